@@ -1,0 +1,66 @@
+"""One exception tree. An error is a message key plus the values in it, so that every language can say it.
+
+The English wording of a key lives in `core/messages/`, other languages in `app/texts/`. `str(error)` is the English
+message (what happened, with the value) followed by the hint (what to do).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from core.messages import english
+
+
+class TaskloomError(Exception):
+    """Root of everything this project raises on purpose. `key` names the message, `values` fill it."""
+
+    def __init__(self, key: str, **values: Any) -> None:
+        self.key = key
+        self.values = values
+        self.message, self.hint = english(key, values)
+        super().__init__(f"{self.message} {self.hint}".strip())
+
+
+class TaskFileError(TaskloomError):
+    """A task file cannot be read or used: names the file, the line or column, and what to do."""
+
+
+class SettingError(TaskloomError):
+    """A setting, name or argument is unknown, out of bounds or does not fit the others."""
+
+
+class WorkspaceError(TaskloomError):
+    """A project, task or run does not exist, cannot be written, or a name is taken."""
+
+
+class ModelError(TaskloomError):
+    """A base model or adapter cannot be loaded, does not fit, or is refused for safety."""
+
+
+class RunError(TaskloomError):
+    """A run cannot be started, stopped, resumed or read in its present state."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What a `check_` function found: the field or place, and a message key with its values."""
+
+    field: str
+    key: str
+    values: dict[str, Any] = field(default_factory=dict)
+    severity: str = "error"  # "error" stops, "warning" is shown
+
+    @property
+    def message(self) -> str:
+        return english(self.key, self.values)[0]
+
+    @property
+    def hint(self) -> str:
+        return english(self.key, self.values)[1]
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "field": self.field, "key": self.key, "values": self.values, "severity": self.severity,
+            "message": self.message, "hint": self.hint,
+        }

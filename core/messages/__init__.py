@@ -1,0 +1,38 @@
+"""English wording of every error and problem, one file per room: key -> (what happened, what to do)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from core.messages import base, models, runs, serving, tasks, training
+
+Wording = tuple[str, str]
+
+
+def _merge() -> dict[str, Wording]:
+    merged: dict[str, Wording] = {}
+    for room in (base, tasks, models, training, runs, serving):
+        for key, wording in room.MESSAGES.items():
+            if key in merged:
+                raise ValueError(f"message {key!r} is worded twice")
+            merged[key] = wording
+    return merged
+
+
+MESSAGES = _merge()
+
+
+class _Blank(dict[str, Any]):
+    def __missing__(self, key: str) -> str:
+        return "{" + key + "}"
+
+
+def fill(wording: Wording, values: Mapping[str, Any]) -> Wording:
+    """Puts the values into a wording; a missing value stays visible as {name} instead of raising in an error path."""
+    blank = _Blank(values)
+    return wording[0].format_map(blank), wording[1].format_map(blank)
+
+
+def english(key: str, values: Mapping[str, Any]) -> Wording:
+    return fill(MESSAGES[key], values)
