@@ -121,7 +121,8 @@ def convert_setting(info: SettingInfo, value: Any) -> Any:
             return info.type(number)
     except (ValueError, KeyError, OverflowError):
         pass
-    raise SettingError("setting.type", name=info.name, value=value, expected=_EXPECTED.get(info.type, "another type"))
+    expected = _EXPECTED.get(info.type, "another type")
+    raise SettingError("setting.type", name=info.name, value=value, expected=expected)
 
 
 def read_yaml_settings(path: Path) -> dict[str, Any]:

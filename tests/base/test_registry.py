@@ -1,0 +1,37 @@
+"""Registry and wording: duplicates refused, unknown names list the known ones, no wording lacks a hint."""
+
+import string
+
+import pytest
+
+from core.errors import Problem, SettingError, TaskloomError
+from core.messages import MESSAGES
+from core.registry import Registry
+
+
+def test_duplicates_and_unknown_names() -> None:
+    registry: Registry[int] = Registry("colour")
+    registry.register("red", 1)
+    registry.register("blue", 2)
+    with pytest.raises(ValueError, match="red"):
+        registry.register("red", 3)
+    with pytest.raises(SettingError, match=r"no colour named 'green'.*red, blue"):
+        registry.get("green")
+    assert registry.names() == ["red", "blue"]
+
+
+@pytest.mark.parametrize("key", sorted(MESSAGES))
+def test_every_message_says_what_and_what_to_do(key: str) -> None:
+    what, hint = MESSAGES[key]
+    assert what.strip()
+    assert hint.strip()
+    names = {name for _, name, _, _ in string.Formatter().parse(what + hint) if name is not None}
+    error = TaskloomError(key, **dict.fromkeys(names, 3))
+    assert str(error) == f"{error.message} {error.hint}"
+    assert "{" not in str(error)
+
+
+def test_a_missing_value_does_not_hide_the_error() -> None:
+    assert "{name" in TaskloomError("workspace.no_run").message
+    problem = Problem("x", "setting.low", {"name": "x", "value": 1, "bound": 2})
+    assert problem.as_dict()["message"].startswith("Setting x")
