@@ -1,0 +1,179 @@
+"""The house has floors: a module imports only from its own room or below; screens never load torch."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+MAX_FILE_LINES = 300
+MAX_FUNCTION_LINES = 40
+MAX_PARAMETERS = 6
+HEAVY = {"torch", "transformers", "peft", "datasets", "accelerate", "torchmetrics"}
+WORKERS = {"core.worker", "core.chat_worker"}
+
+# Longest prefix wins. The second value is the room: within a floor only the same room may be imported.
+FLOORS: dict[str, tuple[float, str]] = {
+    "core": (0, "base"),
+    "core.workspace": (1, "workspace"),
+    "core.tasks": (2, "tasks"),
+    "core.adapters": (3, "adapters"),
+    "core.models": (4, "models"),
+    "core.evaluation": (5, "evaluation"),
+    "core.training": (5.5, "training"),  # training may ask evaluation, never the other way round
+    "core.runs": (6, "runs"),
+    "core.insight": (7, "insight"),
+    "core.serving": (7.5, "serving"),  # a model card quotes the tables of insight, never the other way round
+    "core.worker": (8, "worker"),
+    "core.chat_worker": (8, "chat_worker"),
+    "core.commands": (8, "commands"),
+    "core.__main__": (8.5, "command line"),
+    "app": (9, "app"),
+    "app.tabs": (10, "tabs"),
+    "app.workbench": (10.5, "workbench"),
+}
+# What the screens and the command line load at once; everything these reach at module level must be light.
+LIGHT_ROOTS = (
+    "app", "core.workspace", "core.settings", "core.registry", "core.tasks", "core.adapters.methods",
+    "core.models.catalogue", "core.models.estimate", "core.training.config", "core.evaluation.metrics",
+    "core.evaluation.reports", "core.runs", "core.insight", "core.serving.chat", "core.commands", "core.__main__",
+)
+HEAVY_FILES = {"core.tasks.batching"}
+
+
+def module_name(path: Path) -> str:
+    parts = list(path.relative_to(ROOT).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+@cache
+def modules() -> dict[str, Path]:
+    return {module_name(p): p for room in ("core", "app") for p in sorted((ROOT / room).rglob("*.py"))}
+
+
+@cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def place(name: str) -> tuple[float, str]:
+    parts = name.split(".")
+    for length in range(len(parts), 0, -1):
+        found = FLOORS.get(".".join(parts[:length]))
+        if found:
+            return found
+    raise AssertionError(f"{name} stands on no floor")
+
+
+def imported(nodes: list[ast.stmt] | ast.Module, own: str, only_at_import: bool = False) -> set[str]:
+    """Dotted names that a module imports; with `only_at_import` those that run when it is imported."""
+    found: set[str] = set()
+    for node in _statements(nodes, only_at_import):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                parents = own.split(".") if modules()[own].name == "__init__.py" else own.split(".")[:-1]
+                base = ".".join(parents[: len(parents) - node.level + 1] + ([base] if base else []))
+            found |= {f"{base}.{a.name}" if f"{base}.{a.name}" in modules() else base for a in node.names}
+    return found
+
+
+def _statements(root: ast.AST | list[ast.stmt], only_at_import: bool) -> list[ast.AST]:
+    if not only_at_import:
+        assert isinstance(root, ast.AST)
+        return list(ast.walk(root))
+    found: list[ast.AST] = []
+    for node in ast.iter_child_nodes(root) if isinstance(root, ast.AST) else root:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            continue
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+            found += _statements(node.orelse, only_at_import)
+            continue
+        found += [node, *_statements(node, only_at_import)]
+    return found
+
+
+def ours(names: set[str]) -> set[str]:
+    return {n for n in names if n.split(".")[0] in ("core", "app")}
+
+
+@pytest.mark.parametrize("name", modules())
+def test_imports_go_down(name: str) -> None:
+    floor, room = place(name)
+    for target in ours(imported(tree(modules()[name]), name)):
+        there, other = place(target)
+        allowed = there < floor or (there == floor and other == room)
+        assert allowed, f"{name} (floor {floor}) imports {target} ({there})"
+
+
+@pytest.mark.parametrize("name", modules())
+def test_nobody_imports_a_worker_and_tabs_do_not_import_tabs(name: str) -> None:
+    targets = imported(tree(modules()[name]), name)
+    assert not targets & WORKERS, f"{name} imports a worker; workers are started by name"
+    if name.startswith("app.tabs."):
+        assert not {t for t in targets if t.startswith("app.tabs.")}, f"{name} imports another tab"
+
+
+@pytest.mark.parametrize("name", [n for n in modules() if n.startswith("core")])
+def test_core_knows_no_gradio(name: str) -> None:
+    assert not {t for t in imported(tree(modules()[name]), name) if t.split(".")[0] == "gradio"}
+
+
+def is_light(name: str) -> bool:
+    return name not in HEAVY_FILES and any(name == r or name.startswith(r + ".") for r in LIGHT_ROOTS)
+
+
+@pytest.mark.parametrize("name", [n for n in modules() if is_light(n)])
+def test_screens_load_no_torch(name: str) -> None:
+    seen, todo = set(), [(name, name)]
+    while todo:
+        current, way = todo.pop()
+        seen.add(current)
+        targets = imported(tree(modules()[current]), current, only_at_import=True)
+        heavy = {t for t in targets if t.split(".")[0] in HEAVY}
+        assert not heavy, f"{way} loads {sorted(heavy)}"
+        parents = {".".join(t.split(".")[:i]) for t in ours(targets) for i in range(1, t.count(".") + 2)}
+        todo += [(t, f"{way} -> {t}") for t in parents if t in modules() and t not in seen]
+
+
+def test_the_app_starts_without_torch() -> None:
+    target = "app.workbench" if "app.workbench" in modules() else "app"
+    code = f"import {target}, core.__main__, sys; print(sorted({HEAVY!r} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[]"
+
+
+def test_help_is_fast_because_imports_are_lazy() -> None:
+    code = "import core.__main__, sys; print(sorted({'pandas', 'scipy', 'numpy'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+@pytest.mark.parametrize("name", [n for n in modules() if not n.startswith(("app.texts", "core.messages"))])
+def test_files_and_functions_stay_short(name: str) -> None:
+    lines = len(modules()[name].read_text(encoding="utf-8").splitlines())
+    assert lines <= MAX_FILE_LINES, f"{name} has {lines} lines"
+    for node in ast.walk(tree(modules()[name])):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            length = (node.end_lineno or node.lineno) - node.lineno + 1
+            assert length <= MAX_FUNCTION_LINES, f"{name}.{node.name} has {length} lines"
+            given = [a.arg for a in (*node.args.posonlyargs, *node.args.args) if a.arg not in ("self", "cls")]
+            assert len(given) <= MAX_PARAMETERS, f"{name}.{node.name} takes {len(given)} parameters"
+
+
+def test_the_law_catches_an_import_that_goes_up() -> None:
+    """The law itself is tested: a lower floor may not import a higher one, a tab may not import a tab."""
+    assert place("core.tasks.files") < place("core.runs.folder")
+    assert place("core.adapters.cpoly")[0] > place("core.tasks.batching")[0]
+    assert place("core.worker")[1] != place("core.commands.train")[1]
+    source = ast.parse("if TYPE_CHECKING:\n  import torch\ndef f():\n  import peft\nimport datasets.x\n")
+    assert imported(source, "core.errors", only_at_import=True) == {"datasets.x"}
+    assert imported(source, "core.errors") == {"torch", "peft", "datasets.x"}

@@ -1,0 +1,102 @@
+"""Both languages say the same things: same keys, same {values}, a label for every setting."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import string
+from pathlib import Path
+
+import pytest
+
+import app.texts.errors_zh
+import app.texts.settings_zh
+from core.messages import MESSAGES
+from core.settings import describe_settings
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def room_tables(package: object, attribute: str) -> dict[str, dict[str, tuple[str, str]]]:
+    found = {}
+    for info in pkgutil.iter_modules(package.__path__):  # type: ignore[attr-defined]
+        module = importlib.import_module(f"{package.__name__}.{info.name}")  # type: ignore[attr-defined]
+        found[info.name] = getattr(module, attribute)
+    return found
+
+
+def values_in(text: str) -> set[str]:
+    return {name.split(".")[0].split("[")[0] for _, name, _, _ in string.Formatter().parse(text) if name}
+
+
+@pytest.mark.parametrize("room", ["base", "tasks", "models", "training", "runs", "serving"])
+def test_every_error_is_worded_in_chinese_with_the_same_values(room: str) -> None:
+    english = importlib.import_module(f"core.messages.{room}").MESSAGES
+    chinese = room_tables(app.texts.errors_zh, "MESSAGES")[room]
+    assert set(english) == set(chinese)
+    for key, wording in english.items():
+        assert values_in(" ".join(wording)) == values_in(" ".join(chinese[key])), key
+        assert all(part.strip() for part in wording), f"{key} lacks what happened or what to do"
+        assert all(part.strip() for part in chinese[key]), key
+        assert any("一" <= c <= "鿿" for c in "".join(chinese[key])), f"{key} is not Chinese"
+
+
+def test_no_error_key_is_used_without_wording() -> None:
+    """Keys in the code are literals of the form room.name in the first place of a raise or a Problem."""
+    import ast
+
+    errors = {"TaskloomError", "TaskFileError", "SettingError", "WorkspaceError", "ModelError", "RunError"}
+    for path in sorted((ROOT / "core").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
+                continue
+            place = 1 if node.func.id == "Problem" else 0 if node.func.id in errors else None
+            if place is None or len(node.args) <= place or not isinstance(node.args[place], ast.Constant):
+                continue
+            key = node.args[place].value
+            assert key in MESSAGES, f"{path.name}:{node.lineno} uses the key {key!r}, which is not worded"
+            given = {k.arg for k in node.keywords}
+            if node.func.id != "Problem" and None not in given:
+                missing = values_in(" ".join(MESSAGES[key])) - given
+                assert not missing, f"{path.name}:{node.lineno} leaves {missing} of {key!r} empty"
+
+
+def setting_classes() -> list[type]:
+    config = pytest.importorskip("core.training.config")
+    methods = pytest.importorskip("core.adapters.methods")
+    return [config.RunConfig, *(info.config_class for info in methods.METHODS)]
+
+
+def test_every_setting_has_a_chinese_label_and_help() -> None:
+    tables = room_tables(app.texts.settings_zh, "SETTINGS")
+    chinese = {name: words for table in tables.values() for name, words in table.items()}
+    used = set()
+    for cls in setting_classes():
+        for info in describe_settings(cls):
+            used.add(info.name)
+            assert info.label, info.name
+            assert info.help, info.name
+            assert info.name in chinese, f"setting {info.name} of {cls.__name__} has no Chinese label"
+            assert all(part.strip() for part in chinese[info.name]), info.name
+    assert not set(chinese) - used - every_setting(), "Chinese labels of settings that do not exist"
+
+
+def every_setting() -> set[str]:
+    """Settings of the other settings classes in core, which forms may show as well."""
+    names = set()
+    for path in sorted((ROOT / "core").rglob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        if "= setting(" in text and not path.name.startswith("__"):
+            module = importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
+            for value in vars(module).values():
+                if isinstance(value, type) and hasattr(value, "__dataclass_fields__"):
+                    names |= {info.name for info in describe_settings(value)}
+    return names
+
+
+def test_the_screens_say_the_same_in_both_languages() -> None:
+    english = pytest.importorskip("app.texts.en").TEXTS
+    chinese = pytest.importorskip("app.texts.zh").TEXTS
+    assert set(english) == set(chinese)
+    for key, text in english.items():
+        assert values_in(text) == values_in(chinese[key]), key
