@@ -1,0 +1,175 @@
+"""The run folder: the only channel between a worker and everybody who watches it.
+
+    config.yaml     the settings          run.json      name, tasks, notes, star, what it was made from
+    data/           frozen copy of tasks  status.json   the newest status (atomic replace)
+    events.jsonl    everything that happened, ids that only grow (see events.py)
+    heartbeat       touched every second  worker.lock   flock held while a worker lives; worker.log its output
+    launch.json     process id, its start time, command   STOP, CANCEL, GRACE  wishes of the user
+    adapter/        the trained adapter   checkpoints/  resumable states
+    allocation.json, allocation_history.jsonl, results.json, predictions/<task index>.jsonl, record.json
+    DONE            final marker; only its state is the truth about the end
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from core.errors import WorkspaceError
+from core.files import read_json, write_json_atomic, write_text_atomic
+from core.runs.events import EventWriter, last_event_id, read_events
+from core.runs.lock import boot_id, is_locked, steady_clock
+from core.runs.states import TERMINAL, RunStatus, status_from_dict
+from core.training.config import RunConfig, config_to_yaml, load_config
+
+
+class RunFolder:
+    """Names and readers of one run's files. Cheap to build; nothing is read before it is asked for.
+
+    Raises:
+        WorkspaceError: from the readers, when a file is damaged or missing.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self.config_path = self.path / "config.yaml"
+        self.run_path = self.path / "run.json"
+        self.status_path = self.path / "status.json"
+        self.events_path = self.path / "events.jsonl"
+        self.heartbeat_path = self.path / "heartbeat"
+        self.lock_path = self.path / "worker.lock"
+        self.log_path = self.path / "worker.log"
+        self.launch_path = self.path / "launch.json"
+        self.stop_path = self.path / "STOP"
+        self.cancel_path = self.path / "CANCEL"
+        self.done_path = self.path / "DONE"
+        self.data_dir = self.path / "data"
+        self.adapter_dir = self.path / "adapter"
+        self.checkpoints_dir = self.path / "checkpoints"
+        self.predictions_dir = self.path / "predictions"
+        self.allocation_path = self.path / "allocation.json"
+        self.allocation_history_path = self.path / "allocation_history.jsonl"
+        self.results_path = self.path / "results.json"
+        self.record_path = self.path / "record.json"
+
+    @property
+    def run_id(self) -> str:
+        return self.path.name
+
+    @property
+    def workspace_dir(self) -> Path:
+        """<workspace>/projects/<project>/runs/<run>: four steps up."""
+        return self.path.resolve().parents[3]
+
+    # What the run is
+    def read_config(self) -> RunConfig:
+        return load_config(self.config_path)
+
+    def write_config(self, config: RunConfig) -> None:
+        write_text_atomic(self.config_path, config_to_yaml(config))
+
+    def read_run(self) -> dict[str, Any]:
+        """run.json: run_id, name, created, tasks [{index, task_id, name, num_train, num_validation, num_test}],
+        notes, starred."""
+        return dict(read_json(self.run_path))
+
+    def write_run(self, run: dict[str, Any]) -> None:
+        write_json_atomic(self.run_path, run)
+
+    # What it is doing
+    def read_status(self) -> RunStatus:
+        """The status as the worker last wrote it; `core.runs.launching.run_state` also asks whether it lives."""
+        done = self.read_done()
+        if not self.status_path.exists():
+            status = RunStatus()
+        else:
+            status = status_from_dict(read_json(self.status_path))
+        if done is None or status.state in TERMINAL:
+            return status
+        final = {key: done[key] for key in ("state", "failure", "ended", "stopped_early") if key in done}
+        return replace(status, **final)
+
+    def write_status(self, status: RunStatus) -> None:
+        write_json_atomic(self.status_path, replace(status, updated=time.time()).as_dict())
+
+    def read_done(self) -> dict[str, Any] | None:
+        """The final marker {state, failure, ended, stopped_early, files}, or None while there is none."""
+        return dict(read_json(self.done_path)) if self.done_path.exists() else None
+
+    def write_done(self, values: dict[str, Any]) -> None:
+        """Writes the final marker once; a second writer is refused, since the end of a run never changes."""
+        temporary = self.path / f".DONE.{os.getpid()}"
+        write_json_atomic(temporary, values)
+        try:
+            os.link(temporary, self.done_path)
+        except FileExistsError as error:
+            raise WorkspaceError("run.ended", name=self.run_id, state=self.read_status().state) from error
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def read_events(self, after_id: int = 0, limit: int | None = None) -> list[dict[str, Any]]:
+        """Events newer than the cursor `after_id`, oldest first; every event has id, time, kind."""
+        return read_events(self.events_path, after_id, limit)
+
+    def last_event_id(self) -> int:
+        return last_event_id(self.events_path)
+
+    def open_events(self) -> EventWriter:
+        return EventWriter(self.events_path)
+
+    # Is it alive
+    def is_alive(self) -> bool:
+        """Whether a worker (or its launcher) holds the run. The kernel frees the lock on any death."""
+        return is_locked(self.lock_path)
+
+    def beat(self) -> None:
+        """One heartbeat: wall time for people, a steady clock for comparing."""
+        text = json.dumps({"time": time.time(), "steady": steady_clock(), "boot": boot_id()})
+        self.heartbeat_path.write_text(text, encoding="ascii")
+
+    def heartbeat_age(self) -> float | None:
+        """Seconds since the last heartbeat, immune to clock jumps; None without one of this boot."""
+        try:
+            beat = json.loads(self.heartbeat_path.read_text(encoding="ascii"))
+        except (OSError, ValueError):
+            return None
+        if beat.get("boot") != boot_id():
+            return None
+        return max(0.0, steady_clock() - float(beat["steady"]))
+
+    # What came out
+    def read_results(self) -> dict[str, Any] | None:
+        return dict(read_json(self.results_path)) if self.results_path.exists() else None
+
+    def read_allocation(self) -> dict[str, Any] | None:
+        return dict(read_json(self.allocation_path)) if self.allocation_path.exists() else None
+
+    def read_allocation_history(self) -> list[dict[str, Any]]:
+        """Snapshots {step, stage, weights (tasks x skills, mean over layers), ...} in the order they were taken."""
+        if not self.allocation_history_path.exists():
+            return []
+        text = self.allocation_history_path.read_text(encoding="utf-8")
+        return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+
+    def read_predictions(self, task_index: int) -> list[dict[str, Any]]:
+        """Exam answers of one task: {row, prompt, target, base, tuned}."""
+        path = self.predictions_dir / f"{task_index}.jsonl"
+        if not path.exists():
+            return []
+        text = path.read_text(encoding="utf-8")
+        return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+
+    def read_log(self, num_lines: int = 200, max_bytes: int = 65_536) -> str:
+        """The tail of the worker's output."""
+        try:
+            with open(self.log_path, "rb") as file:
+                size = file.seek(0, os.SEEK_END)
+                file.seek(max(0, size - max_bytes))
+                lines = file.read().decode("utf-8", errors="replace").splitlines()
+        except FileNotFoundError:
+            return ""
+        return "\n".join(lines[-num_lines:])
