@@ -36,8 +36,9 @@ def test_every_error_is_worded_in_chinese_with_the_same_values(room: str) -> Non
     assert set(english) == set(chinese)
     for key, wording in english.items():
         assert values_in(" ".join(wording)) == values_in(" ".join(chinese[key])), key
-        assert all(part.strip() for part in wording), f"{key} lacks what happened or what to do"
-        assert all(part.strip() for part in chinese[key]), key
+        needed = 1 if key.startswith("says.") else 2  # a sentence about a table asks for no action
+        assert all(part.strip() for part in wording[:needed]), f"{key} lacks what happened or what to do"
+        assert all(part.strip() for part in chinese[key][:needed]), key
         assert any("一" <= c <= "鿿" for c in "".join(chinese[key])), f"{key} is not Chinese"
 
 

@@ -1,0 +1,211 @@
+"""A run's allocation as tables: which task uses which skill, how much is common and private, who resembles whom.
+
+Everything here reads the files of a run folder and returns pandas tables or numbers; nothing is drawn, no model
+is loaded. Legend: L layers, T tasks, S skills.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.cluster.hierarchy import leaves_list, linkage
+from scipy.spatial.distance import squareform
+
+from core.errors import RunError
+from core.insight import metrics
+from core.runs.folder import RunFolder
+
+Array = NDArray[np.float64]
+COMMON, PRIVATE = "common", "private"
+
+
+@dataclass(frozen=True)
+class Skill:
+    """One entry of the skill set. `task` is the owner's index of a private skill, None for a common one."""
+
+    name: str
+    kind: str
+    task: int | None = None
+
+
+@dataclass(frozen=True)
+class Allocation:
+    """Mixing weights of a run at evaluation. `weights` is [L, T, S]; `step` and `stage` say when it was taken.
+
+    `squashed` holds the entries before the rows are normalised, [L, T, A] over the common skills, when the run
+    wrote them: discreteness and sparsity are defined on those.
+    """
+
+    layers: tuple[str, ...]
+    tasks: tuple[str, ...]
+    skills: tuple[Skill, ...]
+    weights: Array
+    step: int | None = None
+    stage: int | None = None
+    squashed: Array | None = None
+
+    def columns(self, kind: str) -> list[int]:
+        return [i for i, skill in enumerate(self.skills) if skill.kind == kind]
+
+
+def read_allocation(run_dir: Path) -> Allocation:
+    """The final allocation of a run.
+
+    Raises:
+        RunError: the run has none yet, or the file does not fit the run's tasks.
+    """
+    table = RunFolder(run_dir).read_allocation()
+    if table is None:
+        raise RunError("insight.no_allocation", run=run_dir.name)
+    return allocation_from_table(table, read_task_names(run_dir))
+
+
+def allocation_from_table(table: dict[str, Any], tasks: Sequence[str]) -> Allocation:
+    """From the JSON table that every adapter method writes: layers, skills and weights [L][T][S]."""
+    weights = np.asarray(table["weights"], dtype=np.float64)
+    skills = _skills(table, weights.shape[-1])
+    layers = tuple(table["layers"])
+    expected = (len(layers), len(tasks), len(skills))
+    if weights.shape != expected:
+        raise RunError("insight.allocation_shape", found=str(weights.shape), expected=str(expected))
+    logits = table.get("logits")
+    squashed = None if not logits else 1.0 / (1.0 + np.exp(-np.asarray(logits, dtype=np.float64)))
+    return Allocation(layers, tuple(tasks), skills, weights, table.get("step"), table.get("stage"), squashed)
+
+
+def read_task_names(run_dir: Path) -> list[str]:
+    """Names of the tasks of a run, in the order of the allocation's rows."""
+    tasks = sorted(RunFolder(run_dir).read_run()["tasks"], key=lambda task: int(task["index"]))
+    return [str(task["name"]) for task in tasks]
+
+
+def read_history(run_dir: Path) -> list[Allocation]:
+    """Allocations over the training steps, oldest first. A snapshot has the single layer "mean", or all layers.
+
+    Empty while the run has written none; `skills` are numbered when the final table is not there yet.
+    """
+    folder, tasks = RunFolder(run_dir), tuple(read_task_names(run_dir))
+    final = folder.read_allocation()
+    history = []
+    for record in folder.read_allocation_history():
+        weights = np.asarray(record["weights"], dtype=np.float64)
+        shaped = weights if weights.ndim == 3 else weights[None]
+        skills = _skills(final or record, shaped.shape[2])
+        layers = tuple(final["layers"]) if final and weights.ndim == 3 else _numbered("layer", shaped.shape[0])
+        if weights.ndim == 2:
+            layers = ("mean",)
+        history.append(Allocation(layers, tasks, skills, shaped, record.get("step"), record.get("stage")))
+    return history
+
+
+def _skills(table: dict[str, Any], count: int) -> tuple[Skill, ...]:
+    if "skills" in table:
+        return tuple(Skill(s["name"], s["kind"], s.get("task")) for s in table["skills"])
+    return tuple(Skill(name, COMMON) for name in _numbered("skill", count))
+
+
+def _numbered(word: str, count: int) -> tuple[str, ...]:
+    return tuple(f"{word} {i + 1}" for i in range(count))
+
+
+def average_allocation(allocation: Allocation) -> pd.DataFrame:
+    """Mixing weights averaged over the layers: one row a task, one column a skill."""
+    return _table(allocation, allocation.weights.mean(axis=0))
+
+
+def layer_allocation(allocation: Allocation, layer: str) -> pd.DataFrame:
+    """Mixing weights of one layer: one row a task, one column a skill."""
+    if layer not in allocation.layers:
+        raise RunError("insight.no_layer", layer=layer, known=", ".join(allocation.layers))
+    return _table(allocation, allocation.weights[allocation.layers.index(layer)])
+
+
+def layer_profile(allocation: Allocation, task: str) -> pd.DataFrame:
+    """One task's mixing weights: one row a layer, one column a skill."""
+    row = allocation.tasks.index(task)
+    return pd.DataFrame(
+        allocation.weights[:, row], index=list(allocation.layers), columns=[s.name for s in allocation.skills]
+    )
+
+
+def uniform_weight(allocation: Allocation) -> float:
+    """The reference 1/K: the weight every common skill has while a task uses all of them alike."""
+    return 1.0 / max(1, len(allocation.columns(COMMON)))
+
+
+def private_share(allocation: Allocation) -> pd.DataFrame:
+    """For each task the share of its absolute mixing weights on common and on private skills; rows sum to 1."""
+    mean = np.abs(allocation.weights).mean(axis=0)
+    parts = {kind: mean[:, allocation.columns(kind)].sum(axis=1) for kind in (COMMON, PRIVATE)}
+    total = parts[COMMON] + parts[PRIVATE]
+    safe = np.where(total > 0, total, 1.0)
+    return pd.DataFrame({kind: part / safe for kind, part in parts.items()}, index=list(allocation.tasks))
+
+
+def task_similarity(allocation: Allocation, centred: bool = False) -> pd.DataFrame:
+    """Similarity of the tasks' common rows over all layers; private skills are left out: no two tasks share one.
+
+    Plain cosine, or with `centred` the correlation around the mean row, which separates tasks with close weights.
+    A run without common skills falls back to all skills.
+    """
+    used = allocation.columns(COMMON) or list(range(len(allocation.skills)))
+    rows = allocation.weights[:, :, used].transpose(1, 0, 2).reshape(len(allocation.tasks), -1)
+    values = metrics.distinctness(rows) if centred else metrics.cosine(rows)
+    return pd.DataFrame(values, index=list(allocation.tasks), columns=list(allocation.tasks))
+
+
+def task_tree(similarity: pd.DataFrame) -> Array:
+    """Average-linkage tree over 1 - similarity, as scipy's linkage matrix [T - 1, 4] (what a dendrogram draws)."""
+    distance = np.clip(1.0 - similarity.to_numpy(), 0.0, None)
+    np.fill_diagonal(distance, 0.0)
+    tree: Array = linkage(squareform(distance, checks=False), method="average", optimal_ordering=True)
+    return tree
+
+
+def cluster_order(similarity: pd.DataFrame) -> list[str]:
+    """Task names so that similar tasks stand next to each other."""
+    names = [str(name) for name in similarity.index]
+    if len(names) < 3:
+        return names
+    return [names[i] for i in leaves_list(task_tree(similarity))]
+
+
+def allocation_numbers(allocation: Allocation) -> dict[str, float]:
+    """Discreteness, sparsity and usage of the common skills, averaged over layers (see `metrics`)."""
+    common = allocation.columns(COMMON)
+    if not common:
+        return {}
+    mixed = allocation.weights[:, :, common]
+    entries = allocation.squashed if allocation.squashed is not None else mixed
+    return {
+        "discreteness": float(np.mean([metrics.discreteness(z) for z in entries])),
+        "sparsity": float(np.mean([metrics.sparsity(z) for z in entries])),
+        "usage": float(np.mean([metrics.usage(z) for z in mixed])),
+    }
+
+
+def task_effective_skills(allocation: Allocation) -> pd.Series:
+    """How many skills each task effectively uses: exp of the entropy of its averaged row."""
+    mean = allocation.weights.mean(axis=0)
+    return pd.Series(metrics.effective_skills(mean), index=list(allocation.tasks), name="effective_skills")
+
+
+def allocation_difference(first: Allocation, second: Allocation) -> pd.DataFrame:
+    """Second minus first of the averaged tables, over the tasks and skills that both runs have."""
+    left, right = average_allocation(first), average_allocation(second)
+    rows = [name for name in left.index if name in right.index]
+    columns = [name for name in left.columns if name in right.columns]
+    if not rows or not columns:
+        raise RunError("insight.nothing_shared")
+    return right.loc[rows, columns] - left.loc[rows, columns]
+
+
+def _table(allocation: Allocation, weights_TS: Array) -> pd.DataFrame:
+    names = [skill.name for skill in allocation.skills]
+    return pd.DataFrame(weights_TS, index=list(allocation.tasks), columns=names)
