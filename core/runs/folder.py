@@ -126,20 +126,23 @@ class RunFolder:
         """Whether a worker (or its launcher) holds the run. The kernel frees the lock on any death."""
         return is_locked(self.lock_path)
 
-    def beat(self) -> None:
-        """One heartbeat: wall time for people, a steady clock for comparing."""
-        text = json.dumps({"time": time.time(), "steady": steady_clock(), "boot": boot_id()})
-        self.heartbeat_path.write_text(text, encoding="ascii")
+    def beat(self, moved: float) -> None:
+        """One heartbeat: wall time for people, the steady clock for comparing; `moved` is the steady time of the
+        last progress (step, check, exam batch)."""
+        beat = {"time": time.time(), "steady": steady_clock(), "moved": moved, "boot": boot_id()}
+        self.heartbeat_path.write_text(json.dumps(beat), encoding="ascii")
 
-    def heartbeat_age(self) -> float | None:
-        """Seconds since the last heartbeat, immune to clock jumps; None without one of this boot."""
+    def heartbeat_ages(self) -> tuple[float, float]:
+        """Seconds since the last heartbeat and since the last progress, immune to clock jumps; zeros without a
+        readable heartbeat of this boot."""
         try:
             beat = json.loads(self.heartbeat_path.read_text(encoding="ascii"))
         except (OSError, ValueError):
-            return None
+            return 0.0, 0.0
         if beat.get("boot") != boot_id():
-            return None
-        return max(0.0, steady_clock() - float(beat["steady"]))
+            return 0.0, 0.0
+        now = steady_clock()
+        return max(0.0, now - float(beat["steady"])), max(0.0, now - float(beat["moved"]))
 
     # What came out
     def read_results(self) -> dict[str, Any] | None:

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from core.errors import WorkspaceError
 
-
 _ASKING_S = 0.05  # a reader that asks `is_locked` holds a shared lock for some microseconds
 
 

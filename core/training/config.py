@@ -29,7 +29,7 @@ DEFAULT_METHOD = "cpoly"
 
 @dataclass(frozen=True)
 class RunConfig:
-    """Every setting of a run. `adapter` holds the settings of the chosen method (that method's defaults when None)."""
+    """Every setting of a run. `adapter` holds the settings of the chosen method (None: its defaults)."""
 
     base_model: str = setting(
         "starter", label="Base model", group="model", level="simple",
@@ -37,7 +37,7 @@ class RunConfig:
     )
     method: str = setting(
         DEFAULT_METHOD, label="Adapter method", group="model",
-        help="How the tasks share what they learn. C-Poly has common and private skills; LoRA is the plain baseline.",
+        help="How the tasks share what they learn. C-Poly has common and private skills; LoRA is a plain baseline.",
     )
     seed: int = setting(
         0, label="Seed", minimum=0, maximum=2**31 - 1, group="training",
@@ -101,7 +101,8 @@ class RunConfig:
     )
     mixture: str = setting(
         "capped", label="Mixture of tasks", choices=("capped", "proportional", "temperature", "equal"),
-        group="mixture", help="How often each task is drawn. Capped: by size, but no task more than the cap times the smallest one.",
+        group="mixture",
+        help="How often each task is drawn. Capped: by size, but no task more than the cap times the smallest one.",
     )
     mixture_cap: float = setting(
         3.0, label="Cap of the mixture", unit="times the smallest task", minimum=1.0, maximum=1e6, group="mixture",

@@ -1,3 +1,28 @@
-"""Chinese wording of the runs room's errors and problems; the keys are those of core/messages/runs.py."""
+"""Chinese wording of the runs room; the keys are those of core/messages/runs.py."""
 
-MESSAGES: dict[str, tuple[str, str]] = {}
+MESSAGES: dict[str, tuple[str, str]] = {
+    "run.not_ready": ("训练还不能开始：有 {count} 个问题。{listed}", "请先解决，再重新开始。"),
+    "run.already_started": ("训练 {name} 已在进行中（{state}）。", "可以查看它，或先把它停下。"),
+    "run.ended": ("训练 {name} 已经结束（{state}），结束状态不会再改变。", "请用它的设置新建一次训练。"),
+    "run.not_live": ("训练 {name} 没有在进行（{state}），不能停止。", "不需要做什么。"),
+    "run.not_interrupted": ("训练 {name} 不能继续：它的状态是 {state}。", "只有中断的训练可以继续。"),
+    "run.not_queued": ("训练 {name} 不在队列中。", "只有排队中的训练可以调整次序。"),
+    "run.still_live": ("训练 {name} 还在进行（{state}）。", "请先停止或取消，再删除。"),
+    "run.no_field": ("训练没有可修改的字段 {name}。", "可以修改名称、备注或星标。"),
+    "run.disk_full": ("无法写入 {path}（{detail}）。", "请清理磁盘空间，然后继续训练。"),
+    "run.device_taken": ("设备 {device} 正被 {purpose}（{name}）占用。", "请等它空闲，或先停止占用者。"),
+    "run.no_adapter": ("训练 {name} 没有训练好的适配器（状态 {state}）。", "请训练到结束，或用“停止并保留”。"),
+    "run.damaged": ("训练 {name} 的文件已损坏：{file}。", "请继续该训练，或重新训练。"),
+    "run.unexpected": ("训练因意外错误结束：{detail}", "请查看训练日志；若再次发生，请附上日志反馈。"),
+    "run.waiting": ("正在等待设备。", ""),
+    "run.waiting_for": ("正在等待：设备被 {purpose}（{name}）占用。", ""),
+    "run.preparing": ("正在载入基础模型和任务。", ""),
+    "run.training": ("第 {stage} 阶段：第 {step} 步，共 {steps} 步。", ""),
+    "run.examining": ("终考：已回答 {done} 题，共 {total} 题。", ""),
+    "run.saving": ("正在保存适配器和结果。", ""),
+    "run.was_cancelled": ("训练已取消，没有保留任何结果。", ""),
+    "run.was_interrupted": ("这次训练的工作进程已不在。", "可以从最近的检查点继续。"),
+    "run.was_paused": ("工作进程被要求退出，退出前保存了检查点。", "可以从那里继续。"),
+    "run.was_stopped": ("训练被提前停止；保留了目前最好的适配器。", ""),
+    "run.finished": ("训练已完成。", ""),
+}

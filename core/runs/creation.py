@@ -1,0 +1,112 @@
+"""Making, listing and deleting runs."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+from core.errors import RunError, WorkspaceError
+from core.files import inside, new_id, require_id
+from core.runs.folder import RunFolder
+from core.runs.liveness import run_state
+from core.runs.registry import RunRegistry
+from core.runs.states import DRAFT, RunStatus
+from core.tasks.dataset import TaskDataset, load_dataset_of, save_dataset
+from core.training.checks import check_run
+from core.training.config import RunConfig
+from core.workspace import Project, require_label
+
+
+def create_run(
+    project: Project, config: RunConfig, task_names: list[str] | None = None, name: str | None = None,
+) -> RunFolder:
+    """Checks everything, freezes a copy of the tasks, and makes the run's folder in state draft.
+
+    Raises:
+        RunError: the checks found problems; `values["problems"]` holds all of them as dictionaries.
+        WorkspaceError: the folder cannot be written.
+    """
+    dataset = load_dataset_of(project, task_names)
+    errors = [p for p in check_run(config, dataset, project.runs_dir) if p.severity == "error"]
+    if errors:
+        listed = "; ".join(f"{p.message} {p.hint}".strip() for p in errors)
+        raise RunError("run.not_ready", count=len(errors), listed=listed, problems=[p.as_dict() for p in errors])
+    run_id = new_id("r")
+    label = require_label(name) if name else _free_name(project)
+    building = inside(project.runs_dir, f".{run_id}")
+    final = inside(project.runs_dir, run_id)
+    try:
+        building.mkdir(parents=True)
+        _fill(RunFolder(building), run_id, label, config, dataset)
+        building.rename(final)
+    except OSError as error:
+        shutil.rmtree(building, ignore_errors=True)
+        raise WorkspaceError("workspace.read_only", path=str(building), detail=error.strerror or "") from error
+    return RunFolder(final)
+
+
+def list_runs(project: Project) -> list[RunFolder]:
+    """The runs of a project, newest first."""
+    if not project.runs_dir.is_dir():
+        return []
+    found = [p for p in project.runs_dir.iterdir() if not p.name.startswith(".") and (p / "run.json").exists()]
+    return [RunFolder(path) for path in sorted(found, key=lambda p: p.name, reverse=True)]
+
+
+def delete_run(folder: RunFolder) -> None:
+    """Removes a run with everything in it.
+
+    Raises:
+        RunError: the run is still at work.
+    """
+    status = run_state(folder)
+    if status.is_live:
+        raise RunError("run.still_live", name=folder.run_id, state=status.state)
+    path = inside(folder.path.resolve().parent, require_id(folder.run_id))
+    RunRegistry(folder.workspace_dir).forget(path)
+    grave = path.with_name(f".deleted-{path.name}")
+    path.rename(grave)  # at once gone from every list, even when removing its files takes a while
+    shutil.rmtree(grave)
+
+
+def update_run(folder: RunFolder, **changes: Any) -> None:
+    """Changes what a user may write on a run: name, notes, starred."""
+    unknown = set(changes) - {"name", "notes", "starred"}
+    if unknown:
+        raise RunError("run.no_field", name=", ".join(sorted(unknown)))
+    if "name" in changes:
+        changes["name"] = require_label(changes["name"])
+    folder.write_run({**folder.read_run(), **changes})
+
+
+def read_frozen_tasks(run_dir: Path) -> list[dict[str, Any]]:
+    """The tasks of a run as run.json lists them: index, task_id, name, metric, sizes."""
+    return list(RunFolder(run_dir).read_run()["tasks"])
+
+
+def _fill(folder: RunFolder, run_id: str, label: str, config: RunConfig, dataset: TaskDataset) -> None:
+    save_dataset(dataset, folder.data_dir)
+    folder.write_config(config)
+    tasks = [
+        {
+            "index": index, "task_id": spec.task_id, "name": spec.name, "kind": spec.kind, "metric": spec.metric,
+            "num_train": spec.num_train, "num_validation": spec.num_validation, "num_test": spec.num_test,
+        }
+        for index, spec in enumerate(dataset.tasks)
+    ]
+    now = time.time()
+    folder.write_run({
+        "run_id": run_id, "name": label, "created": now, "method": config.method, "base_model": config.base_model,
+        "tasks": tasks, "notes": "", "starred": False,
+    })
+    folder.write_status(RunStatus(state=DRAFT, created=now))
+
+
+def _free_name(project: Project) -> str:
+    taken = {folder.read_run()["name"] for folder in list_runs(project)}
+    number = len(taken) + 1
+    while f"Run {number}" in taken:
+        number += 1
+    return f"Run {number}"

@@ -1,0 +1,167 @@
+"""Starting, stopping, cancelling and resuming runs: one detached worker process per run.
+
+The launcher takes the run's lock and hands it to the worker, so from the click on there is no moment in which a run
+looks dead or can be started twice. The worker itself waits in the queue for its device; the app may close.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+
+import core
+from core.errors import RunError, WorkspaceError
+from core.files import write_json_atomic
+from core.runs.folder import RunFolder
+from core.runs.lease import lease_device
+from core.runs.liveness import kill_worker, run_state
+from core.runs.lock import try_lock
+from core.runs.registry import RunRegistry
+from core.runs.states import CANCELLED, DRAFT, INTERRUPTED, QUEUED, STARTABLE, RunStatus
+
+# The worker sees these variables and no others: no tokens, no secrets of the app.
+_PASSED = frozenset({
+    "PATH", "HOME", "USER", "LANG", "LANGUAGE", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "PYTHONPATH", "VIRTUAL_ENV",
+    "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy",
+    "no_proxy", "HF_HOME", "HF_HUB_CACHE", "HF_HUB_OFFLINE", "HF_ENDPOINT", "TRANSFORMERS_OFFLINE",
+    "XDG_CACHE_HOME", "CUDA_VISIBLE_DEVICES", "CUDA_HOME", "PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF", "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS", "TASKLOOM_HOME",
+})
+_PASSED_BEGINNINGS = ("LC_", "NVIDIA_", "NCCL_", "GLOO_", "TASKLOOM_TEST_")
+
+
+def start_run(folder: RunFolder, token: str | None = None) -> RunStatus:
+    """Puts a run in its device's queue and starts its worker, which begins as soon as it is first.
+
+    `token` names the click: the same token again is answered with the state of the run it started.
+
+    Raises:
+        RunError: the run is at work already, or has ended.
+        WorkspaceError: the folder cannot be written.
+    """
+    registry = RunRegistry(folder.workspace_dir)
+    if token is not None:
+        first = registry.claim_token(token, folder.path)
+        if first is not None:
+            return run_state(RunFolder(first))
+    status = run_state(folder)
+    lock = try_lock(folder.lock_path) if status.state in STARTABLE else None
+    if lock is None:
+        key = "run.ended" if status.is_terminal else "run.already_started"
+        raise RunError(key, name=folder.run_id, state=status.state)
+    try:
+        return _launch(folder, registry, lock)
+    finally:
+        os.close(lock)
+
+
+def stop_run(folder: RunFolder) -> RunStatus:
+    """Stop and keep: the worker finishes its step, keeps the best adapter so far, and ends as succeeded.
+
+    Raises:
+        RunError: the run is not at work.
+    """
+    status = run_state(folder)
+    if not status.is_live:
+        raise RunError("run.not_live", name=folder.run_id, state=status.state)
+    if status.state == QUEUED:
+        return cancel_run(folder)
+    _raise_flag(folder.stop_path)
+    return run_state(folder)
+
+
+def cancel_run(folder: RunFolder) -> RunStatus:
+    """Cancel and discard: the worker ends at once without an adapter; a waiting run leaves the queue.
+
+    Raises:
+        RunError: the run has ended already.
+    """
+    status = run_state(folder)
+    if status.is_terminal:
+        raise RunError("run.ended", name=folder.run_id, state=status.state)
+    _raise_flag(folder.cancel_path)
+    if status.state in (DRAFT, INTERRUPTED):
+        now = time.time()
+        folder.write_done({"state": CANCELLED, "ended": now})
+        folder.write_status(replace(status, state=CANCELLED, ended=now, message_key="run.was_cancelled"))
+    return run_state(folder)
+
+
+def kill_run(folder: RunFolder) -> RunStatus:
+    """Ends a worker that does not answer, with all its processes. The run becomes interrupted (or cancelled, when
+    that was wished) and can be resumed from its last checkpoint."""
+    kill_worker(folder)
+    return run_state(folder)
+
+
+def resume_run(folder: RunFolder) -> RunStatus:
+    """Starts an interrupted run again; its worker goes on from the last checkpoint that validates.
+
+    Raises:
+        RunError: the run is not interrupted.
+    """
+    status = run_state(folder)
+    if status.state != INTERRUPTED:
+        raise RunError("run.not_interrupted", name=folder.run_id, state=status.state)
+    folder.stop_path.unlink(missing_ok=True)
+    return start_run(folder)
+
+
+def worker_environment() -> dict[str, str]:
+    """The reduced environment of a worker: what it needs to find Python, models and cards, and no token."""
+    passed = {
+        name: value for name, value in os.environ.items()
+        if name in _PASSED or name.startswith(_PASSED_BEGINNINGS)
+    }
+    root = str(Path(core.__file__).resolve().parents[1])
+    path = passed.get("PYTHONPATH", "")
+    passed["PYTHONPATH"] = f"{root}{os.pathsep}{path}" if path else root
+    passed["PYTHONUNBUFFERED"] = "1"
+    passed["HF_HUB_DISABLE_TELEMETRY"] = "1"
+    passed["TOKENIZERS_PARALLELISM"] = "false"
+    return passed
+
+
+def _launch(folder: RunFolder, registry: RunRegistry, lock: int) -> RunStatus:
+    device = lease_device(folder.read_config().device)
+    before = folder.read_status()
+    status = replace(before, state=QUEUED, started=None, ended=None, message_key="run.waiting", message_values={})
+    folder.write_status(status)
+    registry.enqueue(folder.path, device)
+    command = [sys.executable, "-P", "-m", "core.worker", str(folder.path.resolve()), "--lock", str(lock)]
+    try:
+        with open(folder.log_path, "ab") as log:
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+                close_fds=True, pass_fds=(lock,), env=worker_environment(), cwd=folder.path.resolve(),
+            )
+    except OSError as error:
+        folder.write_status(before)
+        registry.dequeue(folder.run_id)
+        raise WorkspaceError("workspace.read_only", path=str(folder.path), detail=error.strerror or "") from error
+    # Reaps the worker when it ends, so that it does not stay as a zombie of this app.
+    threading.Thread(target=process.wait, daemon=True, name=f"reaper-{folder.run_id}").start()
+    create_time = _create_time(process.pid)
+    write_json_atomic(folder.launch_path, {"pid": process.pid, "create_time": create_time, "command": command})
+    return status
+
+
+def _create_time(pid: int) -> float:
+    try:
+        return psutil.Process(pid).create_time()
+    except psutil.Error:  # ended already; no process will match
+        return 0.0
+
+
+def _raise_flag(path: Path) -> None:
+    try:
+        path.touch()
+    except OSError as error:
+        raise WorkspaceError("workspace.read_only", path=str(path), detail=error.strerror or "") from error

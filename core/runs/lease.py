@@ -1,0 +1,76 @@
+"""One heavy job at a time on a device: training, evaluation and chat share it through a lease.
+
+A lease is a lock file in the workspace that the kernel frees on any death, with a note that names the holder.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from core.errors import RunError, WorkspaceError
+from core.files import write_json_atomic
+from core.runs.lock import is_locked, try_lock
+
+POLL_S = 0.2
+
+
+def lease_device(wanted: str) -> str:
+    """The device a config's `device` setting will use, found without importing torch."""
+    if wanted != "auto":
+        return wanted
+    has_card = Path("/dev/nvidiactl").exists() and os.environ.get("CUDA_VISIBLE_DEVICES") not in ("", "-1")
+    return "cuda" if has_card else "cpu"
+
+
+class DeviceLease:
+    """The lease of one device. Use `acquire` ... `release`, or a `with` block, which raises when it is taken."""
+
+    def __init__(self, workspace_dir: Path, device: str, purpose: str, name: str) -> None:
+        self._dir = workspace_dir / "leases"
+        self._device = device
+        self._note = {"purpose": purpose, "name": name, "pid": os.getpid()}
+        self._descriptor: int | None = None
+        try:
+            self._dir.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise WorkspaceError("workspace.read_only", path=str(self._dir), detail=error.strerror or "") from error
+
+    def acquire(self, wait_s: float = 0.0) -> bool:
+        """Takes the device; False when it stayed taken for `wait_s` seconds."""
+        self._descriptor = try_lock(self._dir / f"{self._device}.lock", max(wait_s, 0.05))
+        if self._descriptor is None:
+            return False
+        write_json_atomic(self._dir / f"{self._device}.json", {**self._note, "since": time.time()})
+        return True
+
+    def release(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def __enter__(self) -> DeviceLease:
+        if not self.acquire():
+            holder = lease_holder(self._dir.parent, self._device) or {}
+            raise RunError(
+                "run.device_taken", device=self._device, purpose=holder.get("purpose", "?"),
+                name=holder.get("name", "?"),
+            )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+def lease_holder(workspace_dir: Path, device: str) -> dict[str, Any] | None:
+    """Who holds a device: {purpose: training | evaluation | chat, name, pid, since}, or None when it is free."""
+    folder = workspace_dir / "leases"
+    if not is_locked(folder / f"{device}.lock"):
+        return None
+    try:
+        return dict(json.loads((folder / f"{device}.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return {"purpose": "?", "name": "?"}

@@ -1,0 +1,118 @@
+"""The state of a run as it is now: what the worker wrote, checked against whether it still lives."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from dataclasses import replace
+from typing import Any
+
+import psutil
+
+from core.errors import WorkspaceError
+from core.files import read_json
+from core.runs.folder import RunFolder
+from core.runs.lock import held
+from core.runs.registry import RunRegistry
+from core.runs.states import (
+    CANCELLED,
+    DRAFT,
+    INTERRUPTED,
+    LIVE,
+    QUEUED,
+    RUNNING,
+    STALLED,
+    STOPPING,
+    TERMINAL,
+    RunStatus,
+)
+
+STALLED_AFTER_S = 120.0  # without a step, a check or an exam batch while the process lives
+HUNG_AFTER_S = 20.0  # without a heartbeat: the whole process stands still
+STOP_GRACE_S = 60.0  # a step and the saving may take this long after a stop or cancel
+
+
+def run_state(folder: RunFolder) -> RunStatus:
+    """The status a person should see.
+
+    A run that says it is at work while nobody holds its lock is dead: it becomes `cancelled` when that was wished,
+    else `interrupted` (and stays so, with Resume). One that lives without moving is shown as `stalled`.
+    """
+    status = folder.read_status()
+    if status.state in TERMINAL or status.state in (DRAFT, INTERRUPTED):
+        return status
+    if not folder.is_alive():
+        return _bury(folder)
+    if status.state == QUEUED:
+        return replace(status, queue_place=queue_place(folder), heartbeat=_beat_time(folder))
+    age, idle = folder.heartbeat_ages()
+    stalled = status.state == RUNNING and (age > HUNG_AFTER_S or idle > STALLED_AFTER_S)
+    if (folder.stop_path.exists() or folder.cancel_path.exists()) and status.state != STOPPING:
+        status = replace(status, state=STOPPING)
+    elif stalled:
+        status = replace(status, state=STALLED, stalled_s=max(age, idle))
+    return replace(status, heartbeat=_beat_time(folder))
+
+
+def queue_place(folder: RunFolder) -> int | None:
+    """1 is next; None when the run does not wait."""
+    registry = RunRegistry(folder.workspace_dir)
+    device = registry.queued_device(folder.run_id)
+    waiting = [path.name for path in registry.waiting(device)]
+    return waiting.index(folder.run_id) + 1 if folder.run_id in waiting else None
+
+
+def worker_processes(folder: RunFolder) -> list[psutil.Process]:
+    """The live processes of a run: the worker and its descendants. Identity is (pid, start time), never the pid."""
+    try:
+        launch = read_json(folder.launch_path)
+    except (OSError, WorkspaceError):
+        return []
+    found: dict[int, psutil.Process] = {}
+    for entry in [launch, *launch.get("ranks", [])]:
+        root = _same_process(entry)
+        if root is not None:
+            found[root.pid] = root
+            with contextlib.suppress(psutil.Error):
+                found.update({child.pid: child for child in root.children(recursive=True)})
+    return list(found.values())
+
+
+def kill_worker(folder: RunFolder, wait_s: float = 5.0) -> None:
+    """SIGKILL to the whole process tree of a run, and waits until it is gone."""
+    processes = worker_processes(folder)
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+    psutil.wait_procs(processes, timeout=wait_s)
+
+
+def _same_process(entry: dict[str, Any]) -> psutil.Process | None:
+    try:
+        process = psutil.Process(int(entry["pid"]))
+        same = abs(process.create_time() - float(entry["create_time"])) < 1.0
+        return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+    except (psutil.Error, KeyError, ValueError):
+        return None
+
+
+def _bury(folder: RunFolder) -> RunStatus:
+    """Writes down that a run's worker is gone. The lock is held meanwhile, so that no new start can be buried."""
+    with held(folder.lock_path) as mine:
+        status = folder.read_status()
+        if not mine or status.state not in LIVE:
+            return status
+        now = time.time()
+        if folder.cancel_path.exists():
+            folder.write_done({"state": CANCELLED, "ended": now})
+            status = replace(status, state=CANCELLED, ended=now, message_key="run.was_cancelled")
+        else:
+            status = replace(status, state=INTERRUPTED, ended=now, message_key="run.was_interrupted", eta_s=None)
+        with contextlib.suppress(WorkspaceError):  # a read-only workspace still shows the truth
+            folder.write_status(status)
+            RunRegistry(folder.workspace_dir).dequeue(folder.run_id)
+        return status
+
+
+def _beat_time(folder: RunFolder) -> float | None:
+    return time.time() - folder.heartbeat_ages()[0] if folder.heartbeat_path.exists() else None

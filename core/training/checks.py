@@ -1,0 +1,92 @@
+"""Everything that can be known before a run starts, all problems at once. Torch-free."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from core.adapters.methods import METHODS
+from core.errors import ModelError, Problem
+from core.models.catalogue import find_model
+from core.tasks.dataset import TaskDataset
+from core.training.config import RunConfig, check_config
+
+FEW_ROWS = 20
+CHARACTERS_A_TOKEN = 2.5  # a cautious mean over English and Chinese; the Ready card measures exactly
+LONG_SHARE = 0.05
+SPARE_MB = 64
+
+
+def check_run(config: RunConfig, dataset: TaskDataset, runs_dir: Path | None = None) -> list[Problem]:
+    """Problems of settings, tasks, base model, lengths and disk; severity "error" stops, "warning" is shown."""
+    if config.method not in METHODS:
+        return check_config(config)
+    problems = check_config(config)
+    problems += _check_tasks(config, dataset)
+    problems += _check_model(config)
+    problems += _check_lengths(config, dataset)
+    problems += _check_device(config)
+    if runs_dir is not None:
+        problems += check_disk(config, runs_dir)
+    return problems
+
+
+def check_disk(config: RunConfig, runs_dir: Path, needed_mb: float = 0.0) -> list[Problem]:
+    """Whether the disk under `runs_dir` has room for `needed_mb` and a spare."""
+    needed = needed_mb + SPARE_MB
+    existing = next(p for p in (runs_dir, *runs_dir.parents) if p.exists())
+    free = shutil.disk_usage(existing).free / 2**20
+    if free >= needed:
+        return []
+    return [Problem("checkpoints", "check.disk", {"free": round(free), "needed": round(needed)})]
+
+
+def _check_tasks(config: RunConfig, dataset: TaskDataset) -> list[Problem]:
+    if not dataset.tasks:
+        return [Problem("tasks", "check.no_tasks")]
+    problems = []
+    for index, spec in enumerate(dataset.tasks):
+        rows = len(dataset.examples.get((index, "train"), []))
+        if rows == 0:
+            problems.append(Problem(spec.name, "check.no_train", {"task": spec.name}))
+        elif rows < FEW_ROWS:
+            problems.append(Problem(spec.name, "check.few_train", {"task": spec.name, "count": rows}, "warning"))
+        if not dataset.examples.get((index, "validation")):
+            problems.append(Problem(spec.name, "check.no_validation", {"task": spec.name}, "warning"))
+    if len(dataset.tasks) == 1 and len(METHODS.get(config.method).stages) > 1 and config.stage2_fraction > 0:
+        problems.append(Problem("stage2_fraction", "check.stage2_single", {}, "warning"))
+    return problems
+
+
+def _check_model(config: RunConfig) -> list[Problem]:
+    try:
+        info = find_model(config.base_model)
+    except ModelError as error:
+        values = {"model": config.base_model, "detail": str(error)}
+        return [Problem("base_model", "check.bad_model", values)]
+    problems = []
+    if info.local_path is None:
+        problems.append(Problem("base_model", "check.no_model", {"model": config.base_model}, "warning"))
+    if info.context and config.max_tokens > info.context:
+        values = {"tokens": config.max_tokens, "model": config.base_model, "context": info.context}
+        problems.append(Problem("max_tokens", "check.context", values, "warning"))
+    return problems
+
+
+def _check_lengths(config: RunConfig, dataset: TaskDataset) -> list[Problem]:
+    problems = []
+    limit = config.max_tokens * CHARACTERS_A_TOKEN
+    for index, spec in enumerate(dataset.tasks):
+        examples = dataset.examples.get((index, "train"), [])
+        long = sum(len(e.prompt) + len(e.target) > limit for e in examples)
+        if examples and long / len(examples) > LONG_SHARE:
+            share = round(100 * long / len(examples))
+            values = {"task": spec.name, "share": share, "tokens": config.max_tokens}
+            problems.append(Problem(spec.name, "check.long_rows", values, "warning"))
+    return problems
+
+
+def _check_device(config: RunConfig) -> list[Problem]:
+    if config.device != "cuda" or Path("/dev/nvidiactl").exists():
+        return []
+    return [Problem("device", "check.device", {"device": config.device})]
