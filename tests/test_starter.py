@@ -1,0 +1,119 @@
+"""The starter as shipped: loads offline in the ordinary way, speaks the chat format, knows some English."""
+
+from __future__ import annotations
+
+import json
+import math
+import struct
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+transformers = pytest.importorskip("transformers")
+
+STARTER = Path(__file__).resolve().parents[1] / "assets" / "starter"
+SHARDS = sorted(STARTER.glob("*.safetensors"))
+# Written for this test; in no corpus.
+TEXT = (
+    "The small town lies on the eastern bank of the river, about ten miles from the coast. It was "
+    "founded in the eleventh century and grew quickly after the railway was built in 1862. Most of the "
+    "people who live there work in the port, in the schools or in one of the three hospitals. In the "
+    "summer many visitors come to see the old church and the market, which is held every Saturday in "
+    "front of the town hall. The mayor said that a new bridge would be opened next year, although some "
+    "members of the council did not agree with the plan."
+)
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return transformers.AutoTokenizer.from_pretrained(STARTER, local_files_only=True)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return transformers.AutoModelForCausalLM.from_pretrained(STARTER, local_files_only=True).eval()
+
+
+def test_shards_are_small_and_bf16():
+    assert SHARDS, "no weights in assets/starter"
+    for shard in SHARDS:
+        assert shard.stat().st_size < 9_500_000
+        with open(shard, "rb") as handle:
+            header = json.loads(handle.read(struct.unpack("<Q", handle.read(8))[0]))
+        assert {entry["dtype"] for name, entry in header.items() if name != "__metadata__"} == {"BF16"}
+
+
+def test_is_a_plain_llama(model):
+    assert type(model).__name__ == "LlamaForCausalLM"
+    assert model.dtype == torch.bfloat16
+    assert model.config.tie_word_embeddings
+    assert model.config.max_position_embeddings == 1024
+    assert not list(STARTER.glob("modeling_*.py"))
+
+
+def test_special_tokens(tokenizer, model):
+    names = ["<|endoftext|>", "<|system|>", "<|user|>", "<|assistant|>", "<|end|>"]
+    assert tokenizer.convert_tokens_to_ids(names) == [0, 1, 2, 3, 4]
+    assert (tokenizer.eos_token, tokenizer.pad_token) == ("<|end|>", "<|endoftext|>")
+    assert len(tokenizer) == model.config.vocab_size
+    assert model.generation_config.eos_token_id == [4, 0]
+
+
+def test_chat_template(tokenizer):
+    messages = [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "Say hello.\n\nto Ann"},
+        {"role": "assistant", "content": "Hello, Ann."},
+    ]
+    start = "<|system|>\nBe brief.<|end|>\n<|user|>\nSay hello.\n\nto Ann<|end|>\n"
+    whole = start + "<|assistant|>\nHello, Ann.<|end|>\n"
+    assert tokenizer.apply_chat_template(messages, tokenize=False) == whole
+    asked = tokenizer.apply_chat_template(messages[:2], tokenize=False, add_generation_prompt=True)
+    assert asked == start + "<|assistant|>\n"
+    assert whole.startswith(asked)
+    ids = tokenizer.apply_chat_template(messages, return_dict=False)
+    assert ids == tokenizer(whole, add_special_tokens=False)["input_ids"]
+    assert ids.count(4) == 3
+
+
+@pytest.mark.parametrize(
+    "text", ["中国人民银行，1994年。繁體中文也行。", "naïve café – 3.5 % \t\n\n  x", "🙂 x²", TEXT]
+)
+def test_text_comes_back_whole(tokenizer, text):
+    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+    assert tokenizer.unk_token is None
+    assert tokenizer.decode(ids) == text
+
+
+def test_digits_stand_alone(tokenizer):
+    pieces = [tokenizer.decode([i]) for i in tokenizer("in 1994 about 12,345", add_special_tokens=False)["input_ids"]]
+    assert all(sum(c.isdigit() for c in piece) <= 1 for piece in pieces)
+
+
+def test_bits_per_byte(tokenizer, model):
+    """An untrained model of this shape needs about 3 bits a byte here."""
+    ids = torch.tensor([[0, *tokenizer(TEXT, add_special_tokens=False)["input_ids"]]])
+    with torch.no_grad():
+        loss = model(ids, labels=ids).loss.item()
+    assert loss * (ids.shape[1] - 1) / math.log(2) / len(TEXT.encode()) < 1.3
+
+
+@pytest.mark.parametrize(
+    "question", ["What is 12 + 30?", "Who wrote Hamlet?", "Extract all chemicals.\n\nWater and salt ."]
+)
+def test_greedy_answers_stop(tokenizer, model, question):
+    messages = [{"role": "user", "content": question}]
+    ids = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_tensors="pt", return_dict=True)
+    made = model.generate(**ids, max_new_tokens=100)[0, ids["input_ids"].shape[1] :]
+    assert made[-1].item() in (0, 4)
+    assert tokenizer.decode(made, skip_special_tokens=True).strip()
+
+
+def test_context_beyond_the_first_window(tokenizer, model):
+    """Trained at 512 tokens first, at 1,024 in the decay: later positions must not be worse."""
+    ids = torch.tensor([[0, *(tokenizer(TEXT, add_special_tokens=False)["input_ids"] * 9)][:1024]])
+    with torch.no_grad():
+        logits = model(ids).logits[0, :-1].float()
+    losses = torch.nn.functional.cross_entropy(logits, ids[0, 1:], reduction="none")
+    assert losses[600:].mean() < losses[:100].mean()
