@@ -1,0 +1,196 @@
+"""The contract of an adapter method, and how adapters are put into a base model.
+
+An adapter owns all trainable numbers (its state_dict is what is saved). The layers of the base model are wrapped in
+place; a wrapper holds no numbers and no state: what it needs it finds in the current call (core/adapters/context.py).
+"""
+
+from __future__ import annotations
+
+import importlib
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from core.adapters.configs import AdapterConfig
+from core.adapters.context import Call, current_call
+from core.adapters.methods import METHODS
+from core.adapters.targets import Site, replace_module
+from core.errors import ModelError
+from core.settings import require_settings
+
+ParameterGroups = dict[str, list[nn.Parameter]]
+
+
+@dataclass(frozen=True)
+class Skill:
+    """One column of the allocation: a common skill (task None) or a private one of a task (its row)."""
+
+    name: str
+    kind: str
+    task: int | None = None
+
+
+class Adapter(nn.Module):
+    """Base class of all methods. T tasks, L rows of the allocation (layers times routing heads), S skills.
+
+    Subclasses wrap the base model's layers when they are built and answer the questions below. Parameters are float32
+    whatever the base model's type.
+    """
+
+    def __init__(self, method: str, config: AdapterConfig, num_tasks: int) -> None:
+        super().__init__()
+        self.method = method
+        self.config = config
+        self.num_tasks = num_tasks
+        self.stage = 1
+
+    @property
+    def num_stages(self) -> int:
+        return len(METHODS.get(self.method).stages)
+
+    @abstractmethod
+    def prepare(self, call: Call) -> None:
+        """Computes once for a call what all layers need, into `call.state`."""
+
+    @abstractmethod
+    def parameter_groups(self, stage: int) -> ParameterGroups:
+        """What a stage (1, 2) trains: parameters by learning rate, "skills" and "allocation"."""
+
+    @abstractmethod
+    def skills(self) -> list[Skill]:
+        """The S columns of the allocation."""
+
+    @abstractmethod
+    def layer_names(self) -> list[str]:
+        """The L rows of the allocation."""
+
+    @abstractmethod
+    def allocation(self) -> np.ndarray:
+        """[L, T, S] mixing weights at evaluation."""
+
+    @abstractmethod
+    def allocation_logits(self) -> np.ndarray:
+        """[L, T, C] what is behind the weights that are learned; C = 0 where nothing is."""
+
+    def set_stage(self, stage: int) -> None:
+        """Freezes everything but what `stage` trains; a stage above 1 trains without routing noise.
+
+        Raises:
+            ModelError: the method has no such stage.
+        """
+        if not 1 <= stage <= self.num_stages:
+            raise ModelError("adapter.no_stage", method=self.method, stage=stage, count=self.num_stages)
+        self.stage = stage
+        self.requires_grad_(False)
+        for parameters in self.parameter_groups(stage).values():
+            for parameter in parameters:
+                parameter.requires_grad_(True)
+
+    def num_parameters(self) -> int:
+        return sum(p.numel() for p in self.parameters())
+
+    def skill_names(self) -> list[str]:
+        return [skill.name for skill in self.skills()]
+
+
+class AdaptedLinear(nn.Module):
+    """A frozen linear layer with an adapter's term added. Members of a group read one input and are computed together.
+
+    `group` is not a submodule: the adapter owns it.
+    """
+
+    def __init__(self, linear: nn.Module, group: LinearGroup, position: int) -> None:
+        super().__init__()
+        self.linear = linear
+        self.position = position
+        object.__setattr__(self, "group", group)
+
+    @property
+    def weight(self) -> Tensor:
+        return self.linear.weight  # type: ignore[return-value]
+
+    @property
+    def bias(self) -> Tensor | None:
+        return self.linear.bias  # type: ignore[return-value]
+
+    def forward(self, x: Tensor) -> Tensor:
+        call = current_call()
+        if call.disabled:
+            return self.linear(x)
+        group: LinearGroup = self.group  # type: ignore[assignment]
+        return group.output(call, self.position, x)
+
+
+class LinearGroup:
+    """Linear layers that read one input. The first one called computes all; the others take their part.
+
+    A member that is called with another input, or a second time with the same, starts a new round: the parts are an
+    economy, never an assumption.
+    """
+
+    def __init__(self, index: int, linears: list[nn.Module], adapter: LinearAdapter) -> None:
+        self.index = index
+        self.linears = linears
+        self.adapter = adapter
+
+    def output(self, call: Call, position: int, x: Tensor) -> Tensor:
+        kept: tuple[Tensor, dict[int, Tensor]] | None = call.shared.get(self.index)
+        if kept is None or kept[0] is not x or position not in kept[1]:
+            outputs = self.adapter.run_group(call, self.index, x, self.linears)
+            kept = call.shared[self.index] = (x, dict(enumerate(outputs)))
+        output = kept[1].pop(position)
+        if not kept[1]:
+            del call.shared[self.index]
+        return output
+
+
+class LinearAdapter(Adapter):
+    """A method that adds a term to linear layers."""
+
+    @abstractmethod
+    def run_group(self, call: Call, group: int, x: Tensor, linears: list[nn.Module]) -> list[Tensor]:
+        """Outputs [rows, n, o_k] of the layers of a group for x [rows, n, i], base and adapter together."""
+
+    def wrap_linears(self, model: nn.Module, sites: list[Site], groups: list[list[int]]) -> None:
+        for index, members in enumerate(groups):
+            linears = [model.get_submodule(sites[m].name) for m in members]
+            group = LinearGroup(index, linears, self)
+            for position, member in enumerate(members):
+                replace_module(model, sites[member].name, AdaptedLinear(linears[position], group, position))
+
+
+def build_adapter(
+    base_model: nn.Module, method: str, config: AdapterConfig | Mapping[str, Any] | None, num_tasks: int, seed: int
+) -> Adapter:
+    """Freezes the base model, puts a new adapter of `method` into it, and returns the adapter (on the same device).
+
+    The same seed gives the same weights, and the caller's random state is left as it was.
+
+    Raises:
+        SettingError: an unknown method or a setting out of bounds. ModelError: the adapter does not fit the model.
+    """
+    from core.settings import settings_from_dict
+
+    info = METHODS.get(method)
+    if config is None:
+        config = info.config_class()
+    elif isinstance(config, Mapping):
+        config = settings_from_dict(info.config_class, dict(config))
+    require_settings(config)
+    if not isinstance(config, info.config_class):
+        raise ModelError("adapter.wrong_config", method=method, found=type(config).__name__)
+    if num_tasks < 1:
+        raise ModelError("adapter.no_tasks")
+    base_model.requires_grad_(False)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        adapter: Adapter = importlib.import_module(info.module).build(base_model, method, config, num_tasks)
+    parameter = next(base_model.parameters())
+    adapter.to(parameter.device)
+    adapter.set_stage(1)
+    return adapter

@@ -1,0 +1,92 @@
+"""The task of a call travels with the call: a ContextVar scoped to one forward or one generation.
+
+Two threads may use one model for two tasks, because nothing is stored on the shared modules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from core.errors import ModelError
+
+TaskIds = Tensor | list[int] | tuple[int, ...]
+
+
+@dataclass(eq=False)
+class Call:
+    """One forward or generation of the modular model.
+
+    task_ids [b] long, on the model's device; rows: the distinct tasks, ascending; slots [b]: position of each
+    example's task in rows. `state` is what the adapter prepared once for the call, `shared` what the layers of one
+    input hand to each other.
+    """
+
+    task_ids: Tensor
+    rows: list[int]
+    slots: Tensor
+    training: bool = False
+    disabled: bool = False
+    state: Any = None
+    shared: dict[Any, Any] = field(default_factory=dict)
+
+    def repeats(self, num_rows: int) -> int:
+        """How many rows a layer sees for each example: 1, or the beams times return sequences of a generation."""
+        b = self.task_ids.shape[0]
+        if num_rows % b:
+            raise ModelError("adapter.rows", rows=num_rows, examples=b)
+        return num_rows // b
+
+
+_CALL: ContextVar[Call | None] = ContextVar("taskloom_call", default=None)
+
+
+def current_call() -> Call:
+    call = _CALL.get()
+    if call is None:
+        raise ModelError("adapter.no_call")
+    return call
+
+
+def has_call() -> bool:
+    return _CALL.get() is not None
+
+
+@contextmanager
+def enter_call(call: Call) -> Iterator[Call]:
+    """Makes `call` the current one; also re-enters it where gradient checkpointing recomputes a block."""
+    token = _CALL.set(call)
+    try:
+        yield call
+    finally:
+        _CALL.reset(token)
+
+
+def build_call(task_ids: TaskIds | None, num_tasks: int, device: torch.device, training: bool) -> Call:
+    """Checks the task ids and sorts out the distinct tasks.
+
+    Ids given as a list or as a CPU tensor cost no host synchronisation; a tensor on an accelerator costs one.
+
+    Raises:
+        ModelError: no ids, ids of a wrong shape or type, or a task the adapter has no row for.
+    """
+    if task_ids is None:
+        raise ModelError("adapter.task_missing", count=num_tasks)
+    ids = torch.as_tensor(task_ids)
+    if ids.dim() != 1 or ids.numel() == 0 or ids.is_floating_point() or ids.dtype == torch.bool:
+        raise ModelError("adapter.task_shape", shape=tuple(ids.shape), dtype=str(ids.dtype))
+    listed = ids.tolist()
+    unknown = sorted({i for i in listed if not 0 <= i < num_tasks})
+    if unknown:
+        raise ModelError("adapter.task_unknown", task=unknown[0], count=num_tasks, last=num_tasks - 1)
+    rows = sorted(set(listed))
+    place = {task: slot for slot, task in enumerate(rows)}
+    slots = torch.tensor([place[i] for i in listed])
+    moved = ids.to(device=device, dtype=torch.long, non_blocking=True)
+    return Call(moved, rows, slots.to(device, non_blocking=True), training=training)

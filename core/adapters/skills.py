@@ -1,0 +1,117 @@
+"""The adapter of low-rank skills mixed per task: what C-Poly, Polytropon, MHR and private LoRA are settings of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from core.adapters.bank import SkillBank, group_shapes
+from core.adapters.base import LinearAdapter, ParameterGroups, Skill
+from core.adapters.configs import SkillConfig
+from core.adapters.context import Call
+from core.adapters.kernels import Mixture, plain_deltas
+from core.adapters.routing import TaskRouter
+from core.adapters.targets import find_sites, group_sites
+from core.errors import ModelError
+
+
+@dataclass(frozen=True)
+class SkillCounts:
+    """A common and B private skills, H routing heads, and whether the private weights are learned."""
+
+    common: int
+    private: int
+    heads: int = 1
+    learnable: bool = False
+
+
+class SkillAdapter(LinearAdapter):
+    """Parameters: (A + T*B) * r * sum over layers (i + o) for the skills, L*H*T*A for the allocation (L = 1 when one
+    allocation serves the whole model), and L*H*T*T*B for a learnable private block.
+    """
+
+    config: SkillConfig
+
+    def __init__(
+        self, model: nn.Module, method: str, config: SkillConfig, num_tasks: int, counts: SkillCounts
+    ) -> None:
+        super().__init__(method, config, num_tasks)
+        if counts.common + counts.private < 1:
+            raise ModelError("adapter.no_skills")
+        self.counts = counts
+        self.sites = find_sites(model, config)
+        _require_heads(self, counts.heads)
+        groups = group_sites(self.sites, model)
+        self.bank = SkillBank(group_shapes(self.sites, groups), config.rank, counts.common, counts.private, num_tasks)
+        layers = len(self.sites) if config.granularity == "layer" else 1
+        self.router = TaskRouter(
+            layers * counts.heads, num_tasks, counts.common, counts.private, counts.learnable
+        )
+        self.compute_dtype = next(model.parameters()).dtype
+        self.wrap_linears(model, self.sites, groups)
+
+    def prepare(self, call: Call) -> None:
+        """Mixing weights and factors of all layers, once for the call: [L, H, m, S].
+
+        With noise every example draws its own weights (m = b), as in Polytropon's code; without it every distinct
+        task has one row (m = distinct tasks).
+        """
+        noisy = call.training and self.config.noise and self.stage == 1 and self.counts.common > 0
+        distinct = torch.tensor(call.rows).to(call.task_ids.device, non_blocking=True)
+        tasks = call.task_ids if noisy else distinct
+        slots = torch.arange(len(tasks), device=tasks.device) if noisy else call.slots
+        gathered = self.router.gathered_tasks(call.rows)
+        weights = self.router.common_weights(tasks, self.config.temperature if noisy else None)
+        if self.counts.private:
+            weights = torch.cat([weights, self.router.private_weights(tasks, gathered)], -1)
+        weights = weights.unflatten(0, (-1, self.counts.heads)).to(self.compute_dtype)
+        weights = weights.expand(len(self.sites), -1, -1, -1)
+        factors = self.bank.gather(gathered, self.compute_dtype)
+        call.state = [
+            Mixture(f, weights[list(shape.members)], slots, self.config.combine)
+            for f, shape in zip(factors, self.bank.shapes, strict=True)
+        ]
+
+    def run_group(self, call: Call, group: int, x: Tensor, linears: list[nn.Module]) -> list[Tensor]:
+        mixture: Mixture = call.state[group]
+        rows = mixture.slots.repeat_interleave(call.repeats(x.shape[0]))
+        deltas = plain_deltas(x.to(self.compute_dtype), mixture, rows)
+        bases = [linear(x) for linear in linears]
+        return [base + delta.to(base.dtype) for base, delta in zip(bases, deltas, strict=True)]
+
+    def parameter_groups(self, stage: int) -> ParameterGroups:
+        """Stage 1: skills and allocation; stage 2: the allocation alone, refined without noise."""
+        allocation = [p for p in self.router.parameters() if p.numel()]
+        if stage == 1:
+            return {"skills": [p for p in self.bank.parameters() if p.numel()], "allocation": allocation}
+        return {"skills": [], "allocation": allocation}
+
+    def skills(self) -> list[Skill]:
+        common = [Skill(f"common {i + 1}", "common") for i in range(self.counts.common)]
+        private = [
+            Skill(f"private {t + 1}" + (f".{j + 1}" if self.counts.private > 1 else ""), "private", t)
+            for t in range(self.num_tasks) for j in range(self.counts.private)
+        ]
+        return common + private
+
+    def layer_names(self) -> list[str]:
+        names = [site.name for site in self.sites] if self.config.granularity == "layer" else ["model"]
+        heads = self.counts.heads
+        return names if heads == 1 else [f"{name} head {h + 1}" for name in names for h in range(heads)]
+
+    def allocation(self) -> np.ndarray:
+        return self.router.allocation().float().cpu().numpy()
+
+    def allocation_logits(self) -> np.ndarray:
+        return self.router.logits.detach().float().cpu().numpy()
+
+
+def _require_heads(adapter: SkillAdapter, heads: int) -> None:
+    for site in adapter.sites:
+        if site.in_features % heads or site.out_features % heads:
+            raise ModelError(
+                "adapter.heads", heads=heads, layer=site.name, inputs=site.in_features, outputs=site.out_features
+            )

@@ -1,0 +1,129 @@
+"""Loading a base model from a folder or the Hub: safetensors only, no code from the repository, errors in words."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
+
+from core.errors import ModelError
+from core.models.catalogue import resolve_model
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+UNKNOWN_CONTEXT = 512
+
+
+@dataclass
+class LoadedBase:
+    """A base model with its tokenizer. `context` is the longest input in tokens; `model_id` is how it was asked for."""
+
+    model: Any
+    tokenizer: Any
+    architecture: str  # "decoder" | "encoder_decoder"
+    context: int
+    model_id: str
+
+
+def load_base(model_id_or_path: str, dtype: str = "float32", device: str = "cpu") -> LoadedBase:
+    """Loads a base model and its tokenizer.
+
+    Raises:
+        ModelError: the model is not there (and what to do offline), holds no safetensors, wants code of its own to run,
+            or is neither decoder-only nor encoder-decoder.
+    """
+    if dtype not in DTYPES:
+        raise ModelError("model.dtype", dtype=dtype, known=", ".join(DTYPES))
+    source = resolve_model(model_id_or_path)
+    folder = Path(source)
+    if folder.is_dir():
+        _require_safe_folder(folder)
+    elif _looks_like_path(model_id_or_path):
+        raise ModelError("model.no_folder", path=model_id_or_path)
+    try:
+        config = AutoConfig.from_pretrained(source, trust_remote_code=False)
+        architecture = _architecture_of(config, model_id_or_path)
+        loader = AutoModelForSeq2SeqLM if architecture == "encoder_decoder" else AutoModelForCausalLM
+        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+        model = loader.from_pretrained(
+            source, config=config, dtype=DTYPES[dtype], use_safetensors=True, trust_remote_code=False
+        )
+    except (OSError, ValueError, KeyError, HfHubHTTPError, HFValidationError) as error:
+        raise _explain(error, model_id_or_path) from error
+    _set_padding(tokenizer, model)
+    model.to(_require_device(device))
+    model.eval()
+    return LoadedBase(model, tokenizer, architecture, _context_of(config), model_id_or_path)
+
+
+def _looks_like_path(text: str) -> bool:
+    return text.startswith((".", "/", "~")) or text.count("/") > 1 or (os.sep != "/" and os.sep in text)
+
+
+def _require_safe_folder(folder: Path) -> None:
+    if not (folder / "config.json").is_file():
+        raise ModelError("model.no_config", path=str(folder))
+    if not list(folder.glob("*.safetensors")):
+        raise ModelError("model.no_safetensors", path=str(folder))
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ModelError("model.bad_config", path=str(folder), detail=str(error)) from error
+    if "auto_map" in config:
+        raise ModelError("model.remote_code", model=str(folder))
+
+
+def _architecture_of(config: Any, name: str) -> str:
+    if getattr(config, "is_encoder_decoder", False):
+        return "encoder_decoder"
+    kind = getattr(config, "model_type", "")
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+    if kind in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
+        return "decoder"
+    raise ModelError("model.architecture", model=name, kind=kind)
+
+
+def _context_of(config: Any) -> int:
+    for name in ("max_position_embeddings", "n_positions", "n_ctx"):
+        value = getattr(config, name, None)
+        if isinstance(value, int) and value > 0:
+            return value
+    return UNKNOWN_CONTEXT
+
+
+def _set_padding(tokenizer: Any, model: Any) -> None:
+    """Batches need a padding token; the end token serves where a tokenizer has none (labels mark what counts)."""
+    if tokenizer.pad_token_id is None:
+        if tokenizer.eos_token is None:
+            raise ModelError("model.no_padding")
+        tokenizer.pad_token = tokenizer.eos_token
+    model.config.pad_token_id = tokenizer.pad_token_id
+    if model.generation_config is not None:
+        model.generation_config.pad_token_id = tokenizer.pad_token_id
+        if model.generation_config.eos_token_id is None:
+            model.generation_config.eos_token_id = tokenizer.eos_token_id
+
+
+def _require_device(device: str) -> torch.device:
+    try:
+        found = torch.device(device)
+    except RuntimeError as error:
+        raise ModelError("model.device", device=device) from error
+    if found.type == "cuda" and not torch.cuda.is_available():
+        raise ModelError("model.device", device=device)
+    return found
+
+
+def _explain(error: Exception, name: str) -> ModelError:
+    detail = str(error).strip().split("\n")[0][:300]
+    if "safetensors" in str(error):
+        return ModelError("model.no_safetensors", path=name)
+    if "trust_remote_code" in str(error):
+        return ModelError("model.remote_code", model=name)
+    return ModelError("model.not_found", model=name, detail=detail)
