@@ -1,0 +1,119 @@
+"""The chat process, `python -m core.chat_worker`: requests on standard input, events on standard output.
+
+See `core/serving/protocol.py` for the lines. The process leaves when its input closes (the app is gone) and
+after an idle time. Whatever libraries print goes to the log, never between the events.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import queue
+import sys
+import threading
+import traceback
+from typing import Any
+
+from core.errors import TaskloomError
+from core.serving.protocol import ERROR, ChatEvent, request_from_dict
+
+LOG_NAME = os.environ.get("TASKLOOM_CHAT_LOG", "the log of the chat process")
+
+
+class Channel:
+    """The worker's side of the pipes: an inbox of requests, stop wishes, and `say` for events."""
+
+    def __init__(self) -> None:
+        self._out = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+        self.inbox: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+        self._stops: set[int] = set()
+        threading.Thread(target=self._read, name="requests", daemon=True).start()
+
+    def say(self, number: int, event: ChatEvent) -> None:
+        line = json.dumps({"id": number, **event.as_dict()}, ensure_ascii=False, separators=(",", ":"))
+        self._out.write(line.encode() + b"\n")
+
+    def say_ready(self) -> None:
+        self._out.write(b'{"kind":"ready","id":0}\n')
+
+    def take_stops(self) -> set[int]:
+        stops, self._stops = self._stops, set()
+        return stops
+
+    def _read(self) -> None:
+        for line in sys.stdin.buffer:
+            try:
+                message = json.loads(line)
+                op, number = message["op"], int(message["id"])
+            except (ValueError, KeyError, TypeError):
+                print(f"unreadable request: {line[:200]!r}", file=sys.stderr, flush=True)
+                continue
+            if op == "stop":
+                self._stops = self._stops | {number}
+            else:
+                self.inbox.put(message)
+        os._exit(0)  # nobody listens any more, even if the main thread is in the middle of a long step
+
+
+def serve(channel: Channel, idle_s: float) -> None:
+    """Takes requests until none came for `idle_s` seconds; writes all open answers in turn, a token each round."""
+    from core.serving.answering import Bench  # torch: only here
+
+    bench = Bench(channel.say)
+    channel.say_ready()
+    while True:
+        for message in _waiting(channel, bench.is_idle, idle_s):
+            if message is None:
+                return
+            _begin(channel, bench, message)
+        bench.stop(channel.take_stops())
+        for key in bench.groups():
+            try:
+                bench.work(key)
+            except Exception as error:  # noqa: BLE001 - a group that fails must not end the others
+                bench.drop(key, _worded(error))
+
+
+def _waiting(channel: Channel, is_idle: bool, idle_s: float) -> list[dict[str, Any] | None]:
+    """All requests at hand; when there is nothing else to do, waits for one. [None] when the idle time is over."""
+    messages: list[dict[str, Any] | None] = []
+    try:
+        if is_idle:
+            messages.append(channel.inbox.get(timeout=idle_s))
+        while True:
+            messages.append(channel.inbox.get_nowait())
+    except queue.Empty:
+        return messages if messages or not is_idle else [None]
+
+
+def _begin(channel: Channel, bench: Any, message: dict[str, Any]) -> None:
+    number = int(message["id"])
+    try:
+        bench.begin(number, request_from_dict(message))
+    except Exception as error:  # noqa: BLE001 - one bad request must not end the answers of the others
+        channel.say(number, _worded(error))
+
+
+def _worded(error: Exception) -> ChatEvent:
+    if isinstance(error, TaskloomError):
+        return ChatEvent(ERROR, key=error.key, values=_plain(error.values))
+    traceback.print_exception(error)
+    values = {"detail": f"{type(error).__name__}: {error}"[:500], "log": LOG_NAME}
+    return ChatEvent(ERROR, key="serving.worker_failed", values=values)
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    return {k: v if isinstance(v, str | int | float | bool | None) else str(v) for k, v in values.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m core.chat_worker", description=__doc__)
+    parser.add_argument("--idle", type=float, default=900.0, help="seconds without a question before it leaves")
+    arguments = parser.parse_args()
+    serve(Channel(), arguments.idle)
+
+
+if __name__ == "__main__":
+    main()

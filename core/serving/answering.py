@@ -1,0 +1,136 @@
+"""The worker's side of a chat: open answers of any runs and tasks, written in batches, streamed as events.
+
+Questions to the same run share forward passes whatever their tasks; groups of other runs, and of the untouched base
+model, take turns token by token, so that several columns on a screen fill at the same time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+import torch
+
+from core.serving.decoding import LIMIT, STOPPED, Answer, Batch, TextStream
+from core.serving.loading import LoadedRun, RunShelf
+from core.serving.protocol import DELTA, DONE, PHASE, ChatEvent, ChatRequest
+
+Say = Callable[[int, ChatEvent], None]
+MAX_BATCH = 16
+
+
+@dataclass
+class Talk:
+    """One open request: its answer, the text so far, and when it came (monotonic seconds)."""
+
+    request: ChatRequest
+    answer: Answer
+    text: TextStream
+    num_cut: int
+    began: float
+    first_s: float | None = None
+    num_told: int = 0
+
+
+@dataclass
+class Group:
+    """Open requests that can share forward passes: one run, tuned or not."""
+
+    run: LoadedRun
+    batch: Batch
+    waiting: list[Talk] = field(default_factory=list)
+    open: list[Talk] = field(default_factory=list)
+
+    @property
+    def talks(self) -> list[Talk]:
+        return self.open + self.waiting
+
+
+class Bench:
+    """All open answers of this process. `say` sends an event of a request to its caller."""
+
+    def __init__(self, say: Say) -> None:
+        self._say = say
+        self._shelf = RunShelf()
+        self._groups: dict[tuple[str, bool], Group] = {}
+
+    @property
+    def is_idle(self) -> bool:
+        return not self._groups
+
+    def groups(self) -> list[tuple[str, bool]]:
+        return list(self._groups)
+
+    def begin(self, number: int, request: ChatRequest) -> None:
+        """Opens a request: loads its run when needed and lines the question up.
+
+        Raises:
+            TaskloomError: the run has no model, the task is unknown, an input column is missing.
+        """
+        began = time.monotonic()
+        if not self._shelf.holds(request.run_dir):
+            self._say(number, ChatEvent(PHASE, "loading"))
+        run = self._shelf.get(request.run_dir)
+        answer, num_cut = run.build_answer(number, request)
+        talk = Talk(request, answer, TextStream(run.tokenizer), num_cut, began)
+        key = (request.run_dir, request.tuned)
+        if key not in self._groups:
+            self._groups[key] = Group(run, run.build_batch(request.tuned))
+        self._groups[key].waiting.append(talk)
+        self._say(number, ChatEvent(PHASE, "reading"))
+
+    def stop(self, numbers: Iterable[int]) -> None:
+        """Ends answers where they are; their callers get `done` with what there is."""
+        for group in self._groups.values():
+            for talk in group.talks:
+                if talk.answer.number in numbers and talk.answer.finished is None:
+                    talk.answer.finished = STOPPED
+
+    @torch.inference_mode()
+    def work(self, key: tuple[str, bool]) -> None:
+        """One token for every open answer of a group; questions that wait are let in first."""
+        group = self._groups[key]
+        self._settle(group)
+        if group.waiting and group.batch.can_join() and len(group.open) < MAX_BATCH:
+            admitted = group.waiting[: MAX_BATCH - len(group.open)]
+            group.waiting = group.waiting[len(admitted) :]
+            group.open += admitted
+            group.batch.add([talk.answer for talk in admitted])
+        elif group.open:
+            group.batch.step()
+        self._settle(group)
+        if not group.talks:
+            del self._groups[key]
+
+    def drop(self, key: tuple[str, bool], event: ChatEvent) -> None:
+        """Ends all answers of a group with an error."""
+        for talk in self._groups.pop(key).talks:
+            self._say(talk.answer.number, event)
+
+    def _settle(self, group: Group) -> None:
+        """Tells what is new, and closes the finished answers."""
+        for talk in group.talks:
+            new = talk.answer.tokens[talk.num_told :]
+            talk.num_told += len(new)
+            if new and talk.first_s is None:
+                talk.first_s = time.monotonic() - talk.began
+                self._say(talk.answer.number, ChatEvent(PHASE, "answering"))
+            text = talk.text.push(new, is_last=talk.answer.finished is not None)
+            if text:
+                self._say(talk.answer.number, ChatEvent(DELTA, text))
+            if talk.answer.finished:
+                self._finish(group.run, talk)
+        group.batch.drop_finished()
+        group.open = [talk for talk in group.open if not talk.answer.finished]
+        group.waiting = [talk for talk in group.waiting if not talk.answer.finished]
+
+    def _finish(self, run: LoadedRun, talk: Talk) -> None:
+        answer = talk.answer
+        self._say(answer.number, ChatEvent(
+            DONE, talk.text.text.strip(), tokens=len(answer.tokens),
+            seconds=round(time.monotonic() - talk.began, 3),
+            first_s=None if talk.first_s is None else round(talk.first_s, 3), prompt_tokens=len(answer.prompt),
+            num_cut=talk.num_cut, seed=answer.seed, stopped=answer.finished == STOPPED,
+            limited=answer.finished == LIMIT, weights=run.skill_weights(answer.task) if talk.request.tuned else (),
+        ))

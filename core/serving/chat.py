@@ -1,0 +1,149 @@
+"""Talking to trained runs from a process without torch: the browser app, the command line, the HTTP endpoint.
+
+    client = ChatClient()
+    for event in client.stream(ask(run_dir, "intents", "My card was stolen")):
+        ...  # phase, delta, done or error, see `protocol.ChatEvent`
+
+One worker process serves all callers of a client. It is started by the first question, keeps base model and
+adapters in memory, leaves after an idle time and is replaced when it was killed or hangs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from core.errors import RunError
+from core.serving.process import COMMAND, ChatProcess
+from core.serving.protocol import ERROR, PHASE, ChatEvent, ChatRequest, ask
+
+__all__ = ["ChatClient", "ChatEvent", "ChatRequest", "ask"]
+
+IDLE_S = 900.0
+SILENCE_S = 120.0
+LOADING_SILENCE_S = 900.0  # a large model from a slow disk says nothing while it is read
+_LOOK_S = 0.5
+
+
+class ChatClient:
+    """Starts, shares and replaces the chat worker. May be used by many threads at once.
+
+    idle_s: the worker leaves after this many seconds without a question. silence_s (loading_s while a model is
+    read): a worker that says nothing for this long while it owes an answer is killed, and the caller gets a
+    worded error event.
+    """
+
+    def __init__(
+        self, idle_s: float = IDLE_S, silence_s: float = SILENCE_S, loading_s: float = LOADING_SILENCE_S,
+        log_path: Path | None = None, command: tuple[str, ...] = COMMAND,
+    ) -> None:
+        self._command = (*command, "--idle", str(idle_s))
+        self._silence_s, self._loading_s = silence_s, loading_s
+        self._log_path = log_path or Path(tempfile.gettempdir()) / "taskloom-chat.log"
+        self._lock = threading.Lock()
+        self._process: ChatProcess | None = None
+        self._open: dict[int, tuple[ChatProcess, int]] = {}
+
+    def stream(self, request: ChatRequest) -> Iterator[ChatEvent]:
+        """Events of one answer; the last is `done` or `error`. Closing the iterator stops the answer.
+
+        Errors of the worker arrive as an event, so that text that was already shown is not lost.
+        """
+        yield ChatEvent(PHASE, "starting")
+        for attempt in (1, 2):
+            idle_exit = False
+            for event in self._stream_once(request):
+                idle_exit = event.key == "serving.worker_died" and event.values.get("code") == 0 and attempt == 1
+                if not idle_exit:  # a worker that left for idleness while the question was on its way: ask again
+                    yield event
+            if not idle_exit:
+                return
+
+    def _stream_once(self, request: ChatRequest) -> Iterator[ChatEvent]:
+        try:
+            process, number, events = self._send(request)
+        except RunError as error:
+            yield ChatEvent(ERROR, key=error.key, values=error.values)
+            return
+        ticket = id(events)
+        self._open[ticket] = (process, number)
+        finished = False
+        try:
+            for event in self._watch(process, events):
+                finished = event.is_last
+                yield event
+        finally:
+            self._open.pop(ticket, None)
+            process.forget(number)
+            if not finished:
+                with contextlib.suppress(RunError):  # it is gone: nothing left to stop
+                    process.stop(number)
+
+    def answer(self, request: ChatRequest) -> ChatEvent:
+        """The last event of `stream`: the whole answer.
+
+        Raises:
+            RunError: the worker reported an error.
+        """
+        last = ChatEvent(ERROR)
+        for event in self.stream(request):
+            last = event
+        if last.kind == ERROR:
+            raise RunError(last.key, **last.values)
+        return last
+
+    def stop(self) -> None:
+        """Ends all running answers of this client; each stream still gets its `done` event."""
+        for process, number in list(self._open.values()):
+            with contextlib.suppress(RunError):
+                process.stop(number)
+
+    def close(self) -> None:
+        """Ends the worker."""
+        with self._lock:
+            if self._process is not None:
+                self._process.close()
+                self._process = None
+
+    @property
+    def worker_pid(self) -> int | None:
+        """Process id of the living worker, None while there is none."""
+        process = self._process
+        return process.pid if process is not None and process.is_alive else None
+
+    def _send(self, request: ChatRequest) -> tuple[ChatProcess, int, queue.SimpleQueue[ChatEvent]]:
+        """Asks the living worker; one that left meanwhile (idle, killed) is replaced once."""
+        process = self._living()
+        try:
+            return process, *process.ask(request)
+        except RunError:
+            process = self._living()
+            return process, *process.ask(request)
+
+    def _living(self) -> ChatProcess:
+        with self._lock:
+            if self._process is None or not self._process.is_alive:
+                self._process = ChatProcess(self._command, self._log_path)
+            return self._process
+
+    def _watch(self, process: ChatProcess, events: queue.SimpleQueue[ChatEvent]) -> Iterator[ChatEvent]:
+        loading = True
+        while True:
+            try:
+                event = events.get(timeout=_LOOK_S)
+            except queue.Empty:
+                allowed = self._loading_s if loading else self._silence_s
+                if time.monotonic() - process.last_sign > allowed:
+                    process.kill()
+                    yield ChatEvent(ERROR, key="serving.worker_silent", values={"seconds": round(allowed)})
+                    return
+                continue
+            loading = event.kind == PHASE and event.text == "loading"
+            yield event
+            if event.is_last:
+                return

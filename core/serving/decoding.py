@@ -1,0 +1,231 @@
+"""Writing answers token by token: questions of different tasks in one forward pass, new ones join on the way.
+
+Legend: b questions, n tokens, V vocabulary. The loop is our own because transformers' streamer serves one
+question at a time and its `generate` admits no question later. Greedy answers equal
+`model.generate` on the question alone.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache, EncoderDecoderCache
+from transformers.cache_utils import DynamicLayer
+from transformers.modeling_outputs import BaseModelOutput
+
+END, LIMIT, STOPPED = "end", "limit", "stopped"
+Forward = Callable[..., Any]
+
+
+@dataclass
+class Answer:
+    """One answer being written. `prompt` holds token ids; `finished` says why it ended (end, limit, stopped)."""
+
+    number: int
+    task: int
+    prompt: list[int]
+    max_new_tokens: int
+    temperature: float = 0.0
+    top_p: float = 1.0
+    seed: int = 0
+    tokens: list[int] = field(default_factory=list)
+    finished: str | None = None
+    random: torch.Generator = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.random = torch.Generator().manual_seed(self.seed)
+
+    def take(self, logits_V: Tensor, ends: frozenset[int]) -> None:
+        """Chooses the next token from its logits; an end token is not kept."""
+        token = choose_token(logits_V, self.temperature, self.top_p, self.random)
+        if token in ends:
+            self.finished = END
+            return
+        self.tokens.append(token)
+        if len(self.tokens) >= self.max_new_tokens:
+            self.finished = LIMIT
+
+
+def choose_token(logits_V: Tensor, temperature: float, top_p: float, random: torch.Generator) -> int:
+    """The likeliest token at temperature 0, else a draw from the smallest set of tokens with probability top_p."""
+    if temperature <= 0:
+        return int(logits_V.argmax())
+    probability, order = torch.softmax(logits_V.float().cpu() / temperature, -1).sort(descending=True)
+    if top_p < 1:
+        before = probability.cumsum(-1) - probability
+        probability = torch.where(before < top_p, probability, torch.zeros_like(probability))
+    return int(order[torch.multinomial(probability, 1, generator=random)])
+
+
+class DecoderBatch:
+    """Questions to a decoder-only model. `forward` is the modular model's call (with `task_ids`).
+
+    Prompts are padded on the left; positions count from each question's own first token.
+    """
+
+    def __init__(self, forward: Forward, accepted: Callable[..., Any], pad_id: int, ends: frozenset[int]) -> None:
+        self._forward, self._pad, self._ends = forward, pad_id, ends
+        names = inspect.signature(accepted).parameters
+        self._takes_positions, self._takes_keep = "position_ids" in names, "logits_to_keep" in names
+        self.answers: list[Answer] = []
+        self._cache: Any = None
+        self._mask = torch.empty(0, 0, dtype=torch.long)
+
+    def can_join(self) -> bool:
+        """Whether a question may join now: sliding-window and recurrent caches cannot be padded afterwards."""
+        layers = getattr(self._cache, "layers", [])
+        return not self.answers or all(type(layer) is DynamicLayer for layer in layers)
+
+    def add(self, answers: list[Answer]) -> None:
+        """Reads the prompts of new questions and writes the first token of each."""
+        longest = max(len(a.prompt) for a in answers)
+        ids = torch.tensor([[self._pad] * (longest - len(a.prompt)) + a.prompt for a in answers])
+        mask = torch.tensor([[0] * (longest - len(a.prompt)) + [1] * len(a.prompt) for a in answers])
+        positions = (mask.cumsum(-1) - 1).clamp_min(0)
+        cache, logits = self._run(ids, mask, positions, answers, None)
+        if self.answers:
+            self._mask, self._cache = _join(self._mask, self._cache, mask, cache)
+        else:
+            self._mask, self._cache = mask, cache
+        self.answers = self.answers + answers
+        self._write(answers, logits)
+
+    def step(self) -> None:
+        """One more token for every question."""
+        ids = torch.tensor([[a.tokens[-1]] for a in self.answers])
+        self._mask = torch.cat([self._mask, torch.ones(len(self.answers), 1, dtype=torch.long)], 1)
+        positions = self._mask.sum(-1, keepdim=True) - 1
+        self._cache, logits = self._run(ids, self._mask, positions, self.answers, self._cache)
+        self._write(self.answers, logits)
+
+    def drop_finished(self) -> None:
+        """Takes finished questions out of the batch, and columns that only padded them."""
+        keep = [i for i, a in enumerate(self.answers) if a.finished is None]
+        if len(keep) == len(self.answers):
+            return
+        self.answers = [self.answers[i] for i in keep]
+        if not keep:
+            self._cache = None
+            return
+        rows = torch.tensor(keep)
+        self._mask = self._mask[rows]
+        self._cache.batch_select_indices(rows.to(self._cache.layers[0].keys.device))
+
+    def _run(
+        self, ids: Tensor, mask: Tensor, positions: Tensor, answers: list[Answer], cache: Any
+    ) -> tuple[Any, Tensor]:
+        extra: dict[str, Any] = {"position_ids": positions} if self._takes_positions else {}
+        if self._takes_keep:
+            extra["logits_to_keep"] = 1
+        out = self._forward(
+            input_ids=ids, attention_mask=mask, task_ids=[a.task for a in answers], past_key_values=cache,
+            use_cache=True, **extra,
+        )
+        return out.past_key_values, out.logits[:, -1]
+
+    def _write(self, answers: list[Answer], logits_bV: Tensor) -> None:
+        for answer, row in zip(answers, logits_bV, strict=True):
+            answer.take(row, self._ends)
+
+
+class EncoderDecoderBatch:
+    """Questions to an encoder-decoder model: inputs are read once, then written in step. Later ones wait."""
+
+    def __init__(self, forward: Forward, start_id: int, pad_id: int, ends: frozenset[int]) -> None:
+        self._forward, self._start, self._pad, self._ends = forward, start_id, pad_id, ends
+        self.answers: list[Answer] = []
+        self._cache: Any = None
+        self._mask = torch.empty(0, 0, dtype=torch.long)
+        self._read = torch.empty(0)
+
+    def can_join(self) -> bool:
+        return not self.answers
+
+    def add(self, answers: list[Answer]) -> None:
+        longest = max(len(a.prompt) for a in answers)
+        ids = torch.tensor([a.prompt + [self._pad] * (longest - len(a.prompt)) for a in answers])
+        self._mask = torch.tensor([[1] * len(a.prompt) + [0] * (longest - len(a.prompt)) for a in answers])
+        self.answers = list(answers)
+        start = torch.full((len(answers), 1), self._start)
+        out = self._forward(
+            input_ids=ids, attention_mask=self._mask, decoder_input_ids=start, use_cache=True,
+            task_ids=[a.task for a in answers],
+        )
+        self._read = out.encoder_last_hidden_state
+        self._keep(out)
+
+    def step(self) -> None:
+        ids = torch.tensor([[a.tokens[-1]] for a in self.answers])
+        self._keep(self._forward(
+            encoder_outputs=BaseModelOutput(last_hidden_state=self._read), attention_mask=self._mask,
+            decoder_input_ids=ids, past_key_values=self._cache, use_cache=True,
+            task_ids=[a.task for a in self.answers],
+        ))
+
+    def drop_finished(self) -> None:
+        keep = [i for i, a in enumerate(self.answers) if a.finished is None]
+        if len(keep) == len(self.answers):
+            return
+        self.answers = [self.answers[i] for i in keep]
+        if keep:
+            rows = torch.tensor(keep)
+            self._mask, self._read = self._mask[rows], self._read[rows.to(self._read.device)]
+            caches: EncoderDecoderCache = self._cache
+            caches.batch_select_indices(rows.to(self._read.device))
+
+    def _keep(self, out: Any) -> None:
+        self._cache = out.past_key_values
+        for answer, row in zip(self.answers, out.logits[:, -1], strict=True):
+            answer.take(row, self._ends)
+
+
+Batch = DecoderBatch | EncoderDecoderBatch
+
+
+def _join(mask: Tensor, cache: DynamicCache, new_mask: Tensor, new: DynamicCache) -> tuple[Tensor, DynamicCache]:
+    """One cache of both batches: the shorter one gets masked columns on the left."""
+    length = max(mask.shape[1], new_mask.shape[1])
+    for layer, other in zip(cache.layers, new.layers, strict=True):
+        for name in ("keys", "values"):
+            pair = [_pad_left(getattr(one, name), length) for one in (layer, other)]
+            setattr(layer, name, torch.cat(pair, 0))
+    pad = torch.nn.functional.pad
+    masks = [pad(m, (length - m.shape[1], 0)) for m in (mask, new_mask)]
+    return torch.cat(masks, 0), cache
+
+
+def _pad_left(kept_bhnd: Tensor, length: int) -> Tensor:
+    return torch.nn.functional.pad(kept_bhnd, (0, 0, length - kept_bhnd.shape[2], 0))
+
+
+class TextStream:
+    """Turns token ids into text as they come; half a character (a Chinese one may span tokens) waits."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+        self._tokens: list[int] = []
+        self._start = 0  # tokens before this one no longer change how later ones are spelled
+        self._shown = 0  # tokens before this one are text already
+        self.text = ""
+
+    def push(self, tokens: list[int], is_last: bool = False) -> str:
+        """New text after these tokens; with `is_last` also what waited."""
+        self._tokens += tokens
+        before = self._decode(self._tokens[self._start : self._shown])
+        now = self._decode(self._tokens[self._start :])
+        if now.endswith("�") and not is_last:
+            return ""
+        new = now[len(before) :]
+        if len(self._tokens) - self._shown > 0 and new:
+            self._start, self._shown = self._shown, len(self._tokens)
+        self.text += new
+        return new
+
+    def _decode(self, tokens: list[int]) -> str:
+        text: str = self._tokenizer.decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        return text

@@ -1,0 +1,135 @@
+"""Trained runs in the memory of a worker: base models once a name, any number of adapters on top of them."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from core.errors import RunError
+from core.models.loading import LoadedBase, load_base
+from core.models.modular import DESCRIPTION, ModularModel, load_adapter
+from core.runs.folder import RunFolder
+from core.runs.lease import lease_holder
+from core.serving.decoding import Answer, Batch, DecoderBatch, EncoderDecoderBatch
+from core.serving.forward import TaskForward, end_tokens, share_weights
+from core.serving.protocol import ChatRequest, SkillWeight
+from core.tasks.batching import encode_prompt
+from core.tasks.dataset import load_saved_dataset
+from core.tasks.spec import TaskSpec
+from core.tasks.templates import render_template
+
+MAX_RUNS = 4  # adapters kept in memory; base models are shared and stay
+ANSWER_TOKENS = 128  # where neither the question nor the run's settings say how long an answer may be
+
+
+class LoadedRun:
+    """One trained run, ready to answer. Tasks are those of the frozen copy in the run folder."""
+
+    def __init__(self, run_dir: Path, model: ModularModel, base: LoadedBase) -> None:
+        self.folder = RunFolder(run_dir)
+        self.model, self.base, self.tokenizer = model, base, base.tokenizer
+        self.tasks = load_saved_dataset(self.folder.data_dir).tasks
+        self.config = self.folder.read_config()
+        self.ends = end_tokens(base)
+
+    def task_index(self, name: str) -> int:
+        """Row of a task in the allocation, by its name or id."""
+        for index, task in enumerate(self.tasks):
+            if name in (task.name, task.task_id):
+                return index
+        raise RunError("insight.no_task", task=name, known=", ".join(task.name for task in self.tasks))
+
+    def build_answer(self, number: int, request: ChatRequest) -> tuple[Answer, int]:
+        """An answer about to be written, and how many prompt tokens had to be left out.
+
+        Raises:
+            RunError: no such task, or a value for one of its input columns is missing.
+        """
+        index = self.task_index(request.task)
+        longest = request.max_new_tokens or self.config.max_new_tokens or ANSWER_TOKENS
+        room = max(16, min(self.config.max_tokens, self.base.context - longest))
+        prompt = build_prompt(self.tasks[index], request.require_input())
+        encoded = encode_prompt(self.tokenizer, prompt, self.base.architecture, room)
+        answer = Answer(
+            number, index, list(encoded.input_ids), longest, request.temperature, request.top_p, request.seed,
+        )
+        return answer, encoded.num_cut
+
+    def build_batch(self, tuned: bool) -> Batch:
+        forward = TaskForward(self.model, tuned)
+        pad = self.tokenizer.pad_token_id
+        if self.base.architecture == "decoder":
+            return DecoderBatch(forward, self.model.base.forward, pad, self.ends)
+        return EncoderDecoderBatch(forward, self.model.config.decoder_start_token_id, pad, self.ends)
+
+    def skill_weights(self, task: int) -> tuple[SkillWeight, ...]:
+        """What the task uses, averaged over the layers; other tasks' private skills are left out."""
+        mean = self.model.allocation()[:, task].mean(0)
+        skills = self.model.adapter.skills()
+        return tuple(
+            SkillWeight(skill.name, skill.kind, round(float(weight), 4))
+            for skill, weight in zip(skills, mean, strict=True) if skill.task in (None, task) or weight
+        )
+
+
+class RunShelf:
+    """Loaded runs, newest used last; a run that was trained further is loaded anew."""
+
+    def __init__(self) -> None:
+        self._bases: dict[tuple[str, str], LoadedBase] = {}
+        self._runs: OrderedDict[str, tuple[float, LoadedRun]] = OrderedDict()
+
+    def holds(self, run_dir: str) -> bool:
+        kept = self._runs.get(run_dir)
+        return kept is not None and kept[0] == _saved_at(run_dir)
+
+    def get(self, run_dir: str) -> LoadedRun:
+        """The run in this folder, loaded when it is not here yet.
+
+        Raises:
+            RunError: it has no trained adapter. ModelError: base model or adapter cannot be loaded.
+        """
+        if not self.holds(run_dir):
+            self._runs[run_dir] = (_saved_at(run_dir), self._load(RunFolder(run_dir)))
+        self._runs.move_to_end(run_dir)
+        while len(self._runs) > MAX_RUNS:
+            self._runs.popitem(last=False)
+        return self._runs[run_dir][1]
+
+    def _load(self, folder: RunFolder) -> LoadedRun:
+        name, device = folder.read_config().base_model, free_device(folder.workspace_dir)
+        if (name, device) not in self._bases:
+            dtype = "bfloat16" if device == "cuda" and torch.cuda.is_bf16_supported() else "float32"
+            self._bases[(name, device)] = load_base(name, dtype, device)
+        base = self._bases[(name, device)]
+        own = replace(base, model=share_weights(base.model))
+        return LoadedRun(folder.path, load_adapter(own, folder.adapter_dir), base)
+
+
+def free_device(workspace_dir: Path) -> str:
+    """The graphics card when there is one that no training holds, so that a chat never delays or crowds a run."""
+    if torch.cuda.is_available() and lease_holder(workspace_dir, "cuda") is None:
+        return "cuda"
+    return "cpu"
+
+
+def build_prompt(task: TaskSpec, content: str | dict[str, str]) -> str:
+    """The prompt that training made from a row with these inputs: same template, same instruction."""
+    if isinstance(content, str):
+        if len(task.inputs) > 1:
+            raise RunError("serving.missing_input", task=task.name, columns=", ".join(task.inputs))
+        content = {task.inputs[0]: content}
+    missing = [name for name in task.inputs if not content.get(name, "").strip()]
+    if missing:
+        raise RunError("serving.missing_input", task=task.name, columns=", ".join(missing))
+    return render_template(task.template, {**content, "instruction": task.instruction})
+
+
+def _saved_at(run_dir: str) -> float:
+    path = RunFolder(run_dir).adapter_dir / DESCRIPTION
+    if not path.is_file():
+        raise RunError("serving.no_adapter", run=Path(run_dir).name)
+    return path.stat().st_mtime

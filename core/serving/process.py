@@ -1,0 +1,139 @@
+"""The chat worker as seen from outside: a child process with JSON lines over its pipes. Torch-free.
+
+A reader thread sorts the worker's lines into one queue a request. When the process ends, for whatever reason, every
+open request gets a worded error, and the next question starts a new process (see `chat.py`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import queue
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import IO, Any
+
+from core.errors import RunError
+from core.runs.launching import worker_environment
+from core.serving.protocol import ERROR, ChatEvent, ChatRequest, event_from_dict
+
+COMMAND = (sys.executable, "-u", "-m", "core.chat_worker")
+
+
+class ChatProcess:
+    """One running worker. `last_sign` is when it last said anything (monotonic seconds).
+
+    Raises:
+        RunError: the process cannot be started, or is gone when something is sent.
+    """
+
+    def __init__(self, command: tuple[str, ...], log_path: Path) -> None:
+        self.log_path = log_path
+        self.last_sign = time.monotonic()
+        self._queues: dict[int, queue.SimpleQueue[ChatEvent]] = {}
+        self._ids = itertools.count(1)
+        self._lock = threading.Lock()
+        environment = {**worker_environment(), "TASKLOOM_CHAT_LOG": str(log_path)}
+        try:
+            with open(log_path, "ab") as log:
+                self._process = subprocess.Popen(
+                    command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                    stderr=log, start_new_session=True,
+                )
+        except OSError as error:
+            detail = error.strerror or str(error)
+            raise RunError("serving.worker_start", detail=detail, log=str(log_path)) from error
+        self._input: IO[bytes] = self._pipe(self._process.stdin)
+        self._output: IO[bytes] = self._pipe(self._process.stdout)
+        self._ended = False
+        threading.Thread(target=self._read, name="chat worker reader", daemon=True).start()
+
+    @staticmethod
+    def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
+        assert pipe is not None  # Popen was asked for it
+        return pipe
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def is_alive(self) -> bool:
+        return not self._ended and self._process.poll() is None
+
+    @property
+    def is_busy(self) -> bool:
+        return bool(self._queues)
+
+    def ask(self, request: ChatRequest) -> tuple[int, queue.SimpleQueue[ChatEvent]]:
+        """Sends a request; its events arrive in the queue, the last one is `done` or `error`."""
+        events: queue.SimpleQueue[ChatEvent] = queue.SimpleQueue()
+        with self._lock:
+            if self._ended:
+                raise self._died()
+            number = next(self._ids)
+            self._queues[number] = events
+            self.last_sign = time.monotonic()
+        try:
+            self._send({"op": "answer", "id": number, **request.as_dict()})
+        except RunError:
+            self.forget(number)
+            raise
+        return number, events
+
+    def stop(self, number: int) -> None:
+        """Asks the worker to end one answer here; it then sends `done` with what it has."""
+        self._send({"op": "stop", "id": number})
+
+    def forget(self, number: int) -> None:
+        """Later events of this request are dropped."""
+        self._queues.pop(number, None)
+
+    def kill(self) -> None:
+        """Ends the process at once and waits for it."""
+        self._process.kill()
+        self._process.wait()
+
+    def close(self, grace_s: float = 2.0) -> None:
+        """Closes the worker's input, which makes it leave by itself; kills it after a grace period."""
+        with contextlib.suppress(OSError):  # it is gone already
+            self._input.close()
+        try:
+            self._process.wait(grace_s)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def _send(self, message: dict[str, Any]) -> None:
+        line = json.dumps(message, ensure_ascii=False).encode() + b"\n"
+        try:
+            with self._lock:
+                self._input.write(line)
+                self._input.flush()
+        except (OSError, ValueError) as error:
+            raise self._died() from error
+
+    def _read(self) -> None:
+        for line in self._output:
+            self.last_sign = time.monotonic()
+            try:
+                values = json.loads(line)
+            except ValueError:
+                continue
+            events = self._queues.get(values.get("id", 0))
+            if events is not None:
+                events.put(event_from_dict(values))
+        self._process.wait()
+        self._output.close()
+        with self._lock:
+            self._ended = True
+            left, self._queues = list(self._queues.values()), {}
+        died = self._died()
+        for events in left:
+            events.put(ChatEvent(ERROR, key=died.key, values=died.values))
+
+    def _died(self) -> RunError:
+        return RunError("serving.worker_died", code=self._process.poll(), log=str(self.log_path))

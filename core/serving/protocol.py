@@ -1,0 +1,132 @@
+"""What the chat worker and its callers say to each other: one JSON object a line. Torch-free.
+
+To the worker:    {"op": "answer", "id": n, ...ChatRequest}   {"op": "stop", "id": n}
+From the worker:  {"kind": "ready"}   {"kind": ..., "id": n, ...ChatEvent}
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from core.errors import RunError, SettingError
+from core.messages import english
+
+LIMITS = {"temperature": (0.0, 5.0), "top_p": (0.01, 1.0), "max_new_tokens": (1, 8192), "seed": (0, 2**31 - 1)}
+
+PHASE, DELTA, DONE, ERROR = "phase", "delta", "done", "error"
+
+
+@dataclass(frozen=True)
+class ChatRequest:
+    """One question to a run.
+
+    The last user message is the input: a text for a task with one input column, or a dictionary column -> text.
+    Earlier messages are not shown to the model, since a task is trained on single questions. `tuned=False` asks the
+    untouched base model with the very same prompt. `temperature` 0 takes the likeliest token; `max_new_tokens` None
+    takes the longest answer the run was set up for.
+    """
+
+    run_dir: str
+    task: str
+    messages: tuple[dict[str, Any], ...]
+    tuned: bool = True
+    temperature: float = 0.0
+    top_p: float = 1.0
+    max_new_tokens: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, (low, high) in LIMITS.items():
+            value = getattr(self, name)
+            if value is not None and not low <= value <= high:
+                raise SettingError("serving.bad_value", name=name, value=value, low=low, high=high)
+        self.require_input()
+
+    def require_input(self) -> str | dict[str, str]:
+        """The last user message: text, or texts by column.
+
+        Raises:
+            RunError: there is none, or it is empty.
+        """
+        contents = [m.get("content") for m in self.messages if m.get("role") == "user"]
+        content = contents[-1] if contents else ""
+        if isinstance(content, list):  # the block form of chat interfaces
+            content = "".join(str(block.get("text", "")) for block in content)
+        if isinstance(content, dict) and any(str(text).strip() for text in content.values()):
+            return {str(name): str(text) for name, text in content.items()}
+        if isinstance(content, str) and content.strip():
+            return content
+        raise RunError("serving.empty_message")
+
+    def as_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "messages": list(self.messages)}
+
+
+def ask(run_dir: object, task: str, text: str | dict[str, str], **settings: Any) -> ChatRequest:
+    """A request with a single user message."""
+    return ChatRequest(str(run_dir), task, ({"role": "user", "content": text},), **settings)
+
+
+def request_from_dict(values: dict[str, Any]) -> ChatRequest:
+    """Reads what `as_dict` wrote."""
+    try:
+        known = {name: values[name] for name in ChatRequest.__dataclass_fields__ if name in values}
+        return ChatRequest(**{**known, "messages": tuple(known["messages"])})
+    except (KeyError, TypeError) as error:
+        raise RunError("serving.bad_request", detail=str(error)) from error
+
+
+@dataclass(frozen=True)
+class SkillWeight:
+    """Mixing weight of one skill for the task, averaged over the layers."""
+
+    name: str
+    kind: str
+    weight: float
+
+
+@dataclass(frozen=True)
+class ChatEvent:
+    """One thing that happened to a request.
+
+    kind "phase": `text` is starting, loading, reading or answering. "delta": `text` is new text of the answer.
+    "done": `text` is the whole answer; `tokens`, `seconds`, `first_s` (until the first token), `prompt_tokens`,
+    `num_cut` (prompt tokens left out because the text was too long), `stopped` (on demand), `limited` (the answer
+    hit max_new_tokens) and `weights` describe it. "error": `key` with `values` is a worded
+    message; the stream ends.
+    """
+
+    kind: str
+    text: str = ""
+    tokens: int = 0
+    seconds: float = 0.0
+    first_s: float | None = None
+    prompt_tokens: int = 0
+    num_cut: int = 0
+    seed: int = 0
+    stopped: bool = False
+    limited: bool = False
+    weights: tuple[SkillWeight, ...] = ()
+    key: str = ""
+    values: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_last(self) -> bool:
+        return self.kind in (DONE, ERROR)
+
+    @property
+    def message(self) -> str:
+        """English wording of an error: what happened and what to do."""
+        return " ".join(part for part in english(self.key, self.values) if part) if self.key else ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Only what differs from the defaults, so that a text delta stays a short line."""
+        default = ChatEvent(self.kind)
+        return {"kind": self.kind} | {k: v for k, v in asdict(self).items() if v != getattr(default, k)}
+
+
+def event_from_dict(values: dict[str, Any]) -> ChatEvent:
+    known = {name: values[name] for name in ChatEvent.__dataclass_fields__ if name in values}
+    known["weights"] = tuple(SkillWeight(**w) for w in known.get("weights", ()))
+    return ChatEvent(**known)
