@@ -1,8 +1,8 @@
 """The inventory of skills: every skill is one row of numbers that holds its factors for all layers.
 
-Shapes: G layers of a group (they read one input of size i), S skills, r rank, o_k output size of layer k, P numbers of
-a skill = sum over groups of G*r*i + sum_k o_k*r. Common skills are one parameter [A, P]; the private skills of a task
-are a parameter [B, P] of their own, so that an optimizer leaves the tasks that are not in a batch alone (their
+Shapes: G layers of a group (they read one input of size i), S skills, r rank, o_k output size of layer k, P numbers
+of a skill = sum over groups of G*r*i + sum_k o_k*r. Common skills are one parameter [A, P]; the private skills of a
+task are a parameter [B, P] of their own, so that an optimizer leaves the tasks that are not in a batch alone (their
 gradient is None), and a new task is one more parameter.
 """
 
@@ -65,7 +65,7 @@ class SkillBank(nn.Module):
 
     def gather(self, tasks: list[int], dtype: torch.dtype) -> list[GroupFactors]:
         """The factors of the common skills and of these tasks' private skills, S = A + R*B, for every group."""
-        rows = [self.common] if self.num_common else []
+        rows: list[Tensor] = [self.common] if self.num_common else []
         if self.num_private:
             rows += [self.private[t] for t in tasks]
         return self._factors(torch.cat(rows, 0).to(dtype))

@@ -1,7 +1,8 @@
 """The contract of an adapter method, and how adapters are put into a base model.
 
 An adapter owns all trainable numbers (its state_dict is what is saved). The layers of the base model are wrapped in
-place; a wrapper holds no numbers and no state: what it needs it finds in the current call (core/adapters/context.py).
+place; a wrapper holds no numbers and no state: what it needs it finds in the current call
+(core/adapters/context.py).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from core.adapters.context import Call, current_call
 from core.adapters.methods import METHODS
 from core.adapters.targets import Site, replace_module
 from core.errors import ModelError
-from core.settings import require_settings
+from core.settings import require_settings, settings_from_dict
 
 ParameterGroups = dict[str, list[nn.Parameter]]
 
@@ -38,8 +39,8 @@ class Skill:
 class Adapter(nn.Module):
     """Base class of all methods. T tasks, L rows of the allocation (layers times routing heads), S skills.
 
-    Subclasses wrap the base model's layers when they are built and answer the questions below. Parameters are float32
-    whatever the base model's type.
+    Subclasses wrap the base model's layers when they are built and answer the questions below. Parameters are
+    float32 whatever the base model's type.
     """
 
     def __init__(self, method: str, config: AdapterConfig, num_tasks: int) -> None:
@@ -99,7 +100,8 @@ class Adapter(nn.Module):
 
 
 class AdaptedLinear(nn.Module):
-    """A frozen linear layer with an adapter's term added. Members of a group read one input and are computed together.
+    """A frozen linear layer with an adapter's term added. Members of a group read one input and are computed
+    together.
 
     `group` is not a submodule: the adapter owns it.
     """
@@ -174,8 +176,6 @@ def build_adapter(
     Raises:
         SettingError: an unknown method or a setting out of bounds. ModelError: the adapter does not fit the model.
     """
-    from core.settings import settings_from_dict
-
     info = METHODS.get(method)
     if config is None:
         config = info.config_class()

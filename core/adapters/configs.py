@@ -1,4 +1,5 @@
-"""Settings of the adapter methods: plain dataclasses without torch, so that forms and the command line can read them.
+"""Settings of the adapter methods: plain dataclasses without torch, so that forms and the command line can read
+them.
 
 A method of its own may also bring its own settings class; these are the shared ones.
 """
@@ -18,7 +19,7 @@ class AdapterConfig:
 
     target_modules: str = setting(
         "all", group=GROUP, level="expert", label="Adapted layers",
-        help="Which linear layers of each block carry adapters: all, or names separated by commas (q_proj, v_proj).",
+        help="Linear layers of each block that carry adapters: all, or names separated by commas (q_proj, v_proj).",
     )
     upper_share: float = setting(
         1.0, group=GROUP, level="expert", minimum=0.01, maximum=1.0, label="Share of blocks adapted",

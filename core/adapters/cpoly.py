@@ -1,17 +1,17 @@
 """C-Poly: customised Polytropon, common and private skills.
 
-Paper: Wang et al., "Customizable Combination of Parameter-Efficient Modules for Multi-Task Learning", ICLR 2024, arXiv
-2312.03248, section 3.2. For task t a layer computes
+Paper: Wang et al., "Customizable Combination of Parameter-Efficient Modules for Multi-Task Learning", ICLR 2024,
+arXiv 2312.03248, section 3.2. For task t a layer computes
 
     y = x W0^T + sum_{i<A} w_i^t phi_i(x) + sum_{j<B} w_j^t phi_j^t(x),   phi_s(x) = (x A_s^T) B_s^T
 
-with w_i^t = sigmoid of a learned logit, noisy in training (Gumbel-sigmoid, tau = 1), divided by the sum over the common
-skills. B = 0 is Polytropon; A = 0, B = 1 is one LoRA per task.
+with w_i^t = sigmoid of a learned logit, noisy in training (Gumbel-sigmoid, tau = 1), divided by the sum over the
+common skills. B = 0 is Polytropon; A = 0, B = 1 is one LoRA per task.
 
-What differs from the paper: private weights are fixed to one (truly private) unless `private_block` is learnable, which
-is the paper's block that starts as the identity. `combine: sum` is the sum of products that the paper writes, `mix` the
-product of averaged factors over the rank that the authors' code computes. Weight decay and momentum never touch the
-private skills of tasks that are absent from a batch.
+What differs from the paper: private weights are fixed to one (truly private) unless `private_block` is learnable,
+which is the paper's block that starts as the identity. `combine: sum` is the sum of products that the paper writes,
+`mix` the product of averaged factors over the rank that the authors' code computes. Weight decay and momentum never
+touch the private skills of tasks that are absent from a batch.
 
 Parameters: (A + T*B) * r * sum over layers (i + o) + L*H*T*A, and L*H*T*T*B more for a learnable block.
 """

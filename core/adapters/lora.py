@@ -1,9 +1,10 @@
-"""LoRA shared by all tasks (Hu et al., arXiv 2106.09685): the plain multi-task baseline, computed by PEFT's own layer.
+"""LoRA shared by all tasks (Hu et al., arXiv 2106.09685): the plain multi-task baseline, computed by PEFT's own
+layer.
 
     y = x W0^T + (alpha / r) (x A^T) B^T,   A Kaiming-uniform, B zero
 
-Only the arithmetic is PEFT's; the wrapper is ours, because PEFT switches adapters off by a flag on the shared modules,
-which two threads would fight over. The allocation is one skill with weight 1 for every task.
+Only the arithmetic is PEFT's; the wrapper is ours, because PEFT switches adapters off by a flag on the shared
+modules, which two threads would fight over. The allocation is one skill with weight 1 for every task.
 
 Parameters: r * sum over layers (i + o).
 """
@@ -31,14 +32,14 @@ class LoraAdapter(LinearAdapter):
         super().__init__(method, config, num_tasks)
         self.sites = find_sites(model, config)
         self.alpha = float(config.rank if config.alpha is None else config.alpha)
-        settings = PeftLoraConfig(r=config.rank, lora_alpha=self.alpha)
+        settings = PeftLoraConfig(r=config.rank, lora_alpha=self.alpha)  # type: ignore[arg-type]
         linears = [model.get_submodule(site.name) for site in self.sites]
         self.downs = nn.ParameterList()
         self.ups = nn.ParameterList()
         self._layers: list[PeftLinear] = []
         for linear in linears:
             layer = PeftLinear(
-                linear, NAME, settings, r=config.rank, lora_alpha=self.alpha,
+                linear, NAME, settings, r=config.rank, lora_alpha=self.alpha,  # type: ignore[arg-type]
                 fan_in_fan_out=isinstance(linear, Conv1D),
             )
             layer.lora_A[NAME].float()

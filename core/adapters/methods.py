@@ -15,8 +15,8 @@ from core.registry import Registry
 class MethodInfo:
     """What a form, a table or a run needs to know about a method without importing it.
 
-    `stages` names what each stage of training trains, in order: the first of ("skills and allocation", "allocation")
-    is stage 1. `exports_lora` says whether a task leaves as one standard LoRA.
+    `stages` names what each stage of training trains, in order: the first of ("skills and allocation",
+    "allocation") is stage 1. `exports_lora` says whether a task leaves as one standard LoRA.
     """
 
     name: str
@@ -42,5 +42,8 @@ def register(
     return METHODS.register(name, info)
 
 
-register("cpoly", "C-Poly", CPolyConfig, JOINT_THEN_ALLOCATION, "Common skills shared by all tasks, private skills of each task")
+register(
+    "cpoly", "C-Poly", CPolyConfig, JOINT_THEN_ALLOCATION,
+    "Common skills shared by all tasks, private skills of each task",
+)
 register("lora", "LoRA (shared)", LoraConfig, ("skills",), "One low-rank adapter for all tasks: the plain baseline")

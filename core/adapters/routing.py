@@ -1,7 +1,7 @@
 """Task ids -> mixing weights. One router tensor for the whole model, read once a step.
 
-Source: Polytropon (arXiv 2202.13914, section 3) for the Gumbel-sigmoid allocation; C-Poly (arXiv 2312.03248, section
-3) for the split into common and private skills. See assets/docs/methods.md.
+Source: Polytropon (arXiv 2202.13914, section 3) for the Gumbel-sigmoid allocation; C-Poly (arXiv 2312.03248,
+section 3) for the split into common and private skills. See assets/docs/methods.md.
 """
 
 from __future__ import annotations
@@ -57,7 +57,9 @@ class TaskRouter(nn.Module):
         return own.expand(self.logits.shape[0], -1, -1)
 
     def gathered_tasks(self, present: list[int]) -> list[int]:
-        """Tasks whose private skills a call needs: those present; all of them when the private block is learnable."""
+        """Tasks whose private skills a call needs: those present; all of them when the private block is
+        learnable.
+        """
         return present if self.private is None else list(range(self.num_tasks))
 
     @torch.no_grad()

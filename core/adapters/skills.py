@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from core.adapters.bank import SkillBank, group_shapes
 from core.adapters.base import LinearAdapter, ParameterGroups, Skill
 from core.adapters.configs import SkillConfig
 from core.adapters.context import Call
+from core.adapters.fused import Fused, fits, fuse, run_fused
 from core.adapters.kernels import Mixture, plain_deltas
 from core.adapters.routing import TaskRouter
 from core.adapters.targets import find_sites, group_sites
@@ -28,9 +29,25 @@ class SkillCounts:
     learnable: bool = False
 
 
+@dataclass(eq=False)
+class SkillState:
+    """What one call needs in every group: the definition's inputs, and the fast path's layout of them."""
+
+    mixtures: list[Mixture]
+    fused: list[Fused]
+    by_times: dict[tuple[int, int], Fused] = field(default_factory=dict)
+
+    def repeated(self, group: int, times: int) -> Fused:
+        if times == 1:
+            return self.fused[group]
+        if (group, times) not in self.by_times:
+            self.by_times[group, times] = self.fused[group].repeated(times)
+        return self.by_times[group, times]
+
+
 class SkillAdapter(LinearAdapter):
-    """Parameters: (A + T*B) * r * sum over layers (i + o) for the skills, L*H*T*A for the allocation (L = 1 when one
-    allocation serves the whole model), and L*H*T*T*B for a learnable private block.
+    """Parameters: (A + T*B) * r * sum over layers (i + o) for the skills, L*H*T*A for the allocation (L = 1 when
+    one allocation serves the whole model), and L*H*T*T*B for a learnable private block.
     """
 
     config: SkillConfig
@@ -45,7 +62,8 @@ class SkillAdapter(LinearAdapter):
         self.sites = find_sites(model, config)
         _require_heads(self, counts.heads)
         groups = group_sites(self.sites, model)
-        self.bank = SkillBank(group_shapes(self.sites, groups), config.rank, counts.common, counts.private, num_tasks)
+        shapes = group_shapes(self.sites, groups)
+        self.bank = SkillBank(shapes, config.rank, counts.common, counts.private, num_tasks)
         layers = len(self.sites) if config.granularity == "layer" else 1
         self.router = TaskRouter(
             layers * counts.heads, num_tasks, counts.common, counts.private, counts.learnable
@@ -70,14 +88,19 @@ class SkillAdapter(LinearAdapter):
         weights = weights.unflatten(0, (-1, self.counts.heads)).to(self.compute_dtype)
         weights = weights.expand(len(self.sites), -1, -1, -1)
         factors = self.bank.gather(gathered, self.compute_dtype)
-        call.state = [
+        mixtures = [
             Mixture(f, weights[list(shape.members)], slots, self.config.combine)
             for f, shape in zip(factors, self.bank.shapes, strict=True)
         ]
+        call.state = SkillState(mixtures, [fuse(m) for m in mixtures] if self.config.kernel == "fused" else [])
 
     def run_group(self, call: Call, group: int, x: Tensor, linears: list[nn.Module]) -> list[Tensor]:
-        mixture: Mixture = call.state[group]
-        rows = mixture.slots.repeat_interleave(call.repeats(x.shape[0]))
+        state: SkillState = call.state
+        times = call.repeats(x.shape[0])
+        if state.fused and fits(x, state.fused[group], linears):
+            return run_fused(x, state.repeated(group, times), linears)
+        mixture = state.mixtures[group]
+        rows = mixture.slots.repeat_interleave(times)
         deltas = plain_deltas(x.to(self.compute_dtype), mixture, rows)
         bases = [linear(x) for linear in linears]
         return [base + delta.to(base.dtype) for base, delta in zip(bases, deltas, strict=True)]

@@ -21,7 +21,9 @@ UNKNOWN_CONTEXT = 512
 
 @dataclass
 class LoadedBase:
-    """A base model with its tokenizer. `context` is the longest input in tokens; `model_id` is how it was asked for."""
+    """A base model with its tokenizer. `context` is the longest input in tokens; `model_id` is how it was asked
+    for.
+    """
 
     model: Any
     tokenizer: Any
@@ -34,7 +36,8 @@ def load_base(model_id_or_path: str, dtype: str = "float32", device: str = "cpu"
     """Loads a base model and its tokenizer.
 
     Raises:
-        ModelError: the model is not there (and what to do offline), holds no safetensors, wants code of its own to run,
+        ModelError: the model is not there (and what to do offline), holds no safetensors, wants code of its own to
+        run,
             or is neither decoder-only nor encoder-decoder.
     """
     if dtype not in DTYPES:
@@ -56,7 +59,7 @@ def load_base(model_id_or_path: str, dtype: str = "float32", device: str = "cpu"
     except (OSError, ValueError, KeyError, HfHubHTTPError, HFValidationError) as error:
         raise _explain(error, model_id_or_path) from error
     _set_padding(tokenizer, model)
-    model.to(_require_device(device))
+    model.to(_require_device(device))  # type: ignore[arg-type]
     model.eval()
     return LoadedBase(model, tokenizer, architecture, _context_of(config), model_id_or_path)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +18,7 @@ from torch import Tensor, nn
 
 from core.adapters.base import AdaptedLinear, Adapter, build_adapter
 from core.adapters.configs import AdapterConfig
-from core.adapters.context import Call, TaskIds, build_call, current_call, enter_call
+from core.adapters.context import Call, TaskIds, build_call, current_call, enter_call, has_call
 from core.errors import ModelError
 from core.models.loading import LoadedBase
 from core.settings import settings_to_dict
@@ -31,8 +30,8 @@ WEIGHTS, DESCRIPTION = "adapter.safetensors", "adapter.json"
 class ModularModel(nn.Module):
     """A frozen base model that answers as the task it is told.
 
-    Every forward and generation takes `task_ids` [b], the allocation rows of its examples, as a list, a CPU tensor or a
-    tensor on the device (the first two cost no host synchronisation). Safe for several threads.
+    Every forward and generation takes `task_ids` [b], the allocation rows of its examples, as a list, a CPU tensor
+    or a tensor on the device (the first two cost no host synchronisation). Safe for several threads.
 
     Raises (forward, generate):
         ModelError: no task ids, a task the adapter does not know, or another number of ids than examples.
@@ -74,7 +73,7 @@ class ModularModel(nn.Module):
     def generate(self, input_ids: Tensor, task_ids: TaskIds | None = None, **others: Any) -> Tensor:
         """As transformers' generate; beams and several return sequences included."""
         with self._call(task_ids, input_ids):
-            return self.base.generate(input_ids=input_ids, **others)  # type: ignore[operator]
+            return self.base.generate(input_ids=input_ids, **others)
 
     @contextmanager
     def disabled(self) -> Iterator[None]:
@@ -117,34 +116,31 @@ class ModularModel(nn.Module):
         chosen = dict(gradient_checkpointing_kwargs or {})
         chosen["use_reentrant"] = False
         chosen["context_fn"] = _recomputation_contexts
-        self.base.gradient_checkpointing_enable(gradient_checkpointing_kwargs=chosen)  # type: ignore[operator]
+        self.base.gradient_checkpointing_enable(gradient_checkpointing_kwargs=chosen)
 
     def gradient_checkpointing_disable(self) -> None:
-        self.base.gradient_checkpointing_disable()  # type: ignore[operator]
+        self.base.gradient_checkpointing_disable()
 
     @contextmanager
     def _call(self, task_ids: TaskIds | None, input_ids: Tensor) -> Iterator[None]:
-        with_call = _disabled_call()
-        if with_call is None:
+        call = _disabled_call()
+        if call is None:
             call = build_call(task_ids, self.adapter.num_tasks, self.device, self.training)
             if len(call.task_ids) != input_ids.shape[0]:
                 raise ModelError("adapter.task_count", ids=len(call.task_ids), examples=input_ids.shape[0])
             self.adapter.prepare(call)
-            with_call = call
-        with enter_call(with_call):
+        with enter_call(call):
             yield
 
 
 def _disabled_call() -> Call | None:
-    from core.adapters.context import has_call
-
-    if has_call() and current_call().disabled:
-        return current_call()
-    return None
+    return current_call() if has_call() and current_call().disabled else None
 
 
 def _recomputation_contexts() -> tuple[AbstractContextManager[Any], AbstractContextManager[Any]]:
-    """For torch.utils.checkpoint: the recomputation may run in a thread of autograd's, which has no current call."""
+    """For torch.utils.checkpoint: the recomputation may run in a thread of autograd's, which has no current
+    call.
+    """
     return nullcontext(), enter_call(current_call())
 
 
@@ -174,11 +170,11 @@ def save_adapter(model: ModularModel, folder: Path) -> None:
     (written / DESCRIPTION).write_text(json.dumps(description, ensure_ascii=False, indent=1), encoding="utf-8")
     if folder.exists():
         replaced = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.old")
-        os.replace(folder, replaced)
-        os.replace(written, folder)
+        folder.replace(replaced)
+        written.replace(folder)
         shutil.rmtree(replaced)
     else:
-        os.replace(written, folder)
+        written.replace(folder)
 
 
 def read_description(folder: Path) -> dict[str, Any]:

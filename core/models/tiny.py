@@ -1,5 +1,5 @@
-"""Tiny random base models with a byte-level tokenizer: they train in seconds, and every part of the workbench can use
-them where no downloaded model is at hand.
+"""Tiny random base models with a byte-level tokenizer: they train in seconds, and every part of the workbench can
+use them where no downloaded model is at hand.
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ _SENTENCES = (
 
 
 def build_tokenizer(chat: bool) -> PreTrainedTokenizerFast:
-    """A byte-level BPE tokenizer of 512 tokens; a chat tokenizer ends turns with <|end|>, the other one all text."""
+    """A byte-level BPE tokenizer of 512 tokens; a chat tokenizer ends turns with <|end|>, the other one all
+    text.
+    """
     tokenizer = Tokenizer(BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -73,7 +75,7 @@ def build_tiny_llama(folder: Path, seed: int = 0, width: int = 64, layers: int =
 def build_tiny_t5(folder: Path, seed: int = 0, width: int = 64, layers: int = 2) -> Path:
     """A random T5 of the gated kind (about 0.3 M parameters), saved to `folder`."""
     tokenizer = build_tokenizer(chat=False)
-    config = T5Config(
+    config = T5Config(  # type: ignore[call-arg]
         vocab_size=len(tokenizer), d_model=width, d_kv=width // 4, d_ff=2 * width, num_layers=layers,
         num_decoder_layers=layers, num_heads=4, feed_forward_proj="gated-gelu", dropout_rate=0.0,
         n_positions=CONTEXT, pad_token_id=tokenizer.pad_token_id, eos_token_id=tokenizer.eos_token_id,
