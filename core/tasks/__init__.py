@@ -1,0 +1,1 @@
+"""Task files in, examples out: reading, roles, templates, splits, stored tasks, mixtures, batches."""

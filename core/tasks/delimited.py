@@ -1,0 +1,237 @@
+"""csv, tsv and txt with any delimiter: sniffed dialect, quoted newlines, physical line numbers, ragged rows.
+
+Python's csv reader does the splitting; this file decides the dialect, and recovers where a quote is never closed
+(the reader would swallow the rest of the file as one cell).
+"""
+
+from __future__ import annotations
+
+import csv
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from core.errors import TaskFileError
+from core.tasks.decoding import Source, detect_encoding, read_lines
+from core.tasks.header import looks_like_header
+from core.tasks.limits import MAX_CELL_CHARS
+from core.tasks.table import ProblemLog, ReadOptions, Row, Table, check_cells, clean_columns, require_rows
+
+SAMPLE_LINES = 400
+HEADER_RECORDS = 300
+MAX_RECOVERIES = 50
+# The cap that csv itself enforces is one for the whole process; ours sets it once, above any usable cell.
+csv.field_size_limit(2 * MAX_CELL_CHARS)
+_BY_FORMAT = {"csv": ",;\t|", "tsv": "\t,;|", "txt": "\t,;|^~\x01"}
+_MODES = ((True, False), (True, True), (False, False))  # (quoted, blanks after the delimiter skipped)
+
+Record = tuple[int, list[str]]
+
+
+@dataclass(frozen=True)
+class Dialect:
+    delimiter: str
+    quoted: bool = True
+    skip_blanks: bool = False
+
+    def reader(self, lines: Iterable[str], strict: bool = False) -> Iterator[list[str]]:
+        quoting = csv.QUOTE_MINIMAL if self.quoted else csv.QUOTE_NONE
+        return csv.reader(  # type: ignore[return-value]
+            lines, delimiter=self.delimiter, quoting=quoting, skipinitialspace=self.skip_blanks, strict=strict
+        )
+
+
+def read_delimited(source: Source, format_name: str, options: ReadOptions, log: ProblemLog) -> Table:
+    """Reads a delimited text file.
+
+    Raises:
+        TaskFileError: nothing usable in it, too many columns, binary content.
+    """
+    source = detect_encoding(source, options.encoding)
+    lines = read_lines(source, log)
+    sample = list(itertools.islice(lines, SAMPLE_LINES))
+    if not any(line.strip() for line in sample) and len(sample) < SAMPLE_LINES:
+        raise TaskFileError("file.empty", file=log.file)
+    skipped, separator = _excel_separator(sample)
+    delimiter = options.delimiter or separator
+    if delimiter is not None and len(delimiter) != 1:
+        raise TaskFileError("file.bad_delimiter", file=log.file, delimiter=delimiter)
+    dialect = sniff_dialect(sample[skipped:], _BY_FORMAT[format_name], delimiter)
+    records = _records(itertools.chain(sample[skipped:], lines), dialect, log, skipped)
+    first = list(itertools.islice(records, HEADER_RECORDS))
+    if not first:
+        raise TaskFileError("file.empty", file=log.file)
+    has_header = options.header if options.header is not None else looks_like_header([c for _, c in first])
+    columns = _columns(first, has_header, options, log)
+    body = itertools.chain(first[1:] if has_header else first, records)
+    rows, numbers, truncated = _collect(body, columns, options.row_cap, log)
+    require_rows(rows, log, has_header)
+    return Table(
+        log.file, format_name, source.encoding, columns, rows, numbers, log.finish(),
+        has_header=has_header, truncated=truncated,
+    )
+
+
+def _columns(first: list[Record], has_header: bool, options: ReadOptions, log: ProblemLog) -> tuple[str, ...]:
+    if has_header:
+        cells = first[0][1]
+        width = Counter(len(c) for _, c in first[1:]).most_common(1)
+        # A trailing delimiter in the body, or a header shorter than its rows, leaves columns without a name.
+        extra = max(0, width[0][0] - len(cells)) if width else 0
+        return clean_columns(cells + [""] * extra, log)
+    width_all = Counter(len(c) for _, c in first).most_common(1)[0][0]
+    if len(options.column_names) == width_all:
+        return clean_columns(options.column_names, log)
+    return clean_columns([f"column_{i + 1}" for i in range(width_all)], log)
+
+
+def _collect(
+    records: Iterable[Record], columns: tuple[str, ...], cap: int, log: ProblemLog
+) -> tuple[list[Row], list[int], bool]:
+    rows: list[Row] = []
+    numbers: list[int] = []
+    width = len(columns)
+    for line, cells in records:
+        if len(cells) > width and not any(cells[width:]):
+            cells = cells[:width]
+        if len(cells) != width:
+            log.add("file.ragged", line=line, found=len(cells), expected=width)
+            continue
+        if not check_cells(cells, line, log):
+            continue
+        if len(rows) >= cap:
+            return rows, numbers, True
+        rows.append(dict(zip(columns, cells, strict=True)))
+        numbers.append(line)
+    return rows, numbers, False
+
+
+def _records(lines: Iterable[str], dialect: Dialect, log: ProblemLog, skipped: int = 0) -> Iterator[Record]:
+    """Records with the physical line each starts on; blank lines left out; unclosed quotes recovered."""
+    feed = _Feed(lines, skipped)
+    for _ in range(MAX_RECOVERIES):
+        broken = yield from _until_broken(feed, dialect)
+        if broken is None:
+            return
+        line, text = broken
+        if len(text) == 1 and len(text[0]) > MAX_CELL_CHARS:
+            log.add("file.giant_cell", line=line, column=1, chars=len(text[0]), bound=MAX_CELL_CHARS)
+        else:
+            log.add("file.open_quote", "warning", line=line)
+            yield line, next(Dialect(dialect.delimiter, quoted=False).reader(text[:1]))
+        feed.rewind(text[1:], line)
+    yield from _unquoted(feed, dialect, log)
+
+
+def _unquoted(feed: _Feed, dialect: Dialect, log: ProblemLog) -> Iterator[Record]:
+    plain = Dialect(dialect.delimiter, quoted=False)
+    for line in feed:
+        if len(line) > MAX_CELL_CHARS:
+            log.add("file.giant_cell", line=feed.number, column=1, chars=len(line), bound=MAX_CELL_CHARS)
+        elif line.strip():
+            yield feed.number, next(plain.reader([line]))
+
+
+class _Feed:
+    """Hands lines to the csv reader, keeps those of the record being read, and can go back to its start."""
+
+    def __init__(self, lines: Iterable[str], number: int = 0) -> None:
+        self._lines = iter(lines)
+        self.number = number
+        self.pending: list[str] = []
+
+    def __iter__(self) -> _Feed:
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._lines)
+        self.number += 1
+        self.pending.append(line)
+        return line
+
+    def rewind(self, lines: list[str], number: int) -> None:
+        self._lines = itertools.chain(lines, self._lines)
+        self.number = number
+        self.pending = []
+
+
+Broken = tuple[int, list[str]]
+
+
+def _until_broken(feed: _Feed, dialect: Dialect) -> Iterator[Record]:  # type: ignore[misc]
+    """Yields records; returns (line, text lines) of a record whose quote is never closed, or None at the end."""
+    reader = dialect.reader(feed)
+    held: tuple[int, list[str], list[str]] | None = None
+    while True:
+        start = feed.number + 1
+        feed.pending = []
+        try:
+            cells = next(reader, None)
+        except csv.Error:
+            if held:
+                yield held[0], held[1]
+            return start, feed.pending  # type: ignore[return-value]
+        if held is not None:
+            if cells is None and _is_unclosed(held[2], dialect):
+                return held[0], held[2]  # type: ignore[return-value]
+            yield held[0], held[1]
+            held = None
+        if cells is None:
+            return None
+        if not any(cells):
+            continue
+        if len(feed.pending) > 1 or not feed.pending[-1].endswith(("\n", "\r")):
+            held = (start, cells, feed.pending)
+        else:
+            yield start, cells
+
+
+def _is_unclosed(text: list[str], dialect: Dialect) -> bool:
+    try:
+        list(dialect.reader(text, strict=True))
+    except csv.Error as error:
+        return "unexpected end" in str(error)
+    return False
+
+
+def _excel_separator(sample: list[str]) -> tuple[int, str | None]:
+    """Excel writes 'sep=;' on the first line of a file for other countries."""
+    first = sample[0].strip().lower() if sample else ""
+    if first.startswith("sep=") and len(first) == 5:
+        return 1, first[4]
+    return 0, None
+
+
+def sniff_dialect(sample: list[str], delimiters: str, delimiter: str | None = None) -> Dialect:
+    """The dialect that splits the sample into the most even records, the first of equals."""
+    best, best_score = Dialect(delimiter or delimiters[0]), -1.0
+    for candidate in (delimiter,) if delimiter else delimiters:
+        if not any(candidate in line for line in sample):
+            continue
+        for quoted, skip in _MODES:
+            dialect = Dialect(candidate, quoted, skip)
+            score = _evenness(sample, dialect)
+            if score > best_score + 0.02:
+                best, best_score = dialect, score
+    # One delimiter in a few lines of running text does not make columns.
+    if best_score < 0.6 and delimiter is None:
+        return Dialect(delimiters[0], quoted=_evenness(sample, Dialect(delimiters[0])) >= 0)
+    return best
+
+
+def _evenness(sample: list[str], dialect: Dialect) -> float:
+    """Share of records with the commonest number of cells (more than one); -1 when quotes do not parse."""
+    widths: list[int] = []
+    try:
+        for cells in dialect.reader(sample, strict=True):
+            if cells:
+                widths.append(len(cells))
+    except csv.Error as error:
+        # The sample may end inside a quoted cell; only an earlier error speaks against the dialect.
+        if "unexpected end" not in str(error) or len(widths) * 2 < len(sample):
+            return -1.0
+    if not widths:
+        return -1.0
+    width, count = Counter(widths).most_common(1)[0]
+    return count / len(widths) if width > 1 else 0.3 * count / len(widths)

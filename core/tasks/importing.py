@@ -1,0 +1,113 @@
+"""The doors of this room for the browser and the command line: preview a file, add a task, change one.
+
+Whatever goes wrong, tasks already in the project stay as they are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from core.errors import Problem, SettingError, TaskFileError
+from core.tasks.files import read_table
+from core.tasks.preview import FilePreview, preview_file
+from core.tasks.roles import RoleGuess
+from core.tasks.revising import recount, resplit
+from core.tasks.spec import SplitSettings, TaskSpec, write_spec
+from core.tasks.staging import StagedTask, TaskRequest, commit_tasks, stage_task, taken_names
+from core.tasks.store import get_task, list_tasks, read_problems, remove_task, task_dir
+from core.tasks.templates import check_template, default_template
+from core.workspace import Project, require_label
+
+__all__ = [
+    "FilePreview", "RoleGuess", "TaskRequest", "add_task", "get_task", "list_tasks", "preview_file", "read_problems",
+    "read_table", "remove_task", "update_task",
+]
+
+_PLAIN = ("instruction", "metric", "kind", "target_separator", "label_names", "template", "inputs", "targets")
+_RECOUNTED = {"inputs", "targets", "label_names", "target_separator", "kind"}
+
+
+@dataclass(frozen=True)
+class _Change:
+    spec: TaskSpec
+    recount: bool
+    resplit: bool
+
+
+def add_task(project: Project, path: Path | str, request: TaskRequest | None = None) -> TaskSpec:
+    """Adds one file (with an optional test file) as a task.
+
+    Raises:
+        TaskFileError: the file cannot be read or used.
+        SettingError: an unknown column, template placeholder, metric or kind.
+        WorkspaceError: the name is taken, or the folder cannot be written.
+    """
+    staged: StagedTask = stage_task(project, path, request or TaskRequest(), taken_names(project))
+    return commit_tasks(project, [staged])[0]
+
+
+def update_task(project: Project, name: str, changes: dict[str, Any]) -> TaskSpec:
+    """Changes name, instruction, template, inputs, targets, metric, kind, target_separator, label_names or split.
+
+    A new split is drawn only when `split` is among the changes and the test rows did not come from a file.
+
+    Raises:
+        SettingError: an unknown field, or one that does not fit the columns.
+    """
+    spec = get_task(project, name)
+    change = _apply(project, spec, changes)
+    folder = task_dir(project, spec.task_id)
+    if change.resplit:
+        return resplit(folder, change.spec)
+    updated = recount(folder, change.spec) if change.recount else change.spec
+    write_spec(updated, folder)
+    return updated
+
+
+def _apply(project: Project, spec: TaskSpec, changes: dict[str, Any]) -> _Change:
+    values: dict[str, Any] = {}
+    for field, value in changes.items():
+        if field == "name":
+            values[field] = _new_name(project, spec, value)
+        elif field == "split":
+            values[field] = value if isinstance(value, SplitSettings) else SplitSettings(**value)
+        elif field in _PLAIN:
+            values[field] = tuple(value) if field in ("inputs", "targets") else value
+        else:
+            raise SettingError("setting.unknown", name=field, known=", ".join(("name", "split", *_PLAIN)))
+    if "inputs" in values and "template" not in values and spec.template == default_template(spec.inputs):
+        values["template"] = default_template(values["inputs"])
+    updated = replace(spec, **values)
+    for problem in check_roles(updated):
+        raise SettingError(problem.key, **problem.values)
+    return _Change(updated, bool(_RECOUNTED & set(values)), "split" in values and updated.split != spec.split)
+
+
+def _new_name(project: Project, spec: TaskSpec, value: str) -> str:
+    label = require_label(value)
+    if label != spec.name and label in taken_names(project):
+        raise SettingError("workspace.task_exists", project=project.name, name=label)
+    return label
+
+
+def check_roles(spec: TaskSpec) -> list[Problem]:
+    """Columns that are not there, columns that are input and answer at once, and a template that does not fit."""
+    problems = []
+    known = ", ".join(spec.columns)
+    for name in (*spec.inputs, *spec.targets):
+        if name not in spec.columns:
+            problems.append(Problem("inputs", "task.no_column", {"column": name, "known": known}))
+    for name in set(spec.inputs) & set(spec.targets):
+        problems.append(Problem("targets", "task.both_roles", {"column": name}))
+    if not spec.inputs or not spec.targets:
+        problems.append(Problem("inputs", "task.no_roles", {}))
+    return problems + check_template(spec.template, spec.columns, spec.targets)
+
+
+def problem_of(error: TaskFileError | Exception, file: str) -> Problem:
+    """A raised error as an entry of an import report."""
+    key = getattr(error, "key", "file.unreadable")
+    values = getattr(error, "values", {"detail": str(error)})
+    return Problem(file, key, {"file": file, **values})

@@ -1,0 +1,59 @@
+"""Changing a stored task: sizes counted anew after its roles change, rows dealt out anew when a new split is asked for."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from pathlib import Path
+
+from core.errors import WorkspaceError
+from core.tasks.spec import SPLITS, TaskSpec
+from core.tasks.splitting import split_rows
+from core.tasks.staging import SplitRow, input_key, with_counts, write_task
+from core.tasks.store import HIDDEN, read_rows, stored_problems
+from core.tasks.table import ProblemLog
+
+
+def read_all_rows(folder: Path) -> list[SplitRow]:
+    return [SplitRow(split, line, row) for split in SPLITS for line, row in read_rows(folder, split)]
+
+
+def recount(folder: Path, spec: TaskSpec) -> TaskSpec:
+    """The spec with sizes and labels as its present roles give them; no row changes its split.
+
+    Raises:
+        TaskFileError: no row would be left to train on.
+    """
+    return with_counts(spec, read_all_rows(folder), ProblemLog(spec.source.file))
+
+
+def resplit(folder: Path, spec: TaskSpec) -> TaskSpec:
+    """Deals the rows out anew by `spec.split`; test rows that came from a file of their own stay."""
+    rows = read_all_rows(folder)
+    exam = [r for r in rows if r.split == "test"] if spec.source.test_file else []
+    free = sorted((r for r in rows if r.split != "test" or not exam), key=lambda r: r.line)
+    test_keys = [input_key(spec, r.row) for r in exam] if exam else None
+    splits = split_rows([input_key(spec, r.row) for r in free], spec.split, test_keys)
+    dealt = [SplitRow(s or "train", r.line, r.row) for s, r in zip(splits, free, strict=True)] + exam
+    updated = with_counts(spec, dealt, ProblemLog(spec.source.file))
+    _replace(folder, updated, dealt)
+    return updated
+
+
+def _replace(folder: Path, spec: TaskSpec, rows: list[SplitRow]) -> None:
+    token = secrets.token_hex(6)
+    fresh, old = folder.with_name(f"{HIDDEN}{token}"), folder.with_name(f"{HIDDEN}{token}-old")
+    try:
+        fresh.mkdir()
+        write_task(fresh, spec, rows, stored_problems(folder))
+        os.replace(folder, old)
+        os.replace(fresh, folder)
+    except OSError as error:
+        if old.is_dir() and not folder.is_dir():
+            os.replace(old, folder)
+        raise WorkspaceError("workspace.read_only", path=str(folder.parent), detail=error.strerror or "") from error
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+        if folder.is_dir():
+            shutil.rmtree(old, ignore_errors=True)

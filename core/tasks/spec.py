@@ -1,0 +1,105 @@
+"""What the workbench knows about a task. Lives as task.json beside its rows; older files load with defaults."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from core.errors import SettingError
+from core.files import read_json, write_json_atomic
+from core.tasks.kinds import KINDS, METRICS
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class SplitSettings:
+    """Shares of all rows (0 to 1) held back for validation and test, and the seed of the draw."""
+
+    validation: float = 0.1
+    test: float = 0.1
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("validation", "test"):
+            share = getattr(self, name)
+            if not 0 <= share < 1:
+                raise SettingError("task.bad_share", name=name, value=share)
+        if self.validation + self.test >= 1:
+            raise SettingError("task.bad_share", name="validation + test", value=self.validation + self.test)
+
+
+@dataclass(frozen=True)
+class SourceInfo:
+    """Where the rows came from. `sha256` is that of the train file."""
+
+    file: str = ""
+    test_file: str = ""
+    format: str = ""
+    encoding: str = ""
+    sha256: str = ""
+    licence: str = ""
+    citation: str = ""
+
+
+@dataclass(frozen=True)
+class TaskSpec:
+    """One task: its columns, wording, metric and sizes. Immutable; changes go through `update_task`."""
+
+    task_id: str
+    name: str
+    inputs: tuple[str, ...]
+    targets: tuple[str, ...]
+    instruction: str
+    template: str
+    metric: str
+    kind: str
+    target_separator: str = " | "
+    split: SplitSettings = field(default_factory=SplitSettings)
+    source: SourceInfo = field(default_factory=SourceInfo)
+    columns: tuple[str, ...] = ()
+    num_train: int = 0
+    num_validation: int = 0
+    num_test: int = 0
+    labels: tuple[str, ...] = ()
+    label_names: dict[str, str] = field(default_factory=dict)
+    created: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.metric not in METRICS:
+            raise SettingError("registry.unknown", kind="metric", name=self.metric, known=", ".join(METRICS))
+        if self.kind not in KINDS:
+            raise SettingError("registry.unknown", kind="task kind", name=self.kind, known=", ".join(KINDS))
+
+    @property
+    def num_examples(self) -> dict[str, int]:
+        return {"train": self.num_train, "validation": self.num_validation, "test": self.num_test}
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def spec_from_dict(record: dict[str, Any]) -> TaskSpec:
+    """The inverse of `TaskSpec.as_dict`; names from other versions are left aside."""
+    known = {f.name for f in dataclasses.fields(TaskSpec)}
+    values = {k: v for k, v in record.items() if k in known}
+    for name in ("inputs", "targets", "columns", "labels"):
+        values[name] = tuple(values.get(name, ()))
+    values["split"] = _part(SplitSettings, values.get("split", {}))
+    values["source"] = _part(SourceInfo, values.get("source", {}))
+    return TaskSpec(**values)
+
+
+def _part(cls: Any, record: dict[str, Any]) -> Any:
+    known = {f.name for f in dataclasses.fields(cls)}
+    return cls(**{k: v for k, v in record.items() if k in known})
+
+
+def write_spec(spec: TaskSpec, task_dir: Path) -> None:
+    write_json_atomic(task_dir / "task.json", spec.as_dict())
+
+
+def read_spec(task_dir: Path) -> TaskSpec:
+    return spec_from_dict(read_json(task_dir / "task.json"))

@@ -1,0 +1,88 @@
+"""Tasks on disk: <project>/tasks/<task id>/{task.json, train.jsonl, validation.jsonl, test.jsonl, problems.json}.
+
+A row file holds one {"line": n, "row": {...}} a line with all columns of the file, so that roles can change later.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from core.errors import Problem, WorkspaceError
+from core.files import inside, read_json, require_id
+from core.tasks.spec import TaskSpec, read_spec
+from core.workspace import Project
+
+HIDDEN = ".part-"
+
+NumberedRow = tuple[int, dict[str, Any]]
+
+
+def task_dir(project: Project, task_id: str) -> Path:
+    return inside(project.tasks_dir, require_id(task_id))
+
+
+def list_tasks(project: Project) -> list[TaskSpec]:
+    """From the first added to the last."""
+    found = [read_spec(p.parent) for p in project.tasks_dir.glob("*/task.json") if not p.parent.name.startswith(".")]
+    return sorted(found, key=lambda spec: (spec.created, spec.task_id))
+
+
+def get_task(project: Project, name_or_id: str) -> TaskSpec:
+    tasks = list_tasks(project)
+    for spec in tasks:
+        if name_or_id in (spec.task_id, spec.name):
+            return spec
+    known = ", ".join(t.name for t in tasks) or "(none yet)"
+    raise WorkspaceError("workspace.no_task", project=project.name, name=name_or_id, known=known)
+
+
+def remove_task(project: Project, name_or_id: str) -> TaskSpec:
+    """Removes the task and its rows; runs keep their own copy."""
+    spec = get_task(project, name_or_id)
+    grave = project.tasks_dir / f"{HIDDEN}{secrets.token_hex(6)}"
+    try:
+        os.replace(task_dir(project, spec.task_id), grave)
+    except OSError as error:
+        raise WorkspaceError("workspace.read_only", path=str(project.tasks_dir), detail=error.strerror or "") from error
+    shutil.rmtree(grave, ignore_errors=True)
+    return spec
+
+
+def write_rows(path: Path, rows: Iterable[NumberedRow]) -> None:
+    with open(path, "w", encoding="utf-8") as file:
+        for line, row in rows:
+            file.write(json.dumps({"line": line, "row": row}, ensure_ascii=False) + "\n")
+
+
+def read_rows(folder: Path, split: str) -> Iterator[NumberedRow]:
+    """Rows of one split of a stored task.
+
+    Raises:
+        WorkspaceError: the file is missing or damaged.
+    """
+    path = folder / f"{split}.jsonl"
+    try:
+        with open(path, encoding="utf-8") as file:
+            for text in file:
+                record = json.loads(text)
+                yield record["line"], record["row"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise WorkspaceError("workspace.damaged", path=str(path), detail=str(error)) from error
+
+
+def read_problems(project: Project, name_or_id: str) -> list[Problem]:
+    """What was noted when the task was imported."""
+    return stored_problems(task_dir(project, get_task(project, name_or_id).task_id))
+
+
+def stored_problems(folder: Path) -> list[Problem]:
+    path = folder / "problems.json"
+    if not path.is_file():
+        return []
+    return [Problem(r["field"], r["key"], r["values"], r["severity"]) for r in read_json(path)]
