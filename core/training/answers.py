@@ -1,0 +1,89 @@
+"""The loss on answer tokens, with the language-model head computed for these tokens only.
+
+A frozen base model of half a billion parameters spends most of a short step in its head (d x vocabulary). Answers
+are a quarter of the tokens or less, so the hidden states of the answer positions are picked out right before the
+head. The picking is a pre-hook on the head that acts only inside `AnswerModel.forward`; what a model does to its
+logits afterwards (scaling, soft caps) still happens. `agrees` compares the picked with the plain way on a real
+batch; a model that needs the full logits is trained the plain way.
+
+Shapes: b examples, n tokens, N answer tokens of the batch, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from core.models.modular import ModularModel
+
+Batch = dict[str, Any]
+_INPUTS = ("input_ids", "attention_mask", "decoder_input_ids")
+TOLERANCE = 1e-3  # nats; bfloat16 heads round differently when the matrix has another shape
+
+
+class AnswerModel(nn.Module):
+    """`forward(batch)` -> losses [N] in nats, float32, one per answer token; their mean is the plain loss."""
+
+    def __init__(self, model: ModularModel) -> None:
+        super().__init__()
+        self.modular = model
+        self.picks = True
+        self._positions: Tensor | None = None
+        self._hook = self._head().register_forward_pre_hook(self._pick)
+
+    def close(self) -> None:
+        """Takes the hook off the base model's head."""
+        self._hook.remove()
+
+    def forward(self, batch: Batch) -> Tensor:
+        inputs = {name: batch[name] for name in _INPUTS if name in batch}
+        positions, targets = batch["positions"], batch["targets"]
+        self._positions = positions if self.picks else None
+        try:
+            logits = self.modular(**inputs, task_ids=batch["task_ids"], use_cache=False).logits
+        finally:
+            self._positions = None
+        if not self.picks:
+            logits = logits.flatten(0, -2).index_select(0, positions)
+        return functional.cross_entropy(logits.float(), targets, reduction="none")
+
+    @torch.no_grad()
+    def agrees(self, batch: Batch) -> bool:
+        """Whether picking gives the plain losses on this batch; leaves the model in the way that is right."""
+        was_training = self.training
+        self.eval()
+        self.picks = False
+        plain = self(batch)
+        self.picks = True
+        try:
+            picked = self(batch)
+            same = picked.shape == plain.shape and bool((picked - plain).abs().max() < TOLERANCE)
+        except (RuntimeError, ValueError, IndexError):  # the model's forward needs logits of the full shape
+            same = False
+        self.picks = same
+        self.train(was_training)
+        return same
+
+    def _head(self) -> nn.Module:
+        head: nn.Module = self.modular.base.get_output_embeddings()  # type: ignore[operator]
+        return head
+
+    def _pick(self, _: nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        if self._positions is None:
+            return None
+        return (arguments[0].flatten(0, -2).index_select(0, self._positions), *arguments[1:])
+
+
+def answer_positions(labels: Tensor, shifted: bool) -> tuple[Tensor, Tensor, Tensor]:
+    """Where the answers are in a batch: (positions [N] in the flattened b x n logits, targets [N], owners [N]).
+
+    labels [b, n] hold -100 where nothing is learned. `shifted`: the logits at token j predict token j + 1
+    (decoder-only models); else they predict label j (encoder-decoder). Runs on the CPU, so that no step waits for
+    the accelerator.
+    """
+    rows, columns = (labels[:, 1:] if shifted else labels).ne(-100).nonzero(as_tuple=True)
+    targets = labels[rows, columns + 1] if shifted else labels[rows, columns]
+    return rows * labels.shape[1] + columns, targets, rows

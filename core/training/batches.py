@@ -1,0 +1,146 @@
+"""From a frozen dataset to the micro batches of a run: which examples, in which order, for every process.
+
+Everything follows from (seed, number of the micro batch): batch 417 is the same whether the run came there in one
+go, was resumed at 400, or is shared by four processes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch.utils.data import Dataset
+
+from core.errors import TaskloomError
+from core.tasks.batching import Collator, Encoded, encode_example, plan_batches
+from core.tasks.dataset import TaskDataset
+from core.tasks.mixture import MixtureSampler
+from core.training.answers import Batch, answer_positions
+
+Place = tuple[int, int]  # task index, example index
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """How text becomes tokens in this run."""
+
+    tokenizer: object
+    architecture: str
+    max_tokens: int
+    pad_id: int
+    decoder_start_id: int | None = None
+
+
+class EncodedSplit:
+    """One split of all tasks as tokens. `num_cut` counts the tokens that had to be cut from prompts, by task."""
+
+    def __init__(self, dataset: TaskDataset, split: str, encoder: Encoder, max_rows: int | None = None) -> None:
+        self.encoder = encoder
+        self.examples: list[list[Encoded]] = []
+        for task in range(len(dataset.tasks)):
+            rows = dataset.split(task, split)[:max_rows]
+            self.examples.append([
+                encode_example(encoder.tokenizer, row, encoder.architecture, encoder.max_tokens) for row in rows
+            ])
+        self.num_cut = [sum(1 for e in task if e.num_cut) for task in self.examples]
+        self._collator = Collator(encoder.pad_id, encoder.architecture)
+
+    def length(self, place: Place) -> int:
+        return len(self.examples[place[0]][place[1]].input_ids)
+
+    def places(self) -> list[Place]:
+        return [(task, row) for task, rows in enumerate(self.examples) for row in range(len(rows))]
+
+    def collate(self, places: list[Place]) -> Batch:
+        """A batch: input_ids, attention_mask [b, n], task_ids (list), positions, targets, tasks_of_tokens [N]."""
+        collated = self._collator([(self.examples[task][row], task) for task, row in places])
+        shifted = self.encoder.architecture == "decoder"
+        labels = collated["labels"]
+        positions, targets, owners = answer_positions(labels, shifted)
+        tasks = torch.tensor([task for task, _ in places])
+        batch: Batch = {
+            "input_ids": collated["input_ids"], "attention_mask": collated["attention_mask"], "labels": labels,
+            "task_ids": tasks.tolist(), "tasks_of_tokens": tasks[owners], "positions": positions, "targets": targets,
+        }
+        if not shifted:
+            batch["decoder_input_ids"] = self._shift_right(labels)
+        return batch
+
+    def batches(self, batch_size: int) -> Iterator[Batch]:
+        """All rows once, sorted by length, for checks."""
+        places = sorted(self.places(), key=self.length)
+        for start in range(0, len(places), batch_size):
+            yield self.collate(places[start : start + batch_size])
+
+    def _shift_right(self, labels: torch.Tensor) -> torch.Tensor:
+        """Decoder inputs of an encoder-decoder model: the answer moved right by its start token."""
+        shifted = labels.roll(1, dims=1)
+        shifted[:, 0] = self.encoder.decoder_start_id
+        return shifted.masked_fill(shifted == -100, self.encoder.pad_id)
+
+
+class BatchPlan:
+    """Micro batch number -> places, for the whole run; the plan of one pass is kept at a time."""
+
+    def __init__(self, split: EncodedSplit, sampler: MixtureSampler, batch_size: int, seed: int) -> None:
+        self._split = split
+        self._sampler = sampler
+        self._batch_size = batch_size
+        self._seed = seed
+        self._first = [0]  # number of the first micro batch of every pass seen so far
+        self._pass = -1
+        self._batches: list[list[Place]] = []
+        if not self._plan(0):
+            raise TaskloomError("training.no_batches")
+
+    def places(self, number: int) -> list[Place]:
+        """Micro batch `number` of the run, counted from 0."""
+        epoch = 0
+        while True:
+            start = self._first[epoch]
+            if epoch + 1 < len(self._first) and number >= self._first[epoch + 1]:
+                epoch += 1
+                continue
+            batches = self._plan(epoch)
+            if len(self._first) == epoch + 1:
+                self._first.append(start + len(batches))
+            if number < self._first[epoch + 1]:
+                return batches[number - start]
+            epoch += 1
+
+    def _plan(self, epoch: int) -> list[list[Place]]:
+        if self._pass != epoch:
+            drawn = self._sampler.epoch_examples(epoch)
+            lengths = [self._split.length(place) for place in drawn]
+            tasks = [task for task, _ in drawn]
+            planned = plan_batches(lengths, tasks, self._batch_size, seed=self._seed + epoch)
+            self._batches = [[drawn[i] for i in batch] for batch in planned]
+            self._pass = epoch
+        return self._batches
+
+
+class MicroBatches(Dataset[Batch]):
+    """The micro batches of one stage and one process, in order, as a map-style dataset of ready batches.
+
+    A step takes accumulation x processes micro batches of the plan; process p of N takes p, p + N, ...: N processes
+    together see what one process with N times the accumulation sees.
+    """
+
+    def __init__(
+        self, split: EncodedSplit, plan: BatchPlan, first: int, count: int, rank: int = 0, world: int = 1
+    ) -> None:
+        self._split = split
+        self._plan = plan
+        self._first = first
+        self._count = count
+        self._rank = rank
+        self._world = world
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, index: int) -> Batch:
+        if not 0 <= index < self._count:
+            raise IndexError(index)
+        return self._split.collate(self._plan.places(self._first + index * self._world + self._rank))

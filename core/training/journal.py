@@ -1,0 +1,48 @@
+"""What training needs from the place it runs in: somewhere to report to, and the user's wishes. Torch-free.
+
+The worker implements `Journal` on a run folder; tests use lists. Training knows nothing of processes or the screen.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Protocol
+
+STOP = "stop"  # end the training, keep the best adapter
+CANCEL = "cancel"  # end at once, keep nothing
+PAUSE = "pause"  # save a checkpoint and end; the run is resumed later
+
+
+class Journal(Protocol):
+    """Where a run reports to. Every method returns at once."""
+
+    def event(self, kind: str, **fields: Any) -> None:
+        """Adds a line to the run's events: loss, validation, stage, checkpoint, exam, notice."""
+
+    def progress(self, **changes: Any) -> None:
+        """Changes fields of the run's status (stage, step, progress, eta_s, message_key, ...)."""
+
+    def wish(self) -> str | None:
+        """STOP, CANCEL, PAUSE or None; asked after every step."""
+
+
+class RunPaths(Protocol):
+    """The files of a run that training writes; `core.runs.folder.RunFolder` has them all."""
+
+    path: Path
+    data_dir: Path
+    adapter_dir: Path
+    checkpoints_dir: Path
+    predictions_dir: Path
+    allocation_path: Path
+    allocation_history_path: Path
+    results_path: Path
+    record_path: Path
+
+
+class RunCancelled(Exception):
+    """The user cancelled; nothing is kept."""
+
+
+class RunPaused(Exception):
+    """The worker was asked to end; a checkpoint was saved."""

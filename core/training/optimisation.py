@@ -1,0 +1,51 @@
+"""The optimizer of a stage: skills and allocation with learning rates of their own, one schedule for both."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+
+from core.models.modular import ModularModel
+from core.training.config import RunConfig
+
+
+def build_optimizer(model: ModularModel, config: RunConfig, stage: int) -> torch.optim.Optimizer:
+    """AdamW over what the stage trains. Parameters without a gradient in a step (private skills of absent tasks)
+    are left alone, moments included."""
+    rates = {"skills": config.learning_rate_skills, "allocation": config.learning_rate_allocation}
+    if stage > 1:
+        rates["allocation"] = config.stage2_learning_rate
+    groups = [
+        {"params": parameters, "lr": rates[name], "name": name,
+         "weight_decay": config.weight_decay if name == "skills" else 0.0}
+        for name, parameters in model.parameter_groups(stage).items() if parameters
+    ]
+    return torch.optim.AdamW(groups, betas=(0.9, 0.999), eps=1e-8, fused=True)
+
+
+def schedule_factor(kind: str, warmup: float, steps: int) -> Callable[[int], float]:
+    """Step (0-based) -> factor on the learning rates: a linear rise, then constant, linear or cosine down to 0."""
+    rise = round(warmup * steps)
+
+    def factor(step: int) -> float:
+        if step < rise:
+            return (step + 1) / (rise + 1)
+        done = (step - rise) / max(1, steps - rise)
+        if kind == "constant":
+            return 1.0
+        if kind == "cosine":
+            return 0.5 * (1.0 + math.cos(math.pi * min(1.0, done)))
+        return max(0.0, 1.0 - done)
+
+    return factor
+
+
+class StepSchedule(torch.optim.lr_scheduler.LambdaLR):
+    """The factor as a torch schedule that can begin anywhere: rates depend on the step alone."""
+
+    def __init__(self, optimizer: torch.optim.Optimizer, factor: Callable[[int], float], first_step: int) -> None:
+        for group in optimizer.param_groups:
+            group["initial_lr"] = group["lr"]
+        super().__init__(optimizer, factor, last_epoch=first_step - 1)

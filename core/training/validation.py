@@ -1,0 +1,62 @@
+"""The check during training: mean loss of every task on rows of its check set, without noise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from core.training.answers import AnswerModel, Batch
+from core.training.batches import EncodedSplit
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """Nats per answer token by task index (None without check rows), and the mean over the tasks that have some."""
+
+    by_task: dict[int, float]
+    mean: float | None
+
+
+class TaskLossMeter:
+    """Sums of token losses by task, kept on the device: reading them is the only time the host waits."""
+
+    def __init__(self, num_tasks: int, device: torch.device) -> None:
+        self._sums = torch.zeros(2, num_tasks + 1, dtype=torch.float64, device=device)
+
+    def add(self, losses: torch.Tensor, tasks_of_tokens: torch.Tensor) -> None:
+        ones = torch.ones_like(losses, dtype=torch.float64)
+        self._sums[0].index_add_(0, tasks_of_tokens, losses.detach().double())
+        self._sums[1].index_add_(0, tasks_of_tokens, ones)
+
+    def sums(self) -> torch.Tensor:
+        """[2, T + 1] on the device: sums of losses and counts of tokens (last column unused)."""
+        return self._sums
+
+    def read(self) -> tuple[dict[int, float], float | None]:
+        """Means by task and over all tokens since the last reading; starts again."""
+        totals, counts = self._sums.cpu().tolist()
+        self._sums.zero_()
+        by_task = {task: totals[task] / counts[task] for task in range(len(counts)) if counts[task]}
+        return by_task, sum(totals) / sum(counts) if sum(counts) else None
+
+
+@torch.no_grad()
+def check_losses(model: AnswerModel, split: EncodedSplit, batch_size: int, device: torch.device) -> CheckResult:
+    """Mean loss by task over all rows of `split`, in evaluation mode; the training mode is restored."""
+    was_training = model.training
+    model.eval()
+    meter = TaskLossMeter(len(split.examples), device)
+    for batch in split.batches(batch_size):
+        moved = to_device(batch, device)
+        meter.add(model(moved), moved["tasks_of_tokens"])
+    model.train(was_training)
+    by_task, _ = meter.read()
+    return CheckResult(by_task, sum(by_task.values()) / len(by_task) if by_task else None)
+
+
+def to_device(batch: Batch, device: torch.device) -> Batch:
+    return {
+        name: value.to(device, non_blocking=True) if isinstance(value, torch.Tensor) else value
+        for name, value in batch.items()
+    }
