@@ -111,15 +111,17 @@ class ModularModel(nn.Module):
             "weights": self.allocation().astype(float).round(6).tolist(),
         }
 
-    def gradient_checkpointing_enable(self, gradient_checkpointing_kwargs: dict[str, Any] | None = None) -> None:
+    def activation_checkpointing_enable(
+        self, activation_checkpointing_kwargs: dict[str, Any] | None = None, **others: Any
+    ) -> None:
         """Recomputes blocks in the backward pass; the recomputation re-enters the call of its forward."""
-        chosen = dict(gradient_checkpointing_kwargs or {})
+        chosen = dict(activation_checkpointing_kwargs or {})
         chosen["use_reentrant"] = False
         chosen["context_fn"] = _recomputation_contexts
-        self.base.gradient_checkpointing_enable(gradient_checkpointing_kwargs=chosen)
+        self.base.activation_checkpointing_enable(activation_checkpointing_kwargs=chosen, **others)
 
-    def gradient_checkpointing_disable(self) -> None:
-        self.base.gradient_checkpointing_disable()
+    def activation_checkpointing_disable(self) -> None:
+        self.base.activation_checkpointing_disable()
 
     @contextmanager
     def _call(self, task_ids: TaskIds | None, input_ids: Tensor) -> Iterator[None]:
