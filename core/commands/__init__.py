@@ -1,0 +1,14 @@
+"""The verbs of the command line, one file a topic. Engine rooms load only when a verb runs, so help is fast."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+VERBS = ("project", "task", "train", "runs", "evaluate", "ask", "skills", "doctor", "sample")
+
+
+def add_verbs(subparsers: Any, names: tuple[str, ...]) -> None:
+    """Lets every topic add its verbs."""
+    for name in names:
+        importlib.import_module(f"core.commands.{name}").add_parser(subparsers)

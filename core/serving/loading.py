@@ -15,11 +15,10 @@ from core.runs.folder import RunFolder
 from core.runs.lease import lease_holder
 from core.serving.decoding import Answer, Batch, DecoderBatch, EncoderDecoderBatch
 from core.serving.forward import TaskForward, end_tokens, share_weights
+from core.serving.prompts import build_prompt
 from core.serving.protocol import ChatRequest, SkillWeight
 from core.tasks.batching import encode_prompt
-from core.tasks.dataset import load_saved_dataset
-from core.tasks.spec import TaskSpec
-from core.tasks.templates import render_template
+from core.tasks.dataset import load_saved_tasks
 
 MAX_RUNS = 4  # adapters kept in memory; base models are shared and stay
 ANSWER_TOKENS = 128  # where neither the question nor the run's settings say how long an answer may be
@@ -31,7 +30,7 @@ class LoadedRun:
     def __init__(self, run_dir: Path, model: ModularModel, base: LoadedBase) -> None:
         self.folder = RunFolder(run_dir)
         self.model, self.base, self.tokenizer = model, base, base.tokenizer
-        self.tasks = load_saved_dataset(self.folder.data_dir).tasks
+        self.tasks = load_saved_tasks(self.folder.data_dir)
         self.config = self.folder.read_config()
         self.ends = end_tokens(base)
 
@@ -114,18 +113,6 @@ def free_device(workspace_dir: Path) -> str:
     if torch.cuda.is_available() and lease_holder(workspace_dir, "cuda") is None:
         return "cuda"
     return "cpu"
-
-
-def build_prompt(task: TaskSpec, content: str | dict[str, str]) -> str:
-    """The prompt that training made from a row with these inputs: same template, same instruction."""
-    if isinstance(content, str):
-        if len(task.inputs) > 1:
-            raise RunError("serving.missing_input", task=task.name, columns=", ".join(task.inputs))
-        content = {task.inputs[0]: content}
-    missing = [name for name in task.inputs if not content.get(name, "").strip()]
-    if missing:
-        raise RunError("serving.missing_input", task=task.name, columns=", ".join(missing))
-    return render_template(task.template, {**content, "instruction": task.instruction})
 
 
 def _saved_at(run_dir: str) -> float:

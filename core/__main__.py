@@ -1,0 +1,59 @@
+"""The command line: `python -m core VERB ...`. The same functions as the browser app; see `core/commands/`.
+
+Exit codes: 0 done, 1 an unexpected error, 2 a mistake that is explained in one line, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import traceback
+
+from core.commands import VERBS, add_verbs
+from core.commands.output import Parser, Report
+from core.errors import TaskloomError
+
+
+def build_parser() -> argparse.ArgumentParser:
+    about = "Train one small language model on all the tasks of a domain."
+    parser = Parser(prog="python -m core", description=about)
+    add_verbs(parser.add_subparsers(metavar="VERB", required=True, parser_class=Parser, title="verbs"), VERBS)
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one command and returns the exit code."""
+    args = build_parser().parse_args(arguments)
+    try:
+        report: Report = args.run(args)
+        _print(report, args.json)
+        return 0
+    except TaskloomError as error:
+        if args.json:
+            _print(Report({"error": {"key": error.key, "message": error.message, "hint": error.hint}}), True)
+        print("error: " + " ".join(str(error).split()), file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of our output (head, less) has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:  # noqa: BLE001 - the command line's one translator
+        if os.environ.get("TASKLOOM_TRACE"):
+            traceback.print_exc()
+        detail = f"{type(error).__name__}: {error}".replace("\n", " ")
+        print(f"unexpected error: {detail} (set TASKLOOM_TRACE=1 to see where)", file=sys.stderr)
+        return 1
+
+
+def _print(report: Report, as_json: bool) -> None:
+    text = json.dumps(report.value, ensure_ascii=False, indent=1, default=str) if as_json else report.text
+    if text:
+        print(text, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

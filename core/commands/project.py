@@ -1,0 +1,64 @@
+"""project create | list | delete"""
+
+from __future__ import annotations
+
+import argparse
+
+from core.commands.output import Parser, Report, Verbs, add_verb, table
+
+
+def add_parser(verbs: Verbs) -> None:
+    topic = verbs.add_parser("project", help="create, list and delete projects")
+    actions = topic.add_subparsers(metavar="ACTION", required=True, parser_class=Parser)
+    create = add_verb(actions, "create", create_project, "create an empty project")
+    create.add_argument("name")
+    add_verb(actions, "list", list_projects, "list all projects")
+    delete = add_verb(actions, "delete", delete_project, "delete a project with its tasks and runs")
+    delete.add_argument("name")
+    delete.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def create_project(args: argparse.Namespace) -> Report:
+    from core.workspace import Workspace
+
+    project = Workspace(args.workspace).create_project(args.name)
+    value = {"project_id": project.project_id, "name": project.name, "path": str(project.path)}
+    next_step = f"python -m core task add {project.name!r} FILE"
+    return Report(value, f"Project {project.name} is ready. Add tasks: {next_step}")
+
+
+def list_projects(args: argparse.Namespace) -> Report:
+    from core.runs.creation import list_runs
+    from core.tasks.importing import list_tasks
+    from core.workspace import Workspace
+
+    rows = [
+        {"name": p.name, "project_id": p.project_id, "tasks": len(list_tasks(p)), "runs": len(list_runs(p))}
+        for p in Workspace(args.workspace).list_projects()
+    ]
+    text = table([list(row.values()) for row in rows], ["project", "id", "tasks", "runs"])
+    return Report(rows, text if rows else "No projects yet. Create one: python -m core project create NAME")
+
+
+def delete_project(args: argparse.Namespace) -> Report:
+    from core.errors import RunError
+    from core.runs.creation import list_runs
+    from core.runs.liveness import run_state
+    from core.workspace import Workspace
+
+    workspace = Workspace(args.workspace)
+    project = workspace.get_project(args.name)
+    live = [folder.run_id for folder in list_runs(project) if run_state(folder).is_live]
+    if live:
+        raise RunError("run.still_live", name=live[0], state=run_state(list_runs(project)[0]).state)
+    if not args.yes and not _confirm(f"Delete project {project.name} with everything in it?"):
+        return Report({"deleted": None}, "Nothing was deleted.")
+    workspace.delete_project(project)
+    return Report({"deleted": project.project_id}, f"Project {project.name} was deleted.")
+
+
+def _confirm(question: str) -> bool:
+    try:
+        return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+    except EOFError:
+        return False

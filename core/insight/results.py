@@ -1,0 +1,162 @@
+"""Exam results of a run as tables: task x metric, base against tuned, and the answers behind the numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from core.errors import RunError
+from core.evaluation.metrics import Difference, Score, values_of_rows
+from core.insight.sentences import Sentence
+from core.runs.folder import RunFolder
+
+ANSWER_COLUMNS = ["row", "prompt", "target", "base", "tuned", "base_score", "tuned_score"]
+FILTERS = ("all", "wrong", "fixed", "broken")
+RIGHT = 0.999  # the score of one answer from which on it counts as right; F1-like metrics are rarely exactly 1
+
+
+@dataclass(frozen=True)
+class TaskResult:
+    """One task's exam. Values lie in 0..1; `base` is missing when the base model was not examined."""
+
+    index: int
+    task: str
+    metric: str
+    tuned: Score
+    base: Score | None = None
+    difference: Difference | None = None
+
+    @property
+    def change(self) -> float | None:
+        """Tuned minus base."""
+        return None if self.base is None else self.tuned.value - self.base.value
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether the 95 % interval of the paired difference leaves out zero."""
+        if self.difference is None:
+            return False
+        return self.difference.low > 0 or self.difference.high < 0
+
+
+def read_scores(run_dir: Path) -> list[TaskResult]:
+    """The exam of a run, one entry a task that has been examined.
+
+    Raises:
+        RunError: there has been no exam yet.
+    """
+    results = RunFolder(run_dir).read_results()
+    if results is None:
+        raise RunError("insight.no_results", run=run_dir.name)
+    return [_task_result(record) for record in results["tasks"] if record.get("tuned")]
+
+
+def score_frame(scores: list[TaskResult]) -> pd.DataFrame:
+    """One row a task: metric, n, base and tuned with intervals, change, p-value of "no difference"."""
+    rows = []
+    for s in scores:
+        base = s.base or Score(float("nan"), float("nan"), float("nan"), 0)
+        rows.append({
+            "task": s.task, "metric": s.metric, "n": s.tuned.n, "base": base.value, "base_low": base.low,
+            "base_high": base.high, "tuned": s.tuned.value, "tuned_low": s.tuned.low, "tuned_high": s.tuned.high,
+            "change": s.change if s.change is not None else float("nan"),
+            "p": s.difference.p if s.difference else float("nan"),
+        })
+    return pd.DataFrame(rows)
+
+
+def scores_value(scores: list[TaskResult]) -> list[dict[str, Any]]:
+    """The same as JSON values."""
+    return [
+        {
+            "task": s.task, "metric": s.metric, "n": s.tuned.n, "tuned": s.tuned.as_dict(),
+            "base": s.base.as_dict() if s.base else None, "change": s.change,
+            "difference": s.difference.as_dict() if s.difference else None,
+        }
+        for s in scores
+    ]
+
+
+def mean_scores(scores: list[TaskResult]) -> tuple[float | None, float]:
+    """Mean over the tasks of the base (None where it was not examined) and of the tuned model."""
+    tuned = sum(s.tuned.value for s in scores) / len(scores)
+    base = [s.base.value for s in scores if s.base]
+    return (sum(base) / len(base) if len(base) == len(scores) else None), tuned
+
+
+def describe_results(scores: list[TaskResult]) -> list[Sentence]:
+    """Is it better, and is the difference real? One sentence a task, and one for the mean."""
+    sentences = []
+    mean_base, mean_tuned = mean_scores(scores) if scores else (None, 0.0)
+    if mean_base is not None and len(scores) > 1:
+        values = {"n": len(scores), "base": _points(mean_base), "tuned": _points(mean_tuned)}
+        sentences.append(Sentence("says.mean", values))
+    for s in scores:
+        values = {"task": s.task, "metric": s.metric, "tuned": _points(s.tuned.value), "n": s.tuned.n}
+        if s.base is None or s.change is None:
+            sentences.append(Sentence("says.only_tuned", values))
+            continue
+        key = "says.unsure" if not s.is_sure else "says.better" if s.change > 0 else "says.worse"
+        gain = f"{abs(100 * s.change):.1f}"
+        sentences.append(Sentence(key, {**values, "base": _points(s.base.value), "gain": gain}))
+    return sentences
+
+
+def read_answers(run_dir: Path, task: str, kind: str = "all", search: str = "") -> pd.DataFrame:
+    """Exam answers of one task with their scores: ANSWER_COLUMNS.
+
+    kind: all, wrong (by the tuned model), fixed (base wrong, tuned right) or broken (base right, tuned wrong).
+    search: only rows that contain this text, in any column, whatever the case.
+
+    Raises:
+        RunError: no such task, or it has not been examined.
+    """
+    folder = RunFolder(run_dir)
+    tasks = {record["name"]: record for record in folder.read_run()["tasks"]}
+    if task not in tasks:
+        raise RunError("insight.no_task", task=task, known=", ".join(tasks))
+    records = folder.read_predictions(int(tasks[task]["index"]))
+    if not records:
+        raise RunError("insight.no_predictions", run=run_dir.name, task=task)
+    answers = _scored(records, str(tasks[task]["metric"]))
+    kept = answers[_kept(answers, kind)]
+    if search.strip():
+        texts = kept[["prompt", "target", "base", "tuned"]].fillna("").agg(" ".join, axis=1)
+        kept = kept[texts.str.contains(search.strip(), case=False, regex=False)]
+    return kept.reset_index(drop=True)
+
+
+def _scored(records: list[dict[str, Any]], metric: str) -> pd.DataFrame:
+    answers = pd.DataFrame(records).reindex(columns=ANSWER_COLUMNS[:5])
+    targets = [str(t) for t in answers["target"]]
+    for side in ("base", "tuned"):
+        given = answers[side].notna()
+        texts = [str(t) if known else "" for t, known in zip(answers[side], given, strict=True)]
+        answers[f"{side}_score"] = pd.Series(values_of_rows(metric, texts, targets)).where(given)
+    return answers
+
+
+def _kept(answers: pd.DataFrame, kind: str) -> pd.Series[bool]:
+    if kind not in FILTERS:
+        raise RunError("registry.unknown", kind="filter", name=kind, known=", ".join(FILTERS))
+    right, before = answers["tuned_score"] >= RIGHT, answers["base_score"] >= RIGHT
+    known = answers["base_score"].notna()
+    chosen = {
+        "all": right | ~right, "wrong": ~right, "fixed": known & ~before & right, "broken": known & before & ~right,
+    }
+    return chosen[kind]
+
+
+def _task_result(record: dict[str, Any]) -> TaskResult:
+    base, difference = record.get("base"), record.get("difference")
+    return TaskResult(
+        int(record["index"]), str(record["name"]), str(record["metric"]), Score(**record["tuned"]),
+        Score(**base) if base else None, Difference(**difference) if difference else None,
+    )
+
+
+def _points(value: float) -> str:
+    return f"{100 * value:.1f}"
