@@ -71,6 +71,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "task.nothing_to_train": ("{file} has no row with both an input ({inputs}) and an answer ({targets}).", "Check the columns chosen, and that their cells are filled."),
     "task.none": ("Project {project!r} has no task yet.", "Upload files on the Tasks page, or load the sample project."),
     "task.no_examples": ("None of the tasks has an example to train on.", "Add rows, or choose other columns."),
+    "task.no_end_token": ("The base model's tokenizer has no token that ends a text.", "Choose another base model; without it answers would never stop."),
     "domain.missing": ("The folder {folder} has no {file}.", "Name a folder that holds a {file} with the list of its tasks."),
     "domain.bad_json": ("{file} is not valid JSON ({detail}).", "Correct it; it lists the tasks with their files and columns."),
     "domain.no_tasks": ("{file} lists no tasks.", "Write {{\"tasks\": [{{\"name\": ..., \"train\": ..., \"inputs\": [...], \"target\": ...}}]}}."),

@@ -1,0 +1,205 @@
+"""The only place where text becomes tensors: chat format, loss on answer tokens only, padding, length-bucketed batches.
+
+Training and generation build the prompt with the same function, so they cannot differ.
+Shapes: B examples of a batch, N tokens (padded to a multiple of 8).
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from jinja2.exceptions import TemplateError
+
+from core.errors import ModelError
+from core.tasks.dataset import Example
+
+IGNORED = -100  # the label that the loss skips
+PAD_MULTIPLE = 8
+MIN_PROMPT_TOKENS = 16
+ARCHITECTURES = ("decoder", "encoder_decoder")
+
+Message = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Token ids of one example. Decoder: prompt + answer, labels aligned with them. Encoder-decoder: prompt; answer.
+
+    `num_cut` prompt tokens were taken from the middle, `num_answer_cut` answer tokens from the end, to fit the limit.
+    """
+
+    input_ids: list[int]
+    labels: list[int] = field(default_factory=list)
+    num_cut: int = 0
+    num_answer_cut: int = 0
+    task_id: int = 0
+
+    @property
+    def length(self) -> int:
+        return max(len(self.input_ids), len(self.labels))
+
+
+def encode_prompt(
+    tokenizer: Any, prompt: str | Sequence[Message], architecture: str, max_tokens: int, system: str = "",
+    reserve: int = 0,
+) -> Encoded:
+    """The tokens that stand before the answer.
+
+    Args:
+        prompt: one user turn, or a list of {"role", "content"} messages that ends with the user's.
+        max_tokens: limit of the whole sequence; `reserve` of it is kept free for the answer.
+    """
+    messages = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else [dict(m) for m in prompt]
+    if system:
+        messages.insert(0, {"role": "system", "content": system})
+    ids = _prompt_ids(tokenizer, messages, architecture)
+    limit = max_tokens if architecture == "encoder_decoder" else max_tokens - reserve
+    kept, num_cut = cut_middle(ids, max(limit, min(MIN_PROMPT_TOKENS, max_tokens)))
+    return Encoded(kept, num_cut=num_cut)
+
+
+def encode_example(
+    tokenizer: Any, example: Example, architecture: str, max_tokens: int, system: str = "", task_id: int = 0
+) -> Encoded:
+    """Prompt and answer as the model trains on them. Labels are IGNORED everywhere but on the answer and its end.
+
+    Raises:
+        ModelError: the tokenizer has no end-of-text token.
+    """
+    answer = answer_ids(tokenizer, example.target)
+    if architecture == "encoder_decoder":
+        prompt = encode_prompt(tokenizer, example.prompt, architecture, max_tokens, system)
+        kept = answer[:max_tokens]
+        return Encoded(prompt.input_ids, kept, prompt.num_cut, len(answer) - len(kept), task_id)
+    room = max_tokens - min(MIN_PROMPT_TOKENS, max_tokens // 2)
+    kept = answer[:room]
+    prompt = encode_prompt(tokenizer, example.prompt, architecture, max_tokens, system, reserve=len(kept))
+    labels = [IGNORED] * len(prompt.input_ids) + kept
+    return Encoded(prompt.input_ids + kept, labels, prompt.num_cut, len(answer) - len(kept), task_id)
+
+
+def encode_task(
+    tokenizer: Any, examples: Sequence[Example], architecture: str, max_tokens: int, task_id: int, system: str = ""
+) -> list[Encoded]:
+    return [encode_example(tokenizer, e, architecture, max_tokens, system, task_id) for e in examples]
+
+
+def answer_ids(tokenizer: Any, answer: str) -> list[int]:
+    """The answer's tokens and the end-of-text token that ends it."""
+    if tokenizer.eos_token_id is None:
+        raise ModelError("task.no_end_token")
+    ids = list(tokenizer(_defused(tokenizer, answer), add_special_tokens=False)["input_ids"])
+    return [*ids, int(tokenizer.eos_token_id)]
+
+
+def cut_middle(ids: list[int], limit: int) -> tuple[list[int], int]:
+    """Keeps both ends: the instruction stands at the front, the question and the turn marks at the back."""
+    if len(ids) <= limit:
+        return ids, 0
+    front = limit // 2
+    return ids[:front] + ids[len(ids) - (limit - front) :], len(ids) - limit
+
+
+def _prompt_ids(tokenizer: Any, messages: list[Message], architecture: str) -> list[int]:
+    messages = [{"role": m["role"], "content": _defused(tokenizer, m["content"])} for m in messages]
+    if architecture == "encoder_decoder":
+        return list(tokenizer("\n\n".join(m["content"] for m in messages))["input_ids"])
+    if getattr(tokenizer, "chat_template", None):
+        return list(tokenizer(_chat_text(tokenizer, messages), add_special_tokens=False)["input_ids"])
+    text = "\n\n".join(m["content"] for m in messages) + "\n\n"
+    ids = list(tokenizer(text)["input_ids"])
+    # Some tokenizers close every text; the answer must follow the prompt instead.
+    return ids[:-1] if ids and ids[-1] == tokenizer.eos_token_id != tokenizer.bos_token_id else ids
+
+
+def _chat_text(tokenizer: Any, messages: list[Message]) -> str:
+    # enable_thinking=False: models that think aloud would otherwise open a block the training answers never close.
+    options = {"tokenize": False, "add_generation_prompt": True, "enable_thinking": False}
+    try:
+        return str(tokenizer.apply_chat_template(messages, **options))
+    except TemplateError:
+        # Templates that know no system role: its text goes in front of the first user turn.
+        if messages[0]["role"] != "system" or len(messages) < 2:
+            raise
+        first = {"role": "user", "content": f"{messages[0]['content']}\n\n{messages[1]['content']}"}
+        return str(tokenizer.apply_chat_template([first, *messages[2:]], **options))
+
+
+def _defused(tokenizer: Any, text: str) -> str:
+    """Turn marks typed by a user are text, not marks: a blank inside keeps the tokenizer from taking them for one."""
+    for mark in tokenizer.all_special_tokens:
+        if len(mark) > 2 and mark in text:
+            text = text.replace(mark, f"{mark[0]} {mark[1:]}")
+    return text
+
+
+@dataclass(frozen=True)
+class Collator:
+    """Pads encoded examples on the right to one length, a multiple of 8.
+
+    Gives input_ids, attention_mask and labels of shape [B, N] and task_ids [B]; an encoder-decoder's labels have
+    their own length.
+    """
+
+    pad_id: int
+    architecture: str = "decoder"
+
+    def __call__(self, batch: Sequence[Encoded]) -> dict[str, torch.Tensor]:
+        inputs = [e.input_ids for e in batch]
+        width = padded_length(max(map(len, inputs)))
+        lengths = torch.tensor([len(ids) for ids in inputs])
+        found = {
+            "input_ids": _padded(inputs, self.pad_id, width),
+            "attention_mask": (torch.arange(width)[None, :] < lengths[:, None]).long(),
+            "task_ids": torch.tensor([e.task_id for e in batch]),
+        }
+        labels = [e.labels for e in batch]
+        if any(labels):
+            own = self.architecture == "encoder_decoder"
+            label_width = padded_length(max(map(len, labels))) if own else width
+            found["labels"] = _padded(labels, IGNORED, label_width)
+        return found
+
+
+def padded_length(length: int) -> int:
+    return -(-length // PAD_MULTIPLE) * PAD_MULTIPLE
+
+
+def _padded(rows: Sequence[list[int]], value: int, width: int) -> torch.Tensor:
+    return torch.tensor([row + [value] * (width - len(row)) for row in rows], dtype=torch.long)
+
+
+def plan_batches(
+    lengths: Sequence[int], tasks: Sequence[int], batch_size: int, seed: int, window: int = 50
+) -> list[list[int]]:
+    """Deals the examples of an epoch (already mixed) into batches of like lengths.
+
+    Within a window of `window` batches, examples are ordered by padded length, tasks drawn at random among equals;
+    the batches of all windows are then shuffled. Padding falls from about 60 % to a few per cent while every batch
+    holds several tasks. Every index comes exactly once; only one batch may be smaller.
+
+    Args:
+        lengths: tokens of each example, `tasks` its task index, both in the epoch's order.
+    """
+    if len(lengths) != len(tasks):
+        raise ValueError("lengths and tasks must be of one length")
+    rng = random.Random(seed)
+    batches: list[list[int]] = []
+    for start in range(0, len(lengths), batch_size * window):
+        block = list(range(start, min(start + batch_size * window, len(lengths))))
+        rng.shuffle(block)
+        block.sort(key=lambda i: padded_length(lengths[i]))
+        batches += [block[i : i + batch_size] for i in range(0, len(block), batch_size)]
+    rng.shuffle(batches)
+    return batches
+
+
+def padding_share(batches: Sequence[Sequence[int]], lengths: Sequence[int]) -> float:
+    """Share of padding among all tokens of the planned batches."""
+    used = sum(lengths[i] for batch in batches for i in batch)
+    laid = sum(padded_length(max(lengths[i] for i in batch)) * len(batch) for batch in batches if batch)
+    return 1 - used / laid if laid else 0.0
