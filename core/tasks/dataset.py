@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -103,8 +103,8 @@ def save_dataset(dataset: TaskDataset, folder: Path) -> None:
     """A frozen copy: tasks.json and <task index>.<split>.jsonl, so that a run never depends on later edits."""
     folder.mkdir(parents=True, exist_ok=True)
     for (index, split), examples in dataset.examples.items():
-        lines = (json.dumps({"prompt": e.prompt, "target": e.target, "line": e.line}, ensure_ascii=False) for e in examples)
-        write_bytes_atomic(folder / f"{index}.{split}.jsonl", "".join(f"{line}\n" for line in lines).encode())
+        lines = "".join(f"{json.dumps(asdict(e), ensure_ascii=False)}\n" for e in examples)
+        write_bytes_atomic(folder / f"{index}.{split}.jsonl", lines.encode())
     write_json_atomic(folder / "tasks.json", [t.as_dict() for t in dataset.tasks])
 
 

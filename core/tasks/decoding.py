@@ -1,7 +1,7 @@
 """From bytes to lines of text: gzip, size caps, and which encoding a file is in.
 
-Order: byte-order mark, UTF-16 without one, strict UTF-8, UTF-8 with a few broken bytes, East Asian encodings told apart
-by how common their characters are, charset-normalizer, Windows-1252. Everything after strict UTF-8 is a guess and shown.
+Order: byte-order mark, UTF-16 without one, strict UTF-8, UTF-8 with a few broken bytes, East Asian encodings told
+apart by how common their characters are, charset-normalizer, Windows-1252. What comes after strict UTF-8 is a guess.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ def _scan_utf8(head: bytes, stream: BinaryIO) -> _Scan:
             text = decoder.decode(chunk)
             bad = text.count("\ufffd") - chunk.count(b"\xef\xbf\xbd")
             broken += max(0, bad)
-            good += len(chunk.translate(None, _ASCII)) // 3 if bad <= 0 else sum(1 for c in text if c > "\x7f") - bad
+            good += sum(1 for c in text if c > "\x7f") - bad if bad > 0 else len(chunk.translate(None, _ASCII)) // 3
             if size < SAMPLE_BYTES:
                 lines = b"\n".join(line for line in chunk.split(b"\n") if not line.isascii())[:SAMPLE_BYTES]
                 sample.append(lines)

@@ -9,8 +9,9 @@ from __future__ import annotations
 import csv
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from core.errors import TaskFileError
 from core.tasks.decoding import Source, detect_encoding, read_lines
@@ -36,8 +37,8 @@ class Dialect:
     skip_blanks: bool = False
 
     def reader(self, lines: Iterable[str], strict: bool = False) -> Iterator[list[str]]:
-        quoting = csv.QUOTE_MINIMAL if self.quoted else csv.QUOTE_NONE
-        return csv.reader(  # type: ignore[return-value]
+        quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if self.quoted else csv.QUOTE_NONE
+        return csv.reader(
             lines, delimiter=self.delimiter, quoting=quoting, skipinitialspace=self.skip_blanks, strict=strict
         )
 
@@ -159,7 +160,7 @@ class _Feed:
 Broken = tuple[int, list[str]]
 
 
-def _until_broken(feed: _Feed, dialect: Dialect) -> Iterator[Record]:  # type: ignore[misc]
+def _until_broken(feed: _Feed, dialect: Dialect) -> Generator[Record, None, Broken | None]:
     """Yields records; returns (line, text lines) of a record whose quote is never closed, or None at the end."""
     reader = dialect.reader(feed)
     held: tuple[int, list[str], list[str]] | None = None
@@ -171,10 +172,10 @@ def _until_broken(feed: _Feed, dialect: Dialect) -> Iterator[Record]:  # type: i
         except csv.Error:
             if held:
                 yield held[0], held[1]
-            return start, feed.pending  # type: ignore[return-value]
+            return start, feed.pending
         if held is not None:
             if cells is None and _is_unclosed(held[2], dialect):
-                return held[0], held[2]  # type: ignore[return-value]
+                return held[0], held[2]
             yield held[0], held[1]
             held = None
         if cells is None:

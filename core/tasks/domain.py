@@ -1,6 +1,6 @@
 """Several files at once: a folder with a domain.json, or whatever was dropped on the page.
 
-domain.json: {"domain": ..., "tasks": [{"name", "train", "test", "inputs", "target", "instruction", "metric", ...}]}.
+domain.json: {"domain": ..., "tasks": [{"name", "train", "test", "inputs", "target", "instruction", ...}]}.
 """
 
 from __future__ import annotations
@@ -185,7 +185,8 @@ def _pair(paths: list[Path], report: ImportReport) -> list[_Entry]:
     owners = {_PART.sub(r"\g<stem>", _stem(p)).lower() for p in plain}
     labels = {stem: p for stem, p in labels.items() if stem in owners}
     plain = [p for p in plain if p not in labels.values()]
-    tests = {m.group("stem").lower(): p for p in plain if (m := _PART.match(_stem(p))) and m.group("part").lower() == "test"}
+    parts = ((_PART.match(_stem(p)), p) for p in plain)
+    tests = {m.group("stem").lower(): p for m, p in parts if m and m.group("part").lower() == "test"}
     trains = [p for p in plain if p not in tests.values()]
     for path in trains:
         stem = _PART.sub(r"\g<stem>", _stem(path)).lower()
@@ -216,7 +217,8 @@ def _hinted(path: Path, by_name: dict[str, Path], used: set[str], report: Import
             continue
         used.update(p.name for p in (train, test) if p is not None)
         stem = _PART.sub(r"\g<stem>", _stem(train)).lower()
-        labels = next((p for n, p in by_name.items() if (m := _LABELS.match(_stem(p))) and m.group("stem").lower() == stem), None)
+        matches = ((_LABELS.match(_stem(p)), p) for p in by_name.values())
+        labels = next((p for m, p in matches if m and m.group("stem").lower() == stem), None)
         if labels is not None:
             used.add(labels.name)
         entries.append(_Entry(train, test, labels, hint))

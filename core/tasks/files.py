@@ -101,7 +101,8 @@ def format_of_name(name: str) -> str:
     if suffix == ".xls":
         raise TaskFileError("file.old_excel", file=name)
     if suffix not in _BY_SUFFIX:
-        raise TaskFileError("file.unknown_suffix", file=name, suffix=suffix or "(none)", known=", ".join(_BY_SUFFIX))
+        known = ", ".join(_BY_SUFFIX)
+        raise TaskFileError("file.unknown_suffix", file=name, suffix=suffix or "(none)", known=known)
     return _BY_SUFFIX[suffix]
 
 

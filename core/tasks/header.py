@@ -15,7 +15,7 @@ _SENTENCE = re.compile(r"[?!。？！,，;；]|\.\s*$")
 
 
 def looks_like_header(records: Sequence[Sequence[Any]]) -> bool:
-    """Weighs the first record against the others: known names, plain identifiers, numbers, values seen again below."""
+    """Weighs the first record against the others: known names, identifiers, numbers, values seen again below."""
     first = ["" if c is None else str(c).strip() for c in records[0]]
     if not any(first):
         return False

@@ -12,8 +12,8 @@ from typing import Any
 from core.errors import Problem, SettingError, TaskFileError
 from core.tasks.files import read_table
 from core.tasks.preview import FilePreview, preview_file
-from core.tasks.roles import RoleGuess
 from core.tasks.revising import recount, resplit
+from core.tasks.roles import RoleGuess
 from core.tasks.spec import SplitSettings, TaskSpec, write_spec
 from core.tasks.staging import StagedTask, TaskRequest, commit_tasks, stage_task, taken_names
 from core.tasks.store import get_task, list_tasks, read_problems, remove_task, task_dir
@@ -21,8 +21,8 @@ from core.tasks.templates import check_template, default_template
 from core.workspace import Project, require_label
 
 __all__ = [
-    "FilePreview", "RoleGuess", "TaskRequest", "add_task", "get_task", "list_tasks", "preview_file", "read_problems",
-    "read_table", "remove_task", "update_task",
+    "FilePreview", "RoleGuess", "TaskRequest", "add_task", "check_roles", "get_task", "list_tasks", "preview_file",
+    "read_problems", "read_table", "remove_task", "update_task",
 ]
 
 _PLAIN = ("instruction", "metric", "kind", "target_separator", "label_names", "template", "inputs", "targets")

@@ -1,6 +1,6 @@
-"""json (an array, one object with an array, objects by id, columns of lists) and jsonl, nested objects as a.b columns.
+"""json (an array, one object with an array, objects by id, columns of lists) and jsonl.
 
-Numbers stay as they are written (1.0 is not 1), NaN and null are empty.
+Nested objects become a.b columns. Numbers stay as they are written (1.0 is not 1), NaN and null are empty.
 """
 
 from __future__ import annotations

@@ -14,8 +14,8 @@ from core.tasks.words import ASKING_WORDS
 
 KINDS = ("classification", "multilabel", "extraction", "question_answering", "generation", "number")
 METRICS = (
-    "accuracy", "macro_f1", "micro_f1", "exact_match", "token_f1", "character_f1", "entity_f1", "slot_f1", "rouge_l",
-    "number_match", "bleu", "chrf",
+    "accuracy", "macro_f1", "micro_f1", "exact_match", "token_f1", "character_f1", "entity_f1", "slot_f1",
+    "rouge_l", "number_match", "bleu", "chrf",
 )
 MAX_LABELS = 200
 _ITEMS = re.compile(r"\s*[;；|\n]\s*")
@@ -115,8 +115,8 @@ def guess_metric(kind: str, inputs: list[ColumnProfile], targets: list[ColumnPro
 _KIND_NAMES = {
     "passage_qa": "question_answering", "qa": "question_answering", "intent_and_slots": "extraction",
     "ner": "extraction", "slot_filling": "extraction", "summarization": "generation", "summarisation": "generation",
-    "rewriting": "generation", "translation": "generation", "numeric_reasoning": "generation", "regression": "number",
-    "multilabel_classification": "multilabel",
+    "rewriting": "generation", "translation": "generation", "numeric_reasoning": "generation",
+    "regression": "number", "multilabel_classification": "multilabel",
 }
 
 

@@ -1,4 +1,4 @@
-"""Which examples of which task an epoch holds, in which order. Deterministic in (seed, epoch); no state between epochs.
+"""Which examples of which task an epoch holds, in which order. Fixed by (seed, epoch); no state between epochs.
 
 Strategies (Raffel et al. 2020, section 3.5.2; capped as in the repository of C-Poly, Wang et al. 2024):
 proportional, capped (no task more than cap_ratio times the smallest), temperature (n^(1/T)), equal.

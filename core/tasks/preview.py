@@ -1,4 +1,4 @@
-"""A first look at a file: a few rows, the guessed roles, what was noted, without reading a large file to its end."""
+"""A first look at a file: a few rows, the guessed roles and what was noted; a large file is not read to its end."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SHOWN_ROWS = 5
 
 @dataclass(frozen=True)
 class FilePreview:
-    """`num_rows` counts line breaks beyond the rows read when `is_exact` is False. `guess` is None when no roles fit."""
+    """`num_rows` is counted by line breaks when `is_exact` is False. `guess` is None when no roles fit."""
 
     name: str
     columns: tuple[str, ...]
@@ -52,8 +52,8 @@ def preview_file(path: Path | str, options: ReadOptions | None = None, name: str
         problems.append(Problem("columns", error.key, error.values))
     rows = [{k: plain_value(v) for k, v in row.items()} for row in table.rows[:SHOWN_ROWS]]
     return FilePreview(
-        table.name, table.columns, rows, table.lines[:SHOWN_ROWS], _num_rows(path, table), not table.truncated, guess,
-        table.encoding, table.format, problems, table.sheets, table.has_header,
+        table.name, table.columns, rows, table.lines[:SHOWN_ROWS], _num_rows(path, table), not table.truncated,
+        guess, table.encoding, table.format, problems, table.sheets, table.has_header,
     )
 
 

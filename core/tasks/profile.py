@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -49,7 +50,7 @@ class ColumnProfile:
     def is_identifier(self) -> bool:
         """Numbers a row rather than saying something."""
         named = bool(set(self.words) & ID_WORDS)
-        if self.typical_words > 8 or self.spaced > 0.3 and not named:
+        if self.typical_words > 8 or (self.spaced > 0.3 and not named):
             return False
         if named and (self.distinct > 0.5 or self.numeric > 0.9 or self.typical_words <= 2):
             return True
@@ -72,7 +73,7 @@ class ColumnProfile:
 
 
 def _is_running(numbers: Sequence[int]) -> bool:
-    steps = Counter(b - a for a, b in zip(numbers, numbers[1:], strict=False))
+    steps = Counter(b - a for a, b in itertools.pairwise(numbers))
     return bool(steps) and steps.most_common(1)[0][1] > 0.8 * len(numbers[1:])
 
 

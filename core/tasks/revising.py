@@ -1,17 +1,15 @@
-"""Changing a stored task: sizes counted anew after its roles change, rows dealt out anew when a new split is asked for."""
+"""Changing a stored task: sizes counted anew when its roles change, rows dealt out anew when that is asked for."""
 
 from __future__ import annotations
 
-import os
 import secrets
 import shutil
 from pathlib import Path
 
-from core.errors import WorkspaceError
 from core.tasks.spec import SPLITS, TaskSpec
 from core.tasks.splitting import split_rows
 from core.tasks.staging import SplitRow, input_key, with_counts, write_task
-from core.tasks.store import HIDDEN, read_rows, stored_problems
+from core.tasks.store import HIDDEN, not_writable, read_rows, stored_problems
 from core.tasks.table import ProblemLog
 
 
@@ -47,12 +45,12 @@ def _replace(folder: Path, spec: TaskSpec, rows: list[SplitRow]) -> None:
     try:
         fresh.mkdir()
         write_task(fresh, spec, rows, stored_problems(folder))
-        os.replace(folder, old)
-        os.replace(fresh, folder)
+        folder.replace(old)
+        fresh.replace(folder)
     except OSError as error:
         if old.is_dir() and not folder.is_dir():
-            os.replace(old, folder)
-        raise WorkspaceError("workspace.read_only", path=str(folder.parent), detail=error.strerror or "") from error
+            old.replace(folder)
+        raise not_writable(folder.parent, error) from error
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
         if folder.is_dir():

@@ -1,4 +1,4 @@
-"""Which columns are inputs, which the answer: guessed from names, positions and values, each guess with its reason."""
+"""Which columns are inputs, which the answer: guessed from names, positions and values, with reasons."""
 
 from __future__ import annotations
 
@@ -14,6 +14,10 @@ _LAST_COLUMN = 3.0
 _REPEATED = 2.5
 _LONG_TEXT = -1.5
 _QUESTION_LAST = 6.0
+_QUALIFIED = ("answer", "target", "label", "output")
+_PAIRS: tuple[set[str], ...] = (
+    {"intent", "slots"}, {"intent", "slot"}, {"intent", "entities"}, {"intents", "slots"}, {"意图", "槽位"},
+)
 _RUNNING_TEXT = 12.0  # words
 
 
@@ -113,7 +117,7 @@ def target_score(p: ColumnProfile, is_last: bool) -> float:
 def target_word_score(p: ColumnProfile) -> float:
     """Best target word of the name; a qualified one (answer_type, answer_from) speaks of the answer, not as it."""
     best = max((TARGET_WORDS.get(w, 0.0) for w in p.words), default=0.0)
-    if len(p.words) > 1 and p.words[0] in ("answer", "target", "label", "output") and p.words[-1] not in TARGET_WORDS:
+    if len(p.words) > 1 and p.words[0] in _QUALIFIED and p.words[-1] not in TARGET_WORDS:
         return best - 4.0
     if p.words[-2:] == ("answer", "type") or p.words[:1] == ("long",):
         return best - 3.0
@@ -126,8 +130,7 @@ def input_word_score(p: ColumnProfile) -> float:
 
 def _partner(best: ColumnProfile, candidates: list[ColumnProfile]) -> ColumnProfile | None:
     """An intent beside its slots (or a label beside its entities): answered together."""
-    pairs = ({"intent", "slots"}, {"intent", "slot"}, {"intent", "entities"}, {"intents", "slots"}, {"意图", "槽位"})
-    for pair in pairs:
+    for pair in _PAIRS:
         own = pair & set(best.words)
         for other in candidates:
             if own and other is not best and (pair - own) & set(other.words):

@@ -1,4 +1,4 @@
-"""Telling writing systems apart: legacy East Asian encodings by their common characters, and the script of a text."""
+"""Telling writing systems apart: legacy East Asian encodings by their common characters, the script of a text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""xlsx workbooks, read row by row. The zip is weighed before it is opened (bombs), numbers stay as Excel keeps them."""
+"""xlsx workbooks, row by row. The zip is weighed before it is opened (bombs), numbers stay as Excel keeps them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which rows train, which are checked on, which are the final exam. Rows with the same input always stay together."""
+"""Which rows train, which are checked on, which are the final exam. Rows with the same input stay together."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from core.tasks.spec import SplitSettings
 
 
-def split_rows(keys: Sequence[str], settings: SplitSettings, test_keys: Sequence[str] | None = None) -> list[str | None]:
+def split_rows(
+    keys: Sequence[str], settings: SplitSettings, test_keys: Sequence[str] | None = None
+) -> list[str | None]:
     """A split for every row.
 
     Rows are ordered by a hash of (seed, key), so that a grown file keeps most rows where they were. With a test

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import secrets
 import shutil
 import time
@@ -21,7 +20,7 @@ from core.tasks.profile import sample_rows
 from core.tasks.roles import guess_roles, require_columns
 from core.tasks.spec import SPLITS, SourceInfo, SplitSettings, TaskSpec, write_spec
 from core.tasks.splitting import split_rows
-from core.tasks.store import HIDDEN, list_tasks, write_rows
+from core.tasks.store import HIDDEN, list_tasks, not_writable, write_rows
 from core.tasks.table import ProblemLog, ReadOptions, Table
 from core.tasks.templates import check_template, default_instruction, default_template
 from core.tasks.values import input_text, plain_value
@@ -90,7 +89,7 @@ def stage_task(project: Project, path: Path | str, request: TaskRequest, taken: 
         write_task(folder, spec, rows, log.finish())
     except OSError as error:
         shutil.rmtree(folder, ignore_errors=True)
-        raise WorkspaceError("workspace.read_only", path=str(project.tasks_dir), detail=error.strerror or "") from error
+        raise not_writable(project.tasks_dir, error) from error
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -103,13 +102,13 @@ def commit_tasks(project: Project, staged: list[StagedTask]) -> list[TaskSpec]:
     try:
         for task in staged:
             final = project.tasks_dir / task.spec.task_id
-            os.replace(task.folder, final)
+            task.folder.replace(final)
             moved.append(final)
     except OSError as error:
         for folder in moved:
             shutil.rmtree(folder, ignore_errors=True)
         discard_tasks(staged)
-        raise WorkspaceError("workspace.read_only", path=str(project.tasks_dir), detail=error.strerror or "") from error
+        raise not_writable(project.tasks_dir, error) from error
     return [task.spec for task in staged]
 
 

@@ -6,7 +6,6 @@ A row file holds one {"line": n, "row": {...}} a line with all columns of the fi
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import shutil
 from collections.abc import Iterable, Iterator
@@ -23,13 +22,18 @@ HIDDEN = ".part-"
 NumberedRow = tuple[int, dict[str, Any]]
 
 
+def not_writable(folder: Path, error: OSError) -> WorkspaceError:
+    return WorkspaceError("workspace.read_only", path=str(folder), detail=error.strerror or "")
+
+
 def task_dir(project: Project, task_id: str) -> Path:
     return inside(project.tasks_dir, require_id(task_id))
 
 
 def list_tasks(project: Project) -> list[TaskSpec]:
     """From the first added to the last."""
-    found = [read_spec(p.parent) for p in project.tasks_dir.glob("*/task.json") if not p.parent.name.startswith(".")]
+    folders = (p.parent for p in project.tasks_dir.glob("*/task.json"))
+    found = [read_spec(folder) for folder in folders if not folder.name.startswith(".")]
     return sorted(found, key=lambda spec: (spec.created, spec.task_id))
 
 
@@ -47,9 +51,9 @@ def remove_task(project: Project, name_or_id: str) -> TaskSpec:
     spec = get_task(project, name_or_id)
     grave = project.tasks_dir / f"{HIDDEN}{secrets.token_hex(6)}"
     try:
-        os.replace(task_dir(project, spec.task_id), grave)
+        task_dir(project, spec.task_id).replace(grave)
     except OSError as error:
-        raise WorkspaceError("workspace.read_only", path=str(project.tasks_dir), detail=error.strerror or "") from error
+        raise not_writable(project.tasks_dir, error) from error
     shutil.rmtree(grave, ignore_errors=True)
     return spec
 

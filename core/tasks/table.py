@@ -70,7 +70,8 @@ class ProblemLog:
     def finish(self) -> list[Problem]:
         hidden = sum(max(0, n - MAX_PROBLEMS) for n in self.counts.values())
         if hidden:
-            self.problems.append(Problem("file", "file.more_problems", {"file": self.file, "count": hidden}, "warning"))
+            values = {"file": self.file, "count": hidden}
+            self.problems.append(Problem("file", "file.more_problems", values, "warning"))
         return self.problems
 
 

@@ -33,7 +33,8 @@ INPUT_WORDS: dict[str, float] = {
 ID_WORDS = frozenset((
     "id", "ids", "uid", "uuid", "guid", "pid", "qid", "sid", "pmid", "doi", "idx", "index", "key", "file",
     "filename", "path", "url", "link", "timestamp", "date", "time", "created", "updated", "hash", "no", "nr", "num",
-    "number", "row", "unnamed", "serial", "author", "worker", "annotator", "username", "编号", "序号", "日期", "时间",
+    "number", "row", "unnamed", "serial", "author", "worker", "annotator", "username",
+    "编号", "序号", "日期", "时间",
 ))
 SIDE_WORDS = frozenset((
     "source", "split", "fold", "lang", "language", "dataset", "subset", "version", "licence", "license", "origin",
