@@ -1,0 +1,52 @@
+"""Every word of the interface, by key and language. English is the reference; another language is one more column."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from typing import Any
+
+from app.texts import en, errors_zh, settings_zh, zh
+from core.errors import Problem, TaskloomError
+from core.messages import MESSAGES, fill
+from core.settings import SettingInfo
+
+LANGUAGES = ("en", "zh")
+LANGUAGE_NAMES = {"en": "English", "zh": "中文"}
+TEXTS: dict[str, dict[str, str]] = {"en": en.TEXTS, "zh": zh.TEXTS}
+
+
+def _collect(package: Any, name: str) -> dict[str, tuple[str, str]]:
+    """Joins the dictionaries that the rooms wrote in the files of a package."""
+    merged: dict[str, tuple[str, str]] = {}
+    for module in pkgutil.iter_modules(package.__path__):
+        merged |= getattr(importlib.import_module(f"{package.__name__}.{module.name}"), name)
+    return merged
+
+
+ERRORS = {"zh": _collect(errors_zh, "MESSAGES")}
+SETTINGS = {"zh": _collect(settings_zh, "SETTINGS")}
+
+
+def say(language: str, key: str, /, **values: Any) -> str:
+    """The text of a key; a key that a language lacks falls back to English."""
+    text = TEXTS[language].get(key) or TEXTS["en"][key]
+    return text.format(**values) if values else text
+
+
+def word_error(language: str, key: str, values: Mapping[str, Any]) -> tuple[str, str]:
+    """What happened and what to do, for an error or problem key of core."""
+    wording = ERRORS.get(language, {}).get(key) or MESSAGES[key]
+    return fill(wording, values)
+
+
+def word_problem(language: str, problem: Problem | TaskloomError) -> str:
+    return " ".join(part for part in word_error(language, problem.key, problem.values) if part)
+
+
+def word_setting(language: str, info: SettingInfo) -> tuple[str, str]:
+    """Label (with its unit) and help of a setting."""
+    label, explained = SETTINGS.get(language, {}).get(info.name) or (info.label, info.help)
+    unit = say(language, f"unit.{info.unit}") if info.unit and f"unit.{info.unit}" in TEXTS[language] else info.unit
+    return (f"{label} ({unit})" if unit else label), explained

@@ -1,0 +1,14 @@
+"""Starts the workbench in the browser: python app.py [--host HOST] [--port 7860] [--workspace DIR] [--shared]."""
+
+import os
+
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+
+from app.launching import launch, open_context, parse_arguments
+from app.workbench import build_workbench
+
+arguments = parse_arguments()
+demo = build_workbench(open_context(arguments))
+
+if __name__ == "__main__":
+    launch(demo, arguments)

@@ -1,0 +1,83 @@
+"""What every screen needs: the workspace, the mode, the words, and the components that all screens share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from app.handlers import bind_first, guarded
+from app.selection import Selection
+from app.words import Words
+from core.errors import WorkspaceError
+from core.runs.creation import list_runs
+from core.serving.chat import ChatClient
+from core.workspace import Project, Workspace
+
+
+@dataclass
+class Context:
+    """Services (workspace, mode) and shared components. Holds no user data: ids live in each tab's `selection`."""
+
+    workspace: Workspace
+    shared: bool = False
+    words: Words = field(default_factory=Words)
+    chat: ChatClient = field(default_factory=ChatClient)
+    selection: Any = None  # gr.State holding a Selection
+    clock: Any = None  # gr.Timer, ticks every second on every screen
+    tabs: Any = None  # gr.Tabs, so that a screen can open another one
+
+    def on(
+        self, trigger: Any, handler: Callable[..., Any], inputs: Any = None, outputs: Any = None, **how: Any
+    ) -> Any:
+        """Wires `handler(context, *inputs)`: errors translated, not offered as a public endpoint."""
+        how = {"api_visibility": "private", "show_progress": "minimal", **how}
+        return trigger(guarded(bind_first(handler, self)), inputs, outputs, **how)
+
+    def on_tick(self, handler: Callable[..., Any], inputs: Any, outputs: Any) -> Any:
+        """Polls: silent, several at once, and quiet when it fails."""
+        return self.clock.tick(
+            guarded(bind_first(handler, self), quiet=True),
+            inputs,
+            outputs,
+            api_visibility="private",
+            show_progress="hidden",
+            concurrency_limit=None,
+        )
+
+    def on_selection(self, handler: Callable[..., Any], outputs: Any, extra: list[Any] | None = None) -> Any:
+        """Redraws part of a screen whenever the selection changes: language, project, task, run or its data."""
+        inputs = [self.selection, *(extra or [])]
+        return self.on(
+            self.selection.change, handler, inputs, outputs, show_progress="hidden", concurrency_limit=None
+        )
+
+    def projects(self, selection: Selection) -> list[Project]:
+        return self.workspace.list_projects(selection.owner)
+
+    def project(self, selection: Selection) -> Project | None:
+        """The open project, or None; only projects of the selection's owner are ever found."""
+        return next((p for p in self.projects(selection) if p.project_id == selection.project_id), None)
+
+    def require_project(self, selection: Selection) -> Project:
+        return self.workspace.get_project(selection.project_id, selection.owner)
+
+    def run_dir(self, selection: Selection) -> Path | None:
+        """The folder of the chosen run, or None; only runs of the selection's owner are ever found."""
+        if not selection.run_id:
+            return None
+        try:
+            return self.workspace.find_run_dir(selection.run_id, selection.owner)
+        except WorkspaceError:
+            return None
+
+    def open_project(self, selection: Selection, project_id: str) -> Selection:
+        """The selection on a project and its newest run.
+
+        Raises:
+            WorkspaceError: there is no such project of this owner.
+        """
+        project = self.workspace.get_project(project_id, selection.owner)
+        runs = list_runs(project)
+        return selection.with_project(project.project_id, runs[0].run_id if runs else "")

@@ -1,0 +1,36 @@
+"""Numbers as people read them: durations, memory, scores. Pure."""
+
+from __future__ import annotations
+
+import time
+
+from app.texts import say
+
+
+def word_seconds(seconds: float, language: str) -> str:
+    """'45 s', '12 min', '3 h 20 min': two parts at most."""
+    whole = max(0, round(seconds))
+    if whole < 90:
+        return say(language, "time.s", s=whole)
+    if whole < 90 * 60:
+        return say(language, "time.min", m=round(whole / 60))
+    return say(language, "time.h", h=whole // 3600, m=whole % 3600 // 60)
+
+
+def word_range(low: float, high: float, language: str) -> str:
+    """A range of durations; one value when both ends read the same."""
+    first, last = word_seconds(low, language), word_seconds(high, language)
+    return first if first == last else say(language, "time.range", low=first, high=last)
+
+
+def word_moment(seconds_since_1970: float) -> str:
+    """Local date and time to the minute, which sorts and reads the same in every language."""
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds_since_1970))
+
+
+def word_score(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def word_count(value: int) -> str:
+    return f"{value:,}".replace(",", " ")

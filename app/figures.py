@@ -1,0 +1,250 @@
+"""Tables to plotly figures, as plain dictionaries; pure, without Gradio. Colours are safe for colour-blind readers.
+
+A figure is transparent and takes its ink from the page. `layout.meta` tells the page's drawing code what plotly
+cannot know: `dark_scale`, the colour scale on a dark page, and `panels`, the number of small multiples to arrange.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from app.texts import say
+
+Figure = dict[str, Any]
+BLUE, ORANGE, GREY, RED = "#0072B2", "#E69F00", "#8a94a6", "#D55E00"
+SHARES = [[0.0, "#f5f9fc"], [0.5, "#6baed6"], [1.0, "#08407e"]]
+SHARES_DARK = [[0.0, "#16202c"], [0.5, "#2171b5"], [1.0, "#c6e2ff"]]
+SIGNED = [[0.0, "#b35806"], [0.5, "#f4f4f6"], [1.0, "#31459c"]]
+SIGNED_DARK = [[0.0, "#fdae61"], [0.5, "#1b2430"], [1.0, "#8fb3ff"]]
+MOST_NUMBERS = 15  # larger tables get no numbers in the cells
+MOST_POINTS = 400  # a curve keeps at most this many points
+PANEL_HEIGHT = 190
+
+
+def to_json(figure: Figure | None) -> str:
+    """Text for `widgets.plot`; None hides the plot."""
+    return "" if figure is None else json.dumps(figure, ensure_ascii=False)
+
+
+def skill_heatmap(table: pd.DataFrame, even_share: float, language: str) -> Figure:
+    """Mixing weights, one row a task and one column a skill, on 0..1 with the even share 1/K marked."""
+    top = max(1.0, float(table.to_numpy().max(initial=1.0)))
+    marks = sorted({0.0, round(even_share, 3), top})
+    bar = {
+        "tickvals": marks,
+        "thickness": 12,
+        "len": 0.9,
+        "outlinewidth": 0,
+        "ticktext": [f"1/K = {v:.2f}" if 0 < v < top else f"{v:g}" for v in marks],
+    }
+    axis = {"cmin": 0.0, "cmax": top, "colorscale": SHARES, "colorbar": bar}
+    hover = say(language, "plot.weight_hover")
+    return _heatmap(table, axis, SHARES_DARK, hover)
+
+
+def similarity_heatmap(table: pd.DataFrame, language: str) -> Figure:
+    """Task by task similarity on -1..1, centred at 0."""
+    axis = {
+        "cmin": -1.0,
+        "cmax": 1.0,
+        "colorscale": SIGNED,
+        "colorbar": {"thickness": 12, "len": 0.9, "outlinewidth": 0, "tickvals": [-1, 0, 1]},
+    }
+    return _heatmap(table, axis, SIGNED_DARK, say(language, "plot.similarity_hover"))
+
+
+def _heatmap(table: pd.DataFrame, coloraxis: Figure, dark_scale: list[list[Any]], hover: str) -> Figure:
+    rows, columns = [str(n) for n in table.index], [str(n) for n in table.columns]
+    numbers = max(len(rows), len(columns)) <= MOST_NUMBERS
+    trace = {
+        "type": "heatmap",
+        "x": columns,
+        "y": rows,
+        "z": [[round(float(v), 4) for v in row] for row in table.to_numpy()],
+        "coloraxis": "coloraxis",
+        "xgap": 2,
+        "ygap": 2,
+        "hovertemplate": hover + "<extra></extra>",
+        "texttemplate": "%{z:.2f}" if numbers else "",
+    }
+    layout = _layout(
+        height=110 + max(30, 38 if len(rows) <= 8 else 26) * len(rows), meta={"dark_scale": dark_scale}
+    )
+    layout |= {
+        "coloraxis": coloraxis,
+        "xaxis": {
+            "type": "category",
+            "automargin": True,
+            "showgrid": False,
+            "tickangle": -35 if len(columns) > 4 else 0,
+        },
+        "yaxis": {"type": "category", "automargin": True, "showgrid": False, "autorange": "reversed"},
+    }
+    return {"data": [trace], "layout": layout}
+
+
+def share_bars(share: pd.DataFrame, language: str) -> Figure:
+    """Common against private share of each task's weight, one stacked bar a task."""
+    colours = {"common": BLUE, "private": ORANGE}
+    tasks = [str(n) for n in share.index]
+    data = [
+        {
+            "type": "bar",
+            "orientation": "h",
+            "y": tasks,
+            "x": [round(float(v), 4) for v in share[kind]],
+            "name": say(language, f"skills.{kind}"),
+            "marker": {"color": colours[kind]},
+            "hovertemplate": "%{y}: %{x:.0%}<extra>" + say(language, f"skills.{kind}") + "</extra>",
+        }
+        for kind in colours
+    ]
+    layout = _layout(height=100 + 30 * len(tasks), legend=True)
+    layout |= {
+        "barmode": "stack",
+        "xaxis": {"range": [0, 1], "tickformat": ".0%", "fixedrange": True},
+        "yaxis": {"type": "category", "automargin": True, "autorange": "reversed", "showgrid": False},
+    }
+    return {"data": data, "layout": layout}
+
+
+def loss_panels(
+    curves: Mapping[str, Sequence[tuple[int, float]]],
+    checks: Mapping[str, Sequence[tuple[int, float]]],
+    stage2_start: int | None,
+    language: str,
+) -> Figure:
+    """Loss per task as small multiples: practice as a line, checks as points, a line where stage 2 starts.
+
+    The panels exist from the first event on, so that the page never jumps.
+    """
+    data: list[Figure] = []
+    layout = _layout(height=PANEL_HEIGHT * math.ceil(len(curves) / 3) + 60, legend=True)
+    layout |= {
+        "grid": {
+            "rows": math.ceil(len(curves) / 3),
+            "columns": min(3, len(curves)),
+            "pattern": "independent",
+            "xgap": 0.14,
+            "ygap": 0.35,
+        },
+        "annotations": [],
+        "shapes": [],
+    }
+    layout["meta"] = {"panels": len(curves), "panel_height": PANEL_HEIGHT}
+    for number, name in enumerate(curves, start=1):
+        suffix = "" if number == 1 else str(number)
+        axes = {"xaxis": f"x{suffix}", "yaxis": f"y{suffix}", "showlegend": number == 1}
+        data.append(_line(curves[name], say(language, "plot.practice"), BLUE, "lines", axes))
+        data.append(_line(checks.get(name, ()), say(language, "plot.check"), RED, "lines+markers", axes))
+        layout[f"xaxis{suffix}"] = {"zeroline": False, "nticks": 4, "rangemode": "tozero"}
+        layout[f"yaxis{suffix}"] = {"zeroline": False, "nticks": 4, "rangemode": "tozero", "automargin": True}
+        layout["annotations"].append(
+            {
+                "text": _clean(name),
+                "xref": f"x{suffix} domain",
+                "yref": f"y{suffix} domain",
+                "x": 0,
+                "y": 1.0,
+                "yshift": 16,
+                "xanchor": "left",
+                "yanchor": "middle",
+                "showarrow": False,
+                "font": {"size": 13},
+            }
+        )
+        if stage2_start:
+            layout["shapes"].append(
+                {
+                    "type": "line",
+                    "xref": f"x{suffix}",
+                    "yref": f"y{suffix} domain",
+                    "x0": stage2_start,
+                    "x1": stage2_start,
+                    "y0": 0,
+                    "y1": 1,
+                    "line": {"color": GREY, "width": 1, "dash": "dot"},
+                }
+            )
+    return {"data": data, "layout": layout}
+
+
+def score_bars(rows: Sequence[Mapping[str, Any]], language: str) -> Figure:
+    """Base and tuned score of each task with intervals; `base` and `tuned` have value, low, high, or are None."""
+    tasks = [str(row["task"]) for row in rows]
+    data = []
+    for side, colour in (("base", GREY), ("tuned", BLUE)):
+        scores = [row.get(side) for row in rows]
+        data.append(
+            {
+                "type": "bar",
+                "orientation": "h",
+                "y": tasks,
+                "name": say(language, f"results.{side}"),
+                "x": [s["value"] if s else None for s in scores],
+                "marker": {"color": colour},
+                "error_x": {
+                    "type": "data",
+                    "symmetric": False,
+                    "thickness": 1.2,
+                    "width": 3,
+                    "array": [s["high"] - s["value"] if s else 0 for s in scores],
+                    "arrayminus": [s["value"] - s["low"] if s else 0 for s in scores],
+                },
+                "hovertemplate": "%{y}: %{x:.3f}<extra>" + say(language, f"results.{side}") + "</extra>",
+            }
+        )
+    layout = _layout(height=110 + 46 * len(tasks), legend=True)
+    layout |= {
+        "barmode": "group",
+        "xaxis": {"range": [0, 1.02], "fixedrange": True},
+        "yaxis": {"type": "category", "automargin": True, "autorange": "reversed", "showgrid": False},
+    }
+    return {"data": data, "layout": layout}
+
+
+def thin(points: Sequence[tuple[int, float]], most: int = MOST_POINTS) -> list[tuple[int, float]]:
+    """At most `most` points: means of neighbours, so that a long run draws as fast as a short one."""
+    if len(points) <= most:
+        return list(points)
+    size = math.ceil(len(points) / most)
+    groups = [points[i : i + size] for i in range(0, len(points), size)]
+    return [(g[-1][0], sum(v for _, v in g) / len(g)) for g in groups]
+
+
+def _line(points: Sequence[tuple[int, float]], name: str, colour: str, mode: str, axes: Figure) -> Figure:
+    kept = thin(points)
+    return {
+        "type": "scatter",
+        "mode": mode,
+        "name": name,
+        "x": [p[0] for p in kept],
+        "y": [round(p[1], 5) for p in kept],
+        "line": {"color": colour, "width": 2},
+        "marker": {"size": 6},
+        "hovertemplate": "%{x}: %{y:.3f}",
+        **axes,
+    }
+
+
+def _layout(height: int, legend: bool = False, meta: Figure | None = None) -> Figure:
+    return {
+        "height": height,
+        "margin": {"l": 10, "r": 10, "t": 40 if legend else 16, "b": 40},
+        "meta": meta or {},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "showlegend": legend,
+        "hovermode": "closest",
+        "legend": {"orientation": "h", "x": 0, "xref": "container", "y": 1, "yref": "container", "yanchor": "top"},
+    }
+
+
+def _clean(name: str) -> str:
+    """Plotly reads a few HTML tags in texts; a name is text."""
+    return name.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,0 +1,86 @@
+"""Where errors become messages: ours in the user's language, unexpected ones neutral with an id for the log."""
+
+from __future__ import annotations
+
+import functools
+import html
+import inspect
+import logging
+import secrets
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import gradio as gr
+
+from app.selection import Selection
+from app.texts import LANGUAGES, say, word_error
+from core.errors import TaskloomError
+
+LOG = logging.getLogger("taskloom.app")
+
+
+def translate_error(error: Exception, language: str) -> gr.Error:
+    """A toast for any exception: what happened and what to do, or an id under which the log has the details."""
+    if isinstance(error, gr.Error):
+        return error
+    if isinstance(error, TaskloomError):
+        message, hint = word_error(language, error.key, error.values)
+        text = html.escape(message) + (f"<br>{html.escape(hint)}" if hint else "")
+        return gr.Error(text, title=say(language, "error.title"), duration=15, print_exception=False)
+    incident = secrets.token_hex(4)
+    LOG.error("incident %s", incident, exc_info=error)
+    text = say(language, "error.unexpected", incident=incident)
+    return gr.Error(text, title=say(language, "error.title"), duration=15, print_exception=False)
+
+
+def guarded(handler: Callable[..., Any], quiet: bool = False) -> Callable[..., Any]:
+    """The handler with its errors translated. A quiet one (polling) logs and leaves the screen as it is."""
+    if inspect.isgeneratorfunction(handler):
+        return _guarded_stream(handler)
+
+    @functools.wraps(handler)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return handler(*args, **kwargs)
+        except Exception as error:  # the one translator of the app
+            if quiet:
+                LOG.warning("polling failed", exc_info=error)
+                return gr.skip()
+            raise translate_error(error, language_in(args)) from error
+
+    return run
+
+
+def _guarded_stream(handler: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
+    @functools.wraps(handler)
+    def run(*args: Any, **kwargs: Any) -> Iterator[Any]:
+        try:
+            yield from handler(*args, **kwargs)
+        except Exception as error:  # the one translator of the app
+            raise translate_error(error, language_in(args)) from error
+
+    return run
+
+
+def language_in(args: tuple[Any, ...]) -> str:
+    """The language of the Selection among a handler's arguments."""
+    return next((arg.language for arg in args if isinstance(arg, Selection)), LANGUAGES[0])
+
+
+def bind_first(handler: Callable[..., Any], first: Any) -> Callable[..., Any]:
+    """The handler with its first argument fixed; signature and hints of the rest stay readable for Gradio."""
+    signature = inspect.signature(handler, eval_str=True)
+    rest = list(signature.parameters.values())[1:]
+    if inspect.isgeneratorfunction(handler):
+
+        def bound(*args: Any) -> Any:
+            yield from handler(first, *args)
+    else:
+
+        def bound(*args: Any) -> Any:
+            return handler(first, *args)
+
+    bound.__name__ = handler.__name__
+    bound.__signature__ = signature.replace(parameters=rest)  # type: ignore[attr-defined]
+    bound.__annotations__ = {p.name: p.annotation for p in rest}
+    return bound

@@ -1,0 +1,70 @@
+"""Arguments of `python app.py` and the strict way the page is served."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from typing import Any
+
+import gradio as gr
+
+from app.context import Context
+from app.theme import ICON_PATH, STYLE_PATH, build_theme
+from core.errors import TaskloomError
+from core.workspace import Workspace
+
+LOG = logging.getLogger("taskloom.app")
+MAX_FILE_SIZE = "1gb"  # the largest task file that core reads
+
+
+def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
+    """Unknown words are left alone, so that a Space or a test runner may add its own."""
+    on_space = bool(os.environ.get("SPACE_ID"))
+    parser = argparse.ArgumentParser(prog="app.py", description="Taskloom in the browser.")
+    parser.add_argument(
+        "--host", default=os.environ.get("GRADIO_SERVER_NAME") or ("0.0.0.0" if on_space else "127.0.0.1")
+    )
+    parser.add_argument("--port", type=int, default=int(os.environ.get("GRADIO_SERVER_PORT") or 7860))
+    parser.add_argument("--workspace", help="folder for projects, tasks and runs (TASKLOOM_HOME, else ~/.taskloom)")
+    parser.add_argument(
+        "--shared", action="store_true", default=on_space, help="every browser sees only its own projects"
+    )
+    return parser.parse_known_args(argv)[0]
+
+
+def open_context(arguments: argparse.Namespace) -> Context:
+    """Workspace and mode of this process; a workspace that cannot be used ends with one clear line."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    try:
+        return Context(Workspace(arguments.workspace), shared=arguments.shared)
+    except TaskloomError as error:
+        sys.exit(f"error: {error}")
+
+
+def launch(demo: gr.Blocks, arguments: argparse.Namespace, **extra: Any) -> Any:
+    """Serves the page: no analytics, no stored inputs, no internals in errors, no folder readable over HTTP."""
+    if arguments.host not in ("127.0.0.1", "localhost", "::1") and not arguments.shared:
+        LOG.warning(
+            "the page is open to everybody who reaches %s, without a password; --shared separates visitors",
+            arguments.host,
+        )
+    return demo.queue(default_concurrency_limit=8, max_size=256).launch(
+        server_name=arguments.host,
+        server_port=arguments.port,
+        theme=build_theme(),
+        css_paths=[STYLE_PATH],
+        ssr_mode=False,
+        run_history=False,
+        show_error=False,
+        max_file_size=MAX_FILE_SIZE,
+        footer_links=["settings"],
+        allowed_paths=[],
+        strict_cors=True,
+        share=False,
+        enable_monitoring=False,
+        favicon_path=ICON_PATH if ICON_PATH.is_file() else None,
+        **extra,
+    )

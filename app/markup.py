@@ -1,0 +1,117 @@
+"""Small pieces of HTML for gr.HTML. Every text that is not ours goes through `esc`; nothing else writes tags."""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+from collections.abc import Iterable, Sequence
+from typing import Any
+from urllib.parse import quote
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+LOGO = (
+    '<svg viewBox="0 0 32 32" aria-hidden="true"><rect width="32" height="32" rx="7" fill="#0f766e"/>'
+    '<g stroke-width="3" stroke-linecap="round"><path d="M9 6v20M16 6v20M23 6v20" stroke="#99f6e4"/>'
+    '<path d="M6 10h6M20 10h6M13 16h6M6 22h6M20 22h6" stroke="#fbbf24"/></g></svg>'
+)
+
+
+def esc(value: Any) -> str:
+    return html.escape(str(value), quote=True)
+
+
+def brand(name: str) -> str:
+    return f'<div class="brand">{LOGO}<span>{esc(name)}</span></div>'
+
+
+def lead(text: str) -> str:
+    return f'<p class="lead">{esc(text)}</p>'
+
+
+def note(text: str) -> str:
+    return f'<p class="note">{esc(text)}</p>'
+
+
+def part(text: str) -> str:
+    return f'<h3 class="part">{esc(text)}</h3>'
+
+
+def paragraphs(sentences: Iterable[str]) -> str:
+    return "".join(f'<p class="say">{esc(text)}</p>' for text in sentences)
+
+
+def empty(title: str, text: str) -> str:
+    """What a screen shows while it has nothing: what is missing and what to do next."""
+    return f'<div class="empty"><b>{esc(title)}</b>{esc(text)}</div>'
+
+
+def badge(text: str, tone: str = "") -> str:
+    return f'<span class="badge {esc(tone)}">{esc(text)}</span>'
+
+
+def bullets(items: Iterable[tuple[str, str]]) -> str:
+    """A list of (tone, text); tone is ok, bad, warn or info."""
+    return (
+        '<ul class="list">' + "".join(f'<li class="{esc(tone)}">{esc(text)}</li>' for tone, text in items) + "</ul>"
+    )
+
+
+def bar(share: float, tone: str = "", label: str = "") -> str:
+    percent = max(0.0, min(1.0, share)) * 100
+    return (
+        f'<span class="bar {esc(tone)}" role="progressbar" aria-valuemin="0" aria-valuemax="100" '
+        f'aria-valuenow="{percent:.0f}" aria-label="{esc(label)}"><i style="width:{percent:.1f}%"></i></span>'
+    )
+
+
+def facts(pairs: Iterable[tuple[str, str]]) -> str:
+    """Name and value pairs side by side; pairs without a value are left out."""
+    cells = "".join(
+        f'<div><span class="k">{esc(k)}</span><span class="v">{esc(v)}</span></div>' for k, v in pairs if v
+    )
+    return f'<div class="facts">{cells}</div>'
+
+
+def table(headers: Sequence[str], rows: Iterable[Sequence[str]], numeric: Iterable[int] = ()) -> str:
+    """A table whose cells are ready HTML (escape texts with `esc`); `numeric` columns are set right."""
+    right = set(numeric)
+
+    def css(column: int) -> str:
+        return ' class="n"' if column in right else ""
+
+    head = "".join(f"<th{css(i)}>{esc(text)}</th>" for i, text in enumerate(headers))
+    body = "".join(
+        "<tr>" + "".join(f"<td{css(i)}>{cell}</td>" for i, cell in enumerate(row)) + "</tr>" for row in rows
+    )
+    inner = f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
+    return f'<div class="table-wrap"><table class="plain">{inner}</table></div>'
+
+
+def prompt_view(prompt: str, answer: str) -> str:
+    """A training example as the model reads it, the learned part marked."""
+    return f'<div class="prompt">{esc(prompt)}\n<span class="learned">{esc(answer)}</span></div>'
+
+
+def log_view(text: str) -> str:
+    return f'<pre class="log" tabindex="0">{esc(text)}</pre>'
+
+
+def download_link(file_name: str, text: str, label: str) -> str:
+    """A file that lives in the page itself: nothing is written on the server."""
+    data = "data:text/csv;charset=utf-8," + quote("\ufeff" + text)
+    return f'<a class="link" download="{esc(file_name)}" href="{data}">{esc(label)}</a>'
+
+
+def to_csv(headers: Sequence[Any], rows: Iterable[Sequence[Any]]) -> str:
+    """CSV for a spreadsheet: a text cell that would run as a formula gets a quote in front."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow([_guard(cell) for cell in headers])
+    writer.writerows([_guard(cell) for cell in row] for row in rows)
+    return out.getvalue()
+
+
+def _guard(cell: Any) -> Any:
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell

@@ -1,0 +1,185 @@
+"""The plan of a run: goal cards, a form with every setting, a YAML editor, all over one config as YAML text.
+
+An unusable form is the empty text: nothing can start from it, and the Ready card says what is wrong.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import gradio as gr
+
+from app.context import Context
+from app.durations import word_count
+from app.forms import FormField, build_field, form_values, level_choices, list_settings, read_form, read_yaml
+from app.run_markup import readiness
+from app.selection import Selection
+from app.texts import TEXTS, say
+from app.widgets import card, cards
+from app.words import Key
+from core.adapters.methods import METHODS
+from core.errors import Problem, TaskloomError
+from core.models.catalogue import CATALOGUE
+from core.tasks.dataset import load_dataset_of
+from core.tasks.importing import list_tasks
+from core.training.checks import check_run
+from core.training.config import RunConfig, config_to_yaml
+from core.training.goals import DEFAULT_GOAL, GOALS, config_for_goal, goal_of
+
+GROUPS = ("model", "adapter", "training", "stage2", "mixture", "evaluation", "machine")
+
+
+class Plan:
+    """Components of the plan. `config` is a gr.State with the YAML text, `start` the button that uses it."""
+
+    def __init__(self, context: Context) -> None:
+        words = context.words
+        self.fields: list[FormField] = []
+        self.boxes: dict[str, Any] = {}  # "level:method" -> what only this adapter method shows
+        self.config = gr.State(config_to_yaml(config_for_goal(DEFAULT_GOAL)))
+        self.goals = cards("goals", "three")
+        self.level = words(
+            gr.Radio, label=Key("plan.level"), choices=level_choices(), value="simple", elem_id="level"
+        )
+        with gr.Column(visible=True) as self.simple:
+            self._build_fields(context, simple=True)
+        with gr.Column(visible=False) as self.detailed:
+            self._build_fields(context, simple=False)
+        with gr.Column(visible=False) as self.expert:
+            self.yaml = words(
+                gr.Code, label=Key("plan.yaml"), language="yaml", interactive=True, max_lines=40, elem_id="yaml"
+            )
+            self.apply_yaml = words(gr.Button, Key("plan.yaml_apply"), size="sm", elem_id="yaml-apply")
+        self.ready = gr.HTML(elem_id="ready")
+        self.start = words(
+            gr.Button, Key("plan.start"), variant="primary", size="lg", elem_id="start", interactive=False
+        )
+        self._wire(context)
+
+    def _build_fields(self, context: Context, simple: bool) -> None:
+        """Simple holds the few settings marked so; Detailed holds all others by group, expert ones too."""
+        wanted = [s for s in list_settings() if (s[1].level == "simple") == simple]
+        for group in GROUPS:
+            members = [s for s in wanted if s[1].group == group]
+            if not members:
+                continue
+            if simple:
+                self._build_group(context, members, "simple")
+                continue
+            with context.words(gr.Accordion, label=Key(f"group.{group}"), open=group in ("model", "adapter")):
+                self._build_group(context, members, "detailed")
+
+    def _build_group(self, context: Context, members: list[Any], level: str) -> None:
+        """The widgets of one group; those of an adapter method stand in a box that only this method shows."""
+        for method in dict.fromkeys(method for _, _, method in members):
+            with gr.Row(visible=method in (None, RunConfig().method), elem_classes="fields") as box:
+                for name, info, owner in members:
+                    if owner == method:
+                        self.fields.append(build_field(context.words, name, info, method, _offers(name)))
+            if method:
+                self.boxes[f"{level}:{method}"] = box
+
+    def _wire(self, context: Context) -> None:
+        widgets = [field.widget for field in self.fields]
+        shown = [self.config, self.yaml, *self.boxes.values(), self.goals, self.ready, self.start]
+        quiet: dict[str, Any] = {"show_progress": "hidden"}
+        context.on(self.level.change, show_level, [self.level], [self.simple, self.detailed, self.expert], **quiet)
+        context.on(
+            partial(gr.on, [widget.input for widget in widgets]),
+            self.use_form,
+            [context.selection, self.config, *widgets],
+            shown,
+            trigger_mode="always_last",
+            **quiet,
+        )
+        context.on(self.goals.click, self.use_goal, [context.selection, self.config], [*shown, *widgets], **quiet)
+        context.on(self.apply_yaml.click, self.use_yaml, [context.selection, self.yaml], [*shown, *widgets])
+        context.on_selection(self.draw, [*shown, *widgets], [self.config])
+
+    def use_form(self, context: Context, selection: Selection, text: str, *values: Any) -> list[Any]:
+        """A field was edited: config, YAML and Ready card follow; the fields keep what the user typed."""
+        try:
+            config = read_form(self.fields, values, read_yaml(text))
+        except TaskloomError as error:
+            return self._unusable(selection, Problem("form", error.key, error.values))
+        return self._shown(context, selection, config)
+
+    def use_goal(self, context: Context, selection: Selection, text: str, event: gr.EventData) -> list[Any]:
+        """A goal card was chosen: its settings replace those that goals differ in, the rest stays."""
+        config = config_for_goal(str(event.id), read_yaml(text))
+        return [*self._shown(context, selection, config), *form_values(self.fields, config)]
+
+    def use_yaml(self, context: Context, selection: Selection, text: str) -> list[Any]:
+        """The YAML text was applied: the form shows it. A wrong text is refused as a whole."""
+        config = read_yaml(text)
+        return [*self._shown(context, selection, config), *form_values(self.fields, config)]
+
+    def draw(self, context: Context, selection: Selection, text: str) -> list[Any]:
+        """Language or project changed: cards and Ready card are worded again."""
+        config = read_yaml(text)
+        return [*self._shown(context, selection, config), *form_values(self.fields, config)]
+
+    def _shown(self, context: Context, selection: Selection, config: RunConfig) -> list[Any]:
+        """-> config text, YAML, method boxes, goal cards, Ready card, Start button."""
+        text = config_to_yaml(config)
+        boxes = [gr.update(visible=key.split(":")[1] == config.method) for key in self.boxes]
+        problems, facts = check_plan(context, selection, config)
+        ready = not any(p.severity == "error" for p in problems)
+        card_html = readiness(problems, facts, selection.language)
+        return [text, text, *boxes, goal_cards(config, selection.language), card_html, gr.update(interactive=ready)]
+
+    def _unusable(self, selection: Selection, problem: Problem) -> list[Any]:
+        """The form holds a wrong value: the last usable config stays, and Start is off until the form is right."""
+        kept = [gr.skip()] * (3 + len(self.boxes))
+        return [*kept, readiness([problem], [], selection.language), gr.update(interactive=False)]
+
+
+def show_level(_: Context, level: str) -> tuple[Any, ...]:
+    """Simple stays above Detailed: a level shows more of the same config."""
+    return tuple(gr.update(visible=v) for v in (level != "yaml", level == "detailed", level == "yaml"))
+
+
+def goal_cards(config: RunConfig, language: str) -> list[dict[str, Any]]:
+    chosen = goal_of(config)
+    return [
+        card(
+            goal.name,
+            _goal_text(goal.name, "title", goal.title, language),
+            active=goal.name == chosen,
+            text=_goal_text(goal.name, "summary", goal.summary, language),
+        )
+        for goal in GOALS
+    ]
+
+
+def check_plan(context: Context, selection: Selection, config: RunConfig) -> tuple[list[Problem], list[str]]:
+    """Everything that speaks against starting, and what will happen in plain sentences."""
+    project, language = context.project(selection), selection.language
+    if project is None:
+        return [Problem("project", "check.no_tasks")], []
+    tasks = list_tasks(project)
+    if not tasks:
+        return [Problem("tasks", "check.no_tasks")], []
+    problems = check_run(config, load_dataset_of(project), project.runs_dir)
+    examples = word_count(sum(task.num_train for task in tasks))
+    method = METHODS.get(config.method)
+    return problems, [
+        say(language, "plan.fact_tasks", n=len(tasks), examples=examples),
+        say(language, "plan.fact_method", method=method.title, model=config.base_model),
+        say(language, "plan.fact_stages" if len(method.stages) > 1 else "plan.fact_stage"),
+    ]
+
+
+def _goal_text(name: str, part: str, english: str, language: str) -> str:
+    """Goals of core are worded in `texts`; a goal added later shows its English wording until it is translated."""
+    return TEXTS[language].get(f"goal.{name}.{part}", english)
+
+
+def _offers(name: str) -> list[Any]:
+    """Known values of settings that are free text in a config."""
+    if name == "base_model":
+        return [(model.title, model.model_id) for model in CATALOGUE]
+    if name == "method":
+        return [(method.title, method.name) for method in METHODS]
+    return []

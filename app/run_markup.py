@@ -1,0 +1,145 @@
+"""A run in words and small HTML: its state, its progress, its row in the history."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from app.durations import word_count, word_moment, word_range, word_score, word_seconds
+from app.markup import badge, bar, bullets, esc, facts
+from app.texts import say, word_error, word_problem
+from app.widgets import card
+from core.errors import Problem
+from core.runs.folder import RunFolder
+from core.runs.states import STAGES, RunStatus
+
+TONES = {
+    "succeeded": "good",
+    "failed": "bad",
+    "interrupted": "warn",
+    "stalled": "warn",
+    "running": "busy",
+    "starting": "busy",
+    "stopping": "busy",
+    "queued": "busy",
+}
+
+
+def word_state(status: RunStatus, language: str) -> str:
+    if status.state == "succeeded" and status.stopped_early:
+        return say(language, "state.stopped_early")
+    return say(language, f"state.{status.state}")
+
+
+def word_stage(stage: str | None, language: str) -> str:
+    return say(language, f"stage.{stage}") if stage in STAGES else ""
+
+
+def word_message(status: RunStatus, language: str) -> str:
+    if not status.message_key:
+        return ""
+    return " ".join(part for part in word_error(language, status.message_key, status.message_values) if part)
+
+
+def word_eta(status: RunStatus, language: str) -> str:
+    if not status.is_live:
+        return ""
+    if status.eta_range_s:
+        return word_range(*status.eta_range_s, language)
+    return word_seconds(status.eta_s, language) if status.eta_s is not None else say(language, "run.eta_unknown")
+
+
+def state_badge(status: RunStatus, language: str) -> str:
+    return badge(word_state(status, language), TONES.get(status.state, ""))
+
+
+def job_bar(name: str, project: str, status: RunStatus, language: str) -> str:
+    """One line for every screen: which run works, what it does, how far it is, how long it takes."""
+    eta = word_eta(status, language)
+    return (
+        f'<div class="job">{state_badge(status, language)}<b>{esc(project)} · {esc(name)}</b>'
+        f"<span>{esc(word_stage(status.stage, language))}</span>{_bar(status, language)}"
+        f'<span class="n">{status.progress:.0%}</span>'
+        + (f'<span class="dim">{esc(say(language, "run.eta", eta=eta))}</span>' if eta else "")
+        + "</div>"
+    )
+
+
+def progress_panel(name: str, status: RunStatus, language: str) -> str:
+    """The whole picture of one run: state, phase, bar, numbers, and what happened in words."""
+    pairs = [
+        (say(language, "run.phase"), word_stage(status.stage, language) if status.is_live else ""),
+        (
+            say(language, "run.step"),
+            f"{word_count(status.step)} / {word_count(status.total_steps)}" if status.total_steps else "",
+        ),
+        (say(language, "run.eta_label"), word_eta(status, language)),
+        (say(language, "run.speed"), _speed(status, language)),
+        (say(language, "run.place"), str(status.queue_place or "")),
+        (say(language, "run.took"), _took(status, language)),
+    ]
+    message = word_message(status, language)
+    tone = "bad" if status.state == "failed" else "warn" if status.state in ("interrupted", "stalled") else "info"
+    lines = [(tone, message)] if message else []
+    if status.state == "stalled" and status.stalled_s:
+        lines.append(("warn", say(language, "run.stalled_for", time=word_seconds(status.stalled_s, language))))
+    return (
+        f'<div class="progress" data-state="{esc(status.state)}"><b>{esc(name)}</b> {state_badge(status, language)}'
+        f"{_bar(status, language)}{facts(pairs)}{bullets(lines) if lines else ''}</div>"
+    )
+
+
+def run_card(folder: RunFolder, status: RunStatus, active: bool, language: str) -> dict[str, Any]:
+    """One run in the history: name, state, method and model, tasks, when."""
+    run = folder.read_run()
+    facts_of_run = [
+        run.get("method", ""),
+        run.get("base_model", ""),
+        say(language, "run.tasks", n=len(run["tasks"])),
+    ]
+    meta = " · ".join(str(part) for part in (*facts_of_run, word_moment(run["created"])) if part)
+    star = "★ " if run.get("starred") else ""
+    return card(
+        folder.run_id,
+        star + run["name"],
+        meta=meta,
+        active=active,
+        badge=word_state(status, language),
+        tone=TONES.get(status.state, ""),
+    )
+
+
+def readiness(problems: Sequence[Problem], facts_now: Sequence[str], language: str) -> str:
+    """The Ready card: everything that stops a run, everything to know, and what will happen."""
+    errors = [p for p in problems if p.severity == "error"]
+    items = [("bad", word_problem(language, p)) for p in errors]
+    items += [("warn", word_problem(language, p)) for p in problems if p.severity != "error"]
+    items += [("ok", text) for text in facts_now]
+    title = say(language, "plan.not_ready" if errors else "plan.ready")
+    state = "no" if errors else "yes"
+    head = badge(title, "bad" if errors else "good")
+    return f'<div class="progress" data-ready="{state}">{head}{bullets(items)}</div>'
+
+
+def score_cell(score: dict[str, Any] | None) -> str:
+    """Value with its 95 % interval."""
+    if not score:
+        return "–"
+    low, high = score.get("low"), score.get("high")
+    interval = f' <span class="dim">[{word_score(low)}, {word_score(high)}]</span>' if low is not None else ""
+    return f"{word_score(score['value'])}{interval}"
+
+
+def _bar(status: RunStatus, language: str) -> str:
+    tone = "bad" if status.state == "failed" else "busy" if status.is_live else ""
+    return bar(1.0 if status.state == "succeeded" else status.progress, tone, say(language, "run.progress"))
+
+
+def _speed(status: RunStatus, language: str) -> str:
+    if not status.is_live or not status.tokens_per_s:
+        return ""
+    return say(language, "run.tokens_per_s", n=word_count(round(status.tokens_per_s)))
+
+
+def _took(status: RunStatus, language: str) -> str:
+    return word_seconds(status.ended - status.started, language) if status.ended and status.started else ""

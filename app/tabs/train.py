@@ -1,0 +1,232 @@
+"""Train: plan a run, start it, watch it, stop or resume it. The run is a process of its own; this page looks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from app.context import Context
+from app.curves import Curves, new_curves
+from app.figures import loss_panels, to_json
+from app.forms import read_yaml
+from app.markup import empty, log_view, note, part
+from app.plan import Plan
+from app.run_markup import progress_panel, run_card
+from app.selection import Selection
+from app.texts import say
+from app.widgets import cards, plot
+from app.words import Key
+from core.files import new_id
+from core.runs.creation import create_run, delete_run, list_runs
+from core.runs.folder import RunFolder
+from core.runs.launching import cancel_run, resume_run, start_run, stop_run
+from core.runs.liveness import run_state
+from core.runs.states import RunStatus
+
+TITLE = "tab.train"
+LOG_LINES = 200
+ACTS = {"stop": stop_run, "cancel": cancel_run, "resume": resume_run}
+
+
+class RunPanel:
+    """The chosen run: progress, buttons, loss curves, log; and all runs. `seen` is what was last drawn."""
+
+    def __init__(self, context: Context) -> None:
+        words = context.words
+        self.seen, self.curves = gr.State(()), gr.State(Curves())
+        self.progress = gr.HTML(elem_id="run-progress")
+        with gr.Row():
+            self.stop = words(gr.Button, Key("run.stop"), visible=False, elem_id="run-stop", min_width=120)
+            self.cancel = words(
+                gr.Button, Key("run.cancel"), visible=False, variant="stop", elem_id="run-cancel", min_width=120
+            )
+            self.resume = words(
+                gr.Button, Key("run.resume"), visible=False, variant="primary", elem_id="run-resume", min_width=120
+            )
+            self.remove = words(gr.Button, Key("run.delete"), visible=False, elem_id="run-delete", min_width=120)
+        with gr.Row(visible=False) as self.ask:
+            self.yes = words(gr.Button, Key("run.sure_yes"), variant="stop", elem_id="run-yes")
+            self.no = words(gr.Button, Key("run.sure_no"), elem_id="run-no")
+        self.about = gr.HTML()
+        self.plot = plot("loss-plot")
+        with words(gr.Accordion, label=Key("run.log"), open=False) as self.fold:
+            self.log = gr.HTML(elem_id="run-log")
+            self.reload = words(gr.Button, Key("run.log_reload"), size="sm")
+        self.title = gr.HTML()
+        self.runs = cards("runs", "rows")
+        self.wish = gr.State("")
+        self.wire(context)
+
+    @property
+    def drawn(self) -> list[Any]:
+        return [self.seen, self.curves, self.progress, self.about, self.plot, *self.buttons]
+
+    @property
+    def buttons(self) -> list[Any]:
+        return [self.stop, self.cancel, self.resume, self.remove]
+
+    def wire(self, context: Context) -> None:
+        selection, state = context.selection, [self.seen, self.curves]
+        context.on_tick(poll_run, [selection, *state], [*self.drawn, selection])
+        context.on_selection(draw_run, self.drawn, [self.curves])
+        context.on_selection(draw_runs, [self.title, self.runs, self.log, self.ask])
+        context.on(self.runs.click, choose_run, [selection], selection, show_progress="hidden")
+        context.on(self.stop.click, stop, [selection], selection)
+        context.on(self.resume.click, resume, [selection], selection)
+        for button, wish in ((self.cancel, "cancel"), (self.remove, "delete")):
+            context.on(
+                button.click,
+                lambda _, w=wish: (w, gr.update(visible=True)),
+                [],
+                [self.wish, self.ask],
+                show_progress="hidden",
+            )
+        context.on(self.no.click, lambda _: gr.update(visible=False), [], self.ask, show_progress="hidden")
+        context.on(self.yes.click, grant, [selection, self.wish], [selection, self.ask])
+        for trigger in (self.reload.click, self.fold.expand):
+            context.on(trigger, read_log, [selection], self.log)
+
+
+def build(context: Context) -> None:
+    """Plan on the left, the chosen run on the right; on a phone one below the other."""
+    intro = gr.HTML()
+    with gr.Row():
+        with gr.Column(scale=5, min_width=340):
+            token = gr.State(new_id)
+            plan = Plan(context)
+        with gr.Column(scale=6, min_width=340):
+            RunPanel(context)
+    context.on(
+        plan.start.click,
+        start,
+        [context.selection, plan.config, token],
+        [context.selection, token],
+        show_progress="full",
+    )
+    context.on_selection(lambda _, selection: note(say(selection.language, "train.lead")), intro)
+
+
+def start(context: Context, selection: Selection, text: str, token: str) -> tuple[Selection, str]:
+    """Makes a run from the plan and starts it. The token makes a second click of the same Start harmless."""
+    project = context.require_project(selection)
+    folder = create_run(project, read_yaml(text))
+    start_run(folder, token)
+    return selection.with_run(folder.run_id), new_id()
+
+
+def stop(context: Context, selection: Selection) -> Selection:
+    return act(context, selection, "stop")
+
+
+def resume(context: Context, selection: Selection) -> Selection:
+    return act(context, selection, "resume")
+
+
+def act(context: Context, selection: Selection, name: str) -> Selection:
+    """One of ACTS on the chosen run; the screens read it again."""
+    run_dir = context.run_dir(selection)
+    if run_dir is not None:
+        ACTS[name](RunFolder(run_dir))
+    return selection.touched()
+
+
+def grant(context: Context, selection: Selection, wish: str) -> tuple[Selection, Any]:
+    """The user has confirmed to cancel or delete the chosen run."""
+    run_dir = context.run_dir(selection)
+    if wish == "delete" and run_dir is not None:
+        delete_run(RunFolder(run_dir))
+        return context.open_project(selection, selection.project_id), gr.update(visible=False)
+    return act(context, selection, "cancel"), gr.update(visible=False)
+
+
+def choose_run(context: Context, selection: Selection, event: gr.EventData) -> Selection:
+    return selection.with_run(str(event.id))
+
+
+def read_log(context: Context, selection: Selection) -> str:
+    run_dir = context.run_dir(selection)
+    return log_view(RunFolder(run_dir).read_log(LOG_LINES)) if run_dir else ""
+
+
+def draw_run(context: Context, selection: Selection, curves: Curves) -> list[Any]:
+    """The chosen run, all of it: after a page load, a switch of language, or another choice."""
+    run_dir = context.run_dir(selection)
+    if run_dir is None:
+        hint = empty(say(selection.language, "run.none_title"), say(selection.language, "run.none_text"))
+        return [(), Curves(), hint, "", "", *buttons_for(None)]
+    folder, language = RunFolder(run_dir), selection.language
+    run = folder.read_run()
+    if curves.run_id != folder.run_id:
+        curves = new_curves(folder.run_id, [task["name"] for task in run["tasks"]])
+    curves.take(folder.read_events(curves.cursor))
+    status = run_state(folder)
+    seen = _stamp(folder, status)
+    return [
+        seen,
+        curves,
+        progress_panel(run["name"], status, language),
+        *_loss(curves, language),
+        *buttons_for(status),
+    ]
+
+
+def poll_run(context: Context, selection: Selection, seen: tuple[Any, ...], curves: Curves) -> Any:
+    """Looks at the chosen run; nothing new, nothing sent. When the run ends, all screens read anew."""
+    run_dir = context.run_dir(selection)
+    if run_dir is None or curves.run_id != run_dir.name:
+        return gr.skip()
+    folder, language = RunFolder(run_dir), selection.language
+    status = run_state(folder)
+    stamp = _stamp(folder, status)
+    if stamp == seen:
+        return gr.skip()
+    grown = curves.take(folder.read_events(curves.cursor))
+    loss = _loss(curves, language) if grown else (gr.skip(), gr.skip())
+    ended = bool(seen) and seen[0] != status.state
+    panel = progress_panel(folder.read_run()["name"], status, language)
+    return [stamp, curves, panel, *loss, *buttons_for(status), selection.touched() if ended else gr.skip()]
+
+
+def draw_runs(context: Context, selection: Selection) -> tuple[Any, ...]:
+    """-> heading, cards of all runs, log, and the confirm row put away."""
+    project, language = context.project(selection), selection.language
+    folders = list_runs(project) if project else []
+    shown = [run_card(f, run_state(f), f.run_id == selection.run_id, language) for f in folders]
+    return (
+        part(say(language, "run.history")) if shown else "",
+        shown,
+        read_log(context, selection),
+        gr.update(visible=False),
+    )
+
+
+def buttons_for(status: RunStatus | None) -> list[Any]:
+    """Stop, Cancel, Resume, Delete: only what makes sense in a state can be pressed."""
+    live = status is not None and status.is_live and status.state != "stopping"
+    interrupted = status is not None and status.state == "interrupted"
+    over = status is not None and not status.is_live
+    return [gr.update(visible=v) for v in (live, live or interrupted, interrupted, over)]
+
+
+def _loss(curves: Curves, language: str) -> tuple[str, str]:
+    """Heading with an explanation, and the figure; nothing before the first point."""
+    if not any(curves.practice.values()) and not any(curves.checks.values()):
+        return "", ""
+    about = part(say(language, "train.loss_title")) + note(say(language, "train.loss_note"))
+    return about, to_json(loss_panels(curves.practice, curves.checks, curves.stage2_start, language))
+
+
+def _stamp(folder: RunFolder, status: RunStatus) -> tuple[Any, ...]:
+    """Changes exactly when there is something new to draw."""
+    return (
+        status.state,
+        status.stage,
+        status.step,
+        status.progress,
+        status.eta_s,
+        status.message_key,
+        status.queue_place,
+        str(status.message_values),
+        folder.last_event_id(),
+    )

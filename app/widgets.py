@@ -1,0 +1,102 @@
+"""Two components that Gradio lacks, built on gr.HTML: a plot that never flickers, and a list of cards to click."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+_PLOTLY_DIR = Path(importlib.util.find_spec("plotly").origin).parent  # type: ignore[union-attr,arg-type]
+PLOTLY_JS = _PLOTLY_DIR / "package_data" / "plotly.min.js"
+
+# Plotly.react updates in place (zoom kept, nothing remounted); text takes the page's colour in light and dark.
+# The figure is drawn again when the place becomes visible, since a hidden tab has no width.
+_DRAW = """
+const place = element.querySelector('.plot-place');
+async function draw() {
+  if (!props.value) { place.style.display = 'none'; return; }
+  place.style.display = '';
+  for (let i = 0; i < 100 && !window.Plotly; i++) await new Promise(r => setTimeout(r, 100));
+  if (!window.Plotly) return;
+  const figure = JSON.parse(props.value), style = getComputedStyle(element);
+  const ink = style.getPropertyValue('--body-text-color').trim() || '#444';
+  const line = style.getPropertyValue('--border-color-primary').trim() || '#ccc';
+  figure.layout.font = {...(figure.layout.font || {}), color: ink, family: style.fontFamily};
+  for (const key of Object.keys(figure.layout)) if (/^[xy]axis/.test(key)) {
+    figure.layout[key] = {gridcolor: line, zerolinecolor: line, linecolor: line, ...figure.layout[key]};
+  }
+  const meta = figure.layout.meta || {};
+  if (meta.panels) {
+    const columns = Math.max(1, Math.min(4, meta.panels, Math.floor((element.offsetWidth || 900) / 270)));
+    const rows = Math.ceil(meta.panels / columns);
+    figure.layout.grid = {...figure.layout.grid, columns, rows};
+    figure.layout.height = 70 + rows * meta.panel_height;
+  }
+  const dark = document.body.classList.contains('dark');
+  if (dark && meta.dark_scale) figure.layout.coloraxis.colorscale = meta.dark_scale;
+  place.style.height = (figure.layout.height || 320) + 'px';
+  const svg = {name: 'SVG', title: 'SVG', icon: Plotly.Icons.disk,
+    click: p => Plotly.downloadImage(p, {format: 'svg', filename: 'taskloom'})};
+  await Plotly.react(place, figure.data, figure.layout, {responsive: true, displaylogo: false,
+    modeBarButtonsToRemove: ['select2d', 'lasso2d', 'autoScale2d', 'zoomIn2d', 'zoomOut2d', 'pan2d'],
+    modeBarButtonsToAdd: [svg], toImageButtonOptions: {filename: 'taskloom', scale: 2}});
+}
+draw(); watch('value', draw);
+new ResizeObserver(() => {
+  if (place.offsetWidth && window.Plotly && place.data) Plotly.Plots.resize(place);
+}).observe(element);
+"""
+
+_CARDS = """
+<div class="cards {{look}}" role="group">{{#each value}}
+ <div class="card{{#if this.active}} active{{/if}}">
+  <button class="card-main" type="button" data-id="{{this.id}}" data-act="open"
+    aria-pressed="{{#if this.active}}true{{else}}false{{/if}}">
+   <span class="card-title">{{this.title}}</span>
+   {{#if this.badge}}<span class="badge {{this.tone}}">{{this.badge}}</span>{{/if}}
+   {{#if this.text}}<span class="card-text">{{this.text}}</span>{{/if}}
+   {{#if this.meta}}<span class="card-meta">{{this.meta}}</span>{{/if}}
+  </button>
+ </div>{{/each}}
+</div>"""
+
+_CLICK = """
+element.addEventListener('click', event => {
+  const button = event.target.closest('[data-id]');
+  if (button) trigger('click', {id: button.dataset.id, act: button.dataset.act});
+});"""
+
+
+def plot(elem_id: str) -> gr.HTML:
+    """A plotly figure given as JSON text (`figures.to_json`); an empty value hides it."""
+    return gr.HTML(
+        value="",
+        html_template="<div class='plot-place'></div>",
+        js_on_load=_DRAW,
+        elem_id=elem_id,
+        elem_classes="plot",
+        head=f'<script src="/gradio_api/file={PLOTLY_JS}"></script>',
+    )
+
+
+def cards(elem_id: str, look: str = "") -> gr.HTML:
+    """Clickable cards from a list of dicts (id, title, text, meta, badge, tone, active); texts are escaped by the
+    template. A click sends an event with `id`."""
+    return gr.HTML(
+        value=[], html_template=_CARDS, js_on_load=_CLICK, look=look, elem_id=elem_id, elem_classes="card-list"
+    )
+
+
+def card(card_id: str, title: str, **parts: Any) -> dict[str, Any]:
+    return {
+        "id": card_id,
+        "title": title,
+        "text": "",
+        "meta": "",
+        "badge": "",
+        "tone": "",
+        "active": False,
+        **parts,
+    }
