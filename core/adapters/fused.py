@@ -94,8 +94,7 @@ def _fuse_mix(mixture: Mixture) -> Fused:
 
 def _stack_or_batch(down: Tensor, up: list[Tensor], slots: Tensor, layers: int) -> Fused:
     """down [m, G*K, i], up [m, K, o_k]: one set of factors for each row of weights."""
-    rows, columns, _ = down.shape
-    if rows == 1:
+    if down.shape[0] == 1:
         return Fused(down[0], [u[0] for u in up], None, None)
     return Fused(down, up, None, slots)
 
@@ -129,7 +128,8 @@ class _GroupLinear(torch.autograd.Function):
         scaled = hidden if scale is None else hidden * scale[:, None]
         outputs = []
         for k, part in enumerate(scaled.chunk(count, 2)):
-            outputs.append(_add_product(F.linear(x, weights[k], biases[k]), part, up[k]))
+            base = F.linear(x, weights[k], biases[k])  # type: ignore[arg-type]
+            outputs.append(_add_product(base, part, up[k]))  # type: ignore[arg-type]
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(x, down, scale, hidden, *weights, *up)
         return tuple(outputs)

@@ -6,10 +6,15 @@ id.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from core.errors import ModelError
 
 STARTER = "starter"
+CONTEXT_NAMES = ("max_position_embeddings", "n_positions", "n_ctx")
 STARTER_DIR = Path(__file__).resolve().parents[2] / "assets" / "starter"
 
 
@@ -46,12 +51,12 @@ CATALOGUE: tuple[BaseModelInfo, ...] = (
         "Stronger in English; a GPU helps",
     ),
     BaseModelInfo(
-        "Qwen/Qwen2.5-0.5B-Instruct", "Qwen2.5 0.5B Instruct", 494, "Apache-2.0", "en, zh and 27 more", 32768, "decoder",
-        "First choice for Chinese and mixed languages",
+        "Qwen/Qwen2.5-0.5B-Instruct", "Qwen2.5 0.5B Instruct", 494, "Apache-2.0", "en, zh and 27 more", 32768,
+        "decoder", "First choice for Chinese and mixed languages",
     ),
     BaseModelInfo(
-        "Qwen/Qwen2.5-0.5B", "Qwen2.5 0.5B", 494, "Apache-2.0", "en, zh and 27 more", 32768, "decoder",
-        "Without instruction tuning",
+        "Qwen/Qwen2.5-0.5B", "Qwen2.5 0.5B", 494, "Apache-2.0", "en, zh and 27 more", 32768,
+        "decoder", "Without instruction tuning",
     ),
     BaseModelInfo(
         "Qwen/Qwen3-0.6B", "Qwen3 0.6B", 596, "Apache-2.0", "100 languages", 40960, "decoder",
@@ -76,12 +81,57 @@ CATALOGUE: tuple[BaseModelInfo, ...] = (
 )
 
 
-def resolve_model(model_id_or_path: str) -> str:
-    """A catalogue name with files in this repository as its folder; anything else as it is."""
+def find_model(model_id_or_path: str) -> BaseModelInfo:
+    """What is known of a base model without loading it: a catalogue entry, a folder, or a Hub id (context 0).
+
+    `local_path` is set where the files are on this machine.
+
+    Raises:
+        ModelError: a folder that does not exist or is not a safetensors model, or a starter that is not there.
+    """
     for info in CATALOGUE:
-        if info.model_id == model_id_or_path and info.local_path is not None:
-            return str(info.local_path)
-    return model_id_or_path
+        if model_id_or_path == info.model_id:
+            if info.local_path is not None:
+                require_model_folder(info.local_path)
+            return info
+    folder = Path(model_id_or_path).expanduser()
+    if not folder.is_dir():
+        if looks_like_path(model_id_or_path):
+            raise ModelError("model.no_folder", path=model_id_or_path)
+        return BaseModelInfo(model_id_or_path, model_id_or_path, 0, "", "", 0, "", "")
+    config = require_model_folder(folder)
+    context = next((config[n] for n in CONTEXT_NAMES if isinstance(config.get(n), int) and config[n] > 0), 0)
+    architecture = "encoder_decoder" if config.get("is_encoder_decoder") else "decoder"
+    return BaseModelInfo(model_id_or_path, folder.name, 0, "", "", context, architecture, "", folder)
+
+
+def require_model_folder(folder: Path) -> dict[str, Any]:
+    """config.json of a folder with safetensors weights and no program code of its own.
+
+    Raises:
+        ModelError: something is missing, damaged or refused.
+    """
+    if not (folder / "config.json").is_file():
+        raise ModelError("model.no_config", path=str(folder))
+    if not list(folder.glob("*.safetensors")):
+        raise ModelError("model.no_safetensors", path=str(folder))
+    try:
+        config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ModelError("model.bad_config", path=str(folder), detail=str(error)) from error
+    if "auto_map" in config:
+        raise ModelError("model.remote_code", model=str(folder))
+    return config
+
+
+def resolve_model(model_id_or_path: str) -> str:
+    """What transformers loads: the folder of a model on this machine, else the id as it is."""
+    local = find_model(model_id_or_path).local_path
+    return model_id_or_path if local is None else str(local)
+
+
+def looks_like_path(text: str) -> bool:
+    return text.startswith((".", "/", "~")) or text.count("/") > 1 or "\\" in text
 
 
 def starter_available() -> bool:

@@ -1,33 +1,34 @@
 """Memory and time of a run before it starts, from the numbers in config.json. Torch-free.
 
-The counts are formulas; the two speeds (multiply-adds a second and bytes a number) are stated in the result, so that a
-reader can judge them. Expect a factor of two either way for time, 30 % for memory.
+The counts are formulas; the two speeds (multiply-adds a second and bytes a number) are stated in the result, so
+that a reader can judge them. Expect a factor of two either way for time, 30 % for memory.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from core.errors import ModelError
+from core.models.catalogue import require_model_folder
 
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
-# Products a second that training reaches: measured on one core of a 2-core x86 machine; a typical share of a data-centre
-# GPU's peak for models of this size.
+# Products a second that training reaches: measured on one core of a 2-core x86 machine; a typical share of a
+# data-centre GPU's peak for models of this size.
 CPU_FLOPS_PER_CORE = 25e9
 GPU_FLOPS = 40e12
 ADAM_BYTES = 16  # float32 number, gradient and two moments
-# Numbers kept for the backward pass for each token and block, in units of the model width (attention and feed-forward).
+# Numbers kept for the backward pass for each token and block, in units of the model width (attention and
+# feed-forward).
 ACTIVATIONS_PER_WIDTH = 18
 
 
 @dataclass(frozen=True)
 class ModelSize:
-    """Sizes of a base model. width = size of a hidden state; linears = (inputs, outputs) of the linear layers of all
-    blocks.
+    """Sizes of a base model. width = size of a hidden state; linears = (inputs, outputs) of the linear layers of
+    all blocks.
     """
 
     width: int
@@ -51,7 +52,9 @@ class ModelSize:
 
 @dataclass(frozen=True)
 class Plan:
-    """What decides the cost of a run. `skills` counts low-rank skills kept; `active_rank` those used per example."""
+    """What decides the cost of a run. `skills` counts low-rank skills kept; `active_rank` those used per
+    example.
+    """
 
     batch_size: int
     tokens: int
@@ -85,13 +88,7 @@ def read_model_size(folder: Path) -> ModelSize:
     Raises:
         ModelError: no config.json, or one without the needed numbers.
     """
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ModelError("model.no_config", path=str(folder)) from error
-    except ValueError as error:
-        raise ModelError("model.bad_config", path=str(folder), detail=str(error)) from error
-    return model_size(config, str(folder))
+    return model_size(require_model_folder(folder), str(folder))
 
 
 def model_size(config: Mapping[str, Any], name: str) -> ModelSize:
@@ -109,7 +106,9 @@ def model_size(config: Mapping[str, Any], name: str) -> ModelSize:
 
 
 def estimate(size: ModelSize, plan: Plan) -> Estimate:
-    """Cost of a training run: three passes of the frozen base less the weight gradients, plus the adapter's products."""
+    """Cost of a training run: three passes of the frozen base less the weight gradients, plus the adapter's
+    products.
+    """
     tokens = plan.batch_size * plan.tokens
     adapter = size.low_rank_parameters(plan.rank) * plan.skills
     wide = ACTIVATIONS_PER_WIDTH * size.width * size.blocks + 2 * size.vocabulary
@@ -130,6 +129,8 @@ def _decoder_linears(config: Mapping[str, Any], width: int) -> list[tuple[int, i
     head = config.get("head_dim") or width // heads
     keys = (config.get("num_key_value_heads") or heads) * head
     attention = [(width, heads * head), (width, keys), (width, keys), (heads * head, width)]
+    if config.get("model_type") in ("gpt2", "gpt_neox", "bloom"):
+        attention = [(width, 3 * width), (width, width)]
     gated = config.get("model_type") not in ("gpt2", "gpt_neox", "opt", "bloom")
     return attention + [(width, inner)] * (2 if gated else 1) + [(inner, width)]
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,7 +10,7 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
 
 from core.errors import ModelError
-from core.models.catalogue import resolve_model
+from core.models.catalogue import CONTEXT_NAMES, resolve_model
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 UNKNOWN_CONTEXT = 512
@@ -43,11 +40,6 @@ def load_base(model_id_or_path: str, dtype: str = "float32", device: str = "cpu"
     if dtype not in DTYPES:
         raise ModelError("model.dtype", dtype=dtype, known=", ".join(DTYPES))
     source = resolve_model(model_id_or_path)
-    folder = Path(source)
-    if folder.is_dir():
-        _require_safe_folder(folder)
-    elif _looks_like_path(model_id_or_path):
-        raise ModelError("model.no_folder", path=model_id_or_path)
     try:
         config = AutoConfig.from_pretrained(source, trust_remote_code=False)
         architecture = _architecture_of(config, model_id_or_path)
@@ -64,23 +56,6 @@ def load_base(model_id_or_path: str, dtype: str = "float32", device: str = "cpu"
     return LoadedBase(model, tokenizer, architecture, _context_of(config), model_id_or_path)
 
 
-def _looks_like_path(text: str) -> bool:
-    return text.startswith((".", "/", "~")) or text.count("/") > 1 or (os.sep != "/" and os.sep in text)
-
-
-def _require_safe_folder(folder: Path) -> None:
-    if not (folder / "config.json").is_file():
-        raise ModelError("model.no_config", path=str(folder))
-    if not list(folder.glob("*.safetensors")):
-        raise ModelError("model.no_safetensors", path=str(folder))
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ModelError("model.bad_config", path=str(folder), detail=str(error)) from error
-    if "auto_map" in config:
-        raise ModelError("model.remote_code", model=str(folder))
-
-
 def _architecture_of(config: Any, name: str) -> str:
     if getattr(config, "is_encoder_decoder", False):
         return "encoder_decoder"
@@ -93,7 +68,7 @@ def _architecture_of(config: Any, name: str) -> str:
 
 
 def _context_of(config: Any) -> int:
-    for name in ("max_position_embeddings", "n_positions", "n_ctx"):
+    for name in CONTEXT_NAMES:
         value = getattr(config, name, None)
         if isinstance(value, int) and value > 0:
             return value
@@ -116,10 +91,9 @@ def _set_padding(tokenizer: Any, model: Any) -> None:
 def _require_device(device: str) -> torch.device:
     try:
         found = torch.device(device)
-    except RuntimeError as error:
+        torch.empty(1, device=found)
+    except (RuntimeError, AssertionError) as error:  # torch asserts where a kind of device was not built in
         raise ModelError("model.device", device=device) from error
-    if found.type == "cuda" and not torch.cuda.is_available():
-        raise ModelError("model.device", device=device)
     return found
 
 

@@ -1,4 +1,6 @@
-"""One contract for every registered adapter method: a table of laws, on a decoder-only and an encoder-decoder model."""
+"""One contract for every registered adapter method: a table of laws, on a decoder-only and an encoder-decoder
+model.
+"""
 
 from __future__ import annotations
 
@@ -125,7 +127,8 @@ def test_mixed_batch_equals_one_task_at_a_time(bench, architecture, method):
 def test_beams_and_return_sequences_of_a_mixed_batch(bench, architecture, method):
     model = bench.model(architecture, *method)
     batch = bench.batch(architecture)
-    options = {"num_beams": 3, "num_return_sequences": 2, "do_sample": False, "max_new_tokens": 5, "min_new_tokens": 5}
+    lengths = {"max_new_tokens": 5, "min_new_tokens": 5}
+    options = {"num_beams": 3, "num_return_sequences": 2, "do_sample": False, **lengths}
     mixed = model.generate(batch.input_ids, attention_mask=batch.attention_mask, task_ids=TASKS, **options)
     assert mixed.shape[0] == 2 * len(TASKS)
     for row, task in enumerate(TASKS):
@@ -170,7 +173,7 @@ def test_same_seed_same_weights(bench, architecture, method):
     state = torch.get_rng_state()
     first, again, other = (bench.model(architecture, *method, seed=s, shaken=False) for s in (3, 3, 4))
     assert torch.equal(torch.get_rng_state(), state)
-    pairs = list(zip(first.adapter.parameters(), again.adapter.parameters(), other.adapter.parameters(), strict=True))
+    pairs = list(zip(*(m.adapter.parameters() for m in (first, again, other)), strict=True))
     assert all(torch.equal(a, b) for a, b, _ in pairs)
     assert any(not torch.equal(a, c) for a, _, c in pairs)
 

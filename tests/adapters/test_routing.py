@@ -1,0 +1,164 @@
+"""The router's formulas, the count of parameters, and that absent tasks are left alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from core.adapters.context import build_call
+from core.adapters.routing import TaskRouter, gumbel_sigmoid, normalise
+from core.adapters.targets import find_sites, group_sites
+from core.errors import ModelError, SettingError
+from core.models.modular import build_modular
+
+COUNTS = {
+    ("cpoly", ()): lambda w, L, T: (3 + T) * 2 * w + L * T * 3,
+    ("cpoly", (("num_private_skills", 2), ("rank", 3), ("private_block", "learnable"))):
+        lambda w, L, T: (3 + 2 * T) * 3 * w + L * T * 3 + L * T * T * 2,
+    ("cpoly", (("granularity", "model"), ("routing_heads", 4))): lambda w, L, T: (3 + T) * 2 * w + 4 * T * 3,
+    ("cpoly", (("num_common_skills", 0),)): lambda w, L, T: T * 2 * w,
+    ("lora", (("rank", 5),)): lambda w, L, T: 5 * w,
+}
+
+
+@pytest.mark.parametrize("architecture", ["llama", "t5"])
+@pytest.mark.parametrize("case", COUNTS)
+def test_parameter_count_is_the_docstrings(bench, architecture, case):
+    method, config = case
+    model = bench.model(architecture, method, dict(config), tasks=5)
+    widths = sum(site.in_features + site.out_features for site in model.adapter.sites)
+    assert model.adapter.num_parameters() == COUNTS[case](widths, len(model.adapter.sites), 5)
+
+
+def test_gumbel_sigmoid_is_the_papers_formula():
+    logits = torch.tensor([[0.3, -1.2, 2.0]])
+    torch.manual_seed(5)
+    sample = gumbel_sigmoid(logits, 0.7)
+    torch.manual_seed(5)
+    u = torch.rand(1, 3).numpy().astype(float)
+    expected = 1 / (1 + np.exp(-(logits.numpy() + np.log(u) - np.log(1 - u)) / 0.7))
+    np.testing.assert_allclose(sample.numpy(), expected, rtol=1e-4)
+
+
+def test_noise_is_the_relaxed_bernoulli():
+    """P(sample > 1/2) = sigmoid(logit), whatever the temperature."""
+    torch.manual_seed(0)
+    logits = torch.full((200_000,), 0.8)
+    assert abs((gumbel_sigmoid(logits, 0.5) > 0.5).float().mean() - torch.sigmoid(torch.tensor(0.8))) < 0.005
+
+
+def test_weights_of_evaluation_sum_to_one_over_common_skills(bench):
+    allocation = bench.model("llama", "cpoly").allocation()
+    np.testing.assert_allclose(allocation[:, :, :3].sum(-1), 1.0, rtol=1e-5)
+    np.testing.assert_array_equal(allocation[:, :, 3:], np.eye(3)[None].repeat(14, 0))
+    assert normalise(torch.zeros(2, 3)).isfinite().all()
+
+
+def test_logits_start_small_and_uniform():
+    torch.manual_seed(0)
+    logits = TaskRouter(50, 20, 10, 1, False).logits.detach()
+    assert logits.abs().max() <= 1e-3
+    assert 0.95e-3 / 3**0.5 < logits.std() < 1.05e-3 / 3**0.5
+
+
+def test_skills_start_kaiming_uniform_and_zero(bench):
+    bank = bench.model("llama", "cpoly", {"rank": 16}, shaken=False).adapter.bank
+    for factors in bank.gather([0, 1, 2], torch.float32):
+        bound = factors.down.shape[-1] ** -0.5
+        assert 0.99 * bound < factors.down.abs().max() <= bound
+        assert all(not up.any() for up in factors.up)
+
+
+@pytest.mark.parametrize("config", [{}, {"combine": "mix"}, {"num_private_skills": 2}])
+def test_private_skills_of_absent_tasks_do_not_move(bench, config):
+    """Neither gradients nor momentum nor weight decay reach them, also after steps in which they were present."""
+    model = bench.model("llama", "cpoly", config)
+    batch = bench.batch("llama")
+    optimizer = torch.optim.AdamW(model.adapter.parameters(), lr=0.1, weight_decay=0.1)
+    bank = model.adapter.bank
+
+    def step(tasks: list[int]) -> None:
+        optimizer.zero_grad()
+        model.train()
+        model(batch.input_ids, batch.attention_mask, batch.labels, task_ids=tasks).loss.backward()
+        optimizer.step()
+
+    step([0, 1, 2, 0])
+    before = [p.detach().clone() for p in bank.private]
+    common = bank.common.detach().clone()
+    step([0, 0, 2, 2])
+    assert torch.equal(bank.private[1], before[1])
+    assert not torch.equal(bank.private[0], before[0])
+    assert not torch.equal(bank.common, common)
+
+
+def test_a_batch_gives_gradients_to_its_own_rows_only(bench):
+    model = bench.model("t5", "cpoly").train()
+    batch = bench.batch("t5")
+    model(batch.input_ids, batch.attention_mask, batch.labels, task_ids=[2, 2, 2, 2]).loss.backward()
+    grad = model.adapter.router.logits.grad
+    assert not grad[:, :2].any()
+    assert grad[:, 2].any()
+
+
+def test_training_is_noisy_and_evaluation_and_stage_two_are_not(bench):
+    model = bench.model("llama", "cpoly")
+    batch = bench.batch("llama")
+
+    def twice() -> bool:
+        pair = [model(batch.input_ids, batch.attention_mask, task_ids=[0, 1, 2, 0]).logits for _ in range(2)]
+        return torch.equal(*pair)
+
+    assert twice()
+    model.train()
+    assert not twice()
+    model.set_stage(2)
+    assert twice()
+    model.set_stage(1)
+    assert not twice()
+    quiet = bench.model("llama", "cpoly", {"noise": False}).train()
+    model = quiet
+    assert twice()
+
+
+def test_calls_name_the_distinct_tasks():
+    call = build_call([4, 1, 4], 5, torch.device("cpu"), training=True)
+    assert call.rows == [1, 4]
+    assert call.slots.tolist() == [1, 0, 1]
+    assert call.repeats(6) == 2
+    with pytest.raises(ModelError, match="4 rows for 3 examples"):
+        call.repeats(4)
+
+
+def test_targets_and_upper_share_choose_layers(bench):
+    model = bench.model("llama", "cpoly", {"target_modules": "q_proj, down_proj", "upper_share": 0.5})
+    assert model.layer_names() == ["model.layers.1.self_attn.q_proj", "model.layers.1.mlp.down_proj"]
+    with pytest.raises(ModelError, match="nowhere"):
+        bench.model("llama", "cpoly", {"target_modules": "nowhere"})
+    t5 = bench.model("t5", "cpoly", {"upper_share": 0.5})
+    assert {name.split(".")[0] + name.split(".")[2] for name in t5.layer_names()} == {"encoder1", "decoder1"}
+
+
+def test_groups_hold_layers_that_read_one_input(bench):
+    base = bench.base("t5").model
+    sites = find_sites(base, bench.model("t5", "cpoly").adapter.config)
+    names = [[sites[i].name.split("block.")[1] for i in g] for g in group_sites(sites, base)]
+    assert ["0.layer.0.SelfAttention.q", "0.layer.0.SelfAttention.k", "0.layer.0.SelfAttention.v"] in names
+    assert ["0.layer.1.EncDecAttention.q"] in names
+    assert ["0.layer.1.EncDecAttention.k", "0.layer.1.EncDecAttention.v"] in names
+    assert sorted(i for g in group_sites(sites, base) for i in g) == list(range(len(sites)))
+
+
+def test_settings_that_cannot_work_are_refused(bench):
+    base = bench.base("llama")
+    with pytest.raises(ModelError, match="nothing to train"):
+        build_modular(base, "cpoly", {"num_common_skills": 0, "num_private_skills": 0}, 2)
+    with pytest.raises(ModelError, match="do not divide"):
+        build_modular(base, "cpoly", {"routing_heads": 3}, 2)
+    with pytest.raises(SettingError):
+        build_modular(base, "cpoly", {"rank": 0}, 2)
+    with pytest.raises(SettingError):
+        build_modular(base, "no such method", {}, 2)
+    with pytest.raises(ModelError):
+        build_modular(base, "cpoly", {}, 0)
