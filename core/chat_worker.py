@@ -113,6 +113,8 @@ def main() -> None:
     parser.add_argument("--idle", type=float, default=900.0, help="seconds without a question before it leaves")
     arguments = parser.parse_args()
     serve(Channel(), arguments.idle)
+    sys.stderr.flush()
+    os._exit(0)  # a normal exit would wait for the thread that reads standard input
 
 
 if __name__ == "__main__":

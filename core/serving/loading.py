@@ -49,9 +49,14 @@ class LoadedRun:
         """
         index = self.task_index(request.task)
         longest = request.max_new_tokens or self.config.max_new_tokens or ANSWER_TOKENS
-        room = max(16, min(self.config.max_tokens, self.base.context - longest))
+        room, context = self.config.max_tokens, self.base.context
+        is_decoder = self.base.architecture == "decoder"  # it writes its answer behind the prompt
+        if is_decoder:
+            room = min(room, max(context // 2, context - longest))
         prompt = build_prompt(self.tasks[index], request.require_input())
         encoded = encode_prompt(self.tokenizer, prompt, self.base.architecture, room)
+        if is_decoder:
+            longest = min(longest, context - len(encoded.input_ids))
         answer = Answer(
             number, index, list(encoded.input_ids), longest, request.temperature, request.top_p, request.seed,
         )

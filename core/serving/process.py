@@ -128,8 +128,10 @@ class ChatProcess:
                 events.put(event_from_dict(values))
         self._process.wait()
         self._output.close()
-        with self._lock:
+        with self._lock, contextlib.suppress(OSError):  # what could not be sent any more
             self._ended = True
+            self._input.close()
+        with self._lock:
             left, self._queues = list(self._queues.values()), {}
         died = self._died()
         for events in left:

@@ -30,3 +30,40 @@ def tiny_t5_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from core.models.tiny import build_tiny_t5
 
     return build_tiny_t5(tmp_path_factory.mktemp("models") / "t5")
+
+
+def make_trained_run(workspace_dir: Path, base_dir: Path, num_tasks: int = 2) -> Path:
+    """A project with small tasks and a run whose adapter was given random numbers instead of a training."""
+    import json
+
+    from core.files import write_json_atomic
+    from core.models.loading import load_base
+    from core.models.modular import build_modular, save_adapter
+    from core.runs.creation import create_run
+    from core.tasks.importing import TaskRequest, add_task
+    from core.training.config import RunConfig
+    from core.workspace import Workspace
+
+    project = Workspace(workspace_dir).create_project("Desk")
+    for index in range(num_tasks):
+        rows = [{"text": f"message {i} of task {index}", "label": ("yes", "no")[i % 2]} for i in range(40)]
+        path = workspace_dir / f"task{index}.jsonl"
+        path.write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
+        add_task(project, path, TaskRequest(name=f"task {index}"))
+    rows = [{"question": f"what is {i}", "context": f"it is {i} 号", "answer": str(i)} for i in range(40)]
+    path = workspace_dir / "pairs.json"
+    path.write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
+    add_task(project, path, TaskRequest(name="pairs", inputs=("question", "context"), targets=("answer",)))
+    folder = create_run(project, RunConfig(base_model=str(base_dir), max_tokens=256))
+    base = load_base(str(base_dir))
+    names = [task["name"] for task in folder.read_run()["tasks"]]
+    model = build_modular(base, "cpoly", None, names)
+    shake(model)
+    save_adapter(model, folder.adapter_dir)
+    write_json_atomic(folder.allocation_path, model.allocation_table())
+    return folder.path
+
+
+@pytest.fixture(scope="session")
+def run_dir(tmp_path_factory: pytest.TempPathFactory, tiny_llama_dir: Path) -> Path:
+    return make_trained_run(tmp_path_factory.mktemp("workspace"), tiny_llama_dir)
