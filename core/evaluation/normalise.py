@@ -1,7 +1,7 @@
 """How answers are made comparable before they are scored. The rules are part of the metrics' definition:
 
 - plain:   Unicode NFKC, case folded, white space collapsed, quotes and a final full stop taken off.
-- words:   plain, punctuation to spaces, English articles dropped (SQuAD, arXiv 1606.05250); a CJK character is a word.
+- words:   plain, punctuation to spaces, English articles dropped (SQuAD, 1606.05250); a CJK character is a word.
 - letters: plain without white space and punctuation, one token a character.
 - items:   a list answer split at ; ； | and line ends, each item plain; "none", "无" and "" are no item.
 """

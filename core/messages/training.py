@@ -17,6 +17,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "training.nan": ("The loss became {value} in stage {stage} at step {step}.", "Use half the learning rates."),
     "training.out_of_memory": ("Memory ran out in stage {stage} at step {step} with batch size {batch_size}.", "Halve the batch size and double the accumulation."),
     "training.hardware": ("The device failed: {detail}", "Start the machine's device again, or train on the CPU."),
+    "training.full_head": ("This base model needs its head computed for every token.", "Steps take longer; the result is the same."),
     "training.no_batches": ("No batch could be made from the tasks.", "Check that the tasks have practice rows."),
     "training.rank_lost": ("A training process ended unexpectedly: {detail}", "Resume the run from its last checkpoint."),
     "checkpoint.damaged": ("The checkpoint {name} is damaged: {detail}.", "An older checkpoint is used instead."),

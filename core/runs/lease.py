@@ -15,8 +15,6 @@ from core.errors import RunError, WorkspaceError
 from core.files import write_json_atomic
 from core.runs.lock import is_locked, try_lock
 
-POLL_S = 0.2
-
 
 def lease_device(wanted: str) -> str:
     """The device a config's `device` setting will use, found without importing torch."""
@@ -27,7 +25,7 @@ def lease_device(wanted: str) -> str:
 
 
 class DeviceLease:
-    """The lease of one device. Use `acquire` ... `release`, or a `with` block, which raises when it is taken."""
+    """The lease of one device. Use `try_acquire` ... `release`, or `with`, which raises when it is taken."""
 
     def __init__(self, workspace_dir: Path, device: str, purpose: str, name: str) -> None:
         self._dir = workspace_dir / "leases"
@@ -39,9 +37,10 @@ class DeviceLease:
         except OSError as error:
             raise WorkspaceError("workspace.read_only", path=str(self._dir), detail=error.strerror or "") from error
 
-    def acquire(self, wait_s: float = 0.0) -> bool:
+    def try_acquire(self, wait_s: float = 0.05) -> bool:
         """Takes the device; False when it stayed taken for `wait_s` seconds."""
-        self._descriptor = try_lock(self._dir / f"{self._device}.lock", max(wait_s, 0.05))
+        if self._descriptor is None:
+            self._descriptor = try_lock(self._dir / f"{self._device}.lock", wait_s)
         if self._descriptor is None:
             return False
         write_json_atomic(self._dir / f"{self._device}.json", {**self._note, "since": time.time()})
@@ -53,7 +52,7 @@ class DeviceLease:
             self._descriptor = None
 
     def __enter__(self) -> DeviceLease:
-        if not self.acquire():
+        if not self.try_acquire():
             holder = lease_holder(self._dir.parent, self._device) or {}
             raise RunError(
                 "run.device_taken", device=self._device, purpose=holder.get("purpose", "?"),

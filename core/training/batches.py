@@ -13,7 +13,7 @@ import torch
 from torch.utils.data import Dataset
 
 from core.errors import TaskloomError
-from core.tasks.batching import Collator, Encoded, encode_example, plan_batches
+from core.tasks.batching import Collator, Encoded, encode_task, plan_batches
 from core.tasks.dataset import TaskDataset
 from core.tasks.mixture import MixtureSampler
 from core.training.answers import Batch, answer_positions
@@ -30,42 +30,52 @@ class Encoder:
     max_tokens: int
     pad_id: int
     decoder_start_id: int | None = None
+    equal_examples: bool = False
 
 
 class EncodedSplit:
-    """One split of all tasks as tokens. `num_cut` counts the tokens that had to be cut from prompts, by task."""
+    """One split of all tasks as tokens. `num_cut` counts the examples whose prompt had to be cut, by task."""
 
     def __init__(self, dataset: TaskDataset, split: str, encoder: Encoder, max_rows: int | None = None) -> None:
         self.encoder = encoder
         self.examples: list[list[Encoded]] = []
         for task in range(len(dataset.tasks)):
             rows = dataset.split(task, split)[:max_rows]
-            self.examples.append([
-                encode_example(encoder.tokenizer, row, encoder.architecture, encoder.max_tokens) for row in rows
-            ])
+            self.examples.append(
+                encode_task(encoder.tokenizer, rows, encoder.architecture, encoder.max_tokens, task)
+            )
         self.num_cut = [sum(1 for e in task if e.num_cut) for task in self.examples]
         self._collator = Collator(encoder.pad_id, encoder.architecture)
 
     def length(self, place: Place) -> int:
-        return len(self.examples[place[0]][place[1]].input_ids)
+        return self.examples[place[0]][place[1]].length
 
     def places(self) -> list[Place]:
         return [(task, row) for task, rows in enumerate(self.examples) for row in range(len(rows))]
 
     def collate(self, places: list[Place]) -> Batch:
-        """A batch: input_ids, attention_mask [b, n], task_ids (list), positions, targets, tasks_of_tokens [N]."""
-        collated = self._collator([(self.examples[task][row], task) for task, row in places])
+        """A batch: input_ids, attention_mask [b, n], task_ids (list of b), num_tokens, and for the N answer tokens
+        positions, targets, tasks_of_tokens and token_weights [N]."""
+        collated = self._collator([self.examples[task][row] for task, row in places])
         shifted = self.encoder.architecture == "decoder"
         labels = collated["labels"]
         positions, targets, owners = answer_positions(labels, shifted)
-        tasks = torch.tensor([task for task, _ in places])
+        tasks = collated["task_ids"]
+        mask = collated["attention_mask"]
         batch: Batch = {
-            "input_ids": collated["input_ids"], "attention_mask": collated["attention_mask"], "labels": labels,
-            "task_ids": tasks.tolist(), "tasks_of_tokens": tasks[owners], "positions": positions, "targets": targets,
+            "input_ids": collated["input_ids"], "attention_mask": mask, "num_tokens": int(mask.sum()),
+            "task_ids": tasks.tolist(), "tasks_of_tokens": tasks[owners],
+            "positions": positions, "targets": targets, "token_weights": self._token_weights(owners, len(places)),
         }
         if not shifted:
             batch["decoder_input_ids"] = self._shift_right(labels)
         return batch
+
+    def _token_weights(self, owners: torch.Tensor, num_examples: int) -> torch.Tensor:
+        """1 for every token, or 1 / (tokens of its answer): all examples count the same (EMMA, 2311.04067)."""
+        if not self.encoder.equal_examples:
+            return torch.ones(len(owners))
+        return torch.bincount(owners, minlength=num_examples)[owners].float().reciprocal()
 
     def batches(self, batch_size: int) -> Iterator[Batch]:
         """All rows once, sorted by length, for checks."""

@@ -48,6 +48,7 @@ class TrainingState:
     best_value: float | None = None
     best_step: int = 0
     bad_checks: int = 0
+    micro: int = 0
     tokens: int = 0
     seconds: float = 0.0
     stage_done: bool = False

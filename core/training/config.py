@@ -71,6 +71,10 @@ class RunConfig:
         3e-2, label="Learning rate of the allocation", minimum=0.0, maximum=10.0,
         help="Step size of the tasks x skills table. It wants about ten times the rate of the skills.",
     )
+    loss_average: str = setting(
+        "tokens", label="Loss averaged over", choices=("tokens", "examples"), level="expert",
+        help="tokens: long answers weigh more. examples: every example counts the same, short or long.",
+    )
     schedule: str = setting(
         "linear", label="Schedule", choices=("linear", "cosine", "constant"), level="expert",
         help="How the learning rates fall over a stage after the warm-up.",
@@ -109,7 +113,7 @@ class RunConfig:
         level="expert", help="Largest size a task may count for, as a multiple of the smallest task.",
     )
     mixture_temperature: float = setting(
-        2.0, label="Temperature of the mixture", minimum=0.1, maximum=100.0, group="mixture", level="expert",
+        2.0, label="Temperature of the mixture", minimum=1.0, maximum=100.0, group="mixture", level="expert",
         help="For the temperature mixture: 1 draws by size, larger values move towards equal shares.",
     )
     evaluate_every: int | None = setting(

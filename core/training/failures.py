@@ -27,8 +27,12 @@ class Failure:
     values: dict[str, Any] = field(default_factory=dict)
 
 
-_MEMORY_WORDS = ("out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory", "alloc_cpu")
-_DEVICE_WORDS = ("cuda error", "cudnn", "nccl error", "device-side assert", "ecc error", "unspecified launch failure")
+_MEMORY_WORDS = (
+    "out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory", "alloc_cpu",
+)
+_DEVICE_WORDS = (
+    "cuda error", "cudnn", "nccl error", "device-side assert", "ecc error", "unspecified launch failure",
+)
 
 
 def classify(error: BaseException, place: dict[str, Any]) -> Failure:

@@ -17,6 +17,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "training.nan": ("第 {stage} 阶段第 {step} 步的损失变成了 {value}。", "请把学习率减半。"),
     "training.out_of_memory": ("第 {stage} 阶段第 {step} 步内存不足（批大小 {batch_size}）。", "请把批大小减半、梯度累积加倍。"),
     "training.hardware": ("设备出错：{detail}", "请重启设备，或改用 CPU 训练。"),
+    "training.full_head": ("这个基础模型需要为每个词元计算输出层。", "每步会慢一些，结果相同。"),
     "training.no_batches": ("任务数据组不成任何批次。", "请确认任务有练习集数据。"),
     "training.rank_lost": ("一个训练进程意外结束：{detail}", "请从最近的检查点继续。"),
     "checkpoint.damaged": ("检查点 {name} 已损坏：{detail}。", "改用更早的检查点。"),

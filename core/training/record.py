@@ -1,0 +1,71 @@
+"""The reproducibility record of a run: settings, seeds, versions, hardware, hashes of the data."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import os
+import platform
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+
+from core.models.modular import ModularModel
+from core.tasks.dataset import TaskDataset
+from core.training.config import RunConfig, config_to_dict
+from core.training.device import DeviceChoice
+
+_PACKAGES = ("torch", "transformers", "tokenizers", "peft", "accelerate", "safetensors", "numpy")
+
+
+def build_record(
+    config: RunConfig, choice: DeviceChoice, model: ModularModel, dataset: TaskDataset
+) -> dict[str, Any]:
+    """Everything needed to run it again and to see why another machine may differ in the last bits."""
+    return {
+        "created": time.time(),
+        "config": config_to_dict(config),
+        "device": choice.as_dict(),
+        "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
+        "python": platform.python_version(),
+        "hardware": read_hardware(),
+        "parameters": {
+            "base": sum(p.numel() for p in model.base.parameters()),
+            "adapter": sum(p.numel() for p in model.adapter.parameters()),
+        },
+        "data": [_data_entry(dataset, index) for index in range(len(dataset.tasks))],
+        "command": "python -m core train PROJECT --config config.yaml",
+    }
+
+
+def read_hardware() -> dict[str, Any]:
+    cards = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    return {
+        "system": platform.platform(), "processor": _processor_name(), "cores": os.cpu_count(), "cards": cards,
+        "memory_mb": psutil.virtual_memory().total // 2**20,
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+    }
+
+
+def _processor_name() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor()
+
+
+def _data_entry(dataset: TaskDataset, index: int) -> dict[str, Any]:
+    """The task's own source hash, and one hash over the frozen examples of each split."""
+    spec = dataset.tasks[index]
+    hashes = {}
+    for split in ("train", "validation", "test"):
+        digest = hashlib.sha256()
+        for example in dataset.split(index, split):
+            digest.update(f"{example.prompt}\0{example.target}\0".encode())
+        hashes[split] = digest.hexdigest()
+    return {"name": spec.name, "source": spec.source.file, "sha256": spec.source.sha256, "splits": hashes}

@@ -1,0 +1,253 @@
+"""A whole run: prepare, train every stage, save the adapter, sit the exam, write the results."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from core.errors import TaskloomError
+from core.evaluation.exam import Examiner, ExamSettings
+from core.evaluation.results import build_results
+from core.files import write_json_atomic
+from core.models.loading import LoadedBase, load_base
+from core.models.modular import ModularModel, build_modular, save_adapter
+from core.tasks.dataset import TaskDataset, load_saved_dataset
+from core.training.answers import AnswerModel
+from core.training.batches import BatchPlan, EncodedSplit, Encoder
+from core.training.checkpoints import Checkpoint, TrainingState, find_checkpoint, load_checkpoint
+from core.training.config import RunConfig, config_to_dict
+from core.training.device import DeviceChoice, apply_device, choose_device
+from core.training.journal import CANCEL, PAUSE, STOP, Journal, RunCancelled, RunPaths, RunPaused
+from core.training.pace import Pace
+from core.training.plan import RunPlan, build_sampler, plan_run
+from core.training.record import build_record
+from core.training.stage import RunWork, run_stage, write_allocation
+from core.training.trainer import Shard
+from core.training.validation import to_device
+
+# Settings that may change between an interruption and the resumption without changing the result.
+_FREE_SETTINGS = frozenset({
+    "exam_rows", "exam_base", "exam_after_stop", "exam_batch_size", "max_new_tokens", "num_threads", "log_every",
+    "num_checkpoints", "report_to", "num_processes",
+})
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How training ended: whole, or stopped early by the user with the adapter kept."""
+
+    stopped_early: bool
+
+
+@dataclass
+class Prepared:
+    """A run in memory, ready to train."""
+
+    dataset: TaskDataset
+    base: LoadedBase
+    work: RunWork
+
+
+def train_run(paths: RunPaths, config: RunConfig, journal: Journal, shard: Shard | None = None) -> Outcome:
+    """Runs everything in this process; goes on from the newest good checkpoint when there is one.
+
+    Raises:
+        RunCancelled, RunPaused: the user's wishes. TrainingFailure: NaN. TaskloomError: data, model, disk.
+    """
+    journal.progress(state="running", stage="preparing", message_key="run.preparing", message_values={})
+    prepared = prepare(paths, config, journal, shard or Shard())
+    stopped = _train_stages(prepared, config, paths, journal)
+    if prepared.work.writes:
+        _save(prepared, paths, journal)
+        if config.exam_rows != 0 and (config.exam_after_stop or not stopped):
+            stopped |= _examine(prepared, config, paths, journal)
+        _write_results(prepared, paths, config)
+    return Outcome(stopped)
+
+
+def prepare(paths: RunPaths, config: RunConfig, journal: Journal, shard: Shard) -> Prepared:
+    """Loads model and tasks and turns the tasks into tokens."""
+    choice = choose_device(config)
+    device = apply_device(choice)
+    dataset = load_saved_dataset(paths.data_dir)
+    base = load_base(config.base_model, choice.dtype, choice.device)
+    modular = build_modular(base, config.method, config.adapter, dataset.names(), config.seed)
+    if config.gradient_checkpointing:
+        modular.gradient_checkpointing_enable()
+    encoder = build_encoder(base, config)
+    train = EncodedSplit(dataset, "train", encoder)
+    _report_cuts(train, dataset, encoder, journal)
+    validation = EncodedSplit(dataset, "validation", encoder, config.validation_rows)
+    plan = plan_run(config, dataset)
+    checks = sum(-(-stage.steps // stage.evaluate_every) for stage in plan.stages)
+    work = RunWork(
+        config, plan, AnswerModel(modular), device, train, validation,
+        BatchPlan(train, build_sampler(config, dataset), config.batch_size, config.seed), journal, paths,
+        Pace(plan.total_steps, checks, config.exam_rows != 0), shard, settings_hash(config),
+    )
+    _choose_head(work, journal)
+    if work.writes:
+        write_json_atomic(paths.record_path, build_record(config, choice, modular, dataset))
+    return Prepared(dataset, base, work)
+
+
+def build_encoder(base: LoadedBase, config: RunConfig) -> Encoder:
+    return Encoder(
+        base.tokenizer, base.architecture, min(config.max_tokens, base.context), base.tokenizer.pad_token_id,
+        getattr(base.model.config, "decoder_start_token_id", None), config.loss_average == "examples",
+    )
+
+
+def settings_hash(config: RunConfig) -> str:
+    """Of all settings that a checkpoint depends on."""
+    values = {name: value for name, value in config_to_dict(config).items() if name not in _FREE_SETTINGS}
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _train_stages(prepared: Prepared, config: RunConfig, paths: RunPaths, journal: Journal) -> bool:
+    """Every stage that is left; True when the user stopped the training."""
+    work = prepared.work
+    adapter = work.model.modular.adapter
+    state, checkpoint = _find_state(work, paths, journal)
+    if checkpoint is not None:
+        adapter.load_state_dict(checkpoint.adapter)
+    while state.stage <= len(work.plan.stages):
+        watch = run_stage(work, state.stage, state, checkpoint)
+        if watch.stopped:
+            return True
+        state = TrainingState(stage=state.stage + 1, micro=watch.trainer.next_micro, tokens=watch.total_tokens)
+        checkpoint = None
+    return False
+
+
+def _find_state(work: RunWork, paths: RunPaths, journal: Journal) -> tuple[TrainingState, Checkpoint | None]:
+    """Where to begin: the first stage, the middle of one, or after a finished one."""
+    folder, problems = find_checkpoint(paths.checkpoints_dir)
+    for problem in problems:
+        journal.event("notice", key=problem.key, values=problem.values)
+    if folder is None:
+        _cut_history(paths, -1)
+        return TrainingState(stage=1), None
+    checkpoint = load_checkpoint(folder)
+    state = checkpoint.state
+    wanted = settings_hash(work.config)
+    if state.settings_hash != wanted:
+        raise TaskloomError("checkpoint.mismatch", name=folder.name, detail=f"{state.settings_hash} != {wanted}")
+    done = state.step + sum(stage.steps for stage in work.plan.stages[: state.stage - 1])
+    _cut_history(paths, done)
+    journal.event("resume", step=done, stage=state.stage, name=folder.name)
+    if state.stage_done:
+        state = TrainingState(stage=state.stage + 1, micro=state.micro, tokens=state.tokens)
+    return state, checkpoint
+
+
+def _cut_history(paths: RunPaths, last_step: int) -> None:
+    """Takes allocation snapshots that will be made again out of the history."""
+    path = paths.allocation_history_path
+    if not path.exists():
+        return
+    text = path.read_text(encoding="utf-8")
+    lines = [line for line in text[: text.rfind("\n") + 1].splitlines() if json.loads(line)["step"] <= last_step]
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+def _choose_head(work: RunWork, journal: Journal) -> None:
+    """Lets the head see answer positions only, if this model gives the same loss that way."""
+    batch = work.train.collate(work.batch_plan.places(0))
+    if not work.model.agrees(to_device(batch, work.device)):
+        journal.event("notice", key="training.full_head", values={})
+
+
+def _report_cuts(train: EncodedSplit, dataset: TaskDataset, encoder: Encoder, journal: Journal) -> None:
+    for spec, cut, rows in zip(dataset.tasks, train.num_cut, train.examples, strict=True):
+        if cut:
+            values = {"task": spec.name, "share": round(100 * cut / len(rows)), "tokens": encoder.max_tokens}
+            journal.event("notice", key="check.long_rows", values=values)
+
+
+def _save(prepared: Prepared, paths: RunPaths, journal: Journal) -> None:
+    journal.progress(stage="saving", message_key="run.saving", message_values={}, eta_s=None, eta_range_s=None)
+    model = prepared.work.model.modular
+    save_adapter(model, paths.adapter_dir)
+    write_allocation(prepared.work, prepared.work.plan.total_steps, len(prepared.work.plan.stages))
+
+
+def _examine(prepared: Prepared, config: RunConfig, paths: RunPaths, journal: Journal) -> bool:
+    """True when the user stopped the exam."""
+    started = time.monotonic()
+
+    def on_batch(done: int, total: int) -> None:
+        wish = journal.wish()
+        if wish == CANCEL:
+            raise RunCancelled
+        if wish == PAUSE:
+            raise RunPaused
+        if wish == STOP:
+            raise _ExamStopped
+        eta = (time.monotonic() - started) / done * (total - done) if done else None
+        journal.progress(
+            stage="exam", progress=prepared.work.pace.exam_progress(done, total), eta_s=eta, eta_range_s=None,
+            message_key="run.examining", message_values={"done": done, "total": total},
+        )
+        journal.event("exam", done=done, total=total)
+
+    model = prepared.work.model.modular
+    model.eval()
+    try:
+        Examiner(prepared.base, model, exam_settings(config)).sit(prepared.dataset, paths.predictions_dir, on_batch)
+    except _ExamStopped:
+        return True
+    return False
+
+
+class _ExamStopped(Exception):
+    """The user wants what is there."""
+
+
+def exam_settings(config: RunConfig) -> ExamSettings:
+    return ExamSettings(
+        config.exam_rows, config.exam_batch_size, config.max_new_tokens, config.max_tokens, config.exam_base,
+        config.seed,
+    )
+
+
+def _write_results(prepared: Prepared, paths: RunPaths, config: RunConfig) -> None:
+    results = build_results(prepared.dataset.tasks, paths.predictions_dir, config.seed)
+    write_json_atomic(paths.results_path, results)
+
+
+def examine_again(paths: RunPaths, config: RunConfig, journal: Journal) -> dict[str, Any]:
+    """Sits the exam of a trained run once more, with the exam settings of `config`; returns the new results.
+
+    Raises:
+        ModelError: the adapter or its base model cannot be loaded.
+    """
+    from core.models.modular import load_adapter
+
+    choice: DeviceChoice = choose_device(config)
+    apply_device(choice)
+    dataset = load_saved_dataset(paths.data_dir)
+    base = load_base(config.base_model, choice.dtype, choice.device)
+    model: ModularModel = load_adapter(base, paths.adapter_dir)
+    for path in paths.predictions_dir.glob("*.jsonl"):
+        path.unlink()
+    with torch.no_grad():
+        Examiner(base, model, exam_settings(config)).sit(
+            dataset, paths.predictions_dir, lambda done, total: journal.event("exam", done=done, total=total)
+        )
+    results = build_results(dataset.tasks, paths.predictions_dir, config.seed)
+    write_json_atomic(paths.results_path, results)
+    return results
+
+
+def with_exam(config: RunConfig, rows: int | None, with_base: bool) -> RunConfig:
+    """The config with another exam."""
+    return replace(config, exam_rows=rows, exam_base=with_base)
+
+
+__all__ = ["Outcome", "RunPlan", "examine_again", "train_run", "with_exam"]

@@ -1,0 +1,258 @@
+"""One stage of training: what happens after every step, and what is kept.
+
+The stage ends after its steps, when the check set has not improved for `patience` checks, or when the user wishes.
+At its end the adapter is the best one by mean check loss (the last one when there are no check rows).
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import TrainerCallback
+
+from core.files import write_json_atomic
+from core.training.answers import AnswerModel
+from core.training.batches import BatchPlan, EncodedSplit, MicroBatches
+from core.training.checkpoints import (
+    Checkpoint,
+    Tensors,
+    TrainingState,
+    flatten_optimizer,
+    prune_checkpoints,
+    restore_optimizer,
+    save_checkpoint,
+)
+from core.training.config import RunConfig
+from core.training.failures import TrainingFailure
+from core.training.journal import CANCEL, PAUSE, STOP, Journal, RunCancelled, RunPaths, RunPaused
+from core.training.optimisation import StepSchedule, build_optimizer, schedule_factor
+from core.training.pace import Pace
+from core.training.plan import RunPlan, StagePlan
+from core.training.trainer import Shard, StageParts, StageTrainer, training_arguments
+from core.training.validation import CheckResult, TaskLossMeter, check_losses
+
+NUMBERS_A_SNAPSHOT = 5_000  # allocation of every layer is written to the history only below this size
+
+
+@dataclass
+class RunWork:
+    """Everything the stages of a run share."""
+
+    config: RunConfig
+    plan: RunPlan
+    model: AnswerModel
+    device: torch.device
+    train: EncodedSplit
+    validation: EncodedSplit
+    batch_plan: BatchPlan
+    journal: Journal
+    paths: RunPaths
+    pace: Pace
+    shard: Shard = field(default_factory=Shard)
+    settings_hash: str = ""
+
+    @property
+    def writes(self) -> bool:
+        """Whether this process is the one that writes files."""
+        return self.shard.rank == 0
+
+
+class StageWatch(TrainerCallback):
+    """Reports, checks, saves and obeys after every optimizer step of a stage."""
+
+    def __init__(self, work: RunWork, number: int, state: TrainingState, best: Tensors | None) -> None:
+        self.work = work
+        self.stage: StagePlan = work.plan.stages[number - 1]
+        self.number = number
+        self.best = best
+        self.best_value = state.best_value
+        self.best_step = state.best_step
+        self.bad_checks = state.bad_checks
+        self.tokens = state.tokens
+        self.first_step = state.step
+        self.steps_before = sum(s.steps for s in work.plan.stages[: number - 1])
+        self.stopped = False
+        self.trainer: StageTrainer
+        self.meter: TaskLossMeter
+        self._seconds = state.seconds
+        self._began = time.monotonic()
+        self._last_log = (time.monotonic(), 0)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
+        step = self.first_step + state.global_step
+        check = step % self.stage.evaluate_every == 0 or step == self.stage.steps
+        save = step % self.stage.checkpoint_every == 0
+        if check or save or step % self.work.config.log_every == 0 or step == 1:
+            self._log(step)
+        if check:
+            control.should_training_stop |= self.check(step)
+        wish = self._wish()
+        if save or wish == PAUSE:
+            self.save(step)
+        self._report(step)
+        if wish == CANCEL:
+            raise RunCancelled
+        if wish == PAUSE:
+            raise RunPaused
+        if wish == STOP:
+            self.stopped = control.should_training_stop = True
+        return control
+
+    @property
+    def total_tokens(self) -> int:
+        """Tokens this process has trained on since the beginning of the run."""
+        return self.tokens + self.trainer.num_tokens
+
+    def check(self, step: int) -> bool:
+        """Checks all tasks, keeps the adapter when it is the best so far; True when it is time to stop early."""
+        began = time.monotonic()
+        work = self.work
+        result = check_losses(work.model, work.validation, work.config.batch_size, work.device)
+        improved = result.mean is None or self.best_value is None or result.mean < self.best_value
+        if improved:
+            self.best_value, self.best_step, self.bad_checks = result.mean, step, 0
+            self.best = _copy(work.model.modular.adapter.state_dict())
+        else:
+            self.bad_checks += 1
+        self._write_check(step, result, improved)
+        work.pace.pause(time.monotonic() - began)
+        return work.config.patience is not None and self.bad_checks >= work.config.patience
+
+    def save(self, step: int, done: bool = False) -> None:
+        """Writes a checkpoint after `step` steps of this stage; the tail of the log is read before (see `_log`)."""
+        if not self.work.writes:
+            return
+        state = TrainingState(
+            stage=self.number, step=step, best_value=self.best_value, best_step=self.best_step,
+            bad_checks=self.bad_checks, tokens=self.total_tokens, stage_done=done,
+            micro=self.trainer.next_micro, settings_hash=self.work.settings_hash,
+            seconds=self._seconds + time.monotonic() - self._began,
+        )
+        adapter = self.work.model.modular.adapter.state_dict()
+        optimizer = {} if done else flatten_optimizer(self.trainer.optimizer)
+        name = f"step-{self.steps_before + step:08d}{'-end' if done else ''}"
+        path = save_checkpoint(
+            self.work.paths.checkpoints_dir, name, Checkpoint(state, dict(adapter), self.best, optimizer)
+        )
+        prune_checkpoints(self.work.paths.checkpoints_dir, self.work.config.num_checkpoints)
+        self.work.journal.event("checkpoint", step=self.steps_before + step, stage=self.number, name=path.name)
+
+    def keep_best(self) -> None:
+        """Puts the best adapter of the stage back."""
+        if self.best is not None:
+            self.work.model.modular.adapter.load_state_dict(self.best)
+
+    def _log(self, step: int) -> None:
+        if self.work.shard.world > 1:
+            torch.distributed.all_reduce(self.meter.sums())
+        by_task, mean = self.meter.read()
+        if mean is None:
+            return
+        if mean != mean or mean in (float("inf"), float("-inf")):
+            raise TrainingFailure("nan_loss", "training.nan", value=str(mean), stage=self.number, step=step)
+        now, tokens = time.monotonic(), self.trainer.num_tokens
+        spent = now - self._last_log[0]
+        rates = {f"lr_{g['name']}": g["lr"] for g in self.trainer.optimizer.param_groups}
+        norm = self.trainer.gradient_norm
+        speed = (tokens - self._last_log[1]) * self.work.shard.world / spent if spent > 0 else None
+        self.work.pace.tokens_per_s = speed
+        self.work.journal.event(
+            "loss", step=self.steps_before + step, stage=self.number, loss=round(mean, 6),
+            by_task={str(task): round(value, 6) for task, value in by_task.items()},
+            gradient_norm=None if norm is None else round(float(norm), 6),
+            tokens_per_s=None if speed is None else round(speed, 1), **rates,
+        )
+        self._last_log = (now, tokens)
+
+    def _write_check(self, step: int, result: CheckResult, improved: bool) -> None:
+        if not self.work.writes:
+            return
+        self.work.journal.event(
+            "validation", step=self.steps_before + step, stage=self.number, mean=_rounded(result.mean),
+            best=improved, by_task={str(task): round(value, 6) for task, value in result.by_task.items()},
+        )
+        write_allocation(self.work, self.steps_before + step, self.number)
+
+    def _report(self, step: int) -> None:
+        self.work.pace.step()
+        done = self.steps_before + step
+        self.work.journal.progress(
+            state="running", stage=self.stage.name, step=done, total_steps=self.work.plan.total_steps,
+            message_key="run.training", **self.work.pace.estimate(done),
+            message_values={"stage": self.number, "step": step, "steps": self.stage.steps},
+        )
+
+    def _wish(self) -> str | None:
+        """What the user wishes; all processes of a run agree on it, or one would wait for the others for ever."""
+        wish = self.work.journal.wish()
+        if self.work.shard.world == 1:
+            return wish
+        order = (None, STOP, PAUSE, CANCEL)
+        number = torch.tensor(order.index(wish), device=self.work.device)
+        torch.distributed.all_reduce(number, op=torch.distributed.ReduceOp.MAX)
+        return order[int(number)]
+
+
+def run_stage(work: RunWork, number: int, state: TrainingState, resumed: Checkpoint | None) -> StageWatch:
+    """Trains stage `number` (1-based) from `state` on; `resumed` holds the tensors when it begins in the middle."""
+    stage = work.plan.stages[number - 1]
+    model = work.model.modular
+    model.set_stage(number)
+    optimizer = build_optimizer(model, work.config, number)
+    if resumed is not None and state.step:
+        restore_optimizer(optimizer, resumed.optimizer)
+    factor = schedule_factor(work.config.schedule, work.config.warmup, stage.steps)
+    steps = stage.steps - state.step
+    shard = work.shard
+    meter = TaskLossMeter(len(work.train.examples), work.device)
+    batches = MicroBatches(
+        work.train, work.batch_plan, state.micro, steps * work.config.accumulation, shard.rank, shard.world
+    )
+    parts = StageParts(
+        optimizer, StepSchedule(optimizer, factor, state.step), batches, meter, state.micro, steps, shard
+    )
+    watch = StageWatch(work, number, state, resumed.best if resumed is not None else None)
+    watch.meter = meter
+    arguments = training_arguments(work.config, steps, work.device, work.paths.checkpoints_dir)
+    work.journal.event(
+        "stage", stage=number, name=stage.name, trains=stage.trains, steps=stage.steps,
+        first_step=watch.steps_before + state.step,
+    )
+    watch.trainer = StageTrainer(work.model, work.config, arguments, parts, [watch])
+    if state.step == 0:
+        watch.check(0)
+    work.model.train()
+    watch.trainer.train()
+    watch.keep_best()
+    watch.save(stage.steps, done=True)
+    return watch
+
+
+def write_allocation(work: RunWork, step: int, number: int) -> None:
+    """The allocation as it is now: the whole table in allocation.json, a line for the history."""
+    model = work.model.modular
+    table = model.allocation_table()
+    logits = model.allocation_logits()
+    if logits.size:
+        table["logits"] = logits.astype(float).round(6).tolist()
+    write_json_atomic(work.paths.allocation_path, {**table, "step": step, "stage": number})
+    weights = model.allocation()
+    mean = weights.mean(0).astype(float).round(5).tolist()
+    line: dict[str, Any] = {"step": step, "stage": number, "weights": mean}
+    if weights.size <= NUMBERS_A_SNAPSHOT:
+        line["by_layer"] = weights.astype(float).round(4).tolist()
+    with open(work.paths.allocation_history_path, "a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")
+
+
+def _copy(tensors: dict[str, Tensor]) -> Tensors:
+    return {name: tensor.detach().clone() for name, tensor in tensors.items()}
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 6)
