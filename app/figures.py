@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from app.curves import Curves
 from app.texts import say
 
 Figure = dict[str, Any]
@@ -113,65 +114,42 @@ def share_bars(share: pd.DataFrame, language: str) -> Figure:
     return {"data": data, "layout": layout}
 
 
-def loss_panels(
-    curves: Mapping[str, Sequence[tuple[int, float]]],
-    checks: Mapping[str, Sequence[tuple[int, float]]],
-    stage2_start: int | None,
-    language: str,
-) -> Figure:
+def loss_panels(curves: Curves, last_step: int, language: str) -> Figure:
     """Loss per task as small multiples: practice as a line, checks as points, a line where stage 2 starts.
 
-    The panels exist from the first event on, so that the page never jumps.
+    The panels and their time axis (up to `last_step`) are there from the first event on, so that nothing jumps.
     """
     data: list[Figure] = []
-    layout = _layout(height=PANEL_HEIGHT * math.ceil(len(curves) / 3) + 60, legend=True)
-    layout |= {
-        "grid": {
-            "rows": math.ceil(len(curves) / 3),
-            "columns": min(3, len(curves)),
-            "pattern": "independent",
-            "xgap": 0.14,
-            "ygap": 0.35,
-        },
-        "annotations": [],
-        "shapes": [],
-    }
-    layout["meta"] = {"panels": len(curves), "panel_height": PANEL_HEIGHT}
-    for number, name in enumerate(curves, start=1):
+    names = list(curves.practice)
+    num_rows = math.ceil(len(names) / 3)
+    layout = _layout(height=PANEL_HEIGHT * num_rows + 60, legend=True)
+    layout["grid"] = {"rows": num_rows, "columns": min(3, len(names)), "pattern": "independent"}
+    layout["grid"] |= {"xgap": 0.14, "ygap": 0.35}
+    layout["meta"] = {"panels": len(names), "panel_height": PANEL_HEIGHT}
+    layout["margin"]["t"] = 64
+    layout["annotations"], layout["shapes"] = [], []
+    for number, name in enumerate(names, start=1):
         suffix = "" if number == 1 else str(number)
         axes = {"xaxis": f"x{suffix}", "yaxis": f"y{suffix}", "showlegend": number == 1}
-        data.append(_line(curves[name], say(language, "plot.practice"), BLUE, "lines", axes))
-        data.append(_line(checks.get(name, ()), say(language, "plot.check"), RED, "lines+markers", axes))
-        layout[f"xaxis{suffix}"] = {"zeroline": False, "nticks": 4, "rangemode": "tozero"}
+        data.append(_line(curves.practice[name], say(language, "plot.practice"), BLUE, "lines", axes))
+        data.append(_line(curves.checks.get(name, ()), say(language, "plot.check"), RED, "lines+markers", axes))
+        layout[f"xaxis{suffix}"] = {"zeroline": False, "nticks": 4, "range": [0, max(1, last_step)]}
         layout[f"yaxis{suffix}"] = {"zeroline": False, "nticks": 4, "rangemode": "tozero", "automargin": True}
-        layout["annotations"].append(
-            {
-                "text": _clean(name),
-                "xref": f"x{suffix} domain",
-                "yref": f"y{suffix} domain",
-                "x": 0,
-                "y": 1.0,
-                "yshift": 16,
-                "xanchor": "left",
-                "yanchor": "middle",
-                "showarrow": False,
-                "font": {"size": 13},
-            }
-        )
-        if stage2_start:
-            layout["shapes"].append(
-                {
-                    "type": "line",
-                    "xref": f"x{suffix}",
-                    "yref": f"y{suffix} domain",
-                    "x0": stage2_start,
-                    "x1": stage2_start,
-                    "y0": 0,
-                    "y1": 1,
-                    "line": {"color": GREY, "width": 1, "dash": "dot"},
-                }
-            )
+        layout["annotations"].append(_panel_title(name, suffix))
+        if curves.stage2_start:
+            layout["shapes"].append(_panel_mark(curves.stage2_start, suffix))
     return {"data": data, "layout": layout}
+
+
+def _panel_title(name: str, suffix: str) -> Figure:
+    place = {"xref": f"x{suffix} domain", "yref": f"y{suffix} domain", "x": 0, "y": 1.0, "yshift": 16}
+    look = {"xanchor": "left", "yanchor": "middle", "showarrow": False, "font": {"size": 13}}
+    return {"text": _clean(name), **place, **look}
+
+
+def _panel_mark(step: int, suffix: str) -> Figure:
+    place = {"xref": f"x{suffix}", "yref": f"y{suffix} domain", "x0": step, "x1": step, "y0": 0, "y1": 1}
+    return {"type": "line", **place, "line": {"color": GREY, "width": 1, "dash": "dot"}}
 
 
 def score_bars(rows: Sequence[Mapping[str, Any]], language: str) -> Figure:

@@ -61,7 +61,7 @@ def build_field(
     if method:
         given["elem_id"] += f"-{method}"
     if info.type is bool:
-        widget = gr.Checkbox(**given)
+        widget = gr.Checkbox(min_width=160, **given)
     elif info.choices:
         widget = gr.Dropdown(choices=list(info.choices), filterable=False, **given)
     elif choices:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from app.durations import word_count, word_moment, word_range, word_score, word_seconds
@@ -78,7 +79,7 @@ def progress_panel(name: str, status: RunStatus, language: str) -> str:
         (say(language, "run.place"), str(status.queue_place or "")),
         (say(language, "run.took"), _took(status, language)),
     ]
-    message = word_message(status, language)
+    message = "" if status.message_key == "run.training" else word_message(status, language)
     tone = "bad" if status.state == "failed" else "warn" if status.state in ("interrupted", "stalled") else "info"
     lines = [(tone, message)] if message else []
     if status.state == "stalled" and status.stalled_s:
@@ -94,7 +95,7 @@ def run_card(folder: RunFolder, status: RunStatus, active: bool, language: str) 
     run = folder.read_run()
     facts_of_run = [
         run.get("method", ""),
-        run.get("base_model", ""),
+        Path(run.get("base_model", "")).name,
         say(language, "run.tasks", n=len(run["tasks"])),
     ]
     meta = " · ".join(str(part) for part in (*facts_of_run, word_moment(run["created"])) if part)

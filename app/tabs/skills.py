@@ -33,29 +33,10 @@ MOST_SENTENCES = 8
 
 def build(context: Context) -> None:
     """One screen for one run: the heatmap with its layer slider, then shares, then who resembles whom."""
-    words = context.words
     head = gr.HTML(elem_id="skills-head")
     with gr.Column(visible=False) as body:
         with gr.Row():
-            layer = words(
-                gr.Slider,
-                label=Key("skills.layer"),
-                info=Key("skills.layer_help"),
-                minimum=0,
-                maximum=1,
-                step=1,
-                value=0,
-                elem_id="skills-layer",
-                scale=2,
-            )
-            order = words(
-                gr.Radio,
-                label=Key("skills.order"),
-                value=CLUSTERED,
-                elem_id="skills-order",
-                scale=1,
-                choices=[(Key("skills.clustered"), CLUSTERED), (Key("skills.alphabetical"), "alphabetical")],
-            )
+            layer, order = _build_controls(context)
         layer_name = gr.HTML(elem_id="skills-layer-name")
         heatmap = plot("skills-heatmap")
         below = gr.HTML(elem_id="skills-says")
@@ -67,15 +48,22 @@ def build(context: Context) -> None:
     outputs = [layer_name, heatmap, below]
     context.on_selection(draw_page, [head, body, layer, share_title, share_plot, near_title, near_plot])
     context.on_selection(draw_heatmap, outputs, [layer, order])
+    quiet = {"show_progress": "hidden", "trigger_mode": "always_last"}
     for trigger in (layer.change, order.input):
-        context.on(
-            trigger,
-            draw_heatmap,
-            [context.selection, layer, order],
-            outputs,
-            show_progress="hidden",
-            trigger_mode="always_last",
-        )
+        context.on(trigger, draw_heatmap, [context.selection, layer, order], outputs, **quiet)
+
+
+def _build_controls(context: Context) -> tuple[Any, Any]:
+    """-> layer slider (0 is the mean), order of the rows."""
+    words = context.words
+    label, hint = Key("skills.layer"), Key("skills.layer_help")
+    layer = words(
+        gr.Slider, label=label, info=hint, minimum=0, maximum=1, step=1, value=0, elem_id="skills-layer", scale=2
+    )
+    orders = [(Key("skills.clustered"), CLUSTERED), (Key("skills.alphabetical"), "alphabetical")]
+    label = Key("skills.order")
+    order = words(gr.Radio, label=label, value=CLUSTERED, choices=orders, elem_id="skills-order", scale=1)
+    return layer, order
 
 
 def draw_page(context: Context, selection: Selection) -> list[Any]:

@@ -19,7 +19,7 @@ from app.words import Key
 from core.errors import Problem, TaskloomError
 from core.tasks.domain import add_files
 from core.tasks.files import SUFFIXES
-from core.tasks.importing import check_roles, get_task, list_tasks, read_problems, remove_task, update_task
+from core.tasks.importing import check_roles, list_tasks, read_problems, remove_task, update_task
 from core.tasks.kinds import KINDS, METRICS
 from core.tasks.spec import TaskSpec
 from core.tasks.store import read_rows, task_dir
@@ -34,7 +34,6 @@ class Editor:
 
     def __init__(self, context: Context) -> None:
         words = context.words
-        self.hint = gr.HTML(elem_id="task-hint")
         with gr.Column(visible=False) as self.body:
             self.about = gr.HTML(elem_id="task-about")
             with gr.Row():
@@ -81,17 +80,7 @@ class Editor:
 
     @property
     def drawn(self) -> list[Any]:
-        return [
-            self.hint,
-            self.body,
-            self.about,
-            self.notes,
-            self.ask,
-            *self.fields,
-            self.rows,
-            self.sees,
-            self.save,
-        ]
+        return [self.body, self.about, self.notes, self.ask, *self.fields, self.rows, self.sees, self.save]
 
 
 def build(context: Context) -> None:
@@ -161,12 +150,12 @@ def draw_list(context: Context, selection: Selection) -> tuple[str, Any, list[An
             gr.update(visible=False),
             [],
         )
-    specs = list_tasks(project)
+    specs, current = list_tasks(project), find_task(context, selection)
     shown = [
         card(
             spec.task_id,
             spec.name,
-            active=spec.task_id == selection.task_id,
+            active=spec == current,
             meta=say(
                 language,
                 "tasks.card",
@@ -187,10 +176,7 @@ def draw_task(context: Context, selection: Selection) -> list[Any]:
     """The chosen task as it is saved; what was typed and not saved is forgotten."""
     language, spec = selection.language, find_task(context, selection)
     if spec is None:
-        project = context.project(selection)
-        some = bool(project and list_tasks(project))
-        hint = empty(say(language, "tasks.pick_title"), say(language, "tasks.pick_text")) if some else ""
-        return [hint, gr.update(visible=False), "", "", gr.update(visible=False), *[gr.skip()] * (len(EDITED) + 3)]
+        return [gr.update(visible=False), "", "", gr.update(visible=False), *[gr.skip()] * (len(EDITED) + 3)]
     source = say(
         language, "tasks.source", file=spec.source.file, format=spec.source.format, encoding=spec.source.encoding
     )
@@ -209,7 +195,6 @@ def draw_task(context: Context, selection: Selection) -> list[Any]:
     ]
     notes = read_problems(context.require_project(selection), spec.task_id)
     return [
-        "",
         gr.update(visible=True),
         about,
         notes_view(notes, language),
@@ -259,12 +244,10 @@ def drop_task(context: Context, selection: Selection) -> Selection:
 
 
 def find_task(context: Context, selection: Selection) -> TaskSpec | None:
-    """The chosen task of the open project."""
+    """The chosen task of the open project, its first one while none is chosen."""
     project = context.project(selection)
-    if project is None or not selection.task_id:
-        return None
-    known = {spec.task_id for spec in list_tasks(project)}
-    return get_task(project, selection.task_id) if selection.task_id in known else None
+    specs = list_tasks(project) if project else []
+    return next((spec for spec in specs if spec.task_id == selection.task_id), specs[0] if specs else None)
 
 
 def _edited(spec: TaskSpec, values: tuple[Any, ...]) -> TaskSpec:

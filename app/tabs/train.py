@@ -60,7 +60,7 @@ class RunPanel:
 
     @property
     def drawn(self) -> list[Any]:
-        return [self.seen, self.curves, self.progress, self.about, self.plot, *self.buttons]
+        return [self.seen, self.curves, self.progress, self.about, self.plot, *self.buttons, self.fold]
 
     @property
     def buttons(self) -> list[Any]:
@@ -166,7 +166,7 @@ def draw_run(context: Context, selection: Selection, curves: Curves) -> list[Any
         seen,
         curves,
         progress_panel(run["name"], status, language),
-        *_loss(curves, language),
+        *_loss(curves, status.total_steps, language),
         *buttons_for(status),
     ]
 
@@ -182,7 +182,7 @@ def poll_run(context: Context, selection: Selection, seen: tuple[Any, ...], curv
     if stamp == seen:
         return gr.skip()
     grown = curves.take(folder.read_events(curves.cursor))
-    loss = _loss(curves, language) if grown else (gr.skip(), gr.skip())
+    loss = _loss(curves, status.total_steps, language) if grown else (gr.skip(), gr.skip())
     ended = bool(seen) and seen[0] != status.state
     panel = progress_panel(folder.read_run()["name"], status, language)
     return [stamp, curves, panel, *loss, *buttons_for(status), selection.touched() if ended else gr.skip()]
@@ -202,19 +202,19 @@ def draw_runs(context: Context, selection: Selection) -> tuple[Any, ...]:
 
 
 def buttons_for(status: RunStatus | None) -> list[Any]:
-    """Stop, Cancel, Resume, Delete: only what makes sense in a state can be pressed."""
+    """Stop, Cancel, Resume, Delete, and the log: only what makes sense in a state is there."""
     live = status is not None and status.is_live and status.state != "stopping"
     interrupted = status is not None and status.state == "interrupted"
     over = status is not None and not status.is_live
-    return [gr.update(visible=v) for v in (live, live or interrupted, interrupted, over)]
+    return [gr.update(visible=v) for v in (live, live or interrupted, interrupted, over, status is not None)]
 
 
-def _loss(curves: Curves, language: str) -> tuple[str, str]:
+def _loss(curves: Curves, last_step: int, language: str) -> tuple[str, str]:
     """Heading with an explanation, and the figure; nothing before the first point."""
     if not any(curves.practice.values()) and not any(curves.checks.values()):
         return "", ""
     about = part(say(language, "train.loss_title")) + note(say(language, "train.loss_note"))
-    return about, to_json(loss_panels(curves.practice, curves.checks, curves.stage2_start, language))
+    return about, to_json(loss_panels(curves, last_step, language))
 
 
 def _stamp(folder: RunFolder, status: RunStatus) -> tuple[Any, ...]:

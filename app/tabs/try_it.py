@@ -28,51 +28,30 @@ TITLE = "tab.try_it"
 MOST_COLUMNS = 8  # input columns that get a field of their own
 MOST_EXAMPLES = 500  # of the exam, to draw one from
 REDRAW_S = 0.1
+BUTTONS = (("ask", "primary"), ("stop", "secondary"), ("example", "secondary"), ("clear", "secondary"))
 SIDES = {"both": ("tuned", "base"), "tuned": ("tuned",), "base": ("base",)}
 
 
 def build(context: Context) -> None:
     """Fields of the chosen task above, answers below, newest first."""
-    words = context.words
     asked = gr.State([])
     head = gr.HTML(elem_id="try-head")
     with gr.Column(visible=False) as body:
         with gr.Row():
-            task = words(gr.Dropdown, label=Key("try.task"), choices=[], elem_id="try-task", scale=2, min_width=200)
-            side = words(
-                gr.Radio,
-                label=Key("try.side"),
-                value="both",
-                elem_id="try-side",
-                scale=2,
-                min_width=260,
-                choices=[(Key("try.both"), "both"), (Key("try.tuned"), "tuned"), (Key("try.base"), "base")],
-            )
+            task, side = _build_choices(context)
         fields = [
             gr.Textbox(lines=3, max_lines=12, visible=i == 0, elem_id=f"try-input-{i}", elem_classes="try-input")
             for i in range(MOST_COLUMNS)
         ]
         with gr.Row():
-            send = words(gr.Button, Key("try.ask"), variant="primary", elem_id="try-ask", min_width=120)
-            halt = words(gr.Button, Key("try.stop"), elem_id="try-stop", min_width=100)
-            example = words(gr.Button, Key("try.example"), elem_id="try-example", min_width=180)
-            clear = words(gr.Button, Key("try.clear"), elem_id="try-clear", min_width=100)
-        with words(gr.Accordion, label=Key("try.settings"), open=False), gr.Row():
-            temperature = words(
-                gr.Slider,
-                label=Key("try.temperature"),
-                info=Key("try.temperature_help"),
-                minimum=0,
-                maximum=1.5,
-                step=0.1,
-                value=0,
+            send, halt, example, clear = (
+                context.words(gr.Button, Key(f"try.{name}"), variant=look, elem_id=f"try-{name}", min_width=110)
+                for name, look in BUTTONS
             )
-            longest = words(
-                gr.Number, label=Key("try.longest"), info=Key("try.longest_help"), precision=0, value=None
-            )
-            seed = words(gr.Number, label=Key("try.seed"), info=Key("try.seed_help"), precision=0, value=0)
+        with context.words(gr.Accordion, label=Key("try.settings"), open=False), gr.Row():
+            settings = _build_settings(context)
     answers = gr.HTML(elem_id="try-answers")
-    inputs = [context.selection, asked, task, side, temperature, longest, seed, *fields]
+    inputs = [context.selection, asked, task, side, *settings, *fields]
     asking = [
         context.on(trigger, answer, inputs, [answers, asked], show_progress="hidden", concurrency_limit=4)
         for trigger in (send.click, fields[0].submit)
@@ -82,6 +61,31 @@ def build(context: Context) -> None:
     context.on(example.click, fill_example, [context.selection, task], fields)
     context.on(task.change, show_fields, [context.selection, task], fields, show_progress="hidden")
     context.on_selection(draw, [head, body, task, answers, asked, *fields], [task, asked])
+
+
+def _build_choices(context: Context) -> tuple[Any, Any]:
+    """-> the task to ask as, who answers."""
+    words = context.words
+    task = words(gr.Dropdown, label=Key("try.task"), choices=[], elem_id="try-task", scale=2, min_width=200)
+    sides = [(Key(f"try.{name}"), name) for name in SIDES]
+    side = words(
+        gr.Radio, label=Key("try.side"), value="both", choices=sides, elem_id="try-side", scale=2, min_width=260
+    )
+    return task, side
+
+
+def _build_settings(context: Context) -> list[Any]:
+    """-> temperature, longest answer, seed."""
+    words = context.words
+    said = {
+        name: {"label": Key(f"try.{name}"), "info": Key(f"try.{name}_help")}
+        for name in ("temperature", "longest", "seed")
+    }
+    return [
+        words(gr.Slider, minimum=0, maximum=1.5, step=0.1, value=0, **said["temperature"]),
+        words(gr.Number, precision=0, value=None, **said["longest"]),
+        words(gr.Number, precision=0, value=0, **said["seed"]),
+    ]
 
 
 def draw(context: Context, selection: Selection, task: str | None, asked: list[Exchange]) -> list[Any]:

@@ -54,8 +54,6 @@ TEXTS: dict[str, str] = {
     "tasks.none_text": "Drop one or more files above. NAME.train.csv and NAME.test.csv together make one task with its own final exam.",
     "tasks.added": "Added: {names}.",
     "tasks.card": "{kind} · {train} practice, {check} check, {exam} exam rows · {metric}",
-    "tasks.pick_title": "Choose a task",
-    "tasks.pick_text": "Click a task on the left to see its rows, change its columns or its wording.",
     "tasks.inputs": "The model reads (input columns)",
     "tasks.targets": "The model must answer (answer column)",
     "tasks.targets_help": "The learned part. Several columns are joined.",

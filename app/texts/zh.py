@@ -50,8 +50,6 @@ TEXTS: dict[str, str] = {
     "tasks.none_text": "请在上面放入一个或多个文件。NAME.train.csv 和 NAME.test.csv 会合成一个自带终考集的任务。",
     "tasks.added": "已加入：{names}。",
     "tasks.card": "{kind} · 练习 {train} 行，检查 {check} 行，终考 {exam} 行 · {metric}",
-    "tasks.pick_title": "请选择一个任务",
-    "tasks.pick_text": "点击左侧的任务，查看它的数据、修改列或措辞。",
     "tasks.inputs": "模型读什么（输入列）",
     "tasks.targets": "模型要答什么（答案列）",
     "tasks.targets_help": "这是要学的部分。多列会连在一起。",
