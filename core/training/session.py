@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+from transformers.utils.logging import disable_progress_bar
 
 from core.errors import TaskloomError
 from core.evaluation.exam import Examiner, ExamSettings
@@ -72,6 +73,7 @@ def train_run(paths: RunPaths, config: RunConfig, journal: Journal, shard: Shard
 
 def prepare(paths: RunPaths, config: RunConfig, journal: Journal, shard: Shard) -> Prepared:
     """Loads model and tasks and turns the tasks into tokens."""
+    disable_progress_bar()
     choice = choose_device(config)
     device = apply_device(choice)
     dataset = load_saved_dataset(paths.data_dir)

@@ -226,8 +226,9 @@ def run_stage(work: RunWork, number: int, state: TrainingState, resumed: Checkpo
     watch.trainer = StageTrainer(work.model, work.config, arguments, parts, [watch])
     if state.step == 0:
         watch.check(0)
-    work.model.train()
-    watch.trainer.train()
+    if steps:
+        work.model.train()
+        watch.trainer.train()
     watch.keep_best()
     watch.save(stage.steps, done=True)
     return watch
