@@ -1,4 +1,4 @@
-"""The only place where text becomes tensors: chat format, loss on answer tokens only, padding, length-bucketed batches.
+"""The only place where text becomes tensors: chat format, loss on answer tokens, padding, length-bucketed batches.
 
 Training and generation build the prompt with the same function, so they cannot differ.
 Shapes: B examples of a batch, N tokens (padded to a multiple of 8).
@@ -27,9 +27,9 @@ Message = dict[str, str]
 
 @dataclass(frozen=True)
 class Encoded:
-    """Token ids of one example. Decoder: prompt + answer, labels aligned with them. Encoder-decoder: prompt; answer.
+    """Token ids of one example. Decoder: prompt + answer with aligned labels. Encoder-decoder: prompt; answer.
 
-    `num_cut` prompt tokens were taken from the middle, `num_answer_cut` answer tokens from the end, to fit the limit.
+    To fit the limit, `num_cut` prompt tokens left the middle, `num_answer_cut` answer tokens the end.
     """
 
     input_ids: list[int]
@@ -53,10 +53,7 @@ def encode_prompt(
         prompt: one user turn, or a list of {"role", "content"} messages that ends with the user's.
         max_tokens: limit of the whole sequence; `reserve` of it is kept free for the answer.
     """
-    messages = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else [dict(m) for m in prompt]
-    if system:
-        messages.insert(0, {"role": "system", "content": system})
-    ids = _prompt_ids(tokenizer, messages, architecture)
+    ids = _prompt_ids(tokenizer, as_messages(prompt, system), architecture)
     limit = max_tokens if architecture == "encoder_decoder" else max_tokens - reserve
     kept, num_cut = cut_middle(ids, max(limit, min(MIN_PROMPT_TOKENS, max_tokens)))
     return Encoded(kept, num_cut=num_cut)
@@ -75,11 +72,16 @@ def encode_example(
         prompt = encode_prompt(tokenizer, example.prompt, architecture, max_tokens, system)
         kept = answer[:max_tokens]
         return Encoded(prompt.input_ids, kept, prompt.num_cut, len(answer) - len(kept), task_id)
-    room = max_tokens - min(MIN_PROMPT_TOKENS, max_tokens // 2)
-    kept = answer[:room]
-    prompt = encode_prompt(tokenizer, example.prompt, architecture, max_tokens, system, reserve=len(kept))
-    labels = [IGNORED] * len(prompt.input_ids) + kept
-    return Encoded(prompt.input_ids + kept, labels, prompt.num_cut, len(answer) - len(kept), task_id)
+    ids = _prompt_ids(tokenizer, as_messages(example.prompt, system), architecture)
+    kept = answer[: max_tokens - min(len(ids), MIN_PROMPT_TOKENS, max_tokens // 2)]
+    front, num_cut = cut_middle(ids, max_tokens - len(kept))
+    labels = [IGNORED] * len(front) + kept
+    return Encoded(front + kept, labels, num_cut, len(answer) - len(kept), task_id)
+
+
+def as_messages(prompt: str | Sequence[Message], system: str = "") -> list[Message]:
+    messages = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else [dict(m) for m in prompt]
+    return [{"role": "system", "content": system}, *messages] if system else messages
 
 
 def encode_task(
@@ -130,7 +132,7 @@ def _chat_text(tokenizer: Any, messages: list[Message]) -> str:
 
 
 def _defused(tokenizer: Any, text: str) -> str:
-    """Turn marks typed by a user are text, not marks: a blank inside keeps the tokenizer from taking them for one."""
+    """Turn marks typed by a user are text: a blank inside keeps the tokenizer from taking them for marks."""
     for mark in tokenizer.all_special_tokens:
         if len(mark) > 2 and mark in text:
             text = text.replace(mark, f"{mark[0]} {mark[1:]}")

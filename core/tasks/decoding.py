@@ -1,7 +1,7 @@
 """From bytes to lines of text: gzip, size caps, and which encoding a file is in.
 
 Order: byte-order mark, UTF-16 without one, strict UTF-8, UTF-8 with a few broken bytes, East Asian encodings told
-apart by how common their characters are, charset-normalizer, Windows-1252. What comes after strict UTF-8 is a guess.
+apart by how common their characters are, charset-normalizer, Windows-1252. After strict UTF-8 it is a guess.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from core.tasks.table import ProblemLog
 CHUNK = 1 << 20
 SAMPLE_BYTES = 1 << 18
 _ASCII = bytes(range(128))
+# What text files hold: everything but the control characters (tab, line ends, escape and Ctrl-Z are common).
+_TEXT_BYTES = bytes(b for b in range(256) if b >= 32 or b in b"\t\n\r\x0b\x0c\x1a\x1b\x01")
 GZIP_MAGIC = b"\x1f\x8b"
 _BOMS = (
     (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"), (codecs.BOM_UTF8, "utf-8-sig"),
@@ -99,7 +101,7 @@ def detect_encoding(source: Source, wanted: str | None = None) -> Source:
         wide = _guess_wide(head)
         if wide:
             return replace(source, encoding=wide, repair=True)
-        if head.count(0) * 20 > len(head):
+        if len(head.translate(None, _TEXT_BYTES)) * 20 > len(head):
             raise TaskFileError("file.binary", file=source.name)
         scan = _scan_utf8(head, stream)
     if not scan.broken:

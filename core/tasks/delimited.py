@@ -25,6 +25,8 @@ MAX_RECOVERIES = 50
 # The cap that csv itself enforces is one for the whole process; ours sets it once, above any usable cell.
 csv.field_size_limit(2 * MAX_CELL_CHARS)
 _BY_FORMAT = {"csv": ",;\t|", "tsv": "\t,;|", "txt": "\t,;|^~\x01"}
+_MIN_EVENNESS = 0.5
+_OPEN_QUOTE, _STRAY_QUOTE = 0.02, 0.4  # how much a fault speaks against reading quotes as quotes
 _MODES = ((True, False), (True, True), (False, False))  # (quoted, blanks after the delimiter skipped)
 
 Record = tuple[int, list[str]]
@@ -77,9 +79,10 @@ def read_delimited(source: Source, format_name: str, options: ReadOptions, log: 
 def _columns(first: list[Record], has_header: bool, options: ReadOptions, log: ProblemLog) -> tuple[str, ...]:
     if has_header:
         cells = first[0][1]
-        width = Counter(len(c) for _, c in first[1:]).most_common(1)
+        widths = Counter(len(c) for _, c in first[1:]).most_common(1)
         # A trailing delimiter in the body, or a header shorter than its rows, leaves columns without a name.
-        extra = max(0, width[0][0] - len(cells)) if width else 0
+        usual = widths[0][0] if widths and widths[0][1] * 2 > len(first) - 1 else 0
+        extra = max(0, usual - len(cells))
         return clean_columns(cells + [""] * extra, log)
     width_all = Counter(len(c) for _, c in first).most_common(1)[0][0]
     if len(options.column_names) == width_all:
@@ -216,23 +219,27 @@ def sniff_dialect(sample: list[str], delimiters: str, delimiter: str | None = No
             if score > best_score + 0.02:
                 best, best_score = dialect, score
     # One delimiter in a few lines of running text does not make columns.
-    if best_score < 0.6 and delimiter is None:
-        return Dialect(delimiters[0], quoted=_evenness(sample, Dialect(delimiters[0])) >= 0)
+    if best_score < _MIN_EVENNESS and delimiter is None:
+        return Dialect(delimiters[0], quoted=_quote_fault(sample, Dialect(delimiters[0])) != "stray")
     return best
 
 
 def _evenness(sample: list[str], dialect: Dialect) -> float:
-    """Share of records with the commonest number of cells (more than one); -1 when quotes do not parse."""
-    widths: list[int] = []
-    try:
-        for cells in dialect.reader(sample, strict=True):
-            if cells:
-                widths.append(len(cells))
-    except csv.Error as error:
-        # The sample may end inside a quoted cell; only an earlier error speaks against the dialect.
-        if "unexpected end" not in str(error) or len(widths) * 2 < len(sample):
-            return -1.0
+    """Share of records with the commonest number of cells (more than one), less where quotes do not parse."""
+    fault = _quote_fault(sample, dialect) if dialect.quoted else ""
+    widths = [len(cells) for _, cells in _records(sample, dialect, ProblemLog("sample")) if cells]
     if not widths:
         return -1.0
     width, count = Counter(widths).most_common(1)[0]
-    return count / len(widths) if width > 1 else 0.3 * count / len(widths)
+    share = count / len(widths) if width > 1 else 0.3 * count / len(widths)
+    return share - {"": 0.0, "open": _OPEN_QUOTE, "stray": _STRAY_QUOTE}[fault]
+
+
+def _quote_fault(sample: list[str], dialect: Dialect) -> str:
+    """'open': a quote is never closed (the sample may end inside a cell); 'stray': text follows a closing quote."""
+    try:
+        for _ in dialect.reader(sample, strict=True):
+            pass
+    except csv.Error as error:
+        return "open" if "unexpected end" in str(error) else "stray"
+    return ""

@@ -67,9 +67,10 @@ def _num_rows(path: Path, table: Table) -> int:
     if table.format in ("xlsx", "json"):
         return len(table.rows)
     with open_bytes(Source(path, table.name, table.name.lower().endswith(".gz"))) as stream:
-        breaks = 0
+        breaks, last = 0, b"\n"
         while chunk := stream.read(CHUNK):
             breaks += chunk.count(b"\n")
+            last = chunk[-1:]
     # Rows before the cut may span several lines; the rest is scaled alike.
-    per_row = max(1.0, table.lines[-1] / len(table.rows))
-    return max(len(table.rows), int((breaks + 1) / per_row) - int(table.has_header))
+    per_row = max(1.0, (table.lines[-1] - table.lines[0] + 1) / len(table.rows))
+    return max(len(table.rows), round((breaks + (last != b"\n")) / per_row) - int(table.has_header))

@@ -8,13 +8,12 @@ from core.errors import TaskFileError
 from core.tasks.kinds import guess_kind, guess_metric
 from core.tasks.profile import ColumnProfile, profile_columns
 from core.tasks.table import Table
-from core.tasks.words import ASKING_WORDS, INPUT_WORDS, TARGET_WORDS
+from core.tasks.words import ASKING_WORDS, ATTRIBUTE_WORDS, INPUT_WORDS, TARGET_WORDS
 
 _LAST_COLUMN = 3.0
 _REPEATED = 2.5
 _LONG_TEXT = -1.5
 _QUESTION_LAST = 6.0
-_QUALIFIED = ("answer", "target", "label", "output")
 _PAIRS: tuple[set[str], ...] = (
     {"intent", "slots"}, {"intent", "slot"}, {"intent", "entities"}, {"intents", "slots"}, {"意图", "槽位"},
 )
@@ -65,7 +64,8 @@ def require_columns(table: Table, names: tuple[str, ...]) -> None:
 def _guess_targets(
     profiles: list[ColumnProfile], table: Table, reasons: list[tuple[str, dict[str, str]]]
 ) -> tuple[str, ...]:
-    usable = [p for p in profiles if p.filled >= 0.5 and not p.is_constant]
+    filled = [p for p in profiles if p.filled >= 0.5]
+    usable = [p for p in filled if not p.is_constant] or filled
     candidates = [
         p for p in usable if not _is_identifier(p) and not p.is_side and not _tells_of_another(p, profiles)
     ] or usable
@@ -117,14 +117,14 @@ def target_score(p: ColumnProfile, is_last: bool) -> float:
 def target_word_score(p: ColumnProfile) -> float:
     """Best target word of the name; a qualified one (answer_type, answer_from) speaks of the answer, not as it."""
     best = max((TARGET_WORDS.get(w, 0.0) for w in p.words), default=0.0)
-    if len(p.words) > 1 and p.words[0] in _QUALIFIED and p.words[-1] not in TARGET_WORDS:
-        return best - 4.0
-    if p.words[-2:] == ("answer", "type") or p.words[:1] == ("long",):
-        return best - 3.0
-    return best
+    if len(p.words) > 1 and p.words[-1] in ATTRIBUTE_WORDS and p.words[0] in TARGET_WORDS:
+        return best - 6.0
+    return best - 3.0 if p.words[:1] == ("long",) else best
 
 
 def input_word_score(p: ColumnProfile) -> float:
+    if len(p.words) > 1 and TARGET_WORDS.get(p.words[0], 0.0) >= 4:  # answers.text is the answer
+        return 0.0
     return max((INPUT_WORDS.get(w, 0.0) for w in p.words), default=0.0)
 
 

@@ -17,10 +17,15 @@ _LISTED_LABELS = 8
 
 
 def default_template(inputs: Sequence[str]) -> str:
-    """One input stands alone below the instruction; several stand under their titles."""
-    if len(inputs) == 1:
-        return f"{{{INSTRUCTION}}}\n\n{{{inputs[0]}}}"
-    return f"{{{INSTRUCTION}}}\n\n" + "\n".join(f"{pretty_title(name)}: {{{name}}}" for name in inputs)
+    """One input stands alone below the instruction; several stand under their titles.
+
+    A column that is itself called instruction (as in Alpaca files) takes the instruction's place.
+    """
+    named = [name for name in inputs if name != INSTRUCTION]
+    if len(named) == 1:
+        return f"{{{INSTRUCTION}}}\n\n{{{named[0]}}}"
+    body = "\n".join(f"{pretty_title(name)}: {{{name}}}" for name in named)
+    return f"{{{INSTRUCTION}}}\n\n{body}".strip()
 
 
 def render_template(template: str, row: Mapping[str, Any], instruction: str = "") -> str:
@@ -53,7 +58,8 @@ def check_template(template: str, columns: Sequence[str], targets: Sequence[str]
             problems.append(Problem("template", "template.no_column", {"column": name, "known": known}))
         elif name in targets:
             problems.append(Problem("template", "template.shows_answer", {"column": name}))
-    if not any(name in columns for name in names):
+    own = INSTRUCTION in columns and f"{{{INSTRUCTION}}}" in template
+    if not own and not any(name in columns for name in names):
         problems.append(Problem("template", "template.no_input", {"known": known}))
     return problems
 

@@ -40,6 +40,10 @@ SIDE_WORDS = frozenset((
     "source", "split", "fold", "lang", "language", "dataset", "subset", "version", "licence", "license", "origin",
     "meta", "metadata", "weight", "confidence", "来源", "语言",
 ))
+ATTRIBUTE_WORDS = frozenset((  # behind another word: 'answer_type', 'answers.answer_start' tell of the answer
+    "type", "from", "start", "end", "offset", "offsets", "position", "positions", "scale", "unit", "id", "ids",
+    "idx", "index", "count", "length", "source", "confidence", "span", "spans", "probability", "prob",
+))
 ASKING_WORDS = frozenset(("question", "query", "问题", "問題"))
 SPLIT_WORDS = frozenset(("split", "fold", "set", "partition", "subset"))
 COMMON_COLUMN_WORDS = frozenset(w for w in (*TARGET_WORDS, *INPUT_WORDS, *ID_WORDS, *SIDE_WORDS) if len(w) > 1) - {

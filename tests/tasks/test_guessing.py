@@ -1,0 +1,155 @@
+"""Roles, kind and metric guessed for the real files without a hint, measured against their domain.json."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.tasks.files import read_table
+from core.tasks.kinds import KINDS, METRICS, kind_from_hint, metric_from_hint
+from core.tasks.roles import RoleGuess, guess_roles
+from core.tasks.table import ReadOptions, Table
+
+REQUIRED = 0.9
+
+
+def hints(shared_tasks: Path) -> list[tuple[Path, dict[str, Any]]]:
+    found = []
+    for path in sorted(shared_tasks.glob("*/domain.json")):
+        found += [(path.parent, task) for task in json.loads(path.read_text(encoding="utf-8"))["tasks"]]
+    return found
+
+
+def expected_columns(task: dict[str, Any], table: Table) -> tuple[set[str], set[str]]:
+    targets = [task["target"]] if isinstance(task["target"], str) else task["target"]
+    if table.has_header:
+        return set(task["inputs"]), set(targets)
+    order = task["columns"]  # a file without header: its columns are called by their number
+    number = {name: f"column_{order.index(name) + 1}" for name in order}
+    return {number[n] for n in task["inputs"]}, {number[n] for n in targets}
+
+
+def test_real_files_are_understood_without_hints(shared_tasks: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines, scores = [], {"target": 0, "inputs": 0, "kind": 0, "metric": 0, "encoding": 0, "rows": 0}
+    tasks = hints(shared_tasks)
+    for folder, task in tasks:
+        table = read_table(folder / task["train"])
+        guess = guess_roles(table)
+        inputs, targets = expected_columns(task, table)
+        right = {
+            "target": set(guess.targets) == targets,
+            "inputs": set(guess.inputs) == inputs,
+            "kind": guess.kind == kind_from_hint(task["kind"]),
+            "metric": guess.metric == metric_from_hint(task["metric"]),
+            "encoding": table.encoding == task["encoding"],
+            "rows": len(table.rows) == task["rows"]["train"],
+        }
+        for name, hit in right.items():
+            scores[name] += hit
+        marks = "  ".join(f"{name} {'yes' if hit else 'NO '}" for name, hit in right.items())
+        lines.append(f"{task['name']:28} {marks}  {', '.join(guess.inputs)} -> {', '.join(guess.targets)}")
+    with capsys.disabled():
+        print("\n" + "\n".join(lines))
+        print("  ".join(f"{name} {n}/{len(tasks)}" for name, n in scores.items()))
+    assert scores["target"] >= REQUIRED * len(tasks)
+    assert scores["kind"] >= REQUIRED * len(tasks)
+    assert scores["inputs"] >= REQUIRED * len(tasks)
+    assert scores["encoding"] == scores["rows"] == len(tasks)
+
+
+def guess_of(columns: dict[str, list[Any]]) -> RoleGuess:
+    rows = [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
+    table = Table("t.csv", "csv", "utf-8", tuple(columns), rows, list(range(2, len(rows) + 2)), [])
+    return guess_roles(table)
+
+
+PHRASES = [
+    "the lamp is bright",
+    "my card was lost",
+    "please call me back soon",
+    "what is the weather",
+    "play some jazz now",
+]
+TEXTS = [f"{PHRASES[i % 5]} number {chr(97 + i % 26)}{chr(97 + i // 26)}" for i in range(60)]
+
+
+@pytest.mark.parametrize(
+    ("columns", "inputs", "targets", "kind"),
+    [
+        ({"Label": ["x", "y", "z"] * 20, "Text": TEXTS}, ("Text",), ("Label",), "classification"),
+        (
+            {"id": list(map(str, range(60))), "说明": TEXTS, "意图": ["查询", "退款"] * 30},
+            ("说明",),
+            ("意图",),
+            "classification",
+        ),
+        ({"a": TEXTS, "b": ["red", "blue", "green"] * 20}, ("a",), ("b",), "classification"),
+        ({"text": TEXTS, "tags": [["p", "q"], ["q"], []] * 20}, ("text",), ("tags",), "multilabel"),
+        ({"text": TEXTS, "price": [f"{i * 7919 % 1000}.5" for i in range(60)]}, ("text",), ("price",), "number"),
+        (
+            {
+                "passage": TEXTS,
+                "question": [f"who {i}?" for i in range(60)],
+                "answer": [t.split()[-1] for t in TEXTS],
+            },
+            ("passage", "question"),
+            ("answer",),
+            "question_answering",
+        ),
+        (
+            {
+                "id": [f"q{i}" for i in range(60)],
+                "context": TEXTS,
+                "question": [f"who {i}?" for i in range(60)],
+                "answers.text": [[t.split()[-1]] for t in TEXTS],
+                "answers.answer_start": [[i] for i in range(60)],
+            },
+            ("context", "question"),
+            ("answers.text",),
+            "question_answering",
+        ),
+        (
+            {"instruction": TEXTS, "input": [""] * 30 + TEXTS[:30], "output": TEXTS[::-1]},
+            ("instruction", "input"),
+            ("output",),
+            "generation",
+        ),
+        (
+            {"sentence1": TEXTS, "sentence2": TEXTS[::-1], "idx": list(range(60)), "label": [0, 1, 2] * 20},
+            ("sentence1", "sentence2"),
+            ("label",),
+            "classification",
+        ),
+        ({"article": TEXTS, "highlights": [t[::-1] for t in TEXTS]}, ("article",), ("highlights",), "generation"),
+        (
+            {
+                "url": [f"http://x/{i}" for i in range(60)],
+                "review": TEXTS,
+                "stars": ["1", "5", "3"] * 20,
+                "split": ["a"] * 60,
+            },
+            ("review",),
+            ("stars",),
+            "classification",
+        ),
+    ],
+)
+def test_guesses_on_small_tables(
+    columns: dict[str, list[Any]], inputs: tuple[str, ...], targets: tuple[str, ...], kind: str
+) -> None:
+    guess = guess_of(columns)
+    assert (guess.inputs, guess.targets, guess.kind) == (inputs, targets, kind)
+    assert guess.kind in KINDS
+    assert guess.metric in METRICS
+    assert guess.reasons
+
+
+def test_given_columns_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("a,b,c\n" + "".join(f"{t},x{i % 3},y{i}\n" for i, t in enumerate(TEXTS)), encoding="utf-8")
+    table = read_table(path, ReadOptions())
+    guess = guess_roles(table, inputs=("b",), targets=("a",))
+    assert (guess.inputs, guess.targets) == (("b",), ("a",))
