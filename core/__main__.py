@@ -23,11 +23,23 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    """Parsed arguments. An optional positional argument (`args.late`) may also stand behind the options, which
+    argparse by itself takes for an unknown word."""
+    parser = build_parser()
+    args, left = parser.parse_known_args(arguments)
+    if len(left) == 1 and args.late and getattr(args, args.late) is None and not left[0].startswith("--"):
+        setattr(args, args.late, left.pop())
+    if left:
+        parser.error(f"unknown words: {' '.join(left)}")
+    return args
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command and returns the exit code."""
-    args = build_parser().parse_args(arguments)
+    args = parse(arguments)
     try:
-        report: Report = args.run(args)
+        report: Report = args.command(args)
         _print(report, args.json)
         return 0
     except TaskloomError as error:

@@ -15,6 +15,7 @@ def add_parser(verbs: Verbs) -> None:
     parser = add_verb(verbs, "ask", ask, "ask a trained run; the answer appears as it is written")
     parser.add_argument("run", help="run id, or a unique beginning of it")
     parser.add_argument("text", nargs="?", help="the input of the task (default: read from standard input)")
+    parser.set_defaults(late="text")
     parser.add_argument("--task", help="which task (may be left out when the run has one)")
     parser.add_argument("--input", action="append", default=[], metavar="COL=TEXT",
                         help="input by column, for tasks with several")
@@ -55,10 +56,12 @@ def require_task(folder: Any, name: str | None) -> str:
     names = [task["name"] for task in tasks]
     if name is None and len(names) == 1:
         return str(names[0])
+    if name is None:
+        raise RunError("command.which_task", known=", ".join(names))
     for task in tasks:
         if name in (task["name"], task["task_id"]):
             return str(task["name"])
-    raise RunError("insight.no_task", task=name or "", known=", ".join(names))
+    raise RunError("insight.no_task", task=name, known=", ".join(names))
 
 
 def _content(args: argparse.Namespace) -> str | dict[str, str]:

@@ -5,27 +5,79 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from core.commands.output import Report, Verbs, add_verb, table
+from core.commands.output import ProgressLine, Report, Verbs, add_verb, progress_bar, table
 from core.commands.runs import find_run
+from core.errors import RunError
 
 
 def add_parser(verbs: Verbs) -> None:
     parser = add_verb(verbs, "evaluate", evaluate, "scores of a run on the final exam, base against tuned")
     parser.add_argument("run", help="run id, or a unique beginning of it")
+    parser.add_argument("--again", action="store_true", help="sit the exam again, although there are results")
+    parser.add_argument("--rows", type=int, metavar="N", help="sit the exam on N rows a task (0: all)")
+    parser.add_argument("--no-base", action="store_true", help="leave the base model out of a new exam")
 
 
 def evaluate(args: argparse.Namespace) -> Report:
     from core.insight.results import describe_results, read_scores, scores_value
 
     folder = find_run(args)
+    if args.again or args.rows is not None or folder.read_results() is None or not read_scores(folder.path):
+        sit_exam(folder, args)
     scores = read_scores(folder.path)
     sentences = [sentence.text for sentence in describe_results(scores)]
     value = {"run_id": folder.run_id, "results": scores_value(scores), "sentences": sentences}
     return Report(value, "\n".join([score_text(scores), "", *sentences]))
 
 
+def sit_exam(folder: Any, args: argparse.Namespace) -> None:
+    """A new exam in this process, with the device held for it.
+
+    Raises:
+        RunError: the run has no trained adapter, is at work, or the device is taken.
+    """
+    from core.runs.lease import DeviceLease, lease_device
+    from core.runs.liveness import run_state
+
+    status = run_state(folder)
+    if status.is_live:
+        raise RunError("run.still_live", name=folder.run_id, state=status.state)
+    if not folder.adapter_dir.is_dir():
+        raise RunError("serving.no_adapter", run=folder.run_id)
+    from transformers.utils.logging import disable_progress_bar
+
+    from core.training.session import examine_again, with_exam  # torch
+
+    disable_progress_bar()  # the exam has a bar of its own
+
+    config = folder.read_config()
+    rows = config.exam_rows or None if args.rows is None else args.rows or None
+    line = ProgressLine(args.json)
+    with DeviceLease(folder.workspace_dir, lease_device(config.device), "evaluation", folder.run_id):
+        examine_again(folder, with_exam(config, rows, not args.no_base), ExamLine(line))
+    line.end()
+
+
+class ExamLine:
+    """The exam's journal on a terminal: a bar, no wishes (Ctrl-C ends the process)."""
+
+    def __init__(self, line: ProgressLine) -> None:
+        self._line = line
+
+    def event(self, kind: str, **fields: Any) -> None:
+        if kind == "exam" and fields.get("total"):
+            done, total = fields["done"], fields["total"]
+            self._line.show(progress_bar(done / total, f"exam, answer {done} of {total}"), done == total)
+
+    def progress(self, **changes: Any) -> None:
+        """The bar shows enough."""
+
+    def wish(self) -> str | None:
+        return None
+
+
 def score_text(scores: list[Any]) -> str:
-    """Scores as people read them: in points of 100, with the half-width of the 95 % interval."""
+    """Scores as people read them: in points of 100 with the 95 % interval; sure: it leaves out "no difference"."""
     rows = [
         [s.task, s.metric, s.tuned.n, _shown(s.base), _shown(s.tuned),
          None if s.change is None else f"{100 * s.change:+.1f}", "yes" if s.is_sure else "no"]

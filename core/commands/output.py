@@ -41,10 +41,10 @@ def common_options() -> argparse.ArgumentParser:
 
 
 def add_verb(verbs: Verbs, name: str, run: Command, help: str) -> argparse.ArgumentParser:
-    """A verb with the common options; `run` gets the parsed arguments."""
+    """A verb with the common options; `run` gets the parsed arguments (as `args.command`)."""
     parents = [common_options()]
     parser: argparse.ArgumentParser = verbs.add_parser(name, help=help, description=help, parents=parents)
-    parser.set_defaults(run=run)
+    parser.set_defaults(command=run, late=None)
     return parser
 
 
@@ -59,7 +59,8 @@ def table(rows: Iterable[Sequence[Any]], heads: Sequence[str]) -> str:
 
 def progress_bar(share: float, text: str) -> str:
     """[######------]  50 %  text"""
-    full = round(BAR_WIDTH * min(1.0, max(0.0, share)))
+    share = min(1.0, max(0.0, share))
+    full = round(BAR_WIDTH * share)
     return f"[{'#' * full}{'-' * (BAR_WIDTH - full)}] {100 * share:3.0f} %  {text}"
 
 

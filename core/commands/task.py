@@ -31,6 +31,7 @@ def add_parser(verbs: Verbs) -> None:
 def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("project")
     parser.add_argument("file", nargs="?", help="csv, tsv, jsonl, json, xlsx, parquet, or a gzip'd text file")
+    parser.set_defaults(late="file")
     parser.add_argument("--domain", metavar="FOLDER", help="a folder with a domain.json that describes its files")
     parser.add_argument("--test", metavar="FILE", help="rows of the final exam; else a share is held back")
     parser.add_argument("--name", help="name of the task (default: from the file name)")
@@ -58,7 +59,19 @@ def add(args: argparse.Namespace) -> Report:
         added = [add_task(project, _existing(args.file), _request(args))]
     else:
         raise SettingError("command.need_one")
-    return Report([task_value(spec) for spec in added], task_table(added))
+    return import_report(project, added)
+
+
+def import_report(project: Any, added: list[Any]) -> Report:
+    """The new tasks, and everything that was noticed about their rows: nothing is left out in silence."""
+    from core.tasks.store import read_problems
+
+    values, notes = [], []
+    for spec in added:
+        problems = read_problems(project, spec.task_id)
+        values.append({**task_value(spec), "problems": [problem.as_dict() for problem in problems]})
+        notes += [f"{spec.name}: {problem.message} {problem.hint}".rstrip() for problem in problems]
+    return Report(values, "\n".join([task_table(added), *([""] if notes else []), *notes]))
 
 
 def show_all(args: argparse.Namespace) -> Report:

@@ -98,7 +98,7 @@ def result_report(folder: Any) -> Report:
 def _follow(folder: Any, line: ProgressLine) -> Any:
     from core.runs.liveness import run_state
 
-    shown = ""
+    shown: str | None = ""
     while True:
         status = run_state(folder)
         if not status.is_live:

@@ -23,7 +23,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "command.only_file": ("{option} cannot be combined with --domain.", "Leave {option} out; the folder's domain.json says it."),
     "command.run_failed": ("The run {run} has failed: {detail}", "The log has the details: python -m core status {run} --log."),
     "command.run_ended": ("The run {run} ended in the state {state}.", "Start it again, or look at: python -m core status {run} --log."),
-    "command.no_value": ("There is no column {column!r} among the inputs of task {task}.", "Its inputs: {known}."),
+    "command.which_task": ("The run has several tasks.", "Say which one with --task: {known}."),
     "command.bad_pair": ("{text!r} is not of the form column=text.", "Write for example --input question='Who wrote it?'."),
     "says.task_uses": ("Task {task} uses {skills} most; its nearest task is {nearest}.", ""),
     "says.task_uses_alone": ("Task {task} uses {skills} most.", ""),

@@ -23,7 +23,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "command.only_file": ("{option} 不能和 --domain 一起用。", "请去掉 {option}，文件夹里的 domain.json 已经说明。"),
     "command.run_failed": ("训练 {run} 失败了：{detail}", "详情见日志：python -m core status {run} --log。"),
     "command.run_ended": ("训练 {run} 结束时的状态是 {state}。", "请重新开始，或查看：python -m core status {run} --log。"),
-    "command.no_value": ("任务 {task} 的输入里没有列 {column!r}。", "它的输入列：{known}。"),
+    "command.which_task": ("这次训练有好几个任务。", "请用 --task 指定：{known}。"),
     "command.bad_pair": ("{text!r} 不是“列=文本”的形式。", "例如：--input question='谁写的？'。"),
     "says.task_uses": ("任务 {task} 最常用 {skills}；与它最接近的任务是 {nearest}。", ""),
     "says.task_uses_alone": ("任务 {task} 最常用 {skills}。", ""),
