@@ -107,7 +107,8 @@ def test_system_and_several_turns(chat) -> None:
     ]
     ids = encode_prompt(chat, turns, "decoder", 256, system="Be kind.").input_ids
     assert chat.decode(ids) == (
-        "<|system|>\nBe kind.<|end|>\n<|user|>\na<|end|>\n<|assistant|>\nb<|end|>\n<|user|>\nc<|end|>\n<|assistant|>\n"
+        "<|system|>\nBe kind.<|end|>\n<|user|>\na<|end|>\n<|assistant|>\nb<|end|>\n"
+        "<|user|>\nc<|end|>\n<|assistant|>\n"
     )
     strict = build_tokenizer(chat=True)
     strict.chat_template = (
