@@ -36,9 +36,9 @@ def test_every_error_is_worded_in_chinese_with_the_same_values(room: str) -> Non
     assert set(english) == set(chinese)
     for key, wording in english.items():
         assert values_in(" ".join(wording)) == values_in(" ".join(chinese[key])), key
-        needed = 1 if key.startswith("says.") else 2  # a sentence about a table asks for no action
-        assert all(part.strip() for part in wording[:needed]), f"{key} lacks what happened or what to do"
-        assert all(part.strip() for part in chinese[key][:needed]), key
+        assert wording[0].strip(), f"{key} does not say what happened"
+        filled = [[bool(part.strip()) for part in words] for words in (wording, chinese[key])]
+        assert filled[0] == filled[1], f"{key} says what to do in one language only"
         assert any("一" <= c <= "鿿" for c in "".join(chinese[key])), f"{key} is not Chinese"
 
 
@@ -56,6 +56,8 @@ def test_no_error_key_is_used_without_wording() -> None:
                 continue
             key = node.args[place].value
             assert key in MESSAGES, f"{path.name}:{node.lineno} uses the key {key!r}, which is not worded"
+            if node.func.id != "Problem":  # statuses and sentences ask for no action, errors do
+                assert MESSAGES[key][1].strip(), f"{path.name}:{node.lineno}: {key!r} does not say what to do"
             given = {k.arg for k in node.keywords}
             if node.func.id != "Problem" and None not in given:
                 missing = values_in(" ".join(MESSAGES[key])) - given

@@ -1,0 +1,111 @@
+"""Exam tables and sentences from a hand-made run folder."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.errors import RunError
+from core.evaluation.results import build_results
+from core.files import write_json_atomic
+from core.insight.results import (
+    ANSWER_COLUMNS,
+    describe_results,
+    mean_scores,
+    read_answers,
+    read_scores,
+    score_frame,
+    scores_value,
+)
+from core.tasks.spec import TaskSpec
+
+
+def spec(name: str) -> TaskSpec:
+    return TaskSpec(f"t-{name}", name, ("text",), ("label",), "", "{text}", "accuracy", "classification")
+
+
+def answers(right_base: int, right_tuned: int, n: int) -> list[dict[str, Any]]:
+    """n answers, of which the first few are right by the base and the last few by the tuned model."""
+    return [
+        {"row": i, "line": i + 1, "prompt": f"Question {i}", "target": f"t{i}",
+         "base": f"t{i}" if i < right_base else "no", "tuned": f"t{i}" if i >= n - right_tuned else "no"}
+        for i in range(n)
+    ]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """Three tasks: clearly better, the same, and one that was examined without the base model."""
+    tables = {0: answers(5, 50, 60), 1: answers(10, 11, 20), 2: answers(0, 3, 4)}
+    for record in tables[2]:
+        del record["base"]
+    (tmp_path / "predictions").mkdir()
+    for index, rows in tables.items():
+        text = "".join(json.dumps(row) + "\n" for row in rows)
+        (tmp_path / "predictions" / f"{index}.jsonl").write_text(text, encoding="utf-8")
+    specs = (spec("mails"), spec("calls"), spec("notes"), spec("unseen"))
+    write_json_atomic(tmp_path / "results.json", build_results(specs, tmp_path / "predictions"))
+    tasks = [{"index": i, "task_id": s.task_id, "name": s.name, "metric": s.metric} for i, s in enumerate(specs)]
+    write_json_atomic(tmp_path / "run.json", {"run_id": "r", "tasks": tasks})
+    return tmp_path
+
+
+def test_scores_are_those_of_the_answers(run: Path) -> None:
+    scores = {s.task: s for s in read_scores(run)}
+    assert list(scores) == ["mails", "calls", "notes"]  # a task without answers has no score
+    assert scores["mails"].tuned.value == pytest.approx(50 / 60)
+    assert scores["mails"].base is not None
+    assert scores["mails"].change == pytest.approx(45 / 60)
+    assert scores["mails"].is_sure
+    assert not scores["calls"].is_sure
+    assert scores["notes"].change is None
+    frame = score_frame(list(scores.values()))
+    assert list(frame["task"]) == ["mails", "calls", "notes"]
+    assert math.isnan(frame["base"][2])
+    assert frame["tuned_low"][0] < frame["tuned"][0] < frame["tuned_high"][0]
+    assert mean_scores(list(scores.values()))[0] is None
+    assert scores_value(list(scores.values()))[1]["difference"]["n"] == 20
+    json.dumps(scores_value(list(scores.values())), allow_nan=False)
+
+
+def test_sentences_say_whether_the_difference_is_real(run: Path) -> None:
+    texts = [s.text for s in describe_results(read_scores(run))]
+    assert texts[0].startswith("On mails the tuned model scores 83.3 (accuracy), 75.0 points above")
+    assert "20 exam rows cannot tell them apart" in texts[1]
+    assert texts[2] == "On notes the tuned model scores 75.0 (accuracy) on 4 exam rows."
+    both = [s for s in read_scores(run) if s.base]
+    assert describe_results(both)[0].text.startswith("Averaged over 2 tasks the score went from")
+
+
+def test_answers_are_filtered_and_searched(run: Path) -> None:
+    everything = read_answers(run, "mails")
+    assert list(everything.columns) == ANSWER_COLUMNS
+    assert len(everything) == 60
+    wrong, fixed, broken = (read_answers(run, "mails", kind) for kind in ("wrong", "fixed", "broken"))
+    assert (len(wrong), len(fixed), len(broken)) == (10, 50, 5)
+    assert (wrong["tuned_score"] == 0).all()
+    assert set(fixed["row"]) == set(range(10, 60))
+    assert set(broken["row"]) == set(range(5))
+    assert list(read_answers(run, "mails", search="QUESTION 17")["row"]) == [17]
+    assert list(read_answers(run, "mails", search="(")["row"]) == []
+
+
+def test_without_the_base_model_nothing_counts_as_fixed(run: Path) -> None:
+    assert len(read_answers(run, "notes")) == 4
+    assert len(read_answers(run, "notes", "wrong")) == 1
+    assert len(read_answers(run, "notes", "fixed")) == 0
+
+
+def test_missing_results_are_worded(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="no exam results"):
+        read_scores(tmp_path / "other")
+    with pytest.raises(RunError, match="mails, calls, notes, unseen"):
+        read_answers(run, "nothing")
+    with pytest.raises(RunError, match="no exam answers for unseen"):
+        read_answers(run, "unseen")
+    with pytest.raises(RunError, match="all, wrong, fixed, broken"):
+        read_answers(run, "mails", "odd")
