@@ -24,6 +24,7 @@ from core.adapters.targets import Site, replace_module
 from core.errors import ModelError
 from core.settings import require_settings, settings_from_dict
 
+LoraFactors = dict[str, tuple[Tensor, Tensor]]
 ParameterGroups = dict[str, list[nn.Parameter]]
 
 
@@ -91,6 +92,65 @@ class Adapter(nn.Module):
         for parameters in self.parameter_groups(stage).values():
             for parameter in parameters:
                 parameter.requires_grad_(True)
+
+    @property
+    def depends_on_prompt(self) -> bool:
+        """Whether the weights of a call follow from its prompt; such a call cannot serve another prompt."""
+        return False
+
+    def add_task(self, like: int | None = None) -> int:
+        """Adds a row for one more task, a copy of task `like`'s or the mean of all; returns its task id. The
+        answers of the old tasks do not change by a bit."""
+        self.grow(like)
+        self.num_tasks += 1
+        self.set_stage(self.stage)
+        return self.num_tasks - 1
+
+    @abstractmethod
+    def grow(self, like: int | None) -> None:
+        """Makes the parameters of one more task."""
+
+    def train_only_task(self, task: int, with_private: bool = True) -> ParameterGroups:
+        """Freezes all skills and returns what a new task trains: its row, and its private skills if wished.
+
+        The row shares a tensor with the old ones, whose gradients are zero in batches of the new task alone: give
+        it a fresh optimizer without weight decay, and the old rows stay bit-equal.
+
+        Raises:
+            ModelError: the method has nothing of the task's own.
+        """
+        groups = self.new_task_groups(task, with_private)
+        if not any(groups.values()):
+            raise ModelError("adapter.nothing_own", method=self.method)
+        self.requires_grad_(False)
+        for parameters in groups.values():
+            for parameter in parameters:
+                parameter.requires_grad_(True)
+        return groups
+
+    def new_task_groups(self, task: int, with_private: bool) -> ParameterGroups:
+        """The parameters of one task's own."""
+        return {"skills": [], "allocation": []}
+
+    def lora_factors(self, task: int) -> LoraFactors:
+        """Layer name -> (A [K, i], B [o, K]) so that the task's layer is x W0^T + x A^T B^T.
+
+        Raises:
+            ModelError: the method cannot become one LoRA.
+        """
+        raise ModelError("adapter.no_lora", method=METHODS.get(self.method).title)
+
+    def merged_weight(self, name: str, weight: Tensor, task: int) -> Tensor:
+        """The weight [o, i] of an adapted layer as one task sees it.
+
+        Raises:
+            ModelError: the method cannot be merged into the base model's weights.
+        """
+        down, up = self.lora_factors(task)[name]
+        return weight + (up.float() @ down.float()).to(weight.dtype)
+
+    def merged_bias(self, name: str, bias: Tensor, task: int) -> Tensor:
+        return bias
 
     def num_parameters(self) -> int:
         return sum(p.numel() for p in self.parameters())

@@ -25,7 +25,7 @@ class Call:
 
     task_ids [b] long, on the model's device; rows: the distinct tasks, ascending; slots [b]: position of each
     example's task in rows. `state` is what the adapter prepared once for the call, `shared` what the layers of one
-    input hand to each other.
+    input hand to each other. prompt_mask [b, n]: the tokens of the question, for methods that read it.
     """
 
     task_ids: Tensor
@@ -35,6 +35,7 @@ class Call:
     disabled: bool = False
     state: Any = None
     shared: dict[Any, Any] = field(default_factory=dict)
+    prompt_mask: Tensor | None = None
 
     def repeats(self, num_rows: int) -> int:
         """How many rows a layer sees for each example: 1, or the beams times return sequences of a generation."""

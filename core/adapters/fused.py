@@ -30,7 +30,7 @@ WIDEST_STACK = 64
 @dataclass(eq=False)
 class Fused:
     """A group's factors ready for the products: down [G*K, i] or [m, G*K, i], up [K, o_k] or [m, K, o_k], scale
-    [b, G*K] or None, rows [b] (which set of batched factors) or None when stacked.
+    [b, G*K] (or [b, n, G*K], by token) or None, rows [b] (which set of batched factors) or None when stacked.
     """
 
     down: Tensor
@@ -107,7 +107,10 @@ def run_fused(x: Tensor, fused: Fused, linears: list[nn.Module]) -> list[Tensor]
     if fused.rows is not None:
         down = down.index_select(0, fused.rows)
         up = [u.index_select(0, fused.rows) for u in up]
-    return list(_GroupLinear.apply(x, down, fused.scale, *weights, *biases, *up))
+    scale = fused.scale
+    if scale is not None and scale.dim() == 2:
+        scale = scale[:, None]
+    return list(_GroupLinear.apply(x, down, scale, *weights, *biases, *up))
 
 
 def fits(x: Tensor, fused: Fused, linears: list[nn.Module]) -> bool:
@@ -125,7 +128,7 @@ class _GroupLinear(torch.autograd.Function):
         count = len(tensors) // 3
         weights, biases, up = tensors[:count], tensors[count : 2 * count], tensors[2 * count :]
         hidden = _times_transposed(x, down)
-        scaled = hidden if scale is None else hidden * scale[:, None]
+        scaled = hidden if scale is None else hidden * scale
         outputs = []
         for k, part in enumerate(scaled.chunk(count, 2)):
             base = F.linear(x, weights[k], biases[k])  # type: ignore[arg-type]
@@ -140,7 +143,7 @@ class _GroupLinear(torch.autograd.Function):
         count = len(grads)
         weights, up = rest[:count], rest[count:]
         wants_up = ctx.needs_input_grad[3 + 2 * count :]
-        scaled = (hidden if scale is None else hidden * scale[:, None]).chunk(count, 2)
+        scaled = (hidden if scale is None else hidden * scale).chunk(count, 2)
         dscaled = torch.zeros_like(hidden) if any(g is None for g in grads) else torch.empty_like(hidden)
         dx: Tensor | None = None
         dup: list[Tensor | None] = [None] * count
@@ -152,12 +155,18 @@ class _GroupLinear(torch.autograd.Function):
                 dup[k] = _outer(scaled[k], grad, up[k])
             if ctx.needs_input_grad[0]:
                 dx = grad @ weights[k] if dx is None else _add_product(dx, grad, weights[k])
-        dscale = (dscaled * hidden).sum(1) if scale is not None and ctx.needs_input_grad[2] else None
-        dhidden = dscaled if scale is None else dscaled.mul_(scale[:, None])
+        dscale = _scale_gradient(dscaled, hidden, scale) if ctx.needs_input_grad[2] else None
+        dhidden = dscaled if scale is None else dscaled.mul_(scale)
         ddown = _outer(dhidden, x, down) if ctx.needs_input_grad[1] else None
         if ctx.needs_input_grad[0] and dx is not None:
             dx = _add_product(dx, dhidden, down)
         return (dx, ddown, dscale, *[None] * (2 * count), *dup)
+
+
+def _scale_gradient(dscaled: Tensor, hidden: Tensor, scale: Tensor) -> Tensor:
+    """scale is [R, 1, G*K], one for all tokens of a row, or [R, n, G*K]."""
+    product = dscaled * hidden
+    return product.sum(1, keepdim=True) if scale.shape[1] == 1 else product
 
 
 def _times_transposed(x: Tensor, factor: Tensor) -> Tensor:

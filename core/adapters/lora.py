@@ -12,12 +12,13 @@ Parameters: r * sum over layers (i + o).
 from __future__ import annotations
 
 import numpy as np
+import torch
 from peft import LoraConfig as PeftLoraConfig
 from peft.tuners.lora import Linear as PeftLinear
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
-from core.adapters.base import LinearAdapter, ParameterGroups, Skill
+from core.adapters.base import LinearAdapter, LoraFactors, ParameterGroups, Skill
 from core.adapters.configs import LoraConfig
 from core.adapters.context import Call
 from core.adapters.targets import find_sites
@@ -57,6 +58,17 @@ class LoraAdapter(LinearAdapter):
 
     def parameter_groups(self, stage: int) -> ParameterGroups:
         return {"skills": [*self.downs, *self.ups], "allocation": []}
+
+    def grow(self, like: int | None) -> None:
+        """A new task uses the shared adapter as it is."""
+
+    @torch.no_grad()
+    def lora_factors(self, task: int) -> LoraFactors:
+        scale = self.alpha / self.config.rank
+        return {
+            site.name: (down.detach(), up.detach() * scale)
+            for site, down, up in zip(self.sites, self.downs, self.ups, strict=True)
+        }
 
     def skills(self) -> list[Skill]:
         return [Skill(NAME, "common")]

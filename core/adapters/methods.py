@@ -7,7 +7,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from core.adapters.configs import AdapterConfig, CPolyConfig, LoraConfig
+from core.adapters.configs import (
+    AdapterConfig,
+    CPolyConfig,
+    IA3Config,
+    LoraConfig,
+    MHRConfig,
+    MoeLoraConfig,
+    MTAConfig,
+    PolyConfig,
+    PrivateLoraConfig,
+)
 from core.registry import Registry
 
 
@@ -46,4 +56,25 @@ register(
     "cpoly", "C-Poly", CPolyConfig, JOINT_THEN_ALLOCATION,
     "Common skills shared by all tasks, private skills of each task",
 )
+register(
+    "mta", "Mixture of Task Adapters", MTAConfig, ("skills and allocation", "shared skills and gate"),
+    "Feed-forward adapters mixed by task, then by a gate that reads the question (ALTER)", exports_lora=False,
+)
+register(
+    "poly", "Polytropon", PolyConfig, JOINT_THEN_ALLOCATION,
+    "Common skills only; each task learns its mixture of them",
+)
+register(
+    "mhr", "Multi-head routing", MHRConfig, JOINT_THEN_ALLOCATION,
+    "Polytropon with a mixture of its own for each block of a layer",
+)
 register("lora", "LoRA (shared)", LoraConfig, ("skills",), "One low-rank adapter for all tasks: the plain baseline")
+register("private_lora", "LoRA (one per task)", PrivateLoraConfig, ("skills",), "Nothing is shared between tasks")
+register(
+    "moe_lora", "MoE-LoRA", MoeLoraConfig, ("skills and allocation",),
+    "Low-rank experts that every token chooses among; knows no tasks", exports_lora=False,
+)
+register(
+    "ia3", "(IA)\u00b3", IA3Config, ("skills",),
+    "Learned scales of keys, values and activations; the smallest adapters", exports_lora=False,
+)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 SMALLEST = 1e-12
+SWITCHED_OFF = -1e4  # its sigmoid is exactly zero, with noise too
 
 
 def gumbel_sigmoid(logits: Tensor, temperature: float) -> Tensor:
@@ -70,6 +71,17 @@ class TaskRouter(nn.Module):
         if not self.num_private:
             return common
         return torch.cat([common, self.private_weights(tasks, tasks.tolist())], -1)
+
+    @torch.no_grad()
+    def prune(self, threshold: float) -> int:
+        """Switches off common weights below `threshold`, but never a row's largest; returns how many were on
+        before.
+        """
+        tasks = torch.arange(self.num_tasks, device=self.logits.device)
+        weights = self.common_weights(tasks, None)
+        small = (weights < threshold) & (weights < weights.amax(-1, keepdim=True)) & (self.logits > SWITCHED_OFF)
+        self.logits.masked_fill_(small, SWITCHED_OFF)
+        return int(small.sum())
 
     @torch.no_grad()
     def add_row(self, like: int | None = None) -> None:

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from core.adapters.bank import SkillBank, group_shapes
-from core.adapters.base import LinearAdapter, ParameterGroups, Skill
-from core.adapters.configs import SkillConfig
+from core.adapters.base import LinearAdapter, LoraFactors, ParameterGroups, Skill
+from core.adapters.configs import LinearConfig, SkillConfig
 from core.adapters.context import Call
 from core.adapters.fused import Fused, fits, fuse, run_fused
-from core.adapters.kernels import Mixture, plain_deltas
+from core.adapters.kernels import Mixture, lora_of_mix, lora_of_sum, plain_deltas
 from core.adapters.routing import TaskRouter
 from core.adapters.targets import find_sites, group_sites
 from core.errors import ModelError
@@ -50,21 +50,23 @@ class SkillAdapter(LinearAdapter):
     one allocation serves the whole model), and L*H*T*T*B for a learnable private block.
     """
 
-    config: SkillConfig
+    options: SkillConfig
 
     def __init__(
-        self, model: nn.Module, method: str, config: SkillConfig, num_tasks: int, counts: SkillCounts
+        self, model: nn.Module, method: str, options: SkillConfig, num_tasks: int, counts: SkillCounts,
+        config: LinearConfig | None = None,
     ) -> None:
-        super().__init__(method, config, num_tasks)
+        super().__init__(method, config or options, num_tasks)
+        self.options = options
         if counts.common + counts.private < 1:
             raise ModelError("adapter.no_skills")
         self.counts = counts
-        self.sites = find_sites(model, config)
+        self.sites = find_sites(model, options)
         _require_heads(self, counts.heads)
         groups = group_sites(self.sites, model)
         shapes = group_shapes(self.sites, groups)
-        self.bank = SkillBank(shapes, config.rank, counts.common, counts.private, num_tasks)
-        layers = len(self.sites) if config.granularity == "layer" else 1
+        self.bank = SkillBank(shapes, options.rank, counts.common, counts.private, num_tasks)
+        layers = len(self.sites) if options.granularity == "layer" else 1
         self.router = TaskRouter(
             layers * counts.heads, num_tasks, counts.common, counts.private, counts.learnable
         )
@@ -77,22 +79,22 @@ class SkillAdapter(LinearAdapter):
         With noise every example draws its own weights (m = b), as in Polytropon's code; without it every distinct
         task has one row (m = distinct tasks).
         """
-        noisy = call.training and self.config.noise and self.stage == 1 and self.counts.common > 0
+        noisy = call.training and self.options.noise and self.stage == 1 and self.counts.common > 0
         distinct = torch.tensor(call.rows).to(call.task_ids.device, non_blocking=True)
         tasks = call.task_ids if noisy else distinct
         slots = torch.arange(len(tasks), device=tasks.device) if noisy else call.slots
         gathered = self.router.gathered_tasks(call.rows)
-        weights = self.router.common_weights(tasks, self.config.temperature if noisy else None)
+        weights = self.router.common_weights(tasks, self.options.temperature if noisy else None)
         if self.counts.private:
             weights = torch.cat([weights, self.router.private_weights(tasks, gathered)], -1)
         weights = weights.unflatten(0, (-1, self.counts.heads)).to(self.compute_dtype)
         weights = weights.expand(len(self.sites), -1, -1, -1)
         factors = self.bank.gather(gathered, self.compute_dtype)
         mixtures = [
-            Mixture(f, weights[list(shape.members)], slots, self.config.combine)
+            Mixture(f, weights[list(shape.members)], slots, self.options.combine)
             for f, shape in zip(factors, self.bank.shapes, strict=True)
         ]
-        call.state = SkillState(mixtures, [fuse(m) for m in mixtures] if self.config.kernel == "fused" else [])
+        call.state = SkillState(mixtures, [fuse(m) for m in mixtures] if self.options.kernel == "fused" else [])
 
     def run_group(self, call: Call, group: int, x: Tensor, linears: list[nn.Module]) -> list[Tensor]:
         state: SkillState = call.state
@@ -112,6 +114,33 @@ class SkillAdapter(LinearAdapter):
             return {"skills": [p for p in self.bank.parameters() if p.numel()], "allocation": allocation}
         return {"skills": [], "allocation": allocation}
 
+    def grow(self, like: int | None) -> None:
+        self.router.add_row(like)
+        self.bank.add_task()
+
+    def new_task_groups(self, task: int, with_private: bool) -> ParameterGroups:
+        allocation = [p for p in self.router.parameters() if p.numel()]
+        private = [self.bank.private[task]] if with_private and self.counts.private else []
+        return {"skills": private, "allocation": allocation}
+
+    @torch.no_grad()
+    def prune(self, threshold: float) -> int:
+        """Switches off common skills whose mixing weight is below `threshold` (each row keeps its largest); returns
+        how many. The others are renormalised."""
+        return self.router.prune(threshold)
+
+    @torch.no_grad()
+    def lora_factors(self, task: int) -> LoraFactors:
+        """sum: the factors of the active skills side by side, B scaled by the weights; mix: the mixed factors."""
+        heads, tasks = self.counts.heads, list(range(self.num_tasks))
+        weights = self.router.allocation()[:, task].unflatten(0, (-1, heads)).expand(len(self.sites), -1, -1)
+        found: LoraFactors = {}
+        for shape, factors in zip(self.bank.shapes, self.bank.gather(tasks, torch.float32), strict=True):
+            for k, member in enumerate(shape.members):
+                form = lora_of_sum if self.options.combine == "sum" else lora_of_mix
+                found[self.sites[member].name] = form(factors.down[:, k], factors.up[k], weights[member])
+        return found
+
     def skills(self) -> list[Skill]:
         common = [Skill(f"common {i + 1}", "common") for i in range(self.counts.common)]
         private = [
@@ -121,7 +150,7 @@ class SkillAdapter(LinearAdapter):
         return common + private
 
     def layer_names(self) -> list[str]:
-        names = [site.name for site in self.sites] if self.config.granularity == "layer" else ["model"]
+        names = [site.name for site in self.sites] if self.options.granularity == "layer" else ["model"]
         heads = self.counts.heads
         return names if heads == 1 else [f"{name} head {h + 1}" for name in names for h in range(heads)]
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
-from core.adapters.configs import AdapterConfig
+from core.adapters.configs import LinearConfig
 from core.errors import ModelError
 
 # Siblings that read one input in the model families of transformers; the layers check at run time that they do.
@@ -49,7 +49,7 @@ def weight_out_in(linear: nn.Module) -> Tensor:
     return weight.T if isinstance(linear, Conv1D) else weight
 
 
-def find_sites(model: nn.Module, config: AdapterConfig) -> list[Site]:
+def find_sites(model: nn.Module, config: LinearConfig) -> list[Site]:
     """The linear layers of the blocks that the settings choose, in the model's order.
 
     Raises:

@@ -19,6 +19,8 @@ from torch import Tensor, nn
 from core.adapters.base import AdaptedLinear, Adapter, build_adapter
 from core.adapters.configs import AdapterConfig
 from core.adapters.context import Call, TaskIds, build_call, current_call, enter_call, has_call
+from core.adapters.mta import AdaptedFeedForward
+from core.adapters.targets import replace_module
 from core.errors import ModelError
 from core.models.loading import LoadedBase
 from core.settings import settings_to_dict
@@ -63,16 +65,23 @@ class ModularModel(nn.Module):
 
     def forward(
         self, input_ids: Tensor, attention_mask: Tensor | None = None, labels: Tensor | None = None,
-        task_ids: TaskIds | None = None, **others: Any,
+        task_ids: TaskIds | None = None, prompt_mask: Tensor | None = None, **others: Any,
     ) -> Any:
-        """The base model's own output object (loss, logits, ...) for input_ids [b, n]."""
-        with self._call(task_ids, input_ids):
+        """The base model's own output object (loss, logits, ...) for input_ids [b, n].
+
+        prompt_mask [b, n] marks the tokens of the question for methods that read it; without it those are the
+        tokens that are attended to and have no label.
+        """
+        if prompt_mask is None:
+            prompt_mask = self._prompt_mask(attention_mask, labels)
+        with self._call(task_ids, input_ids, prompt_mask):
             return self.base(input_ids=input_ids, attention_mask=attention_mask, labels=labels, **others)
 
     @torch.no_grad()
     def generate(self, input_ids: Tensor, task_ids: TaskIds | None = None, **others: Any) -> Tensor:
         """As transformers' generate; beams and several return sequences included."""
-        with self._call(task_ids, input_ids):
+        mask = others.get("attention_mask")
+        with self._call(task_ids, input_ids, mask):
             return self.base.generate(input_ids=input_ids, **others)
 
     @contextmanager
@@ -123,13 +132,20 @@ class ModularModel(nn.Module):
     def activation_checkpointing_disable(self) -> None:
         self.base.activation_checkpointing_disable()
 
+    def _prompt_mask(self, attention_mask: Tensor | None, labels: Tensor | None) -> Tensor | None:
+        if labels is None or self.architecture == "encoder_decoder":
+            return attention_mask
+        unlabelled = labels == -100
+        return unlabelled if attention_mask is None else unlabelled & attention_mask.bool()
+
     @contextmanager
-    def _call(self, task_ids: TaskIds | None, input_ids: Tensor) -> Iterator[None]:
+    def _call(self, task_ids: TaskIds | None, input_ids: Tensor, prompt_mask: Tensor | None) -> Iterator[None]:
         call = _disabled_call()
         if call is None:
             call = build_call(task_ids, self.adapter.num_tasks, self.device, self.training)
             if len(call.task_ids) != input_ids.shape[0]:
                 raise ModelError("adapter.task_count", ids=len(call.task_ids), examples=input_ids.shape[0])
+            call.prompt_mask = prompt_mask
             self.adapter.prepare(call)
         with enter_call(call):
             yield
@@ -224,5 +240,6 @@ def unwrap(model: nn.Module) -> None:
     """Takes the adapter out of a base model: its layers are the original ones again."""
     for name, module in list(model.named_modules()):
         if isinstance(module, AdaptedLinear):
-            parent, _, leaf = name.rpartition(".")
-            setattr(model.get_submodule(parent), leaf, module.linear)
+            replace_module(model, name, module.linear)
+        elif isinstance(module, AdaptedFeedForward):
+            replace_module(model, name, module.inner)

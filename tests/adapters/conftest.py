@@ -46,11 +46,12 @@ class Bench:
         )
 
     def model(
-        self, architecture: str, method: str, config: dict[str, Any] | None = None, tasks: int = 3, seed: int = 0,
-        shaken: bool = True,
+        self, architecture: str, method: str, config: dict[str, Any] | None = None, stage: int = 1,
+        tasks: int = 3, seed: int = 0, shaken: bool = True,
     ) -> ModularModel:
         """A modular model in evaluation mode; shaken = adapter moved away from its start, so that tasks differ."""
         model = build_modular(self.base(architecture), method, config or {}, tasks, seed).eval()
+        model.set_stage(stage)
         if shaken:
             shake(model)
         return model
@@ -60,6 +61,8 @@ class Bench:
         tokenizer.padding_side = "left" if architecture == "llama" else "right"
         encoded = tokenizer(list(TEXTS), return_tensors="pt", padding=True)
         labels = encoded["input_ids"].masked_fill(encoded["attention_mask"] == 0, -100)
+        if architecture == "llama":
+            labels[:, :-3] = -100  # the last three tokens are the answer
         return Batch(encoded["input_ids"], encoded["attention_mask"], labels)
 
 

@@ -17,12 +17,19 @@ from core.errors import ModelError
 from core.models.modular import ModularModel, load_adapter, save_adapter
 
 ARCHITECTURES = ("llama", "t5")
-VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {name: (name, {}) for name in METHODS.names()}
+# name -> method, settings, stage
+VARIANTS: dict[str, tuple[str, dict[str, Any], int]] = {name: (name, {}, 1) for name in METHODS.names()}
 VARIANTS |= {
-    "cpoly-plain": ("cpoly", {"kernel": "plain"}),
-    "cpoly-mix": ("cpoly", {"combine": "mix", "num_private_skills": 2, "rank": 3}),
-    "cpoly-paper": ("cpoly", {"private_block": "learnable", "granularity": "model"}),
+    "cpoly-plain": ("cpoly", {"kernel": "plain"}, 1),
+    "cpoly-mix": ("cpoly", {"combine": "mix", "num_private_skills": 2, "rank": 3}, 1),
+    "cpoly-paper": ("cpoly", {"private_block": "learnable", "granularity": "model"}, 1),
+    "cpoly-heads": ("cpoly", {"routing_heads": 4}, 2),
+    "ia3-shared": ("ia3", {"per_task": False}, 1),
+    "mta-faithful": ("mta", {"form": "faithful", "upper_share": 1.0}, 1),
+    "mta-stage2": ("mta", {"upper_share": 1.0}, 2),
+    "mta-faithful-stage2": ("mta", {"form": "faithful", "num_shared": 2, "stage2_trains": "all", "own_pair": False}, 2),
 }
+ROUNDED_START = ("mta-faithful", "mta-stage2", "mta-faithful-stage2")  # means of equal outputs: the declared exception
 TASKS = [0, 2, 1, 2]
 
 pytestmark = [
@@ -32,7 +39,7 @@ pytestmark = [
 
 
 @pytest.fixture
-def method(variant: str) -> tuple[str, dict[str, Any]]:
+def method(variant: str) -> tuple[str, dict[str, Any], int]:
     return VARIANTS[variant]
 
 
@@ -64,9 +71,10 @@ def train_step(model: ModularModel, batch: Any, tasks: list[int], rate: float = 
     return float(loss.detach())
 
 
-def test_starts_as_the_base_model(bench, architecture, method):
+def test_starts_as_the_base_model(bench, architecture, method, variant):
     model = bench.model(architecture, *method, shaken=False)
-    assert torch.equal(logits(model, bench.batch(architecture), TASKS), base_logits(bench, architecture))
+    found, expected = logits(model, bench.batch(architecture), TASKS), base_logits(bench, architecture)
+    assert same(found, expected, 2e-6) if variant in ROUNDED_START else torch.equal(found, expected)
 
 
 def test_only_adapter_parameters_move(bench, architecture, method):
@@ -76,7 +84,7 @@ def test_only_adapter_parameters_move(bench, architecture, method):
     train_step(model, bench.batch(architecture), TASKS)
     assert all(torch.equal(p, before[name]) for name, p in model.base.named_parameters())
     assert any(not torch.equal(p, own[name]) for name, p in model.adapter.named_parameters())
-    trained = {id(p) for ps in model.parameter_groups(1).values() for p in ps}
+    trained = {id(p) for ps in model.parameter_groups(method[2]).values() for p in ps}
     assert trained <= {id(p) for p in model.adapter.parameters()}
     assert {id(p) for p in model.parameters() if p.requires_grad} == trained
 
@@ -85,7 +93,7 @@ def test_gradients_reach_skills_and_allocation(bench, architecture, method):
     model = bench.model(architecture, *method).train()
     batch = bench.batch(architecture)
     model(batch.input_ids, batch.attention_mask, batch.labels, task_ids=TASKS).loss.backward()
-    for name, parameters in model.parameter_groups(1).items():
+    for name, parameters in model.parameter_groups(method[2]).items():
         for parameter in parameters:
             assert parameter.grad is not None, name
             assert parameter.grad.abs().sum() > 0, name
@@ -97,8 +105,9 @@ def test_saved_keys_are_the_adapters_and_load_back(bench, architecture, method, 
     model = bench.model(architecture, *method)
     save_adapter(model, tmp_path / "adapter")
     saved = load_file(tmp_path / "adapter" / "adapter.safetensors")
-    assert set(saved) == {name for name, _ in model.adapter.named_parameters()}
-    assert sum(t.numel() for t in saved.values()) == model.adapter.num_parameters()
+    assert set(saved) == set(model.adapter.state_dict())
+    assert set(saved) >= {name for name, _ in model.adapter.named_parameters()}
+    assert not any(t.shape == p.shape and torch.equal(t, p) for t in saved.values() for p in model.base.parameters())
     loaded = load_adapter(bench.base(architecture), tmp_path / "adapter")
     batch = bench.batch(architecture)
     assert torch.equal(logits(loaded, batch, TASKS), logits(model, batch, TASKS))
@@ -175,7 +184,8 @@ def test_same_seed_same_weights(bench, architecture, method):
     assert torch.equal(torch.get_rng_state(), state)
     pairs = list(zip(*(m.adapter.parameters() for m in (first, again, other)), strict=True))
     assert all(torch.equal(a, b) for a, b, _ in pairs)
-    assert any(not torch.equal(a, c) for a, _, c in pairs)
+    if method[0] != "ia3":  # its scales start as ones
+        assert any(not torch.equal(a, c) for a, _, c in pairs)
 
 
 def test_bfloat16_base_with_float32_adapter(bench, architecture, method):
@@ -184,6 +194,7 @@ def test_bfloat16_base_with_float32_adapter(bench, architecture, method):
     from core.models.modular import build_modular
 
     model = build_modular(base, method[0], method[1], 3)
+    model.set_stage(method[2])
     assert all(p.dtype == torch.float32 for p in model.adapter.parameters())
     batch = bench.batch(architecture)
     loss = train_step(model, batch, TASKS)
@@ -228,7 +239,7 @@ def test_two_threads_with_two_tasks_on_one_model(bench, architecture, method):
     wrong: list[str] = []
 
     def ask(task: int | None) -> None:
-        for _ in range(15):
+        for _ in range(6):
             if task is None:
                 with model.disabled():
                     right = torch.equal(logits(model, batch, None), plain)

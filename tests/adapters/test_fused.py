@@ -48,15 +48,17 @@ def test_training_step_equals_the_definition(bench, architecture, tasks, name):
 
 
 @pytest.mark.parametrize("batched", [False, True])
-@pytest.mark.parametrize("scaled", [False, True])
+@pytest.mark.parametrize("scaled", [None, 1, 4])
 def test_derivative(batched, scaled):
+    """Without a scale, with one for each row of the batch, and with one for each token."""
+    tokens = (scaled,)
     generator = torch.Generator().manual_seed(0)
 
     def draw(*shape: int) -> torch.Tensor:
         return torch.randn(*shape, generator=generator, dtype=torch.double, requires_grad=True)
 
     rows = (3,) if batched else ()
-    x, down, scale = draw(3, 4, 5), draw(*rows, 4, 5), draw(3, 4) if scaled else None
+    x, down, scale = draw(3, 4, 5), draw(*rows, 4, 5), draw(3, *tokens, 4) if scaled else None
     weights = [draw(6, 5).detach(), draw(2, 5).detach()]
     biases = [draw(6).detach(), None]
     ups = [draw(*rows, 2, 6), draw(*rows, 2, 2)]

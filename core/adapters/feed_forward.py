@@ -1,0 +1,112 @@
+"""Finding and wrapping the feed-forward networks of a transformer's blocks, and pools of adapters for them.
+
+Shapes: R rows, n tokens, d width, N adapters of a pool, r rank, weights [R, N].
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from abc import abstractmethod
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from core.adapters.configs import MTAConfig
+from core.adapters.targets import lowest_block
+from core.errors import ModelError
+
+LEAVES = ("mlp", "DenseReluDense", "feed_forward", "ffn")
+
+
+@dataclass(frozen=True)
+class FeedForwardSite:
+    """One feed-forward network: its path, the path of its stack of blocks, the number of its block."""
+
+    name: str
+    stack: str
+    block: int
+
+
+def find_feed_forwards(model: nn.Module, config: MTAConfig) -> list[FeedForwardSite]:
+    """The feed-forward networks that the settings choose, in every stack of blocks.
+
+    Raises:
+        ModelError: the model has none that can be found, or a chosen block does not exist.
+    """
+    sites = []
+    for name, _ in model.named_modules():
+        parts = name.split(".")
+        numbers = [i for i, part in enumerate(parts) if part.isdigit()]
+        if parts[-1] in LEAVES and numbers:
+            sites.append(FeedForwardSite(name, ".".join(parts[: numbers[0]]), int(parts[numbers[0]])))
+    if not sites:
+        raise ModelError("adapter.no_feed_forward", model=type(model).__name__)
+    if config.blocks is None:
+        return [s for s in sites if s.block >= lowest_block(model, s.stack, config.upper_share)]
+    known = {s.block for s in sites}
+    wanted = [part.strip() for part in config.blocks.split(",") if part.strip()]
+    if not wanted or any(not w.isdigit() or int(w) not in known for w in wanted):
+        raise ModelError("adapter.no_block", blocks=config.blocks, last=max(known))
+    return [s for s in sites if s.block in {int(w) for w in wanted}]
+
+
+class Pool(nn.Module):
+    """N adapters of one feed-forward network."""
+
+    @abstractmethod
+    def mixed(self, x: Tensor, base: nn.Module, weights: Tensor) -> Tensor:
+        """sum_k weights[:, k] A_k(x) for weights that sum to one: [R, n, d]."""
+
+    @abstractmethod
+    def each(self, x: Tensor, base: nn.Module) -> Tensor:
+        """A_k(x) for every k: [N, R, n, d]."""
+
+
+class LightPool(Pool):
+    """A_k(x) = FFN(x) + (alpha / r) (x D_k^T) U_k^T, D Kaiming-uniform (a = sqrt 5), U zero. Parameters: N * 2 * r
+    * d.
+    """
+
+    def __init__(self, count: int, width: int, rank: int, alpha: float | None) -> None:
+        super().__init__()
+        self.scale = 1.0 if alpha is None else alpha / rank
+        bound = 1.0 / math.sqrt(width)
+        self.down = nn.Parameter(torch.empty(count, rank, width).uniform_(-bound, bound))
+        self.up = nn.Parameter(torch.zeros(count, width, rank))
+
+    def mixed(self, x: Tensor, base: nn.Module, weights: Tensor) -> Tensor:
+        count, rank, _ = self.down.shape
+        hidden = x @ self.down.to(x.dtype).flatten(0, 1).T
+        scaled = hidden * (self.scale * weights.to(x.dtype)).repeat_interleave(rank, 1)[:, None]
+        return base(x) + scaled @ self.up.to(x.dtype).transpose(1, 2).reshape(count * rank, -1)
+
+    def each(self, x: Tensor, base: nn.Module) -> Tensor:
+        hidden = torch.einsum("Rni,kri->kRnr", x, self.down.to(x.dtype))
+        return base(x) + self.scale * torch.einsum("kRnr,kor->kRno", hidden, self.up.to(x.dtype))
+
+
+class FaithfulPool(Pool):
+    """A_k is a copy of the pretrained feed-forward network, as in the paper. Parameters: N * the network's."""
+
+    def __init__(self, count: int, base: nn.Module) -> None:
+        super().__init__()
+        self.copies = nn.ModuleList([copy.deepcopy(base).float() for _ in range(count)])
+
+    def mixed(self, x: Tensor, base: nn.Module, weights: Tensor) -> Tensor:
+        used = weights.detach().ne(0).any(0).tolist() if (weights == 0).any() else [True] * len(self.copies)
+        outputs = [
+            weights[:, k, None, None] * network(x.float())
+            for k, network in enumerate(self.copies) if used[k]
+        ]
+        return torch.stack(outputs).sum(0).to(x.dtype)
+
+    def each(self, x: Tensor, base: nn.Module) -> Tensor:
+        return torch.stack([network(x.float()).to(x.dtype) for network in self.copies])
+
+
+def build_pool(config: MTAConfig, count: int, base: nn.Module, width: int) -> Pool:
+    if config.form == "faithful":
+        return FaithfulPool(count, base)
+    return LightPool(count, width, config.rank, config.alpha)

@@ -1,0 +1,95 @@
+"""MoE-LoRA: low-rank experts that every token mixes by a gate of the layer. Knows no tasks: the token-level
+baseline.
+
+Paper: LoRAMoE (Dou et al., arXiv 2312.09979, section 3), without its balance term:
+
+    y = x W0^T + sum_e g_e(x) (x A_e^T) B_e^T,   g(x) = softmax(x W_g^T)
+
+What differs from the paper: experts on all linear layers, not only the feed-forward ones. Routing by token cannot
+become one LoRA. The allocation that is shown is the mean gate weight of each task's tokens (padding included) in
+training.
+
+Parameters: E * r * sum over layers (i + o) + E * sum over layers i.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from core.adapters.bank import GroupFactors, SkillBank, group_shapes
+from core.adapters.base import LinearAdapter, ParameterGroups, Skill
+from core.adapters.configs import MoeLoraConfig
+from core.adapters.context import Call
+from core.adapters.fused import Fused, fits, run_fused
+from core.adapters.targets import find_sites, group_sites
+from core.adapters.usage import GateUsage
+
+
+class MoeLoraAdapter(LinearAdapter):
+    config: MoeLoraConfig
+
+    def __init__(self, model: nn.Module, method: str, config: MoeLoraConfig, num_tasks: int) -> None:
+        super().__init__(method, config, num_tasks)
+        self.sites = find_sites(model, config)
+        groups = group_sites(self.sites, model)
+        self.bank = SkillBank(group_shapes(self.sites, groups), config.rank, config.num_experts, 0, num_tasks)
+        # One gate tensor a group: [G*E, i], drawn like a linear layer's weight.
+        self.gates = nn.ParameterList([
+            nn.Parameter(nn.Linear(s.in_features, len(s.members) * config.num_experts).weight.detach())
+            for s in self.bank.shapes
+        ])
+        self.usage = GateUsage(len(self.sites), num_tasks, config.num_experts)
+        self.compute_dtype = next(model.parameters()).dtype
+        self.wrap_linears(model, self.sites, groups)
+
+    def prepare(self, call: Call) -> None:
+        call.state = self.bank.gather([], self.compute_dtype)
+
+    def run_group(self, call: Call, group: int, x: Tensor, linears: list[nn.Module]) -> list[Tensor]:
+        factors: GroupFactors = call.state[group]
+        experts, layers, rank, _ = factors.down.shape
+        inner = x.to(self.compute_dtype)
+        gates = torch.softmax((inner @ self.gates[group].to(inner.dtype).T).unflatten(-1, (layers, experts)), -1)
+        self._count(call, group, gates)
+        down = factors.down.transpose(0, 1).reshape(layers * experts * rank, -1)
+        up = [u.transpose(1, 2).reshape(experts * rank, -1) for u in factors.up]
+        fused = Fused(down, up, gates.repeat_interleave(rank, -1).flatten(2), None)
+        if fits(x, fused, linears):
+            return run_fused(x, fused, linears)
+        bases = [linear(x) for linear in linears]
+        deltas = [
+            torch.einsum("bni,eri,bne,eor->bno", inner, factors.down[:, k], gates[:, :, k], factors.up[k])
+            for k in range(layers)
+        ]
+        return [base + delta.to(base.dtype) for base, delta in zip(bases, deltas, strict=True)]
+
+    def parameter_groups(self, stage: int) -> ParameterGroups:
+        return {"skills": [self.bank.common], "allocation": list(self.gates)}
+
+    def skills(self) -> list[Skill]:
+        return [Skill(f"expert {e + 1}", "common") for e in range(self.config.num_experts)]
+
+    def layer_names(self) -> list[str]:
+        return [site.name for site in self.sites]
+
+    def allocation(self) -> np.ndarray:
+        return self.usage.mean().cpu().numpy()
+
+    def allocation_logits(self) -> np.ndarray:
+        return np.zeros((len(self.sites), self.num_tasks, 0), dtype=np.float32)
+
+    def grow(self, like: int | None) -> None:
+        self.usage.add_task()
+
+    def _count(self, call: Call, group: int, gates: Tensor) -> None:
+        if not call.training:
+            return
+        means = gates.detach().mean(1)
+        for k, member in enumerate(self.bank.shapes[group].members):
+            self.usage.add(member, call.task_ids, means[:, k])
+
+
+def build(model: nn.Module, method: str, config: MoeLoraConfig, num_tasks: int) -> MoeLoraAdapter:
+    return MoeLoraAdapter(model, method, config, num_tasks)

@@ -1,0 +1,204 @@
+"""ALTER, the Mixture-of-Task-Adapters: feed-forward adapters mixed by task (stage 1), then by instance (stage 2).
+
+Paper: Xie et al., "Mixture-of-Task-Adapters for Multi-task learning", WSDM 2024, arXiv 2309.11042. In chosen blocks
+the feed-forward sublayer becomes y = h + Dropout(MTA(Norm(h), t)).
+
+Stage 1, task weights selector: alpha_t = softmax(w_t / tau), tau = 0.1, over N adapters of the block (default T +
+1), MTA(x, t) = sum_k alpha_tk A_k(x). The logits w start at 0.20, and at 0.22 for a pair of adapters that overlaps
+with the next task's pair.
+
+Stage 2, shared adapters and gate: e_t is the same sum over the task's own pair with alpha renormalised (or over
+all); S_1..S_K are shared adapters; u = [pool(e_t); pool(S_1); ..; pool(S_K)]; g = softmax(W2 ReLU(W1 u + b1) + b2);
+MTA = g_0 e_t + sum_k g_k S_k(x).
+
+What differs from the paper: the light form (a low-rank term on the feed-forward network) beside the faithful
+copies; alpha is renormalised over the pair; pool is the masked mean over the prompt, taken once per instance and
+reused at every decoding step (the released code reads position 0, which in cached decoding makes the gate depend on
+the token). In an encoder-decoder model's decoder, where no prompt is, the pool is the start position. W2 = 0 and b2
+= (beta, 0, ..) with beta = 4 let stage 2 start near the stage-1 function (g_0 = 0.95 for K = 3). The base model
+stays frozen; stage 2 trains the shared adapters and the gate, and the task adapters too when asked to.
+
+The faithful form equals the base model at the start up to rounding: a weighted mean of equal outputs. Neither form
+can become one LoRA.
+
+Parameters per block: (N + K) * 2*r*d (light) or (N + K) * the network's (faithful), T*N for the selector, and for K
+> 0 the gate's h*((K+1)*d + 1) + (K+1)*(h + 1).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from core.adapters.base import Adapter, ParameterGroups, Skill
+from core.adapters.configs import MTAConfig
+from core.adapters.context import Call, current_call
+from core.adapters.feed_forward import build_pool, find_feed_forwards
+from core.adapters.targets import replace_module
+from core.adapters.usage import GateUsage
+
+START, START_OF_PAIR = 0.20, 0.22
+
+
+class AdaptedFeedForward(nn.Module):
+    """A frozen feed-forward network in whose place the adapter answers. Holds no state; the adapter is no
+    submodule.
+    """
+
+    def __init__(self, inner: nn.Module, index: int, adapter: MTAAdapter) -> None:
+        super().__init__()
+        self.inner = inner
+        self.index = index
+        object.__setattr__(self, "adapter", adapter)
+
+    def forward(self, x: Tensor) -> Tensor:
+        call = current_call()
+        if call.disabled:
+            return self.inner(x)
+        adapter: MTAAdapter = self.adapter  # type: ignore[assignment]
+        return adapter.run_feed_forward(call, self.index, x, self.inner)
+
+
+class MTAAdapter(Adapter):
+    config: MTAConfig
+
+    def __init__(self, model: nn.Module, method: str, config: MTAConfig, num_tasks: int) -> None:
+        super().__init__(method, config, num_tasks)
+        self.sites = find_feed_forwards(model, config)
+        self.num_adapters = config.num_adapters or num_tasks + 1
+        self.shared = config.num_shared
+        inner = [model.get_submodule(site.name) for site in self.sites]
+        width = _width(model)
+        self.pools = nn.ModuleList([build_pool(config, self.num_adapters, f, width) for f in inner])
+        self.selector = nn.Parameter(_selector_start(len(self.sites), num_tasks, self.num_adapters))
+        self.shared_pools = nn.ModuleList(
+            [build_pool(config, self.shared, f, width) for f in inner] if self.shared else []
+        )
+        self.gates = nn.ModuleList(
+            [_build_gate(width, self.shared, config) for _ in inner] if self.shared else []
+        )
+        self.usage = GateUsage(len(self.sites), num_tasks, self.shared + 1)
+        both = bool(getattr(getattr(model, "config", None), "is_encoder_decoder", False))
+        self.reads_start = [both and "decoder" in site.stack for site in self.sites]
+        for index, (site, network) in enumerate(zip(self.sites, inner, strict=True)):
+            replace_module(model, site.name, AdaptedFeedForward(network, index, self))
+
+    def alpha(self) -> Tensor:
+        """[L, T, N]: the selector's weights; in stage 2 those of the task's own pair, renormalised."""
+        alpha = torch.softmax(self.selector / self.config.selector_temperature, -1)
+        if self.stage == 1 or not self.config.own_pair:
+            return alpha
+        pair = torch.zeros_like(alpha).scatter_(-1, alpha.topk(2, -1).indices, 1.0)
+        return alpha * pair / (alpha * pair).sum(-1, keepdim=True)
+
+    def prepare(self, call: Call) -> None:
+        """The selector's rows of the examples: [L, b, N]."""
+        call.state = self.alpha().index_select(1, call.task_ids)
+
+    def run_feed_forward(self, call: Call, index: int, x: Tensor, inner: nn.Module) -> Tensor:
+        """MTA(x, t) for x [R, n, d]."""
+        times = call.repeats(x.shape[0])
+        weights = call.state[index].repeat_interleave(times, 0)
+        own = self.pools[index].mixed(x, inner, weights)  # type: ignore[operator]
+        if self.stage == 2 and self.shared:
+            shared = self.shared_pools[index].each(x, inner)  # type: ignore[operator]
+            gate = self._gate(call, index, torch.cat([own[None], shared]))
+            own = torch.einsum("kRnd,Rk->Rnd", torch.cat([own[None], shared]), gate.to(x.dtype))
+        return F.dropout(own, self.config.dropout, call.training)
+
+    def parameter_groups(self, stage: int) -> ParameterGroups:
+        """Stage 1: task adapters and selector; stage 2: shared adapters and gate (and the task adapters on
+        request).
+        """
+        task = list(self.pools.parameters())
+        if stage == 1 or not self.shared:
+            return {"skills": task, "allocation": [self.selector] if stage == 1 else []}
+        shared = list(self.shared_pools.parameters())
+        skills = shared + (task if self.config.stage2_trains == "all" else [])
+        return {"skills": skills, "allocation": list(self.gates.parameters())}
+
+    def skills(self) -> list[Skill]:
+        adapters = [Skill(f"adapter {k + 1}", "common") for k in range(self.num_adapters)]
+        if self.stage == 1:
+            return adapters
+        return adapters + [Skill(f"shared {k + 1}", "common") for k in range(self.shared)]
+
+    def layer_names(self) -> list[str]:
+        return [site.name for site in self.sites]
+
+    @torch.no_grad()
+    def allocation(self) -> np.ndarray:
+        """Stage 1: alpha. Stage 2: alpha times the mean g_0, and the mean g_1..g_K of each task's prompts."""
+        alpha = self.alpha().cpu()
+        if self.stage == 1 or not self.shared:
+            return alpha.numpy()
+        gate = self.usage.mean().cpu()
+        return torch.cat([alpha * gate[..., :1], gate[..., 1:]], -1).numpy()
+
+    def allocation_logits(self) -> np.ndarray:
+        return self.selector.detach().cpu().numpy()
+
+    @property
+    def depends_on_prompt(self) -> bool:
+        return self.stage == 2 and self.shared > 0
+
+    def grow(self, like: int | None) -> None:
+        row = self.selector[:, like : like + 1] if like is not None else self.selector.mean(1, keepdim=True)
+        self.selector = nn.Parameter(torch.cat([self.selector, row], 1).detach())
+        self.usage.add_task()
+
+    def new_task_groups(self, task: int, with_private: bool) -> ParameterGroups:
+        return {"skills": [], "allocation": [self.selector]}
+
+    def _gate(self, call: Call, index: int, outputs: Tensor) -> Tensor:
+        """g [R, K+1] from outputs [K+1, R, n, d]. Kept for the call when decoding: the prompt decides once."""
+        decoding = not torch.is_grad_enabled()
+        rows = outputs.shape[1]
+        if decoding and ("gate", index) in call.shared:
+            kept: Tensor = call.shared["gate", index]
+            return kept.repeat_interleave(rows // kept.shape[0], 0)
+        pooled = outputs[:, :, 0] if self.reads_start[index] else _masked_mean(outputs, call)
+        logits = self.gates[index](pooled.float().transpose(0, 1).flatten(1))
+        gate = torch.softmax(logits, -1)
+        if decoding:
+            call.shared["gate", index] = gate
+        if call.training:
+            self.usage.add(index, call.task_ids, gate)
+        return gate
+
+
+def _masked_mean(outputs: Tensor, call: Call) -> Tensor:
+    """[K+1, R, d]: the mean over the tokens of the prompt."""
+    mask = call.prompt_mask
+    if mask is None or mask.shape[1] != outputs.shape[2]:
+        return outputs.mean(2)
+    weights = mask.to(outputs.dtype).repeat_interleave(outputs.shape[1] // mask.shape[0], 0)
+    weights = weights / weights.sum(1, keepdim=True).clamp_min(1.0)
+    return torch.einsum("kRnd,Rn->kRd", outputs, weights)
+
+
+def _selector_start(layers: int, tasks: int, adapters: int) -> Tensor:
+    logits = torch.full((layers, tasks, adapters), START)
+    for task in range(tasks):
+        logits[:, task, [task % adapters, (task + 1) % adapters]] = START_OF_PAIR
+    return logits
+
+
+def _build_gate(width: int, shared: int, config: MTAConfig) -> nn.Sequential:
+    last = nn.Linear(config.gate_size, shared + 1)
+    nn.init.zeros_(last.weight)
+    nn.init.zeros_(last.bias)
+    with torch.no_grad():
+        last.bias[0] = config.gate_bias
+    return nn.Sequential(nn.Linear((shared + 1) * width, config.gate_size), nn.ReLU(), last)
+
+
+def _width(model: nn.Module) -> int:
+    config = model.config
+    return int(getattr(config, "hidden_size", None) or config.d_model)  # type: ignore[union-attr, arg-type]
+
+
+def build(model: nn.Module, method: str, config: MTAConfig, num_tasks: int) -> MTAAdapter:
+    return MTAAdapter(model, method, config, num_tasks)

@@ -1,0 +1,24 @@
+"""Private LoRA: one low-rank adapter per task, nothing shared. The single-task baseline.
+
+    y = x W0^T + (x A_t^T) B_t^T
+
+LoRA of Hu et al. (arXiv 2106.09685) with alpha = r for each task; it is C-Poly with no common and one private
+skill.
+
+Parameters: T * r * sum over layers (i + o).
+"""
+
+from __future__ import annotations
+
+from torch import nn
+
+from core.adapters.configs import PrivateLoraConfig, SkillConfig
+from core.adapters.skills import SkillAdapter, SkillCounts
+
+
+def build(model: nn.Module, method: str, config: PrivateLoraConfig, num_tasks: int) -> SkillAdapter:
+    options = SkillConfig(
+        upper_share=config.upper_share, target_modules=config.target_modules, rank=config.rank,
+        kernel=config.kernel, noise=False,
+    )
+    return SkillAdapter(model, method, options, num_tasks, SkillCounts(0, 1), config)
