@@ -14,6 +14,7 @@ from typing import Any
 from core.errors import Problem, TaskFileError, TaskloomError
 from core.files import read_json
 from core.tasks.files import SUFFIXES, read_table
+from core.tasks.isolation import stage
 from core.tasks.kinds import kind_from_hint, metric_from_hint
 from core.tasks.spec import TaskSpec
 from core.tasks.staging import (
@@ -22,7 +23,6 @@ from core.tasks.staging import (
     commit_tasks,
     discard_tasks,
     free_name,
-    stage_task,
     stem_of,
     taken_names,
 )
@@ -57,8 +57,8 @@ class _Entry:
     hint: Hint = field(default_factory=dict)
 
 
-def add_domain(project: Project, folder: Path | str) -> list[TaskSpec]:
-    """Adds every task of a folder with a domain.json: all of them or none.
+def add_domain(project: Project, folder: Path | str, isolated: bool = False) -> list[TaskSpec]:
+    """Adds every task of a folder with a domain.json: all of them or none. `isolated`: parsed in child processes.
 
     Raises:
         TaskFileError: no or bad domain.json, a file missing or unusable.
@@ -71,7 +71,7 @@ def add_domain(project: Project, folder: Path | str) -> list[TaskSpec]:
     try:
         for hint in hints:
             entry = _Entry(_beside(folder, hint, "train"), _test_beside(folder, hint), hint=hint)
-            staged.append(stage_task(project, entry.train, request_of(entry), frozenset(taken)))
+            staged.append(stage(project, entry.train, request_of(entry), frozenset(taken), isolated))
             taken.add(staged[-1].spec.name)
     except BaseException:
         discard_tasks(staged)
@@ -79,9 +79,10 @@ def add_domain(project: Project, folder: Path | str) -> list[TaskSpec]:
     return commit_tasks(project, staged)
 
 
-def add_files(project: Project, paths: Sequence[Path | str]) -> ImportReport:
+def add_files(project: Project, paths: Sequence[Path | str], isolated: bool = True) -> ImportReport:
     """Adds dropped files, each on its own: NAME.train.EXT with NAME.test.EXT, hints from a domain.json among them,
-    NAME_labels.EXT as the names of label codes. Files that fail are reported and leave nothing behind."""
+    NAME_labels.EXT as the names of label codes. Files that fail are reported and leave nothing behind. Each file is
+    parsed in a limited child process unless `isolated` is False."""
     report = ImportReport()
     for entry in _pair([Path(p) for p in paths], report):
         taken = taken_names(project)
@@ -89,7 +90,7 @@ def add_files(project: Project, paths: Sequence[Path | str]) -> ImportReport:
             request = request_of(entry)
             if request.name is None:
                 request = replace(request, name=free_name(stem_of(entry.train.name), taken))
-            staged = stage_task(project, entry.train, request, taken)
+            staged = stage(project, entry.train, request, taken, isolated)
             report.added += commit_tasks(project, [staged])
             report.problems[staged.spec.task_id] = staged.problems
         except TaskloomError as error:

@@ -11,18 +11,19 @@ from typing import Any
 
 from core.errors import Problem, SettingError, TaskFileError
 from core.tasks.files import read_table
+from core.tasks.isolation import preview_isolated, stage
 from core.tasks.preview import FilePreview, preview_file
 from core.tasks.revising import recount, resplit
 from core.tasks.roles import RoleGuess
 from core.tasks.spec import SplitSettings, TaskSpec, write_spec
-from core.tasks.staging import StagedTask, TaskRequest, commit_tasks, stage_task, taken_names
+from core.tasks.staging import TaskRequest, commit_tasks, taken_names
 from core.tasks.store import get_task, list_tasks, read_problems, remove_task, task_dir
 from core.tasks.templates import check_template, default_template
 from core.workspace import Project, require_label
 
 __all__ = [
     "FilePreview", "RoleGuess", "TaskRequest", "add_task", "check_roles", "get_task", "list_tasks", "preview_file",
-    "read_problems", "read_table", "remove_task", "update_task",
+    "preview_isolated",     "read_problems", "read_table", "remove_task", "update_task",
 ]
 
 _PLAIN = ("instruction", "metric", "kind", "target_separator", "label_names", "template", "inputs", "targets")
@@ -36,15 +37,17 @@ class _Change:
     resplit: bool
 
 
-def add_task(project: Project, path: Path | str, request: TaskRequest | None = None) -> TaskSpec:
-    """Adds one file (with an optional test file) as a task.
+def add_task(
+    project: Project, path: Path | str, request: TaskRequest | None = None, isolated: bool = False
+) -> TaskSpec:
+    """Adds one file (with an optional test file) as a task; `isolated` parses it in a limited child process.
 
     Raises:
         TaskFileError: the file cannot be read or used.
         SettingError: an unknown column, template placeholder, metric or kind.
         WorkspaceError: the name is taken, or the folder cannot be written.
     """
-    staged: StagedTask = stage_task(project, path, request or TaskRequest(), taken_names(project))
+    staged = stage(project, path, request or TaskRequest(), taken_names(project), isolated)
     return commit_tasks(project, [staged])[0]
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import secrets
 import shutil
 from pathlib import Path
 
 from core.tasks.spec import SPLITS, TaskSpec
 from core.tasks.splitting import split_rows
 from core.tasks.staging import SplitRow, input_key, with_counts, write_task
-from core.tasks.store import HIDDEN, not_writable, read_rows, stored_problems
+from core.tasks.store import hidden_name, not_writable, read_rows, stored_problems
 from core.tasks.table import ProblemLog
 
 
@@ -40,8 +39,7 @@ def resplit(folder: Path, spec: TaskSpec) -> TaskSpec:
 
 
 def _replace(folder: Path, spec: TaskSpec, rows: list[SplitRow]) -> None:
-    token = secrets.token_hex(6)
-    fresh, old = folder.with_name(f"{HIDDEN}{token}"), folder.with_name(f"{HIDDEN}{token}-old")
+    fresh, old = folder.with_name(hidden_name()), folder.with_name(hidden_name())
     try:
         fresh.mkdir()
         write_task(fresh, spec, rows, stored_problems(folder))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import secrets
 import shutil
 import time
 from collections import Counter
@@ -20,7 +19,7 @@ from core.tasks.profile import sample_rows
 from core.tasks.roles import guess_roles, require_columns
 from core.tasks.spec import SPLITS, SourceInfo, SplitSettings, TaskSpec, write_spec
 from core.tasks.splitting import split_rows
-from core.tasks.store import HIDDEN, list_tasks, not_writable, write_rows
+from core.tasks.store import hidden_name, list_tasks, not_writable, remove_leftovers, write_rows
 from core.tasks.table import ProblemLog, ReadOptions, Table
 from core.tasks.templates import check_template, default_instruction, default_template
 from core.tasks.values import input_text, plain_value
@@ -68,8 +67,10 @@ class SplitRow:
     row: dict[str, Any]
 
 
-def stage_task(project: Project, path: Path | str, request: TaskRequest, taken: frozenset[str]) -> StagedTask:
-    """Reads, checks and writes one task into a hidden folder of the project.
+def stage_task(
+    project: Project, path: Path | str, request: TaskRequest, taken: frozenset[str], folder_name: str = ""
+) -> StagedTask:
+    """Reads, checks and writes one task into a hidden folder of the project (`folder_name`, else a new one).
 
     Raises:
         TaskFileError, SettingError, WorkspaceError: nothing is left behind.
@@ -83,7 +84,7 @@ def stage_task(project: Project, path: Path | str, request: TaskRequest, taken: 
     log = ProblemLog(table.name, list(table.problems))
     rows = _split(spec, table, _read_test(table, spec, request, log), log)
     spec = with_counts(spec, rows, log)
-    folder = project.tasks_dir / f"{HIDDEN}{secrets.token_hex(6)}"
+    folder = project.tasks_dir / (folder_name or hidden_name())
     try:
         folder.mkdir(parents=True)
         write_task(folder, spec, rows, log.finish())
@@ -118,6 +119,7 @@ def discard_tasks(staged: list[StagedTask]) -> None:
 
 
 def taken_names(project: Project) -> frozenset[str]:
+    remove_leftovers(project)
     return frozenset(spec.name for spec in list_tasks(project))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import secrets
 import shutil
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,25 @@ from core.tasks.spec import TaskSpec, read_spec
 from core.workspace import Project
 
 HIDDEN = ".part-"
+STALE_SECONDS = 24 * 3600
 
 NumberedRow = tuple[int, dict[str, Any]]
 
 
 def not_writable(folder: Path, error: OSError) -> WorkspaceError:
     return WorkspaceError("workspace.read_only", path=str(folder), detail=error.strerror or "")
+
+
+def hidden_name() -> str:
+    """A folder name for work in progress; such folders are no tasks."""
+    return f"{HIDDEN}{secrets.token_hex(6)}"
+
+
+def remove_leftovers(project: Project) -> None:
+    """Work in progress that a killed process left more than a day ago."""
+    for folder in project.tasks_dir.glob(f"{HIDDEN}*"):
+        if time.time() - folder.stat().st_mtime > STALE_SECONDS:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def task_dir(project: Project, task_id: str) -> Path:
@@ -49,7 +63,7 @@ def get_task(project: Project, name_or_id: str) -> TaskSpec:
 def remove_task(project: Project, name_or_id: str) -> TaskSpec:
     """Removes the task and its rows; runs keep their own copy."""
     spec = get_task(project, name_or_id)
-    grave = project.tasks_dir / f"{HIDDEN}{secrets.token_hex(6)}"
+    grave = project.tasks_dir / hidden_name()
     try:
         task_dir(project, spec.task_id).replace(grave)
     except OSError as error:

@@ -1,0 +1,81 @@
+"""Parsing in a child process: the same results and errors, and a bomb or a hang costs only its own upload."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from core.errors import SettingError, TaskFileError
+from core.tasks.domain import add_files
+from core.tasks.importing import TaskRequest, add_task, list_tasks, preview_file, preview_isolated
+from core.tasks.isolation import ParseLimits, stage_isolated
+from core.tasks.table import ReadOptions
+from core.workspace import Project
+
+
+def test_the_child_gives_what_this_process_gives(project: Project, small_csv: Path) -> None:
+    options = ReadOptions(header=True)
+    assert preview_isolated(small_csv, options) == preview_file(small_csv, options)
+    here = add_task(project, small_csv, TaskRequest(name="here", instruction="Do."))
+    there = add_task(project, small_csv, TaskRequest(name="there", instruction="Do."), isolated=True)
+    differing = ("task_id", "name", "created")
+    assert {k: v for k, v in here.as_dict().items() if k not in differing} == {
+        k: v for k, v in there.as_dict().items() if k not in differing
+    }
+    assert [s.name for s in list_tasks(project)] == ["here", "there"]
+
+
+def test_errors_come_back_in_the_same_words(project: Project, small_csv: Path, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.csv"
+    bad.write_text("text,label\n", encoding="utf-8")
+    with pytest.raises(TaskFileError) as here:
+        preview_file(bad)
+    with pytest.raises(TaskFileError) as there:
+        preview_isolated(bad)
+    assert str(here.value) == str(there.value)
+    with pytest.raises(SettingError, match="nope"):
+        add_task(project, small_csv, TaskRequest(metric="nope"), isolated=True)
+    assert not list(project.tasks_dir.iterdir())
+
+
+def test_memory_is_limited(project: Project, tmp_path: Path) -> None:
+    path = tmp_path / "large.json"
+    path.write_text(json.dumps([{"text": "x" * 900_000, "label": "a"}] * 60), encoding="utf-8")
+    with pytest.raises(TaskFileError) as caught:
+        stage_isolated(project, path, TaskRequest(), frozenset(), ParseLimits(memory_mb=150))
+    assert caught.value.key == "file.too_much_memory"
+    assert "150 MB" in caught.value.message
+    assert not list(project.tasks_dir.iterdir())
+
+
+def test_time_is_limited(tmp_path: Path) -> None:
+    pipe = tmp_path / "endless.csv"
+    os.mkfifo(pipe)  # opening it waits for a writer that never comes
+    started = time.monotonic()
+    with pytest.raises(TaskFileError) as caught:
+        preview_isolated(pipe, limits=ParseLimits(seconds=2))
+    assert caught.value.key == "file.took_too_long"
+    assert time.monotonic() - started < 20
+
+
+def test_secrets_do_not_reach_the_child(
+    project: Project, small_csv: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    seen: dict[str, str] = {}
+    real = subprocess.Popen
+
+    def spy(command: list[str], **options: object) -> object:
+        seen.update(options["env"])  # type: ignore[call-overload]
+        return real(command, **options)  # type: ignore[call-overload]
+
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    monkeypatch.setattr("core.tasks.isolation.subprocess.Popen", spy)
+    report = add_files(project, [small_csv])
+    assert len(report.added) == 1
+    assert seen
+    assert "hf_secret" not in seen.values()
