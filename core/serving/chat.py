@@ -15,7 +15,7 @@ import queue
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 from core.errors import RunError
@@ -49,7 +49,7 @@ class ChatClient:
         self._process: ChatProcess | None = None
         self._open: dict[int, tuple[ChatProcess, int]] = {}
 
-    def stream(self, request: ChatRequest) -> Iterator[ChatEvent]:
+    def stream(self, request: ChatRequest) -> Generator[ChatEvent, None, None]:
         """Events of one answer; the last is `done` or `error`. Closing the iterator stops the answer.
 
         Errors of the worker arrive as an event, so that text that was already shown is not lost.

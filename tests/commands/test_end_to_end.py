@@ -27,9 +27,11 @@ class Shell:
         self.environment = {**os.environ, "TASKLOOM_HOME": str(folder / "home"), "OMP_NUM_THREADS": "1"}
 
     def start(self, *words: object) -> subprocess.Popen[str]:
+        # A test run in the background of a script has Ctrl-C switched off, and its children inherit that.
         command = [sys.executable, "-m", "core", *map(str, words)]
         return subprocess.Popen(
-            command, cwd=ROOT, env=self.environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            command, cwd=ROOT, env=self.environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler) and None,
         )
 
     def run(self, *words: object) -> tuple[int, str, str]:

@@ -1,0 +1,69 @@
+"""serve RUN: trained runs behind an HTTP endpoint that existing chat clients understand"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import secrets
+import sys
+from typing import Any
+
+from core.commands.output import Report, Verbs, add_verb
+from core.errors import RunError
+
+TOKEN_VARIABLE = "TASKLOOM_SERVE_TOKEN"
+
+
+def add_parser(verbs: Verbs) -> None:
+    parser = add_verb(verbs, "serve", serve, "answer over HTTP, in the form of OpenAI's chat API")
+    parser.add_argument("run", nargs="+", help="run ids, or unique beginnings of them")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
+    parser.add_argument("--port", type=int, default=8000, help="port (default 8000; 0: any free one)")
+    parser.add_argument(
+        "--no-token", action="store_true", help="ask for no API key; only when listening on this machine",
+    )
+
+
+def serve(args: argparse.Namespace) -> Report:
+    from core.serving.chat import ChatClient
+    from core.serving.endpoint import LOOPBACK, Service, build_server, find_models
+
+    if args.no_token and args.host not in LOOPBACK:
+        raise RunError("serving.token_needed", host=args.host)
+    models = find_models(_trained(args))
+    token = "" if args.no_token else os.environ.get(TOKEN_VARIABLE) or secrets.token_urlsafe(24)
+    client = ChatClient()
+    try:
+        server = build_server(Service(models, client, token), args.host, args.port)
+    except OSError as error:
+        detail = error.strerror or str(error)
+        raise RunError("serving.address", host=args.host, port=args.port, detail=detail) from error
+    url = f"http://{args.host}:{server.server_port}/v1"
+    if not args.json:
+        _tell(url, token, list(models))
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+    finally:
+        server.server_close()
+        client.close()
+    return Report({"url": url, "models": list(models)})
+
+
+def _trained(args: argparse.Namespace) -> list[Any]:
+    from core.runs.folder import RunFolder
+    from core.workspace import Workspace
+
+    workspace = Workspace(args.workspace)
+    folders = [RunFolder(workspace.find_run_dir(name)) for name in args.run]
+    for folder in folders:
+        if not folder.adapter_dir.is_dir():
+            raise RunError("serving.no_adapter", run=folder.run_id)
+    return [folder.path for folder in folders]
+
+
+def _tell(url: str, token: str, models: list[str]) -> None:
+    key = "from the environment" if os.environ.get(TOKEN_VARIABLE) and token else token or "none needed"
+    listed = "\n".join(f"  {name}" for name in models)
+    print(f"Serving at {url} (Ctrl-C ends it)\nAPI key: {key}\nModels:\n{listed}", flush=True)
