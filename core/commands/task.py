@@ -54,9 +54,9 @@ def add(args: argparse.Namespace) -> Report:
         given = [name for name in _FILE_ONLY if getattr(args, name)]
         if given:
             raise SettingError("command.only_file", option="FILE" if given[0] == "file" else f"--{given[0]}")
-        added = add_domain(project, _existing(args.domain))
+        added = add_domain(project, _existing(args.domain), isolated=True)
     elif args.file:
-        added = [add_task(project, _existing(args.file), _request(args))]
+        added = [add_task(project, _existing(args.file), _request(args), isolated=True)]
     else:
         raise SettingError("command.need_one")
     return import_report(project, added)
