@@ -129,7 +129,10 @@ def _failure_changes(error: Exception, journal: FolderJournal) -> dict[str, Any]
     from core.training.failures import classify
 
     status, config = journal.status, journal.folder.read_config()
-    place = {"stage": status.stage or "", "step": status.step, "batch_size": config.batch_size}
+    place = {
+        "stage": status.stage or "", "step": status.step, "batch_size": config.batch_size,
+        "base_model": config.base_model,
+    }
     failure = classify(error, place)
     try:
         journal.event("error", key=failure.key, values=_plain(failure.values), trace=traceback.format_exc()[-4000:])

@@ -18,12 +18,13 @@ _ARTICLES = frozenset({"a", "an", "the"})
 _NOTHING = frozenset({"", "none", "无", "無", "null", "n/a"})
 _CJK = re.compile(r"([\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uac00-\ud7af])")
 _NUMBER = re.compile(r"[-+−]?\s*[$€£¥]?\s*\d[\d,]*(?:\.\d+)?|[-+−]?\s*[$€£¥]?\s*\.\d+")
-_QUOTES = "\"'“”‘’「」『』`"
+_QUOTES = " \"'“”‘’「」『』`"
+_STOPS = ".。 "
 
 
 def plain(text: str) -> str:
     folded = _SPACE.sub(" ", unicodedata.normalize("NFKC", text)).strip().casefold()
-    return folded.strip(_QUOTES).rstrip(".。").strip()
+    return folded.rstrip(_STOPS).strip(_QUOTES).rstrip(_STOPS)
 
 
 def words(text: str) -> list[str]:

@@ -151,7 +151,7 @@ def flatten_optimizer(optimizer: torch.optim.Optimizer) -> Tensors:
     tensors: Tensors = {}
     for place, values in optimizer.state_dict()["state"].items():
         for name, value in values.items():
-            tensors[f"{place}.{name}"] = torch.as_tensor(value).detach().cpu().contiguous()
+            tensors[f"{place}.{name}"] = torch.as_tensor(value).detach().to("cpu", copy=True).contiguous()
     return tensors
 
 

@@ -46,6 +46,8 @@ def classify(error: BaseException, place: dict[str, Any]) -> Failure:
         return Failure("disk_full", "run.disk_full", {"path": error.filename or "", "detail": error.strerror or ""})
     if isinstance(error, TaskloomError):
         return Failure(_class_of(error), error.key, error.values)
+    if type(error).__name__ == "SafetensorError":
+        return Failure("model", "check.bad_model", {"model": place.get("base_model", ""), "detail": str(error)})
     if any(words in text for words in _DEVICE_WORDS):
         return Failure("hardware", "training.hardware", {"detail": str(error)[:300]})
     detail = f"{type(error).__name__}: {error}"[:300]

@@ -18,8 +18,10 @@ def build_optimizer(model: ModularModel, config: RunConfig, stage: int) -> torch
     if stage > 1:
         rates["allocation"] = config.stage2_learning_rate
     groups = [
-        {"params": parameters, "lr": rates[name], "name": name,
-         "weight_decay": config.weight_decay if name == "skills" else 0.0}
+        {
+            "params": parameters, "lr": rates.get(name, config.learning_rate_skills), "name": name,
+            "weight_decay": 0.0 if name == "allocation" else config.weight_decay,
+        }
         for name, parameters in model.parameter_groups(stage).items() if parameters
     ]
     return torch.optim.AdamW(groups, betas=(0.9, 0.999), eps=1e-8, fused=True)

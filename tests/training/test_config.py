@@ -1,0 +1,99 @@
+"""Settings of a run: round trips, assignments, goals, and all problems at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from core.adapters.methods import METHODS
+from core.errors import SettingError
+from core.settings import describe_settings
+from core.tasks.dataset import TaskDataset, load_dataset_of
+from core.training.checks import check_run
+from core.training.config import (
+    RunConfig,
+    apply_assignments,
+    change_config,
+    check_config,
+    config_from_yaml,
+    config_to_yaml,
+)
+from core.training.goals import GOALS, config_for_goal, goal_of
+from core.training.plan import plan_run
+from core.workspace import Project
+from tests.toy_project import quick_config
+
+
+@pytest.mark.parametrize("method", METHODS.names())
+def test_yaml_gives_the_same_config_back(method: str) -> None:
+    changes = {"method": method, "max_steps": 7, "adapter.upper_share": 0.5, "exam_rows": None}
+    config = change_config(RunConfig(), changes)
+    assert config_from_yaml(config_to_yaml(config)) == config
+
+
+def test_assignments_reach_nested_settings_and_convert_text() -> None:
+    config = apply_assignments(RunConfig(), ["adapter.rank=4", "learning_rate_skills=1e-3", "patience=none"])
+    assert (config.adapter.rank, config.learning_rate_skills, config.patience) == (4, 1e-3, None)
+
+
+@pytest.mark.parametrize("text", ["batch_size", "=4", "bach_size=4", "batch_size=x", "adapter.rnk=1", "method=x"])
+def test_wrong_assignments_are_refused_in_words(text: str) -> None:
+    with pytest.raises(SettingError):
+        apply_assignments(RunConfig(), [text])
+
+
+def test_a_new_method_takes_over_the_settings_both_know() -> None:
+    config = apply_assignments(RunConfig(), ["adapter.rank=5", "method=lora"])
+    assert type(config.adapter) is METHODS.get("lora").config_class
+    assert config.adapter.rank == 5
+
+
+def test_all_problems_are_reported_at_once() -> None:
+    broken = RunConfig(batch_size=0, epochs=-1.0, device="tpu")
+    assert {p.field for p in check_config(broken)} == {"batch_size", "epochs", "device"}
+    mixed = RunConfig(method="lora", adapter=METHODS.get("cpoly").config_class())
+    assert [p.key for p in check_config(mixed)] == ["config.adapter_mismatch"]
+
+
+def test_every_goal_is_a_valid_config_and_is_recognised() -> None:
+    for goal in GOALS:
+        config = config_for_goal(goal.name)
+        assert check_config(config) == []
+        assert goal_of(config) == goal.name
+    assert goal_of(RunConfig(epochs=4.5)) is None
+    kept = config_for_goal("quick", RunConfig(base_model="other", seed=5))
+    assert (kept.base_model, kept.seed) == ("other", 5)
+
+
+def test_levels_and_groups_are_known() -> None:
+    infos = describe_settings(RunConfig)
+    assert {i.level for i in infos} <= {"simple", "detailed", "expert"}
+    assert len({i.name for i in infos}) == len(infos) >= 35
+
+
+def test_steps_follow_from_epochs_or_are_given(toy_project: Project, tiny_llama: Path) -> None:
+    dataset = load_dataset_of(toy_project)
+    rows = sum(dataset.sizes("train"))
+    config = quick_config(tiny_llama, max_steps=None, epochs=2.0, stage2_steps=None, stage2_fraction=0.5)
+    plan = plan_run(config, dataset)
+    assert [s.steps for s in plan.stages] == [-(-2 * rows // 8), round(0.5 * -(-2 * rows // 8))]
+    single = plan_run(change_config(config, {"method": "lora"}), dataset)
+    assert [s.steps for s in single.stages] == [-(-2 * rows // 8)]
+
+
+def test_checks_of_tasks_model_lengths_and_disk(
+    toy_project: Project, tiny_llama: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = load_dataset_of(toy_project)
+    assert [p for p in check_run(quick_config(tiny_llama), dataset, tiny_llama) if p.severity == "error"] == []
+    nothing = TaskDataset((), {})
+    assert [p.key for p in check_run(quick_config(tiny_llama), nothing)] == ["check.no_tasks"]
+    empty = TaskDataset(dataset.tasks, {**dataset.examples, (0, "train"): [], (1, "validation"): []})
+    keys = [p.key for p in check_run(quick_config(tiny_llama), empty)]
+    assert keys == ["check.no_train", "check.no_validation"]
+    assert "check.bad_model" in [p.key for p in check_run(quick_config(Path("/nowhere")), dataset)]
+    long = check_run(quick_config(tiny_llama, max_tokens=16), dataset)
+    assert [p.key for p in long] == ["check.long_rows"] * 2
+    monkeypatch.setattr("core.training.checks.SPARE_MB", 10**9)
+    assert "check.disk" in [p.key for p in check_run(quick_config(tiny_llama), dataset, tiny_llama)]
