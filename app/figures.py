@@ -25,6 +25,8 @@ SIGNED_DARK = [[0.0, "#fdae61"], [0.5, "#1b2430"], [1.0, "#8fb3ff"]]
 MOST_NUMBERS = 15  # larger tables get no numbers in the cells
 MOST_POINTS = 400  # a curve keeps at most this many points
 PANEL_HEIGHT = 190
+LEGEND = {"orientation": "h", "traceorder": "normal", "x": 0, "xref": "container", "y": 1, "yref": "container"}
+LEGEND |= {"yanchor": "top"}
 
 
 def to_json(figure: Figure | None) -> str:
@@ -219,7 +221,7 @@ def _layout(height: int, legend: bool = False, meta: Figure | None = None) -> Fi
         "plot_bgcolor": "rgba(0,0,0,0)",
         "showlegend": legend,
         "hovermode": "closest",
-        "legend": {"orientation": "h", "x": 0, "xref": "container", "y": 1, "yref": "container", "yanchor": "top"},
+        "legend": {**LEGEND},
     }
 
 

@@ -67,7 +67,8 @@ class Plan:
             if simple:
                 self._build_group(context, members, "simple")
                 continue
-            with context.words(gr.Accordion, label=Key(f"group.{group}"), open=group in ("model", "adapter")):
+            unfolded = group in ("model", "adapter")
+            with context.words(gr.Accordion, label=Key(f"group.{group}"), open=unfolded, elem_id=f"fold-{group}"):
                 self._build_group(context, members, "detailed")
 
     def _build_group(self, context: Context, members: list[Any], level: str) -> None:

@@ -27,7 +27,7 @@ from core.insight.results import (
 )
 
 TITLE = "tab.results"
-SHOWN_ANSWERS = 25
+SHOWN_ANSWERS = 12
 MOST_CHARS = 900  # of a question in the list of answers
 
 

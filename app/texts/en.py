@@ -210,7 +210,7 @@ TEXTS: dict[str, str] = {
     "results.sure_down": "worse",
     "results.unsure": "may be chance",
     # Skills
-    "skills.lead": "Each row is a task, each column a skill. A dark cell means that the task leans on that skill; two tasks with similar rows have learned from each other.",
+    "skills.lead": "Each row is a task, each column a skill. A strong colour means that the task leans on that skill; two tasks with similar rows have learned from each other.",
     "skills.none_title": "No skills to show yet",
     "skills.none_text": "Train a run first. As soon as stage 1 has begun, the table of tasks and skills fills in.",
     "skills.layer": "Layer",

@@ -1,0 +1,143 @@
+"""The main job in a real browser: files in, train, reload in the middle, skills, a question and its answer."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+
+import pytest
+
+from tests.browser.driving import (
+    ROOT,
+    fill_number,
+    open_screen,
+    wait_for_state,
+    wait_until_open,
+    wait_until_ready,
+)
+
+pytestmark = pytest.mark.browser
+SAMPLE = ROOT / "assets" / "sample"
+FILES = [
+    SAMPLE / name
+    for name in (
+        "review_verdict.train.xlsx", "review_verdict.test.xlsx", "question_cleaning.train.jsonl",
+        "question_cleaning.test.jsonl",
+    )
+]
+
+
+def bring_files(page) -> None:
+    """A new project with two tasks from an Excel and a JSON-lines file."""
+    page.locator("#project-name input, #project-name textarea").fill("Ward questions")
+    page.locator("#project-create").click()
+    page.locator("#task-files input[type=file]").set_input_files(FILES)
+    page.locator("#task-cards .card").nth(1).wait_for()
+
+
+def plan_short_run(page, model, steps: int) -> None:
+    """Sets base model, steps and a short exam in the form, as a user would."""
+    open_screen(page, "train")
+    field = page.locator("#set-base_model input")
+    field.fill(str(model))
+    field.press("Enter")
+    page.get_by_label("Detailed").click()
+    for fold in ("training", "evaluation"):
+        page.locator(f"#fold-{fold} > button.label-wrap").click()
+    for name, value in (("max_steps", steps), ("batch_size", 4), ("max_tokens", 128), ("validation_rows", 4)):
+        fill_number(page, name, value)
+    for name, value in (("exam_rows", 4), ("max_new_tokens", 4)):
+        fill_number(page, name, value)
+    wait_until_ready(page)
+
+
+def start(page) -> None:
+    page.locator("#start").click()
+    wait_for_state(page, "queued", "starting", "running", "succeeded")
+
+
+def worker_pid(workspace) -> int:
+    launched = next(workspace.glob("projects/*/runs/*/launch.json"))
+    return int(json.loads(launched.read_text(encoding="utf-8"))["pid"])
+
+
+def test_from_files_to_an_answer(page, tmp_path, tiny_model):
+    bring_files(page)
+    assert "review_verdict" in page.locator("#task-cards").inner_text()
+    assert page.locator("#task-sees .learned").first.inner_text().strip() in ("Pros", "Cons")
+    plan_short_run(page, tiny_model, steps=120)
+    start(page)
+    wait_for_state(page, "running")
+    page.locator("#loss-plot .plot-place .xaxislayer-above, #loss-plot .plot-place svg").first.wait_for()
+
+    page.reload()  # in the middle of the run
+    wait_until_open(page)
+    assert page.locator("#choose-project input").input_value() == "Ward questions"
+    open_screen(page, "train")
+    wait_for_state(page, "running", "stopping", "succeeded")
+    wait_for_state(page, "succeeded")
+
+    open_screen(page, "results")
+    page.locator("#results-table table").wait_for()
+    assert page.locator("#results-table tbody tr").count() == 3  # two tasks and their mean
+    open_screen(page, "skills")
+    page.locator("#skills-heatmap .heatmaplayer image").first.wait_for()
+    assert "1/K" in page.locator("#skills-says").inner_text()
+
+    open_screen(page, "try_it")
+    page.locator("#try-input-0 textarea").fill("Great pictures, long battery life")
+    page.locator("#try-ask").click()
+    page.locator(".answer.tuned[data-done='1']").wait_for(timeout=120_000)
+    page.locator(".answer.base[data-done='1']").wait_for(timeout=120_000)
+    assert page.locator(".answer.tuned .skills .bar").count() >= 4  # common skills and the task's own
+    assert page.locator(".answer.base .skills").count() == 0
+    assert "tokens" in page.locator(".answer.tuned .foot").inner_text()
+
+
+def test_a_killed_worker_is_seen_and_resumed(page, tmp_path, tiny_model):
+    bring_files(page)
+    plan_short_run(page, tiny_model, steps=3000)
+    start(page)
+    wait_for_state(page, "running")
+    os.kill(worker_pid(tmp_path), signal.SIGKILL)
+    before = time.monotonic()
+    wait_for_state(page, "interrupted", timeout_ms=20_000)
+    assert time.monotonic() - before < 10
+    page.locator("#run-resume").click()
+    wait_for_state(page, "queued", "starting", "running")
+    page.locator("#run-cancel").click()
+    page.locator("#run-yes").click()
+    wait_for_state(page, "cancelled")
+    assert page.locator("#run-delete").is_visible()
+
+
+def test_two_languages_and_a_bad_file(page, tmp_path):
+    bad = tmp_path / "broken.json"
+    bad.write_text('[{"text": "a", "label": ', encoding="utf-8")
+    page.locator("#project-sample").click()
+    page.locator("#task-cards .card").nth(4).wait_for()
+    page.locator("#task-files input[type=file]").set_input_files([bad])
+    page.locator("#task-report li.bad").wait_for()
+    assert "broken.json" in page.locator("#task-report").inner_text()
+    assert page.locator("#task-cards .card").count() == 5
+
+    page.locator("#choose-language input").click()
+    page.get_by_role("option", name="中文").click()
+    page.get_by_role("tab", name="训练").wait_for()
+    assert "任务" in page.locator("#choose-language, #tab-tasks-button").last.inner_text()
+    page.reload()  # the language is remembered
+    page.get_by_role("tab", name="技能").wait_for()
+
+
+def test_names_from_users_stay_text(page):
+    name = "<img src=x onerror=\"document.title='hacked'\"> & <b>bold</b>"
+    page.locator("#project-name input, #project-name textarea").fill(name)
+    page.locator("#project-create").click()
+    page.locator("#tab-tasks-button[aria-selected=true]").wait_for()
+    open_screen(page, "home")
+    page.locator("#home-projects .card").wait_for()
+    assert name in page.locator("#home-projects").inner_text()
+    assert page.locator("#home-projects img").count() == 0
+    assert page.title() == "Taskloom"
