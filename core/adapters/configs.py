@@ -175,7 +175,7 @@ class MTAConfig(AdapterConfig):
     )
     form: str = setting(
         "light", group=GROUP, choices=("light", "faithful"), label="Form of an adapter",
-        help="light adds a low-rank term to the feed-forward network; faithful copies the network, as in the paper.",
+        help="light adds a low-rank term to the feed-forward network; faithful copies it, as in the paper.",
     )
     rank: int = setting(
         8, group=GROUP, minimum=1, maximum=256, level="simple", label="Rank",

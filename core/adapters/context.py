@@ -25,7 +25,8 @@ class Call:
 
     task_ids [b] long, on the model's device; rows: the distinct tasks, ascending; slots [b]: position of each
     example's task in rows. `state` is what the adapter prepared once for the call, `shared` what the layers of one
-    input hand to each other. prompt_mask [b, n]: the tokens of the question, for methods that read it.
+    input hand to each other. prompt_mask [b, n]: the tokens of the question, for methods that read it; what they
+    conclude from it stays in `memory` (first axis = examples) for the decoding steps that follow.
     """
 
     task_ids: Tensor
@@ -36,6 +37,7 @@ class Call:
     state: Any = None
     shared: dict[Any, Any] = field(default_factory=dict)
     prompt_mask: Tensor | None = None
+    memory: dict[Any, Tensor] = field(default_factory=dict)
 
     def repeats(self, num_rows: int) -> int:
         """How many rows a layer sees for each example: 1, or the beams times return sequences of a generation."""

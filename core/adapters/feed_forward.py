@@ -94,16 +94,21 @@ class FaithfulPool(Pool):
         super().__init__()
         self.copies = nn.ModuleList([copy.deepcopy(base).float() for _ in range(count)])
 
+    @property
+    def dtype(self) -> torch.dtype:
+        return next(self.parameters()).dtype
+
     def mixed(self, x: Tensor, base: nn.Module, weights: Tensor) -> Tensor:
         used = weights.detach().ne(0).any(0).tolist() if (weights == 0).any() else [True] * len(self.copies)
-        outputs = [
-            weights[:, k, None, None] * network(x.float())
-            for k, network in enumerate(self.copies) if used[k]
-        ]
-        return torch.stack(outputs).sum(0).to(x.dtype)
+        inner = x.to(self.dtype)
+        total = torch.zeros_like(inner)
+        for k, network in enumerate(self.copies):
+            if used[k]:
+                total = total + weights[:, k, None, None].to(self.dtype) * network(inner)
+        return total.to(x.dtype)
 
     def each(self, x: Tensor, base: nn.Module) -> Tensor:
-        return torch.stack([network(x.float()).to(x.dtype) for network in self.copies])
+        return torch.stack([network(x.to(self.dtype)).to(x.dtype) for network in self.copies])
 
 
 def build_pool(config: MTAConfig, count: int, base: nn.Module, width: int) -> Pool:

@@ -156,14 +156,14 @@ class MTAAdapter(Adapter):
         """g [R, K+1] from outputs [K+1, R, n, d]. Kept for the call when decoding: the prompt decides once."""
         decoding = not torch.is_grad_enabled()
         rows = outputs.shape[1]
-        if decoding and ("gate", index) in call.shared:
-            kept: Tensor = call.shared["gate", index]
+        if decoding and index in call.memory:
+            kept = call.memory[index]
             return kept.repeat_interleave(rows // kept.shape[0], 0)
         pooled = outputs[:, :, 0] if self.reads_start[index] else _masked_mean(outputs, call)
         logits = self.gates[index](pooled.float().transpose(0, 1).flatten(1))
         gate = torch.softmax(logits, -1)
         if decoding:
-            call.shared["gate", index] = gate
+            call.memory[index] = gate
         if call.training:
             self.usage.add(index, call.task_ids, gate)
         return gate

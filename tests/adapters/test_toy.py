@@ -47,8 +47,9 @@ def accuracies(bench: Any, architecture: str, method: str, config: dict[str, Any
     return right.view(2, QUESTIONS).float().mean(1).tolist()
 
 
-@pytest.mark.parametrize("architecture", ["llama", "t5"])
-@pytest.mark.parametrize("config", [{}, {"combine": "mix"}])
+@pytest.mark.parametrize(
+    ("architecture", "config"), [("llama", {}), ("llama", {"combine": "mix"}), ("t5", {})]
+)
 def test_cpoly_learns_both_tasks(bench, architecture, config):
     assert min(accuracies(bench, architecture, "cpoly", config)) >= 0.95
 
@@ -60,3 +61,18 @@ def test_shared_lora_cannot(bench, architecture):
 
 def test_common_skills_alone_learn_both_by_their_mixture(bench):
     assert min(accuracies(bench, "llama", "cpoly", {"num_private_skills": 0, "rank": 4})) >= 0.95
+
+
+@pytest.mark.parametrize("architecture", ["llama", "t5"])
+@pytest.mark.parametrize("form", ["light", "faithful"])
+def test_task_adapters_learn_both(bench, architecture, form):
+    config = {"form": form, "upper_share": 1.0}
+    assert min(accuracies(bench, architecture, "mta", config)) >= 0.95
+
+
+def test_adapters_of_a_task_alone_learn_both(bench):
+    assert min(accuracies(bench, "llama", "private_lora", {})) >= 0.95
+
+
+def test_token_gate_cannot(bench):
+    assert sum(accuracies(bench, "llama", "moe_lora", {})) / 2 <= 0.5
