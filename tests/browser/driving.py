@@ -26,7 +26,7 @@ PATIENCE_MS = 60_000
 @contextmanager
 def running_app(workspace: Path, *more: str) -> Iterator[str]:
     """`python app.py` as a user starts it, on a free port; yields its address."""
-    port = _free_port()
+    port = free_port()
     command = [sys.executable, "app.py", "--port", str(port), "--workspace", str(workspace), *more]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "GRADIO_TEMP_DIR": str(workspace / "uploads")}
     with open(workspace / "app.log", "wb") as log:
@@ -73,7 +73,7 @@ def wait_for_state(page, *states: str, timeout_ms: int = 4 * PATIENCE_MS) -> Non
     page.locator(chosen).first.wait_for(timeout=timeout_ms)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

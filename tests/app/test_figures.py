@@ -1,0 +1,104 @@
+"""Figures are pure: a table in, a valid plotly figure out, in both languages, safe with odd names."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+import pytest
+
+from app.curves import Curves, new_curves
+from app.figures import loss_panels, score_bars, share_bars, similarity_heatmap, skill_heatmap, thin, to_json
+
+TABLE = pd.DataFrame(
+    [[0.5, 0.25, 1.0], [0.1, 0.65, 0.0]], index=["a", "b <i>"], columns=["common 1", "common 2", "private 1"]
+)
+SHARE = pd.DataFrame({"common": [0.4, 0.5], "private": [0.6, 0.5]}, index=["a", "b"])
+SCORES = [
+    {"task": "a", "tuned": {"value": 0.8, "low": 0.7, "high": 0.9}, "base": None},
+    {
+        "task": "b",
+        "tuned": {"value": 0.5, "low": 0.4, "high": 0.6},
+        "base": {"value": 0.2, "low": 0.1, "high": 0.3},
+    },
+]
+
+
+def curves(tasks: int = 2) -> Curves:
+    made = new_curves("r", [f"task {i}" for i in range(tasks)])
+    made.take([{"id": 1, "kind": "loss", "step": 1, "by_task": {"0": 2.0}}])
+    return made
+
+
+def valid(figure) -> go.Figure:
+    shown = dict(json.loads(to_json(figure)))
+    shown["layout"] = {k: v for k, v in shown["layout"].items() if k != "meta"}
+    return go.Figure(shown)  # plotly refuses what it does not know
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_every_figure_is_valid_and_transparent(language: str) -> None:
+    made = [
+        skill_heatmap(TABLE, 1 / 3, language),
+        similarity_heatmap(SHARE @ SHARE.T, language),
+        share_bars(SHARE, language),
+        score_bars(SCORES, language),
+        loss_panels(curves(), 100, language),
+    ]
+    for figure in made:
+        assert valid(figure).layout.paper_bgcolor == "rgba(0,0,0,0)"
+
+
+def test_the_heatmap_marks_the_even_share_and_keeps_the_scale() -> None:
+    figure = skill_heatmap(TABLE, 1 / 3, "en")
+    axis = figure["layout"]["coloraxis"]
+    assert (axis["cmin"], axis["cmax"]) == (0.0, 1.0)
+    assert any("1/K" in text for text in axis["colorbar"]["ticktext"])
+    assert np.allclose(figure["data"][0]["z"], TABLE.to_numpy())
+    assert figure["data"][0]["y"] == list(TABLE.index)
+
+
+def test_numbers_stand_in_the_cells_of_small_tables_only() -> None:
+    assert skill_heatmap(TABLE, 0.5, "en")["data"][0]["texttemplate"]
+    large = pd.DataFrame(np.zeros((16, 3)))
+    assert not skill_heatmap(large, 0.5, "en")["data"][0]["texttemplate"]
+
+
+def test_plots_speak_chinese() -> None:
+    english, chinese = (to_json(share_bars(SHARE, language)) for language in ("en", "zh"))
+    assert "common" in english
+    assert "公共" in chinese
+
+
+def test_one_panel_a_task_from_the_first_event_on() -> None:
+    figure = loss_panels(curves(5), 100, "en")
+    assert figure["layout"]["meta"]["panels"] == 5
+    assert len(figure["layout"]["annotations"]) == 5
+    assert all(figure["layout"][f"xaxis{i or ''}"]["range"] == [0, 100] for i in ("", 2, 5))
+    assert not figure["layout"]["shapes"]
+
+
+def test_names_cannot_carry_tags_into_a_plot() -> None:
+    named = new_curves("r", ["<b>x</b>"])
+    assert "<b>" not in loss_panels(named, 1, "en")["layout"]["annotations"][0]["text"]
+
+
+def test_a_missing_base_score_is_a_gap() -> None:
+    base, tuned = score_bars(SCORES, "en")["data"]
+    assert base["x"] == [None, 0.2]
+    assert tuned["error_x"]["array"] == pytest.approx([0.1, 0.1])
+
+
+def test_long_curves_are_thinned_and_keep_their_end_and_mean() -> None:
+    points = [(i, float(i % 7)) for i in range(10_000)]
+    kept = thin(points, 100)
+    assert len(kept) <= 100
+    assert kept[-1][0] == 9_999
+    assert np.mean([v for _, v in kept]) == pytest.approx(np.mean([v for _, v in points]), abs=0.05)
+    assert thin(points[:5], 100) == points[:5]
+
+
+def test_nothing_to_draw_is_empty_text() -> None:
+    assert to_json(None) == ""

@@ -1,0 +1,99 @@
+"""The form knows no setting by name: every setting gets a field, and config -> form -> config loses nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import gradio as gr
+import pytest
+
+from app.forms import build_field, differences, form_values, list_settings, read_form
+from app.words import Words
+from core.adapters.methods import METHODS
+from core.errors import SettingError
+from core.settings import describe_settings, setting
+from core.training.config import RunConfig, change_config, config_from_yaml, config_to_yaml
+from core.training.goals import GOALS, config_for_goal
+
+
+@pytest.fixture
+def fields():
+    with gr.Blocks():
+        words = Words()
+        return [build_field(words, name, info, method) for name, info, method in list_settings()]
+
+
+def shown_by(fields, config: RunConfig, before: list[object] | None = None) -> list[object]:
+    """What the widgets hold after the form was told the config: a skipped widget keeps its value."""
+    told = form_values(fields, config)
+    kept = before or [field.info.default for field in fields]
+    return [old if new == gr.skip() else new for old, new in zip(kept, told, strict=True)]
+
+
+def test_every_setting_of_every_method_has_a_field(fields) -> None:
+    names = {(field.name, field.method) for field in fields}
+    assert {(info.name, None) for info in describe_settings(RunConfig)} <= names
+    for method in METHODS:
+        for info in describe_settings(method.config_class):
+            assert (f"adapter.{info.name}", method.name) in names
+
+
+@pytest.mark.parametrize("method", METHODS.names())
+@pytest.mark.parametrize("goal", GOALS.names())
+def test_config_to_form_and_back_loses_nothing(fields, method: str, goal: str) -> None:
+    config = config_for_goal(
+        goal, change_config(RunConfig(), {"method": method, "seed": 7, "learning_rate_skills": 1e-4})
+    )
+    values = shown_by(fields, config)
+    assert read_form(fields, values, RunConfig()) == config
+    assert config_from_yaml(config_to_yaml(config)) == config
+
+
+def test_numbers_come_back_from_the_browser_as_floats_and_none(fields) -> None:
+    values = shown_by(fields, RunConfig())
+    place = {field.name: i for i, field in enumerate(fields) if field.method is None}
+    values[place["batch_size"]] = 8.0
+    values[place["exam_rows"]] = None
+    config = read_form(fields, values, RunConfig())
+    assert config.batch_size == 8
+    assert isinstance(config.batch_size, int)
+    assert config.exam_rows is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("batch_size", None), ("batch_size", 0), ("batch_size", 2.5), ("mixture", "x")]
+)
+def test_a_wrong_field_is_named(fields, name: str, value: object) -> None:
+    values = shown_by(fields, RunConfig())
+    values[[f.name for f in fields].index(name)] = value
+    with pytest.raises(SettingError, match=name):
+        read_form(fields, values, RunConfig())
+
+
+def test_only_the_fields_of_the_chosen_method_count(fields) -> None:
+    first, second = METHODS.names()[:2]
+    values = shown_by(fields, change_config(RunConfig(), {"method": first}))
+    values[[f.name for f in fields].index("method")] = second
+    config = read_form(fields, values, RunConfig())
+    assert isinstance(config.adapter, METHODS.get(second).config_class)
+
+
+def test_a_setting_added_later_gets_a_field_by_itself() -> None:
+    @dataclasses.dataclass(frozen=True)
+    class Later:
+        strength: float = setting(0.5, label="Strength", help="How strong.", unit="steps", minimum=0)
+        named: str = setting("a", label="Named", help="Which.", choices=("a", "b"))
+        on: bool = setting(True, label="On", help="Whether.")
+
+    with gr.Blocks():
+        words = Words()
+        built = [build_field(words, info.name, info, None).widget for info in describe_settings(Later)]
+    assert [type(widget) for widget in built] == [gr.Number, gr.Dropdown, gr.Checkbox]
+    assert built[0].label == "Strength (steps)"
+    assert "步" in words.updates("zh")[0]["label"]
+
+
+def test_differences_name_what_was_changed() -> None:
+    changed = change_config(RunConfig(), {"batch_size": 3})
+    assert [(name, new) for name, _, new in differences(changed)] == [("batch_size", 3)]
+    assert differences(RunConfig()) == []

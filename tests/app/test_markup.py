@@ -1,0 +1,98 @@
+"""Texts from users and models reach the page escaped; files for spreadsheets carry no formulas."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+
+from app.answers import Answer, Exchange, answer_view, exchange_view, question_text
+from app.markup import (
+    bar,
+    bullets,
+    download_link,
+    empty,
+    facts,
+    log_view,
+    note,
+    paragraphs,
+    prompt_view,
+    table,
+    to_csv,
+)
+from app.run_markup import job_bar, progress_panel, readiness
+from core.errors import Problem
+from core.runs.states import STATES, RunStatus
+from core.serving.protocol import ChatEvent, SkillWeight
+
+EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'"
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        note(EVIL),
+        paragraphs([EVIL]),
+        empty(EVIL, EVIL),
+        bullets([("ok", EVIL)]),
+        facts([(EVIL, EVIL)]),
+        log_view(EVIL),
+        prompt_view(EVIL, EVIL),
+        table([EVIL], []),
+        job_bar(EVIL, EVIL, RunStatus("running"), "en"),
+        progress_panel(EVIL, RunStatus("running"), "en"),
+        bar(0.5, label=EVIL),
+        download_link(EVIL, EVIL, EVIL),
+        exchange_view(Exchange(EVIL, EVIL, (Answer("tuned", text=EVIL), Answer("base", error=EVIL))), "en"),
+        readiness([Problem("x", "check.no_train", {"task": EVIL})], [EVIL], "en"),
+        answer_view(
+            Answer("tuned", done=ChatEvent("done", weights=(SkillWeight(EVIL, "common", 1.0),)), text="a"), "en"
+        ),
+    ],
+)
+def test_nothing_foreign_becomes_a_tag(made: str) -> None:
+    assert "<script" not in made
+    assert "<img" not in made
+    assert "\"'" not in made
+
+
+def test_csv_cells_cannot_run_as_formulas() -> None:
+    rows = list(csv.reader(io.StringIO(to_csv(["task", "=x"], [["=cmd()", 0.5], ["@a", -1], ["fine", 2]]))))
+    assert rows == [["task", "'=x"], ["'=cmd()", "0.5"], ["'@a", "-1"], ["fine", "2"]]
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("state", STATES)
+def test_every_state_has_words(state: str, language: str) -> None:
+    status = RunStatus(
+        state=state, stage="stage1", step=3, total_steps=9, progress=0.3, eta_s=70.0, stalled_s=200.0
+    )
+    assert f'data-state="{state}"' in progress_panel("Run", status, language)
+
+
+def test_the_ready_card_says_no_while_there_is_an_error() -> None:
+    warning = Problem("x", "check.no_validation", {"task": "a"}, "warning")
+    assert 'data-ready="yes"' in readiness([warning], ["fact"], "en")
+    assert 'data-ready="no"' in readiness([warning, Problem("x", "check.no_tasks")], ["fact"], "en")
+
+
+def test_progress_stays_between_0_and_100() -> None:
+    assert 'aria-valuenow="100"' in bar(1.7)
+    assert 'aria-valuenow="0"' in bar(-1)
+
+
+def test_an_answer_grows_by_events() -> None:
+    answer = Answer("tuned")
+    for event in (ChatEvent("phase", "loading"), ChatEvent("delta", "Pro"), ChatEvent("delta", "s")):
+        answer = answer.after(event, "en")
+    assert (answer.text, answer.phase, answer.done) == ("Pros", "answering", None)
+    assert answer.after(ChatEvent("done", "Pros", tokens=2), "en").done is not None
+    failed = answer.after(ChatEvent("error", key="serving.empty_message"), "zh")
+    assert "消息" in failed.error
+    assert failed.text == "Pros"
+
+
+def test_several_inputs_are_sent_by_column() -> None:
+    assert question_text(["text"], ["a", "left over"]) == "a"
+    assert question_text(["question", "context"], ["a", None, "x"]) == {"question": "a", "context": ""}
