@@ -7,8 +7,6 @@ question at a time and its `generate` admits no question later. Greedy answers e
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,8 +16,9 @@ from transformers import DynamicCache, EncoderDecoderCache
 from transformers.cache_utils import DynamicLayer
 from transformers.modeling_outputs import BaseModelOutput
 
+from core.serving.forward import Opened, TaskForward
+
 END, LIMIT, STOPPED = "end", "limit", "stopped"
-Forward = Callable[..., Any]
 
 
 @dataclass
@@ -63,18 +62,19 @@ def choose_token(logits_V: Tensor, temperature: float, top_p: float, random: tor
 
 
 class DecoderBatch:
-    """Questions to a decoder-only model. `forward` is the modular model's call (with `task_ids`).
+    """Questions to a decoder-only model.
 
     Prompts are padded on the left; positions count from each question's own first token.
     """
 
-    def __init__(self, forward: Forward, accepted: Callable[..., Any], pad_id: int, ends: frozenset[int]) -> None:
+    def __init__(self, forward: TaskForward, pad_id: int, ends: frozenset[int]) -> None:
         self._forward, self._pad, self._ends = forward, pad_id, ends
-        names = inspect.signature(accepted).parameters
+        names = forward.accepted_names()
         self._takes_positions, self._takes_keep = "position_ids" in names, "logits_to_keep" in names
         self.answers: list[Answer] = []
         self._cache: Any = None
         self._mask = torch.empty(0, 0, dtype=torch.long)
+        self._opened: Opened | None = None
 
     def can_join(self) -> bool:
         """Whether a question may join now: sliding-window and recurrent caches cannot be padded afterwards."""
@@ -87,20 +87,23 @@ class DecoderBatch:
         ids = torch.tensor([[self._pad] * (longest - len(a.prompt)) + a.prompt for a in answers])
         mask = torch.tensor([[0] * (longest - len(a.prompt)) + [1] * len(a.prompt) for a in answers])
         positions = (mask.cumsum(-1) - 1).clamp_min(0)
-        cache, logits = self._run(ids, mask, positions, answers, None)
-        if self.answers:
+        opened = self._forward.open([a.task for a in answers], mask)
+        cache, logits = self._run(opened, ids, mask, positions, None)
+        if self.answers and self._opened is not None:
             self._mask, self._cache = _join(self._mask, self._cache, mask, cache)
+            self._opened = self._forward.join(self._opened, opened)
         else:
-            self._mask, self._cache = mask, cache
+            self._mask, self._cache, self._opened = mask, cache, opened
         self.answers = self.answers + answers
         self._write(answers, logits)
 
     def step(self) -> None:
         """One more token for every question."""
+        assert self._opened is not None  # there are answers, so their prompts were read
         ids = torch.tensor([[a.tokens[-1]] for a in self.answers])
         self._mask = torch.cat([self._mask, torch.ones(len(self.answers), 1, dtype=torch.long)], 1)
         positions = self._mask.sum(-1, keepdim=True) - 1
-        self._cache, logits = self._run(ids, self._mask, positions, self.answers, self._cache)
+        self._cache, logits = self._run(self._opened, ids, self._mask, positions, self._cache)
         self._write(self.answers, logits)
 
     def drop_finished(self) -> None:
@@ -110,21 +113,22 @@ class DecoderBatch:
             return
         self.answers = [self.answers[i] for i in keep]
         if not keep:
-            self._cache = None
+            self._cache = self._opened = None
             return
+        assert self._opened is not None
+        self._opened = self._forward.select(self._opened, keep)
         rows = torch.tensor(keep)
         self._mask = self._mask[rows]
         self._cache.batch_select_indices(rows.to(self._cache.layers[0].keys.device))
 
     def _run(
-        self, ids: Tensor, mask: Tensor, positions: Tensor, answers: list[Answer], cache: Any
+        self, opened: Opened, ids: Tensor, mask: Tensor, positions: Tensor, cache: Any
     ) -> tuple[Any, Tensor]:
         extra: dict[str, Any] = {"position_ids": positions} if self._takes_positions else {}
         if self._takes_keep:
             extra["logits_to_keep"] = 1
         out = self._forward(
-            input_ids=ids, attention_mask=mask, task_ids=[a.task for a in answers], past_key_values=cache,
-            use_cache=True, **extra,
+            opened, input_ids=ids, attention_mask=mask, past_key_values=cache, use_cache=True, **extra,
         )
         return out.past_key_values, out.logits[:, -1]
 
@@ -136,12 +140,13 @@ class DecoderBatch:
 class EncoderDecoderBatch:
     """Questions to an encoder-decoder model: inputs are read once, then written in step. Later ones wait."""
 
-    def __init__(self, forward: Forward, start_id: int, pad_id: int, ends: frozenset[int]) -> None:
+    def __init__(self, forward: TaskForward, start_id: int, pad_id: int, ends: frozenset[int]) -> None:
         self._forward, self._start, self._pad, self._ends = forward, start_id, pad_id, ends
         self.answers: list[Answer] = []
         self._cache: Any = None
         self._mask = torch.empty(0, 0, dtype=torch.long)
         self._read = torch.empty(0)
+        self._opened: Opened | None = None
 
     def can_join(self) -> bool:
         return not self.answers
@@ -152,19 +157,19 @@ class EncoderDecoderBatch:
         self._mask = torch.tensor([[1] * len(a.prompt) + [0] * (longest - len(a.prompt)) for a in answers])
         self.answers = list(answers)
         start = torch.full((len(answers), 1), self._start)
+        self._opened = self._forward.open([a.task for a in answers], self._mask)
         out = self._forward(
-            input_ids=ids, attention_mask=self._mask, decoder_input_ids=start, use_cache=True,
-            task_ids=[a.task for a in answers],
+            self._opened, input_ids=ids, attention_mask=self._mask, decoder_input_ids=start, use_cache=True
         )
         self._read = out.encoder_last_hidden_state
         self._keep(out)
 
     def step(self) -> None:
         ids = torch.tensor([[a.tokens[-1]] for a in self.answers])
+        assert self._opened is not None  # there are answers, so their prompts were read
         self._keep(self._forward(
-            encoder_outputs=BaseModelOutput(last_hidden_state=self._read), attention_mask=self._mask,
-            decoder_input_ids=ids, past_key_values=self._cache, use_cache=True,
-            task_ids=[a.task for a in self.answers],
+            self._opened, encoder_outputs=BaseModelOutput(last_hidden_state=self._read),
+            attention_mask=self._mask, decoder_input_ids=ids, past_key_values=self._cache, use_cache=True,
         ))
 
     def drop_finished(self) -> None:
@@ -172,8 +177,9 @@ class EncoderDecoderBatch:
         if len(keep) == len(self.answers):
             return
         self.answers = [self.answers[i] for i in keep]
-        if keep:
+        if keep and self._opened is not None:
             rows = torch.tensor(keep)
+            self._opened = self._forward.select(self._opened, keep)
             self._mask, self._read = self._mask[rows], self._read[rows.to(self._read.device)]
             caches: EncoderDecoderCache = self._cache
             caches.batch_select_indices(rows.to(self._read.device))

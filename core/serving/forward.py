@@ -7,10 +7,12 @@ copy of the module tree whose parameters are the very same tensors: it costs kil
 from __future__ import annotations
 
 import copy
+import inspect
+from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from core.adapters.context import Call, build_call, enter_call
 from core.models.loading import LoadedBase
@@ -23,29 +25,59 @@ def share_weights(model: nn.Module) -> Any:
     return copy.deepcopy(model, {id(t): t for t in tensors})
 
 
+@dataclass
+class Opened:
+    """Questions that are being answered together: their tasks, and the adapter's call that stays open for them."""
+
+    tasks: list[int]
+    call: Call
+
+
 class TaskForward:
-    """Calls of the modular model with mixing weights that are computed once for a batch, not once a token."""
+    """Calls of a modular model that span a whole answer.
+
+    Mixing weights are computed once for a batch, not once a token, and what a method concludes from the prompts
+    (`Call.memory`) stays with its question when others leave or join the batch.
+    """
 
     def __init__(self, model: ModularModel, tuned: bool) -> None:
         self._model, self._tuned = model, tuned
-        self._tasks: tuple[int, ...] = ()
-        self._call: Call | None = None
 
-    def __call__(self, task_ids: list[int], **inputs: Any) -> Any:
-        device = self._model.device
-        moved = {k: v.to(device) if isinstance(v, torch.Tensor) else v for k, v in inputs.items()}
+    def accepted_names(self) -> set[str]:
+        """Names of the arguments that the base model's forward takes."""
+        return set(inspect.signature(self._model.base.forward).parameters)
+
+    def open(self, tasks: list[int], prompt_mask: Tensor) -> Opened:
+        """For questions whose prompts [b, n] are about to be read."""
         if not self._tuned:
-            with self._model.disabled():
-                return self._model.base(**moved)
-        with enter_call(self._prepared(task_ids)):
+            nothing = torch.zeros(0, dtype=torch.long)
+            return Opened(tasks, Call(nothing, [], nothing, disabled=True))
+        call = build_call(tasks, self._model.adapter.num_tasks, self._model.device, training=False)
+        call.prompt_mask = prompt_mask.to(self._model.device)
+        self._model.adapter.prepare(call)
+        return Opened(tasks, call)
+
+    def __call__(self, opened: Opened, **inputs: Any) -> Any:
+        device = self._model.device
+        moved = {k: v.to(device) if isinstance(v, Tensor) else v for k, v in inputs.items()}
+        with enter_call(opened.call):
             return self._model.base(**moved)
 
-    def _prepared(self, task_ids: list[int]) -> Call:
-        if self._call is None or self._tasks != tuple(task_ids):
-            self._call = build_call(task_ids, self._model.adapter.num_tasks, self._model.device, training=False)
-            self._model.adapter.prepare(self._call)
-            self._tasks = tuple(task_ids)
-        return self._call
+    def join(self, first: Opened, second: Opened) -> Opened:
+        """Both batches as one, first before second. Each prompt has been read already."""
+        memory = {k: torch.cat([kept, second.call.memory[k]]) for k, kept in first.call.memory.items()}
+        return self._again(first.tasks + second.tasks, memory)
+
+    def select(self, opened: Opened, rows: list[int]) -> Opened:
+        """Only these questions of a batch."""
+        places = torch.tensor(rows, device=self._model.device)
+        memory = {k: kept.index_select(0, places) for k, kept in opened.call.memory.items()}
+        return self._again([opened.tasks[row] for row in rows], memory)
+
+    def _again(self, tasks: list[int], memory: dict[Any, Tensor]) -> Opened:
+        opened = self.open(tasks, torch.ones(len(tasks), 0, dtype=torch.long))
+        opened.call.memory = memory
+        return opened
 
 
 def end_tokens(base: LoadedBase) -> frozenset[int]:

@@ -66,7 +66,7 @@ class LoadedRun:
         forward = TaskForward(self.model, tuned)
         pad = self.tokenizer.pad_token_id
         if self.base.architecture == "decoder":
-            return DecoderBatch(forward, self.model.base.forward, pad, self.ends)
+            return DecoderBatch(forward, pad, self.ends)
         return EncoderDecoderBatch(forward, self.model.config.decoder_start_token_id, pad, self.ends)
 
     def skill_weights(self, task: int) -> tuple[SkillWeight, ...]:

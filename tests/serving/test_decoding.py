@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+from core.adapters.methods import METHODS
 from core.models.loading import LoadedBase, load_base
 from core.models.modular import ModularModel, build_modular
 from core.serving.decoding import END, LIMIT, Answer, DecoderBatch, EncoderDecoderBatch, TextStream, choose_token
@@ -19,11 +20,12 @@ PROMPTS = ("Read the message.", "What is the sum of 12 and 30?", "Yes or no? The
 TASKS = (0, 1, 2, 1)
 
 
-def modular(folder: Path) -> tuple[LoadedBase, ModularModel]:
+def modular(folder: Path, method: str = "cpoly") -> tuple[LoadedBase, ModularModel]:
     base = load_base(str(folder))
     own = replace(base, model=share_weights(base.model))
-    model = build_modular(own, "cpoly", None, 3)
+    model = build_modular(own, method, None, 3)
     shake(model)
+    model.set_stage(model.adapter.num_stages)  # the last stage is what a finished run answers with
     model.eval()
     return base, model
 
@@ -31,7 +33,7 @@ def modular(folder: Path) -> tuple[LoadedBase, ModularModel]:
 def batch_of(base: LoadedBase, model: ModularModel, tuned: bool = True) -> Any:
     forward = TaskForward(model, tuned)
     if base.architecture == "decoder":
-        return DecoderBatch(forward, model.base.forward, base.tokenizer.pad_token_id, end_tokens(base))
+        return DecoderBatch(forward, base.tokenizer.pad_token_id, end_tokens(base))
     start = model.config.decoder_start_token_id
     return EncoderDecoderBatch(forward, start, base.tokenizer.pad_token_id, end_tokens(base))
 
@@ -65,6 +67,27 @@ def alone(model: ModularModel, answer: Answer, ends: frozenset[int]) -> list[int
 @pytest.fixture(params=["llama", "t5"])
 def made(request: pytest.FixtureRequest) -> tuple[LoadedBase, ModularModel]:
     return modular(request.getfixturevalue(f"tiny_{request.param}_dir"))
+
+
+@pytest.mark.parametrize("method", METHODS.names())
+@pytest.mark.parametrize("kind", ["llama", "t5"])
+def test_every_method_answers_in_a_mixed_batch_as_alone(
+    method: str, kind: str, request: pytest.FixtureRequest
+) -> None:
+    """Also methods that read the prompt: what they concluded stays with its question when others come and go."""
+    base, model = modular(request.getfixturevalue(f"tiny_{kind}_dir"), method)
+    answers = questions(base)
+    batch = batch_of(base, model)
+    with torch.inference_mode():
+        batch.add(answers[:2] if kind == "llama" else answers)
+        batch.step()
+        if kind == "llama":
+            batch.add(answers[2:])
+        batch.drop_finished()
+        while batch.answers:
+            batch.step()
+            batch.drop_finished()
+    assert [a.tokens for a in answers] == [alone(model, a, end_tokens(base)) for a in questions(base)]
 
 
 def test_a_mixed_batch_writes_what_each_question_gets_alone(made: tuple[LoadedBase, ModularModel]) -> None:
