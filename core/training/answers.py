@@ -20,7 +20,7 @@ from torch.nn import functional
 from core.models.modular import ModularModel
 
 Batch = dict[str, Any]
-_INPUTS = ("input_ids", "attention_mask", "decoder_input_ids")
+_INPUTS = ("input_ids", "attention_mask", "decoder_input_ids", "prompt_mask")
 TOLERANCE = 1e-3  # nats; bfloat16 heads round differently when the matrix has another shape
 
 
@@ -68,7 +68,7 @@ class AnswerModel(nn.Module):
         return same
 
     def _head(self) -> nn.Module:
-        head: nn.Module = self.modular.base.get_output_embeddings()  # type: ignore[operator]
+        head: nn.Module = self.modular.base.get_output_embeddings()
         return head
 
     def _pick(self, _: nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...] | None:

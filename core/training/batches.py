@@ -55,7 +55,9 @@ class EncodedSplit:
 
     def collate(self, places: list[Place]) -> Batch:
         """A batch: input_ids, attention_mask [b, n], task_ids (list of b), num_tokens, and for the N answer tokens
-        positions, targets, tasks_of_tokens and token_weights [N]."""
+        positions, targets, tasks_of_tokens and token_weights [N].
+
+        Decoder-only batches also tell which tokens are the question: prompt_mask [b, n]."""
         collated = self._collator([self.examples[task][row] for task, row in places])
         shifted = self.encoder.architecture == "decoder"
         labels = collated["labels"]
@@ -67,7 +69,9 @@ class EncodedSplit:
             "task_ids": tasks.tolist(), "tasks_of_tokens": tasks[owners],
             "positions": positions, "targets": targets, "token_weights": self._token_weights(owners, len(places)),
         }
-        if not shifted:
+        if shifted:
+            batch["prompt_mask"] = mask.bool() & (labels == -100)
+        else:
             batch["decoder_input_ids"] = self._shift_right(labels)
         return batch
 
@@ -86,8 +90,9 @@ class EncodedSplit:
     def _shift_right(self, labels: torch.Tensor) -> torch.Tensor:
         """Decoder inputs of an encoder-decoder model: the answer moved right by its start token."""
         shifted = labels.roll(1, dims=1)
-        shifted[:, 0] = self.encoder.decoder_start_id
-        return shifted.masked_fill(shifted == -100, self.encoder.pad_id)
+        start, pad = self.encoder.decoder_start_id, self.encoder.pad_id
+        shifted[:, 0] = pad if start is None else start
+        return shifted.masked_fill(shifted == -100, pad)
 
 
 class BatchPlan:

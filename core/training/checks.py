@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 from core.adapters.methods import METHODS
 from core.errors import ModelError, Problem
@@ -62,13 +63,14 @@ def _check_model(config: RunConfig) -> list[Problem]:
     try:
         info = find_model(config.base_model)
     except ModelError as error:
-        values = {"model": config.base_model, "detail": str(error)}
-        return [Problem("base_model", "check.bad_model", values)]
+        return [Problem("base_model", "check.bad_model", {"model": config.base_model, "detail": str(error)})]
     problems = []
     if info.local_path is None:
         problems.append(Problem("base_model", "check.no_model", {"model": config.base_model}, "warning"))
     if info.context and config.max_tokens > info.context:
-        values = {"tokens": config.max_tokens, "model": config.base_model, "context": info.context}
+        values: dict[str, Any] = {
+            "tokens": config.max_tokens, "model": config.base_model, "context": info.context,
+        }
         problems.append(Problem("max_tokens", "check.context", values, "warning"))
     return problems
 

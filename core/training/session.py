@@ -80,7 +80,7 @@ def prepare(paths: RunPaths, config: RunConfig, journal: Journal, shard: Shard) 
     base = load_base(config.base_model, choice.dtype, choice.device)
     modular = build_modular(base, config.method, config.adapter, dataset.names(), config.seed)
     if config.gradient_checkpointing:
-        modular.gradient_checkpointing_enable()
+        modular.activation_checkpointing_enable()
     encoder = build_encoder(base, config)
     train = EncodedSplit(dataset, "train", encoder)
     _report_cuts(train, dataset, encoder, journal)

@@ -79,6 +79,7 @@ class StageWatch(TrainerCallback):
         self.stopped = False
         self.trainer: StageTrainer
         self.meter: TaskLossMeter
+        self.optimizer: torch.optim.Optimizer
         self._seconds = state.seconds
         self._began = time.monotonic()
         self._last_log = (time.monotonic(), 0)
@@ -134,7 +135,7 @@ class StageWatch(TrainerCallback):
             seconds=self._seconds + time.monotonic() - self._began,
         )
         adapter = self.work.model.modular.adapter.state_dict()
-        optimizer = {} if done else flatten_optimizer(self.trainer.optimizer)
+        optimizer = {} if done else flatten_optimizer(self.optimizer)
         name = f"step-{self.steps_before + step:08d}{'-end' if done else ''}"
         path = save_checkpoint(
             self.work.paths.checkpoints_dir, name, Checkpoint(state, dict(adapter), self.best, optimizer)
@@ -157,7 +158,7 @@ class StageWatch(TrainerCallback):
             raise TrainingFailure("nan_loss", "training.nan", value=str(mean), stage=self.number, step=step)
         now, tokens = time.monotonic(), self.trainer.num_tokens
         spent = now - self._last_log[0]
-        rates = {f"lr_{g['name']}": g["lr"] for g in self.trainer.optimizer.param_groups}
+        rates = {f"lr_{g['name']}": g["lr"] for g in self.optimizer.param_groups}
         norm = self.trainer.gradient_norm
         speed = (tokens - self._last_log[1]) * self.work.shard.world / spent if spent > 0 else None
         self.work.pace.tokens_per_s = speed
@@ -217,7 +218,7 @@ def run_stage(work: RunWork, number: int, state: TrainingState, resumed: Checkpo
         optimizer, StepSchedule(optimizer, factor, state.step), batches, meter, state.micro, steps, shard
     )
     watch = StageWatch(work, number, state, resumed.best if resumed is not None else None)
-    watch.meter = meter
+    watch.meter, watch.optimizer = meter, optimizer
     arguments = training_arguments(work.config, steps, work.device, work.paths.checkpoints_dir)
     work.journal.event(
         "stage", stage=number, name=stage.name, trains=stage.trains, steps=stage.steps,

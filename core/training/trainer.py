@@ -34,7 +34,7 @@ class StageParts:
     """What a StageTrainer needs besides the model. `first_micro` numbers micro batches over the whole run."""
 
     optimizer: torch.optim.Optimizer
-    schedule: torch.optim.lr_scheduler.LRScheduler
+    schedule: torch.optim.lr_scheduler.LambdaLR
     batches: MicroBatches
     meter: TaskLossMeter
     first_micro: int
