@@ -43,7 +43,7 @@ LIGHT_ROOTS = (
     "core.models.catalogue", "core.models.estimate", "core.training.config", "core.evaluation.metrics",
     "core.evaluation.reports", "core.runs", "core.insight", "core.serving.chat", "core.commands", "core.__main__",
 )
-HEAVY_FILES = {"core.tasks.batching"}
+HEAVY_FILES = {"core.tasks.batching", "core.insight.probing"}
 
 
 def module_name(path: Path) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-VERBS = ("project", "task", "train", "runs", "evaluate", "ask", "chat", "skills", "serve", "doctor", "sample")
+VERBS = (
+    "project", "task", "train", "runs", "evaluate", "ask", "chat", "skills", "probe", "serve", "doctor", "sample",
+)
 
 
 def add_verbs(subparsers: Any, names: tuple[str, ...]) -> None:

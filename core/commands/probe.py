@@ -1,0 +1,84 @@
+"""knockout RUN, transfer RUN: what a skill contributes, and which tasks could use each other's skills"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+from core.commands.output import ProgressLine, Report, Verbs, add_verb, progress_bar, table
+from core.commands.runs import find_run
+from core.errors import RunError
+
+
+def add_parser(verbs: Verbs) -> None:
+    for kind, text in (
+        ("knockout", "how each task's score changes when one skill is switched off"),
+        ("transfer", "how each task's score changes when it uses the skills the way another task does"),
+    ):
+        parser = add_verb(verbs, kind, _probe(kind), text)
+        parser.add_argument("run", help="run id, or a unique beginning of it")
+        parser.add_argument("--rows", type=int, default=50, metavar="N", help="exam questions a task (default 50)")
+        parser.add_argument("--again", action="store_true", help="ask again, although there is an outcome")
+
+
+def _probe(kind: str) -> Callable[[argparse.Namespace], Report]:
+    def probe(args: argparse.Namespace) -> Report:
+        from core.insight.probes import describe_probe, probe_path, read_probe
+
+        folder = find_run(args)
+        if args.again or not probe_path(folder.path, kind).is_file():
+            _make(folder, kind, args)
+        outcome = read_probe(folder.path, kind)
+        sentences = [sentence.text for sentence in describe_probe(outcome)]
+        points, sure = outcome.change * 100, outcome.is_sure
+        rows = [
+            [task, f"{100 * outcome.scores[task]:.1f}", *(
+                None if value != value else f"{value:+.1f}{'*' if sure.loc[task, name] else ''}"
+                for name, value in points.loc[task].items()
+            )]
+            for task in points.index
+        ]
+        shown = table(rows, ["task", "score", *map(str, points.columns)])
+        value = {
+            "run_id": folder.run_id, "kind": kind, "scores": outcome.scores.to_dict(), "sentences": sentences,
+            "change": _plain(outcome.change), "low": _plain(outcome.low), "high": _plain(outcome.high),
+        }
+        note = "points of 100; * the 95 % interval leaves out zero"
+        return Report(value, "\n".join([shown, note, "", *sentences]))
+
+    return probe
+
+
+def _make(folder: object, kind: str, args: argparse.Namespace) -> None:
+    """Asks the run in this process, with the device held for it."""
+    from core.insight.probes import ProbeSettings
+    from core.runs.folder import RunFolder
+    from core.runs.lease import DeviceLease, lease_device
+
+    assert isinstance(folder, RunFolder)
+    if not folder.adapter_dir.is_dir():
+        raise RunError("serving.no_adapter", run=folder.run_id)
+    settings, line = ProbeSettings(rows=args.rows), ProgressLine(args.json)
+    from transformers.utils.logging import disable_progress_bar
+
+    from core.insight.probing import run_probe  # torch
+
+    disable_progress_bar()
+    with DeviceLease(folder.workspace_dir, lease_device(folder.read_config().device), "evaluation", folder.run_id):
+        run_probe(folder.path, kind, settings, lambda done, total: line.show(_round(kind, done, total), done == 1))
+    line.end()
+
+
+def _round(kind: str, done: int, total: int) -> str:
+    return progress_bar(done / total, f"{kind}, round {done} of {total}")
+
+
+def _plain(frame: object) -> dict[str, dict[str, float | None]]:
+    """NaN is not JSON: nothing stands for it."""
+    import pandas as pd
+
+    assert isinstance(frame, pd.DataFrame)
+    return {
+        str(task): {str(name): None if value != value else float(value) for name, value in row.items()}
+        for task, row in frame.iterrows()
+    }

@@ -1,0 +1,106 @@
+"""Outcomes of knock-out and transfer as tables and sentences. Torch-free; `probing.py` makes them.
+
+<run>/probes/<kind>.json: {kind, tasks, metrics, scores [T], columns, cells [T][columns]}; a cell is a paired
+difference {value, low, high, p, n} in 0..1, or None where nothing can change.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from core.errors import RunError, SettingError
+from core.files import read_json
+from core.insight.sentences import Sentence
+
+KNOCK_OUT, TRANSFER = "knockout", "transfer"
+KINDS = (KNOCK_OUT, TRANSFER)
+MAX_ROWS = 10_000
+
+
+@dataclass(frozen=True)
+class ProbeSettings:
+    """rows: questions a task, drawn from the exam with this seed; more rows give narrower intervals."""
+
+    rows: int = 50
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.rows <= MAX_ROWS:
+            raise SettingError("serving.bad_value", name="rows", value=self.rows, low=1, high=MAX_ROWS)
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One outcome: changes, their intervals, and whether an interval leaves out zero; [tasks x columns]."""
+
+    kind: str
+    scores: pd.Series
+    change: pd.DataFrame
+    low: pd.DataFrame
+    high: pd.DataFrame
+
+    @property
+    def is_sure(self) -> pd.DataFrame:
+        return (self.low > 0) | (self.high < 0)
+
+
+def probe_path(run_dir: Path, kind: str) -> Path:
+    if kind not in KINDS:
+        raise SettingError("registry.unknown", kind="probe", name=kind, known=", ".join(KINDS))
+    return run_dir / "probes" / f"{kind}.json"
+
+
+def read_probe(run_dir: Path, kind: str) -> Probe:
+    """The outcome of a probe of a run.
+
+    Raises:
+        RunError: it has not been made yet.
+    """
+    path = probe_path(run_dir, kind)
+    if not path.is_file():
+        raise RunError("insight.no_probe", run=run_dir.name, kind=kind)
+    return probe_from_dict(read_json(path))
+
+
+def probe_from_dict(outcome: dict[str, Any]) -> Probe:
+    tables = {
+        name: pd.DataFrame(
+            [[np.nan if cell is None else cell[name] for cell in row] for row in outcome["cells"]],
+            index=outcome["tasks"], columns=outcome["columns"],
+        )
+        for name in ("value", "low", "high")
+    }
+    scores = pd.Series([s["value"] for s in outcome["scores"]], index=outcome["tasks"])
+    return Probe(outcome["kind"], scores, tables["value"], tables["low"], tables["high"])
+
+
+def describe_probe(probe: Probe) -> list[Sentence]:
+    """Only what the intervals allow to say."""
+    sure = probe.change.where(probe.is_sure)
+    if not probe.is_sure.to_numpy().any():
+        return [Sentence("says.nothing_sure")]
+    sentences = []
+    for task in sure.index:
+        row = sure.loc[task].drop(labels=[task] if probe.kind == TRANSFER else []).dropna()
+        if row.empty:
+            continue
+        worst, best = str(row.idxmin()), str(row.idxmax())
+        if probe.kind == KNOCK_OUT:
+            if row.min() < 0:
+                sentences.append(_sentence("says.needs_skill", task, worst, row.min()))
+            if row.max() > 0:
+                sentences.append(_sentence("says.better_without", task, best, row.max()))
+        elif row.max() > 0:
+            sentences.append(_sentence("says.learns_from", task, best, row.max()))
+        elif row.min() < 0:
+            sentences.append(_sentence("says.needs_own_row", task, worst, row.min()))
+    return sentences or [Sentence("says.nothing_sure")]
+
+
+def _sentence(key: str, task: str, other: str, change: float) -> Sentence:
+    return Sentence(key, {"task": task, "other": other, "points": f"{abs(100 * change):.1f}"})
