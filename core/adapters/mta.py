@@ -27,6 +27,8 @@ Parameters per block: (N + K) * 2*r*d (light) or (N + K) * the network's (faithf
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -65,9 +67,10 @@ class MTAAdapter(Adapter):
     config: MTAConfig
 
     def __init__(self, model: nn.Module, method: str, config: MTAConfig, num_tasks: int) -> None:
-        super().__init__(method, config, num_tasks)
-        self.sites = find_feed_forwards(model, config)
         self.num_adapters = config.num_adapters or num_tasks + 1
+        # The number stays what it was when tasks are added later.
+        super().__init__(method, replace(config, num_adapters=self.num_adapters), num_tasks)
+        self.sites = find_feed_forwards(model, config)
         self.shared = config.num_shared
         inner = [model.get_submodule(site.name) for site in self.sites]
         width = _width(model)

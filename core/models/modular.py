@@ -98,6 +98,12 @@ class ModularModel(nn.Module):
         """What a stage (1, 2) trains: "skills" and "allocation", each to be given its learning rate."""
         return self.adapter.parameter_groups(stage)
 
+    def add_task(self, name: str, like: int | None = None) -> int:
+        """A row for one more task (a copy of task `like`'s, or the mean of all); returns its task id."""
+        task = self.adapter.add_task(like)
+        self.tasks.append(name)
+        return task
+
     def skill_names(self) -> list[str]:
         return self.adapter.skill_names()
 

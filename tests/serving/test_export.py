@@ -1,0 +1,174 @@
+"""Exports answer like the live model when plain PEFT or transformers loads them in a process of their own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, GPT2LMHeadModel
+
+from core.adapters.methods import METHODS
+from core.errors import ModelError, RunError
+from core.models.loading import LoadedBase, load_base
+from core.models.modular import ModularModel, build_modular, load_adapter
+from core.models.tiny import build_tiny_llama, build_tiny_t5, build_tokenizer
+from core.serving import export
+
+# PEFT asks transformers for an attribute under its old name.
+pytestmark = pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing.*:FutureWarning")
+
+PLAIN_USER = """
+import sys, torch
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
+kind, base, folder, ids, out = sys.argv[1:]
+ids = load_file(ids)["ids"]
+auto = AutoModelForSeq2SeqLM if "t5" in base else AutoModelForCausalLM
+if kind == "lora":
+    from peft import PeftModel
+    model = PeftModel.from_pretrained(auto.from_pretrained(base), folder)
+else:
+    model = auto.from_pretrained(folder)
+extra = {"decoder_input_ids": ids} if "t5" in base else {}
+with torch.no_grad():
+    save_file({"logits": model.eval()(input_ids=ids, **extra).logits}, out)
+assert "core" not in sys.modules
+"""
+FORMS: dict[str, tuple[str, dict[str, Any]]] = {
+    "sum": ("cpoly", {}),
+    "mix": ("cpoly", {"combine": "mix", "rank": 3}),
+    "paper": ("cpoly", {"private_block": "learnable", "num_private_skills": 2}),
+    "heads": ("cpoly", {"routing_heads": 4, "granularity": "model"}),
+    "upper": ("cpoly", {"upper_share": 0.5}),
+    "poly": ("poly", {}), "mhr": ("mhr", {}), "private": ("private_lora", {}), "lora": ("lora", {"alpha": 5.0}),
+}
+
+
+def build_tiny_gpt2(folder: Path) -> Path:
+    tokenizer = build_tokenizer(chat=True)
+    config = GPT2Config(vocab_size=len(tokenizer), n_embd=32, n_layer=1, n_head=2, n_positions=64,
+                        eos_token_id=4, bos_token_id=4, pad_token_id=0)
+    GPT2LMHeadModel(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    root = tmp_path_factory.mktemp("bases")
+    torch.manual_seed(0)
+    return {
+        "llama": build_tiny_llama(root / "llama"), "t5": build_tiny_t5(root / "t5"),
+        "gpt2": build_tiny_gpt2(root / "gpt2"),
+    }
+
+
+def tuned(folders: dict[str, Path], architecture: str, form: str) -> tuple[ModularModel, LoadedBase]:
+    method, config = FORMS.get(form, (form, {}))
+    base = load_base(str(folders[architecture]))
+    model = build_modular(base, method, config, 3).eval()
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for parameter in model.adapter.parameters():
+            parameter += 0.2 * torch.randn(parameter.shape, generator=generator)
+    return model, base
+
+
+PROBE = torch.tensor([[20, 30, 40, 50, 60], [61, 51, 41, 31, 21]])
+
+
+def live_logits(model: ModularModel, task: int) -> torch.Tensor:
+    extra = {"decoder_input_ids": PROBE} if model.architecture == "encoder_decoder" else {}
+    with torch.no_grad():
+        return model(PROBE, task_ids=[task, task], **extra).logits
+
+
+@pytest.mark.parametrize("architecture", ["llama", "t5", "gpt2"])
+@pytest.mark.parametrize("form", FORMS)
+def test_lora_of_every_form(folders, tmp_path, architecture, form):
+    """export_lora itself reloads with plain PEFT and compares; here the file's shape is looked at too."""
+    model, _ = tuned(folders, architecture, form)
+    reports = [export.export_lora(model, task, tmp_path / f"task{task}", PROBE) for task in (0, 2)]
+    assert all(report.difference < 2e-5 for report in reports)
+    config = json.loads((tmp_path / "task2" / "adapter_config.json").read_text())
+    assert config["r"] == config["lora_alpha"] == reports[1].rank
+    assert config["bias"] == "none"
+    tensors = load_file(tmp_path / "task2" / "adapter_model.safetensors")
+    assert {t.shape[0] for name, t in tensors.items() if "lora_A" in name} == {config["r"]}
+    expected = {"sum": 8, "mix": 3, "paper": (3 + 6) * 2, "heads": 8, "upper": 8, "poly": 8, "mhr": 2, "private": 8}
+    assert config["r"] == expected.get(form, 8)
+    short = all("." not in name for name in config["target_modules"])
+    assert short == (form != "upper" or architecture == "gpt2")
+    other = load_file(tmp_path / "task0" / "adapter_model.safetensors")
+    assert any(not torch.equal(tensors[name], other[name]) for name in tensors) == (form != "lora")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["task0", "task2"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "architecture", "form"), [("lora", "llama", "sum"), ("merged", "t5", "mix")]
+)
+def test_reloaded_in_a_fresh_process(folders, tmp_path, architecture, form, kind):
+    model, base = tuned(folders, architecture, form)
+    if kind == "lora":
+        export.export_lora(model, 1, tmp_path / "out", PROBE)
+    else:
+        export.export_merged(model, 1, tmp_path / "out", base.tokenizer, PROBE)
+    save_file({"ids": PROBE}, tmp_path / "ids")
+    paths = [str(p) for p in (folders[architecture], tmp_path / "out", tmp_path / "ids", tmp_path / "y")]
+    subprocess.run([sys.executable, "-c", PLAIN_USER, kind, *paths], check=True, cwd=tmp_path)
+    found, expected = load_file(tmp_path / "y")["logits"], live_logits(model, 1)
+    assert (found - expected).abs().max() < 1e-5 * expected.abs().max()
+    assert not list((tmp_path / "out").glob("*.bin"))
+
+
+@pytest.mark.parametrize("architecture", ["llama", "gpt2"])
+@pytest.mark.parametrize("form", ["sum", "ia3", "lora"])
+def test_merged_models(folders, tmp_path, architecture, form):
+    model, base = tuned(folders, architecture, form)
+    before = live_logits(model, 0)
+    report = export.export_merged(model, 2, tmp_path / "merged", base.tokenizer, PROBE)
+    assert report.difference < 2e-5
+    assert torch.equal(live_logits(model, 0), before)  # the live model is left alone
+    plain = AutoModelForCausalLM.from_pretrained(tmp_path / "merged")
+    assert plain.num_parameters() == base.model.num_parameters()
+    assert len(AutoTokenizer.from_pretrained(tmp_path / "merged")) == len(base.tokenizer)
+
+
+def test_methods_that_cannot_say_so_and_leave_nothing(folders, tmp_path):
+    for info in METHODS:
+        model, base = tuned(folders, "llama", info.name)
+        if info.name == "cpoly":
+            export.export_lora(model, 0, tmp_path / "out", PROBE)
+        elif not info.exports_lora:
+            with pytest.raises(ModelError, match="cannot become one LoRA"):
+                export.export_lora(model, 0, tmp_path / "none", PROBE)
+        if info.name in ("mta", "moe_lora"):
+            with pytest.raises(ModelError, match="cannot"):
+                export.export_merged(model, 0, tmp_path / "none", base.tokenizer, PROBE)
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+    with pytest.raises(ModelError, match="no task 3"):
+        export.export_lora(tuned(folders, "llama", "sum")[0], 3, tmp_path / "none", PROBE)
+
+
+def test_an_export_that_answers_differently_is_taken_back(folders, tmp_path, monkeypatch):
+    model, _ = tuned(folders, "llama", "sum")
+    factors = model.adapter.lora_factors(0)
+    broken = {name: (down, up * 1.5) for name, (down, up) in factors.items()}
+    monkeypatch.setattr(model.adapter, "lora_factors", lambda task: broken)
+    with pytest.raises(RunError, match="taken back"):
+        export.export_lora(model, 0, tmp_path / "out", PROBE)
+    assert not list(tmp_path.iterdir())
+
+
+def test_own_folder(folders, tmp_path):
+    model, base = tuned(folders, "llama", "mta")
+    export.export_folder(model, tmp_path / "own")
+    loaded = load_adapter(load_base(str(folders["llama"])), tmp_path / "own")
+    assert torch.equal(live_logits(loaded, 1), live_logits(model, 1))
+    assert export.build_probe(base, ["hello there", "hi"]).shape[0] == 2
