@@ -65,11 +65,13 @@ def _named(value: Any, names: dict[str, str]) -> str:
     return names.get(text, names.get(text.removesuffix(".0"), text))
 
 
+def has_input(spec: TaskSpec, row: dict[str, Any]) -> bool:
+    return any(input_text(row.get(name)).strip() for name in spec.inputs)
+
+
 def build_example(spec: TaskSpec, row: dict[str, Any], line: int) -> Example | None:
     """The example of a row, or None when its answer or all of its inputs are empty."""
-    if not any(input_text(row.get(name)).strip() for name in spec.inputs):
-        return None
-    target = render_target(spec, row)
+    target = render_target(spec, row) if has_input(spec, row) else ""
     return Example(render_prompt(spec, row), target, line) if target else None
 
 

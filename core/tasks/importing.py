@@ -5,7 +5,7 @@ Whatever goes wrong, tasks already in the project stay as they are.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,13 @@ from core.errors import Problem, SettingError, TaskFileError
 from core.tasks.files import read_table
 from core.tasks.isolation import preview_isolated, stage
 from core.tasks.preview import FilePreview, preview_file
-from core.tasks.revising import recount, resplit
+from core.tasks.revising import deal_rows, recount
 from core.tasks.roles import RoleGuess
 from core.tasks.spec import SplitSettings, TaskSpec, write_spec
 from core.tasks.staging import TaskRequest, commit_tasks, taken_names
 from core.tasks.store import get_task, list_tasks, read_problems, remove_task, task_dir
 from core.tasks.templates import check_template, default_template
+from core.tasks.versions import change_rows
 from core.workspace import Project, require_label
 
 __all__ = [
@@ -63,23 +64,29 @@ def update_task(project: Project, name: str, changes: dict[str, Any]) -> TaskSpe
     change = _apply(project, spec, changes)
     folder = task_dir(project, spec.task_id)
     if change.resplit:
-        return resplit(folder, change.spec)
+        rows = deal_rows(folder, change.spec)
+        return change_rows(project, spec.task_id, rows, "split", len(rows), **_differences(spec, change.spec))
     updated = recount(folder, change.spec) if change.recount else change.spec
     write_spec(updated, folder)
     return updated
 
 
+def _differences(spec: TaskSpec, changed: TaskSpec) -> dict[str, Any]:
+    names = (f.name for f in fields(TaskSpec))
+    return {n: getattr(changed, n) for n in names if getattr(changed, n) != getattr(spec, n)}
+
+
 def _apply(project: Project, spec: TaskSpec, changes: dict[str, Any]) -> _Change:
     values: dict[str, Any] = {}
-    for field, value in changes.items():
-        if field == "name":
-            values[field] = _new_name(project, spec, value)
-        elif field == "split":
-            values[field] = value if isinstance(value, SplitSettings) else SplitSettings(**value)
-        elif field in _PLAIN:
-            values[field] = tuple(value) if field in ("inputs", "targets") else value
+    for name, value in changes.items():
+        if name == "name":
+            values[name] = _new_name(project, spec, value)
+        elif name == "split":
+            values[name] = value if isinstance(value, SplitSettings) else SplitSettings(**value)
+        elif name in _PLAIN:
+            values[name] = tuple(value) if name in ("inputs", "targets") else value
         else:
-            raise SettingError("setting.unknown", name=field, known=", ".join(("name", "split", *_PLAIN)))
+            raise SettingError("setting.unknown", name=name, known=", ".join(("name", "split", *_PLAIN)))
     if "inputs" in values and "template" not in values and spec.template == default_template(spec.inputs):
         values["template"] = default_template(values["inputs"])
     updated = replace(spec, **values)

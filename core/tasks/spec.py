@@ -66,6 +66,7 @@ class TaskSpec:
     labels: tuple[str, ...] = ()
     label_names: dict[str, str] = field(default_factory=dict)
     created: float = 0.0
+    version: int = 1
 
     def __post_init__(self) -> None:
         if self.metric not in METRICS:

@@ -12,7 +12,7 @@ from typing import Any
 
 from core.errors import Problem, SettingError, TaskFileError, WorkspaceError
 from core.files import new_id, write_json_atomic
-from core.tasks.dataset import build_example, render_target
+from core.tasks.dataset import has_input, render_target
 from core.tasks.files import read_table
 from core.tasks.kinds import MAX_LABELS
 from core.tasks.profile import sample_rows
@@ -232,19 +232,23 @@ def _split(spec: TaskSpec, table: Table, test: Table | None, log: ProblemLog) ->
 def with_counts(spec: TaskSpec, rows: list[SplitRow], log: ProblemLog) -> TaskSpec:
     """The spec with its sizes and labels; rows that cannot serve are noted."""
     counts: Counter[str] = Counter()
+    answers: Counter[str] = Counter()
     for item in rows:
-        if build_example(spec, item.row, item.line) is not None:
+        answer = render_target(spec, item.row)
+        if answer and has_input(spec, item.row):
             counts[item.split] += 1
+            if len(answers) <= MAX_LABELS:
+                answers[answer] += 1
         else:
             file = spec.source.test_file if item.split == "test" and spec.source.test_file else spec.source.file
-            key = "task.empty_input" if render_target(spec, item.row) else "task.empty_answer"
+            key = "task.empty_input" if answer else "task.empty_answer"
             log.add(key, "warning", line=item.line, place=f"{file}, line {item.line}")
     if not counts["train"]:
         raise TaskFileError("task.nothing_to_train", file=log.file, inputs=", ".join(spec.inputs),
                             targets=", ".join(spec.targets))
     return replace(
         spec, num_train=counts["train"], num_validation=counts["validation"], num_test=counts["test"],
-        labels=find_labels(spec, [item.row for item in rows]),
+        labels=tuple(sorted(answers)) if spec.kind == "classification" and len(answers) <= MAX_LABELS else (),
     )
 
 

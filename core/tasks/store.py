@@ -21,6 +21,8 @@ from core.workspace import Project
 HIDDEN = ".part-"
 STALE_SECONDS = 24 * 3600
 
+_encode = json.JSONEncoder(ensure_ascii=False).encode  # json.dumps would build an encoder for every row
+
 NumberedRow = tuple[int, dict[str, Any]]
 
 
@@ -75,7 +77,7 @@ def remove_task(project: Project, name_or_id: str) -> TaskSpec:
 def write_rows(path: Path, rows: Iterable[NumberedRow]) -> None:
     with open(path, "w", encoding="utf-8") as file:
         for line, row in rows:
-            file.write(json.dumps({"line": line, "row": row}, ensure_ascii=False) + "\n")
+            file.write(f'{{"line": {line}, "row": {_encode(row)}}}\n')
 
 
 def read_rows(folder: Path, split: str) -> Iterator[NumberedRow]:

@@ -37,6 +37,8 @@ def _text(value: Any, separator: str) -> str:
 
 def plain_value(value: Any) -> Any:
     """The value as JSON keeps it; anything JSON does not know becomes its text."""
+    if value is None or isinstance(value, str | bool | int):
+        return value
     try:
         json.dumps(value, allow_nan=False)
     except (TypeError, ValueError):
