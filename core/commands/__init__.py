@@ -6,7 +6,8 @@ import importlib
 from typing import Any
 
 VERBS = (
-    "project", "task", "train", "runs", "evaluate", "ask", "chat", "skills", "probe", "serve", "doctor", "sample",
+    "project", "task", "train", "runs", "evaluate", "ask", "chat", "skills", "probe", "serve", "export",
+    "doctor", "sample",
 )
 
 

@@ -12,6 +12,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "insight.no_probe": ("The run {run} has no outcome of {kind} yet.", "Start it with: python -m core {kind} {run}."),
     "insight.no_knock_out": ("The skills of the method {method} cannot be switched off one by one.", "Choose a run of a method with several skills, for example cpoly."),
     "serving.no_adapter": ("The run {run} has not saved a trained model yet.", "Wait until it has finished, or choose another run."),
+    "serving.target_used": ("The folder {folder} is not empty.", "Choose a new folder, or empty this one."),
     "serving.empty_message": ("The message is empty.", "Type a question or paste an input of the task."),
     "serving.missing_input": ("Task {task} expects a value for {columns}.", "Fill in every input column of the task."),
     "serving.worker_start": ("The chat process did not start ({detail}).", "Try again; the details are in {log}."),

@@ -12,6 +12,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "insight.no_probe": ("训练 {run} 还没有 {kind} 的结果。", "请运行：python -m core {kind} {run}。"),
     "insight.no_knock_out": ("方法 {method} 的技能不能逐个关闭。", "请选择有多个技能的方法的训练，例如 cpoly。"),
     "serving.no_adapter": ("训练 {run} 还没有保存训练好的模型。", "请等它完成，或选择另一次训练。"),
+    "serving.target_used": ("文件夹 {folder} 不是空的。", "请换一个新文件夹，或清空它。"),
     "serving.empty_message": ("消息是空的。", "请输入问题，或粘贴一条任务的输入。"),
     "serving.missing_input": ("任务 {task} 需要填写 {columns}。", "请填好任务的每个输入列。"),
     "serving.worker_start": ("对话进程没有启动（{detail}）。", "请再试一次；详情见 {log}。"),

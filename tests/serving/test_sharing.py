@@ -1,0 +1,126 @@
+"""Exports of a whole run: other software loads them, the card is right in both languages and safe."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from peft import PeftModel
+from transformers import AutoModelForCausalLM
+
+from core.errors import RunError
+from core.evaluation.results import build_results
+from core.files import write_json_atomic
+from core.models.loading import load_base
+from core.models.modular import load_adapter
+from core.runs.folder import RunFolder
+from core.serving.card import CardRequest, build_card, escape, fenced
+from core.serving.card_words import WORDS
+from core.serving.loading import RunShelf
+from core.serving.sharing import export_run
+from core.tasks.dataset import load_saved_tasks
+
+# PEFT 0.21 asks transformers 5.23 by an old name.
+pytestmark = pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated:FutureWarning")
+IDS = torch.tensor([[9, 8, 7, 6]])
+
+
+@pytest.fixture(scope="module")
+def examined(run_dir: Path) -> Path:
+    """The run with exam results for its first task."""
+    folder = RunFolder(run_dir)
+    folder.predictions_dir.mkdir(exist_ok=True)
+    rows = [{"row": i, "prompt": "p", "target": "yes", "base": "no", "tuned": ("yes", "no")[i % 3 == 0]}
+            for i in range(30)]
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    (folder.predictions_dir / "0.jsonl").write_text(text, encoding="utf-8")
+    write_json_atomic(folder.results_path, build_results(load_saved_tasks(folder.data_dir), folder.predictions_dir))
+    return run_dir
+
+
+def live_logits(run_dir: Path, task: int) -> torch.Tensor:
+    folder = RunFolder(run_dir)
+    model = load_adapter(load_base(folder.read_config().base_model), folder.adapter_dir)
+    with torch.no_grad():
+        logits: torch.Tensor = model(IDS, task_ids=[task]).logits
+    return logits
+
+
+def test_every_task_leaves_as_a_lora_that_peft_loads(examined: Path, tmp_path: Path) -> None:
+    exports = export_run(examined, "lora", tmp_path / "out", None)
+    assert [e.task for e in exports] == ["task 0", "task 1", "pairs"]
+    base_dir = RunFolder(examined).read_config().base_model
+    for task, export in enumerate(exports):
+        assert export.difference < 1e-4
+        plain = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base_dir), export.folder)
+        with torch.no_grad():
+            torch.testing.assert_close(plain(IDS).logits, live_logits(examined, task), atol=1e-4, rtol=1e-4)
+        assert (export.folder / "README.md").is_file()
+    with pytest.raises(RunError, match="not empty"):
+        export_run(examined, "lora", tmp_path / "out", None)
+
+
+def test_one_task_leaves_as_a_whole_model(examined: Path, tmp_path: Path) -> None:
+    [export] = export_run(examined, "merged", tmp_path / "out", ["task 1"])
+    plain = AutoModelForCausalLM.from_pretrained(export.folder)
+    with torch.no_grad():
+        torch.testing.assert_close(plain(IDS).logits, live_logits(examined, 1), atol=1e-4, rtol=1e-4)
+
+
+def test_a_whole_run_answers_elsewhere_and_takes_no_rows_along(examined: Path, tmp_path: Path) -> None:
+    [export] = export_run(examined, "run", tmp_path / "out", None)
+    names = {str(p.relative_to(export.folder)) for p in export.folder.rglob("*") if p.is_file()}
+    assert {"README.md", "adapter/adapter.json", "data/tasks.json", "run.json", "allocation.json"} <= names
+    assert not any(name.endswith(".jsonl") for name in names)
+    run = RunShelf().get(str(export.folder))
+    with torch.no_grad():
+        assert torch.equal(run.model(IDS, task_ids=[2]).logits, live_logits(examined, 2))
+
+
+def test_an_unknown_task_leaves_nothing(examined: Path, tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="no task 'x'"):
+        export_run(examined, "lora", tmp_path / "out", ["x"])
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_card_holds_scores_data_skills_and_limits(examined: Path, language: str) -> None:
+    card = build_card(CardRequest(examined, "lora", "task 0", language))
+    words = WORDS[language]
+    for title in ("tasks_title", "scores_title", "skills_title", "limits_title", "load_title", "settings_title"):
+        assert f"## {words[title]}" in card
+    assert "66.7 [" in card
+    assert "+66.7 [" in card
+    assert "PeftModel.from_pretrained" in card
+    assert "{text}" in card  # the prompt's template
+    head = yaml.safe_load(card.split("---")[1])
+    assert head["language"] == [language]
+    assert head["library_name"] == "peft"
+    assert head["model-index"][0]["results"][0]["metrics"][0]["value"] == 66.67
+    assert str(Path(RunFolder(examined).read_config().base_model).parent) not in card  # no folder of this machine
+
+
+def test_a_card_without_an_exam_says_so(run_dir: Path, tmp_path: Path) -> None:
+    kept = RunFolder(run_dir).results_path
+    hidden = kept.rename(tmp_path / "kept") if kept.exists() else None
+    try:
+        assert "There was no final exam." in build_card(CardRequest(run_dir, "run"))
+    finally:
+        if hidden:
+            hidden.rename(kept)
+
+
+def test_both_languages_have_the_same_words() -> None:
+    assert WORDS["en"].keys() == WORDS["zh"].keys()
+    for key in ("tasks_head", "scores_head"):
+        assert WORDS["en"][key].count("|") == WORDS["zh"][key].count("|")
+
+
+def test_text_of_users_cannot_become_markup() -> None:
+    assert escape("<script>x</script>") == "&lt;script&gt;x&lt;/script&gt;"
+    assert escape("a | b\n# c [d](e)") == r"a \| b \# c \[d\]\(e\)"
+    block = fenced("````\nx")
+    assert block.startswith("`````\n")
