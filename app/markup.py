@@ -86,7 +86,7 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[str]], numeric: Iterab
         "<tr>" + "".join(f"<td{css(i)}>{cell}</td>" for i, cell in enumerate(row)) + "</tr>" for row in rows
     )
     inner = f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
-    return f'<div class="table-wrap"><table class="plain">{inner}</table></div>'
+    return f'<div class="sheet"><table class="plain">{inner}</table></div>'
 
 
 def prompt_view(prompt: str, answer: str) -> str:
