@@ -11,49 +11,22 @@ A folder without a manifest, or with one that does not fit, is never read. No pi
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import secrets
 import shutil
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from core.errors import Problem, WorkspaceError
+from core.errors import WorkspaceError
+from core.training.manifest import TrainingState, list_checkpoints, read_state, sync_folder, write_state
 
-MANIFEST, STATE, OPTIMIZER, ADAPTER, BEST = (
-    "manifest.json", "state.json", "optimizer.safetensors", "adapter.safetensors", "best.safetensors"
-)
-_BLOCK = 1 << 20
+OPTIMIZER, ADAPTER, BEST = "optimizer.safetensors", "adapter.safetensors", "best.safetensors"
 Tensors = dict[str, Tensor]
-
-
-@dataclass(frozen=True)
-class TrainingState:
-    """Where a run stands: everything but tensors that the rest of the run depends on.
-
-    `step` counts within the stage (0-based number of the next step), `micro` micro batches since the beginning of
-    the run. `best_value` is the mean check loss in nats. Random draws follow from (seed, stage, step), so no
-    generator's state is kept.
-    """
-
-    stage: int = 0
-    step: int = 0
-    best_value: float | None = None
-    best_step: int = 0
-    bad_checks: int = 0
-    micro: int = 0
-    tokens: int = 0
-    seconds: float = 0.0
-    stage_done: bool = False
-    settings_hash: str = ""
-    extra: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -80,14 +53,13 @@ def save_checkpoint(checkpoints_dir: Path, name: str, checkpoint: Checkpoint) ->
         _write_tensors(building / OPTIMIZER, checkpoint.optimizer)
         if checkpoint.best is not None:
             _write_tensors(building / BEST, checkpoint.best)
-        _write_synced(building / STATE, json.dumps(asdict(checkpoint.state), indent=1).encode())
-        _write_synced(building / MANIFEST, json.dumps(_manifest_of(building), indent=1).encode())
-        _sync_folder(building)
+        write_state(building, checkpoint.state)
+        sync_folder(building)
         replaced = checkpoints_dir / f".{name}.{secrets.token_hex(4)}.old"
         if final.exists():
             final.rename(replaced)
         building.rename(final)
-        _sync_folder(checkpoints_dir)
+        sync_folder(checkpoints_dir)
         shutil.rmtree(replaced, ignore_errors=True)
     except (OSError, SafetensorError) as error:
         shutil.rmtree(building, ignore_errors=True)
@@ -95,45 +67,10 @@ def save_checkpoint(checkpoints_dir: Path, name: str, checkpoint: Checkpoint) ->
     return final
 
 
-def check_checkpoint(folder: Path) -> list[Problem]:
-    """What is wrong with a checkpoint: missing manifest, missing or changed files."""
-    def damaged(detail: str) -> list[Problem]:
-        return [Problem(folder.name, "checkpoint.damaged", {"name": folder.name, "detail": detail})]
-
-    try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        for name, entry in manifest["files"].items():
-            path = folder / name
-            if path.stat().st_size != entry["size"] or _hash(path) != entry["sha256"]:
-                return damaged(f"{name} has changed")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        return damaged(str(error))
-    return []
-
-
 def load_checkpoint(folder: Path) -> Checkpoint:
     """Reads a checkpoint that `check_checkpoint` found good."""
-    values = json.loads((folder / STATE).read_text(encoding="utf-8"))
     best = load_file(folder / BEST) if (folder / BEST).exists() else None
-    return Checkpoint(TrainingState(**values), load_file(folder / ADAPTER), best, load_file(folder / OPTIMIZER))
-
-
-def list_checkpoints(checkpoints_dir: Path) -> list[Path]:
-    """Finished checkpoint folders, newest first; whether they are good is `check_checkpoint`'s to say."""
-    if not checkpoints_dir.is_dir():
-        return []
-    return sorted((p for p in checkpoints_dir.iterdir() if p.name.startswith("step-")), reverse=True)
-
-
-def find_checkpoint(checkpoints_dir: Path) -> tuple[Path | None, list[Problem]]:
-    """The newest checkpoint that validates, and what was wrong with the newer ones."""
-    problems: list[Problem] = []
-    for folder in list_checkpoints(checkpoints_dir):
-        found = check_checkpoint(folder)
-        if not found:
-            return folder, problems
-        problems += found
-    return None, problems
+    return Checkpoint(read_state(folder), load_file(folder / ADAPTER), best, load_file(folder / OPTIMIZER))
 
 
 def prune_checkpoints(checkpoints_dir: Path, keep: int) -> None:
@@ -169,31 +106,3 @@ def _write_tensors(path: Path, tensors: Tensors) -> None:
     save_file({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, path)
     with open(path, "rb") as file:
         os.fsync(file.fileno())
-
-
-def _write_synced(path: Path, data: bytes) -> None:
-    with open(path, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _manifest_of(folder: Path) -> dict[str, Any]:
-    files = {p.name: {"size": p.stat().st_size, "sha256": _hash(p)} for p in sorted(folder.iterdir())}
-    return {"format": 1, "files": files}
-
-
-def _hash(path: Path) -> str:
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()

@@ -118,7 +118,7 @@ class RunConfig:
     )
     evaluate_every: int | None = setting(
         None, label="Check every", unit="steps", minimum=1, maximum=10_000_000, group="evaluation",
-        help="Steps between two checks on the check set (validation). Empty: ten checks a stage.",
+        help="Steps between two checks on the check set (validation). Empty: up to ten checks a stage.",
     )
     validation_rows: int = setting(
         64, label="Check rows per task", unit="rows", minimum=1, maximum=1_000_000, group="evaluation",

@@ -11,6 +11,8 @@ from core.tasks.mixture import MixtureSampler, MixtureSettings
 from core.training.config import RunConfig
 
 CHECKS_A_STAGE = 10
+CHECK_SHARE = 0.2  # checks may take at most about this share of the time of training
+FORWARD_SHARE = 1 / 3  # a forward pass, in units of a training step over the same rows
 
 
 @dataclass(frozen=True)
@@ -53,13 +55,17 @@ def plan_run(config: RunConfig, dataset: TaskDataset) -> RunPlan:
     per_step = config.batch_size * config.accumulation * config.num_processes
     first = config.max_steps or max(1, math.ceil(config.epochs * per_epoch / per_step))
     trains = METHODS.get(config.method).stages
-    stages = [_stage(config, "stage1", trains[0], first)]
+    rows = sum(min(config.validation_rows, size) for size in dataset.sizes("validation"))
+    check_cost = FORWARD_SHARE * rows / per_step
+    stages = [_stage(config, "stage1", trains[0], first, check_cost)]
     second = config.stage2_steps if config.stage2_steps is not None else round(first * config.stage2_fraction)
     if len(trains) > 1 and second > 0:
-        stages.append(_stage(config, "stage2", trains[1], second))
+        stages.append(_stage(config, "stage2", trains[1], second, check_cost))
     return RunPlan(tuple(stages), per_epoch, tuple(sampler.shares()))
 
 
-def _stage(config: RunConfig, name: str, trains: str, steps: int) -> StagePlan:
-    evaluate = config.evaluate_every or max(1, math.ceil(steps / CHECKS_A_STAGE))
+def _stage(config: RunConfig, name: str, trains: str, steps: int, check_cost: float) -> StagePlan:
+    """`check_cost` in steps: without a wish of the user, checks come ten times a stage or as often as is cheap."""
+    cheap = math.ceil(check_cost / CHECK_SHARE)
+    evaluate = config.evaluate_every or min(steps, max(1, cheap, math.ceil(steps / CHECKS_A_STAGE)))
     return StagePlan(name, trains, steps, evaluate, config.checkpoint_every or evaluate)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from dataclasses import dataclass, replace
@@ -20,22 +19,17 @@ from core.models.modular import ModularModel, build_modular, save_adapter
 from core.tasks.dataset import TaskDataset, load_saved_dataset
 from core.training.answers import AnswerModel
 from core.training.batches import BatchPlan, EncodedSplit, Encoder
-from core.training.checkpoints import Checkpoint, TrainingState, find_checkpoint, load_checkpoint
-from core.training.config import RunConfig, config_to_dict
+from core.training.checkpoints import Checkpoint, load_checkpoint
+from core.training.config import RunConfig
 from core.training.device import DeviceChoice, apply_device, choose_device
 from core.training.journal import CANCEL, PAUSE, STOP, Journal, RunCancelled, RunPaths, RunPaused
+from core.training.manifest import TrainingState, find_checkpoint, settings_hash
 from core.training.pace import Pace
 from core.training.plan import RunPlan, build_sampler, plan_run
 from core.training.record import build_record
 from core.training.stage import RunWork, run_stage, write_allocation
 from core.training.trainer import Shard
 from core.training.validation import to_device
-
-# Settings that may change between an interruption and the resumption without changing the result.
-_FREE_SETTINGS = frozenset({
-    "exam_rows", "exam_base", "exam_after_stop", "exam_batch_size", "max_new_tokens", "num_threads", "log_every",
-    "num_checkpoints", "report_to", "num_processes",
-})
 
 
 @dataclass(frozen=True)
@@ -103,12 +97,6 @@ def build_encoder(base: LoadedBase, config: RunConfig) -> Encoder:
         base.tokenizer, base.architecture, min(config.max_tokens, base.context), base.tokenizer.pad_token_id,
         getattr(base.model.config, "decoder_start_token_id", None), config.loss_average == "examples",
     )
-
-
-def settings_hash(config: RunConfig) -> str:
-    """Of all settings that a checkpoint depends on."""
-    values = {name: value for name, value in config_to_dict(config).items() if name not in _FREE_SETTINGS}
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _train_stages(prepared: Prepared, config: RunConfig, paths: RunPaths, journal: Journal) -> bool:

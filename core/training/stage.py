@@ -21,7 +21,6 @@ from core.training.batches import BatchPlan, EncodedSplit, MicroBatches
 from core.training.checkpoints import (
     Checkpoint,
     Tensors,
-    TrainingState,
     flatten_optimizer,
     prune_checkpoints,
     restore_optimizer,
@@ -30,6 +29,7 @@ from core.training.checkpoints import (
 from core.training.config import RunConfig
 from core.training.failures import TrainingFailure
 from core.training.journal import CANCEL, PAUSE, STOP, Journal, RunCancelled, RunPaths, RunPaused
+from core.training.manifest import TrainingState
 from core.training.optimisation import StepSchedule, build_optimizer, schedule_factor
 from core.training.pace import Pace
 from core.training.plan import RunPlan, StagePlan
@@ -77,7 +77,7 @@ class StageWatch(TrainerCallback):
         self.first_step = state.step
         self.steps_before = sum(s.steps for s in work.plan.stages[: number - 1])
         self.stopped = False
-        self.trainer: StageTrainer
+        self.trainer: StageTrainer  # set by `run_stage`, with what stands beside it
         self.meter: TaskLossMeter
         self.optimizer: torch.optim.Optimizer
         self._seconds = state.seconds
@@ -122,6 +122,7 @@ class StageWatch(TrainerCallback):
             self.bad_checks += 1
         self._write_check(step, result, improved)
         work.pace.pause(time.monotonic() - began)
+        self._last_log = (time.monotonic(), self.trainer.num_tokens)  # the check counts for no step's speed
         return work.config.patience is not None and self.bad_checks >= work.config.patience
 
     def save(self, step: int, done: bool = False) -> None:

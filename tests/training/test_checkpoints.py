@@ -14,16 +14,13 @@ from core.errors import WorkspaceError
 from core.training import checkpoints
 from core.training.checkpoints import (
     Checkpoint,
-    TrainingState,
-    check_checkpoint,
-    find_checkpoint,
     flatten_optimizer,
-    list_checkpoints,
     load_checkpoint,
     prune_checkpoints,
     restore_optimizer,
     save_checkpoint,
 )
+from core.training.manifest import TrainingState, check_checkpoint, find_checkpoint, list_checkpoints
 
 
 def checkpoint(step: int) -> Checkpoint:

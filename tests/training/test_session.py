@@ -13,9 +13,10 @@ from safetensors.torch import load_file
 
 from core.errors import TaskloomError
 from core.runs.folder import RunFolder
-from core.training.checkpoints import list_checkpoints, load_checkpoint
+from core.training.checkpoints import load_checkpoint
 from core.training.failures import TrainingFailure
 from core.training.journal import CANCEL, PAUSE, STOP, RunCancelled, RunPaused
+from core.training.manifest import list_checkpoints
 from core.training.session import train_run
 from core.training.trainer import StageTrainer
 from core.workspace import Project
