@@ -6,7 +6,7 @@ import importlib
 from typing import Any
 
 VERBS = (
-    "project", "task", "train", "runs", "evaluate", "ask", "chat", "skills", "probe", "serve", "export",
+    "project", "task", "train", "runs", "evaluate", "ask", "chat", "skills", "compare", "probe", "serve", "export",
     "doctor", "sample",
 )
 

@@ -105,6 +105,11 @@ def describe_results(scores: list[TaskResult]) -> list[Sentence]:
     return sentences
 
 
+def read_task_records(run_dir: Path) -> list[dict[str, Any]]:
+    """The tasks of a run as its run.json lists them: index, name, metric, kind, sizes."""
+    return list(RunFolder(run_dir).read_run()["tasks"])
+
+
 def read_answers(run_dir: Path, task: str, kind: str = "all", search: str = "") -> pd.DataFrame:
     """Exam answers of one task with their scores: ANSWER_COLUMNS.
 
@@ -115,7 +120,7 @@ def read_answers(run_dir: Path, task: str, kind: str = "all", search: str = "") 
         RunError: no such task, or it has not been examined.
     """
     folder = RunFolder(run_dir)
-    tasks = {record["name"]: record for record in folder.read_run()["tasks"]}
+    tasks = {record["name"]: record for record in read_task_records(run_dir)}
     if task not in tasks:
         raise RunError("insight.no_task", task=task, known=", ".join(tasks))
     records = folder.read_predictions(int(tasks[task]["index"]))

@@ -47,5 +47,8 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "says.better_without": ("{task} is better off without {other}: the score rises by {points} points.", ""),
     "says.learns_from": ("{task} answers better the way {other} uses the skills: {points} points more than its own way.", ""),
     "says.needs_own_row": ("{task} has a way of its own: with the skills of {other} it loses {points} points.", ""),
+    "says.second_better": ("On {task} the second run is better by {points} points (p = {p}, {n} exam rows).", ""),
+    "says.first_better": ("On {task} the first run is better by {points} points (p = {p}, {n} exam rows).", ""),
+    "says.runs_alike": ("On {task} these {n} exam rows cannot tell the two runs apart (p = {p}).", ""),
     "says.mean": ("Averaged over {n} tasks the score went from {base} to {tuned}.", ""),
 }

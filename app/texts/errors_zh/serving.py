@@ -47,5 +47,8 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "says.better_without": ("{task} 没有 {other} 反而更好：分数上升 {points} 分。", ""),
     "says.learns_from": ("{task} 用 {other} 的技能搭配回答得更好：比自己的搭配多 {points} 分。", ""),
     "says.needs_own_row": ("{task} 有自己的搭配：换成 {other} 的技能会丢 {points} 分。", ""),
+    "says.second_better": ("在 {task} 上，第二次训练好 {points} 分（p = {p}，{n} 道终考题）。", ""),
+    "says.first_better": ("在 {task} 上，第一次训练好 {points} 分（p = {p}，{n} 道终考题）。", ""),
+    "says.runs_alike": ("在 {task} 上，这 {n} 道终考题分不出两次训练的高下（p = {p}）。", ""),
     "says.mean": ("{n} 个任务的平均分从 {base} 变为 {tuned}。", ""),
 }

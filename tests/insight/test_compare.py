@@ -1,0 +1,116 @@
+"""Two runs on the same rows: the tests agree with scipy and statsmodels' definitions, the words with the tests."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+
+from core.errors import RunError
+from core.insight.compare import (
+    OTHER,
+    Comparison,
+    _holm,
+    compare_runs,
+    comparison_frame,
+    confusion_matrix,
+    describe_comparison,
+    worst_labels,
+)
+
+
+def write_run(path: Path, answers: dict[str, list[dict[str, Any]]], metric: str = "accuracy") -> Path:
+    (path / "predictions").mkdir(parents=True)
+    tasks = [{"index": i, "task_id": f"t{i}", "name": name, "metric": metric} for i, name in enumerate(answers)]
+    (path / "run.json").write_text(json.dumps({"run_id": path.name, "tasks": tasks}), encoding="utf-8")
+    for index, rows in enumerate(answers.values()):
+        text = "".join(json.dumps(row) + "\n" for row in rows)
+        (path / "predictions" / f"{index}.jsonl").write_text(text, encoding="utf-8")
+    return path
+
+
+def rows(right: list[bool]) -> list[dict[str, Any]]:
+    answers = ["yes" if ok else "no" for ok in right]
+    return [{"row": i, "prompt": "p", "target": "yes", "tuned": answer} for i, answer in enumerate(answers)]
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> tuple[Path, Path]:
+    """On "mails" the second run is right on 20 rows more; on "calls" they differ in two rows either way."""
+    mails = [True] * 50 + [False] * 50
+    first = write_run(tmp_path / "a", {"mails": rows(mails), "calls": rows([True, True, False, False] * 5)})
+    better = [True] * 48 + [False] * 2 + [True] * 22 + [False] * 28
+    second = write_run(tmp_path / "b", {"calls": rows([True, False, True, False] * 5), "mails": rows(better)})
+    return first, second
+
+
+def test_the_test_is_mcnemars_exact_one(pair: tuple[Path, Path]) -> None:
+    found = {c.task: c for c in compare_runs(*pair)}
+    mails = found["mails"]
+    assert (mails.only_first, mails.only_second) == (2, 22)
+    assert mails.difference.value == pytest.approx(0.20)
+    assert mails.p == pytest.approx(binomtest(22, 24, 0.5).pvalue)
+    assert mails.p_adjusted == pytest.approx(2 * mails.p)
+    assert mails.is_sure
+    assert found["calls"].p == 1.0
+    assert not found["calls"].is_sure
+    backwards = {c.task: c for c in compare_runs(*reversed(pair))}
+    assert backwards["mails"].p == mails.p
+    assert backwards["mails"].difference.value == pytest.approx(-0.20)
+
+
+def test_words_follow_the_test(pair: tuple[Path, Path]) -> None:
+    texts = [s.text for s in describe_comparison(compare_runs(*pair))]
+    assert texts[0].startswith("On mails the second run is better by 20.0 points")
+    assert "cannot tell the two runs apart" in texts[1]
+    frame = comparison_frame(compare_runs(*pair))
+    assert list(frame["n"]) == [100, 20]
+
+
+def test_only_rows_that_both_answered_count(tmp_path: Path) -> None:
+    first = write_run(tmp_path / "a", {"mails": rows([True] * 30)})
+    half = write_run(tmp_path / "b", {"mails": rows([False] * 30)[10:]})
+    assert compare_runs(first, half)[0].difference.n == 20
+    other = rows([True] * 30)
+    for row in other:
+        row["row"] += 100
+    with pytest.raises(RunError, match="different exam rows of mails"):
+        compare_runs(first, write_run(tmp_path / "c", {"mails": other}))
+    with pytest.raises(RunError, match="no task or no skill in common"):
+        compare_runs(first, write_run(tmp_path / "d", {"calls": rows([True])}))
+
+
+def test_graded_metrics_use_the_paired_bootstrap(tmp_path: Path) -> None:
+    good = [{"row": i, "prompt": "p", "target": "k l m n", "tuned": "k l m"} for i in range(30)]
+    bad = [{**row, "tuned": "k x"} for row in good]
+    first = write_run(tmp_path / "a", {"notes": good}, "token_f1")
+    found = compare_runs(first, write_run(tmp_path / "b", {"notes": bad}, "token_f1"))[0]
+    assert found.only_first is None
+    assert found.difference.value == pytest.approx(2 / 6 - 6 / 7)
+    assert found.is_sure
+
+
+def test_holm_agrees_with_its_definition() -> None:
+    p = [0.01, 0.04, 0.03, 0.5]
+    from core.evaluation.metrics import Difference
+
+    made = [Comparison(str(i), "accuracy", Difference(0, 0, 0, v, 1), v, v) for i, v in enumerate(p)]
+    np.testing.assert_allclose([c.p_adjusted for c in _holm(made)], [0.04, 0.09, 0.09, 0.5])
+
+
+def test_confusions_and_worst_labels(tmp_path: Path) -> None:
+    answers = [("card", "card")] * 6 + [("card", "loan")] * 2 + [("loan", "loan")] * 3 + [("loan", "Nonsense!")]
+    records = [{"row": i, "prompt": "p", "target": t, "tuned": a} for i, (t, a) in enumerate(answers)]
+    run = write_run(tmp_path / "a", {"mails": records})
+    table = confusion_matrix(run, "mails")
+    assert table.loc["card", "loan"] == 2
+    assert table.loc["loan", OTHER] == 1
+    assert table.to_numpy().sum() == len(answers)
+    worst = worst_labels(run, "mails")
+    assert list(worst["label"]) == ["card", "loan"]
+    assert list(worst["instead"]) == ["loan", OTHER]
+    assert list(worst["recall"]) == [0.75, 0.75]
