@@ -20,17 +20,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from core.adapters.bank import GroupFactors
 from core.adapters.kernels import Mixture
 
-# Above this many columns a product for every row of weights beats one wide product (measured, design goal: S*r <=
-# 32 wide products cost no more than the base's own memory traffic).
+# More columns than this for a layer, and one set of factors for each example is cheaper than all side by side.
 WIDEST_STACK = 64
 
 
 @dataclass(eq=False)
 class Fused:
     """A group's factors ready for the products: down [G*K, i] or [m, G*K, i], up [K, o_k] or [m, K, o_k], scale
-    [b, G*K] (or [b, n, G*K], by token) or None, rows [b] (which set of batched factors) or None when stacked.
+    [b, G, K] (or [b, n, G, K], by token) or None, rows [b] (which set of batched factors) or None when stacked.
     """
 
     down: Tensor
@@ -47,24 +47,43 @@ class Fused:
         return Fused(self.down, self.up, scale, rows)
 
 
-def fuse(mixture: Mixture) -> Fused:
-    """Lays the factors of a group out for its products. Chooses stacked or batched by the number of columns."""
-    return _fuse_mix(mixture) if mixture.combine == "mix" else _fuse_sum(mixture)
+def spread(weights: Tensor, rank: int) -> Tensor:
+    """[.., S] -> [.., S*r]: a skill's weight for each of its columns."""
+    return weights[..., None].expand(*weights.shape, rank).flatten(-2)
 
 
-def _fuse_sum(mixture: Mixture) -> Fused:
-    weights, slots = mixture.weights, mixture.slots
-    down, up = mixture.factors.down, mixture.factors.up
+def fuse_stacked(factors: GroupFactors, scale: Tensor, slots: Tensor) -> Fused:
+    """Sum form: the skills of a group side by side. scale [m, G, K]: the weights of every column."""
+    down, up = factors.down, factors.up
     skills, layers, rank, _ = down.shape
-    if weights.shape[1] > 1:
-        return _fold_heads(mixture)
     flat_down = down.transpose(0, 1).reshape(layers * skills * rank, -1)
     flat_up = [u.transpose(1, 2).reshape(skills * rank, -1) for u in up]
-    scale = weights[:, 0].transpose(0, 1).repeat_interleave(rank, 2).flatten(1)
     if scale.shape[0] == 1 and not torch.is_grad_enabled():
-        scales = scale[0].split(skills * rank)
-        return Fused(flat_down, [u * s[:, None] for u, s in zip(flat_up, scales, strict=True)], None, None)
+        # One task and no gradient: the weights go into the factors once, decoding then costs what a LoRA costs.
+        return Fused(flat_down, [u * s[:, None] for u, s in zip(flat_up, scale[0], strict=True)], None, None)
     return Fused(flat_down, flat_up, scale.index_select(0, slots), None)
+
+
+def fuse_by_task(factors: GroupFactors, scale: Tensor, common: int, private: int, slots: Tensor) -> Fused:
+    """Sum form with many tasks in a batch: the common skills and a task's own, one set for each of the R tasks
+    present.
+
+    scale [b, G, (A+B)*r]; slots [b]: the task of each example among the R.
+    """
+    active = common + private
+
+    def by_task(stacked: Tensor) -> Tensor:
+        own = stacked[common:].unflatten(0, (-1, private))
+        return torch.cat([stacked[:common].expand(len(own), *stacked[:common].shape), own], 1)
+
+    down = by_task(factors.down).transpose(1, 2).flatten(1, 3)
+    up = [by_task(u).transpose(2, 3).reshape(-1, active * u.shape[2], u.shape[1]) for u in factors.up]
+    return Fused(down, up, scale, slots)
+
+
+def fuse_mixed(mixture: Mixture) -> Fused:
+    """Forms whose weights go into the factors: mix, and sum with routing heads. One set for each row of weights."""
+    return _fuse_mix(mixture) if mixture.combine == "mix" else _fold_heads(mixture)
 
 
 def _fold_heads(mixture: Mixture) -> Fused:
@@ -108,7 +127,7 @@ def run_fused(x: Tensor, fused: Fused, linears: list[nn.Module]) -> list[Tensor]
         down = down.index_select(0, fused.rows)
         up = [u.index_select(0, fused.rows) for u in up]
     scale = fused.scale
-    if scale is not None and scale.dim() == 2:
+    if scale is not None and scale.dim() == 3:
         scale = scale[:, None]
     return list(_GroupLinear.apply(x, down, scale, *weights, *biases, *up))
 
@@ -128,7 +147,7 @@ class _GroupLinear(torch.autograd.Function):
         count = len(tensors) // 3
         weights, biases, up = tensors[:count], tensors[count : 2 * count], tensors[2 * count :]
         hidden = _times_transposed(x, down)
-        scaled = hidden if scale is None else hidden * scale
+        scaled = _scale(hidden, scale)
         outputs = []
         for k, part in enumerate(scaled.chunk(count, 2)):
             base = F.linear(x, weights[k], biases[k])  # type: ignore[arg-type]
@@ -143,7 +162,7 @@ class _GroupLinear(torch.autograd.Function):
         count = len(grads)
         weights, up = rest[:count], rest[count:]
         wants_up = ctx.needs_input_grad[3 + 2 * count :]
-        scaled = (hidden if scale is None else hidden * scale).chunk(count, 2)
+        scaled = _scale(hidden, scale).chunk(count, 2)
         dscaled = torch.zeros_like(hidden) if any(g is None for g in grads) else torch.empty_like(hidden)
         dx: Tensor | None = None
         dup: list[Tensor | None] = [None] * count
@@ -156,16 +175,21 @@ class _GroupLinear(torch.autograd.Function):
             if ctx.needs_input_grad[0]:
                 dx = grad @ weights[k] if dx is None else _add_product(dx, grad, weights[k])
         dscale = _scale_gradient(dscaled, hidden, scale) if ctx.needs_input_grad[2] else None
-        dhidden = dscaled if scale is None else dscaled.mul_(scale)
+        dhidden = _scale(dscaled, scale)
         ddown = _outer(dhidden, x, down) if ctx.needs_input_grad[1] else None
         if ctx.needs_input_grad[0] and dx is not None:
             dx = _add_product(dx, dhidden, down)
         return (dx, ddown, dscale, *[None] * (2 * count), *dup)
 
 
+def _scale(hidden: Tensor, scale: Tensor | None) -> Tensor:
+    """hidden [R, n, G*K] times scale [R, 1 or n, G, K]."""
+    return hidden if scale is None else (hidden.unflatten(2, scale.shape[2:]) * scale).flatten(2)
+
+
 def _scale_gradient(dscaled: Tensor, hidden: Tensor, scale: Tensor) -> Tensor:
-    """scale is [R, 1, G*K], one for all tokens of a row, or [R, n, G*K]."""
-    product = dscaled * hidden
+    """dL/dscale [R, 1 or n, G, K]: one scale for all tokens of a row, or one for each token."""
+    product = (dscaled * hidden).unflatten(2, scale.shape[2:])
     return product.sum(1, keepdim=True) if scale.shape[1] == 1 else product
 
 

@@ -22,7 +22,7 @@ from core.adapters.bank import GroupFactors, SkillBank, group_shapes
 from core.adapters.base import LinearAdapter, ParameterGroups, Skill
 from core.adapters.configs import MoeLoraConfig
 from core.adapters.context import Call
-from core.adapters.fused import Fused, fits, run_fused
+from core.adapters.fused import Fused, fits, run_fused, spread
 from core.adapters.targets import find_sites, group_sites
 from core.adapters.usage import GateUsage
 
@@ -55,7 +55,7 @@ class MoeLoraAdapter(LinearAdapter):
         self._count(call, group, gates)
         down = factors.down.transpose(0, 1).reshape(layers * experts * rank, -1)
         up = [u.transpose(1, 2).reshape(experts * rank, -1) for u in factors.up]
-        fused = Fused(down, up, gates.repeat_interleave(rank, -1).flatten(2), None)
+        fused = Fused(down, up, spread(gates, rank), None)
         if fits(x, fused, linears):
             return run_fused(x, fused, linears)
         bases = [linear(x) for linear in linears]

@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from core.adapters.bank import SkillBank, group_shapes
+from core.adapters.bank import GroupFactors, GroupShape, SkillBank, group_shapes
 from core.adapters.base import LinearAdapter, LoraFactors, ParameterGroups, Skill
 from core.adapters.configs import LinearConfig, SkillConfig
 from core.adapters.context import Call
-from core.adapters.fused import Fused, fits, fuse, run_fused
+from core.adapters.fused import WIDEST_STACK, Fused, fits, fuse_by_task, fuse_mixed, fuse_stacked, run_fused, spread
 from core.adapters.kernels import Mixture, lora_of_mix, lora_of_sum, plain_deltas
 from core.adapters.routing import TaskRouter
 from core.adapters.targets import find_sites, group_sites
@@ -31,11 +31,52 @@ class SkillCounts:
 
 @dataclass(eq=False)
 class SkillState:
-    """What one call needs in every group: the definition's inputs, and the fast path's layout of them."""
+    """What one call needs in every group: the definition's inputs, and the fast path's layout of them.
 
-    mixtures: list[Mixture]
-    fused: list[Fused]
+    weights [L, H, m, S]: layers, routing heads, rows of weights, skills; slots [b]: the row of each example,
+    task_slots [b] its task among those present.
+    """
+
+    shapes: list[GroupShape]
+    factors: list[GroupFactors]
+    weights: Tensor
+    slots: Tensor
+    combine: str
+    counts: SkillCounts
+    task_slots: Tensor
+    fused: list[Fused] = field(default_factory=list)
     by_times: dict[tuple[int, int], Fused] = field(default_factory=dict)
+
+    def mixture(self, group: int) -> Mixture:
+        members = self.shapes[group].members
+        first, last = members[0], members[-1]
+        neighbours = members == tuple(range(first, last + 1))
+        chosen = self.weights[first : last + 1] if neighbours else self.weights[list(members)]
+        return Mixture(self.factors[group], chosen, self.slots, self.combine)
+
+    def fuse_all(self) -> list[Fused]:
+        """The fast path's layout of every group."""
+        if self.combine == "mix" or self.weights.shape[1] > 1:
+            return [fuse_mixed(self.mixture(group)) for group in range(len(self.shapes))]
+        rank = self.factors[0].down.shape[2]
+        order = [member for shape in self.shapes for member in shape.members]
+        weights = self.weights[:, 0]
+        if order != sorted(order):
+            weights = weights[order]
+        sizes = [len(shape.members) for shape in self.shapes]
+        if weights.shape[2] * rank > WIDEST_STACK and self.counts.private and not self.counts.learnable:
+            return self._fuse_by_task(weights.index_select(1, self.slots), sizes, rank)
+        scales = spread(weights, rank).transpose(0, 1).split(sizes, 1)
+        pairs = zip(self.factors, scales, strict=True)
+        return [fuse_stacked(factors, scale, self.slots) for factors, scale in pairs]
+
+    def _fuse_by_task(self, weights: Tensor, sizes: list[int], rank: int) -> list[Fused]:
+        """weights [L, b, S]; of the private ones an example keeps its own, whose weight is one."""
+        common, private = self.counts.common, self.counts.private
+        own = weights.new_ones(*weights.shape[:2], private)
+        scales = spread(torch.cat([weights[..., :common], own], -1), rank).transpose(0, 1).split(sizes, 1)
+        pairs = zip(self.factors, scales, strict=True)
+        return [fuse_by_task(factors, scale, common, private, self.task_slots) for factors, scale in pairs]
 
     def repeated(self, group: int, times: int) -> Fused:
         if times == 1:
@@ -90,18 +131,17 @@ class SkillAdapter(LinearAdapter):
         weights = weights.unflatten(0, (-1, self.counts.heads)).to(self.compute_dtype)
         weights = weights.expand(len(self.sites), -1, -1, -1)
         factors = self.bank.gather(gathered, self.compute_dtype)
-        mixtures = [
-            Mixture(f, weights[list(shape.members)], slots, self.options.combine)
-            for f, shape in zip(factors, self.bank.shapes, strict=True)
-        ]
-        call.state = SkillState(mixtures, [fuse(m) for m in mixtures] if self.options.kernel == "fused" else [])
+        state = SkillState(self.bank.shapes, factors, weights, slots, self.options.combine, self.counts, call.slots)
+        if self.options.kernel == "fused":
+            state.fused = state.fuse_all()
+        call.state = state
 
     def run_group(self, call: Call, group: int, x: Tensor, linears: list[nn.Module]) -> list[Tensor]:
         state: SkillState = call.state
         times = call.repeats(x.shape[0])
         if state.fused and fits(x, state.fused[group], linears):
             return run_fused(x, state.repeated(group, times), linears)
-        mixture = state.mixtures[group]
+        mixture = state.mixture(group)
         rows = mixture.slots.repeat_interleave(times)
         deltas = plain_deltas(x.to(self.compute_dtype), mixture, rows)
         bases = [linear(x) for linear in linears]

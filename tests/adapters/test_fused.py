@@ -58,7 +58,7 @@ def test_derivative(batched, scaled):
         return torch.randn(*shape, generator=generator, dtype=torch.double, requires_grad=True)
 
     rows = (3,) if batched else ()
-    x, down, scale = draw(3, 4, 5), draw(*rows, 4, 5), draw(3, *tokens, 4) if scaled else None
+    x, down, scale = draw(3, 4, 5), draw(*rows, 4, 5), draw(3, *tokens, 2, 2) if scaled else None
     weights = [draw(6, 5).detach(), draw(2, 5).detach()]
     biases = [draw(6).detach(), None]
     ups = [draw(*rows, 2, 6), draw(*rows, 2, 2)]
@@ -86,3 +86,15 @@ def test_layers_of_a_group_are_computed_once(bench, monkeypatch):
     batch = bench.batch("llama")
     model(batch.input_ids, batch.attention_mask, task_ids=[0, 1, 2, 0])
     assert sorted(calls) == [1, 1, 1, 1, 2, 2, 3, 3]  # of two blocks: q k v, o, gate up, down
+
+
+@pytest.mark.parametrize("widest", [0, 10_000])
+def test_both_layouts_of_the_sum_form_agree(bench, monkeypatch, widest):
+    """Side by side for few columns, one set for each task for many: forced here for the same model."""
+    monkeypatch.setattr("core.adapters.skills.WIDEST_STACK", widest)
+    for tasks in ([0, 3, 0, 2], [1, 1, 1, 1]):
+        logits, grads = run(bench, "llama", {}, tasks)
+        expected, expected_grads = run(bench, "llama", {"kernel": "plain"}, tasks)
+        assert (logits - expected).abs().max() < 1e-10 * expected.abs().max()
+        for key, grad in expected_grads.items():
+            assert grad is None or (grads[key] - grad).abs().max() <= 1e-5 * grad.abs().max(), key
