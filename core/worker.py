@@ -2,7 +2,7 @@
 
 It holds the run's lock for life, waits in the queue for its device without importing torch, trains, and writes the
 final marker. Whatever happens, the run folder says so: a worded failure, or a freed lock that readers see within a
-second.
+second. With several processes it starts torchrun and waits; its ranks are this module with `--rank`.
 """
 
 from __future__ import annotations
@@ -11,77 +11,24 @@ import argparse
 import os
 import signal
 import sys
-import threading
 import time
 import traceback
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from core.errors import WorkspaceError
 from core.runs.folder import RunFolder
+from core.runs.journal import FolderJournal, SilentJournal
 from core.runs.lease import DeviceLease, lease_device, lease_holder
-from core.runs.lock import steady_clock, try_lock
+from core.runs.lock import try_lock
+from core.runs.ranks import RankLost, bind_to_parent, note_rank, read_end, start_ranks, write_end
 from core.runs.registry import RunRegistry
-from core.runs.states import CANCELLED, FAILED, INTERRUPTED, QUEUED, STARTING, SUCCEEDED, RunStatus
-from core.training.journal import CANCEL, PAUSE, STOP, RunCancelled, RunPaused
+from core.runs.states import CANCELLED, FAILED, INTERRUPTED, QUEUED, STARTING, SUCCEEDED
+from core.training.config import RunConfig, num_ranks
+from core.training.journal import CANCEL, PAUSE, STOP, Journal, RunCancelled, RunPaused
 
-BEAT_S = 1.0
-STATUS_S = 0.3
 QUEUE_POLL_S = 0.25
-
-
-class FolderJournal:
-    """Reports to a run folder: events at once, the status a few times a second, a heartbeat in a thread."""
-
-    def __init__(self, folder: RunFolder) -> None:
-        self.folder = folder
-        self.status: RunStatus = folder.read_status()
-        self.terminated = threading.Event()
-        self._events = folder.open_events()
-        self._written = 0.0
-        self._moved = steady_clock()
-        self._over = threading.Event()
-        self._beats = threading.Thread(target=self._beat, daemon=True, name="heartbeat")
-        self._beats.start()
-
-    def event(self, kind: str, **fields: Any) -> None:
-        self._moved = steady_clock()
-        self._events.write(kind, fields)
-
-    def progress(self, **changes: Any) -> None:
-        """The status keeps every change; the file follows when the state or stage changes, or after a moment."""
-        self._moved = steady_clock()
-        before = self.status
-        self.status = replace(self.status, **changes)
-        urgent = (before.state, before.stage) != (self.status.state, self.status.stage)
-        if before.state != self.status.state:
-            self._events.write("state", {"state": self.status.state})
-        if urgent or time.monotonic() - self._written >= STATUS_S:
-            self.flush()
-
-    def flush(self) -> None:
-        self.folder.write_status(self.status)
-        self._written = time.monotonic()
-
-    def wish(self) -> str | None:
-        if self.folder.cancel_path.exists():
-            return CANCEL
-        if self.folder.stop_path.exists():
-            return STOP
-        return PAUSE if self.terminated.is_set() else None
-
-    def close(self) -> None:
-        self._over.set()
-        self._beats.join(timeout=2.0)
-        self._events.close()
-
-    def _beat(self) -> None:
-        while not self._over.wait(BEAT_S):
-            try:
-                self.folder.beat(self._moved)
-            except OSError:  # a full disk must not end the thread; readers then see an old heartbeat
-                continue
+End = tuple[str, dict[str, Any]]  # (state, changes of the status)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -89,13 +36,20 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="core.worker", description=__doc__)
     parser.add_argument("run_dir", type=Path)
     parser.add_argument("--lock", type=int, help="descriptor of the run's lock, inherited from the launcher")
+    parser.add_argument("--rank", action="store_true", help="this is one of several processes, started by torchrun")
+    parser.add_argument("--machine", type=int, default=0, help="number of this machine; above 0 it only joins")
     chosen = parser.parse_args(arguments)
     folder = RunFolder(chosen.run_dir.resolve())
+    if chosen.rank:
+        return _rank_main(folder)
+    if chosen.machine:
+        return start_ranks(folder, folder.read_config(), chosen.machine).wait()
     lock = chosen.lock if chosen.lock is not None else try_lock(folder.lock_path)
     if lock is None:
         print(f"run {folder.run_id} is already at work", file=sys.stderr)
         return 4
     os.set_inheritable(lock, False)
+    folder.pause_path.unlink(missing_ok=True)
     journal = FolderJournal(folder)
     signal.signal(signal.SIGTERM, lambda *_: journal.terminated.set())
     try:
@@ -104,41 +58,86 @@ def main(arguments: list[str] | None = None) -> int:
         journal.close()
 
 
-def _work(folder: RunFolder, journal: FolderJournal) -> tuple[str, dict[str, Any]]:
-    """Waits, trains, and translates every end into (state, changes of the status)."""
-    config = None
+def _work(folder: RunFolder, journal: FolderJournal) -> End:
+    """Waits for the device, trains, and says how it ended."""
     try:
         config = folder.read_config()
         with _wait_for_device(folder, journal, lease_device(config.device)):
             journal.progress(state=STARTING, started=time.time(), queue_place=None)
-            from core.training.session import train_run  # torch is imported here, after the waiting
-
-            outcome = train_run(folder, config, journal)
-        key = "run.was_stopped" if outcome.stopped_early else "run.finished"
-        return SUCCEEDED, {"message_key": key, "stopped_early": outcome.stopped_early, "progress": 1.0}
+            if num_ranks(config) > 1:
+                return _train_in_ranks(folder, config, journal)
+            return _train_here(folder, config, journal, 0, 1)
     except RunCancelled:
         return CANCELLED, {"message_key": "run.was_cancelled"}
     except RunPaused:
         return INTERRUPTED, {"message_key": "run.was_paused"}
     except Exception as error:  # noqa: BLE001  the one place where a worker's unknown errors become words
-        traceback.print_exc()
-        return FAILED, _failure_changes(error, journal)
+        return FAILED, _failure_changes(error, journal, folder)
 
 
-def _failure_changes(error: Exception, journal: FolderJournal) -> dict[str, Any]:
+def _train_here(folder: RunFolder, config: RunConfig, journal: Journal, rank: int, world: int) -> End:
+    from core.training.session import train_run  # torch is imported here, after the waiting
+    from core.training.trainer import Shard
+
+    outcome = train_run(folder, config, journal, Shard(rank, world))
+    key = "run.was_stopped" if outcome.stopped_early else "run.finished"
+    return SUCCEEDED, {"message_key": key, "stopped_early": outcome.stopped_early, "progress": 1.0}
+
+
+def _train_in_ranks(folder: RunFolder, config: RunConfig, journal: FolderJournal) -> End:
+    """Starts the processes of this machine and waits; meanwhile the first of them reports to the folder."""
+    journal.hand_over()
+    agent = start_ranks(folder, config, 0)
+    while agent.poll() is None:
+        if journal.terminated.is_set():
+            folder.pause_path.touch()
+        time.sleep(QUEUE_POLL_S)
+    journal.take_back()
+    return read_end(folder) or (INTERRUPTED, {"message_key": "run.was_interrupted"})
+
+
+def _rank_main(folder: RunFolder) -> int:
+    """One of several processes. Its parent's death ends it; how it ended is left in a file for the worker."""
+    bind_to_parent()
+    rank, world = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+    note_rank(folder, rank)
+    journal: Any = FolderJournal(folder) if rank == 0 else SilentJournal(folder)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # torchrun's; the worker passes wishes on by files
+    try:
+        end = _train_here(folder, folder.read_config(), journal, rank, world)
+    except RunCancelled:
+        end = CANCELLED, {"message_key": "run.was_cancelled"}
+    except RunPaused:
+        end = INTERRUPTED, {"message_key": "run.was_paused"}
+    except Exception as error:  # noqa: BLE001  as in `_work`
+        if RankLost.caused(error):
+            traceback.print_exc()
+            end = INTERRUPTED, {"message_key": "training.rank_lost", "message_values": {"detail": str(error)[:200]}}
+        else:
+            end = FAILED, _failure_changes(error, journal, folder)
+    write_end(folder, rank, *end)
+    if rank == 0:
+        journal.flush()
+        journal.close()
+    return 0 if end[0] != FAILED else 1
+
+
+def _failure_changes(error: Exception, journal: Journal, folder: RunFolder) -> dict[str, Any]:
     from core.training.failures import classify
 
-    status, config = journal.status, journal.folder.read_config()
+    traceback.print_exc()
+    status, config = folder.read_status(), folder.read_config()
     place = {
         "stage": status.stage or "", "step": status.step, "batch_size": config.batch_size,
         "base_model": config.base_model,
     }
     failure = classify(error, place)
+    values = _plain(failure.values)
     try:
-        journal.event("error", key=failure.key, values=_plain(failure.values), trace=traceback.format_exc()[-4000:])
+        journal.event("error", key=failure.key, values=values, trace=traceback.format_exc()[-4000:])
     except WorkspaceError:
         print("the error event could not be written", file=sys.stderr)
-    return {"failure": failure.failure, "message_key": failure.key, "message_values": _plain(failure.values)}
+    return {"failure": failure.failure, "message_key": failure.key, "message_values": values}
 
 
 def _finish(journal: FolderJournal, state: str, changes: dict[str, Any]) -> int:

@@ -12,6 +12,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "run.no_field": ("A run has no field {name} that can be changed.", "Change its name, notes or star."),
     "run.disk_full": ("{path} could not be written ({detail}).", "Free some disk space, then resume the run."),
     "run.device_taken": ("The device {device} is in use by {purpose} ({name}).", "Wait until it is free, or stop it."),
+    "run.no_rendezvous": ("Several machines need an address to meet at, not {address!r}.", "Set rendezvous to host:port of the first machine."),
     "run.no_adapter": ("Run {name} has no trained adapter (state {state}).", "Train it to the end, or stop it with Stop and keep."),
     "run.damaged": ("A file of run {name} is damaged: {file}.", "Resume the run, or train it again."),
     "run.unexpected": ("The run ended with an unexpected error: {detail}", "Look at the log of the run; if it happens again, report it with the log."),

@@ -29,10 +29,7 @@ def create_run(
         WorkspaceError: the folder cannot be written.
     """
     dataset = load_dataset_of(project, task_names)
-    errors = [p for p in check_run(config, dataset, project.runs_dir) if p.severity == "error"]
-    if errors:
-        listed = "; ".join(f"{p.message} {p.hint}".strip() for p in errors)
-        raise RunError("run.not_ready", count=len(errors), listed=listed, problems=[p.as_dict() for p in errors])
+    require_ready(config, dataset, project.runs_dir)
     run_id = new_id("r")
     label = require_label(name) if name else _free_name(project)
     building = inside(project.runs_dir, f".{run_id}")
@@ -45,6 +42,14 @@ def create_run(
         shutil.rmtree(building, ignore_errors=True)
         raise WorkspaceError("workspace.read_only", path=str(building), detail=error.strerror or "") from error
     return RunFolder(final)
+
+
+def require_ready(config: RunConfig, dataset: TaskDataset, runs_dir: Path) -> None:
+    """Raises RunError with all problems of `check_run` that stop a run."""
+    errors = [p for p in check_run(config, dataset, runs_dir) if p.severity == "error"]
+    if errors:
+        listed = "; ".join(f"{p.message} {p.hint}".strip() for p in errors)
+        raise RunError("run.not_ready", count=len(errors), listed=listed, problems=[p.as_dict() for p in errors])
 
 
 def list_runs(project: Project) -> list[RunFolder]:

@@ -4,7 +4,7 @@
     data/           frozen copy of tasks  status.json   the newest status (atomic replace)
     events.jsonl    everything that happened, ids that only grow (see events.py)
     heartbeat       touched every second  worker.lock   flock held while a worker lives; worker.log its output
-    launch.json     process id, its start time, command   STOP, CANCEL, GRACE  wishes of the user
+    launch.json     process id, its start time, command   STOP, CANCEL, PAUSE  wishes
     adapter/        the trained adapter   checkpoints/  resumable states
     allocation.json, allocation_history.jsonl, results.json, predictions/<task index>.jsonl, record.json
     DONE            final marker; only its state is the truth about the end
@@ -46,6 +46,7 @@ class RunFolder:
         self.launch_path = self.path / "launch.json"
         self.stop_path = self.path / "STOP"
         self.cancel_path = self.path / "CANCEL"
+        self.pause_path = self.path / "PAUSE"
         self.done_path = self.path / "DONE"
         self.data_dir = self.path / "data"
         self.adapter_dir = self.path / "adapter"

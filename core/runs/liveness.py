@@ -13,6 +13,7 @@ from core.errors import WorkspaceError
 from core.files import read_json
 from core.runs.folder import RunFolder
 from core.runs.lock import held
+from core.runs.ranks import read_ranks
 from core.runs.registry import RunRegistry
 from core.runs.states import (
     CANCELLED,
@@ -69,7 +70,7 @@ def worker_processes(folder: RunFolder) -> list[psutil.Process]:
     except (OSError, WorkspaceError):
         return []
     found: dict[int, psutil.Process] = {}
-    for entry in [launch, *launch.get("ranks", [])]:
+    for entry in [launch, *read_ranks(folder)]:
         root = _same_process(entry)
         if root is not None:
             found[root.pid] = root

@@ -22,7 +22,9 @@ CREATE TABLE IF NOT EXISTS queue (
     run_id TEXT PRIMARY KEY, path TEXT NOT NULL, device TEXT NOT NULL, place REAL NOT NULL, added REAL NOT NULL);
 CREATE INDEX IF NOT EXISTS queue_order ON queue (device, place);
 CREATE TABLE IF NOT EXISTS tokens (token TEXT PRIMARY KEY, run_id TEXT NOT NULL, path TEXT NOT NULL, used REAL);
-CREATE TABLE IF NOT EXISTS finished (path TEXT PRIMARY KEY, stamp TEXT NOT NULL, summary TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS finished (
+    run_id TEXT PRIMARY KEY, project_id TEXT NOT NULL, stamp TEXT NOT NULL, summary TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS finished_project ON finished (project_id);
 """
 _BUSY_MS = 10_000
 
@@ -96,23 +98,24 @@ class RunRegistry:
             db.execute("DELETE FROM tokens WHERE token = ?", (token,))
 
     # Summaries of finished runs
-    def read_summaries(self) -> dict[str, tuple[str, dict[str, Any]]]:
-        """path (relative to the workspace) -> (stamp of the files it was made from, summary)."""
+    def read_summaries(self, project_id: str) -> dict[str, tuple[str, dict[str, Any]]]:
+        """Run id -> (stamp of the files it was made from, summary)."""
+        question = "SELECT run_id, stamp, summary FROM finished WHERE project_id = ?"
         with self._connection() as db:
-            rows = db.execute("SELECT path, stamp, summary FROM finished").fetchall()
-        return {path: (stamp, json.loads(summary)) for path, stamp, summary in rows}
+            rows = db.execute(question, (project_id,)).fetchall()
+        return {run_id: (stamp, json.loads(summary)) for run_id, stamp, summary in rows}
 
-    def write_summaries(self, summaries: dict[str, tuple[str, dict[str, Any]]]) -> None:
-        rows = [(path, stamp, json.dumps(summary)) for path, (stamp, summary) in summaries.items()]
+    def write_summaries(self, project_id: str, summaries: dict[str, tuple[str, dict[str, Any]]]) -> None:
+        rows = [(run_id, project_id, stamp, json.dumps(value)) for run_id, (stamp, value) in summaries.items()]
         with self._transaction() as db:
-            db.executemany("INSERT OR REPLACE INTO finished VALUES (?, ?, ?)", rows)
+            db.executemany("INSERT OR REPLACE INTO finished VALUES (?, ?, ?, ?)", rows)
 
     def forget(self, run_dir: Path) -> None:
         """Removes every row of a deleted run."""
         with self._transaction() as db:
             db.execute("DELETE FROM queue WHERE run_id = ?", (run_dir.name,))
             db.execute("DELETE FROM tokens WHERE run_id = ?", (run_dir.name,))
-            db.execute("DELETE FROM finished WHERE path = ?", (self._relative(run_dir),))
+            db.execute("DELETE FROM finished WHERE run_id = ?", (run_dir.name,))
 
     def _relative(self, run_dir: Path) -> str:
         return str(run_dir.resolve().relative_to(self.workspace_dir))

@@ -169,6 +169,14 @@ class RunConfig:
         1, label="Processes", minimum=1, maximum=1024, group="machine", level="expert",
         help="Processes that share the batches on this machine (data parallel): one a graphics card.",
     )
+    num_machines: int = setting(
+        1, label="Machines", minimum=1, maximum=1024, group="machine", level="expert",
+        help="Machines that share the batches. Each runs the same number of processes.",
+    )
+    rendezvous: str | None = setting(
+        None, label="Address of the first machine", group="machine", level="expert",
+        help="host:port where the machines of a run meet. Needed with several machines only.",
+    )
     log_every: int = setting(
         5, label="Report every", unit="steps", minimum=1, maximum=100_000, group="machine", level="expert",
         help="Steps between two points of the loss curves.",
@@ -202,6 +210,11 @@ def check_config(config: RunConfig) -> list[Problem]:
     return problems + [
         dataclasses.replace(p, field=f"adapter.{p.field}") for p in check_settings(config.adapter)
     ]
+
+
+def num_ranks(config: RunConfig) -> int:
+    """Training processes over all machines."""
+    return config.num_processes * config.num_machines
 
 
 def config_to_dict(config: RunConfig) -> dict[str, Any]:

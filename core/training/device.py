@@ -32,13 +32,14 @@ def choose_device(config: RunConfig) -> DeviceChoice:
     """
     has_card = torch.cuda.is_available()
     device = "cuda" if config.device == "cuda" or (config.device == "auto" and has_card) else "cpu"
+    card = f"cuda:{os.environ['LOCAL_RANK']}" if "LOCAL_RANK" in os.environ else "cuda"
     threads = config.num_threads or max(1, num_cores() // config.num_processes)
     if config.precision == "bfloat16":
-        return DeviceChoice(device, "bfloat16", "highest", threads)
+        return DeviceChoice(card if device == "cuda" else device, "bfloat16", "highest", threads)
     if config.precision == "float32":
-        return DeviceChoice(device, "float32", "highest", threads)
+        return DeviceChoice(card if device == "cuda" else device, "float32", "highest", threads)
     if device == "cuda":
-        return DeviceChoice(device, "bfloat16" if torch.cuda.is_bf16_supported() else "float32", "high", threads)
+        return DeviceChoice(card, "bfloat16" if torch.cuda.is_bf16_supported() else "float32", "high", threads)
     return DeviceChoice(device, "float32", "medium" if cpu_has_bfloat16() else "highest", threads)
 
 

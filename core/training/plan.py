@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from core.adapters.methods import METHODS
 from core.tasks.dataset import TaskDataset
 from core.tasks.mixture import MixtureSampler, MixtureSettings
-from core.training.config import RunConfig
+from core.training.config import RunConfig, num_ranks
 
 CHECKS_A_STAGE = 10
 CHECK_SHARE = 0.2  # checks may take at most about this share of the time of training
@@ -52,7 +52,7 @@ def plan_run(config: RunConfig, dataset: TaskDataset) -> RunPlan:
     """Steps of every stage of the config's method on this dataset."""
     sampler = build_sampler(config, dataset)
     per_epoch = len(sampler.epoch_examples(0))
-    per_step = config.batch_size * config.accumulation * config.num_processes
+    per_step = config.batch_size * config.accumulation * num_ranks(config)
     first = config.max_steps or max(1, math.ceil(config.epochs * per_epoch / per_step))
     trains = METHODS.get(config.method).stages
     rows = sum(min(config.validation_rows, size) for size in dataset.sizes("validation"))

@@ -113,7 +113,9 @@ class StageWatch(TrainerCallback):
         """Checks all tasks, keeps the adapter when it is the best so far; True when it is time to stop early."""
         began = time.monotonic()
         work = self.work
-        result = check_losses(work.model, work.validation, work.config.batch_size, work.device)
+        result = check_losses(
+            work.model, work.validation, work.config.batch_size, work.device, work.shard.rank, work.shard.world
+        )
         improved = result.mean is None or self.best_value is None or result.mean < self.best_value
         if improved:
             self.best_value, self.best_step, self.bad_checks = result.mean, step, 0

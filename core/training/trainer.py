@@ -17,7 +17,7 @@ from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArgu
 
 from core.training.answers import AnswerModel, Batch
 from core.training.batches import MicroBatches
-from core.training.config import RunConfig
+from core.training.config import RunConfig, num_ranks
 from core.training.validation import TaskLossMeter
 
 
@@ -121,5 +121,5 @@ def training_arguments(config: RunConfig, steps: int, device: torch.device, outp
         remove_unused_columns=False,
         dataloader_pin_memory=False,
         ddp_find_unused_parameters=True,
-        ddp_backend="gloo" if device.type == "cpu" and config.num_processes > 1 else None,
+        ddp_backend="gloo" if device.type == "cpu" and num_ranks(config) > 1 else None,
     )

@@ -42,15 +42,21 @@ class TaskLossMeter:
 
 
 @torch.no_grad()
-def check_losses(model: AnswerModel, split: EncodedSplit, batch_size: int, device: torch.device) -> CheckResult:
-    """Mean loss by task over all rows of `split`, in evaluation mode; the training mode is restored."""
+def check_losses(
+    model: AnswerModel, split: EncodedSplit, batch_size: int, device: torch.device, rank: int = 0, world: int = 1
+) -> CheckResult:
+    """Mean loss by task over all rows of `split`, in evaluation mode; the training mode is restored. Several
+    processes share the batches and all get the same numbers."""
     was_training = model.training
     model.eval()
     meter = TaskLossMeter(len(split.examples), device)
-    for batch in split.batches(batch_size):
-        moved = to_device(batch, device)
-        meter.add(model(moved), moved["tasks_of_tokens"])
+    for number, batch in enumerate(split.batches(batch_size)):
+        if number % world == rank:
+            moved = to_device(batch, device)
+            meter.add(model(moved), moved["tasks_of_tokens"])
     model.train(was_training)
+    if world > 1:
+        torch.distributed.all_reduce(meter.sums())
     by_task, _ = meter.read()
     return CheckResult(by_task, sum(by_task.values()) / len(by_task) if by_task else None)
 

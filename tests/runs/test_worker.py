@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,35 +14,15 @@ import pytest
 
 from core.errors import RunError
 from core.runs.creation import delete_run, list_runs
-from core.runs.folder import RunFolder
 from core.runs.launching import cancel_run, kill_run, resume_run, start_run, stop_run
 from core.runs.lease import lease_holder
 from core.runs.liveness import run_state, worker_processes
 from core.runs.registry import RunRegistry
-from core.runs.states import RunStatus
 from core.workspace import Project
 from tests.toy_project import build_toy_project, quick_run
+from tests.watching import ended, trains, wait_for
 
 LONG: dict[str, Any] = {"max_steps": 100_000, "evaluate_every": 50, "checkpoint_every": 5, "log_every": 5}
-PATIENCE_S = 90.0
-
-
-def wait_for(folder: RunFolder, reached: Callable[[RunStatus], bool]) -> RunStatus:
-    end = time.monotonic() + PATIENCE_S
-    while time.monotonic() < end:
-        status = run_state(folder)
-        if reached(status):
-            return status
-        time.sleep(0.05)
-    raise AssertionError(f"{run_state(folder)}\n{folder.read_log()}")
-
-
-def ended(status: RunStatus) -> bool:
-    return not status.is_live
-
-
-def trains(status: RunStatus) -> bool:
-    return (status.state, status.stage) == ("running", "stage1") and status.step >= 7
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "run.no_field": ("训练没有可修改的字段 {name}。", "可以修改名称、备注或星标。"),
     "run.disk_full": ("无法写入 {path}（{detail}）。", "请清理磁盘空间，然后继续训练。"),
     "run.device_taken": ("设备 {device} 正被 {purpose}（{name}）占用。", "请等它空闲，或先停止占用者。"),
+    "run.no_rendezvous": ("多台机器需要一个会合地址，{address!r} 不行。", "请把 rendezvous 设为第一台机器的 主机:端口。"),
     "run.no_adapter": ("训练 {name} 没有训练好的适配器（状态 {state}）。", "请训练到结束，或用“停止并保留”。"),
     "run.damaged": ("训练 {name} 的文件已损坏：{file}。", "请继续该训练，或重新训练。"),
     "run.unexpected": ("训练因意外错误结束：{detail}", "请查看训练日志；若再次发生，请附上日志反馈。"),

@@ -1,0 +1,119 @@
+"""From an ended run to a new one: the same again, with changes, or with the remedy for its failure."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from core.errors import RunError, WorkspaceError
+from core.files import new_id
+from core.runs.creation import require_ready
+from core.runs.folder import RunFolder
+from core.runs.liveness import run_state
+from core.runs.states import DRAFT, FAILED, INTERRUPTED, RunStatus
+from core.tasks.dataset import load_saved_dataset
+from core.training.config import RunConfig, change_config, config_to_dict
+from core.training.failures import remedy_changes
+from core.training.manifest import find_checkpoint, read_state, settings_hash, write_state
+
+# Settings after whose change a checkpoint still fits: its tensors, stage and steps mean the same.
+_CARRIED = frozenset({
+    "batch_size", "accumulation", "learning_rate_skills", "learning_rate_allocation", "stage2_learning_rate",
+    "gradient_checkpointing", "max_tokens", "device", "precision", "num_processes", "num_threads", "exam_rows",
+    "exam_base", "exam_batch_size", "exam_after_stop", "max_new_tokens", "log_every", "num_checkpoints",
+    "report_to", "patience", "max_gradient_norm",
+})
+
+
+def remedy_for(folder: RunFolder) -> dict[str, Any]:
+    """Changes of settings that may cure a failed run; {} when it did not fail or settings are not the cause."""
+    status = run_state(folder)
+    if status.state != FAILED or status.failure is None:
+        return {}
+    return remedy_changes(status.failure, folder.read_config())
+
+
+def run_again(folder: RunFolder, changes: dict[str, Any] | None = None, from_checkpoint: bool = True) -> RunFolder:
+    """A new run (draft) on the same frozen tasks with changed settings; the old one stays as it is.
+
+    With `from_checkpoint` it goes on from the newest good checkpoint of a failed or interrupted run, when that
+    still fits the changes.
+
+    Raises:
+        RunError: the old run is still at work, or the new settings are not ready. SettingError: a wrong change.
+    """
+    status = run_state(folder)
+    if status.is_live:
+        raise RunError("run.still_live", name=folder.run_id, state=status.state)
+    old, config = folder.read_config(), change_config(folder.read_config(), changes or {})
+    require_ready(config, load_saved_dataset(folder.data_dir), folder.path.parent)
+    run_id = new_id("r")
+    building = folder.path.with_name(f".{run_id}")
+    try:
+        building.mkdir()
+        _copy_run(folder, RunFolder(building), run_id, config)
+        unfinished = status.state in (FAILED, INTERRUPTED)
+        if from_checkpoint and unfinished and config_difference(old, config).keys() <= _CARRIED:
+            _carry_checkpoint(folder, RunFolder(building), old, config)
+        return RunFolder(building.rename(folder.path.with_name(run_id)))
+    except OSError as error:
+        shutil.rmtree(building, ignore_errors=True)
+        raise WorkspaceError("workspace.read_only", path=str(building), detail=error.strerror or "") from error
+
+
+def config_difference(first: RunConfig, second: RunConfig) -> dict[str, tuple[Any, Any]]:
+    """Settings that differ: name (adapter settings as `adapter.<name>`) -> (first, second)."""
+    flat = [_flat(first), _flat(second)]
+    names = [name for name in {**flat[0], **flat[1]} if flat[0].get(name) != flat[1].get(name)]
+    return {name: (flat[0].get(name), flat[1].get(name)) for name in names}
+
+
+def _flat(config: RunConfig) -> dict[str, Any]:
+    values = config_to_dict(config)
+    nested = values.pop("adapter")
+    return {**values, **{f"adapter.{name}": value for name, value in nested.items()}}
+
+
+def _copy_run(old: RunFolder, new: RunFolder, run_id: str, config: RunConfig) -> None:
+    shutil.copytree(old.data_dir, new.data_dir)
+    new.write_config(config)
+    run = old.read_run()
+    now = time.time()
+    new.write_run({
+        **run, "run_id": run_id, "created": now, "made_from": old.run_id, "notes": "", "starred": False,
+        "method": config.method, "base_model": config.base_model, "name": _next_name(run["name"]),
+    })
+    new.write_status(RunStatus(state=DRAFT, created=now))
+
+
+def _next_name(name: str) -> str:
+    """"Run 3" -> "Run 3 (2)" -> "Run 3 (3)"."""
+    stem, _, number = name.removesuffix(")").rpartition(" (")
+    if stem and number.isdigit():
+        return f"{stem} ({int(number) + 1})"
+    return f"{name[:70]} (2)"
+
+
+def _carry_checkpoint(old: RunFolder, new: RunFolder, before: RunConfig, after: RunConfig) -> None:
+    """Copies the newest good checkpoint and fits its state to the new settings: the place in the data is kept when
+    micro batches become smaller or larger."""
+    found, _ = find_checkpoint(old.checkpoints_dir)
+    if found is None:
+        return
+    copied = new.checkpoints_dir / found.name
+    shutil.copytree(found, copied)
+    state = read_state(copied)
+    micro = state.micro * before.batch_size // after.batch_size
+    write_state(copied, replace(state, settings_hash=settings_hash(after), micro=micro))
+    _copy_history(old.allocation_history_path, new.allocation_history_path)
+
+
+def _copy_history(old: Path, new: Path) -> None:
+    if old.exists():
+        text = old.read_text(encoding="utf-8")
+        lines = [line for line in text[: text.rfind("\n") + 1].splitlines() if json.loads(line)]
+        new.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")

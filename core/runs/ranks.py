@@ -1,0 +1,96 @@
+"""Several processes for one run: starting them by torchrun, and what is left behind when one of them dies.
+
+The worker holds the run's lock and starts torchrun's agent, which starts the ranks. Every one of them is killed by
+the kernel when its parent dies (Linux), so no rank outlives its worker, whoever is killed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from typing import Any
+
+import psutil
+
+from core.errors import RunError
+from core.files import read_json, write_json_atomic
+from core.runs.folder import RunFolder
+from core.runs.states import CANCELLED, FAILED, INTERRUPTED, SUCCEEDED
+from core.training.config import RunConfig
+
+_PR_SET_PDEATHSIG = 1
+_LOST_WORDS = ("closed by peer", "reset by peer", "broken pipe", "socket", "gloo", "timed out")
+_ORDER = (FAILED, CANCELLED, INTERRUPTED, SUCCEEDED)  # the strongest end of any rank is the end of the run
+
+
+class RankLost:
+    """Tells the death of another process from an error of this one."""
+
+    @staticmethod
+    def caused(error: BaseException) -> bool:
+        text = str(error).lower()
+        is_runtime = isinstance(error, RuntimeError | ConnectionError)
+        return is_runtime and "memory" not in text and any(words in text for words in _LOST_WORDS)
+
+
+def start_ranks(folder: RunFolder, config: RunConfig, machine: int) -> subprocess.Popen[bytes]:
+    """torchrun's agent with this machine's ranks; their output goes where the worker's goes.
+
+    Raises:
+        RunError: several machines without an address to meet at.
+    """
+    for path in folder.path.glob("rank-*.json"):
+        path.unlink()
+    command = [sys.executable, "-P", "-m", "torch.distributed.run", "--nproc-per-node", str(config.num_processes)]
+    if config.num_machines == 1:
+        command.append("--standalone")
+    else:
+        host, _, port = (config.rendezvous or "").rpartition(":")
+        if not host or not port.isdigit():
+            raise RunError("run.no_rendezvous", address=config.rendezvous)
+        command += ["--nnodes", str(config.num_machines), "--node-rank", str(machine)]
+        command += ["--master-addr", host, "--master-port", port]
+    command += ["-m", "core.worker", str(folder.path), "--rank"]
+    environment = {**os.environ}
+    if config.num_threads is not None:
+        environment["OMP_NUM_THREADS"] = str(config.num_threads)
+    return subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, close_fds=True, env=environment, preexec_fn=bind_to_parent
+    )
+
+
+def bind_to_parent() -> None:
+    """Asks the kernel to kill this process when its parent dies. Nothing happens where there is no such call."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def note_rank(folder: RunFolder, rank: int) -> None:
+    """Leaves the identity of this process, so that it can be found when its parents are gone."""
+    own = psutil.Process()
+    write_json_atomic(folder.path / f"rank-{rank}.json", {"pid": own.pid, "create_time": own.create_time()})
+
+
+def read_ranks(folder: RunFolder) -> list[dict[str, Any]]:
+    """Identities of the ranks that were started last."""
+    return [dict(read_json(path)) for path in sorted(folder.path.glob("rank-*.json"))]
+
+
+def write_end(folder: RunFolder, rank: int, state: str, changes: dict[str, Any]) -> None:
+    path = folder.path / f"rank-{rank}.json"
+    write_json_atomic(path, {**read_json(path), "end": state, "changes": changes})
+
+
+def read_end(folder: RunFolder) -> tuple[str, dict[str, Any]] | None:
+    """The end of the whole run: a failure of any rank before all else; succeeded only when the first rank says so.
+    None when the first rank died without a word."""
+    ends = [(rank["end"], rank["changes"]) for rank in read_ranks(folder) if "end" in rank]
+    for state in _ORDER:
+        for end, changes in ends:
+            if end == state and (state != SUCCEEDED or len(ends) == len(read_ranks(folder))):
+                return end, changes
+    return None

@@ -1,0 +1,110 @@
+"""Several processes for one run on this machine: same result as one, one end for all, nobody left behind."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from core.runs.creation import list_runs
+from core.runs.folder import RunFolder
+from core.runs.launching import kill_run, resume_run, start_run, stop_run
+from core.runs.liveness import run_state, worker_processes
+from core.runs.ranks import read_end, read_ranks, write_end
+from core.workspace import Project
+from tests.toy_project import build_toy_project, quick_run
+from tests.watching import ended, trains, wait_for
+
+pytestmark = pytest.mark.slow
+LONG: dict[str, Any] = {"max_steps": 100_000, "evaluate_every": 50, "checkpoint_every": 5, "num_processes": 2}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Any:
+    project = build_toy_project(tmp_path)
+    yield project
+    for folder in list_runs(project):
+        if run_state(folder).is_live:
+            kill_run(folder)
+
+
+def adapter(folder: RunFolder) -> dict[str, torch.Tensor]:
+    return load_file(folder.adapter_dir / "adapter.safetensors")
+
+
+def test_two_processes_give_the_result_of_one(project: Project, tiny_llama: Path) -> None:
+    changes: dict[str, Any] = {"exam_rows": 2, "precision": "float32"}
+    one = quick_run(project, tiny_llama, accumulation=2, **changes)
+    two = quick_run(project, tiny_llama, num_processes=2, **changes)
+    start_run(one)
+    start_run(two)  # waits for the first
+    for folder in (one, two):
+        assert wait_for(folder, ended).state == "succeeded", folder.read_log()
+    first, second = adapter(one), adapter(two)
+    for name, tensor in first.items():
+        assert torch.allclose(tensor, second[name], rtol=1e-3, atol=1e-5), name
+    losses = [[e["loss"] for e in f.read_events() if e["kind"] == "loss"] for f in (one, two)]
+    assert losses[0] == pytest.approx(losses[1], abs=1e-3)
+    assert two.read_results() is not None
+
+
+def process_tree(folder: RunFolder) -> list[psutil.Process]:
+    processes = worker_processes(folder)
+    assert len(processes) >= 4  # the worker, torchrun's agent, two ranks
+    return processes
+
+
+def assert_all_gone(processes: list[psutil.Process]) -> None:
+    end = time.monotonic() + 20
+    while time.monotonic() < end and any(_alive(p) for p in processes):
+        time.sleep(0.1)
+    assert not [p for p in processes if _alive(p)]
+
+
+def _alive(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+@pytest.mark.parametrize("victim", ["rank", "agent", "worker"])
+def test_whoever_is_killed_nobody_is_left_and_the_run_resumes(
+    project: Project, tiny_llama: Path, victim: str
+) -> None:
+    folder = quick_run(project, tiny_llama, **LONG)
+    start_run(folder)
+    wait_for(folder, lambda s: trains(s) and any(folder.checkpoints_dir.glob("step-*")))
+    processes = process_tree(folder)
+    by_role = {
+        "worker": processes[0],
+        "agent": next(p for p in processes if "torch.distributed.run" in p.cmdline()),
+        "rank": psutil.Process(read_ranks(folder)[1]["pid"]),
+    }
+    by_role[victim].kill()
+    status = wait_for(folder, ended)
+    assert status.state == "interrupted", status
+    assert_all_gone(processes)
+    if victim == "rank":
+        resume_run(folder)
+        wait_for(folder, trains)
+        assert [e for e in folder.read_events() if e["kind"] == "resume"]
+        stop_run(folder)
+        status = wait_for(folder, ended)
+        assert (status.state, status.stopped_early) == ("succeeded", True), folder.read_log()
+
+
+def test_the_strongest_end_of_any_rank_counts(project: Project, tiny_llama: Path) -> None:
+    folder = quick_run(project, tiny_llama)
+    for rank in range(2):
+        (folder.path / f"rank-{rank}.json").write_text('{"pid": 1, "create_time": 0}', encoding="utf-8")
+    assert read_end(folder) is None
+    write_end(folder, 0, "succeeded", {"stopped_early": False})
+    assert read_end(folder) is None  # the other one has not said a word
+    write_end(folder, 1, "failed", {"failure": "out_of_memory"})
+    assert read_end(folder) == ("failed", {"failure": "out_of_memory"})

@@ -1,0 +1,30 @@
+"""Waiting for a run in tests: what a person watching the screen does."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from core.runs.folder import RunFolder
+from core.runs.liveness import run_state
+from core.runs.states import RunStatus
+
+PATIENCE_S = 120.0
+
+
+def wait_for(folder: RunFolder, reached: Callable[[RunStatus], bool]) -> RunStatus:
+    end = time.monotonic() + PATIENCE_S
+    while time.monotonic() < end:
+        status = run_state(folder)
+        if reached(status):
+            return status
+        time.sleep(0.05)
+    raise AssertionError(f"{run_state(folder)}\n{folder.read_log()}")
+
+
+def ended(status: RunStatus) -> bool:
+    return not status.is_live
+
+
+def trains(status: RunStatus) -> bool:
+    return (status.state, status.stage) == ("running", "stage1") and status.step >= 7
