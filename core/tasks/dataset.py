@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,8 @@ from core.tasks.store import get_task, list_tasks, read_rows, task_dir
 from core.tasks.templates import render_template
 from core.tasks.values import EMPTY_LIST, input_text, target_text
 from core.workspace import Project
+
+SYSTEM_END = "\u2063\n\n"  # an invisible separator: it shows as a blank line and is never typed
 
 
 @dataclass(frozen=True)
@@ -43,9 +47,19 @@ class TaskDataset:
         return [t.name for t in self.tasks]
 
 
-def render_prompt(spec: TaskSpec, row: dict[str, Any]) -> str:
-    """The one way from a row to what the model reads, in training, in exams and in the chat."""
-    return render_template(spec.template, row, spec.instruction)
+def render_prompt(spec: TaskSpec, row: dict[str, Any], template: str | None = None) -> str:
+    """The one way from a row to what the model reads, in training, in exams and in the chat.
+
+    A system prompt stands in front, ended by SYSTEM_END; encoding turns it into a turn of its own.
+    """
+    text = render_template(template or spec.template, row, spec.instruction).replace(SYSTEM_END[0], "")
+    return f"{spec.system}{SYSTEM_END}{text}" if spec.system else text
+
+
+def choose_template(spec: TaskSpec, line: int) -> str:
+    """One of the task's templates for a training row: drawn by its line, so that every load gives the same."""
+    choices = (spec.template, *spec.templates)
+    return choices[zlib.crc32(f"{spec.task_id} {line}".encode()) % len(choices)]
 
 
 def render_target(spec: TaskSpec, row: dict[str, Any]) -> str:
@@ -69,15 +83,19 @@ def has_input(spec: TaskSpec, row: dict[str, Any]) -> bool:
     return any(input_text(row.get(name)).strip() for name in spec.inputs)
 
 
-def build_example(spec: TaskSpec, row: dict[str, Any], line: int) -> Example | None:
-    """The example of a row, or None when its answer or all of its inputs are empty."""
+def build_example(spec: TaskSpec, row: dict[str, Any], line: int, split: str = "test") -> Example | None:
+    """The example of a row, or None when its answer or all of its inputs are empty.
+
+    Training rows take one of all templates, rows of the other splits always the first.
+    """
     target = render_target(spec, row) if has_input(spec, row) else ""
-    return Example(render_prompt(spec, row), target, line) if target else None
+    template = choose_template(spec, line) if split == "train" else None
+    return Example(render_prompt(spec, row, template), target, line) if target else None
 
 
-def build_examples(spec: TaskSpec, rows: Iterable[tuple[int, dict[str, Any]]]) -> Iterator[Example]:
+def build_examples(spec: TaskSpec, rows: Iterable[tuple[int, dict[str, Any]]], split: str) -> Iterator[Example]:
     for line, row in rows:
-        example = build_example(spec, row, line)
+        example = build_example(spec, row, line, split)
         if example is not None:
             yield example
 
@@ -95,10 +113,33 @@ def load_dataset_of(project: Project, names: list[str] | None = None) -> TaskDat
     if not tasks:
         raise WorkspaceError("task.none", project=project.name)
     examples = {
-        (index, split): list(build_examples(spec, read_rows(task_dir(project, spec.task_id), split)))
+        (index, split): list(build_examples(spec, read_rows(task_dir(project, spec.task_id), split), split))
         for index, spec in enumerate(tasks) for split in SPLITS
     }
     return TaskDataset(tuple(tasks), examples)
+
+
+def few_shot_dataset(dataset: TaskDataset, count: int, seed: int = 0) -> TaskDataset:
+    """A study of how few examples do: `count` training examples per label (classification) or per task.
+
+    Larger counts with the same seed hold the smaller ones; validation and test stay whole.
+    """
+    examples = dict(dataset.examples)
+    for index, spec in enumerate(dataset.tasks):
+        rows = dataset.split(index, "train")
+        order = sorted(rows, key=lambda e: zlib.crc32(f"{seed} {e.line} {e.prompt}".encode()))
+        used: Counter[str] = Counter()
+        kept = []
+        for example in order:
+            label = example.target if spec.kind == "classification" else ""
+            used[label] += 1
+            if used[label] <= count:
+                kept.append(example)
+        examples[(index, "train")] = sorted(kept, key=lambda e: e.line)
+    tasks = tuple(
+        replace(spec, num_train=len(examples[(i, "train")])) for i, spec in enumerate(dataset.tasks)
+    )
+    return TaskDataset(tasks, examples)
 
 
 def save_dataset(dataset: TaskDataset, folder: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from core.errors import TaskFileError
 from core.tasks.columnar import read_parquet
+from core.tasks.conversations import unfold_conversations
 from core.tasks.decoding import GZIP_MAGIC, Source
 from core.tasks.delimited import read_delimited
 from core.tasks.jsons import read_json, read_jsonl
@@ -58,12 +59,12 @@ def read_table(path: Path | str, options: ReadOptions | None = None, name: str |
         if kind.format == "xlsx":
             return read_sheet(path, options, log)
         if kind.format == "parquet":
-            return read_parquet(path, options, log)
+            return unfold_conversations(read_parquet(path, options, log))
         source = Source(path, log.file, kind.gzipped)
         if kind.format == "json":
-            return read_json(source, options, log)
+            return unfold_conversations(read_json(source, options, log))
         if kind.format == "jsonl":
-            return read_jsonl(source, options, log)
+            return unfold_conversations(read_jsonl(source, options, log))
         return read_delimited(source, kind.format, options, log)
     except (UnicodeError, OSError) as error:
         raise TaskFileError("file.unreadable", file=log.file, detail=str(error)) from error

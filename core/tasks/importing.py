@@ -27,7 +27,10 @@ __all__ = [
     "preview_isolated",     "read_problems", "read_table", "remove_task", "update_task",
 ]
 
-_PLAIN = ("instruction", "metric", "kind", "target_separator", "label_names", "template", "inputs", "targets")
+_PLAIN = (
+    "instruction", "metric", "kind", "target_separator", "label_names", "template", "templates", "system",
+    "inputs", "targets",
+)
 _RECOUNTED = {"inputs", "targets", "label_names", "target_separator", "kind"}
 
 
@@ -53,7 +56,7 @@ def add_task(
 
 
 def update_task(project: Project, name: str, changes: dict[str, Any]) -> TaskSpec:
-    """Changes name, instruction, template, inputs, targets, metric, kind, target_separator, label_names or split.
+    """Changes name, instruction, template(s), system, inputs, targets, metric, kind, label_names or split.
 
     A new split is drawn only when `split` is among the changes and the test rows did not come from a file.
 
@@ -84,7 +87,7 @@ def _apply(project: Project, spec: TaskSpec, changes: dict[str, Any]) -> _Change
         elif name == "split":
             values[name] = value if isinstance(value, SplitSettings) else SplitSettings(**value)
         elif name in _PLAIN:
-            values[name] = tuple(value) if name in ("inputs", "targets") else value
+            values[name] = tuple(value) if name in ("inputs", "targets", "templates") else value
         else:
             raise SettingError("setting.unknown", name=name, known=", ".join(("name", "split", *_PLAIN)))
     if "inputs" in values and "template" not in values and spec.template == default_template(spec.inputs):
@@ -113,7 +116,11 @@ def check_roles(spec: TaskSpec) -> list[Problem]:
         problems.append(Problem("targets", "task.both_roles", {"column": name}))
     if not spec.inputs or not spec.targets:
         problems.append(Problem("inputs", "task.no_roles", {}))
-    return problems + check_template(spec.template, spec.columns, spec.targets)
+    if spec.split.column and spec.split.column not in spec.columns:
+        problems.append(Problem("split", "task.no_column", {"column": spec.split.column, "known": known}))
+    for template in (spec.template, *spec.templates):
+        problems += check_template(template, spec.columns, spec.targets)
+    return problems
 
 
 def problem_of(error: TaskFileError | Exception, file: str) -> Problem:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from core.tasks.spec import TaskSpec
 from core.tasks.splitting import split_rows
-from core.tasks.staging import SplitRow, input_key, with_counts
+from core.tasks.staging import SplitRow, input_key, split_keys, with_counts
 from core.tasks.table import ProblemLog
 from core.tasks.versions import read_all_rows
 
@@ -27,5 +27,5 @@ def deal_rows(folder: Path, spec: TaskSpec) -> list[SplitRow]:
     exam = [r for r in rows if r.split == "test"] if spec.source.test_file else []
     free = sorted((r for r in rows if r.split != "test" or not exam), key=lambda r: r.line)
     test_keys = [input_key(spec, r.row) for r in exam] if exam else None
-    splits = split_rows([input_key(spec, r.row) for r in free], spec.split, test_keys)
+    splits = split_rows(split_keys(spec, [r.row for r in free]), spec.split, test_keys)
     return [replace(r, split=s or "train") for s, r in zip(splits, free, strict=True)] + exam

@@ -68,7 +68,7 @@ def _guess_targets(
     usable = [p for p in filled if not p.is_constant] or filled
     candidates = [
         p for p in usable if not _is_identifier(p) and not p.is_side and not _tells_of_another(p, profiles)
-    ] or usable
+    ] or [p for p in filled if not _is_identifier(p)] or usable
     if not candidates or len(table.columns) < 2:
         raise TaskFileError("file.one_column", file=table.name, columns=", ".join(table.columns))
     last = candidates[-1]

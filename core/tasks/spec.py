@@ -12,17 +12,28 @@ from core.files import read_json, write_json_atomic
 from core.tasks.kinds import KINDS, METRICS
 
 SPLITS = ("train", "validation", "test")
+SPLIT_METHODS = ("random", "stratified", "group", "column")
 
 
 @dataclass(frozen=True)
 class SplitSettings:
-    """Shares of all rows (0 to 1) held back for validation and test, and the seed of the draw."""
+    """Shares of all rows (0 to 1) held back for validation and test, and the seed of the draw.
+
+    `method` is random, stratified, group or column; the last two look at `column`.
+    """
 
     validation: float = 0.1
     test: float = 0.1
     seed: int = 0
+    method: str = "random"
+    column: str = ""
 
     def __post_init__(self) -> None:
+        if self.method not in SPLIT_METHODS:
+            known = ", ".join(SPLIT_METHODS)
+            raise SettingError("registry.unknown", kind="way of splitting", name=self.method, known=known)
+        if self.method in ("group", "column") and not self.column:
+            raise SettingError("task.no_split_column", method=self.method)
         for name in ("validation", "test"):
             share = getattr(self, name)
             if not 0 <= share < 1:
@@ -53,7 +64,7 @@ class TaskSpec:
     inputs: tuple[str, ...]
     targets: tuple[str, ...]
     instruction: str
-    template: str
+    template: str  # the one that exams and chat use
     metric: str
     kind: str
     target_separator: str = " | "
@@ -65,6 +76,8 @@ class TaskSpec:
     num_test: int = 0
     labels: tuple[str, ...] = ()
     label_names: dict[str, str] = field(default_factory=dict)
+    templates: tuple[str, ...] = ()  # further wordings, drawn at random in training
+    system: str = ""
     created: float = 0.0
     version: int = 1
 
@@ -86,7 +99,7 @@ def spec_from_dict(record: dict[str, Any]) -> TaskSpec:
     """The inverse of `TaskSpec.as_dict`; names from other versions are left aside."""
     known = {f.name for f in dataclasses.fields(TaskSpec)}
     values = {k: v for k, v in record.items() if k in known}
-    for name in ("inputs", "targets", "columns", "labels"):
+    for name in ("inputs", "targets", "columns", "labels", "templates"):
         values[name] = tuple(values.get(name, ()))
     values["split"] = _part(SplitSettings, values.get("split", {}))
     values["source"] = _part(SourceInfo, values.get("source", {}))

@@ -1,34 +1,100 @@
-"""Which rows train, which are checked on, which are the final exam. Rows with the same input stay together."""
+"""Which rows train, which are checked on, which are the final exam. Rows with the same input stay together.
+
+Four ways: random; stratified (equal shares of every label); group (rows that share a column's value stay together,
+such as one patient or one document); column (a column says train, validation or test itself).
+"""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from core.tasks.spec import SplitSettings
 
+_SPLIT_NAMES = {
+    "train": ("train", "training", "learn", "训练", "訓練"),
+    "test": ("test", "testing", "exam", "eval", "测试", "測試"),
+    "validation": ("validation", "valid", "val", "dev", "development", "验证", "驗證", "check"),
+}
+_BY_NAME = {alias: split for split, aliases in _SPLIT_NAMES.items() for alias in aliases}
+
+
+@dataclass(frozen=True)
+class SplitKeys:
+    """What the ways of splitting look at, one entry a row: input, answer, and the text of `settings.column`."""
+
+    inputs: Sequence[str]
+    answers: Sequence[str] = ()
+    column: Sequence[str] = ()
+
 
 def split_rows(
-    keys: Sequence[str], settings: SplitSettings, test_keys: Sequence[str] | None = None
+    keys: SplitKeys | Sequence[str], settings: SplitSettings, test_keys: Sequence[str] | None = None
 ) -> list[str | None]:
     """A split for every row.
 
-    Rows are ordered by a hash of (seed, key), so that a grown file keeps most rows where they were. With a test
-    file, its keys are given: rows that repeat one of them get None (left out) and no further test rows are drawn.
+    Groups of rows are ordered by a hash of (seed, key), so that a grown file keeps most rows where they were. With
+    a test file, its inputs are given: rows that repeat one get None (left out), no further test rows are drawn.
 
     Args:
-        keys: what must not be torn apart, such as the input text.
+        keys: plain strings are inputs.
     """
+    known = keys if isinstance(keys, SplitKeys) else SplitKeys(keys)
     exam = frozenset(test_keys or ())
+    if settings.method == "column":
+        return _by_column(known, test_keys is not None, exam)
+    names = _group_names(known, settings)
     groups: dict[str, list[int]] = {}
-    for index, key in enumerate(keys):
-        if key not in exam:
-            groups.setdefault(key, []).append(index)
+    for index, name in enumerate(names):
+        groups.setdefault(name, []).append(index)
+    chosen: list[str | None] = [None] * len(names)
+    free = {name: rows for name, rows in groups.items() if not any(known.inputs[i] in exam for i in rows)}
+    for stratum in _strata(free, known, settings):
+        _deal(stratum, settings, test_keys is None, chosen)
+    if "train" not in chosen and free:
+        for index in next(iter(free.values())):
+            chosen[index] = "train"
+    return chosen
+
+
+def _group_names(keys: SplitKeys, settings: SplitSettings) -> Sequence[str]:
+    """One name for rows that must stay together: their input; with 'group' also everything joined by the column."""
+    if settings.method != "group":
+        return keys.inputs
+    parent = list(range(len(keys.inputs)))
+
+    def root(i: int) -> int:
+        while parent[i] != i:
+            parent[i] = parent[parent[i]]
+            i = parent[i]
+        return i
+
+    for names in (keys.inputs, keys.column):
+        first: dict[str, int] = {}
+        for index, name in enumerate(names):
+            owner = first.setdefault(name, index)
+            parent[root(index)] = root(owner)
+    return [keys.column[root(i)] + "\x1f" + keys.inputs[root(i)] for i in range(len(parent))]
+
+
+def _strata(
+    groups: dict[str, list[int]], keys: SplitKeys, settings: SplitSettings
+) -> list[dict[str, list[int]]]:
+    if settings.method != "stratified":
+        return [groups]
+    found: dict[str, dict[str, list[int]]] = {}
+    for name, rows in groups.items():
+        found.setdefault(keys.answers[rows[0]], {})[name] = rows
+    return list(found.values())
+
+
+def _deal(groups: dict[str, list[int]], settings: SplitSettings, with_test: bool, chosen: list[str | None]) -> None:
+    """The first groups, in the order of their hashes, go to the exam, the next to the check set, the rest train."""
     order = sorted(groups, key=lambda key: _draw(settings.seed, key))
     total = sum(len(rows) for rows in groups.values())
-    chosen: list[str | None] = [None] * len(keys)
-    wanted = {"test": 0 if test_keys is not None else _wanted(settings.test, total, len(groups))}
-    wanted["validation"] = _wanted(settings.validation, total, len(groups))
+    wanted = {"test": _wanted(settings.test, total, len(groups)) if with_test else 0,
+              "validation": _wanted(settings.validation, total, len(groups))}
     position = 0
     for split in ("test", "validation"):
         taken = 0
@@ -41,6 +107,20 @@ def split_rows(
     for key in order[position:]:
         for index in groups[key]:
             chosen[index] = "train"
+
+
+def _by_column(keys: SplitKeys, has_test_file: bool, exam: frozenset[str]) -> list[str | None]:
+    """What the column says; unknown words mean training. An input of two splits stays in the stricter one only."""
+    said = [_BY_NAME.get(word.strip().lower(), "train") for word in keys.column]
+    strictness = {"train": 0, "validation": 1, "test": 2}
+    strictest: dict[str, str] = {}
+    for key, split in zip(keys.inputs, said, strict=True):
+        if strictness[split] > strictness.get(strictest.get(key, ""), -1):
+            strictest[key] = split
+    chosen: list[str | None] = []
+    for key, split in zip(keys.inputs, said, strict=True):
+        torn = split != strictest[key] or key in exam or (has_test_file and split == "test")
+        chosen.append(None if torn else split)
     return chosen
 
 

@@ -6,6 +6,7 @@ import hashlib
 import shutil
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from core.tasks.kinds import MAX_LABELS
 from core.tasks.profile import sample_rows
 from core.tasks.roles import guess_roles, require_columns
 from core.tasks.spec import SPLITS, SourceInfo, SplitSettings, TaskSpec, write_spec
-from core.tasks.splitting import split_rows
+from core.tasks.splitting import SplitKeys, split_rows
 from core.tasks.store import hidden_name, list_tasks, not_writable, remove_leftovers, write_rows
 from core.tasks.table import ProblemLog, ReadOptions, Table
 from core.tasks.templates import check_template, default_instruction, default_template
@@ -210,8 +211,20 @@ def input_key(spec: TaskSpec, row: dict[str, Any]) -> str:
     return "\x1f".join(" ".join(input_text(row.get(name)).split()) for name in spec.inputs)
 
 
+def split_keys(spec: TaskSpec, rows: Sequence[dict[str, Any]]) -> SplitKeys:
+    """What `split_rows` needs to know of the rows, for the way of splitting that the task has."""
+    method, column = spec.split.method, spec.split.column
+    return SplitKeys(
+        [input_key(spec, row) for row in rows],
+        [render_target(spec, row) for row in rows] if method == "stratified" else (),
+        [input_text(row.get(column)) for row in rows] if column else (),
+    )
+
+
 def _split(spec: TaskSpec, table: Table, test: Table | None, log: ProblemLog) -> list[SplitRow]:
-    keys = [input_key(spec, row) for row in table.rows]
+    if spec.split.column:
+        require_columns(table, (spec.split.column,))
+    keys = split_keys(spec, table.rows)
     test_keys = None if test is None else [input_key(spec, row) for row in test.rows]
     rows = []
     left_out = []

@@ -8,9 +8,9 @@ _SPLIT = re.compile(r"[^0-9A-Za-z\u3400-\u9fff\uac00-\ud7af]+|(?<=[a-z0-9])(?=[A
 
 TARGET_WORDS: dict[str, float] = {
     "label": 4, "labels": 4, "target": 5, "targets": 5, "answer": 4, "answers": 4, "output": 4, "outputs": 4,
-    "completion": 4, "response": 4, "reply": 4, "summary": 4, "summaries": 4, "highlights": 3, "category": 4,
-    "categories": 4, "class": 4, "classes": 3, "intent": 4, "intents": 4, "slots": 4, "slot": 3, "entities": 4,
-    "entity": 3, "acts": 4, "act": 3, "sentiment": 4, "polarity": 4, "rating": 3, "score": 3, "stars": 3,
+    "completion": 4, "response": 4, "assistant": 5, "reply": 4, "summary": 4, "summaries": 4, "highlights": 3,
+    "category": 4, "categories": 4, "class": 4, "classes": 3, "intent": 4, "intents": 4, "slots": 4, "slot": 3,
+    "entities": 4, "entity": 3, "acts": 4, "act": 3, "sentiment": 4, "polarity": 4, "rating": 3, "score": 3, "stars": 3,
     "gold": 4, "decision": 4, "translation": 4, "tags": 3, "tag": 3, "value": 2, "qtype": 3, "type": 1.5,
     "aspects": 4, "derivation": 4, "emotion": 4, "stance": 4, "verdict": 4, "diagnosis": 3, "code": 1.5,
     "topic": 2, "domain": 2, "keywords": 3, "correction": 4, "corrected": 4, "simplified": 3, "paraphrase": 3,
@@ -23,7 +23,7 @@ INPUT_WORDS: dict[str, float] = {
     "text": 3, "input": 4, "inputs": 4, "sentence": 3, "utterance": 3, "query": 3, "question": 2.5, "context": 4,
     "contexts": 4, "passage": 4, "paragraph": 4, "paragraphs": 4, "document": 1, "article": 3, "prompt": 4,
     "instruction": 3, "tweet": 3, "message": 3, "messages": 3, "review": 3, "comment": 3, "body": 3, "content": 3,
-    "abstract": 3, "history": 3, "dialogue": 3, "dialog": 3, "conversation": 3, "premise": 4, "hypothesis": 3,
+    "abstract": 3, "history": 3, "dialogue": 3, "dialog": 3, "premise": 4, "hypothesis": 3,
     "user": 3, "system": 2, "knowledge": 3, "table": 3, "title": 2, "description": 2, "noisy": 4, "disfluent": 4,
     "informal": 3, "complex": 3, "incorrect": 4, "raw": 2, "email": 3, "report": 2, "note": 2, "notes": 2,
     "sentence1": 3, "sentence2": 3, "question1": 3, "question2": 3, "chq": 3, "faq": 2, "story": 3, "x": 2,
@@ -33,7 +33,7 @@ INPUT_WORDS: dict[str, float] = {
 ID_WORDS = frozenset((
     "id", "ids", "uid", "uuid", "guid", "pid", "qid", "sid", "pmid", "doi", "idx", "index", "key", "file",
     "filename", "path", "url", "link", "timestamp", "date", "time", "created", "updated", "hash", "no", "nr", "num",
-    "number", "row", "unnamed", "serial", "author", "worker", "annotator", "username",
+    "conversation", "number", "row", "unnamed", "serial", "author", "worker", "annotator", "username",
     "编号", "序号", "日期", "时间",
 ))
 SIDE_WORDS = frozenset((
