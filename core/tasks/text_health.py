@@ -76,8 +76,14 @@ def sample_indices(count: int) -> range:
 def text_findings(rows: TaskRows, max_tokens: int | None) -> list[dict[str, Any]]:
     """Findings about characters, personal data, languages and cut rows, as the fields of findings."""
     indices = sample_indices(len(rows.texts))
-    found = _searched(rows, indices, "health.characters", "warning", "clean_characters", _SUSPICIOUS, _any_match)
-    found += _searched(rows, indices, "health.personal", "warning", "mask_personal", PERSONAL, _personal_match)
+    found = [
+        {**searched, "key": key, "severity": "warning", "fix": fix}
+        for key, fix, patterns, matches in (
+            ("health.characters", "clean_characters", _SUSPICIOUS, _any_match),
+            ("health.personal", "mask_personal", PERSONAL, _personal_match),
+        )
+        for searched in _searched(rows, indices, patterns, matches)
+    ]
     languages = Counter(language_of(rows.texts[i][:400]) for i in indices)
     known = {name: n for name, n in languages.items() if name}
     total = sum(known.values())
@@ -127,8 +133,7 @@ def passes_luhn(number: str) -> bool:
 
 
 def _searched(
-    rows: TaskRows, indices: Sequence[int], key: str, severity: str, fix: str,
-    patterns: dict[str, re.Pattern[str]], matches: Matcher,
+    rows: TaskRows, indices: Sequence[int], patterns: dict[str, re.Pattern[str]], matches: Matcher
 ) -> list[dict[str, Any]]:
     kinds: Counter[str] = Counter()
     places = []
@@ -141,8 +146,7 @@ def _searched(
     if not places:
         return []
     listed = ", ".join(f"{kind} {n}" for kind, n in kinds.most_common())
-    return [{"key": key, "severity": severity, "count": len(places), "values": {"kinds": listed},
-             "places": tuple(places[:200]), "fix": fix}]
+    return [{"count": len(places), "values": {"kinds": listed}, "places": tuple(places[:200])}]
 
 
 def length_statistics(rows: TaskRows) -> dict[str, Any]:
