@@ -6,8 +6,8 @@ import importlib
 from typing import Any
 
 VERBS = (
-    "project", "task", "train", "runs", "evaluate", "ask", "chat", "skills", "compare", "probe", "serve", "export",
-    "doctor", "sample",
+    "project", "task", "train", "runs", "evaluate", "ask", "chat", "skills", "compare", "study",
+    "probe", "serve", "export", "doctor", "sample",
 )
 
 

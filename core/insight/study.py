@@ -1,0 +1,249 @@
+"""Comparison studies: the same tasks, data and budget for several methods, seeds and amounts of practice rows.
+
+    <project>/studies/<id>/study.json    the plan, and the run of every cell (arm x share of rows x seed)
+
+A study is a list of ordinary runs, made one after the other; what is done stays done, so an interrupted study goes
+on where it was. `study_tables.py` reads the outcome. Torch-free.
+
+Fairness. "rank": every arm adds matrices of the same active rank to a layer (the reference arm's (A + B) r), so
+that methods with private skills hold more numbers in all. "parameters": every arm holds about as many numbers as
+the reference arm, so that baselines get a larger rank or more skills (the paper compares 3 + T adapters with 4).
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.adapters.methods import METHODS
+from core.errors import RunError, SettingError
+from core.files import new_id, read_json, write_json_atomic, write_text_atomic
+from core.runs.creation import create_run
+from core.runs.folder import RunFolder
+from core.runs.launching import resume_run, start_run
+from core.runs.liveness import run_state
+from core.runs.states import DRAFT, INTERRUPTED, SUCCEEDED, RunStatus
+from core.settings import describe_settings
+from core.training.config import RunConfig, apply_assignments, change_config, config_from_dict, config_to_dict
+from core.workspace import Project
+
+RANK, PARAMETERS = "rank", "parameters"
+POLL_S = 0.5
+OnStatus = Callable[["Cell", int, int, RunStatus], None]
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One way to train: a method with changed settings (`adapter.rank=4`), under a label for tables."""
+
+    label: str
+    method: str
+    assignments: tuple[str, ...] = ()
+
+
+STANDARD_ARMS = (
+    Arm("C-Poly", "cpoly"), Arm("C-Poly mix", "cpoly", ("adapter.combine=mix",)), Arm("Poly", "poly"),
+    Arm("MHR", "mhr"), Arm("MoE-LoRA", "moe_lora"), Arm("shared LoRA", "lora"), Arm("private LoRA", "private_lora"),
+    Arm("MTA", "mta"), Arm("MTA stage 1", "mta", ("stage2_fraction=0",)),
+)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run of a study: arm by label, seed, share of the practice rows."""
+
+    arm: str
+    seed: int
+    share: float
+    run_id: str = ""
+
+
+@dataclass(frozen=True)
+class Study:
+    """A plan and its runs. The first arm is the reference of fairness and of paired differences."""
+
+    name: str
+    config: RunConfig
+    arms: tuple[Arm, ...] = STANDARD_ARMS
+    seeds: tuple[int, ...] = (0, 1, 2)
+    shares: tuple[float, ...] = (1.0,)
+    fairness: str = RANK
+    tasks: tuple[str, ...] | None = None
+    cells: tuple[Cell, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        labels = [arm.label for arm in self.arms]
+        if len(set(labels)) < len(labels):
+            raise SettingError("study.same_label", labels=", ".join(labels))
+        if self.fairness not in (RANK, PARAMETERS):
+            known = f"{RANK}, {PARAMETERS}"
+            raise SettingError("registry.unknown", kind="fairness", name=self.fairness, known=known)
+        for share in self.shares:
+            if not 0 < share <= 1:
+                raise SettingError("serving.bad_value", name="share", value=share, low=0, high=1)
+        if not self.cells:
+            cells = [Cell(arm, seed, share) for share in self.shares for seed in self.seeds for arm in labels]
+            object.__setattr__(self, "cells", tuple(cells))
+
+    def arm(self, label: str) -> Arm:
+        return next(arm for arm in self.arms if arm.label == label)
+
+
+def parse_arm(text: str) -> Arm:
+    """'cpoly', 'cpoly adapter.rank=4', or with a label: 'big C-Poly: cpoly adapter.rank=4'."""
+    label, colon, rest = text.partition(":")
+    words = (rest if colon else text).split()
+    if not words:
+        raise SettingError("study.empty_arm", text=text)
+    METHODS.get(words[0])
+    return Arm(label.strip() if colon else text.strip(), words[0], tuple(words[1:]))
+
+
+def create_study(project: Project, study: Study) -> Path:
+    """Writes the plan; returns the study's folder. Nothing runs yet."""
+    folder = project.path / "studies" / new_id("s")
+    folder.mkdir(parents=True)
+    write_study(folder, study)
+    return folder
+
+
+def write_study(folder: Path, study: Study) -> None:
+    write_json_atomic(folder / "study.json", {**asdict(study), "config": config_to_dict(study.config)})
+
+
+def read_study(folder: Path) -> Study:
+    """The inverse of `write_study`."""
+    record = read_json(folder / "study.json")
+    arms = tuple(Arm(a["label"], a["method"], tuple(a["assignments"])) for a in record["arms"])
+    tasks = tuple(record["tasks"]) if record["tasks"] else None
+    return Study(
+        record["name"], config_from_dict(record["config"]), arms, tuple(record["seeds"]), tuple(record["shares"]),
+        record["fairness"], tasks, tuple(Cell(**cell) for cell in record["cells"]),
+    )
+
+
+def find_study(project: Project, name: str) -> Path | None:
+    """The folder of the newest study with this name."""
+    found = sorted((project.path / "studies").glob("*/study.json"), reverse=True)
+    return next((path.parent for path in found if read_json(path)["name"] == name), None)
+
+
+def run_study(project: Project, folder: Path, on_status: OnStatus) -> Study:
+    """Makes every cell that is not done, one run at a time.
+
+    Raises:
+        RunError: a run failed or was cancelled; the study can be run again and goes on there.
+    """
+    study = read_study(folder)
+    for index, cell in enumerate(study.cells):
+        run = _start(project, study, index)
+        if run is None:
+            continue
+        study = _with_run(study, index, run.run_id)
+        write_study(folder, study)
+        status = _follow(run, partial(on_status, cell, index + 1, len(study.cells)))
+        if status.state != SUCCEEDED:
+            raise RunError("command.run_ended", run=run.run_id, state=status.state)
+    return study
+
+
+def cell_config(study: Study, cell: Cell, num_tasks: int) -> RunConfig:
+    """The settings of a cell's run. The base model sits the exam once a share, in the first arm's first run."""
+    arm = study.arm(cell.arm)
+    config = change_config(study.config, {"method": arm.method, "seed": cell.seed})
+    if study.fairness == PARAMETERS:
+        config = change_config(config, equal_parameters(config, study, num_tasks))
+    config = apply_assignments(config, list(arm.assignments))
+    is_first = cell.arm == study.arms[0].label and cell.seed == study.seeds[0]
+    return replace(config, exam_base=is_first)
+
+
+def equal_parameters(config: RunConfig, study: Study, num_tasks: int) -> dict[str, Any]:
+    """Settings that give an arm about as many numbers a layer as the reference arm, in units of (i + o)."""
+    reference = change_config(study.config, {"method": study.arms[0].method})
+    budget = _units(apply_assignments(reference, list(study.arms[0].assignments)), num_tasks)
+    names = {info.name for info in describe_settings(type(config.adapter))}
+    rank = getattr(config.adapter, "rank", None)
+    if rank is None or budget == 0 or config.method == study.arms[0].method:
+        return {}
+    if "num_common_skills" in names and "num_private_skills" not in names:
+        return {"adapter.num_common_skills": max(1, round(budget / rank))}
+    if "num_experts" in names:
+        return {"adapter.num_experts": max(2, round(budget / rank))}
+    if config.method == "private_lora":
+        return {"adapter.rank": max(1, round(budget / num_tasks))}
+    return {"adapter.rank": max(1, round(budget))} if config.method == "lora" else {}
+
+
+def _units(config: RunConfig, num_tasks: int) -> int:
+    """Rank times the number of skills in the inventory: numbers a layer holds, divided by (inputs + outputs)."""
+    adapter = config.adapter
+    rank = getattr(adapter, "rank", 0)
+    common = getattr(adapter, "num_common_skills", getattr(adapter, "num_experts", None))
+    if common is not None:
+        return int(rank * (common + num_tasks * getattr(adapter, "num_private_skills", 0)))
+    return int(rank * (num_tasks if config.method == "private_lora" else 1))
+
+
+def limit_rows(folder: RunFolder, share: float, seed: int) -> None:
+    """Keeps a share of every task's practice rows in a run's frozen data; smaller shares are parts of larger."""
+    run = folder.read_run()
+    for task in run["tasks"]:
+        path = folder.data_dir / f"{task['index']}.train.jsonl"
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        order = np.random.default_rng((seed, int(task["index"]))).permutation(len(lines))
+        kept = sorted(order[: max(1, round(share * len(lines)))])
+        write_text_atomic(path, "".join(lines[i] for i in kept))
+        task["num_train"] = len(kept)
+    folder.write_run(run)
+
+
+def _start(project: Project, study: Study, index: int) -> RunFolder | None:
+    """The cell's run, at work; None when it is done."""
+    cell = study.cells[index]
+    if cell.run_id and (project.runs_dir / cell.run_id / "run.json").exists():
+        folder = RunFolder(project.runs_dir / cell.run_id)
+        state = run_state(folder)
+        if state.state == SUCCEEDED:
+            return None
+        if state.state in (INTERRUPTED, DRAFT):
+            (resume_run if state.state == INTERRUPTED else start_run)(folder)
+        if not state.is_terminal:
+            return folder
+    from core.tasks.importing import list_tasks
+
+    tasks = list(study.tasks) if study.tasks else None
+    config = cell_config(study, cell, len(tasks or list_tasks(project)))
+    name = f"{study.name}: {cell.arm}, seed {cell.seed}" + (f", {cell.share:g}" if cell.share < 1 else "")
+    folder = create_run(project, config, tasks, name[:80])
+    if cell.share < 1:
+        limit_rows(folder, cell.share, cell.seed)
+    start_run(folder)
+    return folder
+
+
+def _with_run(study: Study, index: int, run_id: str) -> Study:
+    cells = list(study.cells)
+    cells[index] = replace(cells[index], run_id=run_id)
+    return replace(study, cells=tuple(cells))
+
+
+def _follow(folder: RunFolder, on_status: Callable[[RunStatus], None]) -> RunStatus:
+    while True:
+        status = run_state(folder)
+        on_status(status)
+        if not status.is_live:
+            return status
+        time.sleep(POLL_S)
+
+
+def study_as_json(study: Study) -> str:
+    """The plan as text, for a report."""
+    return json.dumps({**asdict(study), "config": config_to_dict(study.config)}, ensure_ascii=False, indent=1)

@@ -1,0 +1,143 @@
+"""The outcome of a study as tables: means with intervals over seeds, ranks, parameters, time, a Markdown report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.stats import t as student
+
+from core.errors import RunError
+from core.files import read_json
+from core.insight.results import read_scores
+from core.insight.study import Study
+from core.runs.folder import RunFolder
+from core.workspace import Project
+
+BASE = "base model"
+CONFIDENCE = 0.95
+
+
+def study_frame(project: Project, study: Study) -> pd.DataFrame:
+    """One row a task of every finished run: arm, seed, share, task, metric, score (0..1), parameters, seconds.
+
+    Raises:
+        RunError: no run of the study has been examined.
+    """
+    rows = []
+    for cell in study.cells:
+        folder = RunFolder(project.runs_dir / cell.run_id)
+        if not cell.run_id or folder.read_done() is None or folder.read_results() is None:
+            continue
+        numbers = _parameters(folder), _seconds(folder)
+        for s in read_scores(folder.path):
+            place = {"seed": cell.seed, "share": cell.share, "task": s.task, "metric": s.metric}
+            rows.append({"arm": cell.arm, **place, "score": s.tuned.value,
+                         "parameters": numbers[0], "seconds": numbers[1]})
+            if s.base is not None:
+                rows.append({"arm": BASE, **place, "score": s.base.value, "parameters": 0, "seconds": np.nan})
+    if not rows:
+        raise RunError("insight.no_results", run=study.name)
+    return pd.DataFrame(rows)
+
+
+def summarise_study(frame: pd.DataFrame) -> pd.DataFrame:
+    """One row an arm and share, best arm first: mean over tasks, averaged over seeds, with its 95 % t-interval over
+    seeds; mean rank among the arms (1 is best) over tasks and seeds; the adapter's parameters; seconds of a run."""
+    ranked = frame[frame["arm"] != BASE].copy()
+    ranked["rank"] = ranked.groupby(["share", "seed", "task"])["score"].rank(ascending=False)
+    ranks = ranked.groupby(["arm", "share"])["rank"].mean()
+    rows = []
+    for (arm, share), part in frame.groupby(["arm", "share"]):
+        runs = part.groupby("seed")["score"].mean()
+        low, high = mean_interval(runs.to_numpy())
+        rows.append({
+            "arm": arm, "share": share, "seeds": len(runs), "mean": runs.mean(), "low": low, "high": high,
+            "rank": ranks.get((arm, share), np.nan), "parameters": int(part["parameters"].max()),
+            "seconds": part.groupby("seed")["seconds"].max().mean(),
+        })
+    return pd.DataFrame(rows).sort_values(["share", "mean"], ascending=[True, False], ignore_index=True)
+
+
+def task_scores(frame: pd.DataFrame) -> pd.DataFrame:
+    """Mean over seeds, [arm and share] x task."""
+    return frame.pivot_table(index=["arm", "share"], columns="task", values="score", aggfunc="mean")
+
+
+def against_reference(frame: pd.DataFrame, reference: str) -> pd.DataFrame:
+    """Reference minus every other arm, paired by seed: mean over tasks, 95 % t-interval over seeds."""
+    runs = frame.groupby(["share", "seed", "arm"])["score"].mean().unstack()
+    rows = []
+    for share, part in runs.groupby(level="share"):
+        for arm in part.columns:
+            if arm in (reference, BASE):
+                continue
+            gaps = (part[reference] - part[arm]).dropna().to_numpy()
+            if len(gaps):
+                low, high = mean_interval(gaps)
+                rows.append({"share": share, "arm": arm, "seeds": len(gaps), "difference": gaps.mean(),
+                             "low": low, "high": high})
+    return pd.DataFrame(rows)
+
+
+def mean_interval(values: np.ndarray) -> tuple[float, float]:
+    """95 % t-interval of a mean; (nan, nan) for fewer than two values."""
+    if len(values) < 2:
+        return float("nan"), float("nan")
+    half = student.ppf((1 + CONFIDENCE) / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
+    return float(values.mean() - half), float(values.mean() + half)
+
+
+def study_report(study: Study, frame: pd.DataFrame) -> str:
+    """The study as Markdown: summary, differences to the reference, scores by task. Says also where it loses."""
+    reference = study.arms[0].label
+    summary, gaps, tasks = summarise_study(frame), against_reference(frame, reference), task_scores(frame)
+    parts = [
+        f"# {study.name}", _plan(study, frame), "## Means over tasks",
+        "Scores of 0 to 100, averaged over tasks; in brackets the 95 % interval over seeds. Rank 1 is best.",
+        _markdown(["arm", "share of rows", "seeds", "mean", "rank", "parameters", "seconds"], [
+            [r.arm, f"{r.share:g}", r.seeds, _points(r.mean, r.low, r.high), _number(r.rank, 2),
+             f"{r.parameters:,}", _number(r.seconds, 0)] for r in summary.itertuples()]),
+    ]
+    if len(gaps):
+        note = "Paired by seed. An interval that holds 0 decides nothing."
+        parts += [f"## {reference} minus the other arms", note, _markdown(["arm", "share of rows", "difference"], [
+            [r.arm, f"{r.share:g}", _points(r.difference, r.low, r.high)] for r in gaps.itertuples()])]
+    rows = [
+        [arm, f"{share:g}", *(_number(100 * v, 1) for v in tasks.loc[(arm, share)])] for arm, share in tasks.index
+    ]
+    parts += ["## Scores by task", _markdown(["arm", "share of rows", *map(str, tasks.columns)], rows)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _plan(study: Study, frame: pd.DataFrame) -> str:
+    metrics = frame.drop_duplicates("task").set_index("task")["metric"]
+    listed = ", ".join(f"{task} ({metric})" for task, metric in metrics.items())
+    base = Path(study.config.base_model).name
+    return (
+        f"Base model {base}; seeds {', '.join(map(str, study.seeds))}; fairness: equal {study.fairness}. "
+        f"Tasks: {listed}. Every arm has the same data, batches and steps."
+    )
+
+
+def _parameters(folder: RunFolder) -> int:
+    return int(read_json(folder.record_path)["parameters"]["adapter"]) if folder.record_path.exists() else 0
+
+
+def _seconds(folder: RunFolder) -> float:
+    status = folder.read_status()
+    return status.ended - status.started if status.ended and status.started else float("nan")
+
+
+def _points(value: float, low: float, high: float) -> str:
+    return f"{100 * value:.1f}" if low != low else f"{100 * value:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def _number(value: float, digits: int) -> str:
+    return "-" if value != value else f"{value:.{digits}f}"
+
+
+def _markdown(head: list[str], rows: list[list[object]]) -> str:
+    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
+    return "\n".join([*lines, *("| " + " | ".join(str(c).replace("|", "\\|") for c in row) + " |" for row in rows)])

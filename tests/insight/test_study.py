@@ -1,0 +1,178 @@
+"""Comparison studies: plans, fairness, tables that agree with scipy, one small study that is interrupted."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import ttest_1samp
+
+from core.errors import RunError, SettingError
+from core.insight.study import (
+    STANDARD_ARMS,
+    Arm,
+    Study,
+    cell_config,
+    create_study,
+    equal_parameters,
+    find_study,
+    limit_rows,
+    parse_arm,
+    read_study,
+    run_study,
+)
+from core.insight.study_tables import (
+    BASE,
+    against_reference,
+    mean_interval,
+    study_frame,
+    study_report,
+    summarise_study,
+    task_scores,
+)
+from core.models.tiny import build_tiny_llama
+from core.runs.creation import create_run, list_runs
+from core.runs.launching import cancel_run
+from core.runs.states import RunStatus
+from core.tasks.importing import TaskRequest, add_task
+from core.training.config import RunConfig, change_config
+from core.workspace import Project, Workspace
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    folder = tmp_path_factory.mktemp("study")
+    build_tiny_llama(folder / "llama")
+    made = Workspace(folder / "home").create_project("Desk")
+    for index in range(2):
+        rows = [{"text": f"message {i}", "label": ("yes", "no")[(i + index) % 2]} for i in range(60)]
+        path = folder / f"task{index}.jsonl"
+        path.write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
+        add_task(made, path, TaskRequest(name=f"task {index}"))
+    return made
+
+
+def quick(project: Project) -> RunConfig:
+    base = project.path.parents[2] / "llama"
+    return RunConfig(
+        base_model=str(base), max_steps=2, stage2_steps=1, exam_rows=3, max_new_tokens=2, validation_rows=2,
+        batch_size=4, num_threads=1,
+    )
+
+
+def test_arms_are_written_as_text() -> None:
+    assert parse_arm("cpoly") == Arm("cpoly", "cpoly")
+    assert parse_arm("cpoly adapter.rank=4").assignments == ("adapter.rank=4",)
+    assert parse_arm("Big one: lora adapter.rank=16") == Arm("Big one", "lora", ("adapter.rank=16",))
+    with pytest.raises(SettingError, match="magic"):
+        parse_arm("magic")
+    with pytest.raises(SettingError, match="names no method"):
+        parse_arm("label:")
+    with pytest.raises(SettingError, match="same label"):
+        Study("s", RunConfig(), (Arm("a", "lora"), Arm("a", "cpoly")))
+
+
+def test_cells_cross_everything_and_the_base_model_is_examined_once() -> None:
+    study = Study("s", RunConfig(), STANDARD_ARMS[:3], (0, 1), (0.5, 1.0))
+    assert len(study.cells) == 12
+    with_base = [c for c in study.cells if cell_config(study, c, 4).exam_base]
+    assert [(c.arm, c.seed, c.share) for c in with_base] == [("C-Poly", 0, 0.5), ("C-Poly", 0, 1.0)]
+    mixed = next(c for c in study.cells if c.arm == "C-Poly mix")
+    assert cell_config(study, mixed, 4).adapter.combine == "mix"
+
+
+def test_equal_parameters_gives_every_arm_the_reference_arms_numbers() -> None:
+    """C-Poly with 3 common skills, 1 private skill a task and rank 2 holds 2 (3 + T) (i + o) numbers a layer."""
+    study = Study("s", RunConfig(), STANDARD_ARMS, fairness="parameters")
+
+    def changed(method: str) -> dict[str, int]:
+        return equal_parameters(change_config(RunConfig(), {"method": method}), study, num_tasks=5)
+
+    assert changed("lora") == {"adapter.rank": 16}
+    assert changed("poly") == {"adapter.num_common_skills": 8}
+    assert changed("moe_lora") == {"adapter.num_experts": 8}
+    assert changed("private_lora") == {"adapter.rank": 3}
+    assert changed("cpoly") == {}
+
+
+def test_smaller_shares_are_parts_of_larger_ones(project: Project) -> None:
+    kept = []
+    for share in (0.25, 0.5):
+        folder = create_run(project, quick(project))
+        before = folder.read_run()["tasks"][0]["num_train"]
+        limit_rows(folder, share, seed=3)
+        lines = (folder.data_dir / "0.train.jsonl").read_text(encoding="utf-8").splitlines()
+        assert len(lines) == folder.read_run()["tasks"][0]["num_train"] == round(share * before)
+        kept.append(set(lines))
+        shutil.rmtree(folder.path)
+    assert kept[0] < kept[1]
+
+
+def test_a_study_goes_on_where_it_was_interrupted(project: Project) -> None:
+    arms = (Arm("C-Poly", "cpoly"), Arm("LoRA", "lora"))
+    folder = create_study(project, Study("Two arms", quick(project), arms, seeds=(0,)))
+    assert find_study(project, "Two arms") == folder
+    assert find_study(project, "Another") is None
+    seen: list[str] = []
+
+    def cancel_the_second(cell: object, place: int, total: int, status: RunStatus) -> None:
+        seen.append(f"{place}/{total}")
+        if place == 2 and status.is_live:
+            cancel_run(list_runs(project)[0])
+
+    with pytest.raises(RunError, match="ended in the state cancelled"):
+        run_study(project, folder, cancel_the_second)
+    first, second = (cell.run_id for cell in read_study(folder).cells)
+    seen.clear()
+    with pytest.raises(RunError, match="ended in the state cancelled"):
+        run_study(project, folder, cancel_the_second)
+    study = read_study(folder)
+    assert set(seen) == {"2/2"}  # what was done stays done
+    assert study.cells[0].run_id == first
+    assert study.cells[1].run_id != second
+    frame = study_frame(project, study)
+    assert set(frame["arm"]) == {"C-Poly", BASE}
+    assert set(frame["task"]) == {"task 0", "task 1"}
+    assert (frame[frame["arm"] == "C-Poly"]["parameters"] > 0).all()
+    report = study_report(study, frame)
+    assert "| C-Poly | 1 | 1 |" in report
+    assert "task 0 (accuracy)" in report
+
+
+def frame_of(scores: dict[str, list[list[float]]]) -> pd.DataFrame:
+    """scores[arm][seed][task]"""
+    return pd.DataFrame([
+        {"arm": arm, "seed": seed, "share": 1.0, "task": f"t{task}", "metric": "accuracy", "score": score,
+         "parameters": 10, "seconds": 1.0}
+        for arm, runs in scores.items() for seed, values in enumerate(runs) for task, score in enumerate(values)
+    ])
+
+
+def test_tables_agree_with_scipy() -> None:
+    frame = frame_of({
+        "ours": [[0.9, 0.5], [0.8, 0.6], [0.85, 0.7]], "other": [[0.7, 0.5], [0.75, 0.5], [0.7, 0.45]],
+        BASE: [[0.1, 0.1]],
+    })
+    summary = summarise_study(frame)
+    assert list(summary["arm"]) == ["ours", "other", BASE]
+    means = np.array([0.7, 0.7, 0.775])
+    assert summary["mean"][0] == pytest.approx(means.mean())
+    expected = ttest_1samp(means, 0).confidence_interval(0.95)
+    assert (summary["low"][0], summary["high"][0]) == pytest.approx((expected.low, expected.high))
+    assert summary["rank"][0] == pytest.approx((1 + 1.5 + 1 * 4) / 6)
+    assert np.isnan(summary["rank"][2])
+    gaps = against_reference(frame, "ours")
+    assert list(gaps["arm"]) == ["other"]
+    differences = means - np.array([0.6, 0.625, 0.575])
+    expected = ttest_1samp(differences, 0).confidence_interval(0.95)
+    assert (gaps["low"][0], gaps["high"][0]) == pytest.approx((expected.low, expected.high))
+    assert task_scores(frame).loc[("ours", 1.0), "t0"] == pytest.approx(0.85)
+
+
+def test_one_seed_has_no_interval(tmp_path: Path) -> None:
+    assert all(np.isnan(v) for v in mean_interval(np.array([0.5])))
+    assert "[nan" not in study_report(Study("s", RunConfig(), (Arm("ours", "cpoly"),)), frame_of({"ours": [[0.5]]}))
