@@ -52,13 +52,15 @@ new ResizeObserver(() => {
 _CARDS = """
 <div class="cards {{look}}" role="group">{{#each value}}
  <div class="card{{#if this.active}} active{{/if}}">
-  <button class="card-main" type="button" data-id="{{this.id}}" data-act="open"
-    aria-pressed="{{#if this.active}}true{{else}}false{{/if}}">
+  <{{#if this.still}}div class="card-main still"{{else}}button class="card-main" type="button" data-id="{{this.id}}"
+    data-act="open" aria-pressed="{{#if this.active}}true{{else}}false{{/if}}"{{/if}}>
    <span class="card-title">{{this.title}}</span>
    {{#if this.badge}}<span class="badge {{this.tone}}">{{this.badge}}</span>{{/if}}
    {{#if this.text}}<span class="card-text">{{this.text}}</span>{{/if}}
    {{#if this.meta}}<span class="card-meta">{{this.meta}}</span>{{/if}}
-  </button>
+  </{{#if this.still}}div{{else}}button{{/if}}>
+  {{#if this.action}}<button class="card-act" type="button" data-id="{{this.id}}"
+    data-act="act">{{this.action}}</button>{{/if}}
  </div>{{/each}}
 </div>"""
 
@@ -82,21 +84,16 @@ def plot(elem_id: str) -> gr.HTML:
 
 
 def cards(elem_id: str, look: str = "") -> gr.HTML:
-    """Clickable cards from a list of dicts (id, title, text, meta, badge, tone, active); texts are escaped by the
-    template. A click sends an event with `id`."""
+    """Clickable cards from a list of dicts as `card` makes them; texts are escaped by the template.
+
+    A click sends an event with the card's `id` and `act`: "open", or "act" for the card's own small button. A card
+    that is `still` has only that button.
+    """
     return gr.HTML(
         value=[], html_template=_CARDS, js_on_load=_CLICK, look=look, elem_id=elem_id, elem_classes="card-list"
     )
 
 
 def card(card_id: str, title: str, **parts: Any) -> dict[str, Any]:
-    return {
-        "id": card_id,
-        "title": title,
-        "text": "",
-        "meta": "",
-        "badge": "",
-        "tone": "",
-        "active": False,
-        **parts,
-    }
+    blank = {"text": "", "meta": "", "badge": "", "tone": "", "action": "", "active": False, "still": False}
+    return {**blank, "id": card_id, "title": title, **parts}

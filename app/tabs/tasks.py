@@ -10,6 +10,7 @@ import gradio as gr
 
 from app.context import Context
 from app.durations import word_count
+from app.health_panel import HealthPanel, chosen_task
 from app.markup import bullets, empty, note, part
 from app.selection import Selection
 from app.task_markup import notes_view, prompts_view, rows_view
@@ -65,6 +66,7 @@ class Editor:
                     self.test = self._field(words, "test", gr.Slider, minimum=0, maximum=0.5, step=0.01)
             with words(gr.Accordion, label=Key("tasks.rows"), open=True):
                 self.rows = gr.HTML(elem_id="task-rows")
+            HealthPanel(context)
             self.notes = gr.HTML(elem_id="task-notes")
 
     @staticmethod
@@ -150,7 +152,7 @@ def draw_list(context: Context, selection: Selection) -> tuple[str, Any, list[An
             gr.update(visible=False),
             [],
         )
-    specs, current = list_tasks(project), find_task(context, selection)
+    specs, current = list_tasks(project), chosen_task(context, selection)
     shown = [
         card(
             spec.task_id,
@@ -174,7 +176,7 @@ def draw_list(context: Context, selection: Selection) -> tuple[str, Any, list[An
 
 def draw_task(context: Context, selection: Selection) -> list[Any]:
     """The chosen task as it is saved; what was typed and not saved is forgotten."""
-    language, spec = selection.language, find_task(context, selection)
+    language, spec = selection.language, chosen_task(context, selection)
     if spec is None:
         return [gr.update(visible=False), "", "", gr.update(visible=False), *[gr.skip()] * (len(EDITED) + 3)]
     source = say(
@@ -206,7 +208,7 @@ def draw_task(context: Context, selection: Selection) -> list[Any]:
 
 def draw_preview(context: Context, selection: Selection, *values: Any) -> list[Any]:
     """-> rows, prompts and Save button for what the fields say now; wrong columns are explained in place."""
-    spec = find_task(context, selection)
+    spec = chosen_task(context, selection)
     if spec is None:
         return [gr.skip()] * 3
     try:
@@ -222,7 +224,7 @@ def draw_preview(context: Context, selection: Selection, *values: Any) -> list[A
 
 def save_task(context: Context, selection: Selection, *values: Any) -> Selection:
     """Writes what differs from the saved task."""
-    project, spec = context.require_project(selection), find_task(context, selection)
+    project, spec = context.require_project(selection), chosen_task(context, selection)
     if spec is not None:
         edited = _edited(spec, values)
         names = ("name", "inputs", "targets", "instruction", "template", "metric", "kind", "split")
@@ -237,17 +239,10 @@ def save_task(context: Context, selection: Selection, *values: Any) -> Selection
 
 def drop_task(context: Context, selection: Selection) -> Selection:
     """Removes the chosen task from the project; runs keep their own copy of its rows."""
-    spec = find_task(context, selection)
+    spec = chosen_task(context, selection)
     if spec is not None:
         remove_task(context.require_project(selection), spec.task_id)
     return selection.with_task("")
-
-
-def find_task(context: Context, selection: Selection) -> TaskSpec | None:
-    """The chosen task of the open project, its first one while none is chosen."""
-    project = context.project(selection)
-    specs = list_tasks(project) if project else []
-    return next((spec for spec in specs if spec.task_id == selection.task_id), specs[0] if specs else None)
 
 
 def _edited(spec: TaskSpec, values: tuple[Any, ...]) -> TaskSpec:

@@ -20,7 +20,7 @@ ARGUMENTS = [
 ]
 ROOT = Path(__file__).resolve().parents[2]
 SCREENS = ("home", "tasks", "train", "results", "skills", "try_it")
-PATIENCE_MS = 60_000
+PATIENCE_MS = 120_000  # a busy machine
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import signal
 import pytest
 
 from tests.browser.driving import (
+    PATIENCE_MS,
     ROOT,
     fill_number,
     open_screen,
@@ -88,8 +89,8 @@ def test_from_files_to_an_answer(page, tmp_path, tiny_model):
     open_screen(page, "try_it")
     page.locator("#try-input-0 textarea").fill("Great pictures, long battery life")
     page.locator("#try-ask").click()
-    page.locator(".answer.tuned[data-done='1']").wait_for(timeout=120_000)
-    page.locator(".answer.base[data-done='1']").wait_for(timeout=120_000)
+    page.locator(".answer.tuned[data-done='1']").wait_for(timeout=PATIENCE_MS)
+    page.locator(".answer.base[data-done='1']").wait_for(timeout=PATIENCE_MS)
     assert page.locator(".answer.tuned .skills .bar").count() >= 4  # common skills and the task's own
     assert page.locator(".answer.base .skills").count() == 0
     assert "tokens" in page.locator(".answer.tuned .foot").inner_text()
@@ -101,7 +102,7 @@ def test_a_killed_worker_is_seen_and_resumed(page, tmp_path, tiny_model):
     start(page)
     wait_for_state(page, "running")
     os.kill(worker_pid(tmp_path), signal.SIGKILL)
-    wait_for_state(page, "interrupted", timeout_ms=30_000)  # two seconds on an idle machine
+    wait_for_state(page, "interrupted", timeout_ms=PATIENCE_MS)  # two seconds on an idle machine
     page.locator("#run-resume").click()
     wait_for_state(page, "queued", "starting", "running")
     page.locator("#run-cancel").click()
