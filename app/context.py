@@ -11,7 +11,7 @@ from app.handlers import bind_first, guarded
 from app.selection import Selection
 from app.words import Words
 from core.errors import WorkspaceError
-from core.runs.creation import list_runs
+from core.runs.summaries import list_summaries
 from core.serving.chat import ChatClient
 from core.workspace import Project, Workspace
 
@@ -79,5 +79,5 @@ class Context:
             WorkspaceError: there is no such project of this owner.
         """
         project = self.workspace.get_project(project_id, selection.owner)
-        runs = list_runs(project)
+        runs = list_summaries(project)
         return selection.with_project(project.project_id, runs[0].run_id if runs else "")

@@ -34,3 +34,8 @@ def word_score(value: float | None) -> str:
 
 def word_count(value: int) -> str:
     return f"{value:,}".replace(",", " ")
+
+
+def word_memory(megabytes: float) -> str:
+    """'850 MB' or '2.4 GB'."""
+    return f"{megabytes / 1024:.1f} GB" if megabytes >= 1000 else f"{megabytes:.0f} MB"

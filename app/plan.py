@@ -6,12 +6,13 @@ An unusable form is the empty text: nothing can start from it, and the Ready car
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from app.context import Context
-from app.durations import word_count
+from app.durations import word_count, word_memory, word_range
 from app.forms import FormField, build_field, form_values, level_choices, list_settings, read_form, read_yaml
 from app.run_markup import readiness
 from app.selection import Selection
@@ -21,9 +22,8 @@ from app.words import Key
 from core.adapters.methods import METHODS
 from core.errors import Problem, TaskloomError
 from core.models.catalogue import CATALOGUE
-from core.tasks.dataset import load_dataset_of
+from core.runs.ready import ReadyReport, ready_report
 from core.tasks.importing import list_tasks
-from core.training.checks import check_run
 from core.training.config import RunConfig, config_to_yaml
 from core.training.goals import DEFAULT_GOAL, GOALS, config_for_goal, goal_of
 
@@ -156,20 +156,31 @@ def goal_cards(config: RunConfig, language: str) -> list[dict[str, Any]]:
 
 def check_plan(context: Context, selection: Selection, config: RunConfig) -> tuple[list[Problem], list[str]]:
     """Everything that speaks against starting, and what will happen in plain sentences."""
-    project, language = context.project(selection), selection.language
-    if project is None:
-        return [Problem("project", "check.no_tasks")], []
-    tasks = list_tasks(project)
-    if not tasks:
+    project = context.project(selection)
+    if project is None or not list_tasks(project):
         return [Problem("tasks", "check.no_tasks")], []
-    problems = check_run(config, load_dataset_of(project), project.runs_dir)
-    examples = word_count(sum(task.num_train for task in tasks))
-    method = METHODS.get(config.method)
-    return problems, [
-        say(language, "plan.fact_tasks", n=len(tasks), examples=examples),
-        say(language, "plan.fact_method", method=method.title, model=config.base_model),
-        say(language, "plan.fact_stages" if len(method.stages) > 1 else "plan.fact_stage"),
+    report = ready_report(project, config)
+    return report.problems, _facts(report, config, selection.language) if report.ready else []
+
+
+def _facts(report: ReadyReport, config: RunConfig, language: str) -> list[str]:
+    """Tasks, method, steps, time, memory, and who is first in the queue."""
+    method, tasks = METHODS.get(config.method), len(report.shares)
+    model = next((m.title for m in CATALOGUE if m.model_id == config.base_model), Path(config.base_model).name)
+    steps = word_count(sum(report.steps.values()))
+    said = [
+        say(language, "plan.fact_tasks", n=tasks, examples=word_count(report.examples)),
+        say(language, "plan.fact_method", method=method.title, model=model),
+        say(language, "plan.fact_stages" if len(report.steps) > 1 else "plan.fact_stage", steps=steps),
     ]
+    if report.seconds:
+        said.append(say(language, "plan.fact_time", time=word_range(*report.seconds, language)))
+    if report.memory_mb:
+        low, high = (word_memory(mb) for mb in report.memory_mb)
+        said.append(say(language, "plan.fact_memory", low=low, high=high, device=report.device))
+    if report.device_holder:
+        said.append(say(language, "plan.fact_queue", name=report.device_holder.get("name", "?")))
+    return said
 
 
 def _goal_text(name: str, part: str, english: str, language: str) -> str:

@@ -10,9 +10,10 @@ from app.durations import word_count, word_moment, word_range, word_score, word_
 from app.markup import badge, bar, bullets, esc, facts
 from app.texts import say, word_error, word_problem
 from app.widgets import card
+from core.adapters.methods import METHODS
 from core.errors import Problem
-from core.runs.folder import RunFolder
 from core.runs.states import STAGES, RunStatus
+from core.runs.summaries import RunSummary
 
 TONES = {
     "succeeded": "good",
@@ -90,23 +91,21 @@ def progress_panel(name: str, status: RunStatus, language: str) -> str:
     )
 
 
-def run_card(folder: RunFolder, status: RunStatus, active: bool, language: str) -> dict[str, Any]:
-    """One run in the history: name, state, method and model, tasks, when."""
-    run = folder.read_run()
-    facts_of_run = [
-        run.get("method", ""),
-        Path(run.get("base_model", "")).name,
-        say(language, "run.tasks", n=len(run["tasks"])),
-    ]
-    meta = " · ".join(str(part) for part in (*facts_of_run, word_moment(run["created"])) if part)
-    star = "★ " if run.get("starred") else ""
+def run_card(run: RunSummary, active: bool, language: str) -> dict[str, Any]:
+    """One run in the history: name, state, method and model, tasks, when, and its mean score."""
+    method = METHODS.get(run.method).title if run.method in METHODS else run.method
+    parts = [method, Path(run.base_model).name, say(language, "run.tasks", n=len(run.tasks))]
+    if run.tuned is not None:
+        parts.append(say(language, "run.mean", score=word_score(run.tuned)))
+    parts.append(word_moment(run.created or 0))
+    status = RunStatus(state=run.state, stopped_early=run.stopped_early)
     return card(
-        folder.run_id,
-        star + run["name"],
-        meta=meta,
+        run.run_id,
+        ("★ " if run.starred else "") + run.name,
+        meta=" · ".join(part for part in parts if part),
         active=active,
         badge=word_state(status, language),
-        tone=TONES.get(status.state, ""),
+        tone=TONES.get(run.state, ""),
     )
 
 

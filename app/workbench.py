@@ -16,8 +16,10 @@ from app.texts import LANGUAGE_NAMES, say
 from app.widgets import PLOTLY_JS
 from app.words import Key
 from core.files import write_text_atomic
-from core.runs.creation import list_runs
+from core.runs.folder import RunFolder
 from core.runs.liveness import run_state
+from core.runs.states import LIVE
+from core.runs.summaries import list_summaries
 
 TABS = (home, tasks, train, results, skills, try_it)
 TICK_S = 1.5
@@ -114,7 +116,7 @@ def draw_head(context: Context, selection: Selection) -> list[Any]:
     """-> choices of the project, run and language selectors."""
     language, project = selection.language, context.project(selection)
     projects = [(p.name, p.project_id) for p in context.projects(selection)]
-    runs = [(f.read_run()["name"], f.run_id) for f in list_runs(project)] if project else []
+    runs = [(run.name, run.run_id) for run in list_summaries(project)] if project else []
     languages = [(name, code) for code, name in LANGUAGE_NAMES.items()]
     chosen = selection.run_id if any(run_id == selection.run_id for _, run_id in runs) else None
     return [
@@ -128,10 +130,10 @@ def draw_job(context: Context, selection: Selection, seen: str) -> Any:
     """The running jobs of this owner in one line each; nothing is sent while nothing has changed."""
     lines = []
     for project in context.projects(selection):
-        for folder in list_runs(project):
-            status = run_state(folder)
-            if status.is_live:
-                lines.append(job_bar(folder.read_run()["name"], project.name, status, selection.language))
+        for run in list_summaries(project):
+            if run.state in LIVE:
+                status = run_state(RunFolder(project.runs_dir / run.run_id))
+                lines.append(job_bar(run.name, project.name, status, selection.language))
     text = "".join(lines)
     return gr.skip() if text == seen else [text, text]
 

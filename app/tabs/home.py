@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -14,14 +13,13 @@ from app.texts import say
 from app.widgets import card, cards
 from app.words import Key
 from core.errors import TaskloomError
-from core.runs.creation import list_runs
-from core.runs.liveness import run_state
-from core.tasks.domain import add_domain
+from core.runs.states import LIVE
+from core.runs.summaries import list_summaries
 from core.tasks.importing import list_tasks
+from core.tasks.sample import load_sample
 from core.workspace import Project
 
 TITLE = "tab.home"
-SAMPLE_DIR = Path(__file__).parents[2] / "assets" / "sample"
 STEPS = ("tasks", "train", "results", "skills", "try_it")
 
 
@@ -72,7 +70,7 @@ def open_sample(context: Context, selection: Selection) -> tuple[Any, ...]:
     if known is None:
         known = context.workspace.create_project(label, selection.owner)
         try:
-            add_domain(known, SAMPLE_DIR)
+            load_sample(known)
         except TaskloomError:
             context.workspace.delete_project(known)
             raise
@@ -91,7 +89,7 @@ def remove_project(context: Context, selection: Selection, sure: bool) -> tuple[
     """Deletes the open project with everything in it; its runs must have ended."""
     if sure:
         project = context.require_project(selection)
-        if any(run_state(run).is_live for run in list_runs(project)):
+        if any(run.state in LIVE for run in list_summaries(project)):
             raise gr.Error(
                 say(selection.language, "home.remove_busy"), title=say(selection.language, "error.title")
             )
@@ -111,8 +109,8 @@ def draw(context: Context, selection: Selection) -> tuple[str, list[Any], list[A
 
 
 def _project_card(project: Project, active: bool, language: str) -> dict[str, Any]:
-    num_tasks, runs = len(list_tasks(project)), list_runs(project)
-    busy = any(run_state(run).is_live for run in runs)
+    num_tasks, runs = len(list_tasks(project)), list_summaries(project)
+    busy = any(run.state in LIVE for run in runs)
     return card(
         project.project_id,
         project.name,
@@ -125,8 +123,8 @@ def _project_card(project: Project, active: bool, language: str) -> dict[str, An
 
 def _steps(project: Project, language: str) -> list[dict[str, Any]]:
     """The way through the workbench; the first step that is not done is the active one."""
-    tasks, runs = list_tasks(project), list_runs(project)
-    done = {"tasks": bool(tasks), "train": any(run_state(run).state == "succeeded" for run in runs)}
+    tasks, runs = list_tasks(project), list_summaries(project)
+    done = {"tasks": bool(tasks), "train": any(run.state == "succeeded" for run in runs)}
     following = next((step for step in STEPS if not done.get(step, False)), "")
     return [
         card(

@@ -18,11 +18,12 @@ from app.texts import say
 from app.widgets import cards, plot
 from app.words import Key
 from core.files import new_id
-from core.runs.creation import create_run, delete_run, list_runs
+from core.runs.creation import create_run, delete_run
 from core.runs.folder import RunFolder
 from core.runs.launching import cancel_run, resume_run, start_run, stop_run
 from core.runs.liveness import run_state
 from core.runs.states import RunStatus
+from core.runs.summaries import list_summaries
 
 TITLE = "tab.train"
 LOG_LINES = 200
@@ -191,14 +192,10 @@ def poll_run(context: Context, selection: Selection, seen: tuple[Any, ...], curv
 def draw_runs(context: Context, selection: Selection) -> tuple[Any, ...]:
     """-> heading, cards of all runs, log, and the confirm row put away."""
     project, language = context.project(selection), selection.language
-    folders = list_runs(project) if project else []
-    shown = [run_card(f, run_state(f), f.run_id == selection.run_id, language) for f in folders]
-    return (
-        part(say(language, "run.history")) if shown else "",
-        shown,
-        read_log(context, selection),
-        gr.update(visible=False),
-    )
+    runs = list_summaries(project) if project else []
+    shown = [run_card(run, run.run_id == selection.run_id, language) for run in runs]
+    heading = part(say(language, "run.history")) if shown else ""
+    return heading, shown, read_log(context, selection), gr.update(visible=False)
 
 
 def buttons_for(status: RunStatus | None) -> list[Any]:
