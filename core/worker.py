@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import WorkspaceError
+from core.files import write_json_atomic
 from core.runs.folder import RunFolder
 from core.runs.journal import FolderJournal, SilentJournal
 from core.runs.lease import DeviceLease, lease_device, lease_holder
@@ -64,6 +65,8 @@ def _work(folder: RunFolder, journal: FolderJournal) -> End:
         config = folder.read_config()
         with _wait_for_device(folder, journal, lease_device(config.device)):
             journal.progress(state=STARTING, started=time.time(), queue_place=None)
+            if folder.read_run().get("kind") == "rehearsal":
+                return _rehearse(folder, config, journal)
             if num_ranks(config) > 1:
                 return _train_in_ranks(folder, config, journal)
             return _train_here(folder, config, journal, 0, 1)
@@ -82,6 +85,13 @@ def _train_here(folder: RunFolder, config: RunConfig, journal: Journal, rank: in
     outcome = train_run(folder, config, journal, Shard(rank, world))
     key = "run.was_stopped" if outcome.stopped_early else "run.finished"
     return SUCCEEDED, {"message_key": key, "stopped_early": outcome.stopped_early, "progress": 1.0}
+
+
+def _rehearse(folder: RunFolder, config: RunConfig, journal: Journal) -> End:
+    from core.training.rehearsal import rehearse
+
+    write_json_atomic(folder.prediction_path, rehearse(folder, config, journal).as_dict())
+    return SUCCEEDED, {"message_key": "run.finished", "stopped_early": False, "progress": 1.0}
 
 
 def _train_in_ranks(folder: RunFolder, config: RunConfig, journal: FolderJournal) -> End:

@@ -36,7 +36,7 @@ def create_run(
     final = inside(project.runs_dir, run_id)
     try:
         building.mkdir(parents=True)
-        _fill(RunFolder(building), run_id, label, config, dataset)
+        fill_run(RunFolder(building), label, config, dataset, {"run_id": run_id})
         building.rename(final)
     except OSError as error:
         shutil.rmtree(building, ignore_errors=True)
@@ -91,7 +91,10 @@ def read_frozen_tasks(run_dir: Path) -> list[dict[str, Any]]:
     return list(RunFolder(run_dir).read_run()["tasks"])
 
 
-def _fill(folder: RunFolder, run_id: str, label: str, config: RunConfig, dataset: TaskDataset) -> None:
+def fill_run(
+    folder: RunFolder, label: str, config: RunConfig, dataset: TaskDataset, more: dict[str, Any]
+) -> None:
+    """Writes the files of a new run into its empty folder; `more` is added to run.json."""
     save_dataset(dataset, folder.data_dir)
     folder.write_config(config)
     tasks = [
@@ -103,8 +106,8 @@ def _fill(folder: RunFolder, run_id: str, label: str, config: RunConfig, dataset
     ]
     now = time.time()
     folder.write_run({
-        "run_id": run_id, "name": label, "created": now, "method": config.method, "base_model": config.base_model,
-        "tasks": tasks, "notes": "", "starred": False,
+        "run_id": folder.run_id, "name": label, "created": now, "method": config.method,
+        "base_model": config.base_model, "tasks": tasks, "notes": "", "starred": False, **more,
     })
     folder.write_status(RunStatus(state=DRAFT, created=now))
 

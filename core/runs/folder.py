@@ -55,6 +55,7 @@ class RunFolder:
         self.allocation_path = self.path / "allocation.json"
         self.allocation_history_path = self.path / "allocation_history.jsonl"
         self.results_path = self.path / "results.json"
+        self.prediction_path = self.path / "prediction.json"
         self.record_path = self.path / "record.json"
 
     @property

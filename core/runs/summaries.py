@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from core.runs.creation import list_runs
 from core.runs.folder import RunFolder
 from core.runs.liveness import run_state
 from core.runs.registry import RunRegistry
@@ -40,23 +40,23 @@ class RunSummary:
 
 def list_summaries(project: Project) -> list[RunSummary]:
     """All runs of a project, newest first. What an ended run said is remembered until its files change."""
-    folders = list_runs(project)
-    if not folders:
+    run_dirs = _run_dirs(project)
+    if not run_dirs:
         return []
-    registry = RunRegistry(folders[0].workspace_dir)
+    registry = RunRegistry(RunFolder(run_dirs[0]).workspace_dir)
     known = registry.read_summaries(project.project_id)
     fresh: dict[str, tuple[str, dict[str, Any]]] = {}
     summaries = []
-    for folder in folders:
-        stamp = _stamp(folder)
-        remembered = known.get(folder.run_id)
+    for path in run_dirs:
+        run_id, stamp = path.rpartition("/")[2], _stamp(path)
+        remembered = known.get(run_id)
         if stamp and remembered and remembered[0] == stamp:
             summaries.append(RunSummary(**remembered[1]))
             continue
-        summary = summarise_run(folder)
+        summary = summarise_run(RunFolder(path))
         summaries.append(summary)
         if stamp:
-            fresh[folder.run_id] = (stamp, asdict(summary))
+            fresh[run_id] = (stamp, asdict(summary))
     if fresh:
         registry.write_summaries(project.project_id, fresh)
     return summaries
@@ -76,14 +76,24 @@ def summarise_run(folder: RunFolder) -> RunSummary:
     )
 
 
-def _stamp(folder: RunFolder) -> str:
+def _run_dirs(project: Project) -> list[str]:
+    """Folders of all runs, newest first. Plain strings: a thousand Path objects would cost more than the rest."""
+    try:
+        with os.scandir(project.runs_dir) as entries:
+            names = [entry.path for entry in entries if not entry.name.startswith(".")]
+    except FileNotFoundError:
+        return []
+    return sorted((path for path in names if _time_of(f"{path}/run.json")), reverse=True)
+
+
+def _stamp(path: str) -> str:
     """Times of the files a summary of an ended run is made from; "" for a run that has not ended."""
+    done = _time_of(f"{path}/DONE")
+    return f"{done}-{_time_of(f'{path}/run.json')}-{_time_of(f'{path}/results.json')}" if done else ""
+
+
+def _time_of(path: str) -> int:
     try:
-        parts = [folder.done_path.stat().st_mtime_ns, folder.run_path.stat().st_mtime_ns]
-    except FileNotFoundError:
-        return ""
-    try:
-        parts.append(folder.results_path.stat().st_mtime_ns)
-    except FileNotFoundError:
-        parts.append(0)
-    return "-".join(map(str, parts))
+        return os.stat(path).st_mtime_ns  # noqa: PTH116  see `_run_dirs`
+    except OSError:
+        return 0

@@ -28,11 +28,11 @@ def check_run(config: RunConfig, dataset: TaskDataset, runs_dir: Path | None = N
     problems += _check_lengths(config, dataset)
     problems += _check_device(config)
     if runs_dir is not None:
-        problems += check_disk(config, runs_dir)
+        problems += check_disk(runs_dir)
     return problems
 
 
-def check_disk(config: RunConfig, runs_dir: Path, needed_mb: float = 0.0) -> list[Problem]:
+def check_disk(runs_dir: Path, needed_mb: float = 0.0) -> list[Problem]:
     """Whether the disk under `runs_dir` has room for `needed_mb` and a spare."""
     needed = needed_mb + SPARE_MB
     existing = next(p for p in (runs_dir, *runs_dir.parents) if p.exists())

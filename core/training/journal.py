@@ -38,6 +38,7 @@ class RunPaths(Protocol):
     allocation_history_path: Path
     results_path: Path
     record_path: Path
+    prediction_path: Path
 
 
 class RunCancelled(Exception):

@@ -24,6 +24,16 @@ class Pace:
         self._last: float | None = None
         self._paused = 0.0
 
+    @property
+    def step_seconds(self) -> list[float]:
+        """Durations of the last steps."""
+        return list(self._steps)
+
+    @property
+    def check_seconds(self) -> float:
+        """Mean duration of the last checks."""
+        return statistics.fmean(self._checks) if self._checks else 0.0
+
     def pause(self, seconds: float) -> None:
         """Time that no step took: a check."""
         self._checks.append(seconds)
@@ -46,7 +56,7 @@ class Pace:
         if len(self._steps) < 3:
             return values
         left = self._total - done
-        extra = left * self._check_share * (statistics.fmean(self._checks) if self._checks else 0.0)
+        extra = left * self._check_share * self.check_seconds
         ordered = sorted(self._steps)
         low, high = (ordered[int(q * (len(ordered) - 1))] for q in (0.25, 0.75))
         mean = statistics.fmean(ordered)

@@ -6,6 +6,8 @@ import hashlib
 import importlib.metadata
 import os
 import platform
+import resource
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from typing import Any
 import psutil
 import torch
 
+from core.files import read_json, write_json_atomic
 from core.models.modular import ModularModel
 from core.tasks.dataset import TaskDataset
 from core.training.config import RunConfig, config_to_dict
@@ -39,6 +42,28 @@ def build_record(
         "data": [_data_entry(dataset, index) for index in range(len(dataset.tasks))],
         "command": "python -m core train PROJECT --config config.yaml",
     }
+
+
+def note_actual(record_path: Path, prediction_path: Path, seconds: float) -> None:
+    """Adds to the record what an uninterrupted run took, and how far its rehearsal's prediction was off."""
+    record = read_json(record_path)
+    actual = {"seconds": round(seconds, 1), "memory_mb": round(peak_memory_mb())}
+    record["actual"] = actual
+    if prediction_path.exists():
+        predicted = read_json(prediction_path)
+        record["prediction"] = predicted
+        record["prediction_error"] = {
+            name: round(actual[name] / predicted[name][1] - 1.0, 3) for name in actual if predicted[name][1]
+        }
+    write_json_atomic(record_path, record)
+
+
+def peak_memory_mb() -> float:
+    """Largest memory of this process so far: of the graphics card when one is used, else of the process."""
+    if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
+        return torch.cuda.max_memory_reserved() / 2**20
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, kilobytes elsewhere
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
 
 
 def read_hardware() -> dict[str, Any]:

@@ -23,10 +23,10 @@ from core.training.checkpoints import Checkpoint, load_checkpoint
 from core.training.config import RunConfig
 from core.training.device import DeviceChoice, apply_device, choose_device
 from core.training.journal import CANCEL, PAUSE, STOP, Journal, RunCancelled, RunPaths, RunPaused
-from core.training.manifest import TrainingState, find_checkpoint, settings_hash
+from core.training.manifest import TrainingState, find_checkpoint, list_checkpoints, settings_hash
 from core.training.pace import Pace
 from core.training.plan import RunPlan, build_sampler, plan_run
-from core.training.record import build_record
+from core.training.record import build_record, note_actual
 from core.training.stage import RunWork, run_stage, write_allocation
 from core.training.trainer import Shard
 from core.training.validation import to_device
@@ -54,7 +54,9 @@ def train_run(paths: RunPaths, config: RunConfig, journal: Journal, shard: Shard
     Raises:
         RunCancelled, RunPaused: the user's wishes. TrainingFailure: NaN. TaskloomError: data, model, disk.
     """
+    began = time.monotonic()
     journal.progress(state="running", stage="preparing", message_key="run.preparing", message_values={})
+    resumed = bool(list_checkpoints(paths.checkpoints_dir))
     prepared = prepare(paths, config, journal, shard or Shard())
     stopped = _train_stages(prepared, config, paths, journal)
     if prepared.work.writes:
@@ -62,6 +64,8 @@ def train_run(paths: RunPaths, config: RunConfig, journal: Journal, shard: Shard
         if config.exam_rows != 0 and (config.exam_after_stop or not stopped):
             stopped |= _examine(prepared, config, paths, journal)
         _write_results(prepared, paths, config)
+        if not (stopped or resumed):
+            note_actual(paths.record_path, paths.prediction_path, time.monotonic() - began)
     return Outcome(stopped)
 
 
@@ -121,7 +125,7 @@ def _find_state(work: RunWork, paths: RunPaths, journal: Journal) -> tuple[Train
     for problem in problems:
         journal.event("notice", key=problem.key, values=problem.values)
     if folder is None:
-        _cut_history(paths, -1)
+        _cut_history(work, -1)
         return TrainingState(stage=1), None
     checkpoint = load_checkpoint(folder)
     state = checkpoint.state
@@ -129,17 +133,17 @@ def _find_state(work: RunWork, paths: RunPaths, journal: Journal) -> tuple[Train
     if state.settings_hash != wanted:
         raise TaskloomError("checkpoint.mismatch", name=folder.name, detail=f"{state.settings_hash} != {wanted}")
     done = state.step + sum(stage.steps for stage in work.plan.stages[: state.stage - 1])
-    _cut_history(paths, done)
+    _cut_history(work, done)
     journal.event("resume", step=done, stage=state.stage, name=folder.name)
     if state.stage_done:
         state = TrainingState(stage=state.stage + 1, micro=state.micro, tokens=state.tokens)
     return state, checkpoint
 
 
-def _cut_history(paths: RunPaths, last_step: int) -> None:
+def _cut_history(work: RunWork, last_step: int) -> None:
     """Takes allocation snapshots that will be made again out of the history."""
-    path = paths.allocation_history_path
-    if not path.exists():
+    path = work.paths.allocation_history_path
+    if not work.writes or not path.exists():
         return
     text = path.read_text(encoding="utf-8")
     lines = [line for line in text[: text.rfind("\n") + 1].splitlines() if json.loads(line)["step"] <= last_step]

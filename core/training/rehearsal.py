@@ -1,0 +1,121 @@
+"""The rehearsal: twenty steps, a check and a few exam answers of the real run, and what they tell about the whole.
+
+Memory is that of the longest batch the tasks can make, so a run whose rehearsal fits will not run out of it later.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from core.evaluation.exam import TUNED, Examiner
+from core.training.config import RunConfig
+from core.training.journal import Journal, RunPaths
+from core.training.manifest import TrainingState
+from core.training.pace import Pace
+from core.training.plan import RunPlan, plan_run
+from core.training.record import peak_memory_mb
+from core.training.session import Prepared, exam_settings, prepare
+from core.training.stage import run_stage
+from core.training.trainer import Shard
+from core.training.validation import to_device
+
+STEPS = 20
+EXAM_LOW = 0.25  # a trained model ends most answers early; an untrained one writes to the limit
+SPREAD = 0.15  # other work on the machine during a long run
+MEMORY_SPREAD = 0.1
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Seconds and megabytes of the whole run as (low, likely, high), and what they were made from."""
+
+    seconds: tuple[float, float, float]
+    memory_mb: tuple[float, float, float]
+    step_s: float
+    check_s: float
+    answer_s: float
+    prepare_s: float
+    steps: int
+    checks: int
+    questions: int
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def rehearse(paths: RunPaths, config: RunConfig, journal: Journal) -> Prediction:
+    """Runs the rehearsal of `config` in this process.
+
+    Raises:
+        Everything that the run itself would raise in its first minutes.
+    """
+    began = time.monotonic()
+    short = replace(
+        config, max_steps=STEPS, stage2_steps=0, evaluate_every=STEPS, checkpoint_every=10 * STEPS, patience=None
+    )
+    prepared = prepare(paths, short, journal, Shard())
+    prepare_s = time.monotonic() - began
+    work = prepared.work
+    _longest_batch(prepared)
+    run_stage(work, 1, TrainingState(stage=1), None)
+    answer = _time_answers(prepared, config)
+    plan = plan_run(config, prepared.dataset)
+    return _predict(plan, work.pace, answer, prepare_s)
+
+
+def _predict(plan: RunPlan, pace: Pace, answer: tuple[float, int], prepare_s: float) -> Prediction:
+    """`answer`: seconds of one exam answer written to its limit, and the number of questions."""
+    (answer_s, questions), check_s = answer, pace.check_seconds
+    checks = sum(-(-stage.steps // stage.evaluate_every) + 1 for stage in plan.stages)
+    ordered = sorted(pace.step_seconds)
+    likely = statistics.fmean(ordered)
+    low, high = (ordered[round(q * (len(ordered) - 1))] for q in (0.25, 0.75))
+    fixed = prepare_s + checks * check_s
+    exam = answer_s * questions
+    total = plan.total_steps
+    seconds = (
+        (1 - SPREAD) * (fixed + total * min(low, likely)) + EXAM_LOW * exam,
+        fixed + total * likely + (1 + EXAM_LOW) / 2 * exam,
+        (1 + SPREAD) * (fixed + total * max(high, likely)) + exam,
+    )
+    memory = peak_memory_mb()
+    return Prediction(
+        (round(seconds[0], 1), round(seconds[1], 1), round(seconds[2], 1)),
+        (round(memory * (1 - MEMORY_SPREAD)), round(memory), round(memory * (1 + MEMORY_SPREAD))),
+        likely, check_s, answer_s, prepare_s, total, checks, questions,
+    )
+
+
+def _longest_batch(prepared: Prepared) -> None:
+    """One forward and backward pass over the longest examples: the most memory the run will need."""
+    work = prepared.work
+    places = sorted(work.train.places(), key=work.train.length, reverse=True)[: work.config.batch_size]
+    batch = to_device(work.train.collate(places), work.device)
+    work.model.train()
+    work.model(batch).mean().backward()
+    work.model.zero_grad()
+
+
+def _time_answers(prepared: Prepared, config: RunConfig) -> tuple[float, int]:
+    """Seconds for one exam answer that is written to its limit, and how many the exam asks for."""
+    if config.exam_rows == 0:
+        return 0.0, 0
+    settings = exam_settings(config)
+    model = prepared.work.model.modular.eval()
+    examiner = Examiner(prepared.base, model, settings)
+    spent, asked, questions = 0.0, 0, 0
+    for task in range(len(prepared.dataset.tasks)):
+        rows = prepared.dataset.split(task, "test")
+        wanted = len(rows) if settings.max_rows is None else min(settings.max_rows, len(rows))
+        prompts = [example.prompt for example in rows[: settings.batch_size]]
+        if not prompts:
+            continue
+        began = time.monotonic()
+        examiner.answer(prompts, task, TUNED, examiner.answer_length(prepared.dataset, task))
+        each = (time.monotonic() - began) / len(prompts)
+        spent, asked = spent + each * wanted, asked + wanted
+        questions += wanted * (2 if settings.with_base else 1)
+    return spent / max(1, asked), questions

@@ -1,0 +1,81 @@
+"""The Ready card and the rehearsal: what they promise is compared with what happens."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import psutil
+import pytest
+
+from core.runs.creation import list_runs
+from core.runs.folder import RunFolder
+from core.runs.lease import DeviceLease
+from core.runs.ready import end_rehearsal, read_rehearsal, ready_report, start_rehearsal
+from core.training.rehearsal import rehearse
+from core.training.session import train_run
+from core.workspace import Project
+from tests.toy_project import ListJournal, build_toy_project, quick_config, quick_run
+from tests.watching import ended, wait_for
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return build_toy_project(tmp_path)
+
+
+def test_the_card_says_what_will_happen(project: Project, tiny_llama: Path) -> None:
+    with DeviceLease(project.path.parents[1], "cpu", "chat", "Ann"):
+        report = ready_report(project, quick_config(tiny_llama))
+    assert report.ready
+    assert report.steps == {"stage1": 12, "stage2": 6}
+    assert sum(report.shares.values()) == pytest.approx(1.0)
+    assert report.seconds is not None
+    assert report.memory_mb is not None
+    assert 0 < report.seconds[0] < report.seconds[1]
+    assert 500 < report.memory_mb[0] < 2000
+    assert report.device_holder is not None
+    assert report.device_holder["name"] == "Ann"
+    json.dumps(report.as_dict())
+
+
+def test_the_card_is_red_with_every_reason(
+    project: Project, tiny_llama: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = ready_report(project, quick_config(tiny_llama, base_model="/not/there", device="cuda"))
+    assert not report.ready
+    assert [p.field for p in report.problems if p.severity == "error"] == ["base_model", "device"]
+    tight = type("Memory", (), {"available": 10 * 2**20})
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: tight)
+    assert [p.key for p in ready_report(project, quick_config(tiny_llama)).problems] == ["check.memory"]
+
+
+def test_a_rehearsal_runs_in_a_worker_and_leaves_nothing(project: Project, tiny_llama: Path) -> None:
+    folder = start_rehearsal(project, quick_config(tiny_llama))
+    assert wait_for(folder, ended).state == "succeeded", folder.read_log()
+    found = read_rehearsal(folder)
+    assert found is not None
+    assert list_runs(project) == []
+    run = quick_run(project, tiny_llama)
+    end_rehearsal(folder, run)
+    assert not folder.path.exists()
+    assert json.loads(run.prediction_path.read_text(encoding="utf-8")) == found
+
+
+def test_the_prediction_is_compared_with_what_happened(
+    project: Project, tiny_llama: Path, tmp_path: Path
+) -> None:
+    config = quick_config(tiny_llama, max_steps=60, evaluate_every=20)
+    stage = quick_run(project, tiny_llama)
+    stage.write_config(config)
+    prediction = rehearse(stage, config, ListJournal())
+    assert prediction.steps == 66
+    assert prediction.questions == 16
+    run = RunFolder(quick_run(project, tiny_llama, max_steps=60, evaluate_every=20).path)
+    run.prediction_path.write_text(json.dumps(prediction.as_dict()), encoding="utf-8")
+    train_run(run, config, ListJournal())
+    record = json.loads(run.record_path.read_text(encoding="utf-8"))
+    assert record["actual"]["seconds"] > 0
+    # A tiny model on a shared machine: the order of magnitude must be right, and the memory nearly exact.
+    assert -0.8 < record["prediction_error"]["seconds"] < 4.0
+    assert abs(record["prediction_error"]["memory_mb"]) < 0.25
