@@ -58,6 +58,7 @@ class TaskRows:
     answers: list[str] = field(default_factory=list)
     parts: list[tuple[str, ...]] = field(default_factory=list)  # the single inputs, where there are several
     empty: list[Place] = field(default_factory=list)
+    groups: list[list[int]] | None = None
 
     def place(self, index: int) -> Place:
         return self.splits[index], self.lines[index]
@@ -165,17 +166,23 @@ def _size_findings(rows: TaskRows) -> list[Finding]:
     return found
 
 
-def group_by_key(rows: TaskRows) -> dict[str, list[int]]:
-    groups: dict[str, list[int]] = defaultdict(list)
-    for index, key in enumerate(rows.keys):
-        groups[key].append(index)
-    return {key: group for key, group in groups.items() if len(group) > 1}
+def same_inputs(rows: TaskRows) -> list[list[int]]:
+    """Groups of two or more rows with one input; kept, since several findings rest on them."""
+    if rows.groups is None:
+        first: dict[str, int] = {}
+        groups: dict[int, list[int]] = {}
+        for index, key in enumerate(rows.keys):
+            owner = first.setdefault(key, index)
+            if owner != index:
+                groups.setdefault(owner, [owner]).append(index)
+        rows.groups = list(groups.values())
+    return rows.groups
 
 
 def repeated_rows(rows: TaskRows) -> list[int]:
     """Rows that repeat an earlier one of their split, input and answer alike."""
     found = []
-    for group in group_by_key(rows).values():
+    for group in same_inputs(rows):
         seen = set()
         for i in group:
             mark = (rows.splits[i], rows.answers[i])
@@ -187,14 +194,14 @@ def repeated_rows(rows: TaskRows) -> list[int]:
 
 def conflicting_rows(rows: TaskRows) -> list[list[int]]:
     """Groups of training and validation rows that ask the same and answer differently."""
-    kept = ([i for i in g if rows.splits[i] != "test"] for g in group_by_key(rows).values())
+    kept = ([i for i in g if rows.splits[i] != "test"] for g in same_inputs(rows))
     return [g for g in kept if len({rows.answers[i] for i in g}) > 1]
 
 
 def leaking_rows(rows: TaskRows) -> list[int]:
     """Training or validation rows whose input stands in a stricter split too."""
     found = []
-    for group in group_by_key(rows).values():
+    for group in same_inputs(rows):
         splits = {rows.splits[i] for i in group}
         if len(splits) > 1:
             strictest = "test" if "test" in splits else "validation"
