@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import warnings
 from pathlib import Path
 
 from core.commands.output import Report, Verbs, add_verb, table
@@ -27,6 +28,8 @@ def export(args: argparse.Namespace) -> Report:
     from core.serving.sharing import export_run  # torch
 
     disable_progress_bar()
+    # PEFT 0.21 asks transformers 5.23 by an old name; nothing that a user could act on.
+    warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
     folder = find_run(args)
     target = Path(args.folder).expanduser().resolve()
     exports = export_run(folder.path, args.kind, target, args.task, args.language)

@@ -54,7 +54,7 @@ def make_trained_run(workspace_dir: Path, base_dir: Path, num_tasks: int = 2) ->
     path = workspace_dir / "pairs.json"
     path.write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
     add_task(project, path, TaskRequest(name="pairs", inputs=("question", "context"), targets=("answer",)))
-    folder = create_run(project, RunConfig(base_model=str(base_dir), max_tokens=256))
+    folder = create_run(project, RunConfig(base_model=str(base_dir), max_tokens=256, num_threads=1))
     base = load_base(str(base_dir))
     names = [task["name"] for task in folder.read_run()["tasks"]]
     model = build_modular(base, "cpoly", None, names)

@@ -1,0 +1,161 @@
+"""Verbs that need a trained run, in this process, on a tiny run whose adapter was given random numbers."""
+
+from __future__ import annotations
+
+import http.client
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.runs.folder import RunFolder
+from tests.commands.conftest import Run
+from tests.serving.conftest import make_trained_run
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with the trained run."""
+    from core.models.tiny import build_tiny_llama
+
+    folder = tmp_path_factory.mktemp("trained")
+    make_trained_run(folder / "home", build_tiny_llama(folder / "llama"))
+    return folder / "home"
+
+
+@pytest.fixture
+def run_id(home: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("TASKLOOM_HOME", str(home))
+    return next(home.glob("projects/*/runs/r*")).name
+
+
+def write_exam(home: Path, run_id: str) -> None:
+    from core.evaluation.results import build_results
+    from core.files import write_json_atomic
+    from core.tasks.dataset import load_saved_tasks
+
+    folder = RunFolder(next(home.glob(f"projects/*/runs/{run_id}")))
+    folder.predictions_dir.mkdir(exist_ok=True)
+    rows = [{"row": i, "prompt": "p", "target": "yes", "base": "no", "tuned": "yes"} for i in range(10)]
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    (folder.predictions_dir / "0.jsonl").write_text(text, encoding="utf-8")
+    write_json_atomic(folder.results_path, build_results(load_saved_tasks(folder.data_dir), folder.predictions_dir))
+
+
+def test_evaluate_shows_the_exam(run: Run, home: Path, run_id: str) -> None:
+    write_exam(home, run_id)
+    outcome = run("evaluate", run_id)
+    assert "100.0 [100.0, 100.0]" in outcome.out
+    assert "yes" in outcome.out.splitlines()[2]
+    value = run("evaluate", run_id, "--json").value
+    assert value["results"][0]["change"] == 1.0
+    assert "100.0 points above" in value["sentences"][0]
+
+
+def test_compare_a_run_with_itself_finds_nothing(run: Run, home: Path, run_id: str) -> None:
+    write_exam(home, run_id)
+    value = run("compare", run_id, run_id[:20], "--json").value
+    assert value["comparisons"][0]["p_adjusted"] == 1.0
+    assert "cannot tell" in value["sentences"][0]
+
+
+def test_skills_by_layer(run: Run, run_id: str) -> None:
+    layers = run("skills", run_id, "--layers", "--json").value
+    assert len(layers) > 2
+    one = run("skills", run_id, "--layer", layers[0], "--json").value
+    mean = run("skills", run_id, "--json").value
+    assert one["weights"] != mean["weights"]
+    assert "common share" in run("skills", run_id).out
+    wrong = run("skills", run_id, "--layer", "nothing")
+    assert (wrong.code, wrong.out) == (2, "")
+
+
+def test_knockout_and_transfer(run: Run, run_id: str) -> None:
+    outcome = run("knockout", run_id, "--rows", "2")
+    assert outcome.code == 0
+    assert "common 1" in outcome.out
+    assert "leaves out zero" in outcome.out
+    value = run("knockout", run_id, "--json").value  # shows what was made
+    assert value["change"]["task 0"]["private 2"] is None
+    assert set(run("transfer", run_id, "--rows", "2", "--json").value["change"]) == {"task 0", "task 1", "pairs"}
+    assert run("knockout", run_id, "--rows", "0", "--again").code == 2
+
+
+def test_export_writes_what_peft_reads(run: Run, run_id: str, tmp_path: Path) -> None:
+    value = run("export", run_id, tmp_path / "out", "--task", "task 1", "--language", "zh", "--json").value
+    folder = Path(value[0]["folder"])
+    assert (folder / "adapter_model.safetensors").is_file()
+    assert "终考" in (folder / "README.md").read_text(encoding="utf-8")
+    again = run("export", run_id, tmp_path / "out")
+    assert again.code == 2
+    assert "not empty" in again.err
+
+
+def test_ask_several_columns_and_mistakes(run: Run, run_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ["ask", run_id, "--task", "pairs", "--max-tokens", "3", "--json"]
+    value = run(*words, "--input", "question=what is 3", "--input", "context=it is 3").value
+    assert value["answers"]["tuned"]["tokens"] <= 3
+    assert run("ask", run_id, "hello").err.startswith("error: The run has several tasks.")
+    assert "of the form column=text" in run(*words, "--input", "question").err
+    monkeypatch.setattr("sys.stdin", io.StringIO("message 4\n"))
+    read = run("ask", run_id, "--task", "task 0", "--max-tokens", "3", "--base", "--json").value
+    assert list(read["answers"]) == ["base"]
+
+
+def test_chat_follows_commands(run: Run, run_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = ["message 1", "/task task 1", "/base", "message 2", "/task nothing", "/quit", "never asked"]
+    monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(lines)))
+    outcome = run("chat", run_id, "--max-tokens", "3", "--json")
+    asked = [(e["task"], e["tuned"], e["input"]) for e in outcome.value["exchanges"]]
+    assert asked == [("task 0", True, "message 1"), ("task 1", False, "message 2")]
+    assert "no task 'nothing'" in outcome.err
+
+
+def test_serve_refuses_to_be_open_to_everybody(run: Run, run_id: str) -> None:
+    outcome = run("serve", run_id, "--host", "0.0.0.0", "--no-token")
+    assert outcome.code == 2
+    assert "API key is needed" in outcome.err
+
+
+def test_serve_answers_until_it_is_stopped(home: Path, run_id: str) -> None:
+    environment = {**os.environ, "TASKLOOM_HOME": str(home), "TASKLOOM_SERVE_TOKEN": "secret-of-the-test"}
+    command = [sys.executable, "-m", "core", "serve", run_id, "--port", "0"]
+    # A test run in the background of a script has Ctrl-C switched off, and its children inherit that.
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler) and None,
+    ) as process:
+        assert process.stdout is not None
+        found = re.search(r":(\d+)/v1", process.stdout.readline())
+        assert found is not None
+        models = get(int(found.group(1)), "/v1/models")
+        assert models["data"][0]["id"] == f"{run_id}:task 0"
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert "secret" not in out + err
+    assert "stopped" in err
+
+
+def get(port: int, path: str) -> Any:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection.request("GET", path, headers={"Authorization": "Bearer secret-of-the-test"})
+    value = json.loads(connection.getresponse().read())
+    connection.close()
+    return value
+
+
+def test_study_shows_nothing_before_anything_ran(run: Run, run_id: str) -> None:
+    outcome = run("study", "Desk", "--arm", "cpoly", "--arm", "lora", "--show")
+    assert outcome.code == 2
+    assert "no exam results" in outcome.err
+    assert run("study", "Desk", "--name", "Other", "--arm", "magic", "--show").code == 2
