@@ -44,7 +44,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     except TaskloomError as error:
         if args.json:
-            _print(Report({"error": {"key": error.key, "message": error.message, "hint": error.hint}}), True)
+            said = {"key": error.key, "values": error.values, "message": error.message, "hint": error.hint}
+            _print(Report({"error": said}), True)
         print("error: " + " ".join(str(error).split()), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
