@@ -1,4 +1,4 @@
-"""Settings that every test shares: one thread a process, no network, the repository root and the real data folder."""
+"""Settings that every test shares: one thread a process, no network, the repository root, real task files."""
 
 from __future__ import annotations
 
