@@ -100,6 +100,8 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "pack.not_a_pack": ("{file} is not a project pack ({detail}).", "Choose a file that was saved with Export project."),
     "pack.unsafe": ("{file} holds the entry {name!r}, which a project pack never has.", "Do not use this file; ask its sender for a new export."),
     "pack.too_large": ("{file} unpacks to more than {bound} MB.", "Export fewer tasks at once."),
+    "task.no_row": ("There is no row {line} in the {split} split.", "Load the rows again; they may have changed since."),
+    "task.answer_parts": ("The answer needs {count} parts.", "Write them with {separator!r} between them."),
     "domain.missing": ("The folder {folder} has no {file}.", "Name a folder that holds a {file} with the list of its tasks."),
     "domain.bad_json": ("{file} is not valid JSON ({detail}).", "Correct it; it lists the tasks with their files and columns."),
     "domain.no_tasks": ("{file} lists no tasks.", "Write {{\"tasks\": [{{\"name\": ..., \"train\": ..., \"inputs\": [...], \"target\": ...}}]}}."),

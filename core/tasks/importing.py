@@ -5,6 +5,7 @@ Whatever goes wrong, tasks already in the project stay as they are.
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,8 @@ from core.tasks.versions import change_rows
 from core.workspace import Project, require_label
 
 __all__ = [
-    "FilePreview", "RoleGuess", "TaskRequest", "add_task", "check_roles", "get_task", "list_tasks", "preview_file",
-    "preview_isolated",     "read_problems", "read_table", "remove_task", "update_task",
+    "FilePreview", "RoleGuess", "TaskRequest", "add_pasted", "add_task", "check_roles", "get_task", "list_tasks",
+    "preview_file", "preview_isolated", "read_problems", "read_table", "remove_task", "update_task",
 ]
 
 _PLAIN = (
@@ -53,6 +54,21 @@ def add_task(
     """
     staged = stage(project, path, request or TaskRequest(), taken_names(project), isolated)
     return commit_tasks(project, [staged])[0]
+
+
+def add_pasted(project: Project, text: str, request: TaskRequest | None = None) -> TaskSpec:
+    """Adds cells pasted from a spreadsheet (tabs between them) or pasted csv or JSON text.
+
+    Raises:
+        TaskFileError: nothing usable in the text. The others as `add_task`.
+    """
+    request = request or TaskRequest()
+    start = text.lstrip()[:1]
+    ending = {"{": "jsonl", "[": "json"}.get(start, "tsv" if "\t" in text else "csv")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"pasted.{ending}"
+        path.write_text(text, encoding="utf-8", errors="replace")
+        return add_task(project, path, replace(request, name=request.name or None))
 
 
 def update_task(project: Project, name: str, changes: dict[str, Any]) -> TaskSpec:

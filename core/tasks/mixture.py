@@ -1,7 +1,8 @@
 """Which examples of which task an epoch holds, in which order. Fixed by (seed, epoch); no state between epochs.
 
 Strategies (Raffel et al. 2020, section 3.5.2; capped as in the repository of C-Poly, Wang et al. 2024):
-proportional, capped (no task more than cap_ratio times the smallest), temperature (n^(1/T)), equal.
+proportional, capped (no task more than cap_ratio times the smallest), temperature (n^(1/T)), equal, and balanced:
+equal shares dealt out so evenly that every run of as many examples as there are tasks holds about one of each.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy as np
 
 from core.errors import SettingError
 
-STRATEGIES = ("proportional", "capped", "temperature", "equal")
+STRATEGIES = ("proportional", "capped", "temperature", "equal", "balanced")
 
 
 @dataclass(frozen=True)
@@ -68,8 +69,13 @@ class MixtureSampler:
         pairs: list[tuple[int, int]] = []
         for task, count in enumerate(self._counts):
             pairs += [(task, index) for index in self._slice(task, epoch * count, count)]
-        order = np.random.default_rng((self.seed, 1, epoch)).permutation(len(pairs))
-        return [pairs[i] for i in order]
+        rng = np.random.default_rng((self.seed, 1, epoch))
+        if self.settings.strategy != "balanced":
+            return [pairs[i] for i in rng.permutation(len(pairs))]
+        # The i-th of a task's n examples stands at (i + chance) / n of the epoch.
+        steps = np.concatenate([np.arange(n) for n in self._counts])
+        sizes = np.repeat(self._counts, self._counts)
+        return [pairs[i] for i in np.argsort((steps + rng.random(len(pairs))) / sizes, kind="stable")]
 
     def _epoch_counts(self) -> list[int]:
         sizes, settings = self.sizes, self.settings
@@ -78,7 +84,7 @@ class MixtureSampler:
         if settings.strategy == "capped":
             cap = int(settings.cap_ratio * min(n for n in sizes if n))
             return [min(n, cap) for n in sizes]
-        power = 0.0 if settings.strategy == "equal" else 1.0 / settings.temperature
+        power = 0.0 if settings.strategy in ("equal", "balanced") else 1.0 / settings.temperature
         weights = [n**power if n else 0.0 for n in sizes]
         scale = sum(sizes) / sum(weights)
         return [max(1, round(w * scale)) if n else 0 for w, n in zip(weights, sizes, strict=True)]

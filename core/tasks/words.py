@@ -16,9 +16,9 @@ TARGET_WORDS: dict[str, float] = {
     "code": 1.5, "topic": 2, "domain": 2, "keywords": 3, "correction": 4, "corrected": 4, "simplified": 3,
     "paraphrase": 3, "rewrite": 4, "rewritten": 4, "fluent": 3, "original": 1, "result": 3, "y": 2,
     "hypothesis": 0, "title": 0.5, "headline": 1, "question": 0, "chosen": 3, "ner": 3, "annotation": 3,
-    "prediction": 2, "outcome": 3, "group": 1, "标签": 4, "答案": 4, "回答": 4, "类别": 4, "分类": 4, "意图": 4, "摘要": 4,
-    "情感": 4, "输出": 4, "回复": 4, "译文": 4, "实体": 4, "结果": 3, "标注": 4, "评分": 3, "结论": 3, "领域": 2, "類別": 4,
-    "標籤": 4, "槽位": 4,
+    "prediction": 2, "outcome": 3, "group": 1, "标签": 4, "答案": 4, "回答": 4, "类别": 4, "分类": 4, "意图": 4,
+    "摘要": 4, "情感": 4, "输出": 4, "回复": 4, "译文": 4, "实体": 4, "结果": 3, "标注": 4, "评分": 3,
+    "结论": 3, "领域": 2, "類別": 4, "標籤": 4, "槽位": 4,
 }
 INPUT_WORDS: dict[str, float] = {
     "text": 3, "input": 4, "inputs": 4, "sentence": 3, "utterance": 3, "query": 3, "question": 2.5, "context": 4,

@@ -3,7 +3,7 @@
     python tests/benchmarks/import_speed.py [--rows 1000000] [--json FILE]
 
 Every stage runs in a process of its own, so that its peak memory is its own. The file is made on the spot (about
-200 bytes a row). Goals: import with health report under 60 s on two idle cores and under 2 GB, the preview under 2 s.
+200 bytes a row). Goals: import and health report under 60 s on two idle cores and under 2 GB, preview under 2 s.
 """
 
 from __future__ import annotations

@@ -100,6 +100,8 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "pack.not_a_pack": ("{file} 不是项目包（{detail}）。", "请选择用“导出项目”保存的文件。"),
     "pack.unsafe": ("{file} 含有条目 {name!r}，项目包不会有这种内容。", "请不要使用这个文件；请对方重新导出。"),
     "pack.too_large": ("{file} 解开后超过 {bound} MB。", "请一次少导出一些任务。"),
+    "task.no_row": ("{split} 部分没有第 {line} 行。", "请重新载入数据行；它们可能已经改变。"),
+    "task.answer_parts": ("答案需要 {count} 个部分。", "请用 {separator!r} 把它们隔开。"),
     "domain.missing": ("文件夹 {folder} 里没有 {file}。", "请指定含有 {file}（任务清单）的文件夹。"),
     "domain.bad_json": ("{file} 不是有效的 JSON（{detail}）。", "请改正；它列出各任务的文件和列。"),
     "domain.no_tasks": ("{file} 没有列出任务。", "请写成 {{\"tasks\": [{{\"name\": ..., \"train\": ..., \"inputs\": [...], \"target\": ...}}]}}。"),
