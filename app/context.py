@@ -72,6 +72,11 @@ class Context:
         except WorkspaceError:
             return None
 
+    def trained_run(self, selection: Selection) -> Path | None:
+        """The folder of the chosen run when it has a trained adapter."""
+        run_dir = self.run_dir(selection)
+        return run_dir if run_dir is not None and (run_dir / "adapter").is_dir() else None
+
     def open_project(self, selection: Selection, project_id: str) -> Selection:
         """The selection on a project and its newest run.
 

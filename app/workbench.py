@@ -11,7 +11,7 @@ from app.context import Context
 from app.markup import brand
 from app.run_markup import job_bar
 from app.selection import Selection, selection_from_prefs, selection_to_prefs
-from app.tabs import home, results, skills, tasks, train, try_it
+from app.tabs import home, results, share, skills, tasks, train, try_it
 from app.texts import LANGUAGE_NAMES, say
 from app.widgets import PLOTLY_JS
 from app.words import Key
@@ -21,7 +21,7 @@ from core.runs.liveness import run_state
 from core.runs.states import LIVE
 from core.runs.summaries import list_summaries
 
-TABS = (home, tasks, train, results, skills, try_it)
+TABS = (home, tasks, train, results, skills, try_it, share)
 TICK_S = 1.5
 
 

@@ -6,7 +6,6 @@ import random
 import time
 from collections.abc import Iterator
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -90,7 +89,7 @@ def _build_settings(context: Context) -> list[Any]:
 
 def draw(context: Context, selection: Selection, task: str | None, asked: list[Exchange]) -> list[Any]:
     """Tasks of the chosen run; without a trained one, what to do to get it."""
-    run_dir, language = trained_run(context, selection), selection.language
+    run_dir, language = context.trained_run(selection), selection.language
     if run_dir is None:
         hint = empty(say(language, "try.none_title"), say(language, "try.none_text"))
         return [hint, gr.update(visible=False), gr.skip(), "", [], *[gr.skip()] * MOST_COLUMNS]
@@ -149,7 +148,7 @@ def build_requests(
 ) -> tuple[list[ChatRequest], Exchange]:
     """One request a side from the values of the fields, and the empty exchange they will fill."""
     task, side, temperature, longest, seed, *texts = values
-    run_dir, spec = trained_run(context, selection), find_task(context, selection, task)
+    run_dir, spec = context.trained_run(selection), find_task(context, selection, task)
     if run_dir is None or spec is None:
         raise gr.Error(say(selection.language, "try.none_title"), title=say(selection.language, "error.title"))
     content = question_text(list(spec.inputs), texts)
@@ -170,13 +169,7 @@ def view(asked: list[Exchange], language: str) -> str:
     return "".join(exchange_view(exchange, language) for exchange in asked)
 
 
-def trained_run(context: Context, selection: Selection) -> Path | None:
-    """The chosen run when it has a trained adapter."""
-    run_dir = context.run_dir(selection)
-    return run_dir if run_dir is not None and (run_dir / "adapter").is_dir() else None
-
-
 def find_task(context: Context, selection: Selection, name: str | None) -> TaskSpec | None:
-    run_dir = trained_run(context, selection)
+    run_dir = context.trained_run(selection)
     specs = load_saved_tasks(run_dir / "data") if run_dir else []
     return next((spec for spec in specs if spec.name == name), None)
