@@ -13,6 +13,8 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "insight.no_knock_out": ("The skills of the method {method} cannot be switched off one by one.", "Choose a run of a method with several skills, for example cpoly."),
     "study.same_label": ("Two arms of the study have the same label ({labels}).", "Give each a label of its own: 'label: method key=value'."),
     "study.empty_arm": ("{text!r} names no method.", "Write for example --arm 'cpoly adapter.rank=4'."),
+    "insight.has_task": ("The run {run} knows the task {task} already.", "Choose a task that was not trained, or another run."),
+    "insight.few_rows": ("Task {task} has no rows to learn from, or none for the exam.", "Add rows to the task, or change its split."),
     "serving.no_adapter": ("The run {run} has not saved a trained model yet.", "Wait until it has finished, or choose another run."),
     "serving.target_used": ("The folder {folder} is not empty.", "Choose a new folder, or empty this one."),
     "serving.empty_message": ("The message is empty.", "Type a question or paste an input of the task."),

@@ -13,6 +13,8 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "insight.no_knock_out": ("方法 {method} 的技能不能逐个关闭。", "请选择有多个技能的方法的训练，例如 cpoly。"),
     "study.same_label": ("研究中有两组的名称相同（{labels}）。", "请给每组一个名称：'名称: 方法 key=value'。"),
     "study.empty_arm": ("{text!r} 没有写方法。", "例如：--arm 'cpoly adapter.rank=4'。"),
+    "insight.has_task": ("训练 {run} 已经学过任务 {task}。", "请选择没有训练过的任务，或另一次训练。"),
+    "insight.few_rows": ("任务 {task} 没有可学的行，或没有终考的行。", "请给任务添加行，或改变它的划分。"),
     "serving.no_adapter": ("训练 {run} 还没有保存训练好的模型。", "请等它完成，或选择另一次训练。"),
     "serving.target_used": ("文件夹 {folder} 不是空的。", "请换一个新文件夹，或清空它。"),
     "serving.empty_message": ("消息是空的。", "请输入问题，或粘贴一条任务的输入。"),

@@ -1,0 +1,176 @@
+"""A trained run learns one more task from a few rows: skills frozen, only the new allocation row is trained.
+
+The new row starts as a copy of the known task whose row answers the new rows best. Old tasks answer as before, bit
+for bit. A curve over 5, 10, 20, 50 rows, each drawn several times, shows how many rows are worth collecting. Needs
+torch.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from core.errors import RunError, SettingError
+from core.evaluation.exam import TUNED, Examiner
+from core.evaluation.metrics import Score, score
+from core.insight.grown_run import GrownRun, write_grown_run
+from core.models.loading import load_base
+from core.models.modular import ModularModel, load_adapter
+from core.runs.folder import RunFolder
+from core.tasks.dataset import Example, TaskDataset, load_saved_dataset
+from core.training.answers import AnswerModel
+from core.training.batches import EncodedSplit
+from core.training.device import apply_device, choose_device
+from core.training.session import build_encoder, exam_settings
+
+OnProgress = Callable[[int, int], None]  # (trials so far, trials in all)
+
+
+@dataclass(frozen=True)
+class AddSettings:
+    """counts: rows to learn from, one point of the curve each. seeds: draws a point. steps: of the optimizer.
+
+    `with_private` also trains a private skill of the task's own, where the method has one.
+    """
+
+    counts: tuple[int, ...] = (5, 10, 20, 50)
+    seeds: int = 3
+    steps: int = 60
+    batch_size: int = 8
+    exam_rows: int = 100
+    with_private: bool = False
+
+    def __post_init__(self) -> None:
+        for name, value, high in (("seeds", self.seeds, 100), ("steps", self.steps, 100_000)):
+            if not 1 <= value <= high:
+                raise SettingError("serving.bad_value", name=name, value=value, low=1, high=high)
+        if not self.counts or min(self.counts) < 1:
+            raise SettingError("serving.bad_value", name="rows", value=self.counts, low=1, high="...")
+
+
+@dataclass(frozen=True)
+class AddOutcome:
+    """`run_dir` holds the run with one more task. `untrained` is the score with the nearest task's row as it is,
+    `curve` the scores by number of rows and draw (0..1), `nearest` known tasks and their rows' loss, best first.
+    """
+
+    run_dir: str
+    metric: str
+    nearest: list[tuple[str, float]]
+    untrained: float
+    curve: dict[int, list[float]]
+    final: Score
+
+
+def add_task_to_run(
+    folder: RunFolder, new: TaskDataset, settings: AddSettings, on_progress: OnProgress
+) -> AddOutcome:
+    """Teaches a run the single task in `new` and writes a new run beside it; the old one stays as it is.
+
+    Raises:
+        RunError: the run has the task already, or has no trained adapter.
+        ModelError: nothing in the method belongs to a single task.
+    """
+    if not folder.adapter_dir.is_dir():
+        raise RunError("serving.no_adapter", run=folder.run_id)
+    dataset = load_saved_dataset(folder.data_dir)
+    if new.tasks[0].name in dataset.names():
+        raise RunError("insight.has_task", run=folder.run_id, task=new.tasks[0].name)
+    if not new.split(0, "train") or not new.split(0, "test"):
+        raise RunError("insight.few_rows", task=new.tasks[0].name)
+    return Learner(folder, dataset, new, settings).learn(on_progress)
+
+
+class Learner:
+    """A loaded run with one row more, trained from the same start again and again."""
+
+    def __init__(self, folder: RunFolder, dataset: TaskDataset, new: TaskDataset, settings: AddSettings) -> None:
+        config = folder.read_config()
+        choice = choose_device(config)
+        self.device = apply_device(choice)
+        self.folder, self.dataset, self.new, self.settings, self.config = folder, dataset, new, settings, config
+        self.base = load_base(config.base_model, choice.dtype, choice.device)
+        self.model: ModularModel = load_adapter(self.base, folder.adapter_dir)
+        self.answers = AnswerModel(self.model)
+        self.answers.eval()  # no noise, no dropout: a few rows are learned exactly
+        asked = replace(exam_settings(config), max_rows=settings.exam_rows)
+        self.examiner = Examiner(self.base, self.model, asked)
+        self.questions = new.split(0, "test")[: settings.exam_rows]
+
+    def learn(self, on_progress: OnProgress) -> AddOutcome:
+        """All trials; the last one, on the most rows, becomes the new run."""
+        self.model.adapter.train_only_task(0, self.settings.with_private)  # refuses methods without rows a task
+        nearest = self.rank_known_tasks()
+        task = self.model.adapter.add_task(like=nearest[0][0])
+        self.model.tasks.append(self.new.tasks[0].name)
+        self.model.eval()
+        start = copy.deepcopy(self.model.adapter.state_dict())
+        untrained = self.score_of(self.exam(task)).value
+        counts = sorted({min(count, len(self.new.split(0, "train"))) for count in self.settings.counts})
+        trials = [(count, seed) for count in counts for seed in reversed(range(self.settings.seeds))]
+        curve: dict[int, list[float]] = {count: [] for count in counts}
+        texts: list[str] = []
+        for done, (count, seed) in enumerate(trials, 1):
+            self.model.adapter.load_state_dict(start)
+            self.train(task, self.draw(count, seed))
+            texts = self.exam(task)
+            curve[count].append(self.score_of(texts).value)
+            on_progress(done, len(trials))
+        grown = GrownRun(self.model, self.dataset, self.new, self.draw(counts[-1], 0), self.questions, texts)
+        run_dir = write_grown_run(self.folder, grown)
+        names = [(self.dataset.tasks[row].name, loss) for row, loss in nearest]
+        return AddOutcome(str(run_dir), self.new.tasks[0].metric, names, untrained, curve, self.score_of(texts))
+
+    def rank_known_tasks(self) -> list[tuple[int, float]]:
+        """(task index, mean loss a token of the new rows under that task's row), best first."""
+        batch = self.batches(self.draw(max(self.settings.counts), 0))[0]
+        self.answers.agrees({**batch, "task_ids": [0] * len(batch["task_ids"])})  # whether the short head is right
+        with torch.no_grad():
+            losses = [(task, float(self.loss(task, batch))) for task in range(len(self.dataset.tasks))]
+        return sorted(losses, key=lambda pair: pair[1])
+
+    def train(self, task: int, rows: list[Example]) -> None:
+        """A fresh optimizer without weight decay, so that the rows of old tasks do not move by a bit."""
+        rates = {"skills": self.config.learning_rate_skills, "allocation": self.config.learning_rate_allocation}
+        groups = self.model.adapter.train_only_task(task, self.settings.with_private)
+        optimizer = torch.optim.AdamW(
+            [{"params": group, "lr": rates[name]} for name, group in groups.items() if group], weight_decay=0.0
+        )
+        batches = self.batches(rows)
+        for step in range(self.settings.steps):
+            optimizer.zero_grad()
+            self.loss(task, batches[step % len(batches)]).backward()
+            optimizer.step()
+
+    def loss(self, task: int, batch: dict[str, Any]) -> torch.Tensor:
+        """Mean nats a token of the answers in a batch, answered as `task`."""
+        return self.answers({**batch, "task_ids": [task] * len(batch["task_ids"])}).mean()
+
+    def batches(self, rows: list[Example]) -> list[dict[str, Any]]:
+        few = TaskDataset(self.new.tasks, {(0, "train"): rows})
+        encoded = EncodedSplit(few, "train", build_encoder(self.base, self.config))
+        return [
+            {k: v.to(self.device) if isinstance(v, torch.Tensor) else v for k, v in batch.items()}
+            for batch in encoded.batches(self.settings.batch_size)
+        ]
+
+    def draw(self, count: int, seed: int) -> list[Example]:
+        """Rows of a trial; the same seed's smaller draws are parts of its larger ones."""
+        rows = self.new.split(0, "train")
+        return [rows[i] for i in np.random.default_rng(seed).permutation(len(rows))[:count]]
+
+    def exam(self, task: int) -> list[str]:
+        longest = self.examiner.answer_length(self.new, 0)
+        size, texts = self.examiner.settings.batch_size, []
+        for begin in range(0, len(self.questions), size):
+            prompts = [question.prompt for question in self.questions[begin : begin + size]]
+            texts += self.examiner.answer(prompts, task, TUNED, longest)
+        return texts
+
+    def score_of(self, texts: list[str]) -> Score:
+        return score(self.new.tasks[0].metric, texts, [question.target for question in self.questions])

@@ -1,0 +1,78 @@
+"""Writing a run that has one task more than the run it came from. Needs torch (it saves an adapter)."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.evaluation.results import build_results
+from core.files import new_id, write_json_atomic, write_text_atomic
+from core.models.modular import ModularModel, save_adapter
+from core.runs.folder import RunFolder
+from core.runs.states import SUCCEEDED
+from core.tasks.dataset import Example, TaskDataset, save_dataset
+
+_LEFT_BEHIND = (
+    "checkpoints", "adapter", "events.jsonl", "heartbeat", "worker.lock", "worker.log", "launch.json", "STOP",
+    "CANCEL", "GRACE", "DONE", "probes", "allocation_history.jsonl",
+)
+
+
+@dataclass(frozen=True)
+class GrownRun:
+    """The model that knows the new task, old tasks and the new one, the rows it learned, and its exam."""
+
+    model: ModularModel
+    dataset: TaskDataset
+    new: TaskDataset
+    rows: list[Example]
+    questions: list[Example]
+    texts: list[str]
+
+
+def write_grown_run(source: RunFolder, grown: GrownRun) -> Path:
+    """A finished run beside the old one. The old tasks' answers are still true, so their exam is taken over."""
+    run_id = new_id("r")
+    folder = RunFolder(source.path.with_name(f".{run_id}"))
+    shutil.copytree(source.path, folder.path, ignore=shutil.ignore_patterns(*_LEFT_BEHIND))
+    dataset = _joined(grown)
+    save_dataset(dataset, folder.data_dir)
+    save_adapter(grown.model, folder.adapter_dir)
+    write_json_atomic(folder.allocation_path, grown.model.allocation_table())
+    folder.predictions_dir.mkdir(exist_ok=True)
+    index = len(dataset.tasks) - 1
+    lines = [
+        json.dumps({"row": row, "line": q.line, "prompt": q.prompt, "target": q.target, "tuned": text},
+                   ensure_ascii=False) + "\n"
+        for row, (q, text) in enumerate(zip(grown.questions, grown.texts, strict=True))
+    ]
+    write_text_atomic(folder.predictions_dir / f"{index}.jsonl", "".join(lines))
+    write_json_atomic(folder.results_path, build_results(dataset.tasks, folder.predictions_dir))
+    _write_run(folder, source, run_id, grown)
+    return folder.path.rename(source.path.with_name(run_id))
+
+
+def _joined(grown: GrownRun) -> TaskDataset:
+    index = len(grown.dataset.tasks)
+    examples = dict(grown.dataset.examples)
+    examples |= {(index, split): grown.new.split(0, split) for split in ("validation", "test")}
+    examples[(index, "train")] = grown.rows
+    return TaskDataset((*grown.dataset.tasks, grown.new.tasks[0]), examples)
+
+
+def _write_run(folder: RunFolder, source: RunFolder, run_id: str, grown: GrownRun) -> None:
+    run, spec, now = source.read_run(), grown.new.tasks[0], time.time()
+    run["tasks"].append({
+        "index": len(run["tasks"]), "task_id": spec.task_id, "name": spec.name, "kind": spec.kind,
+        "metric": spec.metric, "num_train": len(grown.rows), "num_validation": spec.num_validation,
+        "num_test": spec.num_test,
+    })
+    name = f"{run['name']} + {spec.name}"[:80]
+    folder.write_run({**run, "run_id": run_id, "name": name, "created": now, "grown_from": source.run_id})
+    files = [*folder.adapter_dir.glob("*"), folder.allocation_path, folder.results_path]
+    sizes = {str(path.relative_to(folder.path)): path.stat().st_size for path in files}
+    done = {"state": SUCCEEDED, "ended": now, "failure": None, "stopped_early": False, "files": sizes}
+    folder.write_done(done)

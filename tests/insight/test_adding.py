@@ -1,0 +1,105 @@
+"""A run learns one more task: the new one gets better, the old ones answer bit for bit as before."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from core.errors import ModelError, RunError, SettingError
+from core.insight.adding import AddSettings, Learner, add_task_to_run
+from core.insight.allocation import read_allocation
+from core.insight.results import read_scores
+from core.models.loading import load_base
+from core.models.modular import build_modular, load_adapter, save_adapter
+from core.runs.folder import RunFolder
+from core.runs.liveness import run_state
+from core.tasks.dataset import TaskDataset, load_dataset_of, load_saved_dataset
+from core.tasks.importing import TaskRequest, add_task
+from core.workspace import Workspace
+from tests.serving.conftest import make_trained_run, tiny_llama_dir  # noqa: F401  a fixture
+
+QUICK = AddSettings(counts=(4, 8), seeds=2, steps=3, exam_rows=3)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, tiny_llama_dir: Path) -> RunFolder:  # noqa: F811
+    return RunFolder(make_trained_run(tmp_path_factory.mktemp("workspace"), tiny_llama_dir))
+
+
+@pytest.fixture(scope="module")
+def new(folder: RunFolder) -> TaskDataset:
+    project = Workspace(folder.workspace_dir).project_of_run(folder.path)
+    rows = [{"text": f"letter {i}", "kind": ("bill", "offer")[i % 2]} for i in range(40)]
+    path = folder.workspace_dir / "letters.jsonl"
+    path.write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
+    add_task(project, path, TaskRequest(name="letters"))
+    return load_dataset_of(project, ["letters"])
+
+
+def test_a_grown_run_is_a_whole_run_and_old_tasks_are_bit_equal(folder: RunFolder, new: TaskDataset) -> None:
+    seen: list[tuple[int, int]] = []
+    before = {p.name for p in folder.path.parent.iterdir()}
+    outcome = add_task_to_run(folder, new, QUICK, lambda done, total: seen.append((done, total)))
+    assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert {count: len(values) for count, values in outcome.curve.items()} == {4: 2, 8: 2}
+    assert [name for name, _ in outcome.nearest] != []
+    grown = RunFolder(outcome.run_dir)
+    assert {p.name for p in folder.path.parent.iterdir()} == before | {grown.run_id}
+    assert run_state(grown).state == "succeeded"
+    names = ["task 0", "task 1", "pairs", "letters"]
+    assert [task["name"] for task in grown.read_run()["tasks"]] == names
+    dataset = load_saved_dataset(grown.data_dir)
+    assert dataset.names() == names
+    assert len(dataset.split(3, "train")) == 8
+    allocation = read_allocation(grown.path)
+    assert allocation.tasks == tuple(names)
+    assert allocation.skills[-1].name == "private 4"
+    assert [s.task for s in read_scores(grown.path)] == ["letters"]
+    base = load_base(folder.read_config().base_model)
+    ids = torch.tensor([[5, 6, 7, 8]])
+    old = load_adapter(base, folder.adapter_dir)
+    with torch.no_grad():
+        expected = [old(ids, task_ids=[task]).logits for task in range(3)]
+        after = load_adapter(load_base(folder.read_config().base_model), grown.adapter_dir)
+        for task, logits in enumerate(expected):
+            assert torch.equal(after(ids, task_ids=[task]).logits, logits)
+
+
+def test_training_the_row_lowers_the_loss_of_the_new_task(folder: RunFolder, new: TaskDataset) -> None:
+    learner = Learner(folder, load_saved_dataset(folder.data_dir), new, AddSettings((8,), 1, 25))
+    nearest = learner.rank_known_tasks()
+    assert [loss for _, loss in nearest] == sorted(loss for _, loss in nearest)
+    task = learner.model.adapter.add_task(like=nearest[0][0])
+    rows = learner.draw(8, 0)
+    batch = learner.batches(rows)[0]
+    with torch.no_grad():
+        start = float(learner.loss(task, batch))
+    assert start <= nearest[0][1] + 1.0
+    learner.train(task, rows)
+    with torch.no_grad():
+        assert float(learner.loss(task, batch)) < start - 0.01
+    assert set(map(id, learner.draw(4, 0))) < set(map(id, rows))
+
+
+def test_what_cannot_be_learned_is_worded(folder: RunFolder, new: TaskDataset) -> None:
+    known = TaskDataset(load_saved_dataset(folder.data_dir).tasks[:1], {})
+    with pytest.raises(RunError, match="knows the task task 0 already"):
+        add_task_to_run(folder, known, QUICK, lambda *_: None)
+    with pytest.raises(RunError, match="no rows to learn from"):
+        add_task_to_run(folder, TaskDataset(new.tasks, {}), QUICK, lambda *_: None)
+    with pytest.raises(SettingError, match="steps is 0"):
+        AddSettings(steps=0)
+    kept = folder.adapter_dir.rename(folder.path / "kept")
+    base = load_base(folder.read_config().base_model)
+    save_adapter(build_modular(base, "lora", None, ["task 0", "task 1", "pairs"]), folder.adapter_dir)
+    try:
+        with pytest.raises(ModelError):
+            add_task_to_run(folder, new, QUICK, lambda *_: None)
+    finally:
+        import shutil
+
+        shutil.rmtree(folder.adapter_dir)
+        kept.rename(folder.adapter_dir)
