@@ -24,7 +24,7 @@ from core.adapters.bank import GroupFactors
 from core.adapters.kernels import Mixture
 
 # More columns than this for a layer, and one set of factors for each example is cheaper than all side by side.
-WIDEST_STACK = 64
+WIDEST_STACK = 32
 
 
 @dataclass(eq=False)

@@ -20,6 +20,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "adapter.nothing_own": ("Method {method} keeps nothing of a task's own, so a new task cannot be trained alone.", "Train all tasks together, or choose C-Poly."),
     "adapter.no_lora": ("{method} decides by question or by token and cannot become one LoRA.", "Export the workbench's own folder instead, or train with C-Poly."),
     "adapter.no_merge": ("{method} cannot be added to the weights of the base model.", "Export the workbench's own folder instead, or train with C-Poly."),
+    "adapter.no_rank": ("The size of {settings} is not a rank.", "Compare it with methods made of low-rank skills, or by its number of parameters."),
     "adapter.not_found": ("There are no adapter weights in {folder}.", "Choose a folder that a finished run or an export made."),
     "adapter.damaged": ("The adapter weights in {folder} are damaged ({detail}).", "Restore the folder from a copy, or train again."),
     "adapter.format": ("The adapter in {folder} is of format {found}, which this version cannot read.", "Update the app, then load it again."),

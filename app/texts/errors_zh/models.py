@@ -20,6 +20,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "adapter.nothing_own": ("方法 {method} 没有单个任务自己的部分，无法只训练新任务。", "请一起训练所有任务，或选择 C-Poly。"),
     "adapter.no_lora": ("{method} 按问题或按词决定权重，无法变成一个 LoRA。", "请导出工作台自己的文件夹，或改用 C-Poly 训练。"),
     "adapter.no_merge": ("{method} 无法并入基础模型的权重。", "请改为导出工作台自己的文件夹，或用 C-Poly 训练。"),
+    "adapter.no_rank": ("{settings} 的大小不是秩。", "请与低秩技能的方法比较，或按参数数量比较。"),
     "adapter.not_found": ("{folder} 中没有适配器权重。", "请选择由完成的训练或导出产生的文件夹。"),
     "adapter.damaged": ("{folder} 中的适配器权重已损坏（{detail}）。", "请从备份恢复该文件夹，或重新训练。"),
     "adapter.format": ("{folder} 中的适配器格式为 {found}，此版本无法读取。", "请更新应用后再加载。"),

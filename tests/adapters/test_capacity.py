@@ -1,0 +1,60 @@
+"""Equal active rank and equal total parameters, against the parameters of real adapters."""
+
+from __future__ import annotations
+
+import pytest
+
+from core.adapters.capacity import Capacity, capacity, equal_active_rank, equal_total_parameters
+from core.adapters.configs import (
+    CPolyConfig,
+    IA3Config,
+    LoraConfig,
+    MoeLoraConfig,
+    MTAConfig,
+    PolyConfig,
+    PrivateLoraConfig,
+)
+from core.errors import SettingError
+
+CASES = [
+    (CPolyConfig(), Capacity(8, 18)), (CPolyConfig(combine="mix"), Capacity(2, 18)),
+    (CPolyConfig(private_block="learnable"), Capacity(18, 18)),
+    (CPolyConfig(num_private_skills=2, rank=3), Capacity(15, 45)), (PolyConfig(), Capacity(8, 8)),
+    (LoraConfig(), Capacity(8, 8)), (PrivateLoraConfig(rank=4), Capacity(4, 24)), (MoeLoraConfig(), Capacity(8, 8)),
+]
+NAMES = {
+    CPolyConfig: "cpoly", PolyConfig: "poly", LoraConfig: "lora", PrivateLoraConfig: "private_lora",
+    MoeLoraConfig: "moe_lora",
+}
+
+
+@pytest.mark.parametrize(("config", "expected"), CASES)
+def test_capacity_is_what_the_adapter_holds_and_uses(bench, config, expected):
+    assert capacity(config, 6) == expected
+    from core.models.modular import build_modular
+
+    model = build_modular(bench.base("llama"), NAMES[type(config)], config, 6)
+    width = sum(s.in_features + s.out_features for s in model.adapter.sites)
+    skills = sum(p.numel() for p in model.parameter_groups(1)["skills"])
+    assert skills == expected.total * width
+    if NAMES[type(config)] != "moe_lora":
+        used = {down.shape[0] for down, _ in model.adapter.lora_factors(2).values()}
+        own = expected.active if getattr(config, "private_block", "") != "learnable" else 8
+        assert used == {own}
+
+
+def test_equal_ranks():
+    cpoly = CPolyConfig(rank=4)
+    assert equal_active_rank(LoraConfig(), cpoly, 10) == LoraConfig(rank=16)
+    assert equal_active_rank(PolyConfig(), cpoly, 10) == PolyConfig(rank=4)
+    assert equal_total_parameters(PolyConfig(), cpoly, 9) == PolyConfig(rank=12)
+    assert equal_total_parameters(LoraConfig(alpha=3.0), cpoly, 10) == LoraConfig(rank=52, alpha=3.0)
+    assert equal_total_parameters(PrivateLoraConfig(), CPolyConfig(), 100) == PrivateLoraConfig(rank=2)
+
+
+@pytest.mark.parametrize("config", [IA3Config(), MTAConfig()])
+def test_sizes_that_are_no_rank_are_refused(config):
+    with pytest.raises(SettingError, match="not a rank"):
+        capacity(config, 3)
+    with pytest.raises(SettingError):
+        equal_active_rank(config, LoraConfig(), 3)
