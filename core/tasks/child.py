@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import TaskloomError
+from core.tasks.health import health_report
 from core.tasks.isolation import Answer, preview_to_dict, request_from_dict
 from core.tasks.preview import preview_file
 from core.tasks.staging import stage_task
@@ -35,11 +36,13 @@ def limit_self(seconds: int, memory_bytes: int) -> None:
 
 
 def answer(request: dict[str, Any]) -> Answer:
-    """Does what was asked: 'preview' a file, or 'stage' a task into a hidden folder of its project."""
+    """Does what was asked: 'preview' a file, 'health' of a project, or 'stage' a task into a hidden folder."""
     if request["verb"] == "preview":
         options = ReadOptions(**{**request["options"], "column_names": tuple(request["options"]["column_names"])})
         return {"preview": preview_to_dict(preview_file(Path(request["path"]), options, request["name"]))}
     project = Project(**{**request["project"], "path": Path(request["project"]["path"])})
+    if request["verb"] == "health":
+        return {"report": asdict(health_report(project, request["names"], request["max_tokens"]))}
     staged = stage_task(
         project, Path(request["path"]), request_from_dict(request["request"]), frozenset(request["taken"]),
         request["folder"],

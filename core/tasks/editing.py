@@ -1,6 +1,6 @@
 """Editing a task's rows by hand: add, change, delete, and corrections that come from the chat or the results.
 
-Every edit is a version of the task and can be undone. Rows added here say in the column ORIGIN where they come from.
+Every edit is a version of the task and can be undone. Rows added here name their source in the column ORIGIN.
 """
 
 from __future__ import annotations

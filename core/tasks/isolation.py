@@ -10,12 +10,14 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import core.errors
 from core.errors import Problem, TaskFileError
+from core.tasks.health import Finding, HealthReport, TaskHealth
 from core.tasks.preview import FilePreview
 from core.tasks.roles import RoleGuess
 from core.tasks.spec import SplitSettings, spec_from_dict
@@ -74,6 +76,18 @@ def stage_isolated(
         raise
     problems = [Problem(p["field"], p["key"], p["values"], p["severity"]) for p in found["problems"]]
     return StagedTask(spec_from_dict(found["spec"]), folder, problems)
+
+
+def health_isolated(
+    project: Project, names: Sequence[str] | None = None, max_tokens: int | None = None,
+    limits: ParseLimits | None = None,
+) -> HealthReport:
+    """`health_report` in a child process: a million rows take a gigabyte that the app should not keep."""
+    request = {
+        "verb": "health", "names": None if names is None else list(names), "max_tokens": max_tokens,
+        "project": {**asdict(project), "path": str(project.path.resolve())},
+    }
+    return report_from_dict(_ask(request, project.name, limits or ParseLimits())["report"])
 
 
 def stage(
@@ -141,6 +155,14 @@ def request_from_dict(record: dict[str, Any]) -> TaskRequest:
     return TaskRequest(
         **{**record, **columns, "options": ReadOptions(**options), "split": SplitSettings(**record["split"])}
     )
+
+
+def report_from_dict(record: dict[str, Any]) -> HealthReport:
+    def findings(items: list[dict[str, Any]]) -> tuple[Finding, ...]:
+        return tuple(Finding(**{**f, "places": tuple((s, n) for s, n in f["places"])}) for f in items)
+
+    tasks = (TaskHealth(**{**t, "findings": findings(t["findings"])}) for t in record["tasks"])
+    return HealthReport(tuple(tasks), findings(record["across"]))
 
 
 def preview_to_dict(found: FilePreview) -> dict[str, Any]:

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import SettingError, TaskFileError
+from core.errors import SettingError, TaskFileError, WorkspaceError
 from core.tasks.domain import add_files
+from core.tasks.health import health_report
 from core.tasks.importing import TaskRequest, add_task, list_tasks, preview_file, preview_isolated
-from core.tasks.isolation import ParseLimits, stage_isolated
+from core.tasks.isolation import ParseLimits, health_isolated, stage_isolated
 from core.tasks.table import ReadOptions
 from core.workspace import Project
 
@@ -51,6 +52,16 @@ def test_memory_is_limited(project: Project, tmp_path: Path) -> None:
     assert caught.value.key == "file.too_much_memory"
     assert "150 MB" in caught.value.message
     assert not list(project.tasks_dir.iterdir())
+
+
+def test_the_health_report_crosses_unchanged(project: Project, small_csv: Path) -> None:
+    small_csv.write_text(small_csv.read_text(encoding="utf-8") + "text number 4,blue\n,red\n", encoding="utf-8")
+    add_task(project, small_csv)
+    report = health_report(project, max_tokens=5)
+    assert report.tasks[0].findings
+    assert health_isolated(project, max_tokens=5) == report
+    with pytest.raises(WorkspaceError, match="nope"):
+        health_isolated(project, ["nope"])
 
 
 def test_time_is_limited(tmp_path: Path) -> None:

@@ -1,0 +1,79 @@
+"""Data sets from the Hugging Face Hub, for local use: data files only, no script of the data set is ever run.
+
+The files are downloaded to the Hub's own cache and imported like dropped files: train and test parts are paired.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.errors import TaskFileError
+from core.tasks.files import SUFFIXES
+from core.tasks.isolation import stage
+from core.tasks.spec import TaskSpec
+from core.tasks.staging import TaskRequest, commit_tasks, free_name, taken_names
+from core.workspace import Project
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}(/[A-Za-z0-9][A-Za-z0-9._-]{0,95})?")
+_SHARD = re.compile(r"(\d{5})-of-(\d{5})")
+
+
+@dataclass(frozen=True)
+class HubFiles:
+    """The files of a data set that make one task; `others` are further parts that were not chosen."""
+
+    train: str
+    test: str | None
+    others: tuple[str, ...]
+
+
+def choose_files(names: list[str], config: str | None = None) -> HubFiles:
+    """Picks the train and test file of a repository: of `config`, else of the first folder that has a train part.
+
+    Raises:
+        TaskFileError: nothing that this program can read, or a part that is split over several files.
+    """
+    usable = sorted(n for n in names if n.lower().endswith(SUFFIXES) and not n.startswith("."))
+    if config:
+        usable = [n for n in usable if config in Path(n).parts or Path(n).name.startswith(f"{config}.")]
+    data = [n for n in usable if Path(n).name not in ("dataset_infos.json", "README.txt", "LICENSE.txt")]
+    trains = [n for n in data if "train" in Path(n).name.lower()] or data[:1]
+    if not trains:
+        raise TaskFileError("hub.no_files", known=", ".join(SUFFIXES))
+    train = trains[0]
+    shard = _SHARD.search(train)
+    if shard and int(shard.group(2)) > 1:
+        raise TaskFileError("hub.many_parts", file=train, parts=int(shard.group(2)))
+    beside = [n for n in data if Path(n).parent == Path(train).parent and n != train]
+    test = next((n for n in beside if "test" in Path(n).name.lower()), None)
+    return HubFiles(train, test, tuple(n for n in beside if n != test))
+
+
+def add_hub_dataset(project: Project, dataset_id: str, config: str | None = None) -> TaskSpec:
+    """Downloads a data set's train and test file and adds them as a task.
+
+    Raises:
+        TaskFileError: no such data set, no connection, or nothing usable in it.
+    """
+    if not _ID.fullmatch(dataset_id):
+        raise TaskFileError("hub.bad_id", dataset=dataset_id[:100])
+    import httpx
+    from huggingface_hub import hf_hub_download, list_repo_files  # here: only this door needs the network
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    try:
+        chosen = choose_files(list_repo_files(dataset_id, repo_type="dataset"), config)
+        train = Path(hf_hub_download(dataset_id, chosen.train, repo_type="dataset"))
+        test = Path(hf_hub_download(dataset_id, chosen.test, repo_type="dataset")) if chosen.test else None
+    except (httpx.HTTPError, HfHubHTTPError, HFValidationError, OSError, ValueError) as error:
+        detail = (str(error) or type(error).__name__).splitlines()[0][:200]
+        raise TaskFileError("hub.unreachable", dataset=dataset_id, detail=detail) from error
+    taken = taken_names(project)
+    request = TaskRequest(
+        name=free_name(dataset_id.rpartition("/")[2][:70], taken), test_path=test,
+        file_name=Path(chosen.train).name, test_file_name=Path(chosen.test).name if chosen.test else None,
+        citation=f"https://huggingface.co/datasets/{dataset_id}",
+    )
+    return commit_tasks(project, [stage(project, train, request, taken, isolated=True)])[0]
