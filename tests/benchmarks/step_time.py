@@ -69,6 +69,7 @@ class Workload:
     tasks: int
     dtype: str
     device: str
+    layers: int | None = None
 
 
 @dataclass
@@ -188,6 +189,8 @@ def kept_bytes(bench: Bench) -> int:
 def build_base(work: Workload) -> Any:
     torch.manual_seed(0)
     options = {**SHAPES[work.shape], "tie_word_embeddings": True, "max_position_embeddings": work.tokens}
+    if work.layers is not None:
+        options["num_hidden_layers"] = work.layers
     if work.shape.startswith("qwen"):
         model = Qwen2ForCausalLM(Qwen2Config(**options))
     else:
@@ -275,6 +278,7 @@ def draw(results: list[Result], work: Workload, path: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shape", choices=SHAPES, default="small")
+    parser.add_argument("--layers", type=int, help="another number of blocks than the shape has")
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--tokens", type=int, default=128)
     parser.add_argument("--tasks", type=int, nargs="+", default=[4])
@@ -290,7 +294,8 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     everything = []
     for tasks in options.tasks:
-        work = Workload(options.shape, options.batch, options.tokens, tasks, options.dtype, options.device)
+        work = Workload(options.shape, options.batch, options.tokens, tasks, options.dtype, options.device,
+                        options.layers)
         results = compare(work, options.variants, options.rounds, print)
         everything.append({"workload": asdict(work), "results": [asdict(r) for r in results]})
         if options.out and tasks == options.tasks[0]:
