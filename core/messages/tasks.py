@@ -18,7 +18,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "file.giant_line": ("{file}, line {line} is longer than {bound} million characters.", "Check that the file has line breaks between its rows."),
     "file.giant_cell": ("{file}, line {line}, column {column}: the cell has {chars} characters, more than {bound}.", "The row was left out; shorten the cell."),
     "file.many_columns": ("{file} has {columns} columns, more than {bound}.", "Keep only the columns that the task needs; check that rows and columns are not swapped."),
-    "file.many_rows": ("{file} has {rows} rows, more than {bound}.", "Split it, or keep a part of the rows."),
+    "file.many_rows": ("{file} has {rows} rows or more; {bound} are the limit.", "Split it, or keep a part of the rows."),
     "file.bad_delimiter": ("{file}: the delimiter {delimiter!r} is not one character.", "Give one character, such as , or ;."),
     "file.ragged": ("{file}, line {line}: {found} cells where {expected} were expected.", "The row was left out; put quotes around cells that hold the delimiter or a line break."),
     "file.open_quote": ("{file}, line {line}: a quotation mark is opened and never closed.", "The line was read as it stands; close the quote, or double it inside a cell."),

@@ -56,18 +56,25 @@ def read_table(path: Path | str, options: ReadOptions | None = None, name: str |
     log = ProblemLog(name or path.name)
     kind = detect_kind(path, log.file)
     try:
-        if kind.format == "xlsx":
-            return read_sheet(path, options, log)
-        if kind.format == "parquet":
-            return unfold_conversations(read_parquet(path, options, log))
-        source = Source(path, log.file, kind.gzipped)
-        if kind.format == "json":
-            return unfold_conversations(read_json(source, options, log))
-        if kind.format == "jsonl":
-            return unfold_conversations(read_jsonl(source, options, log))
-        return read_delimited(source, kind.format, options, log)
+        table = _read(path, kind, options, log)
     except (UnicodeError, OSError) as error:
         raise TaskFileError("file.unreadable", file=log.file, detail=str(error)) from error
+    if table.truncated and options.max_rows is None:
+        raise TaskFileError("file.many_rows", file=log.file, rows=len(table.rows) + 1, bound=options.row_cap)
+    return table
+
+
+def _read(path: Path, kind: FileKind, options: ReadOptions, log: ProblemLog) -> Table:
+    if kind.format == "xlsx":
+        return read_sheet(path, options, log)
+    if kind.format == "parquet":
+        return unfold_conversations(read_parquet(path, options, log))
+    source = Source(path, log.file, kind.gzipped)
+    if kind.format == "json":
+        return unfold_conversations(read_json(source, options, log))
+    if kind.format == "jsonl":
+        return unfold_conversations(read_jsonl(source, options, log))
+    return read_delimited(source, kind.format, options, log)
 
 
 def detect_kind(path: Path, name: str) -> FileKind:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import datetime
 import itertools
+import struct
 import warnings
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,12 @@ from core.tasks.header import looks_like_header
 from core.tasks.table import ProblemLog, ReadOptions, Row, Table, check_cells, clean_columns, require_rows
 
 _EXCEL_ERRORS = frozenset(("#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NUM!", "#NULL!", "#SPILL!", "#CALC!"))
+
+# What zipfile, the XML parser and openpyxl raise on a damaged workbook, found by changing bytes at random.
+_DAMAGED = (
+    ValueError, LookupError, TypeError, AttributeError, OSError, EOFError, ParseError, zipfile.BadZipFile,
+    zlib.error, NotImplementedError, OverflowError, RuntimeError, struct.error,
+)
 
 Record = tuple[int, list[Any]]
 
@@ -35,11 +43,11 @@ def read_sheet(path: Path, options: ReadOptions, log: ProblemLog) -> Table:
         warnings.simplefilter("ignore")
         try:
             book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-        except (ValueError, KeyError, TypeError, OSError, ParseError, zipfile.BadZipFile, AttributeError) as error:
+        except _DAMAGED as error:
             raise TaskFileError("file.bad_sheet", file=log.file, detail=_plain(error)) from error
         try:
             return _read_book(book, options, log)
-        except (ValueError, KeyError, TypeError, ParseError, zipfile.BadZipFile, EOFError) as error:
+        except _DAMAGED as error:
             raise TaskFileError("file.bad_sheet", file=log.file, detail=_plain(error)) from error
         finally:
             book.close()
@@ -71,7 +79,7 @@ def _read_book(book: Any, options: ReadOptions, log: ProblemLog) -> Table:
     if len(titles) > limits.MAX_SHEETS:
         raise TaskFileError("file.many_sheets", file=log.file, sheets=len(titles), bound=limits.MAX_SHEETS)
     wanted = [s for s in book.worksheets if options.sheet in (None, s.title)]
-    if not wanted:
+    if not wanted and options.sheet is not None:
         raise TaskFileError("file.no_such_sheet", file=log.file, sheet=options.sheet, known=", ".join(titles))
     for sheet in wanted:
         records = _records(sheet, log)

@@ -18,7 +18,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "file.giant_line": ("{file} 第 {line} 行超过 {bound} 百万字符。", "请检查各行之间是否有换行。"),
     "file.giant_cell": ("{file} 第 {line} 行第 {column} 列：单元格有 {chars} 个字符，超过 {bound}。", "这一行没有使用；请缩短该单元格。"),
     "file.many_columns": ("{file} 有 {columns} 列，超过 {bound} 列。", "只保留任务需要的列；并检查行和列是否弄反了。"),
-    "file.many_rows": ("{file} 有 {rows} 行，超过 {bound} 行。", "请拆分文件，或只保留一部分行。"),
+    "file.many_rows": ("{file} 至少有 {rows} 行，上限是 {bound} 行。", "请拆分文件，或只保留一部分行。"),
     "file.bad_delimiter": ("{file}：分隔符 {delimiter!r} 不是一个字符。", "请给出一个字符，例如 , 或 ;。"),
     "file.ragged": ("{file} 第 {line} 行：有 {found} 个单元格，应为 {expected} 个。", "这一行没有使用；含分隔符或换行的单元格请加引号。"),
     "file.open_quote": ("{file} 第 {line} 行：引号打开后没有关闭。", "这一行按原样读入；请补上引号，或把单元格内的引号写两遍。"),
