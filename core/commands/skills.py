@@ -31,9 +31,9 @@ def skills(args: argparse.Namespace) -> Report:
         "similarity": similarity.to_dict("index"), "numbers": numbers, "sentences": sentences,
         "effective_skills": tables.task_effective_skills(found).to_dict(),
     }
-    heads = [*map(str, weights.columns), "common share", "private share"]
-    rows = [[task, *weights.loc[task], *share.loc[task]] for task in weights.index]
-    lines = [table(rows, ["task", *heads])]
+    common = [found.skills[i].name for i in found.columns(tables.COMMON)]
+    rows = [[task, *weights.loc[task, common], *share.loc[task]] for task in weights.index]
+    lines = [table(rows, ["task", *common, "common share", "private share"])]
     if len(found.columns(tables.COMMON)) > 1:
         lines.append(f"\nan even share of a common skill is {tables.uniform_weight(found):.3f}")
     return Report(value, "\n".join([*lines, "", *sentences]))

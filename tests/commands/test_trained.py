@@ -61,6 +61,21 @@ def test_evaluate_shows_the_exam(run: Run, home: Path, run_id: str) -> None:
     assert "100.0 points above" in value["sentences"][0]
 
 
+def test_report_is_one_safe_page(run: Run, home: Path, run_id: str, tmp_path: Path) -> None:
+    write_exam(home, run_id)
+    path = next(home.glob(f"projects/*/runs/{run_id}/predictions/0.jsonl"))
+    kept = path.read_text(encoding="utf-8")
+    path.write_text(kept.replace('"tuned": "yes"', '"tuned": "<script>alert(1)</script>"', 1), encoding="utf-8")
+    assert run("report", run_id, tmp_path / "page.html").code == 0
+    path.write_text(kept, encoding="utf-8")
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "<script" not in page
+    assert "&lt;script&gt;" in page
+    assert "http" not in page
+    assert "100.0 points above" in page
+    assert page.count("<tr>") > 10
+
+
 def test_compare_a_run_with_itself_finds_nothing(run: Run, home: Path, run_id: str) -> None:
     write_exam(home, run_id)
     value = run("compare", run_id, run_id[:20], "--json").value

@@ -1,0 +1,32 @@
+"""report RUN FILE: one HTML file with scores, skills and answers"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from core.commands.output import Report, Verbs, add_verb
+from core.commands.runs import find_run
+
+WORDS = {
+    "scores": "Final exam", "skills": "Skills", "answers": "Answers", "task": "Task", "metric": "Metric",
+    "rows": "Rows", "base": "Base model", "tuned": "Tuned", "change": "Change", "question": "Question",
+    "right": "Right answer",
+}
+
+
+def add_parser(verbs: Verbs) -> None:
+    parser = add_verb(verbs, "report", report, "one HTML file with scores, skills and answers")
+    parser.add_argument("run", help="run id, or a unique beginning of it")
+    parser.add_argument("file", help="where to write it")
+    parser.add_argument("--answers", type=int, default=20, metavar="N", help="answers a task (default 20)")
+
+
+def report(args: argparse.Namespace) -> Report:
+    from core.files import write_text_atomic
+    from core.insight.report import build_report
+    from core.messages import MESSAGES
+
+    target = Path(args.file).expanduser().resolve()
+    write_text_atomic(target, build_report(find_run(args).path, WORDS, "en", MESSAGES, max(0, args.answers)))
+    return Report({"file": str(target)}, str(target))

@@ -1,0 +1,111 @@
+"""A run as one HTML file to hand on: scores with intervals, sentences, skills, answers.
+
+No script, nothing loaded from elsewhere. Text of users and models is escaped; the file opens without a network.
+"""
+
+from __future__ import annotations
+
+import html
+import time
+from pathlib import Path
+
+import pandas as pd
+
+from core.errors import RunError
+from core.insight.allocation import average_allocation, read_allocation, uniform_weight
+from core.insight.results import TaskResult, describe_results, read_answers, read_scores
+from core.insight.sentences import Sentence, describe_allocation
+from core.messages import fill
+from core.runs.folder import RunFolder
+
+Wording = dict[str, tuple[str, str]]
+_STYLE = """
+body{font:16px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#1f2430}
+table{border-collapse:collapse;margin:1rem 0;display:block;overflow-x:auto}
+td,th{border:1px solid #d5d8e0;padding:.3rem .6rem;text-align:left;vertical-align:top}
+th{background:#f3f4f8}.n{text-align:right;font-variant-numeric:tabular-nums}
+.wrong{color:#a3262a}pre{white-space:pre-wrap;margin:0;font:inherit;max-width:32rem}
+"""
+
+
+def build_report(
+    run_dir: Path, words: dict[str, str], language: str, sentences: Wording, num_answers: int = 20
+) -> str:
+    """The whole page. `words` are its headings by name, `sentences` the wording of `says.*` in that language."""
+    folder = RunFolder(run_dir)
+    run = folder.read_run()
+    scores = read_scores(run_dir) if folder.read_results() is not None else []
+    parts = [f"<h1>{html.escape(run['name'])}</h1>", f"<p>{html.escape(_about(run))}</p>"]
+    if scores:
+        parts += [f"<h2>{words['scores']}</h2>", _list(describe_results(scores), sentences), _scores(scores, words)]
+    if folder.allocation_path.exists():
+        allocation = read_allocation(run_dir)
+        parts += [f"<h2>{words['skills']}</h2>", _list(describe_allocation(allocation), sentences)]
+        parts += [_heatmap(average_allocation(allocation), uniform_weight(allocation))]
+    for score in scores:
+        parts += [f"<h2>{words['answers']}: {html.escape(score.task)}</h2>"]
+        parts += [_answers(run_dir, score.task, words, num_answers)]
+    body = "\n".join(parts)
+    head = f'<meta charset="utf-8"><title>{html.escape(run["name"])}</title><style>{_STYLE}</style>'
+    return f'<!doctype html>\n<html lang="{language}"><head>{head}</head><body>\n{body}\n</body></html>\n'
+
+
+def _about(run: dict[str, object]) -> str:
+    made = time.strftime("%Y-%m-%d", time.gmtime(float(str(run["created"]))))
+    return f"{run['run_id']}, {made}, {run['method']}, {Path(str(run['base_model'])).name}"
+
+
+def _list(sentences: list[Sentence], wording: Wording) -> str:
+    items = [fill(wording[s.key], s.values)[0] if s.key in wording else s.text for s in sentences]
+    return "<ul>" + "".join(f"<li>{html.escape(item)}</li>" for item in items) + "</ul>"
+
+
+def _scores(scores: list[TaskResult], words: dict[str, str]) -> str:
+    rows = [
+        [s.task, s.metric, str(s.tuned.n), _interval(s.base), _interval(s.tuned), _interval(s.difference, "+")]
+        for s in scores
+    ]
+    return _table([words[k] for k in ("task", "metric", "rows", "base", "tuned", "change")], rows)
+
+
+def _interval(score: object, sign: str = "") -> str:
+    value, low, high = (getattr(score, name, None) for name in ("value", "low", "high"))
+    if value is None or low is None or high is None:
+        return "-"
+    return f"{100 * value:{sign}.1f} [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def _table(heads: list[str], rows: list[list[str]]) -> str:
+    top = "".join(f"<th>{html.escape(head)}</th>" for head in heads)
+    body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    return f"<table><tr>{top}</tr>{body}</table>"
+
+
+def _heatmap(table: pd.DataFrame, uniform: float) -> str:
+    """Weights as shaded cells, one hue from white; twice the even share and more is full colour."""
+    top = "<th></th>" + "".join(f"<th>{html.escape(str(name))}</th>" for name in table.columns)
+    body = ""
+    for task in table.index:
+        cells = ""
+        for value in table.loc[task]:
+            share = min(1.0, max(0.0, float(value) / (2 * uniform)))
+            cells += f'<td class="n" style="background:rgba(60,90,200,{0.7 * share:.2f})">{value:.2f}</td>'
+        body += f"<tr><th>{html.escape(str(task))}</th>{cells}</tr>"
+    return f"<table><tr>{top}</tr>{body}</table>"
+
+
+def _answers(run_dir: Path, task: str, words: dict[str, str], count: int) -> str:
+    """Wrong answers first: they are what a reader looks for."""
+    try:
+        answers = read_answers(run_dir, task).sort_values("tuned_score", kind="stable").head(count)
+    except RunError:
+        return ""
+    top = "".join(f"<th>{words[name]}</th>" for name in ("question", "right", "base", "tuned"))
+    body = ""
+    for row in answers.to_dict("records"):
+        marks = ["", "", "" if row["base_score"] == 1 else "wrong", "" if row["tuned_score"] == 1 else "wrong"]
+        texts = [row[name] if isinstance(row[name], str) else "" for name in ("prompt", "target", "base", "tuned")]
+        pairs = zip(marks, texts, strict=True)
+        cells = "".join(f'<td class="{mark}"><pre>{html.escape(text)}</pre></td>' for mark, text in pairs)
+        body += f"<tr>{cells}</tr>"
+    return f"<table><tr>{top}</tr>{body}</table>"
