@@ -50,6 +50,8 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "guess.target_repeated": ("{column} is the answer: it has only {values} different values that come back.", ""),
     "guess.target_last": ("{column} is the answer: it is the last column that says something.", ""),
     "guess.target_pair": ("{column} and {other} are answered together.", ""),
+    "guess.split_column": ("{column} says which rows are for training and which for the exam; choose splitting by column to follow it.", ""),
+    "guess.group_column": ("{column} is shared by several rows; choose splitting by group to keep them together.", ""),
     "guess.constant": ("{column} is left out: it is empty or always the same.", ""),
     "guess.identifier": ("{column} is left out: it numbers the rows.", ""),
     "guess.side": ("{column} is left out: it says where the row comes from.", ""),

@@ -173,7 +173,8 @@ def preview_from_dict(record: dict[str, Any]) -> FilePreview:
     guess = record["guess"]
     if guess is not None:
         reasons = tuple((key, values) for key, values in guess["reasons"])
-        guess = RoleGuess(tuple(guess["inputs"]), tuple(guess["targets"]), guess["kind"], guess["metric"], reasons)
+        columns = {k: tuple(guess[k]) for k in ("inputs", "targets")}
+        guess = RoleGuess(**{**guess, **columns, "reasons": reasons})
     problems = [Problem(p["field"], p["key"], p["values"], p["severity"]) for p in record["problems"]]
     tuples = {k: tuple(record[k]) for k in ("columns", "sheets")}
     return FilePreview(**{**record, **tuples, "guess": guess, "problems": problems})

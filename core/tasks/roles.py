@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from core.errors import TaskFileError
 from core.tasks.kinds import guess_kind, guess_metric
 from core.tasks.profile import ColumnProfile, profile_columns
+from core.tasks.splitting import SPLIT_NAMES
 from core.tasks.table import Table
-from core.tasks.words import ASKING_WORDS, ATTRIBUTE_WORDS, INPUT_WORDS, TARGET_WORDS
+from core.tasks.words import ASKING_WORDS, ATTRIBUTE_WORDS, GROUP_WORDS, INPUT_WORDS, TARGET_WORDS
 
 _LAST_COLUMN = 3.0
 _REPEATED = 2.5
@@ -22,13 +23,19 @@ _RUNNING_TEXT = 12.0  # words
 
 @dataclass(frozen=True)
 class RoleGuess:
-    """`reasons` are (message key, values), worded by core/messages and app/texts."""
+    """`reasons` are (message key, values), worded by core/messages and app/texts.
+
+    `split_column` says train or test itself, `group_column` names what rows belong to (a patient, a conversation);
+    both are only offered for `SplitSettings`, never used unasked.
+    """
 
     inputs: tuple[str, ...]
     targets: tuple[str, ...]
     kind: str
     metric: str
     reasons: tuple[tuple[str, dict[str, str]], ...] = field(default=())
+    split_column: str = ""
+    group_column: str = ""
 
 
 def guess_roles(
@@ -52,7 +59,23 @@ def guess_roles(
     kind = guess_kind([by_name[n] for n in inputs], [by_name[n] for n in targets], table)
     reasons.append((f"guess.kind_{kind}", {}))
     metric = guess_metric(kind, [by_name[n] for n in inputs], [by_name[n] for n in targets])
-    return RoleGuess(tuple(inputs), tuple(targets), kind, metric, tuple(reasons))
+    roles = (*inputs, *targets)
+    split = next((p.name for p in profiles if p.name not in roles and _says_split(p)), "")
+    group = next((p.name for p in profiles if p.name not in (*roles, split) and _names_group(p)), "")
+    reasons += [("guess.split_column", {"column": split})] if split else []
+    reasons += [("guess.group_column", {"column": group})] if group else []
+    return RoleGuess(tuple(inputs), tuple(targets), kind, metric, tuple(reasons), split, group)
+
+
+def _says_split(p: ColumnProfile) -> bool:
+    """All its values are words for train, validation or test."""
+    return p.num_distinct >= 2 and all(t.strip().lower() in SPLIT_NAMES for t in set(p.texts))
+
+
+def _names_group(p: ColumnProfile) -> bool:
+    """An id or a title that several rows share, such as a document's."""
+    repeated = 0.01 < p.distinct < 0.7 and p.num_distinct >= 10
+    return repeated and p.filled > 0.95 and bool(set(p.words) & GROUP_WORDS) and p.typical_words <= 12
 
 
 def require_columns(table: Table, names: tuple[str, ...]) -> None:

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 from core.tasks.spec import SplitSettings
 
-_SPLIT_NAMES = {
+_ALIASES = {
     "train": ("train", "training", "learn", "训练", "訓練"),
     "test": ("test", "testing", "exam", "eval", "测试", "測試"),
     "validation": ("validation", "valid", "val", "dev", "development", "验证", "驗證", "check"),
 }
-_BY_NAME = {alias: split for split, aliases in _SPLIT_NAMES.items() for alias in aliases}
+SPLIT_NAMES = {alias: split for split, aliases in _ALIASES.items() for alias in aliases}
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def _deal(groups: dict[str, list[int]], settings: SplitSettings, with_test: bool
 
 def _by_column(keys: SplitKeys, has_test_file: bool, exam: frozenset[str]) -> list[str | None]:
     """What the column says; unknown words mean training. An input of two splits stays in the stricter one only."""
-    said = [_BY_NAME.get(word.strip().lower(), "train") for word in keys.column]
+    said = [SPLIT_NAMES.get(word.strip().lower(), "train") for word in keys.column]
     strictness = {"train": 0, "validation": 1, "test": 2}
     strictest: dict[str, str] = {}
     for key, split in zip(keys.inputs, said, strict=True):

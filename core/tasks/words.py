@@ -45,6 +45,12 @@ ATTRIBUTE_WORDS = frozenset((  # behind another word: 'answer_type', 'answers.an
     "type", "from", "start", "end", "offset", "offsets", "position", "positions", "scale", "unit", "id", "ids",
     "idx", "index", "count", "length", "source", "confidence", "span", "spans", "probability", "prob",
 ))
+GROUP_WORDS = frozenset((
+    "id", "patient", "subject", "speaker", "user", "customer", "client", "document", "doc", "conversation",
+    "dialogue", "dialog", "thread", "session", "author", "group", "article", "page", "case", "passage", "title",
+    "topic", "focus",
+    "病人", "患者", "用户", "客户", "会话", "文档", "说话人",
+))
 ASKING_WORDS = frozenset(("question", "query", "问题", "問題"))
 SPLIT_WORDS = frozenset(("split", "fold", "set", "partition", "subset"))
 COMMON_COLUMN_WORDS = frozenset(w for w in (*TARGET_WORDS, *INPUT_WORDS, *ID_WORDS, *SIDE_WORDS) if len(w) > 1) - {

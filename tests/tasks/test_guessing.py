@@ -147,6 +147,18 @@ def test_guesses_on_small_tables(
     assert guess.reasons
 
 
+def test_split_and_group_columns_are_offered() -> None:
+    guess = guess_of({
+        "patient_id": [f"p{i // 4}" for i in range(60)], "text": TEXTS, "label": ["x", "y"] * 30,
+        "part": ["train"] * 40 + ["dev"] * 10 + ["test"] * 10,
+    })  # fmt: skip
+    assert (guess.inputs, guess.targets) == (("text",), ("label",))
+    assert (guess.split_column, guess.group_column) == ("part", "patient_id")
+    assert {"guess.split_column", "guess.group_column"} <= {key for key, _ in guess.reasons}
+    plain = guess_of({"text": TEXTS, "label": ["x", "y"] * 30})
+    assert (plain.split_column, plain.group_column) == ("", "")
+
+
 def test_given_columns_are_kept(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("a,b,c\n" + "".join(f"{t},x{i % 3},y{i}\n" for i, t in enumerate(TEXTS)), encoding="utf-8")

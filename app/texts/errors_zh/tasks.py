@@ -50,6 +50,8 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "guess.target_repeated": ("{column} 是答案：它只有 {values} 种反复出现的值。", ""),
     "guess.target_last": ("{column} 是答案：它是最后一个有内容的列。", ""),
     "guess.target_pair": ("{column} 和 {other} 一起作答案。", ""),
+    "guess.split_column": ("{column} 说明哪些行用于训练、哪些用于考试；可选择“按列划分”来沿用它。", ""),
+    "guess.group_column": ("{column} 由多行共用；可选择“按组划分”，让它们留在一起。", ""),
     "guess.constant": ("{column} 不用：它是空的，或始终相同。", ""),
     "guess.identifier": ("{column} 不用：它只是行的编号。", ""),
     "guess.side": ("{column} 不用：它说明行的来源。", ""),
