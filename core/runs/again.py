@@ -25,7 +25,7 @@ _CARRIED = frozenset({
     "batch_size", "accumulation", "learning_rate_skills", "learning_rate_allocation", "stage2_learning_rate",
     "gradient_checkpointing", "max_tokens", "device", "precision", "num_processes", "num_threads", "exam_rows",
     "exam_base", "exam_batch_size", "exam_after_stop", "max_new_tokens", "log_every", "num_checkpoints",
-    "report_to", "patience", "max_gradient_norm",
+    "report_to", "patience", "max_gradient_norm", "max_hours",
 })
 
 

@@ -19,12 +19,15 @@ import psutil
 import core
 from core.errors import RunError, WorkspaceError
 from core.files import write_json_atomic
+from core.runs.creation import list_runs
 from core.runs.folder import RunFolder
 from core.runs.lease import lease_device
 from core.runs.liveness import kill_worker, run_state
 from core.runs.lock import try_lock
 from core.runs.registry import RunRegistry
-from core.runs.states import CANCELLED, DRAFT, INTERRUPTED, QUEUED, STARTABLE, RunStatus
+from core.runs.states import CANCELLED, DRAFT, INTERRUPTED, LIVE, QUEUED, STARTABLE, RunStatus
+from core.training.manifest import list_checkpoints
+from core.workspace import Workspace
 
 # The worker sees these variables and no others: no tokens, no secrets of the app.
 _PASSED = frozenset({
@@ -63,12 +66,16 @@ def start_run(folder: RunFolder, token: str | None = None) -> RunStatus:
 
 
 def stop_run(folder: RunFolder) -> RunStatus:
-    """Stop and keep: the worker finishes its step, keeps the best adapter so far, and ends as succeeded.
+    """Stop and keep: the worker finishes its step, keeps the best adapter so far, and ends as succeeded. An
+    interrupted run is taken up for that only.
 
     Raises:
         RunError: the run is not at work.
     """
     status = run_state(folder)
+    if status.state == INTERRUPTED and list_checkpoints(folder.checkpoints_dir):
+        _raise_flag(folder.stop_path)
+        return start_run(folder)
     if not status.is_live:
         raise RunError("run.not_live", name=folder.run_id, state=status.state)
     if status.state == QUEUED:
@@ -112,6 +119,18 @@ def resume_run(folder: RunFolder) -> RunStatus:
         raise RunError("run.not_interrupted", name=folder.run_id, state=status.state)
     folder.stop_path.unlink(missing_ok=True)
     return start_run(folder)
+
+
+def reconcile_runs(workspace: Workspace) -> list[RunFolder]:
+    """For the start of the app: looks at every run once. Live workers go on; the runs of dead ones become
+    interrupted (or cancelled, when that was wished) and are returned."""
+    changed = []
+    for project in workspace.list_projects():
+        for folder in list_runs(project):
+            before = folder.read_status().state
+            if before in LIVE and not run_state(folder).is_live:
+                changed.append(folder)
+    return changed
 
 
 def worker_environment() -> dict[str, str]:

@@ -30,7 +30,7 @@ from core.runs.states import (
 
 STALLED_AFTER_S = 120.0  # without a step, a check or an exam batch while the process lives
 HUNG_AFTER_S = 20.0  # without a heartbeat: the whole process stands still
-STOP_GRACE_S = 60.0  # a step and the saving may take this long after a stop or cancel
+STOP_GRACE_S = 120.0  # without any progress after a stop or cancel: the worker is ended
 
 
 def run_state(folder: RunFolder) -> RunStatus:
@@ -47,12 +47,19 @@ def run_state(folder: RunFolder) -> RunStatus:
     if status.state == QUEUED:
         return replace(status, queue_place=queue_place(folder), heartbeat=_beat_time(folder))
     age, idle = folder.heartbeat_ages()
+    if _is_wished_away(folder) and idle > STOP_GRACE_S:
+        kill_worker(folder)  # it was asked to end and does not move any more
+        return _bury(folder)
     stalled = status.state == RUNNING and (age > HUNG_AFTER_S or idle > STALLED_AFTER_S)
-    if (folder.stop_path.exists() or folder.cancel_path.exists()) and status.state != STOPPING:
+    if _is_wished_away(folder) and status.state != STOPPING:
         status = replace(status, state=STOPPING)
     elif stalled:
         status = replace(status, state=STALLED, stalled_s=max(age, idle))
     return replace(status, heartbeat=_beat_time(folder))
+
+
+def _is_wished_away(folder: RunFolder) -> bool:
+    return folder.stop_path.exists() or folder.cancel_path.exists()
 
 
 def queue_place(folder: RunFolder) -> int | None:

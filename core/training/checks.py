@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,11 @@ def _check_lengths(config: RunConfig, dataset: TaskDataset) -> list[Problem]:
 
 
 def _check_device(config: RunConfig) -> list[Problem]:
+    problems = []
+    if config.report_to != "none" and importlib.util.find_spec(config.report_to) is None:
+        problems.append(Problem("report_to", "check.no_tracker", {"tracker": config.report_to}))
+    if config.num_machines > 1 and not (config.rendezvous or "").rpartition(":")[2].isdigit():
+        problems.append(Problem("rendezvous", "run.no_rendezvous", {"address": config.rendezvous}))
     if config.device != "cuda" or Path("/dev/nvidiactl").exists():
-        return []
-    return [Problem("device", "check.device", {"device": config.device})]
+        return problems
+    return [*problems, Problem("device", "check.device", {"device": config.device})]

@@ -75,6 +75,10 @@ class RunConfig:
         "tokens", label="Loss averaged over", choices=("tokens", "examples"), level="expert",
         help="tokens: long answers weigh more. examples: every example counts the same, short or long.",
     )
+    max_hours: float | None = setting(
+        None, label="Time limit", unit="hours", minimum=0.001, maximum=10_000.0, level="expert",
+        help="Training stops after this time and keeps the best adapter so far. Empty: no limit.",
+    )
     schedule: str = setting(
         "linear", label="Schedule", choices=("linear", "cosine", "constant"), level="expert",
         help="How the learning rates fall over a stage after the warm-up.",

@@ -22,7 +22,7 @@ _BLOCK = 1 << 20
 # Settings that may change between an interruption and the resumption without changing the result of training.
 _FREE_SETTINGS = frozenset({
     "exam_rows", "exam_base", "exam_after_stop", "exam_batch_size", "max_new_tokens", "num_threads", "log_every",
-    "num_checkpoints", "report_to",
+    "num_checkpoints", "report_to", "max_hours",
 })
 
 

@@ -114,7 +114,10 @@ def _train_stages(prepared: Prepared, config: RunConfig, paths: RunPaths, journa
         watch = run_stage(work, state.stage, state, checkpoint)
         if watch.stopped:
             return True
-        state = TrainingState(stage=state.stage + 1, micro=watch.trainer.next_micro, tokens=watch.total_tokens)
+        state = TrainingState(
+            stage=state.stage + 1, micro=watch.trainer.next_micro, tokens=watch.total_tokens,
+            seconds=watch.total_seconds,
+        )
         checkpoint = None
     return False
 
@@ -136,7 +139,7 @@ def _find_state(work: RunWork, paths: RunPaths, journal: Journal) -> tuple[Train
     _cut_history(work, done)
     journal.event("resume", step=done, stage=state.stage, name=folder.name)
     if state.stage_done:
-        state = TrainingState(stage=state.stage + 1, micro=state.micro, tokens=state.tokens)
+        state = replace(state, stage=state.stage + 1, step=0, stage_done=False, best_value=None, bad_checks=0)
     return state, checkpoint
 
 

@@ -26,6 +26,7 @@ from core.training.checkpoints import (
     restore_optimizer,
     save_checkpoint,
 )
+from core.training.checks import check_disk
 from core.training.config import RunConfig
 from core.training.failures import TrainingFailure
 from core.training.journal import CANCEL, PAUSE, STOP, Journal, RunCancelled, RunPaths, RunPaused
@@ -109,6 +110,11 @@ class StageWatch(TrainerCallback):
         """Tokens this process has trained on since the beginning of the run."""
         return self.tokens + self.trainer.num_tokens
 
+    @property
+    def total_seconds(self) -> float:
+        """Time of training since the beginning of the run, interruptions left out."""
+        return self._seconds + time.monotonic() - self._began
+
     def check(self, step: int) -> bool:
         """Checks all tasks, keeps the adapter when it is the best so far; True when it is time to stop early."""
         began = time.monotonic()
@@ -135,9 +141,10 @@ class StageWatch(TrainerCallback):
             stage=self.number, step=step, best_value=self.best_value, best_step=self.best_step,
             bad_checks=self.bad_checks, tokens=self.total_tokens, stage_done=done,
             micro=self.trainer.next_micro, settings_hash=self.work.settings_hash,
-            seconds=self._seconds + time.monotonic() - self._began,
+            seconds=self.total_seconds,
         )
         adapter = self.work.model.modular.adapter.state_dict()
+        self._warn_of_full_disk(adapter)
         optimizer = {} if done else flatten_optimizer(self.optimizer)
         name = f"step-{self.steps_before + step:08d}{'-end' if done else ''}"
         path = save_checkpoint(
@@ -145,6 +152,12 @@ class StageWatch(TrainerCallback):
         )
         prune_checkpoints(self.work.paths.checkpoints_dir, self.work.config.num_checkpoints)
         self.work.journal.event("checkpoint", step=self.steps_before + step, stage=self.number, name=path.name)
+
+    def _warn_of_full_disk(self, adapter: dict[str, Tensor]) -> None:
+        """Says so while there is still room for the next checkpoint: adapter, best adapter and two moments."""
+        needed = 4 * sum(t.numel() * t.element_size() for t in adapter.values()) / 2**20
+        for problem in check_disk(self.work.paths.path, 2 * needed):
+            self.work.journal.event("notice", key=problem.key, values=problem.values)
 
     def keep_best(self) -> None:
         """Puts the best adapter of the stage back."""
@@ -172,6 +185,9 @@ class StageWatch(TrainerCallback):
             tokens_per_s=None if speed is None else round(speed, 1), **rates,
         )
         self._last_log = (now, tokens)
+        if self.work.config.report_to != "none" and self.work.writes:
+            names = {str(i): name for i, name in enumerate(self.work.model.modular.tasks)}
+            self.trainer.log({"loss": mean, **rates} | {f"loss/{names[str(t)]}": v for t, v in by_task.items()})
 
     def _write_check(self, step: int, result: CheckResult, improved: bool) -> None:
         if not self.work.writes:
@@ -192,8 +208,13 @@ class StageWatch(TrainerCallback):
         )
 
     def _wish(self) -> str | None:
-        """What the user wishes; all processes of a run agree on it, or one would wait for the others for ever."""
+        """What the user or the time limit wishes; all processes of a run agree on it, or one would wait for the
+        others for ever."""
         wish = self.work.journal.wish()
+        hours = self.work.config.max_hours
+        if wish is None and hours is not None and self.total_seconds >= 3600 * hours:
+            self.work.journal.event("notice", key="training.time_limit", values={"hours": hours})
+            wish = STOP
         if self.work.shard.world == 1:
             return wish
         order = (None, STOP, PAUSE, CANCEL)
@@ -222,7 +243,9 @@ def run_stage(work: RunWork, number: int, state: TrainingState, resumed: Checkpo
     )
     watch = StageWatch(work, number, state, resumed.best if resumed is not None else None)
     watch.meter, watch.optimizer = meter, optimizer
-    arguments = training_arguments(work.config, steps, work.device, work.paths.checkpoints_dir)
+    tracked = work.config.report_to != "none"
+    output_dir = work.paths.path / "tracking" if tracked else work.paths.checkpoints_dir
+    arguments = training_arguments(work.config, steps, work.device, output_dir)
     work.journal.event(
         "stage", stage=number, name=stage.name, trains=stage.trains, steps=stage.steps,
         first_step=watch.steps_before + state.step,

@@ -101,8 +101,7 @@ class StageTrainer(Trainer):
 
 
 def training_arguments(config: RunConfig, steps: int, device: torch.device, output_dir: Path) -> TrainingArguments:
-    """The Trainer's arguments: no checkpoints, evaluation or printing of its own."""
-    tracked = config.report_to != "none"
+    """The Trainer's arguments: no checkpoints, evaluation, logs or printing of its own."""
     return TrainingArguments(
         output_dir=str(output_dir),
         use_cpu=device.type == "cpu",
@@ -113,8 +112,7 @@ def training_arguments(config: RunConfig, steps: int, device: torch.device, outp
         seed=config.seed,
         save_strategy="no",
         eval_strategy="no",
-        logging_strategy="steps" if tracked else "no",
-        logging_steps=config.log_every,
+        logging_strategy="no",  # `StageWatch` logs, by task as well
         logging_nan_inf_filter=False,
         report_to=config.report_to,
         disable_tqdm=True,

@@ -16,7 +16,7 @@ from core.files import new_id
 from core.runs.again import config_difference, remedy_for, run_again
 from core.runs.creation import list_runs, update_run
 from core.runs.folder import RunFolder
-from core.runs.launching import cancel_run
+from core.runs.launching import cancel_run, reconcile_runs
 from core.runs.states import RunStatus
 from core.runs.summaries import list_summaries, summarise_run
 from core.training.config import change_config
@@ -24,7 +24,7 @@ from core.training.failures import classify, remedy_changes
 from core.training.journal import PAUSE, RunPaused
 from core.training.manifest import find_checkpoint, read_state
 from core.training.session import train_run
-from core.workspace import Project
+from core.workspace import Project, Workspace
 from tests.toy_project import ListJournal, build_toy_project, quick_config, quick_run
 
 
@@ -129,3 +129,14 @@ def test_a_thousand_runs_are_listed_in_half_a_second(project: Project, tiny_llam
     changed = next(s for s in list_summaries(project) if s.run_id == model.run_id)
     assert (changed.name, changed.starred, changed.state) == ("renamed", True, "cancelled")
     assert summarise_run(model) == changed
+
+
+def test_at_the_start_of_the_app_dead_runs_become_interrupted(project: Project, tiny_llama: Path) -> None:
+    workspace = Workspace(project.path.parents[1])
+    dead, wished, draft = (quick_run(project, tiny_llama) for _ in range(3))
+    for folder in (dead, wished):
+        folder.write_status(RunStatus(state="running", stage="stage1"))
+    wished.cancel_path.touch()
+    assert {f.run_id for f in reconcile_runs(workspace)} == {dead.run_id, wished.run_id}
+    assert [f.read_status().state for f in (dead, wished, draft)] == ["interrupted", "cancelled", "draft"]
+    assert reconcile_runs(workspace) == []

@@ -5,20 +5,23 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file
+from transformers import TrainingArguments
 
 from core.errors import TaskloomError
 from core.runs.folder import RunFolder
 from core.training.checkpoints import load_checkpoint
+from core.training.config import RunConfig
 from core.training.failures import TrainingFailure
 from core.training.journal import CANCEL, PAUSE, STOP, RunCancelled, RunPaused
 from core.training.manifest import list_checkpoints
 from core.training.session import train_run
-from core.training.trainer import StageTrainer
+from core.training.trainer import StageTrainer, training_arguments
 from core.workspace import Project
 from tests.toy_project import ListJournal, quick_run
 
@@ -197,3 +200,36 @@ def test_both_kinds_of_model_learn(toy_project: Project, tiny_t5: Path, tiny_lla
         )
         checks = finish(folder).of("validation")
         assert checks[-1]["mean"] < 0.9 * checks[0]["mean"]
+
+
+def test_the_time_limit_stops_and_keeps(toy_project: Project, tiny_llama: Path) -> None:
+    folder = quick_run(toy_project, tiny_llama, max_hours=0.001, max_steps=100_000)  # 3.6 seconds
+    journal = finish(folder)
+    assert [e["key"] for e in journal.of("notice")] == ["training.time_limit"]
+    assert folder.adapter_dir.is_dir()
+
+
+def test_a_filling_disk_is_said_before_it_is_full(
+    toy_project: Project, tiny_llama: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = quick_run(toy_project, tiny_llama, exam_rows=0)
+    monkeypatch.setattr("core.training.checks.shutil.disk_usage", lambda _: SimpleNamespace(free=2**20))
+    assert {e["key"] for e in finish(folder).of("notice")} == {"check.disk"}
+
+
+def test_curves_reach_a_tracking_tool(
+    toy_project: Project, tiny_llama: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logged: list[dict[str, float]] = []
+    monkeypatch.setattr(StageTrainer, "log", lambda self, logs, *_: logged.append(dict(logs)))
+    monkeypatch.setattr("core.training.stage.training_arguments", untracked)
+    folder = quick_run(toy_project, tiny_llama, exam_rows=0)
+    finish(folder, report_to="tensorboard")
+    points = [entry for entry in logged if "loss/direct" in entry or "loss/reversed" in entry]
+    assert len(points) >= 8
+    assert all("lr_skills" in p or "lr_allocation" in p for p in points)
+
+
+def untracked(config: RunConfig, *arguments: Any) -> TrainingArguments:
+    """The arguments without the tracking tool, which need not be installed where the tests run."""
+    return training_arguments(replace(config, report_to="none"), *arguments)
