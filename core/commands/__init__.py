@@ -6,7 +6,7 @@ import importlib
 from typing import Any
 
 VERBS = (
-    "project", "task", "train", "runs", "evaluate", "ask", "chat", "skills", "compare", "study",
+    "project", "task", "train", "runs", "evaluate", "ask", "chat", "detect", "skills", "compare", "study",
     "add_task", "probe", "serve", "export", "report", "doctor", "sample",
 )
 

@@ -16,12 +16,13 @@ def add_parser(verbs: Verbs) -> None:
     parser.add_argument("run", help="run id, or a unique beginning of it")
     parser.add_argument("text", nargs="?", help="the input of the task (default: read from standard input)")
     parser.set_defaults(late="text")
-    parser.add_argument("--task", help="which task (may be left out when the run has one)")
+    which = "which task; auto detects it (may be left out when the run has one)"
+    parser.add_argument("--task", help=which)
     parser.add_argument("--input", action="append", default=[], metavar="COL=TEXT",
                         help="input by column, for tasks with several")
-    which = parser.add_mutually_exclusive_group()
-    which.add_argument("--base", action="store_true", help="ask the untouched base model")
-    which.add_argument("--both", action="store_true", help="ask the base model and the tuned one")
+    side = parser.add_mutually_exclusive_group()
+    side.add_argument("--base", action="store_true", help="ask the untouched base model")
+    side.add_argument("--both", action="store_true", help="ask the base model and the tuned one")
     parser.add_argument("--temperature", type=float, default=0.0, help="0 takes the likeliest words (default)")
     parser.add_argument("--top-p", type=float, default=1.0, help="sample from the likeliest words of this share")
     parser.add_argument("--max-tokens", type=int, metavar="N", help="longest answer")
@@ -32,8 +33,8 @@ def ask(args: argparse.Namespace) -> Report:
     from core.serving.chat import ChatClient
 
     folder = find_run(args)
-    task = require_task(folder, args.task)
     content = _content(args)
+    task = choose_task(folder, args.task, content, quiet=args.json)
     answers = {}
     client = ChatClient()
     try:
@@ -44,6 +45,18 @@ def ask(args: argparse.Namespace) -> Report:
     finally:
         client.close()
     return Report({"run_id": folder.run_id, "task": task, "answers": answers})
+
+
+def choose_task(folder: Any, name: str | None, content: str | dict[str, str], quiet: bool) -> str:
+    """The named task, or with the name "auto" the one that the text belongs to (unless a task has that name)."""
+    from core.serving.detecting import AUTO, load_detector
+
+    if name != AUTO or any(task["name"] == AUTO for task in folder.read_run()["tasks"]):
+        return require_task(folder, name)
+    found = load_detector(folder.path).detect(content if isinstance(content, str) else "\n".join(content.values()))
+    if not quiet:
+        print(f"task: {found.task} ({100 * found.probability:.0f} %)", flush=True)
+    return found.task
 
 
 def require_task(folder: Any, name: str | None) -> str:

@@ -126,6 +126,13 @@ def test_ask_several_columns_and_mistakes(run: Run, run_id: str, monkeypatch: py
     assert list(read["answers"]) == ["base"]
 
 
+def test_the_task_can_be_detected(run: Run, run_id: str) -> None:
+    assert run("detect", run_id, "what is 7", "--json").value["task"] == "pairs"
+    assert "exam rows" in run("detect", run_id).out
+    value = run("ask", run_id, "--task", "auto", "--max-tokens", "2", "--json", "message 3 of task 0").value
+    assert value["task"] in ("task 0", "task 1")
+
+
 def test_chat_follows_commands(run: Run, run_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
     lines = ["message 1", "/task task 1", "/base", "message 2", "/task nothing", "/quit", "never asked"]
     monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(lines)))

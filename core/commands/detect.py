@@ -1,0 +1,34 @@
+"""detect RUN [TEXT]: which task a text belongs to, and how far that can be trusted"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+
+from core.commands.output import Report, Verbs, add_verb, table
+from core.commands.runs import find_run
+
+
+def add_parser(verbs: Verbs) -> None:
+    parser = add_verb(verbs, "detect", detect, "which task of a run a text belongs to")
+    parser.add_argument("run", help="run id, or a unique beginning of it")
+    parser.add_argument("text", nargs="?", help="a text; without one, how well texts are told apart")
+    parser.set_defaults(late="text")
+
+
+def detect(args: argparse.Namespace) -> Report:
+    from core.serving.detecting import examine_detector, load_detector
+
+    folder = find_run(args)
+    if args.text:
+        found = load_detector(folder.path).detect(args.text)
+        rows = [[name, f"{100 * p:.1f}"] for name, p in found.ranking]
+        return Report(asdict(found), table(rows, ["task", "%"]))
+    report = examine_detector(folder.path)
+    accuracy = report.accuracy
+    text = (
+        f"Right on {100 * accuracy.value:.1f} % [{100 * accuracy.low:.1f}, {100 * accuracy.high:.1f}] of "
+        f"{accuracy.n} exam rows; always naming the largest task: {100 * report.majority:.1f} %. "
+        f"Stated probabilities are off by {100 * report.calibration_error:.1f} points on average."
+    )
+    return Report(asdict(report), text)

@@ -1,0 +1,149 @@
+"""Which task does a text without a label belong to? Torch-free, trained in a second from a run's own practice rows.
+
+A logistic regression over character n-grams (no word lists, so Chinese works as well) with probabilities that are
+made honest on the check rows (temperature scaling, Guo et al. 2017). The instruction is taken out of the prompts
+first: a user who does not name the task does not type it either. Simpler than the prompt-aware routing of WavLLM
+(arXiv 2404.00656): the detected task's own row is used, rows are not blended.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.evaluation.metrics import Score, score
+from core.runs.folder import RunFolder
+from core.tasks.dataset import TaskDataset, load_saved_dataset
+from core.tasks.spec import TaskSpec
+
+Array = NDArray[np.float64]
+AUTO = "auto"  # in place of a task's name: detect it
+MAX_ROWS = 300  # of a task and split; more rows change nothing but the waiting time
+MAX_CHARACTERS = 2000
+NUM_FEATURES = 2**16
+CALIBRATION_BINS = 10
+_TEMPERATURES = np.geomspace(0.2, 5.0, 40)
+_PLACEHOLDER = re.compile(r"\{([^{}\n]+)\}")
+
+
+@dataclass(frozen=True)
+class Detection:
+    """The likeliest task, and all tasks with their probabilities, likeliest first."""
+
+    task: str
+    probability: float
+    ranking: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True)
+class DetectorReport:
+    """On exam rows: accuracy with its 95 % interval, the share of the largest task, and the expected calibration
+    error (mean gap between stated probability and how often it is right)."""
+
+    accuracy: Score
+    majority: float
+    calibration_error: float
+
+
+class TaskDetector:
+    """Use `load_detector`."""
+
+    def __init__(self, dataset: TaskDataset) -> None:
+        self.names = dataset.names()
+        texts, labels = _rows(dataset, "train")
+        self._model = _fit(texts, labels) if len(self.names) > 1 else None
+        self._temperature = 1.0
+        check_texts, check_labels = _rows(dataset, "validation")
+        if self._model is not None and check_texts:
+            self._temperature = _calibrate(self._scores(check_texts), check_labels)
+
+    def detect(self, text: str) -> Detection:
+        """The task of a text as a user would type it, without an instruction."""
+        ranking = sorted(zip(self.names, self.probabilities([text])[0], strict=True), key=lambda pair: -pair[1])
+        ranked = tuple((name, round(float(p), 4)) for name, p in ranking)
+        return Detection(ranked[0][0], ranked[0][1], ranked)
+
+    def probabilities(self, texts: list[str]) -> Array:
+        """[texts, tasks]; rows sum to 1."""
+        if self._model is None:
+            return np.ones((len(texts), 1))
+        return _softmax(self._scores(texts) / self._temperature)
+
+    def _scores(self, texts: list[str]) -> Array:
+        assert self._model is not None  # the callers have looked
+        vectorizer, model = self._model
+        found = np.asarray(model.decision_function(vectorizer.transform([t[:MAX_CHARACTERS] for t in texts])))
+        return np.stack([-found / 2, found / 2], 1) if found.ndim == 1 else found
+
+
+def load_detector(run_dir: Path | str) -> TaskDetector:
+    """The detector of a run, made once a process."""
+    path = Path(run_dir).resolve()
+    return _load(str(path), (RunFolder(path).data_dir / "tasks.json").stat().st_mtime)
+
+
+@lru_cache(maxsize=4)
+def _load(run_dir: str, _: float) -> TaskDetector:
+    return TaskDetector(load_saved_dataset(RunFolder(run_dir).data_dir))
+
+
+def examine_detector(run_dir: Path) -> DetectorReport:
+    """How good the detector of a run is on rows it has not seen."""
+    dataset = load_saved_dataset(RunFolder(run_dir).data_dir)
+    detector, (texts, labels) = load_detector(run_dir), _rows(dataset, "test")
+    probability = detector.probabilities(texts)
+    guessed = [detector.names[i] for i in probability.argmax(1)]
+    wanted = [detector.names[i] for i in labels]
+    sure, right = probability.max(1), probability.argmax(1) == labels
+    bins = np.minimum((sure * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
+    gaps = [abs(sure[bins == b].mean() - right[bins == b].mean()) * (bins == b).mean() for b in np.unique(bins)]
+    majority = float(np.bincount(labels).max() / len(labels))
+    return DetectorReport(score("accuracy", guessed, wanted), majority, float(sum(gaps)))
+
+
+def question_text(task: TaskSpec, prompt: str) -> str:
+    """The input columns of a prompt, without instruction and titles; all of it when the template does not fit."""
+    template = task.template.replace("{instruction}", task.instruction).strip()
+    parts = _PLACEHOLDER.split(template)  # constant, column, constant, column, ...
+    pattern = "".join(re.escape(part) if i % 2 == 0 else "(.*?)" for i, part in enumerate(parts))
+    match = re.fullmatch(pattern, prompt, re.DOTALL)
+    return "\n".join(match.groups()) if match and match.groups() else prompt
+
+
+def _rows(dataset: TaskDataset, split: str) -> tuple[list[str], NDArray[np.int64]]:
+    texts: list[str] = []
+    labels: list[int] = []
+    for index, task in enumerate(dataset.tasks):
+        rows = dataset.split(index, split)
+        order = np.random.default_rng(index).permutation(len(rows))[:MAX_ROWS]
+        texts += [question_text(task, rows[i].prompt)[:MAX_CHARACTERS] for i in order]
+        labels += [index] * len(order)
+    return texts, np.array(labels, dtype=np.int64)
+
+
+def _fit(texts: list[str], labels: NDArray[np.int64]) -> tuple[Any, Any]:
+    from sklearn.feature_extraction.text import HashingVectorizer
+    from sklearn.linear_model import LogisticRegression
+
+    vectorizer = HashingVectorizer(analyzer="char", ngram_range=(1, 4), n_features=NUM_FEATURES, alternate_sign=False)
+    model = LogisticRegression(C=30.0, class_weight="balanced", max_iter=200)
+    return vectorizer, model.fit(vectorizer.transform(texts), labels)
+
+
+def _calibrate(scores: Array, labels: NDArray[np.int64]) -> float:
+    """The temperature with the smallest loss on rows the model was not fitted to."""
+    places = np.arange(len(labels))
+    losses = [-np.log(_softmax(scores / t)[places, labels] + 1e-12).mean() for t in _TEMPERATURES]
+    return float(_TEMPERATURES[int(np.argmin(losses))])
+
+
+def _softmax(scores: Array) -> Array:
+    grown = np.exp(scores - scores.max(1, keepdims=True))
+    found: Array = grown / grown.sum(1, keepdims=True)
+    return found

@@ -1,0 +1,72 @@
+"""Detecting the task of a text: above the majority, honest probabilities, instruction left out, Chinese too."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.runs.creation import create_run
+from core.serving.detecting import examine_detector, load_detector, question_text
+from core.tasks.dataset import load_saved_dataset, load_saved_tasks
+from core.tasks.importing import TaskRequest, add_task
+from core.training.config import RunConfig
+from core.workspace import Workspace
+
+WORDS = {
+    "cards": ("my card was {} and I need a new one", ("lost", "stolen", "broken", "eaten", "bent")),
+    "weather": ("will it {} in the town tomorrow", ("rain", "snow", "freeze", "storm", "clear")),
+    "银行": ("我的{}什么时候可以办好", ("贷款", "转账", "开户", "信用卡", "存折")),
+}
+
+
+@pytest.fixture(scope="module")
+def run_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from core.models.tiny import build_tiny_llama
+
+    folder = tmp_path_factory.mktemp("detect")
+    build_tiny_llama(folder / "llama")
+    project = Workspace(folder / "home").create_project("Desk")
+    for name, (pattern, words) in WORDS.items():
+        rows = [{"text": pattern.format(words[i % 5]) + f" {i}", "label": words[i % 5]} for i in range(60)]
+        path = folder / f"{name}.jsonl"
+        path.write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in rows), encoding="utf-8")
+        add_task(project, path, TaskRequest(name=name, instruction=f"Same words for {len(WORDS)} tasks."))
+    return create_run(project, RunConfig(base_model=str(folder / "llama"))).path
+
+
+def test_held_out_rows_are_told_apart(run_dir: Path) -> None:
+    report = examine_detector(run_dir)
+    assert report.accuracy.n == 18
+    assert report.accuracy.value > 0.9 > report.majority
+    assert report.calibration_error < 0.2
+
+
+def test_new_texts_go_to_their_task(run_dir: Path) -> None:
+    detector = load_detector(run_dir)
+    assert detector.detect("someone has stolen my card").task == "cards"
+    assert detector.detect("does it rain tomorrow?").task == "weather"
+    found = detector.detect("我想办一张信用卡")
+    assert found.task == "银行"
+    assert sum(p for _, p in found.ranking) == pytest.approx(1.0, abs=1e-3)
+    assert found.ranking[0] == (found.task, found.probability)
+    assert load_detector(run_dir) is detector  # made once
+
+
+def test_a_text_of_no_task_is_less_sure(run_dir: Path) -> None:
+    detector = load_detector(run_dir)
+    strange = detector.probabilities(["qqqq zzzz 12"]).max()
+    assert strange < detector.probabilities(["my card was lost and I need a new one"]).max()
+    np.testing.assert_allclose(detector.probabilities(["a", "b"]).sum(1), 1.0)
+
+
+def test_the_instruction_is_taken_out_of_prompts(run_dir: Path) -> None:
+    dataset = load_saved_dataset(run_dir / "data")
+    task, row = load_saved_tasks(run_dir / "data")[0], dataset.split(0, "train")[0]
+    text = question_text(task, row.prompt)
+    assert "Same words" in row.prompt
+    assert "Same words" not in text
+    assert text.startswith("my card was")
+    assert question_text(task, "something else") == "something else"
