@@ -53,14 +53,16 @@ def find_feed_forwards(model: nn.Module, config: MTAConfig) -> list[FeedForwardS
 
 
 class Pool(nn.Module):
-    """N adapters of one feed-forward network."""
+    """N adapters of one feed-forward network. `plain` is that network's own output, where the pool asks for it."""
+
+    needs_plain = False
 
     @abstractmethod
-    def mixed(self, x: Tensor, base: nn.Module, weights: Tensor) -> Tensor:
+    def mixed(self, x: Tensor, plain: Tensor | None, weights: Tensor) -> Tensor:
         """sum_k weights[:, k] A_k(x) for weights that sum to one: [R, n, d]."""
 
     @abstractmethod
-    def each(self, x: Tensor, base: nn.Module) -> Tensor:
+    def each(self, x: Tensor, plain: Tensor | None) -> Tensor:
         """A_k(x) for every k: [N, R, n, d]."""
 
 
@@ -69,6 +71,8 @@ class LightPool(Pool):
     * d.
     """
 
+    needs_plain = True
+
     def __init__(self, count: int, width: int, rank: int, alpha: float | None) -> None:
         super().__init__()
         self.scale = 1.0 if alpha is None else alpha / rank
@@ -76,15 +80,17 @@ class LightPool(Pool):
         self.down = nn.Parameter(torch.empty(count, rank, width).uniform_(-bound, bound))
         self.up = nn.Parameter(torch.zeros(count, width, rank))
 
-    def mixed(self, x: Tensor, base: nn.Module, weights: Tensor) -> Tensor:
+    def mixed(self, x: Tensor, plain: Tensor | None, weights: Tensor) -> Tensor:
+        assert plain is not None
         count, rank, _ = self.down.shape
         hidden = x @ self.down.to(x.dtype).flatten(0, 1).T
         scaled = hidden * (self.scale * weights.to(x.dtype)).repeat_interleave(rank, 1)[:, None]
-        return base(x) + scaled @ self.up.to(x.dtype).transpose(1, 2).reshape(count * rank, -1)
+        return plain + scaled @ self.up.to(x.dtype).transpose(1, 2).reshape(count * rank, -1)
 
-    def each(self, x: Tensor, base: nn.Module) -> Tensor:
+    def each(self, x: Tensor, plain: Tensor | None) -> Tensor:
+        assert plain is not None
         hidden = torch.einsum("Rni,kri->kRnr", x, self.down.to(x.dtype))
-        return base(x) + self.scale * torch.einsum("kRnr,kor->kRno", hidden, self.up.to(x.dtype))
+        return plain + self.scale * torch.einsum("kRnr,kor->kRno", hidden, self.up.to(x.dtype))
 
 
 class FaithfulPool(Pool):
@@ -98,7 +104,7 @@ class FaithfulPool(Pool):
     def dtype(self) -> torch.dtype:
         return next(self.parameters()).dtype
 
-    def mixed(self, x: Tensor, base: nn.Module, weights: Tensor) -> Tensor:
+    def mixed(self, x: Tensor, plain: Tensor | None, weights: Tensor) -> Tensor:
         used = weights.detach().ne(0).any(0).tolist() if (weights == 0).any() else [True] * len(self.copies)
         inner = x.to(self.dtype)
         total = torch.zeros_like(inner)
@@ -107,7 +113,7 @@ class FaithfulPool(Pool):
                 total = total + weights[:, k, None, None].to(self.dtype) * network(inner)
         return total.to(x.dtype)
 
-    def each(self, x: Tensor, base: nn.Module) -> Tensor:
+    def each(self, x: Tensor, plain: Tensor | None) -> Tensor:
         return torch.stack([network(x.to(self.dtype)).to(x.dtype) for network in self.copies])
 
 

@@ -1,7 +1,7 @@
 """The adapter term of a group of linear layers: the readable definition and the fast path.
 
 Shapes: R rows of the batch (examples, or examples times beams), n tokens, i inputs, o_k outputs of layer k, G
-layers of the group, S gathered skills, r rank, m rows of weights, W [G, m, S] mixing weights (heads: [G, H, m, S]).
+layers of the group, S gathered skills, r rank, m rows of weights, H routing heads, W [G, H, m, S] mixing weights.
 
     sum:  y_k = x W0_k^T + sum_s W[k, t, s] (x A_s^T) B_s^T
     mix:  y_k = x W0_k^T + (1/r) (x (sum_s W[k, t, s] A_s)^T) (sum_s W[k, t, s] B_s)^T

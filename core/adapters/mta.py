@@ -104,11 +104,12 @@ class MTAAdapter(Adapter):
         """MTA(x, t) for x [R, n, d]."""
         times = call.repeats(x.shape[0])
         weights = call.state[index].repeat_interleave(times, 0)
-        own = self.pools[index].mixed(x, inner, weights)  # type: ignore[operator]
+        plain = inner(x) if self.pools[index].needs_plain else None
+        own = self.pools[index].mixed(x, plain, weights)  # type: ignore[operator]
         if self.stage == 2 and self.shared:
-            shared = self.shared_pools[index].each(x, inner)  # type: ignore[operator]
-            gate = self._gate(call, index, torch.cat([own[None], shared]))
-            own = torch.einsum("kRnd,Rk->Rnd", torch.cat([own[None], shared]), gate.to(x.dtype))
+            shared = self.shared_pools[index].each(x, plain)  # type: ignore[operator]
+            outputs = torch.cat([own[None], shared])
+            own = torch.einsum("kRnd,Rk->Rnd", outputs, self._gate(call, index, outputs).to(x.dtype))
         return F.dropout(own, self.config.dropout, call.training)
 
     def parameter_groups(self, stage: int) -> ParameterGroups:
