@@ -131,7 +131,8 @@ def _fit(texts: list[str], labels: NDArray[np.int64]) -> tuple[Any, Any]:
     from sklearn.feature_extraction.text import HashingVectorizer
     from sklearn.linear_model import LogisticRegression
 
-    vectorizer = HashingVectorizer(analyzer="char", ngram_range=(1, 4), n_features=NUM_FEATURES, alternate_sign=False)
+    settings = {"ngram_range": (1, 4), "n_features": NUM_FEATURES, "alternate_sign": False}
+    vectorizer = HashingVectorizer(analyzer="char", **settings)
     model = LogisticRegression(C=30.0, class_weight="balanced", max_iter=200)
     return vectorizer, model.fit(vectorizer.transform(texts), labels)
 
