@@ -22,6 +22,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "file.bad_delimiter": ("{file}: the delimiter {delimiter!r} is not one character.", "Give one character, such as , or ;."),
     "file.ragged": ("{file}, line {line}: {found} cells where {expected} were expected.", "The row was left out; put quotes around cells that hold the delimiter or a line break."),
     "file.open_quote": ("{file}, line {line}: a quotation mark is opened and never closed.", "The line was read as it stands; close the quote, or double it inside a cell."),
+    "file.title_row": ("{file}, line {line}: {text!r} stands above the column names and was left out.", "Nothing to do, unless it was a row of data."),
     "file.blank_header": ("{file}: column {column} has no name and is called {name}.", "Give it a name in the first row."),
     "file.duplicate_header": ("{file}: the column name {name!r} comes twice; column {column} is called {new_name}.", "Give every column its own name."),
     "file.more_problems": ("{file}: {count} more problems of the same kinds are not listed.", "Correct those listed first and upload the file again."),

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import TaskloomError
-from core.tasks.health import health_report
 from core.tasks.isolation import Answer, preview_to_dict, request_from_dict
 from core.tasks.preview import preview_file
 from core.tasks.staging import stage_task
@@ -42,6 +41,8 @@ def answer(request: dict[str, Any]) -> Answer:
         return {"preview": preview_to_dict(preview_file(Path(request["path"]), options, request["name"]))}
     project = Project(**{**request["project"], "path": Path(request["project"]["path"])})
     if request["verb"] == "health":
+        from core.tasks.health import health_report  # here: numpy takes longer to load than most files to read
+
         return {"report": asdict(health_report(project, request["names"], request["max_tokens"]))}
     staged = stage_task(
         project, Path(request["path"]), request_from_dict(request["request"]), frozenset(request["taken"]),

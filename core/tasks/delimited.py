@@ -9,13 +9,13 @@ from __future__ import annotations
 import csv
 import itertools
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from core.errors import TaskFileError
 from core.tasks.decoding import Source, detect_encoding, read_lines
-from core.tasks.header import looks_like_header
+from core.tasks.header import looks_like_header, num_title_rows
 from core.tasks.limits import MAX_CELL_CHARS
 from core.tasks.table import ProblemLog, ReadOptions, Row, Table, check_cells, clean_columns, require_rows
 
@@ -65,6 +65,7 @@ def read_delimited(source: Source, format_name: str, options: ReadOptions, log: 
     first = list(itertools.islice(records, HEADER_RECORDS))
     if not first:
         raise TaskFileError("file.empty", file=log.file)
+    first = first[skip_titles(first, options, log) :]
     has_header = options.header if options.header is not None else looks_like_header([c for _, c in first])
     columns = _columns(first, has_header, options, log)
     body = itertools.chain(first[1:] if has_header else first, records)
@@ -74,6 +75,14 @@ def read_delimited(source: Source, format_name: str, options: ReadOptions, log: 
         log.file, format_name, source.encoding, columns, rows, numbers, log.finish(),
         has_header=has_header, truncated=truncated,
     )
+
+
+def skip_titles(first: Sequence[tuple[int, list[Any]]], options: ReadOptions, log: ProblemLog) -> int:
+    """How many rows stand above the header; each is noted."""
+    count = num_title_rows([cells for _, cells in first]) if options.header is not False else 0
+    for line, cells in first[:count]:
+        log.add("file.title_row", "warning", line=line, text=str(cells[0] if cells else "")[:80])
+    return count
 
 
 def _columns(first: list[Record], has_header: bool, options: ReadOptions, log: ProblemLog) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from core.tasks.words import COMMON_COLUMN_WORDS, name_words
 
+MAX_TITLE_ROWS = 5
 _NUMBER = re.compile(r"[-+]?[\d.,]+%?([eE][-+]?\d+)?")
 _IDENTIFIER = re.compile(r"[^\W\d][\w.\- /()]{0,39}")
 _SENTENCE = re.compile(r"[?!。？！,，;；]|\.\s*$")
@@ -31,6 +32,16 @@ def looks_like_header(records: Sequence[Sequence[Any]]) -> bool:
         column = [r[index] for r in body if index < len(r) and r[index]]
         score += _cell_score(cell, column)
     return score > 0
+
+
+def num_title_rows(records: Sequence[Sequence[Any]]) -> int:
+    """Rows above the header that hold one cell each, such as a title: only when a clear header follows them."""
+    for count, record in enumerate(records[: MAX_TITLE_ROWS + 1]):
+        filled = sum(1 for c in record if c is not None and str(c).strip())
+        if filled >= 2:
+            clear = count > 0 and filled == len(record) and looks_like_header(records[count:])
+            return count if clear else 0
+    return 0
 
 
 def _is_known_name(cell: str) -> bool:

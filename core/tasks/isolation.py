@@ -13,11 +13,10 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import core.errors
 from core.errors import Problem, TaskFileError
-from core.tasks.health import Finding, HealthReport, TaskHealth
 from core.tasks.preview import FilePreview
 from core.tasks.roles import RoleGuess
 from core.tasks.spec import SplitSettings, spec_from_dict
@@ -26,8 +25,13 @@ from core.tasks.store import hidden_name
 from core.tasks.table import ReadOptions
 from core.workspace import Project
 
+if TYPE_CHECKING:
+    from core.tasks.health import Finding, HealthReport
+
 ROOT = Path(__file__).resolve().parents[2]
 _KEPT_ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
+
+PREVIEW_SECONDS = 120
 
 Answer = dict[str, Any]
 
@@ -36,7 +40,7 @@ Answer = dict[str, Any]
 class ParseLimits:
     """What one file may cost: seconds of waiting (and of processor time) and MB of address space."""
 
-    seconds: int = 300
+    seconds: int = 600
     memory_mb: int = 4096
 
 
@@ -53,7 +57,7 @@ def preview_isolated(
         "verb": "preview", "path": str(path.resolve()), "name": name or path.name,
         "options": asdict(options or ReadOptions()),
     }
-    return preview_from_dict(_ask(request, name or path.name, limits or ParseLimits())["preview"])
+    return preview_from_dict(_ask(request, name or path.name, limits or ParseLimits(PREVIEW_SECONDS))["preview"])
 
 
 def stage_isolated(
@@ -158,6 +162,8 @@ def request_from_dict(record: dict[str, Any]) -> TaskRequest:
 
 
 def report_from_dict(record: dict[str, Any]) -> HealthReport:
+    from core.tasks.health import Finding, HealthReport, TaskHealth  # here: keeps numpy out of the child's start
+
     def findings(items: list[dict[str, Any]]) -> tuple[Finding, ...]:
         return tuple(Finding(**{**f, "places": tuple((s, n) for s, n in f["places"])}) for f in items)
 

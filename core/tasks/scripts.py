@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 
-from charset_normalizer import from_bytes
-
 _SIMPLIFIED = (
     "的一是不了在人有我他这个们中来上大为和国地到以说时要就出会可也你对生能而子那得于着下自之年过发后作里用道行所然家种事成"
     "方多经么去法学如都同现当没动面起看定天分还进好小部其些主样理心她本前开但因只从想实日军者意无力它与长把机十民第公此已工"
@@ -37,6 +35,8 @@ def guess_legacy_encoding(sample: bytes) -> str:
     best = max(scores, key=lambda name: scores[name])
     if scores[best] >= _ENOUGH:
         return best
+    from charset_normalizer import from_bytes  # here: most files never need it
+
     match = from_bytes(sample[: 1 << 16]).best()
     if match is not None and match.encoding not in ("ascii", "utf_8"):
         return match.encoding

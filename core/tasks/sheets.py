@@ -15,7 +15,7 @@ from xml.etree.ElementTree import ParseError
 
 from core.errors import TaskFileError
 from core.tasks import limits
-from core.tasks.delimited import HEADER_RECORDS
+from core.tasks.delimited import HEADER_RECORDS, skip_titles
 from core.tasks.header import looks_like_header
 from core.tasks.table import ProblemLog, ReadOptions, Row, Table, check_cells, clean_columns, require_rows
 
@@ -122,6 +122,7 @@ def _cell(value: Any, line: int, column: int, log: ProblemLog) -> Any:
 def _build(
     first: list[Record], rest: Iterator[Record], titles: tuple[str, ...], options: ReadOptions, log: ProblemLog
 ) -> Table:
+    first = first[skip_titles(first, options, log) :]
     width = max(len(cells) for _, cells in first)
     padded = [cells + [None] * (width - len(cells)) for _, cells in first]
     has_header = options.header if options.header is not None else looks_like_header(padded)

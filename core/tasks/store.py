@@ -5,6 +5,7 @@ A row file holds one {"line": n, "row": {...}} a line with all columns of the fi
 
 from __future__ import annotations
 
+import contextlib
 import json
 import secrets
 import shutil
@@ -20,6 +21,7 @@ from core.workspace import Project
 
 HIDDEN = ".part-"
 STALE_SECONDS = 24 * 3600
+RETRIES = 5
 
 _encode = json.JSONEncoder(ensure_ascii=False).encode  # json.dumps would build an encoder for every row
 
@@ -38,8 +40,9 @@ def hidden_name() -> str:
 def remove_leftovers(project: Project) -> None:
     """Work in progress that a killed process left more than a day ago."""
     for folder in project.tasks_dir.glob(f"{HIDDEN}*"):
-        if time.time() - folder.stat().st_mtime > STALE_SECONDS:
-            shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):  # finished by its owner meanwhile
+            if time.time() - folder.stat().st_mtime > STALE_SECONDS:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def task_dir(project: Project, task_id: str) -> Path:
@@ -48,9 +51,13 @@ def task_dir(project: Project, task_id: str) -> Path:
 
 def list_tasks(project: Project) -> list[TaskSpec]:
     """From the first added to the last."""
-    folders = (p.parent for p in project.tasks_dir.glob("*/task.json"))
-    found = [read_spec(folder) for folder in folders if not folder.name.startswith(".")]
-    return sorted(found, key=lambda spec: (spec.created, spec.task_id))
+    for _ in range(RETRIES):
+        with contextlib.suppress(FileNotFoundError):  # another process swapped or removed a task just now
+            folders = (p.parent for p in project.tasks_dir.glob("*/task.json"))
+            found = [read_spec(folder) for folder in folders if not folder.name.startswith(".")]
+            return sorted(found, key=lambda spec: (spec.created, spec.task_id))
+        time.sleep(0.02)
+    raise WorkspaceError("workspace.damaged", path=str(project.tasks_dir), detail="changes all the time")
 
 
 def get_task(project: Project, name_or_id: str) -> TaskSpec:

@@ -151,6 +151,11 @@ FILES = [
     Nasty("twice.csv", text("text,text,label\nhello,x,a\nbye,y,b\n"), rows=2, notes=("file.duplicate_header",)),
     Nasty("braces.csv", text("{text},label\nhello,a\nbye,b\n"), rows=2),
     Nasty("no_header.tsv", text("good thing\t1\nbad thing\t0\nfine thing\t1\n"), rows=3),
+    Nasty("title.csv", text("Complaints of May\n\ntext,label\nhello there,a\nbye now,b\n"), rows=2,
+          notes=("file.title_row",)),
+    Nasty("title.xlsx", lambda: sheet([["Complaints"], [], ["text", "label"], ["hey", "a"], ["bye", "b"]]), rows=2,
+          notes=("file.title_row",)),
+    Nasty("first_empty.csv", text("good thing,\nbad thing,0\nfine thing,1\nold thing,0\n"), rows=4),
     # --- size
     Nasty("columns.csv", text(",".join(f"c{i}" for i in range(100_000)) + "\n" + ",".join("1" * 100_000) + "\n"),
           "file.many_columns"),

@@ -22,6 +22,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "file.bad_delimiter": ("{file}：分隔符 {delimiter!r} 不是一个字符。", "请给出一个字符，例如 , 或 ;。"),
     "file.ragged": ("{file} 第 {line} 行：有 {found} 个单元格，应为 {expected} 个。", "这一行没有使用；含分隔符或换行的单元格请加引号。"),
     "file.open_quote": ("{file} 第 {line} 行：引号打开后没有关闭。", "这一行按原样读入；请补上引号，或把单元格内的引号写两遍。"),
+    "file.title_row": ("{file} 第 {line} 行：{text!r} 在列名之上，已略过。", "无需处理，除非它是一行数据。"),
     "file.blank_header": ("{file}：第 {column} 列没有名称，暂称 {name}。", "请在第一行为它写上名称。"),
     "file.duplicate_header": ("{file}：列名 {name!r} 出现两次；第 {column} 列改称 {new_name}。", "请让每一列有不同的名称。"),
     "file.more_problems": ("{file}：还有 {count} 个同类问题没有列出。", "请先改正已列出的，再重新上传。"),
