@@ -23,7 +23,7 @@ from core.errors import WorkspaceError
 from core.files import read_json, write_json_atomic, write_text_atomic
 from core.runs.events import EventWriter, last_event_id, read_events
 from core.runs.lock import boot_id, is_locked, steady_clock
-from core.runs.states import TERMINAL, RunStatus, status_from_dict
+from core.runs.states import FAILED, RunStatus, status_from_dict
 from core.training.config import RunConfig, config_to_yaml, load_config
 
 
@@ -90,10 +90,22 @@ class RunFolder:
             status = RunStatus()
         else:
             status = status_from_dict(read_json(self.status_path))
-        if done is None or status.state in TERMINAL:
+        if done is None:
             return status
+        if self._missing_files(done):
+            values = {"name": self.run_id, "file": ", ".join(self._missing_files(done))}
+            return replace(status, state=FAILED, failure="data", message_key="run.damaged", message_values=values)
         final = {key: done[key] for key in ("state", "failure", "ended", "stopped_early") if key in done}
         return replace(status, **final)
+
+    def _missing_files(self, done: dict[str, Any]) -> list[str]:
+        """Files that the final marker of a succeeded run lists and that are not there in that size."""
+        missing = []
+        for name, size in done.get("files", {}).items():
+            path = self.path / name
+            if name.startswith("adapter/") and (not path.exists() or path.stat().st_size != size):
+                missing.append(name)
+        return missing
 
     def write_status(self, status: RunStatus) -> None:
         write_json_atomic(self.status_path, replace(status, updated=time.time()).as_dict())

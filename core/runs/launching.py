@@ -148,13 +148,18 @@ def worker_environment() -> dict[str, str]:
     return passed
 
 
+def worker_command(folder: RunFolder, lock: int) -> list[str]:
+    """How a worker is started: an argument list, never a shell line; -P keeps the run folder off sys.path."""
+    return [sys.executable, "-P", "-m", "core.worker", str(folder.path.resolve()), "--lock", str(lock)]
+
+
 def _launch(folder: RunFolder, registry: RunRegistry, lock: int) -> RunStatus:
     device = lease_device(folder.read_config().device)
     before = folder.read_status()
     status = replace(before, state=QUEUED, started=None, ended=None, message_key="run.waiting", message_values={})
     folder.write_status(status)
     registry.enqueue(folder.path, device)
-    command = [sys.executable, "-P", "-m", "core.worker", str(folder.path.resolve()), "--lock", str(lock)]
+    command = worker_command(folder, lock)
     try:
         with open(folder.log_path, "ab") as log:
             process = subprocess.Popen(

@@ -49,10 +49,10 @@ def test_a_cursor_gets_what_is_newer_and_nothing_else(tmp_path: Path) -> None:
 
 def test_polling_a_long_file_costs_little(tmp_path: Path) -> None:
     path = written(tmp_path / "events.jsonl", 20_000)
-    began = time.perf_counter()
+    began = time.process_time()
     for _ in range(20):
         assert len(read_events(path, 19_990)) == 10
-    assert (time.perf_counter() - began) / 20 < 0.02
+    assert (time.process_time() - began) / 20 < 0.01
 
 
 @pytest.mark.parametrize("cut", [1, 5, 30])

@@ -1,0 +1,166 @@
+"""Faults that a run must survive or say in words. The worker's main runs in this process where no kill is needed."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core import worker
+from core.errors import RunError, WorkspaceError
+from core.runs import launching
+from core.runs.again import remedy_for
+from core.runs.creation import create_run, list_runs
+from core.runs.folder import RunFolder
+from core.runs.launching import kill_run, start_run
+from core.runs.liveness import run_state, worker_processes
+from core.runs.states import RunStatus
+from core.training import session
+from core.training.failures import TrainingFailure
+from core.workspace import Project
+from tests.toy_project import build_toy_project, quick_config, quick_run
+from tests.watching import ended, wait_for
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return build_toy_project(tmp_path)
+
+
+@pytest.fixture
+def sleepers(monkeypatch: pytest.MonkeyPatch, project: Project) -> Iterator[None]:
+    """Workers that hold their lock and do nothing: enough to prove who may start."""
+    sleeping = [sys.executable, "-c", "import time; time.sleep(60)"]
+    monkeypatch.setattr(launching, "worker_command", lambda *_: sleeping)
+    yield
+    for folder in list_runs(project):
+        kill_run(folder)
+
+
+def raising(error: Exception) -> Any:
+    def train_run(*_: Any, **__: Any) -> Any:
+        raise error
+
+    return train_run
+
+
+@pytest.mark.parametrize(("error", "failure", "has_remedy"), [
+    (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate"), "out_of_memory", True),
+    (MemoryError(), "out_of_memory", True),
+    (TrainingFailure("nan_loss", "training.nan", value="nan", stage=1, step=3), "nan_loss", True),
+    (OSError(28, "No space left on device", "/full"), "disk_full", False),
+    (WorkspaceError("workspace.damaged", path="x", detail="y"), "data", False),
+    (ZeroDivisionError("a bug"), "unknown", False),
+])
+def test_every_failure_has_a_class_words_and_where_possible_a_remedy(
+    project: Project, tiny_llama: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, failure: str,
+    has_remedy: bool,
+) -> None:
+    folder = quick_run(project, tiny_llama)
+    monkeypatch.setattr(session, "train_run", raising(error))
+    assert worker.main([str(folder.path)]) == 1
+    status = run_state(folder)
+    assert (status.state, status.failure) == ("failed", failure)
+    (event,) = [e for e in folder.read_events() if e["kind"] == "error"]
+    assert (event["key"], event["values"]) == (status.message_key, status.message_values)
+    assert bool(remedy_for(folder)) is has_remedy
+    with pytest.raises(RunError):
+        start_run(folder)
+
+
+def test_a_full_disk_while_an_event_is_written_ends_the_run_in_words(
+    project: Project, tiny_llama: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = quick_run(project, tiny_llama)
+
+    def train_run(paths: Any, config: Any, journal: Any, shard: Any) -> Any:
+        journal.event("loss", step=1)
+        monkeypatch.setattr("core.runs.events.os.pwrite", lambda *_: (_ for _ in ()).throw(OSError(28, "full")))
+        journal.event("loss", step=2)
+
+    monkeypatch.setattr(session, "train_run", train_run)
+    with pytest.raises(WorkspaceError):  # even the last words cannot be written
+        worker.main([str(folder.path)])
+    monkeypatch.undo()
+    assert [e["step"] for e in folder.read_events() if e["kind"] == "loss"] == [1]
+    assert run_state(folder).state in ("failed", "interrupted")
+
+
+def test_a_success_without_its_files_is_not_shown_as_one(
+    project: Project, tiny_llama: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = quick_run(project, tiny_llama)
+
+    def train_run(*_: Any) -> session.Outcome:
+        folder.adapter_dir.mkdir()
+        (folder.adapter_dir / "adapter.safetensors").write_bytes(b"weights")
+        folder.results_path.write_text("{}", encoding="utf-8")
+        return session.Outcome(False)
+
+    monkeypatch.setattr(session, "train_run", train_run)
+    assert worker.main([str(folder.path)]) == 0
+    assert run_state(folder).state == "succeeded"
+    (folder.adapter_dir / "adapter.safetensors").write_bytes(b"")
+    assert (run_state(folder).state, run_state(folder).failure) == ("failed", "data")
+
+
+@pytest.mark.usefixtures("sleepers")
+def test_many_hands_start_a_run_once(project: Project, tiny_llama: Path) -> None:
+    """Two browsers, two apps: whoever comes, one worker."""
+    folder = quick_run(project, tiny_llama)
+    refused: list[str] = []
+
+    def start() -> None:
+        try:
+            start_run(RunFolder(folder.path))
+        except RunError as error:
+            refused.append(error.key)
+
+    threads = [threading.Thread(target=start) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert refused == ["run.already_started"] * 5
+    assert len(worker_processes(folder)) == 1
+
+
+@pytest.mark.usefixtures("sleepers")
+def test_a_worker_killed_before_its_first_word_is_seen(project: Project, tiny_llama: Path) -> None:
+    folder = quick_run(project, tiny_llama)
+    start_run(folder)
+    (process,) = worker_processes(folder)
+    process.kill()
+    began = time.monotonic()
+    assert wait_for(folder, ended).state == "interrupted"
+    assert time.monotonic() - began < 2.0
+
+
+@pytest.mark.usefixtures("sleepers")
+def test_a_worker_that_was_asked_to_end_and_stands_still_is_ended(
+    project: Project, tiny_llama: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = quick_run(project, tiny_llama)
+    start_run(folder)
+    folder.write_status(RunStatus(state="running", stage="stage1"))
+    from core.runs.lock import steady_clock
+
+    folder.beat(moved=steady_clock() - 1000.0)
+    assert run_state(folder).state == "stalled"
+    folder.cancel_path.touch()
+    assert run_state(folder).state == "cancelled"
+    assert worker_processes(folder) == []
+
+
+def test_a_workspace_that_cannot_be_written_is_said_before_anything_starts(
+    project: Project, tiny_llama: Path
+) -> None:
+    project.runs_dir.rmdir()
+    project.runs_dir.write_text("a file where a folder should be", encoding="utf-8")
+    with pytest.raises(WorkspaceError):
+        create_run(project, quick_config(tiny_llama))
