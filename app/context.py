@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+import gradio as gr
 
 from app.handlers import bind_first, guarded
 from app.selection import Selection
@@ -14,6 +17,25 @@ from core.errors import WorkspaceError
 from core.runs.summaries import list_summaries
 from core.serving.chat import ChatClient
 from core.workspace import Project, Workspace
+
+
+@dataclass(frozen=True)
+class Poll:
+    """Something that is looked at every few seconds."""
+
+    handler: Callable[..., Any]
+    inputs: list[Any]
+    outputs: list[Any]
+
+
+def run_polls(polls: list[Poll], *values: Any) -> Any:
+    """The outcomes of all polls side by side; nothing at all when none has something new."""
+    outcomes: list[Any] = []
+    given = iter(values)
+    for poll in polls:
+        found = poll.handler(*(next(given) for _ in poll.inputs))
+        outcomes += found if isinstance(found, list) else [gr.skip()] * len(poll.outputs)
+    return gr.skip() if all(value == gr.skip() for value in outcomes) else outcomes
 
 
 @dataclass
@@ -25,7 +47,8 @@ class Context:
     words: Words = field(default_factory=Words)
     chat: ChatClient = field(default_factory=ChatClient)
     selection: Any = None  # gr.State holding a Selection
-    clock: Any = None  # gr.Timer, ticks every second on every screen
+    clock: Any = None  # gr.Timer, ticks on every screen: often while a run is at work, else seldom
+    polls: list[Poll] = field(default_factory=list)
     tabs: Any = None  # gr.Tabs, so that a screen can open another one
 
     def on(
@@ -35,16 +58,16 @@ class Context:
         how = {"api_visibility": "private", "show_progress": "minimal", **how}
         return trigger(guarded(bind_first(handler, self)), inputs, outputs, **how)
 
-    def on_tick(self, handler: Callable[..., Any], inputs: Any, outputs: Any) -> Any:
-        """Polls: silent, several at once, and quiet when it fails."""
-        return self.clock.tick(
-            guarded(bind_first(handler, self), quiet=True),
-            inputs,
-            outputs,
-            api_visibility="private",
-            show_progress="hidden",
-            concurrency_limit=None,
-        )
+    def on_tick(self, handler: Callable[..., Any], inputs: list[Any], outputs: list[Any]) -> None:
+        """Polls: `handler(context, *inputs)` gives a list for the outputs, or gr.skip(). See `wire_ticks`."""
+        self.polls.append(Poll(guarded(bind_first(handler, self), quiet=True), inputs, outputs))
+
+    def wire_ticks(self) -> None:
+        """All polls as one event: for the browser an event costs more than what it brings."""
+        inputs = [component for poll in self.polls for component in poll.inputs]
+        outputs = [component for poll in self.polls for component in poll.outputs]
+        how = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None}
+        self.clock.tick(partial(run_polls, self.polls), inputs, outputs, **how)
 
     def on_selection(self, handler: Callable[..., Any], outputs: Any, extra: list[Any] | None = None) -> Any:
         """Redraws part of a screen whenever the selection changes: language, project, task, run or its data."""

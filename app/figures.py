@@ -61,6 +61,28 @@ def similarity_heatmap(table: pd.DataFrame, language: str) -> Figure:
     return _heatmap(table, axis, SIGNED_DARK, say(language, "plot.similarity_hover"))
 
 
+def lean_heatmap(table: pd.DataFrame, language: str) -> Figure:
+    """How far each weight lies above or below the even share; the scale fits the largest difference."""
+    most = max(0.05, float(table.abs().to_numpy().max(initial=0.0)))
+    return _signed(table, most, ".2f", say(language, "plot.lean_hover"))
+
+
+def change_heatmap(points: pd.DataFrame, language: str) -> Figure:
+    """Change of a score in points of 100: blue is better, brown is worse; empty cells cannot change."""
+    most = max(1.0, float(points.abs().to_numpy()[points.notna().to_numpy()].max(initial=0.0)))
+    return _signed(points, most, "+.1f", say(language, "plot.change_hover"))
+
+
+def _signed(table: pd.DataFrame, most: float, form: str, hover: str) -> Figure:
+    """A heatmap on -most..most, centred at 0."""
+    bar = {"thickness": 12, "len": 0.9, "outlinewidth": 0, "tickvals": [-most, 0, most], "tickformat": form}
+    axis = {"cmin": -most, "cmax": most, "colorscale": SIGNED, "colorbar": bar}
+    figure = _heatmap(table, axis, SIGNED_DARK, hover)
+    if figure["data"][0]["texttemplate"]:
+        figure["data"][0]["texttemplate"] = "%{z:" + form + "}"
+    return figure
+
+
 def _heatmap(table: pd.DataFrame, coloraxis: Figure, dark_scale: list[list[Any]], hover: str) -> Figure:
     rows, columns = [str(n) for n in table.index], [str(n) for n in table.columns]
     numbers = max(len(rows), len(columns)) <= MOST_NUMBERS
@@ -68,7 +90,7 @@ def _heatmap(table: pd.DataFrame, coloraxis: Figure, dark_scale: list[list[Any]]
         "type": "heatmap",
         "x": columns,
         "y": rows,
-        "z": [[round(float(v), 4) for v in row] for row in table.to_numpy()],
+        "z": [[None if v != v else round(float(v), 4) for v in row] for row in table.to_numpy()],
         "coloraxis": "coloraxis",
         "xgap": 2,
         "ygap": 2,

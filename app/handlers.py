@@ -70,7 +70,7 @@ def language_in(args: tuple[Any, ...]) -> str:
 def bind_first(handler: Callable[..., Any], first: Any) -> Callable[..., Any]:
     """The handler with its first argument fixed; signature and hints of the rest stay readable for Gradio."""
     signature = inspect.signature(handler, eval_str=True)
-    rest = list(signature.parameters.values())[1:]
+    rest = [p for p in list(signature.parameters.values())[1:] if p.kind is not p.KEYWORD_ONLY]
     if inspect.isgeneratorfunction(handler):
 
         def bound(*args: Any) -> Any:
@@ -80,7 +80,7 @@ def bind_first(handler: Callable[..., Any], first: Any) -> Callable[..., Any]:
         def bound(*args: Any) -> Any:
             return handler(first, *args)
 
-    bound.__name__ = handler.__name__
+    bound.__name__ = getattr(handler, "__name__", "handler")
     bound.__signature__ = signature.replace(parameters=rest)  # type: ignore[attr-defined]
     bound.__annotations__ = {p.name: p.annotation for p in rest}
     return bound

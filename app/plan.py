@@ -96,7 +96,7 @@ class Plan:
         )
         context.on(self.goals.click, self.use_goal, [context.selection, self.config], [*shown, *widgets], **quiet)
         context.on(self.apply_yaml.click, self.use_yaml, [context.selection, self.yaml], [*shown, *widgets])
-        context.on_selection(self.draw, [*shown, *widgets], [self.config])
+        context.on_selection(self.draw, [self.yaml, self.goals, self.ready, self.start], [self.config])
 
     def use_form(self, context: Context, selection: Selection, text: str, *values: Any) -> list[Any]:
         """A field was edited: config, YAML and Ready card follow; the fields keep what the user typed."""
@@ -117,9 +117,8 @@ class Plan:
         return [*self._shown(context, selection, config), *form_values(self.fields, config)]
 
     def draw(self, context: Context, selection: Selection, text: str) -> list[Any]:
-        """Language or project changed: cards and Ready card are worded again."""
-        config = read_yaml(text)
-        return [*self._shown(context, selection, config), *form_values(self.fields, config)]
+        """-> YAML, goal cards, Ready card, Start button: language or project changed, the fields did not."""
+        return [text, *self._shown(context, selection, read_yaml(text))[-3:]]
 
     def _shown(self, context: Context, selection: Selection, config: RunConfig) -> list[Any]:
         """-> config text, YAML, method boxes, goal cards, Ready card, Start button."""

@@ -12,7 +12,7 @@ from app.markup import brand
 from app.run_markup import job_bar
 from app.selection import Selection, selection_from_prefs, selection_to_prefs
 from app.tabs import home, results, share, skills, tasks, train, try_it
-from app.texts import LANGUAGE_NAMES, say
+from app.texts import LANGUAGE_NAMES, LANGUAGES, say
 from app.widgets import PLOTLY_JS
 from app.words import Key
 from core.files import write_text_atomic
@@ -22,7 +22,8 @@ from core.runs.states import LIVE
 from core.runs.summaries import list_summaries
 
 TABS = (home, tasks, train, results, skills, try_it, share)
-TICK_S = 1.5
+TICK_S = 1.5  # while a run is at work
+IDLE_TICK_S = 6.0
 
 
 def build_workbench(context: Context) -> gr.Blocks:
@@ -34,15 +35,18 @@ def build_workbench(context: Context) -> gr.Blocks:
     gr.set_static_paths([str(PLOTLY_JS)])
     with gr.Blocks(title=say("en", "app.title"), analytics_enabled=False, delete_cache=(3600, 86400)) as demo:
         context.selection = gr.State(Selection())
-        context.clock = gr.Timer(TICK_S)
+        context.clock = gr.Timer(IDLE_TICK_S)
         prefs = gr.BrowserState({}, storage_key="taskloom", secret=browser_secret(context))
         head = _build_head(context)
         with gr.Tabs(selected=TABS[0].TITLE) as context.tabs:
             for tab in TABS:
                 with context.words(gr.Tab, Key(tab.TITLE), id=tab.TITLE, elem_id=tab.TITLE.replace(".", "-")):
                     tab.build(context)
-        spoken = gr.State("en")
-        context.on_selection(speak, [spoken, *context.words.components], [spoken])
+        context.wire_ticks()
+        # Two steps, since an event with many outputs costs the browser time even when it changes nothing.
+        spoken = gr.State(LANGUAGES[0])
+        context.on_selection(lambda _, selection: selection.language, spoken)
+        context.on(spoken.change, speak, [spoken], context.words.components, show_progress="hidden")
         context.on_selection(lambda _, selection: selection_to_prefs(selection), prefs)
         context.on_selection(draw_head, [head["project"], head["run"], head["language"]])
         context.on(demo.load, open_page, [prefs], context.selection, show_progress="hidden", concurrency_limit=None)
@@ -84,8 +88,8 @@ def _build_head(context: Context) -> dict[str, Any]:
         selection,
         show_progress="hidden",
     )
-    context.on_tick(draw_job, [selection, seen], [bar, seen])
-    context.on_selection(draw_job, [bar, seen], [seen])
+    context.on_tick(draw_job, [selection, seen], [bar, seen, context.clock])
+    context.on_selection(draw_job, [bar, seen, context.clock], [seen])
     return head
 
 
@@ -105,11 +109,9 @@ def choose_project(context: Context, selection: Selection, project_id: str | Non
     return context.open_project(selection, project_id) if project_id else selection
 
 
-def speak(context: Context, selection: Selection, spoken: str) -> list[Any]:
-    """Words every component anew when the language has changed."""
-    if selection.language == spoken:
-        return gr.skip()
-    return [selection.language, *context.words.updates(selection.language)]
+def speak(context: Context, language: str) -> list[Any]:
+    """Words every component anew: the language has changed."""
+    return context.words.updates(language)
 
 
 def draw_head(context: Context, selection: Selection) -> list[Any]:
@@ -127,7 +129,7 @@ def draw_head(context: Context, selection: Selection) -> list[Any]:
 
 
 def draw_job(context: Context, selection: Selection, seen: str) -> Any:
-    """The running jobs of this owner in one line each; nothing is sent while nothing has changed."""
+    """The running jobs of this owner in one line each, and how often to look; nothing new, nothing sent."""
     lines = []
     for project in context.projects(selection):
         for run in list_summaries(project):
@@ -135,7 +137,7 @@ def draw_job(context: Context, selection: Selection, seen: str) -> Any:
                 status = run_state(RunFolder(project.runs_dir / run.run_id))
                 lines.append(job_bar(run.name, project.name, status, selection.language))
     text = "".join(lines)
-    return gr.skip() if text == seen else [text, text]
+    return gr.skip() if text == seen else [text, text, gr.update(value=TICK_S if lines else IDLE_TICK_S)]
 
 
 def browser_secret(context: Context) -> str:

@@ -41,7 +41,7 @@ def build(context: Context) -> None:
             commands = gr.HTML(elem_id="share-commands")
         with gr.Column(scale=6, min_width=320):
             title = gr.HTML()
-            card = gr.Markdown(elem_id="share-card", elem_classes="framed")
+            card = gr.Markdown(elem_id="share-card")
     context.on_selection(draw, [head, body, task, title, commands, file])
     context.on_selection(draw_card, [about, task, card], [kind, task])
     for trigger in (kind.change, task.change):
