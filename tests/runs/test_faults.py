@@ -1,4 +1,4 @@
-"""Faults that a run must survive or say in words. The worker's main runs in this process where no kill is needed."""
+"""Faults that a run must survive or say in words. The worker runs in this process where no kill is needed."""
 
 from __future__ import annotations
 
