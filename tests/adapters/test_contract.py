@@ -178,6 +178,11 @@ def test_base_called_without_a_task_is_refused(bench, architecture, method):
     batch = bench.batch(architecture)
     with pytest.raises(ModelError, match="without telling the task"):
         model.base(input_ids=batch.input_ids, labels=batch.labels)
+    logits(model, batch, TASKS)
+    with pytest.raises(ModelError), model.disabled():
+        raise ModelError("adapter.no_call")
+    with pytest.raises(ModelError, match="without telling the task"):  # the call has ended, and so has disabled()
+        model.base(input_ids=batch.input_ids, labels=batch.labels)
 
 
 def test_same_seed_same_weights(bench, architecture, method):

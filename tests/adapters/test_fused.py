@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from core.adapters import fused
+from core.adapters.context import build_call, enter_call
 from core.models.modular import build_modular
 from tests.adapters.conftest import shake
 
@@ -98,3 +99,26 @@ def test_both_layouts_of_the_sum_form_agree(bench, monkeypatch, widest):
         assert (logits - expected).abs().max() < 1e-10 * expected.abs().max()
         for key, grad in expected_grads.items():
             assert grad is None or (grads[key] - grad).abs().max() <= 1e-5 * grad.abs().max(), key
+
+
+def test_a_member_that_reads_another_input_is_computed_for_it(bench):
+    """The parts of a group are an economy: another input, or a second call, starts anew."""
+    model = bench.model("llama", "cpoly")
+    attention = model.base.model.layers[0].self_attn
+    generator = torch.Generator().manual_seed(0)
+    one, two = (torch.randn(2, 3, 64, generator=generator) for _ in range(2))
+
+    def call(layer: Any, x: torch.Tensor) -> torch.Tensor:
+        context = build_call([0, 2], 3, torch.device("cpu"), training=False)
+        model.adapter.prepare(context)
+        with enter_call(context):
+            return layer(x)
+
+    expected = call(attention.k_proj, two)
+    context = build_call([0, 2], 3, torch.device("cpu"), training=False)
+    model.adapter.prepare(context)
+    with torch.no_grad(), enter_call(context):
+        attention.q_proj(one)
+        assert torch.allclose(attention.k_proj(two), expected)
+        assert torch.allclose(attention.k_proj(two), expected)
+        assert torch.allclose(attention.q_proj(one), call(attention.q_proj, one))
