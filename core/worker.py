@@ -79,6 +79,8 @@ def _work(folder: RunFolder, journal: FolderJournal) -> End:
 
 
 def _train_here(folder: RunFolder, config: RunConfig, journal: Journal, rank: int, world: int) -> End:
+    if world == 1:  # the Trainer would spread a single process over all cards it sees
+        os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")
     from core.training.session import train_run  # torch is imported here, after the waiting
     from core.training.trainer import Shard
 

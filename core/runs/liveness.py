@@ -50,7 +50,8 @@ def run_state(folder: RunFolder) -> RunStatus:
     if _is_wished_away(folder) and idle > STOP_GRACE_S:
         kill_worker(folder)  # it was asked to end and does not move any more
         return _bury(folder)
-    stalled = status.state == RUNNING and (age > HUNG_AFTER_S or idle > STALLED_AFTER_S)
+    loading = status.stage == "preparing"  # a download says nothing for as long as it takes
+    stalled = status.state == RUNNING and (age > HUNG_AFTER_S or (idle > STALLED_AFTER_S and not loading))
     if _is_wished_away(folder) and status.state != STOPPING:
         status = replace(status, state=STOPPING)
     elif stalled:
