@@ -25,8 +25,8 @@ class DeviceChoice:
 
 
 def choose_device(config: RunConfig) -> DeviceChoice:
-    """auto: a graphics card if there is one, in bfloat16 where it has it; a CPU with bfloat16 instructions computes
-    matrix products in bfloat16 and keeps everything else in float32.
+    """auto: a graphics card if there is one, in bfloat16 where it has it; a CPU with AMX computes matrix products in
+    bfloat16 and keeps everything else in float32. Without AMX torch has no such products, whatever the setting.
 
     The choice depends on the hardware and never on a timing, so that the same seed gives the same result.
     """
@@ -40,7 +40,7 @@ def choose_device(config: RunConfig) -> DeviceChoice:
         return DeviceChoice(card if device == "cuda" else device, "float32", "highest", threads)
     if device == "cuda":
         return DeviceChoice(card, "bfloat16" if torch.cuda.is_bf16_supported() else "float32", "high", threads)
-    return DeviceChoice(device, "float32", "medium" if cpu_has_bfloat16() else "highest", threads)
+    return DeviceChoice(device, "float32", "medium" if cpu_has_amx() else "highest", threads)
 
 
 def apply_device(choice: DeviceChoice) -> torch.device:
@@ -50,9 +50,9 @@ def apply_device(choice: DeviceChoice) -> torch.device:
     return torch.device(choice.device)
 
 
-def cpu_has_bfloat16() -> bool:
-    """Whether the CPU multiplies bfloat16 matrices in hardware (AVX512-bf16 or AMX)."""
-    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+def cpu_has_amx() -> bool:
+    """Whether the CPU has matrix units for bfloat16."""
+    return bool(torch.cpu._is_amx_tile_supported())
 
 
 def num_cores() -> int:

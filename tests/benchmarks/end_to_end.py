@@ -4,11 +4,12 @@
         [--repeats 3] [--output FILE]
 
 Every variant trains on the same examples, as many as one pass over `--rows` rows of every task, and is then
-checked on the same rows. Variants take turns (A B C A B C ...), so that other work on the machine hits all alike; the numbers
-are medians. With one thread the processor time is the measure that other work disturbs least.
+checked on the same rows. Variants take turns (A B C A B C ...), so that other work on the machine hits all alike;
+the numbers are medians. With one thread the processor time is the measure that other work disturbs least.
 
 The plain script is what a tutorial does: LoRA of rank 8 on all linear layers, shuffled batches padded to the
-longest row, the model's own loss, float32. Active rank is 8 everywhere (C-Poly: 3 common and 1 private skill of rank 2).
+longest row, the model's own loss, float32. Active rank is 8 everywhere (C-Poly: 3 common skills and 1 private one
+of rank 2).
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ SETTINGS: dict[str, tuple[str, str]] = {
     "exam_batch_size": ("终考批大小", "终考中同时回答多少题。"),
     "max_new_tokens": ("最长回答", "终考中回答的最大长度。留空：由每个任务练习集的答案长度决定。"),
     "device": ("设备", "在哪里训练。auto：有显卡时用显卡。"),
-    "precision": ("精度", "auto：硬件更快时用 bfloat16 矩阵乘法，否则用 float32。"),
+    "precision": ("精度", "auto：硬件有相应单元时用 bfloat16，否则用 float32。bfloat16 使基础模型的内存减半。"),
     "gradient_checkpointing": ("以计算换内存", "不保存中间结果，反向时重新计算：内存约减半，慢三分之一。"),
     "num_threads": ("CPU 线程数", "训练进程的线程数。留空：本机全部核心。"),
     "num_processes": ("进程数", "本机上分担各批数据的进程（数据并行）：每块显卡一个。"),
