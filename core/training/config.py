@@ -158,7 +158,8 @@ class RunConfig:
     )
     precision: str = setting(
         "auto", label="Precision", choices=("auto", "float32", "bfloat16"), group="machine",
-        help="auto: bfloat16 where the hardware has units for it, else float32. bfloat16 halves the memory of the base model.",
+        help="auto: bfloat16 where the hardware has units for it, else float32. bfloat16 halves the base model's "
+        "memory.",
     )
     gradient_checkpointing: bool = setting(
         False, label="Save memory by computing twice", group="machine", level="expert",

@@ -25,8 +25,8 @@ class DeviceChoice:
 
 
 def choose_device(config: RunConfig) -> DeviceChoice:
-    """auto: a graphics card if there is one, in bfloat16 where it has it; a CPU with AMX computes matrix products in
-    bfloat16 and keeps everything else in float32. Without AMX torch has no such products, whatever the setting.
+    """auto: a graphics card if there is one, in bfloat16 where it has it; a CPU with AMX computes matrix products
+    in bfloat16 and keeps everything else in float32. Without AMX torch has no such products, whatever the setting.
 
     The choice depends on the hardware and never on a timing, so that the same seed gives the same result.
     """
