@@ -6,9 +6,9 @@
 
 Compares the frozen base (gradient flowing through it: the floor), plain PEFT LoRA of equal active rank, PEFT's
 Poly, and every registered method. Rounds go through all variants in turn (A B C, A B C, ..), so that a busy machine
-slows all of them alike; medians and quartiles of the ratios to the frozen base of the same round are reported, then
-milliseconds. Also counted, exactly and without a clock: operations per adapted layer, host synchronisations, bytes
-kept for backward.
+slows all of them alike (on one CPU thread its own seconds are counted); medians and quartiles of the ratios to the
+frozen base of the same round are reported, then milliseconds. Also counted, exactly and without a clock: operations
+per adapted layer, host synchronisations, bytes kept for backward.
 """
 
 from __future__ import annotations
@@ -117,13 +117,18 @@ class Bench:
             self.optimizer.zero_grad()
 
     def timed(self) -> float:
-        if self.work.device == "cuda":
+        """Seconds of a step: of this process on one CPU thread (others cannot take them away), of the clock
+        else.
+        """
+        on_gpu = self.work.device == "cuda"
+        clock = time.process_time if not on_gpu and torch.get_num_threads() == 1 else time.perf_counter
+        if on_gpu:
             torch.cuda.synchronize()
-        start = time.perf_counter()
+        start = clock()
         self.step()
-        if self.work.device == "cuda":
+        if on_gpu:
             torch.cuda.synchronize()
-        return time.perf_counter() - start
+        return clock() - start
 
 
 def build_variant(variant: str, work: Workload, base: Any) -> tuple[Any, list[torch.nn.Parameter]]:
