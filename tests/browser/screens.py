@@ -3,7 +3,8 @@
     python -m tests.browser.screens FOLDER [--workspace DIR] [--few]
 
 Starts the app over the workspace (default: a fresh one) and writes
-FOLDER/<screen>-<language>-<light|dark>-<width>.png. `--few`: English, light, wide only. Says which screens are wider than their window.
+FOLDER/<screen>-<language>-<light|dark>-<width>.png. `--few`: English, light, wide only.
+Says which screens are wider than their window.
 """
 
 from __future__ import annotations
