@@ -7,6 +7,7 @@ from typing import Any
 import gradio as gr
 
 from app.context import Context
+from app.glossary import glossary_view
 from app.markup import lead, part
 from app.selection import Selection
 from app.texts import say
@@ -42,6 +43,9 @@ def build(context: Context) -> None:
             gr.Button, Key("home.create"), variant="primary", scale=1, min_width=140, elem_id="project-create"
         )
         sample = words(gr.Button, Key("home.sample"), scale=1, min_width=180, elem_id="project-sample")
+    with words(gr.Accordion, label=Key("glossary.title"), open=False, elem_id="glossary"):
+        glossary = gr.HTML()
+        context.on_selection(lambda _, selection: glossary_view(selection.language), glossary)
     with words(gr.Accordion, label=Key("home.remove_title"), open=False):
         gone = words(gr.Checkbox, label=Key("home.remove_sure"), value=False, elem_id="project-remove-sure")
         remove = words(gr.Button, Key("home.remove"), variant="stop", interactive=False, elem_id="project-remove")

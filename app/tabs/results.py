@@ -7,6 +7,7 @@ from typing import Any
 import gradio as gr
 import pandas as pd
 
+from app.comparing import comparison_view
 from app.context import Context
 from app.durations import word_score
 from app.figures import score_bars, to_json
@@ -25,6 +26,7 @@ from core.insight.results import (
     read_scores,
     score_frame,
 )
+from core.runs.summaries import list_summaries
 
 TITLE = "tab.results"
 SHOWN_ANSWERS = 12
@@ -59,10 +61,33 @@ def build(context: Context) -> None:
             )
         answers = gr.HTML(elem_id="results-answers")
     context.on_selection(draw, [head, scores, bars, body, title, task])
+    _build_comparison(context)
     inputs = [context.selection, task, kind, search]
     context.on_selection(draw_answers, answers, [task, kind, search])
     for trigger in (task.change, kind.input, search.input):
         context.on(trigger, draw_answers, inputs, answers, show_progress="hidden", trigger_mode="always_last")
+
+
+def _build_comparison(context: Context) -> None:
+    """A second run beside the chosen one, out of those of this project that have an exam."""
+    label, hint = Key("compare.with"), Key("compare.with_help")
+    other = context.words(gr.Dropdown, label=label, info=hint, choices=[], value=None, elem_id="compare-with")
+    outcome = gr.HTML(elem_id="compare-view")
+    context.on_selection(draw_others, [other, outcome])
+    context.on(other.input, draw_comparison, [context.selection, other], outcome)
+
+
+def draw_others(context: Context, selection: Selection) -> list[Any]:
+    """-> runs to compare with (none: no field), and no comparison yet."""
+    project = context.project(selection)
+    runs = list_summaries(project) if project and find_scores(context, selection) else []
+    choices = [(run.name, run.run_id) for run in runs if run.tuned is not None and run.run_id != selection.run_id]
+    return [gr.update(choices=choices, value=None, visible=bool(choices)), ""]
+
+
+def draw_comparison(context: Context, selection: Selection, other: str | None) -> str:
+    first, second = context.run_dir(selection), context.run_dir(selection.with_run(other or ""))
+    return comparison_view(first, second, selection.language) if first and second else ""
 
 
 def draw(context: Context, selection: Selection) -> list[Any]:

@@ -94,7 +94,7 @@ def build(context: Context) -> None:
     intro = gr.HTML()
     with gr.Row():
         with gr.Column(scale=5, min_width=340):
-            token = gr.State(new_id)
+            token = gr.State("")
             plan = Plan(context)
         with gr.Column(scale=6, min_width=340):
             RunPanel(context)
@@ -105,14 +105,16 @@ def build(context: Context) -> None:
         [context.selection, token],
         show_progress="full",
     )
-    context.on_selection(lambda _, selection: note(say(selection.language, "train.lead")), intro)
+    context.on_selection(
+        lambda _, selection: (note(say(selection.language, "train.lead")), new_id()), [intro, token]
+    )
 
 
 def start(context: Context, selection: Selection, text: str, token: str) -> tuple[Selection, str]:
     """Makes a run from the plan and starts it. The token makes a second click of the same Start harmless."""
     project = context.require_project(selection)
     folder = create_run(project, read_yaml(text))
-    start_run(folder, token)
+    start_run(folder, token or None)
     return selection.with_run(folder.run_id), new_id()
 
 

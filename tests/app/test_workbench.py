@@ -1,0 +1,127 @@
+"""The assembled page: a new tab is one line, every text follows the language, and owners never meet."""
+
+from __future__ import annotations
+
+import types
+
+import gradio as gr
+import pytest
+
+from app import workbench
+from app.context import Context, Poll, run_polls
+from app.glossary import WORDS, glossary_view
+from app.plan import check_plan
+from app.selection import Selection
+from app.tabs import home, results, share, skills, tasks, train, try_it
+from app.texts import TEXTS, say
+from app.words import Key, Words
+from core.errors import WorkspaceError
+from core.training.config import RunConfig
+from core.workspace import Workspace
+
+FIRST, SECOND = "a" * 32, "b" * 32
+
+
+@pytest.fixture
+def context(tmp_path) -> Context:
+    return Context(Workspace(tmp_path), shared=True)
+
+
+def test_a_new_tab_is_one_file_and_one_line(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    added = types.SimpleNamespace(TITLE="tab.home", build=lambda _: gr.Markdown("added", elem_id="added"))
+    monkeypatch.setattr(workbench, "TABS", (*workbench.TABS, added))
+    page = workbench.build_workbench(context)
+    assert any(getattr(block, "elem_id", None) == "added" for block in page.blocks.values())
+
+
+def test_no_endpoint_is_offered_to_programs(context: Context) -> None:
+    page = workbench.build_workbench(context)
+    assert [fn.name for fn in page.fns.values() if fn.api_visibility != "private"] == []
+
+
+def test_every_text_on_the_page_follows_the_language(context: Context) -> None:
+    """A component that shows one of our English texts and is not followed would stay English."""
+    page = workbench.build_workbench(context)
+    followed = {id(component) for component in context.words.components}
+    ours = {text for text in TEXTS["en"].values() if len(text) > 3} - {say("en", "app.title"), "YAML"}
+    left = [
+        (type(block).__name__, text)
+        for block in page.blocks.values()
+        for text in (getattr(block, "label", None), getattr(block, "value", None))
+        if isinstance(text, str) and text in ours and id(block) not in followed
+    ]
+    assert left == []
+    english, chinese = (context.words.updates(language) for language in ("en", "zh"))
+    same = [a for a, b in zip(english, chinese, strict=True) if a == b]
+    assert len(same) < 0.1 * len(english)
+
+
+def test_one_owner_sees_nothing_of_another(context: Context) -> None:
+    mine, theirs = Selection(owner=FIRST), Selection(owner=SECOND)
+    chosen, *_ = home.create_project(context, mine, "Mine")
+    assert context.project(chosen) is not None
+    stolen = Selection(owner=SECOND, project_id=chosen.project_id, task_id="t", run_id="r")
+    assert context.project(stolen) is None
+    assert context.projects(theirs) == []
+    with pytest.raises(WorkspaceError):
+        context.open_project(theirs, chosen.project_id)
+    with pytest.raises(WorkspaceError):
+        train.start(context, stolen, "", "token")
+    with pytest.raises(WorkspaceError):
+        home.remove_project(context, stolen, True)
+    assert context.workspace.get_project("Mine", FIRST).project_id == chosen.project_id
+
+
+def test_a_run_of_another_owner_is_not_found(context: Context) -> None:
+    project = context.workspace.create_project("Mine", FIRST)
+    run = project.runs_dir / "r20260101-000000-aaaaaaaa"
+    (run / "adapter").mkdir(parents=True)
+    assert context.trained_run(Selection(owner=FIRST, run_id=run.name)) == run.resolve()
+    assert context.trained_run(Selection(owner=SECOND, run_id=run.name)) is None
+    assert context.run_dir(Selection(owner=FIRST, run_id="../../x")) is None
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_every_screen_says_what_to_do_while_there_is_nothing(context: Context, language: str) -> None:
+    nobody = Selection(owner=FIRST, language=language)
+    assert say(language, "tasks.need_project") in tasks.draw_list(context, nobody)[0]
+    assert say(language, "run.none_title") in "".join(map(str, train.draw_run(context, nobody, train.Curves())))
+    for screen, drawn in (
+        ("results", results.draw(context, nobody)),
+        ("skills", skills.draw_page(context, nobody)),
+        ("try", try_it.draw(context, nobody, None, [])),
+        ("share", share.draw(context, nobody)),
+    ):
+        assert say(language, f"{screen}.none_title") in drawn[0]
+    problems, facts = check_plan(context, nobody, RunConfig())
+    assert [p.severity for p in problems] == ["error"]
+    assert facts == []
+
+
+def test_the_sample_is_loaded_once_and_opened_again(context: Context) -> None:
+    first, _ = home.open_sample(context, Selection(owner=FIRST))
+    again, _ = home.open_sample(context, Selection(owner=FIRST, language="zh"))
+    assert first.project_id == again.project_id
+    assert len(context.projects(first)) == 1
+
+
+def test_polls_share_one_event_and_stay_silent_together() -> None:
+    silent = Poll(lambda a: gr.skip(), ["a"], ["x", "y"])
+    loud = Poll(lambda b, c: [b + c], ["b", "c"], ["z"])
+    assert run_polls([silent, silent], 1, 2) == gr.skip()
+    assert run_polls([silent, loud], 1, 2, 3) == [gr.skip(), gr.skip(), 5]
+
+
+def test_words_follow_the_language_in_choices_and_labels() -> None:
+    with gr.Blocks():
+        words = Words()
+        radio = words(gr.Radio, label=Key("plan.level"), choices=[(Key("level.simple"), "simple")], value="simple")
+    assert radio.label == say("en", "plan.level")
+    chinese = words.updates("zh")[0]
+    assert chinese["label"] == say("zh", "plan.level")
+    assert chinese["choices"] == [(say("zh", "level.simple"), "simple")]
+
+
+def test_the_glossary_explains_every_word_in_both_languages() -> None:
+    for language in ("en", "zh"):
+        assert glossary_view(language).count("<dt>") == len(WORDS)
