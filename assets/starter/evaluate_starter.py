@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import json
 import math
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -50,24 +51,22 @@ def plain_size(text: str) -> int:
     return len(text.encode("utf-8"))
 
 
-def bits_per_byte(model, tokenizer, rows: list[dict], context: int, per_source: int = 300_000) -> dict:
-    """By source; special tokens of the chat form cost bits but count no bytes. At most so many bytes a source."""
-    chosen, sizes = [], Counter()
+def bits_per_byte(model, tokenizer, rows: list[dict], context: int) -> dict:
+    """By source and kind; the special tokens of the chat form cost bits but count no bytes."""
+    sizes: Counter = Counter()
     for row in rows:
-        if sizes[row["source"]] < per_source:
-            sizes[row["source"]] += plain_size(row["text"])
-            chosen.append(row)
-    encoded = [[0, *tokenizer(row["text"], add_special_tokens=False)["input_ids"]] for row in chosen]
+        sizes[row["source"]] += plain_size(row["text"])
+    encoded = [[0, *tokenizer(row["text"], add_special_tokens=False)["input_ids"]] for row in rows]
     losses = token_losses(model, encoded, context)
     bits, kinds = Counter(), {}
-    for row, loss in zip(chosen, losses, strict=True):
+    for row, loss in zip(rows, losses, strict=True):
         bits[row["source"]] += float(loss.sum()) / math.log(2)
         kinds[row["source"]] = row["kind"]
     report = {"by_source": {s: round(bits[s] / sizes[s], 4) for s in sorted(sizes)}, "bytes": dict(sizes)}
     for kind in ("prose", "task"):
         names = [s for s in sizes if kinds[s] == kind]
         report[kind] = round(sum(bits[s] for s in names) / sum(sizes[s] for s in names), 4)
-    pairs = zip(losses, chosen, strict=True)
+    pairs = zip(losses, rows, strict=True)
     long = [loss[:1023] for loss, row in pairs if row["kind"] == "prose" and len(loss) >= 800]
     spans = ((0, 64), (64, 256), (256, 512), (512, 768), (768, 1023))
     report["loss_by_position"] = {f"{a}-{b}": round(float(np.concatenate([x[a:b] for x in long]).mean()), 4)
@@ -97,7 +96,7 @@ def read_rows(path: Path, task: dict) -> list[dict]:
     raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     text = raw.decode(encoding)
     if kind.startswith("jsonl"):
-        return [json.loads(line) for line in text.splitlines() if line.strip()]
+        return [json.loads(line) for line in text.split("\n") if line.strip()]
     rows = json.loads(text)
     return rows if isinstance(rows, list) else next(v for v in rows.values() if isinstance(v, list))
 
@@ -187,34 +186,6 @@ def generate(model, tokenizer, prompts: list[str], new_tokens: int, batch: int =
     return out
 
 
-def bag_f1(a: list[str], b: list[str]) -> float:
-    common = sum((Counter(a) & Counter(b)).values())
-    return 2 * common / (len(a) + len(b)) if common else float(not a and not b)
-
-
-def rouge_l(a: list[str], b: list[str]) -> float:
-    row = [0] * (len(b) + 1)
-    for x in a:
-        previous = 0
-        for j, y in enumerate(b, 1):
-            previous, row[j] = row[j], previous + 1 if x == y else max(row[j], row[j - 1])
-    return 2 * row[-1] / (len(a) + len(b)) if row[-1] else 0.0
-
-
-def score(metric: str, got: str, want: str) -> float:
-    """Approximates the metric of the task, row by row; entity, slot and label sets as F1 of the listed items."""
-    got, want = " ".join(got.lower().split()), " ".join(want.lower().split())
-    split = list if "character" in metric else str.split
-    if metric.startswith("ROUGE"):
-        return rouge_l(split(got), split(want))
-    if metric in ("entity-F1", "slot-F1", "micro-F1"):
-        items = [[x.strip() for x in t.replace(",", ";").split(";") if x.strip()] for t in (got, want)]
-        return bag_f1(*items)
-    if metric in ("token-F1", "character-F1"):
-        return bag_f1(split(got), split(want))
-    return float(got == want)
-
-
 @torch.no_grad()
 def ranked(model, tokenizer, text: str, labels: list[str]) -> str:
     """The label with the highest mean log-probability per token as the answer."""
@@ -223,12 +194,12 @@ def ranked(model, tokenizer, text: str, labels: list[str]) -> str:
     tails = [tokenizer(label + data.END, add_special_tokens=False)["input_ids"] for label in labels]
     best = []
     for start in range(0, len(tails), 16):
-        losses = token_losses_tail(model, head, tails[start : start + 16])
+        losses = tail_losses(model, head, tails[start : start + 16])
         best += losses
     return labels[int(np.argmin(best))]
 
 
-def token_losses_tail(model, head: list[int], tails: list[list[int]]) -> list[float]:
+def tail_losses(model, head: list[int], tails: list[list[int]]) -> list[float]:
     longest = max(map(len, tails))
     ids = torch.tensor([head + t + [0] * (longest - len(t)) for t in tails])
     logits = model(ids).logits[:, len(head) - 1 : -1].float()
@@ -237,6 +208,10 @@ def token_losses_tail(model, head: list[int], tails: list[list[int]]) -> list[fl
 
 
 def zero_shot(model, tokenizer, tasks: Path, rows: int, seed: int = 0) -> list[dict]:
+    """Greedy answers by the workbench's own metrics; for up to 31 labels also the likeliest label."""
+    sys.path.insert(0, str(data.REPO))
+    from core.evaluation.metrics import score
+
     report = []
     for folder, task in tasks_of(tasks):
         every = read_rows(folder / task["test"], task)
@@ -244,8 +219,9 @@ def zero_shot(model, tokenizer, tasks: Path, rows: int, seed: int = 0) -> list[d
         chosen = [every[n] for n in picked]
         prompts, wanted = [prompt(task, r) for r in chosen], [answer(task, r) for r in chosen]
         made = generate(model, tokenizer, prompts, 64 if task["metric"].startswith(("ROUGE", "token")) else 32)
+        metric = task["metric"].partition(" (")[0].lower().replace("-", "_").replace(" ", "_")
         entry = {"domain": folder.name, "task": task["name"], "metric": task["metric"], "rows": len(chosen),
-                 "greedy": round(100 * sum(map(score, [task["metric"]] * len(made), made, wanted)) / len(made), 1)}
+                 "greedy": round(100 * score(metric, made, wanted).value, 1)}
         if "classification" in task["kind"] and "multi" not in task["kind"]:
             labels = sorted({answer(task, r) for r in read_rows(folder / task["train"], task)})
             if len(labels) <= 31:

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 ORDER = 5
+DOCS = Path(__file__).resolve().parents[1] / "docs"
 
 
 def discounts(counts: np.ndarray) -> np.ndarray:
@@ -69,7 +70,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--tokens", type=int, help="train on this many tokens only, 60 %% of them prose")
-    parser.add_argument("--out", type=Path, help="write the figures here too")
+    parser.add_argument("--out", type=Path, default=DOCS / "starter-reference.json", help="figures of all runs")
     args = parser.parse_args()
     from tokenizers import Tokenizer
 
@@ -102,8 +103,10 @@ def main() -> None:
         bits, nbytes = sum(per_document[n] for n in chosen), sum(len(raw[n]) for n in chosen)
         report["by_source"][source] = round(float(bits / nbytes), 4)
     print(json.dumps(report, indent=1))
-    if args.out:
-        args.out.write_text(json.dumps(report, indent=1) + "\n")
+    if args.out.parent.is_dir():
+        every = json.loads(args.out.read_text()) if args.out.exists() else {}
+        every[f"{len(train)} tokens"] = report
+        args.out.write_text(json.dumps(every, indent=1) + "\n")
 
 
 if __name__ == "__main__":

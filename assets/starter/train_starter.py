@@ -1,6 +1,6 @@
 """Trains the starter base model from the corpus to a loadable folder, in one command.
 
-    python assets/starter/train_starter.py all --preset cpu --work WORK        (two cores, about two hours)
+    python assets/starter/train_starter.py all --preset cpu --work WORK        (two cores, under an hour when idle)
     python assets/starter/train_starter.py all --preset gpu --work WORK        (one data-centre GPU, minutes)
 
 Steps, each a subcommand too: tokenizer, encode, train (resumes by itself), export, evaluate. The data that a
@@ -38,13 +38,14 @@ class Preset:
     heads: int = 4
     kv_heads: int = 4
     ffn: int = 704
-    context: int = 1024  # window of the data, of the decay phase and of the exported configuration
-    stable_context: int = 512  # window before the decay (halves of a data window)
+    context: int = 1024  # window of the data, of the last steps and of the exported configuration
+    short_context: int = 512  # window before that (halves of a data window)
+    long: float = 0.12  # share of the steps, the last ones, with the whole window
     prose_windows: int = 6  # windows of a step: 60 % prose, 40 % task-like text
     task_windows: int = 4
-    steps: int = 2000
+    steps: int = 1150
     warmup: int = 60
-    decay: float = 0.22  # share of the steps with falling learning rate
+    decay: float = 0.4  # share of the steps, the last ones, with the learning rate falling to nothing
     muon_lr: float = 0.012
     adam_lr: float = 0.004
     weight_decay: float = 0.05
@@ -54,7 +55,7 @@ class Preset:
 
 PRESETS = {
     "cpu": Preset(),
-    "gpu": Preset(width=384, layers=10, heads=6, kv_heads=6, ffn=1024, stable_context=1024, prose_windows=78,
+    "gpu": Preset(width=384, layers=10, heads=6, kv_heads=6, ffn=1024, short_context=1024, prose_windows=78,
                   task_windows=52, steps=4800, warmup=150, adam_lr=0.003),
 }
 
@@ -229,7 +230,7 @@ def train(args, preset: Preset) -> None:
     if checkpoint.exists():
         saved = torch.load(checkpoint, map_location=device)
         start = saved["step"]
-        assert start <= max(decay_start(preset), 0) or saved["steps"] == preset.steps, "the decay has begun"
+        assert start <= decay_start(preset) or saved["steps"] == preset.steps, "the decay has begun"
         model.load_state_dict(saved["model"])
         for opt, state in zip(opts, saved["optimizers"], strict=True):
             opt.load_state_dict(state)
@@ -250,7 +251,8 @@ def train(args, preset: Preset) -> None:
         checkpoint.with_suffix(".tmp").replace(checkpoint)
 
     for step in range(start, preset.steps):
-        context = preset.context if step >= decay_start(preset) else preset.stable_context
+        late = step >= int(preset.steps * (1 - preset.long))
+        context = preset.context if late else preset.short_context
         ids, targets = (t.to(device, non_blocking=True) for t in windows.batch(step, context))
         for opt, lrs in zip(opts, base, strict=True):
             for group, lr in zip(opt.param_groups, lrs, strict=True):
