@@ -7,20 +7,16 @@ looks dead or can be started twice. The worker itself waits in the queue for its
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
-import threading
 import time
 from dataclasses import replace
 from pathlib import Path
 
-import psutil
-
-import core
-from core.errors import RunError, WorkspaceError
+from core.errors import RunError, TaskloomError, WorkspaceError
 from core.files import write_json_atomic
 from core.runs.creation import list_runs
 from core.runs.folder import RunFolder
+from core.runs.launchers import LAUNCHERS
+from core.runs.launchers import worker_environment as worker_environment  # the app's other children use it too
 from core.runs.lease import lease_device
 from core.runs.liveness import kill_worker, run_state
 from core.runs.lock import try_lock
@@ -28,16 +24,6 @@ from core.runs.registry import RunRegistry
 from core.runs.states import CANCELLED, DRAFT, INTERRUPTED, LIVE, QUEUED, STARTABLE, RunStatus
 from core.training.manifest import list_checkpoints
 from core.workspace import Workspace
-
-# The worker sees these variables and no others: no tokens, no secrets of the app.
-_PASSED = frozenset({
-    "PATH", "HOME", "USER", "LANG", "LANGUAGE", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "PYTHONPATH", "VIRTUAL_ENV",
-    "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy",
-    "no_proxy", "HF_HOME", "HF_HUB_CACHE", "HF_HUB_OFFLINE", "HF_ENDPOINT", "TRANSFORMERS_OFFLINE",
-    "XDG_CACHE_HOME", "CUDA_VISIBLE_DEVICES", "CUDA_HOME", "PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF",
-    "OMP_NUM_THREADS", "MKL_NUM_THREADS", "TASKLOOM_HOME",
-})
-_PASSED_BEGINNINGS = ("LC_", "NVIDIA_", "NCCL_", "GLOO_", "TASKLOOM_TEST_")
 
 
 def start_run(folder: RunFolder, token: str | None = None) -> RunStatus:
@@ -133,55 +119,21 @@ def reconcile_runs(workspace: Workspace) -> list[RunFolder]:
     return changed
 
 
-def worker_environment() -> dict[str, str]:
-    """The reduced environment of a worker: what it needs to find Python, models and cards, and no token."""
-    passed = {
-        name: value for name, value in os.environ.items()
-        if name in _PASSED or name.startswith(_PASSED_BEGINNINGS)
-    }
-    root = str(Path(core.__file__).resolve().parents[1])
-    path = passed.get("PYTHONPATH", "")
-    passed["PYTHONPATH"] = f"{root}{os.pathsep}{path}" if path else root
-    passed["PYTHONUNBUFFERED"] = "1"
-    passed["HF_HUB_DISABLE_TELEMETRY"] = "1"
-    passed["TOKENIZERS_PARALLELISM"] = "false"
-    return passed
-
-
-def worker_command(folder: RunFolder, lock: int) -> list[str]:
-    """How a worker is started: an argument list, never a shell line; -P keeps the run folder off sys.path."""
-    return [sys.executable, "-P", "-m", "core.worker", str(folder.path.resolve()), "--lock", str(lock)]
-
-
 def _launch(folder: RunFolder, registry: RunRegistry, lock: int) -> RunStatus:
     device = lease_device(folder.read_config().device)
+    launcher = LAUNCHERS.get(folder.read_run().get("launcher", "local"))
     before = folder.read_status()
     status = replace(before, state=QUEUED, started=None, ended=None, message_key="run.waiting", message_values={})
     folder.write_status(status)
     registry.enqueue(folder.path, device)
-    command = worker_command(folder, lock)
     try:
-        with open(folder.log_path, "ab") as log:
-            process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
-                close_fds=True, pass_fds=(lock,), env=worker_environment(), cwd=folder.path.resolve(),
-            )
-    except OSError as error:
+        identity = launcher(folder, lock)
+    except TaskloomError:
         folder.write_status(before)
         registry.dequeue(folder.run_id)
-        raise WorkspaceError("workspace.read_only", path=str(folder.path), detail=error.strerror or "") from error
-    # Reaps the worker when it ends, so that it does not stay as a zombie of this app.
-    threading.Thread(target=process.wait, daemon=True, name=f"reaper-{folder.run_id}").start()
-    create_time = _create_time(process.pid)
-    write_json_atomic(folder.launch_path, {"pid": process.pid, "create_time": create_time, "command": command})
+        raise
+    write_json_atomic(folder.launch_path, identity)
     return status
-
-
-def _create_time(pid: int) -> float:
-    try:
-        return psutil.Process(pid).create_time()
-    except psutil.Error:  # ended already; no process will match
-        return 0.0
 
 
 def _raise_flag(path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from core import worker
 from core.errors import RunError, WorkspaceError
-from core.runs import launching
+from core.runs import launchers
 from core.runs.again import remedy_for
 from core.runs.creation import create_run, list_runs
 from core.runs.folder import RunFolder
@@ -36,7 +36,7 @@ def project(tmp_path: Path) -> Project:
 def sleepers(monkeypatch: pytest.MonkeyPatch, project: Project) -> Iterator[None]:
     """Workers that hold their lock and do nothing: enough to prove who may start."""
     sleeping = [sys.executable, "-c", "import time; time.sleep(60)"]
-    monkeypatch.setattr(launching, "worker_command", lambda *_: sleeping)
+    monkeypatch.setattr(launchers, "worker_command", lambda *_: sleeping)
     yield
     for folder in list_runs(project):
         kill_run(folder)
@@ -164,3 +164,21 @@ def test_a_workspace_that_cannot_be_written_is_said_before_anything_starts(
     project.runs_dir.write_text("a file where a folder should be", encoding="utf-8")
     with pytest.raises(WorkspaceError):
         create_run(project, quick_config(tiny_llama))
+
+
+def test_another_launcher_is_one_function_and_one_registration(project: Project, tiny_llama: Path) -> None:
+    started: list[str] = []
+
+    def launch_elsewhere(folder: RunFolder, lock: int) -> dict[str, Any]:
+        started.append(folder.run_id)
+        return {"job": "17"}
+
+    launchers.LAUNCHERS.register("elsewhere", launch_elsewhere)
+    try:
+        folder = quick_run(project, tiny_llama)
+        folder.write_run({**folder.read_run(), "launcher": "elsewhere"})
+        start_run(folder)
+    finally:
+        launchers.LAUNCHERS.remove("elsewhere")
+    assert started == [folder.run_id]
+    assert worker_processes(folder) == []
