@@ -17,7 +17,7 @@ from core.runs import launchers
 from core.runs.again import remedy_for
 from core.runs.creation import create_run, list_runs
 from core.runs.folder import RunFolder
-from core.runs.launching import kill_run, start_run
+from core.runs.launching import kill_run, start_run, stop_run
 from core.runs.liveness import run_state, worker_processes
 from core.runs.states import RunStatus
 from core.training import session
@@ -164,6 +164,18 @@ def test_a_workspace_that_cannot_be_written_is_said_before_anything_starts(
     project.runs_dir.write_text("a file where a folder should be", encoding="utf-8")
     with pytest.raises(WorkspaceError):
         create_run(project, quick_config(tiny_llama))
+
+
+@pytest.mark.usefixtures("sleepers")
+def test_stop_and_keep_takes_an_interrupted_run_up_once_more(project: Project, tiny_llama: Path) -> None:
+    folder = quick_run(project, tiny_llama)
+    folder.write_status(RunStatus(state="running", stage="stage1"))
+    assert run_state(folder).state == "interrupted"
+    with pytest.raises(RunError):
+        stop_run(folder)  # nothing was saved yet, so there is nothing to keep
+    (folder.checkpoints_dir / "step-00000005").mkdir(parents=True)
+    assert stop_run(folder).is_live
+    assert folder.stop_path.exists()
 
 
 def test_another_launcher_is_one_function_and_one_registration(project: Project, tiny_llama: Path) -> None:
