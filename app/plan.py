@@ -22,6 +22,7 @@ from app.words import Key
 from core.adapters.methods import METHODS
 from core.errors import Problem, TaskloomError
 from core.models.catalogue import CATALOGUE
+from core.runs.folder import RunFolder
 from core.runs.ready import ReadyReport, ready_report
 from core.tasks.importing import list_tasks
 from core.training.config import RunConfig, config_to_yaml
@@ -97,6 +98,17 @@ class Plan:
         context.on(self.goals.click, self.use_goal, [context.selection, self.config], [*shown, *widgets], **quiet)
         context.on(self.apply_yaml.click, self.use_yaml, [context.selection, self.yaml], [*shown, *widgets])
         context.on_selection(self.draw, [self.yaml, self.goals, self.ready, self.start], [self.config])
+
+    def take_over(self, context: Context, button: Any) -> None:
+        """A button elsewhere that brings the settings of the chosen run back into this plan."""
+        widgets = [field.widget for field in self.fields]
+        shown = [self.config, self.yaml, *self.boxes.values(), self.goals, self.ready, self.start]
+        context.on(button.click, self.use_run, [context.selection], [*shown, *widgets])
+
+    def use_run(self, context: Context, selection: Selection) -> list[Any]:
+        run_dir = context.run_dir(selection)
+        config = RunFolder(run_dir).read_config() if run_dir else RunConfig()
+        return [*self._shown(context, selection, config), *form_values(self.fields, config)]
 
     def use_form(self, context: Context, selection: Selection, text: str, *values: Any) -> list[Any]:
         """A field was edited: config, YAML and Ready card follow; the fields keep what the user typed."""

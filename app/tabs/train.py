@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -18,6 +20,7 @@ from app.texts import say
 from app.widgets import cards, plot
 from app.words import Key
 from core.files import new_id
+from core.runs.again import remedy_for, run_again
 from core.runs.creation import create_run, delete_run
 from core.runs.folder import RunFolder
 from core.runs.launching import cancel_run, resume_run, start_run, stop_run
@@ -27,7 +30,15 @@ from core.runs.summaries import list_summaries
 
 TITLE = "tab.train"
 LOG_LINES = 200
-ACTS = {"stop": stop_run, "cancel": cancel_run, "resume": resume_run}
+MENDED = ("out_of_memory", "nan_loss", "hardware")  # failures that other settings may cure
+BUTTONS = (
+    ("stop", "secondary"),
+    ("cancel", "stop"),
+    ("resume", "primary"),
+    ("mend", "primary"),
+    ("reuse", "secondary"),
+    ("delete", "stop"),
+)
 
 
 class RunPanel:
@@ -38,14 +49,12 @@ class RunPanel:
         self.seen, self.curves = gr.State(()), gr.State(Curves())
         self.progress = gr.HTML(elem_id="run-progress")
         with gr.Row():
-            self.stop = words(gr.Button, Key("run.stop"), visible=False, elem_id="run-stop", min_width=120)
-            self.cancel = words(
-                gr.Button, Key("run.cancel"), visible=False, variant="stop", elem_id="run-cancel", min_width=120
-            )
-            self.resume = words(
-                gr.Button, Key("run.resume"), visible=False, variant="primary", elem_id="run-resume", min_width=120
-            )
-            self.remove = words(gr.Button, Key("run.delete"), visible=False, elem_id="run-delete", min_width=120)
+            self.buttons = {
+                name: words(
+                    gr.Button, Key(f"run.{name}"), variant=look, visible=False, elem_id=f"run-{name}", min_width=120
+                )
+                for name, look in BUTTONS
+            }
         with gr.Row(visible=False) as self.ask:
             self.yes = words(gr.Button, Key("run.sure_yes"), variant="stop", elem_id="run-yes")
             self.no = words(gr.Button, Key("run.sure_no"), elem_id="run-no")
@@ -61,11 +70,7 @@ class RunPanel:
 
     @property
     def drawn(self) -> list[Any]:
-        return [self.seen, self.curves, self.progress, self.about, self.plot, *self.buttons, self.fold]
-
-    @property
-    def buttons(self) -> list[Any]:
-        return [self.stop, self.cancel, self.resume, self.remove]
+        return [self.seen, self.curves, self.progress, self.about, self.plot, *self.buttons.values(), self.fold]
 
     def wire(self, context: Context) -> None:
         selection, state = context.selection, [self.seen, self.curves]
@@ -73,16 +78,11 @@ class RunPanel:
         context.on_selection(draw_run, self.drawn, [self.curves])
         context.on_selection(draw_runs, [self.title, self.runs, self.log, self.ask])
         context.on(self.runs.click, choose_run, [selection], selection, show_progress="hidden")
-        context.on(self.stop.click, stop, [selection], selection)
-        context.on(self.resume.click, resume, [selection], selection)
-        for button, wish in ((self.cancel, "cancel"), (self.remove, "delete")):
-            context.on(
-                button.click,
-                lambda _, w=wish: (w, gr.update(visible=True)),
-                [],
-                [self.wish, self.ask],
-                show_progress="hidden",
-            )
+        for name in ("stop", "resume", "mend"):
+            context.on(self.buttons[name].click, partial(act, name=name), [selection], selection)
+        for name in ("cancel", "delete"):
+            ask = partial(ask_first, wish=name)
+            context.on(self.buttons[name].click, ask, [], [self.wish, self.ask], show_progress="hidden")
         context.on(self.no.click, lambda _: gr.update(visible=False), [], self.ask, show_progress="hidden")
         context.on(self.yes.click, grant, [selection, self.wish], [selection, self.ask])
         for trigger in (self.reload.click, self.fold.expand):
@@ -97,7 +97,8 @@ def build(context: Context) -> None:
             token = gr.State("")
             plan = Plan(context)
         with gr.Column(scale=6, min_width=340):
-            RunPanel(context)
+            panel = RunPanel(context)
+    plan.take_over(context, panel.buttons["reuse"])
     context.on(
         plan.start.click,
         start,
@@ -118,20 +119,33 @@ def start(context: Context, selection: Selection, text: str, token: str) -> tupl
     return selection.with_run(folder.run_id), new_id()
 
 
-def stop(context: Context, selection: Selection) -> Selection:
-    return act(context, selection, "stop")
-
-
-def resume(context: Context, selection: Selection) -> Selection:
-    return act(context, selection, "resume")
-
-
-def act(context: Context, selection: Selection, name: str) -> Selection:
-    """One of ACTS on the chosen run; the screens read it again."""
+def act(context: Context, selection: Selection, *, name: str) -> Selection:
+    """One of ACTS on the chosen run; the screens read it again. What is new becomes the chosen run."""
     run_dir = context.run_dir(selection)
-    if run_dir is not None:
-        ACTS[name](RunFolder(run_dir))
-    return selection.touched()
+    if run_dir is None:
+        return selection.touched()
+    made = ACTS[name](RunFolder(run_dir))
+    return selection.with_run(made.run_id) if isinstance(made, RunFolder) else selection.touched()
+
+
+def mend_run(folder: RunFolder) -> RunFolder:
+    """Starts a new run with the settings that may cure the failure of this one, from its last checkpoint."""
+    again = run_again(folder, remedy_for(folder))
+    start_run(again)
+    return again
+
+
+ACTS: dict[str, Callable[[RunFolder], Any]] = {
+    "stop": stop_run,
+    "cancel": cancel_run,
+    "resume": resume_run,
+    "mend": mend_run,
+}
+
+
+def ask_first(_: Context, *, wish: str) -> tuple[str, Any]:
+    """What would be lost is confirmed by a second click."""
+    return wish, gr.update(visible=True)
 
 
 def grant(context: Context, selection: Selection, wish: str) -> tuple[Selection, Any]:
@@ -140,7 +154,7 @@ def grant(context: Context, selection: Selection, wish: str) -> tuple[Selection,
     if wish == "delete" and run_dir is not None:
         delete_run(RunFolder(run_dir))
         return context.open_project(selection, selection.project_id), gr.update(visible=False)
-    return act(context, selection, "cancel"), gr.update(visible=False)
+    return act(context, selection, name="cancel"), gr.update(visible=False)
 
 
 def choose_run(context: Context, selection: Selection, event: gr.EventData) -> Selection:
@@ -201,11 +215,19 @@ def draw_runs(context: Context, selection: Selection) -> tuple[Any, ...]:
 
 
 def buttons_for(status: RunStatus | None) -> list[Any]:
-    """Stop, Cancel, Resume, Delete, and the log: only what makes sense in a state is there."""
-    live = status is not None and status.is_live and status.state != "stopping"
-    interrupted = status is not None and status.state == "interrupted"
-    over = status is not None and not status.is_live
-    return [gr.update(visible=v) for v in (live, live or interrupted, interrupted, over, status is not None)]
+    """Visibility of BUTTONS and of the log: only what makes sense in a state is there."""
+    if status is None:
+        return [gr.update(visible=False)] * (len(BUTTONS) + 1)
+    live = status.is_live and status.state != "stopping"
+    shown = {
+        "stop": live,
+        "cancel": live or status.state == "interrupted",
+        "resume": status.state == "interrupted",
+        "mend": status.failure in MENDED,
+        "reuse": not status.is_live,
+        "delete": not status.is_live,
+    }
+    return [*(gr.update(visible=shown[name]) for name, _ in BUTTONS), gr.update(visible=True)]
 
 
 def _loss(curves: Curves, last_step: int, language: str) -> tuple[str, str]:

@@ -177,6 +177,8 @@ TEXTS: dict[str, str] = {
     "run.cancel": "Cancel and discard",
     "run.resume": "Resume",
     "run.delete": "Delete run",
+    "run.mend": "Try again with safer settings",
+    "run.reuse": "Use these settings",
     "run.sure_yes": "Yes, throw it away",
     "run.sure_no": "No, keep it",
     "run.log": "Log (last 200 lines)",

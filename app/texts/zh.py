@@ -169,6 +169,8 @@ TEXTS: dict[str, str] = {
     "run.cancel": "取消并丢弃",
     "run.resume": "继续训练",
     "run.delete": "删除训练",
+    "run.mend": "用更稳妥的设置重试",
+    "run.reuse": "沿用这些设置",
     "run.sure_yes": "是的，丢弃",
     "run.sure_no": "不，保留",
     "run.log": "日志（最后 200 行）",
