@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import step_time
+import step_time  # it also puts the repository root on the path
 import torch
 from transformers.utils import logging
 
