@@ -157,9 +157,9 @@ def _finish(journal: FolderJournal, state: str, changes: dict[str, Any]) -> int:
     folder, now = journal.folder, time.time()
     final = {"message_values": {}, "eta_s": None, "eta_range_s": None, "ended": now, **changes}
     if state != INTERRUPTED:
-        marker = {"state": state, "ended": now, "failure": changes.get("failure")}
+        marker = {"failure": None, **final, "state": state}
         if state == SUCCEEDED:
-            marker |= {"stopped_early": changes["stopped_early"], "files": _files_of(folder)}
+            marker["files"] = _files_of(folder)
         folder.write_done(marker)
     journal.progress(state=state, **final)
     journal.flush()

@@ -26,6 +26,11 @@ from core.runs.lock import boot_id, is_locked, steady_clock
 from core.runs.states import FAILED, RunStatus, status_from_dict
 from core.training.config import RunConfig, config_to_yaml, load_config
 
+_FINAL_FIELDS = (
+    "state", "failure", "ended", "stopped_early", "message_key", "message_values", "progress", "eta_s",
+    "eta_range_s",
+)
+
 
 class RunFolder:
     """Names and readers of one run's files. Cheap to build; nothing is read before it is asked for.
@@ -95,8 +100,7 @@ class RunFolder:
         if self._missing_files(done):
             values = {"name": self.run_id, "file": ", ".join(self._missing_files(done))}
             return replace(status, state=FAILED, failure="data", message_key="run.damaged", message_values=values)
-        final = {key: done[key] for key in ("state", "failure", "ended", "stopped_early") if key in done}
-        return replace(status, **final)
+        return replace(status, **{name: done[name] for name in _FINAL_FIELDS if name in done})
 
     def _missing_files(self, done: dict[str, Any]) -> list[str]:
         """Files that the final marker of a succeeded run lists and that are not there in that size."""
@@ -111,7 +115,7 @@ class RunFolder:
         write_json_atomic(self.status_path, replace(status, updated=time.time()).as_dict())
 
     def read_done(self) -> dict[str, Any] | None:
-        """The final marker {state, failure, ended, stopped_early, files}, or None while there is none."""
+        """The final marker {state, failure, ended, message_key, ..., files}, or None while there is none."""
         return dict(read_json(self.done_path)) if self.done_path.exists() else None
 
     def write_done(self, values: dict[str, Any]) -> None:

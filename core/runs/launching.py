@@ -82,7 +82,7 @@ def cancel_run(folder: RunFolder) -> RunStatus:
     _raise_flag(folder.cancel_path)
     if status.state in (DRAFT, INTERRUPTED):
         now = time.time()
-        folder.write_done({"state": CANCELLED, "ended": now})
+        folder.write_done({"state": CANCELLED, "ended": now, "message_key": "run.was_cancelled"})
         folder.write_status(replace(status, state=CANCELLED, ended=now, message_key="run.was_cancelled"))
     return run_state(folder)
 

@@ -113,7 +113,7 @@ def _bury(folder: RunFolder) -> RunStatus:
             return status
         now = time.time()
         if folder.cancel_path.exists():
-            folder.write_done({"state": CANCELLED, "ended": now})
+            folder.write_done({"state": CANCELLED, "ended": now, "message_key": "run.was_cancelled"})
             status = replace(status, state=CANCELLED, ended=now, message_key="run.was_cancelled")
         else:
             status = replace(status, state=INTERRUPTED, ended=now, message_key="run.was_interrupted", eta_s=None)

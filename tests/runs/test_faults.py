@@ -109,6 +109,26 @@ def test_a_success_without_its_files_is_not_shown_as_one(
     assert (run_state(folder).state, run_state(folder).failure) == ("failed", "data")
 
 
+def test_between_the_final_marker_and_the_status_a_reader_sees_the_whole_end(
+    project: Project, tiny_llama: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = quick_run(project, tiny_llama)
+    monkeypatch.setattr(session, "train_run", raising(MemoryError()))
+    seen: list[RunStatus] = []
+    write_done = RunFolder.write_done
+
+    def look(self: RunFolder, values: dict[str, Any]) -> None:
+        write_done(self, values)
+        seen.append(run_state(self))
+
+    monkeypatch.setattr(RunFolder, "write_done", look)
+    worker.main([str(folder.path)])
+    (early,), late = seen, run_state(folder)
+    assert (early.state, early.failure, early.message_key, early.message_values) == (
+        late.state, late.failure, late.message_key, late.message_values)
+    assert late.message_key == "training.out_of_memory"
+
+
 @pytest.mark.usefixtures("sleepers")
 def test_many_hands_start_a_run_once(project: Project, tiny_llama: Path) -> None:
     """Two browsers, two apps: whoever comes, one worker."""
