@@ -97,7 +97,10 @@ class Plan:
         )
         context.on(self.goals.click, self.use_goal, [context.selection, self.config], [*shown, *widgets], **quiet)
         context.on(self.apply_yaml.click, self.use_yaml, [context.selection, self.yaml], [*shown, *widgets])
-        context.on_selection(self.draw, [self.yaml, self.goals, self.ready, self.start], [self.config])
+        # An empty number field counts as 0 in the browser until it is told once that it is empty.
+        self.blank = [field for field in self.fields if field.info.optional]
+        blank = [field.widget for field in self.blank]
+        context.on_selection(self.draw, [self.yaml, self.goals, self.ready, self.start, *blank], [self.config])
 
     def take_over(self, context: Context, button: Any) -> None:
         """A button elsewhere that brings the settings of the chosen run back into this plan."""
@@ -129,8 +132,9 @@ class Plan:
         return [*self._shown(context, selection, config), *form_values(self.fields, config)]
 
     def draw(self, context: Context, selection: Selection, text: str) -> list[Any]:
-        """-> YAML, goal cards, Ready card, Start button: language or project changed, the fields did not."""
-        return [text, *self._shown(context, selection, read_yaml(text))[-3:]]
+        """-> YAML, goal cards, Ready card, Start button, fields that may be empty: all as the config has them."""
+        config = read_yaml(text)
+        return [text, *self._shown(context, selection, config)[-3:], *form_values(self.blank, config)]
 
     def _shown(self, context: Context, selection: Selection, config: RunConfig) -> list[Any]:
         """-> config text, YAML, method boxes, goal cards, Ready card, Start button."""
