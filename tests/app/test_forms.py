@@ -8,9 +8,11 @@ import gradio as gr
 import pytest
 
 from app.forms import build_field, differences, form_values, list_settings, read_form
+from app.tabs.train import BUTTONS, buttons_for
 from app.words import Words
 from core.adapters.methods import METHODS
 from core.errors import SettingError
+from core.runs.states import RunStatus
 from core.settings import describe_settings, setting
 from core.training.config import RunConfig, change_config, config_from_yaml, config_to_yaml
 from core.training.goals import GOALS, config_for_goal
@@ -97,3 +99,44 @@ def test_differences_name_what_was_changed() -> None:
     changed = change_config(RunConfig(), {"batch_size": 3})
     assert [(name, new) for name, _, new in differences(changed)] == [("batch_size", 3)]
     assert differences(RunConfig()) == []
+
+
+def test_no_group_of_settings_is_missing_from_the_form() -> None:
+    from app.plan import GROUPS
+    from app.texts import TEXTS
+
+    assert {info.group for _, info, _ in list_settings()} <= set(GROUPS)
+    assert all(f"group.{group}" in TEXTS["en"] for group in GROUPS)
+
+
+def test_a_field_that_may_be_empty_is_told_so_when_the_page_opens(tmp_path) -> None:
+    """In the browser an empty number field counts as 0 until it was given None."""
+    from app.context import Context
+    from app.plan import Plan
+    from app.selection import Selection
+    from core.workspace import Workspace
+
+    context = Context(Workspace(tmp_path))
+    with gr.Blocks():
+        context.selection, context.clock = gr.State(Selection()), gr.Timer(6)
+        plan = Plan(context)
+        drawn = plan.draw(context, Selection(), plan.config.value)
+    empty = [field.name for field, value in zip(plan.blank, drawn[4:], strict=True) if value is None]
+    assert {"max_steps", "evaluate_every", "num_threads"} <= set(empty)
+
+
+@pytest.mark.parametrize(
+    ("status", "there"),
+    [
+        (RunStatus("running"), {"stop", "cancel"}),
+        (RunStatus("stopping"), set()),
+        (RunStatus("interrupted"), {"cancel", "resume", "reuse", "delete"}),
+        (RunStatus("failed", failure="out_of_memory"), {"mend", "reuse", "delete"}),
+        (RunStatus("failed", failure="data"), {"reuse", "delete"}),
+        (RunStatus("succeeded"), {"reuse", "delete"}),
+        (None, set()),
+    ],
+)
+def test_only_buttons_that_make_sense_are_there(status: RunStatus | None, there: set[str]) -> None:
+    shown = dict(zip([name for name, _ in BUTTONS], buttons_for(status), strict=False))
+    assert {name for name, update in shown.items() if update["visible"]} == there
