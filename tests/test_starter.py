@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import math
 import struct
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -23,6 +25,12 @@ TEXT = (
     "front of the town hall. The mayor said that a new bridge would be opened next year, although some "
     "members of the council did not agree with the plan."
 )
+
+
+@pytest.fixture
+def recipe(monkeypatch):
+    """The scripts beside the weights import one another by plain name."""
+    monkeypatch.setattr(sys, "path", [str(STARTER), *sys.path])
 
 
 @pytest.fixture(scope="module")
@@ -118,3 +126,33 @@ def test_context_beyond_the_first_window(tokenizer, model):
         logits = model(ids).logits[0, :-1].float()
     losses = torch.nn.functional.cross_entropy(logits, ids[0, 1:], reduction="none")
     assert losses[600:].mean() < losses[:100].mean()
+
+
+@pytest.mark.parametrize(
+    ("text", "turns"),
+    [
+        ("Instruction: Sum up.\nInput: A long text.\nOutput: Short.", [("Sum up.\n\nA long text.", "Short.")]),
+        ("### Instruction:\nSort.\n\n### Input:\nb, a\n\n### Response:\na, b", [("Sort.\n\nb, a", "a, b")]),
+        ("Q: Who?\nA: Ann", [("Who?", "Ann")]),
+        ("User: Hi\nSystem: Hello\nUser: Bye\nSystem: See you", [("Hi", "Hello"), ("Bye", "See you")]),
+        ("Find names.\n\nAnn left .\n\nAnswer: Ann", [("Find names.\n\nAnn left .", "Ann")]),
+        ("Ann left .\n\nFind names.\nAnn", [("Find names.\n\nAnn left .", "Ann")]),
+        ("Find names. Ann left .\nAnn", [("Find names.\n\nAnn left .", "Ann")]),
+    ],
+)
+def test_task_text_becomes_chat(recipe, text, turns):
+    import starter_data
+
+    converter = starter_data.ChatConverter({"Find names."})
+    assert converter.convert("any", text) == ([starter_data.render(turns)], len(text))
+    plain = "ash (noun): the residue that remains when something is burned."
+    assert converter.convert("any", plain) == ([plain], 0)
+
+
+def test_reference_sums_to_one(recipe):
+    from ngram_reference import kneser_ney
+
+    train = np.random.default_rng(0).zipf(1.5, 3000) % 9
+    for context in (train[500:504], np.array([8, 8, 8, 7])):
+        total = sum(np.exp(kneser_ney(train, np.array([*context, word]), 9)[-1]) for word in range(9))
+        assert total == pytest.approx(1)

@@ -21,7 +21,7 @@ import torch.nn.functional as F
 
 
 @torch.no_grad()
-def token_losses(model, rows: list[list[int]], context: int, budget: int = 8192) -> list[np.ndarray]:
+def token_losses(model, rows: list[list[int]], context: int, budget: int = 4096) -> list[np.ndarray]:
     """Loss of every token of each row but the first, in windows of `context` that overlap by half."""
     pieces = []  # (row, first token of the window, first scored token, end)
     for r, ids in enumerate(rows):
@@ -38,8 +38,9 @@ def token_losses(model, rows: list[list[int]], context: int, budget: int = 8192)
         ids = torch.zeros(len(batch), longest, dtype=torch.long)
         for n, (r, begin, _, end) in enumerate(batch):
             ids[n, : end - begin] = torch.tensor(rows[r][begin:end])
-        logits = model(ids).logits[:, :-1].float()  # causal: the padding on the right changes nothing before it
-        nll = F.cross_entropy(logits.transpose(1, 2), ids[:, 1:], reduction="none").numpy()
+        logits = model(ids).logits.flatten(0, 1)[:-1]  # causal: padding on the right changes nothing before it
+        nll = F.cross_entropy(logits, ids.flatten()[1:], reduction="none")
+        nll = F.pad(nll, (0, 1)).view(ids.shape).numpy()  # the last column, over the end of a row, is not used
         for n, (r, begin, scored, end) in enumerate(batch):
             losses[r][scored - 1 : end - 1] = nll[n, scored - begin - 1 : end - begin - 1]
     return losses
@@ -225,8 +226,8 @@ def zero_shot(model, tokenizer, tasks: Path, rows: int, seed: int = 0) -> list[d
         if "classification" in task["kind"] and "multi" not in task["kind"]:
             labels = sorted({answer(task, r) for r in read_rows(folder / task["train"], task)})
             if len(labels) <= 31:
-                guess = [ranked(model, tokenizer, p, labels) for p in prompts[:40]]
-                right = [g == w for g, w in zip(guess, wanted[:40], strict=True)]
+                guess = [ranked(model, tokenizer, p, labels) for p in prompts[:30]]
+                right = [g == w for g, w in zip(guess, wanted[:30], strict=True)]
                 entry |= {"ranked": round(100 * sum(right) / len(right), 1), "chance": round(100 / len(labels), 1)}
         print(json.dumps(entry), flush=True)
         report.append(entry)
@@ -272,9 +273,13 @@ def plot(log_path: Path, target: Path) -> None:
     smooth = np.convolve(loss, np.ones(width) / width, "valid")
     figure, axis = plt.subplots(figsize=(8, 4.2), dpi=110)
     axis.plot(steps, loss, color="#b9c6d8", linewidth=0.8, label="one step")
-    axis.plot(steps[width - 1 :], smooth, color="#1f4e8c", linewidth=1.6, label=f"mean of {width} logged steps")
-    if falling := [r["step"] for r in rows if r["step"] and r["lr"] < 1 and r["step"] > rows[-1]["step"] / 2]:
-        axis.axvline(falling[0], color="#b3541e", linewidth=1, linestyle="--", label="decay, context 1024")
+    middle = steps[width // 2 :][: len(smooth)]
+    axis.plot(middle, smooth, color="#1f4e8c", linewidth=1.6, label=f"mean of {width} logged steps")
+    half = [r for r in rows if r["step"] > rows[-1]["step"] / 4]
+    for label, style, found in (("rate falls", "--", [r["step"] for r in half if r["lr"] < 1]),
+                                ("windows of 1,024", ":", [r["step"] for r in half if r["context"] > 512])):
+        if found:
+            axis.axvline(found[0], color="#b3541e", linewidth=1, linestyle=style, label=label)
     axis.set(xlabel="step", ylabel="training loss (nats per token)", ylim=(loss.min() - 0.2, min(loss.max(), 7.0)))
     axis.legend(frameon=False)
     axis.spines[["top", "right"]].set_visible(False)
@@ -286,6 +291,7 @@ def evaluate_folder(args) -> None:
     """assets/docs/starter-scores.json and starter-loss.png from the exported folder."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    torch.set_float32_matmul_precision("medium")  # bf16 products where the processor has them
     model = AutoModelForCausalLM.from_pretrained(args.out, dtype=torch.float32, local_files_only=True).eval()
     tokenizer = AutoTokenizer.from_pretrained(args.out, local_files_only=True)
     with open(args.work / "heldout.jsonl", encoding="utf-8") as handle:
