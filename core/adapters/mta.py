@@ -164,7 +164,7 @@ class MTAAdapter(Adapter):
             kept = call.memory[index]
             return kept.repeat_interleave(rows // kept.shape[0], 0)
         pooled = outputs[:, :, 0] if self.reads_start[index] else _masked_mean(outputs, call)
-        logits = self.gates[index](pooled.float().transpose(0, 1).flatten(1))
+        logits = self.gates[index](pooled.to(self.selector.dtype).transpose(0, 1).flatten(1))
         gate = torch.softmax(logits, -1)
         if decoding:
             call.memory[index] = gate

@@ -235,7 +235,7 @@ def test_gradient_checkpointing_gives_the_same_gradients(bench, architecture, me
         loss.backward()
         grads.append([p.grad for p in model.adapter.parameters() if p.grad is not None])
     assert len(grads[0]) == len(grads[1])
-    assert all(same(a, b) for a, b in zip(*grads, strict=True))
+    assert all(same(a, b, 2e-4) for a, b in zip(*grads, strict=True))
 
 
 def test_two_threads_with_two_tasks_on_one_model(bench, architecture, method):

@@ -72,7 +72,6 @@ def test_stage_two_is_the_gated_sum(bench, architecture):
     seen = {}
     site.register_forward_hook(lambda _, inputs, output: seen.update(x=inputs[0], y=output))
     batch = bench.batch(architecture)
-    adapter.gates.float()
     with torch.no_grad():
         forward(model, batch, [2, 0, 1, 1])
     tokens = batch.attention_mask.bool()

@@ -8,7 +8,7 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
-from core.adapters.configs import AdapterConfig
+from core.adapters.configs import LinearConfig
 from core.adapters.targets import find_sites
 from core.errors import ModelError
 from core.models.estimate import Plan, estimate, model_size, read_model_size
@@ -33,10 +33,10 @@ def test_sizes_are_those_of_the_real_model(kind):
     with torch.device("meta"):
         model = auto.from_config(config)
     size = model_size(values, kind)
-    linears = sum(s.in_features * s.out_features for s in find_sites(model, AdapterConfig()))
+    linears = sum(s.in_features * s.out_features for s in find_sites(model, LinearConfig()))
     assert size.block_parameters == linears
     assert abs(size.parameters / model.num_parameters() - 1) < 0.02
-    widths = sum(s.in_features + s.out_features for s in find_sites(model, AdapterConfig()))
+    widths = sum(s.in_features + s.out_features for s in find_sites(model, LinearConfig()))
     assert size.low_rank_parameters(3) == 3 * widths
 
 
