@@ -16,6 +16,7 @@ from app.durations import word_count, word_memory, word_range
 from app.forms import FormField, build_field, form_values, level_choices, list_settings, read_form, read_yaml
 from app.run_markup import readiness
 from app.selection import Selection
+from app.sharing_rules import shared_problems
 from app.texts import TEXTS, say
 from app.widgets import card, cards
 from app.words import Key
@@ -174,6 +175,9 @@ def check_plan(context: Context, selection: Selection, config: RunConfig) -> tup
     project = context.project(selection)
     if project is None or not list_tasks(project):
         return [Problem("tasks", "check.no_tasks")], []
+    refused = shared_problems(context, config)
+    if refused:
+        return refused, []
     report = ready_report(project, config)
     return report.problems, _facts(report, config, selection.language) if report.ready else []
 

@@ -16,6 +16,7 @@ from app.markup import empty, log_view, note, part
 from app.plan import Plan
 from app.run_markup import progress_panel, run_card
 from app.selection import Selection
+from app.sharing_rules import require_shared_rules
 from app.texts import say
 from app.widgets import cards, plot
 from app.words import Key
@@ -114,7 +115,9 @@ def build(context: Context) -> None:
 def start(context: Context, selection: Selection, text: str, token: str) -> tuple[Selection, str]:
     """Makes a run from the plan and starts it. The token makes a second click of the same Start harmless."""
     project = context.require_project(selection)
-    folder = create_run(project, read_yaml(text))
+    config = read_yaml(text)
+    require_shared_rules(context, selection, config)
+    folder = create_run(project, config)
     start_run(folder, token or None)
     return selection.with_run(folder.run_id), new_id()
 

@@ -12,11 +12,12 @@ from app.context import Context, Poll, run_polls
 from app.glossary import WORDS, glossary_view
 from app.plan import check_plan
 from app.selection import Selection
+from app.sharing_rules import shared_problems
 from app.tabs import home, results, share, skills, tasks, train, try_it
 from app.texts import TEXTS, say
 from app.words import Key, Words
-from core.errors import WorkspaceError
-from core.training.config import RunConfig
+from core.errors import RunError, SettingError, WorkspaceError
+from core.training.config import RunConfig, change_config, config_to_yaml
 from core.workspace import Workspace
 
 FIRST, SECOND = "a" * 32, "b" * 32
@@ -125,3 +126,23 @@ def test_words_follow_the_language_in_choices_and_labels() -> None:
 def test_the_glossary_explains_every_word_in_both_languages() -> None:
     for language in ("en", "zh"):
         assert glossary_view(language).count("<dt>") == len(WORDS)
+
+
+@pytest.mark.parametrize("changes", [{"base_model": "/etc"}, {"report_to": "wandb"}, {"num_processes": 8}])
+def test_a_shared_page_refuses_what_ones_own_machine_may(context: Context, changes: dict) -> None:
+    opened, _ = home.open_sample(context, Selection(owner=FIRST))
+    config = change_config(RunConfig(), changes)
+    problems, _ = check_plan(context, opened, config)
+    assert [p.field for p in problems] == list(changes)
+    with pytest.raises(SettingError):
+        train.start(context, opened, config_to_yaml(config), "token")
+    assert list(context.require_project(opened).runs_dir.iterdir()) == []
+    assert shared_problems(Context(context.workspace), config) == []
+
+
+def test_a_visitor_has_one_run_at_a_time(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened, _ = home.open_sample(context, Selection(owner=FIRST))
+    busy = types.SimpleNamespace(state="running", name="Run 1")
+    monkeypatch.setattr("app.sharing_rules.list_summaries", lambda project: [busy])
+    with pytest.raises(RunError, match="already at work"):
+        train.start(context, opened, config_to_yaml(RunConfig()), "token")
