@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.markup import bar, esc
-from app.texts import say, word_error
+from app.texts import say, word_error, word_skills
 from core.serving.protocol import DELTA, DONE, ERROR, PHASE, ChatEvent
 
 MOST_EXCHANGES = 12
@@ -80,11 +80,11 @@ def _skills(done: ChatEvent, language: str) -> str:
     if not done.weights:
         return ""
     top = sorted(done.weights, key=lambda w: -abs(w.weight))[:MOST_SKILLS]
-    rows = "".join(
-        f"<span>{esc(w.name)}</span>{bar(abs(w.weight), '' if w.kind == 'common' else 'busy', w.name)}"
-        f'<span class="n">{w.weight:.2f}</span>'
-        for w in top
-    )
+    rows = ""
+    for w in top:
+        name = word_skills(language, w.name)
+        tone = "" if w.kind == "common" else "busy"
+        rows += f'<span>{esc(name)}</span>{bar(abs(w.weight), tone, name)}<span class="n">{w.weight:.2f}</span>'
     return f'<div class="skills" aria-label="{esc(say(language, "try.skills"))}">{rows}</div>'
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from app.curves import Curves
-from app.texts import say
+from app.texts import say, word_skills
 
 Figure = dict[str, Any]
 BLUE, ORANGE, GREY, RED = "#0072B2", "#E69F00", "#8a94a6", "#D55E00"
@@ -47,7 +47,7 @@ def skill_heatmap(table: pd.DataFrame, even_share: float, language: str) -> Figu
     }
     axis = {"cmin": 0.0, "cmax": top, "colorscale": SHARES, "colorbar": bar}
     hover = say(language, "plot.weight_hover")
-    return _heatmap(table, axis, SHARES_DARK, hover)
+    return _heatmap(_named(table, language), axis, SHARES_DARK, hover)
 
 
 def similarity_heatmap(table: pd.DataFrame, language: str) -> Figure:
@@ -64,13 +64,18 @@ def similarity_heatmap(table: pd.DataFrame, language: str) -> Figure:
 def lean_heatmap(table: pd.DataFrame, language: str) -> Figure:
     """How far each weight lies above or below the even share; the scale fits the largest difference."""
     most = max(0.05, float(table.abs().to_numpy().max(initial=0.0)))
-    return _signed(table, most, ".2f", say(language, "plot.lean_hover"))
+    return _signed(_named(table, language), most, ".2f", say(language, "plot.lean_hover"))
 
 
 def change_heatmap(points: pd.DataFrame, language: str) -> Figure:
     """Change of a score in points of 100: blue is better, brown is worse; empty cells cannot change."""
     most = max(1.0, float(points.abs().to_numpy()[points.notna().to_numpy()].max(initial=0.0)))
-    return _signed(points, most, "+.1f", say(language, "plot.change_hover"))
+    return _signed(_named(points, language), most, "+.1f", say(language, "plot.change_hover"))
+
+
+def _named(table: pd.DataFrame, language: str) -> pd.DataFrame:
+    """The table with the names of its skills in the user's language."""
+    return table.rename(columns=lambda name: word_skills(language, str(name)))
 
 
 def _signed(table: pd.DataFrame, most: float, form: str, hover: str) -> Figure:

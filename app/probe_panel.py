@@ -12,7 +12,7 @@ from app.errands import run_errand
 from app.figures import change_heatmap, to_json
 from app.markup import note, paragraphs, part
 from app.selection import Selection
-from app.texts import say, word_error
+from app.texts import say, word_sentence
 from app.widgets import plot
 from app.words import Key
 from core.insight.probes import KINDS, describe_probe, probe_path, read_probe
@@ -48,7 +48,7 @@ def draw_probe(context: Context, selection: Selection, *, kind: str) -> list[str
     if run_dir is None or not probe_path(run_dir, kind).is_file():
         return ["", "", ""]
     probe = read_probe(run_dir, kind)
-    said = [word_error(language, s.key, s.values)[0] for s in describe_probe(probe)]
+    said = [word_sentence(language, s.key, s.values) for s in describe_probe(probe)]
     figure = change_heatmap(probe.change * 100, language)
     return [part(say(language, f"skills.{kind}_title")), to_json(figure), paragraphs(said)]
 

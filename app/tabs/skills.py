@@ -12,7 +12,7 @@ from app.figures import lean_heatmap, share_bars, similarity_heatmap, skill_heat
 from app.markup import download_link, empty, lead, note, paragraphs, part, to_csv
 from app.probe_panel import build_probes
 from app.selection import Selection
-from app.texts import say, word_error
+from app.texts import say, word_sentence
 from app.widgets import plot
 from app.words import Key
 from core.insight.allocation import (
@@ -156,7 +156,7 @@ def find_allocation(context: Context, selection: Selection) -> Allocation | None
 
 def _below(allocation: Allocation, table: Any, language: str) -> str:
     """Sentences about the averaged table, its numbers, and the shown table as a file."""
-    said = [word_error(language, s.key, s.values)[0] for s in describe_allocation(allocation)[:MOST_SENTENCES]]
+    said = [word_sentence(language, s.key, s.values) for s in describe_allocation(allocation)[:MOST_SENTENCES]]
     said.append(
         say(
             language,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,8 @@ from core.errors import Problem, TaskloomError
 from core.messages import MESSAGES, fill
 from core.settings import SettingInfo
 
+_SKILL = re.compile(r"\b(common|private) (\d+)\b")
+_NAMES_SKILLS = ("skills", "skill", "other")  # values of sentences that name skills
 LANGUAGES = ("en", "zh")
 LANGUAGE_NAMES = {"en": "English", "zh": "中文"}
 TEXTS: dict[str, dict[str, str]] = {"en": en.TEXTS, "zh": zh.TEXTS}
@@ -43,6 +46,17 @@ def word_error(language: str, key: str, values: Mapping[str, Any]) -> tuple[str,
 
 def word_problem(language: str, problem: Problem | TaskloomError) -> str:
     return " ".join(part for part in word_error(language, problem.key, problem.values) if part)
+
+
+def word_skills(language: str, text: str) -> str:
+    """Names of skills ('common 1, private 2') in a language; other text passes unchanged."""
+    return _SKILL.sub(lambda found: say(language, f"skill.{found[1]}", n=found[2]), text)
+
+
+def word_sentence(language: str, key: str, values: Mapping[str, Any]) -> str:
+    """A sentence of core about a table, with the names of skills in the user's language."""
+    named = {k: word_skills(language, v) if k in _NAMES_SKILLS else v for k, v in values.items()}
+    return word_error(language, key, named)[0]
 
 
 def word_setting(language: str, info: SettingInfo) -> tuple[str, str]:

@@ -297,6 +297,8 @@ TEXTS: dict[str, str] = {
     "term.adapter": "Adapter method",
     "meaning.adapter": "How skills are built into the base model, for example C-Poly or LoRA.",
     # Skills
+    "skill.common": "common {n}",
+    "skill.private": "private {n}",
     "skills.lead": "Each row is a task, each column a skill. A strong colour means that the task leans on that skill; two tasks with similar rows have learned from each other.",
     "skills.none_title": "No skills to show yet",
     "skills.none_text": "Train a run first. As soon as stage 1 has begun, the table of tasks and skills fills in.",

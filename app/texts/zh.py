@@ -285,6 +285,8 @@ TEXTS: dict[str, str] = {
     "meaning.interval": "真实得分有 95% 把握所在的范围。终考题少，范围就宽。",
     "term.adapter": "适配方法",
     "meaning.adapter": "技能怎样加进基础模型，例如 C-Poly 或 LoRA。",
+    "skill.common": "公共 {n}",
+    "skill.private": "私有 {n}",
     "skills.lead": "每一行是一个任务，每一列是一个技能。颜色越深，任务越依赖这个技能；两行相似，说明两个任务互相学到了东西。",
     "skills.none_title": "还没有技能可看",
     "skills.none_text": "请先训练一次。第一阶段一开始，任务与技能的表就会逐渐填满。",

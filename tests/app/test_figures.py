@@ -11,6 +11,7 @@ import pytest
 
 from app.curves import Curves, new_curves
 from app.figures import loss_panels, score_bars, share_bars, similarity_heatmap, skill_heatmap, thin, to_json
+from app.texts import word_sentence
 
 TABLE = pd.DataFrame(
     [[0.5, 0.25, 1.0], [0.1, 0.65, 0.0]], index=["a", "b <i>"], columns=["common 1", "common 2", "private 1"]
@@ -102,3 +103,11 @@ def test_long_curves_are_thinned_and_keep_their_end_and_mean() -> None:
 
 def test_nothing_to_draw_is_empty_text() -> None:
     assert to_json(None) == ""
+
+
+def test_names_of_skills_follow_the_language_and_other_names_do_not() -> None:
+    assert skill_heatmap(TABLE, 0.3, "en")["data"][0]["x"] == list(TABLE.columns)
+    assert skill_heatmap(TABLE, 0.3, "zh")["data"][0]["x"] == ["公共 1", "公共 2", "私有 1"]
+    assert "公共 2" in word_sentence("zh", "says.task_uses_alone", {"task": "common 1", "skills": "common 2"})
+    assert "common 1" in word_sentence("zh", "says.task_uses_alone", {"task": "common 1", "skills": "common 2"})
+    assert skill_heatmap(TABLE.rename(columns={"common 1": "shared"}), 0.3, "zh")["data"][0]["x"][0] == "shared"
