@@ -29,13 +29,13 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
 kind, base, folder, ids, out = sys.argv[1:]
 ids = load_file(ids)["ids"]
-auto = AutoModelForSeq2SeqLM if "t5" in base else AutoModelForCausalLM
+auto = AutoModelForSeq2SeqLM if base.endswith("t5") else AutoModelForCausalLM
 if kind == "lora":
     from peft import PeftModel
     model = PeftModel.from_pretrained(auto.from_pretrained(base), folder)
 else:
     model = auto.from_pretrained(folder)
-extra = {"decoder_input_ids": ids} if "t5" in base else {}
+extra = {"decoder_input_ids": ids} if base.endswith("t5") else {}
 with torch.no_grad():
     save_file({"logits": model.eval()(input_ids=ids, **extra).logits}, out)
 assert "core" not in sys.modules
