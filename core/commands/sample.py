@@ -18,7 +18,7 @@ def add_parser(verbs: Verbs) -> None:
 
 
 def sample(args: argparse.Namespace) -> Report:
-    from core.tasks.domain import add_domain
+    from core.tasks.sample import load_sample
     from core.workspace import Workspace
 
     if not SAMPLE_DIR.is_dir():
@@ -26,7 +26,7 @@ def sample(args: argparse.Namespace) -> Report:
     workspace = Workspace(args.workspace)
     project = workspace.create_project(args.name)
     try:
-        specs = add_domain(project, SAMPLE_DIR)
+        specs = load_sample(project)
     except BaseException:
         workspace.delete_project(project)  # a half-made sample would stand in the way of the next try
         raise
