@@ -9,15 +9,17 @@ from pathlib import Path
 
 import pytest
 
+import app.texts.en
 import app.texts.errors_zh
 import app.texts.settings_zh
+import app.texts.zh
 from core.messages import MESSAGES
 from core.settings import describe_settings
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def room_tables(package: object, attribute: str) -> dict[str, dict[str, tuple[str, str]]]:
+def room_tables(package: object, attribute: str) -> dict[str, dict]:
     found = {}
     for info in pkgutil.iter_modules(package.__path__):  # type: ignore[attr-defined]
         module = importlib.import_module(f"{package.__name__}.{info.name}")  # type: ignore[attr-defined]
@@ -98,8 +100,16 @@ def every_setting() -> set[str]:
 
 
 def test_the_screens_say_the_same_in_both_languages() -> None:
-    english = pytest.importorskip("app.texts.en").TEXTS
-    chinese = pytest.importorskip("app.texts.zh").TEXTS
+    english, chinese = (room_tables(package, "TEXTS") for package in (app.texts.en, app.texts.zh))
     assert set(english) == set(chinese)
-    for key, text in english.items():
-        assert values_in(text) == values_in(chinese[key]), key
+    for room, texts in english.items():
+        assert set(texts) == set(chinese[room]), room
+        for key, text in texts.items():
+            assert values_in(text) == values_in(chinese[room][key]), key
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_no_key_is_worded_twice(language: str) -> None:
+    rooms = room_tables(importlib.import_module(f"app.texts.{language}"), "TEXTS").values()
+    keys = [key for texts in rooms for key in texts]
+    assert len(keys) == len(set(keys)), {key for key in keys if keys.count(key) > 1}

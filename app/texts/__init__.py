@@ -17,17 +17,17 @@ _SKILL = re.compile(r"\b(common|private) (\d+)\b")
 _NAMES_SKILLS = ("skills", "skill", "other")  # values of sentences that name skills
 LANGUAGES = ("en", "zh")
 LANGUAGE_NAMES = {"en": "English", "zh": "中文"}
-TEXTS: dict[str, dict[str, str]] = {"en": en.TEXTS, "zh": zh.TEXTS}
 
 
-def _collect(package: Any, name: str) -> dict[str, tuple[str, str]]:
+def _collect(package: Any, name: str) -> dict[str, Any]:
     """Joins the dictionaries that the rooms wrote in the files of a package."""
-    merged: dict[str, tuple[str, str]] = {}
+    merged: dict[str, Any] = {}
     for module in pkgutil.iter_modules(package.__path__):
         merged |= getattr(importlib.import_module(f"{package.__name__}.{module.name}"), name)
     return merged
 
 
+TEXTS: dict[str, dict[str, str]] = {"en": _collect(en, "TEXTS"), "zh": _collect(zh, "TEXTS")}
 ERRORS = {"zh": _collect(errors_zh, "MESSAGES")}
 SETTINGS = {"zh": _collect(settings_zh, "SETTINGS")}
 
