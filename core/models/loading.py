@@ -10,7 +10,7 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
 
 from core.errors import ModelError
-from core.models.catalogue import CONTEXT_NAMES, resolve_model
+from core.models.catalogue import CONTEXT_NAMES, pinned_revision, resolve_model
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 UNKNOWN_CONTEXT = 512
@@ -39,14 +39,15 @@ def load_base(model_id_or_path: str, dtype: str = "float32", device: str = "cpu"
     """
     if dtype not in DTYPES:
         raise ModelError("model.dtype", dtype=dtype, known=", ".join(DTYPES))
-    source = resolve_model(model_id_or_path)
+    source, revision = resolve_model(model_id_or_path), pinned_revision(model_id_or_path)
     try:
-        config = AutoConfig.from_pretrained(source, trust_remote_code=False)
+        config = AutoConfig.from_pretrained(source, revision=revision, trust_remote_code=False)
         architecture = _architecture_of(config, model_id_or_path)
         loader = AutoModelForSeq2SeqLM if architecture == "encoder_decoder" else AutoModelForCausalLM
-        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(source, revision=revision, trust_remote_code=False)
         model = loader.from_pretrained(
-            source, config=config, dtype=DTYPES[dtype], use_safetensors=True, trust_remote_code=False
+            source, revision=revision, config=config, dtype=DTYPES[dtype], use_safetensors=True,
+            trust_remote_code=False,
         )
     except (OSError, ValueError, KeyError, HfHubHTTPError, HFValidationError) as error:
         raise _explain(error, model_id_or_path) from error

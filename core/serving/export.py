@@ -29,7 +29,7 @@ from core.adapters.base import LoraFactors
 from core.adapters.methods import METHODS
 from core.adapters.targets import is_linear, weight_out_in
 from core.errors import ModelError, RunError
-from core.models.catalogue import resolve_model
+from core.models.catalogue import pinned_revision, resolve_model
 from core.models.loading import LoadedBase
 from core.models.modular import ModularModel, save_adapter, unwrap
 from core.serving.forward import share_weights
@@ -63,7 +63,7 @@ def export_lora(model: ModularModel, task: int, folder: Path, probe: Tensor) -> 
         config = LoraConfig(
             r=rank, lora_alpha=rank, target_modules=_target_names(model, factors), lora_dropout=0.0, bias="none",
             task_type=TASK_TYPES[model.architecture], base_model_name_or_path=model.model_id,
-            fan_in_fan_out=_has_conv(model), inference_mode=True,
+            revision=pinned_revision(model.model_id), fan_in_fan_out=_has_conv(model), inference_mode=True,
         )
         config.save_pretrained(str(part))
         save_file(_peft_tensors(factors, rank), part / "adapter_model.safetensors", metadata={"format": "pt"})
@@ -139,13 +139,15 @@ def _has_conv(model: ModularModel) -> bool:
 
 
 def _fresh_base(model: ModularModel) -> Any:
-    return _load_plain(resolve_model(model.model_id), model)
+    return _load_plain(resolve_model(model.model_id), model, pinned_revision(model.model_id))
 
 
-def _load_plain(source: str, model: ModularModel) -> Any:
+def _load_plain(source: str, model: ModularModel, revision: str | None = None) -> Any:
     """The model as any transformers user would load it."""
     loader = AutoModelForSeq2SeqLM if model.architecture == "encoder_decoder" else AutoModelForCausalLM
-    loaded = loader.from_pretrained(source, dtype=model.dtype, use_safetensors=True, trust_remote_code=False)
+    loaded = loader.from_pretrained(
+        source, revision=revision, dtype=model.dtype, use_safetensors=True, trust_remote_code=False
+    )
     return loaded.to(model.device).eval()  # type: ignore[arg-type]
 
 
