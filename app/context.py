@@ -12,8 +12,10 @@ import gradio as gr
 
 from app.handlers import bind_first, guarded
 from app.selection import Selection
+from app.visitors import require_visitor
 from app.words import Words
 from core.errors import WorkspaceError
+from core.runs.quotas import Quota, quota_from_environment
 from core.runs.summaries import list_summaries
 from core.serving.chat import ChatClient
 from core.workspace import Project, Workspace
@@ -46,6 +48,7 @@ class Context:
     shared: bool = False
     words: Words = field(default_factory=Words)
     chat: ChatClient = field(default_factory=ChatClient)
+    quota: Quota = field(default_factory=quota_from_environment)
     selection: Any = None  # gr.State holding a Selection
     clock: Any = None  # gr.Timer, ticks on every screen: often while a run is at work, else seldom
     polls: list[Poll] = field(default_factory=list)
@@ -56,11 +59,18 @@ class Context:
     ) -> Any:
         """Wires `handler(context, *inputs)`: errors translated, not offered as a public endpoint."""
         how = {"api_visibility": "private", "show_progress": "minimal", **how}
-        return trigger(guarded(bind_first(handler, self)), inputs, outputs, **how)
+        return trigger(guarded(bind_first(handler, self), check=self.require_visitor), inputs, outputs, **how)
+
+    def require_visitor(self, args: tuple[Any, ...]) -> None:
+        """Every handler runs behind this, since hidden endpoints are reachable over HTTP: on a shared page nobody
+        acts before the page was opened, and nobody as somebody else."""
+        for selection in args:
+            if isinstance(selection, Selection):
+                require_visitor(selection.owner, self.shared)
 
     def on_tick(self, handler: Callable[..., Any], inputs: list[Any], outputs: list[Any]) -> None:
         """Polls: `handler(context, *inputs)` gives a list for the outputs, or gr.skip(). See `wire_ticks`."""
-        self.polls.append(Poll(guarded(bind_first(handler, self), quiet=True), inputs, outputs))
+        self.polls.append(Poll(guarded(bind_first(handler, self), True, self.require_visitor), inputs, outputs))
 
     def wire_ticks(self) -> None:
         """All polls as one event: for the browser an event costs more than what it brings."""

@@ -33,28 +33,40 @@ def translate_error(error: Exception, language: str) -> gr.Error:
     return gr.Error(text, title=say(language, "error.title"), duration=15, print_exception=False)
 
 
-def guarded(handler: Callable[..., Any], quiet: bool = False) -> Callable[..., Any]:
-    """The handler with its errors translated. A quiet one (polling) logs and leaves the screen as it is."""
+def allow_all(args: tuple[Any, ...]) -> None:
+    """The check of a handler that reads nobody's data."""
+
+
+def guarded(
+    handler: Callable[..., Any], quiet: bool = False, check: Callable[[tuple[Any, ...]], None] = allow_all
+) -> Callable[..., Any]:
+    """The handler behind a check of its arguments, its errors translated. A quiet one (polling) leaves the screen
+    as it is."""
     if inspect.isgeneratorfunction(handler):
-        return _guarded_stream(handler)
+        return _guarded_stream(handler, check)
 
     @functools.wraps(handler)
     def run(*args: Any, **kwargs: Any) -> Any:
         try:
+            check(args)
             return handler(*args, **kwargs)
         except Exception as error:  # the one translator of the app
             if quiet:
-                LOG.warning("polling failed", exc_info=error)
+                if not isinstance(error, TaskloomError):
+                    LOG.warning("polling failed", exc_info=error)
                 return gr.skip()
             raise translate_error(error, language_in(args)) from error
 
     return run
 
 
-def _guarded_stream(handler: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
+def _guarded_stream(
+    handler: Callable[..., Iterator[Any]], check: Callable[[tuple[Any, ...]], None]
+) -> Callable[..., Iterator[Any]]:
     @functools.wraps(handler)
     def run(*args: Any, **kwargs: Any) -> Iterator[Any]:
         try:
+            check(args)
             yield from handler(*args, **kwargs)
         except Exception as error:  # the one translator of the app
             raise translate_error(error, language_in(args)) from error

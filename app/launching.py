@@ -9,27 +9,39 @@ import sys
 from typing import Any
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from app.context import Context
+from app.temporary import use_own_folder
 from app.theme import ICON_PATH, STYLE_PATH, build_theme
+from app.web_guard import WebGuard, rules_for
 from core.errors import TaskloomError
+from core.serving.chat import ChatClient
 from core.workspace import Workspace
 
 LOG = logging.getLogger("taskloom.app")
 MAX_FILE_SIZE = "1gb"  # the largest task file that core reads
+SHARED_FILE_SIZE = "200mb"
+
+
+def on_space() -> bool:
+    """Whether the Hub runs this app as a Space: then the page is public."""
+    return bool(os.environ.get("SPACE_ID"))
 
 
 def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     """Unknown words are left alone, so that a Space or a test runner may add its own."""
-    on_space = bool(os.environ.get("SPACE_ID"))
     parser = argparse.ArgumentParser(prog="app.py", description="Taskloom in the browser.")
     parser.add_argument(
-        "--host", default=os.environ.get("GRADIO_SERVER_NAME") or ("0.0.0.0" if on_space else "127.0.0.1")
+        "--host", default=os.environ.get("GRADIO_SERVER_NAME") or ("0.0.0.0" if on_space() else "127.0.0.1")
     )
     parser.add_argument("--port", type=int, default=int(os.environ.get("GRADIO_SERVER_PORT") or 7860))
     parser.add_argument("--workspace", help="folder for projects, tasks and runs (TASKLOOM_HOME, else ~/.taskloom)")
     parser.add_argument(
-        "--shared", action="store_true", default=on_space, help="every browser sees only its own projects"
+        "--shared", action="store_true", default=on_space(), help="every browser sees only its own projects"
+    )
+    parser.add_argument(
+        "--allow-host", action="append", default=[], help="another host name of this page (behind a proxy)"
     )
     return parser.parse_known_args(argv)[0]
 
@@ -39,7 +51,10 @@ def open_context(arguments: argparse.Namespace) -> Context:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
-        return Context(Workspace(arguments.workspace), shared=arguments.shared)
+        workspace = Workspace(arguments.workspace)
+        use_own_folder(workspace)
+        chat = ChatClient(log_path=workspace.root / "chat.log")
+        return Context(workspace, shared=arguments.shared, chat=chat)
     except TaskloomError as error:
         sys.exit(f"error: {error}")
 
@@ -51,6 +66,7 @@ def launch(demo: gr.Blocks, arguments: argparse.Namespace, **extra: Any) -> Any:
             "the page is open to everybody who reaches %s, without a password; --shared separates visitors",
             arguments.host,
         )
+    rules = rules_for(arguments.host, on_space(), tuple(arguments.allow_host))
     return demo.queue(default_concurrency_limit=8, max_size=256).launch(
         server_name=arguments.host,
         server_port=arguments.port,
@@ -59,12 +75,13 @@ def launch(demo: gr.Blocks, arguments: argparse.Namespace, **extra: Any) -> Any:
         ssr_mode=False,
         run_history=False,
         show_error=False,
-        max_file_size=MAX_FILE_SIZE,
+        max_file_size=SHARED_FILE_SIZE if arguments.shared else MAX_FILE_SIZE,
         footer_links=["settings"],
         allowed_paths=[],
         strict_cors=True,
         share=False,
         enable_monitoring=False,
+        app_kwargs={"middleware": [Middleware(WebGuard, rules=rules)]},
         favicon_path=ICON_PATH if ICON_PATH.is_file() else None,
         **extra,
     )

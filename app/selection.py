@@ -28,6 +28,9 @@ class Selection:
     run_id: str = ""
     version: int = 0
 
+    def with_owner(self, owner: str) -> Selection:
+        return dataclasses.replace(self, owner=owner)
+
     def with_language(self, language: str) -> Selection:
         return dataclasses.replace(self, language=language if language in LANGUAGES else LANGUAGES[0])
 
@@ -70,7 +73,11 @@ def owner_of(prefs: dict[str, str], shared: bool) -> str:
     if not shared:
         return LOCAL_OWNER
     owner = prefs.get("owner", "")
-    return owner if _OWNER.fullmatch(owner) else secrets.token_hex(16)
+    return owner if is_browser_id(owner) else secrets.token_hex(16)
+
+
+def is_browser_id(owner: str) -> bool:
+    return _OWNER.fullmatch(owner) is not None
 
 
 def language_of(accept_language: str) -> str:

@@ -12,7 +12,9 @@ from app.markup import brand
 from app.run_markup import job_bar
 from app.selection import Selection, selection_from_prefs, selection_to_prefs
 from app.tabs import home, results, share, skills, tasks, train, try_it
+from app.temporary import KEPT_S, LOOK_EVERY_S
 from app.texts import LANGUAGE_NAMES, LANGUAGES, say
+from app.visitors import login_offered, owner_of_visit, take_along
 from app.widgets import PLOTLY_JS
 from app.words import Key
 from core.files import write_text_atomic
@@ -33,7 +35,8 @@ def build_workbench(context: Context) -> gr.Blocks:
     remembers in BrowserState.
     """
     gr.set_static_paths([str(PLOTLY_JS)])
-    with gr.Blocks(title=say("en", "app.title"), analytics_enabled=False, delete_cache=(3600, 86400)) as demo:
+    title, cleaning = say("en", "app.title"), (LOOK_EVERY_S, KEPT_S)
+    with gr.Blocks(title=title, analytics_enabled=False, delete_cache=cleaning) as demo:
         context.selection = gr.State(Selection())
         context.clock = gr.Timer(IDLE_TICK_S)
         prefs = gr.BrowserState({}, storage_key="taskloom", secret=browser_secret(context))
@@ -69,6 +72,8 @@ def _build_head(context: Context) -> dict[str, Any]:
                 scale=1 if name == "language" else 2,
                 filterable=name != "language",
             )
+        if login_offered():
+            gr.LoginButton(size="sm", min_width=140, elem_id="login")
     bar, seen = gr.HTML(elem_id="job-bar"), gr.State("")
     selection = context.selection
     context.on(
@@ -96,6 +101,9 @@ def _build_head(context: Context) -> dict[str, Any]:
 def open_page(context: Context, prefs: Any, request: gr.Request) -> Selection:
     """A page was opened or reloaded: back to where this browser was, or the newest project."""
     selection = selection_from_prefs(prefs, request.headers.get("accept-language", ""), context.shared)
+    owner = owner_of_visit(selection.owner, request, context.shared)
+    take_along(context.workspace, selection.owner, owner)
+    selection = selection.with_owner(owner)
     projects = context.projects(selection)
     known = next((p for p in projects if p.project_id == selection.project_id), projects[-1] if projects else None)
     if known is None:

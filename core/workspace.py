@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from core.errors import WorkspaceError
@@ -56,7 +56,9 @@ class Workspace:
         self.root = Path(root).expanduser() if root else default_workspace_dir()
         self.projects_dir = self.root / "projects"
         try:
-            self.projects_dir.mkdir(parents=True, exist_ok=True)
+            if not self.root.exists():  # other accounts of this machine have no business in it
+                self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.projects_dir.mkdir(exist_ok=True)
         except OSError as error:
             raise WorkspaceError("workspace.read_only", path=str(self.root), detail=error.strerror or "") from error
 
@@ -72,9 +74,18 @@ class Workspace:
         except OSError as error:
             raise WorkspaceError("workspace.read_only", path=str(path), detail=error.strerror or "") from error
         project = Project(project_id, label, owner, time.time(), path)
-        record = {k: v for k, v in asdict(project).items() if k != "path"}
-        write_json_atomic(path / "project.json", record)
+        _write(project)
         return project
+
+    def give_project(self, project: Project, owner: str) -> Project:
+        """Makes a project another owner's; a name that the new owner has already gets a number."""
+        taken = {p.name for p in self.list_projects(owner)}
+        name, number = project.name, 2
+        while name in taken:
+            name, number = f"{project.name[:75]} {number}", number + 1
+        given = replace(project, name=name, owner=owner)
+        _write(given)
+        return given
 
     def list_projects(self, owner: str | None = None) -> list[Project]:
         """Projects from old to new; of one owner, or of all when owner is None."""
@@ -110,6 +121,11 @@ class Workspace:
     def _read(self, path: Path) -> Project:
         record = read_json(path / "project.json")
         return Project(record["project_id"], record["name"], record["owner"], record["created"], path)
+
+
+def _write(project: Project) -> None:
+    record = {k: v for k, v in asdict(project).items() if k != "path"}
+    write_json_atomic(project.path / "project.json", record)
 
 
 def require_label(name: str) -> str:

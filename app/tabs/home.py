@@ -10,6 +10,8 @@ from app.context import Context
 from app.glossary import glossary_view
 from app.markup import lead, part
 from app.selection import Selection
+from app.sharing_rules import note_deletion, require_shared_project
+from app.temporary import forget_project
 from app.texts import say
 from app.widgets import card, cards
 from app.words import Key
@@ -62,6 +64,7 @@ def build(context: Context) -> None:
 
 def create_project(context: Context, selection: Selection, name: str) -> tuple[Any, ...]:
     """-> selection on the new project, the Tasks screen, an empty name field."""
+    require_shared_project(context, selection)
     project = context.workspace.create_project(name, selection.owner)
     return selection.with_project(project.project_id), gr.update(selected="tab.tasks"), ""
 
@@ -72,6 +75,7 @@ def open_sample(context: Context, selection: Selection) -> tuple[Any, ...]:
     names = {say(language, "home.sample_name") for language in ("en", "zh")}
     known = next((p for p in context.projects(selection) if p.name in names), None)
     if known is None:
+        require_shared_project(context, selection)
         known = context.workspace.create_project(label, selection.owner)
         try:
             load_sample(known)
@@ -97,7 +101,8 @@ def remove_project(context: Context, selection: Selection, sure: bool) -> tuple[
             raise gr.Error(
                 say(selection.language, "home.remove_busy"), title=say(selection.language, "error.title")
             )
-        context.workspace.delete_project(project)
+        note_deletion(context, project)
+        forget_project(context, project)
     return selection.with_project(""), False, gr.update(interactive=False)
 
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
-import time
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -14,15 +11,13 @@ from app.context import Context
 from app.errands import run_errand
 from app.markup import empty, lead, log_view, note, part
 from app.selection import Selection
+from app.temporary import new_export_folder
 from app.texts import say
 from app.words import Key
-from core.files import new_id
 from core.serving.card import KINDS, WHOLE_RUN, CardRequest, build_card
 from core.tasks.dataset import load_saved_tasks
 
 TITLE = "tab.share"
-FOLDER = "taskloom-exports"
-KEPT_S = 3600  # a finished download is deleted after this many seconds
 
 
 def build(context: Context) -> None:
@@ -86,25 +81,14 @@ def make_files(context: Context, selection: Selection, kind: str, task: str | No
     run_dir = context.trained_run(selection)
     if run_dir is None:
         return gr.update(visible=False)
-    store = Path(tempfile.gettempdir()) / FOLDER
-    remove_old(store)
-    folder = store / new_id("e")
-    folder.mkdir(parents=True)
-    chosen = [] if kind == WHOLE_RUN or not task else ["--task", task]
+    folder = new_export_folder(run_dir.name)
+    chosen = [] if kind == WHOLE_RUN or not task else [f"--task={task}"]
     language = ["--language", selection.language]
     target = folder / "files"
     run_errand(context.workspace.root, "export", run_dir.name, str(target), "--as", kind, *chosen, *language)
     packed = shutil.make_archive(str(folder / f"taskloom-{kind}-{run_dir.name}"), "zip", target)
     shutil.rmtree(target)
     return gr.update(value=packed, visible=True)
-
-
-def remove_old(store: Path) -> None:
-    """Downloads of the last hour stay, older ones go."""
-    if store.is_dir():
-        for folder in store.iterdir():
-            if time.time() - folder.stat().st_mtime > KEPT_S:
-                shutil.rmtree(folder, ignore_errors=True)
 
 
 def without_head(card: str) -> str:

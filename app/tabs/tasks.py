@@ -13,7 +13,9 @@ from app.durations import word_count
 from app.health_panel import HealthPanel, chosen_task
 from app.markup import bullets, empty, note, part
 from app.selection import Selection
+from app.sharing_rules import require_shared_space
 from app.task_markup import notes_view, prompts_view, rows_view
+from app.temporary import note_uploads
 from app.texts import say, word_problem
 from app.widgets import card, cards
 from app.words import Key
@@ -130,6 +132,8 @@ def take_files(context: Context, selection: Selection, paths: list[str] | None) 
     project = context.project(selection)
     if project is None:
         raise gr.Error(say(language, "tasks.need_project"), title=say(language, "error.title"))
+    require_shared_space(context, selection)
+    note_uploads(project, paths or [])
     done = add_files(project, list(paths or []))
     items = [("bad", f"{file}: {word_problem(language, problem)}") for file, problem in done.failed]
     if done.added:

@@ -16,7 +16,7 @@ from app.markup import empty, log_view, note, part
 from app.plan import Plan
 from app.run_markup import progress_panel, run_card
 from app.selection import Selection
-from app.sharing_rules import require_shared_rules
+from app.sharing_rules import note_deletion, require_shared_resume, shared_config
 from app.texts import say
 from app.widgets import cards, plot
 from app.words import Key
@@ -115,9 +115,7 @@ def build(context: Context) -> None:
 def start(context: Context, selection: Selection, text: str, token: str) -> tuple[Selection, str]:
     """Makes a run from the plan and starts it. The token makes a second click of the same Start harmless."""
     project = context.require_project(selection)
-    config = read_yaml(text)
-    require_shared_rules(context, selection, config)
-    folder = create_run(project, config)
+    folder = create_run(project, shared_config(context, selection, read_yaml(text)))
     start_run(folder, token or None)
     return selection.with_run(folder.run_id), new_id()
 
@@ -127,6 +125,8 @@ def act(context: Context, selection: Selection, *, name: str) -> Selection:
     run_dir = context.run_dir(selection)
     if run_dir is None:
         return selection.touched()
+    if name in ("resume", "mend"):
+        require_shared_resume(context, selection, RunFolder(run_dir))
     made = ACTS[name](RunFolder(run_dir))
     return selection.with_run(made.run_id) if isinstance(made, RunFolder) else selection.touched()
 
@@ -155,6 +155,7 @@ def grant(context: Context, selection: Selection, wish: str) -> tuple[Selection,
     """The user has confirmed to cancel or delete the chosen run."""
     run_dir = context.run_dir(selection)
     if wish == "delete" and run_dir is not None:
+        note_deletion(context, context.workspace.project_of_run(run_dir), [run_dir.name])
         delete_run(RunFolder(run_dir))
         return context.open_project(selection, selection.project_id), gr.update(visible=False)
     return act(context, selection, name="cancel"), gr.update(visible=False)

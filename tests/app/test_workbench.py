@@ -142,7 +142,7 @@ def test_a_shared_page_refuses_what_ones_own_machine_may(context: Context, chang
 
 def test_a_visitor_has_one_run_at_a_time(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     opened, _ = home.open_sample(context, Selection(owner=FIRST))
-    busy = types.SimpleNamespace(state="running", name="Run 1")
-    monkeypatch.setattr("app.sharing_rules.list_summaries", lambda project: [busy])
-    with pytest.raises(RunError, match="already at work"):
+    busy = types.SimpleNamespace(state="running", started=None, ended=None)
+    monkeypatch.setattr("core.runs.quotas.list_summaries", lambda project: [busy])
+    with pytest.raises(RunError, match="at work"):
         train.start(context, opened, config_to_yaml(RunConfig()), "token")

@@ -1,0 +1,168 @@
+"""What one visitor of a shared page may use: runs at work, minutes of training a day, disk, projects.
+
+On one's own machine nothing of this applies. Times of runs that a visitor deleted are kept in a ledger
+(`<workspace>/quota/<hash of the owner>.jsonl`), so that deleting gives disk back and minutes not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+from core.errors import RunError, SettingError, WorkspaceError
+from core.runs.registry import RunRegistry
+from core.runs.states import LIVE
+from core.runs.summaries import RunSummary, list_summaries
+from core.training.config import RunConfig
+from core.workspace import Project, Workspace
+
+DAY_S = 86_400.0
+
+
+@dataclass(frozen=True)
+class Quota:
+    """Bounds for one owner. `queue`: runs of all owners that may wait; `free_mb`: what stays free on the disk."""
+
+    runs: int = 1
+    minutes: int = 120
+    disk_mb: int = 2048
+    projects: int = 20
+    queue: int = 20
+    free_mb: int = 1024
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What an owner uses now; `minutes` of training in the last 24 hours."""
+
+    runs: int
+    minutes: float
+    disk_mb: float
+    projects: int
+
+
+def quota_from_environment() -> Quota:
+    """The default bounds, changed by TASKLOOM_QUOTA, for example "runs=2,minutes=60".
+
+    Raises:
+        SettingError: an unknown name, or a value that is not a whole number above zero.
+    """
+    text = os.environ.get("TASKLOOM_QUOTA", "")
+    names = {field.name for field in fields(Quota)}
+    changes: dict[str, int] = {}
+    for part in filter(None, (p.strip() for p in text.split(","))):
+        name, _, value = part.partition("=")
+        if name.strip() not in names or not value.strip().isdigit() or int(value) < 1:
+            raise SettingError("quota.setting", text=part)
+        changes[name.strip()] = int(value)
+    return replace(Quota(), **changes)
+
+
+def usage_of(workspace: Workspace, owner: str) -> Usage:
+    """Looks at all projects of an owner."""
+    projects = workspace.list_projects(owner)
+    runs = [run for project in projects for run in list_summaries(project)]
+    now = time.time()
+    spans = [_span(run, now) for run in runs] + _ledger(workspace, owner)
+    seconds = sum(max(0.0, end - max(start, now - DAY_S)) for start, end in spans)
+    size = sum(_bytes_in(project.path) for project in projects)
+    at_work = sum(run.state in LIVE for run in runs)
+    return Usage(at_work, seconds / 60, size / (1 << 20), len(projects))
+
+
+def require_space(workspace: Workspace, owner: str, quota: Quota) -> None:
+    """Before anything is stored.
+
+    Raises:
+        WorkspaceError: the owner's share or the whole disk is used up.
+    """
+    free = shutil.disk_usage(workspace.root).free >> 20
+    if free < quota.free_mb:
+        raise WorkspaceError("quota.full", free=free)
+    used = usage_of(workspace, owner).disk_mb
+    if used >= quota.disk_mb:
+        raise WorkspaceError("quota.disk", used=round(used), bound=quota.disk_mb)
+
+
+def require_another_project(workspace: Workspace, owner: str, quota: Quota) -> None:
+    """
+    Raises:
+        WorkspaceError: the owner has as many projects as allowed, or no space for another.
+    """
+    count = len(workspace.list_projects(owner))
+    if count >= quota.projects:
+        raise WorkspaceError("quota.projects", count=count, bound=quota.projects)
+    require_space(workspace, owner, quota)
+
+
+def require_another_run(workspace: Workspace, owner: str, quota: Quota) -> float:
+    """Before a run starts or goes on; returns the minutes that it may train.
+
+    Raises:
+        RunError: too many runs at work or waiting, or no minutes left. WorkspaceError: no space left.
+    """
+    used = usage_of(workspace, owner)
+    if used.runs >= quota.runs:
+        raise RunError("quota.runs", count=used.runs, bound=quota.runs)
+    if used.minutes >= quota.minutes:
+        raise RunError("quota.minutes", used=round(used.minutes), bound=quota.minutes)
+    waiting = len(RunRegistry(workspace.root).waiting())
+    if waiting >= quota.queue:
+        raise RunError("quota.queue", count=waiting)
+    require_space(workspace, owner, quota)
+    return quota.minutes - used.minutes
+
+
+def limit_time(config: RunConfig, minutes: float) -> RunConfig:
+    """The config with a time limit of at most `minutes`."""
+    hours = max(minutes / 60, 0.001)
+    return replace(config, max_hours=min(config.max_hours or hours, hours))
+
+
+def remember_runs(workspace: Workspace, project: Project, run_ids: Iterable[str] | None = None) -> None:
+    """Notes the times of runs (all of the project when None) that are about to be deleted."""
+    wanted = None if run_ids is None else set(run_ids)
+    now = time.time()
+    spans = [_span(run, now) for run in list_summaries(project) if wanted is None or run.run_id in wanted]
+    recent = [span for span in spans if span[1] > now - DAY_S]
+    if recent:
+        path = _ledger_path(workspace, project.owner)
+        path.parent.mkdir(exist_ok=True)
+        with open(path, "a", encoding="ascii") as file:
+            file.writelines(f"{json.dumps(span)}\n" for span in recent)
+
+
+def _span(run: RunSummary, now: float) -> tuple[float, float]:
+    """Start and end of a run in seconds since 1970; nothing for one that never trained."""
+    if run.started is None:
+        return 0.0, 0.0
+    return run.started, run.ended or (now if run.state in LIVE else run.started)
+
+
+def _ledger(workspace: Workspace, owner: str) -> list[tuple[float, float]]:
+    path = _ledger_path(workspace, owner)
+    if not path.is_file():
+        return []
+    return [(start, end) for start, end in map(json.loads, path.read_text(encoding="ascii").splitlines())]
+
+
+def _ledger_path(workspace: Workspace, owner: str) -> Path:
+    """The hash keeps user names out of the file system, and times are all that is in the file."""
+    return workspace.root / "quota" / f"{hashlib.sha256(owner.encode()).hexdigest()[:32]}.jsonl"
+
+
+def _bytes_in(folder: Path) -> int:
+    total = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += os.lstat(f"{parent}/{name}").st_size
+            except OSError:  # a worker replaced it just now
+                continue
+    return total
