@@ -7,6 +7,7 @@ import os
 import time
 from typing import Any
 
+import gradio as gr
 from gradio.context import LocalContext
 
 from app.selection import is_browser_id
@@ -60,11 +61,7 @@ def take_along(workspace: Workspace, browser_owner: str, owner: str) -> list[Pro
 
 
 def _session(request: Any) -> Any:
-    """The session of a gr.Request or of the Starlette request in it; None where no login is set up."""
-    for place in (request, getattr(request, "request", None)):
-        scope = getattr(place, "scope", None)
-        if isinstance(scope, dict) and "session" in scope:
-            return scope["session"]
-        if isinstance(getattr(place, "session", None), dict):
-            return place.session
-    return None
+    """The session cookie's content behind a gr.Request; None where no login is set up."""
+    plain = request.request if isinstance(request, gr.Request) else request
+    scope = getattr(plain, "scope", None)
+    return scope.get("session") if isinstance(scope, dict) else None

@@ -78,7 +78,7 @@ class WebGuard:
         if refused:
             await _answer(send, *refused)
             return
-        watch = _Watch(receive, send, self.rules, limited=scope["path"].rstrip("/") != UPLOAD)
+        watch = _Watch(receive, send, self.rules, _is_limited(scope))
         try:
             await self.app(scope, watch.receive, watch.send)
         except _TooLarge:
@@ -95,6 +95,9 @@ class WebGuard:
             return 404, "not found"
         if scope["method"] not in READING and not _same_site(headers):
             return 403, "posts from other sites are refused"
+        length = headers.get("content-length", "0")
+        if _is_limited(scope) and (not length.isdigit() or int(length) > MAX_POST_BYTES):
+            return 413, "too large"
         return None
 
 
@@ -130,6 +133,10 @@ def _safety_headers(rules: GuardRules) -> list[tuple[bytes, bytes]]:
         (b"x-content-type-options", b"nosniff"),
         (b"referrer-policy", b"no-referrer"),
     ]
+
+
+def _is_limited(scope: Scope) -> bool:
+    return bool(scope["path"].rstrip("/") != UPLOAD)
 
 
 def _same_site(headers: dict[str, str]) -> bool:
