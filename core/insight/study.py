@@ -5,7 +5,7 @@
 A study is a list of ordinary runs, made one after the other; what is done stays done, so an interrupted study goes
 on where it was. `study_tables.py` reads the outcome. Torch-free.
 
-Fairness. "rank": every arm adds matrices of the same active rank to a layer (the reference arm's (A + B) r), so
+Fairness. "rank": one example of every arm is computed with the same active rank (the reference arm's (A + B) r), so
 that methods with private skills hold more numbers in all. "parameters": every arm holds about as many numbers as
 the reference arm, so that baselines get a larger rank or more skills (the paper compares 3 + T adapters with 4).
 """
@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from core.adapters.capacity import capacity, equal_active_rank, equal_total_parameters
 from core.adapters.methods import METHODS
 from core.errors import RunError, SettingError
 from core.files import new_id, read_json, write_json_atomic, write_text_atomic
@@ -35,6 +36,8 @@ from core.training.config import RunConfig, apply_assignments, change_config, co
 from core.workspace import Project
 
 RANK, PARAMETERS = "rank", "parameters"
+SIZES = ("adapter.rank", "adapter.num_")  # settings that make an adapter larger or smaller
+PLACES = ("upper_share", "target_modules")  # settings that say where adapters sit
 POLL_S = 0.5
 OnStatus = Callable[["Cell", int, int, RunStatus], None]
 
@@ -156,40 +159,59 @@ def run_study(project: Project, folder: Path, on_status: OnStatus) -> Study:
 
 def cell_config(study: Study, cell: Cell, num_tasks: int) -> RunConfig:
     """The settings of a cell's run. The base model sits the exam once a share, in the first arm's first run."""
-    arm = study.arm(cell.arm)
-    config = change_config(study.config, {"method": arm.method, "seed": cell.seed})
-    if study.fairness == PARAMETERS:
-        config = change_config(config, equal_parameters(config, study, num_tasks))
-    config = apply_assignments(config, list(arm.assignments))
+    config = replace(arm_config(study, study.arm(cell.arm), num_tasks), seed=cell.seed)
     is_first = cell.arm == study.arms[0].label and cell.seed == study.seeds[0]
     return replace(config, exam_base=is_first)
 
 
-def equal_parameters(config: RunConfig, study: Study, num_tasks: int) -> dict[str, Any]:
-    """Settings that give an arm about as many numbers a layer as the reference arm, in units of (i + o)."""
-    reference = change_config(study.config, {"method": study.arms[0].method})
-    budget = _units(apply_assignments(reference, list(study.arms[0].assignments)), num_tasks)
-    names = {info.name for info in describe_settings(type(config.adapter))}
-    rank = getattr(config.adapter, "rank", None)
-    if rank is None or budget == 0 or config.method == study.arms[0].method:
-        return {}
-    if "num_common_skills" in names and "num_private_skills" not in names:
-        return {"adapter.num_common_skills": max(1, round(budget / rank))}
-    if "num_experts" in names:
-        return {"adapter.num_experts": max(2, round(budget / rank))}
-    if config.method == "private_lora":
-        return {"adapter.rank": max(1, round(budget / num_tasks))}
-    return {"adapter.rank": max(1, round(budget))} if config.method == "lora" else {}
+def arm_config(study: Study, arm: Arm, num_tasks: int) -> RunConfig:
+    """An arm's settings: its method's own defaults, what the arm asks for, then the size that fairness gives it.
+
+    A size that the arm names itself (`adapter.rank=4`) is kept. Methods without a rank keep their own size.
+    """
+    config = apply_assignments(_own_defaults(study.config, arm.method), list(arm.assignments))
+    reference = study.arms[0]
+    if arm == reference or any(text.startswith(SIZES) for text in arm.assignments):
+        return config
+    start = apply_assignments(_own_defaults(study.config, reference.method), list(reference.assignments))
+    try:
+        if study.fairness == RANK:
+            return replace(config, adapter=equal_active_rank(config.adapter, start.adapter, num_tasks))
+        return change_config(config, equal_parameters(config.adapter, start.adapter, num_tasks))
+    except SettingError as error:
+        if error.key != "adapter.no_rank":
+            raise
+        return config
 
 
-def _units(config: RunConfig, num_tasks: int) -> int:
-    """Rank times the number of skills in the inventory: numbers a layer holds, divided by (inputs + outputs)."""
-    adapter = config.adapter
-    rank = getattr(adapter, "rank", 0)
-    common = getattr(adapter, "num_common_skills", getattr(adapter, "num_experts", None))
-    if common is not None:
-        return int(rank * (common + num_tasks * getattr(adapter, "num_private_skills", 0)))
-    return int(rank * (num_tasks if config.method == "private_lora" else 1))
+def equal_parameters(adapter: Any, reference: Any, num_tasks: int) -> dict[str, Any]:
+    """Changes that give `adapter` about as many numbers a layer as `reference` holds.
+
+    More skills or experts of the same rank where a method has only shared ones, a larger rank otherwise.
+
+    Raises:
+        SettingError: the size of one of the two is not a rank.
+    """
+    total = capacity(reference, num_tasks).total
+    names = {info.name for info in describe_settings(type(adapter))}
+    capacity(adapter, num_tasks)
+    for skills in ("num_common_skills", "num_experts"):
+        if skills in names and "num_private_skills" not in names:
+            return {f"adapter.{skills}": max(2, round(total / adapter.rank))}
+    return {"adapter.rank": equal_total_parameters(adapter, reference, num_tasks).rank}  # type: ignore[attr-defined]
+
+
+def _own_defaults(config: RunConfig, method: str) -> RunConfig:
+    """`config` for a method. Its adapter's sizes are the method's own; where the adapters sit is taken over."""
+    if method == config.method:
+        return config
+    changed = {
+        f"adapter.{name}": value for name, value in asdict(config.adapter).items()
+        if name in PLACES and value != getattr(type(config.adapter)(), name)
+    }
+    fresh = replace(config, method=method, adapter=METHODS.get(method).config_class())
+    known = {f"adapter.{info.name}" for info in describe_settings(type(fresh.adapter))}
+    return change_config(fresh, {name: value for name, value in changed.items() if name in known})
 
 
 def limit_rows(folder: RunFolder, share: float, seed: int) -> None:

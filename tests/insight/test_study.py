@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +17,9 @@ from core.insight.study import (
     STANDARD_ARMS,
     Arm,
     Study,
+    arm_config,
     cell_config,
     create_study,
-    equal_parameters,
     find_study,
     limit_rows,
     parse_arm,
@@ -85,18 +86,44 @@ def test_cells_cross_everything_and_the_base_model_is_examined_once() -> None:
     assert cell_config(study, mixed, 4).adapter.combine == "mix"
 
 
+def sizes(fairness: str, num_tasks: int = 5, **adapter: int) -> dict[str, dict[str, int]]:
+    """rank and number of skills of every standard arm."""
+    config = change_config(RunConfig(), {f"adapter.{name}": value for name, value in adapter.items()})
+    study = Study("s", config, STANDARD_ARMS, fairness=fairness)
+    kept = ("rank", "num_common_skills", "num_experts")
+    return {
+        arm.label: {k: v for k, v in asdict(arm_config(study, arm, num_tasks).adapter).items() if k in kept}
+        for arm in STANDARD_ARMS
+    }
+
+
 def test_equal_parameters_gives_every_arm_the_reference_arms_numbers() -> None:
     """C-Poly with 3 common skills, 1 private skill a task and rank 2 holds 2 (3 + T) (i + o) numbers a layer."""
-    study = Study("s", RunConfig(), STANDARD_ARMS, fairness="parameters")
+    found = sizes("parameters")
+    assert found["shared LoRA"] == {"rank": 16}
+    assert found["Poly"] == {"rank": 2, "num_common_skills": 8}
+    assert found["MoE-LoRA"] == {"rank": 2, "num_experts": 8}
+    assert found["private LoRA"] == {"rank": 3}
+    assert found["C-Poly"] == found["C-Poly mix"] == {"rank": 2, "num_common_skills": 3}
 
-    def changed(method: str) -> dict[str, int]:
-        return equal_parameters(change_config(RunConfig(), {"method": method}), study, num_tasks=5)
 
-    assert changed("lora") == {"adapter.rank": 16}
-    assert changed("poly") == {"adapter.num_common_skills": 8}
-    assert changed("moe_lora") == {"adapter.num_experts": 8}
-    assert changed("private_lora") == {"adapter.rank": 3}
-    assert changed("cpoly") == {}
+def test_equal_rank_computes_an_example_with_the_reference_arms_active_rank() -> None:
+    """(3 + 1) skills of rank 2 are rank 8; a mixture of factors needs rank 8 itself."""
+    found = sizes("rank")
+    assert found["shared LoRA"] == found["private LoRA"] == {"rank": 8}
+    assert found["Poly"] == {"rank": 2, "num_common_skills": 4}
+    assert found["MHR"] == {"rank": 8, "num_common_skills": 4}
+    assert found["C-Poly mix"] == {"rank": 8, "num_common_skills": 3}
+    assert found["MoE-LoRA"] == {"rank": 2, "num_experts": 4}
+    assert found["MTA"] == {"rank": 8}
+    assert sizes("rank", rank=4)["shared LoRA"] == {"rank": 16}
+
+
+def test_a_size_that_an_arm_names_and_the_place_of_adapters_are_kept() -> None:
+    config = change_config(RunConfig(), {"adapter.target_modules": "q_proj", "adapter.upper_share": 0.5})
+    study = Study("s", config, (Arm("ours", "cpoly"), Arm("big", "lora", ("adapter.rank=32",))))
+    adapter = arm_config(study, study.arm("big"), 5).adapter
+    assert (adapter.rank, adapter.target_modules, adapter.upper_share) == (32, "q_proj", 0.5)
 
 
 def test_smaller_shares_are_parts_of_larger_ones(project: Project) -> None:
