@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t as student
 
-from core.errors import RunError
+from core.adapters.capacity import capacity
+from core.errors import RunError, SettingError
 from core.files import read_json
 from core.insight.results import read_scores
 from core.insight.study import Study
@@ -20,7 +21,8 @@ CONFIDENCE = 0.95
 
 
 def study_frame(project: Project, study: Study) -> pd.DataFrame:
-    """One row a task of every finished run: arm, seed, share, task, metric, score (0..1), parameters, seconds.
+    """One row a task of every finished run: domain (the project's name), arm, seed, share, task, metric, score
+    (0..1), active rank, parameters, seconds. Frames of several domains may be put below one another.
 
     Raises:
         RunError: no run of the study has been examined.
@@ -30,32 +32,35 @@ def study_frame(project: Project, study: Study) -> pd.DataFrame:
         folder = RunFolder(project.runs_dir / cell.run_id)
         if not cell.run_id or folder.read_done() is None or folder.read_results() is None:
             continue
-        numbers = _parameters(folder), _seconds(folder)
+        size = {"active_rank": _active_rank(folder), "parameters": _parameters(folder), "seconds": _seconds(folder)}
+        nothing = {"active_rank": np.nan, "parameters": 0, "seconds": np.nan}
         for s in read_scores(folder.path):
-            place = {"seed": cell.seed, "share": cell.share, "task": s.task, "metric": s.metric}
-            rows.append({"arm": cell.arm, **place, "score": s.tuned.value,
-                         "parameters": numbers[0], "seconds": numbers[1]})
+            place = {"domain": project.name, "seed": cell.seed, "share": cell.share, "task": s.task,
+                     "metric": s.metric}
+            rows.append({"arm": cell.arm, **place, "score": s.tuned.value, **size})
             if s.base is not None:
-                rows.append({"arm": BASE, **place, "score": s.base.value, "parameters": 0, "seconds": np.nan})
+                rows.append({"arm": BASE, **place, "score": s.base.value, **nothing})
     if not rows:
         raise RunError("insight.no_results", run=study.name)
     return pd.DataFrame(rows)
 
 
 def summarise_study(frame: pd.DataFrame) -> pd.DataFrame:
-    """One row an arm and share, best arm first: mean over tasks, averaged over seeds, with its 95 % t-interval over
-    seeds; mean rank among the arms (1 is best) over tasks and seeds; the adapter's parameters; seconds of a run."""
+    """One row an arm and share, best arm first: mean over tasks (over domains after that, so that each counts the
+    same), averaged over seeds, with its 95 % t-interval over seeds; mean rank among the arms (1 is best) over tasks
+    and seeds; active rank; the adapter's parameters and seconds of a run, the mean over domains."""
     ranked = frame[frame["arm"] != BASE].copy()
-    ranked["rank"] = ranked.groupby(["share", "seed", "task"])["score"].rank(ascending=False)
+    ranked["rank"] = ranked.groupby(["domain", "share", "seed", "task"])["score"].rank(ascending=False)
     ranks = ranked.groupby(["arm", "share"])["rank"].mean()
     rows = []
     for (arm, share), part in frame.groupby(["arm", "share"]):
-        runs = part.groupby("seed")["score"].mean()
+        runs = part.groupby(["seed", "domain"])["score"].mean().groupby("seed").mean()
         low, high = mean_interval(runs.to_numpy())
         rows.append({
             "arm": arm, "share": share, "seeds": len(runs), "mean": runs.mean(), "low": low, "high": high,
-            "rank": ranks.get((arm, share), np.nan), "parameters": int(part["parameters"].max()),
-            "seconds": part.groupby("seed")["seconds"].max().mean(),
+            "rank": ranks.get((arm, share), np.nan), "active_rank": part["active_rank"].max(),
+            "parameters": int(part.groupby("domain")["parameters"].max().mean()),
+            "seconds": part.groupby(["seed", "domain"])["seconds"].max().mean(),
         })
     return pd.DataFrame(rows).sort_values(["share", "mean"], ascending=[True, False], ignore_index=True)
 
@@ -66,8 +71,8 @@ def task_scores(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def against_reference(frame: pd.DataFrame, reference: str) -> pd.DataFrame:
-    """Reference minus every other arm, paired by seed: mean over tasks, 95 % t-interval over seeds."""
-    runs = frame.groupby(["share", "seed", "arm"])["score"].mean().unstack()
+    """Reference minus every other arm, paired by seed and domain: mean over tasks, 95 % t-interval over pairs."""
+    runs = frame.groupby(["share", "domain", "seed", "arm"])["score"].mean().unstack()
     rows = []
     for share, part in runs.groupby(level="share"):
         for arm in part.columns:
@@ -76,7 +81,7 @@ def against_reference(frame: pd.DataFrame, reference: str) -> pd.DataFrame:
             gaps = (part[reference] - part[arm]).dropna().to_numpy()
             if len(gaps):
                 low, high = mean_interval(gaps)
-                rows.append({"share": share, "arm": arm, "seeds": len(gaps), "difference": gaps.mean(),
+                rows.append({"share": share, "arm": arm, "pairs": len(gaps), "difference": gaps.mean(),
                              "low": low, "high": high})
     return pd.DataFrame(rows)
 
@@ -96,14 +101,15 @@ def study_report(study: Study, frame: pd.DataFrame) -> str:
     parts = [
         f"# {study.name}", _plan(study, frame), "## Means over tasks",
         "Scores of 0 to 100, averaged over tasks; in brackets the 95 % interval over seeds. Rank 1 is best.",
-        _markdown(["arm", "share of rows", "seeds", "mean", "rank", "parameters", "seconds"], [
+        _markdown(["arm", "share of rows", "seeds", "mean", "rank", "active rank", "parameters", "seconds"], [
             [r.arm, f"{r.share:g}", r.seeds, _points(r.mean, r.low, r.high), _number(r.rank, 2),
-             f"{r.parameters:,}", _number(r.seconds, 0)] for r in summary.itertuples()]),
+             _number(r.active_rank, 0), f"{r.parameters:,}", _number(r.seconds, 0)] for r in summary.itertuples()]),
     ]
     if len(gaps):
-        note = "Paired by seed. An interval that holds 0 decides nothing."
-        parts += [f"## {reference} minus the other arms", note, _markdown(["arm", "share of rows", "difference"], [
-            [r.arm, f"{r.share:g}", _points(r.difference, r.low, r.high)] for r in gaps.itertuples()])]
+        note = "Paired by seed (and domain). An interval that holds 0 decides nothing."
+        head = ["arm", "share of rows", "pairs", "difference"]
+        parts += [f"## {reference} minus the other arms", note, _markdown(head, [
+            [r.arm, f"{r.share:g}", r.pairs, _points(r.difference, r.low, r.high)] for r in gaps.itertuples()])]
     rows = [
         [arm, f"{share:g}", *(_number(100 * v, 1) for v in tasks.loc[(arm, share)])] for arm, share in tasks.index
     ]
@@ -123,6 +129,14 @@ def _plan(study: Study, frame: pd.DataFrame) -> str:
 
 def _parameters(folder: RunFolder) -> int:
     return int(read_json(folder.record_path)["parameters"]["adapter"]) if folder.record_path.exists() else 0
+
+
+def _active_rank(folder: RunFolder) -> float:
+    """Columns of low rank that one example is computed with; NaN for methods whose size is no rank."""
+    try:
+        return capacity(folder.read_config().adapter, len(folder.read_run()["tasks"])).active
+    except SettingError:
+        return float("nan")
 
 
 def _seconds(folder: RunFolder) -> float:

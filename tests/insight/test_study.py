@@ -165,6 +165,8 @@ def test_a_study_goes_on_where_it_was_interrupted(project: Project) -> None:
     assert set(frame["arm"]) == {"C-Poly", BASE}
     assert set(frame["task"]) == {"task 0", "task 1"}
     assert (frame[frame["arm"] == "C-Poly"]["parameters"] > 0).all()
+    assert (frame[frame["arm"] == "C-Poly"]["active_rank"] == 8).all()
+    assert set(frame["domain"]) == {"Desk"}
     report = study_report(study, frame)
     assert "| C-Poly | 1 | 1 |" in report
     assert "task 0 (accuracy)" in report
@@ -173,8 +175,8 @@ def test_a_study_goes_on_where_it_was_interrupted(project: Project) -> None:
 def frame_of(scores: dict[str, list[list[float]]]) -> pd.DataFrame:
     """scores[arm][seed][task]"""
     return pd.DataFrame([
-        {"arm": arm, "seed": seed, "share": 1.0, "task": f"t{task}", "metric": "accuracy", "score": score,
-         "parameters": 10, "seconds": 1.0}
+        {"domain": "d", "arm": arm, "seed": seed, "share": 1.0, "task": f"t{task}", "metric": "accuracy",
+         "score": score, "active_rank": 8, "parameters": 10, "seconds": 1.0}
         for arm, runs in scores.items() for seed, values in enumerate(runs) for task, score in enumerate(values)
     ])
 
@@ -198,6 +200,15 @@ def test_tables_agree_with_scipy() -> None:
     expected = ttest_1samp(differences, 0).confidence_interval(0.95)
     assert (gaps["low"][0], gaps["high"][0]) == pytest.approx((expected.low, expected.high))
     assert task_scores(frame).loc[("ours", 1.0), "t0"] == pytest.approx(0.85)
+
+
+def test_every_domain_counts_the_same_whatever_its_number_of_tasks() -> None:
+    small, large = frame_of({"ours": [[1.0], [0.8]]}), frame_of({"ours": [[0.0, 0.0, 0.0], [0.2, 0.2, 0.2]]})
+    summary = summarise_study(pd.concat([small, large.assign(domain="e")]))
+    assert summary["mean"][0] == pytest.approx(0.5)
+    assert summary["seeds"][0] == 2
+    gaps = against_reference(pd.concat([small, small.assign(arm="other", score=0.5)]), "ours")
+    assert (gaps["pairs"][0], gaps["difference"][0]) == (2, pytest.approx(0.4))
 
 
 def test_one_seed_has_no_interval(tmp_path: Path) -> None:
