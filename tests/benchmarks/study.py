@@ -4,7 +4,7 @@
     python tests/benchmarks/study.py report --workspace DIR [DIR ...]
 
 `run` imports a domain of ../shared/data/tasks and trains every arm and seed with the same data, batches and steps,
-at equal active rank; two arms more hold as many numbers as C-Poly does (its inventory is 3 + T skills). With --curve
+at equal active rank; two arms more hold as many numbers as C-Poly does (3 + T skills). With --curve
 it trains three arms with 10, 20 and 50 % of the rows as well. Domains may run side by side in workspaces of their
 own: each run uses one thread. `report` reads what is there and writes assets/docs/study*.
 """
