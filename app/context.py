@@ -11,6 +11,7 @@ from typing import Any
 import gradio as gr
 
 from app.handlers import bind_first, guarded
+from app.redraw import Page, Redraw
 from app.selection import Selection
 from app.visitors import require_visitor
 from app.words import Words
@@ -52,6 +53,8 @@ class Context:
     selection: Any = None  # gr.State holding a Selection
     clock: Any = None  # gr.Timer, ticks on every screen: often while a run is at work, else seldom
     polls: list[Poll] = field(default_factory=list)
+    screen: str = ""  # the one that is being built
+    redraws: dict[str, list[Redraw]] = field(default_factory=dict)
     tabs: Any = None  # gr.Tabs, so that a screen can open another one
 
     def on(
@@ -79,12 +82,19 @@ class Context:
         how = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None}
         self.clock.tick(partial(run_polls, self.polls), inputs, outputs, **how)
 
-    def on_selection(self, handler: Callable[..., Any], outputs: Any, extra: list[Any] | None = None) -> Any:
+    def on_selection(self, handler: Callable[..., Any], outputs: Any, extra: list[Any] | None = None) -> None:
         """Redraws part of a screen whenever the selection changes: language, project, task, run or its data."""
         inputs = [self.selection, *(extra or [])]
-        return self.on(
-            self.selection.change, handler, inputs, outputs, show_progress="hidden", concurrency_limit=None
-        )
+        drawn = outputs if isinstance(outputs, list) else [outputs]
+        wired = guarded(bind_first(handler, self), check=self.require_visitor)
+        self.redraws.setdefault(self.screen, []).append(Redraw(wired, inputs, drawn))
+
+    def wire_redraws(self) -> None:
+        """One event a screen: see `redraw.py`."""
+        how = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None}
+        for parts in self.redraws.values():
+            page = Page(tuple(parts))
+            self.selection.change(page.draw, page.inputs, page.outputs, **how)
 
     def projects(self, selection: Selection) -> list[Project]:
         return self.workspace.list_projects(selection.owner)

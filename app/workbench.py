@@ -43,15 +43,18 @@ def build_workbench(context: Context) -> gr.Blocks:
         head = _build_head(context)
         with gr.Tabs(selected=TABS[0].TITLE) as context.tabs:
             for tab in TABS:
+                context.screen = tab.TITLE
                 with context.words(gr.Tab, Key(tab.TITLE), id=tab.TITLE, elem_id=tab.TITLE.replace(".", "-")):
                     tab.build(context)
         context.wire_ticks()
+        context.screen = ""
         # Two steps, since an event with many outputs costs the browser time even when it changes nothing.
         spoken = gr.State(LANGUAGES[0])
         context.on_selection(lambda _, selection: selection.language, spoken)
         context.on(spoken.change, speak, [spoken], context.words.components, show_progress="hidden")
         context.on_selection(lambda _, selection: selection_to_prefs(selection), prefs)
         context.on_selection(draw_head, [head["project"], head["run"], head["language"]])
+        context.wire_redraws()
         context.on(demo.load, open_page, [prefs], context.selection, show_progress="hidden", concurrency_limit=None)
     return demo
 

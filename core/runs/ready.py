@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import psutil
@@ -55,14 +56,14 @@ def ready_report(project: Project, config: RunConfig, task_names: list[str] | No
     Raises:
         WorkspaceError: an unknown task, or a project without tasks.
     """
-    dataset = load_dataset_of(project, task_names)
-    problems = check_run(config, dataset, project.runs_dir)
+    names = None if task_names is None else tuple(task_names)
+    found = _measure(project, names, _stamp(project), config)
     device = lease_device(config.device)
     holder = lease_holder(project.path.parents[1], device)
-    if any(p.severity == "error" for p in problems):
+    problems = [*found.problems, *check_disk(project.runs_dir)]
+    if found.plan is None or any(p.severity == "error" for p in problems):
         return ReadyReport(problems, device=device, device_holder=holder)
-    plan = plan_run(config, dataset)
-    cost = _cost(config, dataset, plan, device)
+    cost, plan = found.cost, found.plan
     seconds = memory = disk = None
     if cost is not None:
         seconds = (cost.seconds / UNSURE, cost.seconds * UNSURE)
@@ -72,8 +73,35 @@ def ready_report(project: Project, config: RunConfig, task_names: list[str] | No
         problems += _check_memory(memory, device) + check_disk(project.runs_dir, disk)
     return ReadyReport(
         problems, {stage.name: stage.steps for stage in plan.stages}, plan.epoch_examples,
-        dict(zip(dataset.names(), plan.shares, strict=True)), seconds, memory, disk, device, holder,
+        dict(zip(found.names, plan.shares, strict=True)), seconds, memory, disk, device, holder,
     )
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """What follows from the rows and the settings alone."""
+
+    names: tuple[str, ...]
+    problems: tuple[Problem, ...]
+    plan: RunPlan | None = None
+    cost: Any = None
+
+
+@lru_cache(maxsize=256)
+def _measure(project: Project, task_names: tuple[str, ...] | None, stamp: str, config: RunConfig) -> _Measured:
+    """Reads all rows, so the outcome is kept: a page asks after every click. `stamp` changes with the rows."""
+    dataset = load_dataset_of(project, None if task_names is None else list(task_names))
+    names, problems = tuple(dataset.names()), tuple(check_run(config, dataset))
+    if any(p.severity == "error" for p in problems):
+        return _Measured(names, problems)
+    plan = plan_run(config, dataset)
+    return _Measured(names, problems, plan, _cost(config, dataset, plan, lease_device(config.device)))
+
+
+def _stamp(project: Project) -> str:
+    """Changes whenever a task of the project does."""
+    files = sorted(p for p in project.tasks_dir.glob("*/*") if p.suffix in (".json", ".jsonl"))
+    return " ".join(f"{p.parent.name}/{p.name}:{p.stat().st_mtime_ns}" for p in files)
 
 
 def start_rehearsal(project: Project, config: RunConfig, task_names: list[str] | None = None) -> RunFolder:
