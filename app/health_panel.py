@@ -70,8 +70,10 @@ def mend(context: Context, selection: Selection, event: gr.EventData) -> Selecti
     """Applies the fix of a finding; all screens read the task again."""
     spec = chosen_task(context, selection)
     if spec is not None and event.act == "act":
-        _, count = apply_fix(context.require_project(selection), spec.task_id, str(event.id))
-        gr.Info(say(selection.language, "health.fixed", n=count), duration=4)
+        done = apply_fix(context.require_project(selection), spec.task_id, str(event.id))
+        said = say(selection.language, "health.fixed", n=done.count)
+        exam = say(selection.language, "health.fixed_exam", n=done.exam) if done.exam else ""
+        gr.Info(f"{said} {exam}".strip(), duration=6)
     return selection.touched()
 
 

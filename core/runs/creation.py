@@ -13,9 +13,10 @@ from core.runs.folder import RunFolder
 from core.runs.liveness import run_state
 from core.runs.registry import RunRegistry
 from core.runs.states import DRAFT, RunStatus
-from core.tasks.dataset import TaskDataset, load_dataset_of, save_dataset
+from core.tasks.dataset import TaskDataset, save_dataset
 from core.training.checks import check_run
 from core.training.config import RunConfig
+from core.training.plan import load_run_dataset
 from core.workspace import Project, require_label
 
 
@@ -28,7 +29,7 @@ def create_run(
         RunError: the checks found problems; `values["problems"]` holds all of them as dictionaries.
         WorkspaceError: the folder cannot be written.
     """
-    dataset = load_dataset_of(project, task_names)
+    dataset = load_run_dataset(project, config, task_names)
     require_ready(config, dataset, project.runs_dir)
     run_id = new_id("r")
     label = require_label(name) if name else _free_name(project)
@@ -100,6 +101,7 @@ def fill_run(
     tasks = [
         {
             "index": index, "task_id": spec.task_id, "name": spec.name, "kind": spec.kind, "metric": spec.metric,
+            "version": spec.version,
             "num_train": spec.num_train, "num_validation": spec.num_validation, "num_test": spec.num_test,
         }
         for index, spec in enumerate(dataset.tasks)

@@ -18,10 +18,10 @@ from core.runs.creation import fill_run, require_ready
 from core.runs.folder import RunFolder
 from core.runs.launching import start_run
 from core.runs.lease import lease_device, lease_holder
-from core.tasks.dataset import TaskDataset, load_dataset_of
+from core.tasks.dataset import TaskDataset
 from core.training.checks import CHARACTERS_A_TOKEN, check_disk, check_run
 from core.training.config import RunConfig
-from core.training.plan import RunPlan, plan_run
+from core.training.plan import RunPlan, load_run_dataset, plan_run
 from core.workspace import Project
 
 PROCESS_MB = 650  # Python with torch and transformers, before any model
@@ -36,6 +36,7 @@ class ReadyReport:
     steps: dict[str, int] = field(default_factory=dict)
     examples: int = 0
     shares: dict[str, float] = field(default_factory=dict)
+    passes: dict[str, float] = field(default_factory=dict)
     seconds: tuple[float, float] | None = None
     memory_mb: tuple[float, float] | None = None
     disk_mb: float | None = None
@@ -73,7 +74,8 @@ def ready_report(project: Project, config: RunConfig, task_names: list[str] | No
         problems += _check_memory(memory, device) + check_disk(project.runs_dir, disk)
     return ReadyReport(
         problems, {stage.name: stage.steps for stage in plan.stages}, plan.epoch_examples,
-        dict(zip(found.names, plan.shares, strict=True)), seconds, memory, disk, device, holder,
+        dict(zip(found.names, plan.shares, strict=True)), dict(zip(found.names, plan.passes, strict=True)),
+        seconds, memory, disk, device, holder,
     )
 
 
@@ -90,7 +92,7 @@ class _Measured:
 @lru_cache(maxsize=256)
 def _measure(project: Project, task_names: tuple[str, ...] | None, stamp: str, config: RunConfig) -> _Measured:
     """Reads all rows, so the outcome is kept: a page asks after every click. `stamp` changes with the rows."""
-    dataset = load_dataset_of(project, None if task_names is None else list(task_names))
+    dataset = load_run_dataset(project, config, None if task_names is None else list(task_names))
     names, problems = tuple(dataset.names()), tuple(check_run(config, dataset))
     if any(p.severity == "error" for p in problems):
         return _Measured(names, problems)
@@ -111,7 +113,7 @@ def start_rehearsal(project: Project, config: RunConfig, task_names: list[str] |
     Raises:
         RunError: the run is not ready.
     """
-    dataset = load_dataset_of(project, task_names)
+    dataset = load_run_dataset(project, config, task_names)
     require_ready(config, dataset, project.runs_dir)
     for old in project.runs_dir.glob(".rehearsal-*"):
         if not RunFolder(old).is_alive():

@@ -43,7 +43,8 @@ def answer(request: dict[str, Any]) -> Answer:
     if request["verb"] == "health":
         from core.tasks.health import health_report  # here: numpy takes longer to load than most files to read
 
-        return {"report": asdict(health_report(project, request["names"], request["max_tokens"]))}
+        report = health_report(project, request["names"], request["max_tokens"], request["token_file"])
+        return {"report": asdict(report)}
     staged = stage_task(
         project, Path(request["path"]), request_from_dict(request["request"]), frozenset(request["taken"]),
         request["folder"],

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from core.files import read_json, write_bytes_atomic, write_json_atomic
 from core.tasks.spec import SPLITS, TaskSpec, spec_from_dict
 from core.tasks.store import get_task, list_tasks, read_rows, task_dir
 from core.tasks.templates import render_template
-from core.tasks.values import EMPTY_LIST, input_text, target_text
+from core.tasks.values import EMPTY_LIST, LABEL_JOIN, input_text, split_labels, target_text
 from core.workspace import Project
 
 SYSTEM_END = "\u2063\n\n"  # an invisible separator: it shows as a blank line and is never typed
@@ -23,11 +24,15 @@ SYSTEM_END = "\u2063\n\n"  # an invisible separator: it shows as a blank line an
 
 @dataclass(frozen=True)
 class Example:
-    """One prompt with its answer; `line` is where it stands in the file it came from."""
+    """One prompt with its answer; `line` is where it stands in the file it came from.
+
+    `weight` is what it counts in the loss: 1 for all, unless the task has a column of weights.
+    """
 
     prompt: str
     target: str
     line: int = 0
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -56,52 +61,91 @@ def render_prompt(spec: TaskSpec, row: dict[str, Any], template: str | None = No
     return f"{spec.system}{SYSTEM_END}{text}" if spec.system else text
 
 
-def choose_template(spec: TaskSpec, line: int) -> str:
-    """One of the task's templates for a training row: drawn by its line, so that every load gives the same."""
+def choose_template(spec: TaskSpec, line: int, seed: int = 0) -> str:
+    """One of the task's templates for a training row: drawn by seed and line, so that every load gives the same."""
     choices = (spec.template, *spec.templates)
-    return choices[zlib.crc32(f"{spec.task_id} {line}".encode()) % len(choices)]
+    return choices[zlib.crc32(f"{seed} {spec.name} {line}".encode()) % len(choices)]
+
+
+def row_weight(spec: TaskSpec, row: dict[str, Any]) -> float | None:
+    """What the row's weight column says; 1 without such a column, None where it holds no number of 0 or more."""
+    if not spec.weight:
+        return 1.0
+    text = input_text(row.get(spec.weight)).strip()
+    try:
+        value = float(text.removesuffix("%"))
+    except ValueError:
+        return None
+    return value if 0 <= value < math.inf else None
 
 
 def render_target(spec: TaskSpec, row: dict[str, Any]) -> str:
     """The answer text of a row; '' when there is none."""
-    parts = [_named(row.get(name), spec.label_names) for name in spec.targets]
+    if len(spec.targets) == 1:
+        return _answer(spec, row.get(spec.targets[0]))
+    parts = [_answer(spec, row.get(name)) for name in spec.targets]
     if not any(parts):
         return ""
     return spec.target_separator.join(part or EMPTY_LIST for part in parts)
 
 
-def _named(value: Any, names: dict[str, str]) -> str:
+def _answer(spec: TaskSpec, value: Any) -> str:
+    """One answer cell: blanks around it gone, codes replaced by their names, several labels joined by '; '."""
+    names = spec.label_names
+    if spec.kind == "multilabel" and isinstance(value, str):
+        value = [item for item in split_labels(value) if item]
+        return LABEL_JOIN.join(_name(item, names) for item in value)
     if not names:
-        return target_text(value)
+        return value.strip() if isinstance(value, str) else target_text(value)
     if isinstance(value, list):
-        return target_text([names.get(target_text(v), target_text(v)) for v in value])
-    text = target_text(value)
-    return names.get(text, names.get(text.removesuffix(".0"), text))
+        return target_text([_name(target_text(v), names) for v in value])
+    return _name(target_text(value), names)
+
+
+def _name(text: str, names: dict[str, str]) -> str:
+    return names.get(text) or names.get(text.removesuffix(".0"), text)
 
 
 def has_input(spec: TaskSpec, row: dict[str, Any]) -> bool:
-    return any(input_text(row.get(name)).strip() for name in spec.inputs)
+    for name in spec.inputs:
+        value = row.get(name)
+        if (value if isinstance(value, str) else input_text(value)).strip():
+            return True
+    return False
 
 
-def build_example(spec: TaskSpec, row: dict[str, Any], line: int, split: str = "test") -> Example | None:
+def build_example(
+    spec: TaskSpec, row: dict[str, Any], line: int, split: str = "test", seed: int = 0
+) -> Example | None:
     """The example of a row, or None when its answer or all of its inputs are empty.
 
-    Training rows take one of all templates, rows of the other splits always the first.
+    Training rows take one of all templates and their weight, rows of the other splits the first and 1.
     """
     target = render_target(spec, row) if has_input(spec, row) else ""
-    template = choose_template(spec, line) if split == "train" else None
-    return Example(render_prompt(spec, row, template), target, line) if target else None
+    if not target:
+        return None
+    if split != "train":
+        return Example(render_prompt(spec, row), target, line)
+    weight = row_weight(spec, row)
+    prompt = render_prompt(spec, row, choose_template(spec, line, seed))
+    return Example(prompt, target, line, 1.0 if weight is None else weight)
 
 
-def build_examples(spec: TaskSpec, rows: Iterable[tuple[int, dict[str, Any]]], split: str) -> Iterator[Example]:
-    for line, row in rows:
-        example = build_example(spec, row, line, split)
-        if example is not None:
-            yield example
+def build_examples(
+    spec: TaskSpec, rows: Iterable[tuple[int, dict[str, Any]]], split: str, seed: int = 0
+) -> list[Example]:
+    """The usable rows of a split. Weights are brought to a mean of 1, so that a task's share of the training is
+    that of the mixture; rows of weight 0 are left out."""
+    found = [e for line, row in rows if (e := build_example(spec, row, line, split, seed)) is not None]
+    if not spec.weight or split != "train":
+        return found
+    kept = [e for e in found if e.weight > 0]
+    total = math.fsum(e.weight for e in kept)
+    return [replace(e, weight=e.weight * len(kept) / total) for e in kept]
 
 
-def load_dataset_of(project: Project, names: list[str] | None = None) -> TaskDataset:
-    """All tasks of a project, or those named (names or ids), in the project's order.
+def load_dataset_of(project: Project, names: list[str] | None = None, seed: int = 0) -> TaskDataset:
+    """All tasks of a project, or those named (names or ids), in the project's order; `seed` draws the templates.
 
     Raises:
         WorkspaceError: an unknown name, or no task at all.
@@ -113,14 +157,14 @@ def load_dataset_of(project: Project, names: list[str] | None = None) -> TaskDat
     if not tasks:
         raise WorkspaceError("task.none", project=project.name)
     examples = {
-        (index, split): list(build_examples(spec, read_rows(task_dir(project, spec.task_id), split), split))
+        (index, split): build_examples(spec, read_rows(task_dir(project, spec.task_id), split), split, seed)
         for index, spec in enumerate(tasks) for split in SPLITS
     }
     return TaskDataset(tuple(tasks), examples)
 
 
 def few_shot_dataset(dataset: TaskDataset, count: int, seed: int = 0) -> TaskDataset:
-    """A study of how few examples do: `count` training examples per label (classification) or per task.
+    """A study of how few examples do: `count` training examples per label (one or several) or else per task.
 
     Larger counts with the same seed hold the smaller ones; validation and test stay whole.
     """
@@ -131,15 +175,21 @@ def few_shot_dataset(dataset: TaskDataset, count: int, seed: int = 0) -> TaskDat
         used: Counter[str] = Counter()
         kept = []
         for example in order:
-            label = example.target if spec.kind == "classification" else ""
-            used[label] += 1
-            if used[label] <= count:
+            labels = _labels(spec, example)
+            if any(used[label] < count for label in labels):
                 kept.append(example)
+                used.update(labels)
         examples[(index, "train")] = sorted(kept, key=lambda e: e.line)
     tasks = tuple(
         replace(spec, num_train=len(examples[(i, "train")])) for i, spec in enumerate(dataset.tasks)
     )
     return TaskDataset(tasks, examples)
+
+
+def _labels(spec: TaskSpec, example: Example) -> list[str]:
+    if spec.kind == "multilabel":
+        return example.target.split(LABEL_JOIN)
+    return [example.target if spec.kind == "classification" else ""]
 
 
 def save_dataset(dataset: TaskDataset, folder: Path) -> None:

@@ -22,6 +22,7 @@ from core.tasks.table import ProblemLog, ReadOptions, Row, Table, check_cells, c
 SAMPLE_LINES = 400
 HEADER_RECORDS = 300
 MAX_RECOVERIES = 50
+BLOCK_LINES = 4_000
 # The cap that csv itself enforces is one for the whole process; ours sets it once, above any usable cell.
 csv.field_size_limit(2 * MAX_CELL_CHARS)
 _BY_FORMAT = {"csv": ",;\t|", "tsv": "\t,;|", "txt": "\t,;|^~\x01"}
@@ -121,7 +122,43 @@ def _collect(
 
 
 def _records(lines: Iterable[str], dialect: Dialect, log: ProblemLog, skipped: int = 0) -> Iterator[Record]:
-    """Records with the physical line each starts on; blank lines left out; unclosed quotes recovered."""
+    """Records with the physical line each starts on; blank lines left out; unclosed quotes recovered.
+
+    Blocks of lines go to the csv reader at once; what a block cannot settle (its last record, an unclosed quote, a
+    cell above the cap) is left to the careful reading line by line.
+    """
+    lines = iter(lines)
+    block: list[str] = []
+    while len(block) <= BLOCK_LINES:
+        fresh = list(itertools.islice(lines, BLOCK_LINES))
+        block += fresh
+        if len(fresh) < BLOCK_LINES:
+            break
+        done = yield from _whole_records(block, dialect, skipped)
+        skipped += done
+        del block[:done]
+        if done == 0:
+            break
+    yield from _careful_records(itertools.chain(block, lines), dialect, log, skipped)
+
+
+def _whole_records(block: list[str], dialect: Dialect, skipped: int) -> Generator[Record, None, int]:
+    """The records of a block but its last one; returns how many lines they took."""
+    reader: Any = dialect.reader(block)
+    start, end = 0, len(block)
+    try:
+        for cells in reader:
+            if reader.line_num >= end:
+                return start
+            if any(cells):
+                yield skipped + start + 1, cells
+            start = reader.line_num
+    except csv.Error:
+        return start
+    return start
+
+
+def _careful_records(lines: Iterable[str], dialect: Dialect, log: ProblemLog, skipped: int) -> Iterator[Record]:
     feed = _Feed(lines, skipped)
     for _ in range(MAX_RECOVERIES):
         broken = yield from _until_broken(feed, dialect)

@@ -33,6 +33,7 @@ class Encoded:
     num_cut: int = 0
     num_answer_cut: int = 0
     task_id: int = 0
+    weight: float = 1.0
 
     @property
     def length(self) -> int:
@@ -67,12 +68,12 @@ def encode_example(
     if architecture == "encoder_decoder":
         prompt = encode_prompt(tokenizer, example.prompt, architecture, max_tokens, system)
         kept = answer[:max_tokens]
-        return Encoded(prompt.input_ids, kept, prompt.num_cut, len(answer) - len(kept), task_id)
+        return Encoded(prompt.input_ids, kept, prompt.num_cut, len(answer) - len(kept), task_id, example.weight)
     ids = _prompt_ids(tokenizer, as_messages(example.prompt, system), architecture)
     kept = answer[: max_tokens - min(len(ids), MIN_PROMPT_TOKENS, max_tokens // 2)]
     front, num_cut = cut_middle(ids, max_tokens - len(kept))
     labels = [IGNORED] * len(front) + kept
-    return Encoded(front + kept, labels, num_cut, len(answer) - len(kept), task_id)
+    return Encoded(front + kept, labels, num_cut, len(answer) - len(kept), task_id, example.weight)
 
 
 def as_messages(prompt: str | Sequence[Message], system: str = "") -> list[Message]:

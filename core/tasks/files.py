@@ -31,7 +31,8 @@ _MAGIC = (
     (b"MZ\x90", "program"), (b"SQLite format 3", "database"), (b"\x28\xb5\x2f\xfd", "zstd"), (b"BZh", "bzip2"),
     (b"\xfd7zXZ", "xz"), (b"Rar!", "rar"), (b"7z\xbc\xaf", "7z"), (b"\x80\x04\x95", "pickle"), (b"{\\rtf", "rtf"),
 )
-_TEXT = frozenset(("csv", "tsv", "txt", "jsonl", "json"))
+DELIMITED = frozenset(("csv", "tsv", "txt"))
+_TEXT = DELIMITED | {"jsonl", "json"}
 
 
 @dataclass(frozen=True)

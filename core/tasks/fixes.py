@@ -8,9 +8,10 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from core.registry import Registry
+from core.tasks.dataset import render_prompt, render_target
 from core.tasks.health import (
     TaskRows,
     conflicting_rows,
@@ -47,21 +48,36 @@ Fix = Callable[[TaskSpec, list[SplitRow]], Fixed]
 FIXES: Registry[Fix] = Registry("fix")
 
 
-def apply_fix(project: Project, name: str, fix: str) -> tuple[TaskSpec, int]:
-    """Applies a fix by name and keeps the old rows as a version (`undo_change` brings them back).
+class Outcome(NamedTuple):
+    """The task after a fix, how many rows were dropped or changed (0: nothing was done), how many of the exam."""
 
-    Returns:
-        The task, and how many rows were dropped or changed (0: nothing was done).
+    task: TaskSpec
+    count: int
+    exam: int
+
+
+def apply_fix(project: Project, name: str, fix: str) -> Outcome:
+    """Applies a fix by name and keeps the old rows as a version (`undo_change` brings them back).
 
     Raises:
         SettingError: an unknown fix. TaskFileError: no row would be left to train on.
     """
     mend = FIXES.get(fix)
     spec = get_task(project, name)
-    fixed = mend(spec, read_all_rows(task_dir(project, spec.task_id)))
+    rows = read_all_rows(task_dir(project, spec.task_id))
+    fixed = mend(spec, rows)
     if not fixed.count:
-        return spec, 0
-    return change_rows(project, spec.task_id, fixed.rows, fix, fixed.count, **fixed.fields), fixed.count
+        return Outcome(spec, 0, 0)
+    mended = replace(spec, **fixed.fields)
+    exam = _exam_answers(spec, rows) - _exam_answers(mended, fixed.rows)
+    changed = change_rows(project, spec.task_id, fixed.rows, fix, fixed.count, **fixed.fields)
+    return Outcome(changed, fixed.count, exam.total())
+
+
+def _exam_answers(spec: TaskSpec, rows: list[SplitRow]) -> Counter[str]:
+    """What the final exam asks and expects, so that a change of it never goes unsaid."""
+    exam = (r.row for r in rows if r.split == "test")
+    return Counter(f"{render_prompt(spec, row)}\x1f{render_target(spec, row)}" for row in exam)
 
 
 def _side_by_side(spec: TaskSpec, rows: list[SplitRow]) -> TaskRows:
@@ -104,9 +120,17 @@ def drop_near_duplicates(spec: TaskSpec, rows: list[SplitRow]) -> Fixed:
 
 
 def drop_near_leaks(spec: TaskSpec, rows: list[SplitRow]) -> Fixed:
+    return _without(rows, _near_leaks(spec, rows, "test"))
+
+
+def drop_near_check_leaks(spec: TaskSpec, rows: list[SplitRow]) -> Fixed:
+    return _without(rows, _near_leaks(spec, rows, "validation"))
+
+
+def _near_leaks(spec: TaskSpec, rows: list[SplitRow], stricter: str) -> set[int]:
     table = _side_by_side(spec, rows)
     _, across = near_groups(table, NearIndex().signatures(table.texts))
-    return _without(rows, {table.lines[trained] for trained, _ in across})
+    return {table.lines[leak] for leak, other in across if table.splits[other] == stricter}
 
 
 def merge_labels(spec: TaskSpec, rows: list[SplitRow]) -> Fixed:
@@ -167,7 +191,7 @@ def mask_personal(spec: TaskSpec, rows: list[SplitRow]) -> Fixed:
 
 
 for _fix in (
-    drop_empty, drop_duplicates, keep_majority, drop_leaks, drop_near_duplicates, drop_near_leaks, merge_labels,
-    clean_characters, mask_personal,
+    drop_empty, drop_duplicates, keep_majority, drop_leaks, drop_near_duplicates, drop_near_leaks,
+    drop_near_check_leaks, merge_labels, clean_characters, mask_personal,
 ):
     FIXES.register(_fix.__name__, _fix)

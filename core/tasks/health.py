@@ -6,20 +6,22 @@ one click can mend it. Everything is plain data: `HealthReport.as_dict()` is JSO
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from core.messages import english
-from core.tasks.dataset import has_input, render_target
+from core.tasks.across_health import across_findings
+from core.tasks.dataset import has_input, render_target, row_weight
 from core.tasks.label_health import label_findings, label_statistics
 from core.tasks.near import NearIndex, near_pairs, text_overlap
 from core.tasks.spec import SPLITS, TaskSpec
 from core.tasks.store import get_task, list_tasks, read_rows, task_dir
-from core.tasks.text_health import length_statistics, text_findings
+from core.tasks.text_health import estimate_all, length_statistics, text_findings
+from core.tasks.token_file import TokenFile
 from core.tasks.values import input_text
 from core.workspace import Project
 
@@ -59,6 +61,8 @@ class TaskRows:
     parts: list[tuple[str, ...]] = field(default_factory=list)  # the single inputs, where there are several
     empty: list[Place] = field(default_factory=list)
     groups: list[list[int]] | None = None
+    bad_weights: list[Place] = field(default_factory=list)
+    count_tokens: Callable[[Sequence[str]], list[int]] = estimate_all
 
     def place(self, index: int) -> Place:
         return self.splits[index], self.lines[index]
@@ -91,22 +95,28 @@ class HealthReport:
 
 
 def health_report(
-    project: Project, names: Sequence[str] | None = None, max_tokens: int | None = None
+    project: Project, names: Sequence[str] | None = None, max_tokens: int | None = None,
+    token_file: Path | str | None = None,
 ) -> HealthReport:
     """Looks at all tasks of a project, or those named; `max_tokens` tells which rows a base model would cut.
 
+    Args:
+        token_file: folder with the base model's tokenizer.json; without it tokens are estimated.
+
     Raises:
-        WorkspaceError: an unknown task, or damaged rows.
+        WorkspaceError: an unknown task, or damaged rows. ModelError: no such tokenizer.
     """
     specs = list_tasks(project) if names is None else [get_task(project, n) for n in names]
+    count = TokenFile(Path(token_file)).count if token_file else estimate_all
     index = NearIndex()
     tasks, loaded = [], []
     for spec in specs:
         rows = load_rows(spec, read_all(project, spec))
         signatures = index.signatures(rows.texts)
+        rows.count_tokens = count
         tasks.append(task_health(rows, signatures, max_tokens))
         loaded.append((rows, signatures))
-    return HealthReport(tuple(tasks), tuple(_across(loaded)))
+    return HealthReport(tuple(tasks), tuple(Finding(**f) for f in across_findings(loaded)))
 
 
 def read_all(project: Project, spec: TaskSpec) -> Iterable[tuple[str, int, dict[str, Any]]]:
@@ -116,14 +126,19 @@ def read_all(project: Project, spec: TaskSpec) -> Iterable[tuple[str, int, dict[
 
 def load_rows(spec: TaskSpec, rows: Iterable[tuple[str, int, dict[str, Any]]]) -> TaskRows:
     found = TaskRows(spec)
+    only = spec.inputs[0] if len(spec.inputs) == 1 else ""
     for split, line, row in rows:
         answer = render_target(spec, row)
         if not answer or not has_input(spec, row):
             found.empty.append((split, line))
             continue
-        parts = tuple(input_text(row.get(name)) for name in spec.inputs)
-        text = "\n".join(parts)
-        if len(parts) > 1:
+        if spec.weight and row_weight(spec, row) is None:
+            found.bad_weights.append((split, line))
+        if only:
+            text = input_text(row[only])
+        else:
+            parts = tuple(input_text(row.get(name)) for name in spec.inputs)
+            text = "\n".join(parts)
             found.parts.append(parts)
         found.splits.append(split)
         found.lines.append(line)
@@ -156,6 +171,9 @@ def _size_findings(rows: TaskRows) -> list[Finding]:
     if rows.empty:
         places = tuple(rows.empty[:SHOWN_PLACES])
         found.append(Finding("health.empty", "warning", len(rows.empty), {}, places, "drop_empty"))
+    if rows.bad_weights:
+        places, values = tuple(rows.bad_weights[:SHOWN_PLACES]), {"column": rows.spec.weight}
+        found.append(Finding("health.bad_weights", "warning", len(rows.bad_weights), values, places))
     train, test = rows.splits.count("train"), rows.splits.count("test")
     if train < FEW_ROWS:
         found.append(Finding("health.few_rows", "warning", train, {"bound": FEW_ROWS}))
@@ -231,7 +249,7 @@ def _repeat_findings(rows: TaskRows) -> list[Finding]:
 
 
 def near_groups(rows: TaskRows, signatures: Any) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
-    """Near-duplicate pairs inside training, and (training or validation row, exam row) pairs; no exact ones."""
+    """Near-duplicate pairs inside training, and (row, row of a stricter split it leaks into); no exact ones."""
     first: dict[str, int] = {}
     unique = [first.setdefault(key, i) for i, key in enumerate(rows.keys)]
     order = [i for i, owner in enumerate(unique) if i == owner]
@@ -242,11 +260,11 @@ def near_groups(rows: TaskRows, signatures: Any) -> tuple[list[tuple[int, int]],
     for a, b in ((order[a], order[b]) for a, b in pairs):
         if not _alike_in_parts(rows, a, b):
             continue
-        splits = (rows.splits[a], rows.splits[b])
-        if splits == ("train", "train"):
+        strictness = [SPLITS.index(rows.splits[i]) for i in (a, b)]
+        if strictness == [0, 0]:
             inside.append((a, b))
-        elif "test" in splits and splits != ("test", "test"):
-            across.append((a, b) if splits[1] == "test" else (b, a))
+        elif strictness[0] != strictness[1]:
+            across.append((a, b) if strictness[1] > strictness[0] else (b, a))
     return inside, across
 
 
@@ -260,10 +278,13 @@ def _alike_in_parts(rows: TaskRows, a: int, b: int) -> bool:
 
 def _near_findings(rows: TaskRows, signatures: Any) -> list[Finding]:
     inside, across = near_groups(rows, signatures)
+    exam = [pair for pair in across if rows.splits[pair[1]] == "test"]
+    check = [pair for pair in across if rows.splits[pair[1]] == "validation"]
     found = []
     for pairs, key, severity, fix, side in (
         (inside, "health.near_duplicates", "info", "drop_near_duplicates", 1),
-        (across, "health.near_leaks", "warning", "drop_near_leaks", 0),
+        (exam, "health.near_leaks", "warning", "drop_near_leaks", 0),
+        (check, "health.near_leaks_check", "info", "drop_near_check_leaks", 0),
     ):
         if pairs:
             a, b = pairs[0]
@@ -271,25 +292,3 @@ def _near_findings(rows: TaskRows, signatures: Any) -> list[Finding]:
             named = {pair[side] for pair in pairs}
             found.append(Finding(key, severity, len(named), values, places_of(rows, named), fix))
     return found
-
-
-def _across(loaded: list[tuple[TaskRows, Any]]) -> list[Finding]:
-    """Exam inputs of one task among the training inputs of another, word for word."""
-    exams: dict[str, int] = {}
-    for number, (rows, _) in enumerate(loaded):
-        exams.update((k, number) for k, s in zip(rows.keys, rows.splits, strict=True) if s == "test")
-    hits: dict[tuple[int, int], list[int]] = defaultdict(list)
-    for number, (rows, _) in enumerate(loaded):
-        for index, (key, split) in enumerate(zip(rows.keys, rows.splits, strict=True)):
-            owner = exams.get(key)
-            if split == "train" and owner is not None and owner != number:
-                hits[(number, owner)].append(index)
-    return [
-        Finding(
-            "health.leak_across", "info", len(found),
-            {"task": loaded[a][0].spec.name, "other": loaded[b][0].spec.name,
-             "example": loaded[a][0].texts[found[0]][:120]},
-            places_of(loaded[a][0], found),
-        )
-        for (a, b), found in hits.items()
-    ]

@@ -20,7 +20,7 @@ from core.tasks.spec import SplitSettings, TaskSpec, write_spec
 from core.tasks.staging import TaskRequest, commit_tasks, taken_names
 from core.tasks.store import get_task, list_tasks, read_problems, remove_task, task_dir
 from core.tasks.templates import check_template, default_template
-from core.tasks.versions import change_rows
+from core.tasks.versions import change_rows, change_spec
 from core.workspace import Project, require_label
 
 __all__ = [
@@ -30,7 +30,7 @@ __all__ = [
 
 _PLAIN = (
     "instruction", "metric", "kind", "target_separator", "label_names", "template", "templates", "system",
-    "inputs", "targets",
+    "inputs", "targets", "weight",
 )
 _RECOUNTED = {"inputs", "targets", "label_names", "target_separator", "kind"}
 
@@ -71,10 +71,12 @@ def add_pasted(project: Project, text: str, request: TaskRequest | None = None) 
         return add_task(project, path, replace(request, name=request.name or None))
 
 
-def update_task(project: Project, name: str, changes: dict[str, Any]) -> TaskSpec:
-    """Changes name, instruction, template(s), system, inputs, targets, metric, kind, label_names or split.
+def update_task(project: Project, name: str, changes: dict[str, Any], redraw_exam: bool = False) -> TaskSpec:
+    """Changes name, instruction, template(s), system, inputs, targets, weight, metric, kind, label_names or split;
+    all but a new name make a version, so that a run's version says what it was trained on.
 
-    A new split is drawn only when `split` is among the changes and the test rows did not come from a file.
+    The final exam is locked: a new split deals out the other rows only, unless `redraw_exam` says that the exam may
+    change too (test rows from a file of their own never do).
 
     Raises:
         SettingError: an unknown field, or one that does not fit the columns.
@@ -82,12 +84,24 @@ def update_task(project: Project, name: str, changes: dict[str, Any]) -> TaskSpe
     spec = get_task(project, name)
     change = _apply(project, spec, changes)
     folder = task_dir(project, spec.task_id)
+    if change.spec == spec:
+        return spec
     if change.resplit:
-        rows = deal_rows(folder, change.spec)
-        return change_rows(project, spec.task_id, rows, "split", len(rows), **_differences(spec, change.spec))
+        return _split_anew(project, spec, change.spec, redraw_exam)
     updated = recount(folder, change.spec) if change.recount else change.spec
+    if replace(updated, name=spec.name) != spec:
+        return change_spec(project, spec, updated, "settings")
     write_spec(updated, folder)
     return updated
+
+
+def _split_anew(project: Project, spec: TaskSpec, changed: TaskSpec, redraw_exam: bool) -> TaskSpec:
+    folder = task_dir(project, spec.task_id)
+    locked = spec.num_test > 0 and not redraw_exam
+    if locked:
+        changed = replace(changed, split=replace(changed.split, test=spec.split.test))
+    rows = deal_rows(folder, changed, locked)
+    return change_rows(project, spec.task_id, rows, "split", len(rows), **_differences(spec, changed))
 
 
 def _differences(spec: TaskSpec, changed: TaskSpec) -> dict[str, Any]:
@@ -132,8 +146,11 @@ def check_roles(spec: TaskSpec) -> list[Problem]:
         problems.append(Problem("targets", "task.both_roles", {"column": name}))
     if not spec.inputs or not spec.targets:
         problems.append(Problem("inputs", "task.no_roles", {}))
-    if spec.split.column and spec.split.column not in spec.columns:
-        problems.append(Problem("split", "task.no_column", {"column": spec.split.column, "known": known}))
+    for column in (spec.split.column, spec.weight):
+        if column and column not in spec.columns:
+            problems.append(Problem("split", "task.no_column", {"column": column, "known": known}))
+    if spec.weight in (*spec.inputs, *spec.targets) and spec.weight:
+        problems.append(Problem("weight", "task.weight_used", {"column": spec.weight}))
     for template in (spec.template, *spec.templates):
         problems += check_template(template, spec.columns, spec.targets)
     return problems

@@ -84,11 +84,12 @@ def stage_isolated(
 
 def health_isolated(
     project: Project, names: Sequence[str] | None = None, max_tokens: int | None = None,
-    limits: ParseLimits | None = None,
+    token_file: Path | None = None, limits: ParseLimits | None = None,
 ) -> HealthReport:
     """`health_report` in a child process: a million rows take a gigabyte that the app should not keep."""
     request = {
         "verb": "health", "names": None if names is None else list(names), "max_tokens": max_tokens,
+        "token_file": None if token_file is None else str(token_file.resolve()),
         "project": {**asdict(project), "path": str(project.path.resolve())},
     }
     return report_from_dict(_ask(request, project.name, limits or ParseLimits())["report"])

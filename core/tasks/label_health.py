@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
@@ -114,14 +114,13 @@ def label_statistics(
     """Per label: rows in each split and three sample inputs of training, the commonest label first."""
     if not has_labels(spec):
         return []
-    counts: dict[str, Counter[str]] = {}
-    samples: dict[str, list[str]] = {}
+    counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    samples: defaultdict[str, list[str]] = defaultdict(list)
     for split, text, answer in zip(splits, texts, answers, strict=True):
         for label in labels_of(spec, answer):
-            counts.setdefault(label, Counter())[split] += 1
-            kept = samples.setdefault(label, [])
-            if split == "train" and len(kept) < NUM_SAMPLES:
-                kept.append(text[:300])
+            counts[label][split] += 1
+            if split == "train" and len(samples[label]) < NUM_SAMPLES:
+                samples[label].append(text[:300])
     order = sorted(counts, key=lambda label: -sum(counts[label].values()))
     return [{"label": label, **{s: counts[label][s] for s in ("train", "validation", "test")},
              "samples": samples[label]} for label in order]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -17,10 +17,10 @@ import numpy.typing as npt
 NUM_HASHES, NUM_BANDS = 20, 5
 THRESHOLD = 0.8
 MIN_TOKENS = 4  # shorter texts are alike too easily
-CHUNK_ROWS = 20_000
+CHUNK_ROWS = 4_000  # its word pairs stay in the processor's cache
 MAX_RUN = 200  # texts of one bucket compared with its first ones
 _TOKENS = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W_\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
-_SPACES = {c: " " for c in range(128) if not chr(c).isalnum()}
+_PLAIN = bytes(ord(chr(c).lower()) if chr(c).isalnum() and c < 128 else 32 for c in range(256))
 
 U64 = npt.NDArray[np.uint64]
 U32 = npt.NDArray[np.uint32]
@@ -28,8 +28,9 @@ U32 = npt.NDArray[np.uint32]
 
 def tokens(text: str) -> list[str]:
     """Words in small letters; every Chinese, Japanese or Korean character is a word."""
-    lower = text.lower()
-    return lower.translate(_SPACES).split() if lower.isascii() else _TOKENS.findall(lower)
+    if text.isascii():
+        return text.encode("ascii").translate(_PLAIN).decode("ascii").split()
+    return _TOKENS.findall(text.lower())
 
 
 class _Numbering(dict[str, int]):
@@ -45,8 +46,8 @@ class NearIndex:
 
     def __init__(self, seed: int = 0) -> None:
         rng = np.random.default_rng(seed)
-        self._a = rng.integers(1, 1 << 63, NUM_HASHES, dtype=np.uint64) | np.uint64(1)
-        self._b = rng.integers(0, 1 << 63, NUM_HASHES, dtype=np.uint64)
+        self._a = rng.integers(1, 1 << 32, NUM_HASHES, dtype=np.uint32) | np.uint32(1)
+        self._b = rng.integers(0, 1 << 32, NUM_HASHES, dtype=np.uint32)
         self._words = _Numbering()
 
     def signatures(self, texts: Sequence[str]) -> U32:
@@ -74,9 +75,11 @@ class NearIndex:
         keep = np.ones(len(pairs_W), dtype=bool)
         keep[ends[:-1] - 1] = False  # pairs across two texts
         starts = np.concatenate(([0], np.cumsum(lengths[used] - 1)[:-1]))
-        kept_W = pairs_W[keep]
+        kept_W = (pairs_W[keep] >> np.uint64(32)).astype(np.uint32)  # well mixed, so half of the bits will do
+        hashed = np.empty_like(kept_W)
         for h in range(NUM_HASHES):
-            hashed = ((kept_W * self._a[h] + self._b[h]) >> np.uint64(32)).astype(np.uint32)
+            np.multiply(kept_W, self._a[h], out=hashed)
+            np.add(hashed, self._b[h], out=hashed)
             rows[used, h] = np.maximum(np.minimum.reduceat(hashed, starts), 1)
 
 
@@ -87,8 +90,12 @@ def _mixed(values: U64) -> U64:
     return values ^ (values >> np.uint64(31))
 
 
-def near_pairs(texts: Sequence[str], signatures: U32, threshold: float = THRESHOLD) -> list[tuple[int, int]]:
-    """Pairs (i, j), i < j, whose word pairs overlap (Jaccard) by the threshold or more; each found once.
+def near_pairs(
+    texts: Sequence[str], signatures: U32, threshold: float = THRESHOLD,
+    wanted: Callable[[int, int], bool] | None = None,
+) -> list[tuple[int, int]]:
+    """Pairs (i, j), i < j, whose word pairs overlap (Jaccard) by the threshold or more; each found once. Pairs that
+    are not `wanted` are not looked at.
 
     In a bucket of more than MAX_RUN texts every text is compared with its neighbour and the first one only.
     """
@@ -99,6 +106,8 @@ def near_pairs(texts: Sequence[str], signatures: U32, threshold: float = THRESHO
         if pair in seen:
             continue
         seen.add(pair)
+        if wanted is not None and not wanted(*pair):
+            continue
         if _overlap(*(_shingles(texts, i, shingles) for i in pair)) >= threshold:
             found.append(pair)
     return sorted(found)

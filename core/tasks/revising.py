@@ -21,10 +21,10 @@ def recount(folder: Path, spec: TaskSpec) -> TaskSpec:
     return with_counts(spec, read_all_rows(folder), ProblemLog(spec.source.file))
 
 
-def deal_rows(folder: Path, spec: TaskSpec) -> list[SplitRow]:
-    """All rows dealt out anew by `spec.split`; test rows that came from a file of their own stay."""
+def deal_rows(folder: Path, spec: TaskSpec, exam_locked: bool) -> list[SplitRow]:
+    """All rows dealt out anew by `spec.split`; test rows stay with a locked exam, or one from a file of its own."""
     rows = read_all_rows(folder)
-    exam = [r for r in rows if r.split == "test"] if spec.source.test_file else []
+    exam = [r for r in rows if r.split == "test"] if exam_locked or spec.source.test_file else []
     free = sorted((r for r in rows if r.split != "test" or not exam), key=lambda r: r.line)
     test_keys = [input_key(spec, r.row) for r in exam] if exam else None
     splits = split_rows(split_keys(spec, [r.row for r in free]), spec.split, test_keys)

@@ -9,7 +9,7 @@ from core.tasks.kinds import guess_kind, guess_metric
 from core.tasks.profile import ColumnProfile, profile_columns
 from core.tasks.splitting import SPLIT_NAMES
 from core.tasks.table import Table
-from core.tasks.words import ASKING_WORDS, ATTRIBUTE_WORDS, GROUP_WORDS, INPUT_WORDS, TARGET_WORDS
+from core.tasks.words import ASKING_WORDS, ATTRIBUTE_WORDS, GROUP_WORDS, INPUT_WORDS, TARGET_WORDS, WEIGHT_WORDS
 
 _LAST_COLUMN = 3.0
 _REPEATED = 2.5
@@ -25,8 +25,8 @@ _RUNNING_TEXT = 12.0  # words
 class RoleGuess:
     """`reasons` are (message key, values), worded by core/messages and app/texts.
 
-    `split_column` says train or test itself, `group_column` names what rows belong to (a patient, a conversation);
-    both are only offered for `SplitSettings`, never used unasked.
+    `split_column` says train or test itself, `group_column` names what rows belong to (a patient, a conversation),
+    `weight_column` how much a row counts; all three are only offered, never used unasked.
     """
 
     inputs: tuple[str, ...]
@@ -36,6 +36,7 @@ class RoleGuess:
     reasons: tuple[tuple[str, dict[str, str]], ...] = field(default=())
     split_column: str = ""
     group_column: str = ""
+    weight_column: str = ""
 
 
 def guess_roles(
@@ -64,7 +65,9 @@ def guess_roles(
     group = next((p.name for p in profiles if p.name not in (*roles, split) and _names_group(p)), "")
     reasons += [("guess.split_column", {"column": split})] if split else []
     reasons += [("guess.group_column", {"column": group})] if group else []
-    return RoleGuess(tuple(inputs), tuple(targets), kind, metric, tuple(reasons), split, group)
+    weight = next((p.name for p in profiles if p.name not in (*roles, split, group) and _names_weight(p)), "")
+    reasons += [("guess.weight_column", {"column": weight})] if weight else []
+    return RoleGuess(tuple(inputs), tuple(targets), kind, metric, tuple(reasons), split, group, weight)
 
 
 def _says_split(p: ColumnProfile) -> bool:
@@ -76,6 +79,12 @@ def _names_group(p: ColumnProfile) -> bool:
     """An id or a title that several rows share, such as a document's."""
     repeated = 0.01 < p.distinct < 0.7 and p.num_distinct >= 10
     return repeated and p.filled > 0.95 and bool(set(p.words) & GROUP_WORDS) and p.typical_words <= 12
+
+
+def _names_weight(p: ColumnProfile) -> bool:
+    """A number of 0 or more for every row, under a name that says how much the row counts."""
+    positive = p.numeric > 0.98 and not any(t.startswith("-") for t in p.texts)
+    return positive and p.filled > 0.95 and p.num_distinct > 1 and bool(set(p.words) & WEIGHT_WORDS)
 
 
 def require_columns(table: Table, names: tuple[str, ...]) -> None:

@@ -78,8 +78,14 @@ class TaskSpec:
     label_names: dict[str, str] = field(default_factory=dict)
     templates: tuple[str, ...] = ()  # further wordings, drawn at random in training
     system: str = ""
+    weight: str = ""  # a column of numbers: how much a practice row counts, against the mean row of its task
     created: float = 0.0
     version: int = 1
+    highest_version: int = field(default=0, compare=False)  # ever given out: none comes back after an undo
+
+    @property
+    def next_version(self) -> int:
+        return max(self.version, self.highest_version) + 1
 
     def __post_init__(self) -> None:
         if self.metric not in METRICS:

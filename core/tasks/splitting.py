@@ -7,7 +7,7 @@ such as one patient or one document); column (a column says train, validation or
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from core.tasks.spec import SplitSettings
@@ -91,7 +91,7 @@ def _strata(
 
 def _deal(groups: dict[str, list[int]], settings: SplitSettings, with_test: bool, chosen: list[str | None]) -> None:
     """The first groups, in the order of their hashes, go to the exam, the next to the check set, the rest train."""
-    order = sorted(groups, key=lambda key: _draw(settings.seed, key))
+    order = sorted(groups, key=_draws(settings.seed))
     total = sum(len(rows) for rows in groups.values())
     wanted = {"test": _wanted(settings.test, total, len(groups)) if with_test else 0,
               "validation": _wanted(settings.validation, total, len(groups))}
@@ -131,5 +131,13 @@ def _wanted(share: float, total: int, num_groups: int) -> int:
     return max(1, round(share * total))
 
 
-def _draw(seed: int, key: str) -> bytes:
-    return hashlib.blake2b(key.encode("utf-8", "replace"), digest_size=16, key=str(seed).encode()).digest()
+def _draws(seed: int) -> Callable[[str], bytes]:
+    """The draw of a key: a hash keyed by the seed, set up once and copied."""
+    fresh = hashlib.blake2b(digest_size=16, key=str(seed).encode()).copy
+
+    def draw(key: str) -> bytes:
+        state = fresh()
+        state.update(key.encode("utf-8", "replace"))
+        return state.digest()
+
+    return draw

@@ -14,7 +14,7 @@ from typing import Any
 from core.errors import Problem, SettingError, TaskFileError, WorkspaceError
 from core.files import new_id, write_json_atomic
 from core.tasks.dataset import has_input, render_target
-from core.tasks.files import read_table
+from core.tasks.files import DELIMITED, read_table
 from core.tasks.kinds import MAX_LABELS
 from core.tasks.profile import sample_rows
 from core.tasks.roles import guess_roles, require_columns
@@ -208,6 +208,8 @@ def _read_test(table: Table, spec: TaskSpec, request: TaskRequest, log: ProblemL
 
 def input_key(spec: TaskSpec, row: dict[str, Any]) -> str:
     """What must be equal for two rows to ask the same: all inputs, blanks evened out."""
+    if len(spec.inputs) == 1:
+        return " ".join(input_text(row.get(spec.inputs[0])).split())
     return "\x1f".join(" ".join(input_text(row.get(name)).split()) for name in spec.inputs)
 
 
@@ -228,11 +230,12 @@ def _split(spec: TaskSpec, table: Table, test: Table | None, log: ProblemLog) ->
     test_keys = None if test is None else [input_key(spec, row) for row in test.rows]
     rows = []
     left_out = []
+    all_text = table.format in DELIMITED  # cells of such files are text already; a million rows need no copies
     for split, line, row in zip(split_rows(keys, spec.split, test_keys), table.lines, table.rows, strict=True):
         if split is None:
             left_out.append(line)
         else:
-            rows.append(SplitRow(split, line, {k: plain_value(v) for k, v in row.items()}))
+            rows.append(SplitRow(split, line, row if all_text else {k: plain_value(v) for k, v in row.items()}))
     if left_out:
         some = ", ".join(str(n) for n in left_out[:10])
         log.add("task.in_test", "warning", count=len(left_out), lines=some)

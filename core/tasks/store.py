@@ -6,13 +6,14 @@ A row file holds one {"line": n, "row": {...}} a line with all columns of the fi
 from __future__ import annotations
 
 import contextlib
-import json
 import secrets
 import shutil
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
+
+import orjson
 
 from core.errors import Problem, WorkspaceError
 from core.files import inside, read_json, require_id
@@ -22,8 +23,6 @@ from core.workspace import Project
 HIDDEN = ".part-"
 STALE_SECONDS = 24 * 3600
 RETRIES = 5
-
-_encode = json.JSONEncoder(ensure_ascii=False).encode  # json.dumps would build an encoder for every row
 
 NumberedRow = tuple[int, dict[str, Any]]
 
@@ -82,9 +81,9 @@ def remove_task(project: Project, name_or_id: str) -> TaskSpec:
 
 
 def write_rows(path: Path, rows: Iterable[NumberedRow]) -> None:
-    with open(path, "w", encoding="utf-8") as file:
+    with open(path, "wb") as file:
         for line, row in rows:
-            file.write(f'{{"line": {line}, "row": {_encode(row)}}}\n')
+            file.write(orjson.dumps({"line": line, "row": row}, option=orjson.OPT_APPEND_NEWLINE))
 
 
 def read_rows(folder: Path, split: str) -> Iterator[NumberedRow]:
@@ -95,9 +94,9 @@ def read_rows(folder: Path, split: str) -> Iterator[NumberedRow]:
     """
     path = folder / f"{split}.jsonl"
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, "rb") as file:
             for text in file:
-                record = json.loads(text)
+                record = orjson.loads(text)
                 yield record["line"], record["row"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise WorkspaceError("workspace.damaged", path=str(path), detail=str(error)) from error

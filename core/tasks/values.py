@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 EMPTY_LIST = "none"
+LABEL_JOIN = "; "
+_LABEL_MARKS = re.compile(r"\s*[;；|\n]\s*")
+_LARGEST = 1 << 63  # what JSON libraries keep exactly
 
 
 def input_text(value: Any) -> str:
@@ -16,6 +20,11 @@ def input_text(value: Any) -> str:
 def target_text(value: Any) -> str:
     """A value as an answer; list items are joined with '; '."""
     return _text(value, "; ").strip()
+
+
+def split_labels(text: str) -> list[str]:
+    """'a; b|c' -> a, b, c: the marks that people put between several labels of one cell."""
+    return _LABEL_MARKS.split(text.strip())
 
 
 def _text(value: Any, separator: str) -> str:
@@ -37,8 +46,10 @@ def _text(value: Any, separator: str) -> str:
 
 def plain_value(value: Any) -> Any:
     """The value as JSON keeps it; anything JSON does not know becomes its text."""
-    if value is None or isinstance(value, str | bool | int):
+    if value is None or isinstance(value, str | bool):
         return value
+    if isinstance(value, int):
+        return value if -_LARGEST <= value < _LARGEST else str(value)
     try:
         json.dumps(value, allow_nan=False)
     except (TypeError, ValueError):

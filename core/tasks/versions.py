@@ -15,13 +15,14 @@ from typing import Any
 
 from core.errors import WorkspaceError
 from core.files import read_json, write_json_atomic
-from core.tasks.spec import SPLITS, TaskSpec, read_spec
+from core.tasks.spec import SPLITS, TaskSpec, read_spec, write_spec
 from core.tasks.staging import SplitRow, with_counts, write_task
 from core.tasks.store import get_task, hidden_name, not_writable, read_rows, stored_problems, task_dir
 from core.tasks.table import ProblemLog
 from core.workspace import Project
 
 MAX_VERSIONS = 20
+_COUNTED = {"version", "highest_version", "num_train", "num_validation", "num_test", "labels"}
 _FILES = ("task.json", *(f"{split}.jsonl" for split in SPLITS))
 
 
@@ -57,8 +58,27 @@ def change_rows(
     """
     spec = get_task(project, name)
     folder = task_dir(project, spec.task_id)
-    updated = with_counts(replace(spec, version=spec.version + 1, **fields), rows, ProblemLog(spec.source.file))
+    following = replace(spec, version=spec.next_version, highest_version=spec.next_version, **fields)
+    updated = with_counts(following, rows, ProblemLog(spec.source.file))
     swap_folder(folder, updated, rows, Version(spec.version, change, count, time.time()))
+    return updated
+
+
+def change_spec(project: Project, spec: TaskSpec, updated: TaskSpec, change: str) -> TaskSpec:
+    """Writes new wording or roles over rows that stay as they are; the old state becomes a version.
+
+    Raises:
+        WorkspaceError: the disk is full or read-only.
+    """
+    folder = task_dir(project, spec.task_id)
+    updated = replace(updated, version=spec.next_version, highest_version=spec.next_version)
+    place = folder / "versions" / f"{spec.version:04d}"
+    try:
+        shutil.rmtree(place, ignore_errors=True)  # left by a process that died between the two steps
+        _keep_version(folder, place, Version(spec.version, change, 0, time.time()))
+        write_spec(updated, folder)
+    except OSError as error:
+        raise not_writable(folder, error) from error
     return updated
 
 
@@ -74,10 +94,34 @@ def undo_change(project: Project, name: str) -> TaskSpec:
         raise WorkspaceError("task.nothing_to_undo", task=spec.name)
     folder = task_dir(project, spec.task_id)
     before = folder / "versions" / f"{versions[-1].number:04d}"
-    old = replace(read_spec(before), name=spec.name)
+    highest = max(spec.version, spec.highest_version)
+    old = replace(read_spec(before), name=spec.name, highest_version=highest)
     swap_folder(folder, old, read_all_rows(before), None)
     shutil.rmtree(folder / "versions" / before.name, ignore_errors=True)
     return old
+
+
+def read_version(project: Project, name: str, number: int) -> TaskSpec:
+    """The task's description as it was in version `number`; its present one when that is the present version.
+
+    Raises:
+        WorkspaceError: there is no such version.
+    """
+    spec = get_task(project, name)
+    return spec if number == spec.version else read_spec(_version_dir(project, spec, number))
+
+
+def _version_dir(project: Project, spec: TaskSpec, number: int) -> Path:
+    folder = task_dir(project, spec.task_id) / "versions" / f"{number:04d}"
+    if not folder.is_dir():
+        raise WorkspaceError("task.no_version", task=spec.name, number=number)
+    return folder
+
+
+def compare_specs(before: TaskSpec, after: TaskSpec) -> dict[str, tuple[Any, Any]]:
+    """Settings that differ, as (before, after); sizes and version numbers left aside."""
+    old, new = before.as_dict(), after.as_dict()
+    return {name: (old[name], new[name]) for name in old if name not in _COUNTED and old[name] != new[name]}
 
 
 @dataclass(frozen=True)
@@ -91,10 +135,9 @@ class RowDifference:
 
 def compare_versions(project: Project, name: str, number: int) -> list[RowDifference]:
     """Rows that differ between version `number` and now, by their line in the file they came from."""
-    folder = task_dir(project, get_task(project, name).task_id)
-    old_dir = folder / "versions" / f"{number:04d}"
-    if not old_dir.is_dir():
-        raise WorkspaceError("task.no_version", task=name, number=number)
+    spec = get_task(project, name)
+    folder = task_dir(project, spec.task_id)
+    old_dir = folder if number == spec.version else _version_dir(project, spec, number)
     before, after = ({(r.split == "test", r.line): r for r in read_all_rows(f)} for f in (old_dir, folder))
     keys = dict.fromkeys((*before, *after))
     pairs = ((key, before.get(key), after.get(key)) for key in keys)

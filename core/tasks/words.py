@@ -39,7 +39,8 @@ ID_WORDS = frozenset((
 ))
 SIDE_WORDS = frozenset((
     "source", "split", "fold", "lang", "language", "dataset", "subset", "version", "licence", "license", "origin",
-    "meta", "metadata", "weight", "confidence", "来源", "语言",
+    "meta", "metadata", "来源", "语言", "weight", "confidence", "importance", "agreement",
+    "权重", "置信度", "可信度",
 ))
 ATTRIBUTE_WORDS = frozenset((  # behind another word: 'answer_type', 'answers.answer_start' tell of the answer
     "type", "from", "start", "end", "offset", "offsets", "position", "positions", "scale", "unit", "id", "ids",
@@ -51,6 +52,7 @@ GROUP_WORDS = frozenset((
     "topic", "focus",
     "病人", "患者", "用户", "客户", "会话", "文档", "说话人",
 ))
+WEIGHT_WORDS = frozenset(("weight", "weights", "confidence", "importance", "agreement", "权重", "置信度", "可信度"))
 ASKING_WORDS = frozenset(("question", "query", "问题", "問題"))
 SPLIT_WORDS = frozenset(("split", "fold", "set", "partition", "subset"))
 COMMON_COLUMN_WORDS = frozenset(w for w in (*TARGET_WORDS, *INPUT_WORDS, *ID_WORDS, *SIDE_WORDS) if len(w) > 1) - {

@@ -67,7 +67,7 @@ class EncodedSplit:
         batch: Batch = {
             "input_ids": collated["input_ids"], "attention_mask": mask, "num_tokens": int(mask.sum()),
             "task_ids": tasks.tolist(), "tasks_of_tokens": tasks[owners],
-            "positions": positions, "targets": targets, "token_weights": self._token_weights(owners, len(places)),
+            "positions": positions, "targets": targets, "token_weights": self._token_weights(owners, places),
         }
         if shifted:
             batch["prompt_mask"] = mask.bool() & (labels == -100)
@@ -75,11 +75,13 @@ class EncodedSplit:
             batch["decoder_input_ids"] = self._shift_right(labels)
         return batch
 
-    def _token_weights(self, owners: torch.Tensor, num_examples: int) -> torch.Tensor:
-        """1 for every token, or 1 / (tokens of its answer): all examples count the same (EMMA, 2311.04067)."""
+    def _token_weights(self, owners: torch.Tensor, places: list[Place]) -> torch.Tensor:
+        """The weight of the token's example, 1 unless the task has weights; divided by the tokens of its answer
+        when all examples count the same (EMMA, 2311.04067)."""
+        weights = torch.tensor([self.examples[task][row].weight for task, row in places])[owners]
         if not self.encoder.equal_examples:
-            return torch.ones(len(owners))
-        return torch.bincount(owners, minlength=num_examples)[owners].float().reciprocal()
+            return weights
+        return weights / torch.bincount(owners, minlength=len(places))[owners]
 
     def batches(self, batch_size: int) -> Iterator[Batch]:
         """All rows once, sorted by length, for checks."""

@@ -108,9 +108,10 @@ class RunConfig:
         help="Step size of the allocation while the skills are frozen.",
     )
     mixture: str = setting(
-        "capped", label="Mixture of tasks", choices=("capped", "proportional", "temperature", "equal"),
-        group="mixture",
-        help="How often each task is drawn. Capped: by size, but no task more than the cap times the smallest one.",
+        "capped", label="Mixture of tasks",
+        choices=("capped", "proportional", "temperature", "equal", "balanced"), group="mixture",
+        help="How often each task is drawn. Capped: by size, but no task more than the cap times the smallest one. "
+        "Balanced: equal shares, evenly spread over the pass.",
     )
     mixture_cap: float = setting(
         3.0, label="Cap of the mixture", unit="times the smallest task", minimum=1.0, maximum=1e6, group="mixture",
@@ -119,6 +120,11 @@ class RunConfig:
     mixture_temperature: float = setting(
         2.0, label="Temperature of the mixture", minimum=1.0, maximum=100.0, group="mixture", level="expert",
         help="For the temperature mixture: 1 draws by size, larger values move towards equal shares.",
+    )
+    few_shot: int | None = setting(
+        None, label="Rows per label", unit="rows", minimum=1, maximum=1_000_000, group="mixture", level="expert",
+        help="Trains on this many practice rows of each label (or of each task without labels) only, drawn by the "
+        "seed, to see how few rows do. Empty: all rows.",
     )
     evaluate_every: int | None = setting(
         None, label="Check every", unit="steps", minimum=1, maximum=10_000_000, group="evaluation",

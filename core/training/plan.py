@@ -6,9 +6,10 @@ import math
 from dataclasses import dataclass
 
 from core.adapters.methods import METHODS
-from core.tasks.dataset import TaskDataset
+from core.tasks.dataset import TaskDataset, few_shot_dataset, load_dataset_of
 from core.tasks.mixture import MixtureSampler, MixtureSettings
 from core.training.config import RunConfig, num_ranks
+from core.workspace import Project
 
 CHECKS_A_STAGE = 10
 CHECK_SHARE = 0.2  # checks may take at most about this share of the time of training
@@ -28,15 +29,29 @@ class StagePlan:
 
 @dataclass(frozen=True)
 class RunPlan:
-    """All stages of a run. `epoch_examples` is the number of examples in one pass over the mixture."""
+    """All stages of a run. `epoch_examples` is the number of examples in one pass over the mixture.
+
+    `shares` of each task in it add up to 1; `passes` is how often the whole run goes through each task's rows.
+    """
 
     stages: tuple[StagePlan, ...]
     epoch_examples: int
     shares: tuple[float, ...]
+    passes: tuple[float, ...] = ()
 
     @property
     def total_steps(self) -> int:
         return sum(stage.steps for stage in self.stages)
+
+
+def load_run_dataset(project: Project, config: RunConfig, task_names: list[str] | None = None) -> TaskDataset:
+    """The tasks as a run of this config would freeze them: templates drawn by its seed, few rows if it says so.
+
+    Raises:
+        WorkspaceError: an unknown task, or a project without tasks.
+    """
+    dataset = load_dataset_of(project, task_names, config.seed)
+    return dataset if config.few_shot is None else few_shot_dataset(dataset, config.few_shot, config.seed)
 
 
 def build_sampler(config: RunConfig, dataset: TaskDataset) -> MixtureSampler:
@@ -61,7 +76,9 @@ def plan_run(config: RunConfig, dataset: TaskDataset) -> RunPlan:
     second = config.stage2_steps if config.stage2_steps is not None else round(first * config.stage2_fraction)
     if len(trains) > 1 and second > 0:
         stages.append(_stage(config, "stage2", trains[1], second, check_cost))
-    return RunPlan(tuple(stages), per_epoch, tuple(sampler.shares()))
+    epochs = sum(stage.steps for stage in stages) * per_step / per_epoch
+    passes = tuple(epochs * passes for passes in sampler.passes())
+    return RunPlan(tuple(stages), per_epoch, tuple(sampler.shares()), passes)
 
 
 def _stage(config: RunConfig, name: str, trains: str, steps: int, check_cost: float) -> StagePlan:

@@ -9,18 +9,19 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import SettingError, TaskFileError
+from core.errors import SettingError, TaskFileError, WorkspaceError
 from core.models.tiny import build_tokenizer
 from core.tasks.dataset import SYSTEM_END, few_shot_dataset, load_dataset_of
+from core.tasks.editing import delete_rows
 from core.tasks.encoding import encode_example, encode_prompt, seen_example
 from core.tasks.files import read_table
 from core.tasks.fixes import apply_fix
-from core.tasks.importing import TaskRequest, add_task, list_tasks, update_task
+from core.tasks.importing import TaskRequest, add_task, get_task, list_tasks, update_task
 from core.tasks.packs import export_project, import_project
 from core.tasks.roles import guess_roles
 from core.tasks.spec import SplitSettings
 from core.tasks.splitting import SplitKeys, split_rows
-from core.tasks.versions import list_versions
+from core.tasks.versions import compare_specs, compare_versions, list_versions, read_version, undo_change
 from core.workspace import Project, Workspace
 
 
@@ -201,3 +202,47 @@ def test_other_files_are_no_packs(tmp_path: Path) -> None:
     for path in (text, empty, tmp_path / "missing.zip"):
         with pytest.raises(TaskFileError, match="not a project pack"):
             import_project(workspace, path, "local")
+
+
+def test_versions_number_every_change_and_never_twice(project: Project, small_csv: Path) -> None:
+    add_task(project, small_csv)
+    assert update_task(project, "colours", {"instruction": "Name it."}).version == 2
+    assert update_task(project, "colours", {"name": "Colours"}).version == 2  # a name is not learned
+    assert update_task(project, "Colours", {"instruction": "Name it."}).version == 2  # nor does nothing
+    line = load_dataset_of(project).split(0, "train")[0].line
+    assert delete_rows(project, "Colours", [("train", line)]).version == 3
+    known = [(v.number, v.change) for v in list_versions(project, "Colours")]
+    assert known == [(1, "settings"), (2, "delete_rows")]
+    changed = compare_specs(read_version(project, "Colours", 1), get_task(project, "Colours"))
+    assert list(changed) == ["name", "instruction"]
+    assert [d.after for d in compare_versions(project, "Colours", 1)] == [None]
+    assert undo_change(project, "Colours").version == 2
+    assert update_task(project, "Colours", {"system": "Hm."}).version == 4  # 3 is taken by what a run may have used
+    assert load_dataset_of(project).tasks[0].version == 4
+    assert undo_change(project, "Colours").system == ""
+    assert undo_change(project, "Colours").name == "Colours"
+    with pytest.raises(WorkspaceError, match="no version"):
+        compare_versions(project, "Colours", 9)
+
+
+def test_codes_of_several_labels_are_named(project: Project, tmp_path: Path) -> None:
+    path = tmp_path / "topics.csv"
+    cells = ["1;2", "2", "1|3", "3; 1"]
+    lines = "".join(f"text number {i},{cells[i % 4]}\n" for i in range(40))
+    path.write_text(f"text,labels\n{lines}", encoding="utf-8")
+    add_task(project, path, TaskRequest(kind="multilabel"))
+    update_task(project, "topics", {"label_names": {"1": "law", "2": "tax", "3": "work"}})
+    targets = {e.target for e in load_dataset_of(project).split(0, "train")}
+    assert targets == {"law; tax", "tax", "law; work", "work; law"}
+    few = few_shot_dataset(load_dataset_of(project), 2)
+    counts = Counter(label for e in few.split(0, "train") for label in e.target.split("; "))
+    assert min(counts[x] for x in ("law", "tax", "work")) >= 2
+    assert len(few.split(0, "train")) <= 6
+
+
+def test_templates_follow_the_seed(project: Project, small_csv: Path) -> None:
+    add_task(project, small_csv)
+    update_task(project, "colours", {"templates": ["Colour of: {text}"]})
+    drawn = [[e.prompt for e in load_dataset_of(project, seed=s).split(0, "train")] for s in (0, 0, 1)]
+    assert drawn[0] == drawn[1] != drawn[2]
+    assert sorted({p.startswith("Colour of") for p in drawn[2]}) == [False, True]

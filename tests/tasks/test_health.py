@@ -13,6 +13,8 @@ import pytest
 
 from core.errors import SettingError, WorkspaceError
 from core.messages import MESSAGES
+from core.models.catalogue import STARTER_DIR
+from core.tasks.editing import add_rows
 from core.tasks.fixes import FIXES, apply_fix, clean_text, mask_text
 from core.tasks.health import Finding, health_report
 from core.tasks.importing import TaskRequest, add_task, get_task, update_task
@@ -21,6 +23,7 @@ from core.tasks.near import NearIndex, near_pairs, text_overlap, tokens
 from core.tasks.spec import SplitSettings
 from core.tasks.store import read_rows, task_dir
 from core.tasks.text_health import estimate_tokens, language_of, passes_luhn
+from core.tasks.token_file import TokenFile
 from core.tasks.versions import compare_versions, export_difference, list_versions, undo_change
 from core.workspace import Project
 
@@ -123,7 +126,7 @@ def test_planted_faults_are_found_mended_and_brought_back(project: Project, tmp_
     if not fix:
         return
     before = state(project, name)
-    _, count = apply_fix(project, name, fix)
+    _, count, _ = apply_fix(project, name, fix)
     assert count >= 1
     assert key not in findings(project)
     assert apply_fix(project, name, fix)[1] == 0
@@ -158,10 +161,45 @@ def test_leaks_exact_and_near_and_across_tasks(project: Project, tmp_path: Path)
     assert {"health.leaks", "health.near_leaks"}.isdisjoint(findings(project))
     assert get_task(project, name).num_train == 118
     (tmp_path / "other").mkdir()
-    add(project, tmp_path / "other", [*healthy_rows(60)[10:], rows[130]], name="Other")
-    across = {(f.values["task"], f.values["other"]): f for f in health_report(project).across}
-    assert across[("Other", name)].count == 1
-    assert across[("Other", name)].values["example"] == rows[130]["text"]
+    near = {"text": rows[140]["text"] + " indeed", "label": rows[140]["label"]}
+    add(project, tmp_path / "other", [*healthy_rows(60)[10:], rows[130], near], name="Other")
+    across = {(f.key, f.values["task"], f.values["other"]): f for f in health_report(project).across}
+    exact, close = (across[(key, "Other", name)] for key in ("health.leak_across", "health.near_leak_across"))
+    assert (exact.count, exact.values["example"]) == (1, rows[130]["text"])
+    assert (close.count, close.values["example"]) == (1, near["text"])
+
+
+def test_near_leaks_into_the_check_set(project: Project, tmp_path: Path) -> None:
+    rows = healthy_rows(120)
+    name = add(project, tmp_path, rows)
+    update_task(project, name, {"split": {"validation": 0.2, "test": 0.0}})
+    line, checked = next(iter(read_rows(task_dir(project, get_task(project, name).task_id), "validation")))
+    add_rows(project, name, [{**checked, "text": checked["text"] + " indeed"}])
+    found = findings(project)
+    assert found["health.near_leaks_check"].places[0][0] == "train"
+    assert "health.near_leaks" not in found
+    assert apply_fix(project, name, "drop_near_check_leaks")[1:] == (1, 0)
+    assert "health.near_leaks_check" not in findings(project)
+    assert line in [n for n, _ in read_rows(task_dir(project, get_task(project, name).task_id), "validation")]
+
+
+def test_fixes_say_when_they_touch_the_exam(project: Project, tmp_path: Path) -> None:
+    rows = healthy_rows(120)
+    name = add(project, tmp_path, rows, [{**rows[0], "text": "please\u200b write to a@b.org"}, *rows[1:40]])
+    assert apply_fix(project, name, "clean_characters")[1:] == (1, 1)
+    assert apply_fix(project, name, "mask_personal")[1:] == (1, 1)
+
+
+def test_tokens_are_counted_by_the_models_own_tokenizer(project: Project, tmp_path: Path) -> None:
+    rows = healthy_rows()
+    rows[11]["text"] = "xqzj " * 60  # a tokenizer needs far more tokens for this than letters / 4
+    add(project, tmp_path, rows)
+    estimated = health_report(project, max_tokens=180).tasks[0]
+    counted = health_report(project, max_tokens=180, token_file=STARTER_DIR).tasks[0]
+    assert "health.cut" not in {f.key for f in estimated.findings}
+    assert {f.key: f.places for f in counted.findings}["health.cut"] == (("train", 12),)
+    longest = max(TokenFile(STARTER_DIR).count([r["text"] for r in rows]))
+    assert counted.statistics["input_tokens"]["largest"] == longest
 
 
 def update_exam(project: Project, name: str, exam: list[dict[str, Any]]) -> None:
@@ -205,7 +243,7 @@ def test_versions_can_be_compared(project: Project, tmp_path: Path) -> None:
     rows = plant(healthy_rows(), {7: {"text": "=3", "label": "=3"}, 9: {"text": "write to jo@example.org"}})
     name = add(project, tmp_path, rows)
     apply_fix(project, name, "drop_duplicates")
-    spec, _ = apply_fix(project, name, "mask_personal")
+    spec = apply_fix(project, name, "mask_personal").task
     assert spec.version == 3
     differences = compare_versions(project, name, 1)
     assert [(d.line, d.after is None) for d in differences] == [(8, True), (10, False)]

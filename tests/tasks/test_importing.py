@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -177,9 +178,18 @@ def test_update_changes_roles_and_wording_but_never_the_split(project: Project, 
     assert get_task(project, "C") == changed
 
 
+def exam_of(project: Project) -> list[Any]:
+    return load_dataset_of(project).split(0, "test")
+
+
 def test_a_new_split_is_drawn_on_request(project: Project, small_csv: Path) -> None:
     spec = add_task(project, small_csv)
-    changed = update_task(project, spec.name, {"split": {"validation": 0.2, "test": 0.3, "seed": 4}})
+    exam = exam_of(project)
+    kept = update_task(project, spec.name, {"split": {"validation": 0.3, "test": 0.3, "seed": 4}})
+    assert exam_of(project) == exam  # locked: only the other rows were dealt out anew
+    assert (kept.num_train, kept.num_validation, kept.num_test, kept.split.test) == (31, 14, 5, 0.1)
+    wish = {"split": {"validation": 0.2, "test": 0.3, "seed": 4}}
+    changed = update_task(project, spec.name, wish, redraw_exam=True)
     assert (changed.num_train, changed.num_validation, changed.num_test) == (25, 10, 15)
     lines = [e.line for s in ("train", "validation", "test") for e in load_dataset_of(project).split(0, s)]
     assert sorted(lines) == list(range(2, 52))
