@@ -3,7 +3,8 @@
     h   = x [A_1; ..; A_S]^T          one product for the whole group
     y_k = x W0_k^T + (h_k * scale) [B_1, .., B_S]^T    added into the base product's output
 
-Only x and h [N, G*K] are kept for the backward pass, which adds into one buffer for dL/dx. The result equals
+Only x (or what it is made from, core/adapters/lean.py) and h [N, G*K] are kept for the backward pass, which adds
+into one buffer for dL/dx. The result equals
 `core.adapters.kernels.plain_deltas`; a test holds the two together.
 
 Shapes: R batch rows, n tokens, N = R*n, i inputs, o_k outputs, G layers, K columns of a layer (K = S*r where the
@@ -21,7 +22,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from core.adapters.bank import GroupFactors
+from core.adapters.half import HalfLinear
 from core.adapters.kernels import Mixture
+from core.adapters.lean import Source
 
 # More columns than this for a layer, and one set of factors for each example is cheaper than all side by side.
 WIDEST_STACK = 32
@@ -118,8 +121,11 @@ def _stack_or_batch(down: Tensor, up: list[Tensor], slots: Tensor, layers: int) 
     return Fused(down, up, None, slots)
 
 
-def run_fused(x: Tensor, fused: Fused, linears: list[nn.Module]) -> list[Tensor]:
-    """Outputs of the layers of a group for x [R, n, i], base and adapter together."""
+def run_fused(x: Tensor, fused: Fused, linears: list[nn.Module], source: Source | None = None) -> list[Tensor]:
+    """Outputs of the layers of a group for x [R, n, i], base and adapter together, in the number type of x.
+
+    With `source` x is made again in the backward pass and not kept.
+    """
     weights = [linear.weight for linear in linears]
     biases = [linear.bias for linear in linears]
     down, up = fused.down, fused.up
@@ -129,21 +135,34 @@ def run_fused(x: Tensor, fused: Fused, linears: list[nn.Module]) -> list[Tensor]
     scale = fused.scale
     if scale is not None and scale.dim() == 3:
         scale = scale[:, None]
-    return list(_GroupLinear.apply(x, down, scale, *weights, *biases, *up))
+    outputs = _GroupLinear.apply(x.to(down.dtype), down, scale, source, *weights, *biases, *up)
+    return [output.to(x.dtype) for output in outputs]
 
 
 def fits(x: Tensor, fused: Fused, linears: list[nn.Module]) -> bool:
-    """The fast path wants plain linear layers, three axes and one number type; elsewhere the definition serves."""
+    """The fast path wants plain linear layers, three axes and one number type (bfloat16 products convert it first);
+    elsewhere the definition serves.
+    """
     if x.dim() != 3 or torch.is_autocast_enabled(x.device.type):
         return False
-    return all(type(layer) is nn.Linear and layer.weight.dtype == x.dtype == fused.down.dtype for layer in linears)
+    return all(
+        layer.weight.dtype == fused.down.dtype
+        and (type(layer) is HalfLinear or (type(layer) is nn.Linear and layer.weight.dtype == x.dtype))
+        for layer in linears
+    )
 
 
 class _GroupLinear(torch.autograd.Function):
-    """apply(x, down, scale, *weights, *biases, *up) -> outputs of the G layers."""
+    """apply(x, down, scale, source, *weights, *biases, *up) -> outputs of the G layers.
+
+    Kept: x (or what it is made from) when the lower factors learn, h when the upper ones or the scale do. So
+    stage 2, which trains the scale alone, keeps h and no input of any layer.
+    """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, down: Tensor, scale: Tensor | None, *tensors: Tensor | None) -> Any:
+    def forward(
+        ctx: Any, x: Tensor, down: Tensor, scale: Tensor | None, source: Source | None, *tensors: Tensor | None
+    ) -> Any:
         count = len(tensors) // 3
         weights, biases, up = tensors[:count], tensors[count : 2 * count], tensors[2 * count :]
         hidden = _times_transposed(x, down)
@@ -153,33 +172,57 @@ class _GroupLinear(torch.autograd.Function):
             base = F.linear(x, weights[k], biases[k])  # type: ignore[arg-type]
             outputs.append(_add_product(base, part, up[k]))  # type: ignore[arg-type]
         ctx.set_materialize_grads(False)
-        ctx.save_for_backward(x, down, scale, hidden, *weights, *up)
+        learns_up = ctx.needs_input_grad[2] or any(ctx.needs_input_grad[_FIRST + 2 * count :])
+        ctx.make, inputs = None, ()
+        if ctx.needs_input_grad[1]:
+            ctx.make, inputs = (None, (x,)) if source is None else source
+        ctx.save_for_backward(down, scale, hidden if learns_up else None, *weights, *up, *inputs)
         return tuple(outputs)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor | None) -> Any:
-        x, down, scale, hidden, *rest = ctx.saved_tensors
+        down, scale, hidden, *rest = ctx.saved_tensors
         count = len(grads)
-        weights, up = rest[:count], rest[count:]
-        wants_up = ctx.needs_input_grad[3 + 2 * count :]
-        scaled = _scale(hidden, scale).chunk(count, 2)
-        dscaled = torch.zeros_like(hidden) if any(g is None for g in grads) else torch.empty_like(hidden)
-        dx: Tensor | None = None
+        weights, up, inputs = rest[:count], rest[count : 2 * count], rest[2 * count :]
+        wants_up = ctx.needs_input_grad[_FIRST + 2 * count :]
+        if all(grad is None for grad in grads):
+            return (None,) * (_FIRST + 3 * count)
+        dscaled, dx = _towards_input(grads, weights, up, bool(ctx.needs_input_grad[0]))
         dup: list[Tensor | None] = [None] * count
-        for k, (grad, part) in enumerate(zip(grads, dscaled.chunk(count, 2), strict=True)):
-            if grad is None:
-                continue
-            part.copy_(_times_transposed(grad, up[k]))
-            if wants_up[k]:
-                dup[k] = _outer(scaled[k], grad, up[k])
-            if ctx.needs_input_grad[0]:
-                dx = grad @ weights[k] if dx is None else _add_product(dx, grad, weights[k])
+        if any(wants_up):
+            for k, part in enumerate(_scale(hidden, scale).chunk(count, 2)):
+                if wants_up[k] and grads[k] is not None:
+                    dup[k] = _outer(part, grads[k], up[k])  # type: ignore[arg-type]
         dscale = _scale_gradient(dscaled, hidden, scale) if ctx.needs_input_grad[2] else None
         dhidden = _scale(dscaled, scale)
-        ddown = _outer(dhidden, x, down) if ctx.needs_input_grad[1] else None
-        if ctx.needs_input_grad[0] and dx is not None:
+        ddown = None
+        if ctx.needs_input_grad[1]:
+            x = inputs[0] if ctx.make is None else ctx.make(*inputs).to(down.dtype)
+            ddown = _outer(dhidden, x, down)
+        if dx is not None:
             dx = _add_product(dx, dhidden, down)
-        return (dx, ddown, dscale, *[None] * (2 * count), *dup)
+        return (dx, ddown, dscale, None, *[None] * (2 * count), *dup)
+
+
+_FIRST = 4  # position of the first weight among the arguments of _GroupLinear
+
+
+def _towards_input(
+    grads: tuple[Tensor | None, ...], weights: list[Tensor], up: list[Tensor], wants_x: bool
+) -> tuple[Tensor, Tensor | None]:
+    """dL/d(h * scale) [R, n, G*K], and the part of dL/dx that went through the base weights."""
+    first = next(g for g in grads if g is not None)
+    columns = up[0].shape[-2]
+    shape = (*first.shape[:2], len(grads) * columns)
+    dscaled = first.new_zeros(shape) if any(g is None for g in grads) else first.new_empty(shape)
+    dx: Tensor | None = None
+    for k, (grad, part) in enumerate(zip(grads, dscaled.chunk(len(grads), 2), strict=True)):
+        if grad is None:
+            continue
+        part.copy_(_times_transposed(grad, up[k]))
+        if wants_x:
+            dx = grad @ weights[k] if dx is None else _add_product(dx, grad, weights[k])
+    return dscaled, dx
 
 
 def _scale(hidden: Tensor, scale: Tensor | None) -> Tensor:

@@ -23,7 +23,8 @@ from core.adapters.base import LinearAdapter, ParameterGroups, Skill
 from core.adapters.configs import MoeLoraConfig
 from core.adapters.context import Call
 from core.adapters.fused import Fused, fits, run_fused, spread
-from core.adapters.targets import find_sites, group_sites
+from core.adapters.lean import find_source
+from core.adapters.targets import find_sites, group_sites, weight_out_in
 from core.adapters.usage import GateUsage
 
 
@@ -41,7 +42,7 @@ class MoeLoraAdapter(LinearAdapter):
             for s in self.bank.shapes
         ])
         self.usage = GateUsage(len(self.sites), num_tasks, config.num_experts)
-        self.compute_dtype = next(model.parameters()).dtype
+        self.compute_dtype = weight_out_in(model.get_submodule(self.sites[0].name)).dtype
         self.wrap_linears(model, self.sites, groups)
 
     def prepare(self, call: Call) -> None:
@@ -57,7 +58,7 @@ class MoeLoraAdapter(LinearAdapter):
         up = [u.transpose(1, 2).reshape(experts * rank, -1) for u in factors.up]
         fused = Fused(down, up, spread(gates, rank), None)
         if fits(x, fused, linears):
-            return run_fused(x, fused, linears)
+            return run_fused(x, fused, linears, find_source(call, x))
         bases = [linear(x) for linear in linears]
         deltas = [
             torch.einsum("bni,eri,bne,eor->bno", inner, factors.down[:, k], gates[:, :, k], factors.up[k])

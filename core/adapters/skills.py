@@ -14,8 +14,9 @@ from core.adapters.configs import LinearConfig, SkillConfig
 from core.adapters.context import Call
 from core.adapters.fused import WIDEST_STACK, Fused, fits, fuse_by_task, fuse_mixed, fuse_stacked, run_fused, spread
 from core.adapters.kernels import Mixture, lora_of_mix, lora_of_sum, plain_deltas
+from core.adapters.lean import find_source
 from core.adapters.routing import TaskRouter
-from core.adapters.targets import find_sites, group_sites
+from core.adapters.targets import find_sites, group_sites, weight_out_in
 from core.errors import ModelError
 
 
@@ -111,7 +112,7 @@ class SkillAdapter(LinearAdapter):
         self.router = TaskRouter(
             layers * counts.heads, num_tasks, counts.common, counts.private, counts.learnable
         )
-        self.compute_dtype = next(model.parameters()).dtype
+        self.compute_dtype = weight_out_in(model.get_submodule(self.sites[0].name)).dtype
         self.wrap_linears(model, self.sites, groups)
 
     def prepare(self, call: Call) -> None:
@@ -140,7 +141,7 @@ class SkillAdapter(LinearAdapter):
         state: SkillState = call.state
         times = call.repeats(x.shape[0])
         if state.fused and fits(x, state.fused[group], linears):
-            return run_fused(x, state.repeated(group, times), linears)
+            return run_fused(x, state.repeated(group, times), linears, find_source(call, x))
         mixture = state.mixture(group)
         rows = mixture.slots.repeat_interleave(times)
         deltas = plain_deltas(x.to(self.compute_dtype), mixture, rows)

@@ -99,12 +99,19 @@ def _reads_two_inputs(site: Site, model: nn.Module) -> bool:
     )
 
 
-def _all_sites(model: nn.Module) -> Iterator[Site]:
+def find_linears(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """All linear layers of the blocks, by name."""
     for name, module in model.named_modules():
+        if _BLOCK.match(name + ".") and is_linear(module):
+            yield name, module
+
+
+def _all_sites(model: nn.Module) -> Iterator[Site]:
+    for name, module in find_linears(model):
         found = _BLOCK.match(name + ".")
-        if found and is_linear(module):
-            out_features, in_features = weight_out_in(module).shape
-            yield Site(name, in_features, out_features, found[1], int(found[2]))
+        assert found
+        out_features, in_features = weight_out_in(module).shape
+        yield Site(name, in_features, out_features, found[1], int(found[2]))
 
 
 def replace_module(model: nn.Module, name: str, module: nn.Module) -> None:

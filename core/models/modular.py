@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from core.adapters.base import AdaptedLinear, Adapter, build_adapter
 from core.adapters.configs import AdapterConfig
 from core.adapters.context import Call, TaskIds, build_call, current_call, enter_call, has_call
+from core.adapters.lean import make_lean, undo_lean
 from core.adapters.mta import AdaptedFeedForward
 from core.adapters.targets import replace_module
 from core.errors import ModelError
@@ -174,6 +175,7 @@ def build_modular(
 ) -> ModularModel:
     """A base model with a new adapter of a registered method; `tasks` are their names, or how many there are."""
     names = [f"task {i + 1}" for i in range(tasks)] if isinstance(tasks, int) else list(tasks)
+    make_lean(base.model)
     adapter = build_adapter(base.model, method, config, len(names), seed)
     return ModularModel(base, adapter, names)
 
@@ -244,6 +246,7 @@ def load_adapter(base: LoadedBase, folder: Path) -> ModularModel:
 
 def unwrap(model: nn.Module) -> None:
     """Takes the adapter out of a base model: its layers are the original ones again."""
+    undo_lean(model)
     for name, module in list(model.named_modules()):
         if isinstance(module, AdaptedLinear):
             replace_module(model, name, module.linear)

@@ -63,7 +63,7 @@ def test_derivative(batched, scaled):
     weights = [draw(6, 5).detach(), draw(2, 5).detach()]
     biases = [draw(6).detach(), None]
     ups = [draw(*rows, 2, 6), draw(*rows, 2, 2)]
-    inputs = (x, down, scale, *weights, *biases, *ups)
+    inputs = (x, down, scale, None, *weights, *biases, *ups)
     assert torch.autograd.gradcheck(fused._GroupLinear.apply, inputs)
 
 
@@ -72,7 +72,7 @@ def test_unused_member_of_a_group_gives_no_gradient_of_its_own():
     down = torch.randn(4, 4, dtype=torch.double, requires_grad=True)
     ups = [torch.randn(2, 5, dtype=torch.double, requires_grad=True) for _ in range(2)]
     weights = [torch.randn(5, 4, dtype=torch.double) for _ in range(2)]
-    first, _ = fused._GroupLinear.apply(x, down, None, *weights, None, None, *ups)
+    first, _ = fused._GroupLinear.apply(x, down, None, None, *weights, None, None, *ups)
     first.sum().backward()
     assert ups[1].grad is None
     assert down.grad is not None

@@ -1,0 +1,172 @@
+"""Norms and gated feed-forward networks of a frozen base model that keep less for the backward pass.
+
+Values are the base model's own to the last bit; only what is remembered differs. A norm remembers its input, a
+gated product its two factors, and the adapter term behind them makes its own input again from these (`Source`)
+instead of keeping a second copy. Per token and block this saves two vectors of the model's width and two of the
+feed-forward network's.
+
+A module takes part when it answers like the definition here on random numbers, in training mode; all others stay as
+they are. It is done by changing the module's class, so that names and parameters remain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from core.adapters.context import Call, current_call, has_call
+
+_SOURCE = "source"
+
+
+class Source(NamedTuple):
+    """How to make a tensor again in the backward pass: make(*tensors)."""
+
+    make: Callable[..., Tensor]
+    tensors: tuple[Tensor, ...]
+
+
+def offer_source(x: Tensor, source: Source) -> None:
+    """Tells the layers that read `x` next where it came from. One offer is held at a time: a tensor kept here for
+    longer would cost what the source is to save."""
+    if has_call() and torch.is_grad_enabled():
+        current_call().shared[_SOURCE] = (x, source)
+
+
+def find_source(call: Call, x: Tensor) -> Source | None:
+    offered = call.shared.get(_SOURCE)
+    return offered[1] if offered is not None and offered[0] is x else None
+
+
+class _Norm(torch.autograd.Function):
+    """weight * h / rms(h) for h [.., d], statistics in float32; keeps h and 1 / rms."""
+
+    @staticmethod
+    def forward(ctx: Any, h: Tensor, weight: Tensor, eps: float) -> tuple[Tensor, Tensor]:
+        wide = h.to(torch.float32)
+        scale = torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + eps)
+        ctx.save_for_backward(h, scale, weight)
+        ctx.mark_non_differentiable(scale)
+        return weight * (wide * scale).to(h.dtype), scale
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor, _: Tensor) -> Any:
+        h, scale, weight = ctx.saved_tensors
+        inner = (grad * weight).to(torch.float32)
+        normal = h.to(torch.float32) * scale
+        shift = (inner * normal).mean(-1, keepdim=True)
+        return inner.addcmul_(normal, shift, value=-1.0).mul_(scale).to(h.dtype), None, None
+
+
+def _normalised(h: Tensor, scale: Tensor, weight: Tensor) -> Tensor:
+    return weight * (h.to(torch.float32) * scale).to(h.dtype)
+
+
+class _GatedProduct(torch.autograd.Function):
+    """silu(gate) * up; keeps the two factors alone."""
+
+    @staticmethod
+    def forward(ctx: Any, gate: Tensor, up: Tensor) -> Tensor:
+        ctx.save_for_backward(gate, up)
+        return _gated(gate, up)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        gate, up = ctx.saved_tensors
+        dup = F.silu(gate).mul_(grad)
+        return torch.ops.aten.silu_backward(grad * up, gate), dup
+
+
+def _gated(gate: Tensor, up: Tensor) -> Tensor:
+    return F.silu(gate).mul_(up)
+
+
+class LeanNorm(nn.Module):
+    """In the place of a root-mean-square norm."""
+
+    weight: nn.Parameter
+
+    def forward(self, hidden_states: Tensor) -> Tensor:
+        eps = _epsilon(self)
+        assert eps is not None
+        y, scale = _Norm.apply(hidden_states, self.weight, eps)
+        offer_source(y, Source(_normalised, (hidden_states.detach(), scale, self.weight)))
+        return y  # type: ignore[no-any-return]
+
+
+class LeanFeedForward(nn.Module):
+    """In the place of down_proj(silu(gate_proj(x)) * up_proj(x))."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        gate, up = self.gate_proj(x), self.up_proj(x)
+        product = _GatedProduct.apply(gate, up)
+        offer_source(product, Source(_gated, (gate.detach(), up.detach())))
+        return self.down_proj(product)  # type: ignore[no-any-return]
+
+
+def make_lean(model: nn.Module) -> None:
+    """Changes the classes of the modules that can take part."""
+    known: dict[type, bool] = {}
+    for module in model.modules():
+        lean = _lean_of(module)
+        if lean is None:
+            continue
+        if type(module) not in known:
+            known[type(module)] = _same(module, lean)
+        if known[type(module)]:
+            module.__class__ = lean
+
+
+def undo_lean(model: nn.Module) -> None:
+    """Gives every module its own class back."""
+    for module in model.modules():
+        if isinstance(module, (LeanNorm, LeanFeedForward)):
+            module.__class__ = type(module).__mro__[2]
+
+
+def _lean_of(module: nn.Module) -> type[nn.Module] | None:
+    if isinstance(module, (LeanNorm, LeanFeedForward)):
+        return None
+    children = dict(module.named_children())
+    if not children and _epsilon(module) is not None and [n for n, _ in module.named_parameters()] == ["weight"]:
+        return _lean_class(LeanNorm, type(module))
+    if set(children) == {"gate_proj", "up_proj", "down_proj", "act_fn"}:
+        plain = all(type(children[n]) is nn.Linear for n in ("gate_proj", "up_proj", "down_proj"))
+        return _lean_class(LeanFeedForward, type(module)) if plain else None
+    return None
+
+
+def _epsilon(module: nn.Module) -> float | None:
+    found = getattr(module, "variance_epsilon", getattr(module, "eps", None))
+    return found if isinstance(found, float) else None
+
+
+@cache
+def _lean_class(lean: type[nn.Module], own: type[nn.Module]) -> type[nn.Module]:
+    return type(f"Lean{own.__name__}", (lean, own), {})
+
+
+@torch.no_grad()
+def _same(module: nn.Module, lean: type[nn.Module]) -> bool:
+    """Whether the module answers bit for bit like its lean form."""
+    own, was_training = type(module), module.training
+    weight = next(module.parameters())
+    width = weight.shape[-1]
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(2, 3, width, generator=generator).to(weight.device, weight.dtype)
+    module.train()
+    try:
+        expected = module(x)
+        module.__class__ = lean
+        found = module(x)
+    except (RuntimeError, TypeError, AttributeError):  # another call than ours: not of this kind
+        return False
+    finally:
+        module.__class__ = own
+        module.train(was_training)
+    return isinstance(expected, Tensor) and torch.equal(found, expected)
