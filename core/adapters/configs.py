@@ -202,8 +202,8 @@ class MTAConfig(AdapterConfig):
         help="Share of the adapter's output that is dropped at random while training.",
     )
     own_pair: bool = setting(
-        True, group=GROUP, level="expert", label="Stage 2 keeps the task's own pair",
-        help="Stage 2 mixes only a task's two strongest adapters; switched off, all of them.",
+        False, group=GROUP, level="expert", label="Stage 2 keeps the task's own pair",
+        help="Stage 2 mixes only a task's two strongest adapters, as in the paper; switched off, all of them.",
     )
     gate_size: int = setting(
         64, group=GROUP, level="expert", minimum=1, maximum=4096, label="Size of the gate",

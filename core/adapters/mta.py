@@ -7,16 +7,22 @@ Stage 1, task weights selector: alpha_t = softmax(w_t / tau), tau = 0.1, over N 
 1), MTA(x, t) = sum_k alpha_tk A_k(x). The logits w start at 0.20, and at 0.22 for a pair of adapters that overlaps
 with the next task's pair.
 
-Stage 2, shared adapters and gate: e_t is the same sum over the task's own pair with alpha renormalised (or over
-all); S_1..S_K are shared adapters; u = [pool(e_t); pool(S_1); ..; pool(S_K)]; g = softmax(W2 ReLU(W1 u + b1) + b2);
-MTA = g_0 e_t + sum_k g_k S_k(x).
+Stage 2, shared adapters and gate: e_t is the same sum over all adapters (or over the task's own pair with alpha
+renormalised); S_1..S_K are shared adapters; u = [pool(e_t); pool(S_1); ..; pool(S_K)]; g = softmax(W2 ReLU(W1 u +
+b1) + b2). With F the block's own network,
+
+    MTA = F(x) + (g_0 / g_0^start) (e_t - F(x)) + sum_k g_k (S_k(x) - F(x))
+
+which is the paper's g_0 e_t + sum_k g_k S_k(x), the weight of e_t measured by what it is at the start: W2 = 0 and
+b2 = (beta, 0, ..) with beta = 4 make g_0^start = 0.95 for K = 3, and every S_k starts as F, so stage 2 starts as
+exactly the function that stage 1 ended with.
 
 What differs from the paper: the light form (a low-rank term on the feed-forward network) beside the faithful
-copies; alpha is renormalised over the pair; pool is the masked mean over the prompt, taken once per instance and
-reused at every decoding step (the released code reads position 0, which in cached decoding makes the gate depend on
-the token). In an encoder-decoder model's decoder, where no prompt is, the pool is the start position. W2 = 0 and b2
-= (beta, 0, ..) with beta = 4 let stage 2 start near the stage-1 function (g_0 = 0.95 for K = 3). The base model
-stays frozen; stage 2 trains the shared adapters and the gate, and the task adapters too when asked to.
+copies; the start of stage 2 (above), for which e_t keeps all adapters unless `own_pair` asks for the paper's pair;
+pool is the masked mean over the prompt, taken once per instance and reused at every decoding step (the released
+code reads position 0, which in cached decoding makes the gate depend on the token). In an encoder-decoder model's
+decoder, where no prompt is, the pool is the start position. The base model stays frozen; stage 2 trains the shared
+adapters and the gate, and the task adapters too when asked to.
 
 The faithful form equals the base model at the start up to rounding: a weighted mean of equal outputs. Neither form
 can become one LoRA.
@@ -27,6 +33,7 @@ Parameters per block: (N + K) * 2*r*d (light) or (N + K) * the network's (faithf
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -89,7 +96,7 @@ class MTAAdapter(Adapter):
             replace_module(model, site.name, AdaptedFeedForward(network, index, self))
 
     def alpha(self) -> Tensor:
-        """[L, T, N]: the selector's weights; in stage 2 those of the task's own pair, renormalised."""
+        """[L, T, N]: the selector's weights; in stage 2 on request those of the task's own pair, renormalised."""
         alpha = torch.softmax(self.selector / self.config.selector_temperature, -1)
         if self.stage == 1 or not self.config.own_pair:
             return alpha
@@ -104,13 +111,21 @@ class MTAAdapter(Adapter):
         """MTA(x, t) for x [R, n, d]."""
         times = call.repeats(x.shape[0])
         weights = call.state[index].repeat_interleave(times, 0)
-        plain = inner(x) if self.pools[index].needs_plain else None
+        gated = self.stage == 2 and self.shared > 0
+        plain = inner(x) if gated or self.pools[index].needs_plain else None
         own = self.pools[index].mixed(x, plain, weights)  # type: ignore[operator]
-        if self.stage == 2 and self.shared:
+        if gated:
             shared = self.shared_pools[index].each(x, plain)  # type: ignore[operator]
             outputs = torch.cat([own[None], shared])
-            own = torch.einsum("kRnd,Rk->Rnd", outputs, self._gate(call, index, outputs).to(x.dtype))
+            gate = self._gate(call, index, outputs)
+            gate = torch.cat([gate[:, :1] / self._start_of_gate(), gate[:, 1:]], 1).to(x.dtype)
+            rest = (1.0 - gate.sum(1))[:, None, None] * plain
+            own = torch.einsum("kRnd,Rk->Rnd", outputs, gate) + rest
         return F.dropout(own, self.config.dropout, call.training)
+
+    def _start_of_gate(self) -> float:
+        """g_0 before any training: softmax of (beta, 0, .., 0)."""
+        return 1.0 / (1.0 + self.shared * math.exp(-self.config.gate_bias))
 
     def parameter_groups(self, stage: int) -> ParameterGroups:
         """Stage 1: task adapters and selector; stage 2: shared adapters and gate (and the task adapters on

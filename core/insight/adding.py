@@ -19,13 +19,12 @@ from core.errors import RunError, SettingError
 from core.evaluation.exam import TUNED, Examiner
 from core.evaluation.metrics import Score, score
 from core.insight.grown_run import GrownRun, write_grown_run
-from core.models.loading import load_base
 from core.models.modular import ModularModel, load_adapter
 from core.runs.folder import RunFolder
 from core.tasks.dataset import Example, TaskDataset, load_saved_dataset
 from core.training.answers import AnswerModel
 from core.training.batches import EncodedSplit
-from core.training.device import apply_device, choose_device
+from core.training.device import apply_device, choose_device, load_chosen_base
 from core.training.session import build_encoder, exam_settings
 
 OnProgress = Callable[[int, int], None]  # (trials so far, trials in all)
@@ -94,7 +93,7 @@ class Learner:
         choice = choose_device(config)
         self.device = apply_device(choice)
         self.folder, self.dataset, self.new, self.settings, self.config = folder, dataset, new, settings, config
-        self.base = load_base(config.base_model, choice.dtype, choice.device)
+        self.base = load_chosen_base(config.base_model, choice)
         self.model: ModularModel = load_adapter(self.base, folder.adapter_dir)
         self.answers = AnswerModel(self.model)
         self.answers.eval()  # no noise, no dropout: a few rows are learned exactly

@@ -21,12 +21,11 @@ from core.evaluation.exam import TUNED, Examiner, exam_rows
 from core.evaluation.metrics import compare, score
 from core.files import write_json_atomic
 from core.insight.probes import KNOCK_OUT, ProbeSettings, probe_path
-from core.models.loading import load_base
 from core.models.modular import load_adapter
 from core.runs.folder import RunFolder
 from core.tasks.dataset import load_saved_dataset
 from core.training.config import RunConfig
-from core.training.device import apply_device, choose_device
+from core.training.device import apply_device, choose_device, load_chosen_base
 from core.training.session import exam_settings
 
 OnProgress = Callable[[int, int], None]  # (rounds of questions so far, rounds in all)
@@ -57,7 +56,7 @@ class Prober:
         config: RunConfig = folder.read_config()
         choice = choose_device(config)
         apply_device(choice)
-        base = load_base(config.base_model, choice.dtype, choice.device)
+        base = load_chosen_base(config.base_model, choice)
         self.dataset = load_saved_dataset(folder.data_dir)
         self.model = load_adapter(base, folder.adapter_dir)
         asked = replace(exam_settings(config), max_rows=settings.rows, seed=settings.seed)

@@ -1,4 +1,4 @@
-"""Which device and which number format a run uses, decided from the config and the hardware alone."""
+"""Which device and which number format a run uses, decided from the config and the hardware alone; loading so."""
 
 from __future__ import annotations
 
@@ -8,25 +8,30 @@ from typing import Any
 
 import torch
 
+from core.adapters.half import use_half_products
+from core.models.loading import LoadedBase, load_base
 from core.training.config import RunConfig
 
 
 @dataclass(frozen=True)
 class DeviceChoice:
-    """`dtype` of the base model (adapters stay float32); `matmul` is torch's float32 matrix product precision."""
+    """`dtype` of the base model (adapters stay float32); `matmul` is torch's float32 matrix product precision;
+    `products` the number type of the frozen layers' products (core/adapters/half.py).
+    """
 
     device: str
     dtype: str
     matmul: str
     threads: int
+    products: str = "float32"
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
 
 
 def choose_device(config: RunConfig) -> DeviceChoice:
-    """auto: a graphics card if there is one, in bfloat16 where it has it; a CPU with AMX computes matrix products
-    in bfloat16 and keeps everything else in float32. Without AMX torch has no such products, whatever the setting.
+    """auto: a graphics card if there is one, in bfloat16 where it has it; a CPU with bfloat16 instructions computes
+    the frozen layers' matrix products in bfloat16 and keeps everything else in float32.
 
     The choice depends on the hardware and never on a timing, so that the same seed gives the same result.
     """
@@ -40,7 +45,21 @@ def choose_device(config: RunConfig) -> DeviceChoice:
         return DeviceChoice(card if device == "cuda" else device, "float32", "highest", threads)
     if device == "cuda":
         return DeviceChoice(card, "bfloat16" if torch.cuda.is_bf16_supported() else "float32", "high", threads)
-    return DeviceChoice(device, "float32", "medium" if cpu_has_amx() else "highest", threads)
+    matmul, products = "medium" if cpu_has_amx() else "highest", "bfloat16" if cpu_has_bfloat16() else "float32"
+    return DeviceChoice(device, "float32", matmul, threads, products)
+
+
+def load_chosen_base(name: str, choice: DeviceChoice) -> LoadedBase:
+    """The base model as the choice says.
+
+    Raises:
+        ModelError: see `load_base`.
+    """
+    base = load_base(name, choice.dtype, choice.device)
+    if choice.products == "bfloat16":
+        base.model.requires_grad_(False)
+        use_half_products(base.model)
+    return base
 
 
 def apply_device(choice: DeviceChoice) -> torch.device:
@@ -53,6 +72,11 @@ def apply_device(choice: DeviceChoice) -> torch.device:
 def cpu_has_amx() -> bool:
     """Whether the CPU has matrix units for bfloat16."""
     return bool(torch.cpu._is_amx_tile_supported())
+
+
+def cpu_has_bfloat16() -> bool:
+    """Whether the CPU multiplies bfloat16 numbers itself; elsewhere such products are several times slower."""
+    return bool(torch.cpu._is_avx512_bf16_supported()) or cpu_has_amx()
 
 
 def num_cores() -> int:

@@ -14,14 +14,14 @@ from core.errors import TaskloomError
 from core.evaluation.exam import Examiner, ExamSettings
 from core.evaluation.results import build_results
 from core.files import write_json_atomic
-from core.models.loading import LoadedBase, load_base
+from core.models.loading import LoadedBase
 from core.models.modular import ModularModel, build_modular, save_adapter
 from core.tasks.dataset import TaskDataset, load_saved_dataset
 from core.training.answers import AnswerModel
 from core.training.batches import BatchPlan, EncodedSplit, Encoder
 from core.training.checkpoints import Checkpoint, load_checkpoint
 from core.training.config import RunConfig
-from core.training.device import DeviceChoice, apply_device, choose_device
+from core.training.device import DeviceChoice, apply_device, choose_device, load_chosen_base
 from core.training.journal import CANCEL, PAUSE, STOP, Journal, RunCancelled, RunPaths, RunPaused
 from core.training.manifest import TrainingState, find_checkpoint, list_checkpoints, settings_hash
 from core.training.pace import Pace
@@ -75,7 +75,7 @@ def prepare(paths: RunPaths, config: RunConfig, journal: Journal, shard: Shard) 
     choice = choose_device(config)
     device = apply_device(choice)
     dataset = load_saved_dataset(paths.data_dir)
-    base = load_base(config.base_model, choice.dtype, choice.device)
+    base = load_chosen_base(config.base_model, choice)
     modular = build_modular(base, config.method, config.adapter, dataset.names(), config.seed)
     if config.gradient_checkpointing:
         modular.activation_checkpointing_enable()
@@ -229,7 +229,7 @@ def examine_again(paths: RunPaths, config: RunConfig, journal: Journal) -> dict[
     choice: DeviceChoice = choose_device(config)
     apply_device(choice)
     dataset = load_saved_dataset(paths.data_dir)
-    base = load_base(config.base_model, choice.dtype, choice.device)
+    base = load_chosen_base(config.base_model, choice)
     model: ModularModel = load_adapter(base, paths.adapter_dir)
     for path in paths.predictions_dir.glob("*.jsonl"):
         path.unlink()

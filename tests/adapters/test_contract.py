@@ -26,9 +26,9 @@ VARIANTS |= {
     "cpoly-heads": ("cpoly", {"routing_heads": 4}, 2),
     "ia3-shared": ("ia3", {"per_task": False}, 1),
     "mta-faithful": ("mta", {"form": "faithful", "upper_share": 1.0}, 1),
-    "mta-stage2": ("mta", {"upper_share": 1.0}, 2),
+    "mta-stage2": ("mta", {"upper_share": 1.0, "own_pair": True}, 2),
     "mta-faithful-stage2": (
-        "mta", {"form": "faithful", "num_shared": 2, "stage2_trains": "all", "own_pair": False}, 2
+        "mta", {"form": "faithful", "num_shared": 2, "stage2_trains": "all"}, 2
     ),
 }
 # Weighted means of equal outputs: the declared exception to the identity at the start.
@@ -211,6 +211,28 @@ def test_bfloat16_base_with_float32_adapter(bench, architecture, method):
     exact.adapter.load_state_dict(model.adapter.state_dict())
     error = (logits(model, batch, TASKS).float() - logits(exact, batch, TASKS)).abs().mean()
     assert error < 0.05 * logits(exact, batch, TASKS).abs().mean()
+
+
+def test_bfloat16_products_in_a_float32_model(bench, architecture, method):
+    """Frozen layers multiply in bfloat16, the rest is float32: near the exact loss, and it trains."""
+    from core.adapters.half import HalfLinear, use_half_products
+    from core.models.modular import build_modular
+
+    base = bench.base(architecture)
+    base.model.requires_grad_(False)
+    assert use_half_products(base.model) == sum(isinstance(m, HalfLinear) for m in base.model.modules()) > 0
+    model = build_modular(base, method[0], method[1], 3).eval()
+    model.set_stage(method[2])
+    exact = bench.model(architecture, *method)
+    model.adapter.load_state_dict(exact.adapter.state_dict())
+    batch = bench.batch(architecture)
+    expected = logits(exact, batch, TASKS)
+    found = logits(model, batch, TASKS)
+    assert found.dtype == torch.float32
+    assert (found - expected).abs().mean() < 0.05 * expected.abs().mean()
+    losses = [train_step(model, batch, TASKS, 0.005) for _ in range(4)]
+    assert losses[-1] < losses[0]
+    assert all(p.dtype == torch.float32 for p in model.adapter.parameters())
 
 
 def test_autocast_trains(bench, architecture, method):

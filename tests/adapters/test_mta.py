@@ -63,8 +63,8 @@ def test_stage_one_is_the_sum_over_adapters(bench, architecture, form):
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_stage_two_is_the_gated_sum(bench, architecture):
-    """y = g_0 e_t + sum g_k S_k(x) with the pair renormalised and the gate of the paper, written out in numpy."""
-    model = bench.model(architecture, "mta", {"num_shared": 2}, stage=2)
+    """The gated sum with the pair renormalised and the gate of the paper, written out in numpy."""
+    model = bench.model(architecture, "mta", {"num_shared": 2, "own_pair": True}, stage=2)
     adapter = model.adapter
     model.double()
     index = next(i for i, start in enumerate(adapter.reads_start) if not start)
@@ -94,7 +94,9 @@ def test_stage_two_is_the_gated_sum(bench, architecture):
         scores = state[f"gates.{index}.2.weight"] @ hidden + state[f"gates.{index}.2.bias"]
         g = np.exp(scores - scores.max())
         g /= g.sum()
-        expected = sum(weight * part for weight, part in zip(g, parts, strict=True))
+        start = np.exp(4.0) / (np.exp(4.0) + 2.0)
+        weights = [g[0] / start, *g[1:]]
+        expected = base + sum(weight * (part - base) for weight, part in zip(weights, parts, strict=True))
         np.testing.assert_allclose(seen["y"][row].numpy(), expected, atol=2e-5 * np.abs(expected).max())
 
 
@@ -122,18 +124,32 @@ def test_stage_two_leaves_everything_outside_unchanged(bench, architecture, form
     assert all(k.startswith(("adapter.shared_pools.", "adapter.gates.", "adapter.usage.")) for k in moved)
 
 
+@pytest.mark.parametrize("bias", [0.0, 4.0])
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_stage_two_starts_near_stage_one(bench, architecture):
-    model = bench.model(architecture, "mta", {"own_pair": False})
+def test_stage_two_starts_as_the_function_of_stage_one(bench, architecture, form, bias):
+    """After a stage 1 that moved adapters and selector: the same logits before a step of stage 2 and, with another
+    answer, after one."""
+    model = bench.model(architecture, "mta", {"form": form, "gate_bias": bias, "upper_share": 1.0}, shaken=False)
+    generator = torch.Generator().manual_seed(3)
+    with torch.no_grad():
+        for parameter in [*model.adapter.pools.parameters(), model.adapter.selector]:
+            parameter += 0.2 * torch.randn(parameter.shape, generator=generator)
     batch = bench.batch(architecture)
     with torch.no_grad():
-        for gate in model.adapter.gates:
-            gate[2].weight.zero_()
-            gate[2].bias.copy_(torch.tensor([4.0, 0.0, 0.0, 0.0]))
         first = forward(model, batch, [0, 1, 2, 0]).logits
         model.set_stage(2)
         second = forward(model, batch, [0, 1, 2, 0]).logits
-    assert (first - second).abs().mean() < 0.1 * first.abs().mean()
+    assert (first - second).abs().max() < 2e-5 * first.abs().max()
+    model.train()
+    groups = [p for ps in model.parameter_groups(2).values() for p in ps]
+    optimizer = torch.optim.AdamW(groups, lr=0.05)
+    forward(model, batch, [0, 1, 2, 0]).loss.backward()
+    optimizer.step()
+    model.eval()
+    with torch.no_grad():
+        moved = forward(model, batch, [0, 1, 2, 0]).logits
+    assert (moved - second).abs().max() > 1e-3 * first.abs().max()
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)

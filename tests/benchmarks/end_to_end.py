@@ -40,7 +40,7 @@ from core.tasks.domain import add_domain
 from core.training.answers import AnswerModel
 from core.training.batches import BatchPlan, EncodedSplit
 from core.training.config import RunConfig, change_config
-from core.training.device import apply_device, choose_device
+from core.training.device import apply_device, choose_device, load_chosen_base
 from core.training.journal import Journal
 from core.training.manifest import TrainingState
 from core.training.pace import Pace
@@ -102,7 +102,7 @@ def run_ours(dataset: TaskDataset, model: str, changes: dict[str, Any], threads:
     })
     choice = choose_device(config)
     device = apply_device(choice)
-    base = load_base(model, choice.dtype, choice.device)
+    base = load_chosen_base(model, choice)
     modular = build_modular(base, config.method, config.adapter, dataset.names(), config.seed)
     encoder = build_encoder(base, config)
     train, validation = EncodedSplit(dataset, "train", encoder), EncodedSplit(dataset, "validation", encoder)

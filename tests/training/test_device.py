@@ -2,25 +2,49 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
+from core.models.loading import load_base
+from core.models.tiny import build_tiny_llama
 from core.training import device
 from core.training.config import RunConfig
-from core.training.device import apply_device, choose_device
+from core.training.device import DeviceChoice, apply_device, choose_device, load_chosen_base
 from core.training.optimisation import schedule_factor
 
 
-@pytest.mark.parametrize(("precision", "amx", "dtype", "matmul"), [
-    ("auto", False, "float32", "highest"), ("auto", True, "float32", "medium"),
-    ("float32", True, "float32", "highest"), ("bfloat16", False, "bfloat16", "highest"),
+@pytest.mark.parametrize(("precision", "amx", "half", "expected"), [
+    ("auto", False, False, ("float32", "highest", "float32")),
+    ("auto", False, True, ("float32", "highest", "bfloat16")),
+    ("auto", True, True, ("float32", "medium", "bfloat16")),
+    ("float32", True, True, ("float32", "highest", "float32")),
+    ("bfloat16", False, False, ("bfloat16", "highest", "float32")),
 ])
 def test_precision_on_a_cpu(
-    precision: str, amx: bool, dtype: str, matmul: str, monkeypatch: pytest.MonkeyPatch
+    precision: str, amx: bool, half: bool, expected: tuple[str, str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(device, "cpu_has_amx", lambda: amx)
+    monkeypatch.setattr(device, "cpu_has_bfloat16", lambda: half)
     chosen = choose_device(RunConfig(precision=precision, device="cpu", num_threads=1))
-    assert (chosen.device, chosen.dtype, chosen.matmul) == ("cpu", dtype, matmul)
+    assert (chosen.dtype, chosen.matmul, chosen.products) == expected
+
+
+def test_base_with_bfloat16_products(tmp_path: Path) -> None:
+    """The blocks' weights alone change their type; whoever reads the model's type still sees float32."""
+    folder = str(build_tiny_llama(tmp_path / "llama"))
+    base = load_chosen_base(folder, DeviceChoice("cpu", "float32", "highest", 1, "bfloat16"))
+    types = {name: p.dtype for name, p in base.model.named_parameters()}
+    halves = {name for name, dtype in types.items() if dtype == torch.bfloat16}
+    assert halves == {name for name in types if "_proj" in name}
+    plain = load_base(folder)
+    ids = torch.arange(10, 30)[None]
+    with torch.no_grad():
+        found, expected = base.model(ids).logits, plain.model(ids).logits
+    assert found.dtype == torch.float32
+    error = (found - expected).abs().max() / expected.abs().max()
+    assert 0 < error < 0.02
 
 
 def test_every_process_has_a_card_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
