@@ -6,7 +6,8 @@ message (what happened, with the value) followed by the hint (what to do).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import dataclasses
+from dataclasses import dataclass
 from typing import Any
 
 from core.messages import english
@@ -48,7 +49,7 @@ class Problem:
 
     field: str
     key: str
-    values: dict[str, Any] = field(default_factory=dict)
+    values: dict[str, Any] = dataclasses.field(default_factory=dict)
     severity: str = "error"  # "error" stops, "warning" is shown
 
     @property
