@@ -13,6 +13,7 @@ from core.errors import RunError, SettingError
 from core.files import read_json
 from core.insight.results import read_scores
 from core.insight.study import Study
+from core.runs.events import read_events
 from core.runs.folder import RunFolder
 from core.workspace import Project
 
@@ -22,7 +23,8 @@ CONFIDENCE = 0.95
 
 def study_frame(project: Project, study: Study) -> pd.DataFrame:
     """One row a task of every finished run: domain (the project's name), arm, seed, share, task, metric, score
-    (0..1), active rank, parameters, seconds. Frames of several domains may be put below one another.
+    (0..1), check loss (nats a token on the check set, of the kept adapter), active rank, parameters, seconds.
+    Frames of several domains may be put below one another.
 
     Raises:
         RunError: no run of the study has been examined.
@@ -33,11 +35,13 @@ def study_frame(project: Project, study: Study) -> pd.DataFrame:
         if not cell.run_id or folder.read_done() is None or folder.read_results() is None:
             continue
         size = {"active_rank": _active_rank(folder), "parameters": _parameters(folder), "seconds": _seconds(folder)}
-        nothing = {"active_rank": np.nan, "parameters": 0, "seconds": np.nan}
+        losses = _check_losses(folder)
+        nothing = {"check_loss": np.nan, "active_rank": np.nan, "parameters": 0, "seconds": np.nan}
         for s in read_scores(folder.path):
             place = {"domain": project.name, "seed": cell.seed, "share": cell.share, "task": s.task,
                      "metric": s.metric}
-            rows.append({"arm": cell.arm, **place, "score": s.tuned.value, **size})
+            rows.append({"arm": cell.arm, **place, "score": s.tuned.value,
+                         "check_loss": losses.get(s.index, np.nan), **size})
             if s.base is not None:
                 rows.append({"arm": BASE, **place, "score": s.base.value, **nothing})
     if not rows:
@@ -58,7 +62,9 @@ def summarise_study(frame: pd.DataFrame) -> pd.DataFrame:
         low, high = mean_interval(runs.to_numpy())
         rows.append({
             "arm": arm, "share": share, "seeds": len(runs), "mean": runs.mean(), "low": low, "high": high,
-            "rank": ranks.get((arm, share), np.nan), "active_rank": part["active_rank"].max(),
+            "rank": ranks.get((arm, share), np.nan),
+            "check_loss": part.groupby("domain")["check_loss"].mean().mean(),
+            "active_rank": part["active_rank"].max(),
             "parameters": int(part.groupby("domain")["parameters"].max().mean()),
             "seconds": part.groupby(["seed", "domain"])["seconds"].max().mean(),
         })
@@ -100,10 +106,13 @@ def study_report(study: Study, frame: pd.DataFrame) -> str:
     summary, gaps, tasks = summarise_study(frame), against_reference(frame, reference), task_scores(frame)
     parts = [
         f"# {study.name}", _plan(study, frame), "## Means over tasks",
-        "Scores of 0 to 100, averaged over tasks; in brackets the 95 % interval over seeds. Rank 1 is best.",
-        _markdown(["arm", "share of rows", "seeds", "mean", "rank", "active rank", "parameters", "seconds"], [
-            [r.arm, f"{r.share:g}", r.seeds, _points(r.mean, r.low, r.high), _number(r.rank, 2),
-             _number(r.active_rank, 0), f"{r.parameters:,}", _number(r.seconds, 0)] for r in summary.itertuples()]),
+        "Scores of 0 to 100, averaged over tasks; in brackets the 95 % interval over seeds. Rank 1 is best. "
+        "Check loss: nats a token on the check sets, the mean over tasks.",
+        _markdown(
+            ["arm", "share of rows", "seeds", "mean", "rank", "check loss", "active rank", "parameters", "seconds"],
+            [[r.arm, f"{r.share:g}", r.seeds, _points(r.mean, r.low, r.high), _number(r.rank, 2),
+              _number(r.check_loss, 3), _number(r.active_rank, 0), f"{r.parameters:,}", _number(r.seconds, 0)]
+             for r in summary.itertuples()]),
     ]
     if len(gaps):
         note = "Paired by seed (and domain). An interval that holds 0 decides nothing."
@@ -137,6 +146,12 @@ def _active_rank(folder: RunFolder) -> float:
         return capacity(folder.read_config().adapter, len(folder.read_run()["tasks"])).active
     except SettingError:
         return float("nan")
+
+
+def _check_losses(folder: RunFolder) -> dict[int, float]:
+    """Loss of each task on the check set at the check whose adapter was kept."""
+    checks = [e for e in read_events(folder.events_path) if e["kind"] == "validation" and e.get("best")]
+    return {int(index): loss for index, loss in checks[-1]["by_task"].items()} if checks else {}
 
 
 def _seconds(folder: RunFolder) -> float:

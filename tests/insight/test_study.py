@@ -37,6 +37,8 @@ from core.insight.study_tables import (
 )
 from core.models.tiny import build_tiny_llama
 from core.runs.creation import create_run, list_runs
+from core.runs.events import read_events
+from core.runs.folder import RunFolder
 from core.runs.launching import cancel_run
 from core.runs.states import RunStatus
 from core.tasks.importing import TaskRequest, add_task
@@ -167,6 +169,8 @@ def test_a_study_goes_on_where_it_was_interrupted(project: Project) -> None:
     assert (frame[frame["arm"] == "C-Poly"]["parameters"] > 0).all()
     assert (frame[frame["arm"] == "C-Poly"]["active_rank"] == 8).all()
     assert set(frame["domain"]) == {"Desk"}
+    best = [e for e in read_events(RunFolder(project.runs_dir / first).events_path) if e.get("best")][-1]
+    assert list(frame[frame["arm"] == "C-Poly"]["check_loss"]) == [best["by_task"]["0"], best["by_task"]["1"]]
     report = study_report(study, frame)
     assert "| C-Poly | 1 | 1 |" in report
     assert "task 0 (accuracy)" in report
@@ -176,7 +180,7 @@ def frame_of(scores: dict[str, list[list[float]]]) -> pd.DataFrame:
     """scores[arm][seed][task]"""
     return pd.DataFrame([
         {"domain": "d", "arm": arm, "seed": seed, "share": 1.0, "task": f"t{task}", "metric": "accuracy",
-         "score": score, "active_rank": 8, "parameters": 10, "seconds": 1.0}
+         "score": score, "check_loss": 1.0, "active_rank": 8, "parameters": 10, "seconds": 1.0}
         for arm, runs in scores.items() for seed, values in enumerate(runs) for task, score in enumerate(values)
     ])
 
