@@ -28,8 +28,11 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     argparse by itself takes for an unknown word."""
     parser = build_parser()
     args, left = parser.parse_known_args(arguments)
-    if len(left) == 1 and args.late and getattr(args, args.late) is None and not left[0].startswith("--"):
-        setattr(args, args.late, left.pop())
+    if left and args.late and not getattr(args, args.late) and not any(word.startswith("--") for word in left):
+        many = getattr(args, args.late) is not None  # an option that takes several words is an empty list here
+        if many or len(left) == 1:
+            setattr(args, args.late, left if many else left[0])
+            left = []
     if left:
         parser.error(f"unknown words: {' '.join(left)}")
     return args

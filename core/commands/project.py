@@ -1,8 +1,9 @@
-"""project create | list | delete"""
+"""project create | list | delete | export | import"""
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from core.commands.output import Parser, Report, Verbs, add_verb, table
 
@@ -13,9 +14,36 @@ def add_parser(verbs: Verbs) -> None:
     create = add_verb(actions, "create", create_project, "create an empty project")
     create.add_argument("name")
     add_verb(actions, "list", list_projects, "list all projects")
+    export = add_verb(actions, "export", export_project, "write a project as one file, without weights")
+    export.add_argument("name")
+    export.add_argument("file", help="where to write it, such as desk.taskloom.zip")
+    packed = add_verb(actions, "import", import_project, "make a project from such a file")
+    packed.add_argument("file")
+    packed.add_argument("--name", help="name of the new project (default: as it was)")
     delete = add_verb(actions, "delete", delete_project, "delete a project with its tasks and runs")
     delete.add_argument("name")
     delete.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def export_project(args: argparse.Namespace) -> Report:
+    from core.tasks.packs import export_project
+    from core.workspace import Workspace
+
+    project = Workspace(args.workspace).get_project(args.name)
+    target = export_project(project, Path(args.file).expanduser().resolve())
+    return Report({"file": str(target), "bytes": target.stat().st_size}, str(target))
+
+
+def import_project(args: argparse.Namespace) -> Report:
+    from core.commands.task_add import existing
+    from core.tasks.importing import list_tasks
+    from core.tasks.packs import import_project
+    from core.workspace import LOCAL_OWNER, Workspace
+
+    project = import_project(Workspace(args.workspace), existing(args.file), LOCAL_OWNER, args.name)
+    names = [spec.name for spec in list_tasks(project)]
+    value = {"project_id": project.project_id, "name": project.name, "tasks": names}
+    return Report(value, f"Project {project.name} is ready with {len(names)} tasks: {', '.join(names)}.")
 
 
 def create_project(args: argparse.Namespace) -> Report:

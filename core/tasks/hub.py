@@ -17,6 +17,7 @@ from core.tasks.staging import TaskRequest, commit_tasks, free_name, taken_names
 from core.workspace import Project
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}(/[A-Za-z0-9][A-Za-z0-9._-]{0,95})?")
+TIMEOUT = 20.0  # seconds until the Hub answers
 _SHARD = re.compile(r"(\d{5})-of-(\d{5})")
 
 
@@ -59,21 +60,33 @@ def add_hub_dataset(project: Project, dataset_id: str, config: str | None = None
     """
     if not _ID.fullmatch(dataset_id):
         raise TaskFileError("hub.bad_id", dataset=dataset_id[:100])
-    import httpx
-    from huggingface_hub import hf_hub_download, list_repo_files  # here: only this door needs the network
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
-
     try:
-        chosen = choose_files(list_repo_files(dataset_id, repo_type="dataset"), config)
-        train = Path(hf_hub_download(dataset_id, chosen.train, repo_type="dataset"))
-        test = Path(hf_hub_download(dataset_id, chosen.test, repo_type="dataset")) if chosen.test else None
-    except (httpx.HTTPError, HfHubHTTPError, HFValidationError, OSError, ValueError) as error:
+        chosen, revision = _look_up(dataset_id, config)
+        train = _download(dataset_id, chosen.train, revision)
+        test = _download(dataset_id, chosen.test, revision) if chosen.test else None
+    except TaskFileError:
+        raise
+    except Exception as error:  # the Hub's client raises those of three libraries
         detail = (str(error) or type(error).__name__).splitlines()[0][:200]
         raise TaskFileError("hub.unreachable", dataset=dataset_id, detail=detail) from error
     taken = taken_names(project)
     request = TaskRequest(
         name=free_name(dataset_id.rpartition("/")[2][:70], taken), test_path=test,
         file_name=Path(chosen.train).name, test_file_name=Path(chosen.test).name if chosen.test else None,
-        citation=f"https://huggingface.co/datasets/{dataset_id}",
+        citation=f"https://huggingface.co/datasets/{dataset_id}" + (f" ({revision[:12]})" if revision else ""),
     )
     return commit_tasks(project, [stage(project, train, request, taken, isolated=True)])[0]
+
+
+def _look_up(dataset_id: str, config: str | None) -> tuple[HubFiles, str | None]:
+    """The files to take, and the commit that they are taken from."""
+    from huggingface_hub import HfApi  # here: only this door needs the network
+
+    info = HfApi().dataset_info(dataset_id, timeout=TIMEOUT)
+    return choose_files([file.rfilename for file in info.siblings or ()], config), info.sha
+
+
+def _download(dataset_id: str, name: str, revision: str | None) -> Path:
+    from huggingface_hub import hf_hub_download
+
+    return Path(hf_hub_download(dataset_id, name, repo_type="dataset", revision=revision))

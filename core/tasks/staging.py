@@ -48,6 +48,7 @@ class TaskRequest:
     target_separator: str = " | "
     file_name: str | None = None
     test_file_name: str | None = None
+    weight: str = ""
     licence: str = ""
     citation: str = ""
 
@@ -155,6 +156,8 @@ def _describe(name: str, table: Table, path: Path, request: TaskRequest) -> Task
     both = set(guess.inputs) & set(guess.targets)
     if both:
         raise SettingError("task.both_roles", column=", ".join(sorted(both)))
+    if request.weight:
+        require_columns(table, (request.weight,))
     template = request.template or default_template(guess.inputs)
     for problem in check_template(template, table.columns, guess.targets):
         raise SettingError(problem.key, **problem.values)
@@ -166,7 +169,7 @@ def _describe(name: str, table: Table, path: Path, request: TaskRequest) -> Task
             file=table.name, test_file=_test_name(request), format=table.format, encoding=table.encoding,
             sha256=_sha256(path), licence=request.licence, citation=request.citation,
         ),
-        label_names=dict(request.label_names), created=time.time(),
+        label_names=dict(request.label_names), weight=request.weight, created=time.time(),
     )
     rows = sample_rows(table)
     labels = find_labels(spec, rows)

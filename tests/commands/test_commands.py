@@ -77,7 +77,7 @@ def test_a_domain_folder_is_added_whole(run: Run, rows_file: Path, tmp_path: Pat
     (folder / "domain.json").write_text(json.dumps(hint), encoding="utf-8")
     run("project", "create", "Desk")
     assert [t["name"] for t in run("task", "add", "Desk", "--domain", folder, "--json").value] == ["mails"]
-    assert is_one_line(run("task", "add", "Desk", "--domain", folder, "--name", "x"), "--name", "--domain")
+    assert is_one_line(run("task", "add", "Desk", "--domain", folder, "--name", "x"), "--name", "domain.json")
     assert is_one_line(run("task", "add", "Desk", rows_file, "--domain", folder), "FILE")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import huggingface_hub
 import pytest
@@ -17,12 +18,18 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "hub"
     (folder / "data").mkdir(parents=True)
 
-    def listed(dataset_id: str, repo_type: str) -> list[str]:
-        assert repo_type == "dataset"
-        return [p.relative_to(folder).as_posix() for p in sorted(folder.rglob("*")) if p.is_file()]
+    class Api:
+        def dataset_info(self, dataset_id: str, timeout: float) -> SimpleNamespace:
+            files = [p for p in sorted(folder.rglob("*")) if p.is_file()]
+            siblings = [SimpleNamespace(rfilename=p.relative_to(folder).as_posix()) for p in files]
+            return SimpleNamespace(siblings=siblings, sha="0123456789abcdef0123")
 
-    monkeypatch.setattr(huggingface_hub, "list_repo_files", listed)
-    monkeypatch.setattr(huggingface_hub, "hf_hub_download", lambda _, name, repo_type: str(folder / name))
+    def download(_: str, name: str, repo_type: str, revision: str) -> str:
+        assert (repo_type, revision) == ("dataset", "0123456789abcdef0123")
+        return str(folder / name)
+
+    monkeypatch.setattr(huggingface_hub, "HfApi", Api)
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
     return folder
 
 
@@ -34,6 +41,7 @@ def test_a_dataset_is_imported_with_its_test_part(project: Project, hub: Path) -
     spec = add_hub_dataset(project, "someone/colours")
     assert (spec.name, spec.num_test, spec.num_train + spec.num_validation) == ("colours", 9, 40)
     assert spec.source.file == "train.csv"
+    assert spec.source.citation.endswith("datasets/someone/colours (0123456789ab)")
     assert add_hub_dataset(project, "someone/colours").name == "colours 2"
 
 
@@ -66,9 +74,16 @@ def test_what_cannot_be_used_is_said(project: Project, hub: Path) -> None:
 
 
 def test_no_connection_is_worded(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    def offline(*_: object, **__: object) -> None:
-        raise ConnectionError("no route to host")
+    class Strange(Exception):
+        """The Hub's client changed its network library once; none of its errors may get through unworded."""
 
-    monkeypatch.setattr(huggingface_hub, "list_repo_files", offline)
-    with pytest.raises(TaskFileError, match="no route to host"):
-        add_hub_dataset(project, "someone/colours")
+    for error in (ConnectionError("no route to host"), Strange("no route to host")):
+
+        class Api:
+            def dataset_info(self, dataset_id: str, timeout: float, told: Exception = error) -> None:
+                raise told
+
+        monkeypatch.setattr(huggingface_hub, "HfApi", Api)
+        with pytest.raises(TaskFileError, match="no route to host") as caught:
+            add_hub_dataset(project, "someone/colours")
+        assert caught.value.key == "hub.unreachable"

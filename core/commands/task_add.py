@@ -1,0 +1,204 @@
+"""task add | preview: files, pasted rows or a data set of the Hub become tasks"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from core.commands.output import Report, Verbs, add_verb, table
+from core.errors import SettingError, TaskFileError, WorkspaceError
+
+# Options that describe one file; domain.json says them already, and several files would share them.
+_ONE_FILE = ("test", "name", "input", "target", "instruction", "metric", "kind", "template", "labels", "weight")
+_READING = ("sheet", "encoding", "delimiter", "header")
+_SPLIT = ("split_by", "split_column", "validation", "exam", "seed")
+PASTED = "-"
+
+
+def add_actions(actions: Verbs) -> None:
+    parser = add_verb(actions, "add", add, "add tasks: files, a domain folder, pasted rows, a data set of the Hub")
+    parser.add_argument("project")
+    files = "csv, tsv, txt, jsonl, json, xlsx, parquet, also gzip'd; - reads pasted rows from standard input"
+    parser.add_argument("file", nargs="*", help=files)
+    parser.set_defaults(late="file")
+    parser.add_argument("--domain", metavar="FOLDER", help="a folder with a domain.json that describes its files")
+    parser.add_argument("--hub", metavar="ID", help="a data set of the Hugging Face Hub, such as PolyAI/banking77")
+    parser.add_argument("--config", metavar="NAME", help="configuration of the --hub data set")
+    parser.add_argument("--test", metavar="FILE", help="rows of the final exam; else a share is held back")
+    parser.add_argument("--name", help="name of the task (default: from the file name)")
+    add_meaning(parser)
+    add_reading(parser)
+    add_split(parser)
+    preview = add_verb(actions, "preview", preview_file, "the first rows of a file and what is guessed about it")
+    preview.add_argument("file")
+    preview.add_argument("--rows", type=int, default=5, metavar="N", help="rows to print (default 5)")
+    add_reading(preview)
+
+
+def add_meaning(parser: argparse.ArgumentParser) -> None:
+    """Options that say what the columns are for."""
+    parser.add_argument("--input", action="append", metavar="COL", help="input column; repeat for several")
+    parser.add_argument("--target", action="append", metavar="COL", help="answer column; repeat for several")
+    parser.add_argument("--weight", metavar="COL", help="column of numbers: how much a practice row counts")
+    parser.add_argument("--instruction", metavar="TEXT", help="what the model is asked to do")
+    parser.add_argument("--template", metavar="TEXT", help="prompt with {column} and {instruction} placeholders")
+    parser.add_argument("--metric", help="how answers are scored, for example accuracy or token_f1")
+    parser.add_argument("--kind", help="kind of task: classification, multilabel, extraction, ...")
+    parser.add_argument("--labels", metavar="FILE", help="names of label codes: a file with codes and names")
+
+
+def add_reading(parser: argparse.ArgumentParser) -> None:
+    """Options that say how to read a file where the guess is wrong."""
+    parser.add_argument("--sheet", help="sheet of an xlsx file (default: the first that holds anything)")
+    parser.add_argument("--encoding", help="encoding of a text file (default: detected)")
+    parser.add_argument("--delimiter", metavar="C", help="one character between cells, or tab (default: detected)")
+    heads = parser.add_mutually_exclusive_group()
+    heads.add_argument("--header", action="store_true", default=None, help="the first row names the columns")
+    heads.add_argument("--no-header", dest="header", action="store_false", help="the first row is a row of data")
+
+
+def add_split(parser: argparse.ArgumentParser) -> None:
+    """Options that say which rows train, check and examine."""
+    how = "random, stratified, group or column (default: random)"
+    parser.add_argument("--split-by", metavar="HOW", help=how)
+    parser.add_argument("--split-column", metavar="COL", help="column of the groups, or that says the split")
+    parser.add_argument("--validation", type=float, metavar="SHARE", help="share of the check set (default 0.1)")
+    parser.add_argument("--exam", type=float, metavar="SHARE", help="share of the final exam (default 0.1)")
+    parser.add_argument("--seed", type=int, metavar="N", help="seed of the draw (default 0)")
+
+
+def add(args: argparse.Namespace) -> Report:
+    from core.workspace import Workspace
+
+    project = Workspace(args.workspace).get_project(args.project)
+    sources = [bool(args.domain), bool(args.hub), bool(args.file)]
+    if not any(sources):
+        raise SettingError("command.need_one")
+    if sum(sources) > 1:
+        raise SettingError("command.only_file", option="FILE")
+    several = args.domain or args.hub or len(args.file) > 1
+    given = [n for n in (*_ONE_FILE, *_READING, *_SPLIT) if getattr(args, n) is not None]
+    if several and given:
+        raise SettingError("command.only_file", option=f"--{given[0].replace('_', '-')}")
+    return _added(project, args)
+
+
+def _added(project: Any, args: argparse.Namespace) -> Report:
+    from core.tasks.domain import add_domain, add_files
+    from core.tasks.hub import add_hub_dataset
+    from core.tasks.importing import add_pasted, add_task
+
+    if args.domain:
+        return import_report(project, add_domain(project, existing(args.domain), isolated=True))
+    if args.hub:
+        return import_report(project, [add_hub_dataset(project, args.hub, args.config)])
+    if args.file == [PASTED]:
+        return import_report(project, [add_pasted(project, sys.stdin.read(), _request(args))])
+    if len(args.file) == 1:
+        return import_report(project, [add_task(project, existing(args.file[0]), _request(args), isolated=True)])
+    found = add_files(project, [existing(path) for path in args.file])
+    if not found.added:
+        file, problem = found.failed[0]
+        raise TaskFileError(problem.key, **{"file": file, **problem.values})
+    return import_report(project, found.added, found.failed)
+
+
+def import_report(project: Any, added: list[Any], failed: Any = ()) -> Report:
+    """The new tasks, and everything that was noticed about their rows: nothing is left out in silence."""
+    from core.commands.task import task_table, task_value
+    from core.tasks.store import read_problems
+
+    values, notes = [], []
+    for spec in added:
+        problems = read_problems(project, spec.task_id)
+        values.append({**task_value(spec), "problems": [problem.as_dict() for problem in problems]})
+        notes += [f"{spec.name}: {problem.message} {problem.hint}".rstrip() for problem in problems]
+    for file, problem in failed:
+        values.append({"file": file, "failed": problem.as_dict()})
+        notes.append(f"NOT ADDED {file}: {problem.message} {problem.hint}".rstrip())
+    return Report(values, "\n".join([task_table(added), *([""] if notes else []), *notes]))
+
+
+def preview_file(args: argparse.Namespace) -> Report:
+    from core.messages import english
+    from core.tasks.importing import preview_isolated
+
+    found = preview_isolated(existing(args.file), read_options(args))
+    guess = found.guess
+    reasons = [english(key, values)[0] for key, values in guess.reasons] if guess else []
+    value = {
+        "file": found.name, "format": found.format, "encoding": found.encoding, "columns": list(found.columns),
+        "sheets": list(found.sheets), "has_header": found.has_header, "rows": found.num_rows,
+        "is_exact": found.is_exact, "first": found.rows[: args.rows], "reasons": reasons,
+        "inputs": list(guess.inputs) if guess else [], "targets": list(guess.targets) if guess else [],
+        "kind": guess.kind if guess else None, "metric": guess.metric if guess else None,
+        "problems": [problem.as_dict() for problem in found.problems],
+    }
+    about = "" if found.is_exact else "about "
+    lines = [f"{found.name}: {found.format}, {found.encoding}, {about}{found.num_rows} rows"]
+    lines += [f"sheets: {', '.join(found.sheets)}"] if len(found.sheets) > 1 else []
+    cells = [[str(row.get(c, "") or "")[:40] for c in found.columns] for row in found.rows[: args.rows]]
+    lines += ["", table(cells, found.columns), "", *reasons]
+    lines += [f"{p.message} {p.hint}".rstrip() for p in found.problems]
+    return Report(value, "\n".join(lines))
+
+
+def read_options(args: argparse.Namespace) -> Any:
+    from core.tasks.files import ReadOptions
+
+    delimiter = {"tab": "\t", "\\t": "\t"}.get(args.delimiter, args.delimiter)
+    return ReadOptions(sheet=args.sheet, encoding=args.encoding, delimiter=delimiter, header=args.header)
+
+
+def split_settings(args: argparse.Namespace, known: Any = None) -> Any:
+    """Split settings with what the options say changed."""
+    from dataclasses import replace
+
+    from core.tasks.spec import SplitSettings
+
+    given = {
+        "method": args.split_by, "column": args.split_column, "validation": args.validation, "test": args.exam,
+        "seed": args.seed,
+    }
+    return replace(known or SplitSettings(), **{k: v for k, v in given.items() if v is not None})
+
+
+def existing(path: str) -> Path:
+    found = Path(path).expanduser()
+    if not found.exists():
+        raise TaskFileError("command.no_file", path=path)
+    return found
+
+
+def label_names(args: argparse.Namespace) -> dict[str, str]:
+    from core.tasks.domain import read_label_names
+
+    return read_label_names(existing(args.labels)) if args.labels else {}
+
+
+def _request(args: argparse.Namespace) -> Any:
+    from core.tasks.importing import TaskRequest
+
+    return TaskRequest(
+        name=args.name, test_path=existing(args.test) if args.test else None,
+        inputs=tuple(args.input) if args.input else None, targets=tuple(args.target) if args.target else None,
+        instruction=args.instruction, metric=args.metric, kind=args.kind, template=args.template,
+        options=read_options(args), label_names=label_names(args), split=split_settings(args),
+        weight=args.weight or "",
+    )
+
+
+def write_file(path: str, data: bytes) -> Path:
+    """A file the user asked for.
+
+    Raises:
+        WorkspaceError: it cannot be written.
+    """
+    target = Path(path).expanduser().resolve()
+    try:
+        target.write_bytes(data)
+    except OSError as error:
+        raise WorkspaceError("workspace.read_only", path=str(target), detail=error.strerror or "") from error
+    return target
