@@ -7,7 +7,7 @@ from typing import Any
 
 VERBS = (
     "project", "task", "train", "runs", "evaluate", "ask", "chat", "detect", "skills", "compare", "study",
-    "add_task", "probe", "serve", "export", "report", "doctor", "sample",
+    "add_task", "probe", "merge", "serve", "export", "report", "doctor", "sample",
 )
 
 

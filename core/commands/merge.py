@@ -1,0 +1,72 @@
+"""merge RUN...: the LoRAs of several tasks merged into one adapter, examined and usable like a run"""
+
+from __future__ import annotations
+
+import argparse
+from functools import partial
+from typing import Any
+
+from core.commands.output import ProgressLine, Report, Verbs, add_verb, progress_bar, table
+
+
+def add_parser(verbs: Verbs) -> None:
+    from core.serving.merge_table import METAGPT, WAYS
+
+    parser = add_verb(verbs, "merge", merge, "merge the LoRAs of several tasks into one adapter")
+    parser.add_argument("run", nargs="+", help="one run or several on the same base model; ids or unique beginnings")
+    parser.add_argument("--task", action="append", metavar="NAME", help="only this task; repeat for several")
+    parser.add_argument("--way", default=METAGPT, choices=WAYS, help="how to merge (default: metagpt)")
+    parser.add_argument("--scale", type=float, help="factor of every task (task_arithmetic 0.3, ties 1, dare 1/T)")
+    parser.add_argument("--density", type=float, help="share of the numbers that ties (0.2) and dare (0.5) keep")
+    parser.add_argument("--rank", type=int, help="rank of the merged adapter (default: holds all tasks)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the numbers that dare drops")
+    parser.add_argument("--rows", type=int, metavar="N", help="exam rows a task; 0: no exam (default: as the run)")
+    parser.add_argument("--name", help="name of the new run")
+
+
+def merge(args: argparse.Namespace) -> Report:
+    from transformers.utils.logging import disable_progress_bar
+
+    from core.runs.folder import RunFolder
+    from core.runs.lease import DeviceLease, lease_device
+    from core.serving.merge_table import MergeSettings
+    from core.serving.merged_run import MergeRequest, merge_runs  # torch
+    from core.workspace import Workspace
+
+    disable_progress_bar()
+    workspace = Workspace(args.workspace)
+    folders = [RunFolder(workspace.find_run_dir(name)) for name in dict.fromkeys(args.run)]
+    settings = MergeSettings(args.way, args.scale, args.density, args.rank, args.seed)
+    config = folders[0].read_config()
+    rows = config.exam_rows if args.rows is None else args.rows
+    request = MergeRequest(settings, tuple(args.task) if args.task else None, args.name, rows)
+    line = ProgressLine(args.json)
+    with DeviceLease(folders[0].workspace_dir, lease_device(config.device), "evaluation", folders[0].run_id):
+        run_dir = merge_runs(folders, request, partial(_tell, line))
+    line.end()
+    return _report(RunFolder(run_dir))
+
+
+def _tell(line: ProgressLine, done: int, total: int) -> None:
+    line.show(progress_bar(done / total if total else 1.0, f"exam, answer {done} of {total}"), done == total)
+
+
+def _report(folder: Any) -> Report:
+    from core.commands.evaluate import score_text
+    from core.insight.results import read_scores, scores_value
+    from core.serving.merge_table import read_merge
+
+    found = read_merge(folder.path)
+    rows = [
+        [task, f"{norm:.3f}", f"{factor:.4f}", *(f"{cosine:.2f}" for cosine in row)]
+        for task, norm, factor, row in zip(found.tasks, found.norms, found.factors, found.cosines, strict=True)
+    ]
+    heads = ["task", "norm", "lambda", *(f"cos {i + 1}" for i in range(len(rows)))]
+    lines = [table(rows, heads), "", f"Merged by {found.way} at rank {found.rank}; {100 * found.kept:.1f} % kept."]
+    value: dict[str, Any] = {"run_id": folder.run_id, "merge": found.as_dict()}
+    if folder.read_results() is not None:
+        scores = read_scores(folder.path)
+        value["results"] = scores_value(scores)
+        lines += ["", score_text(scores)]
+    lines.append(f"\nThe merged run: {folder.run_id}. Ask it: python -m core ask {folder.run_id} --task auto TEXT")
+    return Report(value, "\n".join(lines))

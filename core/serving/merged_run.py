@@ -1,0 +1,175 @@
+"""Merging trained tasks into a run of their own: one shared LoRA that is examined and used like any run. Torch."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from core.adapters.base import LoraFactors
+from core.adapters.lora import LoraAdapter
+from core.errors import RunError
+from core.evaluation.exam import Examiner
+from core.evaluation.results import build_results
+from core.files import new_id, write_json_atomic
+from core.models.loading import LoadedBase, load_base
+from core.models.modular import ModularModel, build_modular, load_adapter, save_adapter
+from core.runs.creation import fill_run
+from core.runs.folder import RunFolder
+from core.runs.states import SUCCEEDED
+from core.serving.forward import share_weights
+from core.serving.merge_table import MERGE_FILE, MergeSettings
+from core.serving.merging import Merged, merge_loras
+from core.tasks.dataset import Example, TaskDataset, load_saved_dataset
+from core.tasks.spec import SPLITS, TaskSpec
+from core.training.config import RunConfig, change_config
+from core.training.device import apply_device, choose_device
+from core.training.session import exam_settings
+from core.workspace import require_label
+
+OnProgress = Callable[[int, int], None]  # (exam answers so far, in all)
+
+
+@dataclass(frozen=True)
+class MergeRequest:
+    """tasks: names to merge (None: all of the runs'). name of the new run. exam_rows as in a run's settings: rows a
+    task, None for all, 0 for no exam."""
+
+    settings: MergeSettings
+    tasks: tuple[str, ...] | None = None
+    name: str | None = None
+    exam_rows: int | None = 200
+
+
+@dataclass
+class _Sources:
+    """The chosen tasks of all runs, in order: description, rows, and change of the weights."""
+
+    specs: list[TaskSpec]
+    examples: dict[tuple[int, str], list[Example]]
+    changes: list[LoraFactors]
+    configs: list[RunConfig]
+
+
+def merge_runs(folders: Sequence[RunFolder], request: MergeRequest, on_progress: OnProgress) -> Path:
+    """Merges tasks of one or several runs on the same base model and writes a finished run beside the first.
+
+    Raises:
+        RunError: a run is not trained, the base models differ, a task is missing or named by two runs.
+        ModelError: a method whose tasks cannot become LoRAs.
+    """
+    config = _require_same_base(folders)
+    choice = choose_device(config)
+    apply_device(choice)
+    base = load_base(config.base_model, choice.dtype, choice.device)
+    sources = _read_sources(folders, request, base)
+    merged = merge_loras([spec.name for spec in sources.specs], sources.changes, request.settings)
+    config = replace(_merged_config(sources.configs, merged.table.rank), exam_rows=request.exam_rows)
+    model = build_merged(base, config, merged, [spec.name for spec in sources.specs])
+    dataset = TaskDataset(tuple(sources.specs), sources.examples)
+    return _write(folders, request, _Result(config, base, model, dataset, merged), on_progress)
+
+
+def _require_same_base(folders: Sequence[RunFolder]) -> RunConfig:
+    for folder in folders:
+        if not folder.adapter_dir.is_dir():
+            raise RunError("serving.no_adapter", run=folder.run_id)
+    names = list(dict.fromkeys(folder.read_config().base_model for folder in folders))
+    if len(names) > 1:
+        raise RunError("merge.other_base", names=", ".join(names))
+    return folders[0].read_config()
+
+
+def _read_sources(folders: Sequence[RunFolder], request: MergeRequest, base: LoadedBase) -> _Sources:
+    sources = _Sources([], {}, [], [])
+    for folder in folders:
+        dataset = load_saved_dataset(folder.data_dir)
+        chosen = [i for i, spec in enumerate(dataset.tasks) if request.tasks is None or spec.name in request.tasks]
+        if not chosen:
+            continue
+        sources.configs.append(folder.read_config())
+        adapter = load_adapter(replace(base, model=share_weights(base.model)), folder.adapter_dir).adapter
+        for index in chosen:
+            spec = dataset.tasks[index]
+            if spec.name in [known.name for known in sources.specs]:
+                raise RunError("merge.twice", task=spec.name)
+            sources.examples |= {(len(sources.specs), split): dataset.split(index, split) for split in SPLITS}
+            sources.specs.append(spec)
+            sources.changes.append({
+                name: (a.detach().cpu().clone(), b.detach().cpu().clone())
+                for name, (a, b) in adapter.lora_factors(index).items()
+            })
+    known = [spec.name for spec in sources.specs]
+    for name in request.tasks or ():
+        if name not in known:
+            raise RunError("insight.no_task", task=name, known=", ".join(known) or "-")
+    return sources
+
+
+def _merged_config(configs: Sequence[RunConfig], rank: int) -> RunConfig:
+    """The first run's settings as a shared LoRA whose layers are all those that any of the runs adapts."""
+    places = [(c.adapter.upper_share, getattr(c.adapter, "target_modules", "all")) for c in configs if c.adapter]
+    shares, modules = {share for share, _ in places}, {names for _, names in places}
+    return change_config(configs[0], {
+        "method": "lora", "adapter.rank": rank, "adapter.alpha": None,
+        "adapter.upper_share": max(shares, default=1.0),
+        "adapter.target_modules": modules.pop() if len(modules) == 1 else "all",
+    })
+
+
+@torch.no_grad()
+def build_merged(base: LoadedBase, config: RunConfig, merged: Merged, tasks: list[str]) -> ModularModel:
+    """The base model with the merged factors as its shared LoRA; layers that were not merged stay as they are."""
+    model = build_modular(replace(base, model=share_weights(base.model)), "lora", config.adapter, tasks)
+    adapter = model.adapter
+    assert isinstance(adapter, LoraAdapter)
+    for site, down, up in zip(adapter.sites, adapter.downs, adapter.ups, strict=True):
+        if site.name in merged.factors:
+            down.copy_(merged.factors[site.name][0])
+            up.copy_(merged.factors[site.name][1])
+    model.eval()
+    return model
+
+
+@dataclass(frozen=True)
+class _Result:
+    config: RunConfig
+    base: LoadedBase
+    model: ModularModel
+    dataset: TaskDataset
+    merged: Merged
+
+
+def _write(
+    folders: Sequence[RunFolder], request: MergeRequest, result: _Result, on_progress: OnProgress
+) -> Path:
+    """Everything into a hidden folder, the exam included, which then becomes the run: nothing half-made is seen."""
+    run_id = new_id("r")
+    folder = RunFolder(folders[0].path.with_name(f".{run_id}"))
+    folder.path.mkdir()
+    try:
+        way = result.merged.table.way
+        label = require_label(request.name or f"{folders[0].read_run()['name']} · {way}"[:80])
+        more = {"run_id": run_id, "merged_from": [source.run_id for source in folders], "merge": way}
+        fill_run(folder, label, result.config, result.dataset, more)
+        save_adapter(result.model, folder.adapter_dir)
+        write_json_atomic(folder.allocation_path, result.model.allocation_table())
+        write_json_atomic(folder.path / MERGE_FILE, result.merged.table.as_dict())
+        if request.exam_rows != 0:
+            examiner = Examiner(result.base, result.model, exam_settings(result.config))
+            with torch.no_grad():
+                examiner.sit(result.dataset, folder.predictions_dir, on_progress)
+            results = build_results(result.dataset.tasks, folder.predictions_dir, result.config.seed)
+            write_json_atomic(folder.results_path, results)
+        files = [*folder.adapter_dir.glob("*"), folder.allocation_path]
+        sizes = {str(path.relative_to(folder.path)): path.stat().st_size for path in files}
+        done = {"state": SUCCEEDED, "ended": time.time(), "failure": None, "stopped_early": False, "files": sizes}
+        folder.write_done(done)
+        return folder.path.rename(folder.path.with_name(run_id))
+    except BaseException:
+        shutil.rmtree(folder.path, ignore_errors=True)
+        raise
