@@ -12,12 +12,14 @@ import os
 import queue
 import sys
 import threading
+import time
 import traceback
 from typing import Any
 
 from core.errors import TaskloomError
 from core.serving.protocol import ERROR, ChatEvent, request_from_dict
 
+LOOK_S = 3.0  # how often an idle worker looks whether somebody wants the device
 LOG_NAME = os.environ.get("TASKLOOM_CHAT_LOG", "the log of the chat process")
 
 
@@ -63,10 +65,19 @@ def serve(channel: Channel, idle_s: float) -> None:
 
     bench = Bench(channel.say)
     channel.say_ready()
+    last_asked = time.monotonic()
     while True:
-        for message in _waiting(channel, bench.is_idle, idle_s):
-            if message is None:
+        if bench.is_idle:
+            bench.yield_device()
+        else:
+            last_asked = time.monotonic()
+        left = last_asked + idle_s - time.monotonic()
+        for message in _waiting(channel, bench.is_idle, min(max(left, 0.0), LOOK_S)):
+            if message is None and left <= LOOK_S:
                 return
+            if message is None:
+                continue
+            last_asked = time.monotonic()
             _begin(channel, bench, message)
         bench.stop(channel.take_stops())
         for key in bench.groups():
@@ -76,12 +87,12 @@ def serve(channel: Channel, idle_s: float) -> None:
                 bench.drop(key, _worded(error))
 
 
-def _waiting(channel: Channel, is_idle: bool, idle_s: float) -> list[dict[str, Any] | None]:
-    """All requests at hand; when there is nothing else to do, waits for one. [None] when the idle time is over."""
+def _waiting(channel: Channel, is_idle: bool, wait_s: float) -> list[dict[str, Any] | None]:
+    """All requests at hand; when there is nothing else to do, waits for one. [None] when none came in time."""
     messages: list[dict[str, Any] | None] = []
     try:
         if is_idle:
-            messages.append(channel.inbox.get(timeout=idle_s))
+            messages.append(channel.inbox.get(timeout=wait_s))
         while True:
             messages.append(channel.inbox.get_nowait())
     except queue.Empty:

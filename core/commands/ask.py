@@ -1,14 +1,15 @@
-"""ask RUN --task T TEXT: one question, the answer streamed as it is written"""
+"""ask RUN --task T TEXT: one question, the answer streamed as it is written; --file: every row of a file"""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 from typing import Any
 
-from core.commands.output import Report, Verbs, add_verb, duration
+from core.commands.output import ProgressLine, Report, Verbs, add_verb, duration, progress_bar
 from core.commands.runs import find_run
-from core.errors import RunError, SettingError
+from core.errors import RunError, SettingError, TaskFileError
 
 
 def add_parser(verbs: Verbs) -> None:
@@ -27,12 +28,20 @@ def add_parser(verbs: Verbs) -> None:
     parser.add_argument("--top-p", type=float, default=1.0, help="sample from the likeliest words of this share")
     parser.add_argument("--max-tokens", type=int, metavar="N", help="longest answer")
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same sampled answer")
+    several = "at most N more rounds with similar training rows, until the answer is valid or stable"
+    parser.add_argument("--refine", type=int, default=0, metavar="N", help=several)
+    fewer = "int8 or int4 weights of the base model, where this machine's libraries can"
+    parser.add_argument("--precision", default="full", help=fewer)
+    parser.add_argument("--file", metavar="FILE", help="answer every row of a file (csv, xlsx, jsonl, ...)")
+    parser.add_argument("--out", metavar="CSV", help="where the answers to --file go (default: standard output)")
 
 
 def ask(args: argparse.Namespace) -> Report:
     from core.serving.chat import ChatClient
 
     folder = find_run(args)
+    if args.file:
+        return answer_file(args, folder)
     content = _content(args)
     task = choose_task(folder, args.task, content, quiet=args.json)
     answers = {}
@@ -94,18 +103,77 @@ def _answer(
 ) -> dict[str, Any]:
     from core.serving import chat
 
-    request = chat.ask(
-        folder.path.resolve(), task, content, tuned=tuned, temperature=args.temperature, top_p=args.top_p,
-        max_new_tokens=args.max_tokens, seed=args.seed,
-    )
+    request = chat.ask(folder.path.resolve(), task, content, tuned=tuned, **_settings(args))
+    versions = []
     for event in client.stream(request):
         if event.kind == "delta" and not args.json:
             print(event.text, end="", flush=True)
+        if event.kind == "version":
+            versions.append({"text": event.text, **event.values})
+            if not args.json:
+                print(f"   [version {len(versions)}]", flush=True)
         if event.kind == "error":
             raise RunError(event.key, **event.values)
     value = {name: shown for name, shown in event.as_dict().items() if name != "kind"}
+    if versions:
+        value["versions"] = versions
     if not args.json:
         weights = ", ".join(f"{w.name} {w.weight:.2f}" for w in event.weights)
         used = f"; skills: {weights}" if weights else ""
-        print(f"\n({event.tokens} tokens in {duration(event.seconds)}{used})")
+        ended = f"; {event.values['reason']}" if event.values else ""
+        print(f"\n({event.tokens} tokens in {duration(event.seconds)}{ended}{used})")
     return value
+
+
+def _settings(args: argparse.Namespace) -> dict[str, Any]:
+    return {
+        "temperature": args.temperature, "top_p": args.top_p, "max_new_tokens": args.max_tokens, "seed": args.seed,
+        "refine": args.refine, "precision": args.precision,
+    }
+
+
+def answer_file(args: argparse.Namespace, folder: Any) -> Report:
+    """Every row of a file answered; with right answers in it also the score.
+
+    Raises:
+        TaskFileError: no such file, or it does not fit the task.
+    """
+    from core.serving import question_files
+    from core.serving.chat import ChatClient
+    from core.serving.chat import ask as request_of
+    from core.tasks.dataset import load_saved_tasks
+
+    path = Path(args.file)
+    if not path.is_file():
+        raise TaskFileError("command.no_file", path=args.file)
+    name = require_task(folder, args.task)
+    spec = next(spec for spec in load_saved_tasks(folder.data_dir) if spec.name == name)
+    questions = question_files.read_questions(path, spec)
+    request = request_of(folder.path.resolve(), name, "-", tuned=not args.base, **_settings(args))
+    answers, line, client = {}, ProgressLine(args.json), ChatClient()
+    try:
+        for place, answer in question_files.answer_questions(client, request, questions):
+            answers[place] = answer
+            line.show(progress_bar(len(answers) / len(questions), f"answer {len(answers)} of {len(questions)}"))
+    finally:
+        client.close()
+    line.end()
+    outcome = question_files.judge(spec, [answers[place] for place in range(len(questions))])
+    return _file_report(args, folder, outcome)
+
+
+def _file_report(args: argparse.Namespace, folder: Any, outcome: Any) -> Report:
+    from core.files import write_text_atomic
+    from core.serving.question_files import outcome_csv
+
+    text = outcome_csv(outcome)
+    if args.out:
+        write_text_atomic(Path(args.out), "\ufeff" + text)
+    found = outcome.score
+    rows = [{"line": a.question.line, "answer": a.text, "error": str(a.error) if a.error else None, "score": value}
+            for a, value in zip(outcome.answers, outcome.values, strict=True)]
+    said = f"{len(rows)} answers" + (f" in {args.out}" if args.out else "")
+    if found is not None:
+        said += f"; score {100 * found.value:.1f} [{100 * found.low:.1f}, {100 * found.high:.1f}] on {found.n} rows"
+    value = {"run_id": folder.run_id, "score": found.as_dict() if found else None, "rows": rows}
+    return Report(value, f"{said}." if args.out else f"{text}{said}.")

@@ -18,6 +18,7 @@ def add_parser(verbs: Verbs) -> None:
     parser.add_argument("run", help="run id, or a unique beginning of it")
     parser.add_argument("--task", help="which task to begin with (default: the first)")
     parser.add_argument("--temperature", type=float, default=0.0, help="0 takes the likeliest words (default)")
+    parser.add_argument("--precision", default="full", help="int8 or int4 where this machine's libraries can")
     parser.add_argument("--max-tokens", type=int, metavar="N", help="longest answer")
 
 
@@ -77,7 +78,7 @@ def _answer(client: Any, args: argparse.Namespace, folder: Any, text: str) -> st
 
     request = ask(
         folder.path.resolve(), args.task, text, tuned=args.tuned, temperature=args.temperature,
-        max_new_tokens=args.max_tokens,
+        max_new_tokens=args.max_tokens, precision=args.precision,
     )
     answer = ""
     for event in client.stream(request):

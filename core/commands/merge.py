@@ -13,12 +13,12 @@ def add_parser(verbs: Verbs) -> None:
     from core.serving.merge_table import METAGPT, WAYS
 
     parser = add_verb(verbs, "merge", merge, "merge the LoRAs of several tasks into one adapter")
-    parser.add_argument("run", nargs="+", help="one run or several on the same base model; ids or unique beginnings")
+    parser.add_argument("run", nargs="+", help="runs on the same base model: ids or unique beginnings")
     parser.add_argument("--task", action="append", metavar="NAME", help="only this task; repeat for several")
     parser.add_argument("--way", default=METAGPT, choices=WAYS, help="how to merge (default: metagpt)")
     parser.add_argument("--scale", type=float, help="factor of every task (task_arithmetic 0.3, ties 1, dare 1/T)")
     parser.add_argument("--density", type=float, help="share of the numbers that ties (0.2) and dare (0.5) keep")
-    parser.add_argument("--rank", type=int, help="rank of the result (default: holds all tasks)")
+    parser.add_argument("--rank", type=int, help="rank of the result (default: for all)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the numbers that dare drops")
     parser.add_argument("--rows", type=int, metavar="N", help="exam rows a task; 0: no exam (default: as the run)")
     parser.add_argument("--name", help="name of the new run")

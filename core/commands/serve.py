@@ -15,10 +15,15 @@ TOKEN_VARIABLE = "TASKLOOM_SERVE_TOKEN"
 
 
 def add_parser(verbs: Verbs) -> None:
+    from core.serving.protocol import PRECISIONS
+
     parser = add_verb(verbs, "serve", serve, "answer over HTTP, in the form of OpenAI's chat API")
     parser.add_argument("run", nargs="+", help="run ids, or unique beginnings of them")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
     parser.add_argument("--port", type=int, default=8000, help="port (default 8000; 0: any free one)")
+    parser.add_argument(
+        "--precision", default="full", choices=PRECISIONS, help="int8 or int4 where this machine's libraries can",
+    )
     parser.add_argument(
         "--no-token", action="store_true", help="ask for no API key; only when listening on this machine",
     )
@@ -34,7 +39,8 @@ def serve(args: argparse.Namespace) -> Report:
     token = "" if args.no_token else os.environ.get(TOKEN_VARIABLE) or secrets.token_urlsafe(24)
     client = ChatClient()
     try:
-        server = build_server(Service(models, client, token), args.host, args.port)
+        service = Service(models, client, token, precision=args.precision)
+        server = build_server(service, args.host, args.port)
     except OSError as error:
         detail = error.strerror or str(error)
         raise RunError("serving.address", host=args.host, port=args.port, detail=detail) from error

@@ -4,4 +4,11 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "merge.not_merged": ("The run {run} was not made by merging.", "Choose a merged run, or merge some tasks first."),
     "merge.other_base": ("The runs stand on different base models: {names}.", "Merge runs that were trained on the same base model."),
     "merge.twice": ("Two of the runs know the task {task}.", "Name the tasks with --task, or leave one of the runs out."),
+    "chat.no_int8": ("This build of torch has no 8-bit layers for the device {device}.", "Answer in full precision."),
+    "chat.no_bitsandbytes": ("Answers in {precision} on the device {device} need the package bitsandbytes, which is not installed.", "Install it (pip install bitsandbytes), or answer in full precision."),
+    "chat.no_precision": ("Runs of the method {method} are built from copies of the base model's layers, which cannot be quantised.", "Answer in full precision."),
+    "refine.no_examples": ("Task {task} of this run has no training rows to refine an answer with.", "Switch refining off."),
+    "questions.no_column": ("{file} has no column {columns}.", "Its columns are: {known}. Name them as the task's input columns are named."),
+    "questions.none": ("{file} has no row with a text for {columns}.", "Fill in the input columns of at least one row."),
+    "questions.many": ("{file} has {rows} questions.", "Split it: at most {bound} are answered at once."),
 }

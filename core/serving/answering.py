@@ -9,15 +9,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import torch
 
+from core.runs.lease import DeviceLease, lease_holder
 from core.serving.decoding import LIMIT, STOPPED, Answer, Batch, TextStream
 from core.serving.loading import LoadedRun, RunShelf
 from core.serving.protocol import DELTA, DONE, PHASE, ChatEvent, ChatRequest
 
 Say = Callable[[int, ChatEvent], None]
+GroupKey = tuple[str, bool, str]  # run folder, tuned or not, precision
 MAX_BATCH = 16
+CARD = "cuda"
 
 
 @dataclass
@@ -53,13 +57,14 @@ class Bench:
     def __init__(self, say: Say) -> None:
         self._say = say
         self._shelf = RunShelf()
-        self._groups: dict[tuple[str, bool], Group] = {}
+        self._groups: dict[GroupKey, Group] = {}
+        self._leases: dict[Path, DeviceLease] = {}
 
     @property
     def is_idle(self) -> bool:
         return not self._groups
 
-    def groups(self) -> list[tuple[str, bool]]:
+    def groups(self) -> list[GroupKey]:
         return list(self._groups)
 
     def begin(self, number: int, request: ChatRequest) -> None:
@@ -69,12 +74,14 @@ class Bench:
             TaskloomError: the run has no model, the task is unknown, an input column is missing.
         """
         began = time.monotonic()
-        if not self._shelf.holds(request.run_dir):
+        self.yield_device()
+        if not self._shelf.holds(request.run_dir, request.precision):
             self._say(number, ChatEvent(PHASE, "loading"))
-        run = self._shelf.get(request.run_dir)
+        run = self._shelf.get(request.run_dir, request.precision)
+        self._hold_device(run)
         answer, num_cut = run.build_answer(number, request)
         talk = Talk(request, answer, TextStream(run.tokenizer), num_cut, began)
-        key = (request.run_dir, request.tuned)
+        key = (request.run_dir, request.tuned, request.precision)
         if key not in self._groups:
             self._groups[key] = Group(run, run.build_batch(request.tuned))
         self._groups[key].waiting.append(talk)
@@ -88,7 +95,7 @@ class Bench:
                     talk.answer.finished = STOPPED
 
     @torch.inference_mode()
-    def work(self, key: tuple[str, bool]) -> None:
+    def work(self, key: GroupKey) -> None:
         """One token for every open answer of a group; questions that wait are let in first."""
         group = self._groups[key]
         self._settle(group)
@@ -103,10 +110,27 @@ class Bench:
         if not group.talks:
             del self._groups[key]
 
-    def drop(self, key: tuple[str, bool], event: ChatEvent) -> None:
+    def drop(self, key: GroupKey, event: ChatEvent) -> None:
         """Ends all answers of a group with an error."""
         for talk in self._groups.pop(key).talks:
             self._say(talk.answer.number, event)
+
+    def yield_device(self) -> None:
+        """Lets go of the graphics card while no answer is being written on it: the lease at once, the memory when
+        somebody else (a training, an exam) has taken the lease. The next question is then answered on the CPU."""
+        busy = {group.run.folder.workspace_dir for group in self._groups.values() if group.run.device == CARD}
+        for workspace in set(self._leases) - busy:
+            self._leases.pop(workspace).release()
+        if not busy and any(lease_holder(workspace, CARD) for workspace in self._shelf.workspaces_on(CARD)):
+            self._shelf.forget_device(CARD)
+
+    def _hold_device(self, run: LoadedRun) -> None:
+        """A training that starts meanwhile waits for the answers that are open, and no longer."""
+        workspace = run.folder.workspace_dir
+        if run.device == CARD and workspace not in self._leases:
+            lease = DeviceLease(workspace, CARD, "chat", run.folder.run_id)
+            if lease.try_acquire():
+                self._leases[workspace] = lease
 
     def _settle(self, group: Group) -> None:
         """Tells what is new, and closes the finished answers."""

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from core.errors import RunError
 from core.serving.process import COMMAND, ChatProcess
-from core.serving.protocol import ERROR, PHASE, ChatEvent, ChatRequest, ask
+from core.serving.protocol import DELTA, ERROR, PHASE, ChatEvent, ChatRequest, ask
 
 __all__ = ["ChatClient", "ChatEvent", "ChatRequest", "ask"]
 
@@ -28,6 +28,7 @@ IDLE_S = 900.0
 SILENCE_S = 120.0
 LOADING_SILENCE_S = 900.0  # a large model from a slow disk says nothing while it is read
 _LOOK_S = 0.5
+_LOST = ("serving.worker_died", "serving.worker_silent")
 
 
 class ChatClient:
@@ -52,17 +53,24 @@ class ChatClient:
     def stream(self, request: ChatRequest) -> Generator[ChatEvent, None, None]:
         """Events of one answer; the last is `done` or `error`. Closing the iterator stops the answer.
 
-        Errors of the worker arrive as an event, so that text that was already shown is not lost.
+        Errors of the worker arrive as an event, so that text that was already shown is not lost. A worker that dies
+        or hangs before it has said a word of the answer is replaced and asked once more; a phase says so.
         """
+        if request.refine:
+            from core.serving.refining import refine  # reads task files: only where it is wished
+
+            yield from refine(request, self.stream)
+            return
         yield ChatEvent(PHASE, "starting")
-        for attempt in (1, 2):
-            idle_exit = False
-            for event in self._stream_once(request):
-                idle_exit = event.key == "serving.worker_died" and event.values.get("code") == 0 and attempt == 1
-                if not idle_exit:  # a worker that left for idleness while the question was on its way: ask again
-                    yield event
-            if not idle_exit:
-                return
+        spoken = False
+        for event in self._stream_once(request):
+            spoken = spoken or event.kind == DELTA
+            if event.key not in _LOST or spoken:
+                yield event
+                continue
+            if event.values.get("code") != 0:  # code 0: it left for idleness while the question was on its way
+                yield ChatEvent(PHASE, "replaced")
+            yield from self._stream_once(request)
 
     def _stream_once(self, request: ChatRequest) -> Iterator[ChatEvent]:
         try:

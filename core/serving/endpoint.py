@@ -14,7 +14,7 @@ import contextlib
 import hmac
 import json
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -23,7 +23,7 @@ from typing import Any
 from core.errors import TaskloomError
 from core.serving import completion
 from core.serving.chat import ChatClient
-from core.serving.protocol import ChatRequest
+from core.serving.protocol import FULL, ChatRequest
 from core.tasks.dataset import load_saved_tasks
 from core.tasks.spec import TaskSpec
 
@@ -44,12 +44,14 @@ class Served:
 
 @dataclass
 class Service:
-    """What the handler needs: models by name, the client, the token (empty: none asked for), allowed Host names."""
+    """What the handler needs: models by name, the client, the token (empty: none asked for), allowed Host names,
+    the precision of the base model."""
 
     models: dict[str, Served]
     client: ChatClient
     token: str = ""
     hosts: tuple[str, ...] = ()
+    precision: str = FULL
     open_answers: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(MAX_OPEN))
 
 
@@ -152,7 +154,8 @@ class Handler(BaseHTTPRequestHandler):
             raise Refused(HTTPStatus.NOT_FOUND, f"There is no model {name!r}. Known: {known}.")
         served = self.service.models[name]
         try:
-            return completion.build_request(body, served.run_dir, served.task), served
+            request = completion.build_request(body, served.run_dir, served.task)
+            return replace(request, precision=self.service.precision), served
         except TaskloomError as error:
             raise Refused(HTTPStatus.BAD_REQUEST, str(error)) from error
 

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from collections import OrderedDict
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-from core.errors import RunError
+from core.errors import ModelError, RunError
 from core.models.loading import LoadedBase, load_base
 from core.models.modular import DESCRIPTION, ModularModel, load_adapter
 from core.runs.folder import RunFolder
 from core.runs.lease import lease_holder
 from core.serving.decoding import Answer, Batch, DecoderBatch, EncoderDecoderBatch
 from core.serving.forward import TaskForward, end_tokens, share_weights
-from core.serving.prompts import build_prompt
-from core.serving.protocol import ChatRequest, SkillWeight
+from core.serving.prompts import build_prompt, with_examples
+from core.serving.protocol import FULL, ChatRequest, SkillWeight
+from core.serving.quantising import quantise_base
 from core.tasks.batching import encode_prompt
 from core.tasks.dataset import load_saved_tasks
 
@@ -33,6 +35,7 @@ class LoadedRun:
         self.tasks = load_saved_tasks(self.folder.data_dir)
         self.config = self.folder.read_config()
         self.ends = end_tokens(base)
+        self.device: str = model.device.type
 
     def task_index(self, name: str) -> int:
         """Row of a task in the allocation, by its name or id."""
@@ -54,7 +57,8 @@ class LoadedRun:
         if is_decoder:
             room = min(room, max(context // 2, context - longest))
         prompt = build_prompt(self.tasks[index], request.require_input())
-        encoded = encode_prompt(self.tokenizer, prompt, self.base.architecture, room)
+        turns = with_examples(self.tokenizer, prompt, request.examples, self.base.architecture, room)
+        encoded = encode_prompt(self.tokenizer, turns, self.base.architecture, room)
         if is_decoder:
             longest = min(longest, context - len(encoded.input_ids))
         answer = Answer(
@@ -83,41 +87,60 @@ class RunShelf:
     """Loaded runs, newest used last; a run that was trained further is loaded anew."""
 
     def __init__(self) -> None:
-        self._bases: dict[tuple[str, str], LoadedBase] = {}
-        self._runs: OrderedDict[str, tuple[float, LoadedRun]] = OrderedDict()
+        self._bases: dict[tuple[str, str, str], LoadedBase] = {}
+        self._runs: OrderedDict[tuple[str, str], tuple[float, LoadedRun]] = OrderedDict()
 
-    def holds(self, run_dir: str) -> bool:
-        kept = self._runs.get(run_dir)
+    def holds(self, run_dir: str, precision: str = FULL) -> bool:
+        kept = self._runs.get((run_dir, precision))
         return kept is not None and kept[0] == _saved_at(run_dir)
 
-    def get(self, run_dir: str) -> LoadedRun:
+    def get(self, run_dir: str, precision: str = FULL) -> LoadedRun:
         """The run in this folder, loaded when it is not here yet.
 
         Raises:
-            RunError: it has no trained adapter. ModelError: base model or adapter cannot be loaded.
+            RunError: it has no trained adapter. ModelError: base model or adapter cannot be loaded, or not in this
+            precision on this machine.
         """
-        if not self.holds(run_dir):
-            self._runs[run_dir] = (_saved_at(run_dir), self._load(RunFolder(run_dir)))
-        self._runs.move_to_end(run_dir)
+        key = (run_dir, precision)
+        if not self.holds(run_dir, precision):
+            self._runs[key] = (_saved_at(run_dir), self._load(RunFolder(run_dir), precision))
+        self._runs.move_to_end(key)
         while len(self._runs) > MAX_RUNS:
             self._runs.popitem(last=False)
-        return self._runs[run_dir][1]
+        return self._runs[key][1]
 
-    def _load(self, folder: RunFolder) -> LoadedRun:
-        name, device = folder.read_config().base_model, free_device(folder.workspace_dir)
-        if (name, device) not in self._bases:
+    def forget_device(self, device: str) -> None:
+        """Drops everything on a device, so that its memory is free for others."""
+        self._runs = OrderedDict((k, kept) for k, kept in self._runs.items() if kept[1].device != device)
+        self._bases = {key: base for key, base in self._bases.items() if key[1] != device}
+        if device == "cuda":
+            torch.cuda.empty_cache()
+
+    def workspaces_on(self, device: str) -> set[Path]:
+        """Workspaces whose runs are loaded on a device."""
+        return {run.folder.workspace_dir for _, run in self._runs.values() if run.device == device}
+
+    def _load(self, folder: RunFolder, precision: str) -> LoadedRun:
+        config, device = folder.read_config(), free_device(folder.workspace_dir)
+        if precision != FULL and config.method == "mta":
+            raise ModelError("chat.no_precision", method=config.method)  # it copies the layers that would change
+        key = (config.base_model, device, precision)
+        if key not in self._bases:
             dtype = "bfloat16" if device == "cuda" and torch.cuda.is_bf16_supported() else "float32"
-            self._bases[(name, device)] = load_base(name, dtype, device)
-        base = self._bases[(name, device)]
+            base = load_base(config.base_model, dtype, device)
+            quantise_base(base, precision)
+            self._bases[key] = base
+        base = self._bases[key]
         own = replace(base, model=share_weights(base.model))
         return LoadedRun(folder.path, load_adapter(own, folder.adapter_dir), base)
 
 
 def free_device(workspace_dir: Path) -> str:
     """The graphics card when there is one that no training holds, so that a chat never delays or crowds a run."""
-    if torch.cuda.is_available() and lease_holder(workspace_dir, "cuda") is None:
-        return "cuda"
-    return "cpu"
+    if not torch.cuda.is_available():
+        return "cpu"
+    holder = lease_holder(workspace_dir, "cuda")
+    return "cuda" if holder is None or holder.get("pid") == os.getpid() else "cpu"
 
 
 def _saved_at(run_dir: str) -> float:

@@ -12,9 +12,16 @@ from typing import Any
 from core.errors import RunError, SettingError
 from core.messages import english
 
-LIMITS = {"temperature": (0.0, 5.0), "top_p": (0.01, 1.0), "max_new_tokens": (1, 8192), "seed": (0, 2**31 - 1)}
+MAX_ROUNDS = 5
+LIMITS = {
+    "temperature": (0.0, 5.0), "top_p": (0.01, 1.0), "max_new_tokens": (1, 8192), "seed": (0, 2**31 - 1),
+    "refine": (0, MAX_ROUNDS),
+}
+FULL, INT8, INT4 = "full", "int8", "int4"
+PRECISIONS = (FULL, INT8, INT4)
 
 PHASE, DELTA, DONE, ERROR = "phase", "delta", "done", "error"
+VERSION = "version"
 
 
 @dataclass(frozen=True)
@@ -24,7 +31,9 @@ class ChatRequest:
     The last user message is the input: a text for a task with one input column, or a dictionary column -> text.
     Earlier messages are not shown to the model, since a task is trained on single questions. `tuned=False` asks the
     untouched base model with the very same prompt. `temperature` 0 takes the likeliest token; `max_new_tokens` None
-    takes the longest answer the run was set up for.
+    takes the longest answer the run was set up for. `precision` is that of the base model's weights. `refine`: at
+    most so many further rounds with similar training examples (see `refining.py`); `examples` are such (prompt,
+    answer) pairs, the most similar first, shown before the question as far as they fit.
     """
 
     run_dir: str
@@ -35,8 +44,14 @@ class ChatRequest:
     top_p: float = 1.0
     max_new_tokens: int | None = None
     seed: int = 0
+    precision: str = FULL
+    refine: int = 0
+    examples: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
+        if self.precision not in PRECISIONS:
+            known = ", ".join(PRECISIONS)
+            raise SettingError("registry.unknown", kind="precision", name=self.precision, known=known)
         for name, (low, high) in LIMITS.items():
             value = getattr(self, name)
             if value is not None and not low <= value <= high:
@@ -72,8 +87,9 @@ def request_from_dict(values: dict[str, Any]) -> ChatRequest:
     """Reads what `as_dict` wrote."""
     try:
         known = {name: values[name] for name in ChatRequest.__dataclass_fields__ if name in values}
-        return ChatRequest(**{**known, "messages": tuple(known["messages"])})
-    except (KeyError, TypeError) as error:
+        examples = tuple((str(prompt), str(answer)) for prompt, answer in known.get("examples", ()))
+        return ChatRequest(**{**known, "messages": tuple(known["messages"]), "examples": examples})
+    except (KeyError, TypeError, ValueError) as error:
         raise RunError("serving.bad_request", detail=str(error)) from error
 
 
@@ -90,11 +106,13 @@ class SkillWeight:
 class ChatEvent:
     """One thing that happened to a request.
 
-    kind "phase": `text` is starting, loading, reading or answering. "delta": `text` is new text of the answer.
+    kind "phase": `text` is starting, replaced (the worker died or hung before it said anything: a new one is
+    asked), loading, reading or answering. "version": a refinement ended one round; `text` is its answer, `values`
+    tell the round, whether it is valid, and the examples it was shown. "delta": `text` is new text of the answer.
     "done": `text` is the whole answer; `tokens`, `seconds`, `first_s` (until the first token), `prompt_tokens`,
     `num_cut` (prompt tokens left out because the text was too long), `stopped` (on demand), `limited` (the answer
-    hit max_new_tokens) and `weights` describe it. "error": `key` with `values` is a worded
-    message; the stream ends.
+    hit max_new_tokens) and `weights` describe it, for a refined one `values` say how it ended. "error": `key`
+    with `values` is a worded message; the stream ends.
     """
 
     kind: str

@@ -1,0 +1,156 @@
+"""A file of questions answered at once, in every format that tasks are read from. Torch-free."""
+
+from __future__ import annotations
+
+import csv
+import io
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from core.errors import RunError, TaskFileError, TaskloomError
+from core.evaluation.metrics import Score, score, values_of_rows
+from core.serving.chat import ChatClient
+from core.serving.protocol import ChatEvent, ChatRequest
+from core.tasks.dataset import has_input, render_target
+from core.tasks.files import ReadOptions, read_table
+from core.tasks.spec import TaskSpec
+from core.tasks.values import input_text, target_text
+
+MAX_QUESTIONS = 2000
+AT_ONCE = 16  # questions open at the same time; the worker writes as many in one forward pass
+ANSWER, RIGHT, SCORE = "answer", "right answer", "score"
+
+
+@dataclass(frozen=True)
+class Question:
+    """A row of the file; `target` is "" where the file has no right answer."""
+
+    line: int
+    inputs: dict[str, str]
+    target: str
+    row: dict[str, Any]
+
+    @property
+    def content(self) -> str | dict[str, str]:
+        return next(iter(self.inputs.values())) if len(self.inputs) == 1 else self.inputs
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A question with what was written, or with the error (a message key and its values)."""
+
+    question: Question
+    text: str = ""
+    error: TaskloomError | None = None
+
+
+@dataclass(frozen=True)
+class FileOutcome:
+    """All answers in the file's order; `score` by the task's metric over rows that have a right answer, `values`
+    (0..1 or None) of each row alone."""
+
+    answers: list[Answered]
+    score: Score | None
+    values: list[float | None]
+
+
+def read_questions(path: Path, spec: TaskSpec, name: str | None = None) -> list[Question]:
+    """The questions of a file for a task. Its columns are found by name, whatever their case; a file of one column
+    needs no name where the task has one input.
+
+    Raises:
+        TaskFileError: unreadable, an input column is missing, no row with an input, or too many rows.
+    """
+    table = read_table(path, ReadOptions(), name)
+    shown = name or path.name
+    columns = {column.casefold(): column for column in table.columns}
+    if len(table.columns) == 1 and len(spec.inputs) == 1:
+        columns.setdefault(spec.inputs[0].casefold(), table.columns[0])
+    missing = [column for column in spec.inputs if column.casefold() not in columns]
+    if missing:
+        known = ", ".join(table.columns)
+        raise TaskFileError("questions.no_column", file=shown, columns=", ".join(missing), known=known)
+    questions = []
+    for line, row in zip(table.lines, table.rows, strict=True):
+        wanted = [c for c in (*spec.inputs, *spec.targets) if c.casefold() in columns]
+        named = {c: row.get(columns[c.casefold()]) for c in wanted}
+        if has_input(spec, named):
+            target = render_target(spec, named) if all(c in named for c in spec.targets) else ""
+            questions.append(Question(line, {c: input_text(named[c]) for c in spec.inputs}, target, row))
+    if not questions:
+        raise TaskFileError("questions.none", file=shown, columns=", ".join(spec.inputs))
+    if len(questions) > MAX_QUESTIONS:
+        raise TaskFileError("questions.many", file=shown, rows=len(questions), bound=MAX_QUESTIONS)
+    return questions
+
+
+def answer_questions(
+    client: ChatClient, request: ChatRequest, questions: Sequence[Question]
+) -> Iterator[tuple[int, Answered]]:
+    """Answers as they come, with their places; closing the iterator stops what is left.
+
+    Args:
+        request: run, task and settings of every question; its message is replaced.
+    """
+    stop = threading.Event()
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="question") as pool:
+        waiting: dict[Future[Answered], int] = {
+            pool.submit(_answer_one, client, request, question, stop): place
+            for place, question in enumerate(questions)
+        }
+        try:
+            for future in as_completed(waiting):
+                yield waiting[future], future.result()
+        finally:
+            stop.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _answer_one(client: ChatClient, request: ChatRequest, question: Question, stop: threading.Event) -> Answered:
+    asked = replace(request, messages=({"role": "user", "content": question.content},))
+    stream = client.stream(asked)
+    last = ChatEvent("")
+    try:
+        for event in stream:
+            last = event
+            if stop.is_set():
+                break
+    finally:
+        stream.close()
+    if last.key:
+        return Answered(question, error=RunError(last.key, **last.values))
+    return Answered(question, last.text)
+
+
+def judge(spec: TaskSpec, answers: Sequence[Answered]) -> FileOutcome:
+    """Scores by the task's metric; an answer that failed counts as an empty one."""
+    known = [place for place, answer in enumerate(answers) if answer.question.target]
+    given, wanted = [answers[i].text for i in known], [answers[i].question.target for i in known]
+    values: list[float | None] = [None] * len(answers)
+    for place, value in zip(known, values_of_rows(spec.metric, given, wanted), strict=True):
+        values[place] = value
+    return FileOutcome(list(answers), score(spec.metric, given, wanted) if known else None, values)
+
+
+def outcome_csv(outcome: FileOutcome) -> str:
+    """The file's own columns, then answer, right answer and score; for spreadsheets."""
+    judged = outcome.score is not None
+    columns = list(dict.fromkeys(name for a in outcome.answers for name in a.question.row))
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow([_safe(c) for c in columns] + [ANSWER, *([RIGHT, SCORE] if judged else [])])
+    for answer, value in zip(outcome.answers, outcome.values, strict=True):
+        cells = [_safe(target_text(answer.question.row.get(name))) for name in columns]
+        shown = str(answer.error) if answer.error else answer.text
+        extra = [_safe(answer.question.target), "" if value is None else round(value, 4)] if judged else []
+        writer.writerow([*cells, _safe(shown), *extra])
+    return out.getvalue()
+
+
+def _safe(cell: str) -> str:
+    """A cell that a spreadsheet would run as a formula gets a quote in front."""
+    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
