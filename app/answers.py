@@ -1,79 +1,119 @@
-"""Questions and answers of the Try it screen as plain data and escaped HTML."""
+"""Questions and answers of the Try it screen as escaped HTML; see `exchanges.py` for what they are."""
 
 from __future__ import annotations
 
-import dataclasses
-from dataclasses import dataclass, field
-from typing import Any
+from app.exchanges import TASK, Answer, Exchange, to_json, to_markdown
+from app.markup import bar, download_link, esc
+from app.texts import say, word_skills
+from core.serving.protocol import ChatEvent
 
-from app.markup import bar, esc
-from app.texts import say, word_error, word_skills
-from core.serving.protocol import DELTA, DONE, ERROR, PHASE, ChatEvent
-
-MOST_EXCHANGES = 12
 MOST_SKILLS = 12
 
-
-@dataclass(frozen=True)
-class Answer:
-    """One model's answer while it grows. `done` describes it at the end; `error` is a worded message."""
-
-    side: str  # "tuned" or "base"
-    text: str = ""
-    phase: str = "starting"
-    done: ChatEvent | None = None
-    error: str = ""
-
-    def after(self, event: ChatEvent, language: str) -> Answer:
-        """The answer after one more event."""
-        if event.kind == PHASE:
-            return dataclasses.replace(self, phase=event.text)
-        if event.kind == DELTA:
-            return dataclasses.replace(self, text=self.text + event.text, phase="answering")
-        if event.kind == ERROR:
-            return dataclasses.replace(
-                self, error=" ".join(p for p in word_error(language, event.key, event.values) if p)
-            )
-        return dataclasses.replace(self, text=event.text, done=event) if event.kind == DONE else self
+# Copying needs no server; the other buttons send an event with what was clicked. The fallback serves pages that are
+# not opened by https or on this machine, where browsers have no clipboard.
+CLICKS = """
+element.addEventListener('click', event => {
+  const button = event.target.closest('button[data-act]');
+  if (!button) return;
+  if (button.dataset.act !== 'copy') {
+    trigger('click', {act: button.dataset.act, key: button.dataset.key, place: Number(button.dataset.place)});
+    return;
+  }
+  const text = button.closest('.answer').querySelector('.text').textContent;
+  const said = () => { button.classList.add('copied'); setTimeout(() => button.classList.remove('copied'), 1200); };
+  if (navigator.clipboard) { navigator.clipboard.writeText(text).then(said); return; }
+  const area = document.createElement('textarea');
+  area.value = text; document.body.appendChild(area); area.select();
+  document.execCommand('copy'); area.remove(); said();
+});"""
 
 
-@dataclass(frozen=True)
-class Exchange:
-    """One question with its answers, and the task it was asked as."""
-
-    task: str
-    question: str
-    answers: tuple[Answer, ...] = field(default_factory=tuple)
-
-    def with_answer(self, place: int, answer: Answer) -> Exchange:
-        return dataclasses.replace(self, answers=(*self.answers[:place], answer, *self.answers[place + 1 :]))
+def conversation_view(asked: list[Exchange], language: str) -> str:
+    return "".join(exchange_view(exchange, language) for exchange in asked)
 
 
 def exchange_view(exchange: Exchange, language: str) -> str:
-    columns = "".join(answer_view(answer, language) for answer in exchange.answers)
-    task = f'<span class="badge">{esc(exchange.task)}</span> '
-    question = f'<div class="question">{task}{esc(exchange.question)}</div>'
-    return f'<div class="exchange">{question}<div class="answers">{columns}</div></div>'
+    columns = "".join(answer_view(exchange, place, language) for place in range(len(exchange.answers)))
+    question = f'<div class="question"><span class="badge">{esc(exchange.task)}</span> {esc(exchange.question)}'
+    if exchange.expected and any(answer.is_over for answer in exchange.answers):
+        question += (
+            f'<div class="expected">{esc(say(language, "try.expected"))} <b>{esc(exchange.expected)}</b></div>'
+        )
+    count = len(exchange.answers)
+    grid = f'<div class="answers of-{count}">{columns}</div>'
+    return f'<div class="exchange">{question}</div>{grid}{_vote(exchange, language)}</div>'
 
 
-def answer_view(answer: Answer, language: str) -> str:
-    """The answer's text; under it the skills it used, tokens, time and seed."""
-    title = f"<h4>{esc(say(language, f'try.{answer.side}'))}</h4>"
+def answer_view(exchange: Exchange, place: int, language: str) -> str:
+    """The answer's text; under it the skills it used, tokens, time and seed, and what can be done with it."""
+    answer, hidden = exchange.answers[place], exchange.is_hidden
+    title = say(language, "try.hidden_title", letter="ABC"[place]) if hidden else answer.side.title(language)
+    kind = "hidden" if hidden else answer.side.kind
+    body = _versions(answer, language) + _text(answer, language)
+    if answer.done is not None and not hidden:
+        body += _skills(answer.done, language) + _foot(answer, language)
+    if answer.is_over:
+        body += _buttons(exchange, place, language)
+    state = f'data-done="{int(answer.done is not None)}"'
+    head = f"<h4>{esc(title)}{_detected(answer, hidden, language)}</h4>"
+    return f'<div class="answer {esc(kind)}" {state}>{head}{body}</div>'
+
+
+def export_view(asked: list[Exchange], language: str) -> str:
+    """Links that save the conversation; nothing while there is none."""
+    if not asked:
+        return ""
+    markdown = download_link(
+        "conversation.md", to_markdown(asked, language), say(language, "try.save_md"), "text/markdown"
+    )
+    return (
+        f'<p class="saves">{markdown} '
+        + download_link("conversation.json", to_json(asked), say(language, "try.save_json"), "application/json")
+        + "</p>"
+    )
+
+
+def _detected(answer: Answer, hidden: bool, language: str) -> str:
+    if answer.side.probability is None or (hidden and answer.side.kind == TASK):
+        return ""
+    percent = f"{100 * answer.side.probability:.0f}"
+    return f' <span class="dim">{esc(say(language, "try.detected", task=answer.side.task, percent=percent))}</span>'
+
+
+def _text(answer: Answer, language: str) -> str:
+    note = f'<div class="dim">{esc(say(language, "try.replaced"))}</div>' if answer.replaced else ""
     if answer.error:
-        body = f'<div class="text down">{esc(answer.error)}</div>'
-    elif answer.done is None:
+        partly = f'<div class="text">{esc(answer.text)}</div>' if answer.text else ""
+        return f'{note}{partly}<div class="text down">{esc(answer.error)}</div>'
+    if answer.done is None:
         waiting = (
             "" if answer.text else f'<span class="dim">{esc(say(language, f"try.phase_{answer.phase}"))}</span>'
         )
-        body = f'<div class="text caret">{esc(answer.text)}{waiting}</div>'
-    else:
-        text = (
-            esc(answer.text)
-            if answer.text.strip()
-            else f'<span class="dim">{esc(say(language, "try.no_text"))}</span>'
-        )
-        body = f'<div class="text">{text}</div>{_skills(answer.done, language)}{_foot(answer.done, language)}'
-    return f'<div class="answer {esc(answer.side)}" data-done="{int(answer.done is not None)}">{title}{body}</div>'
+        return f'{note}<div class="text caret">{esc(answer.text)}{waiting}</div>'
+    if answer.text.strip():
+        return f'{note}<div class="text">{esc(answer.text)}</div>'
+    return f'{note}<div class="text"><span class="dim">{esc(say(language, "try.no_text"))}</span></div>'
+
+
+def _versions(answer: Answer, language: str) -> str:
+    """The rounds of a refined answer with the examples each was shown; a single valid round needs no list."""
+    shown = answer.versions if answer.done is None or len(answer.versions) > 1 else ()
+    rows = ""
+    for number, version in enumerate(shown, 1):
+        mark = {True: "✓", False: "✗", None: ""}[version.valid]
+        title = say(language, "try.version", n=number)
+        rows += f'<li><span class="dim">{esc(title)}</span> {esc(version.text) or "∅"} <b>{mark}</b>'
+        if version.examples:
+            inner = "".join(f"<li>{esc(_short(q))} → <b>{esc(a)}</b></li>" for q, a in version.examples)
+            label = say(language, "try.examples_shown", n=len(version.examples))
+            rows += f"<details><summary>{esc(label)}</summary><ul>{inner}</ul></details>"
+        rows += "</li>"
+    return f'<ol class="versions">{rows}</ol>' if rows else ""
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= 160 else "… " + line[-160:]
 
 
 def _skills(done: ChatEvent, language: str) -> str:
@@ -88,15 +128,43 @@ def _skills(done: ChatEvent, language: str) -> str:
     return f'<div class="skills" aria-label="{esc(say(language, "try.skills"))}">{rows}</div>'
 
 
-def _foot(done: ChatEvent, language: str) -> str:
-    said = say(language, "try.foot", tokens=done.tokens, seconds=f"{done.seconds:.1f}", seed=done.seed)
-    extras = [say(language, f"try.{name}") for name in ("stopped", "limited") if getattr(done, name)]
+def _foot(answer: Answer, language: str) -> str:
+    done = answer.done
+    assert done is not None  # the caller has looked
+    said = [say(language, "try.foot", tokens=done.tokens, seconds=f"{done.seconds:.1f}", seed=done.seed)]
+    if answer.temperature:
+        said.append(say(language, "try.foot_temperature", value=f"{answer.temperature:g}"))
+    if done.values.get("rounds"):
+        said.append(say(language, f"try.ended_{done.values['reason']}"))
+    said += [say(language, f"try.{name}") for name in ("stopped", "limited") if getattr(done, name)]
     if done.num_cut:
-        extras.append(say(language, "try.cut", n=done.num_cut))
-    return f'<div class="foot">{esc(" · ".join([said, *extras]))}</div>'
+        said.append(say(language, "try.cut", n=done.num_cut))
+    return f'<div class="foot">{esc(" · ".join(said))}</div>'
 
 
-def question_text(columns: list[str], values: list[Any]) -> str | dict[str, str]:
-    """What is sent: the text of a task with one input, else the texts by column."""
-    texts = [str(v or "") for v in values[: len(columns)]]
-    return texts[0] if len(columns) <= 1 else dict(zip(columns, texts, strict=True))
+def _buttons(exchange: Exchange, place: int, language: str) -> str:
+    acts = ["copy", "again"] if exchange.answers[place].done else ["again"]
+    if exchange.answers[place].done and not exchange.is_hidden:
+        acts.append("correct")
+    return (
+        '<div class="acts">'
+        + "".join(_button(act, exchange.key, place, say(language, f"try.{act}")) for act in acts)
+        + "</div>"
+    )
+
+
+def _vote(exchange: Exchange, language: str) -> str:
+    if exchange.vote is not None:
+        names = [answer.side.title(language) for answer in exchange.answers]
+        chosen = say(language, "try.vote_alike") if exchange.vote == -1 else names[exchange.vote]
+        return f'<div class="vote dim">{esc(say(language, "try.voted", chosen=chosen))}</div>'
+    if not exchange.can_vote:
+        return ""
+    letters = [("ABC"[i] if exchange.is_hidden else a.side.title(language)) for i, a in enumerate(exchange.answers)]
+    buttons = "".join(_button("vote", exchange.key, place, name) for place, name in enumerate(letters))
+    buttons += _button("vote", exchange.key, -1, say(language, "try.vote_alike"))
+    return f'<div class="vote"><span>{esc(say(language, "try.vote_ask"))}</span> {buttons}</div>'
+
+
+def _button(act: str, key: str, place: int, text: str) -> str:
+    return f'<button type="button" data-act="{act}" data-key="{esc(key)}" data-place="{place}">{esc(text)}</button>'

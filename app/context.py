@@ -13,6 +13,7 @@ import gradio as gr
 from app.handlers import bind_first, guarded
 from app.redraw import Page, Redraw
 from app.selection import Selection
+from app.talk import Stops
 from app.visitors import require_visitor
 from app.words import Words
 from core.errors import WorkspaceError
@@ -50,6 +51,7 @@ class Context:
     words: Words = field(default_factory=Words)
     chat: ChatClient = field(default_factory=ChatClient)
     quota: Quota = field(default_factory=quota_from_environment)
+    stops: Stops = field(default_factory=Stops)
     selection: Any = None  # gr.State holding a Selection
     clock: Any = None  # gr.Timer, ticks on every screen: often while a run is at work, else seldom
     polls: list[Poll] = field(default_factory=list)

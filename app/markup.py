@@ -98,9 +98,9 @@ def log_view(text: str) -> str:
     return f'<pre class="log" tabindex="0">{esc(text)}</pre>'
 
 
-def download_link(file_name: str, text: str, label: str) -> str:
+def download_link(file_name: str, text: str, label: str, kind: str = "text/csv") -> str:
     """A file that lives in the page itself: nothing is written on the server."""
-    data = "data:text/csv;charset=utf-8," + quote("\ufeff" + text)
+    data = f"data:{kind};charset=utf-8," + quote(("\ufeff" if kind == "text/csv" else "") + text)
     return f'<a class="link" download="{esc(file_name)}" href="{data}">{esc(label)}</a>'
 
 

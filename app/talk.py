@@ -11,21 +11,45 @@ from core.serving.chat import ChatClient
 from core.serving.protocol import ChatEvent, ChatRequest
 
 
-def stream_together(client: ChatClient, requests: Sequence[ChatRequest]) -> Iterator[list[tuple[int, ChatEvent]]]:
+class Stops:
+    """What the Stop button of each browser tab sets; a tab's next question starts with a fresh wish."""
+
+    def __init__(self) -> None:
+        self._wishes: dict[str, threading.Event] = {}
+
+    def begin(self, session: str) -> threading.Event:
+        self._wishes[session] = threading.Event()
+        return self._wishes[session]
+
+    def end(self, session: str, wish: threading.Event) -> None:
+        if self._wishes.get(session) is wish:
+            del self._wishes[session]
+
+    def stop(self, session: str) -> None:
+        """Ends the answers that are being written for a tab; what there is of them stays."""
+        if session in self._wishes:
+            self._wishes[session].set()
+
+
+def stream_together(
+    client: ChatClient, requests: Sequence[ChatRequest], stop: threading.Event | None = None
+) -> Iterator[list[tuple[int, ChatEvent]]]:
     """Batches of (place of the request, event), as many as have come since the last look.
 
-    Ends when all answers have ended; closing the iterator stops them.
+    Ends when all answers have ended; `stop` ends them where they are, closing the iterator drops them.
     """
     events: queue.SimpleQueue[tuple[int, ChatEvent]] = queue.SimpleQueue()
     enough = threading.Event()
-    threads = [
-        threading.Thread(
-            target=_pump, args=(client, request, place, events, enough), daemon=True, name=f"answer {place}"
-        )
-        for place, request in enumerate(requests)
-    ]
-    for thread in threads:
-        thread.start()
+
+    def pump(place: int, request: ChatRequest) -> None:
+        with closing(client.stream(request, stop)) as stream:
+            for event in stream:
+                events.put((place, event))
+                if enough.is_set():
+                    return
+
+    for place, request in enumerate(requests):
+        threading.Thread(target=pump, args=(place, request), daemon=True, name=f"answer {place}").start()
     still_open = set(range(len(requests)))
     try:
         while still_open:
@@ -36,17 +60,3 @@ def stream_together(client: ChatClient, requests: Sequence[ChatRequest]) -> Iter
             yield batch
     finally:
         enough.set()
-
-
-def _pump(
-    client: ChatClient,
-    request: ChatRequest,
-    place: int,
-    events: queue.SimpleQueue[tuple[int, ChatEvent]],
-    enough: threading.Event,
-) -> None:
-    with closing(client.stream(request)) as stream:
-        for event in stream:
-            events.put((place, event))
-            if enough.is_set():
-                return

@@ -11,4 +11,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "questions.no_column": ("{file} has no column {columns}.", "Its columns are: {known}. Name them as the task's input columns are named."),
     "questions.none": ("{file} has no row with a text for {columns}.", "Fill in the input columns of at least one row."),
     "questions.many": ("{file} has {rows} questions.", "Split it: at most {bound} are answered at once."),
+    "chat.exam_question": ("This question stands in the final exam of {task}, so its answer cannot become a practice row.", "Correct other questions here; a wrong exam row is corrected on the Tasks screen."),
+    "chat.empty_answer": ("The right answer is empty.", "Type what the model should have answered."),
+    "chat.no_file": ("There is no file or no task to answer it as.", "Drop a file, and choose one of the tasks above."),
 }

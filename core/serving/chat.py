@@ -16,6 +16,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Generator, Iterator
+from functools import partial
 from pathlib import Path
 
 from core.errors import RunError
@@ -50,8 +51,11 @@ class ChatClient:
         self._process: ChatProcess | None = None
         self._open: dict[int, tuple[ChatProcess, int]] = {}
 
-    def stream(self, request: ChatRequest) -> Generator[ChatEvent, None, None]:
-        """Events of one answer; the last is `done` or `error`. Closing the iterator stops the answer.
+    def stream(
+        self, request: ChatRequest, stop: threading.Event | None = None
+    ) -> Generator[ChatEvent, None, None]:
+        """Events of one answer; the last is `done` or `error`. Closing the iterator stops the answer; setting
+        `stop` does too, and still brings the `done` with what there is.
 
         Errors of the worker arrive as an event, so that text that was already shown is not lost. A worker that dies
         or hangs before it has said a word of the answer is replaced and asked once more; a phase says so.
@@ -59,20 +63,20 @@ class ChatClient:
         if request.refine:
             from core.serving.refining import refine  # reads task files: only where it is wished
 
-            yield from refine(request, self.stream)
+            yield from refine(request, partial(self.stream, stop=stop))
             return
         yield ChatEvent(PHASE, "starting")
         spoken = False
-        for event in self._stream_once(request):
+        for event in self._stream_once(request, stop):
             spoken = spoken or event.kind == DELTA
             if event.key not in _LOST or spoken:
                 yield event
                 continue
             if event.values.get("code") != 0:  # code 0: it left for idleness while the question was on its way
                 yield ChatEvent(PHASE, "replaced")
-            yield from self._stream_once(request)
+            yield from self._stream_once(request, stop)
 
-    def _stream_once(self, request: ChatRequest) -> Iterator[ChatEvent]:
+    def _stream_once(self, request: ChatRequest, stop: threading.Event | None) -> Iterator[ChatEvent]:
         try:
             process, number, events = self._send(request)
         except RunError as error:
@@ -82,9 +86,15 @@ class ChatClient:
         self._open[ticket] = (process, number)
         finished = False
         try:
+            told = False
             for event in self._watch(process, events):
-                finished = event.is_last
-                yield event
+                if stop is not None and stop.is_set() and not told:
+                    told = True
+                    with contextlib.suppress(RunError):  # it died: its error event comes by itself
+                        process.stop(number)
+                if event is not None:
+                    finished = event.is_last
+                    yield event
         finally:
             self._open.pop(ticket, None)
             process.forget(number)
@@ -139,7 +149,8 @@ class ChatClient:
                 self._process = ChatProcess(self._command, self._log_path)
             return self._process
 
-    def _watch(self, process: ChatProcess, events: queue.SimpleQueue[ChatEvent]) -> Iterator[ChatEvent]:
+    def _watch(self, process: ChatProcess, events: queue.SimpleQueue[ChatEvent]) -> Iterator[ChatEvent | None]:
+        """The events as they come; None now and then while there is none."""
         loading = True
         while True:
             try:
@@ -150,6 +161,7 @@ class ChatClient:
                     process.kill()
                     yield ChatEvent(ERROR, key="serving.worker_silent", values={"seconds": round(allowed)})
                     return
+                yield None
                 continue
             loading = event.kind == PHASE and event.text == "loading"
             yield event

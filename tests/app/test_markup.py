@@ -7,7 +7,8 @@ import io
 
 import pytest
 
-from app.answers import Answer, Exchange, answer_view, exchange_view, question_text
+from app.answers import exchange_view, export_view
+from app.exchanges import Answer, Exchange, Side, Version, question_text
 from app.markup import (
     bar,
     bullets,
@@ -28,6 +29,12 @@ from core.serving.protocol import ChatEvent, SkillWeight
 
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'"
 
+SIDE = Side("run", "r1", EVIL, EVIL, 0.5)
+FULL = Answer(
+    SIDE, EVIL, done=ChatEvent("done", EVIL, weights=(SkillWeight(EVIL, "common", 1.0),)),
+    versions=(Version(EVIL, False, ((EVIL, EVIL),)), Version(EVIL, None, ())),
+)
+
 
 @pytest.mark.parametrize(
     "made",
@@ -44,11 +51,11 @@ EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'"
         progress_panel(EVIL, RunStatus("running"), "en"),
         bar(0.5, label=EVIL),
         download_link(EVIL, EVIL, EVIL),
-        exchange_view(Exchange(EVIL, EVIL, (Answer("tuned", text=EVIL), Answer("base", error=EVIL))), "en"),
+        exchange_view(Exchange(EVIL, EVIL, EVIL, (Answer(SIDE, text=EVIL), Answer(SIDE, error=EVIL))), "en"),
+        export_view([Exchange(EVIL, EVIL, EVIL, (Answer(SIDE, text=EVIL),))], "en"),
         readiness([Problem("x", "check.no_train", {"task": EVIL})], [EVIL], "en"),
-        answer_view(
-            Answer("tuned", done=ChatEvent("done", weights=(SkillWeight(EVIL, "common", 1.0),)), text="a"), "en"
-        ),
+        exchange_view(Exchange(EVIL, EVIL, {EVIL: EVIL}, (FULL,), expected=EVIL), "en"),
+        exchange_view(Exchange(EVIL, EVIL, EVIL, (FULL, FULL), vote=0), "en"),
     ],
 )
 def test_nothing_foreign_becomes_a_tag(made: str) -> None:
@@ -83,7 +90,7 @@ def test_progress_stays_between_0_and_100() -> None:
 
 
 def test_an_answer_grows_by_events() -> None:
-    answer = Answer("tuned")
+    answer = Answer(SIDE)
     for event in (ChatEvent("phase", "loading"), ChatEvent("delta", "Pro"), ChatEvent("delta", "s")):
         answer = answer.after(event, "en")
     assert (answer.text, answer.phase, answer.done) == ("Pros", "answering", None)

@@ -11,4 +11,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "questions.no_column": ("{file} 没有名为 {columns} 的列。", "它的列：{known}。请让列名与任务的输入列一致。"),
     "questions.none": ("{file} 里没有一行填写了 {columns}。", "请至少为一行填写输入列。"),
     "questions.many": ("{file} 有 {rows} 个问题。", "请拆分文件：一次最多回答 {bound} 个。"),
+    "chat.exam_question": ("这个问题在 {task} 的终考集里，它的答案不能成为练习行。", "请在这里改正其他问题；终考行的错误请在“任务”页面改正。"),
+    "chat.empty_answer": ("正确答案是空的。", "请输入模型本应给出的答案。"),
+    "chat.no_file": ("没有文件，或没有选择任务。", "请拖入一个文件，并在上面选择一个任务。"),
 }

@@ -1,0 +1,178 @@
+"""Questions and answers of the Try it screen as plain data: what was asked, who answers, what has come so far."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.texts import say, word_error
+from core.serving.protocol import DELTA, DONE, ERROR, PHASE, VERSION, ChatEvent
+
+MOST_EXCHANGES = 30
+TUNED, BASE, RUN, TASK, NOBODY = "tuned", "base", "run", "task", "nobody"
+
+
+@dataclass(frozen=True)
+class Side:
+    """Who answers in a column: a run as one of its tasks, tuned or not. `probability`: of a detected task."""
+
+    kind: str
+    run_id: str
+    run_name: str
+    task: str
+    probability: float | None = None
+
+    def title(self, language: str) -> str:
+        if self.kind == RUN:
+            return self.run_name
+        return say(language, f"try.{self.kind}_title", task=self.task)
+
+    @property
+    def vote_label(self) -> str:
+        """Its name in the list of votes: the same for every question to it."""
+        return {BASE: "base", TASK: f"{self.run_name} [{self.task}]"}.get(self.kind, self.run_name)
+
+
+@dataclass(frozen=True)
+class Version:
+    """One round of a refined answer. `examples` are the (question, answer) pairs it was shown."""
+
+    text: str
+    valid: bool | None
+    examples: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer while it grows. `done` describes it at the end; `error` is a worded message."""
+
+    side: Side
+    text: str = ""
+    phase: str = "starting"
+    replaced: bool = False
+    done: ChatEvent | None = None
+    error: str = ""
+    versions: tuple[Version, ...] = ()
+    temperature: float = 0.0
+
+    @property
+    def is_over(self) -> bool:
+        return self.done is not None or bool(self.error)
+
+    def after(self, event: ChatEvent, language: str) -> Answer:
+        """The answer after one more event."""
+        if event.kind == PHASE:
+            again = event.text == "replaced"
+            return dataclasses.replace(
+                self, phase=event.text, replaced=self.replaced or again, text="" if again else self.text
+            )
+        if event.kind == DELTA:
+            return dataclasses.replace(self, text=self.text + event.text, phase="answering")
+        if event.kind == VERSION:
+            shown = tuple((e["prompt"], e["answer"]) for e in event.values["examples"])
+            version = Version(event.text, event.values["valid"], shown)
+            return dataclasses.replace(self, text="", phase="refining", versions=(*self.versions, version))
+        if event.kind == ERROR:
+            worded = " ".join(p for p in word_error(language, event.key, event.values) if p)
+            return dataclasses.replace(self, error=worded)
+        return dataclasses.replace(self, text=event.text, done=event) if event.kind == DONE else self
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One question with its answers. `expected` is the right answer of an exam question, `blind` hides who answered
+    until `vote` (a place, or -1 for "alike") is given. `settings` are those of the requests."""
+
+    key: str
+    task: str
+    content: str | dict[str, str]
+    answers: tuple[Answer, ...] = field(default_factory=tuple)
+    expected: str = ""
+    blind: bool = False
+    vote: int | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def question(self) -> str:
+        if isinstance(self.content, str):
+            return self.content
+        return "\n".join(f"{name}: {text}" for name, text in self.content.items())
+
+    @property
+    def is_hidden(self) -> bool:
+        return self.blind and self.vote is None
+
+    @property
+    def can_vote(self) -> bool:
+        return len(self.answers) > 1 and self.vote is None and all(answer.is_over for answer in self.answers)
+
+    def with_answer(self, place: int, answer: Answer) -> Exchange:
+        return dataclasses.replace(self, answers=(*self.answers[:place], answer, *self.answers[place + 1 :]))
+
+
+def find_exchange(asked: list[Exchange], key: str) -> int | None:
+    return next((place for place, exchange in enumerate(asked) if exchange.key == key), None)
+
+
+def question_text(columns: list[str], values: list[Any]) -> str | dict[str, str]:
+    """What is sent: the text of a task with one input, else the texts by column."""
+    texts = [str(v or "") for v in values[: len(columns)]]
+    return texts[0] if len(columns) <= 1 else dict(zip(columns, texts, strict=True))
+
+
+def to_json(asked: list[Exchange]) -> str:
+    """The conversation for programs, oldest first."""
+    records = [
+        {
+            "task": e.task,
+            "question": e.content,
+            "expected": e.expected or None,
+            "settings": e.settings,
+            "blind": e.blind,
+            "vote": None if e.vote is None else _voted(e),
+            "answers": [
+                {
+                    "who": a.side.vote_label,
+                    "run_id": a.side.run_id,
+                    "task": a.side.task,
+                    "probability": a.side.probability,
+                    "text": a.text,
+                    "error": a.error or None,
+                    "versions": [v.text for v in a.versions],
+                    **_numbers(a.done),
+                }
+                for a in e.answers
+            ],
+        }
+        for e in reversed(asked)
+    ]
+    return json.dumps(records, ensure_ascii=False, indent=1)
+
+
+def to_markdown(asked: list[Exchange], language: str) -> str:
+    """The conversation for people, oldest first."""
+    parts = []
+    for exchange in reversed(asked):
+        parts.append(f"## {exchange.task}\n\n> " + exchange.question.replace("\n", "\n> "))
+        for answer in exchange.answers:
+            parts.append(f"**{answer.side.title(language)}**\n\n{answer.error or answer.text or '-'}")
+    return "\n\n".join(parts) + "\n"
+
+
+def _voted(exchange: Exchange) -> str:
+    return "alike" if exchange.vote == -1 else exchange.answers[exchange.vote or 0].side.vote_label
+
+
+def _numbers(done: ChatEvent | None) -> dict[str, Any]:
+    if done is None:
+        return {}
+    skills = {weight.name: weight.weight for weight in done.weights}
+    return {
+        "tokens": done.tokens,
+        "seconds": done.seconds,
+        "seed": done.seed,
+        "stopped": done.stopped,
+        "skills": skills,
+    }

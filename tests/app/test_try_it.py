@@ -1,0 +1,223 @@
+"""The Try it screen without a browser: who answers, hidden names, votes, corrections, files, what is saved."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import gradio as gr
+import pytest
+
+from app.answers import exchange_view
+from app.bench_panel import click_answer, draw_tally, save_correction
+from app.context import Context
+from app.exchanges import Exchange, to_json, to_markdown
+from app.file_panel import answer_file
+from app.selection import Selection
+from app.sides import Asking, build_exchange, request_to, side_choices
+from app.tabs.try_it import answer, fill_example, read_fields, stop
+from app.talk import Stops, stream_together
+from core.errors import RunError
+from core.serving.chat import ChatClient, ask
+from core.serving.detecting import AUTO
+from core.serving.protocol import DELTA, DONE, VERSION, ChatEvent
+from core.serving.votes import read_votes
+from core.tasks.editing import ORIGIN
+from core.tasks.store import get_task, read_rows, task_dir
+from core.workspace import Workspace
+from tests.serving.conftest import make_trained_run
+
+SETTINGS = (0, 1, 3, 0, 0, "full")
+REQUEST = SimpleNamespace(session_hash="tab")
+Place = tuple[Context, Selection]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from core.models.tiny import build_tiny_llama
+
+    root = tmp_path_factory.mktemp("try")
+    return make_trained_run(root / "workspace", build_tiny_llama(root / "llama"))
+
+
+@pytest.fixture
+def place(trained: Path, tmp_path: Path) -> Iterator[Place]:
+    """A fresh copy of a workspace with one trained run, and a selection on it."""
+    root = tmp_path / "workspace"
+    shutil.copytree(trained.parents[3], root)
+    context = Context(Workspace(root))
+    project = context.workspace.list_projects()[0]
+    yield context, Selection(project_id=project.project_id, run_id=trained.name)
+    context.chat.close()
+
+
+def asking(*choices: str, task: str = "task 0", blind: bool = False) -> Asking:
+    settings = {"temperature": 0.0, "top_p": 1.0, "seed": 0, "max_new_tokens": 3, "refine": 0, "precision": "full"}
+    return Asking(task, choices, settings, blind)
+
+
+def over(exchange: Exchange, *texts: str) -> Exchange:
+    for i, text in enumerate(texts):
+        done = exchange.answers[i].after(ChatEvent(DONE, text, tokens=1), "en")
+        exchange = exchange.with_answer(i, done)
+    return exchange
+
+
+def click(act: str, exchange: Exchange, number: int) -> Any:
+    return SimpleNamespace(_data={"act": act, "key": exchange.key, "place": number})
+
+
+def test_columns_may_be_the_run_its_base_and_its_other_tasks(place: Place) -> None:
+    context, selection = place
+    values = [value for _, value in side_choices(context, selection, 1)]
+    assert values == ["nobody", "tuned", "base", "task:task 0", "task:task 1", "task:pairs"]
+    exchange = build_exchange(context, selection, asking("tuned", "base", "task:task 1"), ["message 3"])
+    requests = [request_to(context, selection, exchange, i) for i in range(3)]
+    assert [(r.task, r.tuned) for r in requests] == [("task 0", True), ("task 0", False), ("task 1", True)]
+    assert {r.require_input() for r in requests} == {"message 3"}
+    strange = build_exchange(context, selection, asking("tuned", "run:of-somebody-else", "nobody"), ["x"])
+    assert len(strange.answers) == 1
+
+
+def test_a_task_is_found_with_its_probability(place: Place) -> None:
+    context, selection = place
+    found = build_exchange(context, selection, asking("tuned", task=AUTO), ["message 5 of task 1"])
+    assert found.task == "task 1"
+    assert 0.5 < (found.answers[0].side.probability or 0) <= 1
+    assert "task found: task 1" in exchange_view(found, "en")
+
+
+def test_answers_stream_and_are_kept(place: Place) -> None:
+    context, selection = place
+    values = ("task 0", "tuned", "base", "nobody", *SETTINGS, False, "message 7")
+    drawn = list(answer(context, selection, [], REQUEST, *values))  # type: ignore[arg-type]
+    html, asked, saves = drawn[-1]
+    assert [a.done is not None for a in asked[0].answers] == [True, True]
+    assert html.count('data-done="1"') == 2
+    assert "conversation.json" in saves
+    alone = context.chat.answer(ask(context.trained_run(selection), "task 0", "message 7", max_new_tokens=3))
+    assert asked[0].answers[0].text == alone.text
+
+
+def test_blind_answers_show_no_name_until_the_vote(place: Place) -> None:
+    context, selection = place
+    exchange = over(build_exchange(context, selection, asking("tuned", "base", blind=True), ["x"]), "one", "two")
+    hidden = exchange_view(exchange, "en")
+    assert "Answer A" in hidden
+    assert "untouched" not in hidden
+    assert "Correct" not in hidden
+    html, asked, *_, tally = click_answer(context, selection, [exchange], click("vote", exchange, 1))
+    assert "untouched" in html
+    winner = exchange.answers[1].side.vote_label
+    project = context.require_project(selection)
+    assert [(v.winner, v.blind) for v in read_votes(project)] == [(winner, True)]
+    assert "1 : 0" in tally or "0 : 1" in tally
+    click_answer(context, selection, asked, click("vote", exchange, 0))
+    assert len(read_votes(project)) == 1  # a second vote on the same answers is none
+    assert "may be chance" in draw_tally(context, selection)
+
+
+def test_a_correction_becomes_a_practice_row_with_its_origin(place: Place) -> None:
+    context, selection = place
+    project = context.require_project(selection)
+    exchange = over(build_exchange(context, selection, asking("tuned"), ["a new text"]), "wrong")
+    opened = click_answer(context, selection, [exchange], click("correct", exchange, 0))
+    assert opened[3]["value"] == "wrong"
+    before = get_task(project, "task 0")
+    changed, _ = save_correction(context, selection, [exchange], opened[4], " no ")
+    assert changed.version == selection.version + 1
+    spec = get_task(project, "task 0")
+    row = list(read_rows(task_dir(project, spec.task_id), "train"))[-1][1]
+    assert (row["text"], row["label"], row[ORIGIN]) == ("a new text", "no", "chat: Run 1")
+    assert spec.num_train == before.num_train + 1
+    with pytest.raises(RunError, match="empty"):
+        save_correction(context, selection, [exchange], opened[4], "  ")
+
+
+def test_an_exam_question_never_enters_practice(place: Place) -> None:
+    context, selection = place
+    text = fill_example(context, selection, "task 0")[0]["value"]
+    exchange = over(build_exchange(context, selection, asking("tuned"), [text]), "wrong")
+    assert exchange.expected in ("yes", "no")
+    assert "Right answer of the exam" in exchange_view(exchange, "en")
+    with pytest.raises(RunError, match="final exam"):
+        click_answer(context, selection, [exchange], click("correct", exchange, 0))
+
+
+def test_versions_of_a_refined_answer_are_shown(place: Place) -> None:
+    context, selection = place
+    exchange = build_exchange(context, selection, asking("tuned"), ["x"])
+    first = exchange.answers[0]
+    for number, text in enumerate(("perhaps", "yes")):
+        first = first.after(ChatEvent(DELTA, text), "en")
+        shown = [{"prompt": "like this", "answer": "yes"}] if number else []
+        values = {"round": number, "valid": text == "yes", "examples": shown}
+        first = first.after(ChatEvent(VERSION, text, values=values), "en")
+    done = first.after(ChatEvent(DONE, "yes", values={"reason": "valid", "rounds": 1, "valid": True}), "en")
+    html = exchange_view(exchange.with_answer(0, done), "en")
+    assert html.index("perhaps") < html.index("like this")
+    assert "refined until valid" in html
+
+
+def test_saved_conversations_hold_everything(place: Place) -> None:
+    context, selection = place
+    exchange = over(build_exchange(context, selection, asking("tuned", "base"), ["问题"]), "一", "二")
+    record = json.loads(to_json([replace(exchange, vote=-1)]))[0]
+    assert (record["question"], record["vote"]) == ("问题", "alike")
+    assert [a["text"] for a in record["answers"]] == ["一", "二"]
+    assert record["answers"][1]["who"] == "base"
+    assert "> 问题" in to_markdown([exchange], "zh")
+
+
+def test_a_file_is_answered_and_scored(place: Place, tmp_path: Path) -> None:
+    context, selection = place
+    path = tmp_path / "q.csv"
+    path.write_text("text,label\nmessage 1,yes\nmessage 2,no\n", encoding="utf-8")
+    final = list(answer_file(context, selection, str(path), "task 0", *SETTINGS))[-1]
+    assert "2 questions answered" in final
+    assert "answers.csv" in final
+    with pytest.raises(RunError):
+        list(answer_file(context, selection, None, "task 0", *SETTINGS))
+
+
+class Endless:
+    """A client whose answers go on until they are stopped."""
+
+    def stream(self, request: Any, wish: threading.Event) -> Iterator[ChatEvent]:
+        while not wish.wait(0.01):
+            yield ChatEvent(DELTA, "a")
+        yield ChatEvent(DONE, "aa", stopped=True)
+
+
+def test_stop_ends_one_tab_only_and_keeps_its_text() -> None:
+    stops = Stops()
+    wishes = [stops.begin("mine"), stops.begin("other")]
+    events = []
+    request: Any = SimpleNamespace(session_hash="mine")
+    for batch in stream_together(Endless(), [request, request], wishes[0]):  # type: ignore[arg-type]
+        events += batch
+        stop(SimpleNamespace(stops=stops), request)  # type: ignore[arg-type]
+    assert sorted(place for place, event in events if event.kind == DONE) == [0, 1]
+    assert not wishes[1].is_set()
+
+
+def test_fields_are_read_in_their_order() -> None:
+    values = ("task 0", "tuned", "base", "nobody", 0.5, 0.9, None, 7, 2, "int8", True, "text", "more")
+    read, texts = read_fields(values)
+    assert (read.task, read.choices, read.blind) == ("task 0", ("tuned", "base", "nobody"), True)
+    assert texts == ["text", "more"]
+    assert read.settings == {
+        "temperature": 0.5, "top_p": 0.9, "seed": 7, "max_new_tokens": None, "refine": 2, "precision": "int8",
+    }
+
+
+def test_without_a_run_there_is_nothing_to_ask(tmp_path: Path) -> None:
+    context = Context(Workspace(tmp_path), chat=ChatClient(log_path=tmp_path / "log"))
+    with pytest.raises(gr.Error):
+        build_exchange(context, Selection(), asking("tuned"), ["x"])
