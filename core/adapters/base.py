@@ -79,6 +79,15 @@ class Adapter(nn.Module):
     def allocation_logits(self) -> np.ndarray:
         """[L, T, C] what is behind the weights that are learned; C = 0 where nothing is."""
 
+    def allocation_entries(self) -> np.ndarray:
+        """[L, T, C] the weights before a row is normalised to sum to one; what sharpness is measured on."""
+        return self.allocation()
+
+    def prune(self, threshold: float) -> int:
+        """Switches off what weighs less than `threshold`; returns how many weights that were. Most methods have
+        nothing to switch off."""
+        return 0
+
     def set_stage(self, stage: int) -> None:
         """Freezes everything but what `stage` trains; a stage above 1 trains without routing noise.
 

@@ -57,6 +57,10 @@ class SkillConfig(LinearConfig):
         True, group=GROUP, level="expert", label="Routing noise in training",
         help="Samples the mixing weights while training (Gumbel-sigmoid), so that skills are explored.",
     )
+    prune_below: float = setting(
+        0.0, group=GROUP, level="expert", minimum=0.0, maximum=1.0, label="Switch off weights below",
+        help="After the last stage, common skills a task uses less than this are switched off for it. 0 keeps all.",
+    )
     kernel: str = setting(
         "fused", group=GROUP, level="expert", choices=("fused", "plain"), label="Computation",
         help="fused is fast; plain is the readable definition, with the same results.",

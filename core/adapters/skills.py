@@ -198,6 +198,10 @@ class SkillAdapter(LinearAdapter):
     def allocation(self) -> np.ndarray:
         return self.router.allocation().float().cpu().numpy()
 
+    def allocation_entries(self) -> np.ndarray:
+        """The gates of the common skills, sigmoid of the logits."""
+        return torch.sigmoid(self.router.logits.detach()).float().cpu().numpy()
+
     def allocation_logits(self) -> np.ndarray:
         return self.router.logits.detach().float().cpu().numpy()
 

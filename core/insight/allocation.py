@@ -74,8 +74,10 @@ def allocation_from_table(table: dict[str, Any], tasks: Sequence[str]) -> Alloca
     expected = (len(layers), len(tasks), len(skills))
     if weights.shape != expected:
         raise RunError("insight.allocation_shape", found=str(weights.shape), expected=str(expected))
-    logits = table.get("logits")
-    squashed = None if not logits else 1.0 / (1.0 + np.exp(-np.asarray(logits, dtype=np.float64)))
+    entries, logits = table.get("entries"), table.get("logits")
+    squashed = None if not entries else np.asarray(entries, dtype=np.float64)
+    if squashed is None and logits:  # a table of an older version
+        squashed = 1.0 / (1.0 + np.exp(-np.asarray(logits, dtype=np.float64)))
     return Allocation(layers, tuple(tasks), skills, weights, table.get("step"), table.get("stage"), squashed)
 
 

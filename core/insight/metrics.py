@@ -7,43 +7,10 @@ Legend: L layers, T tasks, S skills. Functions are pure and take numpy arrays. S
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
-_TINY = 1e-12
+from core.adapters.allocation_metrics import Array, discreteness, effective_skills, entropy, sparsity, usage
 
-
-def discreteness(allocation_TS: Array) -> float:
-    """Mean binary entropy of the entries over log 2: 0 when every entry is 0 or 1, 1 when all are one half."""
-    z = np.clip(allocation_TS, _TINY, 1 - _TINY)
-    return float(np.mean(-z * np.log(z) - (1 - z) * np.log(1 - z)) / np.log(2))
-
-
-def sparsity(allocation_TS: Array) -> float:
-    """Mean of the rounded entries: the share of skills a task has switched on."""
-    return float(np.mean(allocation_TS >= 0.5))
-
-
-def usage(allocation_TS: Array) -> float:
-    """Entropy of the column sums over log S: 1 when all skills are used equally, 0 when one does everything."""
-    num_skills = allocation_TS.shape[-1]
-    if num_skills < 2:
-        return 1.0
-    return float(entropy(np.abs(allocation_TS).sum(axis=0)) / np.log(num_skills))
-
-
-def entropy(weights: Array) -> float:
-    """Entropy in nats of non-negative weights after they are normalised to sum 1; 0 for all zeros."""
-    total = weights.sum()
-    if total <= 0:
-        return 0.0
-    p = weights / total
-    return float(-np.sum(p * np.log(np.clip(p, _TINY, None))))
-
-
-def effective_skills(weights_TS: Array) -> Array:
-    """For each task the exponential of its row's entropy, [T]: 1 = one skill does it all, S = all alike."""
-    return np.array([np.exp(entropy(np.abs(row))) for row in weights_TS])
+__all__ = ["cosine", "discreteness", "distinctness", "effective_skills", "entropy", "sparsity", "usage"]
 
 
 def cosine(rows_TS: Array) -> Array:

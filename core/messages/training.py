@@ -20,6 +20,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "training.time_limit": ("The time limit of {hours} hours was reached.", "The best adapter so far is kept."),
     "training.hardware": ("The device failed: {detail}", "Start the machine's device again, or train on the CPU."),
     "training.full_head": ("This base model needs its head computed for every token.", "Steps take longer; the result is the same."),
+    "training.pruned": ("{count} weights below {threshold} were switched off; the check loss went from {before} to {after}.", "Exports of the tasks hold fewer skills; choose a smaller limit if the loss rose too much."),
     "training.no_batches": ("No batch could be made from the tasks.", "Check that the tasks have practice rows."),
     "training.rank_lost": ("A training process ended unexpectedly: {detail}", "Resume the run from its last checkpoint."),
     "checkpoint.damaged": ("The checkpoint {name} is damaged: {detail}.", "An older checkpoint is used instead."),

@@ -17,6 +17,7 @@ from core.files import write_json_atomic
 from core.models.loading import LoadedBase
 from core.models.modular import ModularModel, build_modular, save_adapter
 from core.tasks.dataset import TaskDataset, load_saved_dataset
+from core.training.allocation import write_allocation
 from core.training.answers import AnswerModel
 from core.training.batches import BatchPlan, EncodedSplit, Encoder
 from core.training.checkpoints import Checkpoint, load_checkpoint
@@ -26,8 +27,9 @@ from core.training.journal import CANCEL, PAUSE, STOP, Journal, RunCancelled, Ru
 from core.training.manifest import TrainingState, find_checkpoint, list_checkpoints, settings_hash
 from core.training.pace import Pace
 from core.training.plan import RunPlan, build_sampler, plan_run
+from core.training.pruning import prune_allocation
 from core.training.record import build_record, note_actual
-from core.training.stage import RunWork, run_stage, write_allocation
+from core.training.stage import RunWork, run_stage
 from core.training.trainer import Shard
 from core.training.validation import to_device
 
@@ -119,6 +121,7 @@ def _train_stages(prepared: Prepared, config: RunConfig, paths: RunPaths, journa
             seconds=watch.total_seconds,
         )
         checkpoint = None
+    prune_allocation(work)
     return False
 
 
@@ -171,7 +174,8 @@ def _save(prepared: Prepared, paths: RunPaths, journal: Journal) -> None:
     journal.progress(stage="saving", message_key="run.saving", message_values={}, eta_s=None, eta_range_s=None)
     model = prepared.work.model.modular
     save_adapter(model, paths.adapter_dir)
-    write_allocation(prepared.work, prepared.work.plan.total_steps, len(prepared.work.plan.stages))
+    plan = prepared.work.plan
+    write_allocation(model, paths, plan.total_steps, len(plan.stages))
 
 
 def _examine(prepared: Prepared, config: RunConfig, paths: RunPaths, journal: Journal) -> bool:

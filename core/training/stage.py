@@ -6,7 +6,6 @@ At its end the adapter is the best one by mean check loss (the last one when the
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +14,7 @@ import torch
 from torch import Tensor
 from transformers import TrainerCallback
 
-from core.files import write_json_atomic
+from core.training.allocation import write_allocation
 from core.training.answers import AnswerModel
 from core.training.batches import BatchPlan, EncodedSplit, MicroBatches
 from core.training.checkpoints import (
@@ -36,8 +35,6 @@ from core.training.pace import Pace
 from core.training.plan import RunPlan, StagePlan
 from core.training.trainer import Shard, StageParts, StageTrainer, training_arguments
 from core.training.validation import CheckResult, TaskLossMeter, check_losses
-
-NUMBERS_A_SNAPSHOT = 5_000  # allocation of every layer is written to the history only below this size
 
 
 @dataclass
@@ -196,7 +193,7 @@ class StageWatch(TrainerCallback):
             "validation", step=self.steps_before + step, stage=self.number, mean=_rounded(result.mean),
             best=improved, by_task={str(task): round(value, 6) for task, value in result.by_task.items()},
         )
-        write_allocation(self.work, self.steps_before + step, self.number)
+        write_allocation(self.work.model.modular, self.work.paths, self.steps_before + step, self.number)
 
     def _report(self, step: int) -> None:
         self.work.pace.step()
@@ -259,23 +256,6 @@ def run_stage(work: RunWork, number: int, state: TrainingState, resumed: Checkpo
     watch.keep_best()
     watch.save(stage.steps, done=True)
     return watch
-
-
-def write_allocation(work: RunWork, step: int, number: int) -> None:
-    """The allocation as it is now: the whole table in allocation.json, a line for the history."""
-    model = work.model.modular
-    table = model.allocation_table()
-    logits = model.allocation_logits()
-    if logits.size:
-        table["logits"] = logits.astype(float).round(6).tolist()
-    write_json_atomic(work.paths.allocation_path, {**table, "step": step, "stage": number})
-    weights = model.allocation()
-    mean = weights.mean(0).astype(float).round(5).tolist()
-    line: dict[str, Any] = {"step": step, "stage": number, "weights": mean}
-    if weights.size <= NUMBERS_A_SNAPSHOT:
-        line["by_layer"] = weights.astype(float).round(4).tolist()
-    with open(work.paths.allocation_history_path, "a", encoding="utf-8") as file:
-        file.write(json.dumps(line) + "\n")
 
 
 def _copy(tensors: dict[str, Tensor]) -> Tensors:

@@ -20,6 +20,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "training.time_limit": ("已到时间上限 {hours} 小时。", "保留目前最好的适配器。"),
     "training.hardware": ("设备出错：{detail}", "请重启设备，或改用 CPU 训练。"),
     "training.full_head": ("这个基础模型需要为每个词元计算输出层。", "每步会慢一些，结果相同。"),
+    "training.pruned": ("已关闭 {count} 个小于 {threshold} 的权重；检查损失从 {before} 变为 {after}。", "各任务导出时所含技能更少；若损失上升太多，请用更小的界限。"),
     "training.no_batches": ("任务数据组不成任何批次。", "请确认任务有练习集数据。"),
     "training.rank_lost": ("一个训练进程意外结束：{detail}", "请从最近的检查点继续。"),
     "checkpoint.damaged": ("检查点 {name} 已损坏：{detail}。", "改用更早的检查点。"),
