@@ -52,6 +52,16 @@ def write_bytes_atomic(path: Path, data: bytes) -> None:
         raise WorkspaceError("workspace.read_only", path=str(path.parent), detail=error.strerror or "") from error
 
 
+def sync_files(paths: list[Path]) -> None:
+    """Brings files and their folders from memory to the disk: a power cut does not take them any more."""
+    for path in [*paths, *{path.parent for path in paths}]:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
 def write_text_atomic(path: Path, text: str) -> None:
     write_bytes_atomic(path, text.encode("utf-8"))
 

@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import WorkspaceError
-from core.files import write_json_atomic
+from core.files import sync_files, write_json_atomic
 from core.runs.folder import RunFolder
 from core.runs.journal import FolderJournal, SilentJournal
-from core.runs.lease import DeviceLease, lease_device, lease_holder
+from core.runs.lease import DeviceLease, holder_values, lease_device, lease_holder, run_lease
 from core.runs.lock import try_lock
-from core.runs.ranks import RankLost, bind_to_parent, note_rank, read_end, start_ranks, write_end
+from core.runs.ranks import RankLost, bind_to_parent, join_machine, note_rank, start_ranks, wait_for_end, write_end
 from core.runs.registry import RunRegistry
 from core.runs.states import CANCELLED, FAILED, INTERRUPTED, QUEUED, STARTING, SUCCEEDED
 from core.training.config import RunConfig, num_ranks
@@ -44,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
     if chosen.rank:
         return _rank_main(folder)
     if chosen.machine:
-        return start_ranks(folder, folder.read_config(), chosen.machine).wait()
+        return join_machine(folder, chosen.machine)
     lock = chosen.lock if chosen.lock is not None else try_lock(folder.lock_path)
     if lock is None:
         print(f"run {folder.run_id} is already at work", file=sys.stderr)
@@ -105,7 +105,7 @@ def _train_in_ranks(folder: RunFolder, config: RunConfig, journal: FolderJournal
             folder.pause_path.touch()
         time.sleep(QUEUE_POLL_S)
     journal.take_back()
-    return read_end(folder) or (INTERRUPTED, {"message_key": "run.was_interrupted"})
+    return wait_for_end(folder, config) or (INTERRUPTED, {"message_key": "run.was_interrupted"})
 
 
 def _rank_main(folder: RunFolder) -> int:
@@ -160,6 +160,7 @@ def _finish(journal: FolderJournal, state: str, changes: dict[str, Any]) -> int:
         marker = {"failure": None, **final, "state": state}
         if state == SUCCEEDED:
             marker["files"] = _files_of(folder)
+            sync_files([folder.path / name for name in marker["files"]])  # on the disk before it is said
         folder.write_done(marker)
     journal.progress(state=state, **final)
     journal.flush()
@@ -180,7 +181,7 @@ def _wait_for_device(folder: RunFolder, journal: FolderJournal, device: str) -> 
     """
     registry = RunRegistry(folder.workspace_dir)
     registry.enqueue(folder.path, device)
-    lease = DeviceLease(folder.workspace_dir, device, "training", folder.run_id)
+    lease = run_lease(folder, "training")
     try:
         while not (_is_first(registry, folder, device) and lease.try_acquire()):
             wish = journal.wish()
@@ -188,10 +189,9 @@ def _wait_for_device(folder: RunFolder, journal: FolderJournal, device: str) -> 
                 raise RunCancelled
             if wish == PAUSE:
                 raise RunPaused
-            holder = lease_holder(folder.workspace_dir, device) or {}
-            shown = {"purpose": holder.get("purpose", ""), "name": holder.get("name", "")}
-            key = "run.waiting_for" if holder else "run.waiting"
-            journal.progress(state=QUEUED, message_key=key, message_values=shown if holder else {})
+            holder = lease_holder(folder.workspace_dir, device)
+            key, shown = ("run.waiting_for", holder_values(holder)) if holder else ("run.waiting", {})
+            journal.progress(state=QUEUED, message_key=key, message_values=shown)
             time.sleep(QUEUE_POLL_S)
     finally:
         registry.dequeue(folder.run_id)

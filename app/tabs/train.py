@@ -21,10 +21,10 @@ from app.texts import say
 from app.widgets import cards, plot
 from app.words import Key
 from core.files import new_id
-from core.runs.again import remedy_for, run_again
-from core.runs.creation import create_run, delete_run
+from core.runs.again import mend_run
+from core.runs.creation import delete_run
 from core.runs.folder import RunFolder
-from core.runs.launching import cancel_run, resume_run, start_run, stop_run
+from core.runs.launching import begin_run, cancel_run, resume_run, stop_run
 from core.runs.liveness import run_state
 from core.runs.states import RunStatus
 from core.runs.summaries import list_summaries
@@ -115,8 +115,8 @@ def build(context: Context) -> None:
 def start(context: Context, selection: Selection, text: str, token: str) -> tuple[Selection, str]:
     """Makes a run from the plan and starts it. The token makes a second click of the same Start harmless."""
     project = context.require_project(selection)
-    folder = create_run(project, shared_config(context, selection, read_yaml(text)))
-    start_run(folder, token or None)
+    config = shared_config(context, selection, read_yaml(text))
+    folder = begin_run(project, config, token or None)
     return selection.with_run(folder.run_id), new_id()
 
 
@@ -129,13 +129,6 @@ def act(context: Context, selection: Selection, *, name: str) -> Selection:
         require_shared_resume(context, selection, RunFolder(run_dir))
     made = ACTS[name](RunFolder(run_dir))
     return selection.with_run(made.run_id) if isinstance(made, RunFolder) else selection.touched()
-
-
-def mend_run(folder: RunFolder) -> RunFolder:
-    """Starts a new run with the settings that may cure the failure of this one, from its last checkpoint."""
-    again = run_again(folder, remedy_for(folder))
-    start_run(again)
-    return again
 
 
 ACTS: dict[str, Callable[[RunFolder], Any]] = {

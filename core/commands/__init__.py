@@ -6,8 +6,8 @@ import importlib
 from typing import Any
 
 VERBS = (
-    "project", "task", "train", "runs", "evaluate", "ask", "chat", "detect", "skills", "compare", "study",
-    "add_task", "probe", "merge", "serve", "export", "report", "doctor", "sample",
+    "project", "task", "ready", "train", "runs", "queue", "again", "history", "evaluate", "ask", "chat", "detect",
+    "skills", "compare", "study", "add_task", "probe", "merge", "serve", "export", "report", "doctor", "sample",
 )
 
 

@@ -26,7 +26,7 @@ def add_task(args: argparse.Namespace) -> Report:
     from transformers.utils.logging import disable_progress_bar
 
     from core.insight.adding import AddSettings, add_task_to_run  # torch
-    from core.runs.lease import DeviceLease, lease_device
+    from core.runs.lease import run_lease
     from core.tasks.dataset import load_dataset_of
     from core.workspace import Workspace
 
@@ -36,7 +36,7 @@ def add_task(args: argparse.Namespace) -> Report:
     counts = tuple(args.rows) if args.rows else AddSettings().counts
     settings = AddSettings(counts, args.draws, args.steps, with_private=args.private)
     line = ProgressLine(args.json)
-    with DeviceLease(folder.workspace_dir, lease_device(folder.read_config().device), "training", folder.run_id):
+    with run_lease(folder, "training"):
         outcome = add_task_to_run(folder, new, settings, partial(_tell, line))
     line.end()
     return _report(outcome, args.task)

@@ -36,7 +36,7 @@ def sit_exam(folder: Any, args: argparse.Namespace) -> None:
     Raises:
         RunError: the run has no trained adapter, is at work, or the device is taken.
     """
-    from core.runs.lease import DeviceLease, lease_device
+    from core.runs.lease import run_lease
     from core.runs.liveness import run_state
 
     status = run_state(folder)
@@ -53,7 +53,7 @@ def sit_exam(folder: Any, args: argparse.Namespace) -> None:
     config = folder.read_config()
     rows = config.exam_rows or None if args.rows is None else args.rows or None
     line = ProgressLine(args.json)
-    with DeviceLease(folder.workspace_dir, lease_device(config.device), "evaluation", folder.run_id):
+    with run_lease(folder, "evaluation"):
         examine_again(folder, with_exam(config, rows, not args.no_base), ExamLine(line))
     line.end()
 

@@ -53,7 +53,7 @@ def _make(folder: object, kind: str, args: argparse.Namespace) -> None:
     """Asks the run in this process, with the device held for it."""
     from core.insight.probes import ProbeSettings
     from core.runs.folder import RunFolder
-    from core.runs.lease import DeviceLease, lease_device
+    from core.runs.lease import run_lease
 
     assert isinstance(folder, RunFolder)
     if not folder.adapter_dir.is_dir():
@@ -64,7 +64,7 @@ def _make(folder: object, kind: str, args: argparse.Namespace) -> None:
     from core.insight.probing import run_probe  # torch
 
     disable_progress_bar()
-    with DeviceLease(folder.workspace_dir, lease_device(folder.read_config().device), "evaluation", folder.run_id):
+    with run_lease(folder, "evaluation"):
         run_probe(folder.path, kind, settings, lambda done, total: line.show(_round(kind, done, total), done == 1))
     line.end()
 

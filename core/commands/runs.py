@@ -1,10 +1,11 @@
-"""runs PROJECT; status, stop, cancel and resume RUN"""
+"""runs PROJECT; status, stop, cancel, resume and join RUN"""
 
 from __future__ import annotations
 
 import argparse
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 from core.commands.output import Report, Verbs, add_verb, duration, progress_bar, table
@@ -13,14 +14,27 @@ from core.commands.output import Report, Verbs, add_verb, duration, progress_bar
 def add_parser(verbs: Verbs) -> None:
     parser = add_verb(verbs, "runs", show_all, "list the runs of a project, newest first")
     parser.add_argument("project")
+    parser.add_argument("--starred", action="store_true", help="only runs with a star")
+    parser.add_argument("--state", help="only runs in this state, for example failed")
     status = add_verb(verbs, "status", show, "what a run is doing")
-    status.add_argument("run", help="run id, or a unique beginning of it")
+    add_run(status)
     status.add_argument("--log", action="store_true", help="also the last lines of the worker's log")
     for name, text in (
         ("stop", "stop a run and keep what it has learned"), ("cancel", "cancel a run and discard it"),
         ("resume", "go on with an interrupted run from its last checkpoint"),
     ):
-        add_verb(verbs, name, _wish(name), text).add_argument("run", help="run id, or a unique beginning of it")
+        wish = add_verb(verbs, name, _wish(name), text)
+        add_run(wish)
+        if name != "resume":
+            wish.add_argument("--now", action="store_true", help="end a worker that does not answer, by force")
+    join = add_verb(verbs, "join", join_run, "join a run of several machines from this machine")
+    add_run(join)
+    number = "number of this machine: 1, 2, ... (0 is the one that started the run)"
+    join.add_argument("--machine", type=int, required=True, metavar="N", help=number)
+
+
+def add_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", help="run id, or a unique beginning of it")
 
 
 def find_run(args: argparse.Namespace) -> Any:
@@ -32,18 +46,23 @@ def find_run(args: argparse.Namespace) -> Any:
 
 
 def show_all(args: argparse.Namespace) -> Report:
-    from core.runs.creation import list_runs
+    from core.runs.summaries import list_summaries
     from core.workspace import Workspace
 
     project = Workspace(args.workspace).get_project(args.project)
-    values = [run_value(folder) for folder in list_runs(project)]
-    rows = [
-        [v["run_id"], v["name"], v["state"], v["method"], v["base_model"], len(v["tasks"]),
-         f"{100 * v['progress']:.0f}", time.strftime("%Y-%m-%d %H:%M", time.localtime(v["created"]))]
-        for v in values
+    runs = [
+        run for run in list_summaries(project)
+        if (run.starred or not args.starred) and args.state in (None, run.state)
     ]
-    heads = ["run", "name", "state", "method", "base model", "tasks", "%", "created"]
+    rows = [
+        [run.run_id, "* " * run.starred + run.name, run.state, run.method, run.base_model, len(run.tasks),
+         f"{100 * run.progress:.0f}", None if run.tuned is None else f"{100 * run.tuned:.1f}",
+         time.strftime("%Y-%m-%d %H:%M", time.localtime(run.created)), run.notes]
+        for run in runs
+    ]
+    heads = ["run", "name", "state", "method", "base model", "tasks", "%", "mean", "created", "notes"]
     none = f"No runs yet. Start one: python -m core train {project.name!r}"
+    values = [{**asdict(run), "path": str(project.runs_dir / run.run_id)} for run in runs]
     return Report(values, table(rows, heads) if rows else none)
 
 
@@ -77,7 +96,23 @@ def run_value(folder: Any) -> dict[str, Any]:
         "message": " ".join(part for part in told if part), "failure": status.failure,
         "method": run.get("method"), "base_model": run.get("base_model"), "created": run.get("created"),
         "tasks": [task["name"] for task in run["tasks"]], "path": str(folder.path),
+        "queue_place": status.queue_place, "tokens_per_s": status.tokens_per_s, "eta_range_s": status.eta_range_s,
+        "starred": run.get("starred", False), "notes": run.get("notes", ""),
     }
+
+
+def join_run(args: argparse.Namespace) -> Report:
+    """This machine's share of a run that another machine started; both see the same run folder.
+
+    Raises:
+        RunError: the run is not one of several machines, has ended, or this machine's number is not among them.
+    """
+    from core.runs.ranks import join_machine
+
+    folder = find_run(args)
+    code = join_machine(folder, args.machine)
+    value = {**run_value(folder), "exit_code": code}
+    return Report(value, f"{folder.run_id}: this machine's processes have ended ({code}).")
 
 
 def _wish(name: str) -> Callable[[argparse.Namespace], Report]:
@@ -85,10 +120,12 @@ def _wish(name: str) -> Callable[[argparse.Namespace], Report]:
         from core.runs import launching
 
         folder = find_run(args)
-        wishes: dict[str, Callable[..., Any]] = {
-            "stop": launching.stop_run, "cancel": launching.cancel_run, "resume": launching.resume_run,
+        wishes: dict[str, Callable[[], Any]] = {
+            "stop": lambda: launching.stop_run(folder, args.now),
+            "cancel": lambda: launching.cancel_run(folder, args.now),
+            "resume": lambda: launching.resume_run(folder),
         }
-        wishes[name](folder)
+        wishes[name]()
         value = run_value(folder)
         return Report(value, f"{folder.run_id}: {value['state']}")
 

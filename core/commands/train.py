@@ -15,25 +15,41 @@ POLL_S = 0.3
 
 def add_parser(verbs: Verbs) -> None:
     parser = add_verb(verbs, "train", train, "train a model on the tasks of a project")
+    add_plan(parser)
+    parser.add_argument("--name", help="name of the run")
+    add_background(parser)
+
+
+def add_plan(parser: argparse.ArgumentParser) -> None:
+    """What a run is planned with: project, settings, tasks."""
     parser.add_argument("project")
     parser.add_argument("--config", metavar="FILE.yaml", help="settings, as the app and earlier runs save them")
-    several = "one setting; repeat for several"
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help=several)
+    add_set(parser)
     parser.add_argument("--base-model", metavar="PATH_OR_ID", help="base model: a name, a folder or a Hub id")
     parser.add_argument("--method", help="adapter method, for example cpoly or lora")
     parser.add_argument("--task", action="append", metavar="NAME", help="only this task; repeat for several")
-    parser.add_argument("--name", help="name of the run")
+
+
+def add_set(parser: argparse.ArgumentParser) -> None:
+    several = "one setting; repeat for several"
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help=several)
+
+
+def add_background(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--background", action="store_true", help="return the run id at once")
 
 
 def train(args: argparse.Namespace) -> Report:
-    from core.runs.creation import create_run
-    from core.runs.launching import start_run
+    from core.runs.launching import begin_run
     from core.workspace import Workspace
 
     project = Workspace(args.workspace).get_project(args.project)
-    folder = create_run(project, build_config(args), args.task, args.name)
-    start_run(folder)
+    folder = begin_run(project, build_config(args), task_names=args.task, name=args.name)
+    return follow_or_leave(folder, args)
+
+
+def follow_or_leave(folder: Any, args: argparse.Namespace) -> Report:
+    """In the background the run id is all; else the progress until the end."""
     if args.background:
         return Report({"run_id": folder.run_id, "path": str(folder.path)}, folder.run_id)
     return follow_to_end(folder, quiet=args.json)
@@ -73,7 +89,7 @@ def follow_to_end(folder: Any, quiet: bool) -> Report:
                 cancel_run(folder)
     line.end()
     if status.state != "succeeded":
-        raise _ended(folder, status)
+        raise ended_error(folder, status)
     return result_report(folder)
 
 
@@ -119,7 +135,7 @@ def _describe(status: Any) -> str:
     return progress_bar(status.progress, ", ".join(parts))
 
 
-def _ended(folder: Any, status: Any) -> RunError:
+def ended_error(folder: Any, status: Any) -> RunError:
     from core.messages import english
 
     if status.state != "failed":

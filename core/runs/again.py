@@ -5,20 +5,22 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from core.errors import RunError, WorkspaceError
-from core.files import new_id
+from core.files import new_id, write_json_atomic
 from core.runs.creation import require_ready
 from core.runs.folder import RunFolder
+from core.runs.launching import start_run
 from core.runs.liveness import run_state
+from core.runs.prediction import find_prediction
 from core.runs.states import DRAFT, FAILED, INTERRUPTED, RunStatus
 from core.tasks.dataset import load_saved_dataset
 from core.training.config import RunConfig, change_config, config_to_dict
 from core.training.failures import remedy_changes
-from core.training.manifest import find_checkpoint, read_state, settings_hash, write_state
+from core.training.manifest import find_checkpoint, list_checkpoints, read_state, settings_hash, write_state
 
 # Settings after whose change a checkpoint still fits: its tensors, stage and steps mean the same.
 _CARRIED = frozenset({
@@ -28,13 +30,53 @@ _CARRIED = frozenset({
     "report_to", "patience", "max_gradient_norm", "max_hours",
 })
 
+# Failures that may be gone at the next try with the same settings.
+PASSING = frozenset({"disk_full", "hardware", "model", "killed", "unknown"})
 
-def remedy_for(folder: RunFolder) -> dict[str, Any]:
-    """Changes of settings that may cure a failed run; {} when it did not fail or settings are not the cause."""
-    status = run_state(folder)
+
+@dataclass(frozen=True)
+class Remedy:
+    """What may cure a failed run: `changes` of settings (name -> value; {}: only once more), going on after
+    `from_step` steps of training (None: from the beginning). `failure` names the class."""
+
+    failure: str
+    changes: dict[str, Any]
+    from_step: int | None
+
+
+def find_remedy(folder: RunFolder, status: RunStatus | None = None) -> Remedy | None:
+    """The remedy of a failed run; None when it did not fail, or its tasks or settings must be mended by hand.
+
+    Every remedy goes on from the newest good checkpoint. Failures of the disk, of a card or of a download pass;
+    those of memory and of the loss come back without other settings.
+    """
+    status = status or run_state(folder)
     if status.state != FAILED or status.failure is None:
-        return {}
-    return remedy_changes(status.failure, folder.read_config())
+        return None
+    changes = remedy_changes(status.failure, folder.read_config())
+    if not changes and status.failure not in PASSING:
+        return None
+    checkpoints = list_checkpoints(folder.checkpoints_dir)
+    return Remedy(status.failure, changes, _step_of(checkpoints[0]) if checkpoints else None)
+
+
+def mend_run(folder: RunFolder) -> RunFolder:
+    """Starts a new run with the remedy for the failure of this one.
+
+    Raises:
+        RunError: there is no remedy, or the new settings are not ready.
+    """
+    remedy = find_remedy(folder)
+    if remedy is None:
+        raise RunError("run.no_remedy", name=folder.run_id, state=run_state(folder).state)
+    again = run_again(folder, remedy.changes)
+    start_run(again)
+    return again
+
+
+def _step_of(checkpoint: Path) -> int:
+    """step-00000120[-end] -> 120"""
+    return int(checkpoint.name.split("-")[1])
 
 
 def run_again(folder: RunFolder, changes: dict[str, Any] | None = None, from_checkpoint: bool = True) -> RunFolder:
@@ -50,12 +92,16 @@ def run_again(folder: RunFolder, changes: dict[str, Any] | None = None, from_che
     if status.is_live:
         raise RunError("run.still_live", name=folder.run_id, state=status.state)
     old, config = folder.read_config(), change_config(folder.read_config(), changes or {})
-    require_ready(config, load_saved_dataset(folder.data_dir), folder.path.parent)
+    dataset = load_saved_dataset(folder.data_dir)
+    require_ready(config, dataset, folder.path.parent)
     run_id = new_id("r")
     building = folder.path.with_name(f".{run_id}")
     try:
         building.mkdir()
         _copy_run(folder, RunFolder(building), run_id, config)
+        expected = find_prediction(folder.path.parents[1], config, dataset)
+        if expected is not None:
+            write_json_atomic(RunFolder(building).prediction_path, expected)
         unfinished = status.state in (FAILED, INTERRUPTED)
         if from_checkpoint and unfinished and config_difference(old, config).keys() <= _CARRIED:
             _carry_checkpoint(folder, RunFolder(building), old, config)

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import RunError, WorkspaceError
-from core.files import inside, new_id, require_id
+from core.files import inside, new_id, require_id, write_json_atomic
 from core.runs.folder import RunFolder
 from core.runs.liveness import run_state
+from core.runs.prediction import find_prediction
 from core.runs.registry import RunRegistry
 from core.runs.states import DRAFT, RunStatus
 from core.tasks.dataset import TaskDataset, save_dataset
@@ -38,6 +39,9 @@ def create_run(
     try:
         building.mkdir(parents=True)
         fill_run(RunFolder(building), label, config, dataset, {"run_id": run_id})
+        expected = find_prediction(project.path, config, dataset)
+        if expected is not None:
+            write_json_atomic(RunFolder(building).prediction_path, expected)
         building.rename(final)
     except OSError as error:
         shutil.rmtree(building, ignore_errors=True)
@@ -75,6 +79,12 @@ def delete_run(folder: RunFolder) -> None:
     grave = path.with_name(f".deleted-{path.name}")
     path.rename(grave)  # at once gone from every list, even when removing its files takes a while
     shutil.rmtree(grave)
+
+
+def discard_draft(folder: RunFolder) -> None:
+    """Removes a run that was made and never started."""
+    if folder.read_status().state == DRAFT and not folder.is_alive():
+        shutil.rmtree(folder.path, ignore_errors=True)
 
 
 def update_run(folder: RunFolder, **changes: Any) -> None:

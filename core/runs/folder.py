@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import WorkspaceError
-from core.files import read_json, write_json_atomic, write_text_atomic
+from core.files import read_json, sync_files, write_json_atomic, write_text_atomic
 from core.runs.events import EventWriter, last_event_id, read_events
 from core.runs.lock import boot_id, is_locked, steady_clock
 from core.runs.states import FAILED, RunStatus, status_from_dict
@@ -124,6 +124,7 @@ class RunFolder:
         write_json_atomic(temporary, values)
         try:
             os.link(temporary, self.done_path)
+            sync_files([self.done_path])
         except FileExistsError as error:
             raise WorkspaceError("run.ended", name=self.run_id, state=self.read_status().state) from error
         finally:

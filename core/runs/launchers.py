@@ -21,6 +21,7 @@ import core
 from core.errors import WorkspaceError
 from core.registry import Registry
 from core.runs.folder import RunFolder
+from core.runs.lock import boot_id
 
 Launcher = Callable[[RunFolder, int], dict[str, Any]]
 LAUNCHERS: Registry[Launcher] = Registry("launcher")
@@ -32,6 +33,9 @@ _PASSED = frozenset({
     "no_proxy", "HF_HOME", "HF_HUB_CACHE", "HF_HUB_OFFLINE", "HF_ENDPOINT", "TRANSFORMERS_OFFLINE",
     "XDG_CACHE_HOME", "CUDA_VISIBLE_DEVICES", "CUDA_HOME", "PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF",
     "OMP_NUM_THREADS", "MKL_NUM_THREADS", "TASKLOOM_HOME",
+    # Where trackers write to; their keys are not passed (wandb finds its own in ~/.netrc after `wandb login`).
+    "TENSORBOARD_LOGGING_DIR", "TRACKIO_DIR", "WANDB_MODE", "WANDB_DIR", "WANDB_PROJECT", "WANDB_ENTITY",
+    "WANDB_BASE_URL",
 })
 _PASSED_BEGINNINGS = ("LC_", "NVIDIA_", "NCCL_", "GLOO_")
 
@@ -53,7 +57,8 @@ def launch_local(folder: RunFolder, lock: int) -> dict[str, Any]:
         raise WorkspaceError("workspace.read_only", path=str(folder.path), detail=error.strerror or "") from error
     # Reaps the worker when it ends, so that it does not stay as a zombie of this app.
     threading.Thread(target=process.wait, daemon=True, name=f"reaper-{folder.run_id}").start()
-    return {"pid": process.pid, "create_time": _create_time(process.pid), "command": command}
+    identity = {"pid": process.pid, "create_time": _create_time(process.pid), "boot": boot_id()}
+    return {**identity, "command": command}
 
 
 def worker_command(folder: RunFolder, lock: int) -> list[str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from core.errors import RunError, TaskloomError, WorkspaceError
 from core.files import write_json_atomic
-from core.runs.creation import list_runs
+from core.runs.creation import create_run, discard_draft, list_runs
 from core.runs.folder import RunFolder
 from core.runs.launchers import LAUNCHERS
 from core.runs.launchers import worker_environment as worker_environment  # the app's other children use it too
@@ -22,8 +22,9 @@ from core.runs.liveness import kill_worker, run_state
 from core.runs.lock import try_lock
 from core.runs.registry import RunRegistry
 from core.runs.states import CANCELLED, DRAFT, INTERRUPTED, LIVE, QUEUED, STARTABLE, RunStatus
+from core.training.config import RunConfig
 from core.training.manifest import list_checkpoints
-from core.workspace import Workspace
+from core.workspace import Project, Workspace
 
 
 def start_run(folder: RunFolder, token: str | None = None) -> RunStatus:
@@ -47,18 +48,49 @@ def start_run(folder: RunFolder, token: str | None = None) -> RunStatus:
         raise RunError(key, name=folder.run_id, state=status.state)
     try:
         return _launch(folder, registry, lock)
+    except TaskloomError:
+        if token is not None:
+            registry.release_token(token)
+        raise
     finally:
         os.close(lock)
 
 
-def stop_run(folder: RunFolder) -> RunStatus:
+def begin_run(
+    project: Project, config: RunConfig, token: str | None = None, task_names: list[str] | None = None,
+    name: str | None = None,
+) -> RunFolder:
+    """Makes a run and starts it; the second use of a token gives the run of the first, and leaves no draft behind.
+
+    Raises:
+        RunError: the run is not ready. WorkspaceError: it cannot be written.
+    """
+    folder = create_run(project, config, task_names, name)
+    try:
+        first = RunRegistry(folder.workspace_dir).claim_token(token, folder.path) if token else None
+        if first is None:
+            start_run(folder)
+            return folder
+    except TaskloomError:
+        if token:
+            RunRegistry(folder.workspace_dir).release_token(token)
+        discard_draft(folder)
+        raise
+    discard_draft(folder)
+    return RunFolder(first)
+
+
+def stop_run(folder: RunFolder, now: bool = False) -> RunStatus:
     """Stop and keep: the worker finishes its step, keeps the best adapter so far, and ends as succeeded. An
-    interrupted run is taken up for that only.
+    interrupted run is taken up for that only. With `now` a worker that does not answer is ended; the run is then
+    interrupted, with everything up to its last checkpoint.
 
     Raises:
         RunError: the run is not at work.
     """
     status = run_state(folder)
+    if now and status.is_live:
+        return kill_run(folder)
     if status.state == INTERRUPTED and list_checkpoints(folder.checkpoints_dir):
         _raise_flag(folder.stop_path)
         return start_run(folder)
@@ -70,8 +102,9 @@ def stop_run(folder: RunFolder) -> RunStatus:
     return run_state(folder)
 
 
-def cancel_run(folder: RunFolder) -> RunStatus:
-    """Cancel and discard: the worker ends at once without an adapter; a waiting run leaves the queue.
+def cancel_run(folder: RunFolder, now: bool = False) -> RunStatus:
+    """Cancel and discard: the worker ends at once without an adapter; a waiting run leaves the queue. With `now` a
+    worker that does not answer is ended.
 
     Raises:
         RunError: the run has ended already.
@@ -81,10 +114,10 @@ def cancel_run(folder: RunFolder) -> RunStatus:
         raise RunError("run.ended", name=folder.run_id, state=status.state)
     _raise_flag(folder.cancel_path)
     if status.state in (DRAFT, INTERRUPTED):
-        now = time.time()
-        folder.write_done({"state": CANCELLED, "ended": now, "message_key": "run.was_cancelled"})
-        folder.write_status(replace(status, state=CANCELLED, ended=now, message_key="run.was_cancelled"))
-    return run_state(folder)
+        ended = time.time()
+        folder.write_done({"state": CANCELLED, "ended": ended, "message_key": "run.was_cancelled"})
+        folder.write_status(replace(status, state=CANCELLED, ended=ended, message_key="run.was_cancelled"))
+    return kill_run(folder) if now else run_state(folder)
 
 
 def kill_run(folder: RunFolder) -> RunStatus:

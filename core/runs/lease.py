@@ -13,6 +13,7 @@ from typing import Any
 
 from core.errors import RunError, WorkspaceError
 from core.files import write_json_atomic
+from core.runs.folder import RunFolder
 from core.runs.lock import is_locked, try_lock
 
 
@@ -27,10 +28,11 @@ def lease_device(wanted: str) -> str:
 class DeviceLease:
     """The lease of one device. Use `try_acquire` ... `release`, or `with`, which raises when it is taken."""
 
-    def __init__(self, workspace_dir: Path, device: str, purpose: str, name: str) -> None:
+    def __init__(self, workspace_dir: Path, device: str, purpose: str, name: str, label: str = "") -> None:
+        """`name` is an id, `label` what a person calls the holder."""
         self._dir = workspace_dir / "leases"
         self._device = device
-        self._note = {"purpose": purpose, "name": name, "pid": os.getpid()}
+        self._note = {"purpose": purpose, "name": name, "label": label or name, "pid": os.getpid()}
         self._descriptor: int | None = None
         try:
             self._dir.mkdir(parents=True, exist_ok=True)
@@ -54,10 +56,7 @@ class DeviceLease:
     def __enter__(self) -> DeviceLease:
         if not self.try_acquire():
             holder = lease_holder(self._dir.parent, self._device) or {}
-            raise RunError(
-                "run.device_taken", device=self._device, purpose=holder.get("purpose", "?"),
-                name=holder.get("name", "?"),
-            )
+            raise RunError("run.device_taken", device=self._device, **holder_values(holder))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -65,7 +64,7 @@ class DeviceLease:
 
 
 def lease_holder(workspace_dir: Path, device: str) -> dict[str, Any] | None:
-    """Who holds a device: {purpose: training | evaluation | chat, name, pid, since}, or None when it is free."""
+    """Who holds a device: {purpose: training | evaluation | chat, name, label, pid, since}, or None."""
     folder = workspace_dir / "leases"
     if not is_locked(folder / f"{device}.lock"):
         return None
@@ -73,3 +72,14 @@ def lease_holder(workspace_dir: Path, device: str) -> dict[str, Any] | None:
         return dict(json.loads((folder / f"{device}.json").read_text(encoding="utf-8")))
     except (OSError, ValueError):
         return {"purpose": "?", "name": "?"}
+
+
+def run_lease(folder: RunFolder, purpose: str) -> DeviceLease:
+    """The lease of the device that a run's settings ask for, in the run's name."""
+    device, label = lease_device(folder.read_config().device), folder.read_run().get("name", "")
+    return DeviceLease(folder.workspace_dir, device, purpose, folder.run_id, label)
+
+
+def holder_values(holder: dict[str, Any]) -> dict[str, str]:
+    """The values of a message that names a holder."""
+    return {"purpose": holder.get("purpose", "?"), "name": holder.get("label") or holder.get("name", "?")}

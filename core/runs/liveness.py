@@ -12,7 +12,7 @@ import psutil
 from core.errors import WorkspaceError
 from core.files import read_json
 from core.runs.folder import RunFolder
-from core.runs.lock import held
+from core.runs.lock import boot_id, held
 from core.runs.ranks import read_ranks
 from core.runs.registry import RunRegistry
 from core.runs.states import (
@@ -31,6 +31,7 @@ from core.runs.states import (
 STALLED_AFTER_S = 120.0  # without a step, a check or an exam batch while the process lives
 HUNG_AFTER_S = 20.0  # without a heartbeat: the whole process stands still
 STOP_GRACE_S = 120.0  # without any progress after a stop or cancel: the worker is ended
+# A process that stands still as a whole is ended after HUNG_AFTER_S already, since it cannot even save.
 
 
 def run_state(folder: RunFolder) -> RunStatus:
@@ -47,9 +48,9 @@ def run_state(folder: RunFolder) -> RunStatus:
     if status.state == QUEUED:
         return replace(status, queue_place=queue_place(folder), heartbeat=_beat_time(folder))
     age, idle = folder.heartbeat_ages()
-    if _is_wished_away(folder) and idle > STOP_GRACE_S:
+    if _is_wished_away(folder) and (idle > STOP_GRACE_S or age > HUNG_AFTER_S):
         kill_worker(folder)  # it was asked to end and does not move any more
-        return _bury(folder)
+        return _bury(folder, "run.was_hung")
     loading = status.stage == "preparing"  # a download says nothing for as long as it takes
     stalled = status.state == RUNNING and (age > HUNG_AFTER_S or (idle > STALLED_AFTER_S and not loading))
     if _is_wished_away(folder) and status.state != STOPPING:
@@ -97,6 +98,8 @@ def kill_worker(folder: RunFolder, wait_s: float = 5.0) -> None:
 
 
 def _same_process(entry: dict[str, Any]) -> psutil.Process | None:
+    if entry.get("boot", boot_id()) != boot_id():
+        return None  # of another machine, or from before a restart of this one
     try:
         process = psutil.Process(int(entry["pid"]))
         same = abs(process.create_time() - float(entry["create_time"])) < 1.0
@@ -105,22 +108,29 @@ def _same_process(entry: dict[str, Any]) -> psutil.Process | None:
         return None
 
 
-def _bury(folder: RunFolder) -> RunStatus:
+def _bury(folder: RunFolder, reason: str = "run.was_interrupted") -> RunStatus:
     """Writes down that a run's worker is gone. The lock is held meanwhile, so that no new start can be buried."""
-    with held(folder.lock_path) as mine:
-        status = folder.read_status()
-        if not mine or status.state not in LIVE:
-            return status
-        now = time.time()
-        if folder.cancel_path.exists():
-            folder.write_done({"state": CANCELLED, "ended": now, "message_key": "run.was_cancelled"})
-            status = replace(status, state=CANCELLED, ended=now, message_key="run.was_cancelled")
-        else:
-            status = replace(status, state=INTERRUPTED, ended=now, message_key="run.was_interrupted", eta_s=None)
-        with contextlib.suppress(WorkspaceError):  # a read-only workspace still shows the truth
+    try:
+        with held(folder.lock_path) as mine:
+            status = folder.read_status()
+            if not mine or status.state not in LIVE:
+                return status
+            status = _as_dead(folder, status, reason)
+            if status.state == CANCELLED:
+                folder.write_done({"state": CANCELLED, "ended": status.ended, "message_key": status.message_key})
             folder.write_status(status)
             RunRegistry(folder.workspace_dir).dequeue(folder.run_id)
+            return status
+    except WorkspaceError:  # nothing can be written here, and the truth is shown all the same
+        return _as_dead(folder, folder.read_status(), reason)
+
+
+def _as_dead(folder: RunFolder, status: RunStatus, reason: str) -> RunStatus:
+    """What a status of a run at work means when nobody works on it."""
+    if status.state not in LIVE:
         return status
+    state, key = (CANCELLED, "run.was_cancelled") if folder.cancel_path.exists() else (INTERRUPTED, reason)
+    return replace(status, state=state, ended=time.time(), message_key=key, message_values={}, eta_s=None)
 
 
 def _beat_time(folder: RunFolder) -> float | None:

@@ -12,6 +12,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from typing import Any
 
 import psutil
@@ -19,10 +20,12 @@ import psutil
 from core.errors import RunError
 from core.files import read_json, write_json_atomic
 from core.runs.folder import RunFolder
+from core.runs.lock import boot_id
 from core.runs.states import CANCELLED, FAILED, INTERRUPTED, SUCCEEDED
 from core.training.config import RunConfig
 
 _PR_SET_PDEATHSIG = 1
+LAST_WORDS_S = 15.0
 _LOST_WORDS = ("closed by peer", "reset by peer", "broken pipe", "socket", "gloo", "timed out")
 _ORDER = (FAILED, CANCELLED, INTERRUPTED, SUCCEEDED)  # the strongest end of any rank is the end of the run
 
@@ -43,8 +46,9 @@ def start_ranks(folder: RunFolder, config: RunConfig, machine: int) -> subproces
     Raises:
         RunError: several machines without an address to meet at.
     """
-    for path in folder.path.glob("rank-*.json"):
-        path.unlink()
+    if machine == 0:
+        for path in folder.path.glob("rank-*.json"):
+            path.unlink()
     command = [sys.executable, "-P", "-m", "torch.distributed.run", "--nproc-per-node", str(config.num_processes)]
     if config.num_machines == 1:
         command.append("--standalone")
@@ -63,6 +67,18 @@ def start_ranks(folder: RunFolder, config: RunConfig, machine: int) -> subproces
     )
 
 
+def join_machine(folder: RunFolder, machine: int) -> int:
+    """Runs this machine's processes of a run that machine 0 started, and returns torchrun's exit code.
+
+    Raises:
+        RunError: the run has no such machine.
+    """
+    config = folder.read_config()
+    if not 0 < machine < config.num_machines:
+        raise RunError("run.no_machine", name=folder.run_id, machine=machine, count=config.num_machines)
+    return start_ranks(folder, config, machine).wait()
+
+
 def bind_to_parent() -> None:
     """Asks the kernel to kill this process when its parent dies. Nothing happens where there is no such call."""
     with contextlib.suppress(OSError, AttributeError):
@@ -72,7 +88,8 @@ def bind_to_parent() -> None:
 def note_rank(folder: RunFolder, rank: int) -> None:
     """Leaves the identity of this process, so that it can be found when its parents are gone."""
     own = psutil.Process()
-    write_json_atomic(folder.path / f"rank-{rank}.json", {"pid": own.pid, "create_time": own.create_time()})
+    identity = {"pid": own.pid, "create_time": own.create_time(), "boot": boot_id()}
+    write_json_atomic(folder.path / f"rank-{rank}.json", identity)
 
 
 def read_ranks(folder: RunFolder) -> list[dict[str, Any]]:
@@ -94,3 +111,11 @@ def read_end(folder: RunFolder) -> tuple[str, dict[str, Any]] | None:
             if end == state and (state != SUCCEEDED or len(ends) == len(read_ranks(folder))):
                 return end, changes
     return None
+
+
+def wait_for_end(folder: RunFolder, config: RunConfig) -> tuple[str, dict[str, Any]] | None:
+    """`read_end` once this machine's ranks are gone; those of others may need a moment for their last word."""
+    last = time.monotonic() + (LAST_WORDS_S if config.num_machines > 1 else 0.0)
+    while time.monotonic() < last and any("end" not in rank for rank in read_ranks(folder)):
+        time.sleep(0.2)
+    return read_end(folder)

@@ -3,34 +3,37 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
 import psutil
 
-from core.adapters.methods import METHODS
-from core.errors import ModelError, Problem
+from core.errors import Problem
 from core.files import new_id, read_json
-from core.models.catalogue import find_model
-from core.models.estimate import Plan, estimate, read_model_size
 from core.runs.creation import fill_run, require_ready
 from core.runs.folder import RunFolder
 from core.runs.launching import start_run
 from core.runs.lease import lease_device, lease_holder
-from core.tasks.dataset import TaskDataset
-from core.training.checks import CHARACTERS_A_TOKEN, check_disk, check_run
+from core.runs.prediction import (
+    FormulaEstimate,
+    choose_prediction,
+    estimate_run,
+    plan_key,
+    remember_rehearsal,
+)
+from core.training.checks import check_disk, check_run
 from core.training.config import RunConfig
 from core.training.plan import RunPlan, load_run_dataset, plan_run
 from core.workspace import Project
 
-PROCESS_MB = 650  # Python with torch and transformers, before any model
-UNSURE = 2.0  # the formulas of `core/models/estimate.py` are right within this factor
-
 
 @dataclass(frozen=True)
 class ReadyReport:
-    """Problems (severity "error" stops), and the run in numbers. Ranges are (low, high); None where unknown."""
+    """Problems (severity "error" stops), and the run in numbers. Ranges are (low, high); None where unknown.
+
+    `rehearsed`: time and memory were measured by a rehearsal of this plan and cover the exam too.
+    """
 
     problems: list[Problem]
     steps: dict[str, int] = field(default_factory=dict)
@@ -42,6 +45,7 @@ class ReadyReport:
     disk_mb: float | None = None
     device: str = "cpu"
     device_holder: dict[str, Any] | None = None
+    rehearsed: bool = False
 
     @property
     def ready(self) -> bool:
@@ -52,7 +56,8 @@ class ReadyReport:
 
 
 def ready_report(project: Project, config: RunConfig, task_names: list[str] | None = None) -> ReadyReport:
-    """Checks data, lengths, model, memory, disk and device, and estimates time and memory by formula.
+    """Checks data, lengths, model, memory, disk and device, and says time and memory: as the rehearsal of this very
+    plan measured them, else by formula.
 
     Raises:
         WorkspaceError: an unknown task, or a project without tasks.
@@ -61,21 +66,22 @@ def ready_report(project: Project, config: RunConfig, task_names: list[str] | No
     found = _measure(project, names, _stamp(project), config)
     device = lease_device(config.device)
     holder = lease_holder(project.path.parents[1], device)
-    problems = [*found.problems, *check_disk(project.runs_dir)]
-    if found.plan is None or any(p.severity == "error" for p in problems):
-        return ReadyReport(problems, device=device, device_holder=holder)
-    cost, plan = found.cost, found.plan
-    seconds = memory = disk = None
-    if cost is not None:
-        seconds = (cost.seconds / UNSURE, cost.seconds * UNSURE)
-        likely = cost.memory_bytes / 2**20 + PROCESS_MB
-        memory = (likely / 1.3, likely * 1.3)
-        disk = cost.adapter_bytes / 2**20 * (config.num_checkpoints + 1)
-        problems += _check_memory(memory, device) + check_disk(project.runs_dir, disk)
-    return ReadyReport(
-        problems, {stage.name: stage.steps for stage in plan.stages}, plan.epoch_examples,
-        dict(zip(found.names, plan.shares, strict=True)), dict(zip(found.names, plan.passes, strict=True)),
-        seconds, memory, disk, device, holder,
+    report = ReadyReport([*found.problems, *check_disk(project.runs_dir)], device=device, device_holder=holder)
+    if found.plan is None or not report.ready:
+        return report
+    plan = found.plan
+    shares, passes = (dict(zip(found.names, each, strict=True)) for each in (plan.shares, plan.passes))
+    steps = {stage.name: stage.steps for stage in plan.stages}
+    report = replace(report, steps=steps, examples=plan.epoch_examples, shares=shares, passes=passes)
+    expected = choose_prediction(project.path, found.key, found.cost)
+    if expected is None:
+        return report
+    (low, _, high), (least, _, most) = expected["seconds"], expected["memory_mb"]
+    disk = found.cost.disk_mb if found.cost else None
+    more = _check_memory((least, most), device) + check_disk(project.runs_dir, disk or 0.0)
+    return replace(
+        report, problems=[*report.problems, *(p for p in more if p not in report.problems)], seconds=(low, high),
+        memory_mb=(least, most), disk_mb=disk, rehearsed=expected["source"] == "rehearsal",
     )
 
 
@@ -86,7 +92,8 @@ class _Measured:
     names: tuple[str, ...]
     problems: tuple[Problem, ...]
     plan: RunPlan | None = None
-    cost: Any = None
+    cost: FormulaEstimate | None = None
+    key: str = ""
 
 
 @lru_cache(maxsize=256)
@@ -97,7 +104,7 @@ def _measure(project: Project, task_names: tuple[str, ...] | None, stamp: str, c
     if any(p.severity == "error" for p in problems):
         return _Measured(names, problems)
     plan = plan_run(config, dataset)
-    return _Measured(names, problems, plan, _cost(config, dataset, plan, lease_device(config.device)))
+    return _Measured(names, problems, plan, estimate_run(config, dataset, plan), plan_key(config, dataset))
 
 
 def _stamp(project: Project) -> str:
@@ -120,7 +127,8 @@ def start_rehearsal(project: Project, config: RunConfig, task_names: list[str] |
             shutil.rmtree(old, ignore_errors=True)
     folder = RunFolder(project.runs_dir / new_id(".rehearsal-"))
     folder.path.mkdir(parents=True)
-    fill_run(folder, "rehearsal", config, dataset, {"kind": "rehearsal"})
+    more = {"kind": "rehearsal", "plan": plan_key(config, dataset)}
+    fill_run(folder, "rehearsal", config, dataset, more)
     start_run(folder)
     return folder
 
@@ -130,44 +138,13 @@ def read_rehearsal(folder: RunFolder) -> dict[str, Any] | None:
     return dict(read_json(folder.prediction_path)) if folder.prediction_path.exists() else None
 
 
-def end_rehearsal(folder: RunFolder, run: RunFolder | None = None) -> None:
-    """Deletes a finished rehearsal; `run` takes its prediction over, to be compared with what happens."""
-    if run is not None and folder.prediction_path.exists():
-        shutil.copy(folder.prediction_path, run.prediction_path)
+def end_rehearsal(folder: RunFolder) -> None:
+    """Deletes an ended rehearsal. What it found stays with the project: the Ready card and every run of the same
+    plan take it over, so that it can be compared with what happens."""
+    found = read_rehearsal(folder)
+    if found is not None:
+        remember_rehearsal(folder.path.parents[1], folder.read_run()["plan"], found)
     shutil.rmtree(folder.path, ignore_errors=True)
-
-
-def _cost(config: RunConfig, dataset: TaskDataset, plan: RunPlan, device: str) -> Any:
-    """The formula's estimate, or None when the model's numbers are not on this machine."""
-    try:
-        local = find_model(config.base_model).local_path
-        size = None if local is None else read_model_size(local)
-    except ModelError:
-        return None
-    if size is None:
-        return None
-    skills, active, rank = _skills_of(config, len(dataset.tasks))
-    dtype = "bfloat16" if config.precision == "bfloat16" else "float32"
-    return estimate(size, Plan(
-        config.batch_size, _mean_tokens(config, dataset), plan.total_steps * config.accumulation, rank, skills,
-        active * rank, dtype, device, config.num_threads or psutil.cpu_count() or 1,
-    ))
-
-
-def _skills_of(config: RunConfig, num_tasks: int) -> tuple[int, int, int]:
-    """(skills kept, skills used by an example, rank); a method without these settings counts as one skill."""
-    adapter = config.adapter
-    common, private = getattr(adapter, "num_common_skills", 1), getattr(adapter, "num_private_skills", 0)
-    kept = common + private * num_tasks
-    return kept, common + private, getattr(adapter, "rank", 1) if config.method in METHODS else 1
-
-
-def _mean_tokens(config: RunConfig, dataset: TaskDataset) -> int:
-    lengths = [
-        min(config.max_tokens, (len(e.prompt) + len(e.target)) / CHARACTERS_A_TOKEN)
-        for index in range(len(dataset.tasks)) for e in dataset.split(index, "train")
-    ]
-    return max(1, round(sum(lengths) / max(1, len(lengths))))
 
 
 def _check_memory(memory: tuple[float, float], device: str) -> list[Problem]:

@@ -57,12 +57,18 @@ class RunRegistry:
     def waiting(self, device: str | None = None) -> list[Path]:
         """Folders of the waiting runs, first to be started first."""
         question = "SELECT path FROM queue WHERE ? IS NULL OR device = ? ORDER BY place, added"
-        with self._connection() as db:
+        with self._reading() as db:
             rows = db.execute(question, (device, device)).fetchall()
         return [self.workspace_dir / row[0] for row in rows]
 
+    def waiting_with_device(self) -> list[tuple[Path, str]]:
+        """(folder, device) of all waiting runs, device by device, first to be started first."""
+        with self._reading() as db:
+            rows = db.execute("SELECT path, device FROM queue ORDER BY device, place, added").fetchall()
+        return [(self.workspace_dir / row[0], row[1]) for row in rows]
+
     def queued_device(self, run_id: str) -> str | None:
-        with self._connection() as db:
+        with self._reading() as db:
             row = db.execute("SELECT device FROM queue WHERE run_id = ?", (run_id,)).fetchone()
         return row[0] if row else None
 
@@ -101,7 +107,7 @@ class RunRegistry:
     def read_summaries(self, project_id: str) -> dict[str, tuple[str, dict[str, Any]]]:
         """Run id -> (stamp of the files it was made from, summary)."""
         question = "SELECT run_id, stamp, summary FROM finished WHERE project_id = ?"
-        with self._connection() as db:
+        with self._reading() as db:
             rows = db.execute(question, (project_id,)).fetchall()
         return {run_id: (stamp, json.loads(summary)) for run_id, stamp, summary in rows}
 
@@ -120,16 +126,49 @@ class RunRegistry:
     def _relative(self, run_dir: Path) -> str:
         return str(run_dir.resolve().relative_to(self.workspace_dir))
 
-    @contextlib.contextmanager
-    def _connection(self) -> Iterator[sqlite3.Connection]:
-        db = None
+    def _open(self) -> sqlite3.Connection:
+        is_new = not self.path.exists()
+        db = sqlite3.connect(self.path, timeout=_BUSY_MS / 1000, isolation_level=None)
         try:
-            is_new = not self.path.exists()
-            db = sqlite3.connect(self.path, timeout=_BUSY_MS / 1000, isolation_level=None)
             db.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
             if is_new or not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'finished'").fetchone():
                 db.execute("PRAGMA journal_mode=WAL")
                 db.executescript(_SCHEMA)
+        except sqlite3.Error:
+            db.close()
+            raise
+        return db
+
+    def _open_as_it_is(self) -> sqlite3.Connection:
+        """The file without its journal, or an empty registry: for a disk that cannot be written."""
+        if self.path.exists():
+            db = sqlite3.connect(f"{self.path.as_uri()}?immutable=1", uri=True, isolation_level=None)
+            with contextlib.suppress(sqlite3.Error):
+                db.execute("SELECT 1 FROM finished LIMIT 1")
+                return db
+            db.close()
+        db = sqlite3.connect(":memory:", isolation_level=None)
+        db.executescript(_SCHEMA)
+        return db
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        try:
+            db = self._open()
+        except sqlite3.OperationalError:
+            db = self._open_as_it_is()
+        try:
+            yield db
+        except sqlite3.Error as error:
+            raise WorkspaceError("workspace.read_only", path=str(self.path), detail=str(error)) from error
+        finally:
+            db.close()
+
+    @contextlib.contextmanager
+    def _connection(self) -> Iterator[sqlite3.Connection]:
+        db = None
+        try:
+            db = self._open()
             yield db
         except sqlite3.Error as error:
             raise WorkspaceError("workspace.read_only", path=str(self.path), detail=str(error)) from error

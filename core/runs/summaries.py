@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from core.errors import WorkspaceError
 from core.runs.folder import RunFolder
 from core.runs.liveness import run_state
 from core.runs.registry import RunRegistry
@@ -58,7 +60,8 @@ def list_summaries(project: Project) -> list[RunSummary]:
         if stamp:
             fresh[run_id] = (stamp, asdict(summary))
     if fresh:
-        registry.write_summaries(project.project_id, fresh)
+        with contextlib.suppress(WorkspaceError):  # a list can be read where nothing can be written
+            registry.write_summaries(project.project_id, fresh)
     return summaries
 
 

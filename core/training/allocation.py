@@ -13,9 +13,12 @@ from core.models.modular import ModularModel
 from core.training.journal import RunPaths
 
 
-def write_allocation(model: ModularModel, paths: RunPaths, step: int, stage: int) -> None:
+def write_allocation(
+    model: ModularModel, paths: RunPaths, step: int, stage: int, final: bool = False
+) -> None:
     """The whole table in allocation.json; in the history a line with the mean over the layers, the metrics of every
-    layer, and the weights of every layer where they are few."""
+    layer, and the weights of every layer where they are few. The line of the adapter that is kept is marked `final`,
+    since a run that is resumed after it writes it once more."""
     weights, entries = model.allocation(), model.adapter.allocation_entries()
     table = model.allocation_table()
     logits = model.allocation_logits()
@@ -26,6 +29,8 @@ def write_allocation(model: ModularModel, paths: RunPaths, step: int, stage: int
     metrics = measure(weights.astype(np.float64), entries.astype(np.float64), common)
     write_json_atomic(paths.allocation_path, {**table, "metrics": metrics, "step": step, "stage": stage})
     line = {"step": step, "stage": stage, "weights": _rounded(weights.mean(0), 5), "metrics": metrics}
+    if final:
+        line["final"] = True
     if weights.size <= NUMBERS_A_LINE:
         line["by_layer"] = _rounded(weights, 4)
     with open(paths.allocation_history_path, "a", encoding="utf-8") as file:

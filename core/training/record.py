@@ -25,9 +25,13 @@ _PACKAGES = ("torch", "transformers", "tokenizers", "peft", "accelerate", "safet
 
 
 def build_record(
-    config: RunConfig, choice: DeviceChoice, model: ModularModel, dataset: TaskDataset
+    run_id: str, config: RunConfig, choice: DeviceChoice, model: ModularModel, dataset: TaskDataset
 ) -> dict[str, Any]:
-    """Everything needed to run it again and to see why another machine may differ in the last bits."""
+    """Everything needed to run it again and to see why another machine may differ in the last bits.
+
+    `command` trains once more from the frozen tasks of this run: the same seed gives the same weights, bit for bit
+    on the same hardware and versions. On another machine copy the run's folder there first.
+    """
     return {
         "created": time.time(),
         "config": config_to_dict(config),
@@ -40,20 +44,24 @@ def build_record(
             "adapter": sum(p.numel() for p in model.adapter.parameters()),
         },
         "data": [_data_entry(dataset, index) for index in range(len(dataset.tasks))],
-        "command": "python -m core train PROJECT --config config.yaml",
+        "command": f"python -m core rerun {run_id}",
     }
 
 
-def note_actual(record_path: Path, prediction_path: Path, seconds: float) -> None:
-    """Adds to the record what an uninterrupted run took, and how far its rehearsal's prediction was off."""
+def note_actual(record_path: Path, prediction_path: Path, seconds: float, training_s: float) -> None:
+    """Adds to the record what an uninterrupted run took, and how far the prediction was off: `prediction_error` is
+    (what happened / what was likely) - 1. A prediction by formula is about the training steps alone."""
     record = read_json(record_path)
-    actual = {"seconds": round(seconds, 1), "memory_mb": round(peak_memory_mb())}
+    memory = round(peak_memory_mb())
+    actual = {"seconds": round(seconds, 1), "training_s": round(training_s, 1), "memory_mb": memory}
     record["actual"] = actual
     if prediction_path.exists():
-        predicted = read_json(prediction_path)
-        record["prediction"] = predicted
+        record["prediction"] = predicted = read_json(prediction_path)
+        took = actual["training_s" if predicted.get("covers") == "training" else "seconds"]
+        likely = {name: predicted[name][1] for name in ("seconds", "memory_mb")}
+        happened = {"seconds": took, "memory_mb": memory}
         record["prediction_error"] = {
-            name: round(actual[name] / predicted[name][1] - 1.0, 3) for name in actual if predicted[name][1]
+            name: round(happened[name] / value - 1.0, 3) for name, value in likely.items() if value
         }
     write_json_atomic(record_path, record)
 

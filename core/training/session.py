@@ -13,7 +13,7 @@ from transformers.utils.logging import disable_progress_bar
 from core.errors import TaskloomError
 from core.evaluation.exam import Examiner, ExamSettings
 from core.evaluation.results import build_results
-from core.files import write_json_atomic
+from core.files import write_json_atomic, write_text_atomic
 from core.models.loading import LoadedBase
 from core.models.modular import ModularModel, build_modular, save_adapter
 from core.tasks.dataset import TaskDataset, load_saved_dataset
@@ -48,6 +48,7 @@ class Prepared:
     dataset: TaskDataset
     base: LoadedBase
     work: RunWork
+    training_s: float = 0.0  # of all stages, checks included
 
 
 def train_run(paths: RunPaths, config: RunConfig, journal: Journal, shard: Shard | None = None) -> Outcome:
@@ -67,7 +68,8 @@ def train_run(paths: RunPaths, config: RunConfig, journal: Journal, shard: Shard
             stopped |= _examine(prepared, config, paths, journal)
         _write_results(prepared, paths, config)
         if not (stopped or resumed):
-            note_actual(paths.record_path, paths.prediction_path, time.monotonic() - began)
+            seconds = time.monotonic() - began
+            note_actual(paths.record_path, paths.prediction_path, seconds, prepared.training_s)
     return Outcome(stopped)
 
 
@@ -94,7 +96,7 @@ def prepare(paths: RunPaths, config: RunConfig, journal: Journal, shard: Shard) 
     )
     _choose_head(work, journal)
     if work.writes:
-        write_json_atomic(paths.record_path, build_record(config, choice, modular, dataset))
+        write_json_atomic(paths.record_path, build_record(paths.path.name, config, choice, modular, dataset))
     return Prepared(dataset, base, work)
 
 
@@ -114,6 +116,7 @@ def _train_stages(prepared: Prepared, config: RunConfig, paths: RunPaths, journa
         adapter.load_state_dict(checkpoint.adapter)
     while state.stage <= len(work.plan.stages):
         watch = run_stage(work, state.stage, state, checkpoint)
+        prepared.training_s = watch.total_seconds
         if watch.stopped:
             return True
         state = TrainingState(
@@ -152,8 +155,12 @@ def _cut_history(work: RunWork, last_step: int) -> None:
     if not work.writes or not path.exists():
         return
     text = path.read_text(encoding="utf-8")
-    lines = [line for line in text[: text.rfind("\n") + 1].splitlines() if json.loads(line)["step"] <= last_step]
-    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    kept = []
+    for line in text[: text.rfind("\n") + 1].splitlines():
+        snapshot = json.loads(line)
+        if snapshot["step"] <= last_step and not snapshot.get("final"):
+            kept.append(f"{line}\n")
+    write_text_atomic(path, "".join(kept))
 
 
 def _choose_head(work: RunWork, journal: Journal) -> None:
@@ -175,7 +182,7 @@ def _save(prepared: Prepared, paths: RunPaths, journal: Journal) -> None:
     model = prepared.work.model.modular
     save_adapter(model, paths.adapter_dir)
     plan = prepared.work.plan
-    write_allocation(model, paths, plan.total_steps, len(plan.stages))
+    write_allocation(model, paths, plan.total_steps, len(plan.stages), final=True)
 
 
 def _examine(prepared: Prepared, config: RunConfig, paths: RunPaths, journal: Journal) -> bool:

@@ -141,6 +141,8 @@ class StageWatch(TrainerCallback):
             seconds=self.total_seconds,
         )
         adapter = self.work.model.modular.adapter.state_dict()
+        if not all(bool(torch.isfinite(tensor).all()) for tensor in adapter.values()):
+            raise TrainingFailure("nan_loss", "training.nan", value="nan", stage=self.number, step=step)
         self._warn_of_full_disk(adapter)
         optimizer = {} if done else flatten_optimizer(self.optimizer)
         name = f"step-{self.steps_before + step:08d}{'-end' if done else ''}"

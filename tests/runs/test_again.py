@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from core.errors import RunError
 from core.files import new_id
-from core.runs.again import config_difference, remedy_for, run_again
+from core.runs.again import config_difference, find_remedy, run_again
 from core.runs.creation import list_runs, update_run
 from core.runs.folder import RunFolder
 from core.runs.launching import cancel_run, reconcile_runs
@@ -48,9 +48,12 @@ def test_out_of_memory_is_recognised_and_its_remedy_keeps_the_effective_batch(
     assert classify(torch.OutOfMemoryError("CUDA out of memory."), {}).failure == "out_of_memory"
     assert classify(MemoryError(), {}).failure == "out_of_memory"
     folder = quick_run(project, tiny_llama)
-    assert remedy_for(folder) == {}
+    assert find_remedy(folder) is None
     fail(folder, "out_of_memory", found.key)
-    changes = remedy_for(folder)
+    remedy = find_remedy(folder)
+    assert remedy is not None
+    assert (remedy.failure, remedy.from_step) == ("out_of_memory", None)
+    changes = remedy.changes
     assert (changes["batch_size"], changes["accumulation"]) == (4, 2)
     again = run_again(folder, changes)
     assert (again.read_config().batch_size, again.read_config().accumulation) == (4, 2)
@@ -84,7 +87,10 @@ def test_a_failed_run_goes_on_from_its_checkpoint_with_smaller_batches(project: 
     with pytest.raises(RunPaused):
         train_run(folder, folder.read_config(), ListJournal(wishes={6: PAUSE}))
     fail(folder, "out_of_memory", "training.out_of_memory")
-    again = run_again(folder, remedy_for(folder))
+    remedy = find_remedy(folder)
+    assert remedy is not None
+    assert remedy.from_step == 6
+    again = run_again(folder, remedy.changes)
     checkpoint, _ = find_checkpoint(again.checkpoints_dir)
     assert checkpoint is not None
     assert read_state(checkpoint).micro == 12  # six micro batches of 8 are twelve of 4

@@ -14,7 +14,7 @@ import pytest
 from core import worker
 from core.errors import RunError, WorkspaceError
 from core.runs import launchers
-from core.runs.again import remedy_for
+from core.runs.again import find_remedy
 from core.runs.creation import create_run, list_runs
 from core.runs.folder import RunFolder
 from core.runs.launching import kill_run, start_run, stop_run
@@ -49,7 +49,7 @@ def raising(error: Exception) -> Any:
     return train_run
 
 
-@pytest.mark.parametrize(("error", "failure", "has_remedy"), [
+@pytest.mark.parametrize(("error", "failure", "changes_settings"), [
     (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate"), "out_of_memory", True),
     (MemoryError(), "out_of_memory", True),
     (TrainingFailure("nan_loss", "training.nan", value="nan", stage=1, step=3), "nan_loss", True),
@@ -59,7 +59,7 @@ def raising(error: Exception) -> Any:
 ])
 def test_every_failure_has_a_class_words_and_where_possible_a_remedy(
     project: Project, tiny_llama: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, failure: str,
-    has_remedy: bool,
+    changes_settings: bool,
 ) -> None:
     folder = quick_run(project, tiny_llama)
     monkeypatch.setattr(session, "train_run", raising(error))
@@ -68,7 +68,9 @@ def test_every_failure_has_a_class_words_and_where_possible_a_remedy(
     assert (status.state, status.failure) == ("failed", failure)
     (event,) = [e for e in folder.read_events() if e["kind"] == "error"]
     assert (event["key"], event["values"]) == (status.message_key, status.message_values)
-    assert bool(remedy_for(folder)) is has_remedy
+    remedy = find_remedy(folder)
+    assert (remedy is not None and bool(remedy.changes)) is changes_settings
+    assert (remedy is None) is (failure == "data")
     with pytest.raises(RunError):
         start_run(folder)
 

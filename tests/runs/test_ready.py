@@ -56,10 +56,15 @@ def test_a_rehearsal_runs_in_a_worker_and_leaves_nothing(project: Project, tiny_
     found = read_rehearsal(folder)
     assert found is not None
     assert list_runs(project) == []
-    run = quick_run(project, tiny_llama)
-    end_rehearsal(folder, run)
+    end_rehearsal(folder)
     assert not folder.path.exists()
-    assert json.loads(run.prediction_path.read_text(encoding="utf-8")) == found
+    run, other = quick_run(project, tiny_llama), quick_run(project, tiny_llama, batch_size=4)
+    kept = json.loads(run.prediction_path.read_text(encoding="utf-8"))
+    assert kept == {**found, "source": "rehearsal", "covers": "all"}
+    assert json.loads(other.prediction_path.read_text(encoding="utf-8"))["source"] == "formula"  # another plan
+    report = ready_report(project, quick_config(tiny_llama))
+    assert (report.rehearsed, report.seconds) == (True, (found["seconds"][0], found["seconds"][2]))
+    assert not ready_report(project, quick_config(tiny_llama, batch_size=4)).rehearsed
 
 
 def test_the_prediction_is_compared_with_what_happened(

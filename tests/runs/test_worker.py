@@ -116,7 +116,7 @@ def test_one_run_a_device_and_the_others_wait_in_order(project: Project, tiny_ll
     wait_for(first, lambda s: s.state in ("starting", "running"))
     start_run(second)
     start_run(third)
-    assert wait_for(second, lambda s: s.message_key == "run.waiting_for").message_values["name"] == first.run_id
+    assert wait_for(second, lambda s: s.message_key == "run.waiting_for").message_values["name"] == "Run 1"
     assert [run_state(f).queue_place for f in (second, third)] == [1, 2]
     registry = RunRegistry(first.workspace_dir)
     registry.move(third.run_id, 1)
