@@ -17,7 +17,7 @@ def write_allocation(
     model: ModularModel, paths: RunPaths, step: int, stage: int, final: bool = False
 ) -> None:
     """The whole table in allocation.json; in the history a line with the mean over the layers, the metrics of every
-    layer, and the weights of every layer where they are few. The line of the adapter that is kept is marked `final`,
+    layer, and the weights of every layer where they are few. The kept adapter has a line marked `final`,
     since a run that is resumed after it writes it once more."""
     weights, entries = model.allocation(), model.adapter.allocation_entries()
     table = model.allocation_table()
