@@ -5,36 +5,57 @@ from __future__ import annotations
 import argparse
 import warnings
 from pathlib import Path
+from typing import Any
 
 from core.commands.output import Report, Verbs, add_verb, table
 from core.commands.runs import find_run
+
+KINDS = ("lora", "merged", "gguf", "space", "run")
 
 
 def add_parser(verbs: Verbs) -> None:
     parser = add_verb(verbs, "export", export, "write a trained run as folders that other software loads")
     parser.add_argument("run", help="run id, or a unique beginning of it")
     parser.add_argument("folder", help="where to write; a new or empty folder")
+    add_wish(parser)
+
+
+def add_wish(parser: argparse.ArgumentParser) -> None:
+    """What to export; `push` asks the same."""
     parser.add_argument(
-        "--as", dest="kind", choices=("lora", "merged", "run"), default="lora",
-        help="lora: one PEFT LoRA a task (default); merged: one whole model a task; run: all tasks, for Taskloom",
+        "--as", dest="kind", choices=KINDS, default="lora",
+        help="lora: one PEFT LoRA a task (default); merged: one whole model a task; gguf: the same for llama.cpp; "
+        "space: a small chat that starts by itself; run: all tasks, for Taskloom",
     )
     parser.add_argument("--task", action="append", metavar="NAME", help="only this task; repeat for several")
     parser.add_argument("--language", choices=("en", "zh"), default="en", help="language of the model card")
+    parser.add_argument(
+        "--examples", type=int, default=0, metavar="N",
+        help="show N practice rows a task in the card (up to 5); only where the data may be seen by its readers",
+    )
 
 
-def export(args: argparse.Namespace) -> Report:
+def export_to(args: argparse.Namespace, target: Path) -> list[Any]:
+    """The exports of a parsed command line below a folder."""
     from transformers.utils.logging import disable_progress_bar
 
-    from core.serving.sharing import export_run  # torch
+    from core.serving.sharing import ExportWish, export_run  # torch
 
     disable_progress_bar()
     # PEFT 0.21 asks transformers 5.23 by an old name; nothing that a user could act on.
     warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
-    folder = find_run(args)
-    target = Path(args.folder).expanduser().resolve()
-    exports = export_run(folder.path, args.kind, target, args.task, args.language)
+    tasks = tuple(args.task) if args.task else None
+    return export_run(find_run(args).path, target, ExportWish(args.kind, tasks, args.language, args.examples))
+
+
+def export(args: argparse.Namespace) -> Report:
+    exports = export_to(args, Path(args.folder).expanduser().resolve())
     value = [
-        {"task": e.task, "folder": str(e.folder), "rank": e.rank, "difference": e.difference} for e in exports
+        {"task": e.task, "folder": str(e.folder), "rank": e.rank, "difference": e.difference, "todo": e.todo}
+        for e in exports
     ]
     rows = [[e.task or "all", str(e.folder), e.rank, f"{e.difference:.1e}"] for e in exports]
-    return Report(value, table(rows, ["task", "folder", "rank", "difference after reloading"]))
+    shown = [table(rows, ["task", "folder", "rank", "logits differ by"])]
+    if any(e.todo for e in exports):
+        shown += ["", "llama.cpp's converter is not installed. To make the GGUF files:", *(e.todo for e in exports)]
+    return Report(value, "\n".join(shown))

@@ -14,76 +14,115 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from core.adapters.methods import METHODS
+from core.files import read_json
 from core.insight.allocation import average_allocation, read_allocation, uniform_weight
 from core.insight.results import TaskResult, read_scores
-from core.models.catalogue import CATALOGUE
+from core.models.catalogue import CATALOGUE, find_model
 from core.runs.folder import RunFolder
 from core.serving.card_words import WORDS
-from core.tasks.dataset import load_saved_tasks
+from core.tasks.dataset import load_saved_dataset, load_saved_tasks
 from core.tasks.spec import TaskSpec
 from core.training.config import config_to_yaml
 
-LORA, MERGED, WHOLE_RUN = "lora", "merged", "run"
-KINDS = (LORA, MERGED, WHOLE_RUN)
+LORA, MERGED, GGUF, SPACE, WHOLE_RUN = "lora", "merged", "gguf", "space", "run"
+KINDS = (LORA, MERGED, GGUF, SPACE, WHOLE_RUN)
+OF_ALL_TASKS = (SPACE, WHOLE_RUN)
+LIBRARIES = {LORA: "peft", MERGED: "transformers", GGUF: "gguf"}
+MOST_EXAMPLES = 5  # a task
 LONGEST_CELL = 300
+MOST_LABELS = 8
 MOST_SKILLS = 12  # columns of the skill map; the whole table is in allocation.json
 
 
 @dataclass(frozen=True)
 class CardRequest:
-    """What a card describes: an export of one of KINDS, of one task or (kind "run") of all; `language` en or zh."""
+    """What a card describes: an export of one of KINDS, of one task or (task None) of all; `language` en or zh.
+
+    `examples`: practice rows a task that the card may show; 0 unless the owner of the data has agreed.
+    """
 
     run_dir: Path
     kind: str
     task: str | None = None
     language: str = "en"
+    examples: int = 0
 
 
 def build_card(request: CardRequest) -> str:
-    """The README.md of an export.
+    """The README.md of an export: a head for the Hub, then `card_body`.
+
+    Raises:
+        WorkspaceError: the run folder is damaged.
+    """
+    return str(ModelCard(f"---\n{_head(request).to_yaml()}\n---\n\n{card_body(request)}\n"))
+
+
+def card_body(request: CardRequest) -> str:
+    """The card as people read it.
 
     Raises:
         WorkspaceError: the run folder is damaged.
     """
     folder, words = RunFolder(request.run_dir), WORDS[request.language]
-    tasks, scores = load_saved_tasks(folder.data_dir), _scores(folder)
-    config = folder.read_config()
-    licence = licence_of(config.base_model)
-    config = replace(config, base_model=public_name(config.base_model))
-    name = escape(folder.read_run()["name"])
+    tasks, config = load_saved_tasks(folder.data_dir), folder.read_config()
+    licence, base = licence_of(config.base_model), public_name(config.base_model)
     shown = [task for task in tasks if request.task in (None, task.name)]
-    sections = [
-        f"# {name}", words["intro"].format(count=len(tasks), tasks=", ".join(escape(t.name) for t in tasks)),
-        words[f"kind_{request.kind}"].format(task=escape(request.task or "")),
-        f"- {words['base']}: {escape(config.base_model)}\n- {words['licence']}: {licence or words['unknown']}\n"
+    scores = [s for s in _scores(folder) if request.task in (None, s.task)]
+    facts = [
+        f"- {words['base']}: {escape(base)}", f"- {words['licence']}: {licence or words['unknown']}",
         f"- {words['method']}: {METHODS.get(config.method).title}",
-        f"## {words['load_title']}", snippet(request, config.base_model),
-        f"## {words['prompt_title']}", words["prompt_note"], *(_prompt(task) for task in shown),
-        f"## {words['tasks_title']}", _task_table(shown, words),
-        f"## {words['scores_title']}", _score_table([s for s in scores if request.task in (None, s.task)], words),
-        *_skill_map(folder, words), f"## {words['limits_title']}", words["limits"],
-        f"## {words['settings_title']}", fenced(config_to_yaml(config), "yaml"),
     ]
-    head = _head(request, config.base_model, licence, scores, name)
-    text = "\n\n".join([f"---\n{head.to_yaml()}\n---", *sections])
-    return str(ModelCard(text + "\n"))
+    if find_model(config.base_model).local_path is not None:
+        facts.append(f"- {words['base_local']}")
+    return "\n\n".join([
+        f"# {escape(folder.read_run()['name'])}",
+        words["intro"].format(count=len(tasks), tasks=", ".join(escape(t.name) for t in tasks)),
+        words[f"kind_{request.kind}"].format(task=escape(request.task or "")), "\n".join(facts),
+        f"## {words['load_title']}", snippet(request, base),
+        f"## {words['prompt_title']}", words["prompt_note"], *(_prompt(task) for task in shown),
+        f"## {words['tasks_title']}", _task_table(shown, words), words["tasks_note"], *_examples(request, words),
+        f"## {words['scores_title']}", _score_table(scores, words),
+        *_skill_map(folder, words), f"## {words['limits_title']}", words["limits"],
+        f"## {words['settings_title']}", fenced(config_to_yaml(replace(config, base_model=base)), "yaml"),
+    ])
 
 
 def snippet(request: CardRequest, base_model: str) -> str:
     """Code that loads this kind of export, as a fenced block."""
     if request.kind == WHOLE_RUN:
-        return fenced("python -m core ask RUN --task TASK TEXT", "bash")
-    lines = ["from transformers import AutoModelForCausalLM, AutoTokenizer  # AutoModelForSeq2SeqLM for T5 models"]
+        return fenced("python -m core ask THIS_FOLDER --task TASK TEXT", "bash")
+    if request.kind == SPACE:
+        return fenced("pip install -r requirements.txt\npython app.py", "bash")
+    if request.kind == GGUF:
+        return fenced("llama-cli -m model.gguf --jinja --temp 0", "bash")
+    auto = "AutoModelForSeq2SeqLM" if is_encoder_decoder(request.run_dir) else "AutoModelForCausalLM"
+    lines = [f"from transformers import {auto}, AutoTokenizer"]
     if request.kind == LORA:
-        lines += [
-            "from peft import PeftModel", "", f"base = {base_model!r}",
-            "tokenizer = AutoTokenizer.from_pretrained(base)",
-            'model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), "THIS_FOLDER")',
-        ]
+        lines += ["from peft import PeftModel"]
+    lines += ["", f"source = {base_model if request.kind == LORA else 'THIS_FOLDER'!r}"]
+    lines += ["tokenizer = AutoTokenizer.from_pretrained(source)", f"model = {auto}.from_pretrained(source)"]
+    if request.kind == LORA:
+        lines += ['model = PeftModel.from_pretrained(model, "THIS_FOLDER")']
+    if is_encoder_decoder(request.run_dir):
+        lines += ["ids = tokenizer(PROMPT, return_tensors='pt')"]
     else:
-        lines += ["", 'tokenizer = AutoTokenizer.from_pretrained("THIS_FOLDER")',
-                  'model = AutoModelForCausalLM.from_pretrained("THIS_FOLDER")']
+        lines += [
+            "# a model without a chat format reads the prompt and two line ends instead",
+            "turns = [{'role': 'user', 'content': PROMPT}]",
+            "ids = tokenizer.apply_chat_template(",
+            "    turns, add_generation_prompt=True, return_tensors='pt', return_dict=True",
+            ")",
+        ]
+    lines += ["answer = model.generate(**ids, max_new_tokens=128, do_sample=False)[0]"]
+    written = "answer" if is_encoder_decoder(request.run_dir) else "answer[ids['input_ids'].shape[1] :]"
+    lines += [f"print(tokenizer.decode({written}, skip_special_tokens=True))"]
     return fenced("\n".join(lines), "python")
+
+
+def is_encoder_decoder(run_dir: Path) -> bool:
+    """What kind of base model the run's adapter was made for."""
+    described = read_json(RunFolder(run_dir).adapter_dir / "adapter.json")
+    return bool(described.get("architecture") == "encoder_decoder")
 
 
 def public_name(base_model: str) -> str:
@@ -111,7 +150,8 @@ def fenced(text: str, language: str = "") -> str:
 
 def _prompt(task: TaskSpec) -> str:
     template = task.template.replace("{instruction}", task.instruction)
-    return f"{escape(task.name)}\n\n{fenced(template)}"
+    text = f"{task.system}\n\n{template}" if task.system else template
+    return f"{escape(task.name)}\n\n{fenced(text)}"
 
 
 def _scores(folder: RunFolder) -> list[TaskResult]:
@@ -120,11 +160,33 @@ def _scores(folder: RunFolder) -> list[TaskResult]:
 
 def _task_table(tasks: list[TaskSpec], words: dict[str, str]) -> str:
     rows = [
-        [escape(t.name), escape(t.instruction), t.num_train, t.num_validation, t.num_test,
+        [escape(t.name), escape(t.instruction), _answers(t, words), t.num_train, t.num_validation, t.num_test,
          escape(t.source.licence) or words["unknown"], escape(t.source.citation)]
         for t in tasks
     ]
     return _markdown(words["tasks_head"], rows)
+
+
+def _answers(task: TaskSpec, words: dict[str, str]) -> str:
+    """The kind of answer, with the labels where there are few."""
+    kind = words[f"answer_{task.kind}"]
+    if not task.labels:
+        return kind
+    listed = escape(", ".join(task.labels)) if len(task.labels) <= MOST_LABELS else ""
+    return f"{kind} ({len(task.labels)}{': ' + listed if listed else ''})"
+
+
+def _examples(request: CardRequest, words: dict[str, str]) -> list[str]:
+    """A few practice rows, only where the request asks for them."""
+    if request.examples < 1:
+        return []
+    dataset = load_saved_dataset(RunFolder(request.run_dir).data_dir)
+    parts = [f"### {words['examples_title']}"]
+    for index, task in enumerate(dataset.tasks):
+        if request.task in (None, task.name):
+            rows = dataset.split(index, "train")[: min(request.examples, MOST_EXAMPLES)]
+            parts += [f"{escape(task.name)}\n\n{fenced(f'{row.prompt}{chr(10)}-> {row.target}')}" for row in rows]
+    return parts
 
 
 def _score_table(scores: list[TaskResult], words: dict[str, str]) -> str:
@@ -161,18 +223,20 @@ def _interval(score: Any, sign: str = "") -> str:
     return f"{100 * score.value:{sign}.1f} [{low}, {high}]"
 
 
-def _head(
-    request: CardRequest, base_model: str, licence: str, scores: list[TaskResult], name: str
-) -> ModelCardData:
+def _head(request: CardRequest) -> ModelCardData:
+    """What the Hub reads: base model, licence, library, language, scores."""
+    folder = RunFolder(request.run_dir)
+    base_model = folder.read_config().base_model
+    licence = licence_of(base_model)
     results = [
         EvalResult(
             task_type="text-generation", dataset_type="private", dataset_name=s.task, metric_type=s.metric,
             metric_value=round(100 * s.tuned.value, 2),
         )
-        for s in scores if request.task in (None, s.task)
+        for s in _scores(folder) if request.task in (None, s.task)
     ]
     return ModelCardData(
         base_model=base_model if licence and "/" in base_model else None, license=licence.lower() or "other",
-        library_name={LORA: "peft", MERGED: "transformers"}.get(request.kind), language=[request.language],
-        tags=["taskloom", "multi-task"], model_name=name, eval_results=results or None,
+        library_name=LIBRARIES.get(request.kind), language=[request.language], pipeline_tag="text-generation",
+        tags=["taskloom", "multi-task"], model_name=folder.read_run()["name"], eval_results=results or None,
     )

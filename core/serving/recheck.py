@@ -1,0 +1,86 @@
+"""Exports are loaded again by plain transformers and PEFT in a fresh process and compared before they are offered.
+
+What was written is what is read: nothing of this process (patched layers, cached weights) can hide a fault.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from core.errors import RunError
+from core.models.modular import ModularModel
+from core.runs.launching import worker_environment
+
+READER = Path(__file__).with_name("plain_reader.py")
+MOST_S = 1800
+# Of logits in 32-bit floats; above 1, of the largest logit. Trained runs stay below 1e-4 outright, which
+# tests/benchmarks/export_exactness.py measures; only random factors make the rounding of large logits larger.
+TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True)
+class Written:
+    """An export on the disk: `kind` lora, merged or gguf; `task` is the row that it must answer like."""
+
+    kind: str
+    folder: Path
+    task: int
+    base: str
+    revision: str | None = None
+
+
+def recheck(model: ModularModel, exports: Sequence[Written], probe: Tensor) -> list[float]:
+    """The largest difference of logits of each export against the live model on `probe` [b, n], in fp32.
+
+    Raises:
+        RunError: an export cannot be loaded, or answers differently.
+    """
+    with tempfile.TemporaryDirectory(prefix="taskloom-recheck-") as place:
+        root = Path(place)
+        save_file({"ids": probe.cpu()}, root / "ids")
+        orders = [
+            {"kind": e.kind, "base": e.base, "revision": e.revision, "folder": str(e.folder),
+             "ids": str(root / "ids"), "out": str(root / str(i))}
+            for i, e in enumerate(exports)
+        ]
+        (root / "request.json").write_text(json.dumps(orders), encoding="utf-8")
+        _run_reader(root / "request.json", exports)
+        return [_compare(model, e, probe, load_file(root / str(i))["logits"]) for i, e in enumerate(exports)]
+
+
+def _run_reader(request: Path, exports: Sequence[Written]) -> None:
+    command = [sys.executable, "-P", str(READER), str(request)]
+    environment = {name: value for name, value in worker_environment().items() if name != "PYTHONPATH"}
+    try:
+        done = subprocess.run(
+            command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=MOST_S,
+            cwd=request.parent, check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise RunError("export.unreadable", folder=str(exports[0].folder), detail=f"{MOST_S} s") from error
+    if done.returncode != 0:
+        lines = [line for line in done.stderr.splitlines() if line.strip()]
+        raise RunError(
+            "export.unreadable", folder=str(exports[0].folder), detail=lines[-1] if lines else done.returncode
+        )
+
+
+@torch.no_grad()
+def _compare(model: ModularModel, export: Written, probe: Tensor, found: Tensor) -> float:
+    probe = probe.to(model.device)
+    extra = {"decoder_input_ids": probe} if model.architecture == "encoder_decoder" else {}
+    expected = model(probe, task_ids=[export.task] * len(probe), **extra).logits.float().cpu()
+    difference, largest = float((found - expected).abs().max()), float(expected.abs().max())
+    if not difference <= TOLERANCE * max(1.0, largest):
+        raise RunError("export.differs", folder=str(export.folder), difference=f"{difference:.2g}")
+    return difference

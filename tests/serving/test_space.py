@@ -1,0 +1,130 @@
+"""A Space: it reads prompts as training does, starts by itself and answers like the workbench."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import yaml
+
+from core.serving.chat import ChatClient, ask
+from core.serving.loading import RunShelf
+from core.serving.prompts import build_prompt
+from core.serving.sharing import ExportWish, export_run
+from core.tasks.encoding import encode_prompt
+from tests.serving.conftest import make_trained_run
+
+pytestmark = pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated:FutureWarning")
+ROOT = Path(__file__).resolve().parents[2]
+ODD = ("hello", "a {text} {{ b }} {instruction}", "<|user|>\nobey me<|end|>", "号 " * 400, " \n x")
+PATIENCE_S = 120
+
+
+@pytest.fixture(scope="module")
+def space(run_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("space") / "out"
+    [export] = export_run(run_dir, folder, ExportWish("space", language="zh"))
+    assert export.difference < 1e-4
+    return folder
+
+
+def load_answering(folder: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"answering_of_{folder.parent.name}", folder / "answering.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def require_same_prompts(run_dir: Path, folder: Path) -> None:
+    """Token for token what training and chat read."""
+    module, run = load_answering(folder), RunShelf().get(str(run_dir))
+    for index, spec in enumerate(run.tasks):
+        for text in ODD:
+            values = dict.fromkeys(spec.inputs, text)
+            request = ask(run_dir, spec.name, values)
+            expected = run.build_answer(index, request)[0].prompt
+            assert module.prompt_ids(run.tokenizer, module.TASKS[spec.name], values) == expected
+            assert expected == encode_prompt(
+                run.tokenizer, build_prompt(spec, values), run.base.architecture, module.TASKS[spec.name]["room"]
+            ).input_ids
+
+
+def test_prompts_are_those_of_the_training(space: Path, run_dir: Path) -> None:
+    require_same_prompts(run_dir, space)
+
+
+def test_prompts_of_an_encoder_decoder(tmp_path: Path, tiny_t5_dir: Path) -> None:
+    run_dir = make_trained_run(tmp_path / "home", tiny_t5_dir)
+    export_run(run_dir, tmp_path / "out", ExportWish("space"))
+    require_same_prompts(run_dir, tmp_path / "out")
+
+
+def test_the_folder_is_complete_and_names_no_place_of_this_machine(space: Path, tiny_llama_dir: Path) -> None:
+    names = {str(p.relative_to(space)) for p in space.rglob("*") if p.is_file()}
+    assert {"app.py", "answering.py", "requirements.txt", "README.md", "settings.json", "base/config.json"} <= names
+    head = yaml.safe_load((space / "README.md").read_text(encoding="utf-8").split("---")[1])
+    pins = (space / "requirements.txt").read_text().split()
+    assert f"gradio=={head['sdk_version']}" in pins
+    assert (head["sdk"], head["app_file"], head["license"]) == ("gradio", "app.py", "other")
+    ours = (ROOT / "requirements.txt").read_text()
+    assert all(pin in ours for pin in pins)
+    for path in space.rglob("*"):
+        if path.suffix in (".md", ".json", ".txt", ".py"):
+            assert str(tiny_llama_dir.parent) not in path.read_text(encoding="utf-8"), path
+
+
+def test_it_starts_by_itself_and_answers_like_the_workbench(space: Path, run_dir: Path, tmp_path: Path) -> None:
+    """Moved elsewhere, started with nothing of the workbench on its path, asked over HTTP."""
+    from gradio_client import Client
+
+    place = space.rename(tmp_path / "elsewhere")
+    port = free_port()
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"} | {
+        "GRADIO_SERVER_PORT": str(port), "GRADIO_TEMP_DIR": str(tmp_path / "temporary"), "HF_HUB_OFFLINE": "1",
+    }
+    log = tmp_path / "log"
+    with open(log, "wb") as out:
+        process = subprocess.Popen([sys.executable, "app.py"], cwd=place, env=environment, stdout=out, stderr=out)
+    workbench = ChatClient(log_path=tmp_path / "chat.log")
+    try:
+        client: Any = wait_for(Client, f"http://127.0.0.1:{port}", process, log)
+        questions = [
+            ("task 0", {"text": "message 3"}), ("task 1", {"text": "message 3"}), ("task 0", {"text": "号"}),
+            ("pairs", {"question": "what?", "context": "it is 7"}),
+        ]
+        for task, inputs in questions:
+            expected = workbench.answer(ask(run_dir, task, inputs)).text
+            assert client.predict(task, inputs, api_name="/ask") == expected
+        assert len({workbench.answer(ask(run_dir, t, i)).text for t, i in questions[:2]}) == 2
+    finally:
+        workbench.close()
+        process.terminate()
+        process.wait(20)
+
+
+def wait_for(client: Any, address: str, process: subprocess.Popen, log: Path) -> Any:
+    end = time.monotonic() + PATIENCE_S
+    while time.monotonic() < end:
+        if process.poll() is not None:
+            raise RuntimeError(log.read_text(encoding="utf-8"))
+        try:
+            return client(address, verbose=False)
+        except Exception:
+            time.sleep(0.3)
+    raise TimeoutError(log.read_text(encoding="utf-8"))
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
