@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import logging
 import os
 import sys
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
@@ -43,6 +45,9 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--allow-host", action="append", default=[], help="another host name of this page (behind a proxy)"
     )
+    parser.add_argument(
+        "--mcp", action="store_true", help="also answer MCP clients (pip install 'gradio[mcp]'); not when --shared"
+    )
     return parser.parse_known_args(argv)[0]
 
 
@@ -66,6 +71,22 @@ def no_statistics() -> None:
     os.environ["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = str(10**12)
 
 
+def wants_mcp(arguments: argparse.Namespace) -> bool:
+    """Whether the calls of `app.api` are offered as MCP tools; without the extra package the page starts all the
+    same."""
+    if arguments.mcp and arguments.shared:
+        LOG.warning("a shared page offers no MCP tools; start it without --shared")
+    elif arguments.mcp and importlib.util.find_spec("mcp") is None:
+        LOG.warning("MCP needs a package that is not installed: pip install 'gradio[mcp]'")
+    return arguments.mcp and not arguments.shared and importlib.util.find_spec("mcp") is not None
+
+
+def opened_paths(shared: bool, with_mcp: bool) -> tuple[str, ...]:
+    """Paths that programs use: calls by plain HTTP on one's own machine, MCP where it was asked for."""
+    mine = () if shared else ("/gradio_api/call/", "/gradio_api/openapi.json")
+    return (*mine, "/gradio_api/mcp") if with_mcp else mine
+
+
 def launch(demo: gr.Blocks, arguments: argparse.Namespace, **extra: Any) -> Any:
     """Serves the page: no analytics, no stored inputs, no internals in errors, no folder readable over HTTP."""
     if arguments.host not in ("127.0.0.1", "localhost", "::1") and not arguments.shared:
@@ -73,7 +94,9 @@ def launch(demo: gr.Blocks, arguments: argparse.Namespace, **extra: Any) -> Any:
             "the page is open to everybody who reaches %s, without a password; --shared separates visitors",
             arguments.host,
         )
+    with_mcp = wants_mcp(arguments)
     rules = rules_for(arguments.host, on_space(), tuple(arguments.allow_host))
+    rules = replace(rules, opened=opened_paths(arguments.shared, with_mcp))
     no_statistics()
     return demo.queue(default_concurrency_limit=8, max_size=256).launch(
         server_name=arguments.host,
@@ -87,6 +110,7 @@ def launch(demo: gr.Blocks, arguments: argparse.Namespace, **extra: Any) -> Any:
         footer_links=["settings"],
         allowed_paths=[],
         strict_cors=True,
+        mcp_server=with_mcp,
         share=False,
         enable_monitoring=False,
         app_kwargs={"middleware": [Middleware(WebGuard, rules=rules)]},

@@ -35,11 +35,13 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 @dataclass(frozen=True)
 class GuardRules:
-    """`hosts`: host names that are served, None for all. `framed_by`: origins that may show the page in a frame."""
+    """`hosts`: host names that are served, None for all. `framed_by`: origins that may show the page in a frame.
+    `opened`: paths for programs on one's own machine."""
 
     hosts: frozenset[str] | None = None
     framed_by: str = "'self'"
     pictures_from: str = ""
+    opened: tuple[str, ...] = ()  # of CLOSED
 
     @property
     def content_policy(self) -> str:
@@ -91,7 +93,7 @@ class WebGuard:
     def _refusal(self, scope: Scope, headers: dict[str, str]) -> tuple[int, str] | None:
         if self.rules.hosts is not None and _host_name(headers.get("host", "")) not in self.rules.hosts:
             return 403, "this host name is not served"
-        if scope["path"].startswith(CLOSED):
+        if scope["path"].startswith(CLOSED) and not scope["path"].startswith(self.rules.opened):
             return 404, "not found"
         if scope["method"] not in READING and not _same_site(headers):
             return 403, "posts from other sites are refused"

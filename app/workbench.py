@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 
+from app.api import build_api
 from app.context import Context
 from app.markup import brand
 from app.run_markup import job_bar
@@ -55,6 +56,7 @@ def build_workbench(context: Context) -> gr.Blocks:
         context.on_selection(lambda _, selection: selection_to_prefs(selection), prefs)
         context.on_selection(draw_head, [head["project"], head["run"], head["language"]])
         context.wire_redraws()
+        build_api(context)
         context.on(demo.load, open_page, [prefs], context.selection, show_progress="hidden", concurrency_limit=None)
     return demo
 
