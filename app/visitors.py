@@ -31,6 +31,12 @@ def signed_in_name(request: Any) -> str:
     return str(login.get("userinfo", {}).get("preferred_username", ""))
 
 
+def signed_in_token(request: Any = None) -> str:
+    """The token of the request's own Hub login, for what the visitor asks for now; "" without one."""
+    request = request or LocalContext.request.get(None)
+    return str(_session(request)["oauth_info"].get("access_token", "")) if signed_in_name(request) else ""
+
+
 def owner_of_visit(browser_owner: str, request: Any, shared: bool) -> str:
     """The owner of a page that opens: the login's when somebody is signed in, else the browser's."""
     name = signed_in_name(request) if shared else ""

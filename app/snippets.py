@@ -1,0 +1,48 @@
+"""Code that a user copies from the Share screen: load an export, call the app, the command line, plain HTTP."""
+
+from __future__ import annotations
+
+import json
+import shlex
+
+from core.serving.card import CardRequest, public_name, snippet
+from core.tasks.spec import TaskSpec
+
+LOAD, PYTHON, COMMAND, HTTP = "load", "python", "command", "http"
+WAYS = (LOAD, COMMAND, PYTHON, HTTP)
+LANGUAGE_OF = {LOAD: "python", PYTHON: "python", COMMAND: "shell", HTTP: "shell"}
+
+
+def snippet_for(way: str, request: CardRequest, base_model: str, task: TaskSpec) -> str:
+    """The text for one of WAYS; `task` gives names and columns, its rows are not shown."""
+    run = request.run_dir.name
+    inputs = {name: f"... {name} ..." for name in task.inputs}
+    content = next(iter(inputs.values())) if len(inputs) == 1 else inputs
+    if way == LOAD:
+        return snippet(request, public_name(base_model)).split("\n", 1)[1].rsplit("\n", 1)[0]
+    if way == COMMAND:
+        given = [shlex.quote(content)] if isinstance(content, str) else [
+            f"--input {shlex.quote(f'{name}={text}')}" for name, text in inputs.items()
+        ]
+        only = f" --task {shlex.quote(request.task)}" if request.task else ""
+        return "\n".join([
+            f"python -m core ask {run} --task {shlex.quote(task.name)} {' '.join(given)}",
+            f"python -m core export {run} exported --as {request.kind}{only}",
+            f"python -m core push {run} my-model --as {request.kind}{only}",
+            f"python -m core chat {run}", f"python -m core serve {run} --port 8000",
+        ])
+    if way == PYTHON:
+        return "\n".join([
+            "from gradio_client import Client  # while this page runs", "",
+            'client = Client("http://127.0.0.1:7860")',
+            f"answer = client.predict({run!r}, {task.name!r}, {content!r}, api_name='/ask')",
+            'print(answer["answer"])', "client.view_api()  # all calls: import, train, status, ask, export",
+        ])
+    text = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
+    body = {"model": f"{run}:{task.name}", "messages": [{"role": "user", "content": text}], "stream": True}
+    sent = json.dumps(body, ensure_ascii=False)
+    return "\n".join([
+        f"python -m core serve {run} --port 8000   # prints the API key", "",
+        "curl http://127.0.0.1:8000/v1/chat/completions \\", '  -H "Authorization: Bearer KEY" \\',
+        f'  -H "Content-Type: application/json" \\\n  -d {shlex.quote(sent)}',
+    ])
