@@ -80,7 +80,7 @@ class Api:
         home = self.context.workspace.get_project(project)
         folder = create_run(home, change_config(RunConfig(), settings or {}))
         start_run(folder)
-        return run_value(folder)
+        return shown_run(folder)
 
     def status(self, run: str) -> dict[str, Any]:
         """Tells what a run is doing: state, stage, step, progress from 0 to 1, seconds left.
@@ -88,7 +88,7 @@ class Api:
         Args:
             run: run id, or a unique beginning of it.
         """
-        return run_value(self._run(run))
+        return shown_run(self._run(run))
 
     def stop(self, run: str) -> dict[str, Any]:
         """Stops a run and keeps what it has learned.
@@ -98,7 +98,7 @@ class Api:
         """
         folder = self._run(run)
         stop_run(folder)
-        return run_value(folder)
+        return shown_run(folder)
 
     def ask(
         self, run: str, task: str, inputs: dict[str, str] | str, tuned: bool = True, temperature: float = 0.0,
@@ -147,6 +147,11 @@ class Api:
 
     def _run(self, run: str) -> RunFolder:
         return RunFolder(self.context.workspace.find_run_dir(run))
+
+
+def shown_run(folder: RunFolder) -> dict[str, Any]:
+    """A run as `status` gives it; clients would take a "path" for a file to download."""
+    return {name: value for name, value in run_value(folder).items() if name != "path"}
 
 
 def build_api(context: Context) -> None:

@@ -17,7 +17,7 @@ from core.adapters.methods import METHODS
 from core.files import read_json
 from core.insight.allocation import average_allocation, read_allocation, uniform_weight
 from core.insight.results import TaskResult, read_scores
-from core.models.catalogue import CATALOGUE, find_model
+from core.models.catalogue import CATALOGUE
 from core.runs.folder import RunFolder
 from core.serving.card_words import WORDS
 from core.tasks.dataset import load_saved_dataset, load_saved_tasks
@@ -72,7 +72,7 @@ def card_body(request: CardRequest) -> str:
         f"- {words['base']}: {escape(base)}", f"- {words['licence']}: {licence or words['unknown']}",
         f"- {words['method']}: {METHODS.get(config.method).title}",
     ]
-    if find_model(config.base_model).local_path is not None:
+    if not is_public(base):
         facts.append(f"- {words['base_local']}")
     return "\n\n".join([
         f"# {escape(folder.read_run()['name'])}",
@@ -99,6 +99,7 @@ def snippet(request: CardRequest, base_model: str) -> str:
     lines = [f"from transformers import {auto}, AutoTokenizer"]
     if request.kind == LORA:
         lines += ["from peft import PeftModel"]
+    base_model = base_model if is_public(base_model) else f"PATH_TO/{base_model}"
     lines += ["", f"source = {base_model if request.kind == LORA else 'THIS_FOLDER'!r}"]
     lines += ["tokenizer = AutoTokenizer.from_pretrained(source)", f"model = {auto}.from_pretrained(source)"]
     if request.kind == LORA:
@@ -117,6 +118,11 @@ def snippet(request: CardRequest, base_model: str) -> str:
     written = "answer" if is_encoder_decoder(request.run_dir) else "answer[ids['input_ids'].shape[1] :]"
     lines += [f"print(tokenizer.decode({written}, skip_special_tokens=True))"]
     return fenced("\n".join(lines), "python")
+
+
+def is_public(base_model: str) -> bool:
+    """Whether others can load a base model by this name: an id of the Hub."""
+    return base_model.count("/") == 1
 
 
 def is_encoder_decoder(run_dir: Path) -> bool:
@@ -236,7 +242,7 @@ def _head(request: CardRequest) -> ModelCardData:
         for s in _scores(folder) if request.task in (None, s.task)
     ]
     return ModelCardData(
-        base_model=base_model if licence and "/" in base_model else None, license=licence.lower() or "other",
+        base_model=base_model if is_public(public_name(base_model)) else None, license=licence.lower() or "other",
         library_name=LIBRARIES.get(request.kind), language=[request.language], pipeline_tag="text-generation",
         tags=["taskloom", "multi-task"], model_name=folder.read_run()["name"], eval_results=results or None,
     )

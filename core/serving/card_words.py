@@ -12,7 +12,8 @@ WORDS: dict[str, dict[str, str]] = {
         "kind_space": "This folder is a small chat with **all tasks**; it starts by itself, "
         "here or as a Space of the Hub.",
         "kind_run": "This folder holds **all tasks** in Taskloom's own format.",
-        "base_local": "The base model is not on the Hub: it came with Taskloom or from a folder of its maker.",
+        "base_local": "The base model is not on the Hub: the starter comes with Taskloom (folder assets/starter), "
+        "any other lies with the maker of this model.",
         "answer_classification": "one label", "answer_multilabel": "several labels",
         "answer_extraction": "parts of the text", "answer_question_answering": "words from the text",
         "answer_generation": "free text", "answer_number": "a number",
@@ -47,7 +48,8 @@ WORDS: dict[str, dict[str, str]] = {
         "kind_merged": "这个文件夹是把**一个任务**（{task}）并入权重后的普通 transformers 模型。",
         "kind_gguf": "这个文件夹是**一个任务**（{task}）合并后的 GGUF 文件，供 llama.cpp 及兼容软件使用。",
         "kind_space": "这个文件夹是包含**所有任务**的小型对话应用，可在本机或作为 Hub 的 Space 直接启动。",
-        "base_local": "基础模型不在 Hub 上：它随 Taskloom 提供，或来自制作者自己的文件夹。",
+        "base_local": "基础模型不在 Hub 上：starter 随 Taskloom 提供（assets/starter 文件夹），"
+        "其他的由模型制作者保存。",
         "answer_classification": "一个标签", "answer_multilabel": "多个标签", "answer_extraction": "原文片段",
         "answer_question_answering": "原文词语", "answer_generation": "自由文本", "answer_number": "数字",
         "tasks_note": "练习集用于训练，检查集用于选出训练中最好的时刻，终考集只用于打分。"

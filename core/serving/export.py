@@ -32,6 +32,7 @@ from core.errors import ModelError, RunError
 from core.models.catalogue import pinned_revision, resolve_model
 from core.models.loading import LoadedBase
 from core.models.modular import ModularModel, save_adapter, unwrap
+from core.serving.card import public_name
 from core.serving.forward import share_weights
 
 TASK_TYPES = {"decoder": "CAUSAL_LM", "encoder_decoder": "SEQ_2_SEQ_LM"}
@@ -62,7 +63,7 @@ def export_lora(model: ModularModel, task: int, folder: Path, probe: Tensor) -> 
     with _written(folder) as part:
         config = LoraConfig(
             r=rank, lora_alpha=rank, target_modules=_target_names(model, factors), lora_dropout=0.0, bias="none",
-            task_type=TASK_TYPES[model.architecture], base_model_name_or_path=model.model_id,
+            task_type=TASK_TYPES[model.architecture], base_model_name_or_path=public_name(model.model_id),
             revision=pinned_revision(model.model_id), fan_in_fan_out=_has_conv(model), inference_mode=True,
         )
         config.save_pretrained(str(part))
