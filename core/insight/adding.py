@@ -25,6 +25,7 @@ from core.tasks.dataset import Example, TaskDataset, load_saved_dataset
 from core.training.answers import AnswerModel
 from core.training.batches import EncodedSplit
 from core.training.device import apply_device, choose_device, load_chosen_base
+from core.training.optimisation import learning_rates
 from core.training.session import build_encoder, exam_settings
 
 OnProgress = Callable[[int, int], None]  # (trials so far, trials in all)
@@ -135,7 +136,7 @@ class Learner:
 
     def train(self, task: int, rows: list[Example]) -> None:
         """A fresh optimizer without weight decay, so that the rows of old tasks do not move by a bit."""
-        rates = {"skills": self.config.learning_rate_skills, "allocation": self.config.learning_rate_allocation}
+        rates = learning_rates(self.model, self.config, stage=1)
         groups = self.model.adapter.train_only_task(task, self.settings.with_private)
         optimizer = torch.optim.AdamW(
             [{"params": group, "lr": rates[name]} for name, group in groups.items() if group], weight_decay=0.0

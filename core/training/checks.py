@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import shutil
 from pathlib import Path
@@ -10,13 +11,26 @@ from typing import Any
 from core.adapters.methods import METHODS
 from core.errors import ModelError, Problem
 from core.models.catalogue import find_model
+from core.settings import check_settings
 from core.tasks.dataset import TaskDataset
-from core.training.config import RunConfig, check_config
+from core.training.config import RunConfig
 
 FEW_ROWS = 20
 CHARACTERS_A_TOKEN = 2.5  # a cautious mean over English and Chinese; the Ready card measures exactly
 LONG_SHARE = 0.05
 SPARE_MB = 64
+
+
+def check_config(config: RunConfig) -> list[Problem]:
+    """Every setting out of type, bounds or choices, the method's own settings included (field `adapter.<name>`)."""
+    problems = check_settings(config)
+    wanted = METHODS.get(config.method).config_class
+    if not isinstance(config.adapter, wanted):
+        values = {"method": config.method, "found": type(config.adapter).__name__}
+        return problems + [Problem("adapter", "config.adapter_mismatch", values)]
+    return problems + [
+        dataclasses.replace(p, field=f"adapter.{p.field}") for p in check_settings(config.adapter)
+    ]
 
 
 def check_run(config: RunConfig, dataset: TaskDataset, runs_dir: Path | None = None) -> list[Problem]:

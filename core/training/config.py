@@ -13,12 +13,10 @@ from typing import Any
 import yaml
 
 from core.adapters.methods import METHODS
-from core.errors import Problem, SettingError
+from core.errors import SettingError
 from core.settings import (
-    check_settings,
     describe_settings,
     parse_yaml_settings,
-    require_settings,
     setting,
     settings_from_dict,
     settings_to_dict,
@@ -64,12 +62,17 @@ class RunConfig:
         help="Prompt and answer together. Longer prompts are cut in the middle; answers are kept.",
     )
     learning_rate_skills: float = setting(
-        3e-3, label="Learning rate of the skills", minimum=0.0, maximum=1.0,
+        1e-2, label="Learning rate of the skills", minimum=0.0, maximum=1.0,
         help="Step size of the skills in stage 1. Too high and the loss jumps, too low and nothing is learned.",
     )
     learning_rate_allocation: float = setting(
-        3e-2, label="Learning rate of the allocation", minimum=0.0, maximum=10.0,
+        1e-1, label="Learning rate of the allocation", minimum=0.0, maximum=10.0,
         help="Step size of the tasks x skills table. It wants about ten times the rate of the skills.",
+    )
+    rate_by_width: bool = setting(
+        True, label="Smaller steps for wider models", level="expert",
+        help="The learning rate of the skills is meant for a base model of width 256, like the starter. Wider "
+        "models get 256 / width of it. Off: the rate is used as written.",
     )
     loss_average: str = setting(
         "tokens", label="Loss averaged over", choices=("tokens", "examples"), level="expert",
@@ -211,18 +214,6 @@ class RunConfig:
             object.__setattr__(self, "adapter", METHODS.get(self.method).config_class())
 
 
-def check_config(config: RunConfig) -> list[Problem]:
-    """Every setting out of type, bounds or choices, the method's own settings included (field `adapter.<name>`)."""
-    problems = check_settings(config)
-    wanted = METHODS.get(config.method).config_class
-    if not isinstance(config.adapter, wanted):
-        values = {"method": config.method, "found": type(config.adapter).__name__}
-        return problems + [Problem("adapter", "config.adapter_mismatch", values)]
-    return problems + [
-        dataclasses.replace(p, field=f"adapter.{p.field}") for p in check_settings(config.adapter)
-    ]
-
-
 def num_ranks(config: RunConfig) -> int:
     """Training processes over all machines."""
     return config.num_processes * config.num_machines
@@ -290,10 +281,3 @@ def apply_assignments(config: RunConfig, assignments: list[str]) -> RunConfig:
             raise SettingError("setting.assignment", text=text)
         changes[name.strip()] = value.strip()
     return change_config(config, changes)
-
-
-def require_config(config: RunConfig) -> None:
-    """Raises the first problem of `check_config` as a SettingError."""
-    require_settings(config)
-    for problem in check_config(config):
-        raise SettingError(problem.key, **problem.values)

@@ -10,16 +10,30 @@ import torch
 from core.models.modular import ModularModel
 from core.training.config import RunConfig
 
+REFERENCE_WIDTH = 256  # width of the base model whose learning rates were measured (assets/docs/study.md)
+
+
+def learning_rates(model: ModularModel, config: RunConfig, stage: int) -> dict[str, float]:
+    """Highest learning rate of the skills and of the allocation in a stage.
+
+    Skills: times 256 / width for wider base models. An update of a low-rank factor reaches the output through a sum
+    over the width, so the same step moves a wider layer further (the width rule of muP, arXiv 2203.03466; for LoRA
+    the rule was not measured here beyond the starter). The allocation's step does not depend on the width.
+    """
+    sizes = model.base.config
+    width = getattr(sizes, "hidden_size", None) or getattr(sizes, "d_model", REFERENCE_WIDTH)
+    scale = min(1.0, REFERENCE_WIDTH / width) if config.rate_by_width else 1.0
+    allocation = config.learning_rate_allocation if stage == 1 else config.stage2_learning_rate
+    return {"skills": scale * config.learning_rate_skills, "allocation": allocation}
+
 
 def build_optimizer(model: ModularModel, config: RunConfig, stage: int) -> torch.optim.Optimizer:
     """AdamW over what the stage trains. Parameters without a gradient in a step (private skills of absent tasks)
     are left alone, moments included."""
-    rates = {"skills": config.learning_rate_skills, "allocation": config.learning_rate_allocation}
-    if stage > 1:
-        rates["allocation"] = config.stage2_learning_rate
+    rates = learning_rates(model, config, stage)
     groups = [
         {
-            "params": parameters, "lr": rates.get(name, config.learning_rate_skills), "name": name,
+            "params": parameters, "lr": rates.get(name, rates["skills"]), "name": name,
             "weight_decay": 0.0 if name == "allocation" else config.weight_decay,
         }
         for name, parameters in model.parameter_groups(stage).items() if parameters

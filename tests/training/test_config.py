@@ -10,12 +10,11 @@ from core.adapters.methods import METHODS
 from core.errors import SettingError
 from core.settings import describe_settings
 from core.tasks.dataset import TaskDataset, load_dataset_of
-from core.training.checks import check_run
+from core.training.checks import check_config, check_run
 from core.training.config import (
     RunConfig,
     apply_assignments,
     change_config,
-    check_config,
     config_from_yaml,
     config_to_yaml,
 )
