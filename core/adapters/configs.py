@@ -190,8 +190,12 @@ class MTAConfig(AdapterConfig):
         help="The adapter's output is scaled by alpha / rank. Empty means alpha = rank.",
     )
     num_adapters: int | None = setting(
-        None, group=GROUP, minimum=2, maximum=256, level="simple", label="Task adapters",
-        help="Adapters that tasks share in overlapping pairs. Empty: one more than there are tasks.",
+        None, group=GROUP, minimum=1, maximum=256, level="simple", label="Task adapters",
+        help="Adapters that tasks share in overlapping pairs. Empty: one more than the tasks. 1: one for all.",
+    )
+    selector: str = setting(
+        "learned", group=GROUP, level="expert", choices=("learned", "uniform", "own"), label="Mixture of a task",
+        help="learned: each task learns its weights. To compare with: uniform (all alike), own (one per task).",
     )
     num_shared: int = setting(
         3, group=GROUP, minimum=0, maximum=16, level="simple", label="Shared adapters of stage 2",

@@ -24,6 +24,9 @@ code reads position 0, which in cached decoding makes the gate depend on the tok
 decoder, where no prompt is, the pool is the start position. The base model stays frozen; stage 2 trains the shared
 adapters and the gate, and the task adapters too when asked to.
 
+Ablations are settings: one adapter for all tasks (`num_adapters` 1), one per task or a uniform mixture
+(`selector`), K from 0 on (`num_shared`); with K = 0 stage 2 only goes on training the task adapters.
+
 The faithful form equals the base model at the start up to rounding: a weighted mean of equal outputs. Neither form
 can become one LoRA.
 
@@ -49,6 +52,7 @@ from core.adapters.targets import replace_module
 from core.adapters.usage import GateUsage
 
 START, START_OF_PAIR = 0.20, 0.22
+FAR = 200.0  # exp(-200) is zero in float32: this many temperatures ahead, an adapter is the only one
 
 
 class AdaptedFeedForward(nn.Module):
@@ -74,7 +78,7 @@ class MTAAdapter(Adapter):
     config: MTAConfig
 
     def __init__(self, model: nn.Module, method: str, config: MTAConfig, num_tasks: int) -> None:
-        self.num_adapters = config.num_adapters or num_tasks + 1
+        self.num_adapters = config.num_adapters or num_tasks + (config.selector != "own")
         # The number stays what it was when tasks are added later.
         super().__init__(method, replace(config, num_adapters=self.num_adapters), num_tasks)
         self.sites = find_feed_forwards(model, config)
@@ -82,7 +86,7 @@ class MTAAdapter(Adapter):
         inner = [model.get_submodule(site.name) for site in self.sites]
         width = _width(model)
         self.pools = nn.ModuleList([build_pool(config, self.num_adapters, f, width) for f in inner])
-        self.selector = nn.Parameter(_selector_start(len(self.sites), num_tasks, self.num_adapters))
+        self.selector = nn.Parameter(_selector_start(self.config, len(self.sites), num_tasks))
         self.shared_pools = nn.ModuleList(
             [build_pool(config, self.shared, f, width) for f in inner] if self.shared else []
         )
@@ -100,7 +104,7 @@ class MTAAdapter(Adapter):
         alpha = torch.softmax(self.selector / self.config.selector_temperature, -1)
         if self.stage == 1 or not self.config.own_pair:
             return alpha
-        pair = torch.zeros_like(alpha).scatter_(-1, alpha.topk(2, -1).indices, 1.0)
+        pair = torch.zeros_like(alpha).scatter_(-1, alpha.topk(min(2, self.num_adapters), -1).indices, 1.0)
         return alpha * pair / (alpha * pair).sum(-1, keepdim=True)
 
     def prepare(self, call: Call) -> None:
@@ -133,7 +137,8 @@ class MTAAdapter(Adapter):
         """
         task = list(self.pools.parameters())
         if stage == 1 or not self.shared:
-            return {"skills": task, "allocation": [self.selector] if stage == 1 else []}
+            learned = stage == 1 and self.config.selector == "learned"
+            return {"skills": task, "allocation": [self.selector] if learned else []}
         shared = list(self.shared_pools.parameters())
         skills = shared + (task if self.config.stage2_trains == "all" else [])
         return {"skills": skills, "allocation": list(self.gates.parameters())}
@@ -169,7 +174,7 @@ class MTAAdapter(Adapter):
         self.usage.add_task()
 
     def new_task_groups(self, task: int, with_private: bool) -> ParameterGroups:
-        return {"skills": [], "allocation": [self.selector]}
+        return {"skills": [], "allocation": [self.selector] if self.config.selector == "learned" else []}
 
     def _gate(self, call: Call, index: int, outputs: Tensor) -> Tensor:
         """g [R, K+1] from outputs [K+1, R, n, d]. Kept for the call when decoding: the prompt decides once."""
@@ -198,10 +203,16 @@ def _masked_mean(outputs: Tensor, call: Call) -> Tensor:
     return torch.einsum("kRnd,Rn->kRd", outputs, weights)
 
 
-def _selector_start(layers: int, tasks: int, adapters: int) -> Tensor:
+def _selector_start(config: MTAConfig, layers: int, tasks: int) -> Tensor:
+    """[L, T, N]: overlapping pairs ahead; all alike; or each task's own adapter alone."""
+    adapters = config.num_adapters
+    assert adapters
     logits = torch.full((layers, tasks, adapters), START)
     for task in range(tasks):
-        logits[:, task, [task % adapters, (task + 1) % adapters]] = START_OF_PAIR
+        if config.selector == "own":
+            logits[:, task, task % adapters] += FAR * config.selector_temperature
+        elif config.selector == "learned":
+            logits[:, task, [task % adapters, (task + 1) % adapters]] = START_OF_PAIR
     return logits
 
 

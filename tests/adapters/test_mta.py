@@ -227,3 +227,50 @@ def test_shown_gate_is_the_mean_of_training(bench):
     np.testing.assert_allclose(after.sum(-1), 1.0, rtol=1e-5)
     assert not np.allclose(after[:, 0], before[:, 0], atol=1e-3)
     np.testing.assert_allclose(after[:, 2, -2:], 1 / 3, rtol=1e-5)
+
+
+# The paper's ablations as settings of a run; alpha of three tasks in stage 1.
+UNIFORM, ONE = np.full((3, 4), 0.25), np.ones((3, 1))
+GRID = {
+    "shared": ({"num_adapters": 1}, ONE), "one per task": ({"selector": "own"}, np.eye(3)),
+    "uniform": ({"selector": "uniform"}, UNIFORM), "K = 0": ({"num_shared": 0}, None),
+    "K = 1": ({"num_shared": 1}, None), "K = 2": ({"num_shared": 2}, None), "K = 3": ({"num_shared": 3}, None),
+}
+
+
+@pytest.mark.parametrize("name", GRID)
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_ablation_grid(bench, architecture, name):
+    """Every cell starts as the base model, trains both stages, and shows the mixture it says it has."""
+    config, alpha = GRID[name]
+    model = bench.model(architecture, "mta", config, shaken=False)
+    batch = bench.batch(architecture)
+    with torch.no_grad(), model.disabled():
+        plain = model(batch.input_ids, batch.attention_mask, batch.labels).logits
+    with torch.no_grad():
+        start = forward(model, batch, [0, 1, 2, 0]).logits
+    assert (start - plain).abs().max() < 2e-6 * plain.abs().max()
+    for stage in (1, 2):
+        model.set_stage(stage)
+        model.train()
+        groups = [p for ps in model.parameter_groups(stage).values() for p in ps]
+        optimizer = torch.optim.AdamW(groups, lr=0.01)
+        losses = []
+        for _ in range(3):
+            loss = forward(model, batch, [0, 1, 2, 0]).loss
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses.append(float(loss.detach()))
+        assert losses[-1] < losses[0]
+        if stage == 1 and alpha is not None:
+            np.testing.assert_array_equal(model.allocation(), np.broadcast_to(alpha, model.allocation().shape))
+    assert model.allocation().shape[-1] == model.adapter.num_adapters + config.get("num_shared", 3)
+
+
+def test_adapters_of_their_own_do_not_touch_each_other(bench):
+    model = bench.model("llama", "mta", {"selector": "own"}).train()
+    forward(model, bench.batch("llama"), [1, 1, 1, 1]).loss.backward()
+    up = model.adapter.pools[0].up.grad
+    assert up[1].any()
+    assert not up[[0, 2]].any()

@@ -3,6 +3,7 @@
     python tests/benchmarks/step_time.py                       small Llama shape on the CPU, minutes
     python tests/benchmarks/step_time.py --shape smollm2-135m --device cuda --dtype bfloat16
     python tests/benchmarks/step_time.py --tasks 4 16 64 256 1000 --variants cpoly peft-poly
+    python tests/benchmarks/step_time.py --shape qwen2.5-0.5b --layers 2 --batch 2 --tokens 512 --answers 128
 
 Compares the frozen base (gradient flowing through it: the floor), plain PEFT LoRA of equal active rank, PEFT's
 Poly, and every registered method. Rounds go through all variants in turn (A B C, A B C, ..), so that a busy machine
@@ -34,6 +35,7 @@ from transformers.utils import logging
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
+from core.adapters.half import use_half_products  # noqa: E402
 from core.adapters.methods import METHODS  # noqa: E402
 from core.models.loading import LoadedBase  # noqa: E402
 from core.models.modular import build_modular  # noqa: E402
@@ -56,8 +58,11 @@ OURS: dict[str, tuple[str, dict[str, Any], int]] = {
     "cpoly-mix": ("cpoly", {"combine": "mix", "rank": 8}, 1),
     "cpoly-r8": ("cpoly", {"rank": 8}, 1),
     "cpoly-stage2": ("cpoly", {}, 2),
+    "cpoly-half": ("cpoly", {}, 1),
+    "mta-stage2": ("mta", {}, 2),
     "lora-r32": ("lora", {"rank": 32}, 1),
 }
+HALF = ("cpoly-half",)  # products of the frozen layers in bfloat16, as training does where the processor has them
 THEIRS = ("frozen", "peft-lora", "peft-poly")
 
 
@@ -70,6 +75,7 @@ class Workload:
     dtype: str
     device: str
     layers: int | None = None
+    answers: int | None = None  # the loss is on this many tokens at the end of a row; None: on all
 
 
 @dataclass
@@ -111,10 +117,20 @@ class Bench:
             extra["task_ids"] = self.tasks
         elif self.variant == "peft-poly":
             extra["task_ids"] = torch.tensor(self.tasks, device=self.work.device)
-        self.model(input_ids=self.ids, labels=self.ids, use_cache=False, **extra).loss.backward()
+        self._loss(extra).backward()
         if self.optimizer is not None:
             self.optimizer.step()
             self.optimizer.zero_grad()
+
+    def _loss(self, extra: dict[str, Any]) -> torch.Tensor:
+        answers = self.work.answers
+        if answers is None:
+            loss: torch.Tensor = self.model(input_ids=self.ids, labels=self.ids, use_cache=False, **extra).loss
+            return loss
+        logits = self.model(input_ids=self.ids, use_cache=False, logits_to_keep=answers + 1, **extra).logits
+        return torch.nn.functional.cross_entropy(
+            logits[:, :-1].flatten(0, 1).float(), self.ids[:, -answers:].flatten()
+        )
 
     def timed(self) -> float:
         """Seconds of a step: of this process on one CPU thread (others cannot take them away), of the clock
@@ -141,6 +157,8 @@ def build_variant(variant: str, work: Workload, base: Any) -> tuple[Any, list[to
         model = build_peft(variant, work, base)
         return model, [p for p in model.parameters() if p.requires_grad]
     method, config, stage = OURS[variant]
+    if variant in HALF:
+        use_half_products(base)
     loaded = LoadedBase(base, None, "decoder", work.tokens, variant)
     model = build_modular(loaded, method, config, work.tasks)
     model.set_stage(stage)
@@ -284,6 +302,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shape", choices=SHAPES, default="small")
     parser.add_argument("--layers", type=int, help="another number of blocks than the shape has")
+    parser.add_argument("--answers", type=int, help="tokens of a row that carry loss (and reach the head)")
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--tokens", type=int, default=128)
     parser.add_argument("--tasks", type=int, nargs="+", default=[4])
@@ -300,7 +319,7 @@ def main() -> None:
     everything = []
     for tasks in options.tasks:
         work = Workload(options.shape, options.batch, options.tokens, tasks, options.dtype, options.device,
-                        options.layers)
+                        options.layers, options.answers)
         results = compare(work, options.variants, options.rounds, print)
         everything.append({"workload": asdict(work), "results": [asdict(r) for r in results]})
         if options.out and tasks == options.tasks[0]:

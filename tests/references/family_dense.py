@@ -1,0 +1,73 @@
+"""Reference for LoRA, MoE-LoRA and (IA)^3: numpy loops in float64 from the papers' formulas, no torch.
+
+Each function gives the output of one layer for the tokens of one example. Run as a script it prints the golden
+numbers of `tests/adapters/test_references.py`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+Array = np.ndarray
+
+
+def linear(x: Array, weight: Array, bias: Array | None) -> Array:
+    y = np.array([[sum(w * v for w, v in zip(row, token, strict=True)) for row in weight] for token in x])
+    return y if bias is None else y + bias
+
+
+def lora(x: Array, weight: Array, bias: Array | None, factors: tuple[Array, Array], alpha: float) -> Array:
+    """Hu et al. (2106.09685), section 4.1: W0 x + (alpha / r) B A x."""
+    down, up = factors
+    return linear(x, weight + alpha / len(down) * (up @ down), bias)
+
+
+def softmax(scores: Sequence[float]) -> list[float]:
+    top = max(scores)
+    powers = [math.exp(s - top) for s in scores]
+    return [p / sum(powers) for p in powers]
+
+
+def moe_lora(
+    x: Array, weight: Array, bias: Array | None, gate: Array, experts: Sequence[tuple[Array, Array]]
+) -> Array:
+    """Dou et al. (2312.09979), equations 5 and 6: every token's own softmax over the experts; gate [E, i]."""
+    y = linear(x, weight, bias)
+    for number, token in enumerate(x):
+        shares = softmax([float(row @ token) for row in gate])
+        for share, (down, up) in zip(shares, experts, strict=True):
+            y[number] += share * (up @ (down @ token))
+    return y
+
+
+def ia3_outputs(x: Array, weight: Array, bias: Array | None, scale: Array) -> Array:
+    """Liu et al. (2205.05638), section 3.3: keys and values are multiplied element by element."""
+    return np.array([[s * v for s, v in zip(scale, row, strict=True)] for row in linear(x, weight, bias)])
+
+
+def ia3_inputs(x: Array, weight: Array, bias: Array | None, scale: Array) -> Array:
+    """The feed-forward network's inner activations are multiplied before its last layer."""
+    return linear(np.array([[s * v for s, v in zip(scale, row, strict=True)] for row in x]), weight, bias)
+
+
+def golden() -> dict[str, Array]:
+    """One token of two numbers through a layer of two outputs, rank 1."""
+    x, weight = np.array([[1.0, -2.0]]), np.array([[0.5, 1.0], [-1.0, 2.0]])
+    experts = [
+        (np.array([[1.0, 2.0]]), np.array([[3.0], [-1.0]])), (np.array([[0.5, -1.0]]), np.array([[2.0], [4.0]]))
+    ]
+    gate = np.array([[0.3, 0.1], [-0.2, 0.4]])
+    return {
+        "lora": lora(x, weight, None, experts[0], 3.0).ravel(),
+        "moe_lora": moe_lora(x, weight, None, gate, experts).ravel(),
+        "ia3 outputs": ia3_outputs(x, weight, None, np.array([1.5, -0.5])).ravel(),
+        "ia3 inputs": ia3_inputs(x, weight, None, np.array([1.5, -0.5])).ravel(),
+    }
+
+
+if __name__ == "__main__":
+    for name, values in golden().items():
+        print(name, [round(float(v), 12) for v in values])
