@@ -7,12 +7,14 @@ downloaded when the base model lies in this folder.
 import json
 import re
 import threading
+import warnings
 from pathlib import Path
 
 import torch
 from jinja2.exceptions import TemplateError
 from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer, TextIteratorStreamer
 
+warnings.filterwarnings("ignore", category=FutureWarning)  # peft asks transformers by an old name
 HERE = Path(__file__).resolve().parent
 SETTINGS = json.loads((HERE / "settings.json").read_text(encoding="utf-8"))
 TASKS = {task["name"]: task for task in SETTINGS["tasks"]}

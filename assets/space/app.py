@@ -20,6 +20,10 @@ WORDS = {
 }[SETTINGS["language"]]
 NAMES = list(TASKS)
 MOST_BOXES = max(len(task["inputs"]) for task in TASKS.values())
+THEME = gr.themes.Default(
+    primary_hue="teal",
+    font=[gr.themes.LocalFont("Source Sans Pro", weights=(400, 700)), "ui-sans-serif", "system-ui", "sans-serif"],
+)
 answerer = Answerer()
 
 
@@ -31,16 +35,16 @@ def show_boxes(name):
 
 
 def reply(name, talk, *texts):
-    """Streams the answer into the conversation."""
+    """Streams the answer into the conversation; the fields are emptied at once."""
     columns = TASKS[name]["inputs"]
     values = dict(zip(columns, texts, strict=False))
     if not any(text.strip() for text in values.values()):
-        yield talk
+        yield [talk, *texts]
         return
     said = values[columns[0]] if len(columns) == 1 else "\n".join(f"{c}: {values[c]}" for c in columns)
     talk = [*talk, {"role": "user", "content": said}]
     for text in answerer.stream(name, values):
-        yield [*talk, {"role": "assistant", "content": text}]
+        yield [[*talk, {"role": "assistant", "content": text}], *[""] * len(texts)]
 
 
 def ask(task: str, inputs: dict[str, str]) -> str:
@@ -57,7 +61,7 @@ def ask(task: str, inputs: dict[str, str]) -> str:
 with gr.Blocks(title=SETTINGS["title"], analytics_enabled=False) as demo:
     gr.Markdown(f"# {SETTINGS['title_markdown']}\n\n{WORDS['note']}")
     task = gr.Dropdown(NAMES, value=NAMES[0], label=WORDS["task"], elem_id="task")
-    talk = gr.Chatbot(label=WORDS["chat"], height=380, elem_id="talk")
+    talk = gr.Chatbot(label=WORDS["chat"], height=380, elem_id="talk", render_markdown=False)
     first = TASKS[NAMES[0]]["inputs"]
     boxes = [
         gr.Textbox(label=first[i] if i < len(first) else "", visible=i < len(first), lines=2, elem_id=f"input-{i}")
@@ -68,10 +72,10 @@ with gr.Blocks(title=SETTINGS["title"], analytics_enabled=False) as demo:
         clear = gr.Button(WORDS["clear"])
     one = {"concurrency_limit": 1, "concurrency_id": "model"}
     for trigger in (send.click, boxes[0].submit):
-        trigger(reply, [task, talk, *boxes], talk, api_visibility="private", **one)
+        trigger(reply, [task, talk, *boxes], [talk, *boxes], api_visibility="private", **one)
     clear.click(list, None, talk, api_visibility="private")
     task.change(show_boxes, task, boxes, api_visibility="private")
     gr.api(ask, api_name="ask", **one)
 
 if __name__ == "__main__":
-    demo.queue(max_size=32).launch(ssr_mode=False, run_history=False)
+    demo.queue(max_size=32).launch(theme=THEME, ssr_mode=False, run_history=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -30,11 +31,16 @@ def push(args: argparse.Namespace) -> Report:
     done: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="taskloom-push-") as place:
         exports = export_to(args, Path(place) / "files")
-        for number, export in enumerate(exports):
+        for number, export in enumerate(exports, 1):
             if export.todo:
                 raise RunError("push.gguf_missing", command=export.todo)
-            repo = args.repo if len(exports) == 1 else f"{args.repo}-{number + 1}"
+            repo = args.repo if len(exports) == 1 else f"{args.repo}-{_short(export.task or '') or number}"
             pushed = push_folder(export.folder, PushWish(repo, args.kind, private=not args.public), token)
             done.append({"task": export.task, "repo": pushed.repo, "url": pushed.url, "commit": pushed.commit})
     rows = [[d["task"] or "all", d["url"], d["commit"][:10]] for d in done]
     return Report(done, table(rows, ["task", "address", "commit"]))
+
+
+def _short(name: str) -> str:
+    """A task's name as part of a repository's name; '' when nothing of it can stay."""
+    return "-".join(re.findall(r"[a-z0-9]+", name.lower()))[:40]

@@ -26,17 +26,18 @@ MOST_S = 3600
 UNKNOWN_TOKENIZER = "BPE pre-tokenizer was not recognized"
 
 
-def convert(folder: Path, check: Callable[[Path], object]) -> str:
-    """Writes FOLDER/model.gguf; the command left to the user when the converter is not installed, else ''.
+def convert(folder: Path, check: Callable[[Path], float]) -> tuple[str, float]:
+    """Writes FOLDER/model.gguf -> (command left to the user when the converter is not installed, else '';
+    largest difference of logits, 0 where the file could not be read back).
 
-    `check` compares the file with the live model and raises where they differ.
+    `check` gives the difference between the file and the live model, and raises where it is too large.
 
     Raises:
         RunError: the converter refuses the model, or the file answers differently.
     """
     path, found = folder / FILE, importlib.util.find_spec(CONVERTER)
     if found is None:
-        return command_for(folder)
+        return command_for(folder), 0.0
     command = [sys.executable, "-P", str(found.origin), str(folder), "--outfile", str(path), "--outtype", OUTTYPE]
     done = subprocess.run(
         command, env=worker_environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=MOST_S,
@@ -46,9 +47,7 @@ def convert(folder: Path, check: Callable[[Path], object]) -> str:
         key = "export.gguf_tokenizer" if UNKNOWN_TOKENIZER in done.stderr else "export.gguf_failed"
         lines = [line for line in done.stderr.splitlines() if line.strip()]
         raise RunError(key, detail=lines[-1][:300] if lines else done.returncode)
-    if _can_be_read():
-        check(path)
-    return ""
+    return "", check(path) if _can_be_read() else 0.0
 
 
 def _can_be_read() -> bool:

@@ -53,26 +53,40 @@ def recheck(model: ModularModel, exports: Sequence[Written], probe: Tensor) -> l
              "ids": str(root / "ids"), "out": str(root / str(i))}
             for i, e in enumerate(exports)
         ]
-        (root / "request.json").write_text(json.dumps(orders), encoding="utf-8")
-        _run_reader(root / "request.json", exports)
+        request = root / "request.json"
+        request.write_text(json.dumps(orders), encoding="utf-8")
+        _run_reader([str(READER), str(request)], exports[0].folder)
         return [_compare(model, e, probe, load_file(root / str(i))["logits"]) for i, e in enumerate(exports)]
 
 
-def _run_reader(request: Path, exports: Sequence[Written]) -> None:
-    command = [sys.executable, "-P", str(READER), str(request)]
-    environment = {name: value for name, value in worker_environment().items() if name != "PYTHONPATH"}
+def recheck_run(model: ModularModel, folder: Path, probe: Tensor) -> float:
+    """The same for a whole run, which the workbench itself loads in a fresh process: the largest of all tasks.
+
+    Raises:
+        RunError: as `recheck`.
+    """
+    with tempfile.TemporaryDirectory(prefix="taskloom-recheck-") as place:
+        root = Path(place)
+        save_file({"ids": probe.cpu()}, root / "ids")
+        order = {"folder": str(folder), "ids": str(root / "ids"), "out": str(root / "out")}
+        (root / "request.json").write_text(json.dumps(order), encoding="utf-8")
+        _run_reader(["-m", "core.serving.run_reader", str(root / "request.json")], folder)
+        found = load_file(root / "out")
+        return max(_compare(model, Written("run", folder, int(t), ""), probe, found[t]) for t in found)
+
+
+def _run_reader(words: list[str], folder: Path) -> None:
+    command = [sys.executable, "-P", *words]
     try:
         done = subprocess.run(
-            command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=MOST_S,
-            cwd=request.parent, check=False,
+            command, env=worker_environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            timeout=MOST_S, cwd=Path(words[-1]).parent, check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise RunError("export.unreadable", folder=str(exports[0].folder), detail=f"{MOST_S} s") from error
+        raise RunError("export.unreadable", folder=str(folder), detail=f"{MOST_S} s") from error
     if done.returncode != 0:
         lines = [line for line in done.stderr.splitlines() if line.strip()]
-        raise RunError(
-            "export.unreadable", folder=str(exports[0].folder), detail=lines[-1] if lines else done.returncode
-        )
+        raise RunError("export.unreadable", folder=str(folder), detail=lines[-1] if lines else done.returncode)
 
 
 @torch.no_grad()

@@ -6,7 +6,6 @@ Nothing of the training rows leaves with an export; a whole run takes the tasks'
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,8 +21,8 @@ from core.serving.card import GGUF, LORA, MERGED, SPACE, WHOLE_RUN, CardRequest,
 from core.serving.export import build_probe, export_folder, export_lora, export_merged
 from core.serving.forward import share_weights
 from core.serving.gguf import convert
-from core.serving.loading import LoadedRun, RunShelf
-from core.serving.recheck import Written, recheck
+from core.serving.loading import LoadedRun
+from core.serving.recheck import Written, recheck, recheck_run
 from core.serving.space import build_space
 from core.tasks.dataset import load_saved_dataset
 
@@ -104,18 +103,19 @@ def _export_tasks(run: LoadedRun, indices: list[int], target: Path, wish: Export
     exports = []
     for index, report, difference in zip(indices, reports, found, strict=True):
         name = run.tasks[index].name
-        todo = _to_gguf(run, index, report.folder, probe) if wish.kind == GGUF else ""
-        exports.append(Export(name, report.folder, report.rank, difference, todo))
+        todo, file_difference = _to_gguf(run, index, report.folder, probe) if wish.kind == GGUF else ("", 0.0)
+        exports.append(Export(name, report.folder, report.rank, max(difference, file_difference), todo))
         request = CardRequest(run.folder.path, wish.kind, name, wish.language, wish.examples)
         write_text_atomic(report.folder / "README.md", build_card(request))
     return exports
 
 
-def _to_gguf(run: LoadedRun, index: int, folder: Path, probe: Tensor) -> str:
+def _to_gguf(run: LoadedRun, index: int, folder: Path, probe: Tensor) -> tuple[str, float]:
     """Converts the merged model beside its own files; the file is read back and compared where that is possible."""
-    check: Callable[[Path], object] = lambda path: recheck(  # noqa: E731 - one line, used once
-        run.model, [Written(GGUF, path, index, run.base.model_id)], probe
-    )
+
+    def check(path: Path) -> float:
+        return recheck(run.model, [Written(GGUF, path, index, run.base.model_id)], probe)[0]
+
     return convert(folder, check)
 
 
@@ -136,10 +136,10 @@ def _export_whole(run: LoadedRun, target: Path, wish: ExportWish) -> Export:
         if (source.path / name).is_file():
             shutil.copyfile(source.path / name, target / name)
     shutil.copyfile(source.data_dir / "tasks.json", copy.data_dir / "tasks.json")
-    RunShelf().get(str(target))  # it must load before it is offered
+    difference = recheck_run(run.model, target, _probe(run, list(range(len(run.tasks)))))
     request = CardRequest(source.path, WHOLE_RUN, None, wish.language, wish.examples)
     write_text_atomic(target / "README.md", build_card(request))
-    return Export(None, target, None, 0.0)
+    return Export(None, target, None, difference)
 
 
 def _probe(run: LoadedRun, indices: list[int]) -> Tensor:

@@ -25,6 +25,7 @@ ASSETS = Path(__file__).resolve().parents[2] / "assets" / "space"
 REQUIREMENTS = Path(__file__).resolve().parents[2] / "requirements.txt"
 NEEDED = ("gradio", "torch", "transformers", "tokenizers", "peft", "accelerate", "safetensors", "huggingface_hub")
 PYTHON = "3.12.12"
+MODEL_SUFFIXES = {".json", ".jinja", ".model", ".txt"}
 
 
 def build_space(run: LoadedRun, tasks: list[int], target: Path, probe: Any, card: CardRequest) -> list[Written]:
@@ -37,10 +38,8 @@ def build_space(run: LoadedRun, tasks: list[int], target: Path, probe: Any, card
     base_info = find_model(run.base.model_id)
     is_local = base_info.local_path is not None
     is_lora = METHODS.get(run.model.adapter.method).exports_lora
-    if is_local and is_lora:
-        run.base.model.save_pretrained(target / "base")
-    if is_local:
-        run.tokenizer.save_pretrained(target / "base")
+    if base_info.local_path is not None:
+        copy_model(base_info.local_path, target / "base", with_weights=is_lora)
     written = []
     for index in tasks:
         folder = target / "tasks" / run.tasks[index].task_id
@@ -58,6 +57,15 @@ def build_space(run: LoadedRun, tasks: list[int], target: Path, probe: Any, card
     write_text_atomic(target / "requirements.txt", "\n".join(_pins().values()) + "\n")
     write_text_atomic(target / "README.md", _readme(run, card))
     return written
+
+
+def copy_model(source: Path, target: Path, with_weights: bool) -> None:
+    """The files of a model folder as they are, so that 16-bit weights stay small: settings, tokenizer, weights."""
+    target.mkdir(parents=True)
+    suffixes = {*MODEL_SUFFIXES, ".safetensors"} if with_weights else MODEL_SUFFIXES
+    for path in source.iterdir():
+        if path.is_file() and path.suffix in suffixes and (with_weights or "index" not in path.name):
+            shutil.copyfile(path, target / path.name)
 
 
 def _settings(run: LoadedRun, tasks: list[int], language: str) -> dict[str, Any]:

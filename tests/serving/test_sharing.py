@@ -125,15 +125,13 @@ def test_the_converter_s_refusals_are_worded(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(gguf, "CONVERTER", "fake_converter")
     program.write_text("raise NotImplementedError('BPE pre-tokenizer was not recognized - update')")
     with pytest.raises(RunError, match="does not know this base model's tokenizer"):
-        gguf.convert(tmp_path, print)
+        gguf.convert(tmp_path, lambda path: 0.0)
     program.write_text("raise ValueError('no such architecture')")
     with pytest.raises(RunError, match="no such architecture"):
-        gguf.convert(tmp_path, print)
+        gguf.convert(tmp_path, lambda path: 0.0)
     program.write_text("import sys; open(sys.argv[sys.argv.index('--outfile') + 1], 'w').write('GGUF')")
-    seen: list[Path] = []
     monkeypatch.setattr(gguf, "_can_be_read", lambda: True)
-    assert gguf.convert(tmp_path, seen.append) == ""
-    assert seen == [tmp_path / "model.gguf"]
+    assert gguf.convert(tmp_path, lambda path: 0.5 if path == tmp_path / "model.gguf" else 0.0) == ("", 0.5)
 
 
 def test_an_unknown_task_leaves_nothing(examined: Path, tmp_path: Path) -> None:
