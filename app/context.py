@@ -58,6 +58,7 @@ class Context:
     screen: str = ""  # the one that is being built
     redraws: dict[str, list[Redraw]] = field(default_factory=dict)
     tabs: Any = None  # gr.Tabs, so that a screen can open another one
+    plan: Any = None  # gr.State with the YAML text of the next run
 
     def on(
         self, trigger: Any, handler: Callable[..., Any], inputs: Any = None, outputs: Any = None, **how: Any

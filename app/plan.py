@@ -12,7 +12,7 @@ from typing import Any
 import gradio as gr
 
 from app.context import Context
-from app.durations import word_count, word_memory, word_range
+from app.durations import word_count, word_memory, word_range, word_seconds
 from app.forms import FormField, build_field, form_values, level_choices, list_settings, read_form, read_yaml
 from app.run_markup import readiness
 from app.selection import Selection
@@ -27,9 +27,10 @@ from core.runs.folder import RunFolder
 from core.runs.ready import ReadyReport, ready_report
 from core.tasks.importing import list_tasks
 from core.training.config import RunConfig, config_to_yaml
-from core.training.goals import DEFAULT_GOAL, GOALS, config_for_goal, goal_of
+from core.training.goals import DEFAULT_GOAL, GOALS, config_for_goal, goal_of, read_goal_figures
 
 GROUPS = ("model", "adapter", "training", "stage2", "mixture", "evaluation", "machine")
+MOST_UNDO = 20
 
 
 class Plan:
@@ -39,14 +40,19 @@ class Plan:
         words = context.words
         self.fields: list[FormField] = []
         self.boxes: dict[str, Any] = {}  # "level:method" -> what only this adapter method shows
-        self.config = gr.State(config_to_yaml(config_for_goal(DEFAULT_GOAL)))
+        self.config = context.plan = gr.State(config_to_yaml(config_for_goal(DEFAULT_GOAL)))
+        self.past = gr.State([])  # earlier configs that a goal, a YAML text or a run has replaced, newest last
         self.goals = cards("goals", "three")
-        self.level = words(
-            gr.Radio, label=Key("plan.level"), choices=level_choices(), value="simple", elem_id="level"
-        )
-        with gr.Column(visible=True) as self.simple:
+        with gr.Row(elem_classes="bottom"):
+            self.level = words(
+                gr.Radio, label=Key("plan.level"), choices=level_choices(), value="simple", elem_id="level", scale=4
+            )
+            self.undo = words(
+                gr.Button, Key("plan.undo"), size="sm", elem_id="plan-undo", visible=False, min_width=90
+            )
+        with gr.Column(visible=True, elem_classes="simple") as self.simple:
             self._build_fields(context, simple=True)
-        with gr.Column(visible=False) as self.detailed:
+        with gr.Column(visible=False, elem_classes="detailed") as self.detailed:
             self._build_fields(context, simple=False)
         with gr.Column(visible=False) as self.expert:
             self.yaml = words(
@@ -96,23 +102,42 @@ class Plan:
             trigger_mode="always_last",
             **quiet,
         )
-        context.on(self.goals.click, self.use_goal, [context.selection, self.config], [*shown, *widgets], **quiet)
-        context.on(self.apply_yaml.click, self.use_yaml, [context.selection, self.yaml], [*shown, *widgets])
+        given, all_of_it = [context.selection, self.config, self.past], [*self._kept(), *shown, *widgets]
+        context.on(self.goals.click, self.use_goal, given, all_of_it, **quiet)
+        context.on(self.apply_yaml.click, self.use_yaml, [*given, self.yaml], all_of_it)
+        context.on(self.undo.click, self.go_back, given, all_of_it, **quiet)
         # An empty number field counts as 0 in the browser until it is told once that it is empty.
         self.blank = [field for field in self.fields if field.info.optional]
         blank = [field.widget for field in self.blank]
         context.on_selection(self.draw, [self.yaml, self.goals, self.ready, self.start, *blank], [self.config])
 
+    def _kept(self) -> list[Any]:
+        return [self.past, self.undo]
+
     def take_over(self, context: Context, button: Any) -> None:
         """A button elsewhere that brings the settings of the chosen run back into this plan."""
         widgets = [field.widget for field in self.fields]
         shown = [self.config, self.yaml, *self.boxes.values(), self.goals, self.ready, self.start]
-        context.on(button.click, self.use_run, [context.selection], [*shown, *widgets])
+        given = [context.selection, self.config, self.past]
+        context.on(button.click, self.use_run, given, [*self._kept(), *shown, *widgets])
 
-    def use_run(self, context: Context, selection: Selection) -> list[Any]:
+    def use_run(self, context: Context, selection: Selection, text: str, past: list[str]) -> list[Any]:
         run_dir = context.run_dir(selection)
         config = RunFolder(run_dir).read_config() if run_dir else RunConfig()
-        return [*self._shown(context, selection, config), *form_values(self.fields, config)]
+        return self._replaced(context, selection, config, [*past, text])
+
+    def go_back(self, context: Context, selection: Selection, text: str, past: list[str]) -> list[Any]:
+        """Undo: the settings as they were before a goal, a YAML text or a run replaced them."""
+        *older, last = past or [text]
+        return self._replaced(context, selection, read_yaml(last), older)
+
+    def _replaced(
+        self, context: Context, selection: Selection, config: RunConfig, past: list[str]
+    ) -> list[Any]:
+        """Everything shows another config; `past` is what Undo can bring back."""
+        kept = past[-MOST_UNDO:]
+        undo = gr.update(visible=bool(kept))
+        return [kept, undo, *self._shown(context, selection, config), *form_values(self.fields, config)]
 
     def use_form(self, context: Context, selection: Selection, text: str, *values: Any) -> list[Any]:
         """A field was edited: config, YAML and Ready card follow; the fields keep what the user typed."""
@@ -122,15 +147,19 @@ class Plan:
             return self._unusable(selection, Problem("form", error.key, error.values))
         return self._shown(context, selection, config)
 
-    def use_goal(self, context: Context, selection: Selection, text: str, event: gr.EventData) -> list[Any]:
+    def use_goal(
+        self, context: Context, selection: Selection, text: str, past: list[str], event: gr.EventData
+    ) -> list[Any]:
         """A goal card was chosen: its settings replace those that goals differ in, the rest stays."""
         config = config_for_goal(str(event.id), read_yaml(text))
-        return [*self._shown(context, selection, config), *form_values(self.fields, config)]
+        unchanged = config_to_yaml(config) == text
+        return self._replaced(context, selection, config, past if unchanged else [*past, text])
 
-    def use_yaml(self, context: Context, selection: Selection, text: str) -> list[Any]:
+    def use_yaml(
+        self, context: Context, selection: Selection, text: str, past: list[str], wanted: str
+    ) -> list[Any]:
         """The YAML text was applied: the form shows it. A wrong text is refused as a whole."""
-        config = read_yaml(text)
-        return [*self._shown(context, selection, config), *form_values(self.fields, config)]
+        return self._replaced(context, selection, read_yaml(wanted), [*past, text])
 
     def draw(self, context: Context, selection: Selection, text: str) -> list[Any]:
         """-> YAML, goal cards, Ready card, Start button, fields that may be empty: all as the config has them."""
@@ -165,9 +194,19 @@ def goal_cards(config: RunConfig, language: str) -> list[dict[str, Any]]:
             _goal_text(goal.name, "title", goal.title, language),
             active=goal.name == chosen,
             text=_goal_text(goal.name, "summary", goal.summary, language),
+            meta=_measured(goal.name, language),
         )
         for goal in GOALS
     ]
+
+
+def _measured(name: str, language: str) -> str:
+    """What the committed study measured for a goal; nothing while it was not measured."""
+    found = read_goal_figures().get(name)
+    if found is None:
+        return ""
+    time, score = word_seconds(found.seconds, language), f"{100 * found.score:.0f}"
+    return say(language, "goal.measured", time=time, score=score, base=f"{100 * found.base:.0f}")
 
 
 def check_plan(context: Context, selection: Selection, config: RunConfig) -> tuple[list[Problem], list[str]]:

@@ -55,15 +55,16 @@ def state_badge(status: RunStatus, language: str) -> str:
     return badge(word_state(status, language), TONES.get(status.state, ""))
 
 
-def job_bar(name: str, project: str, status: RunStatus, language: str) -> str:
-    """One line for every screen: which run works, what it does, how far it is, how long it takes."""
+def job_bar(run_id: str, name: str, status: RunStatus, language: str) -> str:
+    """One line for every screen: which run works, what it does, how far it is, how long it takes; the name opens
+    it."""
     eta = word_eta(status, language)
     return (
-        f'<div class="job">{state_badge(status, language)}<b>{esc(project)} · {esc(name)}</b>'
-        f"<span>{esc(word_stage(status.stage, language))}</span>{_bar(status, language)}"
+        f'<div class="job">{state_badge(status, language)}'
+        f'<button type="button" class="job-name" data-run="{esc(run_id)}">{esc(name)}</button>'
+        f'<span class="job-stage">{esc(word_stage(status.stage, language))}</span>{_bar(status, language)}'
         f'<span class="n">{status.progress:.0%}</span>'
-        + (f'<span class="dim">{esc(say(language, "run.eta", eta=eta))}</span>' if eta else "")
-        + "</div>"
+        f'<span class="job-eta">{esc(say(language, "run.eta", eta=eta)) if eta else ""}</span></div>'
     )
 
 

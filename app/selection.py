@@ -27,6 +27,7 @@ class Selection:
     task_id: str = ""
     run_id: str = ""
     version: int = 0
+    tour: int = 0  # which stop of the guided tour, counted from 1; 0 is no tour
 
     def with_owner(self, owner: str) -> Selection:
         return dataclasses.replace(self, owner=owner)
@@ -44,6 +45,9 @@ class Selection:
     def with_run(self, run_id: str) -> Selection:
         return dataclasses.replace(self, run_id=run_id, version=self.version + 1)
 
+    def with_tour(self, stop: int) -> Selection:
+        return dataclasses.replace(self, tour=stop)
+
     def touched(self) -> Selection:
         """The same place with fresh data: every screen reads the workspace again."""
         return dataclasses.replace(self, version=self.version + 1)
@@ -56,6 +60,7 @@ def selection_to_prefs(selection: Selection) -> dict[str, str]:
         "owner": selection.owner,
         "project_id": selection.project_id,
         "run_id": selection.run_id,
+        "tour": str(selection.tour),
     }
 
 
@@ -63,8 +68,12 @@ def selection_from_prefs(prefs: Any, accept_language: str, shared: bool) -> Sele
     """The remembered place, or a first visit: the browser's language, and in shared mode a new secret owner id."""
     known = {k: v for k, v in prefs.items() if isinstance(v, str)} if isinstance(prefs, dict) else {}
     language = known.get("language") or language_of(accept_language)
+    stop = known.get("tour", "")
     return Selection(
-        owner=owner_of(known, shared), project_id=known.get("project_id", ""), run_id=known.get("run_id", "")
+        owner=owner_of(known, shared),
+        project_id=known.get("project_id", ""),
+        run_id=known.get("run_id", ""),
+        tour=int(stop) if stop.isascii() and stop.isdigit() else 0,
     ).with_language(language)
 
 

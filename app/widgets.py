@@ -11,6 +11,10 @@ import gradio as gr
 _PLOTLY_DIR = Path(importlib.util.find_spec("plotly").origin).parent  # type: ignore[union-attr,arg-type]
 PLOTLY_JS = _PLOTLY_DIR / "package_data" / "plotly.min.js"
 
+# Gradio fills a template's {{value}} and then runs the result as a JavaScript template text: "$", "`" and "\\" in a
+# user's name would be read as code. So texts of cards are escaped here, and stand in {{{...}}}.
+_ESCAPES = str.maketrans({c: f"&#{ord(c)};" for c in "&<>\"'$`\\"})
+
 # Plotly.react updates in place (zoom kept, nothing remounted); text takes the page's colour in light and dark.
 # The figure is drawn again when the place becomes visible, since a hidden tab has no width.
 _DRAW = """
@@ -44,6 +48,11 @@ async function draw() {
     modeBarButtonsToAdd: [svg], toImageButtonOptions: {filename: 'taskloom', scale: 2}});
 }
 draw(); watch('value', draw);
+let wasDark = document.body.classList.contains('dark');
+new MutationObserver(() => {
+  const dark = document.body.classList.contains('dark');
+  if (dark !== wasDark) { wasDark = dark; draw(); }
+}).observe(document.body, {attributes: true, attributeFilter: ['class']});
 new ResizeObserver(() => {
   if (place.offsetWidth && window.Plotly && place.data) Plotly.Plots.resize(place);
 }).observe(element);
@@ -52,15 +61,15 @@ new ResizeObserver(() => {
 _CARDS = """
 <div class="cards {{look}}" role="group">{{#each value}}
  <div class="card{{#if this.active}} active{{/if}}">
-  <{{#if this.still}}div class="card-main still"{{else}}button class="card-main" type="button" data-id="{{this.id}}"
-    data-act="open" aria-pressed="{{#if this.active}}true{{else}}false{{/if}}"{{/if}}>
-   <span class="card-title">{{this.title}}</span>
-   {{#if this.badge}}<span class="badge {{this.tone}}">{{this.badge}}</span>{{/if}}
-   {{#if this.text}}<span class="card-text">{{this.text}}</span>{{/if}}
-   {{#if this.meta}}<span class="card-meta">{{this.meta}}</span>{{/if}}
+  <{{#if this.still}}div class="card-main still"{{else}}button class="card-main" type="button"
+    data-id="{{{this.id}}}" data-act="open" aria-pressed="{{#if this.active}}true{{else}}false{{/if}}"{{/if}}>
+   <span class="card-title">{{{this.title}}}</span>
+   {{#if this.badge}}<span class="badge {{{this.tone}}}">{{{this.badge}}}</span>{{/if}}
+   {{#if this.text}}<span class="card-text">{{{this.text}}}</span>{{/if}}
+   {{#if this.meta}}<span class="card-meta">{{{this.meta}}}</span>{{/if}}
   </{{#if this.still}}div{{else}}button{{/if}}>
-  {{#if this.action}}<button class="card-act" type="button" data-id="{{this.id}}"
-    data-act="act">{{this.action}}</button>{{/if}}
+  {{#if this.action}}<button class="card-act" type="button" data-id="{{{this.id}}}"
+    data-act="act">{{{this.action}}}</button>{{/if}}
  </div>{{/each}}
 </div>"""
 
@@ -84,7 +93,7 @@ def plot(elem_id: str) -> gr.HTML:
 
 
 def cards(elem_id: str, look: str = "") -> gr.HTML:
-    """Clickable cards from a list of dicts as `card` makes them; texts are escaped by the template.
+    """Clickable cards from a list of dicts as `card` makes them.
 
     A click sends an event with the card's `id` and `act`: "open", or "act" for the card's own small button. A card
     that is `still` has only that button.
@@ -95,5 +104,7 @@ def cards(elem_id: str, look: str = "") -> gr.HTML:
 
 
 def card(card_id: str, title: str, **parts: Any) -> dict[str, Any]:
+    """What `cards` shows as one card, every text escaped."""
     blank = {"text": "", "meta": "", "badge": "", "tone": "", "action": "", "active": False, "still": False}
-    return {**blank, "id": card_id, "title": title, **parts}
+    given = {**blank, "id": card_id, "title": title, **parts}
+    return {k: v.translate(_ESCAPES) if isinstance(v, str) else v for k, v in given.items()}

@@ -1,4 +1,5 @@
-"""Assembles the workbench: head, job bar, a tab a screen. A new screen is one file in `tabs` and one line here."""
+"""Assembles the workbench: head, tour, a tab a screen, job bar. A new screen is one file in `tabs` and one line
+here."""
 
 from __future__ import annotations
 
@@ -9,24 +10,18 @@ import gradio as gr
 
 from app.api import build_api
 from app.context import Context
-from app.markup import brand
-from app.run_markup import job_bar
+from app.head import IDLE_TICK_S, build_head, build_job_bar
 from app.selection import Selection, selection_from_prefs, selection_to_prefs
 from app.tabs import home, results, share, skills, tasks, train, try_it
 from app.temporary import KEPT_S, LOOK_EVERY_S
-from app.texts import LANGUAGE_NAMES, LANGUAGES, say
-from app.visitors import login_offered, owner_of_visit, take_along
+from app.texts import LANGUAGES, say
+from app.tour import Tour
+from app.visitors import owner_of_visit, take_along
 from app.widgets import PLOTLY_JS
 from app.words import Key
 from core.files import write_text_atomic
-from core.runs.folder import RunFolder
-from core.runs.liveness import run_state
-from core.runs.states import LIVE
-from core.runs.summaries import list_summaries
 
 TABS = (home, tasks, train, results, skills, try_it, share)
-TICK_S = 1.5  # while a run is at work
-IDLE_TICK_S = 6.0
 
 
 def build_workbench(context: Context) -> gr.Blocks:
@@ -41,12 +36,18 @@ def build_workbench(context: Context) -> gr.Blocks:
         context.selection = gr.State(Selection())
         context.clock = gr.Timer(IDLE_TICK_S)
         prefs = gr.BrowserState({}, storage_key="taskloom", secret=browser_secret(context))
-        head = _build_head(context)
+        screen = gr.BrowserState("", storage_key="taskloom-screen", secret=browser_secret(context))
+        build_head(context)
+        tour = Tour(context)
         with gr.Tabs(selected=TABS[0].TITLE) as context.tabs:
             for tab in TABS:
                 context.screen = tab.TITLE
-                with context.words(gr.Tab, Key(tab.TITLE), id=tab.TITLE, elem_id=tab.TITLE.replace(".", "-")):
+                name = tab.TITLE.replace(".", "-")
+                with context.words(gr.Tab, Key(tab.TITLE), id=tab.TITLE, elem_id=name) as page:
                     tab.build(context)
+                page.select(None, None, screen, js=f"() => '{tab.TITLE}'", api_visibility="private")
+        build_job_bar(context)
+        tour.wire(context)
         context.wire_ticks()
         context.screen = ""
         # Two steps, since an event with many outputs costs the browser time even when it changes nothing.
@@ -54,53 +55,12 @@ def build_workbench(context: Context) -> gr.Blocks:
         context.on_selection(lambda _, selection: selection.language, spoken)
         context.on(spoken.change, speak, [spoken], context.words.components, show_progress="hidden")
         context.on_selection(lambda _, selection: selection_to_prefs(selection), prefs)
-        context.on_selection(draw_head, [head["project"], head["run"], head["language"]])
         context.wire_redraws()
         build_api(context)
-        context.on(demo.load, open_page, [prefs], context.selection, show_progress="hidden", concurrency_limit=None)
+        once: dict[str, Any] = {"show_progress": "hidden", "concurrency_limit": None}
+        context.on(demo.load, open_page, [prefs], context.selection, **once)
+        context.on(demo.load, open_screen, [screen], context.tabs, **once)
     return demo
-
-
-def _build_head(context: Context) -> dict[str, Any]:
-    """Name, project, run and language, the same on every screen; below it the job that is at work."""
-    words, head = context.words, {}
-    with gr.Row(elem_id="head"):
-        gr.HTML(brand(say("en", "app.title")), elem_id="brand")
-        for name, width in (("project", 200), ("run", 200), ("language", 110)):
-            head[name] = words(
-                gr.Dropdown,
-                label=Key(f"app.{name}"),
-                choices=[],
-                interactive=True,
-                elem_id=f"choose-{name}",
-                min_width=width,
-                scale=1 if name == "language" else 2,
-                filterable=name != "language",
-            )
-        if login_offered():
-            gr.LoginButton(size="sm", min_width=140, elem_id="login")
-    bar, seen = gr.HTML(elem_id="job-bar"), gr.State("")
-    selection = context.selection
-    context.on(
-        head["project"].input, choose_project, [selection, head["project"]], selection, show_progress="hidden"
-    )
-    context.on(
-        head["run"].input,
-        lambda _, s, run_id: s.with_run(run_id or ""),
-        [selection, head["run"]],
-        selection,
-        show_progress="hidden",
-    )
-    context.on(
-        head["language"].input,
-        lambda _, s, language: s.with_language(language),
-        [selection, head["language"]],
-        selection,
-        show_progress="hidden",
-    )
-    context.on_tick(draw_job, [selection, seen], [bar, seen, context.clock])
-    context.on_selection(draw_job, [bar, seen, context.clock], [seen])
-    return head
 
 
 def open_page(context: Context, prefs: Any, request: gr.Request) -> Selection:
@@ -118,39 +78,14 @@ def open_page(context: Context, prefs: Any, request: gr.Request) -> Selection:
     return selection.touched()
 
 
-def choose_project(context: Context, selection: Selection, project_id: str | None) -> Selection:
-    return context.open_project(selection, project_id) if project_id else selection
+def open_screen(_: Context, screen: Any) -> Any:
+    """The screen this browser was on; a first visit starts at Home."""
+    return gr.update(selected=screen) if screen in {tab.TITLE for tab in TABS} else gr.skip()
 
 
 def speak(context: Context, language: str) -> list[Any]:
     """Words every component anew: the language has changed."""
     return context.words.updates(language)
-
-
-def draw_head(context: Context, selection: Selection) -> list[Any]:
-    """-> choices of the project, run and language selectors."""
-    language, project = selection.language, context.project(selection)
-    projects = [(p.name, p.project_id) for p in context.projects(selection)]
-    runs = [(run.name, run.run_id) for run in list_summaries(project)] if project else []
-    languages = [(name, code) for code, name in LANGUAGE_NAMES.items()]
-    chosen = selection.run_id if any(run_id == selection.run_id for _, run_id in runs) else None
-    return [
-        gr.update(choices=projects, value=project.project_id if project else None, interactive=bool(projects)),
-        gr.update(choices=runs, value=chosen, interactive=bool(runs)),
-        gr.update(choices=languages, value=language),
-    ]
-
-
-def draw_job(context: Context, selection: Selection, seen: str) -> Any:
-    """The running jobs of this owner in one line each, and how often to look; nothing new, nothing sent."""
-    lines = []
-    for project in context.projects(selection):
-        for run in list_summaries(project):
-            if run.state in LIVE:
-                status = run_state(RunFolder(project.runs_dir / run.run_id))
-                lines.append(job_bar(run.name, project.name, status, selection.language))
-    text = "".join(lines)
-    return gr.skip() if text == seen else [text, text, gr.update(value=TICK_S if lines else IDLE_TICK_S)]
 
 
 def browser_secret(context: Context) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from core.registry import Registry
@@ -33,6 +36,31 @@ GOALS.register("best", Goal(
      "schedule": "cosine"},
 ))
 DEFAULT_GOAL = "balanced"
+STUDY_PATH = Path(__file__).resolve().parents[2] / "assets" / "docs" / "study.json"
+
+
+@dataclass(frozen=True)
+class GoalFigures:
+    """What a goal gave when it was measured: seconds from Start to the end of the exam, and the mean exam score
+    (0..1) of the trained and of the untouched model."""
+
+    seconds: float
+    score: float
+    base: float
+
+
+@cache
+def read_goal_figures(path: Path = STUDY_PATH) -> dict[str, GoalFigures]:
+    """The figures of each goal from the committed study, `{"goals": {"quick": {"seconds", "score", "base"}, ...}}`
+    (`tests/benchmarks/goal_cards.py` writes them); empty while nothing was measured or the file holds none."""
+    try:
+        goals = json.loads(path.read_text(encoding="utf-8"))["goals"]
+        return {
+            name: GoalFigures(*(float(goals[name][part]) for part in ("seconds", "score", "base")))
+            for name in GOALS.names() if name in goals
+        }
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
 
 
 def config_for_goal(name: str, base: RunConfig | None = None) -> RunConfig:

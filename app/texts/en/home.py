@@ -1,7 +1,14 @@
 """English texts: Home."""
 
 TEXTS: dict[str, str] = {
-    "home.lead": "Bring the task files of your field. Taskloom trains one small language model on all of them, shows what the tasks share, and lets you talk to the result.",
+    "home.title": "One small model for all the tasks of your field",
+    "home.lead": "Bring your files. Taskloom trains one small language model on all of them, shows what the tasks share, proves what got better, and lets you talk to the result.",
+    "home.private": "No machine-learning background needed. It runs on this machine; your data stays here.",
+    "home.picture": "Threads from four files run through a loom and come out as one answer.",
+    "home.tour_title": "See it work first",
+    "home.tour_text": "Five small real tasks and a guided tour through all screens, one click a step. Training takes minutes on a laptop; nothing to upload.",
+    "home.own_title": "Start with your own files",
+    "home.own_text": "Name a project, then drop in Excel, CSV or JSON files: rows with a text and the answer you want.",
     "home.choose": "Your projects",
     "home.open": "Open project: {name}",
     "home.name": "New project",
@@ -9,7 +16,9 @@ TEXTS: dict[str, str] = {
     "home.create": "Create project",
     "home.sample": "Try the sample project",
     "home.sample_name": "Sample project",
-    "home.card": "{tasks} tasks · {runs} runs",
+    "home.card": "Tasks: {tasks} · Runs: {runs}",
+    "home.best": "best mean score {score}",
+    "home.next": "next",
     "home.training": "training",
     "home.remove_title": "Delete the open project",
     "home.remove_sure": "Yes, delete this project with its tasks, runs and trained models. This cannot be undone.",

@@ -5,6 +5,8 @@ TEXTS: dict[str, str] = {
     "app.project": "Project",
     "app.run": "Run",
     "app.language": "Language",
+    "app.close": "Close",
+    "app.theme": "Switch between light and dark",
     "app.new_project": "No project yet",
     "app.new_run": "No run yet",
     "error.title": "That did not work",

@@ -1,7 +1,14 @@
 """Chinese texts: Home."""
 
 TEXTS: dict[str, str] = {
-    "home.lead": "带上您领域里的任务文件。Taskloom 用它们一起训练一个小型语言模型，让您看到任务之间共享了什么，并可以与训练好的模型对话。",
+    "home.title": "一个小模型，做好您领域里的所有任务",
+    "home.lead": "带上您的文件。Taskloom 用它们一起训练一个小型语言模型，让您看到任务之间共享了什么，证明哪里变好了，并可以与结果对话。",
+    "home.private": "不需要机器学习背景。它在这台机器上运行，您的数据不会离开。",
+    "home.picture": "四个文件的线穿过织机，变成一个回答。",
+    "home.tour_title": "先看它怎么工作",
+    "home.tour_text": "五个真实的小任务，带您走遍所有页面，每步只需点一下。在笔记本电脑上训练只要几分钟，无需上传。",
+    "home.own_title": "用您自己的文件开始",
+    "home.own_text": "给项目起个名字，然后放入 Excel、CSV 或 JSON 文件：每行一段文本和您想要的答案。",
     "home.choose": "您的项目",
     "home.open": "当前项目：{name}",
     "home.name": "新项目",
@@ -10,6 +17,8 @@ TEXTS: dict[str, str] = {
     "home.sample": "试用示例项目",
     "home.sample_name": "示例项目",
     "home.card": "{tasks} 个任务 · {runs} 次训练",
+    "home.best": "最好平均得分 {score}",
+    "home.next": "下一步",
     "home.training": "训练中",
     "home.remove_title": "删除当前项目",
     "home.remove_sure": "是的，删除这个项目以及其中的任务、训练和模型。此操作无法撤销。",

@@ -5,6 +5,8 @@ TEXTS: dict[str, str] = {
     "app.project": "项目",
     "app.run": "训练",
     "app.language": "语言",
+    "app.close": "关闭",
+    "app.theme": "切换浅色与深色",
     "app.new_project": "还没有项目",
     "app.new_run": "还没有训练",
     "error.title": "没有成功",
