@@ -11,7 +11,7 @@ from app.context import Context
 from app.markup import esc
 from app.run_markup import word_eta
 from app.selection import Selection
-from app.tabs.train import start
+from app.starting import start
 from app.texts import say
 from app.words import Key
 from core.runs.folder import RunFolder

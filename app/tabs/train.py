@@ -11,12 +11,12 @@ import gradio as gr
 from app.context import Context
 from app.curves import Curves, new_curves
 from app.figures import loss_panels, to_json
-from app.forms import read_yaml
 from app.markup import empty, log_view, note, part
 from app.plan import Plan
 from app.run_markup import progress_panel, run_card
 from app.selection import Selection
-from app.sharing_rules import note_deletion, require_shared_resume, shared_config
+from app.sharing_rules import note_deletion, require_shared_resume
+from app.starting import start
 from app.texts import say
 from app.widgets import cards, plot
 from app.words import Key
@@ -110,14 +110,6 @@ def build(context: Context) -> None:
     context.on_selection(
         lambda _, selection: (note(say(selection.language, "train.lead")), new_id()), [intro, token]
     )
-
-
-def start(context: Context, selection: Selection, text: str, token: str) -> tuple[Selection, str]:
-    """Makes a run from the plan and starts it. The token makes a second click of the same Start harmless."""
-    project = context.require_project(selection)
-    config = shared_config(context, selection, read_yaml(text))
-    folder = begin_run(project, config, token or None)
-    return selection.with_run(folder.run_id), new_id()
 
 
 def act(context: Context, selection: Selection, *, name: str) -> Selection:
