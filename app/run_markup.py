@@ -58,13 +58,14 @@ def state_badge(status: RunStatus, language: str) -> str:
 def job_bar(run_id: str, name: str, status: RunStatus, language: str) -> str:
     """One line for every screen: which run works, what it does, how far it is, how long it takes; the name opens
     it."""
-    eta = word_eta(status, language)
+    known = bool(status.eta_range_s) or status.eta_s is not None
+    eta = say(language, "run.eta", eta=word_eta(status, language)) if known else word_eta(status, language)
     return (
         f'<div class="job">{state_badge(status, language)}'
         f'<button type="button" class="job-name" data-run="{esc(run_id)}">{esc(name)}</button>'
         f'<span class="job-stage">{esc(word_stage(status.stage, language))}</span>{_bar(status, language)}'
         f'<span class="n">{status.progress:.0%}</span>'
-        f'<span class="job-eta">{esc(say(language, "run.eta", eta=eta)) if eta else ""}</span></div>'
+        f'<span class="job-eta">{esc(eta)}</span></div>'
     )
 
 

@@ -31,6 +31,8 @@ async function draw() {
   for (const key of Object.keys(figure.layout)) if (/^[xy]axis/.test(key)) {
     figure.layout[key] = {gridcolor: line, zerolinecolor: line, linecolor: line, ...figure.layout[key]};
   }
+  figure.layout.modebar = {bgcolor: 'rgba(0,0,0,0)', color: line, activecolor: ink};
+  for (const trace of figure.data) for (const axis of ['error_x', 'error_y']) if (trace[axis]) trace[axis].color = ink;
   const meta = figure.layout.meta || {};
   if (meta.panels) {
     const columns = Math.max(1, Math.min(4, meta.panels, Math.floor((element.offsetWidth || 900) / 270)));
@@ -44,6 +46,7 @@ async function draw() {
   const svg = {name: 'SVG', title: 'SVG', icon: Plotly.Icons.disk,
     click: p => Plotly.downloadImage(p, {format: 'svg', filename: 'taskloom'})};
   await Plotly.react(place, figure.data, figure.layout, {responsive: true, displaylogo: false,
+    displayModeBar: (element.offsetWidth || 900) < 560 ? false : 'hover',
     modeBarButtonsToRemove: ['select2d', 'lasso2d', 'autoScale2d', 'zoomIn2d', 'zoomOut2d', 'pan2d'],
     modeBarButtonsToAdd: [svg], toImageButtonOptions: {filename: 'taskloom', scale: 2}});
 }

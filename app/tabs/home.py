@@ -36,10 +36,10 @@ def build(context: Context) -> None:
         title = gr.HTML()
         projects = cards("home-projects")
     with gr.Row(elem_id="home-start"):
-        with gr.Column(elem_classes="panel", min_width=280):
+        with gr.Column(elem_classes="start-card", min_width=280):
             offer = gr.HTML()
             sample = words(gr.Button, Key("home.sample"), variant="primary", elem_id="project-sample")
-        with gr.Column(elem_classes="panel", min_width=280):
+        with gr.Column(elem_classes="start-card", min_width=280):
             invite = gr.HTML()
             with gr.Row(elem_classes="bottom"):
                 name = words(

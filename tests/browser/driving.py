@@ -62,6 +62,22 @@ def fill_number(page, setting: str, value: float) -> None:
     field.press("Tab")
 
 
+def fill_plan(page, model, steps: int) -> None:
+    """Sets base model, steps and a short exam in the form, as a user would."""
+    open_screen(page, "train")
+    field = page.locator("#set-base_model input")
+    field.fill(str(model))
+    field.press("Enter")
+    page.get_by_label("Detailed").click()
+    for fold in ("training", "evaluation"):
+        page.locator(f"#fold-{fold} > button.label-wrap").click()
+    for name, value in (("max_steps", steps), ("batch_size", 4), ("max_tokens", 128), ("validation_rows", 4)):
+        fill_number(page, name, value)
+    for name, value in (("exam_rows", 4), ("max_new_tokens", 4)):
+        fill_number(page, name, value)
+    wait_until_ready(page)
+
+
 def wait_until_ready(page) -> None:
     """The Ready card says yes and Start can be pressed."""
     page.locator("#ready [data-ready=yes]").wait_for(timeout=PATIENCE_MS)

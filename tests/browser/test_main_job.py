@@ -11,11 +11,10 @@ import pytest
 from tests.browser.driving import (
     PATIENCE_MS,
     ROOT,
-    fill_number,
+    fill_plan,
     open_screen,
     wait_for_state,
     wait_until_open,
-    wait_until_ready,
 )
 
 pytestmark = pytest.mark.browser
@@ -37,22 +36,6 @@ def bring_files(page) -> None:
     page.locator("#task-cards .card").nth(1).wait_for()
 
 
-def plan_short_run(page, model, steps: int) -> None:
-    """Sets base model, steps and a short exam in the form, as a user would."""
-    open_screen(page, "train")
-    field = page.locator("#set-base_model input")
-    field.fill(str(model))
-    field.press("Enter")
-    page.get_by_label("Detailed").click()
-    for fold in ("training", "evaluation"):
-        page.locator(f"#fold-{fold} > button.label-wrap").click()
-    for name, value in (("max_steps", steps), ("batch_size", 4), ("max_tokens", 128), ("validation_rows", 4)):
-        fill_number(page, name, value)
-    for name, value in (("exam_rows", 4), ("max_new_tokens", 4)):
-        fill_number(page, name, value)
-    wait_until_ready(page)
-
-
 def start(page) -> None:
     page.locator("#start").click()
     wait_for_state(page, "queued", "starting", "running", "succeeded")
@@ -67,7 +50,7 @@ def test_from_files_to_an_answer(page, tmp_path, tiny_model):
     bring_files(page)
     assert "review_verdict" in page.locator("#task-cards").inner_text()
     assert page.locator("#task-sees .learned").first.inner_text().strip() in ("Pros", "Cons")
-    plan_short_run(page, tiny_model, steps=120)
+    fill_plan(page, tiny_model, steps=120)
     start(page)
     wait_for_state(page, "running")
     page.locator("#loss-plot .plot-place .xaxislayer-above, #loss-plot .plot-place svg").first.wait_for()
@@ -98,7 +81,7 @@ def test_from_files_to_an_answer(page, tmp_path, tiny_model):
 
 def test_a_killed_worker_is_seen_and_resumed(page, tmp_path, tiny_model):
     bring_files(page)
-    plan_short_run(page, tiny_model, steps=3000)
+    fill_plan(page, tiny_model, steps=3000)
     start(page)
     wait_for_state(page, "running")
     os.kill(worker_pid(tmp_path), signal.SIGKILL)

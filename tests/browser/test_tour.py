@@ -1,0 +1,68 @@
+"""The guided tour through all screens, one click a step; on every screen axe-core looks for barriers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import axe_playwright_python
+import pytest
+
+from tests.browser.driving import PATIENCE_MS, SCREENS, fill_plan, open_screen, wait_until_open
+
+pytestmark = pytest.mark.browser
+AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js")
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
+
+
+def barriers(page) -> list[str]:
+    """What axe-core finds against WCAG 2.1 A and AA, one line an element."""
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = page.evaluate("rules => axe.run(document, {runOnly: rules, resultTypes: ['violations']})", RULES)
+    return [
+        f"{violation['id']}: {node['target'][-1]} {node['html'][:160]}"
+        for violation in found["violations"]
+        for node in violation["nodes"]
+    ]
+
+
+def onwards(page, screen: str) -> None:
+    page.locator("#tour-next:not([disabled])").click()
+    page.locator(f"#tab-{screen}-button[aria-selected=true]").first.wait_for()
+
+
+def test_the_tour_leads_through_all_screens(page, tiny_model):
+    assert barriers(page) == []  # a first visit
+    page.locator("#project-sample").click()
+    page.locator("#task-cards .card").nth(4).wait_for()
+    assert barriers(page) == []
+    onwards(page, "train")
+    fill_plan(page, tiny_model, steps=40)
+    page.locator("#tour-next").click()  # starts the run
+    page.locator("#job-bar .job").wait_for()
+    page.locator("#tour-next[disabled]").wait_for()
+    assert barriers(page) == []
+    for screen in ("results", "skills", "try_it", "share"):
+        onwards(page, screen)
+        page.wait_for_timeout(600)  # plots and cards of the screen arrive
+        assert barriers(page) == []
+    page.reload()  # the tour and the screen are remembered
+    wait_until_open(page)
+    page.locator("#tab-share-button[aria-selected=true]").first.wait_for()
+    onwards(page, "home")
+    page.locator("#tour").wait_for(state="hidden")
+
+
+def test_dark_narrow_and_chinese_have_no_barriers_and_fit(page, tmp_path):
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.locator("#project-sample").click()
+    page.locator("#task-cards .card").nth(4).wait_for()
+    page.locator("[data-act=theme]").click()
+    page.locator("#choose-language input").click()
+    page.get_by_role("option", name="中文").click()
+    page.locator("html[lang=zh]").wait_for(timeout=PATIENCE_MS, state="attached")
+    for screen in SCREENS:
+        open_screen(page, screen)
+        page.wait_for_timeout(400)
+        assert barriers(page) == [], screen
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, screen

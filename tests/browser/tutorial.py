@@ -1,0 +1,118 @@
+"""Makes the tutorial true: runs its commands, writes their outputs into it, and takes its pictures.
+
+    python -m tests.browser.tutorial DATA [--workspace DIR] [--write] [--pictures]
+
+DATA is the folder with `customer_service/domain.json`. The commands are those of the bash blocks of
+assets/docs/tutorial.md, in a fresh workspace (or in DIR, which is kept). --write puts each block's output behind it
+in both languages; --pictures takes assets/docs/screens/tutorial-*.png from the workspace afterwards.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.browser.driving import ROOT
+
+DOCS = ROOT / "assets" / "docs"
+PAGES = {"en": DOCS / "tutorial.md", "zh": DOCS / "tutorial.zh.md"}
+BLOCK = re.compile(r"```bash\n(.*?)```\n<!-- output -->\n(?:```text\n.*?```\n)?", re.DOTALL)
+SCREENS = ("tasks", "train", "results", "skills", "try_it")
+LOCALES = {"en": "en-US", "zh": "zh-CN"}
+MOST_LINES = 24
+
+
+def blocks(page: str) -> list[list[str]]:
+    """The commands of every bash block that is followed by its output."""
+    return [found[1].splitlines() for found in BLOCK.finditer(page)]
+
+
+def run_block(commands: list[str], workspace: Path, data: Path, run_id: str) -> tuple[str, str]:
+    """-> what the commands printed (ids and folders as the page names them), the id of the run that was made."""
+    lines = []
+    for command in commands:
+        words = [w.replace("DATA", str(data)) if w.startswith("DATA") else w for w in shlex.split(command)]
+        words = [run_id if word == "RUN" else word for word in words]
+        environment = {**os.environ, "TASKLOOM_HOME": str(workspace), "PYTHONPATH": str(ROOT), "COLUMNS": "110"}
+        done = subprocess.run(
+            [sys.executable, *words[1:]], cwd=workspace, env=environment, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise SystemExit(f"{command}\n{done.stdout}{done.stderr}")
+        lines += [*done.stdout.rstrip().splitlines(), ""]
+        made = re.search(r"\br\d{8}-\d{6}-[0-9a-f]{8}\b", done.stdout)
+        run_id = run_id or (made[0] if made else "")
+    text = "\n".join(lines).rstrip().replace(run_id or "RUN", "RUN").replace(str(data), "DATA")
+    return text.replace(str(workspace), "~"), run_id
+
+
+def shorten(text: str) -> str:
+    lines = text.splitlines()
+    return text if len(lines) <= MOST_LINES else "\n".join([*lines[:MOST_LINES], "..."])
+
+
+def with_outputs(page: str, outputs: list[str]) -> str:
+    given = iter(outputs)
+    return BLOCK.sub(lambda m: f"```bash\n{m[1]}```\n<!-- output -->\n```text\n{shorten(next(given))}\n```\n", page)
+
+
+def take_pictures(workspace: Path) -> None:
+    """Every screen of the tutorial in both languages: English as `tutorial-<screen>.png`, Chinese with `-zh`."""
+    from playwright.sync_api import sync_playwright
+
+    from tests.browser.driving import ARGUMENTS, CHROMIUM, open_screen, running_app, wait_until_open
+
+    with sync_playwright() as playwright, running_app(workspace) as address:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), headless=True, args=ARGUMENTS)
+        for language, locale in LOCALES.items():
+            page = browser.new_context(viewport={"width": 1280, "height": 860}, locale=locale).new_page()
+            page.set_default_timeout(300_000)
+            page.goto(f"{address}/?__theme=light")
+            wait_until_open(page)
+            for screen in SCREENS:
+                open_screen(page, screen)
+                if screen == "try_it":
+                    ask(page)
+                page.wait_for_timeout(4000)
+                suffix = "" if language == "en" else f"-{language}"
+                page.screenshot(path=DOCS / "screens" / f"tutorial-{screen}{suffix}.png")
+        browser.close()
+
+
+def ask(page) -> None:
+    page.locator("#try-input-0 textarea").fill("Great pictures, long battery life")
+    page.locator("#try-ask").click()
+    for side in ("tuned", "base"):
+        page.locator(f".answer.{side}[data-done='1']").first.wait_for()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--workspace", type=Path)
+    parser.add_argument("--write", action="store_true")
+    parser.add_argument("--pictures", action="store_true")
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory() as fresh:
+        workspace = (chosen.workspace or Path(fresh)).resolve()
+        workspace.mkdir(parents=True, exist_ok=True)
+        if not chosen.pictures or not (workspace / "projects").is_dir():
+            outputs, run_id = [], ""
+            for commands in blocks(PAGES["en"].read_text(encoding="utf-8")):
+                text, run_id = run_block(commands, workspace, chosen.data.resolve(), run_id)
+                print(text, flush=True)
+                outputs.append(text)
+            for page in PAGES.values() if chosen.write else ():
+                page.write_text(with_outputs(page.read_text(encoding="utf-8"), outputs), encoding="utf-8")
+        if chosen.pictures:
+            take_pictures(workspace)
+
+
+if __name__ == "__main__":
+    main()
