@@ -32,7 +32,7 @@ async function draw() {
     figure.layout[key] = {gridcolor: line, zerolinecolor: line, linecolor: line, ...figure.layout[key]};
   }
   figure.layout.modebar = {bgcolor: 'rgba(0,0,0,0)', color: line, activecolor: ink};
-  for (const trace of figure.data) for (const axis of ['error_x', 'error_y']) if (trace[axis]) trace[axis].color = ink;
+  for (const trace of figure.data) for (const bars of [trace.error_x, trace.error_y]) if (bars) bars.color = ink;
   const meta = figure.layout.meta || {};
   if (meta.panels) {
     const columns = Math.max(1, Math.min(4, meta.panels, Math.floor((element.offsetWidth || 900) / 270)));

@@ -46,10 +46,10 @@ def build_workbench(context: Context) -> gr.Blocks:
                 with context.words(gr.Tab, Key(tab.TITLE), id=tab.TITLE, elem_id=name) as page:
                     tab.build(context)
                 page.select(None, None, screen, js=f"() => '{tab.TITLE}'", api_visibility="private")
+        context.screen = ""
         build_job_bar(context)
         tour.wire(context)
         context.wire_ticks()
-        context.screen = ""
         # Two steps, since an event with many outputs costs the browser time even when it changes nothing.
         spoken = gr.State(LANGUAGES[0])
         context.on_selection(lambda _, selection: selection.language, spoken)

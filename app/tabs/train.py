@@ -24,7 +24,7 @@ from core.files import new_id
 from core.runs.again import mend_run
 from core.runs.creation import delete_run
 from core.runs.folder import RunFolder
-from core.runs.launching import begin_run, cancel_run, resume_run, stop_run
+from core.runs.launching import cancel_run, resume_run, stop_run
 from core.runs.liveness import run_state
 from core.runs.states import RunStatus
 from core.runs.summaries import list_summaries

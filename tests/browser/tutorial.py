@@ -40,9 +40,8 @@ def run_block(commands: list[str], workspace: Path, data: Path, run_id: str) -> 
         words = [w.replace("DATA", str(data)) if w.startswith("DATA") else w for w in shlex.split(command)]
         words = [run_id if word == "RUN" else word for word in words]
         environment = {**os.environ, "TASKLOOM_HOME": str(workspace), "PYTHONPATH": str(ROOT), "COLUMNS": "110"}
-        done = subprocess.run(
-            [sys.executable, *words[1:]], cwd=workspace, env=environment, capture_output=True, text=True, check=False
-        )
+        how = {"cwd": workspace, "env": environment, "capture_output": True, "text": True, "check": False}
+        done = subprocess.run([sys.executable, *words[1:]], **how)
         if done.returncode:
             raise SystemExit(f"{command}\n{done.stdout}{done.stderr}")
         lines += [*done.stdout.rstrip().splitlines(), ""]
