@@ -1,0 +1,95 @@
+"""The guided tour: one click a stop, a run is started once, and it waits for the training."""
+
+from __future__ import annotations
+
+import gradio as gr
+import pytest
+
+from app import tour
+from app.context import Context
+from app.selection import Selection, selection_from_prefs, selection_to_prefs
+from app.tabs import home
+from app.texts import LANGUAGES, TEXTS, say
+from app.tour import STOPS, WATCH, draw, go_back, go_on, poll, tour_text
+from app.workbench import TABS
+from core.runs.states import RunStatus
+from core.workspace import Workspace
+
+
+@pytest.fixture
+def context(tmp_path) -> Context:
+    return Context(Workspace(tmp_path))
+
+
+@pytest.fixture
+def opened(context: Context) -> Selection:
+    return home.open_sample(context, Selection())[0]
+
+
+def test_every_stop_has_its_words_and_a_screen() -> None:
+    screens = {tab.TITLE for tab in TABS}
+    for stop in STOPS:
+        assert f"tab.{stop.screen}" in screens
+        for part in ("title", "text", "next"):
+            assert all(f"tour.{stop.name}_{part}" in TEXTS[language] for language in LANGUAGES)
+
+
+def test_the_tour_names_the_buttons_that_are_there() -> None:
+    for language in LANGUAGES:
+        assert say(language, "tasks.sees") in say(language, "tour.tasks_text")
+        assert say(language, "try.ask") in say(language, "tour.try_it_text")
+        assert say(language, "goal.balanced.title") in say(language, "tour.plan_text")
+
+
+def test_the_sample_opens_with_the_first_stop_and_is_remembered(context: Context, opened: Selection) -> None:
+    assert opened.tour == 1
+    assert selection_from_prefs(selection_to_prefs(opened.with_tour(5)), "en", shared=False).tour == 5
+    assert selection_from_prefs({"tour": "x"}, "en", shared=False).tour == 0
+    seen, bar, text, back, onwards = draw(context, opened)
+    assert bar["visible"]
+    assert say("en", "tour.tasks_title") in text == seen
+    assert not back["interactive"]
+    assert onwards["interactive"]
+
+
+def test_leaving_the_plan_starts_one_run(
+    context: Context, opened: Selection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = []
+    monkeypatch.setattr(tour, "start", lambda c, s, plan, token: (started.append(plan), (s.with_run("r"), ""))[1])
+    second, tabs = go_on(context, opened, "plan")
+    assert (second.tour, tabs["selected"]) == (2, "tab.train")
+    third, tabs = go_on(context, second, "epochs: 1")
+    assert (third.tour, third.run_id, started) == (WATCH, "r", ["epochs: 1"])
+    known = type("Run", (), {"state": "succeeded", "run_id": "old"})
+    monkeypatch.setattr(tour, "list_summaries", lambda project: [known])
+    again, _ = go_on(context, second, "epochs: 1")
+    assert again.run_id == "old"
+    assert len(started) == 1
+
+
+def test_it_waits_for_the_training(context: Context, opened: Selection, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = opened.with_tour(WATCH)
+    status = RunStatus("running", progress=0.5, eta_s=60)
+    monkeypatch.setattr(tour, "_watched", lambda *_: status)
+    drawn = draw(context, here)
+    assert not drawn[-1]["interactive"]
+    assert "50%" in drawn[2]
+    assert poll(context, here, drawn[0]) == gr.skip()
+    status = RunStatus("succeeded")
+    assert poll(context, here, drawn[0])[-1]["interactive"]
+    assert poll(context, here.with_tour(1), "") == gr.skip()
+
+
+def test_it_ends_at_home_and_goes_back(context: Context, opened: Selection) -> None:
+    ended, tabs = go_on(context, opened.with_tour(len(STOPS)), "")
+    assert (ended.tour, tabs["selected"]) == (0, "tab.home")
+    assert go_back(context, opened.with_tour(4))[0].tour == 3
+    assert go_back(context, opened)[0].tour == 1
+    assert not draw(context, ended)[1]["visible"]
+    assert not draw(context, Selection(tour=3))[1]["visible"]
+
+
+@pytest.mark.parametrize("state", ["failed", "interrupted", "cancelled"])
+def test_a_training_that_ended_badly_is_said(state: str) -> None:
+    assert say("en", "tour.watch_stopped") in tour_text(WATCH, "en", RunStatus(state))
