@@ -2,7 +2,7 @@
 
     python tests/benchmarks/goal_cards.py [--goal quick ...] [--write]
 
-Trains the sample once a goal as a user would (starter model, default method, exam of both models) and prints seconds
+Trains the sample once a goal as a user would (starter model, default method, exam of both models); prints seconds
 from Start to the end of the exam and the mean exam score before and after. --write puts the figures under "goals"
 into assets/docs/study.json, whose other parts stay; run it on a machine that does nothing else.
 """
