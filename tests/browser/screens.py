@@ -1,4 +1,4 @@
-"""Pictures of every screen in every state, both languages, light and dark, wide and narrow, for a person to look at.
+"""Pictures of every screen in every state, both languages, light and dark, wide and narrow, to be looked at.
 
     python -m tests.browser.screens FOLDER [--state empty busy error ...] [--workspace DIR] [--few]
 
