@@ -79,6 +79,10 @@ class Adapter(nn.Module):
     def allocation_logits(self) -> np.ndarray:
         """[L, T, C] what is behind the weights that are learned; C = 0 where nothing is."""
 
+    def adapted_names(self) -> list[str]:
+        """Paths of the base model's modules that the adapter changes; the allocation may have other rows."""
+        return self.layer_names()
+
     def allocation_entries(self) -> np.ndarray:
         """[L, T, C] the weights before a row is normalised to sum to one; what sharpness is measured on."""
         return self.allocation()

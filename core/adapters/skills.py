@@ -198,6 +198,9 @@ class SkillAdapter(LinearAdapter):
     def allocation(self) -> np.ndarray:
         return self.router.allocation().float().cpu().numpy()
 
+    def adapted_names(self) -> list[str]:
+        return [site.name for site in self.sites]
+
     def allocation_entries(self) -> np.ndarray:
         """The gates of the common skills, sigmoid of the logits."""
         return torch.sigmoid(self.router.logits.detach()).float().cpu().numpy()

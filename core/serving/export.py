@@ -101,7 +101,7 @@ def merge_task(model: ModularModel, task: int) -> Any:
     """
     merged = share_weights(model.base)
     unwrap(merged)
-    for name in model.adapter.layer_names():
+    for name in model.adapter.adapted_names():
         layer = merged.get_submodule(name)
         if not is_linear(layer):
             raise ModelError("adapter.no_merge", method=METHODS.get(model.adapter.method).title)

@@ -20,11 +20,15 @@ def logits(model: Any, batch: Any, tasks: list[int]) -> torch.Tensor:
         return model(batch.input_ids, batch.attention_mask, batch.labels, task_ids=tasks).logits
 
 
+@pytest.mark.parametrize("architecture", ["llama", "t5"])
+@pytest.mark.parametrize("stage", [1, 2])
 @pytest.mark.parametrize("like", [None, 1])
 @pytest.mark.parametrize("method", METHODS.names())
-def test_old_tasks_answer_bit_for_bit_as_before(bench, method, like, tmp_path):
-    model = bench.model("llama", method)
-    batch = bench.batch("llama")
+def test_old_tasks_answer_bit_for_bit_as_before(bench, architecture, method, like, stage, tmp_path):
+    if stage > len(METHODS.get(method).stages):
+        stage = 1
+    model = bench.model(architecture, method, stage=stage)
+    batch = bench.batch(architecture)
     before = [logits(model, batch, [0, 1, 2, 0]), logits(model, batch, [1, 1, 1, 1])]
     assert model.add_task("new", like) == 3
     assert torch.equal(logits(model, batch, [0, 1, 2, 0]), before[0])
@@ -34,17 +38,18 @@ def test_old_tasks_answer_bit_for_bit_as_before(bench, method, like, tmp_path):
     with pytest.raises(ModelError):
         logits(model, batch, [4, 0, 0, 0])
     save_adapter(model, tmp_path / "adapter")
-    loaded = load_adapter(bench.base("llama"), tmp_path / "adapter")
+    loaded = load_adapter(bench.base(architecture), tmp_path / "adapter")
     assert loaded.tasks[-1] == "new"
     assert torch.equal(logits(loaded, batch, [3, 1, 2, 0]), logits(model, batch, [3, 1, 2, 0]))
 
 
+@pytest.mark.parametrize("architecture", ["llama", "t5"])
 @pytest.mark.parametrize("with_private", [True, False])
 @pytest.mark.parametrize("method", OWN)
-def test_training_the_new_task_alone(bench, method, with_private):
+def test_training_the_new_task_alone(bench, architecture, method, with_private):
     config = {"noise": False} if method in ("cpoly", "poly", "mhr") else {}
-    model = bench.model("llama", method, config)
-    batch = bench.batch("llama")
+    model = bench.model(architecture, method, config)
+    batch = bench.batch(architecture)
     before = logits(model, batch, [0, 1, 2, 0])
     task = model.add_task("new")
     if not with_private and method in ("private_lora", "ia3"):

@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 import torch
 
+from core.adapters.base import AdaptedLinear
 from core.adapters.methods import METHODS
 from core.errors import ModelError
 from core.models.modular import ModularModel, load_adapter, save_adapter
+from core.serving.export import merge_task
 
 ARCHITECTURES = ("llama", "t5")
 # name -> method, settings, stage
@@ -243,6 +245,29 @@ def test_autocast_trains(bench, architecture, method):
         loss = model(batch.input_ids, batch.attention_mask, batch.labels, task_ids=TASKS).loss
     loss.backward()
     assert abs(float(loss.detach()) - float(exact.detach())) < 0.1 * float(exact.detach())
+
+
+def test_merged_equals_unmerged_or_is_refused(bench, architecture, method):
+    """One task as a plain model: equal logits where the method claims it, a refusal in words elsewhere."""
+    model = bench.model(architecture, *method)
+    batch = bench.batch(architecture)
+    if method[0] in ("mta", "moe_lora"):
+        with pytest.raises(ModelError, match="cannot"):
+            merge_task(model, 1)
+        return
+    merged = merge_task(model, 1)
+    assert not any(isinstance(m, AdaptedLinear) for m in merged.modules())
+    with torch.no_grad():
+        found = merged(
+            input_ids=batch.input_ids, attention_mask=batch.attention_mask, labels=batch.labels
+        ).logits
+    assert same(found, logits(model, batch, [1] * 4))
+    assert not same(found, logits(model, batch, [2] * 4), 1e-3) or variant_is_shared(method)
+
+
+def variant_is_shared(method: tuple[str, dict[str, Any], int]) -> bool:
+    """Whether all tasks use the same numbers."""
+    return method[0] == "lora" or method[1].get("per_task") is False
 
 
 def test_gradient_checkpointing_gives_the_same_gradients(bench, architecture, method):

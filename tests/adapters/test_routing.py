@@ -19,6 +19,9 @@ COUNTS = {
     ("cpoly", (("granularity", "model"), ("routing_heads", 4))): lambda w, L, T: (3 + T) * 2 * w + 4 * T * 3,
     ("cpoly", (("num_common_skills", 0),)): lambda w, L, T: T * 2 * w,
     ("lora", (("rank", 5),)): lambda w, L, T: 5 * w,
+    ("poly", ()): lambda w, L, T: 4 * 2 * w + L * T * 4,
+    ("mhr", ()): lambda w, L, T: 4 * 2 * w + L * 4 * T * 4,
+    ("private_lora", (("rank", 3),)): lambda w, L, T: T * 3 * w,
 }
 
 
@@ -29,6 +32,20 @@ def test_parameter_count_is_the_docstrings(bench, architecture, case):
     model = bench.model(architecture, method, dict(config), tasks=5)
     widths = sum(site.in_features + site.out_features for site in model.adapter.sites)
     assert model.adapter.num_parameters() == COUNTS[case](widths, len(model.adapter.sites), 5)
+
+
+@pytest.mark.parametrize("architecture", ["llama", "t5"])
+def test_parameter_count_of_gates_and_scales(bench, architecture):
+    model = bench.model(architecture, "moe_lora", {"num_experts": 3, "rank": 4}, tasks=5)
+    sites = model.adapter.sites
+    widths, inputs = sum(s.in_features + s.out_features for s in sites), sum(s.in_features for s in sites)
+    assert model.adapter.num_parameters() == 3 * 4 * widths + 3 * inputs
+    for per_task, rows in ((True, 5), (False, 1)):
+        model = bench.model(architecture, "ia3", {"per_task": per_task}, tasks=5)
+        keys_and_values = [s.out_features for s in model.adapter.sites if s.leaf in ("k", "v", "k_proj", "v_proj")]
+        inner = [s.in_features for s in model.adapter.sites if s.leaf in ("wo", "down_proj")]
+        assert len(keys_and_values) + len(inner) == len(model.adapter.sites)
+        assert model.adapter.num_parameters() == rows * (sum(keys_and_values) + sum(inner))
 
 
 def test_gumbel_sigmoid_is_the_papers_formula():

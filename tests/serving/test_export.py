@@ -24,20 +24,21 @@ from core.serving import export
 pytestmark = pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing.*:FutureWarning")
 
 PLAIN_USER = """
-import sys, torch
+import json, sys
+import torch
+from peft import PeftModel
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
-kind, base, folder, ids, out = sys.argv[1:]
-ids = load_file(ids)["ids"]
-auto = AutoModelForSeq2SeqLM if base.endswith("t5") else AutoModelForCausalLM
-if kind == "lora":
-    from peft import PeftModel
-    model = PeftModel.from_pretrained(auto.from_pretrained(base), folder)
-else:
-    model = auto.from_pretrained(folder)
-extra = {"decoder_input_ids": ids} if base.endswith("t5") else {}
-with torch.no_grad():
-    save_file({"logits": model.eval()(input_ids=ids, **extra).logits}, out)
+ids, jobs = load_file(sys.argv[1])["ids"], json.loads(sys.argv[2])
+for kind, base, folder, out in jobs:
+    auto = AutoModelForSeq2SeqLM if base.endswith("t5") else AutoModelForCausalLM
+    if kind == "lora":
+        model = PeftModel.from_pretrained(auto.from_pretrained(base), folder)
+    else:
+        model = auto.from_pretrained(folder)
+    extra = {"decoder_input_ids": ids} if base.endswith("t5") else {}
+    with torch.no_grad():
+        save_file({"logits": model.eval()(input_ids=ids, **extra).logits}, out)
 assert "core" not in sys.modules
 """
 FORMS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -110,25 +111,52 @@ def test_lora_of_every_form(folders, tmp_path, architecture, form):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["task0", "task2"]
 
 
-@pytest.mark.parametrize(
-    ("kind", "architecture", "form"), [("lora", "llama", "sum"), ("merged", "t5", "mix")]
-)
-def test_reloaded_in_a_fresh_process(folders, tmp_path, architecture, form, kind):
-    model, base = tuned(folders, architecture, form)
-    if kind == "lora":
-        export.export_lora(model, 1, tmp_path / "out", PROBE)
-    else:
-        export.export_merged(model, 1, tmp_path / "out", base.tokenizer, PROBE)
+FRESH = [
+    (kind, architecture, form)
+    for kind, architecture in (("lora", "llama"), ("lora", "t5"), ("merged", "llama"), ("merged", "t5"))
+    for form in ("sum", "mix")
+]
+
+
+def test_reloaded_in_a_fresh_process(folders, tmp_path):
+    """Both forms as LoRA and as merged model, on both architectures, by plain PEFT and transformers: one process
+    that has never imported this project loads them all. Every LoRA has one rank with alpha = rank, as vLLM and
+    llama.cpp want it."""
+    jobs, expected = [], {}
     save_file({"ids": PROBE}, tmp_path / "ids")
-    paths = [str(p) for p in (folders[architecture], tmp_path / "out", tmp_path / "ids", tmp_path / "y")]
-    subprocess.run([sys.executable, "-c", PLAIN_USER, kind, *paths], check=True, cwd=tmp_path)
-    found, expected = load_file(tmp_path / "y")["logits"], live_logits(model, 1)
-    assert (found - expected).abs().max() < 1e-5 * expected.abs().max()
-    assert not list((tmp_path / "out").glob("*.bin"))
+    for kind, architecture, form in FRESH:
+        model, base = tuned(folders, architecture, form)
+        name = f"{kind} {architecture} {form}"
+        if kind == "lora":
+            export.export_lora(model, 1, tmp_path / name, PROBE)
+            _require_uniform(tmp_path / name)
+        else:
+            export.export_merged(model, 1, tmp_path / name, base.tokenizer, PROBE)
+        assert not list((tmp_path / name).glob("*.bin"))
+        jobs.append([kind, str(folders[architecture]), str(tmp_path / name), str(tmp_path / f"{name}.out")])
+        expected[name] = live_logits(model, 1)
+    subprocess.run(
+        [sys.executable, "-c", PLAIN_USER, str(tmp_path / "ids"), json.dumps(jobs)], check=True, cwd=tmp_path
+    )
+    for name, logits in expected.items():
+        found = load_file(tmp_path / f"{name}.out")["logits"]
+        assert (found - logits).abs().max() < 1e-5 * logits.abs().max(), name
+
+
+def _require_uniform(folder: Path) -> None:
+    config = json.loads((folder / "adapter_config.json").read_text())
+    assert config["r"] == config["lora_alpha"]
+    assert not config.get("rank_pattern")
+    assert not config.get("alpha_pattern")
+    assert not config.get("use_rslora")
+    tensors = load_file(folder / "adapter_model.safetensors")
+    ranks = {t.shape[0] for n, t in tensors.items() if "lora_A" in n}
+    ranks |= {t.shape[1] for n, t in tensors.items() if "lora_B" in n}
+    assert ranks == {config["r"]}
 
 
 @pytest.mark.parametrize("architecture", ["llama", "gpt2"])
-@pytest.mark.parametrize("form", ["sum", "ia3", "lora"])
+@pytest.mark.parametrize("form", ["sum", "ia3", "lora", "mhr"])
 def test_merged_models(folders, tmp_path, architecture, form):
     model, base = tuned(folders, architecture, form)
     before = live_logits(model, 0)
