@@ -144,7 +144,7 @@ def _foot(answer: Answer, language: str) -> str:
 
 def _buttons(exchange: Exchange, place: int, language: str) -> str:
     acts = ["copy", "again"] if exchange.answers[place].done else ["again"]
-    if exchange.answers[place].done and not exchange.is_hidden:
+    if exchange.answers[place].done and not exchange.is_hidden and not exchange.expected:
         acts.append("correct")
     return (
         '<div class="acts">'

@@ -42,13 +42,13 @@ def build_merge_panel(context: Context) -> None:
             ]
         go = words(gr.Button, Key("merge.go"), variant="primary", elem_id="merge-go")
         outcome = gr.HTML(elem_id="merge-outcome")
-    context.on_selection(draw_merge, [about, runs, outcome])
+    context.on_selection(draw_merge, [about, runs, outcome, *numbers])
     how = {"show_progress": "full", "concurrency_limit": 1, "concurrency_id": "probe"}
     context.on(go.click, merge, [selection, runs, way, *numbers], [selection, outcome], **how)
 
 
 def draw_merge(context: Context, selection: Selection) -> list[Any]:
-    """-> what merging is, runs to choose from, the table when the chosen run is a merged one."""
+    """-> what merging is, runs to choose from, the table when the chosen run is a merged one, empty numbers."""
     project, language = context.project(selection), selection.language
     known = [
         (run.name, run.run_id)
@@ -58,7 +58,7 @@ def draw_merge(context: Context, selection: Selection) -> list[Any]:
     chosen = [run_id for _, run_id in known if run_id == selection.run_id]
     run_dir = context.trained_run(selection)
     shown = merge_view(run_dir, language) if run_dir and (run_dir / MERGE_FILE).is_file() else ""
-    return [note(say(language, "merge.note")), gr.update(choices=known, value=chosen), shown]
+    return [note(say(language, "merge.note")), gr.update(choices=known, value=chosen), shown, None, None, None]
 
 
 def merge(
@@ -72,7 +72,7 @@ def merge(
     options = [
         word
         for name, value in zip(("scale", "density", "rank"), numbers, strict=True)
-        if value is not None
+        if value  # an empty field counts as 0 in the browser; 0 is no sensible value of any of them
         for word in (f"--{name}", str(value))
     ]
     made = run_errand(context.workspace.root, "merge", *own, "--way", way, *options)

@@ -80,8 +80,9 @@ def build(context: Context) -> None:
     context.on(example.click, fill_example, [context.selection, task], fields)
     context.on(preset.input, fill_preset, [context.selection, task, preset], fields)
     context.on(task.change, show_fields, [context.selection, task], [preset, *fields], show_progress="hidden")
-    outputs = [head, body, task, *sides, answers, asked, saves, preset, *fields]
-    context.on_selection(draw, outputs, [task, asked, *sides])
+    # An empty number field counts as 0 in the browser until it is told once that it is empty.
+    outputs = [head, body, task, settings[2], *sides, answers, asked, saves, preset, *fields]
+    context.on_selection(draw, outputs, [task, asked, settings[2], *sides])
 
 
 def _build_fields() -> list[Any]:
@@ -133,14 +134,14 @@ def _build_settings(context: Context) -> list[Any]:
 
 
 def draw(
-    context: Context, selection: Selection, task: str | None, asked: list[Exchange], *chosen: str | None
+    context: Context, selection: Selection, task: str | None, asked: list[Exchange], *values: Any
 ) -> list[Any]:
     """Tasks of the chosen run and who can answer; without a trained one, what to do to get it."""
-    language, specs = selection.language, specs_of(context, selection)
+    language, specs, (longest, *chosen) = selection.language, specs_of(context, selection), values
     if not specs:
         hint = empty(say(language, "try.none_title"), say(language, "try.none_text"))
         rest = [gr.skip()] * (MOST_SIDES + MOST_COLUMNS + 1)
-        return [hint, gr.update(visible=False), gr.skip(), *rest[:MOST_SIDES], "", [], "", *rest[MOST_SIDES:]]
+        return [hint, gr.update(visible=False), gr.skip(), None, *rest[:MOST_SIDES], "", [], "", *rest[MOST_SIDES:]]
     names = [(spec.name, spec.name) for spec in specs]
     if len(specs) > 1:
         names.append((say(language, "try.auto"), AUTO))
@@ -156,6 +157,7 @@ def draw(
         lead(say(language, "try.lead")),
         gr.update(visible=True),
         gr.update(choices=names, value=current),
+        longest or None,
         *sides,
         *shown,
         *fields,

@@ -146,6 +146,7 @@ def test_an_exam_question_never_enters_practice(place: Place) -> None:
     exchange = over(build_exchange(context, selection, asking("tuned"), [text]), "wrong")
     assert exchange.expected in ("yes", "no")
     assert "Right answer of the exam" in exchange_view(exchange, "en")
+    assert "Correct" not in exchange_view(exchange, "en")
     with pytest.raises(RunError, match="final exam"):
         click_answer(context, selection, [exchange], click("correct", exchange, 0))
 
