@@ -86,7 +86,7 @@ def merge_view(run_dir: Path, language: str) -> str:
     found = read_merge(run_dir)
     heads = [say(language, f"merge.{name}") for name in ("task", "norm", "factor")] + found.tasks
     rows = [
-        [f"<b>{esc(task)}</b>", f"{norm:.3f}", f"{factor:.4f}", *(f"{cosine:.2f}" for cosine in row)]
+        [f"<b>{esc(task)}</b>", f"{norm:.3f}", f"{factor:.4f}", *(_cosine(cosine) for cosine in row)]
         for task, norm, factor, row in zip(found.tasks, found.norms, found.factors, found.cosines, strict=True)
     ]
     said = say(
@@ -98,3 +98,8 @@ def merge_view(run_dir: Path, language: str) -> str:
     )
     numeric = tuple(range(1, len(heads)))
     return part(say(language, "merge.table")) + table(heads, rows, numeric) + paragraphs([said])
+
+
+def _cosine(value: float) -> str:
+    """Two places; a zero has no sign."""
+    return f"{round(value, 2) + 0.0:.2f}"

@@ -29,8 +29,8 @@ from core.tasks.values import input_text  # noqa: E402
 from core.workspace import Workspace  # noqa: E402
 
 
-def measure(client: ChatClient, run_dir: Path, folder: Path, spec: Any, settings: tuple[int, int]) -> dict[str, Any]:
-    rows, rounds = settings
+def measure(client: ChatClient, run_dir: Path, folder: Path, spec: Any, how: tuple[int, int]) -> dict[str, Any]:
+    rows, rounds = how
     questions = [
         Question(line, {name: input_text(row.get(name)) for name in spec.inputs}, render_target(spec, row), row)
         for line, row in read_rows(folder, "test")
@@ -47,8 +47,8 @@ def measure(client: ChatClient, run_dir: Path, folder: Path, spec: Any, settings
         for q, text in zip(questions, texts[0], strict=True)
     )
     return {
-        "task": spec.name, "metric": spec.metric, "rows": len(wanted), "plain": score(spec.metric, texts[0], wanted).value,
-        "refined": score(spec.metric, texts[1], wanted).value,
+        "task": spec.name, "metric": spec.metric, "rows": len(wanted),
+        "plain": score(spec.metric, texts[0], wanted).value, "refined": score(spec.metric, texts[1], wanted).value,
         "difference": compare(spec.metric, texts[0], texts[1], wanted).as_dict(), "has_rule": rule is not None,
         "first_not_valid": valid[False], "changed": sum(a != b for a, b in zip(*texts, strict=True)),
     }

@@ -4,8 +4,8 @@
 
 A run with four tasks and an adapter of random numbers (speed does not depend on what was learned) is asked by one
 caller and by sixteen at once, in turns (A/B/A/B), because machines are shared; ratios are medians over the rounds
-with their quartiles. Every concurrent answer must equal the answer to the question alone. The same questions are then
-answered with 8-bit weights. Exit code 1 when a promise is broken.
+with their quartiles, by the clock and by the worker's processor time. Every concurrent answer must equal the answer
+to the question alone. The same questions are then answered with 8-bit weights. Exit code 1: a promise is broken.
 """
 
 from __future__ import annotations
@@ -69,20 +69,26 @@ def measure(client: ChatClient, requests: list[ChatRequest], rounds: int) -> dic
     alone: list[float] = []
     together: list[float] = []
     firsts: list[float] = []
+    processor: list[float] = []
     wrong = 0
     tokens = 0
     for _ in range(rounds):
+        used = [processor_s(client)]
         seconds, solo = one_by_one(client, requests)
+        used.append(processor_s(client))
         alone.append(seconds)
         firsts += [done.first_s or 0.0 for done in solo]
         seconds, crowd = at_once(client, requests)
         together.append(seconds)
+        used.append(processor_s(client))
+        processor.append((used[1] - used[0]) / (used[2] - used[1]))
         wrong += sum(a.text != b.text for a, b in zip(solo, crowd, strict=True))
         tokens = sum(done.tokens for done in solo)
     ratios = [a / b for a, b in zip(alone, together, strict=True)]
     return {
         "first_token_s": quartiles(firsts), "one_by_one_s": quartiles(alone), "at_once_s": quartiles(together),
-        "speed_up": quartiles(ratios), "tokens": tokens, "tokens_per_s_one": tokens / statistics.median(alone),
+        "speed_up": quartiles(ratios), "speed_up_processor": quartiles(processor),
+        "tokens": tokens, "tokens_per_s_one": tokens / statistics.median(alone),
         "tokens_per_s_all": tokens / statistics.median(together), "different_answers": wrong,
     }
 
@@ -91,6 +97,14 @@ def quartiles(values: list[float]) -> list[float]:
     """[lower quartile, median, upper quartile]"""
     low, middle, high = statistics.quantiles(values, n=4) if len(values) > 1 else values * 3
     return [round(low, 4), round(middle, 4), round(high, 4)]
+
+
+def processor_s(client: ChatClient) -> float:
+    """Processor seconds that the worker has used."""
+    import psutil
+
+    times = psutil.Process(client.worker_pid).cpu_times()
+    return float(times.user + times.system)
 
 
 def worker_memory_mb(client: ChatClient) -> int:
@@ -118,6 +132,7 @@ def main() -> int:
             found[precision] = measure(client, requests, arguments.rounds)
             found[precision]["worker_mb"] = worker_memory_mb(client)
             client.close()
+            print(json.dumps({precision: found[precision]}), file=sys.stderr, flush=True)
     print(json.dumps(found, indent=1))
     if arguments.out:
         arguments.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")

@@ -77,6 +77,14 @@ def test_from_files_to_an_answer(page, tmp_path, tiny_model):
     assert page.locator(".answer.tuned .skills .bar").count() >= 4  # common skills and the task's own
     assert page.locator(".answer.base .skills").count() == 0
     assert "tokens" in page.locator(".answer.tuned .foot").inner_text()
+    page.locator(".vote button").first.click()
+    page.locator("#try-tally table").wait_for(timeout=PATIENCE_MS)
+    page.locator(".answer.tuned button[data-act=correct]").click()
+    page.locator("#try-right textarea").fill("Pros")
+    page.locator("#try-save-right").click()
+    page.locator("#try-correction").wait_for(state="hidden", timeout=PATIENCE_MS)
+    assert next(tmp_path.glob("projects/*/votes.jsonl")).read_text(encoding="utf-8").count("\n") == 1
+    assert any("(origin)" in path.read_text(encoding="utf-8") for path in tmp_path.glob("projects/*/tasks/*/train.jsonl"))
 
 
 def test_a_killed_worker_is_seen_and_resumed(page, tmp_path, tiny_model):

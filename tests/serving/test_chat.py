@@ -94,11 +94,34 @@ def test_a_killed_worker_is_reported_and_replaced(client: ChatClient, run_dir: P
     assert client.answer(ask(run_dir, "task 0", "message 1", max_new_tokens=3)).kind == "done"
 
 
+def test_a_worker_lost_before_its_first_word_is_replaced_and_asked_again(run_dir: Path, tmp_path: Path) -> None:
+    """The first process dies on the question; the caller hears of it and gets the answer of the second."""
+    script = 'if [ -e "$1" ]; then shift; exec "$@"; else touch "$1"; read line; exit 3; fi'
+    real = (sys.executable, "-u", "-m", "core.chat_worker")
+    command = ("/bin/sh", "-c", script, "sh", str(tmp_path / "died"), *real)
+    client = ChatClient(command=command, log_path=tmp_path / "log")
+    events = list(client.stream(ask(run_dir, "task 0", "message 1", max_new_tokens=3)))
+    client.close()
+    assert [e.text for e in events if e.kind == "phase"][:2] == ["starting", "replaced"]
+    assert events[-1].kind == "done"
+
+
+def test_a_wish_to_stop_ends_one_answer_and_keeps_its_text(client: ChatClient, run_dir: Path) -> None:
+    wish, events = threading.Event(), []
+    for event in client.stream(ask(run_dir, "task 0", "message 1", max_new_tokens=4000), wish):
+        events.append(event)
+        if event.kind == "delta":
+            wish.set()
+    assert (events[-1].kind, events[-1].stopped) == ("done", True)
+    assert events[-1].text
+
+
 def test_a_worker_that_breaks_is_an_error_event(tmp_path: Path) -> None:
     client = ChatClient(command=BREAKS, log_path=tmp_path / "log")
     events = list(client.stream(ask("r", "t", "x")))
     assert events[-1].key == "serving.worker_died"
     assert events[-1].values["code"] == 3
+    assert "replaced" in [e.text for e in events]
     client.close()
 
 
