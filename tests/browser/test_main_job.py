@@ -84,7 +84,8 @@ def test_from_files_to_an_answer(page, tmp_path, tiny_model):
     page.locator("#try-save-right").click()
     page.locator("#try-correction").wait_for(state="hidden", timeout=PATIENCE_MS)
     assert next(tmp_path.glob("projects/*/votes.jsonl")).read_text(encoding="utf-8").count("\n") == 1
-    assert any("(origin)" in path.read_text(encoding="utf-8") for path in tmp_path.glob("projects/*/tasks/*/train.jsonl"))
+    rows = [path.read_text(encoding="utf-8") for path in tmp_path.glob("projects/*/tasks/*/train.jsonl")]
+    assert any("(origin)" in text for text in rows)
 
 
 def test_a_killed_worker_is_seen_and_resumed(page, tmp_path, tiny_model):
