@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from app.curves import Curves
+from app.markup import to_csv
 from app.texts import say, word_skills
 
 Figure = dict[str, Any]
@@ -27,6 +28,19 @@ MOST_POINTS = 400  # a curve keeps at most this many points
 PANEL_HEIGHT = 190
 LEGEND = {"orientation": "h", "traceorder": "normal", "x": 0, "xref": "container", "y": 1, "yref": "container"}
 LEGEND |= {"yanchor": "top"}
+
+
+def with_csv(figure: Figure, name: str, table: pd.DataFrame, corner: str = "") -> Figure:
+    """The figure with its numbers as a file to download (`widgets.plot` offers it): rows and columns of the
+    table."""
+    rows = [[label, *map(_number, values)] for label, values in zip(table.index, table.to_numpy(), strict=True)]
+    text = to_csv([corner, *map(str, table.columns)], rows)
+    layout = figure["layout"]
+    return {**figure, "layout": {**layout, "meta": {**layout.get("meta", {}), "csv": {"name": name, "text": text}}}}
+
+
+def _number(value: Any) -> Any:
+    return round(float(value), 6) if isinstance(value, int | float) else value
 
 
 def to_json(figure: Figure | None) -> str:
@@ -73,6 +87,19 @@ def change_heatmap(points: pd.DataFrame, language: str) -> Figure:
     return _signed(_named(points, language), most, "+.1f", say(language, "plot.change_hover"))
 
 
+def count_heatmap(counts: pd.DataFrame, language: str) -> Figure:
+    """Right label (rows) against given answer (columns): shares of a row in colour, counts in the cells."""
+    totals = counts.sum(axis=1).where(lambda t: t > 0, 1)
+    shares = counts.div(totals, axis=0)
+    bar = {"thickness": 12, "len": 0.9, "outlinewidth": 0, "tickvals": [0, 1], "ticktext": ["0 %", "100 %"]}
+    axis = {"cmin": 0.0, "cmax": 1.0, "colorscale": SHARES, "colorbar": bar}
+    figure = _heatmap(shares, axis, SHARES_DARK, say(language, "plot.count_hover"))
+    figure["data"][0]["customdata"] = counts.to_numpy().astype(int).tolist()
+    if figure["data"][0]["texttemplate"]:
+        figure["data"][0]["texttemplate"] = "%{customdata}"
+    return figure
+
+
 def _named(table: pd.DataFrame, language: str) -> pd.DataFrame:
     """The table with the names of its skills in the user's language."""
     return table.rename(columns=lambda name: word_skills(language, str(name)))
@@ -103,7 +130,7 @@ def _heatmap(table: pd.DataFrame, coloraxis: Figure, dark_scale: list[list[Any]]
         "texttemplate": "%{z:.2f}" if numbers else "",
     }
     layout = _layout(
-        height=110 + max(30, 38 if len(rows) <= 8 else 26) * len(rows), meta={"dark_scale": dark_scale}
+        height=110 + max(20, min(38, 1000 // max(1, len(rows)))) * len(rows), meta={"dark_scale": dark_scale}
     )
     layout |= {
         "coloraxis": coloraxis,

@@ -1,62 +1,80 @@
-"""What a skill does, measured: exam questions answered again with a skill off, or with another task's row."""
+"""What a skill does and who teaches whom, measured: exam questions answered again under other conditions."""
 
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 import gradio as gr
+import pandas as pd
 
 from app.context import Context
-from app.errands import run_errand
-from app.figures import change_heatmap, to_json
+from app.figures import Figure, change_heatmap, to_json, with_csv
+from app.job_panel import JobPanel, JobSpec, run_place
 from app.markup import note, paragraphs, part
 from app.selection import Selection
 from app.texts import say, word_sentence
 from app.widgets import plot
 from app.words import Key
-from core.insight.probes import KINDS, describe_probe, probe_path, read_probe
-
-ROWS = "30"  # questions a task: enough for large effects, minutes on a CPU
+from core.insight.probes import KINDS, LEAVE_OUT, Probe, describe_probe, probe_path, read_probe
 
 
 def build_probes(context: Context) -> None:
-    """Two buttons, and the outcome of whatever has been measured for the chosen run."""
+    """A button a question, how far it is, and the outcome of whatever has been measured for the chosen run.
+
+    Leaving tasks out trains many runs, which a shared page does not offer.
+    """
     words = context.words
     with words(gr.Accordion, label=Key("skills.probes"), open=False, elem_id="skills-probes"):
         about = gr.HTML()
         context.on_selection(lambda _, selection: note(say(selection.language, "skills.probe_note")), about)
+        label = Key("skills.probe_rows")
+        rows = words(gr.Slider, label=label, minimum=10, maximum=500, step=10, value=50, elem_id="probe-rows")
         for kind in KINDS:
-            button = words(gr.Button, Key(f"skills.{kind}"), elem_id=f"probe-{kind}")
-            outcome = [gr.HTML(), plot(f"probe-{kind}-plot"), gr.HTML()]
-            draw = partial(draw_probe, kind=kind)
-            context.on_selection(draw, outcome)
-            context.on(
-                button.click,
-                partial(measure, kind=kind),
-                [context.selection],
-                outcome,
-                show_progress="full",
-                concurrency_limit=1,
-                concurrency_id="probe",
-            )
+            if kind == LEAVE_OUT and context.shared:
+                continue
+            hint = gr.HTML()
+            context.on_selection(lambda _, s, k=kind: note(say(s.language, f"skills.{k}_note")), hint)
+            inputs = [] if kind == LEAVE_OUT else [rows]
+            spec = JobSpec(kind, partial(probe_words, kind=kind), run_place)
+            JobPanel(context, spec, inputs, f"skills.{kind}")
+            outcome = [gr.HTML(elem_id=f"probe-{kind}-says"), plot(f"probe-{kind}-plot")]
+            context.on_selection(partial(draw_probe, kind=kind), outcome)
+
+
+def probe_words(context: Context, selection: Selection, rows: float | None = None, *, kind: str) -> list[str]:
+    run_dir = context.trained_run(selection)
+    more = [] if rows is None else [f"--rows={int(rows)}"]
+    return [kind, run_dir.name, "--again", *more]  # type: ignore[union-attr]
 
 
 def draw_probe(context: Context, selection: Selection, *, kind: str) -> list[str]:
-    """-> heading, heatmap in points, sentences; nothing when it has not been measured."""
+    """-> heading with sentences, heatmap in points; nothing when it has not been measured."""
     run_dir, language = context.trained_run(selection), selection.language
     if run_dir is None or not probe_path(run_dir, kind).is_file():
-        return ["", "", ""]
+        return ["", ""]
     probe = read_probe(run_dir, kind)
     said = [word_sentence(language, s.key, s.values) for s in describe_probe(probe)]
-    figure = change_heatmap(probe.change * 100, language)
-    return [part(say(language, f"skills.{kind}_title")), to_json(figure), paragraphs(said)]
+    points = probe.change * 100
+    figure = with_csv(change_heatmap(points, language), kind, interval_table(probe), say(language, "word.task"))
+    _mark_sure(figure, probe)
+    return [part(say(language, f"skills.{kind}_title")) + paragraphs(said), to_json(figure)]
 
 
-def measure(context: Context, selection: Selection, *, kind: str) -> list[Any]:
-    """Asks the model in a process of its own; an outcome that is there already is shown at once."""
-    run_dir = context.trained_run(selection)
-    if run_dir is None:
-        return ["", "", ""]
-    run_errand(context.workspace.root, kind, run_dir.name, "--rows", ROWS)
-    return draw_probe(context, selection, kind=kind)
+def interval_table(probe: Probe) -> pd.DataFrame:
+    """Change, low and high of every column side by side, in points of 100."""
+    parts = {"": probe.change, " low": probe.low, " high": probe.high}
+    return pd.concat([(table * 100).add_suffix(name) for name, table in parts.items()], axis=1)
+
+
+def _mark_sure(figure: Figure, probe: Probe) -> None:
+    """The interval on hover, and a star at what is larger than chance."""
+    trace, sure = figure["data"][0], probe.is_sure.to_numpy()
+    lows, highs = (100 * table.to_numpy() for table in (probe.low, probe.high))
+    trace["customdata"] = [
+        [f"[{low:+.1f}, {high:+.1f}]" if low == low else "" for low, high in zip(*pair, strict=True)]
+        for pair in zip(lows, highs, strict=True)
+    ]
+    trace["hovertemplate"] = trace["hovertemplate"].replace("<extra>", "<br>95 %: %{customdata}<extra>")
+    if trace["texttemplate"]:
+        trace["text"] = [["*" if mark else "" for mark in row] for row in sure]
+        trace["texttemplate"] = trace["texttemplate"] + "%{text}"

@@ -18,8 +18,26 @@ _ESCAPES = str.maketrans({c: f"&#{ord(c)};" for c in "&<>\"'$`\\"})
 # Plotly.react updates in place (zoom kept, nothing remounted); text takes the page's colour in light and dark.
 # The figure is drawn again when the place becomes visible, since a hidden tab has no width.
 _DRAW = """
-const place = element.querySelector('.plot-place');
+const place = element.querySelector('.plot-place'), files = element.querySelector('.plot-files');
+function offer(label, act) {
+  const button = document.createElement('button');
+  button.type = 'button'; button.textContent = label; button.onclick = act;
+  files.appendChild(button);
+}
+function offerFiles(csv) {
+  files.replaceChildren();
+  const name = (csv && csv.name) || 'taskloom';
+  for (const format of ['png', 'svg'])
+    offer(format.toUpperCase(), () => Plotly.downloadImage(place, {format, filename: name, scale: 2}));
+  if (!csv) return;
+  offer('CSV', () => {
+    const link = document.createElement('a');
+    link.href = URL.createObjectURL(new Blob(['\ufeff' + csv.text], {type: 'text/csv'}));
+    link.download = name + '.csv'; link.click(); URL.revokeObjectURL(link.href);
+  });
+}
 async function draw() {
+  files.style.display = props.value ? '' : 'none';
   if (!props.value) { place.style.display = 'none'; return; }
   place.style.display = '';
   for (let i = 0; i < 100 && !window.Plotly; i++) await new Promise(r => setTimeout(r, 100));
@@ -43,12 +61,11 @@ async function draw() {
   const dark = document.body.classList.contains('dark');
   if (dark && meta.dark_scale) figure.layout.coloraxis.colorscale = meta.dark_scale;
   place.style.height = (figure.layout.height || 320) + 'px';
-  const svg = {name: 'SVG', title: 'SVG', icon: Plotly.Icons.disk,
-    click: p => Plotly.downloadImage(p, {format: 'svg', filename: 'taskloom'})};
+  offerFiles(meta.csv);
   await Plotly.react(place, figure.data, figure.layout, {responsive: true, displaylogo: false,
     displayModeBar: (element.offsetWidth || 900) < 560 ? false : 'hover',
     modeBarButtonsToRemove: ['select2d', 'lasso2d', 'autoScale2d', 'zoomIn2d', 'zoomOut2d', 'pan2d'],
-    modeBarButtonsToAdd: [svg], toImageButtonOptions: {filename: 'taskloom', scale: 2}});
+    toImageButtonOptions: {filename: 'taskloom', scale: 2}});
 }
 draw(); watch('value', draw);
 let wasDark = document.body.classList.contains('dark');
@@ -87,12 +104,17 @@ def plot(elem_id: str) -> gr.HTML:
     """A plotly figure given as JSON text (`figures.to_json`); an empty value hides it."""
     return gr.HTML(
         value="",
-        html_template="<div class='plot-place'></div>",
+        html_template="<div class='plot-place'></div><div class='plot-files'></div>",
         js_on_load=_DRAW,
         elem_id=elem_id,
         elem_classes="plot",
         head=f'<script src="/gradio_api/file={PLOTLY_JS}"></script>',
     )
+
+
+def buttons_in(elem_id: str) -> gr.HTML:
+    """Ready HTML whose buttons with `data-id` and `data-act` send a click event with both."""
+    return gr.HTML(value="", js_on_load=_CLICK, elem_id=elem_id, elem_classes="with-buttons")
 
 
 def cards(elem_id: str, look: str = "") -> gr.HTML:

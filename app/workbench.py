@@ -12,7 +12,7 @@ from app.api import build_api
 from app.context import Context
 from app.head import IDLE_TICK_S, build_head, build_job_bar
 from app.selection import Selection, selection_from_prefs, selection_to_prefs
-from app.tabs import home, results, share, skills, tasks, train, try_it
+from app.tabs import grow, home, results, share, skills, tasks, train, try_it
 from app.temporary import KEPT_S, LOOK_EVERY_S
 from app.texts import LANGUAGES, say
 from app.tour import Tour
@@ -21,7 +21,7 @@ from app.widgets import PLOTLY_JS
 from app.words import Key
 from core.files import write_text_atomic
 
-TABS = (home, tasks, train, results, skills, try_it, share)
+TABS = (home, tasks, train, results, skills, grow, try_it, share)
 
 
 def build_workbench(context: Context) -> gr.Blocks:

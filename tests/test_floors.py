@@ -43,7 +43,10 @@ LIGHT_ROOTS = (
     "core.models.catalogue", "core.models.estimate", "core.training.config", "core.evaluation.metrics",
     "core.evaluation.reports", "core.runs", "core.insight", "core.serving.chat", "core.commands", "core.__main__",
 )
-HEAVY_FILES = {"core.tasks.batching", "core.insight.probing", "core.insight.adding", "core.insight.grown_run"}
+HEAVY_FILES = {
+    "core.tasks.batching", "core.insight.probing", "core.insight.adding", "core.insight.grown_run",
+    "core.insight.looking", "core.insight.measuring",
+}
 
 
 def module_name(path: Path) -> str:

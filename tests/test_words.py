@@ -31,7 +31,10 @@ def values_in(text: str) -> set[str]:
     return {name.split(".")[0].split("[")[0] for _, name, _, _ in string.Formatter().parse(text) if name}
 
 
-@pytest.mark.parametrize("room", ["base", "tasks", "models", "training", "runs", "serving", "sharing", "chatting"])
+ROOMS = ["base", "tasks", "models", "training", "runs", "serving", "sharing", "chatting", "insight"]
+
+
+@pytest.mark.parametrize("room", ROOMS)
 def test_every_error_is_worded_in_chinese_with_the_same_values(room: str) -> None:
     english = importlib.import_module(f"core.messages.{room}").MESSAGES
     chinese = room_tables(app.texts.errors_zh, "MESSAGES")[room]

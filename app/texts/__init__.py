@@ -13,7 +13,8 @@ from core.errors import Problem, TaskloomError
 from core.messages import MESSAGES, fill
 from core.settings import SettingInfo
 
-_SKILL = re.compile(r"\b(common|private) (\d+)\b")
+_SKILL = re.compile(r"\b(common|private|adapter|shared|expert) (\d+)\b")
+_OTHER_COLUMNS = {"own adapters": "skill.own", "(another seed)": "skill.chance"}
 _NAMES_SKILLS = ("skills", "skill", "other")  # values of sentences that name skills
 LANGUAGES = ("en", "zh")
 LANGUAGE_NAMES = {"en": "English", "zh": "中文"}
@@ -53,6 +54,8 @@ def word_problem(language: str, problem: Problem | TaskloomError) -> str:
 
 def word_skills(language: str, text: str) -> str:
     """Names of skills ('common 1, private 2') in a language; other text passes unchanged."""
+    if text in _OTHER_COLUMNS:
+        return say(language, _OTHER_COLUMNS[text])
     return _SKILL.sub(lambda found: say(language, f"skill.{found[1]}", n=found[2]), text)
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 VERBS = (
     "project", "task", "ready", "train", "runs", "queue", "again", "history", "evaluate", "ask", "chat", "detect",
-    "skills", "compare", "study", "add_task", "probe", "merge", "serve", "export", "push", "report", "doctor",
-    "sample",
+    "skills", "compare", "study", "add_task", "probe", "answers", "look", "merge", "serve", "export", "push",
+    "report", "doctor", "sample",
 )
 
 

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from core.commands.output import ProgressLine, Report, Verbs, add_verb, progress_bar, table
+from core.commands.output import ProgressLine, Report, Verbs, add_verb, table
 from core.commands.runs import find_run
 
 
@@ -25,8 +25,8 @@ def add_parser(verbs: Verbs) -> None:
 def add_task(args: argparse.Namespace) -> Report:
     from transformers.utils.logging import disable_progress_bar
 
+    from core.commands.device import hold_device
     from core.insight.adding import AddSettings, add_task_to_run  # torch
-    from core.runs.lease import run_lease
     from core.tasks.dataset import load_dataset_of
     from core.workspace import Workspace
 
@@ -36,14 +36,14 @@ def add_task(args: argparse.Namespace) -> Report:
     counts = tuple(args.rows) if args.rows else AddSettings().counts
     settings = AddSettings(counts, args.draws, args.steps, with_private=args.private)
     line = ProgressLine(args.json)
-    with run_lease(folder, "training"):
+    with hold_device(folder, "training"):
         outcome = add_task_to_run(folder, new, settings, partial(_tell, line))
     line.end()
     return _report(outcome, args.task)
 
 
 def _tell(line: ProgressLine, done: int, total: int) -> None:
-    line.show(progress_bar(done / total, f"trial {done} of {total}"), done == 1)
+    line.step(done, total, f"trial {done} of {total}")
 
 
 def _report(outcome: Any, task: str) -> Report:
@@ -61,7 +61,7 @@ def _report(outcome: Any, task: str) -> Report:
         f"The run with the new task: {run_id}. Ask it: python -m core ask {run_id} --task {task!r} TEXT",
     ]
     value = {
-        "run_id": run_id, "metric": outcome.metric, "nearest": outcome.nearest, "untrained": outcome.untrained,
-        "curve": outcome.curve, "final": outcome.final.as_dict(),
+        "run_id": run_id, "task": task, "metric": outcome.metric, "nearest": outcome.nearest,
+        "untrained": outcome.untrained, "curve": outcome.curve, "final": outcome.final.as_dict(),
     }
     return Report(value, "\n".join(lines))

@@ -42,7 +42,7 @@ def ask(args: argparse.Namespace) -> Report:
     folder = find_run(args)
     if args.file:
         return answer_file(args, folder)
-    content = _content(args)
+    content = read_content(args)
     task = choose_task(folder, args.task, content, quiet=args.json)
     answers = {}
     client = ChatClient()
@@ -86,7 +86,8 @@ def require_task(folder: Any, name: str | None) -> str:
     raise RunError("insight.no_task", task=name, known=", ".join(names))
 
 
-def _content(args: argparse.Namespace) -> str | dict[str, str]:
+def read_content(args: argparse.Namespace) -> str | dict[str, str]:
+    """The text of the question, or its texts by column."""
     if not args.input:
         return args.text if args.text is not None else sys.stdin.read().strip()
     pairs = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from core.commands.output import ProgressLine, Report, Verbs, add_verb, progress_bar, table
+from core.commands.output import ProgressLine, Report, Verbs, add_verb, table
 from core.commands.runs import find_run
 from core.errors import RunError
 
@@ -15,6 +15,8 @@ def add_parser(verbs: Verbs) -> None:
     parser.add_argument("run", help="run id, or a unique beginning of it")
     parser.add_argument("--again", action="store_true", help="sit the exam again, although there are results")
     parser.add_argument("--rows", type=int, metavar="N", help="sit the exam on N rows a task (0: all)")
+    labels = "tasks with labels can only be answered with one of them, by both models"
+    parser.add_argument("--only-labels", action="store_true", help=labels)
     parser.add_argument("--no-base", action="store_true", help="leave the base model out of a new exam")
 
 
@@ -22,7 +24,8 @@ def evaluate(args: argparse.Namespace) -> Report:
     from core.insight.results import describe_results, read_scores, scores_value
 
     folder = find_run(args)
-    if args.again or args.rows is not None or folder.read_results() is None or not read_scores(folder.path):
+    wanted = args.again or args.only_labels or args.rows is not None
+    if wanted or folder.read_results() is None or not read_scores(folder.path):
         sit_exam(folder, args)
     scores = read_scores(folder.path)
     sentences = [sentence.text for sentence in describe_results(scores)]
@@ -36,7 +39,7 @@ def sit_exam(folder: Any, args: argparse.Namespace) -> None:
     Raises:
         RunError: the run has no trained adapter, is at work, or the device is taken.
     """
-    from core.runs.lease import run_lease
+    from core.commands.device import hold_device
     from core.runs.liveness import run_state
 
     status = run_state(folder)
@@ -46,15 +49,15 @@ def sit_exam(folder: Any, args: argparse.Namespace) -> None:
         raise RunError("serving.no_adapter", run=folder.run_id)
     from transformers.utils.logging import disable_progress_bar
 
-    from core.training.session import examine_again, with_exam  # torch
+    from core.training.reexamination import examine_again, with_exam  # torch
 
     disable_progress_bar()  # the exam has a bar of its own
 
     config = folder.read_config()
     rows = config.exam_rows or None if args.rows is None else args.rows or None
     line = ProgressLine(args.json)
-    with run_lease(folder, "evaluation"):
-        examine_again(folder, with_exam(config, rows, not args.no_base), ExamLine(line))
+    with hold_device(folder, "evaluation"):
+        examine_again(folder, with_exam(config, rows, not args.no_base, args.only_labels), ExamLine(line))
     line.end()
 
 
@@ -67,7 +70,7 @@ class ExamLine:
     def event(self, kind: str, **fields: Any) -> None:
         if kind == "exam" and fields.get("total"):
             done, total = fields["done"], fields["total"]
-            self._line.show(progress_bar(done / total, f"exam, answer {done} of {total}"), done == total)
+            self._line.step(done, total, f"exam, answer {done} of {total}")
 
     def progress(self, **changes: Any) -> None:
         """The bar shows enough."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -71,6 +72,7 @@ class ProgressLine:
         self._quiet = quiet
         self._terminal = sys.stderr.isatty()
         self._shown = ""
+        self._first: tuple[int, float] | None = None
 
     def show(self, text: str, is_new_phase: bool = False) -> None:
         if self._quiet or text == self._shown or not (self._terminal or is_new_phase):
@@ -78,6 +80,18 @@ class ProgressLine:
         self._shown = text
         print(f"\r\x1b[2K{text}" if self._terminal else text, end="" if self._terminal else "\n",
               file=sys.stderr, flush=True)
+
+    def step(self, done: int, total: int, text: str) -> None:
+        """A bar with the time left; a job (`core.insight.jobs`) also notes it in its folder."""
+        from core.insight.jobs import note_progress
+
+        note_progress(done, total)
+        now = time.monotonic()
+        if self._first is None:
+            self._first = (done, now)
+        fresh = done - self._first[0]
+        left = f", about {duration((now - self._first[1]) / fresh * (total - done))} left" if fresh > 0 else ""
+        self.show(progress_bar(done / max(1, total), text + left), self._first[1] == now or done >= total)
 
     def end(self) -> None:
         if self._shown and self._terminal and not self._quiet:

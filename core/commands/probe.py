@@ -1,11 +1,12 @@
-"""knockout RUN, transfer RUN: what a skill contributes, and which tasks could use each other's skills"""
+"""knockout, transfer and leaveout RUN: what a skill contributes, who could use whose skills, who teaches whom"""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from typing import Any
 
-from core.commands.output import ProgressLine, Report, Verbs, add_verb, progress_bar, table
+from core.commands.output import ProgressLine, Report, Verbs, add_verb, table
 from core.commands.runs import find_run
 from core.errors import RunError
 
@@ -14,10 +15,13 @@ def add_parser(verbs: Verbs) -> None:
     for kind, text in (
         ("knockout", "how each task's score changes when one skill is switched off"),
         ("transfer", "how each task's score changes when it uses the skills the way another task does"),
+        ("leaveout", "which tasks teach which: trains again without each task, and once with another seed"),
     ):
         parser = add_verb(verbs, kind, _probe(kind), text)
         parser.add_argument("run", help="run id, or a unique beginning of it")
-        parser.add_argument("--rows", type=int, default=50, metavar="N", help="exam questions a task (default 50)")
+        if kind != "leaveout":  # it compares whole exams
+            text = "exam questions a task (default 50)"
+            parser.add_argument("--rows", type=int, default=50, metavar="N", help=text)
         parser.add_argument("--again", action="store_true", help="ask again, although there is an outcome")
 
 
@@ -41,36 +45,40 @@ def _probe(kind: str) -> Callable[[argparse.Namespace], Report]:
         shown = table(rows, ["task", "score", *map(str, points.columns)])
         value = {
             "run_id": folder.run_id, "kind": kind, "scores": outcome.scores.to_dict(), "sentences": sentences,
+            "sure": {task: {str(n): bool(v) for n, v in row.items()} for task, row in sure.iterrows()},
             "change": _plain(outcome.change), "low": _plain(outcome.low), "high": _plain(outcome.high),
         }
-        note = "points of 100; * the 95 % interval leaves out zero"
+        note = "points of 100; * larger than chance: the 95 % interval leaves out zero"
         return Report(value, "\n".join([shown, note, "", *sentences]))
 
     return probe
 
 
-def _make(folder: object, kind: str, args: argparse.Namespace) -> None:
-    """Asks the run in this process, with the device held for it."""
-    from core.insight.probes import ProbeSettings
-    from core.runs.folder import RunFolder
-    from core.runs.lease import run_lease
-
-    assert isinstance(folder, RunFolder)
+def _make(folder: Any, kind: str, args: argparse.Namespace) -> None:
+    """Asks the run in this process, with the device held for it; training again has workers of its own."""
     if not folder.adapter_dir.is_dir():
         raise RunError("serving.no_adapter", run=folder.run_id)
-    settings, line = ProbeSettings(rows=args.rows), ProgressLine(args.json)
+    line = ProgressLine(args.json)
+    if kind == "leaveout":
+        from core.insight.leaving_out import run_leave_out
+
+        run_leave_out(folder.path, lambda done, total: line.step(done, total, "training without each task in turn"))
+        line.end()
+        return
     from transformers.utils.logging import disable_progress_bar
 
+    from core.commands.device import hold_device
+    from core.insight.probes import ProbeSettings
     from core.insight.probing import run_probe  # torch
 
+    settings = ProbeSettings(rows=args.rows)
     disable_progress_bar()
-    with run_lease(folder, "evaluation"):
-        run_probe(folder.path, kind, settings, lambda done, total: line.show(_round(kind, done, total), done == 1))
+    with hold_device(folder, "evaluation"):
+        def tell(done: int, total: int) -> None:
+            line.step(done, total, f"{kind}, round {done} of {total}")
+
+        run_probe(folder.path, kind, settings, tell)
     line.end()
-
-
-def _round(kind: str, done: int, total: int) -> str:
-    return progress_bar(done / total, f"{kind}, round {done} of {total}")
 
 
 def _plain(frame: object) -> dict[str, dict[str, float | None]]:

@@ -8,12 +8,6 @@ from pathlib import Path
 from core.commands.output import Report, Verbs, add_verb
 from core.commands.runs import find_run
 
-WORDS = {
-    "scores": "Final exam", "skills": "Skills", "answers": "Answers", "task": "Task", "metric": "Metric",
-    "rows": "Rows", "base": "Base model", "tuned": "Tuned", "change": "Change", "question": "Question",
-    "right": "Right answer",
-}
-
 
 def add_parser(verbs: Verbs) -> None:
     parser = add_verb(verbs, "report", report, "one HTML file with scores, skills and answers")
@@ -24,7 +18,7 @@ def add_parser(verbs: Verbs) -> None:
 
 def report(args: argparse.Namespace) -> Report:
     from core.files import write_text_atomic
-    from core.insight.report import build_report
+    from core.insight.report import WORDS, build_report
     from core.messages import MESSAGES
 
     target = Path(args.file).expanduser().resolve()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from types import SimpleNamespace
+from typing import Any
 
 from core.commands.output import Report, Verbs, add_verb, table
 from core.commands.runs import find_run
@@ -12,28 +14,93 @@ def add_parser(verbs: Verbs) -> None:
     parser = add_verb(verbs, "skills", skills, "which task uses which skill")
     parser.add_argument("run", help="run id, or a unique beginning of it")
     parser.add_argument("--layer", help="one layer (default: averaged over all)")
+    parser.add_argument("--head", type=int, metavar="N", help="one routing head (default: averaged over all)")
+    parser.add_argument("--task", metavar="NAME", help="one task over all layers")
+    parser.add_argument("--step", type=int, metavar="N", help="as it was after this step, or the last before it")
+    parser.add_argument("--other", metavar="RUN", help="the difference to a second run")
+    parser.add_argument("--measure", action="store_true", help="measure anew what common and private skills add")
     parser.add_argument("--layers", action="store_true", help="list the layers")
 
 
 def skills(args: argparse.Namespace) -> Report:
     from core.insight import allocation as tables
-    from core.insight.sentences import describe_allocation
+    from core.insight import views
 
-    found = tables.read_allocation(find_run(args).path)
+    folder = find_run(args)
+    if args.measure:
+        _measure(folder)
+    found = _at_step(folder.path, args.step) if args.step is not None else tables.read_allocation(folder.path)
     if args.layers:
         return Report(list(found.layers), "\n".join(found.layers))
-    weights = tables.layer_allocation(found, args.layer) if args.layer else tables.average_allocation(found)
-    share, similarity = tables.private_share(found), tables.task_similarity(found)
-    numbers = tables.allocation_numbers(found)
-    sentences = [sentence.text for sentence in describe_allocation(found)]
+    if args.other:
+        return _difference(found, find_run(SimpleNamespace(workspace=args.workspace, run=args.other)).path)
+    if args.task:
+        return _one_task(views.task_by_layer(found, args.task, args.head))
+    return _all_tasks(folder.path, found, views.cut_table(found, args.layer, args.head), args.layer)
+
+
+def _all_tasks(run_dir: Any, found: Any, weights: Any, layer: str | None) -> Report:
+    from core.insight import allocation as tables
+    from core.insight.history import read_history
+    from core.insight.sentences import describe_allocation
+    from core.insight.sharing import describe_share, output_share, read_contributions
+
+    parts = read_contributions(run_dir)
+    share = output_share(parts) if parts else None
+    similarity = tables.task_similarity(found)
+    told = describe_allocation(found) + (describe_share(share) if share is not None else [])
+    sentences = [sentence.text for sentence in told]
+    curves = read_history(run_dir).curves
     value = {
-        "layer": args.layer, "weights": weights.to_dict("index"), "share": share.to_dict("index"),
-        "similarity": similarity.to_dict("index"), "numbers": numbers, "sentences": sentences,
-        "effective_skills": tables.task_effective_skills(found).to_dict(),
+        "layer": layer, "weights": weights.to_dict("index"), "numbers": tables.allocation_numbers(found),
+        "share": None if share is None else share.to_dict("index"), "similarity": similarity.to_dict("index"),
+        "weight_similarity": parts.similarity.to_dict("index") if parts and parts.similarity is not None else None,
+        "effective_skills": tables.task_effective_skills(found).to_dict(), "over_time": curves.to_dict("records"),
+        "sentences": sentences,
     }
     common = [found.skills[i].name for i in found.columns(tables.COMMON)]
-    rows = [[task, *weights.loc[task, common], *share.loc[task]] for task in weights.index]
-    lines = [table(rows, ["task", *common, "common share", "private share"])]
-    if len(found.columns(tables.COMMON)) > 1:
+    names = [*common, *([] if share is None else ["common share", "private share"])]
+    shares = {task: [] if share is None else list(share.loc[task]) for task in weights.index}
+    rows = [[task, *weights.loc[task, common], *shares[task]] for task in weights.index]
+    lines = [table(rows, ["task", *names])]
+    if len(common) > 1:
         lines.append(f"\nan even share of a common skill is {tables.uniform_weight(found):.3f}")
     return Report(value, "\n".join([*lines, "", *sentences]))
+
+
+def _one_task(weights: Any) -> Report:
+    rows = [[layer, *weights.loc[layer]] for layer in weights.index]
+    return Report({"weights": weights.to_dict("index")}, table(rows, ["layer", *map(str, weights.columns)]))
+
+
+def _difference(found: Any, other: Any) -> Report:
+    from core.insight.allocation import read_allocation
+    from core.insight.views import difference_of_runs
+
+    change = difference_of_runs(found, read_allocation(other))
+    rows = [[task, *(f"{v:+.3f}" for v in change.loc[task])] for task in change.index]
+    return Report({"difference": change.to_dict("index")}, table(rows, ["task", *map(str, change.columns)]))
+
+
+def _at_step(run_dir: Any, step: int) -> Any:
+    """The newest snapshot that is not after this step."""
+    from core.errors import RunError
+    from core.insight.history import read_history
+
+    history = read_history(run_dir)
+    steps = [history.average(i).step or 0 for i in range(len(history))]
+    fitting = [i for i, taken in enumerate(steps) if taken <= step]
+    if not fitting:
+        raise RunError("insight.no_allocation", run=run_dir.name)
+    return history[fitting[-1]]
+
+
+def _measure(folder: Any) -> None:
+    from transformers.utils.logging import disable_progress_bar
+
+    from core.commands.device import hold_device
+    from core.insight.measuring import measure_run  # torch
+
+    disable_progress_bar()
+    with hold_device(folder, "evaluation"):
+        measure_run(folder.path)

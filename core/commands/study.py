@@ -57,10 +57,13 @@ def _plan(args: argparse.Namespace) -> Any:
 
 
 def _tell(line: ProgressLine, place: tuple[Any, int, int], status: Any) -> None:
+    from core.insight.jobs import note_progress
+
     cell, number, total = place
     share = (number - 1 + status.progress) / total
     text = f"run {number} of {total}: {cell.arm}, seed {cell.seed}, {status.stage or status.state}"
     line.show(progress_bar(share, text), is_new_phase=status.progress == 0.0)
+    note_progress(round(1000 * share * total), 1000 * total)
 
 
 def _report(made: Any, frame: Any) -> Report:

@@ -1,13 +1,14 @@
 """The final exam: answers of the base model and of the tuned model to the test split, task by task.
 
-Greedy decoding in batches of questions of like length, padded on the left. A task's answers are written when the
-task is done, so an interrupted exam goes on with the next task.
+Greedy decoding in batches of questions of like length, padded on the left. Every batch of answers is written at
+once, so an interrupted exam goes on where it was.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ import numpy as np
 import torch
 from transformers import GenerationConfig
 
+from core.evaluation.labels import LabelTree, task_labels
 from core.files import write_text_atomic
 from core.models.loading import LoadedBase
 from core.models.modular import ModularModel
@@ -27,11 +29,15 @@ BASE, TUNED = "base", "tuned"
 LONGEST_ANSWER = 512
 _SAMPLED_ANSWERS = 400
 OnBatch = Callable[[int, int], None]  # (questions answered so far, questions in all); may raise to end the exam
+OnTask = Callable[[int], None]  # a task's answers are there
 
 
 @dataclass(frozen=True)
 class ExamSettings:
-    """max_rows per task (None: all); max_new_tokens None: from the practice answers; max_tokens of a question."""
+    """max_rows per task (None: all); max_new_tokens None: from the practice answers; max_tokens of a question.
+
+    only_labels: tasks with labels are answered with one of them and nothing else.
+    """
 
     max_rows: int | None
     batch_size: int
@@ -39,6 +45,7 @@ class ExamSettings:
     max_tokens: int
     with_base: bool = True
     seed: int = 0
+    only_labels: bool = False
 
 
 class Examiner:
@@ -53,8 +60,13 @@ class Examiner:
         self.model = model
         self.settings = settings
 
-    def sit(self, dataset: TaskDataset, predictions_dir: Path, on_batch: OnBatch) -> None:
-        """Examines every task and writes <predictions>/<task index>.jsonl: {row, prompt, target, base, tuned}."""
+    def sit(
+        self, dataset: TaskDataset, predictions_dir: Path, on_batch: OnBatch, on_task: OnTask | None = None
+    ) -> None:
+        """Examines every task and writes <predictions>/<task index>.jsonl: {row, prompt, target, base, tuned}.
+
+        `on_task` hears of every task whose answers are new. The same settings are expected when it goes on.
+        """
         predictions_dir.mkdir(parents=True, exist_ok=True)
         rows = {task: exam_rows(dataset, task, self.settings) for task in range(len(dataset.tasks))}
         whos = [BASE, TUNED] if self.settings.with_base else [TUNED]
@@ -66,26 +78,40 @@ class Examiner:
                 done += len(chosen) * len(whos)
                 on_batch(done, total)
                 continue
-            answers: dict[str, list[str]] = {}
+            draft = Draft(path.with_suffix(".part"))
             for who in whos:
-                answers[who] = [""] * len(chosen)
-                for places, texts in self._answer_all(dataset, task, chosen, who):
-                    for place, text in zip(places, texts, strict=True):
-                        answers[who][place] = text
+                known = draft.answers.setdefault(who, {})
+                left = [(row, example) for row, example in chosen if row not in known]
+                if len(left) < len(chosen):
+                    done += len(chosen) - len(left)
+                    on_batch(done, total)
+                for places, texts in self.answer_all(dataset, task, [e.prompt for _, e in left], who):
+                    draft.add(who, [left[place][0] for place in places], texts)
                     done += len(places)
                     on_batch(done, total)
-            write_text_atomic(path, _lines(dataset, task, chosen, answers))
+            write_text_atomic(path, _lines(chosen, draft.answers))
+            draft.discard()
+            if on_task is not None:
+                on_task(task)
+
+    def answer_all(
+        self, dataset: TaskDataset, task: int, prompts: Sequence[str], who: str, row: int | None = None
+    ) -> Iterator[tuple[list[int], list[str]]]:
+        """Batches of (places in `prompts`, answers), longest questions first, so that a batch holds little padding
+        and what does not fit into memory shows at once. `row`: the allocation row to answer with."""
+        length, tree = self.answer_length(dataset, task), self.label_tree(dataset, task)
+        if tree is not None:
+            length = tree.longest
+        encoded = [self.encode(prompt, length) for prompt in prompts]
+        order = sorted(range(len(encoded)), key=lambda place: -len(encoded[place]))
+        for start in range(0, len(order), self.settings.batch_size):
+            places = order[start : start + self.settings.batch_size]
+            asked = task if row is None else row
+            yield places, self._write([encoded[place] for place in places], asked, who, length, tree)
 
     def answer(self, prompts: list[str], task: int, who: str, max_new_tokens: int) -> list[str]:
         """Answers to some prompts of one task in one batch."""
-        batch = self._left_padded(prompts, max_new_tokens)
-        with torch.no_grad(), self.model.disabled() if who == BASE else nullcontext():
-            output = self.model.generate(
-                **batch, task_ids=[task] * len(prompts), generation_config=self._generation(max_new_tokens)
-            )
-        start = 0 if self.base.architecture == "encoder_decoder" else batch["input_ids"].shape[1]
-        texts: list[str] = self.base.tokenizer.batch_decode(output[:, start:], skip_special_tokens=True)
-        return [text.strip() for text in texts]
+        return self._write([self.encode(p, max_new_tokens) for p in prompts], task, who, max_new_tokens, None)
 
     def answer_length(self, dataset: TaskDataset, task: int) -> int:
         """Tokens that an answer of this task may need: the longest practice answer and a quarter more."""
@@ -95,24 +121,33 @@ class Examiner:
         longest = max((len(answer_ids(self.base.tokenizer, e.target)) for _, e in examples), default=32)
         return min(LONGEST_ANSWER, self.base.context // 2, longest + longest // 4 + 4)
 
-    def _answer_all(
-        self, dataset: TaskDataset, task: int, chosen: list[tuple[int, Example]], who: str
-    ) -> Iterator[tuple[list[int], list[str]]]:
-        length = self.answer_length(dataset, task)
-        order = sorted(range(len(chosen)), key=lambda place: -len(chosen[place][1].prompt))
-        for start in range(0, len(order), self.settings.batch_size):
-            places = order[start : start + self.settings.batch_size]
-            yield places, self.answer([chosen[place][1].prompt for place in places], task, who, length)
+    def label_tree(self, dataset: TaskDataset, task: int) -> LabelTree | None:
+        """The tree of a task's labels, when answers are to be labels and the task has some."""
+        labels = task_labels(dataset, task) if self.settings.only_labels else []
+        return LabelTree(self.base.tokenizer, labels) if labels else None
 
-    def _left_padded(self, prompts: list[str], max_new_tokens: int) -> dict[str, torch.Tensor]:
+    def encode(self, prompt: str, max_new_tokens: int) -> list[int]:
+        """The tokens of a question, cut so that the answer has room."""
         base = self.base
         limit = min(self.settings.max_tokens + max_new_tokens, base.context)
-        encoded = [
-            encode_prompt(base.tokenizer, prompt, base.architecture, limit, reserve=max_new_tokens).input_ids
-            for prompt in prompts
-        ]
-        width = max(map(len, encoded))
-        ids = [[base.tokenizer.pad_token_id] * (width - len(row)) + row for row in encoded]
+        return encode_prompt(base.tokenizer, prompt, base.architecture, limit, reserve=max_new_tokens).input_ids
+
+    def _write(
+        self, encoded: list[list[int]], task: int, who: str, max_new_tokens: int, tree: LabelTree | None
+    ) -> list[str]:
+        batch = self._left_padded(encoded)
+        start = 1 if self.base.architecture == "encoder_decoder" else batch["input_ids"].shape[1]
+        rule = {} if tree is None else {"prefix_allowed_tokens_fn": tree.after(start)}
+        with torch.no_grad(), self.model.disabled() if who == BASE else nullcontext():
+            output = self.model.generate(
+                **batch, task_ids=[task] * len(encoded), generation_config=self._generation(max_new_tokens), **rule
+            )
+        texts: list[str] = self.base.tokenizer.batch_decode(output[:, start:], skip_special_tokens=True)
+        return [text.strip() for text in texts]
+
+    def _left_padded(self, encoded: list[list[int]]) -> dict[str, torch.Tensor]:
+        width, pad = max(map(len, encoded)), self.base.tokenizer.pad_token_id
+        ids = [[pad] * (width - len(row)) + row for row in encoded]
         mask = [[0] * (width - len(row)) + [1] * len(row) for row in encoded]
         device = self.model.device
         return {"input_ids": torch.tensor(ids, device=device), "attention_mask": torch.tensor(mask, device=device)}
@@ -129,6 +164,32 @@ class Examiner:
         )
 
 
+class Draft:
+    """The answers of a task that is not finished, line by line: {who, row, text}. A torn last line is left out."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.answers: dict[str, dict[int, str]] = {}
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        whole = text[: text.rfind("\n") + 1]
+        if whole != text:
+            write_text_atomic(path, whole)
+        for line in filter(None, whole.split("\n")):  # splitlines would also cut at characters inside an answer
+            record = json.loads(line)
+            self.answers.setdefault(record["who"], {})[record["row"]] = record["text"]
+
+    def add(self, who: str, rows: list[int], texts: list[str]) -> None:
+        records = [{"who": who, "row": row, "text": text} for row, text in zip(rows, texts, strict=True)]
+        self.answers.setdefault(who, {}).update(zip(rows, texts, strict=True))
+        with open(self._path, "a", encoding="utf-8") as file:
+            file.write("".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records))
+            file.flush()
+            os.fsync(file.fileno())
+
+    def discard(self) -> None:
+        self._path.unlink(missing_ok=True)
+
+
 def exam_rows(dataset: TaskDataset, task: int, settings: ExamSettings) -> list[tuple[int, Example]]:
     """(row number, example) of the questions of a task: all of its test split, or a seeded sample in file order."""
     return _sample(dataset.split(task, "test"), settings.max_rows, settings.seed)
@@ -141,13 +202,11 @@ def _sample(examples: list[Example], count: int | None, seed: int) -> list[tuple
     return [(int(row), examples[row]) for row in sorted(rows)]
 
 
-def _lines(
-    dataset: TaskDataset, task: int, chosen: list[tuple[int, Example]], answers: dict[str, list[str]]
-) -> str:
+def _lines(chosen: list[tuple[int, Example]], answers: dict[str, dict[int, str]]) -> str:
     lines = []
-    for place, (row, example) in enumerate(chosen):
+    for row, example in chosen:
         record: dict[str, Any] = {"row": row, "line": example.line}
         record |= {"prompt": example.prompt, "target": example.target}
-        record |= {who: given[place] for who, given in answers.items()}
+        record |= {who: given[row] for who, given in answers.items() if row in given}
         lines.append(json.dumps(record, ensure_ascii=False))
     return "".join(f"{line}\n" for line in lines)

@@ -12,16 +12,19 @@ from core.tasks.spec import TaskSpec
 VERSION = 1
 
 
-def build_results(tasks: tuple[TaskSpec, ...], predictions_dir: Path, seed: int = 0) -> dict[str, Any]:
-    """Scores of all tasks that have answers.
+def build_results(
+    tasks: tuple[TaskSpec, ...], predictions_dir: Path, seed: int = 0, only_labels: bool = False
+) -> dict[str, Any]:
+    """Scores of all tasks that have answers. `only_labels` notes that the answers could only be labels.
 
     Returns:
-        {version, tasks: [{index, task_id, name, kind, metric, n, base, tuned, difference}], mean: {base, tuned}};
-        base and tuned are {value, low, high, n} or None, difference {value, low, high, p, n} or None; values 0..1.
+        {version, only_labels, tasks: [{index, task_id, name, kind, metric, n, base, tuned, difference}], mean:
+        {base, tuned}}; base and tuned are {value, low, high, n} or None, difference {value, low, high, p, n} or
+        None; values 0..1.
     """
     rows = [_task_result(index, spec, predictions_dir, seed) for index, spec in enumerate(tasks)]
     means = {who: _mean([row[who]["value"] for row in rows if row[who]]) for who in ("base", "tuned")}
-    return {"version": VERSION, "tasks": rows, "mean": means}
+    return {"version": VERSION, "only_labels": only_labels, "tasks": rows, "mean": means}
 
 
 def read_answers(path: Path) -> list[dict[str, Any]]:
@@ -29,7 +32,7 @@ def read_answers(path: Path) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     text = path.read_text(encoding="utf-8")
-    return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+    return [json.loads(line) for line in text[: text.rfind("\n") + 1].split("\n") if line]
 
 
 def _task_result(index: int, spec: TaskSpec, predictions_dir: Path, seed: int) -> dict[str, Any]:

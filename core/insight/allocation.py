@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -60,10 +61,26 @@ def read_allocation(run_dir: Path) -> Allocation:
     Raises:
         RunError: the run has none yet, or the file does not fit the run's tasks.
     """
-    table = RunFolder(run_dir).read_allocation()
-    if table is None:
-        raise RunError("insight.no_allocation", run=run_dir.name)
-    return allocation_from_table(table, read_task_names(run_dir))
+    return allocation_from_table(read_allocation_file(run_dir), read_task_names(run_dir))
+
+
+def read_allocation_file(run_dir: Path) -> dict[str, Any]:
+    """allocation.json, parsed once while it does not change; not to be written into.
+
+    Raises:
+        RunError: there is none yet.
+    """
+    try:
+        stamp = RunFolder(run_dir).allocation_path.stat().st_mtime_ns
+    except FileNotFoundError as error:
+        raise RunError("insight.no_allocation", run=run_dir.name) from error
+    return _parse(str(run_dir), stamp)
+
+
+@lru_cache(maxsize=8)
+def _parse(run_dir: str, _: int) -> dict[str, Any]:
+    table = RunFolder(run_dir).read_allocation() or {}
+    return {**table, "weights": np.asarray(table["weights"], dtype=np.float64)}
 
 
 def allocation_from_table(table: dict[str, Any], tasks: Sequence[str]) -> Allocation:
@@ -87,32 +104,13 @@ def read_task_names(run_dir: Path) -> list[str]:
     return [str(task["name"]) for task in tasks]
 
 
-def read_history(run_dir: Path) -> list[Allocation]:
-    """Allocations over the training steps, oldest first. A snapshot has the single layer "mean", or all layers.
-
-    Empty while the run has written none; `skills` are numbered when the final table is not there yet.
-    """
-    folder, tasks = RunFolder(run_dir), tuple(read_task_names(run_dir))
-    final = folder.read_allocation()
-    history = []
-    for record in folder.read_allocation_history():
-        weights = np.asarray(record["weights"], dtype=np.float64)
-        shaped = weights if weights.ndim == 3 else weights[None]
-        skills = _skills(final or record, shaped.shape[2])
-        layers = tuple(final["layers"]) if final and weights.ndim == 3 else _numbered("layer", shaped.shape[0])
-        if weights.ndim == 2:
-            layers = ("mean",)
-        history.append(Allocation(layers, tasks, skills, shaped, record.get("step"), record.get("stage")))
-    return history
-
-
 def _skills(table: dict[str, Any], count: int) -> tuple[Skill, ...]:
     if "skills" in table:
         return tuple(Skill(s["name"], s["kind"], s.get("task")) for s in table["skills"])
-    return tuple(Skill(name, COMMON) for name in _numbered("skill", count))
+    return tuple(Skill(name, COMMON) for name in number_names("skill", count))
 
 
-def _numbered(word: str, count: int) -> tuple[str, ...]:
+def number_names(word: str, count: int) -> tuple[str, ...]:
     return tuple(f"{word} {i + 1}" for i in range(count))
 
 
@@ -121,33 +119,9 @@ def average_allocation(allocation: Allocation) -> pd.DataFrame:
     return _table(allocation, allocation.weights.mean(axis=0))
 
 
-def layer_allocation(allocation: Allocation, layer: str) -> pd.DataFrame:
-    """Mixing weights of one layer: one row a task, one column a skill."""
-    if layer not in allocation.layers:
-        raise RunError("insight.no_layer", layer=layer, known=", ".join(allocation.layers))
-    return _table(allocation, allocation.weights[allocation.layers.index(layer)])
-
-
-def layer_profile(allocation: Allocation, task: str) -> pd.DataFrame:
-    """One task's mixing weights: one row a layer, one column a skill."""
-    row = allocation.tasks.index(task)
-    return pd.DataFrame(
-        allocation.weights[:, row], index=list(allocation.layers), columns=[s.name for s in allocation.skills]
-    )
-
-
 def uniform_weight(allocation: Allocation) -> float:
     """The reference 1/K: the weight every common skill has while a task uses all of them alike."""
     return 1.0 / max(1, len(allocation.columns(COMMON)))
-
-
-def private_share(allocation: Allocation) -> pd.DataFrame:
-    """For each task the share of its absolute mixing weights on common and on private skills; rows sum to 1."""
-    mean = np.abs(allocation.weights).mean(axis=0)
-    parts = {kind: mean[:, allocation.columns(kind)].sum(axis=1) for kind in (COMMON, PRIVATE)}
-    total = parts[COMMON] + parts[PRIVATE]
-    safe = np.where(total > 0, total, 1.0)
-    return pd.DataFrame({kind: part / safe for kind, part in parts.items()}, index=list(allocation.tasks))
 
 
 def task_similarity(allocation: Allocation, centred: bool = False) -> pd.DataFrame:
@@ -196,16 +170,6 @@ def task_effective_skills(allocation: Allocation) -> pd.Series:
     """How many skills each task effectively uses: exp of the entropy of its averaged row."""
     mean = allocation.weights.mean(axis=0)
     return pd.Series(metrics.effective_skills(mean), index=list(allocation.tasks), name="effective_skills")
-
-
-def allocation_difference(first: Allocation, second: Allocation) -> pd.DataFrame:
-    """Second minus first of the averaged tables, over the tasks and skills that both runs have."""
-    left, right = average_allocation(first), average_allocation(second)
-    rows = [name for name in left.index if name in right.index]
-    columns = [name for name in left.columns if name in right.columns]
-    if not rows or not columns:
-        raise RunError("insight.nothing_shared")
-    return right.loc[rows, columns] - left.loc[rows, columns]
 
 
 def _table(allocation: Allocation, weights_TS: Array) -> pd.DataFrame:

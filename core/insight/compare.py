@@ -114,6 +114,19 @@ def worst_labels(run_dir: Path, task: str, side: str = "tuned") -> pd.DataFrame:
     return pd.DataFrame(rows).sort_values(["recall", "n"], ascending=[True, False], ignore_index=True)
 
 
+def describe_labels(worst: pd.DataFrame, count: int = 3) -> list[Sentence]:
+    """The labels that go wrong most, in words."""
+    bad = worst[worst["recall"] < 1].head(count)
+    if bad.empty:
+        return [Sentence("says.labels_fine")]
+    sentences = []
+    for row in bad.to_dict("records"):
+        values = {"label": row["label"], "n": row["n"], "right": row["right"]}
+        key = "says.worst_label" if row["instead"] else "says.worst_label_alone"
+        sentences.append(Sentence(key, values | ({"instead": row["instead"]} if row["instead"] else {})))
+    return sentences
+
+
 def _common_rows(first: Path, second: Path, task: str) -> pd.DataFrame | None:
     """Rows that both answered; None when one has not been examined on this task."""
     try:

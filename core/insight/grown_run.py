@@ -17,7 +17,8 @@ from core.tasks.dataset import Example, TaskDataset, save_dataset
 
 _LEFT_BEHIND = (
     "checkpoints", "adapter", "events.jsonl", "heartbeat", "worker.lock", "worker.log", "launch.json", "STOP",
-    "CANCEL", "GRACE", "DONE", "probes", "allocation_history.jsonl",
+    "CANCEL", "GRACE", "DONE", "probes", "jobs", "flags.json", "allocation_history.jsonl",
+    "allocation_history.f16", "contributions.json",
 )
 
 

@@ -1,4 +1,7 @@
-"""Outcomes of knock-out and transfer as tables and sentences. Torch-free; `probing.py` makes them.
+"""Outcomes of causal questions as tables and sentences. Torch-free; `probing.py` and `leaving_out.py` make them.
+
+knockout: a skill is switched off. transfer: task j is answered with the row of task i. leaveout: the run is trained
+again without task i, and once more with all tasks and another seed, which shows how far chance alone moves a score.
 
 <run>/probes/<kind>.json: {kind, tasks, metrics, scores [T], columns, cells [T][columns]}; a cell is a paired
 difference {value, low, high, p, n} in 0..1, or None where nothing can change.
@@ -17,8 +20,9 @@ from core.errors import RunError, SettingError
 from core.files import read_json
 from core.insight.sentences import Sentence
 
-KNOCK_OUT, TRANSFER = "knockout", "transfer"
-KINDS = (KNOCK_OUT, TRANSFER)
+KNOCK_OUT, TRANSFER, LEAVE_OUT = "knockout", "transfer", "leaveout"
+KINDS = (KNOCK_OUT, TRANSFER, LEAVE_OUT)
+CHANCE = "(another seed)"  # the column of leaveout that leaves nothing out
 MAX_ROWS = 10_000
 
 
@@ -46,7 +50,13 @@ class Probe:
 
     @property
     def is_sure(self) -> pd.DataFrame:
-        return (self.low > 0) | (self.high < 0)
+        """Whether the interval leaves out zero; after training again also whether the change is larger than the
+        largest one that another seed alone brought to any task."""
+        sure = (self.low > 0) | (self.high < 0)
+        if CHANCE not in self.change.columns:
+            return sure
+        noise = float(self.change[CHANCE].abs().max())
+        return sure & (self.change.abs() > noise)
 
 
 def probe_path(run_dir: Path, kind: str) -> Path:
@@ -81,12 +91,14 @@ def probe_from_dict(outcome: dict[str, Any]) -> Probe:
 
 def describe_probe(probe: Probe) -> list[Sentence]:
     """Only what the intervals allow to say."""
+    spread = _chance(probe)
     sure = probe.change.where(probe.is_sure)
     if not probe.is_sure.to_numpy().any():
-        return [Sentence("says.nothing_sure")]
-    sentences = []
+        return [*spread, Sentence("says.nothing_sure")]
+    sentences: list[Sentence] = []
     for task in sure.index:
-        row = sure.loc[task].drop(labels=[task] if probe.kind == TRANSFER else []).dropna()
+        others = [] if probe.kind == KNOCK_OUT else [task, CHANCE]
+        row = sure.loc[task].drop(labels=others, errors="ignore").dropna()
         if row.empty:
             continue
         worst, best = str(row.idxmin()), str(row.idxmax())
@@ -95,11 +107,22 @@ def describe_probe(probe: Probe) -> list[Sentence]:
                 sentences.append(_sentence("says.needs_skill", task, worst, row.min()))
             if row.max() > 0:
                 sentences.append(_sentence("says.better_without", task, best, row.max()))
+        elif probe.kind == LEAVE_OUT:
+            if row.min() < 0:
+                sentences.append(_sentence("says.taught_by", task, worst, row.min()))
+            if row.max() > 0:
+                sentences.append(_sentence("says.disturbed_by", task, best, row.max()))
         elif row.max() > 0:
             sentences.append(_sentence("says.learns_from", task, best, row.max()))
         elif row.min() < 0:
             sentences.append(_sentence("says.needs_own_row", task, worst, row.min()))
-    return sentences or [Sentence("says.nothing_sure")]
+    return spread + (sentences or [Sentence("says.nothing_sure")])
+
+
+def _chance(probe: Probe) -> list[Sentence]:
+    if CHANCE not in probe.change.columns:
+        return []
+    return [Sentence("says.chance_moves", {"points": f"{100 * probe.change[CHANCE].abs().max():.1f}"})]
 
 
 def _sentence(key: str, task: str, other: str, change: float) -> Sentence:

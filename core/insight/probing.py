@@ -7,9 +7,11 @@ of task i. Every change is a paired difference on the same questions, with its 9
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,18 +23,20 @@ from core.evaluation.exam import TUNED, Examiner, exam_rows
 from core.evaluation.metrics import compare, score
 from core.files import write_json_atomic
 from core.insight.probes import KNOCK_OUT, ProbeSettings, probe_path
-from core.models.modular import load_adapter
+from core.models.modular import WEIGHTS, load_adapter
 from core.runs.folder import RunFolder
-from core.tasks.dataset import load_saved_dataset
+from core.tasks.dataset import TaskDataset, load_saved_dataset
 from core.training.config import RunConfig
 from core.training.device import apply_device, choose_device, load_chosen_base
 from core.training.session import exam_settings
 
 OnProgress = Callable[[int, int], None]  # (rounds of questions so far, rounds in all)
+Answers = list[str]
 
 
 def run_probe(run_dir: Path, kind: str, settings: ProbeSettings, on_progress: OnProgress) -> dict[str, Any]:
-    """Knock-out or transfer of a run; writes <run>/probes/<kind>.json and returns it.
+    """Knock-out or transfer of a run; writes <run>/probes/<kind>.json and returns it. What was answered before an
+    interruption is not asked again.
 
     Raises:
         RunError: no trained adapter, or a method whose skills cannot be switched off.
@@ -41,11 +45,14 @@ def run_probe(run_dir: Path, kind: str, settings: ProbeSettings, on_progress: On
     folder = RunFolder(run_dir)
     if not folder.adapter_dir.is_dir():
         raise RunError("serving.no_adapter", run=folder.run_id)
-    prober = Prober(folder, settings)
-    outcome = prober.knock_out(on_progress) if kind == KNOCK_OUT else prober.transfer(on_progress)
     path = probe_path(run_dir, kind)
     path.parent.mkdir(exist_ok=True)
+    trained = (folder.adapter_dir / WEIGHTS).stat().st_mtime_ns
+    rounds = Rounds(path.with_suffix(".part"), {**asdict(settings), "kind": kind, "trained": trained}, on_progress)
+    prober = Prober(folder, settings)
+    outcome = prober.knock_out(rounds) if kind == KNOCK_OUT else prober.transfer(rounds)
     write_json_atomic(path, outcome)
+    rounds.discard()
     return outcome
 
 
@@ -66,30 +73,33 @@ class Prober:
             for task in range(len(self.dataset.tasks))
         ]
 
-    def knock_out(self, on_progress: OnProgress) -> dict[str, Any]:
+    def knock_out(self, rounds: Rounds) -> dict[str, Any]:
         """Cells [task][skill]: the paired change, None for another task's private skill (it is never used)."""
         skills = self.model.adapter.skills()
         require_switchable(self.model.adapter)
-        used = [[skill.task in (None, task) for skill in skills] for task in range(len(self.questions))]
-        steps = Steps(on_progress, len(self.questions) + sum(map(sum, used)))
-        own = [steps.after(self.answers(task, task)) for task in range(len(self.questions))]
-        cells: list[list[dict[str, Any] | None]] = [[None] * len(skills) for _ in self.questions]
+        tasks = range(len(self.questions))
+        used = [[skill.task in (None, task) for skill in skills] for task in tasks]
+        rounds.total = len(tasks) + sum(map(sum, used))
+        own = [rounds.after(f"{task}", partial(self.answers, task, task)) for task in tasks]
+        cells: list[list[dict[str, Any] | None]] = [[None] * len(skills) for _ in tasks]
         for column in range(len(skills)):
             with switched_off(self.model.adapter, skills, column):
-                for task in range(len(self.questions)):
+                for task in tasks:
                     if used[task][column]:
-                        without = steps.after(self.answers(task, task))
+                        without = rounds.after(f"{task} without {column}", partial(self.answers, task, task))
                         cells[task][column] = self._change(task, own[task], without)
         return {**self._head(KNOCK_OUT, own), "columns": [skill.name for skill in skills], "cells": cells}
 
-    def transfer(self, on_progress: OnProgress) -> dict[str, Any]:
+    def transfer(self, rounds: Rounds) -> dict[str, Any]:
         """Cells [task][row of task]: the paired change when task j is answered with the row of task i."""
         count = len(self.questions)
-        steps = Steps(on_progress, count * count)
-        own = [steps.after(self.answers(task, task)) for task in range(count)]
+        rounds.total = count * count
+        own = [rounds.after(f"{task}", partial(self.answers, task, task)) for task in range(count)]
 
         def cell(task: int, row: int) -> dict[str, Any]:
-            return self._change(task, own[task], own[task] if row == task else steps.after(self.answers(task, row)))
+            if row == task:
+                return self._change(task, own[task], own[task])
+            return self._change(task, own[task], rounds.after(f"{task} as {row}", partial(self.answers, task, row)))
 
         cells = [[cell(task, row) for row in range(count)] for task in range(count)]
         return {**self._head("transfer", own), "columns": self.dataset.names(), "cells": cells}
@@ -97,12 +107,8 @@ class Prober:
     def answers(self, task: int, row: int) -> list[str]:
         """Answers to the questions of `task` with the allocation row of task `row`, in their order."""
         prompts = [example.prompt for example in self.questions[task]]
-        longest = self.examiner.answer_length(self.dataset, task)
-        order = sorted(range(len(prompts)), key=lambda place: -len(prompts[place]))
-        size, found = self.examiner.settings.batch_size, [""] * len(prompts)
-        for start in range(0, len(order), size):
-            places = order[start : start + size]
-            texts = self.examiner.answer([prompts[place] for place in places], row, TUNED, longest)
+        found = [""] * len(prompts)
+        for places, texts in self.examiner.answer_all(self.dataset, task, prompts, TUNED, row):
             for place, text in zip(places, texts, strict=True):
                 found[place] = text
         return found
@@ -123,16 +129,61 @@ class Prober:
         return [example.target for example in self.questions[task]]
 
 
-class Steps:
-    """Counts rounds of questions."""
+class Rounds:
+    """Rounds of questions, counted and kept: a file of {name, answers} lines under the rules they were asked by.
 
-    def __init__(self, on_progress: OnProgress, total: int) -> None:
-        self._on_progress, self._total, self._done = on_progress, total, 0
+    Args:
+        rules: what the answers depend on; a file with other rules is thrown away.
+    """
 
-    def after(self, answers: list[str]) -> list[str]:
+    def __init__(self, path: Path, rules: dict[str, Any], on_progress: OnProgress) -> None:
+        self._path, self._on_progress, self.total, self._done = path, on_progress, 0, 0
+        self._known: dict[str, Answers] = {}
+        lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.exists() else []
+        if lines and json.loads(lines[0]) == rules:
+            self._known = {record["name"]: record["answers"] for record in map(json.loads, lines[1:])}
+        else:
+            path.write_text(json.dumps(rules) + "\n", encoding="utf-8")
+
+    def after(self, name: str, ask: Callable[[], Answers]) -> Answers:
+        """The answers of a round, from the file when they are there."""
+        if name not in self._known:
+            self._known[name] = ask()
+            with open(self._path, "a", encoding="utf-8") as file:
+                file.write(json.dumps({"name": name, "answers": self._known[name]}) + "\n")
         self._done += 1
-        self._on_progress(self._done, self._total)
-        return answers
+        self._on_progress(self._done, self.total)
+        return self._known[name]
+
+    def discard(self) -> None:
+        self._path.unlink(missing_ok=True)
+
+
+def answer_rows(
+    folder: RunFolder, dataset: TaskDataset, wanted: dict[int, list[int]], unseen: bool = False
+) -> dict[int, dict[tuple[int, str], str]]:
+    """A run answers exam rows of tasks of `dataset`: task -> {(row, right answer): answer}.
+
+    With `unseen` the run was never trained on them: they are answered with the mean of its tasks' rows and an empty
+    private skill.
+    """
+    config = folder.read_config()
+    choice = choose_device(config)
+    apply_device(choice)
+    base = load_chosen_base(config.base_model, choice)
+    model = load_adapter(base, folder.adapter_dir)
+    stranger = model.add_task("unseen") if unseen else None
+    model.eval()
+    examiner = Examiner(base, model, exam_settings(config))
+    found: dict[int, dict[tuple[int, str], str]] = {}
+    for task, rows in wanted.items():
+        asked = [(row, dataset.split(task, "test")[row]) for row in rows]
+        answers = [""] * len(asked)
+        for places, texts in examiner.answer_all(dataset, task, [e.prompt for _, e in asked], TUNED, stranger):
+            for place, text in zip(places, texts, strict=True):
+                answers[place] = text
+        found[task] = {(row, e.target): text for (row, e), text in zip(asked, answers, strict=True)}
+    return found
 
 
 def require_switchable(adapter: Adapter) -> None:

@@ -13,12 +13,20 @@ import pandas as pd
 
 from core.errors import RunError
 from core.insight.allocation import average_allocation, read_allocation, uniform_weight
+from core.insight.compare import describe_labels, worst_labels
 from core.insight.results import TaskResult, describe_results, read_answers, read_scores
 from core.insight.sentences import Sentence, describe_allocation
+from core.insight.sharing import describe_share, output_share, read_contributions
 from core.messages import fill
 from core.runs.folder import RunFolder
 
 Wording = dict[str, tuple[str, str]]
+WORDS = {  # headings by name; the screens give them in their language
+    "scores": "Final exam", "skills": "Skills", "answers": "Answers", "task": "Task", "metric": "Metric",
+    "rows": "Rows", "base": "Base model", "tuned": "Tuned", "change": "Change", "question": "Question",
+    "right": "Right answer", "common": "common skills", "private": "private skills",
+}
+LABELLED = "classification"
 _STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#1f2430}
 table{border-collapse:collapse;margin:1rem 0;display:block;overflow-x:auto}
@@ -35,6 +43,7 @@ def build_report(
     folder = RunFolder(run_dir)
     run = folder.read_run()
     scores = read_scores(run_dir) if folder.read_results() is not None else []
+    labelled = {str(task["name"]) for task in run["tasks"] if task.get("kind") == LABELLED}
     parts = [f"<h1>{html.escape(run['name'])}</h1>", f"<p>{html.escape(_about(run))}</p>"]
     if scores:
         parts += [f"<h2>{words['scores']}</h2>", _list(describe_results(scores), sentences), _scores(scores, words)]
@@ -42,8 +51,14 @@ def build_report(
         allocation = read_allocation(run_dir)
         parts += [f"<h2>{words['skills']}</h2>", _list(describe_allocation(allocation), sentences)]
         parts += [_heatmap(average_allocation(allocation), uniform_weight(allocation))]
+        found = read_contributions(run_dir)
+        share = output_share(found) if found else None
+        if share is not None:
+            parts += [_list(describe_share(share), sentences), _share_bars(share, words)]
     for score in scores:
         parts += [f"<h2>{words['answers']}: {html.escape(score.task)}</h2>"]
+        if score.task in labelled:
+            parts += [_list(describe_labels(worst_labels(run_dir, score.task)), sentences)]
         parts += [_answers(run_dir, score.task, words, num_answers)]
     body = "\n".join(parts)
     head = f'<meta charset="utf-8"><title>{html.escape(run["name"])}</title><style>{_STYLE}</style>'
@@ -92,6 +107,18 @@ def _heatmap(table: pd.DataFrame, uniform: float) -> str:
             cells += f'<td class="n" style="background:rgba(60,90,200,{0.7 * share:.2f})">{value:.2f}</td>'
         body += f"<tr><th>{html.escape(str(task))}</th>{cells}</tr>"
     return f"<table><tr>{top}</tr>{body}</table>"
+
+
+def _share_bars(share: pd.DataFrame, words: dict[str, str]) -> str:
+    """One bar a task: common in blue, private in orange."""
+    rows = ""
+    for task in share.index:
+        common = 100 * float(share.loc[task, "common"])
+        look = f"background:linear-gradient(90deg,#0072b2 {common:.1f}%,#e69f00 0);height:1rem;width:16rem"
+        bar = f'<div style="{look}"></div>'
+        cells = f'<td>{bar}</td><td class="n">{common:.0f} %</td><td class="n">{100 - common:.0f} %</td>'
+        rows += f"<tr><th>{html.escape(str(task))}</th>{cells}</tr>"
+    return f"<table><tr><th></th><th></th><th>{words['common']}</th><th>{words['private']}</th></tr>{rows}</table>"
 
 
 def _answers(run_dir: Path, task: str, words: dict[str, str], count: int) -> str:

@@ -10,11 +10,12 @@ import pandas as pd
 
 from core.errors import RunError
 from core.evaluation.metrics import Difference, Score, values_of_rows
+from core.files import read_json
 from core.insight.sentences import Sentence
 from core.runs.folder import RunFolder
 
-ANSWER_COLUMNS = ["row", "prompt", "target", "base", "tuned", "base_score", "tuned_score"]
-FILTERS = ("all", "wrong", "fixed", "broken")
+ANSWER_COLUMNS = ["row", "line", "prompt", "target", "base", "tuned", "base_score", "tuned_score", "flagged"]
+FILTERS = ("all", "wrong", "fixed", "broken", "flagged")
 RIGHT = 0.999  # the score of one answer from which on it counts as right; F1-like metrics are rarely exactly 1
 
 
@@ -110,11 +111,14 @@ def read_task_records(run_dir: Path) -> list[dict[str, Any]]:
     return list(RunFolder(run_dir).read_run()["tasks"])
 
 
-def read_answers(run_dir: Path, task: str, kind: str = "all", search: str = "") -> pd.DataFrame:
-    """Exam answers of one task with their scores: ANSWER_COLUMNS.
+def read_answers(
+    run_dir: Path, task: str, kind: str = "all", search: str = "", other: Path | None = None
+) -> pd.DataFrame:
+    """Exam answers of one task with their scores: ANSWER_COLUMNS, and with `other` a second run's answers to the
+    same rows (other, other_score; empty where it did not answer the row).
 
-    kind: all, wrong (by the tuned model), fixed (base wrong, tuned right) or broken (base right, tuned wrong).
-    search: only rows that contain this text, in any column, whatever the case.
+    kind: all, wrong (by the tuned model), fixed (base wrong, tuned right), broken (base right, tuned wrong) or
+    flagged. search: only rows that contain this text, in any column, whatever the case.
 
     Raises:
         RunError: no such task, or it has not been examined.
@@ -127,15 +131,51 @@ def read_answers(run_dir: Path, task: str, kind: str = "all", search: str = "") 
     if not records:
         raise RunError("insight.no_predictions", run=run_dir.name, task=task)
     answers = _scored(records, str(tasks[task]["metric"]))
+    answers["flagged"] = answers["row"].isin(read_flags(run_dir, task))
+    if other is not None:
+        answers = _with_other(answers, other, task)
     kept = answers[_kept(answers, kind)]
     if search.strip():
-        texts = kept[["prompt", "target", "base", "tuned"]].fillna("").agg(" ".join, axis=1)
+        names = [name for name in ("prompt", "target", "base", "tuned", "other") if name in kept]
+        texts = kept[names].fillna("").astype(str).agg(" ".join, axis=1)
         kept = kept[texts.str.contains(search.strip(), case=False, regex=False)]
     return kept.reset_index(drop=True)
 
 
+def require_answer(run_dir: Path, task: str, row: int) -> dict[str, Any]:
+    """One answered exam row: {row, line, prompt, target, base, tuned}.
+
+    Raises:
+        RunError: no such task, or the row was not answered.
+    """
+    tasks = {record["name"]: record for record in read_task_records(run_dir)}
+    if task not in tasks:
+        raise RunError("insight.no_task", task=task, known=", ".join(tasks))
+    for record in RunFolder(run_dir).read_predictions(int(tasks[task]["index"])):
+        if int(record["row"]) == row:
+            return record
+    raise RunError("insight.no_row", row=row, task=task)
+
+
+def read_flags(run_dir: Path, task: str) -> set[int]:
+    """Rows of a task that were marked to look at again."""
+    path = run_dir / "flags.json"
+    return set(read_json(path).get(task, [])) if path.is_file() else set()
+
+
+def _with_other(answers: pd.DataFrame, other: Path, task: str) -> pd.DataFrame:
+    try:
+        second = read_answers(other, task)[["row", "target", "tuned", "tuned_score"]]
+    except RunError as error:
+        if error.key not in ("insight.no_task", "insight.no_predictions"):
+            raise
+        return answers.assign(other=None, other_score=float("nan"))
+    named = second.rename(columns={"tuned": "other", "tuned_score": "other_score"})
+    return answers.merge(named, on=["row", "target"], how="left")
+
+
 def _scored(records: list[dict[str, Any]], metric: str) -> pd.DataFrame:
-    answers = pd.DataFrame(records).reindex(columns=ANSWER_COLUMNS[:5])
+    answers = pd.DataFrame(records).reindex(columns=ANSWER_COLUMNS[:6])
     targets = [str(t) for t in answers["target"]]
     for side in ("base", "tuned"):
         given = answers[side].notna()
@@ -151,6 +191,7 @@ def _kept(answers: pd.DataFrame, kind: str) -> pd.Series[bool]:
     known = answers["base_score"].notna()
     chosen = {
         "all": right | ~right, "wrong": ~right, "fixed": known & ~before & right, "broken": known & before & ~right,
+        "flagged": answers["flagged"].astype(bool),
     }
     return chosen[kind]
 

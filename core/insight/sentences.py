@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from core.insight.allocation import COMMON, Allocation, average_allocation, private_share, task_similarity
+from core.insight.allocation import COMMON, Allocation, average_allocation, task_similarity
 from core.messages import english
 
 # Weights within this of the even share count as equal in words: half a percent is below what a reader can use.
@@ -42,7 +42,7 @@ def describe_allocation(allocation: Allocation) -> list[Sentence]:
         sentences += _describe_tasks(allocation, table[names], uniform)
         unused = [name for name in names if table[name].max() < uniform / 2]
         sentences += [Sentence("says.skill_unused", {"skill": name}) for name in unused]
-    return sentences + _describe_private(allocation)
+    return sentences
 
 
 def _describe_tasks(allocation: Allocation, table: pd.DataFrame, uniform: float) -> list[Sentence]:
@@ -61,12 +61,3 @@ def _describe_tasks(allocation: Allocation, table: pd.DataFrame, uniform: float)
             values["nearest"] = allocation.tasks[int(similarity[row].argmax())]
         sentences.append(Sentence("says.task_uses" if "nearest" in values else "says.task_uses_alone", values))
     return sentences
-
-
-def _describe_private(allocation: Allocation) -> list[Sentence]:
-    share = private_share(allocation)["private"]
-    if len(share) < 2 or share.max() - share.min() < ALIKE:
-        return []
-    most, least = str(share.idxmax()), str(share.idxmin())
-    shares = {"share": f"{100 * share[most]:.0f}", "least_share": f"{100 * share[least]:.0f}"}
-    return [Sentence("says.private_share", {"task": most, "least": least, **shares})]

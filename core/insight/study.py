@@ -138,6 +138,12 @@ def find_study(project: Project, name: str) -> Path | None:
     return next((path.parent for path in found if read_json(path)["name"] == name), None)
 
 
+def list_studies(project: Project) -> list[str]:
+    """Names of a project's studies, newest first."""
+    found = sorted((project.path / "studies").glob("*/study.json"), reverse=True)
+    return list(dict.fromkeys(str(read_json(path)["name"]) for path in found))
+
+
 def run_study(project: Project, folder: Path, on_status: OnStatus) -> Study:
     """Makes every cell that is not done, one run at a time.
 

@@ -51,7 +51,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "says.task_uses_alone": ("Task {task} uses {skills} most.", ""),
     "says.all_alike": ("All tasks use the common skills almost alike: every weight is close to 1/{k} = {uniform}.", ""),
     "says.one_skill": ("There is a single skill, so every task uses it fully.", ""),
-    "says.private_share": ("{task} leans most on its own skill ({share} % of its weight), {least} least ({least_share} %).", ""),
+    "says.private_share": ("{task} leans most on its own skill: it makes up {share} % of what the adapter adds ({mean} % on average); {least} least ({least_share} %).", ""),
     "says.skill_unused": ("No task gives {skill} even half of its even share; fewer skills may do as well.", ""),
     "says.closest_pair": ("{first} and {second} are the closest pair: they lean the same way ({similarity} on a scale from -1 to 1).", ""),
     "says.better": ("On {task} the tuned model scores {tuned} ({metric}), {gain} points above the base model's {base}.", ""),

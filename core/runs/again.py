@@ -163,3 +163,5 @@ def _copy_history(old: Path, new: Path) -> None:
         text = old.read_text(encoding="utf-8")
         lines = [line for line in text[: text.rfind("\n") + 1].splitlines() if json.loads(line)]
         new.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    if old.with_suffix(".f16").exists():
+        shutil.copy(old.with_suffix(".f16"), new.with_suffix(".f16"))

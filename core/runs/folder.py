@@ -175,7 +175,7 @@ class RunFolder:
         if not self.allocation_history_path.exists():
             return []
         text = self.allocation_history_path.read_text(encoding="utf-8")
-        return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+        return [json.loads(line) for line in text[: text.rfind("\n") + 1].split("\n") if line]
 
     def read_predictions(self, task_index: int) -> list[dict[str, Any]]:
         """Exam answers of one task: {row, prompt, target, base, tuned}."""
@@ -183,7 +183,7 @@ class RunFolder:
         if not path.exists():
             return []
         text = path.read_text(encoding="utf-8")
-        return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+        return [json.loads(line) for line in text[: text.rfind("\n") + 1].split("\n") if line]
 
     def read_log(self, num_lines: int = 200, max_bytes: int = 65_536) -> str:
         """The tail of the worker's output."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from core.adapters.allocation_metrics import NUMBERS_A_LINE, measure
+from core.adapters.allocation_metrics import measure
 from core.files import write_json_atomic
 from core.models.modular import ModularModel
 from core.training.journal import RunPaths
@@ -17,8 +18,8 @@ def write_allocation(
     model: ModularModel, paths: RunPaths, step: int, stage: int, final: bool = False
 ) -> None:
     """The whole table in allocation.json; in the history a line with the mean over the layers, the metrics of every
-    layer, and the weights of every layer where they are few. The kept adapter has a line marked `final`,
-    since a run that is resumed after it writes it once more."""
+    layer, and beside it the weights of every layer (see `_add_snapshot`). The kept adapter has a line marked
+    `final`, since a run that is resumed after it writes it once more."""
     weights, entries = model.allocation(), model.adapter.allocation_entries()
     table = model.allocation_table()
     logits = model.allocation_logits()
@@ -28,13 +29,23 @@ def write_allocation(
     common = [i for i, skill in enumerate(model.adapter.skills()) if skill.kind == "common"]
     metrics = measure(weights.astype(np.float64), entries.astype(np.float64), common)
     write_json_atomic(paths.allocation_path, {**table, "metrics": metrics, "step": step, "stage": stage})
-    line = {"step": step, "stage": stage, "weights": _rounded(weights.mean(0), 5), "metrics": metrics}
+    mean = _rounded(weights.mean(0), 5)
+    line: dict[str, Any] = {"step": step, "stage": stage, "weights": mean, "metrics": metrics}
     if final:
         line["final"] = True
-    if weights.size <= NUMBERS_A_LINE:
-        line["by_layer"] = _rounded(weights, 4)
+    line["offset"] = _add_snapshot(paths.allocation_history_path.with_suffix(".f16"), weights.astype(np.float16))
+    line["shape"] = list(weights.shape)
     with open(paths.allocation_history_path, "a", encoding="utf-8") as file:
         file.write(json.dumps(line) + "\n")
+
+
+def _add_snapshot(path: Path, weights_LTS: np.ndarray) -> int:
+    """Appends all layers as half-precision numbers (JSON would be five times as large); returns the offset. What a
+    killed process wrote without its line is cut off when the run goes on (`session._cut_history`)."""
+    with open(path, "ab") as file:
+        offset = file.tell()
+        file.write(weights_LTS.tobytes())
+    return offset
 
 
 def _rounded(numbers: np.ndarray, digits: int) -> Any:

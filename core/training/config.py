@@ -153,6 +153,10 @@ class RunConfig:
         False, label="Exam after an early stop", group="evaluation", level="expert",
         help="Whether a run that was stopped by hand still sits the final exam.",
     )
+    exam_only_labels: bool = setting(
+        False, label="Answer with labels only", group="evaluation", level="expert",
+        help="In tasks with labels the exam's answers can only be labels of the practice set, for both models.",
+    )
     exam_batch_size: int = setting(
         16, label="Exam batch size", unit="examples", minimum=1, maximum=4096, group="evaluation", level="expert",
         help="Questions that are answered at the same time in the final exam.",

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import json
+import math
+import os
 import time
 from dataclasses import dataclass, replace
-from typing import Any
 
-import torch
 from transformers.utils.logging import disable_progress_bar
 
 from core.errors import TaskloomError
+from core.evaluation.contributions import write_contributions
 from core.evaluation.exam import Examiner, ExamSettings
 from core.evaluation.results import build_results
 from core.files import write_json_atomic, write_text_atomic
 from core.models.loading import LoadedBase
-from core.models.modular import ModularModel, build_modular, save_adapter
+from core.models.modular import build_modular, save_adapter
 from core.tasks.dataset import TaskDataset, load_saved_dataset
 from core.training.allocation import write_allocation
 from core.training.answers import AnswerModel
 from core.training.batches import BatchPlan, EncodedSplit, Encoder
 from core.training.checkpoints import Checkpoint, load_checkpoint
 from core.training.config import RunConfig
-from core.training.device import DeviceChoice, apply_device, choose_device, load_chosen_base
+from core.training.device import apply_device, choose_device, load_chosen_base
 from core.training.journal import CANCEL, PAUSE, STOP, Journal, RunCancelled, RunPaths, RunPaused
 from core.training.manifest import TrainingState, find_checkpoint, list_checkpoints, settings_hash
 from core.training.pace import Pace
@@ -150,7 +151,7 @@ def _find_state(work: RunWork, paths: RunPaths, journal: Journal) -> tuple[Train
 
 
 def _cut_history(work: RunWork, last_step: int) -> None:
-    """Takes allocation snapshots that will be made again out of the history."""
+    """Takes allocation snapshots that will be made again out of the history, from both of its files."""
     path = work.paths.allocation_history_path
     if not work.writes or not path.exists():
         return
@@ -161,6 +162,10 @@ def _cut_history(work: RunWork, last_step: int) -> None:
         if snapshot["step"] <= last_step and not snapshot.get("final"):
             kept.append(f"{line}\n")
     write_text_atomic(path, "".join(kept))
+    snapshots = path.with_suffix(".f16")
+    if snapshots.exists():
+        last = json.loads(kept[-1]) if kept else {}
+        os.truncate(snapshots, last["offset"] + 2 * math.prod(last["shape"]) if "offset" in last else 0)
 
 
 def _choose_head(work: RunWork, journal: Journal) -> None:
@@ -181,6 +186,7 @@ def _save(prepared: Prepared, paths: RunPaths, journal: Journal) -> None:
     journal.progress(stage="saving", message_key="run.saving", message_values={}, eta_s=None, eta_range_s=None)
     model = prepared.work.model.modular
     save_adapter(model, paths.adapter_dir)
+    write_contributions(paths.path, prepared.base, model, prepared.dataset)
     plan = prepared.work.plan
     write_allocation(model, paths, plan.total_steps, len(plan.stages), final=True)
 
@@ -207,7 +213,9 @@ def _examine(prepared: Prepared, config: RunConfig, paths: RunPaths, journal: Jo
     model = prepared.work.model.modular
     model.eval()
     try:
-        Examiner(prepared.base, model, exam_settings(config)).sit(prepared.dataset, paths.predictions_dir, on_batch)
+        Examiner(prepared.base, model, exam_settings(config)).sit(
+            prepared.dataset, paths.predictions_dir, on_batch, lambda _: _write_results(prepared, paths, config)
+        )
     except _ExamStopped:
         return True
     return False
@@ -220,42 +228,14 @@ class _ExamStopped(Exception):
 def exam_settings(config: RunConfig) -> ExamSettings:
     return ExamSettings(
         config.exam_rows, config.exam_batch_size, config.max_new_tokens, config.max_tokens, config.exam_base,
-        config.seed,
+        config.seed, config.exam_only_labels,
     )
 
 
 def _write_results(prepared: Prepared, paths: RunPaths, config: RunConfig) -> None:
-    results = build_results(prepared.dataset.tasks, paths.predictions_dir, config.seed)
+    """Also after every task of the exam, so that the page fills in while the rest is answered."""
+    results = build_results(prepared.dataset.tasks, paths.predictions_dir, config.seed, config.exam_only_labels)
     write_json_atomic(paths.results_path, results)
 
 
-def examine_again(paths: RunPaths, config: RunConfig, journal: Journal) -> dict[str, Any]:
-    """Sits the exam of a trained run once more, with the exam settings of `config`; returns the new results.
-
-    Raises:
-        ModelError: the adapter or its base model cannot be loaded.
-    """
-    from core.models.modular import load_adapter
-
-    choice: DeviceChoice = choose_device(config)
-    apply_device(choice)
-    dataset = load_saved_dataset(paths.data_dir)
-    base = load_chosen_base(config.base_model, choice)
-    model: ModularModel = load_adapter(base, paths.adapter_dir)
-    for path in paths.predictions_dir.glob("*.jsonl"):
-        path.unlink()
-    with torch.no_grad():
-        Examiner(base, model, exam_settings(config)).sit(
-            dataset, paths.predictions_dir, lambda done, total: journal.event("exam", done=done, total=total)
-        )
-    results = build_results(dataset.tasks, paths.predictions_dir, config.seed)
-    write_json_atomic(paths.results_path, results)
-    return results
-
-
-def with_exam(config: RunConfig, rows: int | None, with_base: bool) -> RunConfig:
-    """The config with another exam."""
-    return replace(config, exam_rows=rows, exam_base=with_base)
-
-
-__all__ = ["Outcome", "RunPlan", "examine_again", "train_run", "with_exam"]
+__all__ = ["Outcome", "RunPlan", "train_run"]

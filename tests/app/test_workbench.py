@@ -13,7 +13,7 @@ from app.glossary import WORDS, glossary_view
 from app.plan import check_plan
 from app.selection import Selection
 from app.sharing_rules import shared_problems
-from app.tabs import home, results, share, skills, tasks, train, try_it
+from app.tabs import grow, home, results, share, skills, tasks, train, try_it
 from app.texts import TEXTS, say
 from app.words import Key, Words
 from core.errors import RunError, SettingError, WorkspaceError
@@ -88,9 +88,10 @@ def test_every_screen_says_what_to_do_while_there_is_nothing(context: Context, l
     assert say(language, "tasks.need_project") in tasks.draw_list(context, nobody)[0]
     assert say(language, "run.none_title") in "".join(map(str, train.draw_run(context, nobody, train.Curves())))
     for screen, drawn in (
-        ("results", results.draw(context, nobody)),
+        ("results", results.draw(context, nobody, None)),
         ("skills", skills.draw_page(context, nobody)),
         ("try", try_it.draw(context, nobody, None, [])),
+        ("grow", grow.draw(context, nobody, None)),
         ("share", share.draw(context, nobody)),
     ):
         assert say(language, f"{screen}.none_title") in drawn[0]

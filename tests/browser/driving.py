@@ -19,7 +19,7 @@ ARGUMENTS = [
     "--disable-component-update", "--disable-sync",
 ]
 ROOT = Path(__file__).resolve().parents[2]
-SCREENS = ("home", "tasks", "train", "results", "skills", "try_it", "share")
+SCREENS = ("home", "tasks", "train", "results", "skills", "grow", "try_it", "share")
 PATIENCE_MS = 120_000  # a busy machine
 
 

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import json
+import shutil
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
-from core.evaluation.exam import BASE, TUNED, Examiner, ExamSettings, exam_rows
+from core.evaluation.exam import BASE, TUNED, Draft, Examiner, ExamSettings, exam_rows
+from core.evaluation.labels import task_labels
 from core.evaluation.results import build_results
 from core.models.loading import load_base
-from core.models.modular import build_modular
-from core.tasks.batching import encode_prompt
-from core.tasks.dataset import load_dataset_of
+from core.models.modular import build_modular, save_adapter
+from core.runs.creation import create_run
+from core.runs.folder import RunFolder
+from core.tasks.batching import answer_ids, encode_prompt
+from core.tasks.dataset import TaskDataset, load_dataset_of
+from core.training.reexamination import examine_again, restore_answers, with_exam
 from core.workspace import Project
+from tests.toy_project import quick_config
 
 SETTINGS = ExamSettings(max_rows=6, batch_size=4, max_new_tokens=5, max_tokens=96)
 
@@ -72,7 +81,7 @@ def test_a_whole_exam_and_its_results(examiner: Examiner, toy_project: Project, 
     assert [t["n"] for t in results["tasks"]] == [6, 6]
 
 
-def test_an_interrupted_exam_goes_on_with_the_next_task(
+def test_an_interrupted_exam_goes_on_with_the_next_answer(
     examiner: Examiner, toy_project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dataset = load_dataset_of(toy_project)
@@ -83,12 +92,102 @@ def test_an_interrupted_exam_goes_on_with_the_next_task(
 
     with pytest.raises(KeyboardInterrupt):
         examiner.sit(dataset, tmp_path, stop)
-    assert [p.name for p in tmp_path.iterdir()] == ["0.jsonl"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["0.jsonl", "1.part"]
+    with open(tmp_path / "1.part", "a", encoding="utf-8") as file:
+        file.write('{"who": "base", "ro')  # killed while it wrote
+    asked: list[tuple[int, str, int]] = []
+    write = Examiner._write
+
+    def count(self: Examiner, encoded: list[list[int]], task: int, who: str, *more: object) -> list[str]:
+        asked.append((task, who, len(encoded)))
+        return write(self, encoded, task, who, *more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Examiner, "_write", count)
+    heard: list[int] = []
+    examiner.sit(dataset, tmp_path, lambda done, total: None, heard.append)
+    assert heard == [1]
+    assert asked == [(1, BASE, 2), (1, TUNED, 4), (1, TUNED, 2)]  # four base answers were there already
+    assert not (tmp_path / "1.part").exists()
+    lines = [json.loads(line) for line in (tmp_path / "1.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert all({"base", "tuned"} <= set(line) for line in lines)
+
+
+def test_with_the_option_answers_are_labels_and_the_likeliest_ones(
+    examiner: Examiner, toy_project: Project
+) -> None:
+    dataset = load_dataset_of(toy_project)
+    assert task_labels(dataset, 0) == ["no", "yes"]
+    strict = Examiner(examiner.base, examiner.model, replace(SETTINGS, only_labels=True))
+    free = dict(enumerate(next(iter(examiner.answer_all(dataset, 0, PROMPTS, TUNED)))[1]))
+    assert not set(free.values()) <= {"yes", "no"}  # a random model does not answer labels by itself
+    for who in (BASE, TUNED):
+        places, texts = next(iter(strict.answer_all(dataset, 0, PROMPTS, who)))
+        assert set(texts) <= {"yes", "no"}
+        for place, text in zip(places, texts, strict=True):
+            assert text == greedy_label(examiner, dataset, PROMPTS[place], who)
+
+
+def greedy_label(examiner: Examiner, dataset: TaskDataset, prompt: str, who: str) -> str:
+    """Token by token the likeliest continuation among those that lead to a label, without a tree or a cache."""
+    base, model = examiner.base, examiner.model
+    labels = [answer_ids(base.tokenizer, label) for label in ("yes", "no")]
+    ids, written = examiner.encode(prompt, max(map(len, labels))), []
+    while written not in labels:
+        allowed = sorted({label[len(written)] for label in labels if label[: len(written)] == written})
+        with torch.no_grad(), model.disabled() if who == BASE else nullcontext():
+            if base.architecture == "decoder":
+                given = {"input_ids": torch.tensor([ids + written])}
+            else:
+                start = [model.config.decoder_start_token_id, *written]
+                given = {"input_ids": torch.tensor([ids]), "decoder_input_ids": torch.tensor([start])}
+            logits = model(**given, task_ids=[0]).logits[0, -1]
+        written = [*written, max(allowed, key=lambda token: float(logits[token]))]
+    return base.tokenizer.decode(written, skip_special_tokens=True).strip()
+
+
+def test_a_new_exam_keeps_the_old_answers_until_it_is_done(
+    examiner: Examiner, toy_project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = finished_run(examiner, toy_project, tmp_path)
+    old = (folder.predictions_dir / "0.jsonl").read_text(encoding="utf-8")
+    config = with_exam(folder.read_config(), 3, False)
+
+    class Stop:
+        def event(self, kind: str, done: int, total: int) -> None:
+            if done >= 3:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        examine_again(folder, config, Stop())  # type: ignore[arg-type]
+    assert (folder.predictions_dir / "0.jsonl").read_text(encoding="utf-8") == old
+
     asked: list[int] = []
-    answer = Examiner.answer
-    monkeypatch.setattr(Examiner, "answer", lambda s, p, task, *a: asked.append(task) or answer(s, p, task, *a))
-    examiner.sit(dataset, tmp_path, lambda done, total: None)
-    assert set(asked) == {1}
+    journal = SimpleNamespace(event=lambda kind, done, total: asked.append(done))
+    results = examine_again(folder, config, journal)  # type: ignore[arg-type]
+    assert asked[0] == 3  # the first task was answered before the interruption
+    assert [task["n"] for task in results["tasks"]] == [3, 3]
+    assert len((folder.predictions_dir / "0.jsonl").read_text(encoding="utf-8").splitlines()) == 3
+    assert sorted(p.name for p in folder.path.iterdir() if p.name.startswith("predictions")) == ["predictions"]
+
+    folder.predictions_dir.rename(folder.path / "predictions.old")  # killed between the two renames
+    restore_answers(folder.predictions_dir)
+    assert len(folder.read_predictions(0)) == 3
+
+
+def finished_run(examiner: Examiner, project: Project, tmp_path: Path) -> RunFolder:
+    made = create_run(project, quick_config(Path(examiner.base.model_id)))
+    folder = RunFolder(shutil.copytree(made.path, tmp_path / made.run_id))
+    shutil.rmtree(made.path)
+    save_adapter(examiner.model, folder.adapter_dir)
+    examiner.sit(load_dataset_of(project), folder.predictions_dir, lambda *_: None)
+    return folder
+
+
+def test_characters_that_end_lines_elsewhere_stay_inside_an_answer(tmp_path: Path) -> None:
+    draft = Draft(tmp_path / "0.part")
+    draft.add(TUNED, [0, 1], ["one\u2028two", "three\x85four\nfive"])
+    again = Draft(tmp_path / "0.part")
+    assert again.answers == {TUNED: {0: "one\u2028two", 1: "three\x85four\nfive"}}
 
 
 def test_answer_length_follows_the_practice_answers(examiner: Examiner, toy_project: Project) -> None:

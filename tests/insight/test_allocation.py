@@ -13,21 +13,17 @@ from core.insight import metrics
 from core.insight.allocation import (
     Allocation,
     Skill,
-    allocation_difference,
     allocation_numbers,
     average_allocation,
     cluster_order,
-    layer_allocation,
-    layer_profile,
-    private_share,
     read_allocation,
-    read_history,
     task_effective_skills,
     task_similarity,
     task_tree,
     uniform_weight,
 )
 from core.insight.sentences import describe_allocation
+from core.insight.views import cut_table, task_by_layer
 
 TASKS = ("intents", "entities", "questions", "summaries")
 
@@ -62,8 +58,8 @@ def test_a_run_folder_gives_the_table_that_was_written(tmp_path: Path) -> None:
     assert read.skills == allocation.skills
     np.testing.assert_allclose(read.weights, allocation.weights)
     assert average_allocation(read).loc["entities", "common 2"] == pytest.approx(0.8)
-    assert layer_allocation(read, "layers.1").shape == (4, 7)
-    assert list(layer_profile(read, "entities").index) == ["layers.0", "layers.1"]
+    assert cut_table(read, "layers.1").shape == (4, 7)
+    assert list(task_by_layer(read, "entities").index) == ["layers.0", "layers.1"]
 
 
 def test_a_missing_or_wrong_table_is_worded(tmp_path: Path) -> None:
@@ -77,14 +73,7 @@ def test_a_missing_or_wrong_table_is_worded(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"\(2, 3, 7\).*\(2, 4, 7\)"):
         read_allocation(run)
     with pytest.raises(RunError, match="layers\\.0, layers\\.1"):
-        layer_allocation(hand_made(), "layers.9")
-
-
-def test_private_share_sums_to_one_and_follows_the_weights() -> None:
-    share = private_share(hand_made())
-    np.testing.assert_allclose(share.sum(axis=1), 1.0)
-    assert share.loc["questions", "private"] == pytest.approx(0.75)
-    assert share.loc["intents", "private"] == pytest.approx(0.5)
+        cut_table(hand_made(), "layers.9")
 
 
 def test_similar_tasks_stand_next_to_each_other() -> None:
@@ -99,19 +88,6 @@ def test_similar_tasks_stand_next_to_each_other() -> None:
     centred = task_similarity(hand_made(), centred=True)
     assert centred.loc["intents", "questions"] > 0.9
     assert centred.loc["intents", "entities"] < -0.9
-
-
-def test_history_is_read_in_order_and_a_torn_line_is_left_out(tmp_path: Path) -> None:
-    allocation = hand_made()
-    run = write_run(tmp_path / "r1", allocation)
-    mean = allocation.weights.mean(axis=0)
-    lines = [{"step": 10, "stage": 1, "weights": mean.tolist()},
-             {"step": 20, "stage": 2, "weights": allocation.weights.tolist()}]
-    text = "\n".join(json.dumps(line) for line in lines)
-    (run / "allocation_history.jsonl").write_text(text + '\n{"step": 30, "wei', encoding="utf-8")
-    history = read_history(run)
-    assert [(a.step, a.stage, a.layers) for a in history] == [(10, 1, ("mean",)), (20, 2, allocation.layers)]
-    np.testing.assert_allclose(history[0].weights[0], mean)
 
 
 def test_numbers_at_their_extremes() -> None:
@@ -155,7 +131,6 @@ def test_sentences_name_the_skills_the_nearest_task_and_the_unused_skill() -> No
     texts = [s.text for s in sentences]
     assert "Task intents uses common 1 most; its nearest task is questions." in texts
     assert any("common 3" in t and "half" in t for t in texts)
-    assert any(t.startswith("questions leans most on its own skill (75 %") for t in texts)
     assert not any("{" in t for t in texts)
 
 
@@ -169,15 +144,3 @@ def test_sentences_of_a_flat_allocation_and_of_a_single_skill() -> None:
     single = Allocation(("l",), TASKS, (Skill("shared", "common"),), np.ones((1, 4, 1)))
     assert [s.key for s in describe_allocation(single)] == ["says.one_skill"]
     assert cluster_order(task_similarity(single)) != []
-
-
-def test_the_difference_of_two_runs_covers_what_both_have() -> None:
-    first, second = hand_made(), hand_made(num_layers=3)
-    changed = second.weights.copy()
-    changed[:, 0, 0] += 0.1
-    moved = Allocation(second.layers, second.tasks[:3] + ("new",), second.skills, changed)
-    difference = allocation_difference(first, moved)
-    assert list(difference.index) == list(TASKS[:3])
-    assert difference.loc["intents", "common 1"] == pytest.approx(0.1)
-    with pytest.raises(RunError, match="no task or no skill in common"):
-        allocation_difference(first, Allocation(("l",), ("x",), (Skill("y", "common"),), np.ones((1, 1, 1))))

@@ -63,6 +63,30 @@ def test_knock_out_compares_with_the_untouched_answers(run_dir: Path) -> None:
     assert probe.change.notna().sum().sum() == 12
 
 
+def test_an_interrupted_probe_goes_on_and_asks_nothing_twice(
+    run_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = run_probe(run_dir, "knockout", ROWS, ignore)
+
+    def stop(done: int, total: int) -> None:
+        if done == 6:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_probe(run_dir, "knockout", ROWS, stop)
+    asked = []
+    answers = Prober.answers
+    monkeypatch.setattr(Prober, "answers", lambda *a, **k: asked.append(a) or answers(*a, **k))
+    assert run_probe(run_dir, "knockout", ROWS, ignore) == whole
+    assert len(asked) == 15 - 6
+    asked.clear()
+    with pytest.raises(KeyboardInterrupt):
+        run_probe(run_dir, "knockout", ROWS, stop)
+    run_probe(run_dir, "knockout", ProbeSettings(rows=2), ignore)  # other questions: nothing is taken over
+    assert len(asked) == 6 + 15
+    assert not (run_dir / "probes" / "knockout.part").exists()
+
+
 def test_transfer_has_zeros_on_its_diagonal(run_dir: Path) -> None:
     run_probe(run_dir, "transfer", ROWS, ignore)
     probe = read_probe(run_dir, "transfer")
@@ -115,6 +139,15 @@ def test_sentences_say_only_what_the_intervals_allow() -> None:
         "a has a way of its own: with the skills of b it loses 50.0 points.",
         "b answers better the way a uses the skills: 30.0 points more than its own way.",
     ]
+    taught = {**outcome, "kind": "leaveout", "columns": ["(another seed)", "a", "b"],
+              "cells": [[cell(0.05, 0.1), cell(-0.9, 0.1), cell(-0.5, 0.2)],
+                        [cell(-0.1, 0.2), cell(0.08, 0.01), cell(-0.7, 0.1)]]}
+    texts = [s.text for s in describe_probe(probe_from_dict(taught))]
+    assert texts == [  # 8 points would be sure by their interval, but another seed alone moves a score by 10
+        "Training again with another seed alone moves a task's score by up to 10.0 points; smaller changes say "
+        "nothing.",
+        "a learns from b: trained without it, the score falls by 50.0 points.",
+    ]
     flat = {**outcome, "cells": [[cell(0.0, 0.1)] * 3] * 2}
     assert [s.key for s in describe_probe(probe_from_dict(flat))] == ["says.nothing_sure"]
 
@@ -124,5 +157,5 @@ def test_mistakes_are_worded(tmp_path: Path) -> None:
         read_probe(tmp_path, "transfer")
     with pytest.raises(SettingError, match="rows is 0"):
         ProbeSettings(rows=0)
-    with pytest.raises(SettingError, match="knockout, transfer"):
+    with pytest.raises(SettingError, match="knockout, transfer, leaveout"):
         read_probe(tmp_path, "magic")

@@ -107,5 +107,5 @@ def test_missing_results_are_worded(run: Path, tmp_path: Path) -> None:
         read_answers(run, "nothing")
     with pytest.raises(RunError, match="no exam answers for unseen"):
         read_answers(run, "unseen")
-    with pytest.raises(RunError, match="all, wrong, fixed, broken"):
+    with pytest.raises(RunError, match="all, wrong, fixed, broken, flagged"):
         read_answers(run, "mails", "odd")

@@ -27,6 +27,7 @@ TEXTS: dict[str, str] = {
     "tab.train": "Train",
     "tab.results": "Results",
     "tab.skills": "Skills",
+    "tab.grow": "Add a task",
     "tab.try_it": "Try it",
     "tab.share": "Share",
     "level.simple": "Simple",

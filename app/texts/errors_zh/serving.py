@@ -51,7 +51,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "says.task_uses_alone": ("任务 {task} 最常用 {skills}。", ""),
     "says.all_alike": ("所有任务使用公共技能的方式几乎一样：每个权重都接近 1/{k} = {uniform}。", ""),
     "says.one_skill": ("只有一个技能，所以每个任务都完全使用它。", ""),
-    "says.private_share": ("{task} 最依赖自己的技能（占权重的 {share} %），{least} 最少（{least_share} %）。", ""),
+    "says.private_share": ("{task} 最依赖自己的技能：占适配器输出的 {share} %（平均 {mean} %）；{least} 最少（{least_share} %）。", ""),
     "says.skill_unused": ("没有任务给 {skill} 的权重达到平均份额的一半；技能少一些也许一样好。", ""),
     "says.closest_pair": ("{first} 和 {second} 最接近：它们的偏向相同（{similarity}，范围 -1 到 1）。", ""),
     "says.better": ("在 {task} 上，训练后的模型得 {tuned}（{metric}），比基础模型的 {base} 高 {gain} 分。", ""),

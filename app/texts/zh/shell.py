@@ -27,6 +27,7 @@ TEXTS: dict[str, str] = {
     "tab.train": "训练",
     "tab.results": "成绩",
     "tab.skills": "技能",
+    "tab.grow": "加入任务",
     "tab.try_it": "试用",
     "tab.share": "分享",
     "level.simple": "简单",

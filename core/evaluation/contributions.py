@@ -1,0 +1,115 @@
+"""How much of a task's answer comes from common and how much from private skills, measured on its own texts.
+
+Mixing weights cannot tell: normalised common weights sum to one and a private skill has weight one, whatever both
+add. So the size of each part's output is measured on practice rows. Also here: how alike the weights are that two
+tasks add to the base model (cosine of the weight deltas over all layers).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from core.adapters.base import LoraFactors
+from core.errors import ModelError
+from core.evaluation.observing import Parts, measure_parts
+from core.files import write_json_atomic
+from core.models.loading import LoadedBase
+from core.models.modular import ModularModel
+from core.tasks.batching import answer_ids, encode_prompt
+from core.tasks.dataset import Example, TaskDataset
+
+FILE = "contributions.json"
+NUM_ROWS = 8  # of a task; the means move little beyond
+MAX_TOKENS = 256
+VERSION = 1
+
+
+def write_contributions(run_dir: Path, base: LoadedBase, model: ModularModel, dataset: TaskDataset) -> None:
+    """<run>/contributions.json, see `measure_contributions`."""
+    write_json_atomic(run_dir / FILE, measure_contributions(base, model, dataset))
+
+
+def measure_contributions(base: LoadedBase, model: ModularModel, dataset: TaskDataset) -> dict[str, Any]:
+    """Returns:
+        {version, rows, layers, tasks, parts, similarity}. parts: {common, private, base}, each [T][L] mean sizes
+        (see `observing`), or None for methods without such parts; similarity: [T][T] cosines, or None where a task
+        is no sum of weights.
+    """
+    was_training = model.training
+    model.eval()
+    found = [_task_parts(base, model, dataset, task) for task in range(len(dataset.tasks))]
+    model.train(was_training)
+    parts: dict[str, Any] | None = None
+    if all(part is not None for part in found):
+        parts = {
+            name: [[round(value, 6) for value in getattr(part, name)] for part in found]
+            for name in ("common", "private", "base")
+        }
+    layers = [site.name for site in getattr(model.adapter, "sites", [])] or model.layer_names()
+    return {
+        "version": VERSION, "rows": NUM_ROWS, "layers": layers, "tasks": dataset.names(), "parts": parts,
+        "similarity": delta_similarity(model),
+    }
+
+
+def encode_text(base: LoadedBase, example: Example, max_tokens: int) -> tuple[list[int], list[int] | None]:
+    """Prompt and answer as one text for a decoder-only model; prompt, and answer for the decoder, for others."""
+    answer = answer_ids(base.tokenizer, example.target)[:-1] if example.target else []
+    limit = min(max_tokens, base.context)
+    if base.architecture == "encoder_decoder":
+        return encode_prompt(base.tokenizer, example.prompt, base.architecture, limit).input_ids, answer[:limit]
+    answer = answer[: limit // 2]
+    prompt = encode_prompt(base.tokenizer, example.prompt, base.architecture, limit, reserve=len(answer))
+    return prompt.input_ids + answer, None
+
+
+@torch.no_grad()
+def delta_similarity(model: ModularModel) -> list[list[float]] | None:
+    """Cosine of what two tasks add to all adapted weights: <B A, B' A'> = sum((B^T B') * (A A'^T)) layer by
+    layer."""
+    try:
+        factors = [model.adapter.lora_factors(task) for task in range(model.adapter.num_tasks)]
+    except ModelError:
+        return None
+    total = torch.zeros(len(factors), len(factors), dtype=torch.float64)
+    for name in factors[0]:
+        total += _inner_products(factors, name)
+    lengths = total.diagonal().clamp_min(0).sqrt()
+    safe = torch.where(lengths > 0, lengths, torch.ones_like(lengths))
+    cosines = (total / safe[:, None] / safe[None]).clamp(-1, 1)
+    cosines.fill_diagonal_(1.0)
+    return [[round(float(value), 6) for value in row] for row in cosines]
+
+
+def _inner_products(factors: list[LoraFactors], name: str) -> Tensor:
+    """[T, T] of one layer. Tasks share a rank K: their factors are stacked and multiplied at once."""
+    downs = [one[name][0].float().cpu() for one in factors]
+    ups = [one[name][1].float().cpu() for one in factors]
+    ranks = [len(down) for down in downs]
+    down, up = torch.cat(downs), torch.cat(ups, 1)
+    product = ((down @ down.T) * (up.T @ up)).double()
+    edges = np.cumsum([0, *ranks]).tolist()
+    rows = torch.stack([product[edges[t] : edges[t + 1]].sum(0) for t in range(len(ranks))])
+    return torch.stack([rows[:, edges[t] : edges[t + 1]].sum(1) for t in range(len(ranks))], 1)
+
+
+def _task_parts(base: LoadedBase, model: ModularModel, dataset: TaskDataset, task: int) -> Parts | None:
+    """Means over a few practice rows of the task."""
+    rows = dataset.split(task, "train") or dataset.split(task, "test")
+    order = np.random.default_rng((0, task)).permutation(len(rows))[:NUM_ROWS]
+    seen: list[Parts] = []
+    for row in order:
+        ids, decoder_ids = encode_text(base, rows[row], MAX_TOKENS)
+        part = measure_parts(model, ids, decoder_ids, task)
+        if part is None:
+            return None
+        seen.append(part)
+    if not seen:
+        return None
+    means = {n: np.mean([getattr(part, n) for part in seen], 0) for n in ("common", "private", "base")}
+    return Parts(**{name: [float(value) for value in values] for name, values in means.items()})

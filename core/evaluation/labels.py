@@ -1,0 +1,52 @@
+"""Answers that can only be labels: a tree of the labels' tokens tells greedy decoding which tokens may follow.
+
+An option of the exam for tasks with labels. It asks another question than free answers do: not "what does the model
+say" but "which label does it prefer", so both models of a comparison are examined the same way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from torch import Tensor
+
+from core.tasks.batching import answer_ids
+from core.tasks.dataset import TaskDataset
+
+LABELLED = ("classification",)
+MOST_LABELS = 5000
+Allowed = Callable[[int, Tensor], list[int]]
+
+
+class LabelTree:
+    """Prefix of an answer's tokens -> the tokens that lead on to a label, the end of the answer included."""
+
+    def __init__(self, tokenizer: Any, labels: Iterable[str]) -> None:
+        self._end = int(tokenizer.eos_token_id)
+        self._next: dict[tuple[int, ...], list[int]] = {}
+        found: dict[tuple[int, ...], set[int]] = {}
+        self.longest = 1
+        for label in labels:
+            ids = answer_ids(tokenizer, label)
+            self.longest = max(self.longest, len(ids))
+            for place, token in enumerate(ids):
+                found.setdefault(tuple(ids[:place]), set()).add(token)
+        self._next = {prefix: sorted(tokens) for prefix, tokens in found.items()}
+
+    def allowed(self, prefix: tuple[int, ...]) -> list[int]:
+        """What may follow; behind an ended answer only its end."""
+        return self._next.get(prefix, [self._end])
+
+    def after(self, start: int) -> Allowed:
+        """The rule in the form of transformers' `prefix_allowed_tokens_fn`, for answers that begin at `start`."""
+        return lambda _, ids: self.allowed(tuple(ids[start:].tolist()))
+
+
+def task_labels(dataset: TaskDataset, task: int) -> list[str]:
+    """The right answers that occur in a task's practice and check sets; [] for tasks without labels. The exam's own
+    answers are not looked at, so a label that only occurs there cannot be answered."""
+    if dataset.tasks[task].kind not in LABELLED:
+        return []
+    found = {e.target for split in ("train", "validation") for e in dataset.split(task, split) if e.target}
+    return sorted(found) if len(found) <= MOST_LABELS else []

@@ -1,0 +1,203 @@
+"""Long questions to a run (a new exam, knock-out, a new task) and studies, in a process of their own.
+
+A job is a command of the command line, detached: it outlives the page and the app. Its folder is the only channel:
+
+    lock            held by the process for life; the kernel frees it on any death
+    launch.json     {pid, create_time, command, began}    progress.json   {done, total, began, note}
+    out.json        what the command printed (--json)     log             what it complained about
+
+A command that may be a job calls `note_progress`; outside of a job that does nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from core.errors import RunError, WorkspaceError
+from core.files import read_json, write_json_atomic
+from core.messages import MESSAGES
+from core.runs.launching import worker_environment
+from core.runs.lock import is_locked, try_lock
+
+RUNNING, DONE, FAILED, STOPPED, NONE = "running", "done", "failed", "stopped", "none"
+VARIABLE = "TASKLOOM_JOB"  # tells a command that it is a job, and where to note its progress
+LOG_TAIL = 4000
+_GAP_S = 0.25  # between two notes of progress
+_last_note = 0.0
+
+
+@dataclass(frozen=True)
+class JobState:
+    """What a job is doing: `share` 0..1, `eta_s` seconds or None while unknown; `value` is the JSON it printed,
+    `key` with `values` the words of its refusal."""
+
+    state: str = NONE
+    done: int = 0
+    total: int = 0
+    eta_s: float | None = None
+    began: float | None = None
+    waiting: bool = False
+    value: Any = None
+    key: str = ""
+    values: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def share(self) -> float:
+        return min(1.0, self.done / self.total) if self.total else 0.0
+
+    @property
+    def is_live(self) -> bool:
+        return self.state == RUNNING
+
+
+def job_dir(run_dir: Path, kind: str) -> Path:
+    return run_dir / "jobs" / kind
+
+
+def start_job(folder: Path, workspace_dir: Path, words: list[str]) -> JobState:
+    """Starts `python -m core <words>` unless this job is running already, whose state is then returned.
+
+    Raises:
+        WorkspaceError: the folder cannot be written or the process cannot be started.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WorkspaceError("workspace.read_only", path=str(folder), detail=error.strerror or "") from error
+    lock = try_lock(folder / "lock")
+    if lock is None:
+        return read_job(folder)
+    try:
+        for name in ("progress.json", "out.json", "launch.json", "STOP"):
+            (folder / name).unlink(missing_ok=True)
+        _launch(folder, workspace_dir, words, lock)
+    finally:
+        os.close(lock)
+    return read_job(folder)
+
+
+def stop_job(folder: Path) -> JobState:
+    """Ends a running job; what it has written so far is kept, and the same job goes on there when it is started
+    again.
+
+    Raises:
+        RunError: it is not running.
+    """
+    launched = _launched(folder)
+    if not is_locked(folder / "lock") or launched is None:
+        raise RunError("insight.no_job")
+    (folder / "STOP").touch()
+    with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
+        if abs(psutil.Process(launched["pid"]).create_time() - launched["create_time"]) < 1.0:
+            os.killpg(launched["pid"], signal.SIGTERM)
+    return read_job(folder)
+
+
+def read_job(folder: Path) -> JobState:
+    """The state of a job from its folder alone; a refusal without known words is an unexpected end."""
+    launched = _launched(folder)
+    progress = _read(folder / "progress.json") or {}
+    done, total = int(progress.get("done", 0)), int(progress.get("total", 0))
+    began = (launched or {}).get("began")
+    if is_locked(folder / "lock"):
+        eta = _eta(progress, done, total)
+        return JobState(RUNNING, done, total, eta, began, progress.get("note") == "waiting")
+    if launched is None:
+        return JobState()
+    said = _read(folder / "out.json")
+    if said is None:
+        return _silent_end(folder, launched, done, total)
+    if isinstance(said, dict) and "error" in said:
+        error = said["error"] if said["error"].get("key") in MESSAGES else {"key": "run.unexpected", "values": said}
+        return JobState(FAILED, done, total, None, began, key=error["key"], values=error.get("values", {}))
+    return JobState(DONE, total, total, 0.0, began, value=said)
+
+
+def is_job() -> bool:
+    return VARIABLE in os.environ
+
+
+def note_progress(done: int, total: int, note: str = "") -> None:
+    """Tells how far this process is, at most four times a second; nothing happens outside of a job."""
+    global _last_note
+    folder, now = os.environ.get(VARIABLE), time.monotonic()
+    if not folder or (now - _last_note < _GAP_S and done < total):
+        return
+    _last_note = now
+    path = Path(folder) / "progress.json"
+    known = _read(path) or {}
+    first = {"first_done": done, "first_time": time.time()}
+    if known.get("note") != "waiting" and "first_time" in known:
+        first = {name: known[name] for name in first}
+    write_json_atomic(path, {"done": done, "total": total, "note": note, "time": time.time(), **first})
+
+
+def _launch(folder: Path, workspace_dir: Path, words: list[str], lock: int) -> None:
+    command = _command(words, workspace_dir)
+    environment = {**worker_environment(), VARIABLE: str(folder.resolve())}
+    try:
+        with open(folder / "out.json", "wb") as out, open(folder / "log", "wb") as log:
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=out, stderr=log, start_new_session=True, close_fds=True,
+                pass_fds=(lock,), env=environment, cwd=workspace_dir,
+            )
+    except OSError as error:
+        raise WorkspaceError("workspace.read_only", path=str(folder), detail=error.strerror or "") from error
+    threading.Thread(target=process.wait, daemon=True, name=f"reaper-{folder.name}").start()
+    try:
+        created = psutil.Process(process.pid).create_time()
+    except psutil.Error:
+        created = 0.0
+    identity = {"pid": process.pid, "create_time": created, "command": command[3:], "began": time.time()}
+    write_json_atomic(folder / "launch.json", identity)
+
+
+def _command(words: list[str], workspace_dir: Path) -> list[str]:
+    """An argument list, never a shell line. The options stand first: words may end with "--" and a user's text."""
+    verb, *rest = words
+    options = ["--workspace", str(workspace_dir.resolve()), "--json"]
+    return [sys.executable, "-P", "-m", "core", verb, *options, *rest]
+
+
+def _silent_end(folder: Path, launched: dict[str, Any], done: int, total: int) -> JobState:
+    """Nothing was printed: it was stopped, killed, or broke; the log knows."""
+    if (folder / "STOP").exists():
+        return JobState(STOPPED, done, total, None, launched["began"])
+    text = (folder / "log").read_text(encoding="utf-8", errors="replace") if (folder / "log").exists() else ""
+    lines = [line for line in text[-LOG_TAIL:].splitlines() if line.strip()]
+    values = {"detail": lines[-1][:300] if lines else "killed"}
+    return JobState(FAILED, done, total, None, launched["began"], key="run.unexpected", values=values)
+
+
+def _eta(progress: dict[str, Any], done: int, total: int) -> float | None:
+    """Seconds left at the speed since the first note."""
+    fresh = done - int(progress.get("first_done", done))
+    if fresh <= 0 or not total:
+        return None
+    spent = float(progress["time"]) - float(progress["first_time"])
+    return max(0.0, spent / fresh * (total - done) - (time.time() - float(progress["time"])))
+
+
+def _launched(folder: Path) -> dict[str, Any] | None:
+    found = _read(folder / "launch.json")
+    return found if isinstance(found, dict) else None
+
+
+def _read(path: Path) -> Any:
+    """A JSON file, None when it is missing, empty or half-written."""
+    try:
+        return read_json(path) if path.stat().st_size else None
+    except (OSError, WorkspaceError, json.JSONDecodeError):
+        return None

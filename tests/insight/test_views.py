@@ -1,0 +1,192 @@
+"""Cuts through the allocation, its history over training, and measured shares, on tables made by hand."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from core.errors import RunError
+from core.insight import metrics
+from core.insight.allocation import Allocation, Skill
+from core.insight.history import read_history
+from core.insight.sharing import (
+    describe_share,
+    describe_similarity,
+    layer_share,
+    output_share,
+    read_contributions,
+)
+from core.insight.views import (
+    ALPHA,
+    GATE,
+    OWN,
+    cut_table,
+    difference_of_runs,
+    gate_part,
+    has_gate,
+    layer_names,
+    num_heads,
+    task_by_layer,
+)
+from tests.insight.test_allocation import TASKS, hand_made, write_run
+
+
+def with_heads() -> Allocation:
+    """Two layers with two routing heads each; weights say which row they are in."""
+    layers = tuple(f"q.{layer} head {head}" for layer in range(2) for head in (1, 2))
+    weights = np.arange(4.0)[:, None, None] + np.zeros((4, 2, 3))
+    return Allocation(layers, ("a", "b"), tuple(Skill(f"common {i}", "common") for i in range(3)), weights)
+
+
+def test_layers_and_routing_heads_are_cut_apart() -> None:
+    heads = with_heads()
+    assert layer_names(heads) == ["q.0", "q.1"]
+    assert num_heads(heads) == 2
+    assert num_heads(hand_made()) == 1
+    assert (cut_table(heads) == 1.5).all(axis=None)
+    assert (cut_table(heads, "q.1") == 2.5).all(axis=None)
+    assert (cut_table(heads, "q.1", 2) == 3.0).all(axis=None)
+    assert (cut_table(heads, None, 1) == 1.0).all(axis=None)
+    with pytest.raises(RunError, match=r"q\.0, q\.1"):
+        cut_table(heads, "q.1", 3)
+
+
+def test_a_task_over_its_layers_shows_only_the_skills_it_may_use() -> None:
+    profile = task_by_layer(hand_made(), "entities")
+    assert list(profile.columns) == ["common 1", "common 2", "common 3", "private entities"]
+    heads = with_heads()
+    assert list(task_by_layer(heads, "b").iloc[:, 0]) == [0.5, 2.5]
+    assert list(task_by_layer(heads, "b", head=2).iloc[:, 0]) == [1.0, 3.0]
+    with pytest.raises(RunError, match="intents, entities"):
+        task_by_layer(hand_made(), "nobody")
+
+
+def test_the_two_stages_of_task_adapters_are_shown_apart() -> None:
+    alpha, gate = np.array([0.6, 0.4]), np.array([0.5, 0.3, 0.2])
+    row = np.concatenate([alpha * gate[0], gate[1:]])
+    skills = tuple(Skill(n, "common") for n in ("adapter 1", "adapter 2", "shared 1", "shared 2"))
+    allocation = Allocation(("l",), ("a",), skills, row[None, None])
+    assert has_gate(allocation)
+    assert not has_gate(hand_made())
+    table = cut_table(allocation)
+    np.testing.assert_allclose(gate_part(table, ALPHA).to_numpy()[0], alpha)
+    np.testing.assert_allclose(gate_part(table, GATE).to_numpy()[0], gate)
+    assert list(gate_part(table, GATE).columns) == [OWN, "shared 1", "shared 2"]
+
+
+def test_two_runs_are_compared_whatever_the_order_of_their_skills() -> None:
+    first = hand_made()
+    swapped = first.weights.copy()
+    swapped[:, :, [0, 1]] = swapped[:, :, [1, 0]]
+    swapped[:, 0, 1] += 0.1
+    second = Allocation(first.layers, first.tasks[:3] + ("new",), first.skills, swapped)
+    change = difference_of_runs(first, second)
+    assert list(change.index) == list(TASKS[:3])
+    assert "common 1 / common 2" in change.columns
+    assert change.loc["intents", "common 1 / common 2"] == pytest.approx(0.1)
+    assert float(change.abs().to_numpy().sum()) == pytest.approx(0.1)
+    stranger = Allocation(("l",), ("x",), (Skill("y", "common"),), np.ones((1, 1, 1)))
+    with pytest.raises(RunError, match="no task or no skill in common"):
+        difference_of_runs(first, stranger)
+
+
+def write_history(run: Path, snapshots: list[tuple[int, int, np.ndarray]]) -> None:
+    """As `core.training.stage.write_allocation` does."""
+    lines, binary = [], b""
+    for step, stage, weights in snapshots:
+        line = {"step": step, "stage": stage, "weights": weights.mean(0).tolist(), "offset": len(binary)}
+        lines.append(json.dumps(line | {"shape": list(weights.shape)}))
+        binary += weights.astype(np.float16).tobytes()
+    (run / "allocation_history.jsonl").write_text("\n".join(lines) + '\n{"step": 30, "wei', encoding="utf-8")
+    (run / "allocation_history.f16").write_bytes(binary)
+
+
+def test_history_has_every_layer_of_every_moment(tmp_path: Path) -> None:
+    final = hand_made()
+    run = write_run(tmp_path / "r1", final)
+    early = np.full_like(final.weights, 1 / 7)
+    write_history(run, [(10, 1, early[:, :, :3]), (20, 2, final.weights)])
+    history = read_history(run)
+    assert [(a.step, a.stage, len(a.skills)) for a in history] == [(10, 1, 3), (20, 2, 7)]
+    np.testing.assert_allclose(history[1].weights, final.weights, atol=1e-3)
+    np.testing.assert_allclose(history[0].weights, early[:, :, :3], atol=1e-3)
+    assert history[0].layers == final.layers
+    np.testing.assert_allclose(history.average(1).weights[0], final.weights.mean(0))
+    assert read_history(run) is history  # parsed once
+    (run / "allocation_history.f16").unlink()
+    assert [a.layers for a in read_history(run)] == [("mean",), ("mean",)]
+
+
+def test_older_histories_are_still_read(tmp_path: Path) -> None:
+    final = hand_made()
+    run = write_run(tmp_path / "r1", final)
+    mean = final.weights.mean(axis=0)
+    lines = [{"step": 10, "stage": 1, "weights": mean.tolist()},
+             {"step": 15, "stage": 1, "weights": mean.tolist(), "by_layer": final.weights.tolist()},
+             {"step": 20, "stage": 2, "weights": final.weights.tolist()}]
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    (run / "allocation_history.jsonl").write_text(text, encoding="utf-8")
+    layers = [a.layers for a in read_history(run)]
+    assert layers == [("mean",), final.layers, final.layers]
+    assert len(read_history(tmp_path)) == 0
+
+
+def test_curves_over_time_follow_the_weights(tmp_path: Path) -> None:
+    final = hand_made()
+    run = write_run(tmp_path / "r1", final)
+    even = final.weights.copy()
+    even[:, :, :3] = 1 / 3
+    one_hot = final.weights.copy()
+    one_hot[:, :, :3] = np.eye(3)[[0, 1, 0, 1]]
+    write_history(run, [(0, 1, even), (50, 1, final.weights), (100, 2, one_hot)])
+    curves = read_history(run).curves
+    assert list(curves["step"]) == [0, 50, 100]
+    assert list(curves["sharpness"].round(3))[::2] == [0.0, 1.0]
+    assert list(curves["intents"].round(2))[::2] == [3.0, 1.0]
+    assert curves["usage"][2] == pytest.approx(np.log(2) / np.log(3), abs=1e-3)  # the third skill is never used
+
+
+def test_sharpness_and_effective_skills_of_known_rows() -> None:
+    weights = np.array([[[0.5, 0.5, 0.0], [1.0, 0.0, 0.0]]])
+    assert metrics.sharpness(weights) == pytest.approx(1 - 0.5 * np.log(2) / np.log(3))
+    np.testing.assert_allclose(metrics.effective_by_layer(weights), [2.0, 1.0])
+
+
+def write_contributions(run: Path, private: list[list[float]]) -> None:
+    ones = [[1.0, 1.0]] * 2
+    parts = {"common": ones, "private": private, "base": [[2.0, 4.0]] * 2}
+    record = {"version": 1, "rows": 8, "layers": ["x", "y"], "tasks": ["a", "b"], "parts": parts,
+              "similarity": [[1.0, 0.3], [0.3, 1.0]]}
+    (run / "contributions.json").write_text(json.dumps(record), encoding="utf-8")
+
+
+def test_shares_are_those_of_the_measured_parts(tmp_path: Path) -> None:
+    assert read_contributions(tmp_path) is None
+    write_contributions(tmp_path, [[3.0, 1.0], [1.0, 1.0]])
+    found = read_contributions(tmp_path)
+    assert found is not None
+    share = output_share(found)
+    assert share is not None
+    assert list(share.loc["a"]) == pytest.approx([0.375, 0.625])  # mean of 3/4 and 1/2
+    by_layer = layer_share(found, "a")
+    assert by_layer is not None
+    assert list(by_layer["private"]) == pytest.approx([1.5, 0.25])
+    told = describe_share(share)[0].text
+    assert "a leans most on its own skill: it makes up 62 %" in told
+    write_contributions(tmp_path, [[1.0, 1.0], [1.0, 1.0]])
+    even = output_share(read_contributions(tmp_path))  # type: ignore[arg-type]
+    assert [s.key for s in describe_share(even)] == ["says.private_alike"]  # type: ignore[arg-type]
+    write_contributions(tmp_path, [[0.0, 0.0], [0.0, 0.0]])
+    assert output_share(read_contributions(tmp_path)) is None  # type: ignore[arg-type]
+
+
+def test_the_closest_and_the_farthest_pair_are_named() -> None:
+    names = ["a", "b", "c"]
+    table = pd.DataFrame([[1, 0.9, 0.1], [0.9, 1, 0.4], [0.1, 0.4, 1]], index=names, columns=names)
+    text = describe_similarity(table, "says.near_weights")[0].text
+    assert "a and b are closest (0.90), a and c farthest (0.10)" in text
+    assert describe_similarity(table.loc[["a"], ["a"]], "says.near_weights") == []
