@@ -153,10 +153,8 @@ class RunConfig:
         False, label="Exam after an early stop", group="evaluation", level="expert",
         help="Whether a run that was stopped by hand still sits the final exam.",
     )
-    exam_only_labels: bool = setting(
-        False, label="Answer with labels only", group="evaluation", level="expert",
-        help="In tasks with labels the exam's answers can only be labels of the practice set, for both models.",
-    )
+    exam_only_labels: bool = setting(False, label="Answer with labels only", group="evaluation", level="expert",
+        help="In tasks with labels the exam's answers can only be labels, for both models.")
     exam_batch_size: int = setting(
         16, label="Exam batch size", unit="examples", minimum=1, maximum=4096, group="evaluation", level="expert",
         help="Questions that are answered at the same time in the final exam.",
@@ -171,8 +169,7 @@ class RunConfig:
     )
     precision: str = setting(
         "auto", label="Precision", choices=("auto", "float32", "bfloat16"), group="machine",
-        help="auto: bfloat16 where the hardware has units for it, else float32. bfloat16 halves the base model's "
-        "memory.",
+        help="auto: bfloat16 where the hardware has units for it, else float32. bfloat16 halves the memory.",
     )
     gradient_checkpointing: bool = setting(
         False, label="Save memory by computing twice", group="machine", level="expert",
