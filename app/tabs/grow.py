@@ -51,10 +51,9 @@ def build(context: Context) -> None:
     context.on(opened.click, open_run, [context.selection], context.selection)
 
 
-def grow_words(
-    context: Context, selection: Selection, task: str, counts: list[int], draws: float, steps: float, private: bool
-) -> list[str]:
+def grow_words(context: Context, selection: Selection, *chosen: Any) -> list[str]:
     """The command that the job runs."""
+    task, counts, draws, steps, private = chosen
     if not task:
         raise gr.Error(say(selection.language, "grow.no_task"), title=say(selection.language, "error.title"))
     run_dir = context.trained_run(selection)
