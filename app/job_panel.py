@@ -122,4 +122,4 @@ def job_line(state: JobState, language: str) -> str:
         return bullets([("info", say(language, "job.waiting" if state.waiting else "job.starting"))])
     left = "" if state.eta_s is None else say(language, "job.eta", time=word_seconds(state.eta_s, language))
     shown = f"{state.share:.0%} {esc(left)}"
-    return f'<div class="job">{bar(state.share, "busy", say(language, "run.progress"))}<span>{shown}</span></div>'
+    return f'<div class="errand">{bar(state.share, "busy", say(language, "run.progress"))}<span>{shown}</span></div>'
