@@ -121,5 +121,5 @@ def job_line(state: JobState, language: str) -> str:
     if state.waiting or not state.total:
         return bullets([("info", say(language, "job.waiting" if state.waiting else "job.starting"))])
     left = "" if state.eta_s is None else say(language, "job.eta", time=word_seconds(state.eta_s, language))
-    shown = f"{state.share:.0%} {esc(left)}"
-    return f'<div class="errand">{bar(state.share, "busy", say(language, "run.progress"))}<span>{shown}</span></div>'
+    shown, told = f"{state.share:.0%} {esc(left)}", say(language, "run.progress")
+    return f'<div class="errand">{bar(state.share, "busy", told)}<span>{shown}</span></div>'

@@ -107,8 +107,8 @@ def page(lines: list[str], rows: int, repeats: int) -> str:
 
 A loop that calls `generate` once a question, divided by the exam's batches of {size} (sorted by length, padded on
 the left, ended at the end of the answers): {rows} questions a task, medians of {repeats} interleaved repeats, one
-thread, fp32, the starter model. Greedy decoding; where two tokens are equally likely to the last bits, another order of
-additions may choose the other one.
+thread, fp32, the starter model. Greedy decoding; where two tokens are equally likely to the last bits, another
+order of additions may choose the other one.
 
 {table}
 
