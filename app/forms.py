@@ -49,7 +49,7 @@ def build_field(
 ) -> FormField:
     """The widget that fits a setting's type; label, unit, bounds and help come from the setting.
 
-    `choices` offers values for a free text.
+    `choices`, (label, value), offers values for a free text.
     """
     label, explained = word_setting("en", info)
     given = {
@@ -65,12 +65,16 @@ def build_field(
     elif info.choices:
         widget = gr.Dropdown(choices=list(info.choices), filterable=False, **given)
     elif choices:
-        widget = gr.Dropdown(choices=list(choices), allow_custom_value=True, **given)
+        widget = gr.Dropdown(choices=_said(choices, "en"), allow_custom_value=True, **given)
     elif info.type in (int, float):
         widget = gr.Number(precision=0 if info.type is int else None, step=1 if info.type is int else None, **given)
     else:
         widget = gr.Textbox(max_lines=1, max_length=500, **given)
-    words.follow(widget, lambda language: _texts(info, language))
+    spoken = any(isinstance(label, Key) for label, _ in choices)
+    words.follow(
+        widget,
+        lambda language: _texts(info, language) | ({"choices": _said(choices, language)} if spoken else {}),
+    )
     return FormField(name, info, method, widget)
 
 
@@ -125,6 +129,10 @@ def _flat(config: RunConfig) -> dict[str, Any]:
 def _texts(info: SettingInfo, language: str) -> dict[str, str]:
     label, explained = word_setting(language, info)
     return {"label": label, "info": _help(info, explained, language)}
+
+
+def _said(choices: Sequence[Any], language: str) -> list[Any]:
+    return [(say(language, label) if isinstance(label, Key) else label, value) for label, value in choices]
 
 
 def _help(info: SettingInfo, explained: str, language: str = "en") -> str:

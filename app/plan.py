@@ -22,7 +22,7 @@ from app.widgets import card, cards
 from app.words import Key
 from core.adapters.methods import METHODS
 from core.errors import Problem, TaskloomError
-from core.models.catalogue import CATALOGUE
+from core.models.catalogue import CATALOGUE, BaseModelInfo
 from core.runs.folder import RunFolder
 from core.runs.ready import ReadyReport, ready_report
 from core.tasks.importing import list_tasks
@@ -224,7 +224,8 @@ def check_plan(context: Context, selection: Selection, config: RunConfig) -> tup
 def _facts(report: ReadyReport, config: RunConfig, language: str) -> list[str]:
     """Tasks, method, steps, time, memory, and who is first in the queue."""
     method, tasks = METHODS.get(config.method), len(report.shares)
-    model = next((m.title for m in CATALOGUE if m.model_id == config.base_model), Path(config.base_model).name)
+    known = next((m for m in CATALOGUE if m.model_id == config.base_model), None)
+    model = Path(config.base_model).name if known is None else _model_title(known, language)
     steps = word_count(sum(report.steps.values()))
     said = [
         say(language, "plan.fact_tasks", n=tasks, examples=word_count(report.examples)),
@@ -246,10 +247,18 @@ def _goal_text(name: str, part: str, english: str, language: str) -> str:
     return TEXTS[language].get(f"goal.{name}.{part}", english)
 
 
+def _model_title(model: BaseModelInfo, language: str) -> str:
+    """Models have the names their makers gave them; what is ours, the starter, is worded."""
+    return TEXTS[language].get(f"model.{model.model_id}", model.title)
+
+
 def _offers(name: str) -> list[Any]:
     """Known values of settings that are free text in a config."""
     if name == "base_model":
-        return [(model.title, model.model_id) for model in CATALOGUE]
+        return [
+            (Key(key) if (key := f"model.{m.model_id}") in TEXTS["en"] else f"{m.title} · {m.licence}", m.model_id)
+            for m in CATALOGUE
+        ]
     if name == "method":
         return [(method.title, method.name) for method in METHODS]
     return []

@@ -42,7 +42,8 @@ async function draw() {
   place.style.display = '';
   for (let i = 0; i < 100 && !window.Plotly; i++) await new Promise(r => setTimeout(r, 100));
   if (!window.Plotly) return;
-  const figure = JSON.parse(props.value), style = getComputedStyle(element);
+  const dark = document.body.classList.contains('dark'), style = getComputedStyle(element);
+  const figure = JSON.parse(dark ? props.value.replaceAll('#0072B2', '#56B4E9') : props.value);  // lighter on dark
   const ink = style.getPropertyValue('--body-text-color').trim() || '#444';
   const line = style.getPropertyValue('--border-color-primary').trim() || '#ccc';
   figure.layout.font = {...(figure.layout.font || {}), color: ink, family: style.fontFamily};
@@ -58,7 +59,6 @@ async function draw() {
     figure.layout.grid = {...figure.layout.grid, columns, rows};
     figure.layout.height = 70 + rows * meta.panel_height;
   }
-  const dark = document.body.classList.contains('dark');
   if (dark && meta.dark_scale) figure.layout.coloraxis.colorscale = meta.dark_scale;
   place.style.height = (figure.layout.height || 320) + 'px';
   offerFiles(meta.csv);

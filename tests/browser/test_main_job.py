@@ -122,7 +122,7 @@ def test_two_languages_and_a_bad_file(page, tmp_path):
 
 
 def test_names_from_users_stay_text(page):
-    name = "<img src=x onerror=\"document.title='hacked'\"> & <b>bold</b>"
+    name = "<img src=x onerror=\"document.title='hit'\"> ${document.title='hit'} `x` C:\\users"
     page.locator("#project-name input, #project-name textarea").fill(name)
     page.locator("#project-create").click()
     page.locator("#tab-tasks-button[aria-selected=true]").wait_for()

@@ -4,7 +4,8 @@
 
 DATA is the folder with `customer_service/domain.json`. The commands are those of the bash blocks of
 assets/docs/tutorial.md, in a fresh workspace (or in DIR, which is kept). --write puts each block's output behind it
-in both languages; --pictures takes assets/docs/screens/tutorial-*.png from the workspace afterwards.
+in both languages; --pictures takes assets/docs/screens/tutorial-*.png from the workspace afterwards, and home.png,
+what a first visitor sees.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import shlex
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.browser.driving import ROOT
@@ -67,21 +69,32 @@ def take_pictures(workspace: Path) -> None:
 
     from tests.browser.driving import ARGUMENTS, CHROMIUM, open_screen, running_app, wait_until_open
 
-    with sync_playwright() as playwright, running_app(workspace) as address:
+    def opened(browser, address: str, locale: str, height: int = 860):
+        page = browser.new_context(viewport={"width": 1280, "height": height}, locale=locale).new_page()
+        page.set_default_timeout(300_000)
+        page.goto(f"{address}/?__theme=light")
+        wait_until_open(page)
+        page.wait_for_timeout(4000)
+        return page
+
+    with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), headless=True, args=ARGUMENTS)
-        for language, locale in LOCALES.items():
-            page = browser.new_context(viewport={"width": 1280, "height": 860}, locale=locale).new_page()
-            page.set_default_timeout(300_000)
-            page.goto(f"{address}/?__theme=light")
-            wait_until_open(page)
-            for screen in SCREENS:
-                open_screen(page, screen)
-                if screen == "try_it":
-                    ask(page)
-                page.wait_for_timeout(4000)
-                suffix = "" if language == "en" else f"-{language}"
-                page.screenshot(path=DOCS / "screens" / f"tutorial-{screen}{suffix}.png")
+        with tempfile.TemporaryDirectory() as fresh, running_app(Path(fresh)) as address:
+            opened(browser, address, "en-US", 800).screenshot(path=DOCS / "screens" / "home.png")
+        with running_app(workspace) as address:
+            for language, locale in LOCALES.items():
+                shoot(opened(browser, address, locale), language, open_screen)
         browser.close()
+
+
+def shoot(page, language: str, open_screen: Callable[..., None]) -> None:
+    for screen in SCREENS:
+        open_screen(page, screen)
+        if screen == "try_it":
+            ask(page)
+        page.wait_for_timeout(4000)
+        suffix = "" if language == "en" else f"-{language}"
+        page.screenshot(path=DOCS / "screens" / f"tutorial-{screen}{suffix}.png")
 
 
 def ask(page) -> None:

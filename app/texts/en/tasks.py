@@ -5,7 +5,7 @@ TEXTS: dict[str, str] = {
     "tasks.drop": "Drop task files here (csv, tsv, xlsx, json, jsonl, parquet, also .gz)",
     "tasks.need_project": "Create or open a project on the Home screen first.",
     "tasks.none_title": "No tasks yet",
-    "tasks.none_text": "Drop one or more files above. NAME.train.csv and NAME.test.csv together make one task with its own final exam.",
+    "tasks.none_text": "Drop one or more files into the field below. NAME.train.csv and NAME.test.csv together make one task with its own final exam.",
     "tasks.added": "Added: {names}.",
     "tasks.card": "{kind} · {train} practice, {check} check, {exam} exam rows · {metric}",
     "tasks.inputs": "The model reads (input columns)",

@@ -7,6 +7,7 @@ TEXTS: dict[str, str] = {
     "plan.level": "Settings",
     "plan.yaml": "All settings of the next run as YAML",
     "plan.yaml_apply": "Use this YAML",
+    "model.starter": "Starter (comes with the app)",
     "plan.undo": "Undo",
     "goal.measured": "Measured on the sample: {time}, mean score {base} → {score}",
     "plan.start": "Start",

@@ -5,7 +5,7 @@ TEXTS: dict[str, str] = {
     "tasks.drop": "把任务文件放到这里（csv、tsv、xlsx、json、jsonl、parquet，也可以是 .gz）",
     "tasks.need_project": "请先在首页新建或打开一个项目。",
     "tasks.none_title": "还没有任务",
-    "tasks.none_text": "请在上面放入一个或多个文件。NAME.train.csv 和 NAME.test.csv 会合成一个自带终考集的任务。",
+    "tasks.none_text": "请在下面放入一个或多个文件。NAME.train.csv 和 NAME.test.csv 会合成一个自带终考集的任务。",
     "tasks.added": "已加入：{names}。",
     "tasks.card": "{kind} · 练习 {train} 行，检查 {check} 行，终考 {exam} 行 · {metric}",
     "tasks.inputs": "模型读什么（输入列）",

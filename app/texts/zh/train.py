@@ -7,6 +7,7 @@ TEXTS: dict[str, str] = {
     "plan.level": "设置",
     "plan.yaml": "下一次训练的全部设置（YAML）",
     "plan.yaml_apply": "使用这份 YAML",
+    "model.starter": "起步模型（随应用附带）",
     "plan.undo": "撤销",
     "goal.measured": "在示例项目上实测：{time}，平均得分 {base} → {score}",
     "plan.start": "开始",

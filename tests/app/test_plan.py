@@ -1,0 +1,90 @@
+"""The plan: three levels over one config, undo of what replaces it, goal cards that say only what was measured."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+
+import gradio as gr
+import pytest
+
+from app import plan as planning
+from app.context import Context
+from app.plan import Plan, goal_cards, show_level
+from app.selection import Selection
+from app.texts import LANGUAGES, say
+from core.errors import TaskloomError
+from core.training.config import RunConfig, change_config, config_to_yaml
+from core.training.goals import GoalFigures, config_for_goal, read_goal_figures
+from core.workspace import Workspace
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory) -> tuple[Context, Plan]:
+    context = Context(Workspace(tmp_path_factory.mktemp("home")))
+    with gr.Blocks():
+        context.selection = gr.State(Selection())
+        plan = Plan(context)
+    return context, plan
+
+
+def test_a_goal_can_be_undone(built: tuple[Context, Plan]) -> None:
+    context, plan = built
+    mine = config_to_yaml(change_config(RunConfig(), {"batch_size": 3}))
+    past, undo, text, *_ = plan.use_goal(context, Selection(), mine, [], SimpleNamespace(id="best"))
+    assert past == [mine]
+    assert undo["visible"]
+    assert text == config_to_yaml(config_for_goal("best", change_config(RunConfig(), {"batch_size": 3})))
+    past, undo, text, *_ = plan.go_back(context, Selection(), text, past)
+    assert (past, text, undo["visible"]) == ([], mine, False)
+
+
+def test_a_wrong_yaml_loses_nothing_and_a_right_one_can_be_undone(built: tuple[Context, Plan]) -> None:
+    context, plan = built
+    mine = config_to_yaml(RunConfig())
+    with pytest.raises(TaskloomError):
+        plan.use_yaml(context, Selection(), mine, [], "batch_size: [")
+    past, _, text, *_ = plan.use_yaml(context, Selection(), mine, [], "batch_size: 5")
+    assert past == [mine]
+    assert "batch_size: 5" in text
+
+
+def test_choosing_the_same_goal_again_is_nothing_to_undo(built: tuple[Context, Plan]) -> None:
+    context, plan = built
+    text = config_to_yaml(config_for_goal("quick"))
+    assert plan.use_goal(context, Selection(), text, [], SimpleNamespace(id="quick"))[0] == []
+
+
+def test_levels_show_more_of_the_same() -> None:
+    shown = {level: [u["visible"] for u in show_level(None, level)] for level in ("simple", "detailed", "yaml")}
+    assert shown == {"simple": [True, False, False], "detailed": [True, True, False], "yaml": [False, False, True]}
+
+
+def test_goal_cards_say_what_was_measured_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(planning, "read_goal_figures", dict)
+    assert [card["meta"] for card in goal_cards(RunConfig(), "en")] == ["", "", ""]
+    monkeypatch.setattr(planning, "read_goal_figures", lambda: {"quick": GoalFigures(61.0, 0.42, 0.04)})
+    quick, balanced, _ = (card["meta"] for card in goal_cards(RunConfig(), "en"))
+    assert "61 s" in quick
+    assert "4 → 42" in quick
+    assert balanced == ""
+
+
+def test_figures_come_from_the_study_file(tmp_path) -> None:
+    study = tmp_path / "study.json"
+    assert read_goal_figures(study) == {}
+    found = {"seconds": 60, "score": 0.5, "base": 0.1, "cores": 2}
+    study = tmp_path / "goals.json"
+    study.write_text(json.dumps({"other": [], "goals": {"quick": found, "unknown": found}}), encoding="utf-8")
+    assert read_goal_figures(study) == {"quick": GoalFigures(60.0, 0.5, 0.1)}
+    broken = tmp_path / "broken.json"
+    broken.write_text(json.dumps({"goals": {"quick": {"seconds": "fast"}}}), encoding="utf-8")
+    assert read_goal_figures(broken) == {}
+
+
+def test_the_name_of_the_starter_follows_the_language(built: tuple[Context, Plan]) -> None:
+    _, plan = built
+    field = next(field for field in plan.fields if field.name == "base_model")
+    for language in LANGUAGES:
+        made = dict(zip(built[0].words.components, built[0].words.updates(language), strict=True))
+        assert (say(language, "model.starter"), "starter") in made[field.widget]["choices"]
