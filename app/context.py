@@ -65,7 +65,12 @@ class Context:
     ) -> Any:
         """Wires `handler(context, *inputs)`: errors translated, not offered as a public endpoint."""
         how = {"api_visibility": "private", "show_progress": "minimal", **how}
-        return trigger(guarded(bind_first(handler, self), check=self.require_visitor), inputs, outputs, **how)
+        return trigger(self.guarded(handler), inputs, outputs, **how)
+
+    def guarded(self, handler: Callable[..., Any], quiet: bool = False) -> Callable[..., Any]:
+        """`handler(context, *inputs)` as Gradio may call it: visitor checked, errors worded."""
+        hide = str(self.workspace.root.resolve()) if self.shared else ""
+        return guarded(bind_first(handler, self), quiet, self.require_visitor, hide)
 
     def require_visitor(self, args: tuple[Any, ...]) -> None:
         """Every handler runs behind this, since hidden endpoints are reachable over HTTP: on a shared page nobody
@@ -76,7 +81,7 @@ class Context:
 
     def on_tick(self, handler: Callable[..., Any], inputs: list[Any], outputs: list[Any]) -> None:
         """Polls: `handler(context, *inputs)` gives a list for the outputs, or gr.skip(). See `wire_ticks`."""
-        self.polls.append(Poll(guarded(bind_first(handler, self), True, self.require_visitor), inputs, outputs))
+        self.polls.append(Poll(self.guarded(handler, quiet=True), inputs, outputs))
 
     def wire_ticks(self) -> None:
         """All polls as one event: for the browser an event costs more than what it brings."""
@@ -89,7 +94,7 @@ class Context:
         """Redraws part of a screen whenever the selection changes: language, project, task, run or its data."""
         inputs = [self.selection, *(extra or [])]
         drawn = outputs if isinstance(outputs, list) else [outputs]
-        wired = guarded(bind_first(handler, self), check=self.require_visitor)
+        wired = self.guarded(handler)
         self.redraws.setdefault(self.screen, []).append(Redraw(wired, inputs, drawn))
 
     def wire_redraws(self) -> None:

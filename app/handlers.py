@@ -19,13 +19,17 @@ from core.errors import TaskloomError
 LOG = logging.getLogger("taskloom.app")
 
 
-def translate_error(error: Exception, language: str) -> gr.Error:
-    """A toast for any exception: what happened and what to do, or an id under which the log has the details."""
+def translate_error(error: Exception, language: str, hide: str = "") -> gr.Error:
+    """A toast for any exception: what happened and what to do, or an id under which the log has the details.
+
+    `hide` is a path of this machine that visitors of a shared page need not know.
+    """
     if isinstance(error, gr.Error):
         return error
     if isinstance(error, TaskloomError):
         message, hint = word_error(language, error.key, error.values)
         text = html.escape(message) + (f"<br>{html.escape(hint)}" if hint else "")
+        text = text.replace(hide, "…") if hide else text
         return gr.Error(text, title=say(language, "error.title"), duration=15, print_exception=False)
     incident = secrets.token_hex(4)
     LOG.error("incident %s", incident, exc_info=error)
@@ -38,12 +42,15 @@ def allow_all(args: tuple[Any, ...]) -> None:
 
 
 def guarded(
-    handler: Callable[..., Any], quiet: bool = False, check: Callable[[tuple[Any, ...]], None] = allow_all
+    handler: Callable[..., Any],
+    quiet: bool = False,
+    check: Callable[[tuple[Any, ...]], None] = allow_all,
+    hide: str = "",
 ) -> Callable[..., Any]:
     """The handler behind a check of its arguments, its errors translated. A quiet one (polling) leaves the screen
-    as it is."""
+    as it is. `hide`: see `translate_error`."""
     if inspect.isgeneratorfunction(handler):
-        return _guarded_stream(handler, check)
+        return _guarded_stream(handler, check, hide)
 
     @functools.wraps(handler)
     def run(*args: Any, **kwargs: Any) -> Any:
@@ -55,13 +62,13 @@ def guarded(
                 if not isinstance(error, TaskloomError):
                     LOG.warning("polling failed", exc_info=error)
                 return gr.skip()
-            raise translate_error(error, language_in(args)) from error
+            raise translate_error(error, language_in(args), hide) from error
 
     return run
 
 
 def _guarded_stream(
-    handler: Callable[..., Iterator[Any]], check: Callable[[tuple[Any, ...]], None]
+    handler: Callable[..., Iterator[Any]], check: Callable[[tuple[Any, ...]], None], hide: str
 ) -> Callable[..., Iterator[Any]]:
     @functools.wraps(handler)
     def run(*args: Any, **kwargs: Any) -> Iterator[Any]:
@@ -69,7 +76,7 @@ def _guarded_stream(
             check(args)
             yield from handler(*args, **kwargs)
         except Exception as error:  # the one translator of the app
-            raise translate_error(error, language_in(args)) from error
+            raise translate_error(error, language_in(args), hide) from error
 
     return run
 

@@ -238,7 +238,8 @@ def _facts(report: ReadyReport, config: RunConfig, language: str) -> list[str]:
         low, high = (word_memory(mb) for mb in report.memory_mb)
         said.append(say(language, "plan.fact_memory", low=low, high=high, device=report.device))
     if report.device_holder:
-        said.append(say(language, "plan.fact_queue", name=report.device_holder.get("name", "?")))
+        name = report.device_holder.get("name")
+        said.append(say(language, "plan.fact_queue" if name else "plan.fact_queue_other", name=name))
     return said
 
 

@@ -17,6 +17,7 @@ import yaml
 from core.errors import Problem, SettingError
 
 S = TypeVar("S")
+MAX_YAML_CHARS = 100_000
 _EXPECTED = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
 
 
@@ -131,8 +132,13 @@ def read_yaml_settings(path: Path) -> dict[str, Any]:
 
 
 def parse_yaml_settings(text: str, name: str = "YAML") -> dict[str, Any]:
+    if len(text) > MAX_YAML_CHARS:
+        raise SettingError("setting.yaml", file=name, line=1, detail=f"longer than {MAX_YAML_CHARS} characters")
     try:
+        _refuse_references(text, name)
         values = yaml.safe_load(text)
+    except RecursionError as error:
+        raise SettingError("setting.yaml", file=name, line=1, detail="nested too deeply") from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 1
@@ -143,6 +149,14 @@ def parse_yaml_settings(text: str, name: str = "YAML") -> dict[str, Any]:
     if not isinstance(values, dict):
         raise SettingError("setting.yaml_shape", file=name, found=type(values).__name__)
     return values
+
+
+def _refuse_references(text: str, name: str) -> None:
+    """Settings need no references (&x, *x), and ten lines of them can stand for billions of values."""
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        if isinstance(event, yaml.AliasEvent):
+            line = event.start_mark.line + 1
+            raise SettingError("setting.yaml", file=name, line=line, detail="references are not supported")
 
 
 def _plain_type(hint: Any) -> tuple[type, bool]:

@@ -20,13 +20,14 @@ from core.errors import WorkspaceError
 from core.files import sync_files, write_json_atomic
 from core.runs.folder import RunFolder
 from core.runs.journal import FolderJournal, SilentJournal
-from core.runs.lease import DeviceLease, holder_values, lease_device, lease_holder, run_lease
+from core.runs.lease import DeviceLease, holder_for, holder_values, lease_device, run_lease
 from core.runs.lock import try_lock
 from core.runs.ranks import RankLost, bind_to_parent, join_machine, note_rank, start_ranks, wait_for_end, write_end
 from core.runs.registry import RunRegistry
 from core.runs.states import CANCELLED, FAILED, INTERRUPTED, QUEUED, STARTING, SUCCEEDED
 from core.training.config import RunConfig, num_ranks
 from core.training.journal import CANCEL, PAUSE, STOP, Journal, RunCancelled, RunPaused
+from core.workspace import Workspace
 
 QUEUE_POLL_S = 0.25
 End = tuple[str, dict[str, Any]]  # (state, changes of the status)
@@ -182,6 +183,7 @@ def _wait_for_device(folder: RunFolder, journal: FolderJournal, device: str) -> 
     registry = RunRegistry(folder.workspace_dir)
     registry.enqueue(folder.path, device)
     lease = run_lease(folder, "training")
+    project = Workspace(folder.workspace_dir).project_of_run(folder.path.resolve())
     try:
         while not (_is_first(registry, folder, device) and lease.try_acquire()):
             wish = journal.wish()
@@ -189,8 +191,9 @@ def _wait_for_device(folder: RunFolder, journal: FolderJournal, device: str) -> 
                 raise RunCancelled
             if wish == PAUSE:
                 raise RunPaused
-            holder = lease_holder(folder.workspace_dir, device)
-            key, shown = ("run.waiting_for", holder_values(holder)) if holder else ("run.waiting", {})
+            holder = holder_for(project, device)
+            named = bool(holder and holder.get("name"))
+            key, shown = ("run.waiting_for", holder_values(holder or {})) if named else ("run.waiting", {})
             journal.progress(state=QUEUED, message_key=key, message_values=shown)
             time.sleep(QUEUE_POLL_S)
     finally:

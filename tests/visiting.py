@@ -16,6 +16,7 @@ import json
 import secrets
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -37,6 +38,8 @@ class Visitor:
         self.session = secrets.token_hex(6)
         self.seconds: list[tuple[str, float]] = []
         self._lines = threading.local()
+        self._opened: list[http.client.HTTPConnection] = []
+        weakref.finalize(self, _close_all, self._opened)
         config = self.get_json("/config")
         self.components = {c["id"]: c for c in config["components"]}
         self.events = config["dependencies"]
@@ -51,6 +54,8 @@ class Visitor:
             line = getattr(self._lines, "line", None) or http.client.HTTPConnection(
                 self.host, self.port, timeout=PATIENCE_S
             )
+            if line not in self._opened:
+                self._opened.append(line)
             self._lines.line = line
             try:
                 line.request(method, path, data, {**self.headers, **(headers or {})})
@@ -58,6 +63,7 @@ class Visitor:
                 return answer.status, answer.read()
             except (http.client.HTTPException, OSError):
                 line.close()
+                self._opened.remove(line)
                 self._lines.line = None
                 if attempt == 2:
                     raise
@@ -160,9 +166,10 @@ class Visitor:
 
     def _listen(self, pending: dict[str, int], take: Callable[[int, dict[str, Any]], None]) -> None:
         line = http.client.HTTPConnection(self.host, self.port, timeout=PATIENCE_S)
+        line.request("GET", f"/gradio_api/queue/data?session_hash={self.session}", headers=self.headers)
+        stream = line.getresponse()
         try:
-            line.request("GET", f"/gradio_api/queue/data?session_hash={self.session}", headers=self.headers)
-            for raw in line.getresponse():
+            for raw in stream:
                 if not raw.startswith(b"data:"):
                     continue
                 message = json.loads(raw[5:])
@@ -173,4 +180,10 @@ class Visitor:
                 if message["msg"] == "close_stream" or not pending:
                     return
         finally:
+            stream.close()
             line.close()
+
+
+def _close_all(lines: list[http.client.HTTPConnection]) -> None:
+    for line in lines:
+        line.close()

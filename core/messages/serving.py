@@ -17,6 +17,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "insight.few_rows": ("Task {task} has no rows to learn from, or none for the exam.", "Add rows to the task, or change its split."),
     "serving.no_adapter": ("The run {run} has not saved a trained model yet.", "Wait until it has finished, or choose another run."),
     "serving.target_used": ("The folder {folder} is not empty.", "Choose a new folder, or empty this one."),
+    "serving.long_message": ("The message has {length} characters; {bound} is the most.", "Ask about a shorter text."),
     "serving.empty_message": ("The message is empty.", "Type a question or paste an input of the task."),
     "serving.missing_input": ("Task {task} expects a value for {columns}.", "Fill in every input column of the task."),
     "serving.worker_start": ("The chat process did not start ({detail}).", "Try again; the details are in {log}."),

@@ -15,6 +15,7 @@ from core.errors import RunError, WorkspaceError
 from core.files import write_json_atomic
 from core.runs.folder import RunFolder
 from core.runs.lock import is_locked, try_lock
+from core.workspace import Project, Workspace
 
 
 def lease_device(wanted: str) -> str:
@@ -61,6 +62,18 @@ class DeviceLease:
 
     def __exit__(self, *_: object) -> None:
         self.release()
+
+
+def holder_for(project: Project, device: str) -> dict[str, Any] | None:
+    """`lease_holder` for the owner of a project: another owner's run has no name here ("")."""
+    workspace_dir = project.path.parents[1]
+    holder = lease_holder(workspace_dir, device)
+    try:
+        if holder is not None:
+            Workspace(workspace_dir).find_run_dir(str(holder.get("name", "")), project.owner)
+    except WorkspaceError:
+        return {**(holder or {}), "name": "", "label": ""}
+    return holder
 
 
 def lease_holder(workspace_dir: Path, device: str) -> dict[str, Any] | None:

@@ -14,7 +14,7 @@ from core.files import new_id, read_json
 from core.runs.creation import fill_run, require_ready
 from core.runs.folder import RunFolder
 from core.runs.launching import start_run
-from core.runs.lease import lease_device, lease_holder
+from core.runs.lease import holder_for, lease_device
 from core.runs.prediction import (
     FormulaEstimate,
     choose_prediction,
@@ -65,7 +65,7 @@ def ready_report(project: Project, config: RunConfig, task_names: list[str] | No
     names = None if task_names is None else tuple(task_names)
     found = _measure(project, names, _stamp(project), config)
     device = lease_device(config.device)
-    holder = lease_holder(project.path.parents[1], device)
+    holder = holder_for(project, device)
     report = ReadyReport([*found.problems, *check_disk(project.runs_dir)], device=device, device_holder=holder)
     if found.plan is None or not report.ready:
         return report

@@ -15,7 +15,10 @@ from core.serving.protocol import DELTA, DONE, ERROR, ChatEvent, ChatRequest, re
 from core.tasks.spec import TaskSpec
 
 # Faults of the caller; everything else is ours.
-_CALLERS_FAULTS = ("serving.empty_message", "serving.missing_input", "serving.bad_value", "insight.no_task")
+_CALLERS_FAULTS = (
+    "serving.empty_message", "serving.long_message", "serving.missing_input", "serving.bad_value",
+    "insight.no_task",
+)
 
 
 def build_request(body: dict[str, Any], run_dir: Path, task: TaskSpec) -> ChatRequest:

@@ -12,6 +12,7 @@ from typing import Any
 from core.errors import RunError, SettingError
 from core.messages import english
 
+MAX_CHARS = 200_000  # of one question; the model reads a few thousand at most
 MAX_ROUNDS = 5
 LIMITS = {
     "temperature": (0.0, 5.0), "top_p": (0.01, 1.0), "max_new_tokens": (1, 8192), "seed": (0, 2**31 - 1),
@@ -56,7 +57,10 @@ class ChatRequest:
             value = getattr(self, name)
             if value is not None and not low <= value <= high:
                 raise SettingError("serving.bad_value", name=name, value=value, low=low, high=high)
-        self.require_input()
+        found = self.require_input()
+        length = len(found) if isinstance(found, str) else sum(map(len, found.values()))
+        if length > MAX_CHARS:
+            raise RunError("serving.long_message", length=length, bound=MAX_CHARS)
 
     def require_input(self) -> str | dict[str, str]:
         """The last user message: text, or texts by column.

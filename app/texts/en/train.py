@@ -19,6 +19,7 @@ TEXTS: dict[str, str] = {
     "plan.fact_stage": "{steps} steps in one stage.",
     "plan.fact_time": "About {time} of training on this machine, then the exam.",
     "plan.fact_memory": "{low} to {high} of memory ({device}).",
+    "plan.fact_queue_other": "Another visitor's job is at work; this run waits for its turn.",
     "plan.fact_queue": "Another job ({name}) is at work; this run waits for its turn.",
     "goal.quick.title": "Quick try",
     "goal.quick.summary": "One short pass, to see that everything fits together.",

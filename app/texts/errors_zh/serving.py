@@ -17,6 +17,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "insight.few_rows": ("任务 {task} 没有可学的行，或没有终考的行。", "请给任务添加行，或改变它的划分。"),
     "serving.no_adapter": ("训练 {run} 还没有保存训练好的模型。", "请等它完成，或选择另一次训练。"),
     "serving.target_used": ("文件夹 {folder} 不是空的。", "请换一个新文件夹，或清空它。"),
+    "serving.long_message": ("消息有 {length} 个字符，最多 {bound} 个。", "请缩短文本后再提问。"),
     "serving.empty_message": ("消息是空的。", "请输入问题，或粘贴一条任务的输入。"),
     "serving.missing_input": ("任务 {task} 需要填写 {columns}。", "请填好任务的每个输入列。"),
     "serving.worker_start": ("对话进程没有启动（{detail}）。", "请再试一次；详情见 {log}。"),

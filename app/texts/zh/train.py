@@ -19,6 +19,7 @@ TEXTS: dict[str, str] = {
     "plan.fact_stage": "共 {steps} 步，一个阶段。",
     "plan.fact_time": "在这台机器上训练大约需要 {time}，之后是终考。",
     "plan.fact_memory": "需要 {low} 到 {high} 内存（{device}）。",
+    "plan.fact_queue_other": "另一位访客的任务正在进行，这次训练会排队等候。",
     "plan.fact_queue": "另一个任务（{name}）正在进行，这次训练会排队等候。",
     "goal.quick.title": "快速试跑",
     "goal.quick.summary": "短短一遍，看看一切是否正常。",

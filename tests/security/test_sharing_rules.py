@@ -1,0 +1,203 @@
+"""A visitor's fair share, what belongs to whom, and what is left after a project was deleted."""
+
+from __future__ import annotations
+
+import time
+import types
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.context import Context
+from app.handlers import translate_error
+from app.selection import Selection
+from app.sharing_rules import note_deletion, require_shared_resume, shared_config
+from app.tabs import home, tasks
+from app.temporary import forget_project, new_export_folder, note_uploads
+from app.visitors import login_offered, owner_of_visit, require_visitor, signed_in_name, take_along
+from core.errors import RunError, SettingError, WorkspaceError
+from core.runs.quotas import Quota, limit_time, quota_from_environment, usage_of
+from core.runs.summaries import RunSummary
+from core.training.config import RunConfig
+from core.workspace import Workspace
+
+ALICE, BOB = "a" * 32, "b" * 32
+QUOTA = Quota(runs=1, minutes=60, disk_mb=1, projects=2, queue=3, free_mb=1)
+
+
+@pytest.fixture
+def context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Context:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "temporary"))
+    return Context(Workspace(tmp_path), shared=True, quota=QUOTA)
+
+
+def runs_of(*spans: tuple[float, float | None, str]) -> list[RunSummary]:
+    """Runs that began and ended so many minutes ago."""
+    now = time.time()
+    return [
+        RunSummary(f"r{i}", f"Run {i}", state, "cpoly", "starter", started=now - 60 * start,
+                   ended=None if end is None else now - 60 * end)
+        for i, (start, end, state) in enumerate(spans)
+    ]
+
+
+@pytest.fixture
+def with_runs(context: Context, monkeypatch: pytest.MonkeyPatch) -> Any:
+    context.workspace.create_project("Mine", ALICE)
+
+    def give(*spans: tuple[float, float | None, str]) -> None:
+        monkeypatch.setattr("core.runs.quotas.list_summaries", lambda project: runs_of(*spans))
+
+    return give
+
+
+def test_a_visitor_has_so_many_projects_and_another_visitor_too(context: Context) -> None:
+    for name in ("one", "two"):
+        home.create_project(context, Selection(owner=ALICE), name)
+    with pytest.raises(WorkspaceError, match="2 projects"):
+        home.create_project(context, Selection(owner=ALICE), "three")
+    with pytest.raises(WorkspaceError, match="2 projects"):
+        home.open_sample(context, Selection(owner=ALICE))
+    home.create_project(context, Selection(owner=BOB), "three")
+
+
+def test_a_full_share_of_the_disk_takes_no_files(context: Context) -> None:
+    project = context.workspace.create_project("Mine", ALICE)
+    (project.path / "large").write_bytes(b"x" * (2 << 20))
+    chosen = Selection(owner=ALICE, project_id=project.project_id)
+    with pytest.raises(WorkspaceError, match="2 MB of the 1 MB"):
+        tasks.take_files(context, chosen, [])
+    with pytest.raises(WorkspaceError, match="MB of the 1 MB"):
+        shared_config(context, chosen, RunConfig())
+
+
+def test_a_run_gets_the_minutes_that_are_left(context: Context, with_runs: Any) -> None:
+    with_runs((100, 70, "succeeded"))
+    config = shared_config(context, Selection(owner=ALICE), RunConfig())
+    assert config.max_hours == pytest.approx(0.5, abs=0.01)
+    assert shared_config(context, Selection(owner=ALICE), RunConfig(max_hours=0.1)).max_hours == 0.1
+    assert shared_config(Context(context.workspace), Selection(), RunConfig()).max_hours is None
+
+
+@pytest.mark.parametrize(
+    ("spans", "said"),
+    [
+        ([(10, None, "running")], "1 run"),
+        ([(70, 5, "succeeded")], "65 of your 60 minutes"),
+        ([(1600, 1500, "succeeded"), (65, 0, "failed")], "65 of your 60 minutes"),
+    ],
+)  # fmt: skip
+def test_who_has_used_the_share_waits(context: Context, with_runs: Any, spans: list, said: str) -> None:
+    with_runs(*spans)
+    with pytest.raises(RunError, match=said):
+        shared_config(context, Selection(owner=ALICE), RunConfig())
+    folder = types.SimpleNamespace(read_config=RunConfig)
+    with pytest.raises(RunError, match=said):
+        require_shared_resume(context, Selection(owner=ALICE), folder)  # type: ignore[arg-type]
+
+
+def test_deleting_a_run_gives_no_minutes_back(context: Context, with_runs: Any) -> None:
+    with_runs((100, 60, "succeeded"))
+    project = context.workspace.list_projects(ALICE)[0]
+    note_deletion(context, project, ["r0"])
+    with_runs()
+    assert usage_of(context.workspace, ALICE).minutes == pytest.approx(40, abs=0.1)
+    assert ALICE not in "".join(str(p) for p in (context.workspace.root / "quota").iterdir())
+
+
+def test_a_full_queue_and_a_full_disk_take_no_runs(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.runs.quotas.RunRegistry.waiting", lambda self: [Path()] * 3)
+    with pytest.raises(RunError, match="3 runs are waiting"):
+        shared_config(context, Selection(owner=ALICE), RunConfig())
+    monkeypatch.setattr("shutil.disk_usage", lambda _: types.SimpleNamespace(free=1000))
+    with pytest.raises(WorkspaceError, match="almost full"):
+        home.create_project(context, Selection(owner=ALICE), "one")
+
+
+def test_limits_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TASKLOOM_QUOTA", "runs=2, minutes=5")
+    assert quota_from_environment() == Quota(runs=2, minutes=5)
+    for wrong in ("runs=0", "cores=3", "minutes", "disk_mb=-1"):
+        monkeypatch.setenv("TASKLOOM_QUOTA", wrong)
+        with pytest.raises(SettingError):
+            quota_from_environment()
+    assert limit_time(RunConfig(), 0).max_hours == 0.001
+
+
+def login(name: str, expires_at: float | None = None) -> Any:
+    """A request with the session of somebody who signed in at the Hub."""
+    info: dict[str, Any] = {"userinfo": {"preferred_username": name}}
+    if expires_at is not None:
+        info["expires_at"] = expires_at
+    return types.SimpleNamespace(scope={"session": {"oauth_info": info}})
+
+
+def test_a_login_owns_more_than_the_browser_and_ends(context: Context) -> None:
+    assert owner_of_visit(ALICE, login("ann"), True) == "hub-ann"
+    assert owner_of_visit(ALICE, login("ann"), False) == ALICE
+    assert owner_of_visit(ALICE, login("ann", time.time() - 1), True) == ALICE
+    assert signed_in_name(None) == ""
+    require_visitor("hub-ann", True, login("ann"))
+    for wrong in (login("eve"), login("ann", 1.0), types.SimpleNamespace(scope={})):
+        with pytest.raises(WorkspaceError):
+            require_visitor("hub-ann", True, wrong)
+
+
+def test_signing_in_keeps_what_was_made_before(context: Context) -> None:
+    for owner in (ALICE, "hub-ann"):
+        context.workspace.create_project("Desk", owner)
+    context.workspace.create_project("Other", BOB)
+    take_along(context.workspace, ALICE, "hub-ann")
+    assert [p.name for p in context.workspace.list_projects("hub-ann")] == ["Desk", "Desk 2"]
+    assert context.workspace.list_projects(ALICE) == []
+    assert take_along(context.workspace, "local", "hub-ann") == []
+    assert [p.owner for p in context.workspace.list_projects(BOB)] == [BOB]
+
+
+def test_the_login_button_is_there_only_where_it_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not login_offered()
+    monkeypatch.setenv("SPACE_ID", "me/loom")
+    assert not login_offered()
+    monkeypatch.setenv("OAUTH_CLIENT_ID", "x")
+    assert login_offered()
+
+
+def test_deleting_a_project_leaves_nothing_of_it(context: Context, tmp_path: Path) -> None:
+    project = context.workspace.create_project("Mine", ALICE)
+    (project.runs_dir / "r1").mkdir()
+    upload, other = tmp_path / "temporary" / "abc1" / "rows.csv", tmp_path / "temporary" / "abc2" / "rows.csv"
+    for path in (upload, other):
+        path.parent.mkdir(parents=True)
+        path.write_text("private", encoding="utf-8")
+    note_uploads(project, [str(upload)])
+    export = new_export_folder("r1")
+    (export / "taskloom-lora-r1.zip").write_text("weights", encoding="utf-8")
+    copy = tmp_path / "temporary" / "def3" / "taskloom-lora-r1.zip"
+    copy.parent.mkdir()
+    copy.write_text("weights", encoding="utf-8")
+    forget_project(context, project)
+    left = [p for p in tmp_path.rglob("*") if p.is_file() and p.name != "browser.key"]
+    assert left == [other]
+
+
+def test_paths_of_the_machine_are_not_told(tmp_path: Path) -> None:
+    error = WorkspaceError("workspace.damaged", path=f"{tmp_path}/projects/p/x.json", detail="cut")
+    assert str(tmp_path) in translate_error(error, "en").message
+    assert str(tmp_path) not in translate_error(error, "en", str(tmp_path)).message
+
+
+def test_the_workspace_is_closed_to_other_accounts(tmp_path: Path) -> None:
+    assert Workspace(tmp_path / "new").root.stat().st_mode & 0o077 == 0
+
+
+def test_who_holds_the_device_is_told_to_its_owner_only(tmp_path: Path) -> None:
+    from core.runs.lease import DeviceLease, holder_for
+
+    workspace = Workspace(tmp_path)
+    mine, theirs = (workspace.create_project(name, owner) for name, owner in (("a", ALICE), ("b", BOB)))
+    (mine.runs_dir / "r1").mkdir()
+    with DeviceLease(tmp_path, "cpu", "training", "r1"):
+        assert (holder_for(mine, "cpu") or {})["name"] == "r1"
+        assert (holder_for(theirs, "cpu") or {})["name"] == ""
+    assert holder_for(mine, "cpu") is None

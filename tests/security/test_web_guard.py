@@ -1,0 +1,142 @@
+"""What the network may ask of the page: posts from other sites, foreign host names, closed paths, floods."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from app.web_guard import MAX_POST_BYTES, GuardRules, WebGuard, rules_for
+from tests.security.conftest import ALICE, SECRET, SharedPage
+from tests.visiting import Visitor
+
+EVENT = {"data": [], "fn_index": 0, "session_hash": "x"}
+
+
+def test_a_post_from_another_site_is_refused(shared_page: SharedPage) -> None:
+    visitor = Visitor(shared_page.address)
+    for origin in ("http://evil.example", "null", "http://127.0.0.1:1"):
+        assert visitor.request("POST", "/gradio_api/queue/join", EVENT, {"Origin": origin})[0] == 403
+    del visitor.headers["Origin"]
+    assert visitor.request("POST", "/gradio_api/queue/join", EVENT, {"Sec-Fetch-Site": "cross-site"})[0] == 403
+    assert visitor.request("POST", "/gradio_api/upload", b"x", {"Origin": "http://evil.example"})[0] == 403
+
+
+def test_a_foreign_host_name_is_refused(shared_page: SharedPage) -> None:
+    """DNS rebinding: a site's own name suddenly points at this machine."""
+    visitor = Visitor(shared_page.address)
+    assert visitor.request("GET", "/config", None, {"Host": "evil.example:7860"})[0] == 403
+    assert visitor.request("GET", "/config", None, {"Host": "localhost:7860"})[0] == 200
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "deep_link?session_hash=x", "proxy=http://169.254.169.254/", "file=http://169.254.169.254/", "openapi.json",
+        "stream/a/b/1/playlist.m3u8", "run-history/buckets", "dev/reload", "mcp/", "token",
+    ],
+)  # fmt: skip
+def test_paths_that_the_page_does_not_use_are_closed(shared_page: SharedPage, path: str) -> None:
+    assert Visitor(shared_page.address).request("GET", f"/gradio_api/{path}")[0] in (403, 404)
+
+
+@pytest.mark.parametrize("path", ["call/start", "run/start", "api/start", "component_server"])
+def test_nothing_can_be_called_by_name(shared_page: SharedPage, path: str) -> None:
+    assert Visitor(shared_page.address).request("POST", f"/gradio_api/{path}", EVENT)[0] == 404
+
+
+def test_nothing_is_offered_to_programs(shared_page: SharedPage) -> None:
+    info = Visitor(shared_page.address).get_json("/gradio_api/info")
+    assert info == {"named_endpoints": {}, "unnamed_endpoints": {}}
+
+
+def test_files_of_the_machine_and_of_the_workspace_are_not_served(shared_page: SharedPage) -> None:
+    visitor = Visitor(shared_page.address)
+    inside = [p for p in shared_page.project.path.rglob("*") if p.is_file()][:20]
+    for path in ["/etc/passwd", "app.py", "requirements.txt", str(shared_page.workspace.root / "runs.db"), *inside]:
+        status, data = visitor.request("GET", f"/gradio_api/file={path}")
+        assert status == 403, path
+        assert SECRET.encode() not in data
+    for path in ("../../../../etc/passwd", "/tmp/../etc/passwd", "..%2f..%2fetc/passwd"):
+        assert visitor.request("GET", f"/gradio_api/file={path}")[0] in (403, 404)
+
+
+def test_reading_changes_nothing(shared_page: SharedPage) -> None:
+    """Every path of the server that can be read is read, with ids where ids go; no file of Alice's changes."""
+    before = shared_page.state()
+    visitor = shared_page.visit(ALICE)
+    for path in ("/", "/config", "/gradio_api/info", "/gradio_api/startup-events", "/login_check", "/theme.css",
+                 "/gradio_api/app_id", "/manifest.json", "/monitoring", "/logout", "/gradio_api/queue/status"):
+        visitor.request("GET", f"{path}?project_id={shared_page.project.project_id}")
+    for event in visitor.events:
+        assert visitor.request("GET", f"/gradio_api/queue/join?fn_index={event['id']}")[0] in (404, 405)
+    assert shared_page.state() == before
+
+
+def test_long_posts_are_refused(shared_page: SharedPage) -> None:
+    visitor = Visitor(shared_page.address)
+    assert visitor.request("POST", "/gradio_api/queue/join", b"[" * (MAX_POST_BYTES + 1))[0] == 413
+    assert visitor.request("POST", "/gradio_api/queue/join", {**EVENT, "data": ["x" * 1000]})[0] != 413
+
+
+def test_the_page_may_load_nothing_from_elsewhere(shared_page: SharedPage) -> None:
+    """An image in a model's answer must not tell another server that it was read."""
+    import http.client
+
+    line = http.client.HTTPConnection("127.0.0.1", Visitor(shared_page.address).port)
+    line.request("GET", "/")
+    answer = line.getresponse()
+    answer.read()
+    line.close()
+    policy = answer.getheader("content-security-policy") or ""
+    assert "default-src 'self' data: blob:" in policy
+    assert "object-src 'none'" in policy
+    assert "http" not in policy
+    assert answer.getheader("x-content-type-options") == "nosniff"
+
+
+def test_a_space_is_shown_in_the_frame_of_the_hub_and_has_any_name() -> None:
+    rules = rules_for("0.0.0.0", on_space=True)
+    assert rules.hosts is None
+    assert "https://huggingface.co" in rules.content_policy
+    assert rules_for("127.0.0.1", False, ("box.lan",)).hosts == {"127.0.0.1", "localhost", "::1", "box.lan"}
+    assert rules_for("0.0.0.0", False).hosts is None
+
+
+def ask(guard: WebGuard, headers: dict[str, str], body: bytes = b"", method: str = "POST") -> int:
+    """The status a request gets."""
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": body}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    pairs = [(k.encode(), v.encode()) for k, v in headers.items()]
+    asyncio.run(guard({"type": "http", "path": "/x", "method": method, "headers": pairs}, receive, send))
+    return int(sent[0]["status"])
+
+
+def test_a_space_accepts_its_own_name_behind_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    monkeypatch.setenv("SPACE_HOST", "me-loom.hf.space")
+    guard = WebGuard(app, rules_for("0.0.0.0", True))
+    inner = {"host": "10.0.0.7:7860"}
+    assert ask(guard, {**inner, "origin": "https://me-loom.hf.space"}) == 200
+    assert ask(guard, {**inner, "origin": "https://other.hf.space"}) == 403
+
+
+def test_a_post_without_a_length_is_counted_and_a_fault_shows_no_traceback() -> None:
+    async def reader(scope: Any, receive: Any, send: Any) -> None:
+        while True:
+            await receive()
+
+    async def broken(scope: Any, receive: Any, send: Any) -> None:
+        raise RuntimeError("secret detail")
+
+    assert ask(WebGuard(reader, GuardRules()), {}, b"x" * (1 << 20)) == 413
+    assert ask(WebGuard(broken, GuardRules()), {}) == 500
