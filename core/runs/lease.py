@@ -15,7 +15,7 @@ from core.errors import RunError, WorkspaceError
 from core.files import write_json_atomic
 from core.runs.folder import RunFolder
 from core.runs.lock import is_locked, try_lock
-from core.workspace import Project, Workspace
+from core.workspace import LOCAL_OWNER, Project, Workspace
 
 
 def lease_device(wanted: str) -> str:
@@ -33,7 +33,7 @@ class DeviceLease:
         """`name` is an id, `label` what a person calls the holder."""
         self._dir = workspace_dir / "leases"
         self._device = device
-        self._note = {"purpose": purpose, "name": name, "label": label or name, "pid": os.getpid()}
+        self._note: dict[str, Any] = {"purpose": purpose, "name": name, "label": label or name, "pid": os.getpid()}
         self._descriptor: int | None = None
         try:
             self._dir.mkdir(parents=True, exist_ok=True)
@@ -56,7 +56,8 @@ class DeviceLease:
 
     def __enter__(self) -> DeviceLease:
         if not self.try_acquire():
-            holder = lease_holder(self._dir.parent, self._device) or {}
+            workspace_dir = self._dir.parent
+            holder = _as_seen_by(_owner_of_run(workspace_dir, self._note["name"]), workspace_dir, self._device) or {}
             raise RunError("run.device_taken", device=self._device, **holder_values(holder))
         return self
 
@@ -65,15 +66,27 @@ class DeviceLease:
 
 
 def holder_for(project: Project, device: str) -> dict[str, Any] | None:
-    """`lease_holder` for the owner of a project: another owner's run has no name here ("")."""
-    workspace_dir = project.path.parents[1]
+    """`lease_holder` as a project's owner may read it: on a shared page others' runs have no name ("")."""
+    return _as_seen_by(project.owner, project.path.parents[1], device)
+
+
+def _as_seen_by(owner: str, workspace_dir: Path, device: str) -> dict[str, Any] | None:
     holder = lease_holder(workspace_dir, device)
+    if holder is None or owner == LOCAL_OWNER:
+        return holder
     try:
-        if holder is not None:
-            Workspace(workspace_dir).find_run_dir(str(holder.get("name", "")), project.owner)
+        Workspace(workspace_dir).find_run_dir(str(holder.get("name", "")), owner)
     except WorkspaceError:
-        return {**(holder or {}), "name": "", "label": ""}
+        return {**holder, "name": "", "label": ""}
     return holder
+
+
+def _owner_of_run(workspace_dir: Path, run_id: str) -> str:
+    try:
+        workspace = Workspace(workspace_dir)
+        return workspace.project_of_run(workspace.find_run_dir(run_id)).owner
+    except WorkspaceError:  # not a run, or one outside the workspace
+        return LOCAL_OWNER
 
 
 def lease_holder(workspace_dir: Path, device: str) -> dict[str, Any] | None:

@@ -197,7 +197,11 @@ def test_who_holds_the_device_is_told_to_its_owner_only(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
     mine, theirs = (workspace.create_project(name, owner) for name, owner in (("a", ALICE), ("b", BOB)))
     (mine.runs_dir / "r1").mkdir()
-    with DeviceLease(tmp_path, "cpu", "training", "r1"):
+    (theirs.runs_dir / "r2").mkdir()
+    with DeviceLease(tmp_path, "cpu", "training", "r1", "Secret name"):
+        with pytest.raises(RunError) as refused, DeviceLease(tmp_path, "cpu", "evaluation", "r2"):
+            pass
+        assert "Secret" not in str(refused.value)
         assert (holder_for(mine, "cpu") or {})["name"] == "r1"
         assert (holder_for(theirs, "cpu") or {})["name"] == ""
     assert holder_for(mine, "cpu") is None
