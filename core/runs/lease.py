@@ -57,7 +57,8 @@ class DeviceLease:
     def __enter__(self) -> DeviceLease:
         if not self.try_acquire():
             workspace_dir = self._dir.parent
-            holder = _as_seen_by(_owner_of_run(workspace_dir, self._note["name"]), workspace_dir, self._device) or {}
+            owner = _owner_of_run(workspace_dir, self._note["name"])
+            holder = _as_seen_by(owner, workspace_dir, self._device) or {}
             raise RunError("run.device_taken", device=self._device, **holder_values(holder))
         return self
 
