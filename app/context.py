@@ -10,6 +10,7 @@ from typing import Any
 
 import gradio as gr
 
+from app.copies import Copier
 from app.handlers import bind_first, guarded
 from app.redraw import Page, Redraw
 from app.selection import Selection
@@ -50,6 +51,7 @@ class Context:
     shared: bool = False
     words: Words = field(default_factory=Words)
     chat: ChatClient = field(default_factory=ChatClient)
+    copies: Copier | None = None
     quota: Quota = field(default_factory=quota_from_environment)
     stops: Stops = field(default_factory=Stops)
     selection: Any = None  # gr.State holding a Selection

@@ -14,6 +14,7 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from app.context import Context
+from app.copies import start_copies
 from app.temporary import use_own_folder
 from app.theme import ICON_PATH, STYLE_PATH, build_theme
 from app.web_guard import WebGuard, rules_for
@@ -59,7 +60,7 @@ def open_context(arguments: argparse.Namespace) -> Context:
         workspace = Workspace(arguments.workspace)
         use_own_folder(workspace)
         chat = ChatClient(log_path=workspace.root / "chat.log")
-        return Context(workspace, shared=arguments.shared, chat=chat)
+        return Context(workspace, shared=arguments.shared, chat=chat, copies=start_copies(workspace))
     except TaskloomError as error:
         sys.exit(f"error: {error}")
 

@@ -56,6 +56,8 @@ def forget_project(context: Context, project: Project) -> None:
     for name in _noted(project):
         shutil.rmtree(inside(store, name), ignore_errors=True)
     context.workspace.delete_project(project)
+    if context.copies is not None:
+        context.copies.soon()
 
 
 def _noted(project: Project) -> list[str]:

@@ -7,9 +7,10 @@ from typing import Any
 import gradio as gr
 
 from app.context import Context
+from app.copies import forgets_at_restart
 from app.durations import word_moment, word_score
 from app.hero import hero
-from app.markup import note, part
+from app.markup import bullets, note, part
 from app.selection import Selection
 from app.sharing_rules import note_deletion, require_shared_project
 from app.temporary import forget_project
@@ -117,6 +118,8 @@ def draw(context: Context, selection: Selection) -> list[Any]:
     language, projects = selection.language, context.projects(selection)
     current = context.project(selection)
     intro = part(say(language, "home.open", name=current.name)) if current else hero(language)
+    if forgets_at_restart():
+        intro = bullets([("warn", say(language, "home.forgets"))]) + intro
     shown = [_project_card(project, project == current, language) for project in reversed(projects)]
     return [
         intro,
