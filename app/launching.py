@@ -20,6 +20,7 @@ from app.theme import ICON_PATH, STYLE_PATH, build_theme
 from app.web_guard import WebGuard, rules_for
 from core.errors import TaskloomError
 from core.serving.chat import ChatClient
+from core.serving.zero_gpu import ZeroGpuChat, on_zero_gpu
 from core.workspace import Workspace
 
 LOG = logging.getLogger("taskloom.app")
@@ -59,7 +60,7 @@ def open_context(arguments: argparse.Namespace) -> Context:
     try:
         workspace = Workspace(arguments.workspace)
         use_own_folder(workspace)
-        chat = ChatClient(log_path=workspace.root / "chat.log")
+        chat = (ZeroGpuChat if on_zero_gpu() else ChatClient)(log_path=workspace.root / "chat.log")
         return Context(workspace, shared=arguments.shared, chat=chat, copies=start_copies(workspace))
     except TaskloomError as error:
         sys.exit(f"error: {error}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import queue
 import threading
 from collections.abc import Iterator, Sequence
@@ -49,7 +50,9 @@ def stream_together(
                     return
 
     for place, request in enumerate(requests):
-        threading.Thread(target=pump, args=(place, request), daemon=True, name=f"answer {place}").start()
+        inherited = contextvars.copy_context()  # on ZeroGPU it tells whose quota the answer is charged to
+        thread = threading.Thread(target=inherited.run, args=(pump, place, request), daemon=True)
+        thread.start()
     still_open = set(range(len(requests)))
     try:
         while still_open:

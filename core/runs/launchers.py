@@ -79,6 +79,8 @@ def worker_environment() -> dict[str, str]:
     # Threads that wait actively starve each other on a shared machine: measured 3.5 times slower with two threads
     # on two busy cores (assets/docs/decisions.md).
     passed["OMP_WAIT_POLICY"] = os.environ.get("OMP_WAIT_POLICY", "PASSIVE")
+    if os.environ.get("SPACES_ZERO_GPU"):  # the card of a ZeroGPU Space is not for processes of their own
+        passed["CUDA_VISIBLE_DEVICES"] = "-1"
     passed["HF_HUB_DISABLE_TELEMETRY"] = "1"
     passed["TOKENIZERS_PARALLELISM"] = "false"
     return passed

@@ -22,6 +22,8 @@ def lease_device(wanted: str) -> str:
     """The device a config's `device` setting will use, found without importing torch."""
     if wanted != "auto":
         return wanted
+    if os.environ.get("SPACES_ZERO_GPU"):  # see core/runs/launchers.py
+        return "cpu"
     has_card = Path("/dev/nvidiactl").exists() and os.environ.get("CUDA_VISIBLE_DEVICES") not in ("", "-1")
     return "cuda" if has_card else "cpu"
 
