@@ -1,4 +1,4 @@
-"""The app started as a Space starts it, without Docker: the sample project to its end, and what a restart leaves."""
+"""The app started as a Space starts it, without Docker: the sample project, and what a restart leaves."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ def running_space(home: Path, **more: str) -> Iterator[str]:
     port = free_port()
     space = {
         "SYSTEM": "spaces", "SPACE_ID": "me/loom", "SPACE_HOST": "me-loom.hf.space", "SPACE_AUTHOR_NAME": "me",
-        "GRADIO_SERVER_PORT": str(port), "TASKLOOM_HOME": str(home), "OMP_NUM_THREADS": "1", "HF_TOKEN": "hf_secret",
+        "GRADIO_SERVER_PORT": str(port), "TASKLOOM_HOME": str(home), "OMP_NUM_THREADS": "1",
+        "HF_TOKEN": "hf_secret",
     }  # fmt: skip
     kept = {name: value for name, value in os.environ.items() if name != "GRADIO_TEMP_DIR"}
     home.mkdir(parents=True, exist_ok=True)
