@@ -43,7 +43,8 @@ def test_flags_are_the_strict_ones(launched: Any) -> None:
     assert 0 < given["max_size"] <= 256
     assert given["max_file_size"] == "1gb"
     assert launched("--shared")["max_file_size"] == "200mb"
-    assert "mcp_server" not in given
+    assert not given["mcp_server"]
+    assert not launched("--shared", "--mcp")["mcp_server"]
 
 
 def test_an_open_page_without_owners_is_warned_about(launched: Any, caplog: pytest.LogCaptureFixture) -> None:
@@ -66,7 +67,7 @@ def test_a_space_is_shared_and_open_by_itself(monkeypatch: pytest.MonkeyPatch) -
 
 def test_every_endpoint_is_private_and_analytics_are_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "temporary"))
-    demo = build_workbench(open_context(parse_arguments(["--workspace", str(tmp_path)])))
+    demo = build_workbench(open_context(parse_arguments(["--workspace", str(tmp_path), "--shared"])))
     assert {fn.api_visibility for fn in demo.fns.values()} == {"private"}
     assert not demo.analytics_enabled
 
@@ -74,7 +75,7 @@ def test_every_endpoint_is_private_and_analytics_are_off(tmp_path: Path, monkeyp
 def test_no_field_takes_an_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No component fetches an address that a visitor typed, and no file field takes one."""
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "temporary"))
-    demo = build_workbench(open_context(parse_arguments(["--workspace", str(tmp_path)])))
+    demo = build_workbench(open_context(parse_arguments(["--workspace", str(tmp_path), "--shared"])))
     kinds = {block.get_block_name() for block in demo.blocks.values()}
     assert not kinds & {"image", "audio", "video", "model3d", "multimodaltextbox", "gallery", "fileexplorer"}
     uploads = [b for b in demo.blocks.values() if b.get_block_name() == "file" and b.interactive is not False]
