@@ -62,6 +62,8 @@ class FakeHub:
         kind, name = order.get("type", "model"), f"{order['organization']}/{order['name']}"
         if order["organization"] != "nurse":
             return 403, {"error": "You don't have the rights to create a model under this namespace"}
+        if order["name"] == "echo":  # a server that says more than it should
+            return 400, {"error": f"No room for {self.token}"}
         known = (kind, name) in self.repos
         self.repos.setdefault((kind, name), order)
         url = f"{self.address}/{'spaces/' if kind == 'space' else ''}{name}"

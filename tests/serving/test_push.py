@@ -71,7 +71,7 @@ def test_a_space_is_made_as_a_space_and_pushed_again(hub: FakeHub, export: Path)
     [
         ("clinic", "hf_wrong_token_of_somebody", "push.not_allowed"), ("other/clinic", TOKEN, "push.not_allowed"),
         ("clinic", " ", "push.no_login"), ("../etc", TOKEN, "push.bad_name"), ("a/b/c", TOKEN, "push.bad_name"),
-        ("nurse/a--b", TOKEN, "push.bad_name"), ("my model", TOKEN, "push.bad_name"),
+        ("nurse/echo", TOKEN, "push.refused"), ("nurse/a--b", TOKEN, "push.bad_name"), ("my model", TOKEN, "push.bad_name"),
     ],
 )
 def test_refusals_are_said_without_the_token(hub: FakeHub, export: Path, repo: str, token: str, key: str) -> None:
@@ -81,6 +81,8 @@ def test_refusals_are_said_without_the_token(hub: FakeHub, export: Path, repo: s
     assert refused.value.__cause__ is None
     assert token == " " or token not in str(refused.value)
     assert not hub.files
+    if repo == "nurse/echo":
+        assert "No room for ***" in str(refused.value)
 
 
 def test_no_network_and_no_export(hub: FakeHub, export: Path, monkeypatch: pytest.MonkeyPatch) -> None:
