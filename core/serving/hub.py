@@ -102,7 +102,6 @@ def _refused(error: Exception, repo: str, token: str) -> RunError:
 
 def _said(error: Exception, token: str) -> str:
     """One line of what an error (or what it came from) says, without the token."""
-    error = error.__cause__ if isinstance(error.__cause__, Exception) else error
-    said = getattr(error, "server_message", None) or str(error)
+    said = getattr(error, "server_message", None) or str(error.__cause__ or error)
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     return (lines[0] if lines else type(error).__name__).replace(token, "***")[:300]

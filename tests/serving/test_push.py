@@ -71,7 +71,8 @@ def test_a_space_is_made_as_a_space_and_pushed_again(hub: FakeHub, export: Path)
     [
         ("clinic", "hf_wrong_token_of_somebody", "push.not_allowed"), ("other/clinic", TOKEN, "push.not_allowed"),
         ("clinic", " ", "push.no_login"), ("../etc", TOKEN, "push.bad_name"), ("a/b/c", TOKEN, "push.bad_name"),
-        ("nurse/echo", TOKEN, "push.refused"), ("nurse/a--b", TOKEN, "push.bad_name"), ("my model", TOKEN, "push.bad_name"),
+        ("nurse/echo", TOKEN, "push.refused"), ("nurse/a--b", TOKEN, "push.bad_name"),
+        ("my model", TOKEN, "push.bad_name"),
     ],
 )
 def test_refusals_are_said_without_the_token(hub: FakeHub, export: Path, repo: str, token: str, key: str) -> None:
