@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from core.errors import RunError
 from core.serving.card import SPACE
@@ -65,8 +66,8 @@ def push_folder(folder: Path, wish: PushWish, token: str) -> Pushed:
     kind = "space" if wish.kind == SPACE else "model"
     try:
         repo = full_name(client, wish.repo)
-        sdk = {"space_sdk": "gradio"} if kind == "space" else {}
-        client.create_repo(repo, repo_type=kind, private=wish.private, exist_ok=True, **sdk)
+        sdk = "gradio" if kind == "space" else None
+        client.create_repo(repo, repo_type=kind, private=wish.private, exist_ok=True, space_sdk=sdk)
         done = client.upload_folder(
             repo_id=repo, repo_type=kind, folder_path=folder, commit_message=wish.message
         )
@@ -79,7 +80,7 @@ def push_folder(folder: Path, wish: PushWish, token: str) -> Pushed:
     return Pushed(repo, f"{client.endpoint}/{'spaces/' if kind == 'space' else ''}{repo}", str(done.oid))
 
 
-def full_name(client: object, repo: str) -> str:
+def full_name(client: Any, repo: str) -> str:
     """USER/NAME from NAME; the user is the one who is logged in.
 
     Raises:
@@ -87,7 +88,7 @@ def full_name(client: object, repo: str) -> str:
     """
     repo = repo.strip()
     if "/" not in repo and _NAME.fullmatch(repo):
-        repo = f"{client.whoami()['name']}/{repo}"  # type: ignore[attr-defined]
+        repo = f"{client.whoami()['name']}/{repo}"
     if not _REPO.fullmatch(repo) or ".." in repo or "--" in repo:
         raise RunError("push.bad_name", repo=repo)
     return repo
