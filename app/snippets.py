@@ -33,16 +33,16 @@ def snippet_for(way: str, request: CardRequest, base_model: str, task: TaskSpec)
         ])
     if way == PYTHON:
         return "\n".join([
-            "from gradio_client import Client  # while this page runs", "",
+            "from gradio_client import Client", "",
             'client = Client("http://127.0.0.1:7860")',
             f"answer = client.predict({run!r}, {task.name!r}, {content!r}, api_name='/ask')",
-            'print(answer["answer"])', "client.view_api()  # all calls: import, train, status, ask, export",
+            'print(answer["answer"])', "client.view_api()",
         ])
     text = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
     body = {"model": f"{run}:{task.name}", "messages": [{"role": "user", "content": text}], "stream": True}
     sent = json.dumps(body, ensure_ascii=False)
     return "\n".join([
-        f"python -m core serve {run} --port 8000   # prints the API key", "",
+        f"python -m core serve {run} --port 8000", "",
         "curl http://127.0.0.1:8000/v1/chat/completions \\", '  -H "Authorization: Bearer KEY" \\',
         f'  -H "Content-Type: application/json" \\\n  -d {shlex.quote(sent)}',
     ])

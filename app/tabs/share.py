@@ -143,7 +143,7 @@ def make_files(
 
 def checked_view(made: list[dict[str, Any]], language: str) -> str:
     """What the check after reloading found, and the command that is left to the user."""
-    items = [("good", say(language, "share.checked", difference=f"{max(e['difference'] for e in made):.1e}"))]
+    items = [("ok", say(language, "share.checked", difference=f"{max(e['difference'] for e in made):.1e}"))]
     todo = next((e["todo"] for e in made if e["todo"]), "")
     if not todo:
         return bullets(items)

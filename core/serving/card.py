@@ -108,7 +108,7 @@ def snippet(request: CardRequest, base_model: str) -> str:
         lines += ["ids = tokenizer(PROMPT, return_tensors='pt')"]
     else:
         lines += [
-            "# a model without a chat format reads the prompt and two line ends instead",
+            f"# {WORDS[request.language]['no_chat']}",
             "turns = [{'role': 'user', 'content': PROMPT}]",
             "ids = tokenizer.apply_chat_template(",
             "    turns, add_generation_prompt=True, return_tensors='pt', return_dict=True",

@@ -38,6 +38,7 @@ WORDS: dict[str, dict[str, str]] = {
         "- Weights can hold traces of the training data. Share them only where the data may be shared.\n"
         "- Skills and weights describe this one training run, not the tasks as such.",
         "load_title": "How to load it",
+        "no_chat": "a model without a chat format reads the prompt and two line ends instead",
         "prompt_title": "Prompt",
         "prompt_note": "Questions must have the form they had in training:",
         "settings_title": "Settings",
@@ -74,6 +75,7 @@ WORDS: dict[str, dict[str, str]] = {
         "- 权重里可能留有训练数据的痕迹。只在数据允许分享的地方分享它。\n"
         "- 技能和权重描述的是这一次训练，而不是任务本身。",
         "load_title": "如何加载",
+        "no_chat": "没有对话格式的模型直接读取提示词加两个换行",
         "prompt_title": "提示词",
         "prompt_note": "问题必须保持训练时的形式：",
         "settings_title": "设置",
