@@ -1,4 +1,4 @@
-"""Whose login a push from the page uses: what was typed, the visitor's own, the machine's only on one's own machine."""
+"""Whose login a push uses: what was typed, the visitor's own, the machine's only on one's own machine."""
 
 from __future__ import annotations
 
