@@ -37,6 +37,7 @@ def build_workbench(context: Context) -> gr.Blocks:
         context.clock = gr.Timer(IDLE_TICK_S)
         prefs = gr.BrowserState({}, storage_key="taskloom", secret=browser_secret(context))
         screen = gr.BrowserState("", storage_key="taskloom-screen", secret=browser_secret(context))
+        build_api(context)  # first, so that no other event takes one of its names
         build_head(context)
         tour = Tour(context)
         with gr.Tabs(selected=TABS[0].TITLE) as context.tabs:
@@ -56,7 +57,6 @@ def build_workbench(context: Context) -> gr.Blocks:
         context.on(spoken.change, speak, [spoken], context.words.components, show_progress="hidden")
         context.on_selection(lambda _, selection: selection_to_prefs(selection), prefs)
         context.wire_redraws()
-        build_api(context)
         once: dict[str, Any] = {"show_progress": "hidden", "concurrency_limit": None}
         context.on(demo.load, open_page, [prefs], context.selection, **once)
         context.on(demo.load, open_screen, [screen], context.tabs, **once)
