@@ -90,7 +90,7 @@ def test_every_screen_says_what_to_do_while_there_is_nothing(context: Context, l
     for screen, drawn in (
         ("results", results.draw(context, nobody, None)),
         ("skills", skills.draw_page(context, nobody)),
-        ("try", try_it.draw(context, nobody, None, [])),
+        ("try", try_it.draw(context, nobody, None, [], None)),
         ("grow", grow.draw(context, nobody, None)),
         ("share", share.draw(context, nobody)),
     ):
