@@ -1,6 +1,6 @@
 """Smaller numbers for the base model's linear layers while it answers: int8, 4-bit where the libraries can. Torch.
 
-int8 on a CPU: torch's dynamic quantisation (weights in 8 bits with a scale a row, inputs scaled as they come). On
+int8 on a CPU: torch's dynamic quantisation, weights with a scale a row and inputs with a scale a token. On
 a graphics card int8 and everywhere 4-bit (NF4): bitsandbytes, if it is installed. Embeddings, head and adapters
 stay as they are. An answer may differ from the full model's: the chat says what it was written with.
 """
@@ -80,18 +80,24 @@ def pack_linear(linear: nn.Linear, pack: Callable[[nn.Linear], Callable[[Tensor]
 
 
 def _int8_product(linear: nn.Linear) -> Callable[[Tensor], Tensor]:
+    """torch scales all rows of an input by their common range, so that a question's answer would depend on the
+    other questions in its batch. Here every row is brought to a range of 1 first, and two edge rows fix the common one.
+    """
     weight = linear.weight.float()
     scale = weight.abs().amax(1).clamp_min(1e-8) / 127
     zero = torch.zeros(len(scale), dtype=torch.long)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch announces another home for this; the pinned version has it here
         whole = torch.quantize_per_channel(weight, scale.double(), zero, 0, torch.qint8)
-        bias = None if linear.bias is None else linear.bias.float()
-        weights = torch.ops.quantized.linear_prepack(whole, bias)
+        weights = torch.ops.quantized.linear_prepack(whole, None)
+    bias = None if linear.bias is None else linear.bias.detach()
+    edges = torch.zeros(2, linear.in_features)
+    edges[:, 0] = torch.tensor([1.0, -1.0])
 
     def product(rows: Tensor) -> Tensor:
-        out: Tensor = torch.ops.quantized.linear_dynamic(rows, weights)
-        return out
+        size = rows.abs().amax(1, keepdim=True).clamp_min(1e-12)
+        out: Tensor = torch.ops.quantized.linear_dynamic(torch.cat([edges, rows / size]), weights)[2:] * size
+        return out if bias is None else out + bias
 
     return product
 

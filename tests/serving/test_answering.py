@@ -12,6 +12,8 @@ from core.errors import RunError, SettingError
 from core.models.loading import load_base
 from core.models.modular import load_adapter
 from core.runs.folder import RunFolder
+from core.runs.lease import DeviceLease, lease_holder
+from core.serving import answering
 from core.serving.answering import Bench
 from core.serving.loading import RunShelf
 from core.serving.prompts import build_prompt
@@ -43,6 +45,24 @@ def answer_all(requests: list[ChatRequest]) -> dict[int, list[ChatEvent]]:
         bench.begin(number, request)
     work_off(bench)
     return told.events
+
+
+def test_the_device_is_held_while_answers_are_open(run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the CPU in the place of a graphics card: a lease from the first question to the last token; the memory
+    is given up when somebody else takes the device."""
+    monkeypatch.setattr(answering, "CARD", "cpu")
+    workspace, bench = RunFolder(run_dir).workspace_dir, Bench(Told())
+    bench.begin(1, ask(run_dir, "task 0", "message 3", max_new_tokens=2))
+    holder = lease_holder(workspace, "cpu") or {}
+    assert (holder["purpose"], holder["name"]) == ("chat", run_dir.name)
+    training = DeviceLease(workspace, "cpu", "training", "r1")
+    assert not training.try_acquire()
+    work_off(bench)
+    bench.yield_device()
+    assert bench._shelf.holds(str(run_dir))  # nobody wants the device: the model stays loaded
+    with training:
+        bench.yield_device()
+        assert not bench._shelf.holds(str(run_dir))
 
 
 def test_events_come_in_order_and_end_with_the_whole_answer(run_dir: Path) -> None:

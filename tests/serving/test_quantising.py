@@ -24,6 +24,9 @@ def test_an_int8_layer_is_within_its_step(run_dir: Path) -> None:
     pack_linear(linear, _int8_product)
     assert type(linear) is PackedLinear
     assert (linear(x) - wanted).abs().max() < 0.02 * wanted.abs().max()
+    few, many = torch.randn(2, 48), torch.randn(7, 48) * 30
+    together = linear(torch.cat([few, many]))
+    assert torch.equal(linear(few), together[:2])  # the other rows of a batch change nothing
     assert linear.weight.shape == (32, 48)
     assert linear.weight.untyped_storage().nbytes() == 4  # the wide weights are gone
 

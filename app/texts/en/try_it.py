@@ -49,7 +49,7 @@ TEXTS: dict[str, str] = {
     "try.top_p": "Words to draw from (top-p)",
     "try.top_p_help": "1: all; smaller leaves unlikely words out.",
     "try.refine": "Rounds of refining",
-    "try.refine_help": "Up to so many more tries, each shown similar practice rows, until the answer is valid or stable.",
+    "try.refine_help": "Up to so many more tries, each shown similar practice rows, until the answer is valid or stable. For free text only with a larger base model: the starter got worse.",
     "try.precision": "Numbers of the base model",
     "try.precision_help": "Fewer bits take less memory; answers may change a little.",
     "try.precision_full": "full",

@@ -49,7 +49,7 @@ TEXTS: dict[str, str] = {
     "try.top_p": "候选词范围（top-p）",
     "try.top_p_help": "1 表示全部；越小越不考虑少见的词。",
     "try.refine": "改进答案的轮数",
-    "try.refine_help": "最多再试这么多次，每次给模型看相似的练习行，直到答案有效或不再变化。",
+    "try.refine_help": "最多再试这么多次，每次给模型看相似的练习行，直到答案有效或不再变化。自由文本只建议用较大的基础模型：自带的小模型会变差。",
     "try.precision": "基础模型的数值精度",
     "try.precision_help": "位数越少占内存越少；答案可能略有变化。",
     "try.precision_full": "全精度",
