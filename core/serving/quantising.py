@@ -81,7 +81,8 @@ def pack_linear(linear: nn.Linear, pack: Callable[[nn.Linear], Callable[[Tensor]
 
 def _int8_product(linear: nn.Linear) -> Callable[[Tensor], Tensor]:
     """torch scales all rows of an input by their common range, so that a question's answer would depend on the
-    other questions in its batch. Here every row is brought to a range of 1 first, and two edge rows fix the common one.
+    other questions in its batch. Here every row is brought to a range of 1 first, and two edge rows fix the
+    common one.
     """
     weight = linear.weight.float()
     scale = weight.abs().amax(1).clamp_min(1e-8) / 127
