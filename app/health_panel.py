@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import gradio as gr
 
 from app.context import Context
 from app.durations import word_count
-from app.markup import esc, facts, note, part, table
+from app.figures import to_json
+from app.markup import badge, download_link, esc, facts, note, part, table
 from app.selection import Selection
+from app.task_figures import lengths_figure
 from app.texts import say, word_error
-from app.widgets import card, cards
+from app.widgets import card, cards, plot
 from app.words import Key
+from core.errors import ModelError
+from core.models.seeing import token_folder
+from core.tasks.exporting import export_health
 from core.tasks.fixes import apply_fix
-from core.tasks.health import Finding, health_report
+from core.tasks.health import Finding, HealthReport
 from core.tasks.importing import list_tasks
+from core.tasks.isolation import health_isolated
 from core.tasks.spec import TaskSpec
 from core.tasks.versions import list_versions, undo_change
+from core.workspace import Project
+
+DEFAULT_LIMIT = 512
 
 TONES = {"error": "bad", "warning": "warn", "info": ""}
 MOST_LABELS = 40
@@ -26,44 +36,89 @@ SAMPLE_CHARS = 90
 
 
 class HealthPanel:
-    """A fold; the rows are looked at when it is opened, since large tasks take seconds."""
+    """A fold; the rows are looked at when it is opened, in a process of their own, since large tasks take seconds.
 
-    def __init__(self, context: Context) -> None:
+    `look` are the components with the base model and the length limit that tokens are counted for.
+    """
+
+    def __init__(self, context: Context, look: list[Any]) -> None:
         words, selection = context.words, context.selection
         self.opened = gr.State(False)
         with words(gr.Accordion, label=Key("health.title"), open=False, elem_id="task-health") as fold:
             head = gr.HTML(elem_id="health-head")
             findings = cards("health-findings", "rows")
             undo = words(gr.Button, Key("health.undo"), visible=False, size="sm", elem_id="health-undo")
+            lengths = plot("health-lengths")
             labels = gr.HTML(elem_id="health-labels")
-        drawn = [head, findings, undo, labels]
-        context.on(fold.expand, open_health, [selection], [self.opened, *drawn])
+            everything = words(gr.Button, Key("health.all"), size="sm", elem_id="health-all")
+            between = gr.HTML(elem_id="health-between")
+        drawn = [head, findings, undo, lengths, labels, between]
+        context.on(fold.expand, open_health, [selection, *look], [self.opened, *drawn])
         context.on(fold.collapse, lambda _: False, [], self.opened)
-        context.on_selection(draw_health, drawn, [self.opened])
+        context.on_selection(draw_health, drawn, [self.opened, *look])
         context.on(findings.click, mend, [selection], selection)
         context.on(undo.click, take_back, [selection], selection)
+        context.on(everything.click, draw_all, [selection, *look], between, show_progress="full")
 
 
-def open_health(context: Context, selection: Selection) -> list[Any]:
-    return [True, *draw_health(context, selection, True)]
+def open_health(context: Context, selection: Selection, model: str, limit: float | None) -> list[Any]:
+    return [True, *draw_health(context, selection, True, model, limit)]
 
 
-def draw_health(context: Context, selection: Selection, opened: bool) -> list[Any]:
-    """-> heading, findings, Undo button, labels with samples. A closed fold costs nothing."""
+def draw_health(
+    context: Context, selection: Selection, opened: bool, model: str, limit: float | None
+) -> list[Any]:
+    """-> heading, findings, Undo button, lengths, labels with samples, no table of all tasks. Closed is free."""
     spec, language = chosen_task(context, selection), selection.language
     if not opened or spec is None:
-        return ["", [], gr.update(visible=False), ""]
+        return ["", [], gr.update(visible=False), "", "", ""]
     project = context.require_project(selection)
-    health = health_report(project, [spec.task_id]).tasks[0]
+    report = _checked(project, [spec.task_id], model, limit)
+    health = report.tasks[0]
     head = "" if health.findings else note(say(language, "health.fine"))
     undo = bool(list_versions(project, spec.task_id))
     shown = [_finding_card(number, finding, language) for number, finding in enumerate(health.findings)]
     return [
-        _lengths(health.statistics, language) + head,
+        _lengths(health.statistics, language) + head + (_report_link(report, language) if shown else ""),
         shown,
         gr.update(visible=undo),
+        to_json(lengths_figure(health.statistics, int(limit or DEFAULT_LIMIT), language)),
         _labels(health.statistics, language),
+        "",
     ]
+
+
+def draw_all(context: Context, selection: Selection, model: str, limit: float | None) -> str:
+    """All tasks of the project and what lies between them, as one table with a file."""
+    language, project = selection.language, context.project(selection)
+    if project is None:
+        return ""
+    report = _checked(project, None, model, limit)
+    found = [(t.name, f) for t in report.tasks for f in t.findings]
+    found += [(say(language, "health.between"), f) for f in report.across]
+    rows = [[esc(name), *_finding_cells(finding, language)] for name, finding in found]
+    heads = [say(language, f"health.{name}") for name in ("task", "weight", "finding")]
+    shown = table(heads, rows) if rows else note(say(language, "health.fine"))
+    return part(say(language, "health.all_title")) + shown + _report_link(report, language)
+
+
+def _finding_cells(f: Finding, language: str) -> list[str]:
+    said = " ".join(word_error(language, f.key, {"count": f.count, **f.values}))
+    return [badge(say(language, f"health.{f.severity}"), TONES[f.severity]), esc(said)]
+
+
+def _checked(project: Project, names: list[str] | None, model: str, limit: float | None) -> HealthReport:
+    """Tokens are the base model's own where its files are on this machine, else estimated."""
+    try:
+        folder = token_folder(model)
+    except ModelError:
+        folder = None
+    return health_isolated(project, names, int(limit or DEFAULT_LIMIT), folder)
+
+
+def _report_link(report: HealthReport, language: str) -> str:
+    text = export_health(report, partial(word_error, language)).decode("utf-8-sig")
+    return download_link("health.csv", text, say(language, "health.file"))
 
 
 def mend(context: Context, selection: Selection, event: gr.EventData) -> Selection:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
-from app.markup import bullets, esc, note, part, prompt_view, table
-from app.texts import say, word_problem
+from app.markup import bullets, download_link, esc, note, part, prompt_view, table
+from app.texts import say, word_error, word_problem
 from core.errors import Problem
-from core.tasks.dataset import build_example
+from core.models.seeing import SeenRows
+from core.tasks.dataset import SYSTEM_END, Example
+from core.tasks.encoding import SeenExample
+from core.tasks.exporting import export_problems
+from core.tasks.roles import RoleGuess
 from core.tasks.spec import TaskSpec
 
-PROMPTS = 3
 MOST_CHARS = 160  # of a cell in the table of rows
 MOST_NOTES = 12
 
@@ -25,15 +29,31 @@ def rows_view(spec: TaskSpec, rows: Sequence[NumberedRow]) -> str:
     return table(columns, [[_cell(row.get(name), name in spec.targets) for name in columns] for _, row in rows])
 
 
-def prompts_view(spec: TaskSpec, rows: Sequence[NumberedRow], language: str) -> str:
-    """The first prompts exactly as training builds them, the learned part marked."""
-    examples = [e for e in (build_example(spec, row, line) for line, row in rows) if e is not None][:PROMPTS]
+def prompts_view(examples: Sequence[Example], language: str) -> str:
+    """The first prompts as training builds them, the learned part marked; the model's own tokens are not known."""
+    head = part(say(language, "tasks.sees")) + note(say(language, "tasks.sees_plain"))
+    return head + "".join(prompt_view(e.prompt.replace(SYSTEM_END, "\n\n"), e.target) for e in examples)
+
+
+def seen_view(seen: SeenRows, language: str) -> str:
+    """The first prompts with the base model's turn marks, exactly as it reads them, and their tokens."""
     head = part(say(language, "tasks.sees")) + note(say(language, "tasks.sees_note"))
-    return head + "".join(prompt_view(e.prompt, e.target) for e in examples)
+    return head + "".join(prompt_view(e.read, e.learned) + _tokens(e, language) for e in seen.examples)
+
+
+def _tokens(e: SeenExample, language: str) -> str:
+    said = say(language, "tasks.tokens", read=e.num_read, learned=e.num_learned, limit=e.limit)
+    cut = e.num_cut + e.num_answer_cut
+    return note(said) + (bullets([("warn", say(language, "tasks.tokens_cut", n=cut))]) if cut else "")
+
+
+def reasons_view(guess: RoleGuess | None, language: str) -> str:
+    """Why these columns were chosen, in sentences."""
+    return bullets(("info", word_error(language, key, values)[0]) for key, values in guess.reasons) if guess else ""
 
 
 def notes_view(problems: Sequence[Problem], language: str) -> str:
-    """What was noted about the file when it was read."""
+    """What was noted about the file when it was read, and all of it as a file."""
     if not problems:
         return ""
     items = [
@@ -41,7 +61,9 @@ def notes_view(problems: Sequence[Problem], language: str) -> str:
     ]
     if len(problems) > MOST_NOTES:
         items.append(("info", say(language, "tasks.more", n=len(problems) - MOST_NOTES)))
-    return part(say(language, "tasks.problems")) + bullets(items)
+    rows = export_problems(problems, partial(word_error, language)).decode("utf-8-sig")
+    link = download_link("problems.csv", rows, say(language, "tasks.problems_file"))
+    return part(say(language, "tasks.problems")) + bullets(items) + link
 
 
 def _cell(value: Any, learned: bool) -> str:

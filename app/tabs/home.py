@@ -11,6 +11,7 @@ from app.copies import forgets_at_restart
 from app.durations import word_moment, word_score
 from app.hero import hero
 from app.markup import bullets, note, part
+from app.pack_panel import PackPanel
 from app.selection import Selection
 from app.sharing_rules import note_deletion, require_shared_project
 from app.temporary import forget_project
@@ -53,6 +54,7 @@ def build(context: Context) -> None:
                     elem_id="project-name",
                 )
                 create = words(gr.Button, Key("home.create"), scale=2, min_width=120, elem_id="project-create")
+    PackPanel(context)
     with words(gr.Accordion, label=Key("home.remove_title"), open=False, elem_id="project-danger") as danger:
         gone = words(gr.Checkbox, label=Key("home.remove_sure"), value=False, elem_id="project-remove-sure")
         remove = words(gr.Button, Key("home.remove"), variant="stop", interactive=False, elem_id="project-remove")

@@ -173,7 +173,7 @@ def existing(path: str) -> Path:
 
 
 def label_names(args: argparse.Namespace) -> dict[str, str]:
-    from core.tasks.domain import read_label_names
+    from core.tasks.labels import read_label_names
 
     return read_label_names(existing(args.labels)) if args.labels else {}
 

@@ -111,6 +111,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "pack.too_large": ("{file} unpacks to more than {bound} MB.", "Export fewer tasks at once."),
     "task.no_row": ("There is no row {line} in the {split} split.", "Load the rows again; they may have changed since."),
     "task.answer_parts": ("The answer needs {count} parts.", "Write them with {separator!r} between them."),
+    "hub.shared": ("Data sets of the Hub are not offered on a shared page.", "Download the files and upload them."),
     "hub.bad_id": ("{dataset!r} is not the id of a data set.", "Write it as on the Hub, for example PolyAI/banking77."),
     "hub.unreachable": ("The data set {dataset} could not be fetched ({detail}).", "Check its name and the internet connection; some need a login on the Hub first."),
     "hub.no_files": ("The data set has no train file that can be read.", "Readable endings: {known}. Download it by other means and upload the files."),

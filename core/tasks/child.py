@@ -39,6 +39,10 @@ def answer(request: dict[str, Any]) -> Answer:
     if request["verb"] == "preview":
         options = ReadOptions(**{**request["options"], "column_names": tuple(request["options"]["column_names"])})
         return {"preview": preview_to_dict(preview_file(Path(request["path"]), options, request["name"]))}
+    if request["verb"] == "labels":
+        from core.tasks.labels import read_label_names
+
+        return {"names": read_label_names(Path(request["path"]))}
     project = Project(**{**request["project"], "path": Path(request["project"]["path"])})
     if request["verb"] == "health":
         from core.tasks.health import health_report  # here: numpy takes longer to load than most files to read

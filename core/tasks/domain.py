@@ -13,9 +13,10 @@ from typing import Any
 
 from core.errors import Problem, TaskFileError, TaskloomError
 from core.files import read_json
-from core.tasks.files import SUFFIXES, read_table
+from core.tasks.files import SUFFIXES
 from core.tasks.isolation import stage
 from core.tasks.kinds import kind_from_hint, metric_from_hint
+from core.tasks.labels import read_label_names
 from core.tasks.spec import TaskSpec
 from core.tasks.staging import (
     StagedTask,
@@ -26,8 +27,8 @@ from core.tasks.staging import (
     stem_of,
     taken_names,
 )
+from core.tasks.store import list_tasks, remove_task
 from core.tasks.table import ReadOptions
-from core.tasks.values import target_text
 from core.workspace import Project
 
 HINTS = "domain.json"
@@ -98,6 +99,33 @@ def add_files(project: Project, paths: Sequence[Path | str], isolated: bool = Tr
     return report
 
 
+def read_again(
+    project: Project, path: Path | str, options: dict[str, Any], paths: Sequence[Path | str] = ()
+) -> TaskSpec:
+    """Reads a dropped file once more with other options (fields of ReadOptions; None means guessed). The task that
+    came from it is replaced, and stays as it is when the file cannot be read this way either.
+
+    Args:
+        paths: what was dropped together with it, so that its test and label files are found again.
+
+    Raises:
+        TaskFileError, SettingError: as `add_task`.
+    """
+    path = Path(path)
+    entries = _pair([Path(p) for p in paths], ImportReport())
+    entry = next((e for e in entries if e.train == path), _Entry(path))
+    request = request_of(entry)
+    given = {name: value for name, value in options.items() if value is not None}
+    old = next((s for s in list_tasks(project) if s.source.file == path.name), None)
+    taken = taken_names(project) - ({old.name} if old else set())
+    name = old.name if old else request.name or free_name(stem_of(path.name), taken)
+    request = replace(request, name=name, options=replace(request.options, **given))
+    staged = stage(project, path, request, taken, isolated=True)
+    if old is not None:
+        remove_task(project, old.task_id)
+    return commit_tasks(project, [staged])[0]
+
+
 def read_hints(path: Path) -> list[Hint]:
     """The task entries of a domain.json.
 
@@ -141,16 +169,6 @@ def request_of(entry: _Entry) -> TaskRequest:
         licence=str(hint.get("licence") or hint.get("license") or ""),
         citation=str(hint.get("citation") or ""),
     )
-
-
-def read_label_names(path: Path) -> dict[str, str]:
-    """Code -> name from a file of two columns such as NAME_labels.csv."""
-    table = read_table(path)
-    if len(table.columns) < 2:
-        raise TaskFileError("file.one_column", file=table.name, columns=", ".join(table.columns))
-    code, name = table.columns[:2]
-    pairs = ((target_text(row[code]), target_text(row[name])) for row in table.rows)
-    return {k: v for k, v in pairs if k and v}
 
 
 def _names(value: Any) -> tuple[str, ...] | None:

@@ -95,6 +95,14 @@ def health_isolated(
     return report_from_dict(_ask(request, project.name, limits or ParseLimits())["report"])
 
 
+def label_names_isolated(path: Path | str, limits: ParseLimits | None = None) -> dict[str, str]:
+    """`read_label_names` in a child process."""
+    path = Path(path)
+    request = {"verb": "labels", "path": str(path.resolve())}
+    found = _ask(request, path.name, limits or ParseLimits(PREVIEW_SECONDS))["names"]
+    return {str(code): str(name) for code, name in found.items()}
+
+
 def stage(
     project: Project, path: Path | str, request: TaskRequest, taken: frozenset[str], isolated: bool
 ) -> StagedTask:

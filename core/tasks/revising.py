@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
 
+from core.errors import TaskFileError
+from core.tasks.roles import RoleGuess, guess_roles
 from core.tasks.spec import TaskSpec
 from core.tasks.splitting import split_rows
 from core.tasks.staging import SplitRow, input_key, split_keys, with_counts
-from core.tasks.table import ProblemLog
+from core.tasks.store import read_rows
+from core.tasks.table import ProblemLog, Table
 from core.tasks.versions import read_all_rows
+
+EXPLAINED_ROWS = 300
 
 
 def recount(folder: Path, spec: TaskSpec) -> TaskSpec:
@@ -29,3 +35,14 @@ def deal_rows(folder: Path, spec: TaskSpec, exam_locked: bool) -> list[SplitRow]
     test_keys = [input_key(spec, r.row) for r in exam] if exam else None
     splits = split_rows(split_keys(spec, [r.row for r in free]), spec.split, test_keys)
     return [replace(r, split=s or "train") for s, r in zip(splits, free, strict=True)] + exam
+
+
+def explain_roles(folder: Path, spec: TaskSpec) -> RoleGuess | None:
+    """What would be guessed about the stored rows, with its reasons; None where nothing fits."""
+    rows = [row for _, row in itertools.islice(read_rows(folder, "train"), EXPLAINED_ROWS)]
+    lines = list(range(len(rows)))
+    table = Table(spec.source.file, spec.source.format, spec.source.encoding, spec.columns, rows, lines, [])
+    try:
+        return guess_roles(table)
+    except TaskFileError:
+        return None

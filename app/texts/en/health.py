@@ -1,6 +1,14 @@
 """English texts: the check of a task's rows."""
 
 TEXTS: dict[str, str] = {
+    "health.all": "Check all tasks and between them",
+    "health.all_title": "All tasks",
+    "health.between": "between tasks",
+    "health.task": "Task",
+    "health.weight": "Weight",
+    "health.finding": "Finding",
+    "health.file": "Report as a file",
+    "health.limit": "limit {n}",
     "health.title": "Check this task's rows",
     "health.fine": "Nothing stands out: no repeated, contradictory or leaking rows.",
     "health.error": "mend this",

@@ -111,6 +111,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "pack.too_large": ("{file} 解开后超过 {bound} MB。", "请一次少导出一些任务。"),
     "task.no_row": ("{split} 部分没有第 {line} 行。", "请重新载入数据行；它们可能已经改变。"),
     "task.answer_parts": ("答案需要 {count} 个部分。", "请用 {separator!r} 把它们隔开。"),
+    "hub.shared": ("共享页面不提供 Hub 数据集。", "请下载文件后再上传。"),
     "hub.bad_id": ("{dataset!r} 不是数据集的标识。", "请按 Hub 上的写法填写，例如 PolyAI/banking77。"),
     "hub.unreachable": ("无法取得数据集 {dataset}（{detail}）。", "请检查名称和网络；有些数据集需要先登录 Hub。"),
     "hub.no_files": ("这个数据集没有可读的训练文件。", "可读的后缀：{known}。请用别的方式下载后上传文件。"),

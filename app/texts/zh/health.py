@@ -1,6 +1,14 @@
 """Chinese texts: the check of a task's rows."""
 
 TEXTS: dict[str, str] = {
+    "health.all": "检查所有任务以及任务之间",
+    "health.all_title": "所有任务",
+    "health.between": "任务之间",
+    "health.task": "任务",
+    "health.weight": "轻重",
+    "health.finding": "发现",
+    "health.file": "报告（文件）",
+    "health.limit": "上限 {n}",
     "health.title": "检查这个任务的数据",
     "health.fine": "没有发现问题：没有重复、矛盾或泄漏的行。",
     "health.error": "请修正",
