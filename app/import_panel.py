@@ -24,7 +24,7 @@ ENCODINGS = (
     "utf-8", "gb18030", "big5hkscs", "shift_jis", "euc_jp", "cp949", "cp1252", "latin-1", "cp1251", "utf-16",
 )
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}
-MOST_CHARS = 90
+MOST_CHARS = 60
 
 
 class ImportPanel:
@@ -125,7 +125,7 @@ def read_differently(
 def take_pasted(context: Context, selection: Selection, text: str, name: str) -> tuple[Selection, str, str, str]:
     """-> selection on the new task, report, emptied fields."""
     require_shared_space(context, selection)
-    request = TaskRequest(name=name.strip() or None)
+    request = TaskRequest(name=(name or "").strip() or None)
     spec = add_pasted(context.require_project(selection), text or "", request)
     return selection.with_task(spec.task_id), _added(selection, spec.name), "", ""
 

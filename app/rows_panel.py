@@ -77,7 +77,7 @@ def draw_rows(context: Context, selection: Selection, find: str, split: str, sta
     spec, language = chosen_task(context, selection), selection.language
     if spec is None:
         return [NOTHING, "", gr.skip()]
-    page = find_rows(context.require_project(selection), spec.task_id, split, find, start)
+    page = find_rows(context.require_project(selection), spec.task_id, split or "", find or "", start)
     columns = shown_columns(spec, page.rows)
     heads = [say(language, f"rows.{name}") for name in ("delete", "split", "line")]
     data = [[False, r.split, str(r.line), *(target_text(r.row.get(c)) for c in columns)] for r in page.rows]

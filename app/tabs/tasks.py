@@ -43,9 +43,9 @@ def build(context: Context) -> None:
                 height=150,
             )
             report = gr.HTML(elem_id="task-report")
+            listed = cards("task-cards", "rows")
             with gr.Column(visible=False) as ways:
                 more = ImportPanel(context)
-            listed = cards("task-cards", "rows")
         with gr.Column(scale=7, min_width=320), gr.Column(visible=False) as body:
             editor = Editor(context)
             RowsPanel(context)

@@ -246,3 +246,13 @@ def test_templates_follow_the_seed(project: Project, small_csv: Path) -> None:
     drawn = [[e.prompt for e in load_dataset_of(project, seed=s).split(0, "train")] for s in (0, 0, 1)]
     assert drawn[0] == drawn[1] != drawn[2]
     assert sorted({p.startswith("Colour of") for p in drawn[2]}) == [False, True]
+
+
+def test_a_guessed_instruction_follows_the_names_of_codes(project: Project, tmp_path: Path) -> None:
+    path = tmp_path / "c.csv"
+    path.write_text("text,label\n" + "".join(f"text number {i},{i % 2 + 1}\n" for i in range(40)), encoding="utf-8")
+    assert add_task(project, path).instruction == "Give the label, one of: 1, 2."
+    named = update_task(project, "c", {"label_names": {"1": "law", "2": "tax"}})
+    assert named.instruction == "Give the label, one of: law, tax."
+    update_task(project, "c", {"instruction": "Sort it."})
+    assert update_task(project, "c", {"label_names": {"1": "rent"}}).instruction == "Sort it."
