@@ -232,6 +232,8 @@ def _facts(report: ReadyReport, config: RunConfig, language: str) -> list[str]:
         say(language, "plan.fact_method", method=method.title, model=model),
         say(language, "plan.fact_stages" if len(report.steps) > 1 else "plan.fact_stage", steps=steps),
     ]
+    if tasks > 1:
+        said.append(_mixture_fact(report, language))
     if report.seconds:
         said.append(say(language, "plan.fact_time", time=word_range(*report.seconds, language)))
     if report.memory_mb:
@@ -241,6 +243,15 @@ def _facts(report: ReadyReport, config: RunConfig, language: str) -> list[str]:
         name = report.device_holder.get("name")
         said.append(say(language, "plan.fact_queue" if name else "plan.fact_queue_other", name=name))
     return said
+
+
+def _mixture_fact(report: ReadyReport, language: str) -> str:
+    """Each task's share of the rows drawn, and how often the whole run goes through its rows."""
+    parts = [
+        say(language, "plan.fact_share", task=task, share=f"{100 * share:.0f}", passes=f"{report.passes[task]:.1f}")
+        for task, share in report.shares.items()
+    ]
+    return say(language, "plan.fact_mixture", listed="; ".join(parts))
 
 
 def _goal_text(name: str, part: str, english: str, language: str) -> str:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from core.tasks.words import COMMON_COLUMN_WORDS, name_words
+from core.tasks.words import COLUMN_WORDS, COMMON_COLUMN_WORDS, name_words
 
 MAX_TITLE_ROWS = 5
 _NUMBER = re.compile(r"[-+]?[\d.,]+%?([eE][-+]?\d+)?")
@@ -21,7 +21,7 @@ def looks_like_header(records: Sequence[Sequence[Any]]) -> bool:
     if not any(first):
         return False
     body = [["" if c is None else str(c).strip() for c in r] for r in records[1:]]
-    if any(_is_known_name(c) for c in first):
+    if any(_is_known_name(c) for c in first) or _are_names(first):
         return not _seen_below(first, body)
     if any(_NUMBER.fullmatch(c) for c in first) or _seen_below(first, body):
         return False
@@ -47,6 +47,12 @@ def num_title_rows(records: Sequence[Sequence[Any]]) -> int:
 def _is_known_name(cell: str) -> bool:
     words = name_words(cell)
     return 1 <= len(words) <= 3 and not _SENTENCE.search(cell) and bool(set(words) & COMMON_COLUMN_WORDS)
+
+
+def _are_names(first: Sequence[str]) -> bool:
+    """Several cells that are nothing but column names, such as question and answer: each alone may be a value."""
+    words = [name_words(cell) for cell in first if cell]
+    return len(words) > 1 and all(1 <= len(w) <= 2 and set(w) <= COLUMN_WORDS for w in words)
 
 
 def _cell_score(cell: str, column: list[str]) -> int:

@@ -55,7 +55,8 @@ GROUP_WORDS = frozenset((
 WEIGHT_WORDS = frozenset(("weight", "weights", "confidence", "importance", "agreement", "权重", "置信度", "可信度"))
 ASKING_WORDS = frozenset(("question", "query", "问题", "問題"))
 SPLIT_WORDS = frozenset(("split", "fold", "set", "partition", "subset"))
-COMMON_COLUMN_WORDS = frozenset(w for w in (*TARGET_WORDS, *INPUT_WORDS, *ID_WORDS, *SIDE_WORDS) if len(w) > 1) - {
+COLUMN_WORDS = frozenset(w for w in (*TARGET_WORDS, *INPUT_WORDS, *ID_WORDS, *SIDE_WORDS) if len(w) > 1)
+COMMON_COLUMN_WORDS = COLUMN_WORDS - {
     "no", "number", "time", "date", "link", "act", "set", "class", "user", "system", "original", "complex", "key",
     "value", "type", "code", "file", "group", "report", "body", "note", "raw", "question", "answer", "row", "story",
     "result", "table", "message", "review", "email", "tag", "num", "index", "path", "title", "history", "comment",

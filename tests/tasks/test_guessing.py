@@ -2,62 +2,34 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from core.tasks.files import read_table
-from core.tasks.kinds import KINDS, METRICS, kind_from_hint, metric_from_hint
+from core.tasks.kinds import KINDS, METRICS
 from core.tasks.roles import RoleGuess, guess_roles
 from core.tasks.table import ReadOptions, Table
+from tests.benchmarks.guess_table import measure
 
 REQUIRED = 0.9
 
 
-def hints(shared_tasks: Path) -> list[tuple[Path, dict[str, Any]]]:
-    found = []
-    for path in sorted(shared_tasks.glob("*/domain.json")):
-        found += [(path.parent, task) for task in json.loads(path.read_text(encoding="utf-8"))["tasks"]]
-    return found
-
-
-def expected_columns(task: dict[str, Any], table: Table) -> tuple[set[str], set[str]]:
-    targets = [task["target"]] if isinstance(task["target"], str) else task["target"]
-    if table.has_header:
-        return set(task["inputs"]), set(targets)
-    order = task["columns"]  # a file without header: its columns are called by their number
-    number = {name: f"column_{order.index(name) + 1}" for name in order}
-    return {number[n] for n in task["inputs"]}, {number[n] for n in targets}
+def test_two_plain_names_are_a_header(tmp_path: Path) -> None:
+    for head, found in (("question,answer", True), ("label,code", True), ("what is 3?,answer", False)):
+        path = tmp_path / "t.csv"
+        path.write_text(f"{head}\n" + "".join(f"what is {i}?,it is {i}\n" for i in range(12)), encoding="utf-8")
+        assert (read_table(path).columns == tuple(head.split(","))) is found
 
 
 def test_real_files_are_understood_without_hints(shared_tasks: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    lines, scores = [], {"target": 0, "inputs": 0, "kind": 0, "metric": 0, "encoding": 0, "rows": 0}
-    tasks = hints(shared_tasks)
-    for folder, task in tasks:
-        table = read_table(folder / task["train"])
-        guess = guess_roles(table)
-        inputs, targets = expected_columns(task, table)
-        right = {
-            "target": set(guess.targets) == targets,
-            "inputs": set(guess.inputs) == inputs,
-            "kind": guess.kind == kind_from_hint(task["kind"]),
-            "metric": guess.metric == metric_from_hint(task["metric"]),
-            "encoding": table.encoding == task["encoding"],
-            "rows": len(table.rows) == task["rows"]["train"],
-        }
-        for name, hit in right.items():
-            scores[name] += hit
-        marks = "  ".join(f"{name} {'yes' if hit else 'NO '}" for name, hit in right.items())
-        lines.append(f"{task['name']:28} {marks}  {', '.join(guess.inputs)} -> {', '.join(guess.targets)}")
+    found = measure(shared_tasks)
     with capsys.disabled():
-        print("\n" + "\n".join(lines))
-        print("  ".join(f"{name} {n}/{len(tasks)}" for name, n in scores.items()))
-    assert scores["target"] >= REQUIRED * len(tasks)
-    assert scores["kind"] >= REQUIRED * len(tasks)
-    assert scores["inputs"] >= REQUIRED * len(tasks)
-    assert scores["encoding"] == scores["rows"] == len(tasks)
+        print("\n" + found.text)
+    for name in ("target", "inputs", "kind"):
+        assert found.scores[name] >= REQUIRED * found.count
+    assert found.scores["encoding"] == found.scores["rows"] == found.count == 30
 
 
 def guess_of(columns: dict[str, list[Any]]) -> RoleGuess:

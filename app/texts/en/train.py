@@ -13,6 +13,8 @@ TEXTS: dict[str, str] = {
     "plan.start": "Start",
     "plan.ready": "Ready",
     "plan.not_ready": "Not ready yet",
+    "plan.fact_mixture": "Shares of the tasks (passes over their rows): {listed}.",
+    "plan.fact_share": "{task} {share} % ({passes})",
     "plan.fact_tasks": "{n} tasks are learned together, {examples} rows in one pass.",
     "plan.fact_method": "Method {method} on the base model {model}.",
     "plan.fact_stages": "{steps} steps in two stages: first skills and who uses them, then only who uses which skill.",

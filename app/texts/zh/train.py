@@ -13,6 +13,8 @@ TEXTS: dict[str, str] = {
     "plan.start": "开始",
     "plan.ready": "准备就绪",
     "plan.not_ready": "还没准备好",
+    "plan.fact_mixture": "各任务所占份额（其数据被过的遍数）：{listed}。",
+    "plan.fact_share": "{task} {share} %（{passes}）",
     "plan.fact_tasks": "{n} 个任务一起学习，每遍 {examples} 行。",
     "plan.fact_method": "方法 {method}，基础模型 {model}。",
     "plan.fact_stages": "共 {steps} 步，两个阶段：先学技能和谁用哪个技能，再只调整谁用哪个技能。",

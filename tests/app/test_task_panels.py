@@ -1,0 +1,201 @@
+"""The parts of the Tasks screen as plain functions: reading differently, the table of rows, wordings, versions."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.context import Context
+from app.health_panel import draw_all, draw_health
+from app.import_panel import draw_first, draw_preview, read_differently, take_hub, take_pasted
+from app.pack_panel import make_pack, take_pack
+from app.rows_panel import NOTHING, add_row, draw_rows, page_on, save_rows
+from app.selection import Selection
+from app.tabs.tasks import take_files
+from app.task_editor import EDITED, draw_task, save_task, take_codes
+from app.task_editor import draw_preview as draw_prompts
+from app.versions_panel import draw_difference, draw_versions
+from core.errors import TaskFileError, WorkspaceError
+from core.tasks.importing import get_task, list_tasks
+from core.tasks.versions import list_versions
+from core.workspace import Workspace
+
+LOOK = ("starter", 512)
+
+
+@pytest.fixture
+def context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Context:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "temporary"))
+    return Context(Workspace(tmp_path / "workspace"))
+
+
+@pytest.fixture
+def place(context: Context) -> Selection:
+    project = context.workspace.create_project("Desk", "local")
+    return Selection().with_project(project.project_id)
+
+
+@pytest.fixture
+def mails(context: Context, place: Selection, tmp_path: Path) -> Selection:
+    """One task of 60 rows with codes as answers."""
+    path = tmp_path / "up" / "mails.csv"
+    path.parent.mkdir()
+    path.write_text("text,code\n" + "".join(f"mail number {i},{i % 2 + 1}\n" for i in range(60)), encoding="utf-8")
+    return take_files(context, place, [str(path)])[0]
+
+
+def spec_of(context: Context, selection: Selection) -> Any:
+    return list_tasks(context.require_project(selection))[0]
+
+
+def test_a_file_that_failed_is_read_differently(context: Context, place: Selection, tmp_path: Path) -> None:
+    path = tmp_path / "x" / "export.csv"
+    path.parent.mkdir()
+    body = "".join(f"今天天气很好{i}¦{'好差'[i % 2]}\n" for i in range(20))
+    path.write_bytes(f"文本¦标签\n{body}".encode("gb18030"))
+    selection, _, report, dropped = take_files(context, place, [str(path)])
+    assert "export.csv" in report
+    assert list_tasks(context.require_project(place)) == []
+    assert "文本¦标签" in draw_first(context, selection, dropped, "export.csv")[1]
+    assert "标签" in draw_preview(context, selection, dropped, "export.csv", "", "¦", "", "")
+    assert "bad" in draw_preview(context, selection, dropped, "export.csv", "klingon", "¦", "", "")
+    chosen, _ = read_differently(context, selection, dropped, "export.csv", "gb18030", "¦", "", "")
+    spec = spec_of(context, chosen)
+    assert (spec.inputs, spec.targets, spec.source.encoding) == (("文本",), ("标签",), "gb18030")
+    again, _ = read_differently(context, chosen, dropped, "export.csv", "gb18030", "¦", "", "no")
+    assert [s.name for s in list_tasks(context.require_project(again))] == ["export"]  # replaced, not doubled
+    assert spec_of(context, again).num_train + spec_of(context, again).num_test > 16
+    with pytest.raises(TaskFileError):
+        read_differently(context, again, dropped, "export.csv", "gb18030", "%", "", "")
+    assert spec_of(context, again).columns == ("column_1", "column_2")  # a failed try changes nothing
+
+
+def test_only_ones_own_drop_can_be_read(context: Context, mails: Selection) -> None:
+    before = spec_of(context, mails)
+    assert read_differently(context, mails, ["/etc/hosts"], "passwd", "", "", "", "") == (mails, "")
+    assert draw_preview(context, mails, [], "mails.csv", "", "", "", "") == ""
+    assert spec_of(context, mails) == before
+
+
+def test_pasted_cells_become_a_task(context: Context, place: Selection) -> None:
+    text = "question\tanswer\n" + "".join(f"what is {i}?\tit is {i}\n" for i in range(12))
+    chosen, report, left, _ = take_pasted(context, place, text, "")
+    assert spec_of(context, chosen).targets == ("answer",)
+    assert (left, "pasted" in report) == ("", True)
+    with pytest.raises(TaskFileError):
+        take_pasted(context, place, "  ", "x")
+
+
+def test_a_shared_page_fetches_nothing(context: Context, place: Selection) -> None:
+    context.shared = True
+    with pytest.raises(WorkspaceError) as caught:
+        take_hub(context, place, "PolyAI/banking77", "")
+    assert caught.value.key == "hub.shared"
+
+
+def values_of(context: Context, selection: Selection, **changes: Any) -> list[Any]:
+    """The editor's fields as they are drawn, with some typed over."""
+    drawn = draw_task(context, selection, *LOOK)[6 : 6 + len(EDITED)]
+    plain = [v["value"] if isinstance(v, dict) else v for v in drawn]
+    return list({**dict(zip(EDITED, plain, strict=True)), **changes}.values())
+
+
+def test_saving_unchanged_fields_makes_no_version(context: Context, mails: Selection) -> None:
+    save_task(context, mails, False, *values_of(context, mails))
+    assert list_versions(context.require_project(mails), "mails") == []
+
+
+def test_wordings_system_prompt_and_codes(context: Context, mails: Selection, tmp_path: Path) -> None:
+    codes = tmp_path / "codes.csv"
+    codes.write_text("code,name\n1,refund\n2,loan\n", encoding="utf-8")
+    take_codes(context, mails, str(codes))
+    assert spec_of(context, mails).labels == ("loan", "refund")
+    wordings = "{text}\n\n{instruction}\n---\nKind of {text}"
+    typed = values_of(context, mails, templates=wordings, system="You sort mail.")
+    sees = draw_prompts(context, mails, *LOOK, *typed)[1]
+    assert "You sort mail." in sees
+    assert "&lt;|user|&gt;" in sees  # the base model's own turn marks
+    save_task(context, mails, False, *typed)
+    spec = spec_of(context, mails)
+    assert spec.templates == ("{text}\n\n{instruction}", "Kind of {text}")
+    assert values_of(context, mails)[EDITED.index("templates")] == wordings
+    bad = values_of(context, mails, templates="{nowhere}")
+    _, wrong, save = draw_prompts(context, mails, *LOOK, *bad)
+    assert "nowhere" in wrong
+    assert save["interactive"] is False
+
+
+def test_the_exam_is_drawn_anew_on_request_only(context: Context, mails: Selection) -> None:
+    before = spec_of(context, mails)
+    save_task(context, mails, False, *values_of(context, mails, test=0.4, validation=0.2))
+    assert (spec_of(context, mails).num_test, spec_of(context, mails).num_validation > 6) == (before.num_test, True)
+    save_task(context, mails, True, *values_of(context, mails, test=0.4))
+    assert spec_of(context, mails).num_test == 24
+
+
+def test_the_table_of_rows_is_edited_as_one_version(context: Context, mails: Selection) -> None:
+    shown, count, table = draw_rows(context, mails, "", "train")
+    data = table["value"]["data"]
+    assert f"of {shown['total']}" in count
+    assert len(data) == 20
+    data[0][3] = "edited text"
+    data[1][0] = True  # ticked for deletion
+    data[2][1] = "validation"
+    data = add_row(context, data, shown)
+    data[-1][3:5] = ["brand new", "2"]
+    before = spec_of(context, mails)
+    save_rows(context, mails, shown, data)
+    after = spec_of(context, mails)
+    assert after.num_train == before.num_train - 1  # one gone, one moved, one new
+    assert after.num_validation == before.num_validation + 1
+    known = list_versions(context.require_project(mails), "mails")
+    assert [(v.change, v.count) for v in known] == [("edit_table", 4)]
+    found = draw_rows(context, mails, "BRAND", "")[2]["value"]
+    assert found["headers"][-1] == "(origin)"
+    assert found["data"][0][-1] == "by hand"
+    assert draw_rows(context, mails, "edited text", "")[0]["total"] == 1
+    assert page_on(context, mails, "", "train", shown)[0]["start"] == 20
+    save_rows(context, mails, *_unchanged(context, mails))
+    assert len(list_versions(context.require_project(mails), "mails")) == 1
+    assert draw_rows(context, Selection(), "", "")[0] == NOTHING
+
+
+def _unchanged(context: Context, selection: Selection) -> tuple[Any, Any]:
+    shown, _, table = draw_rows(context, selection, "", "")
+    return shown, table["value"]["data"]
+
+
+def test_versions_are_compared(context: Context, mails: Selection) -> None:
+    assert draw_versions(context, mails)[2]["visible"] is False
+    save_task(context, mails, False, *values_of(context, mails, instruction="Sort <it>."))
+    shown, table = _unchanged(context, mails)
+    table[0][3] = "other <words>"
+    save_rows(context, mails, shown, table)
+    listed, undo, since, _ = draw_versions(context, mails)
+    assert "other roles or wording" in listed
+    assert (undo["visible"], [number for _, number in since["choices"]]) == (True, [2, 1])
+    difference = draw_difference(context, mails, 1)
+    assert "Sort &lt;it&gt;." in difference
+    assert "other &lt;words&gt;" in difference
+    assert "instruction" not in draw_difference(context, mails, 2)
+
+
+def test_health_is_read_on_demand_and_as_a_file(context: Context, mails: Selection) -> None:
+    assert draw_health(context, mails, False, *LOOK)[1] == []
+    head, findings, _, lengths, labels, _ = draw_health(context, mails, True, "starter", 4)
+    assert "health.csv" in head
+    assert any("4 tokens" in card["title"] for card in findings)
+    assert json.loads(lengths)["data"][0]["y"]
+    assert "mail number" in labels
+    table = draw_all(context, mails.with_language("zh"), *LOOK)
+    assert "health.csv" in table
+
+
+def test_a_project_is_packed_and_opened(context: Context, mails: Selection) -> None:
+    packed = make_pack(context, mails)["value"]
+    opened, _ = take_pack(context, mails, packed)
+    project = context.require_project(opened)
+    assert (project.name, get_task(project, "mails").num_train) == ("Desk 2", spec_of(context, mails).num_train)
