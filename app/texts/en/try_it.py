@@ -104,7 +104,7 @@ TEXTS: dict[str, str] = {
     "try.file_score_head": "score",
     "try.file_more": "The first {n} are shown; the file holds all.",
     "merge.title": "Merge tasks into one adapter",
-    "merge.note": "Adds up what several tasks learned into one adapter, without training. The result is examined and can be used like a run.",
+    "merge.note": "Adds up what several tasks learned into one adapter, without training. The result is examined and can be used like a run; expect it to score below the runs it came from, more so the less the tasks have in common.",
     "merge.runs": "Runs to merge",
     "merge.runs_help": "All tasks of these runs; they need the same base model and different tasks.",
     "merge.way": "How",
