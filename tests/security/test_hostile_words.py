@@ -111,3 +111,4 @@ def test_a_model_card_holds_no_tag_of_a_name(tmp_path: Path, tiny_llama_dir: Pat
     card = build_card(CardRequest(run_dir, KINDS[0], hurt("trained task"), "en"))
     assert "<img" not in card.split("\n---", 1)[-1]
     assert "row 1" not in card, "a card shows no rows of private data"
+    assert "traces of the training data" in card
