@@ -94,9 +94,9 @@ def count_heatmap(counts: pd.DataFrame, language: str) -> Figure:
     bar = {"thickness": 12, "len": 0.9, "outlinewidth": 0, "tickvals": [0, 1], "ticktext": ["0 %", "100 %"]}
     axis = {"cmin": 0.0, "cmax": 1.0, "colorscale": SHARES, "colorbar": bar}
     figure = _heatmap(shares, axis, SHARES_DARK, say(language, "plot.count_hover"))
-    figure["data"][0]["customdata"] = counts.to_numpy().astype(int).tolist()
+    figure["data"][0]["text"] = [[str(value) for value in row] for row in counts.to_numpy().astype(int)]
     if figure["data"][0]["texttemplate"]:
-        figure["data"][0]["texttemplate"] = "%{customdata}"
+        figure["data"][0]["texttemplate"] = "%{text}"
     return figure
 
 

@@ -38,10 +38,10 @@ def build_look(context: Context) -> None:
             gr.Textbox(lines=2, max_lines=8, visible=False, elem_id=f"look-input-{i}") for i in range(MOST_COLUMNS)
         ]
         by_text = words(gr.Button, Key("look.by_text"), elem_id="look-by-text")
-        drawn = [gr.HTML(elem_id="look-says")]
+        shown_run, drawn = gr.State(""), [gr.HTML(elem_id="look-says")]
         for name in ("weights", "sizes", "tokens"):
             drawn += [gr.HTML(), plot(f"look-{name}")]
-    context.on_selection(draw_choices, [about, task, *drawn], [task])
+    context.on_selection(draw_choices, [about, task, shown_run, *drawn], [task, shown_run])
     context.on_selection(draw_fields, fields, [task])
     context.on(task.change, draw_fields, [context.selection, task], fields, show_progress="hidden")
     slow = {"show_progress": "full", "concurrency_limit": 1, "concurrency_id": "look"}
@@ -49,12 +49,15 @@ def build_look(context: Context) -> None:
     context.on(by_text.click, partial(look, typed=True), [context.selection, task, *fields], drawn, **slow)
 
 
-def draw_choices(context: Context, selection: Selection, task: str | None) -> list[Any]:
-    """-> explanation, tasks, and nothing looked at yet."""
+def draw_choices(context: Context, selection: Selection, task: str | None, shown_run: str) -> list[Any]:
+    """-> explanation, tasks, whose example is shown. What was looked at stays while the run stays the same: the end
+    of a job redraws the screen too."""
     run_dir = context.trained_run(selection)
     names = [spec.name for spec in load_saved_tasks(run_dir / "data")] if run_dir else []
     chosen = task if task in names else names[0] if names else None
-    return [note(say(selection.language, "look.note")), gr.update(choices=names, value=chosen), *[""] * 7]
+    about, tasks = note(say(selection.language, "look.note")), gr.update(choices=names, value=chosen)
+    kept = [gr.skip() if shown_run == selection.run_id else ""] * 7
+    return [about, tasks, selection.run_id, *kept]
 
 
 def draw_fields(context: Context, selection: Selection, task: str | None) -> list[Any]:

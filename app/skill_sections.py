@@ -13,7 +13,7 @@ from app.figures import lean_heatmap, share_bars, to_json, with_csv
 from app.job_panel import JobPanel, JobSpec, run_place
 from app.markup import note, paragraphs, part
 from app.selection import Selection
-from app.skill_figures import curves_over_steps, layers_heatmap, part_bars, similarity_tree
+from app.skill_figures import curves_over_steps, layers_heatmap, part_bars, short_layer, similarity_tree
 from app.texts import say, word_sentence
 from app.widgets import plot
 from app.words import Key
@@ -50,10 +50,11 @@ def build_sections(context: Context) -> None:
             share = [gr.HTML(elem_id="skills-share-says"), plot("skills-share")]
             measure = JobPanel(context, JobSpec("measure", measure_words, run_place), [], "skills.measure")
         with gr.Column(min_width=340):
-            near = [gr.HTML(), plot("skills-similarity")]
+            said = gr.HTML()
             kinds = [(Key(f"skills.near_{kind}"), kind) for kind in (ALLOCATION, WEIGHTS)]
             given = {"label": Key("skills.near_by"), "choices": kinds, "value": ALLOCATION}
             kind = context.words(gr.Radio, **given, elem_id="skills-near")
+            near = [said, plot("skills-similarity")]
     context.on_selection(draw_share, [*share, measure.start])
     context.on_selection(draw_near, near, [kind])
     context.on(kind.input, draw_near, [context.selection, kind], near, **QUIET)
@@ -182,7 +183,8 @@ def describe_profile(profile: pd.DataFrame, task: str, allocation: Allocation) -
     if shown.shape[1] < 2:
         return []
     layer, skill = shown.stack().idxmax()
-    values = {"task": task, "skill": skill, "layer": layer, "weight": f"{shown.loc[layer, skill]:.2f}"}
+    weight = f"{shown.loc[layer, skill]:.2f}"
+    values = {"task": task, "skill": skill, "layer": short_layer(str(layer)), "weight": weight}
     return [Sentence("says.layer_most", values)]
 
 

@@ -26,7 +26,7 @@ from core.insight.study_tables import against_reference, study_frame, summarise_
 from core.runs.summaries import list_summaries
 
 SHARES = (0.1, 0.2, 0.5, 1.0)
-DEFAULT_ARMS = 4  # of the standard ones
+DEFAULT_ARMS = ("C-Poly", "Poly", "shared LoRA", "private LoRA")
 FAIRNESS = (RANK, PARAMETERS)
 KIND = "study"
 
@@ -63,7 +63,7 @@ def _build_fields(context: Context) -> list[Any]:
         fair = [(Key(f"study.{kind}"), kind) for kind in FAIRNESS]
         given = {"label": Key("study.fair"), "choices": fair, "value": FAIRNESS[0]}
         fairness = words(gr.Radio, **given, elem_id="study-fair", min_width=220)
-    given = {"label": Key("study.arms"), "choices": labels, "value": labels[:DEFAULT_ARMS]}
+    given = {"label": Key("study.arms"), "choices": labels, "value": list(DEFAULT_ARMS)}
     arms = words(gr.CheckboxGroup, **given, elem_id="study-arms")
     listed = [(f"{share:.0%}", share) for share in SHARES]
     given = {"label": Key("study.shares"), "choices": listed, "value": [1.0]}

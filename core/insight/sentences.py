@@ -13,6 +13,7 @@ from core.messages import english
 
 # Weights within this of the even share count as equal in words: half a percent is below what a reader can use.
 ALIKE = 0.02
+CLOSE = 0.2  # a correlation below this is no closeness worth a sentence
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def _describe_tasks(allocation: Allocation, table: pd.DataFrame, uniform: float)
     similarity = task_similarity(allocation, centred=True).to_numpy().copy()
     np.fill_diagonal(similarity, -np.inf)
     sentences = []
-    if len(allocation.tasks) > 2:
+    if len(allocation.tasks) > 2 and similarity.max() > CLOSE:
         first, second = np.unravel_index(int(similarity.argmax()), similarity.shape)
         values = {"first": allocation.tasks[first], "second": allocation.tasks[second]}
         sentences.append(Sentence("says.closest_pair", {**values, "similarity": f"{similarity.max():.2f}"}))

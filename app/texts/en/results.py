@@ -118,5 +118,5 @@ TEXTS: dict[str, str] = {
     "study.axis": "share of the practice rows",
     "study.above": "above",
     "study.below": "below",
-    "plot.count_hover": "right: %{y}<br>answered: %{x}<br>%{customdata} rows, %{z:.0%}",
+    "plot.count_hover": "right: %{y}<br>answered: %{x}<br>%{text} rows, %{z:.0%}",
 }

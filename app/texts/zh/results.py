@@ -118,5 +118,5 @@ TEXTS: dict[str, str] = {
     "study.axis": "练习行的份额",
     "study.above": "高",
     "study.below": "低",
-    "plot.count_hover": "正确：%{y}<br>回答：%{x}<br>%{customdata} 行，%{z:.0%}",
+    "plot.count_hover": "正确：%{y}<br>回答：%{x}<br>%{text} 行，%{z:.0%}",
 }
