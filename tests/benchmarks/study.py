@@ -31,9 +31,10 @@ from core.workspace import Project, Workspace  # noqa: E402
 
 DATA = ROOT.parent / "shared" / "data" / "tasks"
 DOCS = ROOT / "assets" / "docs"
-# Two tasks of finance read passages of 600 tokens, ten times the others: left out, since the machine has two cores.
-LEFT_OUT = {"tatqa_arithmetic", "tatqa_spans"}
-BUDGET = ("max_steps=200", "num_threads=1", "exam_rows=80", "evaluate_every=200", "checkpoint_every=100000")
+# Three tasks of finance read passages of 200 to 600 tokens, several times the others: left out, as the machine has
+# two cores.
+LEFT_OUT = {"tatqa_arithmetic", "tatqa_spans", "tatqa_question_generation"}
+BUDGET = ("max_steps=140", "num_threads=1", "exam_rows=80", "evaluate_every=140", "checkpoint_every=100000")
 MAIN, CURVE = "methods", "rows"
 PLOTTED = 0.02  # the gap between two points of a plot, in units of its axis
 
