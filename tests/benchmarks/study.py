@@ -172,11 +172,13 @@ def write_docs(text: str, frame: pd.DataFrame) -> None:
     old = path.read_text(encoding="utf-8") if path.exists() else f"# Comparison of the methods\n\n{begin}\n{end}\n"
     path.write_text(old.split(begin)[0] + f"{begin}\n{text}\n{end}" + old.split(end)[1], encoding="utf-8")
     summary = tables.summarise_study(frame[frame["share"] == 1.0])
-    record = {
+    path = DOCS / "study.json"
+    record = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    record |= {  # the goal cards keep their figures in the same file
         "summary": json.loads(summary.to_json(orient="records")),
         "scores": json.loads(frame.round(5).to_json(orient="records")),
     }
-    (DOCS / "study.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
 def main() -> None:
