@@ -173,7 +173,8 @@ class _GroupLinear(torch.autograd.Function):
             outputs.append(_add_product(base, part, up[k]))  # type: ignore[arg-type]
         ctx.set_materialize_grads(False)
         learns_up = ctx.needs_input_grad[2] or any(ctx.needs_input_grad[_FIRST + 2 * count :])
-        ctx.make, inputs = None, ()
+        inputs: tuple[Tensor, ...] = ()
+        ctx.make = None
         if ctx.needs_input_grad[1]:
             ctx.make, inputs = (None, (x,)) if source is None else source
         ctx.save_for_backward(down, scale, hidden if learns_up else None, *weights, *up, *inputs)

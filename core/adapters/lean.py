@@ -96,17 +96,21 @@ class LeanNorm(nn.Module):
         assert eps is not None
         y, scale = _Norm.apply(hidden_states, self.weight, eps)
         offer_source(y, Source(_normalised, (hidden_states.detach(), scale, self.weight)))
-        return y  # type: ignore[no-any-return]
+        return y
 
 
 class LeanFeedForward(nn.Module):
     """In the place of down_proj(silu(gate_proj(x)) * up_proj(x))."""
 
+    gate_proj: nn.Linear
+    up_proj: nn.Linear
+    down_proj: nn.Linear
+
     def forward(self, x: Tensor) -> Tensor:
         gate, up = self.gate_proj(x), self.up_proj(x)
         product = _GatedProduct.apply(gate, up)
         offer_source(product, Source(_gated, (gate.detach(), up.detach())))
-        return self.down_proj(product)  # type: ignore[no-any-return]
+        return self.down_proj(product)
 
 
 def make_lean(model: nn.Module) -> None:
@@ -134,10 +138,10 @@ def _lean_of(module: nn.Module) -> type[nn.Module] | None:
         return None
     children = dict(module.named_children())
     if not children and _epsilon(module) is not None and [n for n, _ in module.named_parameters()] == ["weight"]:
-        return _lean_class(LeanNorm, type(module))
+        return _lean_class(LeanNorm, type(module))  # type: ignore[arg-type]
     if set(children) == {"gate_proj", "up_proj", "down_proj", "act_fn"}:
         plain = all(type(children[n]) is nn.Linear for n in ("gate_proj", "up_proj", "down_proj"))
-        return _lean_class(LeanFeedForward, type(module)) if plain else None
+        return _lean_class(LeanFeedForward, type(module)) if plain else None  # type: ignore[arg-type]
     return None
 
 

@@ -38,6 +38,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -116,7 +117,7 @@ class MTAAdapter(Adapter):
         times = call.repeats(x.shape[0])
         weights = call.state[index].repeat_interleave(times, 0)
         gated = self.stage == 2 and self.shared > 0
-        plain = inner(x) if gated or self.pools[index].needs_plain else None
+        plain: Any = inner(x) if gated or self.pools[index].needs_plain else None
         own = self.pools[index].mixed(x, plain, weights)  # type: ignore[operator]
         if gated:
             shared = self.shared_pools[index].each(x, plain)  # type: ignore[operator]

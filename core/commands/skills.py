@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from types import SimpleNamespace
 from typing import Any
 
 from core.commands.output import Report, Verbs, add_verb, table
@@ -33,7 +32,7 @@ def skills(args: argparse.Namespace) -> Report:
     if args.layers:
         return Report(list(found.layers), "\n".join(found.layers))
     if args.other:
-        return _difference(found, find_run(SimpleNamespace(workspace=args.workspace, run=args.other)).path)
+        return _difference(found, find_run(argparse.Namespace(workspace=args.workspace, run=args.other)).path)
     if args.task:
         return _one_task(views.task_by_layer(found, args.task, args.head))
     return _all_tasks(folder.path, found, views.cut_table(found, args.layer, args.head), args.layer)

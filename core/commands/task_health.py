@@ -44,7 +44,7 @@ def report_health(args: argparse.Namespace) -> Report:
     project = project_of(args)
     folder = token_folder(args.base_model)
     found = health_isolated(project, args.task or None, args.max_tokens, folder)
-    lines = []
+    lines: list[str] = []
     for title, findings in [*((t.name, t.findings) for t in found.tasks), ("between tasks", found.across)]:
         lines += [*([""] if lines else []), f"{title}:" if findings else f"{title}: nothing stands out"]
         for finding in findings:
@@ -151,8 +151,8 @@ def show_mixture(args: argparse.Namespace) -> Report:
     config = apply_assignments(RunConfig(), args.set)
     dataset = load_run_dataset(project_of(args), config)
     sampler, plan = build_sampler(config, dataset), plan_run(config, dataset)
-    sides = zip(dataset.names(), sampler.sizes, sampler.counts(), plan.shares, plan.passes, strict=True)
+    sides = list(zip(dataset.names(), sampler.sizes, sampler.counts(), plan.shares, plan.passes, strict=True))
     value = [{"task": t, "rows": r, "drawn": d, "share": s, "passes": p} for t, r, d, s, p in sides]
-    rows = [[v["task"], v["rows"], v["drawn"], f"{100 * v['share']:.1f} %", f"{v['passes']:.2f}"] for v in value]
+    rows = [[t, r, d, f"{100 * s:.1f} %", f"{p:.2f}"] for t, r, d, s, p in sides]
     heads = ["task", "practice rows", "drawn a pass", "share", "passes over its rows in all"]
     return Report(value, f"{config.mixture} mixture, {plan.total_steps} steps\n{table(rows, heads)}")

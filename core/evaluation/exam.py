@@ -137,7 +137,7 @@ class Examiner:
     ) -> list[str]:
         batch = self._left_padded(encoded)
         start = 1 if self.base.architecture == "encoder_decoder" else batch["input_ids"].shape[1]
-        rule = {} if tree is None else {"prefix_allowed_tokens_fn": tree.after(start)}
+        rule: dict[str, Any] = {} if tree is None else {"prefix_allowed_tokens_fn": tree.after(start)}
         with torch.no_grad(), self.model.disabled() if who == BASE else nullcontext():
             output = self.model.generate(
                 **batch, task_ids=[task] * len(encoded), generation_config=self._generation(max_new_tokens), **rule

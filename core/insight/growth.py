@@ -30,8 +30,8 @@ def growth_from_dict(record: dict[str, Any]) -> Growth:
     """From the JSON of `python -m core add-task`."""
     curve = {int(count): [float(v) for v in values] for count, values in record["curve"].items()}
     nearest = [(str(name), float(loss)) for name, loss in record["nearest"]]
-    names = (str(record[name]) for name in ("run_id", "task", "metric"))
-    return Growth(*names, nearest, float(record["untrained"]), curve)
+    run_id, task, metric = (str(record[name]) for name in ("run_id", "task", "metric"))
+    return Growth(run_id, task, metric, nearest, float(record["untrained"]), curve)
 
 
 def growth_frame(found: Growth) -> pd.DataFrame:

@@ -134,8 +134,8 @@ def _snapshot(record: dict[str, Any]) -> Snapshot:
     by_layer = np.asarray(record["by_layer"], dtype=np.float64) if "by_layer" in record else None
     if weights.ndim == 3:
         by_layer, weights = weights, weights.mean(0)
-    at = (record["offset"], tuple(record["shape"])) if "offset" in record else (None, ())
-    return Snapshot(record.get("step"), record.get("stage"), weights, *at, by_layer)
+    shape = tuple(record["shape"]) if "offset" in record else ()
+    return Snapshot(record.get("step"), record.get("stage"), weights, record.get("offset"), shape, by_layer)
 
 
 def _skills(final: dict[str, Any] | None, count: int) -> tuple[Skill, ...]:

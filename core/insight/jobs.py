@@ -120,7 +120,9 @@ def read_job(folder: Path) -> JobState:
     if said is None:
         return _silent_end(folder, launched, done, total)
     if isinstance(said, dict) and "error" in said:
-        error = said["error"] if said["error"].get("key") in MESSAGES else {"key": "run.unexpected", "values": said}
+        error: dict[str, Any] = said["error"]
+        if error.get("key") not in MESSAGES:
+            error = {"key": "run.unexpected", "values": said}
         return JobState(FAILED, done, total, None, began, key=error["key"], values=error.get("values", {}))
     return JobState(DONE, total, total, 0.0, began, value=said)
 

@@ -204,5 +204,5 @@ def _change(plan: Plan, task: int, before: Answers, after: Answers) -> dict[str,
     shared = [key for key in before if key in after]
     if not shared:
         return None
-    texts = ([given[key] for key in shared] for given in (before, after))
-    return compare(plan.dataset.tasks[task].metric, *texts, [target for _, target in shared]).as_dict()
+    old, new = ([given[key] for key in shared] for given in (before, after))
+    return compare(plan.dataset.tasks[task].metric, old, new, [target for _, target in shared]).as_dict()

@@ -50,7 +50,8 @@ def read_contributions(run_dir: Path) -> Contributions | None:
         raise RunError("insight.allocation_shape", found=str([a.shape for a in arrays if a is not None]),
                        expected=str((len(tasks), len(record["layers"]))))
     similarity = pd.DataFrame(cosines, index=list(tasks), columns=list(tasks)) if cosines else None
-    return Contributions(tasks, tuple(record["layers"]), *arrays, similarity)
+    common, private, base = arrays
+    return Contributions(tasks, tuple(record["layers"]), common, private, base, similarity)
 
 
 def output_share(found: Contributions) -> pd.DataFrame | None:

@@ -11,6 +11,7 @@ import json
 import sys
 import warnings
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -39,7 +40,8 @@ def load_plain(kind: str, base: str, folder: str, revision: str | None) -> torch
 def write_logits(order: dict[str, str]) -> None:
     ids = load_file(order["ids"])["ids"]
     model = load_plain(order["kind"], order["base"], order["folder"], order.get("revision"))
-    extra = {"decoder_input_ids": ids} if model.config.is_encoder_decoder else {}
+    config: Any = model.config
+    extra = {"decoder_input_ids": ids} if config.is_encoder_decoder else {}
     save_file({"logits": model(input_ids=ids, **extra).logits.float().contiguous()}, order["out"])
 
 

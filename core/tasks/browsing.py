@@ -82,7 +82,7 @@ def save_table(
         if (split, line) not in position:
             raise SettingError("task.no_row", split=split, line=line)
     kept = {row.place: row for row in edited if row.place is not None}
-    gone = [position[place] for place in map(tuple, shown) if place not in kept]
+    gone = [position[split, line] for split, line in shown if (split, line) not in kept]
     count = len(gone)
     for place, row in kept.items():
         if place not in position:

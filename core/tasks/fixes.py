@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 from core.registry import Registry
 from core.tasks.dataset import render_prompt, render_target
@@ -48,7 +48,8 @@ Fix = Callable[[TaskSpec, list[SplitRow]], Fixed]
 FIXES: Registry[Fix] = Registry("fix")
 
 
-class Outcome(NamedTuple):
+@dataclass(frozen=True)
+class Outcome:
     """The task after a fix, how many rows were dropped or changed (0: nothing was done), how many of the exam."""
 
     task: TaskSpec

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 
@@ -20,8 +21,8 @@ def learning_rates(model: ModularModel, config: RunConfig, stage: int) -> dict[s
     over the width, so the same step moves a wider layer further (the width rule of muP, arXiv 2203.03466; for LoRA
     the rule was not measured here beyond the starter). The allocation's step does not depend on the width.
     """
-    sizes = model.base.config
-    width = getattr(sizes, "hidden_size", None) or getattr(sizes, "d_model", REFERENCE_WIDTH)
+    sizes: Any = model.base.config
+    width: Any = getattr(sizes, "hidden_size", None) or getattr(sizes, "d_model", REFERENCE_WIDTH)
     scale = min(1.0, REFERENCE_WIDTH / width) if config.rate_by_width else 1.0
     allocation = config.learning_rate_allocation if stage == 1 else config.stage2_learning_rate
     return {"skills": scale * config.learning_rate_skills, "allocation": allocation}
