@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from core.registry import Registry
 from core.tasks.dataset import render_prompt, render_target
@@ -48,12 +48,11 @@ Fix = Callable[[TaskSpec, list[SplitRow]], Fixed]
 FIXES: Registry[Fix] = Registry("fix")
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """The task after a fix, how many rows were dropped or changed (0: nothing was done), how many of the exam."""
 
     task: TaskSpec
-    count: int
+    count: int  # type: ignore[assignment]  # a tuple's own `count` is not needed here
     exam: int
 
 

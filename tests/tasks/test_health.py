@@ -126,7 +126,7 @@ def test_planted_faults_are_found_mended_and_brought_back(project: Project, tmp_
     if not fix:
         return
     before = state(project, name)
-    count = apply_fix(project, name, fix).count
+    _, count, _ = apply_fix(project, name, fix)
     assert count >= 1
     assert key not in findings(project)
     assert apply_fix(project, name, fix)[1] == 0
