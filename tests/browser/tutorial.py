@@ -98,7 +98,11 @@ def shoot(page, language: str, open_screen: Callable[..., None]) -> None:
 
 
 def ask(page) -> None:
-    page.locator("#try-input-0 textarea").fill("Great pictures, long battery life")
+    field = page.locator("#try-task input")
+    field.fill("disfl_qa")
+    field.press("Enter")
+    page.wait_for_timeout(4000)
+    page.locator("#try-input-0 textarea").fill("When did no wait where did the Normans settle?")
     page.locator("#try-ask").click()
     for side in ("tuned", "base"):
         page.locator(f".answer.{side}[data-done='1']").first.wait_for()
