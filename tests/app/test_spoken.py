@@ -84,7 +84,7 @@ def test_no_sentence_and_no_chinese_stands_in_the_code(path: Path) -> None:
     for node in ast.walk(tree):
         logs = isinstance(node, ast.Call) and (called(node) in FOR_THE_CONSOLE or owner_of(node) in LOGS)
         code = isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "").isupper()
-        if logs or code:
+        if logs or code or isinstance(node, ast.Compare):
             quiet |= {id(n) for n in literals(node)}
     left = [
         f"{path.name}:{n.lineno} {n.value[:60]!r}"
