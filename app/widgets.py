@@ -50,8 +50,8 @@ async function draw() {
   for (const key of Object.keys(figure.layout)) if (/^[xy]axis/.test(key)) {
     figure.layout[key] = {gridcolor: line, zerolinecolor: line, linecolor: line, ...figure.layout[key]};
   }
-  figure.layout.modebar = {bgcolor: 'rgba(0,0,0,0)', color: style.getPropertyValue('--body-text-color-subdued').trim() || ink,
-    activecolor: ink};
+  const quiet = style.getPropertyValue('--body-text-color-subdued').trim() || ink;
+  figure.layout.modebar = {bgcolor: 'rgba(0,0,0,0)', color: quiet, activecolor: ink};
   for (const trace of figure.data) for (const bars of [trace.error_x, trace.error_y]) if (bars) bars.color = ink;
   const meta = figure.layout.meta || {};
   if (meta.panels) {
