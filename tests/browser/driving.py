@@ -96,7 +96,7 @@ def free_port() -> int:
 
 
 def _wait_for(address: str, process: subprocess.Popen, log: Path) -> None:
-    end = time.monotonic() + 120
+    end = time.monotonic() + 300
     while time.monotonic() < end:
         if process.poll() is not None:
             raise RuntimeError(log.read_text(encoding="utf-8"))
