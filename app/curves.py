@@ -1,4 +1,5 @@
-"""Loss curves of one run, grown event by event: a page asks only for what is newer than its cursor."""
+"""Curves of one run, grown event by event: a page asks only for what is newer than its cursor, and the browser gets
+only the points it has not seen (`Curves.news`)."""
 
 from __future__ import annotations
 
@@ -7,35 +8,57 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Points = list[tuple[int, float]]
+MEASURES = ("mean", "lr_skills", "lr_allocation", "gradient_norm", "tokens_per_s")
 
 
 @dataclass
 class Curves:
-    """`cursor` is the id of the last event taken in; `practice` and `checks` hold (step, loss) by task name."""
+    """`cursor` is the id of the last event taken in; `practice` and `checks` hold (step, loss) by task name,
+    `measures` what the run as a whole reports.
+
+    `news` are the points of the last `take`: ("practice" | "checks" | "measures", name) -> points. `number` counts
+    the times that something grew, so that a browser notices when it missed one.
+    """
 
     run_id: str = ""
     cursor: int = 0
     practice: dict[str, Points] = field(default_factory=dict)
     checks: dict[str, Points] = field(default_factory=dict)
+    measures: dict[str, Points] = field(default_factory=lambda: {name: [] for name in MEASURES})
     stage2_start: int | None = None
+    number: int = 0
+    news: dict[tuple[str, str], Points] = field(default_factory=dict)
 
     def take(self, events: Iterable[dict[str, Any]]) -> bool:
         """Adds events; True when a curve has grown. A run resumed from a checkpoint replaces its later steps."""
-        grown = False
-        names = list(self.practice)
+        self.news = {}
+        names, marked = list(self.practice), self.stage2_start
         for event in events:
             self.cursor = max(self.cursor, event["id"])
-            if event["kind"] == "stage" and event.get("stage") == "stage2" and self.stage2_start is None:
-                self.stage2_start = event.get("step") or self._last_step()
-                grown = True
-            target = {"loss": self.practice, "validation": self.checks}.get(event["kind"])
-            if target is None:
+            if event["kind"] == "stage" and event.get("stage") == 2 and self.stage2_start is None:
+                self.stage2_start = event.get("first_step") or self._last_step()
+            if event["kind"] not in ("loss", "validation"):
                 continue
+            kind = "practice" if event["kind"] == "loss" else "checks"
             for index, value in (event.get("by_task") or {}).items():
-                if value is not None and int(index) < len(names):
-                    _add(target.setdefault(names[int(index)], []), int(event["step"]), float(value))
-                    grown = True
+                if int(index) < len(names):
+                    self._grow(kind, names[int(index)], event["step"], value)
+            for name in MEASURES:
+                self._grow("measures", name, event["step"], event.get(name))
+        grown = bool(self.news) or marked != self.stage2_start
+        self.number += grown
         return grown
+
+    def points(self, kind: str, name: str) -> Points:
+        held: dict[str, dict[str, Points]] = {
+            "practice": self.practice, "checks": self.checks, "measures": self.measures,
+        }
+        return held[kind].setdefault(name, [])
+
+    def _grow(self, kind: str, name: str, step: int, value: float | None) -> None:
+        if value is not None:
+            _add(self.points(kind, name), int(step), float(value))
+            _add(self.news.setdefault((kind, name), []), int(step), float(value))
 
     def _last_step(self) -> int | None:
         return max((points[-1][0] for points in self.practice.values() if points), default=None)

@@ -18,7 +18,7 @@ from app.markup import to_csv
 from app.texts import say, word_skills
 
 Figure = dict[str, Any]
-BLUE, ORANGE, GREY, RED = "#0072B2", "#E69F00", "#8a94a6", "#D55E00"
+BLUE, ORANGE, GREY, RED, GREEN = "#0072B2", "#E69F00", "#8a94a6", "#D55E00", "#009E73"
 SHARES = [[0.0, "#f5f9fc"], [0.5, "#6baed6"], [1.0, "#08407e"]]
 SHARES_DARK = [[0.0, "#16202c"], [0.5, "#2171b5"], [1.0, "#c6e2ff"]]
 SIGNED = [[0.0, "#b35806"], [0.5, "#f4f4f6"], [1.0, "#31459c"]]
@@ -175,32 +175,66 @@ def loss_panels(curves: Curves, last_step: int, language: str) -> Figure:
 
     The panels and their time axis (up to `last_step`) are there from the first event on, so that nothing jumps.
     """
+    practice, check = say(language, "plot.practice"), say(language, "plot.check")
+    panels = [
+        (_clean(name), [
+            (curves.practice[name], practice, BLUE, "lines"),
+            (curves.checks.get(name, ()), check, RED, "lines+markers"),
+        ])
+        for name in curves.practice
+    ]
+    return _panels(panels, last_step, curves.stage2_start)
+
+
+def measure_panels(curves: Curves, last_step: int, language: str) -> Figure:
+    """What the run as a whole reports: mean check loss, both learning rates, gradient norm, speed; one trace each,
+    in the order of `curves.MEASURES`."""
+    held = curves.measures
+    lines = {
+        name: (held.get(name, ()), say(language, f"plot.{name}"), colour, mode)
+        for name, colour, mode in (
+            ("mean", RED, "lines+markers"), ("lr_skills", BLUE, "lines"), ("lr_allocation", ORANGE, "lines"),
+            ("gradient_norm", GREY, "lines"), ("tokens_per_s", GREEN, "lines"),
+        )
+    }
+    groups = (("mean",), ("lr_skills", "lr_allocation"), ("gradient_norm",), ("tokens_per_s",))
+    panels = [
+        (say(language, "plot.rates") if len(names) > 1 else lines[names[0]][1], [lines[name] for name in names])
+        for names in groups
+    ]
+    figure = _panels(panels, last_step, curves.stage2_start)
+    for trace in figure["data"]:
+        trace |= {"showlegend": False, "hovertemplate": "%{x}: %{y:.4g}"}
+    return figure
+
+
+def _panels(panels: Sequence[tuple[str, list[Any]]], last_step: int, mark: int | None) -> Figure:
+    """Small multiples of (title, lines), a line being (points, name, colour, mode); the legend names those of the
+    first panel."""
     data: list[Figure] = []
-    names = list(curves.practice)
-    num_rows = math.ceil(len(names) / 3)
+    num_rows = math.ceil(len(panels) / 3)
     layout = _layout(height=PANEL_HEIGHT * num_rows + 60, legend=True)
-    layout["grid"] = {"rows": num_rows, "columns": min(3, len(names)), "pattern": "independent"}
+    layout["grid"] = {"rows": num_rows, "columns": min(3, len(panels)), "pattern": "independent"}
     layout["grid"] |= {"xgap": 0.14, "ygap": 0.35}
-    layout["meta"] = {"panels": len(names), "panel_height": PANEL_HEIGHT}
+    layout["meta"] = {"panels": len(panels), "panel_height": PANEL_HEIGHT}
     layout["margin"]["t"] = 64
     layout["annotations"], layout["shapes"] = [], []
-    for number, name in enumerate(names, start=1):
+    for number, (title, lines) in enumerate(panels, start=1):
         suffix = "" if number == 1 else str(number)
         axes = {"xaxis": f"x{suffix}", "yaxis": f"y{suffix}", "showlegend": number == 1}
-        data.append(_line(curves.practice[name], say(language, "plot.practice"), BLUE, "lines", axes))
-        data.append(_line(curves.checks.get(name, ()), say(language, "plot.check"), RED, "lines+markers", axes))
+        data += [_line(*line, axes) for line in lines]
         layout[f"xaxis{suffix}"] = {"zeroline": False, "nticks": 4, "range": [0, max(1, last_step)]}
         layout[f"yaxis{suffix}"] = {"zeroline": False, "nticks": 4, "rangemode": "tozero", "automargin": True}
-        layout["annotations"].append(_panel_title(name, suffix))
-        if curves.stage2_start:
-            layout["shapes"].append(_panel_mark(curves.stage2_start, suffix))
+        layout["annotations"].append(_panel_title(title, suffix))
+        if mark:
+            layout["shapes"].append(_panel_mark(mark, suffix))
     return {"data": data, "layout": layout}
 
 
 def _panel_title(name: str, suffix: str) -> Figure:
     place = {"xref": f"x{suffix} domain", "yref": f"y{suffix} domain", "x": 0, "y": 1.0, "yshift": 16}
     look = {"xanchor": "left", "yanchor": "middle", "showarrow": False, "font": {"size": 13}}
-    return {"text": _clean(name), **place, **look}
+    return {"text": name, **place, **look}
 
 
 def _panel_mark(step: int, suffix: str) -> Figure:
@@ -258,7 +292,7 @@ def _line(points: Sequence[tuple[int, float]], name: str, colour: str, mode: str
         "mode": mode,
         "name": name,
         "x": [p[0] for p in kept],
-        "y": [round(p[1], 5) for p in kept],
+        "y": [float(f"{p[1]:.4g}") for p in kept],
         "line": {"color": colour, "width": 2},
         "marker": {"size": 6},
         "hovertemplate": "%{x}: %{y:.3f}",

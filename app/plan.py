@@ -24,6 +24,7 @@ from core.adapters.methods import METHODS
 from core.errors import Problem, TaskloomError
 from core.models.catalogue import CATALOGUE, BaseModelInfo
 from core.runs.folder import RunFolder
+from core.runs.lease import holder_values
 from core.runs.ready import ReadyReport, ready_report
 from core.tasks.importing import list_tasks
 from core.training.config import RunConfig, config_to_yaml
@@ -235,12 +236,13 @@ def _facts(report: ReadyReport, config: RunConfig, language: str) -> list[str]:
     if tasks > 1:
         said.append(_mixture_fact(report, language))
     if report.seconds:
-        said.append(say(language, "plan.fact_time", time=word_range(*report.seconds, language)))
+        key = "plan.fact_rehearsed" if report.rehearsed else "plan.fact_time"
+        said.append(say(language, key, time=word_range(*report.seconds, language)))
     if report.memory_mb:
         low, high = (word_memory(mb) for mb in report.memory_mb)
         said.append(say(language, "plan.fact_memory", low=low, high=high, device=report.device))
     if report.device_holder:
-        name = report.device_holder.get("name")
+        name = holder_values(report.device_holder)["name"]
         said.append(say(language, "plan.fact_queue" if name else "plan.fact_queue_other", name=name))
     return said
 

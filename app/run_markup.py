@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,10 @@ from app.texts import say, word_error, word_problem
 from app.widgets import card
 from core.adapters.methods import METHODS
 from core.errors import Problem
+from core.runs.again import Remedy
 from core.runs.states import STAGES, RunStatus
 from core.runs.summaries import RunSummary
+from core.training.config import RunConfig, config_to_dict
 
 TONES = {
     "succeeded": "good",
@@ -69,7 +71,17 @@ def job_bar(run_id: str, name: str, status: RunStatus, language: str) -> str:
     )
 
 
-def progress_panel(name: str, status: RunStatus, language: str) -> str:
+def word_remedy(remedy: Remedy, config: RunConfig, label: Callable[[str], str], language: str) -> str:
+    """What the button of a failed run would do: which settings change to what, and from where it goes on."""
+    values = config_to_dict(config)
+    changes = "; ".join(f"{label(name)}: {values.get(name)} → {value}" for name, value in remedy.changes.items())
+    start = "run.remedy_begin" if remedy.from_step is None else "run.remedy_step"
+    where = say(language, start, step=word_count(remedy.from_step or 0))
+    key = "run.remedy" if changes else "run.remedy_again"
+    return say(language, key, changes=changes, where=where)
+
+
+def progress_panel(name: str, status: RunStatus, language: str, remedy: str = "") -> str:
     """The whole picture of one run: state, phase, bar, numbers, and what happened in words."""
     pairs = [
         (say(language, "run.phase"), word_stage(status.stage, language) if status.is_live else ""),
@@ -87,6 +99,8 @@ def progress_panel(name: str, status: RunStatus, language: str) -> str:
     lines = [(tone, message)] if message else []
     if status.state == "stalled" and status.stalled_s:
         lines.append(("warn", say(language, "run.stalled_for", time=word_seconds(status.stalled_s, language))))
+    if remedy:
+        lines.append(("info", remedy))
     return (
         f'<div class="progress" data-state="{esc(status.state)}"><b>{esc(name)}</b> {state_badge(status, language)}'
         f"{_bar(status, language)}{facts(pairs)}{bullets(lines) if lines else ''}</div>"
@@ -99,7 +113,7 @@ def run_card(run: RunSummary, active: bool, language: str) -> dict[str, Any]:
     parts = [method, Path(run.base_model).name, say(language, "run.tasks", n=len(run.tasks))]
     if run.tuned is not None:
         parts.append(say(language, "run.mean", score=word_score(run.tuned)))
-    parts.append(word_moment(run.created or 0))
+    parts += [word_moment(run.created or 0), run.notes[:120]]
     status = RunStatus(state=run.state, stopped_early=run.stopped_early)
     return card(
         run.run_id,

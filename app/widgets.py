@@ -10,6 +10,8 @@ import gradio as gr
 
 _PLOTLY_DIR = Path(importlib.util.find_spec("plotly").origin).parent  # type: ignore[union-attr,arg-type]
 PLOTLY_JS = _PLOTLY_DIR / "package_data" / "plotly.min.js"
+PLOT_PLACE = "<div class='plot-place'></div><div class='plot-files'></div>"
+PLOTLY_HEAD = f'<script src="/gradio_api/file={PLOTLY_JS}"></script>'
 
 # Gradio fills a template's {{value}} and then runs the result as a JavaScript template text: "$", "`" and "\\" in a
 # user's name would be read as code. So texts of cards are escaped here, and stand in {{{...}}}.
@@ -17,7 +19,7 @@ _ESCAPES = str.maketrans({c: f"&#{ord(c)};" for c in "&<>\"'$`\\"})
 
 # Plotly.react updates in place (zoom kept, nothing remounted); text takes the page's colour in light and dark.
 # The figure is drawn again when the place becomes visible, since a hidden tab has no width.
-_DRAW = """
+DRAW = """
 const place = element.querySelector('.plot-place'), files = element.querySelector('.plot-files');
 function offer(label, act) {
   const button = document.createElement('button');
@@ -43,7 +45,9 @@ async function draw() {
   for (let i = 0; i < 100 && !window.Plotly; i++) await new Promise(r => setTimeout(r, 100));
   if (!window.Plotly) return;
   const dark = document.body.classList.contains('dark'), style = getComputedStyle(element);
-  const figure = JSON.parse(dark ? props.value.replaceAll('#0072B2', '#56B4E9') : props.value);  // lighter on dark
+  const text = dark ? props.value.replaceAll('#0072B2', '#56B4E9') : props.value;  // lighter on dark
+  const figure = JSON.parse(text);
+  if (!figure) return;
   const ink = style.getPropertyValue('--body-text-color').trim() || '#444';
   const line = style.getPropertyValue('--border-color-primary').trim() || '#ccc';
   figure.layout.font = {...(figure.layout.font || {}), color: ink, family: style.fontFamily};
@@ -89,6 +93,9 @@ _CARDS = """
    {{#if this.text}}<span class="card-text">{{{this.text}}}</span>{{/if}}
    {{#if this.meta}}<span class="card-meta">{{{this.meta}}}</span>{{/if}}
   </{{#if this.still}}div{{else}}button{{/if}}>
+  {{#if this.actions}}<span class="card-actions">{{#each this.actions}}<button class="card-act" type="button"
+    data-id="{{{this.id}}}" data-act="{{{this.act}}}" title="{{{this.hint}}}"
+    aria-label="{{{this.hint}}}">{{{this.label}}}</button>{{/each}}</span>{{/if}}
   {{#if this.action}}<button class="card-act" type="button" data-id="{{{this.id}}}"
     data-act="act">{{{this.action}}}</button>{{/if}}
  </div>{{/each}}
@@ -105,11 +112,11 @@ def plot(elem_id: str) -> gr.HTML:
     """A plotly figure given as JSON text (`figures.to_json`); an empty value hides it."""
     return gr.HTML(
         value="",
-        html_template="<div class='plot-place'></div><div class='plot-files'></div>",
-        js_on_load=_DRAW,
+        html_template=PLOT_PLACE,
+        js_on_load=DRAW,
         elem_id=elem_id,
         elem_classes="plot",
-        head=f'<script src="/gradio_api/file={PLOTLY_JS}"></script>',
+        head=PLOTLY_HEAD,
     )
 
 
@@ -119,7 +126,8 @@ def buttons_in(elem_id: str) -> gr.HTML:
 
 
 def cards(elem_id: str, look: str = "") -> gr.HTML:
-    """Clickable cards from a list of dicts as `card` makes them.
+    """Clickable cards from a list of dicts as `card` makes them. `actions` of a card are small buttons
+    {id, act, label, hint} with acts of their own.
 
     A click sends an event with the card's `id` and `act`: "open", or "act" for the card's own small button. A card
     that is `still` has only that button.
@@ -132,5 +140,7 @@ def cards(elem_id: str, look: str = "") -> gr.HTML:
 def card(card_id: str, title: str, **parts: Any) -> dict[str, Any]:
     """What `cards` shows as one card, every text escaped."""
     blank = {"text": "", "meta": "", "badge": "", "tone": "", "action": "", "active": False, "still": False}
-    given = {**blank, "id": card_id, "title": title, **parts}
-    return {k: v.translate(_ESCAPES) if isinstance(v, str) else v for k, v in given.items()}
+    given = {**blank, "actions": [], "id": card_id, "title": title, **parts}
+    shown = {k: v.translate(_ESCAPES) if isinstance(v, str) else v for k, v in given.items()}
+    shown["actions"] = [{k: v.translate(_ESCAPES) for k, v in action.items()} for action in given["actions"]]
+    return shown

@@ -8,33 +8,39 @@ from typing import Any
 
 import gradio as gr
 
+from app.about_panel import build_about
 from app.context import Context
 from app.curves import Curves, new_curves
-from app.figures import loss_panels, to_json
-from app.markup import empty, log_view, note, part
+from app.forms import setting_labels
+from app.history_panel import build_history
+from app.live import grown_curves, live_skills, skills_stamp, whole_curves
+from app.live_plot import live_plot
+from app.markup import empty, log_view, note
 from app.plan import Plan
-from app.run_markup import progress_panel, run_card
+from app.queue_panel import build_queue
+from app.rehearsal_panel import build_rehearsal
+from app.run_markup import progress_panel, word_remedy
 from app.selection import Selection
 from app.sharing_rules import note_deletion, require_shared_resume
 from app.starting import start
 from app.texts import say
-from app.widgets import cards, plot
+from app.widgets import plot
 from app.words import Key
 from core.files import new_id
-from core.runs.again import mend_run
+from core.runs.again import Remedy, find_remedy, mend_run
 from core.runs.creation import delete_run
 from core.runs.folder import RunFolder
-from core.runs.launching import cancel_run, resume_run, stop_run
+from core.runs.launching import cancel_run, kill_run, resume_run, stop_run
 from core.runs.liveness import run_state
 from core.runs.states import RunStatus
-from core.runs.summaries import list_summaries
+from core.training.manifest import list_checkpoints
 
 TITLE = "tab.train"
 LOG_LINES = 200
-MENDED = ("out_of_memory", "nan_loss", "hardware")  # failures that other settings may cure
 BUTTONS = (
     ("stop", "secondary"),
     ("cancel", "stop"),
+    ("kill", "stop"),
     ("resume", "primary"),
     ("mend", "primary"),
     ("reuse", "secondary"),
@@ -43,7 +49,7 @@ BUTTONS = (
 
 
 class RunPanel:
-    """The chosen run: progress, buttons, loss curves, log; and all runs. `seen` is what was last drawn."""
+    """The chosen run: progress, buttons, curves, skills, log. `seen` is what was last drawn."""
 
     def __init__(self, context: Context) -> None:
         words = context.words
@@ -59,27 +65,27 @@ class RunPanel:
         with gr.Row(visible=False) as self.ask:
             self.yes = words(gr.Button, Key("run.sure_yes"), variant="stop", elem_id="run-yes")
             self.no = words(gr.Button, Key("run.sure_no"), elem_id="run-no")
-        self.about = gr.HTML()
-        self.plot = plot("loss-plot")
+        self.views = [
+            gr.HTML(), live_plot("loss-plot"), gr.HTML(), live_plot("measure-plot"), gr.HTML(), plot("live-skills")
+        ]
         with words(gr.Accordion, label=Key("run.log"), open=False) as self.fold:
             self.log = gr.HTML(elem_id="run-log")
             self.reload = words(gr.Button, Key("run.log_reload"), size="sm")
-        self.title = gr.HTML()
-        self.runs = cards("runs", "rows")
         self.wish = gr.State("")
         self.wire(context)
 
     @property
     def drawn(self) -> list[Any]:
-        return [self.seen, self.curves, self.progress, self.about, self.plot, *self.buttons.values(), self.fold]
+        return [self.seen, self.curves, self.progress, *self.views, *self.buttons.values(), self.fold]
 
     def wire(self, context: Context) -> None:
         selection, state = context.selection, [self.seen, self.curves]
         context.on_tick(poll_run, [selection, *state], [*self.drawn, selection])
         context.on_selection(draw_run, self.drawn, [self.curves])
-        context.on_selection(draw_runs, [self.title, self.runs, self.log, self.ask])
-        context.on(self.runs.click, choose_run, [selection], selection, show_progress="hidden")
-        for name in ("stop", "resume", "mend"):
+        context.on_selection(draw_log, [self.log, self.ask])
+        for view in self.views[1:4:2]:  # a browser that missed a tick asks for the whole figures
+            context.on(view.click, draw_run, [selection, self.curves], self.drawn, show_progress="hidden")
+        for name in ("stop", "kill", "resume", "mend"):
             context.on(self.buttons[name].click, partial(act, name=name), [selection], selection)
         for name in ("cancel", "delete"):
             ask = partial(ask_first, wish=name)
@@ -97,8 +103,12 @@ def build(context: Context) -> None:
         with gr.Column(scale=5, min_width=340):
             token = gr.State("")
             plan = Plan(context)
+            build_rehearsal(context, plan.config)
         with gr.Column(scale=6, min_width=340):
             panel = RunPanel(context)
+            build_about(context)
+            build_queue(context)
+            build_history(context)
     plan.take_over(context, panel.buttons["reuse"])
     context.on(
         plan.start.click,
@@ -125,6 +135,7 @@ def act(context: Context, selection: Selection, *, name: str) -> Selection:
 
 ACTS: dict[str, Callable[[RunFolder], Any]] = {
     "stop": stop_run,
+    "kill": kill_run,
     "cancel": cancel_run,
     "resume": resume_run,
     "mend": mend_run,
@@ -146,13 +157,14 @@ def grant(context: Context, selection: Selection, wish: str) -> tuple[Selection,
     return act(context, selection, name="cancel"), gr.update(visible=False)
 
 
-def choose_run(context: Context, selection: Selection, event: gr.EventData) -> Selection:
-    return selection.with_run(str(event.id))
-
-
 def read_log(context: Context, selection: Selection) -> str:
     run_dir = context.run_dir(selection)
     return log_view(RunFolder(run_dir).read_log(LOG_LINES)) if run_dir else ""
+
+
+def draw_log(context: Context, selection: Selection) -> tuple[str, Any]:
+    """-> log, and the confirm row put away."""
+    return read_log(context, selection), gr.update(visible=False)
 
 
 def draw_run(context: Context, selection: Selection, curves: Curves) -> list[Any]:
@@ -160,83 +172,76 @@ def draw_run(context: Context, selection: Selection, curves: Curves) -> list[Any
     run_dir = context.run_dir(selection)
     if run_dir is None:
         hint = empty(say(selection.language, "run.none_title"), say(selection.language, "run.none_text"))
-        return [(), Curves(), hint, "", "", *buttons_for(None)]
+        return [(), Curves(), hint, *[""] * 6, *buttons_for(None)]
     folder, language = RunFolder(run_dir), selection.language
-    run = folder.read_run()
     if curves.run_id != folder.run_id:
-        curves = new_curves(folder.run_id, [task["name"] for task in run["tasks"]])
+        curves = new_curves(folder.run_id, [task["name"] for task in folder.read_run()["tasks"]])
     curves.take(folder.read_events(curves.cursor))
     status = run_state(folder)
-    seen = _stamp(folder, status)
-    return [
-        seen,
-        curves,
-        progress_panel(run["name"], status, language),
-        *_loss(curves, status.total_steps, language),
-        *buttons_for(status),
-    ]
+    views = [*whole_curves(curves, status.total_steps, language), *live_skills(folder, language)]
+    return [_stamp(folder, status, curves), curves, *_panel(folder, status, language, views)]
 
 
 def poll_run(context: Context, selection: Selection, seen: tuple[Any, ...], curves: Curves) -> Any:
-    """Looks at the chosen run; nothing new, nothing sent. When the run ends, all screens read anew."""
+    """Looks at the chosen run; nothing new, nothing sent, and of curves only what is new. When the run ends, all
+    screens read anew."""
     run_dir = context.run_dir(selection)
     if run_dir is None or curves.run_id != run_dir.name:
         return gr.skip()
     folder, language = RunFolder(run_dir), selection.language
     status = run_state(folder)
-    stamp = _stamp(folder, status)
+    grown = folder.last_event_id() > curves.cursor and curves.take(folder.read_events(curves.cursor))
+    stamp = _stamp(folder, status, curves)
     if stamp == seen:
         return gr.skip()
-    grown = curves.take(folder.read_events(curves.cursor))
-    loss = _loss(curves, status.total_steps, language) if grown else (gr.skip(), gr.skip())
+    views: list[Any] = [gr.skip()] * 4
+    if grown and curves.number > 1 and seen and seen[-3:-1] == stamp[-3:-1]:
+        views = grown_curves(curves)
+    elif grown:
+        views = whole_curves(curves, status.total_steps, language)
+    skills = [gr.skip()] * 2 if seen and seen[-1] == stamp[-1] else live_skills(folder, language)
     ended = bool(seen) and seen[0] != status.state
-    panel = progress_panel(folder.read_run()["name"], status, language)
-    return [stamp, curves, panel, *loss, *buttons_for(status), selection.touched() if ended else gr.skip()]
+    drawn = _panel(folder, status, language, [*views, *skills])
+    return [stamp, curves, *drawn, selection.touched() if ended else gr.skip()]
 
 
-def draw_runs(context: Context, selection: Selection) -> tuple[Any, ...]:
-    """-> heading, cards of all runs, log, and the confirm row put away."""
-    project, language = context.project(selection), selection.language
-    runs = list_summaries(project) if project else []
-    shown = [run_card(run, run.run_id == selection.run_id, language) for run in runs]
-    heading = part(say(language, "run.history")) if shown else ""
-    return heading, shown, read_log(context, selection), gr.update(visible=False)
+def _panel(folder: RunFolder, status: RunStatus, language: str, views: list[Any]) -> list[Any]:
+    """-> progress, views, buttons, log fold."""
+    remedy = find_remedy(folder, status)
+    told = word_remedy(remedy, folder.read_config(), setting_labels(language), language) if remedy else ""
+    can_keep = status.state == "interrupted" and bool(list_checkpoints(folder.checkpoints_dir))
+    panel = progress_panel(folder.read_run()["name"], status, language, told)
+    return [panel, *views, *buttons_for(status, remedy, language, can_keep)]
 
 
-def buttons_for(status: RunStatus | None) -> list[Any]:
+def buttons_for(
+    status: RunStatus | None, remedy: Remedy | None = None, language: str = "en", can_keep: bool = False
+) -> list[Any]:
     """Visibility of BUTTONS and of the log: only what makes sense in a state is there."""
     if status is None:
         return [gr.update(visible=False)] * (len(BUTTONS) + 1)
     live = status.is_live and status.state != "stopping"
     shown = {
-        "stop": live,
+        "stop": live or can_keep,
         "cancel": live or status.state == "interrupted",
+        "kill": status.state in ("stalled", "stopping"),
         "resume": status.state == "interrupted",
-        "mend": status.failure in MENDED,
+        "mend": remedy is not None,
         "reuse": not status.is_live,
         "delete": not status.is_live,
     }
-    return [*(gr.update(visible=shown[name]) for name, _ in BUTTONS), gr.update(visible=True)]
+    updates = {name: gr.update(visible=shown[name]) for name, _ in BUTTONS}
+    if remedy is not None:
+        key = "run.mend" if remedy.changes else "run.mend_again"
+        updates["mend"] = gr.update(visible=True, value=say(language, key))
+    return [*updates.values(), gr.update(visible=True)]
 
 
-def _loss(curves: Curves, last_step: int, language: str) -> tuple[str, str]:
-    """Heading with an explanation, and the figure; nothing before the first point."""
-    if not any(curves.practice.values()) and not any(curves.checks.values()):
-        return "", ""
-    about = part(say(language, "train.loss_title")) + note(say(language, "train.loss_note"))
-    return about, to_json(loss_panels(curves, last_step, language))
-
-
-def _stamp(folder: RunFolder, status: RunStatus) -> tuple[Any, ...]:
-    """Changes exactly when there is something new to draw."""
+def _stamp(folder: RunFolder, status: RunStatus, curves: Curves) -> tuple[Any, ...]:
+    """Changes exactly when there is something new to draw. While the last three stay the same, curves only grow and
+    the skills are as they were."""
     return (
-        status.state,
-        status.stage,
-        status.step,
-        status.progress,
-        status.eta_s,
-        status.message_key,
-        status.queue_place,
-        str(status.message_values),
-        folder.last_event_id(),
+        status.state, status.stage, status.step, status.progress, status.eta_s, status.message_key,
+        status.queue_place, str(status.message_values), status.stalled_s, curves.number,
+        status.total_steps, curves.stage2_start, skills_stamp(folder),
     )

@@ -27,7 +27,8 @@ def test_a_run_resumed_from_a_checkpoint_overwrites_its_later_steps() -> None:
 
 def test_stage_two_is_marked_where_stage_one_ended() -> None:
     curves = new_curves("r", ["a", "b"])
-    curves.take([loss(1, 40, 1.0), {"id": 2, "kind": "stage", "stage": "stage2"}, loss(3, 45, 1.0)])
+    began = {"id": 2, "kind": "stage", "stage": 2, "name": "stage2", "first_step": 40}  # as the worker writes it
+    curves.take([loss(1, 40, 1.0), began, loss(3, 45, 1.0)])
     assert curves.stage2_start == 40
 
 

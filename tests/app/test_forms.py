@@ -12,6 +12,7 @@ from app.tabs.train import BUTTONS, buttons_for
 from app.words import Words
 from core.adapters.methods import METHODS
 from core.errors import SettingError
+from core.runs.again import Remedy
 from core.runs.states import RunStatus
 from core.settings import describe_settings, setting
 from core.training.config import RunConfig, change_config, config_from_yaml, config_to_yaml
@@ -129,7 +130,8 @@ def test_a_field_that_may_be_empty_is_told_so_when_the_page_opens(tmp_path) -> N
     ("status", "there"),
     [
         (RunStatus("running"), {"stop", "cancel"}),
-        (RunStatus("stopping"), set()),
+        (RunStatus("stopping"), {"kill"}),
+        (RunStatus("stalled"), {"stop", "cancel", "kill"}),
         (RunStatus("interrupted"), {"cancel", "resume", "reuse", "delete"}),
         (RunStatus("failed", failure="out_of_memory"), {"mend", "reuse", "delete"}),
         (RunStatus("failed", failure="data"), {"reuse", "delete"}),
@@ -138,5 +140,7 @@ def test_a_field_that_may_be_empty_is_told_so_when_the_page_opens(tmp_path) -> N
     ],
 )
 def test_only_buttons_that_make_sense_are_there(status: RunStatus | None, there: set[str]) -> None:
-    shown = dict(zip([name for name, _ in BUTTONS], buttons_for(status), strict=False))
+    has_remedy = status is not None and status.failure == "out_of_memory"
+    remedy = Remedy("out_of_memory", {"batch_size": 8}, 40) if has_remedy else None
+    shown = dict(zip([name for name, _ in BUTTONS], buttons_for(status, remedy), strict=False))
     assert {name for name, update in shown.items() if update["visible"]} == there

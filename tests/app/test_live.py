@@ -1,0 +1,100 @@
+"""The live view: a tick costs hundreds of bytes, whatever the length of the run; a missed tick is noticed."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+
+import pytest
+
+from app import live
+from app.curves import MEASURES, Curves, new_curves
+from app.figures import MOST_POINTS
+from app.live import grown_curves, whole_curves
+from app.live_plot import MOST_NEWS
+
+TASKS = [f"task {number}" for number in range(6)]
+
+
+def events(first: int, last: int, every: int = 5) -> list[dict]:
+    """What a worker writes in these steps: a loss point every few steps, a check now and then."""
+    draw, made = random.Random(0), []
+    for step in range(first, last, every):
+        by_task = {str(task): round(draw.random(), 6) for task in range(len(TASKS))}
+        made.append({
+            "id": len(made) + first + 1, "kind": "loss", "step": step, "by_task": by_task, "gradient_norm": 0.51234,
+            "lr_skills": 0.003, "lr_allocation": 0.03, "tokens_per_s": 1234.5,
+        })
+    return made
+
+
+def figures(curves: Curves) -> list[dict]:
+    return [json.loads(text) for text in whole_curves(curves, 20_000, "en")[1::2]]
+
+
+def test_a_tick_costs_a_few_kilobytes_and_a_page_load_little_more() -> None:
+    """20,000 steps with six tasks: reading them once, and then three points a tick."""
+    curves = new_curves("r", TASKS)
+    began = time.process_time()
+    curves.take(events(0, 20_000))
+    whole = sum(len(str(view)) for view in whole_curves(curves, 20_000, "en"))
+    assert time.process_time() - began < 2.0
+    assert whole < 200_000
+    began = time.process_time()
+    curves.take(events(20_000, 20_015))
+    tick = sum(len(view) for view in grown_curves(curves)[1::2])
+    assert time.process_time() - began < 0.02
+    assert tick < 1_500
+
+
+def test_what_the_browser_puts_together_is_what_the_server_has() -> None:
+    """The news of every tick, added to the figure that came first, give the curves."""
+    curves = new_curves("r", TASKS)
+    curves.take(events(0, 10))
+    shown = figures(curves)
+    for start in range(10, 100, 10):
+        curves.take(events(start, start + 10))
+        for figure, text in zip(shown, grown_curves(curves)[1::2], strict=True):
+            news = json.loads(text)
+            assert news["number"] == figure["layout"]["meta"]["number"] + 1
+            figure["layout"]["meta"]["number"] = news["number"]
+            for place, (xs, ys) in news["add"].items():
+                figure["data"][int(place)]["x"] += xs
+                figure["data"][int(place)]["y"] += ys
+    for figure, expected in zip(shown, figures(curves), strict=True):
+        assert [(t["x"], t["y"]) for t in figure["data"]] == [(t["x"], t["y"]) for t in expected["data"]]
+    assert len(shown[0]["data"]) == 2 * len(TASKS)
+    assert len(shown[1]["data"]) == len(MEASURES)
+
+
+def test_a_page_that_slept_gets_few_points() -> None:
+    curves = new_curves("r", TASKS)
+    curves.take(events(0, 10))
+    curves.take(events(10, 20_000))
+    for text in grown_curves(curves)[1::2]:
+        assert all(len(xs) <= MOST_NEWS for xs, _ in json.loads(text)["add"].values())
+    assert all(len(trace["x"]) <= MOST_POINTS for figure in figures(curves) for trace in figure["data"])
+
+
+def test_a_run_without_points_shows_nothing() -> None:
+    assert whole_curves(new_curves("r", TASKS), 100, "zh") == ["", "", "", ""]
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_allocation_fills_in_while_the_run_is_at_work(tmp_path, language: str) -> None:
+    from core.runs.folder import RunFolder
+
+    folder = RunFolder(tmp_path)
+    assert live.live_skills(folder, language) == ["", ""]
+    assert live.skills_stamp(folder) == 0
+    folder.write_run({"tasks": [{"index": 0, "name": "a"}, {"index": 1, "name": "b"}]})
+    names = ["common 1", "common 2", "private 1"]
+    skills = [{"name": name, "kind": name.split()[0], "task": 0 if "private" in name else None} for name in names]
+    table = {"layers": ["l1"], "skills": skills, "weights": [[[0.7, 0.3, 1.0], [0.5, 0.5, 0.0]]], "step": 40}
+    folder.allocation_path.write_text(json.dumps(table), encoding="utf-8")
+    heading, figure = live.live_skills(folder, language)
+    assert "40" in heading
+    assert json.loads(figure)["data"][0]["z"][0] == [0.7, 0.3, 1.0]
+    assert len(figure) < 4_000
+    assert live.skills_stamp(folder) > 0
