@@ -136,7 +136,10 @@ def resume_run(folder: RunFolder) -> RunStatus:
     status = run_state(folder)
     if status.state != INTERRUPTED:
         raise RunError("run.not_interrupted", name=folder.run_id, state=status.state)
-    folder.stop_path.unlink(missing_ok=True)
+    try:
+        folder.stop_path.unlink(missing_ok=True)
+    except OSError as error:
+        raise WorkspaceError("workspace.read_only", path=str(folder.path), detail=error.strerror or "") from error
     return start_run(folder)
 
 

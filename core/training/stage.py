@@ -184,9 +184,17 @@ class StageWatch(TrainerCallback):
             tokens_per_s=None if speed is None else round(speed, 1), **rates,
         )
         self._last_log = (now, tokens)
-        if self.work.config.report_to != "none" and self.work.writes:
-            names = {str(i): name for i, name in enumerate(self.work.model.modular.tasks)}
-            self.trainer.log({"loss": mean, **rates} | {f"loss/{names[str(t)]}": v for t, v in by_task.items()})
+        self._track(step, "loss", mean, by_task, rates)
+
+    def _track(
+        self, step: int, name: str, mean: float | None, by_task: dict[int, float], more: dict[str, float]
+    ) -> None:
+        """The curves in the tracking tool: `name` over all tasks, `name`/<task> for each."""
+        if self.work.config.report_to == "none" or not self.work.writes or mean is None:
+            return
+        names = self.work.model.modular.tasks
+        values = {f"{name}/{names[int(task)]}": value for task, value in by_task.items()}
+        self.trainer.report(self.steps_before + step, {name: mean, **values, **more})
 
     def _write_check(self, step: int, result: CheckResult, improved: bool) -> None:
         if not self.work.writes:
@@ -195,6 +203,7 @@ class StageWatch(TrainerCallback):
             "validation", step=self.steps_before + step, stage=self.number, mean=_rounded(result.mean),
             best=improved, by_task={str(task): round(value, 6) for task, value in result.by_task.items()},
         )
+        self._track(step, "check_loss", result.mean, result.by_task, {})
         write_allocation(self.work.model.modular, self.work.paths, self.steps_before + step, self.number)
 
     def _report(self, step: int) -> None:

@@ -100,6 +100,17 @@ class StageTrainer(Trainer):
         return self.gradient_norm
 
 
+    def report(self, step: int, values: dict[str, float]) -> None:
+        """Passes values to the tracking tool at this step of the whole run; each stage has a Trainer of its own,
+        whose steps begin again at 0."""
+        own = self.state.global_step
+        self.state.global_step = step
+        try:
+            self.log(values)
+        finally:
+            self.state.global_step = own
+
+
 def training_arguments(config: RunConfig, steps: int, device: torch.device, output_dir: Path) -> TrainingArguments:
     """The Trainer's arguments: no checkpoints, evaluation, logs or printing of its own."""
     return TrainingArguments(
@@ -115,6 +126,7 @@ def training_arguments(config: RunConfig, steps: int, device: torch.device, outp
         logging_strategy="no",  # `StageWatch` logs, by task as well
         logging_nan_inf_filter=False,
         report_to=config.report_to,
+        run_name=output_dir.parent.name,
         disable_tqdm=True,
         remove_unused_columns=False,
         dataloader_pin_memory=False,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
 import sys
 import threading
 import time
@@ -17,8 +20,11 @@ from core.runs import launchers
 from core.runs.again import find_remedy
 from core.runs.creation import create_run, list_runs
 from core.runs.folder import RunFolder
-from core.runs.launching import kill_run, start_run, stop_run
+from core.runs.journal import FolderJournal
+from core.runs.launching import begin_run, cancel_run, kill_run, start_run, stop_run
 from core.runs.liveness import run_state, worker_processes
+from core.runs.lock import boot_id, steady_clock, try_lock
+from core.runs.registry import RunRegistry
 from core.runs.states import RunStatus
 from core.training import session
 from core.training.failures import TrainingFailure
@@ -170,8 +176,6 @@ def test_a_worker_that_was_asked_to_end_and_stands_still_is_ended(
     folder = quick_run(project, tiny_llama)
     start_run(folder)
     folder.write_status(RunStatus(state="running", stage="stage1"))
-    from core.runs.lock import steady_clock
-
     folder.beat(moved=steady_clock() - 1000.0)
     assert run_state(folder).state == "stalled"
     folder.cancel_path.touch()
@@ -216,3 +220,118 @@ def test_another_launcher_is_one_function_and_one_registration(project: Project,
         launchers.LAUNCHERS.remove("elsewhere")
     assert started == [folder.run_id]
     assert worker_processes(folder) == []
+
+
+@pytest.mark.usefixtures("sleepers")
+def test_a_hung_worker_that_is_stopped_is_ended_and_keeps_what_was_saved(
+    project: Project, tiny_llama: Path
+) -> None:
+    folder = quick_run(project, tiny_llama)
+    start_run(folder)
+    folder.write_status(RunStatus(state="running", stage="stage1", step=6))
+    beat = {"time": 0.0, "steady": steady_clock() - 60.0, "moved": steady_clock() - 60.0, "boot": boot_id()}
+    folder.heartbeat_path.write_text(json.dumps(beat), encoding="ascii")
+    assert run_state(folder).state == "stalled"
+    (folder.checkpoints_dir / "step-00000005").mkdir(parents=True)
+    stop_run(folder)
+    status = run_state(folder)
+    assert (status.state, status.message_key) == ("interrupted", "run.was_hung")
+    assert worker_processes(folder) == []
+    assert list(folder.checkpoints_dir.iterdir())
+    assert stop_run(folder).is_live  # taken up once more, to keep what was saved
+
+
+@pytest.mark.usefixtures("sleepers")
+def test_stop_now_ends_a_worker_at_once(project: Project, tiny_llama: Path) -> None:
+    folder = quick_run(project, tiny_llama)
+    start_run(folder)
+    folder.write_status(RunStatus(state="running", stage="stage1"))
+    assert stop_run(folder, now=True).state == "interrupted"
+    assert cancel_run(folder, now=True).state == "cancelled"
+
+
+@pytest.mark.parametrize("jump", [-86_400.0, 86_400.0 * 365])
+def test_a_clock_jump_changes_nothing_but_the_times_people_read(
+    project: Project, tiny_llama: Path, monkeypatch: pytest.MonkeyPatch, jump: float
+) -> None:
+    folder = quick_run(project, tiny_llama)
+    lock, real = try_lock(folder.lock_path), time.time
+    assert lock is not None
+    journal = FolderJournal(folder)
+    try:
+        for step in range(4):
+            if step == 2:
+                monkeypatch.setattr(time, "time", lambda: real() + jump)
+            journal.event("loss", step=step)
+            journal.progress(state="running", stage="stage1", step=step, eta_s=10.0)
+            folder.beat(steady_clock())
+            status = run_state(folder)
+            assert (status.state, status.step, status.stalled_s) == ("running", step, None)
+        assert [e["step"] for e in folder.read_events(2) if e["kind"] == "loss"] == [1, 2, 3]
+    finally:
+        journal.close()
+        os.close(lock)
+    assert run_state(folder).state == "interrupted"  # its death is seen all the same
+
+
+@pytest.mark.usefixtures("sleepers")
+def test_a_double_click_makes_one_run_and_two_browsers_make_two(project: Project, tiny_llama: Path) -> None:
+    made: list[str] = []
+
+    def click(token: str) -> None:
+        made.append(begin_run(project, quick_config(tiny_llama), token).run_id)
+
+    threads = [threading.Thread(target=click, args=(token,)) for token in ("one", "one", "one", "two")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(made) == 4
+    assert {f.run_id for f in list_runs(project)} == set(made)  # no draft is left of the clicks that came late
+    assert len(set(made)) == 2
+    assert all(len(worker_processes(f)) == 1 for f in list_runs(project))
+
+
+def test_a_refused_start_gives_its_token_back(
+    project: Project, tiny_llama: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def launch(*_: Any) -> Any:
+        raise WorkspaceError("workspace.read_only", path="x", detail="full")
+
+    monkeypatch.setattr("core.runs.launching.LAUNCHERS", {"local": launch})
+    with pytest.raises(WorkspaceError):
+        begin_run(project, quick_config(tiny_llama), "click")
+    assert list_runs(project) == []
+    assert RunRegistry(project.path.parents[1]).claim_token("click", project.runs_dir) is None
+
+
+RACER = """
+import sys, time
+from core.errors import RunError
+from core.runs import launchers
+from core.runs.folder import RunFolder
+from core.runs.launching import start_run
+launchers.worker_command = lambda *_: [sys.executable, "-c", "import time; time.sleep(60)"]
+print("ready", flush=True)
+sys.stdin.readline()
+try:
+    start_run(RunFolder(sys.argv[1]))
+    print("started", flush=True)
+except RunError as error:
+    print(error.key, flush=True)
+"""
+
+
+def test_two_apps_on_one_workspace_start_a_run_once(project: Project, tiny_llama: Path) -> None:
+    folder = quick_run(project, tiny_llama)
+    command = [sys.executable, "-c", RACER, str(folder.path)]
+    apps = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    try:
+        for app in apps:
+            assert app.stdout is not None
+            assert app.stdout.readline() == "ready\n"
+        said = [app.communicate("go\n", timeout=60)[0].strip() for app in apps]
+        assert sorted(said) == ["run.already_started", "started"]
+        assert len(worker_processes(folder)) == 1
+    finally:
+        kill_run(folder)

@@ -8,25 +8,18 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from transformers import TrainingArguments
 
-from core.adapters.allocation_metrics import measure
 from core.errors import TaskloomError
-from core.models.loading import load_base
-from core.models.modular import load_adapter
 from core.runs.folder import RunFolder
-from core.serving.export import export_lora
 from core.training.checkpoints import load_checkpoint
-from core.training.config import RunConfig
 from core.training.failures import TrainingFailure
 from core.training.journal import CANCEL, PAUSE, STOP, RunCancelled, RunPaused
 from core.training.manifest import list_checkpoints
 from core.training.session import train_run
-from core.training.trainer import StageTrainer, training_arguments
+from core.training.trainer import StageTrainer
 from core.workspace import Project
 from tests.toy_project import ListJournal, quick_run
 
@@ -222,57 +215,17 @@ def test_a_filling_disk_is_said_before_it_is_full(
     assert {e["key"] for e in finish(folder).of("notice")} == {"check.disk"}
 
 
-def test_curves_reach_a_tracking_tool(
-    toy_project: Project, tiny_llama: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    logged: list[dict[str, float]] = []
-    monkeypatch.setattr(StageTrainer, "log", lambda self, logs, *_: logged.append(dict(logs)))
-    monkeypatch.setattr("core.training.stage.training_arguments", untracked)
-    folder = quick_run(toy_project, tiny_llama, exam_rows=0)
-    finish(folder, report_to="tensorboard")
-    points = [entry for entry in logged if "loss/direct" in entry or "loss/reversed" in entry]
-    assert len(points) >= 8
-    assert all("lr_skills" in p or "lr_allocation" in p for p in points)
-
-
-def untracked(config: RunConfig, *arguments: Any) -> TrainingArguments:
-    """The arguments without the tracking tool, which need not be installed where the tests run."""
-    return training_arguments(replace(config, report_to="none"), *arguments)
-
-
-@pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing.*:FutureWarning")
-def test_pruning_after_the_last_stage_thins_the_export(
-    toy_project: Project, tiny_llama: Path, tmp_path: Path
-) -> None:
-    """Weights below the limit are zero in what is saved, and a task's export has a lower rank."""
-    ranks = {}
-    for limit in (0.0, 0.4):
-        folder = quick_run(toy_project, tiny_llama, exam_rows=0, **{"adapter.prune_below": limit})
-        journal = finish(folder)
-        notices = [e for e in journal.of("notice") if e["key"] == "training.pruned"]
-        weights = torch.tensor(folder.read_allocation()["weights"])[..., :3]  # type: ignore[index]
-        assert (weights == 0).sum() == (notices[0]["values"]["count"] if limit else 0)
-        if limit:
-            assert notices[0]["values"]["before"] != notices[0]["values"]["after"]
-        model = load_adapter(load_base(str(tiny_llama)), folder.adapter_dir)
-        probe = torch.tensor([[20, 30, 40]])
-        ranks[limit] = [export_lora(model, task, tmp_path / f"{limit}{task}", probe).rank for task in (0, 1)]
-        factors = model.adapter.lora_factors(0)
-        ranks[limit].append(sum(down.shape[0] for down, _ in factors.values()))
-    assert ranks[0.0][:2] == [8, 8]
-    assert ranks[0.4][2] < ranks[0.0][2]
-
-
-def test_metrics_of_every_layer_over_the_steps(whole: Whole) -> None:
-    table = whole[0].read_allocation()
-    assert table is not None
-    layers = len(table["layers"])
-    for line in whole[0].read_allocation_history():
-        metrics = line["metrics"]
-        assert [len(metrics[name]) for name in ("discreteness", "sparsity", "usage")] == [layers] * 3
-        assert torch.tensor(metrics["effective_skills"]).shape == (layers, 2)
-    expected = measure(np.array(table["weights"]), np.array(table["entries"]), [0, 1, 2])
-    assert table["metrics"]["usage"] == pytest.approx(expected["usage"], abs=1e-3)
-    assert table["metrics"]["discreteness"] == pytest.approx(expected["discreteness"], abs=1e-3)
-    first, last = (whole[0].read_allocation_history()[i]["metrics"]["discreteness"] for i in (0, -1))
-    assert first != last
+def test_curves_reach_a_tracking_tool(toy_project: Project, tiny_llama: Path) -> None:
+    """A real one: both stages on one axis of steps, losses by task, checks and learning rates."""
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    folder = quick_run(toy_project, tiny_llama, exam_rows=0, report_to="tensorboard")
+    finish(folder)
+    points: dict[str, list[int]] = {}
+    for path in sorted((folder.path / "tracking").rglob("events.out.tfevents.*")):
+        reader = accumulator.EventAccumulator(str(path))
+        reader.Reload()
+        for tag in reader.Tags()["scalars"]:
+            points.setdefault(tag.split("/", 1)[-1], []).extend(event.step for event in reader.Scalars(tag))
+    assert {"loss", "lr_allocation", "loss/direct", "loss/reversed", "check_loss"} <= points.keys()
+    assert points["loss"] == [1, 2, 4, 6, 8, 10, 12, 13, 14, 16, 18]  # the first step of each stage as well
+    assert max(points["check_loss"]) == 18
