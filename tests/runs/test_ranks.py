@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -11,16 +15,18 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from core import worker
+from core.errors import RunError
 from core.runs.creation import list_runs
 from core.runs.folder import RunFolder
 from core.runs.launching import kill_run, resume_run, start_run, stop_run
 from core.runs.liveness import run_state, worker_processes
-from core.runs.ranks import read_end, read_ranks, write_end
+from core.runs.lock import boot_id
+from core.runs.ranks import join_machine, read_end, read_ranks, write_end
 from core.workspace import Project
 from tests.toy_project import build_toy_project, quick_run
 from tests.watching import ended, trains, wait_for
 
-pytestmark = pytest.mark.slow
 LONG: dict[str, Any] = {"max_steps": 100_000, "evaluate_every": 50, "checkpoint_every": 5, "num_processes": 2}
 
 
@@ -41,10 +47,9 @@ def test_two_processes_give_the_result_of_one(project: Project, tiny_llama: Path
     changes: dict[str, Any] = {"exam_rows": 2, "precision": "float32"}
     one = quick_run(project, tiny_llama, accumulation=2, **changes)
     two = quick_run(project, tiny_llama, num_processes=2, **changes)
-    start_run(one)
-    start_run(two)  # waits for the first
-    for folder in (one, two):
-        assert wait_for(folder, ended).state == "succeeded", folder.read_log()
+    start_run(two)
+    assert worker.main([str(one.path)]) == 0  # in this process, after the other or before
+    assert wait_for(two, ended).state == "succeeded", two.read_log()
     first, second = adapter(one), adapter(two)
     for name, tensor in first.items():
         assert torch.allclose(tensor, second[name], rtol=1e-3, atol=1e-5), name
@@ -73,6 +78,7 @@ def _alive(process: psutil.Process) -> bool:
         return False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("victim", ["rank", "agent", "worker"])
 def test_whoever_is_killed_nobody_is_left_and_the_run_resumes(
     project: Project, tiny_llama: Path, victim: str
@@ -108,3 +114,42 @@ def test_the_strongest_end_of_any_rank_counts(project: Project, tiny_llama: Path
     assert read_end(folder) is None  # the other one has not said a word
     write_end(folder, 1, "failed", {"failure": "out_of_memory"})
     assert read_end(folder) == ("failed", {"failure": "out_of_memory"})
+
+
+@pytest.mark.slow
+def test_two_machines_share_a_run(project: Project, tiny_llama: Path) -> None:
+    """Both are this machine: what counts is that they meet at the address, share the batches and end together."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    changes: dict[str, Any] = {"exam_rows": 0, "precision": "float32"}
+    one = quick_run(project, tiny_llama, accumulation=2, **changes)
+    two = quick_run(project, tiny_llama, num_machines=2, rendezvous=address, **changes)
+    start_run(two)
+    words = ["join", two.run_id, "--machine", "1", "--workspace", str(two.workspace_dir), "--json"]
+    joined = subprocess.Popen([sys.executable, "-m", "core", *words], stdout=subprocess.PIPE, text=True)
+    status = wait_for(two, ended)
+    told = json.loads(joined.communicate(timeout=120)[0])
+    assert (status.state, told["exit_code"]) == ("succeeded", 0), two.read_log()
+    assert [rank["end"] for rank in read_ranks(two)] == ["succeeded", "succeeded"]
+    assert worker.main([str(one.path)]) == 0
+    first, second = adapter(one), adapter(two)
+    assert all(torch.allclose(t, second[name], rtol=1e-3, atol=1e-5) for name, t in first.items())
+
+
+def test_processes_of_another_machine_are_never_killed_here(project: Project, tiny_llama: Path) -> None:
+    folder, own = quick_run(project, tiny_llama), psutil.Process()
+    identity = {"pid": own.pid, "create_time": own.create_time()}
+    path = folder.path / "rank-1.json"
+    path.write_text(json.dumps({**identity, "boot": "of another machine"}), encoding="utf-8")
+    assert worker_processes(folder) == []
+    path.write_text(json.dumps({**identity, "boot": boot_id()}), encoding="utf-8")
+    assert own.pid in [p.pid for p in worker_processes(folder)]
+
+
+def test_a_machine_that_a_run_does_not_have_is_refused(project: Project, tiny_llama: Path) -> None:
+    folder = quick_run(project, tiny_llama)
+    for machine in (0, 1, 5):
+        with pytest.raises(RunError) as caught:
+            join_machine(folder, machine)
+        assert caught.value.key == "run.no_machine"
