@@ -6,6 +6,7 @@ At its end the adapter is the best one by mean check loss (the last one when the
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -119,6 +120,8 @@ class StageWatch(TrainerCallback):
         result = check_losses(
             work.model, work.validation, work.config.batch_size, work.device, work.shard.rank, work.shard.world
         )
+        if result.mean is not None and not math.isfinite(result.mean):
+            raise TrainingFailure("nan_loss", "training.nan", value=str(result.mean), stage=self.number, step=step)
         improved = result.mean is None or self.best_value is None or result.mean < self.best_value
         if improved:
             self.best_value, self.best_step, self.bad_checks = result.mean, step, 0
@@ -203,7 +206,8 @@ class StageWatch(TrainerCallback):
             "validation", step=self.steps_before + step, stage=self.number, mean=_rounded(result.mean),
             best=improved, by_task={str(task): round(value, 6) for task, value in result.by_task.items()},
         )
-        self._track(step, "check_loss", result.mean, result.by_task, {})
+        if step:  # a tracking tool knows where to write only once training has begun
+            self._track(step, "check_loss", result.mean, result.by_task, {})
         write_allocation(self.work.model.modular, self.work.paths, self.steps_before + step, self.number)
 
     def _report(self, step: int) -> None:

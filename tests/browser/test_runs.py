@@ -66,7 +66,7 @@ def test_every_button_around_a_run_does_what_it_says(chromium, project, tmp_path
         picture(page, "failed")
 
         page.locator("#run-reuse").click()  # "Use these settings": the plan shows the run's settings
-        page.wait_for_function("document.querySelector('#set-batch_size input')?.value == '8'", timeout=PATIENCE_MS)
+        page.locator("#ready", has_text="18 steps").wait_for()
 
         page.locator("#run-about button").first.click()
         page.locator("#run-notes textarea").fill("too large a batch")

@@ -53,7 +53,7 @@ print(json.dumps({
 """
 
 FULL = """
-import json, sys
+import json, os, sys
 from pathlib import Path
 from core import worker
 from core.runs.again import find_remedy, run_again
@@ -77,11 +77,18 @@ def save_on_a_full_disk(checkpoints_dir, name, checkpoint):
                 pass
     return save(checkpoints_dir, name, checkpoint)
 
+def work(folder):
+    """The worker as a process of its own, since its lock must go with it."""
+    child = os.fork()
+    if child == 0:
+        try:
+            os._exit(worker.main([str(folder.path)]))
+        except BaseException:
+            os._exit(99)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
 stage.save_checkpoint = save_on_a_full_disk
-try:
-    code = worker.main([str(folder.path)])
-except Exception as error:
-    code = f"{type(error).__name__}: {error}"
+code = work(folder)
 full = run_state(folder).state
 filler.unlink()
 stage.save_checkpoint = save
@@ -92,7 +99,7 @@ if status.state == "failed":
     remedy = find_remedy(folder, status)
     assert (remedy.failure, remedy.changes, remedy.from_step) == ("disk_full", {}, 4), remedy
     folder = run_again(folder, remedy.changes)
-end = worker.main([str(folder.path)])
+end = work(folder)
 events = folder.read_events()
 print(json.dumps({
     "code": code, "full": full, "failure": status.failure, "kept": kept, "damaged": len(problems), "end": end,

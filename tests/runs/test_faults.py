@@ -264,6 +264,7 @@ def test_a_clock_jump_changes_nothing_but_the_times_people_read(
                 monkeypatch.setattr(time, "time", lambda: real() + jump)
             journal.event("loss", step=step)
             journal.progress(state="running", stage="stage1", step=step, eta_s=10.0)
+            journal.flush()
             folder.beat(steady_clock())
             status = run_state(folder)
             assert (status.state, status.step, status.stalled_s) == ("running", step, None)
