@@ -78,7 +78,7 @@ def save_on_a_full_disk(checkpoints_dir, name, checkpoint):
     return save(checkpoints_dir, name, checkpoint)
 
 def work(folder):
-    """The worker as a process of its own, since its lock must go with it."""
+    # a process of its own, since its lock must go with it
     child = os.fork()
     if child == 0:
         try:
