@@ -64,7 +64,7 @@ def _queue(context: Context, selection: Selection) -> list[Waiting]:
 
 def _waiting_card(waiting: Waiting, project: str, language: str) -> dict[str, Any]:
     holder = waiting.holder or {}
-    behind = say(language, "queue.behind", name=holder["name"]) if holder else ""
+    behind = say(language, "queue.behind", name=holder["name"]) if holder.get("name") else ""
     actions = [
         {"id": waiting.run_id, "act": act, "label": sign, "hint": say(language, f"queue.{act}")}
         for act, sign in (("first", "⇈"), ("up", "↑"), ("down", "↓"), ("out", "✕"))

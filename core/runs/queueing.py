@@ -7,10 +7,11 @@ from pathlib import Path
 
 from core.errors import RunError
 from core.runs.folder import RunFolder
-from core.runs.lease import holder_values, lease_holder
+from core.runs.lease import holder_for, holder_values
 from core.runs.liveness import run_state
 from core.runs.registry import RunRegistry
 from core.runs.states import QUEUED
+from core.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ def list_queue(workspace_dir: Path, project_ids: set[str] | None = None) -> list
         places[device] = places.get(device, 0) + 1
         project_id = path.parents[1].name
         if project_ids is None or project_id in project_ids:
-            holder = lease_holder(workspace_dir, device)
+            holder = holder_for(Workspace(workspace_dir).project_of_run(path), device)
             named = holder_values(holder) if holder else None
             run = folder.read_run()
             found.append(Waiting(path.name, run["name"], project_id, device, places[device], named, path))

@@ -77,8 +77,6 @@ TEXTS: dict[str, str] = {
     "state.cancelled": "cancelled",
     "state.succeeded": "finished",
     "state.stopped_early": "stopped, kept",
-    "try.beside_cuda": "Answers come from the processor meanwhile, more slowly.",
-    "try.beside_cpu": "Answers come more slowly meanwhile.",
     "purpose.training": "training",
     "purpose.evaluation": "an exam",
     "purpose.chat": "a chat",

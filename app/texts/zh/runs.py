@@ -77,8 +77,6 @@ TEXTS: dict[str, str] = {
     "state.cancelled": "已取消",
     "state.succeeded": "已完成",
     "state.stopped_early": "已停止并保留",
-    "try.beside_cuda": "在此期间回答由处理器给出，会慢一些。",
-    "try.beside_cpu": "在此期间回答会慢一些。",
     "purpose.training": "训练",
     "purpose.evaluation": "考试",
     "purpose.chat": "对话",
