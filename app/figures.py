@@ -13,7 +13,6 @@ from typing import Any
 
 import pandas as pd
 
-from app.curves import Curves
 from app.markup import to_csv
 from app.texts import say, word_skills
 
@@ -25,7 +24,6 @@ SIGNED = [[0.0, "#b35806"], [0.5, "#f4f4f6"], [1.0, "#31459c"]]
 SIGNED_DARK = [[0.0, "#fdae61"], [0.5, "#1b2430"], [1.0, "#8fb3ff"]]
 MOST_NUMBERS = 15  # larger tables get no numbers in the cells
 MOST_POINTS = 400  # a curve keeps at most this many points
-PANEL_HEIGHT = 190
 LEGEND = {"orientation": "h", "traceorder": "normal", "x": 0, "xref": "container", "y": 1, "yref": "container"}
 LEGEND |= {"yanchor": "top"}
 
@@ -129,7 +127,7 @@ def _heatmap(table: pd.DataFrame, coloraxis: Figure, dark_scale: list[list[Any]]
         "hovertemplate": hover + "<extra></extra>",
         "texttemplate": "%{z:.2f}" if numbers else "",
     }
-    layout = _layout(
+    layout = layout_of(
         height=110 + max(20, min(38, 1000 // max(1, len(rows)))) * len(rows), meta={"dark_scale": dark_scale}
     )
     layout |= {
@@ -161,85 +159,13 @@ def share_bars(share: pd.DataFrame, language: str) -> Figure:
         }
         for kind in colours
     ]
-    layout = _layout(height=100 + 30 * len(tasks), legend=True)
+    layout = layout_of(height=100 + 30 * len(tasks), legend=True)
     layout |= {
         "barmode": "stack",
         "xaxis": {"range": [0, 1], "tickformat": ".0%", "fixedrange": True},
         "yaxis": {"type": "category", "automargin": True, "autorange": "reversed", "showgrid": False},
     }
     return {"data": data, "layout": layout}
-
-
-def loss_panels(curves: Curves, last_step: int, language: str) -> Figure:
-    """Loss per task as small multiples: practice as a line, checks as points, a line where stage 2 starts.
-
-    The panels and their time axis (up to `last_step`) are there from the first event on, so that nothing jumps.
-    """
-    practice, check = say(language, "plot.practice"), say(language, "plot.check")
-    panels = [
-        (_clean(name), [
-            (curves.practice[name], practice, BLUE, "lines"),
-            (curves.checks.get(name, ()), check, RED, "lines+markers"),
-        ])
-        for name in curves.practice
-    ]
-    return _panels(panels, last_step, curves.stage2_start)
-
-
-def measure_panels(curves: Curves, last_step: int, language: str) -> Figure:
-    """What the run as a whole reports: mean check loss, both learning rates, gradient norm, speed; one trace each,
-    in the order of `curves.MEASURES`."""
-    held = curves.measures
-    lines = {
-        name: (held.get(name, ()), say(language, f"plot.{name}"), colour, mode)
-        for name, colour, mode in (
-            ("mean", RED, "lines+markers"), ("lr_skills", BLUE, "lines"), ("lr_allocation", ORANGE, "lines"),
-            ("gradient_norm", GREY, "lines"), ("tokens_per_s", GREEN, "lines"),
-        )
-    }
-    groups = (("mean",), ("lr_skills", "lr_allocation"), ("gradient_norm",), ("tokens_per_s",))
-    panels = [
-        (say(language, "plot.rates") if len(names) > 1 else lines[names[0]][1], [lines[name] for name in names])
-        for names in groups
-    ]
-    figure = _panels(panels, last_step, curves.stage2_start)
-    for trace in figure["data"]:
-        trace |= {"showlegend": False, "hovertemplate": "%{x}: %{y:.4g}"}
-    return figure
-
-
-def _panels(panels: Sequence[tuple[str, list[Any]]], last_step: int, mark: int | None) -> Figure:
-    """Small multiples of (title, lines), a line being (points, name, colour, mode); the legend names those of the
-    first panel."""
-    data: list[Figure] = []
-    num_rows = math.ceil(len(panels) / 3)
-    layout = _layout(height=PANEL_HEIGHT * num_rows + 60, legend=True)
-    layout["grid"] = {"rows": num_rows, "columns": min(3, len(panels)), "pattern": "independent"}
-    layout["grid"] |= {"xgap": 0.14, "ygap": 0.35}
-    layout["meta"] = {"panels": len(panels), "panel_height": PANEL_HEIGHT}
-    layout["margin"]["t"] = 64
-    layout["annotations"], layout["shapes"] = [], []
-    for number, (title, lines) in enumerate(panels, start=1):
-        suffix = "" if number == 1 else str(number)
-        axes = {"xaxis": f"x{suffix}", "yaxis": f"y{suffix}", "showlegend": number == 1}
-        data += [_line(*line, axes) for line in lines]
-        layout[f"xaxis{suffix}"] = {"zeroline": False, "nticks": 4, "range": [0, max(1, last_step)]}
-        layout[f"yaxis{suffix}"] = {"zeroline": False, "nticks": 4, "rangemode": "tozero", "automargin": True}
-        layout["annotations"].append(_panel_title(title, suffix))
-        if mark:
-            layout["shapes"].append(_panel_mark(mark, suffix))
-    return {"data": data, "layout": layout}
-
-
-def _panel_title(name: str, suffix: str) -> Figure:
-    place = {"xref": f"x{suffix} domain", "yref": f"y{suffix} domain", "x": 0, "y": 1.0, "yshift": 16}
-    look = {"xanchor": "left", "yanchor": "middle", "showarrow": False, "font": {"size": 13}}
-    return {"text": name, **place, **look}
-
-
-def _panel_mark(step: int, suffix: str) -> Figure:
-    place = {"xref": f"x{suffix}", "yref": f"y{suffix} domain", "x0": step, "x1": step, "y0": 0, "y1": 1}
-    return {"type": "line", **place, "line": {"color": GREY, "width": 1, "dash": "dot"}}
 
 
 def score_bars(rows: Sequence[Mapping[str, Any]], language: str) -> Figure:
@@ -267,7 +193,7 @@ def score_bars(rows: Sequence[Mapping[str, Any]], language: str) -> Figure:
                 "hovertemplate": "%{y}: %{x:.3f}<extra>" + say(language, f"results.{side}") + "</extra>",
             }
         )
-    layout = _layout(height=110 + 46 * len(tasks), legend=True)
+    layout = layout_of(height=110 + 46 * len(tasks), legend=True)
     layout |= {
         "barmode": "group",
         "xaxis": {"range": [0, 1.02], "fixedrange": True},
@@ -285,7 +211,7 @@ def thin(points: Sequence[tuple[int, float]], most: int = MOST_POINTS) -> list[t
     return [(g[-1][0], sum(v for _, v in g) / len(g)) for g in groups]
 
 
-def _line(points: Sequence[tuple[int, float]], name: str, colour: str, mode: str, axes: Figure) -> Figure:
+def curve_line(points: Sequence[tuple[int, float]], name: str, colour: str, mode: str, axes: Figure) -> Figure:
     kept = thin(points)
     return {
         "type": "scatter",
@@ -300,7 +226,7 @@ def _line(points: Sequence[tuple[int, float]], name: str, colour: str, mode: str
     }
 
 
-def _layout(height: int, legend: bool = False, meta: Figure | None = None) -> Figure:
+def layout_of(height: int, legend: bool = False, meta: Figure | None = None) -> Figure:
     return {
         "height": height,
         "margin": {"l": 10, "r": 10, "t": 40 if legend else 16, "b": 40},
@@ -313,6 +239,6 @@ def _layout(height: int, legend: bool = False, meta: Figure | None = None) -> Fi
     }
 
 
-def _clean(name: str) -> str:
+def plain_text(name: str) -> str:
     """Plotly reads a few HTML tags in texts; a name is text."""
     return name.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -6,8 +6,9 @@ from typing import Any
 
 import gradio as gr
 
+from app.curve_figures import loss_panels, measure_panels
 from app.curves import MEASURES, Curves
-from app.figures import loss_panels, measure_panels, skill_heatmap, to_json
+from app.figures import skill_heatmap, to_json
 from app.live_plot import news_json
 from app.markup import note, part
 from app.texts import say
