@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.curves import Curves
-from app.figures import BLUE, GREEN, GREY, ORANGE, RED, Figure, curve_line, layout_of, plain_text
+from app.figures import BLUE, GREEN, GREY, ORANGE, RED, Figure, _clean, _layout, _line
 from app.texts import say
 
 PANEL_HEIGHT = 190
@@ -20,7 +20,7 @@ def loss_panels(curves: Curves, last_step: int, language: str) -> Figure:
     """
     practice, check = say(language, "plot.practice"), say(language, "plot.check")
     panels = [
-        (plain_text(name), [
+        (_clean(name), [
             (curves.practice[name], practice, BLUE, "lines"),
             (curves.checks.get(name, ()), check, RED, "lines+markers"),
         ])
@@ -56,7 +56,7 @@ def _panels(panels: Sequence[tuple[str, list[Any]]], last_step: int, mark: int |
     first panel."""
     data: list[Figure] = []
     num_rows = math.ceil(len(panels) / 3)
-    layout = layout_of(height=PANEL_HEIGHT * num_rows + 60, legend=True)
+    layout = _layout(height=PANEL_HEIGHT * num_rows + 60, legend=True)
     layout["grid"] = {"rows": num_rows, "columns": min(3, len(panels)), "pattern": "independent"}
     layout["grid"] |= {"xgap": 0.14, "ygap": 0.35}
     layout["meta"] = {"panels": len(panels), "panel_height": PANEL_HEIGHT}
@@ -65,7 +65,7 @@ def _panels(panels: Sequence[tuple[str, list[Any]]], last_step: int, mark: int |
     for number, (title, lines) in enumerate(panels, start=1):
         suffix = "" if number == 1 else str(number)
         axes = {"xaxis": f"x{suffix}", "yaxis": f"y{suffix}", "showlegend": number == 1}
-        data += [curve_line(*line, axes) for line in lines]
+        data += [_line(*line, axes) for line in lines]
         layout[f"xaxis{suffix}"] = {"zeroline": False, "nticks": 4, "range": [0, max(1, last_step)]}
         layout[f"yaxis{suffix}"] = {"zeroline": False, "nticks": 4, "rangemode": "tozero", "automargin": True}
         layout["annotations"].append(_panel_title(title, suffix))

@@ -127,7 +127,7 @@ def _heatmap(table: pd.DataFrame, coloraxis: Figure, dark_scale: list[list[Any]]
         "hovertemplate": hover + "<extra></extra>",
         "texttemplate": "%{z:.2f}" if numbers else "",
     }
-    layout = layout_of(
+    layout = _layout(
         height=110 + max(20, min(38, 1000 // max(1, len(rows)))) * len(rows), meta={"dark_scale": dark_scale}
     )
     layout |= {
@@ -159,7 +159,7 @@ def share_bars(share: pd.DataFrame, language: str) -> Figure:
         }
         for kind in colours
     ]
-    layout = layout_of(height=100 + 30 * len(tasks), legend=True)
+    layout = _layout(height=100 + 30 * len(tasks), legend=True)
     layout |= {
         "barmode": "stack",
         "xaxis": {"range": [0, 1], "tickformat": ".0%", "fixedrange": True},
@@ -193,7 +193,7 @@ def score_bars(rows: Sequence[Mapping[str, Any]], language: str) -> Figure:
                 "hovertemplate": "%{y}: %{x:.3f}<extra>" + say(language, f"results.{side}") + "</extra>",
             }
         )
-    layout = layout_of(height=110 + 46 * len(tasks), legend=True)
+    layout = _layout(height=110 + 46 * len(tasks), legend=True)
     layout |= {
         "barmode": "group",
         "xaxis": {"range": [0, 1.02], "fixedrange": True},
@@ -211,7 +211,7 @@ def thin(points: Sequence[tuple[int, float]], most: int = MOST_POINTS) -> list[t
     return [(g[-1][0], sum(v for _, v in g) / len(g)) for g in groups]
 
 
-def curve_line(points: Sequence[tuple[int, float]], name: str, colour: str, mode: str, axes: Figure) -> Figure:
+def _line(points: Sequence[tuple[int, float]], name: str, colour: str, mode: str, axes: Figure) -> Figure:
     kept = thin(points)
     return {
         "type": "scatter",
@@ -226,7 +226,7 @@ def curve_line(points: Sequence[tuple[int, float]], name: str, colour: str, mode
     }
 
 
-def layout_of(height: int, legend: bool = False, meta: Figure | None = None) -> Figure:
+def _layout(height: int, legend: bool = False, meta: Figure | None = None) -> Figure:
     return {
         "height": height,
         "margin": {"l": 10, "r": 10, "t": 40 if legend else 16, "b": 40},
@@ -239,6 +239,6 @@ def layout_of(height: int, legend: bool = False, meta: Figure | None = None) -> 
     }
 
 
-def plain_text(name: str) -> str:
+def _clean(name: str) -> str:
     """Plotly reads a few HTML tags in texts; a name is text."""
     return name.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
