@@ -25,10 +25,10 @@ def load_plain(kind: str, base: str, folder: str, revision: str | None) -> torch
     source, options = (base, {"revision": revision}) if kind == "lora" else (folder, {})
     if kind == "gguf":
         source, options = str(place.parent), {"gguf_file": place.name}
-    config = AutoConfig.from_pretrained(source, **options)
+    config = AutoConfig.from_pretrained(source, trust_remote_code=False, **options)
     auto = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
     safe = {} if kind == "gguf" else {"use_safetensors": True}
-    model = auto.from_pretrained(source, dtype=torch.float32, **options, **safe)
+    model = auto.from_pretrained(source, trust_remote_code=False, dtype=torch.float32, **options, **safe)
     if kind == "lora":
         from peft import PeftModel
 

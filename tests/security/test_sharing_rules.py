@@ -149,7 +149,7 @@ def test_signing_in_keeps_what_was_made_before(context: Context) -> None:
         context.workspace.create_project("Desk", owner)
     context.workspace.create_project("Other", BOB)
     take_along(context.workspace, ALICE, "hub-ann")
-    assert [p.name for p in context.workspace.list_projects("hub-ann")] == ["Desk", "Desk 2"]
+    assert sorted(p.name for p in context.workspace.list_projects("hub-ann")) == ["Desk", "Desk 2"]
     assert context.workspace.list_projects(ALICE) == []
     assert take_along(context.workspace, "local", "hub-ann") == []
     assert [p.owner for p in context.workspace.list_projects(BOB)] == [BOB]
