@@ -83,15 +83,15 @@ def test_an_owner_cannot_be_chosen(shared_page: SharedPage, owner: str) -> None:
 def test_two_visitors_work_side_by_side(shared_page: SharedPage) -> None:
     """The same clicks at the same time lead to two projects, each with its own files and tasks."""
     carol, dave = shared_page.visit("c" * 32), shared_page.visit("d" * 32)
-    for visitor, word in ((carol, "apple"), (dave, "pear")):
+    for visitor, word in ((carol, "walnut"), (dave, "quince")):
         visitor.fire("project-name", "submit", value="Same name")
         rows = "".join(f"{word} {n},{'yes' if n % 2 else 'no'}\n" for n in range(40))
         file = visitor.upload("rows.csv", f"text,label\n{rows}".encode())
         visitor.fire("task-files", "upload", value=[file])
-    assert "apple" in carol.value("task-rows")
-    assert "pear" not in json.dumps(list(carol.values.values()))
-    assert "pear" in dave.value("task-rows")
-    assert "apple" not in json.dumps(list(dave.values.values()))
+    assert "walnut" in carol.value("task-rows")
+    assert "quince" not in json.dumps(list(carol.values.values()))
+    assert "quince" in dave.value("task-rows")
+    assert "walnut" not in json.dumps(list(dave.values.values()))
 
 
 def test_answers_go_to_the_visitor_who_asked(shared_page: SharedPage) -> None:
