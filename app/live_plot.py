@@ -47,9 +47,13 @@ function current(dark) {
 """
 
 
+_WHOLE, _GROWN = "const figure = JSON.parse(text)", "const figure = current(dark)"
+
+
 def live_plot(elem_id: str) -> gr.HTML:
     """An empty value hides it; its click event means that the browser wants the whole figure."""
-    drawing = DRAW.replace("const figure = JSON.parse(text)", "const figure = current(dark)")
+    assert _WHOLE in DRAW  # else the page would draw the news as if they were a figure
+    drawing = DRAW.replace(_WHOLE, _GROWN)
     return gr.HTML(
         value="", html_template=PLOT_PLACE, js_on_load=_GROW + drawing, elem_id=elem_id,
         elem_classes="plot", head=PLOTLY_HEAD,

@@ -9,11 +9,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from app.curve_figures import loss_panels
 from app.curves import Curves
 from app.figures import (
     change_heatmap,
     lean_heatmap,
-    loss_panels,
     score_bars,
     share_bars,
     similarity_heatmap,
