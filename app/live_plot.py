@@ -45,9 +45,8 @@ function current(dark) {
   return {data: held.data.map(t => ({...t, line: lighter(t.line)})), layout: structuredClone(held.layout)};
 }
 """
-
-
-_WHOLE, _GROWN = "const figure = JSON.parse(text)", "const figure = current(dark)"
+_WHOLE = "const figure = JSON.parse(text)"
+_GROWN = "const figure = current(dark)"
 
 
 def live_plot(elem_id: str) -> gr.HTML:
