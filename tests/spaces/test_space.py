@@ -111,13 +111,16 @@ def test_a_space_without_a_bucket_says_that_it_forgets(tmp_path: Path) -> None:
 
 
 def test_the_card_of_the_space_fits_the_app() -> None:
-    front = yaml.safe_load((ROOT / "README.md").read_text(encoding="utf-8").split("---")[1])
+    text = (ROOT / "README.md").read_text(encoding="utf-8").split("---")[1]
+    keys = re.findall(r"^(\w+):", text, re.M)
+    assert len(keys) == len(set(keys)), "the Hub refuses a name that stands twice"
+    front = yaml.safe_load(text)
     pins = dict(re.findall(r"^([a-z_]+)==([\d.]+)", (ROOT / "requirements.txt").read_text(encoding="utf-8"), re.M))
     assert front["sdk"] == "gradio"
     assert front["sdk_version"] == pins["gradio"]
     assert front["app_file"] == "app.py"
     assert front["python_version"].startswith("3.12")
     assert front["hf_oauth"] is True
-    assert "hf_oauth_scopes" not in front, "the name is enough: ask for no more"
+    assert front["hf_oauth_scopes"] == ["contribute-repos"], "only what a push by one's own login needs"
     assert len(front["short_description"]) <= 60
     assert front["suggested_hardware"]
