@@ -29,6 +29,7 @@ from core.runs.ready import ReadyReport, ready_report
 from core.tasks.importing import list_tasks
 from core.training.config import RunConfig, config_to_yaml
 from core.training.goals import DEFAULT_GOAL, GOALS, config_for_goal, goal_of, read_goal_figures
+from core.training.sizes import ACTIVE, TOTAL, match_size, plan_size
 
 GROUPS = ("model", "adapter", "training", "stage2", "mixture", "evaluation", "machine")
 MOST_UNDO = 20
@@ -55,6 +56,11 @@ class Plan:
             self._build_fields(context, simple=True)
         with gr.Column(visible=False, elem_classes="detailed") as self.detailed:
             self._build_fields(context, simple=False)
+            with gr.Row():
+                self.equal = {
+                    way: words(gr.Button, Key(f"plan.equal_{way}"), size="sm", elem_id=f"equal-{way}")
+                    for way in (ACTIVE, TOTAL)
+                }
         with gr.Column(visible=False) as self.expert:
             self.yaml = words(
                 gr.Code, label=Key("plan.yaml"), language="yaml", interactive=True, max_lines=40, elem_id="yaml"
@@ -105,6 +111,8 @@ class Plan:
         )
         given, all_of_it = [context.selection, self.config, self.past], [*self._kept(), *shown, *widgets]
         context.on(self.goals.click, self.use_goal, given, all_of_it, **quiet)
+        for way, button in self.equal.items():
+            context.on(button.click, partial(self.use_size, way=way), given, all_of_it, **quiet)
         context.on(self.apply_yaml.click, self.use_yaml, [*given, self.yaml], all_of_it)
         context.on(self.undo.click, self.go_back, given, all_of_it, **quiet)
         # An empty number field counts as 0 in the browser until it is told once that it is empty.
@@ -155,6 +163,14 @@ class Plan:
         config = config_for_goal(str(event.id), read_yaml(text))
         unchanged = config_to_yaml(config) == text
         return self._replaced(context, selection, config, past if unchanged else [*past, text])
+
+    def use_size(
+        self, context: Context, selection: Selection, text: str, past: list[str], *, way: str
+    ) -> list[Any]:
+        """The rank becomes the one at which the method is as large as C-Poly with its defaults."""
+        tasks = list_tasks(context.require_project(selection))
+        config = match_size(read_yaml(text), max(1, len(tasks)), way)
+        return self._replaced(context, selection, config, [*past, text])
 
     def use_yaml(
         self, context: Context, selection: Selection, text: str, past: list[str], wanted: str
@@ -235,6 +251,10 @@ def _facts(report: ReadyReport, config: RunConfig, language: str) -> list[str]:
     ]
     if tasks > 1:
         said.append(_mixture_fact(report, language))
+    size, reference = plan_size(config, tasks), plan_size(RunConfig(), tasks)
+    if size and reference:
+        values = {"active": size.active, "total": size.total, "others": f"{reference.active}, {reference.total}"}
+        said.append(say(language, "plan.fact_size", **values))
     if report.seconds:
         key = "plan.fact_rehearsed" if report.rehearsed else "plan.fact_time"
         said.append(say(language, key, time=word_range(*report.seconds, language)))

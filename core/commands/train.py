@@ -17,6 +17,10 @@ def add_parser(verbs: Verbs) -> None:
     parser = add_verb(verbs, "train", train, "train a model on the tasks of a project")
     add_plan(parser)
     parser.add_argument("--name", help="name of the run")
+    parser.add_argument(
+        "--equal", choices=("active", "total"),
+        help="the rank at which the method is as large as C-Poly's defaults: in what an example uses, or in all",
+    )
     add_background(parser)
 
 
@@ -41,10 +45,15 @@ def add_background(parser: argparse.ArgumentParser) -> None:
 
 def train(args: argparse.Namespace) -> Report:
     from core.runs.launching import begin_run
+    from core.tasks.importing import list_tasks
+    from core.training.sizes import match_size
     from core.workspace import Workspace
 
     project = Workspace(args.workspace).get_project(args.project)
-    folder = begin_run(project, build_config(args), task_names=args.task, name=args.name)
+    config = build_config(args)
+    if args.equal:
+        config = match_size(config, len(args.task or list_tasks(project)), args.equal)
+    folder = begin_run(project, config, task_names=args.task, name=args.name)
     return follow_or_leave(folder, args)
 
 

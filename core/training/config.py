@@ -253,14 +253,15 @@ def load_config(path: Path) -> RunConfig:
 
 
 def change_config(config: RunConfig, changes: dict[str, Any]) -> RunConfig:
-    """A copy with changes; keys are setting names or `adapter.<name>`. A new method starts from its own defaults,
-    keeping the adapter settings that both methods know."""
+    """A copy with changes; keys are setting names or `adapter.<name>`. A new method starts from its own defaults;
+    what differs from the old method's defaults is kept where both know it."""
     values = config_to_dict(config)
     nested = dict(values.pop("adapter"))
     method = changes.get("method", config.method)
     if method != config.method:
         known = {info.name for info in describe_settings(METHODS.get(method).config_class)}
-        nested = {name: value for name, value in nested.items() if name in known}
+        usual = settings_to_dict(METHODS.get(config.method).config_class())
+        nested = {name: value for name, value in nested.items() if name in known and value != usual[name]}
     for name, value in changes.items():
         if name.startswith("adapter."):
             nested[name.removeprefix("adapter.")] = value
