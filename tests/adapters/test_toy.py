@@ -27,7 +27,9 @@ def answer_logits(model: ModularModel, inputs: torch.Tensor, tasks: list[int]) -
     return model(inputs, decoder_input_ids=start, task_ids=tasks, use_cache=False).logits[:, -1]
 
 
-def accuracies(bench: Any, architecture: str, method: str, config: dict[str, Any]) -> list[float]:
+def accuracies(
+    bench: Any, architecture: str, method: str, config: dict[str, Any], steps: int = STEPS
+) -> list[float]:
     model = bench.model(architecture, method, config, tasks=2, shaken=False).train()
     inputs, answers = questions(model.config.vocab_size)
     groups = model.parameter_groups(1)
@@ -36,7 +38,7 @@ def accuracies(bench: Any, architecture: str, method: str, config: dict[str, Any
     )
     torch.manual_seed(0)
     both, tasks = torch.cat([inputs, inputs]), [0] * QUESTIONS + [1] * QUESTIONS
-    for _ in range(STEPS):
+    for _ in range(steps):
         loss = torch.nn.functional.cross_entropy(answer_logits(model, both, tasks), answers.flatten())
         optimizer.zero_grad()
         loss.backward()
@@ -60,7 +62,8 @@ def test_shared_lora_cannot(bench, architecture):
 
 
 def test_common_skills_alone_learn_both_by_their_mixture(bench):
-    assert min(accuracies(bench, "llama", "cpoly", {"num_private_skills": 0, "rank": 4})) >= 0.95
+    """With noise in the only weights that tell the tasks apart, learning takes longer (six noise seeds of six)."""
+    assert min(accuracies(bench, "llama", "cpoly", {"num_private_skills": 0, "rank": 4}, steps=200)) >= 0.95
 
 
 @pytest.mark.parametrize("architecture", ["llama", "t5"])
