@@ -74,12 +74,11 @@ def queue_place(folder: RunFolder) -> int | None:
 
 def worker_processes(folder: RunFolder) -> list[psutil.Process]:
     """The live processes of a run: the worker and its descendants. Identity is (pid, start time), never the pid."""
-    try:
-        launch = read_json(folder.launch_path)
-    except (OSError, WorkspaceError):
-        return []
+    entries = read_ranks(folder)
+    with contextlib.suppress(OSError, WorkspaceError):  # a launch is noted when its process runs already
+        entries.insert(0, read_json(folder.launch_path))
     found: dict[int, psutil.Process] = {}
-    for entry in [launch, *read_ranks(folder)]:
+    for entry in entries:
         root = _same_process(entry)
         if root is not None:
             found[root.pid] = root
