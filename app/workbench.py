@@ -46,7 +46,8 @@ def build_workbench(context: Context) -> gr.Blocks:
                 name = tab.TITLE.replace(".", "-")
                 with context.words(gr.Tab, Key(tab.TITLE), id=tab.TITLE, elem_id=name) as page:
                     tab.build(context)
-                page.select(None, None, screen, js=f"() => '{tab.TITLE}'", api_visibility="private")
+                keep = f"kept => window.taskloomOpened ? '{tab.TITLE}' : kept"  # Home is chosen while it opens
+                page.select(None, screen, screen, js=keep, api_visibility="private")
         context.screen = ""
         build_job_bar(context)
         tour.wire(context)
@@ -59,7 +60,8 @@ def build_workbench(context: Context) -> gr.Blocks:
         context.wire_redraws()
         once: dict[str, Any] = {"show_progress": "hidden", "concurrency_limit": None}
         context.on(demo.load, open_page, [prefs], context.selection, **once)
-        context.on(demo.load, open_screen, [screen], context.tabs, **once)
+        opened = context.on(demo.load, open_screen, [screen], context.tabs, **once)
+        opened.then(None, None, None, js="() => { window.taskloomOpened = true; }", api_visibility="private")
     return demo
 
 
