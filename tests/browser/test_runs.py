@@ -89,6 +89,7 @@ def test_every_button_around_a_run_does_what_it_says(chromium, project, tmp_path
         assert faults == []
 
 
+@pytest.mark.slow  # a run at work, two waiting and a rehearsal beside a browser: minutes on two cores
 def test_the_queue_is_moved_and_a_plan_is_rehearsed(chromium, project, tmp_path, tiny_model) -> None:
     long = {"max_steps": 100_000, "evaluate_every": 50, "checkpoint_every": 50}
     first, second, third = (quick_run(project, tiny_model, **long) for _ in range(3))
