@@ -89,7 +89,7 @@ def test_skills_by_layer(run: Run, run_id: str) -> None:
     one = run("skills", run_id, "--layer", layers[0], "--json").value
     mean = run("skills", run_id, "--json").value
     assert one["weights"] != mean["weights"]
-    assert "common share" in run("skills", run_id).out
+    assert "common 1" in run("skills", run_id).out
     wrong = run("skills", run_id, "--layer", "nothing")
     assert (wrong.code, wrong.out) == (2, "")
 
