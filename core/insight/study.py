@@ -225,7 +225,8 @@ def limit_rows(folder: RunFolder, share: float, seed: int) -> None:
     run = folder.read_run()
     for task in run["tasks"]:
         path = folder.data_dir / f"{task['index']}.train.jsonl"
-        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        with path.open(encoding="utf-8", newline="\n") as file:  # not splitlines: a text may hold U+2028
+            lines = list(file)
         order = np.random.default_rng((seed, int(task["index"]))).permutation(len(lines))
         kept = sorted(order[: max(1, round(share * len(lines)))])
         write_text_atomic(path, "".join(lines[i] for i in kept))

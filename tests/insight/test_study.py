@@ -141,6 +141,18 @@ def test_smaller_shares_are_parts_of_larger_ones(project: Project) -> None:
     assert kept[0] < kept[1]
 
 
+def test_a_line_separator_inside_a_text_does_not_split_a_row(project: Project) -> None:
+    folder = create_run(project, quick(project))
+    path = folder.data_dir / "0.train.jsonl"
+    rows = [{"prompt": f"one\u2028two\u0085{i}", "target": "yes"} for i in range(10)]
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    limit_rows(folder, 0.5, seed=0)
+    kept = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
+    assert len(kept) == 5
+    assert all(row in rows for row in kept)
+    shutil.rmtree(folder.path)
+
+
 def test_a_study_goes_on_where_it_was_interrupted(project: Project) -> None:
     arms = (Arm("C-Poly", "cpoly"), Arm("LoRA", "lora"))
     folder = create_study(project, Study("Two arms", quick(project), arms, seeds=(0,)))
