@@ -33,7 +33,6 @@ def onwards(page, screen: str) -> None:
     page.locator(f"#tab-{screen}-button[aria-selected=true]").first.wait_for()
 
 
-@pytest.mark.slow  # changed with the screens and not yet seen green on a quiet machine: run with -m slow first
 def test_the_tour_leads_through_all_screens(page, tiny_model):
     assert barriers(page) == []  # a first visit
     page.locator("#project-sample").click()
@@ -56,7 +55,6 @@ def test_the_tour_leads_through_all_screens(page, tiny_model):
     page.locator("#tour").wait_for(state="hidden")
 
 
-@pytest.mark.slow  # changed with the screens and not yet seen green on a quiet machine: run with -m slow first
 def test_dark_narrow_and_chinese_have_no_barriers_and_fit(page, tmp_path):
     page.set_viewport_size({"width": 390, "height": 844})
     page.locator("#project-sample").click()
