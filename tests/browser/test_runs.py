@@ -129,4 +129,4 @@ def test_the_queue_is_moved_and_a_plan_is_rehearsed(chromium, project, tmp_path,
         page.locator("#rehearsal .ok").wait_for(timeout=4 * PATIENCE_MS)
         picture(page, "rehearsed")
         assert json.loads((project.path / "rehearsals.json").read_text(encoding="utf-8"))
-        assert "试跑实测" in page.locator("#ready").inner_text()
+        page.locator("#ready", has_text="试跑实测").wait_for(timeout=PATIENCE_MS)
