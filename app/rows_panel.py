@@ -18,6 +18,7 @@ from core.tasks.spec import SPLITS
 from core.tasks.values import target_text
 
 Shown = dict[str, Any]  # places: [[split, line], ...], columns: names behind the three fixed ones, start, total
+WIDTHS: list[int | str] = [110, 90, 90]  # pixels of the fixed columns, whose heads would break in two otherwise
 NOTHING: Shown = {"places": [], "columns": [], "start": 0, "total": 0}
 
 
@@ -85,7 +86,7 @@ def draw_rows(context: Context, selection: Selection, find: str, split: str, sta
              "total": page.total}  # fmt: skip
     said = say(language, "rows.count", first=start + bool(data), last=start + len(data), total=page.total)
     kinds = ["bool", *["str"] * (len(columns) + 2)]
-    table = gr.update(value={"headers": [*heads, *columns], "data": data}, datatype=kinds)
+    table = gr.update(value={"headers": [*heads, *columns], "data": data}, datatype=kinds, column_widths=WIDTHS)
     return [shown, f'<p class="note">{said}</p>', table]
 
 

@@ -71,7 +71,7 @@ def take_files(
     require_shared_space(context, selection)
     note_uploads(project, paths or [])
     done = add_files(project, list(paths or []))
-    items = [("bad", f"{file}: {word_problem(language, problem)}") for file, problem in done.failed]
+    items = [("bad", _with_file(file, word_problem(language, problem))) for file, problem in done.failed]
     if done.added:
         names = ", ".join(task.name for task in done.added)
         items.insert(0, ("ok", say(language, "tasks.added", names=names)))
@@ -118,3 +118,8 @@ def draw_list(context: Context, selection: Selection) -> tuple[str, Any, list[An
     ]
     hint = "" if specs else empty(say(language, "tasks.none_title"), say(language, "tasks.none_text"))
     return note(say(language, "tasks.lead")) + hint, gr.update(visible=True), shown
+
+
+def _with_file(file: str, said: str) -> str:
+    """A problem under the name of its file, which most problems of a file name themselves."""
+    return said if said.startswith(file) else f"{file}: {said}"

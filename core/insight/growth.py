@@ -38,7 +38,7 @@ def growth_frame(found: Growth) -> pd.DataFrame:
     """rows, draws, mean, low, high: the 95 % t-interval over the draws, cut to 0..1; NaN for a single draw."""
     rows = [{"rows": 0, "draws": 1, "mean": found.untrained, "low": np.nan, "high": np.nan}]
     for count, values in sorted(found.curve.items()):
-        low, high = mean_interval(np.array(values))
+        low, high = mean_interval(values)
         band = (np.nan, np.nan) if low != low else (max(0.0, low), min(1.0, high))
         rows.append({"rows": count, "draws": len(values), "mean": float(np.mean(values)), "low": band[0],
                      "high": band[1]})

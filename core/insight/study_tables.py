@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -92,8 +93,9 @@ def against_reference(frame: pd.DataFrame, reference: str) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def mean_interval(values: np.ndarray) -> tuple[float, float]:
+def mean_interval(given: Sequence[float] | np.ndarray) -> tuple[float, float]:
     """95 % t-interval of a mean; (nan, nan) for fewer than two values."""
+    values = np.asarray(given, dtype=np.float64)
     if len(values) < 2:
         return float("nan"), float("nan")
     half = student.ppf((1 + CONFIDENCE) / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))

@@ -35,7 +35,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def run_id(home: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("TASKLOOM_HOME", str(home))
-    return next(home.glob("projects/*/runs/r*")).name
+    return min(path.name for path in home.glob("projects/*/runs/r*"))
 
 
 def write_exam(home: Path, run_id: str) -> None:
@@ -181,3 +181,18 @@ def test_study_shows_nothing_before_anything_ran(run: Run, run_id: str) -> None:
     assert outcome.code == 2
     assert "no exam results" in outcome.err
     assert run("study", "Desk", "--name", "Other", "--arm", "magic", "--show").code == 2
+
+
+def test_a_task_is_added_and_its_curve_has_a_band(run: Run, home: Path, run_id: str, tmp_path: Path) -> None:
+    """The whole verb, with more than one draw: the report needs an interval over them."""
+    rows = [{"text": f"parcel {i}", "label": ("late", "here")[i % 2]} for i in range(40)]
+    path = tmp_path / "parcels.jsonl"
+    path.write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
+    project = next(home.glob("projects/*")).name
+    assert run("task", "add", project, path, "--name", "parcels").code == 0
+    outcome = run("add-task", run_id, "parcels", "--rows", "5", "--draws", "2", "--steps", "2", "--json")
+    assert outcome.code == 0, outcome.err
+    assert list(map(len, outcome.value["curve"].values())) == [2]
+    shown = run("add-task", run_id, "parcels", "--rows", "5", "--draws", "2", "--steps", "2")
+    assert "95 % over draws" in shown.out
+    assert (home / "projects" / project / "runs" / outcome.value["run_id"] / "DONE").exists()
