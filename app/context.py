@@ -23,6 +23,12 @@ from core.runs.summaries import list_summaries
 from core.serving.chat import ChatClient
 from core.workspace import Project, Workspace
 
+# With every event the browser visits each component that ever showed the progress of one, and searches the whole
+# page for it: with hundreds of outputs, tens of seconds. So what shows no progress says so, the rest shows it once.
+SILENT: dict[str, Any] = {
+    "api_visibility": "private", "show_progress": "hidden", "show_progress_on": [], "concurrency_limit": None,
+}
+
 
 @dataclass(frozen=True)
 class Poll:
@@ -31,16 +37,25 @@ class Poll:
     handler: Callable[..., Any]
     inputs: list[Any]
     outputs: list[Any]
+    screen: str = ""  # looked at while this screen is open; "" is always
 
 
-def run_polls(polls: list[Poll], *values: Any) -> Any:
+def run_polls(polls: list[Poll], screen: Any, *values: Any) -> Any:
     """The outcomes of all polls side by side; nothing at all when none has something new."""
     outcomes: list[Any] = []
     given = iter(values)
     for poll in polls:
-        found = poll.handler(*(next(given) for _ in poll.inputs))
+        mine = [next(given) for _ in poll.inputs]
+        found = poll.handler(*mine) if poll.screen in ("", screen) else gr.skip()
         outcomes += found if isinstance(found, list) else [gr.skip()] * len(poll.outputs)
     return gr.skip() if all(value == gr.skip() for value in outcomes) else outcomes
+
+
+def due_screens(screens: list[str], selection: Selection, opened: Any) -> Any:
+    """-> one value a screen: the selection for the open one (the first when none was chosen yet)."""
+    shown = opened if opened in screens else screens[0]
+    values = [selection if screen == shown else gr.skip() for screen in screens]
+    return values if len(values) > 1 else values[0]
 
 
 @dataclass
@@ -55,6 +70,7 @@ class Context:
     quota: Quota = field(default_factory=quota_from_environment)
     stops: Stops = field(default_factory=Stops)
     selection: Any = None  # gr.State holding a Selection
+    open_screen: Any = None  # gr.BrowserState with the name of the screen that is open, "" before the first choice
     clock: Any = None  # gr.Timer, ticks on every screen: often while a run is at work, else seldom
     polls: list[Poll] = field(default_factory=list)
     screen: str = ""  # the one that is being built
@@ -67,6 +83,7 @@ class Context:
     ) -> Any:
         """Wires `handler(context, *inputs)`: errors translated, not offered as a public endpoint."""
         how = {"api_visibility": "private", "show_progress": "minimal", **how}
+        how["show_progress_on"] = [] if how["show_progress"] == "hidden" else _where_seen(outputs)
         return trigger(self.guarded(handler), inputs, outputs, **how)
 
     def guarded(self, handler: Callable[..., Any], quiet: bool = False) -> Callable[..., Any]:
@@ -83,14 +100,13 @@ class Context:
 
     def on_tick(self, handler: Callable[..., Any], inputs: list[Any], outputs: list[Any]) -> None:
         """Polls: `handler(context, *inputs)` gives a list for the outputs, or gr.skip(). See `wire_ticks`."""
-        self.polls.append(Poll(self.guarded(handler, quiet=True), inputs, outputs))
+        self.polls.append(Poll(self.guarded(handler, quiet=True), inputs, outputs, self.screen))
 
     def wire_ticks(self) -> None:
         """All polls as one event: for the browser an event costs more than what it brings."""
-        inputs = [component for poll in self.polls for component in poll.inputs]
+        inputs = [self.open_screen, *(component for poll in self.polls for component in poll.inputs)]
         outputs = [component for poll in self.polls for component in poll.outputs]
-        how = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None}
-        self.clock.tick(partial(run_polls, self.polls), inputs, outputs, **how)
+        self.clock.tick(partial(run_polls, self.polls), inputs, outputs, **SILENT)
 
     def on_selection(self, handler: Callable[..., Any], outputs: Any, extra: list[Any] | None = None) -> None:
         """Redraws part of a screen whenever the selection changes: language, project, task, run or its data."""
@@ -100,11 +116,16 @@ class Context:
         self.redraws.setdefault(self.screen, []).append(Redraw(wired, inputs, drawn))
 
     def wire_redraws(self) -> None:
-        """One event a screen: see `redraw.py`."""
-        how = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None}
-        for parts in self.redraws.values():
+        """One event a screen, and only for the screen that is open: another one follows when it is opened. `due`
+        holds per screen the selection that it was last told to show; what stands on every screen is always told."""
+        due = {screen: gr.State(None) for screen in self.redraws if screen}
+        asked = [self.selection.change, self.open_screen.change]
+        find = partial(due_screens, list(due))
+        gr.on(asked, find, [self.selection, self.open_screen], list(due.values()), **SILENT)
+        for screen, parts in self.redraws.items():
             page = Page(tuple(parts))
-            self.selection.change(page.draw, page.inputs, page.outputs, **how)
+            changed = due[screen] if screen else self.selection
+            changed.change(page.draw, page.inputs, page.outputs, **SILENT)
 
     def projects(self, selection: Selection) -> list[Project]:
         return self.workspace.list_projects(selection.owner)
@@ -139,3 +160,9 @@ class Context:
         project = self.workspace.get_project(project_id, selection.owner)
         runs = list_summaries(project)
         return selection.with_project(project.project_id, runs[0].run_id if runs else "")
+
+
+def _where_seen(outputs: Any) -> list[Any]:
+    """The one of an event's outputs that shows its progress: the first that can be seen."""
+    listed = outputs if isinstance(outputs, list) else [outputs]
+    return [block for block in listed if block is not None and not isinstance(block, gr.State)][:1]

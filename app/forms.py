@@ -32,6 +32,11 @@ class FormField:
     method: str | None
     widget: Any
 
+    @property
+    def key(self) -> str:
+        """Settings of two methods may have one name."""
+        return f"{self.method or ''}:{self.name}"
+
 
 def list_settings() -> list[tuple[str, SettingInfo, str | None]]:
     """(name in a config, setting, method) of everything a run can be told, in the order it was written."""
@@ -90,10 +95,10 @@ def read_form(fields: Sequence[FormField], values: Sequence[Any], config: RunCon
     Raises:
         SettingError: a field is empty, of the wrong type or out of bounds.
     """
-    shown = dict(zip((f"{field.method or ''}:{field.name}" for field in fields), values, strict=True))
+    shown = dict(zip((field.key for field in fields), values, strict=True))
     method = shown.get(":method", config.method)
     changes = {
-        field.name: shown[f"{field.method or ''}:{field.name}"]
+        field.name: shown[field.key]
         for field in fields
         if field.method in (None, method)
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
@@ -70,11 +71,20 @@ def build_head(context: Context) -> None:
     context.on_selection(draw_head, [head["project"], head["run"], head["language"], tools])
 
 
+@dataclass(frozen=True)
+class Bar:
+    """What the job bar shows, and the (run, state) of each line."""
+
+    text: str
+    states: tuple[tuple[str, str], ...]
+
+
 def build_job_bar(context: Context) -> None:
     """The jobs at work in a bar that floats above the bottom edge, so that its coming and going moves nothing."""
-    bar, seen = gr.HTML(elem_id="job-bar", js_on_load=_JOB_CLICK), gr.State("")
-    context.on_tick(draw_job, [context.selection, seen], [bar, seen, context.clock])
-    context.on_selection(draw_job, [bar, seen, context.clock], [seen])
+    bar, seen = gr.HTML(elem_id="job-bar", js_on_load=_JOB_CLICK), gr.State(None)
+    drawn = [bar, seen, context.clock]
+    context.on_tick(poll_job, [context.selection, seen], [*drawn, context.selection])
+    context.on_selection(draw_job, drawn, [seen])
     context.on(bar.click, open_job, [context.selection], [context.selection, context.tabs], show_progress="hidden")
 
 
@@ -125,13 +135,23 @@ def tools_view(language: str) -> str:
     )
 
 
-def draw_job(context: Context, selection: Selection, seen: str) -> Any:
+def draw_job(context: Context, selection: Selection, seen: Bar | None) -> Any:
     """The running jobs of this owner in one line each, and how often to look; nothing new, nothing sent."""
-    lines = []
+    lines, states = [], []
     for project in context.projects(selection):
         for run in list_summaries(project):
             if run.state in LIVE:
                 status = run_state(RunFolder(project.runs_dir / run.run_id))
                 lines.append(job_bar(run.run_id, f"{project.name} · {run.name}", status, selection.language))
-    text = "".join(lines)
-    return gr.skip() if text == seen else [text, text, gr.update(value=TICK_S if lines else IDLE_TICK_S)]
+                states.append((run.run_id, status.state))
+    now = Bar("".join(lines), tuple(states))
+    return gr.skip() if now == seen else [now.text, now, gr.update(value=TICK_S if lines else IDLE_TICK_S)]
+
+
+def poll_job(context: Context, selection: Selection, seen: Bar | None) -> Any:
+    """As `draw_job`; when a run has begun, stopped or ended, the open screen reads anew."""
+    drawn = draw_job(context, selection, seen)
+    if not isinstance(drawn, list):
+        return drawn
+    moved = seen is not None and seen.states != drawn[1].states
+    return [*drawn, selection.touched() if moved else gr.skip()]

@@ -1,35 +1,31 @@
 """The plan of a run: goal cards, a form with every setting, a YAML editor, all over one config as YAML text.
 
-An unusable form is the empty text: nothing can start from it, and the Ready card says what is wrong.
+A form with a wrong value leaves the last usable config; the Ready card says what is wrong and Start is off.
 """
 
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from app.context import Context
-from app.durations import word_count, word_memory, word_range, word_seconds
 from app.forms import FormField, build_field, form_values, level_choices, list_settings, read_form, read_yaml
+from app.plan_views import check_plan, goal_cards
 from app.run_markup import readiness
 from app.selection import Selection
-from app.sharing_rules import shared_problems
-from app.texts import TEXTS, say
-from app.widgets import card, cards
+from app.texts import TEXTS
+from app.widgets import cards
 from app.words import Key
 from core.adapters.methods import METHODS
 from core.errors import Problem, TaskloomError
-from core.models.catalogue import CATALOGUE, BaseModelInfo
+from core.models.catalogue import CATALOGUE
 from core.runs.folder import RunFolder
-from core.runs.lease import holder_values
-from core.runs.ready import ReadyReport, ready_report
 from core.tasks.importing import list_tasks
 from core.training.config import RunConfig, config_to_yaml
-from core.training.goals import DEFAULT_GOAL, GOALS, config_for_goal, goal_of, read_goal_figures
-from core.training.sizes import ACTIVE, TOTAL, match_size, plan_size
+from core.training.goals import DEFAULT_GOAL, config_for_goal
+from core.training.sizes import ACTIVE, TOTAL, match_size
 
 GROUPS = ("model", "adapter", "training", "stage2", "mixture", "evaluation", "machine")
 MOST_UNDO = 20
@@ -44,6 +40,7 @@ class Plan:
         self.boxes: dict[str, Any] = {}  # "level:method" -> what only this adapter method shows
         self.config = context.plan = gr.State(config_to_yaml(config_for_goal(DEFAULT_GOAL)))
         self.past = gr.State([])  # earlier configs that a goal, a YAML text or a run has replaced, newest last
+        self.held = gr.State({})  # edited fields that no config can be made of yet, by their keys
         self.goals = cards("goals", "three")
         with gr.Row(elem_classes="bottom"):
             self.level = words(
@@ -101,14 +98,7 @@ class Plan:
         shown = [self.config, self.yaml, *self.boxes.values(), self.goals, self.ready, self.start]
         quiet: dict[str, Any] = {"show_progress": "hidden"}
         context.on(self.level.change, show_level, [self.level], [self.simple, self.detailed, self.expert], **quiet)
-        context.on(
-            partial(gr.on, [widget.input for widget in widgets]),
-            self.use_form,
-            [context.selection, self.config, *widgets],
-            shown,
-            trigger_mode="always_last",
-            **quiet,
-        )
+        self._wire_fields(context, shown, widgets)
         given, all_of_it = [context.selection, self.config, self.past], [*self._kept(), *shown, *widgets]
         context.on(self.goals.click, self.use_goal, given, all_of_it, **quiet)
         for way, button in self.equal.items():
@@ -120,8 +110,24 @@ class Plan:
         blank = [field.widget for field in self.blank]
         context.on_selection(self.draw, [self.yaml, self.goals, self.ready, self.start, *blank], [self.config])
 
+    def _wire_fields(self, context: Context, shown: list[Any], widgets: list[Any]) -> None:
+        """An event a field, since the browser pays for every input of an event with every later event. One after
+        the other, so that none starts from a config that another is about to replace."""
+        for field in self.fields:
+            whole = field.name == "method"  # brings its own settings, which the fields show
+            outputs = [self.held, *shown, *widgets] if whole else [self.held, *shown]
+            context.on(
+                field.widget.input,
+                partial(self.use_field, key=field.key, whole=whole),
+                [context.selection, self.config, self.held, field.widget],
+                outputs,
+                trigger_mode="always_last",
+                show_progress="hidden",
+                concurrency_id="plan",
+            )
+
     def _kept(self) -> list[Any]:
-        return [self.past, self.undo]
+        return [self.past, self.undo, self.held]
 
     def take_over(self, context: Context, button: Any) -> None:
         """A button elsewhere that brings the settings of the chosen run back into this plan."""
@@ -146,15 +152,22 @@ class Plan:
         """Everything shows another config; `past` is what Undo can bring back."""
         kept = past[-MOST_UNDO:]
         undo = gr.update(visible=bool(kept))
-        return [kept, undo, *self._shown(context, selection, config), *form_values(self.fields, config)]
+        return [kept, undo, {}, *self._shown(context, selection, config), *form_values(self.fields, config)]
 
-    def use_form(self, context: Context, selection: Selection, text: str, *values: Any) -> list[Any]:
-        """A field was edited: config, YAML and Ready card follow; the fields keep what the user typed."""
+    def use_field(
+        self, context: Context, selection: Selection, text: str, held: dict[str, Any], value: Any, *, key: str,
+        whole: bool = False,
+    ) -> list[Any]:
+        """A field was edited: config, YAML and Ready card follow; the fields keep what the user typed. Edits that
+        no config can be made of are held until they are put right. `whole`: all fields show the new config."""
+        edits = {**held, key: value}
+        chosen = [field for field in self.fields if field.key in edits]
         try:
-            config = read_form(self.fields, values, read_yaml(text))
+            config = read_form(chosen, [edits[field.key] for field in chosen], read_yaml(text))
         except TaskloomError as error:
-            return self._unusable(selection, Problem("form", error.key, error.values))
-        return self._shown(context, selection, config)
+            unusable = self._unusable(selection, Problem("form", error.key, error.values))
+            return [edits, *unusable, *([gr.skip()] * len(self.fields) if whole else [])]
+        return [{}, *self._shown(context, selection, config), *(form_values(self.fields, config) if whole else [])]
 
     def use_goal(
         self, context: Context, selection: Selection, text: str, past: list[str], event: gr.EventData
@@ -201,89 +214,6 @@ class Plan:
 def show_level(_: Context, level: str) -> tuple[Any, ...]:
     """Simple stays above Detailed: a level shows more of the same config."""
     return tuple(gr.update(visible=v) for v in (level != "yaml", level == "detailed", level == "yaml"))
-
-
-def goal_cards(config: RunConfig, language: str) -> list[dict[str, Any]]:
-    chosen = goal_of(config)
-    return [
-        card(
-            goal.name,
-            _goal_text(goal.name, "title", goal.title, language),
-            active=goal.name == chosen,
-            text=_goal_text(goal.name, "summary", goal.summary, language),
-            meta=_measured(goal.name, language),
-        )
-        for goal in GOALS
-    ]
-
-
-def _measured(name: str, language: str) -> str:
-    """What the committed study measured for a goal; nothing while it was not measured."""
-    found = read_goal_figures().get(name)
-    if found is None:
-        return ""
-    time, score = word_seconds(found.seconds, language), f"{100 * found.score:.0f}"
-    return say(language, "goal.measured", time=time, score=score, base=f"{100 * found.base:.0f}")
-
-
-def check_plan(context: Context, selection: Selection, config: RunConfig) -> tuple[list[Problem], list[str]]:
-    """Everything that speaks against starting, and what will happen in plain sentences."""
-    project = context.project(selection)
-    if project is None or not list_tasks(project):
-        return [Problem("tasks", "check.no_tasks")], []
-    refused = shared_problems(context, config)
-    if refused:
-        return refused, []
-    report = ready_report(project, config)
-    return report.problems, _facts(report, config, selection.language) if report.ready else []
-
-
-def _facts(report: ReadyReport, config: RunConfig, language: str) -> list[str]:
-    """Tasks, method, steps, time, memory, and who is first in the queue."""
-    method, tasks = METHODS.get(config.method), len(report.shares)
-    known = next((m for m in CATALOGUE if m.model_id == config.base_model), None)
-    model = Path(config.base_model).name if known is None else _model_title(known, language)
-    steps = word_count(sum(report.steps.values()))
-    said = [
-        say(language, "plan.fact_tasks", n=tasks, examples=word_count(report.examples)),
-        say(language, "plan.fact_method", method=method.title, model=model),
-        say(language, "plan.fact_stages" if len(report.steps) > 1 else "plan.fact_stage", steps=steps),
-    ]
-    if tasks > 1:
-        said.append(_mixture_fact(report, language))
-    size, reference = plan_size(config, tasks), plan_size(RunConfig(), tasks)
-    if size and reference:
-        values = {"active": size.active, "total": size.total, "others": f"{reference.active}, {reference.total}"}
-        said.append(say(language, "plan.fact_size", **values))
-    if report.seconds:
-        key = "plan.fact_rehearsed" if report.rehearsed else "plan.fact_time"
-        said.append(say(language, key, time=word_range(*report.seconds, language)))
-    if report.memory_mb:
-        low, high = (word_memory(mb) for mb in report.memory_mb)
-        said.append(say(language, "plan.fact_memory", low=low, high=high, device=report.device))
-    if report.device_holder:
-        name = holder_values(report.device_holder)["name"]
-        said.append(say(language, "plan.fact_queue" if name else "plan.fact_queue_other", name=name))
-    return said
-
-
-def _mixture_fact(report: ReadyReport, language: str) -> str:
-    """Each task's share of the rows drawn, and how often the whole run goes through its rows."""
-    parts = [
-        say(language, "plan.fact_share", task=task, share=f"{100 * share:.0f}", passes=f"{report.passes[task]:.1f}")
-        for task, share in report.shares.items()
-    ]
-    return say(language, "plan.fact_mixture", listed="; ".join(parts))
-
-
-def _goal_text(name: str, part: str, english: str, language: str) -> str:
-    """Goals of core are worded in `texts`; a goal added later shows its English wording until it is translated."""
-    return TEXTS[language].get(f"goal.{name}.{part}", english)
-
-
-def _model_title(model: BaseModelInfo, language: str) -> str:
-    """Models have the names their makers gave them; what is ours, the starter, is worded."""
-    return TEXTS[language].get(f"model.{model.model_id}", model.title)
 
 
 def _offers(name: str) -> list[Any]:

@@ -21,6 +21,12 @@ from app.widgets import PLOTLY_JS
 from app.words import Key
 from core.files import write_text_atomic
 
+# A tab that was clicked while the page opened is the one that is shown.
+OPENED = """kept => {
+  window.taskloomOpened = true;
+  const tab = document.querySelector('[role=tab][aria-selected=true]');
+  return tab ? tab.id.replace('-button', '').replace('tab-', 'tab.') : kept;
+}"""
 TABS = (home, tasks, train, results, skills, grow, try_it, share)
 
 
@@ -35,8 +41,9 @@ def build_workbench(context: Context) -> gr.Blocks:
     with gr.Blocks(title=title, analytics_enabled=False, delete_cache=cleaning) as demo:
         context.selection = gr.State(Selection())
         context.clock = gr.Timer(IDLE_TICK_S)
-        prefs = gr.BrowserState({}, storage_key="taskloom", secret=browser_secret(context))
-        screen = gr.BrowserState("", storage_key="taskloom-screen", secret=browser_secret(context))
+        secret = browser_secret(context)
+        prefs = gr.BrowserState({}, storage_key="taskloom", secret=secret)
+        screen = context.open_screen = gr.BrowserState("", storage_key="taskloom-screen", secret=secret)
         build_api(context)  # first, so that no other event takes one of its names
         build_head(context)
         tour = Tour(context)
@@ -61,7 +68,7 @@ def build_workbench(context: Context) -> gr.Blocks:
         once: dict[str, Any] = {"show_progress": "hidden", "concurrency_limit": None}
         context.on(demo.load, open_page, [prefs], context.selection, **once)
         opened = context.on(demo.load, open_screen, [screen], context.tabs, **once)
-        opened.then(None, None, None, js="() => { window.taskloomOpened = true; }", api_visibility="private")
+        opened.then(None, screen, screen, js=OPENED, api_visibility="private")
     return demo
 
 

@@ -27,3 +27,18 @@ def shared_tasks() -> Path:
     if not SHARED_TASKS.is_dir():
         pytest.skip("the real task files are not beside this checkout")
     return SHARED_TASKS
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """One browser for all tests. Its driver keeps an event loop running in the main thread until the last test."""
+    from tests.browser.driving import ARGUMENTS, CHROMIUM
+
+    if not CHROMIUM.exists():
+        pytest.skip("Debian's chromium is not installed")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), headless=True, args=ARGUMENTS)
+        yield browser
+        browser.close()

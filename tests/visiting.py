@@ -94,6 +94,13 @@ class Visitor:
         self.seconds.append(("open", time.monotonic() - started))
         return self
 
+    def look_at(self, screen: str) -> Visitor:
+        """Opens a screen ("tasks"), which is drawn when it is opened."""
+        kept = [number for number, c in self.components.items() if c["type"] == "browserstate"]
+        number = next(number for number in kept if self.listening(number, "change"))
+        self.fire_at(number, "change", value=f"tab.{screen}", name=screen)
+        return self
+
     def value(self, elem_id: str) -> Any:
         return self.values[self.ids[elem_id]]
 

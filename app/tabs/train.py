@@ -80,7 +80,7 @@ class RunPanel:
 
     def wire(self, context: Context) -> None:
         selection, state = context.selection, [self.seen, self.curves]
-        context.on_tick(poll_run, [selection, *state], [*self.drawn, selection])
+        context.on_tick(poll_run, [selection, *state], self.drawn)
         context.on_selection(draw_run, self.drawn, [self.curves])
         context.on_selection(draw_log, [self.log, self.ask])
         for view in self.views[1:4:2]:  # a browser that missed a tick asks for the whole figures
@@ -183,8 +183,8 @@ def draw_run(context: Context, selection: Selection, curves: Curves) -> list[Any
 
 
 def poll_run(context: Context, selection: Selection, seen: tuple[Any, ...], curves: Curves) -> Any:
-    """Looks at the chosen run; nothing new, nothing sent, and of curves only what is new. When the run ends, all
-    screens read anew."""
+    """Looks at the chosen run; nothing new, nothing sent, and of curves only what is new. That a run
+    ends, the job bar sees."""
     run_dir = context.run_dir(selection)
     if run_dir is None or curves.run_id != run_dir.name:
         return gr.skip()
@@ -200,9 +200,8 @@ def poll_run(context: Context, selection: Selection, seen: tuple[Any, ...], curv
     elif grown:
         views = whole_curves(curves, status.total_steps, language)
     skills = [gr.skip()] * 2 if seen and seen[-1] == stamp[-1] else live_skills(folder, language)
-    ended = bool(seen) and seen[0] != status.state
     drawn = _panel(folder, status, language, [*views, *skills])
-    return [stamp, curves, *drawn, selection.touched() if ended else gr.skip()]
+    return [stamp, curves, *drawn]
 
 
 def _panel(folder: RunFolder, status: RunStatus, language: str, views: list[Any]) -> list[Any]:

@@ -8,9 +8,10 @@ from types import SimpleNamespace
 import gradio as gr
 import pytest
 
-from app import plan as planning
+from app import plan_views as planning
 from app.context import Context
-from app.plan import Plan, goal_cards, show_level
+from app.plan import Plan, show_level
+from app.plan_views import goal_cards
 from app.selection import Selection
 from app.texts import LANGUAGES, say
 from core.errors import TaskloomError
@@ -31,11 +32,11 @@ def built(tmp_path_factory) -> tuple[Context, Plan]:
 def test_a_goal_can_be_undone(built: tuple[Context, Plan]) -> None:
     context, plan = built
     mine = config_to_yaml(change_config(RunConfig(), {"batch_size": 3}))
-    past, undo, text, *_ = plan.use_goal(context, Selection(), mine, [], SimpleNamespace(id="best"))
+    past, undo, _, text, *_ = plan.use_goal(context, Selection(), mine, [], SimpleNamespace(id="best"))
     assert past == [mine]
     assert undo["visible"]
     assert text == config_to_yaml(config_for_goal("best", change_config(RunConfig(), {"batch_size": 3})))
-    past, undo, text, *_ = plan.go_back(context, Selection(), text, past)
+    past, undo, _, text, *_ = plan.go_back(context, Selection(), text, past)
     assert (past, text, undo["visible"]) == ([], mine, False)
 
 
@@ -44,7 +45,7 @@ def test_a_wrong_yaml_loses_nothing_and_a_right_one_can_be_undone(built: tuple[C
     mine = config_to_yaml(RunConfig())
     with pytest.raises(TaskloomError):
         plan.use_yaml(context, Selection(), mine, [], "batch_size: [")
-    past, _, text, *_ = plan.use_yaml(context, Selection(), mine, [], "batch_size: 5")
+    past, _, _, text, *_ = plan.use_yaml(context, Selection(), mine, [], "batch_size: 5")
     assert past == [mine]
     assert "batch_size: 5" in text
 
@@ -53,6 +54,32 @@ def test_choosing_the_same_goal_again_is_nothing_to_undo(built: tuple[Context, P
     context, plan = built
     text = config_to_yaml(config_for_goal("quick"))
     assert plan.use_goal(context, Selection(), text, [], SimpleNamespace(id="quick"))[0] == []
+
+
+def test_a_wrong_field_is_held_until_it_is_right(built: tuple[Context, Plan]) -> None:
+    """Start stays off while a field is wrong, whatever else is edited, and no edit is lost."""
+    context, plan = built
+    mine = config_to_yaml(RunConfig())
+    held, *kept, _, start = plan.use_field(context, Selection(), mine, {}, -1, key=":batch_size")
+    assert held == {":batch_size": -1}
+    assert not start["interactive"]
+    assert all(value == gr.skip() for value in kept)
+    held, *_, start = plan.use_field(context, Selection(), mine, held, 7, key=":seed")
+    assert (set(held), start["interactive"]) == ({":batch_size", ":seed"}, False)
+    held, text, *_ = plan.use_field(context, Selection(), mine, held, 3, key=":batch_size")
+    assert held == {}
+    assert text == config_to_yaml(change_config(RunConfig(), {"batch_size": 3, "seed": 7}))
+
+
+def test_another_method_shows_its_own_settings(built: tuple[Context, Plan]) -> None:
+    context, plan = built
+    _, text, *shown = plan.use_field(
+        context, Selection(), config_to_yaml(RunConfig()), {}, "lora", key=":method", whole=True
+    )
+    assert text == config_to_yaml(change_config(RunConfig(), {"method": "lora"}))
+    values = dict(zip((field.key for field in plan.fields), shown[-len(plan.fields) :], strict=True))
+    assert values[":method"] == "lora"
+    assert values["lora:adapter.rank"] == change_config(RunConfig(), {"method": "lora"}).adapter.rank
 
 
 def test_levels_show_more_of_the_same() -> None:

@@ -7,7 +7,9 @@ import os
 import gradio as gr
 import pytest
 
+from app.context import due_screens
 from app.redraw import Page, Redraw, combine, spread
+from app.selection import Selection
 from app.workbench import TABS, build_workbench
 from tests.app.test_workbench import context as context  # the same page
 
@@ -48,10 +50,31 @@ def test_a_wrong_number_of_values_is_found() -> None:
         Page((Redraw(lambda a: [1], [A], [A, B]),)).draw("x")
 
 
-def test_a_click_costs_one_event_a_screen(context) -> None:
+def test_a_click_draws_what_stands_everywhere_and_the_open_screen(context) -> None:
     demo = build_workbench(context)
     events = [f for f in demo.fns.values() if (context.selection._id, "change") in f.targets]
-    assert len(events) == len(TABS) + 1
+    assert len(events) == 2
+    (told,) = [f for f in events if (context.open_screen._id, "change") in f.targets]
+    assert len(told.outputs) == len(TABS)
+    drawn = [f for f in demo.fns.values() if any((due._id, "change") in f.targets for due in told.outputs)]
+    assert len(drawn) == len(TABS)
+
+
+def test_only_the_open_screen_is_due() -> None:
+    screens, selection = ["tab.home", "tab.tasks"], Selection()
+    assert due_screens(screens, selection, "tab.tasks") == [gr.skip(), selection]
+    for unknown in ("", "tab.gone", None, 3):  # the first visit, and what a browser remembered of another version
+        assert due_screens(screens, selection, unknown) == [selection, gr.skip()]
+
+
+def test_events_without_progress_leave_nothing_for_the_browser_to_visit(context) -> None:
+    """It visits every component that ever showed a progress with each event, and searches the whole page for it."""
+    demo = build_workbench(context)
+    for event in demo.fns.values():
+        if event.show_progress == "hidden":
+            assert event.show_progress_on == [], event.name
+        elif event.show_progress_on is not None:
+            assert len(event.show_progress_on) <= 1, event.name
 
 
 def test_the_queue_keeps_no_statistics() -> None:

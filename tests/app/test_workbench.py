@@ -10,7 +10,8 @@ import pytest
 from app import workbench
 from app.context import Context, Poll, run_polls
 from app.glossary import WORDS, glossary_view
-from app.plan import check_plan
+from app.head import Bar, poll_job
+from app.plan_views import check_plan
 from app.selection import Selection
 from app.sharing_rules import shared_problems
 from app.tabs import grow, home, results, share, skills, tasks, train, try_it
@@ -110,8 +111,22 @@ def test_the_sample_is_loaded_once_and_opened_again(context: Context) -> None:
 def test_polls_share_one_event_and_stay_silent_together() -> None:
     silent = Poll(lambda a: gr.skip(), ["a"], ["x", "y"])
     loud = Poll(lambda b, c: [b + c], ["b", "c"], ["z"])
-    assert run_polls([silent, silent], 1, 2) == gr.skip()
-    assert run_polls([silent, loud], 1, 2, 3) == [gr.skip(), gr.skip(), 5]
+    assert run_polls([silent, silent], "", 1, 2) == gr.skip()
+    assert run_polls([silent, loud], "", 1, 2, 3) == [gr.skip(), gr.skip(), 5]
+
+
+def test_a_screen_is_polled_while_it_is_open() -> None:
+    here, there = Poll(lambda a: [a], ["a"], ["x"], "tab.train"), Poll(lambda b: [b], ["b"], ["y"], "tab.results")
+    assert run_polls([here, there], "tab.results", 1, 2) == [gr.skip(), 2]
+    assert run_polls([here, there], "", 1, 2) == gr.skip()
+
+
+def test_a_run_that_ends_lets_the_open_screen_read_anew(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    selection, running = Selection(), Bar("line", (("r1", "running"),))
+    assert poll_job(context, selection, Bar("", ())) == gr.skip()
+    assert poll_job(context, selection, None)[3] == gr.skip()  # the first look
+    text, seen, _, moved = poll_job(context, selection, running)
+    assert (text, seen.states, moved.version) == ("", (), selection.version + 1)
 
 
 def test_words_follow_the_language_in_choices_and_labels() -> None:

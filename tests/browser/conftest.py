@@ -1,22 +1,10 @@
-"""One browser for all tests; every test gets an app over a workspace of its own and a fresh page."""
+"""Every test gets an app over a workspace of its own and a fresh page."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.browser.driving import ARGUMENTS, CHROMIUM, PATIENCE_MS, running_app, wait_until_open
-
-
-@pytest.fixture(scope="session")
-def chromium():
-    if not CHROMIUM.exists():
-        pytest.skip("Debian's chromium is not installed")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), headless=True, args=ARGUMENTS)
-        yield browser
-        browser.close()
+from tests.browser.driving import PATIENCE_MS, running_app, wait_until_open
 
 
 @pytest.fixture

@@ -21,7 +21,6 @@ from core.tasks.domain import add_files
 from core.tasks.exporting import csv_bytes
 from core.tasks.importing import list_tasks, update_task
 from core.workspace import Workspace
-from tests.browser.conftest import chromium as chromium
 from tests.browser.driving import PATIENCE_MS, SCREENS, open_screen, running_app, wait_until_open
 from tests.serving.conftest import make_trained_run, tiny_llama_dir
 

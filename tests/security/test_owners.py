@@ -25,9 +25,10 @@ def call_everything(visitor: Visitor, page: SharedPage, value: str) -> list[Any]
     sent = []
     for event in visitor.events:
         data = [value if visitor.components[n]["type"] != "state" else None for n in event["inputs"]]
-        if event["targets"] and event["targets"][0][1] == "load":
+        target, trigger = event["targets"][0] if event["targets"] else (None, None)
+        if trigger == "load":
             continue
-        cards = visitor.components[event["targets"][0][0]]["type"] == "html" if event["targets"] else False
+        cards = target is not None and visitor.components[target]["type"] == "html"
         for act in ("open", "act") if cards else ("open",):
             try:
                 sent.append(visitor.call(event["id"], data, {"id": value, "act": act}))
