@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -54,6 +55,8 @@ def run_polls(polls: list[Poll], screen: Any, *values: Any) -> Any:
 def due_screens(screens: list[str], selection: Selection, opened: Any) -> Any:
     """-> one value a screen: the selection for the open one (the first when none was chosen yet)."""
     shown = opened if opened in screens else screens[0]
+    if shown == "tab.tasks":  # shows nothing of runs: what is being typed there outlives the end of one
+        selection = dataclasses.replace(selection, run_moves=0)
     values = [selection if screen == shown else gr.skip() for screen in screens]
     return values if len(values) > 1 else values[0]
 

@@ -154,4 +154,4 @@ def poll_job(context: Context, selection: Selection, seen: Bar | None) -> Any:
     if not isinstance(drawn, list):
         return drawn
     moved = seen is not None and seen.states != drawn[1].states
-    return [*drawn, selection.touched() if moved else gr.skip()]
+    return [*drawn, selection.moved() if moved else gr.skip()]

@@ -27,6 +27,7 @@ class Selection:
     task_id: str = ""
     run_id: str = ""
     version: int = 0
+    run_moves: int = 0  # counts runs that began or ended meanwhile; what is typed about tasks stays
     tour: int = 0  # which stop of the guided tour, counted from 1; 0 is no tour
 
     def with_owner(self, owner: str) -> Selection:
@@ -51,6 +52,10 @@ class Selection:
     def touched(self) -> Selection:
         """The same place with fresh data: every screen reads the workspace again."""
         return dataclasses.replace(self, version=self.version + 1)
+
+    def moved(self) -> Selection:
+        """As `touched`, when only the runs have moved."""
+        return dataclasses.replace(self, run_moves=self.run_moves + 1)
 
 
 def selection_to_prefs(selection: Selection) -> dict[str, str]:

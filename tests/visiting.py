@@ -22,6 +22,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 PATIENCE_S = 120.0
+SCREENS = ("home", "tasks", "train", "results", "skills", "grow", "try_it", "share")
 
 
 class VisitError(Exception):
@@ -99,6 +100,11 @@ class Visitor:
         kept = [number for number, c in self.components.items() if c["type"] == "browserstate"]
         number = next(number for number in kept if self.listening(number, "change"))
         self.fire_at(number, "change", value=f"tab.{screen}", name=screen)
+        return self
+
+    def look_at_all(self) -> Visitor:
+        for screen in SCREENS:
+            self.look_at(screen)
         return self
 
     def value(self, elem_id: str) -> Any:

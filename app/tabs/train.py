@@ -46,6 +46,7 @@ BUTTONS = (
     ("reuse", "secondary"),
     ("delete", "stop"),
 )
+Wish = tuple[str, str]  # what was asked for, of which run
 
 
 class RunPanel:
@@ -71,7 +72,7 @@ class RunPanel:
         with words(gr.Accordion, label=Key("run.log"), open=False) as self.fold:
             self.log = gr.HTML(elem_id="run-log")
             self.reload = words(gr.Button, Key("run.log_reload"), size="sm")
-        self.wish = gr.State("")
+        self.wish = gr.State(("", ""))
         self.wire(context)
 
     @property
@@ -82,14 +83,14 @@ class RunPanel:
         selection, state = context.selection, [self.seen, self.curves]
         context.on_tick(poll_run, [selection, *state], self.drawn)
         context.on_selection(draw_run, self.drawn, [self.curves])
-        context.on_selection(draw_log, [self.log, self.ask])
+        context.on_selection(draw_log, [self.log, self.ask], [self.wish])
         for view in self.views[1:4:2]:  # a browser that missed a tick asks for the whole figures
             context.on(view.click, draw_run, [selection, self.curves], self.drawn, show_progress="hidden")
         for name in ("stop", "kill", "resume", "mend"):
             context.on(self.buttons[name].click, partial(act, name=name), [selection], selection)
         for name in ("cancel", "delete"):
             ask = partial(ask_first, wish=name)
-            context.on(self.buttons[name].click, ask, [], [self.wish, self.ask], show_progress="hidden")
+            context.on(self.buttons[name].click, ask, [selection], [self.wish, self.ask], show_progress="hidden")
         context.on(self.no.click, lambda _: gr.update(visible=False), [], self.ask, show_progress="hidden")
         context.on(self.yes.click, grant, [selection, self.wish], [selection, self.ask])
         for trigger in (self.reload.click, self.fold.expand):
@@ -142,15 +143,15 @@ ACTS: dict[str, Callable[[RunFolder], Any]] = {
 }
 
 
-def ask_first(_: Context, *, wish: str) -> tuple[str, Any]:
+def ask_first(_: Context, selection: Selection, *, wish: str) -> tuple[Wish, Any]:
     """What would be lost is confirmed by a second click."""
-    return wish, gr.update(visible=True)
+    return (wish, selection.run_id), gr.update(visible=True)
 
 
-def grant(context: Context, selection: Selection, wish: str) -> tuple[Selection, Any]:
+def grant(context: Context, selection: Selection, wish: Wish) -> tuple[Selection, Any]:
     """The user has confirmed to cancel or delete the chosen run."""
     run_dir = context.run_dir(selection)
-    if wish == "delete" and run_dir is not None:
+    if wish[0] == "delete" and run_dir is not None:
         note_deletion(context, context.workspace.project_of_run(run_dir), [run_dir.name])
         delete_run(RunFolder(run_dir))
         return context.open_project(selection, selection.project_id), gr.update(visible=False)
@@ -162,9 +163,13 @@ def read_log(context: Context, selection: Selection) -> str:
     return log_view(RunFolder(run_dir).read_log(LOG_LINES)) if run_dir else ""
 
 
-def draw_log(context: Context, selection: Selection) -> tuple[str, Any]:
-    """-> log, and the confirm row put away."""
-    return read_log(context, selection), gr.update(visible=False)
+def draw_log(context: Context, selection: Selection, wish: Wish) -> tuple[str, Any]:
+    """-> log, and the confirm row, put away unless it asks about this run in a state that still has the button."""
+    run_dir = context.run_dir(selection)
+    status = run_state(RunFolder(run_dir)) if run_dir else None
+    shown = dict(zip((name for name, _ in BUTTONS), buttons_for(status), strict=False))
+    stays = wish[1] == selection.run_id and wish[0] in shown and shown[wish[0]]["visible"]
+    return read_log(context, selection), gr.skip() if stays else gr.update(visible=False)
 
 
 def draw_run(context: Context, selection: Selection, curves: Curves) -> list[Any]:

@@ -67,6 +67,13 @@ def test_only_the_open_screen_is_due() -> None:
         assert due_screens(screens, selection, unknown) == [selection, gr.skip()]
 
 
+def test_what_is_typed_about_tasks_outlives_the_end_of_a_run() -> None:
+    screens, selection = ["tab.home", "tab.tasks"], Selection()
+    assert due_screens(screens, selection.moved(), "tab.tasks") == due_screens(screens, selection, "tab.tasks")
+    assert due_screens(screens, selection.moved(), "tab.home") != due_screens(screens, selection, "tab.home")
+    assert due_screens(screens, selection.touched(), "tab.tasks") != due_screens(screens, selection, "tab.tasks")
+
+
 def test_events_without_progress_leave_nothing_for_the_browser_to_visit(context) -> None:
     """It visits every component that ever showed a progress with each event, and searches the whole page for it."""
     demo = build_workbench(context)

@@ -126,7 +126,7 @@ def test_a_run_that_ends_lets_the_open_screen_read_anew(context: Context, monkey
     assert poll_job(context, selection, Bar("", ())) == gr.skip()
     assert poll_job(context, selection, None)[3] == gr.skip()  # the first look
     text, seen, _, moved = poll_job(context, selection, running)
-    assert (text, seen.states, moved.version) == ("", (), selection.version + 1)
+    assert (text, seen.states, moved) == ("", (), selection.moved())
 
 
 def test_words_follow_the_language_in_choices_and_labels() -> None:

@@ -45,6 +45,7 @@ QUICK = {
 }  # fmt: skip
 LONG = {"max_steps": 1_000_000, "num_threads": 1, "validation_rows": 4, "evaluate_every": 500}
 THINK_S = (3.0, 9.0)  # between two clicks of one visitor
+SCREEN_OF = {"task": "tasks", "train": "train", "level": "train", "skills": "skills", "moment": "skills"}
 TICK_S, BUSY_TICK_S = 6.0, 1.5  # as app/workbench.py
 
 
@@ -97,6 +98,7 @@ class Guest(threading.Thread):
         self.draw = random.Random(owner)
         self.trains = owner == "0" * 32
         self.page: Any = None
+        self.screen = ""
 
     def run(self) -> None:
         try:
@@ -114,6 +116,7 @@ class Guest(threading.Thread):
         self.page.open()
         self.record.opened_s.append(self.page.seconds[-1][1])
         if self.trains:
+            self.page.look_at("train")
             self.page.values[self.page.ids["yaml"]] = config_to_yaml(change_config(RunConfig(), LONG))
             self.page.fire("yaml-apply", "click")
             self.page.fire("start", "click")
@@ -127,6 +130,10 @@ class Guest(threading.Thread):
 
     def _click(self, kind: str) -> None:
         page, draw = self.page, self.draw
+        screen = SCREEN_OF.get(kind, "try_it")
+        if screen != self.screen:
+            self.screen = screen
+            self._timed(f"open {screen}", lambda: page.look_at(screen))
         if kind == "task":
             card = draw.choice(page.value("task-cards"))
             click = {"id": card["id"], "act": "open"}

@@ -35,11 +35,11 @@ class SharedPage:
         return [self.project.project_id, self.task_id, self.run_id]
 
     def visit(self, owner: str) -> Visitor:
-        """A browser that has been here before as this owner."""
+        """A browser that has been here before as this owner, and has seen every screen."""
         visitor = Visitor(self.address)
         prefs = next(c["id"] for c in visitor.components.values() if c["type"] == "browserstate")
         visitor.values[prefs] = {"owner": owner, "language": "en"}
-        return visitor.open()
+        return visitor.open().look_at_all()
 
     def state(self) -> dict[str, bytes]:
         """Every file of Alice's project."""

@@ -89,6 +89,7 @@ def test_two_visitors_work_side_by_side(shared_page: SharedPage) -> None:
         rows = "".join(f"{word} {n},{'yes' if n % 2 else 'no'}\n" for n in range(40))
         file = visitor.upload("rows.csv", f"text,label\n{rows}".encode())
         visitor.fire("task-files", "upload", value=[file])
+        visitor.look_at_all()
     assert "walnut" in carol.value("task-rows")
     assert "quince" not in json.dumps(list(carol.values.values()))
     assert "quince" in dave.value("task-rows")
@@ -103,6 +104,7 @@ def test_answers_go_to_the_visitor_who_asked(shared_page: SharedPage) -> None:
     alice.fire("try-ask", "click")
     assert f"{SECRET} asks" in str(alice.value("try-answers"))
     bob.tick()
+    bob.look_at_all()
     assert not marks_in(list(bob.values.values()), shared_page)
     with pytest.raises(VisitError):
         bob.fire("try-ask", "click")

@@ -77,11 +77,12 @@ def test_the_sample_project_on_a_space(tmp_path: Path) -> None:
         visitor.fire("project-sample", "click")
         config = change_config(RunConfig(), QUICK)
         visitor.values[visitor.ids["yaml"]] = config_to_yaml(config)
-        visitor.fire("yaml-apply", "click")
+        visitor.look_at("train").fire("yaml-apply", "click")
         assert 'data-ready="yes"' in visitor.value("ready")
         visitor.fire("start", "click")
         assert wait_for_the_end(visitor) == "succeeded"
-        assert "review_verdict" in visitor.value("results-table")
+        assert "review_verdict" in visitor.look_at("results").value("results-table")
+        visitor.look_at("try_it")
         visitor.values[visitor.ids["try-input-0"]] = "Great screen, poor battery."
         visitor.fire("try-ask", "click")
         assert 'data-done="1"' in str(visitor.value("try-answers"))
@@ -89,8 +90,8 @@ def test_the_sample_project_on_a_space(tmp_path: Path) -> None:
         wait_until_copied(bucket)
     with running_space(tmp_path / "second", TASKLOOM_BUCKET=str(bucket)) as address:
         again = visit(address)
-        assert "review_verdict" in str(again.value("task-cards"))
-        assert "review_verdict" in again.value("results-table")
+        assert "review_verdict" in str(again.look_at("tasks").value("task-cards"))
+        assert "review_verdict" in again.look_at("results").value("results-table")
     for file in tmp_path.rglob("*"):
         assert not file.is_file() or b"hf_secret" not in file.read_bytes(), file
 
