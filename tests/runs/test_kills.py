@@ -19,29 +19,19 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from core.runs.creation import list_runs
 from core.runs.folder import RunFolder
 from core.runs.journal import FolderJournal
-from core.runs.launching import kill_run, reconcile_runs, resume_run, stop_run
+from core.runs.launching import reconcile_runs, resume_run, stop_run
 from core.runs.liveness import run_state, worker_processes
 from core.training.checkpoints import Checkpoint, load_checkpoint, prune_checkpoints, save_checkpoint
 from core.training.manifest import TrainingState, check_checkpoint, find_checkpoint
 from core.training.session import train_run
 from core.training.stage import StageWatch
 from core.workspace import Project, Workspace
-from tests.toy_project import build_toy_project, quick_run
+from tests.toy_project import quick_run
 from tests.watching import ended, trains, wait_for
 
 LONG: dict[str, Any] = {"max_steps": 100_000, "evaluate_every": 50, "checkpoint_every": 5}
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Iterator[Project]:
-    project = build_toy_project(tmp_path)
-    yield project
-    for folder in list_runs(project):
-        if run_state(folder).is_live:
-            kill_run(folder)
 
 
 def in_a_child(action: Callable[[], object]) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +18,10 @@ from core.runs.lease import lease_holder
 from core.runs.liveness import run_state, worker_processes
 from core.runs.registry import RunRegistry
 from core.workspace import Project
-from tests.toy_project import build_toy_project, quick_run
+from tests.toy_project import quick_run
 from tests.watching import ended, trains, wait_for
 
 LONG: dict[str, Any] = {"max_steps": 100_000, "evaluate_every": 50, "checkpoint_every": 5, "log_every": 5}
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Iterator[Project]:
-    project = build_toy_project(tmp_path)
-    yield project
-    for folder in list_runs(project):
-        if run_state(folder).is_live:
-            kill_run(folder)
 
 
 def test_a_run_from_start_to_exam_in_its_own_process(project: Project, tiny_llama: Path) -> None:
