@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from core.workspace import Project
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -27,6 +31,29 @@ def shared_tasks() -> Path:
     if not SHARED_TASKS.is_dir():
         pytest.skip("the real task files are not beside this checkout")
     return SHARED_TASKS
+
+
+@pytest.fixture(scope="session")
+def tiny_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random Llama of a few thousand weights with its tokenizer."""
+    from core.models.tiny import build_tiny_llama
+
+    return build_tiny_llama(tmp_path_factory.mktemp("model") / "llama")
+
+
+@pytest.fixture(scope="session")
+def tiny_t5(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from core.models.tiny import build_tiny_t5
+
+    return build_tiny_t5(tmp_path_factory.mktemp("model") / "t5")
+
+
+@pytest.fixture(scope="session")
+def toy_project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Two small tasks in a workspace, read by many tests and changed by none."""
+    from tests.toy_project import build_toy_project
+
+    return build_toy_project(tmp_path_factory.mktemp("workspace"))
 
 
 @pytest.fixture(scope="session")

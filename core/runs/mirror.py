@@ -13,7 +13,6 @@ Units are a project's record, a task, a run that has ended, and of a run at work
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from collections.abc import Iterator
@@ -21,14 +20,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import WorkspaceError
-from core.files import inside
+from core.files import hash_file, inside
 from core.runs.folder import RunFolder
 from core.training.manifest import list_checkpoints
 
 COPIED, DELETED = "COPIED", "deleted"
 _WORKERS = frozenset({"worker.log", "worker.lock", "heartbeat", "launch.json", "STOP", "CANCEL", "PAUSE"})
 _KEPT_OF_A_RUN = ("config.yaml", "run.json", "status.json")
-_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -124,7 +122,7 @@ class Mirror:
             name = str(file.relative_to(base))
             (place / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, place / name)
-            listed[name] = {"size": (place / name).stat().st_size, "sha256": _sha256(place / name)}
+            listed[name] = {"size": (place / name).stat().st_size, "sha256": hash_file(place / name)}
         (place / COPIED).write_text(json.dumps({"target": unit.target, "files": listed}), encoding="utf-8")
         for older in (self.root / unit.name).iterdir():
             if older.is_dir() and older.name != stamp and older.name[:1].isdigit():
@@ -188,16 +186,8 @@ def _is_whole(folder: Path) -> bool:
     try:
         listed = json.loads((folder / COPIED).read_text(encoding="utf-8"))["files"]
         return all(
-            (folder / name).stat().st_size == entry["size"] and _sha256(folder / name) == entry["sha256"]
+            (folder / name).stat().st_size == entry["size"] and hash_file(folder / name) == entry["sha256"]
             for name, entry in listed.items()
         )
     except (OSError, ValueError, KeyError):
         return False
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while chunk := file.read(_BLOCK):
-            digest.update(chunk)
-    return digest.hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import time
 from collections import Counter
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import Problem, SettingError, TaskFileError, WorkspaceError
-from core.files import new_id, write_json_atomic
+from core.files import hash_file, new_id, write_json_atomic
 from core.tasks.dataset import has_input, render_target
 from core.tasks.files import DELIMITED, read_table
 from core.tasks.kinds import MAX_LABELS
@@ -167,7 +166,7 @@ def _describe(name: str, table: Table, path: Path, request: TaskRequest) -> Task
         target_separator=request.target_separator, split=request.split, columns=table.columns,
         source=SourceInfo(
             file=table.name, test_file=_test_name(request), format=table.format, encoding=table.encoding,
-            sha256=_sha256(path), licence=request.licence, citation=request.citation,
+            sha256=hash_file(path), licence=request.licence, citation=request.citation,
         ),
         label_names=dict(request.label_names), weight=request.weight, created=time.time(),
     )
@@ -184,14 +183,6 @@ def _test_name(request: TaskRequest) -> str:
     if request.test_path is None:
         return ""
     return request.test_file_name or Path(request.test_path).name
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _read_test(table: Table, spec: TaskSpec, request: TaskRequest, log: ProblemLog) -> Table | None:

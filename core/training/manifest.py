@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import Problem
+from core.files import hash_file
 from core.training.config import RunConfig, config_to_dict
 
 MANIFEST, STATE = "manifest.json", "state.json"
-_BLOCK = 1 << 20
 
 # Settings that may change between an interruption and the resumption without changing the result of training.
 _FREE_SETTINGS = frozenset({
@@ -113,11 +113,3 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def hash_file(path: Path) -> str:
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""Tiny models and a toy project, built once for all tests of runs."""
+"""A project of a test's own, and workers that only sleep."""
 
 from __future__ import annotations
 
@@ -8,28 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from core.models.tiny import build_tiny_llama, build_tiny_t5
 from core.runs import launchers
 from core.runs.creation import list_runs
 from core.runs.launching import kill_run
 from core.runs.liveness import run_state
 from core.workspace import Project
 from tests.toy_project import build_toy_project
-
-
-@pytest.fixture(scope="session")
-def tiny_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_tiny_llama(tmp_path_factory.mktemp("model") / "llama")
-
-
-@pytest.fixture(scope="session")
-def tiny_t5(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_tiny_t5(tmp_path_factory.mktemp("model") / "t5")
-
-
-@pytest.fixture(scope="session")
-def toy_project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    return build_toy_project(tmp_path_factory.mktemp("workspace"))
 
 
 @pytest.fixture
