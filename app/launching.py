@@ -117,5 +117,6 @@ def launch(demo: gr.Blocks, arguments: argparse.Namespace, **extra: Any) -> Any:
         enable_monitoring=False,
         app_kwargs={"middleware": [Middleware(WebGuard, rules=rules)]},
         favicon_path=ICON_PATH if ICON_PATH.is_file() else None,
+        _frontend=False,  # no look at the own page first, which ends the app when a busy machine takes 3 s for it
         **extra,
     )

@@ -1,7 +1,7 @@
 """Trains the starter base model from the corpus to a loadable folder, in one command.
 
-    python assets/starter/train_starter.py all --preset cpu --work WORK        (two cores, under an hour when idle)
-    python assets/starter/train_starter.py all --preset gpu --work WORK        (one data-centre GPU, minutes)
+    python assets/starter/train_starter.py all --preset cpu --work WORK    (two cores, an hour and a half when idle)
+    python assets/starter/train_starter.py all --preset gpu --work WORK    (one data-centre GPU, minutes)
 
 Steps, each a subcommand too: tokenizer, encode, train (resumes by itself), export, evaluate. The data that a
 step sees depends on its number and the seed alone; the learning rate is constant until the decay, so a run may
@@ -14,13 +14,13 @@ import argparse
 import json
 import os
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import starter_data as data
 import torch
-import torch.nn.functional as F
+from starter_model import ChunkedLoss, Llama, Preset, folder_weights, llama_weights, loss_and_probs, optimizers
 from torch import nn
 
 HERE = Path(__file__).resolve().parent
@@ -28,29 +28,6 @@ CHAT_TEMPLATE = (
     "{% for message in messages %}{{ '<|' + message['role'] + '|>\\n' + message['content'] + '<|end|>\\n' }}"
     "{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>\\n' }}{% endif %}"
 )
-
-
-@dataclass
-class Preset:
-    vocab: int = 8192
-    width: int = 256
-    layers: int = 6
-    heads: int = 4
-    kv_heads: int = 4
-    ffn: int = 704
-    context: int = 1024  # window of the data, of the last steps and of the exported configuration
-    short_context: int = 512  # window before that (halves of a data window)
-    long: float = 0.12  # share of the steps, the last ones, with the whole window
-    prose_windows: int = 6  # windows of a step: 60 % prose, 40 % task-like text
-    task_windows: int = 4
-    steps: int = 1150
-    warmup: int = 60
-    decay: float = 0.4  # share of the steps, the last ones, with the learning rate falling to nothing
-    muon_lr: float = 0.012
-    adam_lr: float = 0.004
-    weight_decay: float = 0.05
-    clip: float = 1.0
-    rope_theta: float = 10000.0
 
 
 PRESETS = {
@@ -83,130 +60,7 @@ class Windows:
         return block[:, :-1].reshape(-1, context), block[:, 1:].reshape(-1, context)
 
 
-# ---------------------------------------------------------------- model (weights map one to one to Llama)
-
-
-def rotate(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
-    a, b = x.chunk(2, -1)
-    return torch.cat((a * cos - b * sin, b * cos + a * sin), -1)
-
-
-class Block(nn.Module):
-    def __init__(self, p: Preset):
-        super().__init__()
-        self.head = p.width // p.heads
-        self.sizes = [p.heads * self.head, p.kv_heads * self.head, p.kv_heads * self.head]
-        self.norm1, self.norm2 = nn.Parameter(torch.ones(p.width)), nn.Parameter(torch.ones(p.width))
-        self.qkv = nn.Parameter(torch.randn(sum(self.sizes), p.width) * p.width**-0.5)
-        self.out = nn.Parameter(torch.zeros(p.width, p.width))
-        self.gate_up = nn.Parameter(torch.randn(2 * p.ffn, p.width) * p.width**-0.5)
-        self.down = nn.Parameter(torch.zeros(p.width, p.ffn))
-
-    def forward(self, x, cos, sin):
-        batch, length, width = x.shape
-        h = F.linear(F.rms_norm(x, (width,), self.norm1, 1e-6), self.qkv)
-        q, k, v = (part.view(batch, length, -1, self.head).transpose(1, 2) for part in h.split(self.sizes, -1))
-        q, k = rotate(q, cos, sin).to(v.dtype), rotate(k, cos, sin).to(v.dtype)
-        a = F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=q.shape[1] != k.shape[1])
-        x = x + F.linear(a.transpose(1, 2).reshape(batch, length, width), self.out)
-        gate, up = F.linear(F.rms_norm(x, (width,), self.norm2, 1e-6), self.gate_up).chunk(2, -1)
-        return x + F.linear(F.silu(gate) * up, self.down)
-
-
-class Llama(nn.Module):
-    def __init__(self, p: Preset):
-        super().__init__()
-        self.embed = nn.Parameter(torch.randn(p.vocab, p.width) * 0.02)
-        self.blocks = nn.ModuleList(Block(p) for _ in range(p.layers))
-        self.norm = nn.Parameter(torch.ones(p.width))
-        head = p.width // p.heads
-        angles = torch.outer(torch.arange(p.context), p.rope_theta ** (-torch.arange(0, head, 2) / head))
-        self.register_buffer("cos", angles.cos(), persistent=False)
-        self.register_buffer("sin", angles.sin(), persistent=False)
-
-    def forward(self, ids):
-        x = F.embedding(ids, self.embed)
-        cos, sin = self.cos[: ids.shape[1]], self.sin[: ids.shape[1]]
-        for block in self.blocks:
-            x = block(x, cos, sin)
-        return F.rms_norm(x, (x.shape[-1],), self.norm, 1e-6)
-
-
-def loss_and_probs(logits: torch.Tensor, targets: torch.Tensor, count: float):
-    """Summed loss of a chunk and the gradient of the mean loss by its logits (one fused pass once compiled)."""
-    logits = logits.float()
-    top = logits.logsumexp(-1, keepdim=True)
-    loss = (top[:, 0] - logits.gather(1, targets[:, None])[:, 0]).sum()
-    hit = torch.arange(logits.shape[1], device=logits.device)[None] == targets[:, None]
-    return loss, (((logits - top).exp() - hit.float()) / count).to(torch.bfloat16)
-
-
-class ChunkedLoss(torch.autograd.Function):
-    """Mean cross-entropy of a tied output layer, in chunks, its gradients made on the way (logits never kept)."""
-
-    piece = staticmethod(loss_and_probs)
-
-    @staticmethod
-    def forward(ctx, h, weight, targets, chunk):
-        w, count = weight.to(torch.bfloat16), h.shape[0]
-        total = h.new_zeros((), dtype=torch.float32)
-        grad_h, grad_w = torch.empty_like(h), torch.zeros_like(weight, dtype=torch.float32)
-        for start in range(0, count, chunk):
-            x = h[start : start + chunk].to(torch.bfloat16)
-            loss, probs = ChunkedLoss.piece(x @ w.t(), targets[start : start + chunk], float(count))
-            total += loss
-            grad_h[start : start + chunk] = probs @ w
-            grad_w += probs.t() @ x
-        ctx.save_for_backward(grad_h, grad_w)
-        return total / count
-
-    @staticmethod
-    def backward(ctx, grad):
-        grad_h, grad_w = ctx.saved_tensors
-        return grad_h * grad, grad_w * grad, None, None
-
-
-class Muon(torch.optim.Optimizer):
-    """Momentum orthogonalised by Newton-Schulz; stacked projections (qkv, gate and up) one by one."""
-
-    def __init__(self, named, lr: float, weight_decay: float, momentum: float = 0.95):
-        super().__init__([{"params": [p], "parts": parts} for p, parts in named],
-                         {"lr": lr, "weight_decay": weight_decay, "momentum": momentum})
-
-    @torch.no_grad()
-    def step(self):
-        for group in self.param_groups:
-            (p,) = group["params"]
-            buffer = self.state[p].setdefault("momentum", torch.zeros_like(p))
-            buffer.lerp_(p.grad, 1 - group["momentum"])
-            update = p.grad.lerp(buffer, group["momentum"])
-            pieces = [orthogonal(u) * max(1, u.shape[0] / u.shape[1]) ** 0.5 for u in update.split(group["parts"])]
-            p.mul_(1 - group["lr"] * group["weight_decay"]).add_(torch.cat(pieces), alpha=-group["lr"])
-
-
-def orthogonal(g: torch.Tensor, rounds: int = 5) -> torch.Tensor:
-    a, b, c = 3.4445, -4.7750, 2.0315
-    x = (g / (g.norm() + 1e-7)).bfloat16()
-    if tall := x.shape[0] > x.shape[1]:
-        x = x.t()
-    for _ in range(rounds):
-        s = x @ x.t()
-        x = a * x + (b * s + c * s @ s) @ x
-    return (x.t() if tall else x).to(g.dtype)
-
-
 # ---------------------------------------------------------------- training
-
-
-def optimizers(model: Llama, p: Preset):
-    matrices = []
-    for block in model.blocks:
-        matrices += [(block.qkv, block.sizes), (block.out, [p.width]), (block.gate_up, [p.ffn, p.ffn]),
-                     (block.down, [p.width])]
-    norms = [q for q in model.parameters() if q.ndim == 1]
-    adam = torch.optim.AdamW([{"params": [model.embed], "weight_decay": 0.01},
-                              {"params": norms, "weight_decay": 0.0}], lr=p.adam_lr, betas=(0.9, 0.95), fused=True)
-    return [Muon(matrices, p.muon_lr, p.weight_decay), adam]
 
 
 def rate(step: int, p: Preset) -> float:
@@ -227,6 +81,8 @@ def train(args, preset: Preset) -> None:
     opts = optimizers(model, preset)
     windows = Windows(args.work, preset, args.seed)
     checkpoint, log_path, start = args.work / "checkpoint.pt", args.work / "log.jsonl", 0
+    if args.init and not checkpoint.exists():
+        model.load_state_dict(folder_weights(args.init, args.work, preset))
     if checkpoint.exists():
         saved = torch.load(checkpoint, map_location=device)
         start = saved["step"]
@@ -256,7 +112,7 @@ def train(args, preset: Preset) -> None:
         ids, targets = (t.to(device, non_blocking=True) for t in windows.batch(step, context))
         for opt, lrs in zip(opts, base, strict=True):
             for group, lr in zip(opt.param_groups, lrs, strict=True):
-                group["lr"] = lr * rate(step, preset)
+                group["lr"] = lr * args.peak * rate(step, preset)
         with torch.autocast(device, torch.bfloat16):
             h = forward(ids)
         loss = ChunkedLoss.apply(h.reshape(-1, h.shape[-1]), model.embed, targets.reshape(-1), chunk)
@@ -279,22 +135,6 @@ def train(args, preset: Preset) -> None:
 
 
 # ---------------------------------------------------------------- export
-
-
-def llama_weights(state: dict, p: Preset) -> dict[str, torch.Tensor]:
-    head = p.width // p.heads
-    out = {"model.embed_tokens.weight": state["embed"], "model.norm.weight": state["norm"]}
-    for n in range(p.layers):
-        old, new = f"blocks.{n}.", f"model.layers.{n}."
-        qkv = state[old + "qkv"].split([p.heads * head, p.kv_heads * head, p.kv_heads * head])
-        gate_up = state[old + "gate_up"].chunk(2)
-        out |= {new + f"self_attn.{name}_proj.weight": w for name, w in zip("qkv", qkv, strict=True)}
-        out |= {new + f"mlp.{name}_proj.weight": w for name, w in zip(("gate", "up"), gate_up, strict=True)}
-        out |= {new + "self_attn.o_proj.weight": state[old + "out"],
-                new + "mlp.down_proj.weight": state[old + "down"],
-                new + "input_layernorm.weight": state[old + "norm1"],
-                new + "post_attention_layernorm.weight": state[old + "norm2"]}
-    return {name: tensor.to(torch.bfloat16).contiguous().clone() for name, tensor in out.items()}
 
 
 def export(args, preset: Preset) -> None:
@@ -371,6 +211,8 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=80, help="test rows of each task in the zero-shot scores")
     parser.add_argument("--parts", nargs="*", help="evaluate only: heldout, generations, zero_shot, overlap")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--init", type=Path, help="train on from an exported folder instead of from nothing")
+    parser.add_argument("--peak", type=float, default=1.0, help="factor of the preset's learning rates")
     parser.add_argument("--steps", type=int, help="length of the run (default: the preset's)")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--no-compile", dest="compile", action="store_false")
@@ -379,8 +221,7 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     preset = PRESETS[args.preset]
-    if args.steps:
-        preset.steps = args.steps
+    preset.steps = args.steps or preset.steps
     for name, command in commands.items():
         if args.command in ("all", name):
             command(args, preset)
