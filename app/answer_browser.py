@@ -22,13 +22,14 @@ from core.insight.results import FILTERS, RIGHT, read_answers, read_task_records
 PAGE = 12
 MOST_CHARS = 900  # of a question in the list
 MOST_IN_FILE = 5000  # rows of the file to download
+Chosen = tuple[Any, ...]  # run, task and row that the form is about; () for none
 View = tuple[Any, ...]  # task, filter, search, other run, page: what the list shows; () for nothing
 
 
 def build_answers(context: Context, other: Any) -> None:
     """`other` is the dropdown with a second run, whose answers stand beside."""
     words, selection = context.words, context.selection
-    title, view, chosen = gr.HTML(), gr.State(()), gr.State(None)
+    title, view, chosen = gr.HTML(), gr.State(()), gr.State(())
     with gr.Row():
         task = words(gr.Dropdown, label=Key("results.pick"), choices=[], elem_id="results-task", min_width=200)
         kinds = [(Key(f"results.filter_{name}"), name) for name in FILTERS]
@@ -51,6 +52,8 @@ def build_answers(context: Context, other: Any) -> None:
     for button, step in ((before, -1), (after, 1)):
         context.on(button.click, partial(draw_answers, step=step), [selection, view], outputs, **quiet)
     context.on(answers.click, act_on_answer, [selection, view], [*outputs, chosen, *form], show_progress="hidden")
+    context.on_selection(draw_form, form[0], [chosen, task])
+    context.on(task.change, draw_form, [selection, chosen, task], form[0], show_progress="hidden")
 
 
 def _build_correction(context: Context, task: Any, chosen: Any) -> list[Any]:
@@ -66,7 +69,7 @@ def _build_correction(context: Context, task: Any, chosen: Any) -> list[Any]:
             save = words(gr.Button, Key("correct.save"), variant="primary", elem_id="correct-save", min_width=140)
             leave = words(gr.Button, Key("correct.leave"), elem_id="correct-leave", min_width=140)
         done = gr.HTML(elem_id="correct-done")
-    saved = [context.selection, task, chosen, answer, place]
+    saved = [context.selection, chosen, answer, place]
     context.on(save.click, correct, saved, [context.selection, done])
     context.on(leave.click, lambda _: gr.update(visible=False), [], box, show_progress="hidden")
     return [box, about, answer, done]
@@ -143,17 +146,23 @@ def act_on_answer(context: Context, selection: Selection, view: View, event: gr.
     record = require_answer(run_dir, task, row)
     about = part(say(language, "correct.title")) + note(say(language, "correct.note")) + _long(record["prompt"])
     form = [gr.update(visible=True), about, gr.update(value=record["target"]), ""]
-    return [*[gr.skip()] * 4, row, *form]
+    return [*[gr.skip()] * 4, (selection.run_id, task, row), *form]
+
+
+def draw_form(_: Context, selection: Selection, chosen: Chosen, task: str | None) -> Any:
+    """The form closes when another run or task is looked at, so that it never stands under rows it is not about."""
+    return gr.skip() if chosen and chosen[:2] == (selection.run_id, task) else gr.update(visible=False)
 
 
 def correct(
-    context: Context, selection: Selection, task: str, row: int | None, answer: str, place: str
+    context: Context, selection: Selection, chosen: Chosen, answer: str, place: str
 ) -> tuple[Selection, str]:
     """Writes the right answer into the task's data; it counts from the next run on."""
     run_dir = context.run_dir(selection)
-    if run_dir is None or row is None:
+    if run_dir is None or not chosen or chosen[0] != selection.run_id:
         return selection, ""
-    spec = correct_answer(context.require_project(selection), run_dir, task, int(row), answer, place)
+    _, task, row = chosen
+    spec = correct_answer(context.require_project(selection), run_dir, task, row, answer, place)
     told = say(selection.language, f"correct.done_{place}", task=spec.name)
     return selection.touched(), f'<p class="say up">{esc(told)}</p>'
 
@@ -177,7 +186,7 @@ def _given(text: Any, score: float) -> str:
     if pd.isna(score):
         return esc(text)
     css = "up" if score >= RIGHT else "down" if score <= 0 else ""
-    return f'<span class="{css}">{esc(text) or "∅"}</span> <span class="dim">{score:.2f}</span>'
+    return f'<span class="{css}">{esc(text) or "∅"}</span> <span class="dim">{100 * score:.0f}</span>'
 
 
 def _long(text: str) -> str:

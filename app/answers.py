@@ -77,7 +77,11 @@ def _detected(answer: Answer, hidden: bool, language: str) -> str:
     if answer.side.probability is None or (hidden and answer.side.kind == TASK):
         return ""
     percent = f"{100 * answer.side.probability:.0f}"
-    return f' <span class="dim">{esc(say(language, "try.detected", task=answer.side.task, percent=percent))}</span>'
+    said = say(language, "try.detected", task=answer.side.task, percent=percent)
+    if answer.side.blend:
+        mixed = ", ".join(f"{name} {100 * share:.0f} %" for name, share in answer.side.blend)
+        said += " · " + say(language, "try.blended", tasks=mixed)
+    return f' <span class="dim">{esc(said)}</span>'
 
 
 def _text(answer: Answer, language: str) -> str:

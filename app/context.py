@@ -106,10 +106,12 @@ class Context:
         self.polls.append(Poll(self.guarded(handler, quiet=True), inputs, outputs, self.screen))
 
     def wire_ticks(self) -> None:
-        """All polls as one event: for the browser an event costs more than what it brings."""
+        """All polls as one event: for the browser an event costs more than what it brings. A screen that is opened
+        is looked at at once, since a job of it may have ended while another one was open."""
         inputs = [self.open_screen, *(component for poll in self.polls for component in poll.inputs)]
         outputs = [component for poll in self.polls for component in poll.outputs]
-        self.clock.tick(partial(run_polls, self.polls), inputs, outputs, **SILENT)
+        asked = [self.clock.tick, self.open_screen.change]
+        gr.on(asked, partial(run_polls, self.polls), inputs, outputs, **SILENT)
 
     def on_selection(self, handler: Callable[..., Any], outputs: Any, extra: list[Any] | None = None) -> None:
         """Redraws part of a screen whenever the selection changes: language, project, task, run or its data."""

@@ -29,7 +29,8 @@ def word_moment(seconds_since_1970: float) -> str:
 
 
 def word_score(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
+    """A score in points of 100, as the sentences, the report and the command line say it."""
+    return "–" if value is None else f"{100 * value:.1f}"
 
 
 def word_count(value: int) -> str:

@@ -16,13 +16,15 @@ TUNED, BASE, RUN, TASK, NOBODY = "tuned", "base", "run", "task", "nobody"
 
 @dataclass(frozen=True)
 class Side:
-    """Who answers in a column: a run as one of its tasks, tuned or not. `probability`: of a detected task."""
+    """Who answers in a column: a run as one of its tasks, tuned or not. `probability`: of a detected task; `blend`:
+    the tasks whose skills are mixed because the text may belong to any of them, with their shares."""
 
     kind: str
     run_id: str
     run_name: str
     task: str
     probability: float | None = None
+    blend: tuple[tuple[str, float], ...] = ()
 
     def title(self, language: str) -> str:
         if self.kind == RUN:
@@ -138,6 +140,7 @@ def to_json(asked: list[Exchange]) -> str:
                     "run_id": a.side.run_id,
                     "task": a.side.task,
                     "probability": a.side.probability,
+                    "blend": dict(a.side.blend) or None,
                     "text": a.text,
                     "error": a.error or None,
                     "versions": [v.text for v in a.versions],

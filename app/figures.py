@@ -168,8 +168,30 @@ def share_bars(share: pd.DataFrame, language: str) -> Figure:
     return {"data": data, "layout": layout}
 
 
+def certainty_curve(frame: pd.DataFrame, language: str) -> Figure:
+    """Stated certainty against how often it was right: columns stated, right (0..1), n (texts, the size of a
+    point). On the dashed line both are the same."""
+    most = max(1, int(frame["n"].max()))
+    ideal = {
+        "type": "scatter", "mode": "lines", "x": [0, 1], "y": [0, 1], "hoverinfo": "skip",
+        "name": say(language, "detector.ideal"), "line": {"color": GREY, "dash": "dash", "width": 1.5},
+    }
+    found = {
+        "type": "scatter", "mode": "lines+markers", "name": say(language, "detector.right"),
+        "x": [round(float(v), 4) for v in frame["stated"]], "y": [round(float(v), 4) for v in frame["right"]],
+        "marker": {"color": BLUE, "size": [8 + 14 * (int(n) / most) ** 0.5 for n in frame["n"]]},
+        "line": {"color": BLUE, "width": 2}, "customdata": [int(n) for n in frame["n"]],
+        "hovertemplate": "%{x:.0%} → %{y:.0%} (%{customdata})<extra></extra>",
+    }
+    layout = _layout(height=300, legend=True)
+    layout["xaxis"] = {"title": {"text": say(language, "detector.stated")}, "range": [0, 1.03], "tickformat": ".0%"}
+    layout["yaxis"] = {"range": [0, 1.05], "tickformat": ".0%", "automargin": True}
+    return {"data": [ideal, found], "layout": layout}
+
+
 def score_bars(rows: Sequence[Mapping[str, Any]], language: str) -> Figure:
-    """Base and tuned score of each task with intervals; `base` and `tuned` have value, low, high, or are None."""
+    """Base and tuned score of each task with intervals, in points of 100; `base` and `tuned` have value, low, high
+    (0..1), or are None."""
     tasks = [str(row["task"]) for row in rows]
     data = []
     for side, colour in (("base", GREY), ("tuned", BLUE)):
@@ -180,23 +202,23 @@ def score_bars(rows: Sequence[Mapping[str, Any]], language: str) -> Figure:
                 "orientation": "h",
                 "y": tasks,
                 "name": say(language, f"results.{side}"),
-                "x": [s["value"] if s else None for s in scores],
+                "x": [100 * s["value"] if s else None for s in scores],
                 "marker": {"color": colour},
                 "error_x": {
                     "type": "data",
                     "symmetric": False,
                     "thickness": 1.2,
                     "width": 3,
-                    "array": [s["high"] - s["value"] if s else 0 for s in scores],
-                    "arrayminus": [s["value"] - s["low"] if s else 0 for s in scores],
+                    "array": [100 * (s["high"] - s["value"]) if s else 0 for s in scores],
+                    "arrayminus": [100 * (s["value"] - s["low"]) if s else 0 for s in scores],
                 },
-                "hovertemplate": "%{y}: %{x:.3f}<extra>" + say(language, f"results.{side}") + "</extra>",
+                "hovertemplate": "%{y}: %{x:.1f}<extra>" + say(language, f"results.{side}") + "</extra>",
             }
         )
     layout = _layout(height=110 + 46 * len(tasks), legend=True)
     layout |= {
         "barmode": "group",
-        "xaxis": {"range": [0, 1.02], "fixedrange": True},
+        "xaxis": {"range": [0, 102], "fixedrange": True},
         "yaxis": {"type": "category", "automargin": True, "autorange": "reversed", "showgrid": False},
     }
     return {"data": data, "layout": layout}

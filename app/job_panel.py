@@ -15,6 +15,7 @@ import gradio as gr
 
 from app.context import Context
 from app.durations import word_seconds
+from app.holders import word_holder
 from app.markup import bar, bullets, esc
 from app.selection import Selection
 from app.sharing_rules import require_shared_resume
@@ -83,7 +84,7 @@ def draw(context: Context, selection: Selection, *, spec: JobSpec) -> list[Any]:
     state = find_job(context, selection, spec)
     place = spec.place(context, selection)
     return [
-        job_line(state, selection.language),
+        job_line(state, selection.language, word_holder(context, selection) if state.waiting else ""),
         gr.update(visible=state.is_live),
         gr.update(interactive=place is not None and not state.is_live),
         stamp(state),
@@ -109,8 +110,9 @@ def stamp(state: JobState) -> str:
     return f"{state.state} {state.done}/{state.total} {state.waiting} {eta if state.is_live else ''}"
 
 
-def job_line(state: JobState, language: str) -> str:
-    """How far it is and how long it takes, or why it ended; nothing for a job that is done or was never started."""
+def job_line(state: JobState, language: str, holder: str = "") -> str:
+    """How far it is and how long it takes, or why it ended; nothing for a job that is done or was never started.
+    `holder`: who has the device that it waits for."""
     if state.state in (NONE, DONE):
         return ""
     if state.state == FAILED:
@@ -118,8 +120,11 @@ def job_line(state: JobState, language: str) -> str:
         return bullets([("bad", text)])
     if state.state == STOPPED:
         return bullets([("info", say(language, "job.stopped"))])
-    if state.waiting or not state.total:
-        return bullets([("info", say(language, "job.waiting" if state.waiting else "job.starting"))])
+    if state.waiting:
+        held = holder or say(language, "device.other")
+        return bullets([("info", say(language, "job.waiting", holder=held))])
+    if not state.total:
+        return bullets([("info", say(language, "job.starting"))])
     left = "" if state.eta_s is None else say(language, "job.eta", time=word_seconds(state.eta_s, language))
     shown, told = f"{state.share:.0%} {esc(left)}", say(language, "run.progress")
     return f'<div class="errand">{bar(state.share, "busy", told)}<span>{shown}</span></div>'

@@ -16,7 +16,7 @@ from app.selection import Selection
 from app.texts import say
 from core.runs.folder import RunFolder
 from core.runs.summaries import list_summaries
-from core.serving.detecting import AUTO, load_detector
+from core.serving.detecting import AUTO, Detection, load_detector
 from core.serving.protocol import PRECISIONS, ChatRequest, ask
 from core.tasks.dataset import load_saved_tasks, render_target
 from core.tasks.spec import TaskSpec
@@ -68,17 +68,17 @@ def build_exchange(context: Context, selection: Selection, asking: Asking, texts
         gr.Error: there is no trained run. RunError: the message is empty.
     """
     run_dir = context.trained_run(selection)
-    spec, probability = find_spec(context, selection, asking.task), None
+    spec, found = find_spec(context, selection, asking.task), None
     if run_dir is None or (spec is None and asking.task != AUTO):
         raise gr.Error(say(selection.language, "try.none_title"), title=say(selection.language, "error.title"))
     if spec is None:
         found = load_detector(run_dir).detect(str(texts[0] or ""))
-        spec, probability = find_spec(context, selection, found.task), found.probability
+        spec = find_spec(context, selection, found.task)
         assert spec is not None  # the detector knows the run's tasks only
         content: str | dict[str, str] = str(texts[0] or "")
     else:
         content = question_text(list(spec.inputs), texts)
-    sides = [side for value in asking.choices if (side := _side(context, selection, value, spec, probability))]
+    sides = [side for value in asking.choices if (side := _side(context, selection, value, spec, found))]
     if asking.blind:
         random.shuffle(sides)
     temperature = asking.settings["temperature"]
@@ -91,7 +91,7 @@ def build_exchange(context: Context, selection: Selection, asking: Asking, texts
 
 
 def _side(
-    context: Context, selection: Selection, value: str, spec: TaskSpec, probability: float | None
+    context: Context, selection: Selection, value: str, spec: TaskSpec, found: Detection | None
 ) -> Side | None:
     """The side of a column's choice; None for nobody and for a run that is gone."""
     kind, _, rest = str(value or NOBODY).partition(":")
@@ -101,7 +101,18 @@ def _side(
         return None
     name = RunFolder(run_dir).read_run()["name"]
     task = rest if kind == TASK and find_spec(context, selection, rest) else spec.name
-    return Side(kind, run_dir.name, name, task, None if kind == TASK else probability)
+    if found is None or kind == TASK:
+        return Side(kind, run_dir.name, name, task)
+    return Side(kind, run_dir.name, name, task, found.probability, _known_blend(context, chosen, kind, found))
+
+
+def _known_blend(
+    context: Context, chosen: Selection, kind: str, found: Detection
+) -> tuple[tuple[str, float], ...]:
+    """The shares of the tasks that may be meant, among those this run knows; the untouched model has no skills."""
+    known = {spec.name for spec in specs_of(context, chosen)}
+    kept = tuple((name, share) for name, share in found.blend if name in known)
+    return kept if kind != BASE and len(kept) > 1 else ()
 
 
 def request_to(
@@ -110,7 +121,7 @@ def request_to(
     """The request of a column."""
     side = exchange.answers[place].side
     run_dir = context.trained_run(selection.with_run(side.run_id))
-    settings = {**exchange.settings, **changes}
+    settings = {**exchange.settings, "blend": side.blend, **changes}
     if side.kind == BASE:
         settings["refine"] = 0  # nobody trained it on examples; it stands there as it is
     return ask(run_dir or side.run_id, side.task, exchange.content, tuned=side.kind != BASE, **settings)

@@ -135,7 +135,7 @@ def part_bars(parts: pd.DataFrame, language: str) -> Figure:
 
 
 def banded_curves(curves: Mapping[str, pd.DataFrame], axis: str, percent: bool = False) -> Figure:
-    """Lines with a band: each table has x, mean, low, high (0..1; NaN bands are left out)."""
+    """Lines with a band, in points of 100: each table has x, mean, low, high (0..1; NaN bands are left out)."""
     data: list[Figure] = []
     for i, (name, table) in enumerate(curves.items()):
         colour = CYCLE[i % len(CYCLE)]
@@ -144,13 +144,13 @@ def banded_curves(curves: Mapping[str, pd.DataFrame], axis: str, percent: bool =
         if len(known) > 1:
             around = [*known["high"], *known["low"][::-1]]
             data.append({
-                "type": "scatter", "x": [*known["x"], *known["x"][::-1]], "y": [round(float(v), 4) for v in around],
-                "fill": "toself", "fillcolor": f"{colour}22", "line": {"width": 0}, "hoverinfo": "skip",
-                "showlegend": False,
+                "type": "scatter", "x": [*known["x"], *known["x"][::-1]],
+                "y": [round(100 * float(v), 2) for v in around], "fill": "toself", "fillcolor": f"{colour}22",
+                "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False,
             })
         data.append({
             "type": "scatter", "mode": "lines+markers", "name": name, "x": x, "marker": {"size": 7},
-            "y": [round(float(v), 4) for v in table["mean"]], "hovertemplate": "%{x}: %{y:.3f}",
+            "y": [round(100 * float(v), 2) for v in table["mean"]], "hovertemplate": "%{x}: %{y:.1f}",
             "line": {"color": colour, "width": 2, "dash": DASHES[i // len(CYCLE) % len(DASHES)]},
             "error_y": _error_bars(table),
         })
@@ -164,6 +164,6 @@ def banded_curves(curves: Mapping[str, pd.DataFrame], axis: str, percent: bool =
 def _error_bars(table: pd.DataFrame) -> Figure:
     up, down = (table["high"] - table["mean"]).fillna(0), (table["mean"] - table["low"]).fillna(0)
     return {
-        "type": "data", "symmetric": False, "array": [round(float(v), 4) for v in up],
-        "arrayminus": [round(float(v), 4) for v in down], "thickness": 1, "width": 3,
+        "type": "data", "symmetric": False, "array": [round(100 * float(v), 2) for v in up],
+        "arrayminus": [round(100 * float(v), 2) for v in down], "thickness": 1, "width": 3,
     }

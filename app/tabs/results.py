@@ -11,6 +11,7 @@ import gradio as gr
 from app.answer_browser import build_answers
 from app.comparing import comparison_view
 from app.context import Context
+from app.detector_panel import build_detector
 from app.durations import word_score
 from app.figures import score_bars, to_json, with_csv
 from app.job_panel import JobPanel, JobSpec, run_place
@@ -40,12 +41,13 @@ def build(context: Context) -> None:
     label, hint = Key("compare.with"), Key("compare.with_help")
     given = {"label": label, "info": hint, "choices": [], "value": None, "visible": False, "filterable": False}
     other = context.words(gr.Dropdown, **given, elem_id="compare-with")
-    scores, bars = gr.HTML(elem_id="results-table"), plot("results-bars")
+    scores, outcome = gr.HTML(elem_id="results-table"), gr.HTML(elem_id="compare-view")
+    bars = plot("results-bars")
     with gr.Column(visible=False) as body:
         _build_report(context)
         build_answers(context, other)
         build_labels(context)
-        outcome = gr.HTML(elem_id="compare-view")
+        build_detector(context)
     _build_exam(context)
     build_studies(context)
     context.on_selection(draw, [head, scores, bars, body], [other])
@@ -114,7 +116,8 @@ def draw_others(context: Context, selection: Selection, other: str | None) -> li
 
 
 def draw_comparison(context: Context, selection: Selection, other: str | None) -> str:
-    first, second = context.run_dir(selection), find_other(context, selection, other)
+    """The chosen run minus the other, as in the table's column."""
+    first, second = find_other(context, selection, other), context.run_dir(selection)
     return comparison_view(first, second, selection.language) if first and second else ""
 
 
@@ -220,7 +223,9 @@ def _marked(change: float, is_sure: bool, language: str) -> str:
 
 
 def _arrow(change: float, css: str = "") -> str:
-    sign, name = ("▲", "up") if change > 0 else ("▼", "down") if change < 0 else ("=", "same")
+    if round(100 * change, 1) == 0:
+        return '<span class="same">= 0.0</span>'
+    sign, name = ("▲", "up") if change > 0 else ("▼", "down")
     return f'<span class="{css or name}">{sign} {100 * change:+.1f}</span>'
 
 

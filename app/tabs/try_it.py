@@ -15,7 +15,8 @@ from app.bench_panel import build_correction, build_tally, click_answer
 from app.context import Context
 from app.exchanges import BASE, MOST_EXCHANGES, NOBODY, TUNED, Exchange, find_exchange
 from app.file_panel import build_file_panel
-from app.markup import empty, lead
+from app.holders import word_holder
+from app.markup import bullets, empty, lead
 from app.merge_panel import build_merge_panel
 from app.selection import Selection
 from app.sides import (
@@ -48,7 +49,7 @@ LIVELY = 0.8  # temperature of a second try at an answer that was given at 0
 def build(context: Context) -> None:
     """Fields of the chosen task above, answers below, newest first; files of questions and merging at the end."""
     words, asked = context.words, gr.State([])
-    head = gr.HTML(elem_id="try-head")
+    head, held, seen = gr.HTML(elem_id="try-head"), gr.HTML(elem_id="try-device"), gr.State("")
     with gr.Column(visible=False) as body:
         with gr.Row():
             label, hint = Key("try.task"), Key("try.task_help")
@@ -83,6 +84,8 @@ def build(context: Context) -> None:
     # An empty number field counts as 0 in the browser until it is told once that it is empty.
     outputs = [head, body, task, settings[2], *sides, answers, asked, saves, preset, *fields]
     context.on_selection(draw, outputs, [task, asked, settings[2], *sides])
+    context.on_selection(draw_device, [held, seen])
+    context.on_tick(poll_device, [context.selection, seen], [held, seen])
 
 
 def _build_fields() -> list[Any]:
@@ -162,6 +165,18 @@ def draw(
         *shown,
         *fields,
     ]
+
+
+def draw_device(context: Context, selection: Selection) -> list[str]:
+    """-> who is using the device that answers are written on, and the same to be compared with later."""
+    holder = word_holder(context, selection) if context.trained_run(selection) else ""
+    said = say(selection.language, "device.slower", holder=holder) if holder else ""
+    return [bullets([("info", said)]) if said else "", said]
+
+
+def poll_device(context: Context, selection: Selection, seen: str) -> Any:
+    drawn = draw_device(context, selection)
+    return gr.skip() if drawn[1] == seen else drawn
 
 
 def show_fields(context: Context, selection: Selection, task: str | None) -> list[Any]:

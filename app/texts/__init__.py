@@ -42,10 +42,9 @@ def say(language: str, key: str, /, **values: Any) -> str:
 def word_error(language: str, key: str, values: Mapping[str, Any]) -> tuple[str, str]:
     """What happened and what to do, for an error or problem key of core."""
     wording = ERRORS.get(language, {}).get(key) or MESSAGES[key]
-    purpose = f"purpose.{values.get('purpose')}"
-    if purpose in TEXTS[language]:  # what a device is used for
-        values = {**values, "purpose": say(language, purpose)}
-    return fill(wording, values)
+    worded = {"purpose": f"purpose.{values.get('purpose')}", "stage": f"during.{values.get('stage')}"}
+    known = {name: say(language, word) for name, word in worded.items() if word in TEXTS[language]}
+    return fill(wording, {**values, **known})
 
 
 def word_problem(language: str, problem: Problem | TaskloomError) -> str:

@@ -5,7 +5,7 @@ Two threads may use one model for two tasks, because nothing is stored on the sh
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -24,15 +24,18 @@ class Call:
     """One forward or generation of the modular model.
 
     task_ids [b] long, on the model's device; rows: the distinct tasks, ascending; slots [b]: position of each
-    example's task in rows. `state` is what the adapter prepared once for the call, `shared` what the layers of one
-    input hand to each other. prompt_mask [b, n]: the tokens of the question, for methods that read it; what they
-    conclude from it stays in `memory` (first axis = examples) for the decoding steps that follow.
+    example's task in rows. blend [b, R]: shares of the tasks in rows, where examples answer as mixtures of them;
+    every example then has a row of weights of its own, which slots counts. `state` is what the adapter prepared
+    once for the call, `shared` what the layers of one input hand to each other. prompt_mask [b, n]: the tokens of
+    the question, for methods that read it; what they conclude from it stays in `memory` (first axis = examples)
+    for the decoding steps that follow.
     """
 
     task_ids: Tensor
     rows: list[int]
     slots: Tensor
     training: bool = False
+    blend: Tensor | None = None
     disabled: bool = False
     state: Any = None
     shared: dict[Any, Any] = field(default_factory=dict)
@@ -71,6 +74,14 @@ def enter_call(call: Call) -> Iterator[Call]:
         _CALL.reset(token)
 
 
+def mix_rows(call: Call, rows: Tensor, axis: int = 0) -> Tensor:
+    """Weights of the tasks in `call.rows` along an axis -> of a blended call those of its examples, sum_t q_t
+    alpha_t, along the same axis; of any other call as they are."""
+    if call.blend is None:
+        return rows
+    return torch.tensordot(call.blend.to(rows.dtype), rows.movedim(axis, 0), 1).movedim(0, axis)
+
+
 def build_call(task_ids: TaskIds | None, num_tasks: int, device: torch.device, training: bool) -> Call:
     """Checks the task ids and sorts out the distinct tasks.
 
@@ -93,3 +104,23 @@ def build_call(task_ids: TaskIds | None, num_tasks: int, device: torch.device, t
     slots = torch.tensor([place[i] for i in listed])
     moved = ids.to(device=device, dtype=torch.long, non_blocking=True)
     return Call(moved, rows, slots.to(device, non_blocking=True), training=training)
+
+
+def build_blended_call(blends: Sequence[Mapping[int, float]], num_tasks: int, device: torch.device) -> Call:
+    """A call whose examples answer as mixtures of tasks, as prompt-aware routing wants it (WavLLM, arXiv
+    2404.00656): the mixing weights of an example are sum_t q_t alpha_t. One task with the share 1 is that task.
+    For inference only.
+
+    blends: for each example its tasks' rows with their shares, which are made to sum to one.
+
+    Raises:
+        ModelError: no examples, no tasks, or a task the adapter has no row for.
+    """
+    likeliest = [max(blend, key=lambda task: blend[task]) for blend in blends if blend]
+    call = build_call(likeliest if len(likeliest) == len(blends) else None, num_tasks, device, training=False)
+    rows = sorted({task for blend in blends for task in blend})
+    build_call(rows, num_tasks, device, training=False)  # every one of them must be known
+    shares = torch.tensor([[blend.get(task, 0.0) for task in rows] for blend in blends])
+    call.rows, call.slots = rows, torch.arange(len(blends), device=device)
+    call.blend = (shares / shares.sum(1, keepdim=True)).to(device)
+    return call

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from core.adapters.base import LinearAdapter, ParameterGroups, Skill
 from core.adapters.configs import IA3Config
-from core.adapters.context import Call
+from core.adapters.context import Call, mix_rows
 from core.adapters.targets import Site, find_sites
 from core.errors import ModelError
 
@@ -44,9 +44,10 @@ class IA3Adapter(LinearAdapter):
         self.wrap_linears(model, self.sites, [[i] for i in range(len(self.sites))])
 
     def prepare(self, call: Call) -> None:
-        """The scales of the tasks present, split by layer: [m, size] each, and the row of each example."""
+        """The scales of the tasks present (of the examples in a blended call), split by layer: [m, size] each."""
         rows = call.rows if self.config.per_task else [0]
         scales = torch.stack([self.scales[t] for t in rows]).to(self.compute_dtype)
+        scales = mix_rows(call, scales) if self.config.per_task else scales
         call.state = scales.split(self.sizes, 1)
 
     def run_group(self, call: Call, group: int, x: Tensor, linears: list[nn.Module]) -> list[Tensor]:

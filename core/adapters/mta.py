@@ -47,7 +47,7 @@ from torch import Tensor, nn
 
 from core.adapters.base import Adapter, ParameterGroups, Skill
 from core.adapters.configs import MTAConfig
-from core.adapters.context import Call, current_call
+from core.adapters.context import Call, current_call, mix_rows
 from core.adapters.feed_forward import build_pool, find_feed_forwards
 from core.adapters.targets import replace_module
 from core.adapters.usage import GateUsage
@@ -110,7 +110,9 @@ class MTAAdapter(Adapter):
 
     def prepare(self, call: Call) -> None:
         """The selector's rows of the examples: [L, b, N]."""
-        call.state = self.alpha().index_select(1, call.task_ids)
+        alpha = self.alpha()
+        blended = call.blend is not None
+        call.state = mix_rows(call, alpha[:, call.rows], 1) if blended else alpha.index_select(1, call.task_ids)
 
     def run_feed_forward(self, call: Call, index: int, x: Tensor, inner: nn.Module) -> Tensor:
         """MTA(x, t) for x [R, n, d]."""

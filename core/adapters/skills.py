@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from core.adapters.bank import GroupFactors, GroupShape, SkillBank, group_shapes
 from core.adapters.base import LinearAdapter, LoraFactors, ParameterGroups, Skill
 from core.adapters.configs import LinearConfig, SkillConfig
-from core.adapters.context import Call
+from core.adapters.context import Call, mix_rows
 from core.adapters.fused import WIDEST_STACK, Fused, fits, fuse_by_task, fuse_mixed, fuse_stacked, run_fused, spread
 from core.adapters.kernels import Mixture, lora_of_mix, lora_of_sum, plain_deltas
 from core.adapters.lean import find_source
@@ -35,7 +35,7 @@ class SkillState:
     """What one call needs in every group: the definition's inputs, and the fast path's layout of them.
 
     weights [L, H, m, S]: layers, routing heads, rows of weights, skills; slots [b]: the row of each example,
-    task_slots [b] its task among those present.
+    task_slots [b] its task among those present, None where an example is a mixture of tasks.
     """
 
     shapes: list[GroupShape]
@@ -44,7 +44,7 @@ class SkillState:
     slots: Tensor
     combine: str
     counts: SkillCounts
-    task_slots: Tensor
+    task_slots: Tensor | None
     fused: list[Fused] = field(default_factory=list)
     by_times: dict[tuple[int, int], Fused] = field(default_factory=dict)
 
@@ -65,7 +65,8 @@ class SkillState:
         if order != sorted(order):
             weights = weights[order]
         sizes = [len(shape.members) for shape in self.shapes]
-        if weights.shape[2] * rank > WIDEST_STACK and self.counts.private and not self.counts.learnable:
+        own = self.counts.private and not self.counts.learnable and self.task_slots is not None
+        if weights.shape[2] * rank > WIDEST_STACK and own:
             return self._fuse_by_task(weights.index_select(1, self.slots), sizes, rank)
         scales = spread(weights, rank).transpose(0, 1).split(sizes, 1)
         pairs = zip(self.factors, scales, strict=True)
@@ -74,6 +75,7 @@ class SkillState:
     def _fuse_by_task(self, weights: Tensor, sizes: list[int], rank: int) -> list[Fused]:
         """weights [L, b, S]; of the private ones an example keeps its own, whose weight is one."""
         common, private = self.counts.common, self.counts.private
+        assert self.task_slots is not None  # the caller has looked
         own = weights.new_ones(*weights.shape[:2], private)
         scales = spread(torch.cat([weights[..., :common], own], -1), rank).transpose(0, 1).split(sizes, 1)
         pairs = zip(self.factors, scales, strict=True)
@@ -119,7 +121,7 @@ class SkillAdapter(LinearAdapter):
         """Mixing weights and factors of all layers, once for the call: [L, H, m, S].
 
         With noise every example draws its own weights (m = b), as in Polytropon's code; without it every distinct
-        task has one row (m = distinct tasks).
+        task has one row (m = distinct tasks); in a blended call every example has its own (m = b).
         """
         noisy = call.training and self.options.noise and self.stage == 1 and self.counts.common > 0
         distinct = torch.tensor(call.rows).to(call.task_ids.device, non_blocking=True)
@@ -129,10 +131,12 @@ class SkillAdapter(LinearAdapter):
         weights = self.router.common_weights(tasks, self.options.temperature if noisy else None)
         if self.counts.private:
             weights = torch.cat([weights, self.router.private_weights(tasks, gathered)], -1)
+        weights = mix_rows(call, weights, 1)
         weights = weights.unflatten(0, (-1, self.counts.heads)).to(self.compute_dtype)
         weights = weights.expand(len(self.sites), -1, -1, -1)
         factors = self.bank.gather(gathered, self.compute_dtype)
-        state = SkillState(self.bank.shapes, factors, weights, slots, self.options.combine, self.counts, call.slots)
+        own = None if call.blend is not None else call.slots
+        state = SkillState(self.bank.shapes, factors, weights, slots, self.options.combine, self.counts, own)
         if self.options.kernel == "fused":
             state.fused = state.fuse_all()
         call.state = state

@@ -38,34 +38,43 @@ def add_parser(verbs: Verbs) -> None:
 
 def ask(args: argparse.Namespace) -> Report:
     from core.serving.chat import ChatClient
+    from core.serving.chat import ask as request_of
 
     folder = find_run(args)
     if args.file:
         return answer_file(args, folder)
     content = read_content(args)
-    task = choose_task(folder, args.task, content, quiet=args.json)
+    task, blend = choose_task(folder, args.task, content, quiet=args.json)
     answers = {}
     client = ChatClient()
     try:
         for tuned in [False, True] if args.both else [not args.base]:
             if args.both and not args.json:
                 print(f"{'tuned' if tuned else 'base'}: ", end="", flush=True)
-            answers["tuned" if tuned else "base"] = _answer(client, args, folder, task, content, tuned)
+            settings = {**_settings(args), "tuned": tuned, "blend": blend if tuned else ()}
+            request = request_of(folder.path.resolve(), task, content, **settings)
+            answers["tuned" if tuned else "base"] = _answer(client, request, args.json)
     finally:
         client.close()
-    return Report({"run_id": folder.run_id, "task": task, "answers": answers})
+    mixed = {"blend": dict(blend)} if blend else {}
+    return Report({"run_id": folder.run_id, "task": task, **mixed, "answers": answers})
 
 
-def choose_task(folder: Any, name: str | None, content: str | dict[str, str], quiet: bool) -> str:
-    """The named task, or with the name "auto" the one that the text belongs to (unless a task has that name)."""
+def choose_task(
+    folder: Any, name: str | None, content: str | dict[str, str], quiet: bool
+) -> tuple[str, tuple[tuple[str, float], ...]]:
+    """-> the named task, or with the name "auto" (unless a task has it) the one that the text most likely belongs
+    to, and then the shares in which the skills of several are mixed."""
     from core.serving.detecting import AUTO, load_detector
 
     if name != AUTO or any(task["name"] == AUTO for task in folder.read_run()["tasks"]):
-        return require_task(folder, name)
+        return require_task(folder, name), ()
     found = load_detector(folder.path).detect(content if isinstance(content, str) else "\n".join(content.values()))
     if not quiet:
-        print(f"task: {found.task} ({100 * found.probability:.0f} %)", flush=True)
-    return found.task
+        shares = ", ".join(f"{task} {100 * share:.0f} %" for task, share in found.blend)
+        mixed = f"; skills mixed: {shares}" if shares else ""
+        print(f"task: {found.task} ({100 * found.probability:.0f} %){mixed}", flush=True)
+    return found.task, found.blend
 
 
 def require_task(folder: Any, name: str | None) -> str:
@@ -99,26 +108,21 @@ def read_content(args: argparse.Namespace) -> str | dict[str, str]:
     return pairs
 
 
-def _answer(
-    client: Any, args: argparse.Namespace, folder: Any, task: str, content: str | dict[str, str], tuned: bool
-) -> dict[str, Any]:
-    from core.serving import chat
-
-    request = chat.ask(folder.path.resolve(), task, content, tuned=tuned, **_settings(args))
+def _answer(client: Any, request: Any, quiet: bool) -> dict[str, Any]:
     versions = []
     for event in client.stream(request):
-        if event.kind == "delta" and not args.json:
+        if event.kind == "delta" and not quiet:
             print(event.text, end="", flush=True)
         if event.kind == "version":
             versions.append({"text": event.text, **event.values})
-            if not args.json:
+            if not quiet:
                 print(f"   [version {len(versions)}]", flush=True)
         if event.kind == "error":
             raise RunError(event.key, **event.values)
     value = {name: shown for name, shown in event.as_dict().items() if name != "kind"}
     if versions:
         value["versions"] = versions
-    if not args.json:
+    if not quiet:
         weights = ", ".join(f"{w.name} {w.weight:.2f}" for w in event.weights)
         used = f"; skills: {weights}" if weights else ""
         ended = f"; {event.values['reason']}" if event.values else ""

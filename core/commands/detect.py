@@ -17,7 +17,7 @@ def add_parser(verbs: Verbs) -> None:
 
 
 def detect(args: argparse.Namespace) -> Report:
-    from core.serving.detecting import examine_detector, load_detector
+    from core.serving.detecting import describe_detector, examine_detector, load_detector
 
     folder = find_run(args)
     if args.text:
@@ -25,10 +25,7 @@ def detect(args: argparse.Namespace) -> Report:
         rows = [[name, f"{100 * p:.1f}"] for name, p in found.ranking]
         return Report(asdict(found), table(rows, ["task", "%"]))
     report = examine_detector(folder.path)
-    accuracy = report.accuracy
-    text = (
-        f"Right on {100 * accuracy.value:.1f} % [{100 * accuracy.low:.1f}, {100 * accuracy.high:.1f}] of "
-        f"{accuracy.n} exam rows; always naming the largest task: {100 * report.majority:.1f} %. "
-        f"Stated probabilities are off by {100 * report.calibration_error:.1f} points on average."
-    )
+    rows = [[f"{100 * stated:.0f}", f"{100 * right:.0f}", str(n)] for stated, right, n in report.bins]
+    said = [sentence.text for sentence in describe_detector(report)]
+    text = "\n".join([*said, "", table(rows, ["sure by %", "right %", "texts"])])
     return Report(asdict(report), text)

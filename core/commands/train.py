@@ -9,6 +9,7 @@ from typing import Any
 
 from core.commands.output import ProgressLine, Report, Verbs, add_verb, duration, progress_bar
 from core.errors import RunError, TaskFileError
+from core.messages import STAGE_WORDS
 
 POLL_S = 0.3
 
@@ -134,7 +135,7 @@ def _follow(folder: Any, line: ProgressLine) -> Any:
 
 
 def _describe(status: Any) -> str:
-    parts = [status.stage or status.state]
+    parts = [STAGE_WORDS.get(status.stage, status.stage or status.state)]
     if status.total_steps:
         parts.append(f"step {status.step}/{status.total_steps}")
     if status.tokens_per_s:

@@ -8,6 +8,9 @@ from typing import Any
 from core.messages import base, chatting, insight, models, runs, serving, sharing, tasks, training
 
 Wording = tuple[str, str]
+STAGE_WORDS = {
+    "preparing": "loading", "stage1": "stage 1", "stage2": "stage 2", "exam": "the final exam", "saving": "saving",
+}
 
 
 def _merge() -> dict[str, Wording]:
@@ -35,4 +38,5 @@ def fill(wording: Wording, values: Mapping[str, Any]) -> Wording:
 
 
 def english(key: str, values: Mapping[str, Any]) -> Wording:
-    return fill(MESSAGES[key], values)
+    stage = values.get("stage")
+    return fill(MESSAGES[key], {**values, "stage": STAGE_WORDS[stage]} if stage in STAGE_WORDS else values)

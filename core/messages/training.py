@@ -16,7 +16,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "check.no_tracker": ("The tracking tool {tracker} is not installed.", "Install it with pip install {tracker}, or set report_to to none."),
     "check.stage2_single": ("With one task there is nothing to share; stage 2 refines a single row.", "Add tasks, or set stage 2 to 0."),
     "training.nan": ("The loss became {value} in stage {stage} at step {step}.", "Use half the learning rates."),
-    "training.out_of_memory": ("Memory ran out in stage {stage} at step {step} with batch size {batch_size}.", "Halve the batch size and double the accumulation."),
+    "training.out_of_memory": ("Memory ran out during {stage}, at step {step} with batch size {batch_size}.", "Halve the batch size and double the accumulation."),
     "training.time_limit": ("The time limit of {hours} hours was reached.", "The best adapter so far is kept."),
     "training.hardware": ("The device failed: {detail}", "Start the machine's device again, or train on the CPU."),
     "training.full_head": ("This base model needs its head computed for every token.", "Steps take longer; the result is the same."),

@@ -156,5 +156,5 @@ class Bench:
             seconds=round(time.monotonic() - talk.began, 3),
             first_s=None if talk.first_s is None else round(talk.first_s, 3), prompt_tokens=len(answer.prompt),
             num_cut=talk.num_cut, seed=answer.seed, stopped=answer.finished == STOPPED,
-            limited=answer.finished == LIMIT, weights=run.skill_weights(answer.task) if talk.request.tuned else (),
+            limited=answer.finished == LIMIT, weights=run.skill_weights(answer.tasks) if talk.request.tuned else (),
         ))

@@ -16,14 +16,15 @@ from transformers import DynamicCache, EncoderDecoderCache
 from transformers.cache_utils import DynamicLayer
 from transformers.modeling_outputs import BaseModelOutput
 
-from core.serving.forward import Opened, TaskForward
+from core.serving.forward import Blend, Opened, TaskForward
 
 END, LIMIT, STOPPED = "end", "limit", "stopped"
 
 
 @dataclass
 class Answer:
-    """One answer being written. `prompt` holds token ids; `finished` says why it ended (end, limit, stopped)."""
+    """One answer being written. `prompt` holds token ids; `finished` says why it ended (end, limit, stopped).
+    `blend`: rows of the allocation with their shares, where the answer is to mix several; else {}."""
 
     number: int
     task: int
@@ -32,12 +33,18 @@ class Answer:
     temperature: float = 0.0
     top_p: float = 1.0
     seed: int = 0
+    blend: Blend = field(default_factory=dict)
     tokens: list[int] = field(default_factory=list)
     finished: str | None = None
     random: torch.Generator = field(init=False)
 
     def __post_init__(self) -> None:
         self.random = torch.Generator().manual_seed(self.seed)
+
+    @property
+    def tasks(self) -> Blend:
+        """The tasks that it is answered as, with their shares."""
+        return self.blend or {self.task: 1.0}
 
     def take(self, logits_V: Tensor, ends: frozenset[int]) -> None:
         """Chooses the next token from its logits; an end token is not kept."""
@@ -87,7 +94,7 @@ class DecoderBatch:
         ids = torch.tensor([[self._pad] * (longest - len(a.prompt)) + a.prompt for a in answers])
         mask = torch.tensor([[0] * (longest - len(a.prompt)) + [1] * len(a.prompt) for a in answers])
         positions = (mask.cumsum(-1) - 1).clamp_min(0)
-        opened = self._forward.open([a.task for a in answers], mask)
+        opened = self._forward.open([a.tasks for a in answers], mask)
         cache, logits = self._run(opened, ids, mask, positions, None)
         if self.answers and self._opened is not None:
             self._mask, self._cache = _join(self._mask, self._cache, mask, cache)
@@ -157,7 +164,7 @@ class EncoderDecoderBatch:
         self._mask = torch.tensor([[1] * len(a.prompt) + [0] * (longest - len(a.prompt)) for a in answers])
         self.answers = list(answers)
         start = torch.full((len(answers), 1), self._start)
-        self._opened = self._forward.open([a.task for a in answers], self._mask)
+        self._opened = self._forward.open([a.tasks for a in answers], self._mask)
         out = self._forward(
             self._opened, input_ids=ids, attention_mask=self._mask, decoder_input_ids=start, use_cache=True
         )

@@ -2,8 +2,9 @@
 
 A logistic regression over character n-grams (no word lists, so Chinese works as well) with probabilities that are
 made honest on the check rows (temperature scaling, Guo et al. 2017). The instruction is taken out of the prompts
-first: a user who does not name the task does not type it either. Simpler than the prompt-aware routing of WavLLM
-(arXiv 2404.00656): the detected task's own row is used, rows are not blended.
+first: a user who does not name the task does not type it either. As in the prompt-aware routing of WavLLM (arXiv
+2404.00656) an undecided text is answered with the skills of all tasks it may belong to, sum_t q_t alpha_t; here q
+comes from the text, not from the base model's hidden states.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.evaluation.metrics import Score, score
+from core.insight.sentences import Sentence
 from core.runs.folder import RunFolder
 from core.tasks.dataset import TaskDataset, load_saved_dataset
 from core.tasks.spec import TaskSpec
@@ -28,6 +30,8 @@ MAX_ROWS = 300  # of a task and split; more rows change nothing but the waiting 
 MAX_CHARACTERS = 2000
 NUM_FEATURES = 2**16
 CALIBRATION_BINS = 10
+HONEST = 5.0  # points between stated and true certainty that no reader would notice
+LEAST_SHARE = 0.01  # a less likely task does not take part in the mixture
 _TEMPERATURES = np.geomspace(0.2, 5.0, 40)
 _PLACEHOLDER = re.compile(r"\{([^{}\n]+)\}")
 
@@ -40,15 +44,25 @@ class Detection:
     probability: float
     ranking: tuple[tuple[str, float], ...]
 
+    @property
+    def blend(self) -> tuple[tuple[str, float], ...]:
+        """The tasks whose skills are mixed for the answer, with shares that sum to one; () when one is as good as
+        certain, which is then answered exactly as if it had been named."""
+        kept = [(name, p) for name, p in self.ranking if p >= LEAST_SHARE]
+        total = sum(p for _, p in kept)
+        return tuple((name, p / total) for name, p in kept) if len(kept) > 1 else ()
+
 
 @dataclass(frozen=True)
 class DetectorReport:
     """On exam rows: accuracy with its 95 % interval, the share of the largest task, and the expected calibration
-    error (mean gap between stated probability and how often it is right)."""
+    error (mean gap between stated probability and how often it is right), which comes from `bins`: (mean stated
+    probability, share that was right, rows) of the texts about which it was equally sure."""
 
     accuracy: Score
     majority: float
     calibration_error: float
+    bins: tuple[tuple[float, float, int], ...] = ()
 
 
 class TaskDetector:
@@ -102,9 +116,29 @@ def examine_detector(run_dir: Path) -> DetectorReport:
     wanted = [detector.names[i] for i in labels]
     sure, right = probability.max(1), probability.argmax(1) == labels
     bins = np.minimum((sure * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
-    gaps = [abs(sure[bins == b].mean() - right[bins == b].mean()) * (bins == b).mean() for b in np.unique(bins)]
+    inside = [bins == b for b in np.unique(bins)]
+    found = tuple((float(sure[i].mean()), float(right[i].mean()), int(i.sum())) for i in inside)
+    error = sum(abs(stated - share) * n for stated, share, n in found) / len(labels)
     majority = float(np.bincount(labels).max() / len(labels))
-    return DetectorReport(score("accuracy", guessed, wanted), majority, float(sum(gaps)))
+    return DetectorReport(score("accuracy", guessed, wanted), majority, float(error), found)
+
+
+def report_from_dict(values: dict[str, Any]) -> DetectorReport:
+    """Reads what `asdict` wrote."""
+    bins = tuple((float(stated), float(right), int(n)) for stated, right, n in values["bins"])
+    return DetectorReport(Score(**values["accuracy"]), values["majority"], values["calibration_error"], bins)
+
+
+def describe_detector(report: DetectorReport) -> list[Sentence]:
+    """How often the task is told right, and how far stated certainty can be believed."""
+    accuracy = report.accuracy
+    values = {"accuracy": accuracy.value, "low": accuracy.low, "high": accuracy.high, "majority": report.majority}
+    told = {name: f"{100 * value:.1f}" for name, value in values.items()}
+    error = 100 * report.calibration_error
+    key = "says.certainty_good" if error < HONEST else "says.certainty_off"
+    sure = sum(stated * n for stated, _, n in report.bins) / max(1, sum(n for _, _, n in report.bins))
+    tone = {"sure": f"{100 * sure:.0f}", "right": told["accuracy"], "error": f"{error:.1f}"}
+    return [Sentence("says.detector", {**told, "n": accuracy.n}), Sentence(key, tone)]
 
 
 def question_text(task: TaskSpec, prompt: str) -> str:

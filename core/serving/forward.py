@@ -14,9 +14,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from core.adapters.context import Call, build_call, enter_call
+from core.adapters.context import Call, build_blended_call, build_call, enter_call
 from core.models.loading import LoadedBase
 from core.models.modular import ModularModel
+
+Blend = dict[int, float]  # rows of the allocation with their shares; one task has the share 1
 
 
 def share_weights(model: nn.Module) -> Any:
@@ -29,7 +31,7 @@ def share_weights(model: nn.Module) -> Any:
 class Opened:
     """Questions that are being answered together: their tasks, and the adapter's call that stays open for them."""
 
-    tasks: list[int]
+    tasks: list[Blend]
     call: Call
 
 
@@ -47,12 +49,16 @@ class TaskForward:
         """Names of the arguments that the base model's forward takes."""
         return set(inspect.signature(self._model.base.forward).parameters)
 
-    def open(self, tasks: list[int], prompt_mask: Tensor) -> Opened:
+    def open(self, tasks: list[Blend], prompt_mask: Tensor) -> Opened:
         """For questions whose prompts [b, n] are about to be read."""
         if not self._tuned:
             nothing = torch.zeros(0, dtype=torch.long)
             return Opened(tasks, Call(nothing, [], nothing, disabled=True))
-        call = build_call(tasks, self._model.adapter.num_tasks, self._model.device, training=False)
+        known, device = self._model.adapter.num_tasks, self._model.device
+        if all(len(blend) == 1 for blend in tasks):
+            call = build_call([next(iter(blend)) for blend in tasks], known, device, training=False)
+        else:
+            call = build_blended_call(tasks, known, device)
         call.prompt_mask = prompt_mask.to(self._model.device)
         self._model.adapter.prepare(call)
         return Opened(tasks, call)

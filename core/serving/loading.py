@@ -15,7 +15,7 @@ from core.models.modular import DESCRIPTION, ModularModel, load_adapter
 from core.runs.folder import RunFolder
 from core.runs.lease import lease_holder
 from core.serving.decoding import Answer, Batch, DecoderBatch, EncoderDecoderBatch
-from core.serving.forward import TaskForward, end_tokens, share_weights
+from core.serving.forward import Blend, TaskForward, end_tokens, share_weights
 from core.serving.prompts import build_prompt, with_examples
 from core.serving.protocol import FULL, ChatRequest, SkillWeight
 from core.serving.quantising import quantise_base
@@ -48,7 +48,7 @@ class LoadedRun:
         """An answer about to be written, and how many prompt tokens had to be left out.
 
         Raises:
-            RunError: no such task, or a value for one of its input columns is missing.
+            RunError: no such task, also in the mixture, or a value for one of its input columns is missing.
         """
         index = self.task_index(request.task)
         longest = request.max_new_tokens or self.config.max_new_tokens or ANSWER_TOKENS
@@ -63,6 +63,7 @@ class LoadedRun:
             longest = min(longest, context - len(encoded.input_ids))
         answer = Answer(
             number, index, list(encoded.input_ids), longest, request.temperature, request.top_p, request.seed,
+            {self.task_index(name): share for name, share in request.blend},
         )
         return answer, encoded.num_cut
 
@@ -73,13 +74,15 @@ class LoadedRun:
             return DecoderBatch(forward, pad, self.ends)
         return EncoderDecoderBatch(forward, self.model.config.decoder_start_token_id, pad, self.ends)
 
-    def skill_weights(self, task: int) -> tuple[SkillWeight, ...]:
-        """What the task uses, averaged over the layers; other tasks' private skills are left out."""
-        mean = self.model.allocation()[:, task].mean(0)
+    def skill_weights(self, tasks: Blend) -> tuple[SkillWeight, ...]:
+        """What the tasks use, mixed and averaged over the layers; private skills of others are left out."""
+        allocation, total = self.model.allocation(), sum(tasks.values())
+        mean = sum(allocation[:, task].mean(0) * (share / total) for task, share in tasks.items())
         skills = self.model.adapter.skills()
         return tuple(
             SkillWeight(skill.name, skill.kind, round(float(weight), 4))
-            for skill, weight in zip(skills, mean, strict=True) if skill.task in (None, task) or weight
+            for skill, weight in zip(skills, mean, strict=True)
+            if skill.task is None or skill.task in tasks or weight
         )
 
 

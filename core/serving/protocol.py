@@ -34,7 +34,9 @@ class ChatRequest:
     untouched base model with the very same prompt. `temperature` 0 takes the likeliest token; `max_new_tokens` None
     takes the longest answer the run was set up for. `precision` is that of the base model's weights. `refine`: at
     most so many further rounds with similar training examples (see `refining.py`); `examples` are such (prompt,
-    answer) pairs, the most similar first, shown before the question as far as they fit.
+    answer) pairs, the most similar first, shown before the question as far as they fit. `blend`: (task, share) of
+    every task that a text of an undecided task may belong to; it is put as a question of `task` and answered with
+    the skills of them all, mixed by the shares. Empty: with those of `task`.
     """
 
     run_dir: str
@@ -48,6 +50,7 @@ class ChatRequest:
     precision: str = FULL
     refine: int = 0
     examples: tuple[tuple[str, str], ...] = ()
+    blend: tuple[tuple[str, float], ...] = ()
 
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:
@@ -57,6 +60,9 @@ class ChatRequest:
             value = getattr(self, name)
             if value is not None and not low <= value <= high:
                 raise SettingError("serving.bad_value", name=name, value=value, low=low, high=high)
+        for name, share in self.blend:
+            if not 0 < share <= 1:
+                raise SettingError("serving.bad_value", name=f"blend {name}", value=share, low=0, high=1)
         found = self.require_input()
         length = len(found) if isinstance(found, str) else sum(map(len, found.values()))
         if length > MAX_CHARS:
@@ -92,7 +98,9 @@ def request_from_dict(values: dict[str, Any]) -> ChatRequest:
     try:
         known = {name: values[name] for name in ChatRequest.__dataclass_fields__ if name in values}
         examples = tuple((str(prompt), str(answer)) for prompt, answer in known.get("examples", ()))
-        return ChatRequest(**{**known, "messages": tuple(known["messages"]), "examples": examples})
+        blend = tuple((str(task), float(share)) for task, share in known.get("blend", ()))
+        listed = {"messages": tuple(known["messages"]), "examples": examples, "blend": blend}
+        return ChatRequest(**{**known, **listed})
     except (KeyError, TypeError, ValueError) as error:
         raise RunError("serving.bad_request", detail=str(error)) from error
 

@@ -89,8 +89,8 @@ def test_names_cannot_carry_tags_into_a_plot() -> None:
 
 def test_a_missing_base_score_is_a_gap() -> None:
     base, tuned = score_bars(SCORES, "en")["data"]
-    assert base["x"] == [None, 0.2]
-    assert tuned["error_x"]["array"] == pytest.approx([0.1, 0.1])
+    assert base["x"] == [None, 20.0]  # points of 100, as in the sentences beside it
+    assert tuned["error_x"]["array"] == pytest.approx([10, 10])
 
 
 def test_long_curves_are_thinned_and_keep_their_end_and_mean() -> None:

@@ -19,11 +19,15 @@ from app.bench_panel import click_answer, draw_tally, save_correction
 from app.context import Context
 from app.exchanges import Exchange, to_json, to_markdown
 from app.file_panel import answer_file
+from app.holders import word_holder
+from app.job_panel import job_line
 from app.selection import Selection
 from app.sides import Asking, build_exchange, request_to, side_choices
-from app.tabs.try_it import answer, fill_example, read_fields, stop
+from app.tabs.try_it import answer, draw_device, fill_example, poll_device, read_fields, stop
 from app.talk import Stops, stream_together
 from core.errors import RunError
+from core.insight.jobs import JobState
+from core.runs.lease import DeviceLease, lease_device
 from core.serving.chat import ChatClient, ask
 from core.serving.detecting import AUTO
 from core.serving.protocol import DELTA, DONE, VERSION, ChatEvent
@@ -91,6 +95,42 @@ def test_a_task_is_found_with_its_probability(place: Place) -> None:
     assert found.task == "task 1"
     assert 0.5 < (found.answers[0].side.probability or 0) <= 1
     assert "task found: task 1" in exchange_view(found, "en")
+
+
+def test_an_undecided_text_is_answered_with_the_skills_of_several_tasks(place: Place) -> None:
+    context, selection = place
+    asked = asking("tuned", "base", "task:task 0", task=AUTO)
+    found = build_exchange(context, selection, asked, ["message of task"])
+    tuned, base, named = (one.side for one in found.answers)
+    assert len(tuned.blend) > 1
+    assert sum(share for _, share in tuned.blend) == pytest.approx(1.0)
+    assert base.blend == named.blend == ()  # no skills; a task that was named
+    assert "skills mixed: " + tuned.blend[0][0] in exchange_view(found, "en")
+    assert json.loads(to_json([found]))[0]["answers"][0]["blend"] == dict(tuned.blend)
+    request = request_to(context, selection, found, 0)
+    assert request.blend == tuned.blend
+    done = context.chat.answer(request)
+    only = context.chat.answer(replace(request, blend=()))
+    weights = {w.name: w.weight for w in done.weights if w.kind == "private"}
+    assert sorted(weights.values()) == pytest.approx(sorted(share for _, share in tuned.blend), abs=1e-3)
+    assert sorted(w.weight for w in only.weights if w.kind == "private") == [1.0]
+
+
+def test_a_run_that_has_the_device_is_named(place: Place) -> None:
+    context, selection = place
+    assert draw_device(context, selection) == ["", ""]
+    training = DeviceLease(context.workspace.root, lease_device("auto"), "training", "r1", "Night run")
+    assert training.try_acquire()
+    shown, seen = draw_device(context, selection)
+    assert "Night run (training) is using" in shown
+    assert poll_device(context, selection, seen) == gr.skip()
+    assert "Night run" in job_line(JobState("running", waiting=True), "zh", word_holder(context, selection))
+    training.release()
+    assert poll_device(context, selection, seen) == ["", ""]
+    chat = DeviceLease(context.workspace.root, lease_device("auto"), "chat", "r1", "Night run")
+    assert chat.try_acquire()
+    assert draw_device(context, selection) == ["", ""]  # a chat makes no chat wait
+    chat.release()
 
 
 def test_answers_stream_and_are_kept(place: Place) -> None:

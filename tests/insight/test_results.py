@@ -74,9 +74,9 @@ def test_scores_are_those_of_the_answers(run: Path) -> None:
 
 def test_sentences_say_whether_the_difference_is_real(run: Path) -> None:
     texts = [s.text for s in describe_results(read_scores(run))]
-    assert texts[0].startswith("On mails the tuned model scores 83.3 (accuracy), 75.0 points above")
-    assert "20 exam rows cannot tell them apart" in texts[1]
-    assert texts[2] == "On notes the tuned model scores 75.0 (accuracy) on 4 exam rows."
+    assert texts[0].startswith("On mails the trained model scores 83.3 (accuracy), 75.0 points above")
+    assert "on 20 exam rows the difference may be chance" in texts[1]
+    assert texts[2] == "On notes the trained model scores 75.0 (accuracy) on 4 exam rows."
     both = [s for s in read_scores(run) if s.base]
     assert describe_results(both)[0].text.startswith("Averaged over 2 tasks the score went from")
 

@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 
 from core.errors import RunError
 from core.files import new_id
+from core.messages import english
 from core.runs.again import config_difference, find_remedy, run_again
 from core.runs.creation import list_runs, update_run
 from core.runs.folder import RunFolder
@@ -45,6 +46,7 @@ def test_out_of_memory_is_recognised_and_its_remedy_keeps_the_effective_batch(
     error = RuntimeError("[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory")
     found = classify(error, {"stage": "stage1", "step": 3, "batch_size": 8})
     assert (found.failure, found.key) == ("out_of_memory", "training.out_of_memory")
+    assert english(found.key, found.values)[0] == "Memory ran out during stage 1, at step 3 with batch size 8."
     assert classify(torch.OutOfMemoryError("CUDA out of memory."), {}).failure == "out_of_memory"
     assert classify(MemoryError(), {}).failure == "out_of_memory"
     folder = quick_run(project, tiny_llama)

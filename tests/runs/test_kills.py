@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,53 +16,31 @@ from typing import Any
 import psutil
 import pytest
 import torch
-from safetensors.torch import load_file
 
 from core.runs.folder import RunFolder
-from core.runs.journal import FolderJournal
 from core.runs.launching import reconcile_runs, resume_run, stop_run
 from core.runs.liveness import run_state, worker_processes
 from core.training.checkpoints import Checkpoint, load_checkpoint, prune_checkpoints, save_checkpoint
 from core.training.manifest import TrainingState, check_checkpoint, find_checkpoint
-from core.training.session import train_run
 from core.training.stage import StageWatch
 from core.workspace import Project, Workspace
+from tests.killing import (
+    die_after,
+    in_a_child,
+    kill_and_resume,
+    outcome,
+    processor_seconds,
+    same_outcome,
+    train,
+)
 from tests.toy_project import quick_run
 from tests.watching import ended, trains, wait_for
 
 LONG: dict[str, Any] = {"max_steps": 100_000, "evaluate_every": 50, "checkpoint_every": 5}
 
 
-def in_a_child(action: Callable[[], object]) -> int:
-    """Forks; the child acts and dies. Returns its end: -9 when it was killed."""
-    child = os.fork()
-    if child == 0:
-        try:
-            action()
-        except BaseException:  # the child must never return into pytest
-            traceback.print_exc()
-            os._exit(7)
-        os._exit(0)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-
-def train(folder: RunFolder) -> None:
-    journal = FolderJournal(folder)
-    try:
-        train_run(folder, folder.read_config(), journal)
-    finally:
-        journal.close()
-
-
 def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
-
-
-def die_after(cpu_s: float) -> None:
-    """The kernel ends this process after so much processor time, wherever it then is; nothing of ours runs then.
-    Processor time, so that a busy machine kills at the same places as an idle one."""
-    signal.signal(signal.SIGPROF, signal.SIG_DFL)
-    signal.setitimer(signal.ITIMER_PROF, cpu_s)
 
 
 def die_at_step(number: int) -> Callable[[pytest.MonkeyPatch], None]:
@@ -88,15 +65,6 @@ def die_in_exam(patch: pytest.MonkeyPatch) -> None:
 
 def die_while_saving_the_adapter(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("core.training.session.save_adapter", lambda *_: die())
-
-
-def outcome(folder: RunFolder) -> tuple[dict[str, torch.Tensor], dict[int, Any], Any, Any]:
-    """Weights, loss curve, allocation history, exam answers."""
-    points = {e["step"]: (e["loss"], e["by_task"], e["gradient_norm"]) for e in folder.read_events()
-              if e["kind"] == "loss"}
-    answers = [folder.read_predictions(task) for task in range(2)]
-    weights = load_file(folder.adapter_dir / "adapter.safetensors")
-    return weights, points, folder.read_allocation_history(), answers
 
 
 @pytest.fixture(scope="module")
@@ -127,10 +95,21 @@ def test_a_run_killed_anywhere_ends_as_if_nothing_had_happened(
         assert check_checkpoint(folder.checkpoints_dir / reported[-1]["name"]) == []
     assert in_a_child(lambda: train(folder)) == 0
     assert [e["step"] for e in folder.read_events() if e["kind"] == "resume"] == ([resumed_from] * bool(reported))
-    weights, points, history, answers = outcome(folder)
-    assert weights.keys() == whole[0].keys()
-    assert all(torch.equal(weights[name], tensor) for name, tensor in whole[0].items())
-    assert (points, history, answers) == whole[1:]
+    assert same_outcome(outcome(folder), whole)
+
+
+def test_runs_killed_at_random_moments_end_as_if_nothing_had_happened(
+    whole: Any, toy_project: Project, tiny_llama: Path
+) -> None:
+    """Three rounds of what `tests/benchmarks/kill_and_resume.py` does fifty times."""
+    draw, whole_s = random.Random(5), processor_seconds(quick_run(toy_project, tiny_llama))
+    for _ in range(3):
+        found = kill_and_resume(quick_run(toy_project, tiny_llama), draw, whole_s, whole)
+        assert found.places
+        assert found.is_same, found
+    other = quick_run(toy_project, tiny_llama, seed=1)
+    assert in_a_child(lambda: train(other)) == 0
+    assert not same_outcome(outcome(other), whole)  # the comparison does see a difference
 
 
 @pytest.fixture

@@ -189,3 +189,19 @@ def test_a_broken_last_character_is_shown_as_such(tiny_llama_dir: Path) -> None:
     stream = TextStream(tokenizer)
     assert stream.push(ids[:-1]) == ""
     assert stream.push([], is_last=True) == "\ufffd"
+
+
+def test_mixtures_and_named_tasks_share_a_batch(made: tuple[LoadedBase, ModularModel]) -> None:
+    """A mixture of tasks is written in a batch with named ones as it is alone, and the named ones as without it."""
+    base, model = made
+    ends = end_tokens(base)
+    blends: list[dict[int, float]] = [{0: 0.6, 2: 0.4}, {}, {1: 0.5, 0: 0.5}, {}]
+    mixed = [replace(answer, blend=blend) for answer, blend in zip(questions(base), blends, strict=True)]
+    together = write_all(batch_of(base, model), mixed)
+    for answer, found in zip(questions(base), together, strict=True):
+        blend = blends[answer.number]
+        if blend:
+            assert found == write_all(batch_of(base, model), [replace(answer, blend=blend)])[0]
+        else:
+            assert found == alone(model, answer, ends)
+    assert together[0] != alone(model, mixed[0], ends)  # the mixture does say something else

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from core.runs.creation import create_run
-from core.serving.detecting import examine_detector, load_detector, question_text
+from core.serving.detecting import Detection, examine_detector, load_detector, question_text
 from core.tasks.dataset import load_saved_dataset, load_saved_tasks
 from core.tasks.importing import TaskRequest, add_task
 from core.training.config import RunConfig
@@ -70,3 +70,11 @@ def test_the_instruction_is_taken_out_of_prompts(run_dir: Path) -> None:
     assert "Same words" not in text
     assert text.startswith("my card was")
     assert question_text(task, "something else") == "something else"
+
+
+def test_an_undecided_text_mixes_the_tasks_it_may_belong_to() -> None:
+    shares = dict(Detection("a", 0.6, (("a", 0.6), ("b", 0.392), ("c", 0.008))).blend)
+    assert list(shares) == ["a", "b"]  # less than one in a hundred takes no part
+    assert shares["a"] == pytest.approx(0.6 / 0.992)
+    assert sum(shares.values()) == pytest.approx(1.0)
+    assert Detection("a", 0.995, (("a", 0.995), ("b", 0.005))).blend == ()  # as if it had been named

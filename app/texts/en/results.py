@@ -1,7 +1,7 @@
 """English texts: Results and comparisons."""
 
 TEXTS: dict[str, str] = {
-    "results.lead": "Scores on the final exam: rows the model has never seen. In brackets the range in which the true score lies with 95 % confidence.",
+    "results.lead": "Scores on the final exam, in points of 100: rows the model has never seen. In brackets the range in which the true score lies with 95 % confidence.",
     "results.none_title": "No exam results yet",
     "results.none_text": "When a run has finished its final exam, the scores of every task stand here, before and after training.",
     "results.task": "Task",
@@ -45,7 +45,7 @@ TEXTS: dict[str, str] = {
     "results.flag": "Flag this answer to look at it again",
     "results.unflag": "Take the flag away",
     "results.correct": "Correct the right answer in the task's data",
-    "results.answers_count": "{n} exam answers; {first} to {last} are shown.",
+    "results.answers_count": "Exam answers {first} to {last} of {n}.",
     "results.download_answers": "Download these answers as CSV",
     "results.report": "Make an HTML report",
     "results.report_file": "Report: one file that opens without a network",
@@ -69,6 +69,12 @@ TEXTS: dict[str, str] = {
     "exam.labels_help": "In tasks with labels both models can only answer with one of the labels.",
     "exam.start": "Start the exam",
     "exam.was_labels": "In this exam tasks with labels could only be answered with one of their labels, by both models.",
+    "detector.title": "Which task does a text belong to?",
+    "detector.note": "Try it can find the task of a message by itself. This shows on exam texts how often that is right, and whether it is as sure as it should be.",
+    "detector.start": "Measure how well tasks are told apart",
+    "detector.stated": "how sure it says to be",
+    "detector.right": "how often it is right",
+    "detector.ideal": "as it should be",
     "labels.title": "Which label is taken for which",
     "labels.note": "Rows: the right answer. Columns: what was answered. On the diagonal all is well.",
     "labels.task": "Task with labels",

@@ -85,4 +85,9 @@ TEXTS: dict[str, str] = {
     "stage.stage2": "Refining who uses which skill (stage 2)",
     "stage.exam": "Final exam",
     "stage.saving": "Saving",
+    "during.preparing": "loading",
+    "during.stage1": "stage 1",
+    "during.stage2": "stage 2",
+    "during.exam": "the final exam",
+    "during.saving": "saving",
 }

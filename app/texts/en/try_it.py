@@ -45,6 +45,7 @@ TEXTS: dict[str, str] = {
     "try.task_title": "trained model as {task}",
     "try.hidden_title": "Answer {letter}",
     "try.detected": "task found: {task} ({percent} %)",
+    "try.blended": "skills mixed: {tasks}",
     "try.expected": "Right answer of the exam:",
     "try.top_p": "Words to draw from (top-p)",
     "try.top_p_help": "1: all; smaller leaves unlikely words out.",

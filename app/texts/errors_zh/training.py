@@ -16,7 +16,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "check.no_tracker": ("没有安装跟踪工具 {tracker}。", "用 pip install {tracker} 安装，或把 report_to 设为 none。"),
     "check.stage2_single": ("只有一个任务时没有可共享的内容；第二阶段只会调整一行。", "请添加任务，或把第二阶段设为 0。"),
     "training.nan": ("第 {stage} 阶段第 {step} 步的损失变成了 {value}。", "请把学习率减半。"),
-    "training.out_of_memory": ("第 {stage} 阶段第 {step} 步内存不足（批大小 {batch_size}）。", "请把批大小减半、梯度累积加倍。"),
+    "training.out_of_memory": ("{stage}时内存不足（第 {step} 步，批大小 {batch_size}）。", "请把批大小减半、梯度累积加倍。"),
     "training.time_limit": ("已到时间上限 {hours} 小时。", "保留目前最好的适配器。"),
     "training.hardware": ("设备出错：{detail}", "请重启设备，或改用 CPU 训练。"),
     "training.full_head": ("这个基础模型需要为每个词元计算输出层。", "每步会慢一些，结果相同。"),

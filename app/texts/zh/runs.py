@@ -85,4 +85,9 @@ TEXTS: dict[str, str] = {
     "stage.stage2": "调整谁用哪个技能（第二阶段）",
     "stage.exam": "终考",
     "stage.saving": "保存",
+    "during.preparing": "加载",
+    "during.stage1": "第一阶段训练",
+    "during.stage2": "第二阶段训练",
+    "during.exam": "终考",
+    "during.saving": "保存",
 }

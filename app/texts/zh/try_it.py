@@ -45,6 +45,7 @@ TEXTS: dict[str, str] = {
     "try.task_title": "训练后的模型，任务 {task}",
     "try.hidden_title": "回答 {letter}",
     "try.detected": "判断的任务：{task}（{percent} %）",
+    "try.blended": "混合的技能：{tasks}",
     "try.expected": "终考的正确答案：",
     "try.top_p": "候选词范围（top-p）",
     "try.top_p_help": "1 表示全部；越小越不考虑少见的词。",

@@ -1,0 +1,128 @@
+"""The Results screen without a browser: scores in points, the right row corrected, how sure the detection is."""
+
+from __future__ import annotations
+
+import html
+import json
+from dataclasses import asdict
+from pathlib import Path
+from types import SimpleNamespace
+
+import gradio as gr
+import pytest
+
+from app.answer_browser import act_on_answer, correct, draw_form
+from app.context import Context
+from app.detector_panel import SPEC, detector_words, draw_about, draw_detector
+from app.selection import Selection
+from app.tabs.results import draw_comparison, draw_scores
+from core.evaluation.metrics import Score
+from core.evaluation.results import build_results
+from core.files import write_json_atomic
+from core.insight.jobs import job_dir
+from core.runs.folder import RunFolder
+from core.serving.detecting import DetectorReport
+from core.tasks.dataset import render_prompt
+from core.tasks.importing import TaskRequest, add_task
+from core.tasks.store import list_tasks, read_rows, task_dir
+from core.workspace import Project, Workspace
+
+RUNS = ("r20260101-000000-aaaaaaaa", "r20260101-000001-bbbbbbbb")
+
+
+def examined_run(project: Project, run_id: str, right: int) -> None:
+    """A run over the project's tasks of which so many exam answers of each are right, the base model's none."""
+    run_dir, specs = project.runs_dir / run_id, list_tasks(project)
+    (run_dir / "predictions").mkdir(parents=True)
+    (run_dir / "adapter").mkdir()
+    for index, task in enumerate(specs):
+        rows = list(read_rows(task_dir(project, task.task_id), "test"))
+        records = [
+            {"row": i, "line": line, "prompt": render_prompt(task, row), "target": row["label"], "base": "no idea",
+             "tuned": row["label"] if i < right else "no idea"}
+            for i, (line, row) in enumerate(rows)
+        ]
+        text = "".join(json.dumps(record) + "\n" for record in records)
+        (run_dir / "predictions" / f"{index}.jsonl").write_text(text, encoding="utf-8")
+    write_json_atomic(run_dir / "results.json", build_results(tuple(specs), run_dir / "predictions"))
+    tasks = [
+        {"index": i, "task_id": s.task_id, "name": s.name, "metric": s.metric, "kind": s.kind}
+        for i, s in enumerate(specs)
+    ]
+    write_json_atomic(run_dir / "run.json", {"run_id": run_id, "name": run_id[-1], "tasks": tasks})
+    (run_dir / "config.yaml").write_text("seed: 0\n", encoding="utf-8")
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> tuple[Context, Selection]:
+    project = Workspace(tmp_path / "home").create_project("Desk")
+    for name in ("calls", "mails"):
+        rows = [{"text": f"{name} number {i}", "label": ("yes", "no")[i % 2]} for i in range(60)]
+        path = tmp_path / f"{name}.jsonl"
+        path.write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
+        add_task(project, path, TaskRequest(name=name))
+    for run_id, right in zip(RUNS, (3, 6), strict=True):
+        examined_run(project, run_id, right)
+    return Context(Workspace(tmp_path / "home")), Selection(project_id=project.project_id, run_id=RUNS[1])
+
+
+def test_scores_are_points_of_100_in_table_and_sentences(place: tuple[Context, Selection]) -> None:
+    context, selection = place
+    shown = html.unescape(draw_scores(context, selection, None))
+    assert "100.0 <span" in shown
+    assert "trained model scores 100.0 (accuracy), 100.0 points above the untouched model's 0.0" in shown
+
+
+def test_a_comparison_has_the_sign_of_the_table(place: tuple[Context, Selection]) -> None:
+    """Chosen run minus the other one, in the column beside the scores and in the table below."""
+    context, selection = place
+    assert "▲ +50.0" in draw_scores(context, selection, RUNS[0])
+    below = draw_comparison(context, selection, RUNS[0])
+    assert "b minus a" in below
+    assert "+50.0" in below
+
+
+def test_the_form_corrects_the_row_it_is_about(place: tuple[Context, Selection]) -> None:
+    """Whatever task or run is looked at when Save is pressed."""
+    context, selection = place
+    project = context.require_project(selection)
+    event = SimpleNamespace(id="1", act="correct")
+    chosen = act_on_answer(context, selection, ("calls", "all", "", None, 0), event)[4]  # type: ignore[arg-type]
+    assert chosen == (RUNS[1], "calls", 1)
+    assert draw_form(context, selection, chosen, "calls") == gr.skip()
+    for other in (draw_form(context, selection, chosen, "mails"), draw_form(context, selection, (), "calls"),
+                  draw_form(context, selection.with_run(RUNS[0]), chosen, "calls")):
+        assert other["visible"] is False
+    stale = correct(context, selection.with_run(RUNS[0]), chosen, "maybe", "exam")
+    assert stale[1] == ""
+    before = {task.name: list(read_rows(task_dir(project, task.task_id), "test")) for task in list_tasks(project)}
+    after, said = correct(context, selection, chosen, "maybe", "exam")
+    assert "calls" in said
+    assert after.version > selection.version
+    now = {task.name: list(read_rows(task_dir(project, task.task_id), "test")) for task in list_tasks(project)}
+    assert now["mails"] == before["mails"]
+    assert [row["label"] for _, row in now["calls"]].count("maybe") == 1
+
+
+def test_certainty_is_said_and_drawn(place: tuple[Context, Selection]) -> None:
+    context, selection = place
+    assert draw_about(context, selection)[0]["visible"] is True
+    assert detector_words(context, selection) == ["detect", RUNS[1]]
+    assert draw_detector(context, selection) == ["", ""]
+    report = DetectorReport(Score(0.9, 0.8, 0.95, 20), 0.5, 0.08, ((0.55, 0.5, 4), (0.98, 0.88, 16)))
+    folder = job_dir(context.run_dir(selection), SPEC.kind)  # type: ignore[arg-type]
+    folder.mkdir(parents=True)
+    write_json_atomic(folder / "launch.json", {"pid": 1, "create_time": 0.0, "began": 0.0})
+    write_json_atomic(folder / "out.json", asdict(report))
+    says, figure = draw_detector(context, selection)
+    assert "right for 90.0 % of 20 exam texts" in says
+    assert "89 % on average, but right in 90.0 %" in says  # eight points off: not to be believed
+    found = json.loads(figure)["data"][1]
+    assert (found["x"], found["y"]) == ([0.55, 0.98], [0.5, 0.88])
+    assert found["marker"]["size"][0] < found["marker"]["size"][1]
+    honest = DetectorReport(report.accuracy, 0.5, 0.01, report.bins)
+    write_json_atomic(folder / "out.json", asdict(honest))
+    assert "可信" in draw_detector(context, selection.with_language("zh"))[0]
+    record = RunFolder(context.run_dir(selection)).read_run()  # type: ignore[arg-type]
+    write_json_atomic(context.run_dir(selection) / "run.json", {**record, "tasks": record["tasks"][:1]})  # type: ignore[operator]
+    assert draw_about(context, selection)[0]["visible"] is False
