@@ -1,11 +1,10 @@
-"""The only place where text becomes tensors: padding, labels for the loss, length-bucketed batches.
+"""The only place where text becomes tensors: padding, labels for the loss, parts of like length.
 
 Shapes: B examples of a batch, N tokens (padded to a multiple of 8).
 """
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -23,7 +22,7 @@ from core.tasks.encoding import (
 
 __all__ = [
     "IGNORED", "Collator", "Encoded", "answer_ids", "cut_middle", "encode_example", "encode_prompt", "encode_task",
-    "padded_length", "padding_share", "plan_batches",
+    "padded_length", "padding_share", "split_by_length",
 ]
 
 PAD_MULTIPLE = 8
@@ -65,29 +64,31 @@ def _padded(rows: Sequence[list[int]], value: int, width: int) -> torch.Tensor:
     return torch.tensor([row + [value] * (width - len(row)) for row in rows], dtype=torch.long)
 
 
-def plan_batches(
-    lengths: Sequence[int], tasks: Sequence[int], batch_size: int, seed: int, window: int = 50
-) -> list[list[int]]:
-    """Deals the examples of an epoch (already mixed) into batches of like lengths.
+def split_by_length(lengths: Sequence[int], part_cost: int) -> list[list[int]]:
+    """Cuts a batch into parts of like length, shortest first, so that little is padded: indices into `lengths`.
 
-    Within a window of `window` batches, examples are ordered by padded length, tasks drawn at random among equals;
-    the batches of all windows are then shuffled. Padding falls from about 60 % to a few per cent while every batch
-    holds several tasks. Every index comes exactly once; only one batch may be smaller.
+    A batch drawn at random is padded to its longest row, which is up to two thirds of the work. Batches of rows of
+    one length would save that and change what is learned: a step would see few tasks and one kind of row. So the
+    batch stays as drawn and only its computation is cut up; the parts' gradients add up to the batch's.
 
-    Args:
-        lengths: tokens of each example, `tasks` its task index, both in the epoch's order.
+    Of all cuts of the sorted rows, the one with the fewest padded tokens plus `part_cost` tokens a part is taken
+    (dynamic programming over the number of rows).
     """
-    if len(lengths) != len(tasks):
-        raise ValueError("lengths and tasks must be of one length")
-    rng = random.Random(seed)
-    batches: list[list[int]] = []
-    for start in range(0, len(lengths), batch_size * window):
-        block = list(range(start, min(start + batch_size * window, len(lengths))))
-        rng.shuffle(block)
-        block.sort(key=lambda i: padded_length(lengths[i]))
-        batches += [block[i : i + batch_size] for i in range(0, len(block), batch_size)]
-    rng.shuffle(batches)
-    return batches
+    if not lengths:
+        return []
+    order = sorted(range(len(lengths)), key=lambda i: lengths[i])
+    padded = [padded_length(lengths[i]) for i in order]
+    costs, cuts = [0], [0]  # least cost of the first n rows, and where their last part begins
+    for end in range(1, len(order) + 1):
+        options = [costs[start] + part_cost + padded[end - 1] * (end - start) for start in range(end)]
+        costs.append(min(options))
+        cuts.append(options.index(costs[-1]))
+    parts: list[list[int]] = []
+    end = len(order)
+    while end:
+        parts.append(order[cuts[end] : end])
+        end = cuts[end]
+    return parts[::-1]
 
 
 def padding_share(batches: Sequence[Sequence[int]], lengths: Sequence[int]) -> float:

@@ -13,12 +13,16 @@ import torch
 from torch.utils.data import Dataset
 
 from core.errors import TaskloomError
-from core.tasks.batching import Collator, Encoded, encode_task, plan_batches
+from core.tasks.batching import Collator, Encoded, encode_task, split_by_length
 from core.tasks.dataset import TaskDataset
 from core.tasks.mixture import MixtureSampler
 from core.training.answers import Batch, answer_positions
 
 Place = tuple[int, int]  # task index, example index
+# What a part of a batch costs besides its tokens, in tokens: the time of launching its operations. A graphics card
+# computes more tokens in that time. Both are estimates from launch times; the result does not depend on them.
+PART_TOKENS_CPU = 128
+PART_TOKENS_CARD = 4096
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,7 @@ class Encoder:
     pad_id: int
     decoder_start_id: int | None = None
     equal_examples: bool = False
+    part_tokens: int = PART_TOKENS_CPU
 
 
 class EncodedSplit:
@@ -75,6 +80,11 @@ class EncodedSplit:
             batch["decoder_input_ids"] = self._shift_right(labels)
         return batch
 
+    def parts(self, places: list[Place]) -> list[Batch]:
+        """A batch as parts of like length, to be computed one after the other; their sums are the batch's."""
+        split = split_by_length([self.length(place) for place in places], self.encoder.part_tokens)
+        return [self.collate([places[i] for i in part]) for part in split]
+
     def _token_weights(self, owners: torch.Tensor, places: list[Place]) -> torch.Tensor:
         """The weight of the token's example, 1 unless the task has weights; divided by the tokens of its answer
         when all examples count the same (EMMA, 2311.04067)."""
@@ -98,13 +108,13 @@ class EncodedSplit:
 
 
 class BatchPlan:
-    """Micro batch number -> places, for the whole run; the plan of one pass is kept at a time."""
+    """Micro batch number -> places, for the whole run: the mixture's examples in the order drawn. The plan of one
+    pass is kept at a time.
+    """
 
-    def __init__(self, split: EncodedSplit, sampler: MixtureSampler, batch_size: int, seed: int) -> None:
-        self._split = split
+    def __init__(self, sampler: MixtureSampler, batch_size: int) -> None:
         self._sampler = sampler
         self._batch_size = batch_size
-        self._seed = seed
         self._first = [0]  # number of the first micro batch of every pass seen so far
         self._pass = -1
         self._batches: list[list[Place]] = []
@@ -129,16 +139,14 @@ class BatchPlan:
     def _plan(self, epoch: int) -> list[list[Place]]:
         if self._pass != epoch:
             drawn = self._sampler.epoch_examples(epoch)
-            lengths = [self._split.length(place) for place in drawn]
-            tasks = [task for task, _ in drawn]
-            planned = plan_batches(lengths, tasks, self._batch_size, seed=self._seed + epoch)
-            self._batches = [[drawn[i] for i in batch] for batch in planned]
+            size = self._batch_size
+            self._batches = [drawn[start : start + size] for start in range(0, len(drawn), size)]
             self._pass = epoch
         return self._batches
 
 
-class MicroBatches(Dataset[Batch]):
-    """The micro batches of one stage and one process, in order, as a map-style dataset of ready batches.
+class MicroBatches(Dataset[list[Batch]]):
+    """The micro batches of one stage and one process, in order, as a map-style dataset; each as its ready parts.
 
     A step takes accumulation x processes micro batches of the plan; process p of N takes p, p + N, ...: N processes
     together see what one process with N times the accumulation sees.
@@ -157,7 +165,7 @@ class MicroBatches(Dataset[Batch]):
     def __len__(self) -> int:
         return self._count
 
-    def __getitem__(self, index: int) -> Batch:
+    def __getitem__(self, index: int) -> list[Batch]:
         if not 0 <= index < self._count:
             raise IndexError(index)
-        return self._split.collate(self._plan.places(self._first + index * self._world + self._rank))
+        return self._split.parts(self._plan.places(self._first + index * self._world + self._rank))

@@ -20,7 +20,7 @@ from core.models.modular import build_modular, save_adapter
 from core.tasks.dataset import TaskDataset, load_saved_dataset
 from core.training.allocation import write_allocation
 from core.training.answers import AnswerModel
-from core.training.batches import BatchPlan, EncodedSplit, Encoder
+from core.training.batches import PART_TOKENS_CARD, PART_TOKENS_CPU, BatchPlan, EncodedSplit, Encoder
 from core.training.checkpoints import Checkpoint, load_checkpoint
 from core.training.config import RunConfig
 from core.training.device import apply_device, choose_device, load_chosen_base
@@ -92,7 +92,7 @@ def prepare(paths: RunPaths, config: RunConfig, journal: Journal, shard: Shard) 
     checks = sum(-(-stage.steps // stage.evaluate_every) for stage in plan.stages)
     work = RunWork(
         config, plan, AnswerModel(modular), device, train, validation,
-        BatchPlan(train, build_sampler(config, dataset), config.batch_size, config.seed), journal, paths,
+        BatchPlan(build_sampler(config, dataset), config.batch_size), journal, paths,
         Pace(plan.total_steps, checks, config.exam_rows != 0), shard, settings_hash(config),
     )
     _choose_head(work, journal)
@@ -105,6 +105,7 @@ def build_encoder(base: LoadedBase, config: RunConfig) -> Encoder:
     return Encoder(
         base.tokenizer, base.architecture, min(config.max_tokens, base.context), base.tokenizer.pad_token_id,
         getattr(base.model.config, "decoder_start_token_id", None), config.loss_average == "examples",
+        PART_TOKENS_CPU if base.model.device.type == "cpu" else PART_TOKENS_CARD,
     )
 
 

@@ -7,6 +7,7 @@ wait, and a seed for every micro batch, so that nothing depends on where a run w
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,15 +68,20 @@ class StageTrainer(Trainer):
         """Number of the first micro batch that no process has taken yet."""
         return self._micro
 
-    def get_train_dataloader(self) -> DataLoader[Batch]:
+    def get_train_dataloader(self) -> DataLoader[list[Batch]]:
         return DataLoader(self._parts.batches, batch_size=None, shuffle=False)
 
-    def training_step(self, model: Any, inputs: Batch, num_items_in_batch: Any = None) -> torch.Tensor:
+    def training_step(self, model: Any, inputs: list[Batch], num_items_in_batch: Any = None) -> torch.Tensor:
+        """One micro batch, part by part: gradients add up, and processes exchange them after the last part."""
         torch.manual_seed(self._run_seed * 2**32 + self._micro + self._parts.shard.rank)
         self._micro += self._parts.shard.world
-        self.num_tokens += inputs["num_tokens"]
-        loss: torch.Tensor = super().training_step(model, inputs, num_items_in_batch)
-        return loss
+        losses = []
+        for number, part in enumerate(inputs, 1):
+            self.num_tokens += part["num_tokens"]
+            waits = self.accelerator.no_sync(model) if number < len(inputs) else nullcontext()
+            with waits:
+                losses.append(super().training_step(model, part, num_items_in_batch))
+        return torch.stack(losses).sum()
 
     def compute_loss(
         self, model: Any, inputs: Batch, return_outputs: bool = False, num_items_in_batch: Any = None
@@ -86,9 +92,9 @@ class StageTrainer(Trainer):
         # Data parallelism averages gradients over the processes; the count is that of all of them.
         return weighted * (self._parts.shard.world / num_items_in_batch)
 
-    def _get_num_items_in_batch(self, batch_samples: list[Batch], device: torch.device) -> Any:
+    def _get_num_items_in_batch(self, batch_samples: list[list[Batch]], device: torch.device) -> Any:
         """Sum of the answer tokens' weights over the micro batches of a step, in all processes."""
-        count = sum(float(batch["token_weights"].sum()) for batch in batch_samples)
+        count = sum(float(part["token_weights"].sum()) for parts in batch_samples for part in parts)
         if self._parts.shard.world == 1:
             return count
         total = torch.tensor(count, dtype=torch.float64, device=device)

@@ -21,38 +21,29 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from peft import LoraConfig, get_peft_model
+from stages import Stopwatch, Study, read_tasks
 from torch.nn import functional
 from transformers import Trainer, TrainingArguments
 
 from core.models.loading import load_base
-from core.models.modular import build_modular
 from core.tasks.batching import Collator
-from core.tasks.dataset import TaskDataset, load_dataset_of
-from core.tasks.domain import add_domain
-from core.training.answers import AnswerModel
-from core.training.batches import BatchPlan, EncodedSplit
+from core.tasks.dataset import TaskDataset
+from core.training.answers import Batch
+from core.training.batches import EncodedSplit
 from core.training.config import RunConfig, change_config
-from core.training.device import apply_device, choose_device, load_chosen_base
-from core.training.journal import Journal
-from core.training.manifest import TrainingState
-from core.training.pace import Pace
-from core.training.plan import build_sampler, plan_run
+from core.training.plan import plan_run
 from core.training.session import build_encoder
-from core.training.stage import RunWork, run_stage
-from core.training.trainer import Shard
-from core.training.validation import TaskLossMeter, check_losses
-from core.workspace import Workspace
+from core.training.validation import check_losses
 
 BATCH = 16
 MAX_TOKENS = 512
+RATE = 2e-3
 VARIANTS: dict[str, dict[str, Any]] = {
     "plain PEFT LoRA, float32": {"plain": True},
     "LoRA, float32": {"method": "lora", "adapter.rank": 8, "precision": "float32"},
@@ -62,69 +53,15 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 
 
-class Quiet:
-    """A journal that keeps nothing."""
-
-    def event(self, kind: str, **fields: Any) -> None: ...
-
-    def progress(self, **changes: Any) -> None: ...
-
-    def wish(self) -> str | None:
-        return None
-
-
-class Stopwatch:
-    """Wall and processor seconds since it was made."""
-
-    def __init__(self) -> None:
-        self._began = (time.perf_counter(), time.process_time())
-
-    def read(self) -> dict[str, float]:
-        wall, processor = self._began
-        return {"train_s": time.perf_counter() - wall, "processor_s": time.process_time() - processor}
-
-
-def read_tasks(domain: Path, rows: int, workspace: Path) -> TaskDataset:
-    project = Workspace(workspace).create_project("benchmark")
-    add_domain(project, domain)
-    dataset = load_dataset_of(project)
-    limits = {"train": rows, "validation": 24, "test": 0}
-    examples = {key: found[: limits[key[1]]] for key, found in dataset.examples.items()}
-    return TaskDataset(dataset.tasks, examples)
-
-
 def run_ours(dataset: TaskDataset, model: str, changes: dict[str, Any], threads: int) -> dict[str, float]:
     """The run as the worker does it, without checks in between, checkpoints and exam."""
     config = change_config(RunConfig(base_model=model), {
         "epochs": 1.0, "batch_size": BATCH, "max_tokens": MAX_TOKENS, "mixture": "proportional",
-        "stage2_fraction": 0.0, "log_every": 1000, "learning_rate_skills": 2e-3, "num_threads": threads,
-        "device": "cpu", **changes,
+        "log_every": 1000, "learning_rate_skills": RATE, "num_threads": threads, "device": "cpu", **changes,
     })
-    choice = choose_device(config)
-    device = apply_device(choice)
-    base = load_chosen_base(model, choice)
-    modular = build_modular(base, config.method, config.adapter, dataset.names(), config.seed)
-    encoder = build_encoder(base, config)
-    train, validation = EncodedSplit(dataset, "train", encoder), EncodedSplit(dataset, "validation", encoder)
-    plan = plan_run(config, dataset)
-    stage = replace(plan.stages[0], evaluate_every=10**9, checkpoint_every=10**9)
-    answers = AnswerModel(modular)
-    journal: Journal = Quiet()
-    with tempfile.TemporaryDirectory() as folder:
-        from core.runs.folder import RunFolder
-
-        paths = RunFolder(folder)
-        empty = EncodedSplit(TaskDataset(dataset.tasks, {}), "validation", encoder)
-        work = RunWork(
-            config, replace(plan, stages=(stage,)), answers, device, train, empty,
-            BatchPlan(train, build_sampler(config, dataset), BATCH, config.seed), journal, paths,
-            Pace(stage.steps, 0, False), Shard(),
-        )
-        watch = Stopwatch()
-        run_stage(work, 1, TrainingState(stage=1), None)
-        took = watch.read()
-    loss = check_losses(answers, validation, BATCH, device).mean or 0.0
-    return {**took, "loss": loss, "steps": float(stage.steps)}
+    study, steps = Study(dataset, config), plan_run(config, dataset).stages[0].steps
+    loss = study.run(1, steps)["mean"]
+    return {**study.took, "loss": loss, "steps": float(steps)}
 
 
 def run_plain(dataset: TaskDataset, model: str, _: dict[str, Any], threads: int) -> dict[str, float]:
@@ -145,7 +82,7 @@ def run_plain(dataset: TaskDataset, model: str, _: dict[str, Any], threads: int)
 
     with tempfile.TemporaryDirectory() as folder:
         arguments = TrainingArguments(
-            output_dir=folder, num_train_epochs=1, per_device_train_batch_size=BATCH, learning_rate=2e-3,
+            output_dir=folder, num_train_epochs=1, per_device_train_batch_size=BATCH, learning_rate=RATE,
             use_cpu=True, save_strategy="no", logging_strategy="no", report_to="none",
             disable_tqdm=True, warmup_steps=0.06, remove_unused_columns=False, dataloader_pin_memory=False,
         )
@@ -153,20 +90,22 @@ def run_plain(dataset: TaskDataset, model: str, _: dict[str, Any], threads: int)
         watch = Stopwatch()
         trainer.train()
         took = watch.read()
-    return {**took, "loss": _plain_loss(peft, validation), "steps": float(trainer.state.global_step)}
+    found: Any = PlainAnswers(peft)
+    loss = check_losses(found, validation, BATCH, torch.device("cpu")).mean or 0.0
+    return {**took, "loss": loss, "steps": float(trainer.state.global_step)}
 
 
-@torch.no_grad()
-def _plain_loss(model: Any, validation: EncodedSplit) -> float:
-    """The same check as ours: mean over tasks of the mean loss per answer token."""
-    model.eval()
-    meter = TaskLossMeter(len(validation.examples), torch.device("cpu"))
-    for batch in validation.batches(BATCH):
-        logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
+class PlainAnswers(torch.nn.Module):
+    """`forward(batch)` -> losses of the answer tokens of any model, so that both are checked by one function."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, batch: Batch) -> torch.Tensor:
+        logits = self.model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
         picked = logits.flatten(0, -2).index_select(0, batch["positions"])
-        meter.add(functional.cross_entropy(picked, batch["targets"], reduction="none"), batch["tasks_of_tokens"])
-    by_task, _ = meter.read()
-    return sum(by_task.values()) / len(by_task)
+        return functional.cross_entropy(picked, batch["targets"], reduction="none")
 
 
 def measure_one(args: argparse.Namespace) -> dict[str, float]:

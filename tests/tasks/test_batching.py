@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from itertools import combinations, pairwise
 
 import pytest
 import torch
@@ -18,7 +19,7 @@ from core.tasks.batching import (
     encode_task,
     padded_length,
     padding_share,
-    plan_batches,
+    split_by_length,
 )
 from core.tasks.dataset import Example
 
@@ -145,29 +146,43 @@ def test_collated_batches(chat, plain) -> None:
     assert batch["labels"].dtype == torch.int64
 
 
-def plan_inputs(count: int = 2000, tasks: int = 6) -> tuple[list[int], list[int]]:
+def test_a_batch_is_cut_where_padding_costs_more_than_a_part() -> None:
+    assert split_by_length([], 10) == []
+    assert split_by_length([5, 6, 7], 10) == [[0, 1, 2]]
+    assert split_by_length([200, 5, 190, 6], 10) == [[1, 3], [2, 0]] == split_by_length([200, 5, 190, 6], 300)
+    assert split_by_length([200, 5, 190, 6], 400) == [[1, 3, 2, 0]]
+
+
+def test_the_cuts_are_the_cheapest_there_are() -> None:
+    """Against all 2^(n-1) cuts of the sorted rows."""
+    rng = random.Random(3)
+    for _ in range(20):
+        lengths = [int(rng.lognormvariate(3.5, 0.8)) + 3 for _ in range(7)]
+        cost = rng.choice([0, 30, 200])
+        order = sorted(padded_length(n) for n in lengths)
+
+        def cost_of(parts: list[list[int]], cost: int = cost) -> int:
+            return sum(cost + max(part) * len(part) for part in parts)
+
+        best = min(
+            cost_of([order[i:j] for i, j in pairwise((0, *cuts, 7))])
+            for count in range(7) for cuts in combinations(range(1, 7), count)
+        )
+        parts = split_by_length(lengths, cost)
+        assert sorted(i for part in parts for i in part) == list(range(7))
+        assert cost_of([[padded_length(lengths[i]) for i in part] for part in parts]) == best
+
+
+def test_parts_hold_little_padding() -> None:
     rng = random.Random(5)
-    owners = [rng.randrange(tasks) for _ in range(count)]
-    return [int(rng.lognormvariate(3.2 + 0.1 * t, 0.6)) + 5 for t in owners], owners
+    lengths = [int(rng.lognormvariate(3.5, 0.6)) + 5 for _ in range(2000)]
+    batches = [list(range(i, i + 16)) for i in range(0, 2000, 16)]
+    parts = [[b[i] for i in part] for b in batches for part in split_by_length([lengths[i] for i in b], 128)]
+    assert padding_share(parts, lengths) < 0.25 < 0.45 < padding_share(batches, lengths)
+    assert len(parts) < 3 * len(batches)
 
 
-def test_planned_batches_are_complete_fixed_tight_and_mixed() -> None:
-    lengths, tasks = plan_inputs()
-    batches = plan_batches(lengths, tasks, 16, seed=1)
-    assert sorted(i for b in batches for i in b) == list(range(len(lengths)))
-    assert batches == plan_batches(lengths, tasks, 16, seed=1) != plan_batches(lengths, tasks, 16, seed=2)
-    assert sum(len(b) != 16 for b in batches) <= 1
-    chance = [list(range(i, i + 16)) for i in range(0, 2000, 16)]
-    assert padding_share(batches, lengths) < 0.15 < 0.45 < padding_share(chance, lengths)
-    mixed = [len({tasks[i] for i in b}) for b in batches]
-    assert sum(mixed) / len(mixed) > 4
-    largest = [max(lengths[i] for i in b) for b in batches]
-    assert largest != sorted(largest)  # short and long batches alternate at random
-
-
-def test_lengths_and_tasks_must_match() -> None:
-    with pytest.raises(ValueError):
-        plan_batches([1, 2], [0], 2, 0)
+def test_lengths_are_padded_to_a_multiple_of_eight() -> None:
     assert padded_length(1) == padded_length(8) == 8
     assert padded_length(9) == 16
 

@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 
 from core.errors import TaskloomError
 from core.runs.folder import RunFolder
+from core.training import session
 from core.training.checkpoints import load_checkpoint
 from core.training.failures import TrainingFailure
 from core.training.journal import CANCEL, PAUSE, STOP, RunCancelled, RunPaused
@@ -93,6 +94,23 @@ def test_same_seed_same_result_and_another_seed_another(
     other = quick_run(toy_project, tiny_llama, seed=1, exam_rows=0)
     finish(other)
     assert not torch.equal(weights_of(other)["bank.common"], weights_of(again)["bank.common"])
+
+
+def test_computing_a_batch_in_parts_changes_nothing_but_rounding(
+    toy_project: Project, tiny_llama: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Same batches, same count in the mean, accumulation included; only the order of the sums differs."""
+    found = []
+    for part_tokens in (0, 10**9):
+        monkeypatch.setattr(session, "PART_TOKENS_CPU", part_tokens)
+        changes = {"precision": "float32", "accumulation": 2, "adapter.noise": False, **STAGE_1_ONLY}
+        folder = quick_run(toy_project, tiny_llama, **changes)
+        found.append((curve(finish(folder)), weights_of(folder)))
+    (losses, weights), (whole_losses, whole_weights) = found
+    for step, (loss, _, norm) in losses.items():
+        assert (loss, norm) == pytest.approx((whole_losses[step][0], whole_losses[step][2]), rel=1e-3), step
+    for name, tensor in weights.items():
+        torch.testing.assert_close(tensor, whole_weights[name], atol=2e-3, rtol=0.02, msg=name)
 
 
 def test_stage_2_moves_only_the_allocation(whole: Whole, toy_project: Project, tiny_llama: Path) -> None:
