@@ -19,6 +19,9 @@ BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 # data-centre GPU's peak for models of this size.
 CPU_FLOPS_PER_CORE = 25e9
 GPU_FLOPS = 40e12
+# Products of the blocks' layers in bfloat16 against float32 on a CPU that has them without matrix units: measured
+# 2.1 to 2.3 (assets/docs/decisions.md).
+HALF_GAIN = 2.2
 ADAM_BYTES = 16  # float32 number, gradient and two moments
 # Numbers kept for the backward pass for each token and block, in units of the model width (attention and
 # feed-forward).
@@ -52,8 +55,8 @@ class ModelSize:
 
 @dataclass(frozen=True)
 class Plan:
-    """What decides the cost of a run. `skills` counts low-rank skills kept; `active_rank` those used per
-    example.
+    """What decides the cost of a run. `skills` counts low-rank skills kept; `active_rank` the columns used per
+    example. `dtype` is the model's number type, `products` that of the products in its blocks.
     """
 
     batch_size: int
@@ -65,21 +68,25 @@ class Plan:
     dtype: str = "float32"
     device: str = "cpu"
     cores: int = 2
+    products: str = "float32"
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Bytes and seconds. memory = model + adapter with its optimizer state + activations."""
+    """Bytes and seconds. memory = model + adapter with its optimizer state + activations, or what loading the model
+    takes where that is more.
+    """
 
     model_bytes: int
     adapter_bytes: int
     activation_bytes: int
     seconds: float
     flops_per_second: float
+    load_bytes: int
 
     @property
     def memory_bytes(self) -> int:
-        return self.model_bytes + self.adapter_bytes + self.activation_bytes
+        return max(self.load_bytes, self.model_bytes + self.adapter_bytes + self.activation_bytes)
 
 
 def read_model_size(folder: Path) -> ModelSize:
@@ -112,14 +119,19 @@ def estimate(size: ModelSize, plan: Plan) -> Estimate:
     tokens = plan.batch_size * plan.tokens
     adapter = size.low_rank_parameters(plan.rank) * plan.skills
     wide = ACTIVATIONS_PER_WIDTH * size.width * size.blocks + 2 * size.vocabulary
-    per_token = 4 * size.parameters + 6 * size.low_rank_parameters(plan.active_rank)
-    speed = GPU_FLOPS if plan.device.startswith("cuda") else CPU_FLOPS_PER_CORE * plan.cores
+    on_card, half = plan.device.startswith("cuda"), plan.products == "bfloat16"
+    gain = HALF_GAIN if half and not on_card else 1.0
+    others = size.parameters - size.block_parameters
+    per_token = 4 * (size.block_parameters / gain + others) + 6 * size.low_rank_parameters(plan.active_rank)
+    speed = GPU_FLOPS if on_card else CPU_FLOPS_PER_CORE * plan.cores
+    block_bytes = min(BYTES[plan.dtype], BYTES[plan.products])
     return Estimate(
-        model_bytes=size.parameters * BYTES[plan.dtype],
+        model_bytes=size.block_parameters * block_bytes + others * BYTES[plan.dtype],
         adapter_bytes=adapter * ADAM_BYTES,
         activation_bytes=tokens * wide * BYTES[plan.dtype],
         seconds=plan.steps * tokens * per_token / speed,
         flops_per_second=speed,
+        load_bytes=size.parameters * BYTES[plan.dtype],
     )
 
 

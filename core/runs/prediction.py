@@ -18,6 +18,7 @@ from core.errors import ModelError, WorkspaceError
 from core.files import read_json, write_json_atomic
 from core.models.catalogue import find_model
 from core.models.estimate import Plan, estimate, read_model_size
+from core.models.processor import multiplies_bfloat16
 from core.runs.lease import lease_device
 from core.tasks.dataset import TaskDataset
 from core.training.checks import CHARACTERS_A_TOKEN
@@ -54,10 +55,11 @@ def estimate_run(config: RunConfig, dataset: TaskDataset, plan: RunPlan | None =
         return None
     plan = plan or plan_run(config, dataset)
     skills, active, rank = _skills_of(config, len(dataset.tasks))
-    dtype = "bfloat16" if config.precision == "bfloat16" else "float32"
+    device = lease_device(config.device)
+    dtype, products = _number_types(config.precision, device)
     cost = estimate(size, Plan(
         config.batch_size, _mean_tokens(config, dataset), plan.total_steps * config.accumulation, rank, skills,
-        active * rank, dtype, lease_device(config.device), config.num_threads or psutil.cpu_count() or 1,
+        active * rank, dtype, device, config.num_threads or psutil.cpu_count() or 1, products,
     ))
     memory = cost.memory_bytes / 2**20 + PROCESS_MB
     return FormulaEstimate(
@@ -110,6 +112,17 @@ def _skills_of(config: RunConfig, num_tasks: int) -> tuple[int, int, int]:
     common, private = getattr(adapter, "num_common_skills", 1), getattr(adapter, "num_private_skills", 0)
     kept = common + private * num_tasks
     return kept, common + private, getattr(adapter, "rank", 1) if config.method in METHODS else 1
+
+
+def _number_types(precision: str, device: str) -> tuple[str, str]:
+    """(of the model, of its products) as `core.training.device` will choose them, found without torch. A card is
+    taken for one that has bfloat16."""
+    if precision == "float32":
+        return "float32", "float32"
+    if device.startswith("cuda"):
+        return "bfloat16", "bfloat16"
+    products = "bfloat16" if multiplies_bfloat16() else "float32"
+    return ("bfloat16" if precision == "bfloat16" else "float32"), products
 
 
 def _mean_tokens(config: RunConfig, dataset: TaskDataset) -> int:

@@ -11,7 +11,9 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
 from core.adapters.configs import LinearConfig
 from core.adapters.targets import find_sites
 from core.errors import ModelError
-from core.models.estimate import Plan, estimate, model_size, read_model_size
+from core.models import processor
+from core.models.estimate import HALF_GAIN, Plan, estimate, model_size, read_model_size
+from core.models.processor import multiplies_bfloat16
 from core.models.tiny import build_tiny_llama, build_tiny_t5
 
 CONFIGS = {
@@ -64,3 +66,39 @@ def test_estimate_grows_with_the_plan():
     half = estimate(size, Plan(8, 128, 100, rank=2, skills=7, active_rank=8, dtype="bfloat16"))
     assert half.model_bytes * 2 == small.model_bytes
     assert estimate(size, Plan(8, 128, 100, 2, 7, 8, device="cuda")).seconds < small.seconds
+
+
+def test_bfloat16_products_make_the_blocks_smaller_and_faster():
+    """A float32 model whose blocks multiply in bfloat16: half of the blocks' bytes, but loaded whole before."""
+    size = model_size({"model_type": "llama", **CONFIGS["llama"]}, "llama")
+    plain = estimate(size, Plan(1, 16, 100, rank=2, skills=7, active_rank=8))
+    half = estimate(size, Plan(1, 16, 100, rank=2, skills=7, active_rank=8, products="bfloat16"))
+    assert plain.model_bytes - half.model_bytes == 2 * size.block_parameters
+    assert half.activation_bytes == plain.activation_bytes
+    assert half.memory_bytes == half.load_bytes == plain.model_bytes
+    share = size.block_parameters / size.parameters
+    assert half.seconds / plain.seconds == pytest.approx(1 - share * (1 - 1 / HALF_GAIN), rel=0.03)
+    card = estimate(size, Plan(1, 16, 100, 2, 7, 8, dtype="bfloat16", device="cuda", products="bfloat16"))
+    assert card.seconds == estimate(size, Plan(1, 16, 100, 2, 7, 8, dtype="bfloat16", device="cuda")).seconds
+
+
+def test_the_processor_is_asked_as_training_asks_torch():
+    from core.training.device import cpu_has_bfloat16
+
+    assert multiplies_bfloat16() == cpu_has_bfloat16()
+
+
+@pytest.mark.parametrize(("text", "expected"), [
+    ("processor : 0\nflags\t\t: fpu avx512f avx512_bf16\nflags\t: fpu\n", True),
+    ("flags : fpu amx_bf16 amx_tile\n", True), ("flags : fpu avx512f avx512_bf16x\n", False), ("", False),
+])
+def test_flags_of_a_processor(tmp_path, monkeypatch, text, expected):
+    (tmp_path / "cpuinfo").write_text(text)
+    monkeypatch.setattr(processor, "CPU_INFO", tmp_path / "cpuinfo")
+    processor.cpu_flags.cache_clear()
+    assert multiplies_bfloat16() is expected
+    monkeypatch.setattr(processor, "CPU_INFO", tmp_path / "none")
+    processor.cpu_flags.cache_clear()
+    assert not multiplies_bfloat16()
+    monkeypatch.undo()
+    processor.cpu_flags.cache_clear()

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
+from core.runs import prediction
 from core.runs.creation import list_runs
 from core.runs.folder import RunFolder
 from core.runs.lease import DeviceLease
+from core.runs.prediction import estimate_run
 from core.runs.ready import end_rehearsal, read_rehearsal, ready_report, start_rehearsal
+from core.tasks.dataset import load_dataset_of
+from core.training import device
 from core.training.rehearsal import rehearse
 from core.training.session import train_run
 from core.workspace import Project
@@ -37,6 +42,25 @@ def test_the_card_says_what_will_happen(project: Project, tiny_llama: Path) -> N
     assert report.device_holder is not None
     assert report.device_holder["name"] == "Ann"
     json.dumps(report.as_dict())
+
+
+@pytest.mark.parametrize("half", [False, True])
+@pytest.mark.parametrize("precision", ["auto", "float32", "bfloat16"])
+def test_the_estimate_counts_with_the_products_that_training_chooses(
+    project: Project, tiny_llama: Path, monkeypatch: pytest.MonkeyPatch, precision: str, half: bool
+) -> None:
+    """`precision: auto` was estimated as float32 where the processor multiplies in bfloat16."""
+    monkeypatch.setattr(prediction, "multiplies_bfloat16", lambda: half)
+    monkeypatch.setattr(device, "cpu_has_bfloat16", lambda: half)
+    config = quick_config(tiny_llama, precision=precision, device="cpu")
+    chosen = device.choose_device(config)
+    found = estimate_run(config, load_dataset_of(project))
+    plain = estimate_run(replace(config, precision="float32"), load_dataset_of(project))
+    assert found is not None
+    assert plain is not None
+    fast = half and precision != "float32"
+    assert fast == ("bfloat16" in (chosen.products, chosen.dtype) and half)
+    assert (found.seconds[1] < 0.99 * plain.seconds[1]) == fast
 
 
 def test_the_card_is_red_with_every_reason(
