@@ -45,7 +45,7 @@ LIGHT_ROOTS = (
 )
 HEAVY_FILES = {
     "core.tasks.batching", "core.insight.probing", "core.insight.adding", "core.insight.grown_run",
-    "core.insight.looking", "core.insight.measuring",
+    "core.insight.looking", "core.insight.measuring", "core.insight.trained",
 }
 
 

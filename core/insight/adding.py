@@ -19,12 +19,11 @@ from core.errors import RunError, SettingError
 from core.evaluation.exam import TUNED, Examiner
 from core.evaluation.metrics import Score, score
 from core.insight.grown_run import GrownRun, write_grown_run
-from core.models.modular import ModularModel, load_adapter
+from core.insight.trained import load_trained, require_adapter
 from core.runs.folder import RunFolder
 from core.tasks.dataset import Example, TaskDataset, load_saved_dataset
 from core.training.answers import AnswerModel
 from core.training.batches import EncodedSplit
-from core.training.device import apply_device, choose_device, load_chosen_base
 from core.training.optimisation import learning_rates
 from core.training.session import build_encoder, exam_settings
 
@@ -76,8 +75,7 @@ def add_task_to_run(
         RunError: the run has the task already, or has no trained adapter.
         ModelError: nothing in the method belongs to a single task.
     """
-    if not folder.adapter_dir.is_dir():
-        raise RunError("serving.no_adapter", run=folder.run_id)
+    require_adapter(folder)
     dataset = load_saved_dataset(folder.data_dir)
     if new.tasks[0].name in dataset.names():
         raise RunError("insight.has_task", run=folder.run_id, task=new.tasks[0].name)
@@ -90,15 +88,13 @@ class Learner:
     """A loaded run with one row more, trained from the same start again and again."""
 
     def __init__(self, folder: RunFolder, dataset: TaskDataset, new: TaskDataset, settings: AddSettings) -> None:
-        config = folder.read_config()
-        choice = choose_device(config)
-        self.device = apply_device(choice)
-        self.folder, self.dataset, self.new, self.settings, self.config = folder, dataset, new, settings, config
-        self.base = load_chosen_base(config.base_model, choice)
-        self.model: ModularModel = load_adapter(self.base, folder.adapter_dir)
+        self.folder, self.dataset, self.new, self.settings = folder, dataset, new, settings
+        trained = load_trained(folder)
+        self.config, self.device = trained.config, trained.device
+        self.base, self.model = trained.base, trained.model
         self.answers = AnswerModel(self.model)
         self.answers.eval()  # no noise, no dropout: a few rows are learned exactly
-        asked = replace(exam_settings(config), max_rows=settings.exam_rows)
+        asked = replace(exam_settings(self.config), max_rows=settings.exam_rows)
         self.examiner = Examiner(self.base, self.model, asked)
         self.questions = new.split(0, "test")[: settings.exam_rows]
 

@@ -17,11 +17,10 @@ from core.errors import RunError
 from core.evaluation.contributions import encode_text
 from core.evaluation.exam import TUNED, Examiner
 from core.evaluation.observing import TOKEN, Observation, observe
+from core.insight.trained import load_trained, require_adapter
 from core.models.loading import LoadedBase
-from core.models.modular import load_adapter
 from core.runs.folder import RunFolder
 from core.tasks.dataset import Example, load_saved_dataset
-from core.training.device import apply_device, choose_device, load_chosen_base
 from core.training.session import exam_settings
 
 MOST_TOKENS = 400  # of prompt and answer together; longer texts lose their middle
@@ -34,19 +33,15 @@ def look_at(run_dir: Path, task: str, prompt: str, answer: str | None = None) ->
         RunError: no such task, or no trained adapter.
     """
     folder = RunFolder(run_dir)
-    if not folder.adapter_dir.is_dir():
-        raise RunError("serving.no_adapter", run=folder.run_id)
-    config = folder.read_config()
-    choice = choose_device(config)
-    apply_device(choice)
+    require_adapter(folder)
     dataset = load_saved_dataset(folder.data_dir)
     if task not in dataset.names():
         raise RunError("insight.no_task", task=task, known=", ".join(dataset.names()))
     row = dataset.names().index(task)
-    base = load_chosen_base(config.base_model, choice)
-    model = load_adapter(base, folder.adapter_dir)
+    trained = load_trained(folder)
+    base, model = trained.base, trained.model
     if answer is None:
-        examiner = Examiner(base, model, exam_settings(config))
+        examiner = Examiner(base, model, exam_settings(trained.config))
         answer = examiner.answer([prompt], row, TUNED, examiner.answer_length(dataset, row))[0]
     ids, decoder_ids = encode_text(base, Example(prompt, answer), MOST_TOKENS)
     found = observe(model, ids, decoder_ids, row)

@@ -5,12 +5,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from core.errors import RunError
 from core.evaluation.contributions import write_contributions
-from core.models.modular import load_adapter
+from core.insight.trained import load_trained
 from core.runs.folder import RunFolder
 from core.tasks.dataset import load_saved_dataset
-from core.training.device import apply_device, choose_device, load_chosen_base
 
 
 def measure_run(run_dir: Path) -> None:
@@ -20,10 +18,5 @@ def measure_run(run_dir: Path) -> None:
         RunError: the run has no trained adapter. ModelError: it cannot be loaded.
     """
     folder = RunFolder(run_dir)
-    if not folder.adapter_dir.is_dir():
-        raise RunError("serving.no_adapter", run=folder.run_id)
-    config = folder.read_config()
-    choice = choose_device(config)
-    apply_device(choice)
-    base = load_chosen_base(config.base_model, choice)
-    write_contributions(run_dir, base, load_adapter(base, folder.adapter_dir), load_saved_dataset(folder.data_dir))
+    trained = load_trained(folder)
+    write_contributions(run_dir, trained.base, trained.model, load_saved_dataset(folder.data_dir))

@@ -23,11 +23,10 @@ from core.evaluation.exam import TUNED, Examiner, exam_rows
 from core.evaluation.metrics import compare, score
 from core.files import write_json_atomic
 from core.insight.probes import KNOCK_OUT, ProbeSettings, probe_path
-from core.models.modular import WEIGHTS, load_adapter
+from core.insight.trained import load_trained, require_adapter
+from core.models.modular import WEIGHTS
 from core.runs.folder import RunFolder
 from core.tasks.dataset import TaskDataset, load_saved_dataset
-from core.training.config import RunConfig
-from core.training.device import apply_device, choose_device, load_chosen_base
 from core.training.session import exam_settings
 
 OnProgress = Callable[[int, int], None]  # (rounds of questions so far, rounds in all)
@@ -43,8 +42,7 @@ def run_probe(run_dir: Path, kind: str, settings: ProbeSettings, on_progress: On
         ModelError: base model or adapter cannot be loaded.
     """
     folder = RunFolder(run_dir)
-    if not folder.adapter_dir.is_dir():
-        raise RunError("serving.no_adapter", run=folder.run_id)
+    require_adapter(folder)
     path = probe_path(run_dir, kind)
     path.parent.mkdir(exist_ok=True)
     trained = (folder.adapter_dir / WEIGHTS).stat().st_mtime_ns
@@ -60,14 +58,11 @@ class Prober:
     """A loaded run that answers its exam under other conditions."""
 
     def __init__(self, folder: RunFolder, settings: ProbeSettings) -> None:
-        config: RunConfig = folder.read_config()
-        choice = choose_device(config)
-        apply_device(choice)
-        base = load_chosen_base(config.base_model, choice)
+        trained = load_trained(folder)
         self.dataset = load_saved_dataset(folder.data_dir)
-        self.model = load_adapter(base, folder.adapter_dir)
-        asked = replace(exam_settings(config), max_rows=settings.rows, seed=settings.seed)
-        self.examiner = Examiner(base, self.model, asked)
+        self.model = trained.model
+        asked = replace(exam_settings(trained.config), max_rows=settings.rows, seed=settings.seed)
+        self.examiner = Examiner(trained.base, self.model, asked)
         self.questions = [
             [example for _, example in exam_rows(self.dataset, task, self.examiner.settings)]
             for task in range(len(self.dataset.tasks))
@@ -167,14 +162,11 @@ def answer_rows(
     With `unseen` the run was never trained on them: they are answered with the mean of its tasks' rows and an empty
     private skill.
     """
-    config = folder.read_config()
-    choice = choose_device(config)
-    apply_device(choice)
-    base = load_chosen_base(config.base_model, choice)
-    model = load_adapter(base, folder.adapter_dir)
+    trained = load_trained(folder)
+    model = trained.model
     stranger = model.add_task("unseen") if unseen else None
     model.eval()
-    examiner = Examiner(base, model, exam_settings(config))
+    examiner = Examiner(trained.base, model, exam_settings(trained.config))
     found: dict[int, dict[tuple[int, str], str]] = {}
     for task, rows in wanted.items():
         asked = [(row, dataset.split(task, "test")[row]) for row in rows]

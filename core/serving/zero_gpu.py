@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -74,6 +75,7 @@ class ZeroGpuChat(ChatClient):
                         yield ChatEvent(DONE, text=text, stopped=True, seed=request.seed)
                         return
         except Exception as error:  # noqa: BLE001 - no card left for this visitor, or the fork died
+            traceback.print_exception(error)  # into the Space's log: an error of ours must be found there
             detail = f"{type(error).__name__}: {error}"[:500]
             values = {"detail": detail, "log": str(self._log_path)}
             yield ChatEvent(ERROR, key="serving.worker_failed", values=values)

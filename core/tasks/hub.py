@@ -6,6 +6,8 @@ The files are downloaded to the Hub's own cache and imported like dropped files:
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,15 +62,9 @@ def add_hub_dataset(project: Project, dataset_id: str, config: str | None = None
     """
     if not _ID.fullmatch(dataset_id):
         raise TaskFileError("hub.bad_id", dataset=dataset_id[:100])
-    try:
-        chosen, revision = _look_up(dataset_id, config)
-        train = _download(dataset_id, chosen.train, revision)
-        test = _download(dataset_id, chosen.test, revision) if chosen.test else None
-    except TaskFileError:
-        raise
-    except Exception as error:  # the Hub's client raises those of three libraries
-        detail = (str(error) or type(error).__name__).splitlines()[0][:200]
-        raise TaskFileError("hub.unreachable", dataset=dataset_id, detail=detail) from error
+    chosen, revision = _look_up(dataset_id, config)
+    train = _download(dataset_id, chosen.train, revision)
+    test = _download(dataset_id, chosen.test, revision) if chosen.test else None
     taken = taken_names(project)
     request = TaskRequest(
         name=free_name(dataset_id.rpartition("/")[2][:70], taken), test_path=test,
@@ -82,11 +78,23 @@ def _look_up(dataset_id: str, config: str | None) -> tuple[HubFiles, str | None]
     """The files to take, and the commit that they are taken from."""
     from huggingface_hub import HfApi  # here: only this door needs the network
 
-    info = HfApi().dataset_info(dataset_id, timeout=TIMEOUT)
+    with _client_errors_worded(dataset_id):
+        info = HfApi().dataset_info(dataset_id, timeout=TIMEOUT)
     return choose_files([file.rfilename for file in info.siblings or ()], config), info.sha
 
 
 def _download(dataset_id: str, name: str, revision: str | None) -> Path:
     from huggingface_hub import hf_hub_download
 
-    return Path(hf_hub_download(dataset_id, name, repo_type="dataset", revision=revision))
+    with _client_errors_worded(dataset_id):
+        return Path(hf_hub_download(dataset_id, name, repo_type="dataset", revision=revision))
+
+
+@contextmanager
+def _client_errors_worded(dataset_id: str) -> Iterator[None]:
+    """Around calls of the Hub's client and nothing else: it raises the errors of three libraries."""
+    try:
+        yield
+    except Exception as error:
+        detail = (str(error) or type(error).__name__).splitlines()[0][:200]
+        raise TaskFileError("hub.unreachable", dataset=dataset_id, detail=detail) from error

@@ -34,12 +34,12 @@ class TokenFile:
             raise ModelError("task.no_token_file", path=str(folder))
         try:
             self._tokenizer = Tokenizer.from_file(str(path))
-            settings = _read(folder / "tokenizer_config.json")
-        except Exception as error:  # the library raises bare Exceptions on a damaged file
+        except Exception as error:  # this call alone: the library raises bare Exceptions on a damaged file
             raise ModelError("task.no_token_file", path=str(folder), detail=str(error)[:200]) from error
+        settings = _read(folder, "tokenizer_config.json")
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
-        special = _read(folder / "special_tokens_map.json") | settings
+        special = _read(folder, "special_tokens_map.json") | settings
         self.named = {name: _content(special[name]) for name in _NAMED if special.get(name)}
         self.chat_template = _template(folder, settings)
         more = [_content(t) for name in _MORE for t in _listed(special.get(name))]
@@ -91,8 +91,14 @@ class TokenFile:
         return template.render(messages=list(messages), tools=None, documents=None, **self.named, **values)
 
 
-def _read(path: Path) -> dict[str, Any]:
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+def _read(folder: Path, name: str) -> dict[str, Any]:
+    """The settings in a file of the folder; none without the file."""
+    if not (folder / name).is_file():
+        return {}
+    try:
+        return dict(json.loads((folder / name).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:  # damaged, or no object
+        raise ModelError("task.no_token_file", path=str(folder), detail=f"{name}: {error}"[:200]) from error
 
 
 def _listed(value: Any) -> list[Any]:

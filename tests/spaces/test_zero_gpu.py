@@ -60,7 +60,9 @@ def test_the_answer_is_that_of_the_worker(spaces: list[Any], run_dir: Path) -> N
     assert "".join(e.text for e in events if e.kind == "delta") == expected.text
 
 
-def test_an_error_of_ours_and_one_of_the_hub_arrive_as_events(run_dir: Path) -> None:
+def test_an_error_of_ours_and_one_of_the_hub_arrive_as_events(
+    run_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     unknown = list(ZeroGpuChat().stream(ask(run_dir, "no such task", "x")))[-1]
     assert unknown.kind == "error"
     assert "no such task" in unknown.message
@@ -71,6 +73,7 @@ def test_an_error_of_ours_and_one_of_the_hub_arrive_as_events(run_dir: Path) -> 
     last = list(ZeroGpuChat(function=refused).stream(ask(run_dir, "task 0", "x")))[-1]
     assert (last.kind, last.key) == ("error", "serving.worker_failed")
     assert "quota exceeded" in last.message
+    assert "in refused" in capsys.readouterr().err  # where it happened is in the Space's log
 
 
 def test_stop_keeps_what_was_said() -> None:

@@ -9,6 +9,7 @@ import huggingface_hub
 import pytest
 
 from core.errors import TaskFileError
+from core.tasks import hub as hub_door
 from core.tasks.hub import add_hub_dataset, choose_files
 from core.workspace import Project
 
@@ -71,6 +72,17 @@ def test_what_cannot_be_used_is_said(project: Project, hub: Path) -> None:
         with pytest.raises(TaskFileError) as caught:
             add_hub_dataset(project, bad)
         assert caught.value.key == "hub.bad_id"
+
+
+def test_an_error_of_our_own_is_not_taken_for_one_of_the_network(
+    project: Project, hub: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(names: list[str], config: str | None) -> None:
+        raise KeyError("a bug")
+
+    monkeypatch.setattr(hub_door, "choose_files", broken)
+    with pytest.raises(KeyError, match="a bug"):
+        add_hub_dataset(project, "someone/colours")
 
 
 def test_no_connection_is_worded(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,3 +58,13 @@ def test_a_folder_without_a_tokenizer_is_named(tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_text("{", encoding="utf-8")
     with pytest.raises(ModelError):
         TokenFile(tmp_path)
+
+
+@pytest.mark.parametrize("damaged", ["{", "[1]", "7"])
+def test_damaged_settings_of_a_tokenizer_are_named(tmp_path: Path, damaged: str) -> None:
+    (tmp_path / "tokenizer.json").write_bytes((STARTER_DIR / "tokenizer.json").read_bytes())
+    (tmp_path / "tokenizer_config.json").write_text(damaged, encoding="utf-8")
+    with pytest.raises(ModelError) as caught:
+        TokenFile(tmp_path)
+    assert caught.value.key == "task.no_token_file"
+    assert "tokenizer_config.json" in caught.value.values["detail"]
