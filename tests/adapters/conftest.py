@@ -15,6 +15,7 @@ from transformers.utils import logging
 from core.models.loading import LoadedBase, load_base
 from core.models.modular import ModularModel, build_modular
 from core.models.tiny import build_tiny_llama, build_tiny_t5
+from tests.adapters.contract import VARIANTS
 
 logging.disable_progress_bar()
 logging.set_verbosity_error()
@@ -78,3 +79,9 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     builders: dict[str, Callable[[Path], Path]] = {"llama": build_tiny_llama, "t5": build_tiny_t5}
     folder = tmp_path_factory.mktemp("bases")
     return Bench({name: load_base(str(build(folder / name))) for name, build in builders.items()})
+
+
+@pytest.fixture
+def method(variant: str) -> tuple[str, dict[str, Any], int]:
+    """The row of the contract's table: method, settings, stage."""
+    return VARIANTS[variant]

@@ -1,5 +1,5 @@
 """One contract for every registered adapter method: a table of laws, on a decoder-only and an encoder-decoder
-model.
+model. What holds in training is in `test_contract_training.py`.
 """
 
 from __future__ import annotations
@@ -13,95 +13,18 @@ import pytest
 import torch
 
 from core.adapters.base import AdaptedLinear
-from core.adapters.methods import METHODS
 from core.errors import ModelError
-from core.models.modular import ModularModel, load_adapter, save_adapter
+from core.models.modular import load_adapter, save_adapter
 from core.serving.export import merge_task
+from tests.adapters.contract import MARKS, ROUNDED_START, TASKS, base_logits, logits, same
 
-ARCHITECTURES = ("llama", "t5")
-# name -> method, settings, stage
-VARIANTS: dict[str, tuple[str, dict[str, Any], int]] = {name: (name, {}, 1) for name in METHODS.names()}
-VARIANTS |= {
-    "cpoly-plain": ("cpoly", {"kernel": "plain"}, 1),
-    "cpoly-mix": ("cpoly", {"combine": "mix", "num_private_skills": 2, "rank": 3}, 1),
-    "cpoly-paper": ("cpoly", {"private_block": "learnable", "granularity": "model"}, 1),
-    "cpoly-heads": ("cpoly", {"routing_heads": 4}, 2),
-    "ia3-shared": ("ia3", {"per_task": False}, 1),
-    "mta-faithful": ("mta", {"form": "faithful", "upper_share": 1.0}, 1),
-    "mta-stage2": ("mta", {"upper_share": 1.0, "own_pair": True}, 2),
-    "mta-faithful-stage2": (
-        "mta", {"form": "faithful", "num_shared": 2, "stage2_trains": "all"}, 2
-    ),
-}
-# Weighted means of equal outputs: the declared exception to the identity at the start.
-ROUNDED_START = ("mta-faithful", "mta-stage2", "mta-faithful-stage2")
-TASKS = [0, 2, 1, 2]
-
-pytestmark = [
-    pytest.mark.parametrize("architecture", ARCHITECTURES),
-    pytest.mark.parametrize("variant", VARIANTS),
-]
-
-
-@pytest.fixture
-def method(variant: str) -> tuple[str, dict[str, Any], int]:
-    return VARIANTS[variant]
-
-
-def logits(model: ModularModel, batch: Any, tasks: Any) -> torch.Tensor:
-    with torch.no_grad():
-        return model(batch.input_ids, batch.attention_mask, batch.labels, task_ids=tasks).logits
-
-
-def same(a: torch.Tensor, b: torch.Tensor, tolerance: float = 2e-5) -> bool:
-    return bool((a - b).abs().max() <= tolerance * b.abs().max())
-
-
-def base_logits(bench: Any, architecture: str) -> torch.Tensor:
-    batch = bench.batch(architecture)
-    with torch.no_grad():
-        return bench.base(architecture).model(
-            input_ids=batch.input_ids, attention_mask=batch.attention_mask, labels=batch.labels
-        ).logits
-
-
-def train_step(model: ModularModel, batch: Any, tasks: list[int], rate: float = 0.05) -> float:
-    model.train()
-    groups = [p for ps in model.parameter_groups(model.adapter.stage).values() for p in ps]
-    optimizer = torch.optim.AdamW(groups, lr=rate)
-    loss = model(batch.input_ids, batch.attention_mask, batch.labels, task_ids=tasks).loss
-    loss.backward()
-    optimizer.step()
-    model.eval()
-    return float(loss.detach())
+pytestmark = MARKS
 
 
 def test_starts_as_the_base_model(bench, architecture, method, variant):
     model = bench.model(architecture, *method, shaken=False)
     found, expected = logits(model, bench.batch(architecture), TASKS), base_logits(bench, architecture)
     assert same(found, expected, 2e-6) if variant in ROUNDED_START else torch.equal(found, expected)
-
-
-def test_only_adapter_parameters_move(bench, architecture, method):
-    model = bench.model(architecture, *method)
-    before = {name: p.detach().clone() for name, p in model.base.named_parameters()}
-    own = {name: p.detach().clone() for name, p in model.adapter.named_parameters()}
-    train_step(model, bench.batch(architecture), TASKS)
-    assert all(torch.equal(p, before[name]) for name, p in model.base.named_parameters())
-    assert any(not torch.equal(p, own[name]) for name, p in model.adapter.named_parameters())
-    trained = {id(p) for ps in model.parameter_groups(method[2]).values() for p in ps}
-    assert trained <= {id(p) for p in model.adapter.parameters()}
-    assert {id(p) for p in model.parameters() if p.requires_grad} == trained
-
-
-def test_gradients_reach_skills_and_allocation(bench, architecture, method):
-    model = bench.model(architecture, *method).train()
-    batch = bench.batch(architecture)
-    model(batch.input_ids, batch.attention_mask, batch.labels, task_ids=TASKS).loss.backward()
-    for name, parameters in model.parameter_groups(method[2]).items():
-        for parameter in parameters:
-            assert parameter.grad is not None, name
-            assert parameter.grad.abs().sum() > 0, name
 
 
 def test_saved_keys_are_the_adapters_and_load_back(bench, architecture, method, tmp_path):
@@ -197,56 +120,6 @@ def test_same_seed_same_weights(bench, architecture, method):
         assert any(not torch.equal(a, c) for a, _, c in pairs)
 
 
-def test_bfloat16_base_with_float32_adapter(bench, architecture, method):
-    base = bench.base(architecture)
-    base.model.bfloat16()
-    from core.models.modular import build_modular
-
-    model = build_modular(base, method[0], method[1], 3)
-    model.set_stage(method[2])
-    assert all(p.dtype == torch.float32 for p in model.adapter.parameters())
-    batch = bench.batch(architecture)
-    loss = train_step(model, batch, TASKS)
-    assert loss == loss
-    assert logits(model, batch, TASKS).dtype == torch.bfloat16
-    exact = bench.model(architecture, *method, shaken=False)
-    exact.adapter.load_state_dict(model.adapter.state_dict())
-    error = (logits(model, batch, TASKS).float() - logits(exact, batch, TASKS)).abs().mean()
-    assert error < 0.05 * logits(exact, batch, TASKS).abs().mean()
-
-
-def test_bfloat16_products_in_a_float32_model(bench, architecture, method):
-    """Frozen layers multiply in bfloat16, the rest is float32: near the exact loss, and it trains."""
-    from core.adapters.half import HalfLinear, use_half_products
-    from core.models.modular import build_modular
-
-    base = bench.base(architecture)
-    base.model.requires_grad_(False)
-    assert use_half_products(base.model) == sum(isinstance(m, HalfLinear) for m in base.model.modules()) > 0
-    model = build_modular(base, method[0], method[1], 3).eval()
-    model.set_stage(method[2])
-    exact = bench.model(architecture, *method)
-    model.adapter.load_state_dict(exact.adapter.state_dict())
-    batch = bench.batch(architecture)
-    expected = logits(exact, batch, TASKS)
-    found = logits(model, batch, TASKS)
-    assert found.dtype == torch.float32
-    assert (found - expected).abs().mean() < 0.05 * expected.abs().mean()
-    losses = [train_step(model, batch, TASKS, 0.005) for _ in range(4)]
-    assert losses[-1] < losses[0]
-    assert all(p.dtype == torch.float32 for p in model.adapter.parameters())
-
-
-def test_autocast_trains(bench, architecture, method):
-    model = bench.model(architecture, *method).train()
-    batch = bench.batch(architecture)
-    exact = model(batch.input_ids, batch.attention_mask, batch.labels, task_ids=TASKS).loss
-    with torch.autocast("cpu", torch.bfloat16):
-        loss = model(batch.input_ids, batch.attention_mask, batch.labels, task_ids=TASKS).loss
-    loss.backward()
-    assert abs(float(loss.detach()) - float(exact.detach())) < 0.1 * float(exact.detach())
-
-
 def test_merged_equals_unmerged_or_is_refused(bench, architecture, method):
     """One task as a plain model: equal logits where the method claims it, a refusal in words elsewhere."""
     model = bench.model(architecture, *method)
@@ -268,21 +141,6 @@ def test_merged_equals_unmerged_or_is_refused(bench, architecture, method):
 def variant_is_shared(method: tuple[str, dict[str, Any], int]) -> bool:
     """Whether all tasks use the same numbers."""
     return method[0] == "lora" or method[1].get("per_task") is False
-
-
-def test_gradient_checkpointing_gives_the_same_gradients(bench, architecture, method):
-    batch = bench.batch(architecture)
-    grads = []
-    for checkpointing in (False, True):
-        model = bench.model(architecture, *method).train()
-        if checkpointing:
-            model.activation_checkpointing_enable()
-        torch.manual_seed(0)
-        loss = model(batch.input_ids, batch.attention_mask, batch.labels, task_ids=TASKS, use_cache=False).loss
-        loss.backward()
-        grads.append([p.grad for p in model.adapter.parameters() if p.grad is not None])
-    assert len(grads[0]) == len(grads[1])
-    assert all(same(a, b, 2e-4) for a, b in zip(*grads, strict=True))
 
 
 def test_two_threads_with_two_tasks_on_one_model(bench, architecture, method):
@@ -331,16 +189,3 @@ def test_a_copy_of_the_model_is_independent(bench, architecture, method):
             parameter.zero_()
     assert torch.equal(logits(model, batch, TASKS), before)
     assert not torch.equal(logits(other, batch, TASKS), before)
-
-
-def test_stages_freeze_what_they_do_not_train(bench, architecture, method):
-    model = bench.model(architecture, *method)
-    stages = len(METHODS.get(method[0]).stages)
-    for stage in range(1, stages + 1):
-        model.set_stage(stage)
-        trained = {id(p) for ps in model.parameter_groups(stage).values() for p in ps}
-        assert trained
-        assert {id(p) for p in model.parameters() if p.requires_grad} == trained
-    for wrong in (0, stages + 1):
-        with pytest.raises(ModelError):
-            model.set_stage(wrong)

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import step_time  # it also puts the repository root on the path
+import step_variants  # it also puts the repository root on the path
 import torch
 from transformers.utils import logging
 
@@ -29,15 +29,15 @@ from core.serving.export import merge_task
 Writer = Callable[[], Any]
 
 
-def build_writers(work: step_time.Workload, new_tokens: int) -> dict[str, Writer]:
-    base = step_time.build_base(work).eval()
+def build_writers(work: step_variants.Workload, new_tokens: int) -> dict[str, Writer]:
+    base = step_variants.build_base(work).eval()
     generator = torch.Generator().manual_seed(0)
     ids = torch.randint(5, base.config.vocab_size, (work.batch, work.tokens), generator=generator).to(work.device)
     options: dict[str, Any] = {
         "attention_mask": torch.ones_like(ids), "max_new_tokens": new_tokens, "min_new_tokens": new_tokens,
         "do_sample": False, "pad_token_id": 0,
     }
-    lora = step_time.build_peft("peft-lora", work, copy.deepcopy(base)).eval()
+    lora = step_variants.build_peft("peft-lora", work, copy.deepcopy(base)).eval()
     loaded = LoadedBase(copy.deepcopy(base), None, "decoder", work.tokens, "cpoly")
     cpoly = build_modular(loaded, "cpoly", {}, work.tasks).eval()
     merged = merge_task(cpoly, 0)
@@ -53,7 +53,7 @@ def build_writers(work: step_time.Workload, new_tokens: int) -> dict[str, Writer
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--shape", choices=step_time.SHAPES, default="small")
+    parser.add_argument("--shape", choices=step_variants.SHAPES, default="small")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--tokens", type=int, default=32)
     parser.add_argument("--new-tokens", type=int, default=16)
@@ -66,7 +66,7 @@ def main() -> None:
     warnings.filterwarnings("ignore")
     logging.set_verbosity_error()
     torch.set_num_threads(1)
-    work = step_time.Workload(
+    work = step_variants.Workload(
         options.shape, options.batch, options.tokens, options.tasks, options.dtype, options.device
     )
     writers = build_writers(work, options.new_tokens)
