@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 from app.context import Context
+from app.durations import word_count
 from app.markup import bullets, esc, note, table
 from app.selection import Selection
 from app.sharing_rules import require_shared_space
@@ -25,6 +26,7 @@ ENCODINGS = (
 )
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}
 MOST_CHARS = 60
+MOST_NOTES = 6
 
 
 class ImportPanel:
@@ -141,11 +143,12 @@ def take_hub(context: Context, selection: Selection, dataset: str, config: str) 
 
 def preview_view(found: FilePreview, language: str) -> str:
     """How the file is read: encoding, first rows, the guess with its reasons, what was noted."""
-    about = say(language, "import.about", format=found.format, encoding=found.encoding, rows=found.num_rows)
+    key = {"exact": "import.about", "nearly": "import.about_nearly", "at_least": "import.about_first"}[found.count]
+    about = say(language, key, format=found.format, encoding=found.encoding, rows=word_count(found.num_rows))
     rows = [[esc(str(row.get(c) if row.get(c) is not None else "")[:MOST_CHARS]) for c in found.columns]
             for row in found.rows]  # fmt: skip
     reasons = [("info", word_error(language, key, v)[0]) for key, v in (found.guess.reasons if found.guess else ())]
-    notes = [("warn", word_problem(language, p)) for p in found.problems[:6]]
+    notes = [("warn", word_problem(language, p), p.raw) for p in found.problems[:MOST_NOTES]]
     return note(about) + table(found.columns, rows) + bullets([*reasons, *notes])
 
 

@@ -51,11 +51,14 @@ def badge(text: str, tone: str = "") -> str:
     return f'<span class="badge {esc(tone)}">{esc(text)}</span>'
 
 
-def bullets(items: Iterable[tuple[str, str]]) -> str:
-    """A list of (tone, text); tone is ok, bad, warn or info."""
-    return (
-        '<ul class="list">' + "".join(f'<li class="{esc(tone)}">{esc(text)}</li>' for tone, text in items) + "</ul>"
+def bullets(items: Iterable[tuple[str, ...]]) -> str:
+    """A list of (tone, text) or (tone, text, row as it was found); tone is ok, bad, warn or info."""
+    shown = (
+        f'<li class="{esc(tone)}">{esc(text)}'
+        + "".join(f'<code class="raw">{esc(row)}</code>' for row in rows if row)
+        for tone, text, *rows in items
     )
+    return '<ul class="list">' + "".join(f"{item}</li>" for item in shown) + "</ul>"
 
 
 def bar(share: float, tone: str = "", label: str = "") -> str:
@@ -91,7 +94,10 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[str]], numeric: Iterab
 
 def prompt_view(prompt: str, answer: str) -> str:
     """A training example as the model reads it, the learned part marked."""
-    return f'<div class="prompt">{esc(prompt)}\n<span class="learned">{esc(answer)}</span></div>'
+    return (
+        f'<div class="prompt"><div class="read" tabindex="0">{esc(prompt)}</div>'
+        f'<div><span class="learned">{esc(answer)}</span></div></div>'
+    )
 
 
 def log_view(text: str) -> str:

@@ -18,7 +18,8 @@ from core.tasks.spec import SPLITS
 from core.tasks.values import target_text
 
 Shown = dict[str, Any]  # places: [[split, line], ...], columns: names behind the three fixed ones, start, total
-WIDTHS: list[int | str] = [110, 90, 90]  # pixels of the fixed columns, whose heads would break in two otherwise
+WIDTHS = [110, 90, 90]  # pixels of the fixed columns, whose heads would break in two otherwise
+ROOM, LONG = 430, 60  # pixels that a desk has left for the others; characters of a long cell
 NOTHING: Shown = {"places": [], "columns": [], "start": 0, "total": 0}
 
 
@@ -86,8 +87,16 @@ def draw_rows(context: Context, selection: Selection, find: str, split: str, sta
              "total": page.total}  # fmt: skip
     said = say(language, "rows.count", first=start + bool(data), last=start + len(data), total=page.total)
     kinds = ["bool", *["str"] * (len(columns) + 2)]
-    table = gr.update(value={"headers": [*heads, *columns], "data": data}, datatype=kinds, column_widths=WIDTHS)
+    table = gr.update(value={"headers": [*heads, *columns], "data": data}, datatype=kinds, column_widths=_widths(columns, data))
     return [shown, f'<p class="note">{said}</p>', table]
+
+
+def _widths(columns: list[str], data: list[list[Any]]) -> list[int]:
+    """Pixels of each column: long texts get three times the room of labels, and every head fits in one line."""
+    long = [any(len(cells[i]) > LONG for cells in data) for i in range(len(WIDTHS), len(WIDTHS) + len(columns))]
+    share = ROOM / max(1, sum(3 if is_long else 1 for is_long in long))
+    heads = [min(240, 56 + sum(9 if c.isascii() else 15 for c in name)) for name in columns]
+    return [*WIDTHS, *(max(head, int(share * (3 if is_long else 1))) for head, is_long in zip(heads, long, strict=True))]
 
 
 def add_row(_: Context, data: list[list[Any]], shown: Shown) -> Any:

@@ -46,7 +46,7 @@ class Editor:
     def __init__(self, context: Context) -> None:
         words = context.words
         self.about = gr.HTML(elem_id="task-about")
-        with gr.Row():
+        with gr.Row(elem_classes="bottom"):
             self.inputs = self._field(words, "inputs", gr.Dropdown, multiselect=True, choices=[])
             self.targets = self._field(words, "targets", gr.Dropdown, multiselect=True, choices=[])
         with words(gr.Accordion, label=Key("tasks.why"), open=False, elem_id="task-why"):

@@ -56,8 +56,9 @@ def notes_view(problems: Sequence[Problem], language: str) -> str:
     """What was noted about the file when it was read, and all of it as a file."""
     if not problems:
         return ""
-    items = [
-        ("warn" if p.severity == "warning" else "bad", word_problem(language, p)) for p in problems[:MOST_NOTES]
+    items: list[tuple[str, ...]] = [
+        ("warn" if p.severity == "warning" else "bad", word_problem(language, p), p.raw)
+        for p in problems[:MOST_NOTES]
     ]
     if len(problems) > MOST_NOTES:
         items.append(("info", say(language, "tasks.more", n=len(problems) - MOST_NOTES)))

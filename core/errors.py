@@ -60,6 +60,11 @@ class Problem:
     def hint(self) -> str:
         return english(self.key, self.values)[1]
 
+    @property
+    def raw(self) -> str:
+        """The text of the row that this is about, shortened and escaped; "" where there is none."""
+        return str(self.values.get("raw", ""))
+
     def as_dict(self) -> dict[str, Any]:
         return {
             "field": self.field, "key": self.key, "values": self.values, "severity": self.severity,

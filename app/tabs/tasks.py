@@ -71,7 +71,9 @@ def take_files(
     require_shared_space(context, selection)
     note_uploads(project, paths or [])
     done = add_files(project, list(paths or []))
-    items = [("bad", _with_file(file, word_problem(language, problem))) for file, problem in done.failed]
+    items: list[tuple[str, ...]] = [
+        ("bad", _with_file(file, word_problem(language, problem)), problem.raw) for file, problem in done.failed
+    ]
     if done.added:
         names = ", ".join(task.name for task in done.added)
         items.insert(0, ("ok", say(language, "tasks.added", names=names)))

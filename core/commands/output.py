@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from core.errors import Problem
+
 BAR_WIDTH = 24
 
 
@@ -19,6 +21,12 @@ class Report:
 
     value: Any
     text: str = ""
+
+
+def said(problem: Problem) -> str:
+    """A problem as lines: what happened and what to do, then the row itself."""
+    text = f"{problem.message} {problem.hint}".rstrip()
+    return f"{text}\n    {problem.raw}" if problem.raw else text
 
 
 Command = Callable[[argparse.Namespace], Report]

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from core.commands.output import Report, Verbs, add_verb, table
+from core.commands.output import Report, Verbs, add_verb, said, table
 from core.errors import SettingError, TaskFileError, WorkspaceError
 
 # Options that describe one file; domain.json says them already, and several files would share them.
@@ -114,10 +114,10 @@ def import_report(project: Any, added: list[Any], failed: Any = ()) -> Report:
     for spec in added:
         problems = read_problems(project, spec.task_id)
         values.append({**task_value(spec), "problems": [problem.as_dict() for problem in problems]})
-        notes += [f"{spec.name}: {problem.message} {problem.hint}".rstrip() for problem in problems]
+        notes += [f"{spec.name}: {said(problem)}" for problem in problems]
     for file, problem in failed:
         values.append({"file": file, "failed": problem.as_dict()})
-        notes.append(f"NOT ADDED {file}: {problem.message} {problem.hint}".rstrip())
+        notes.append(f"NOT ADDED {file}: {said(problem)}")
     return Report(values, "\n".join([task_table(added), *([""] if notes else []), *notes]))
 
 
@@ -136,12 +136,12 @@ def preview_file(args: argparse.Namespace) -> Report:
         "kind": guess.kind if guess else None, "metric": guess.metric if guess else None,
         "problems": [problem.as_dict() for problem in found.problems],
     }
-    about = "" if found.is_exact else "about "
+    about = {"exact": "", "nearly": "about ", "at_least": "at least "}[found.count]
     lines = [f"{found.name}: {found.format}, {found.encoding}, {about}{found.num_rows} rows"]
     lines += [f"sheets: {', '.join(found.sheets)}"] if len(found.sheets) > 1 else []
     cells = [[str(row.get(c, "") or "")[:40] for c in found.columns] for row in found.rows[: args.rows]]
     lines += ["", table(cells, found.columns), "", *reasons]
-    lines += [f"{p.message} {p.hint}".rstrip() for p in found.problems]
+    lines += [said(p) for p in found.problems]
     return Report(value, "\n".join(lines))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from core.commands.output import Report, Verbs, add_verb, table
+from core.commands.output import Report, Verbs, add_verb, said, table
 from core.commands.task_add import write_file
 from core.commands.task_change import on_task, project_of
 
@@ -121,7 +121,7 @@ def show_problems(args: argparse.Namespace) -> Report:
 
     found = read_problems(project_of(args), args.task)
     value: dict[str, Any] = {"problems": [p.as_dict() for p in found]}
-    lines = [f"{p.message} {p.hint}".rstrip() for p in found] or ["Every row was read."]
+    lines = [said(p) for p in found] or ["Every row was read."]
     if args.export:
         value["file"] = str(write_file(args.export, export_problems(found, english)))
         lines = [value["file"]]

@@ -36,7 +36,7 @@ def unfold_conversations(table: Table) -> Table:
         turns = _turns(row.get(column))
         found = _rows_of(turns, input_text(row.get("system")) if "system" in table.columns else "")
         if not found:
-            log.add("file.no_answer_turn", "warning", line=line)
+            log.add("file.no_answer_turn", "warning", line=line, raw=row)
         for one in found:
             rows.append({**one, **{c: row.get(c) for c in others}, "conversation": str(line)})
             lines.append(line)

@@ -165,10 +165,11 @@ def read_lines(source: Source, log: ProblemLog) -> Iterator[str]:
             if len(line) >= MAX_LINE_CHARS:
                 raise TaskFileError("file.giant_line", file=source.name, line=number, bound=MAX_LINE_CHARS >> 20)
             if "\0" in line:
-                log.add("file.nul", "warning", line=number)
+                log.add("file.nul", "warning", line=number, raw=line, at=line.index("\0"))
                 line = line.replace("\0", "")
             if source.repair and "\ufffd" in line:
-                log.add("file.broken_bytes", "warning", line=number, encoding=source.encoding)
+                at = line.index("\ufffd")
+                log.add("file.broken_bytes", "warning", line=number, encoding=source.encoding, raw=line, at=at)
             yield line
 
 

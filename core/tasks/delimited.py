@@ -7,6 +7,7 @@ Python's csv reader does the splitting; this file decides the dialect, and recov
 from __future__ import annotations
 
 import csv
+import io
 import itertools
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -45,6 +46,14 @@ class Dialect:
             lines, delimiter=self.delimiter, quoting=quoting, skipinitialspace=self.skip_blanks, strict=strict
         )
 
+    def join(self, cells: Sequence[str]) -> str:
+        """A record as text again: the file's own, but for quotes that were not needed."""
+        if not self.quoted:
+            return self.delimiter.join(cells)
+        text = io.StringIO(newline="")
+        csv.writer(text, delimiter=self.delimiter, lineterminator="").writerow(cells)
+        return text.getvalue()
+
 
 def read_delimited(source: Source, format_name: str, options: ReadOptions, log: ProblemLog) -> Table:
     """Reads a delimited text file.
@@ -70,7 +79,7 @@ def read_delimited(source: Source, format_name: str, options: ReadOptions, log: 
     has_header = options.header if options.header is not None else looks_like_header([c for _, c in first])
     columns = _columns(first, has_header, options, log)
     body = itertools.chain(first[1:] if has_header else first, records)
-    rows, numbers, truncated = _collect(body, columns, options.row_cap, log)
+    rows, numbers, truncated = _collect(body, columns, options.row_cap, log, dialect)
     require_rows(rows, log, has_header)
     return Table(
         log.file, format_name, source.encoding, columns, rows, numbers, log.finish(),
@@ -101,7 +110,7 @@ def _columns(first: list[Record], has_header: bool, options: ReadOptions, log: P
 
 
 def _collect(
-    records: Iterable[Record], columns: tuple[str, ...], cap: int, log: ProblemLog
+    records: Iterable[Record], columns: tuple[str, ...], cap: int, log: ProblemLog, dialect: Dialect
 ) -> tuple[list[Row], list[int], bool]:
     rows: list[Row] = []
     numbers: list[int] = []
@@ -110,7 +119,7 @@ def _collect(
         if len(cells) > width and not any(cells[width:]):
             cells = cells[:width]
         if len(cells) != width:
-            log.add("file.ragged", line=line, found=len(cells), expected=width)
+            log.add("file.ragged", line=line, found=len(cells), expected=width, raw=dialect.join(cells))
             continue
         if sum(map(len, cells)) > MAX_CELL_CHARS and not check_cells(cells, line, log):
             continue
@@ -166,9 +175,9 @@ def _careful_records(lines: Iterable[str], dialect: Dialect, log: ProblemLog, sk
             return
         line, text = broken
         if len(text) == 1 and len(text[0]) > MAX_CELL_CHARS:
-            log.add("file.giant_cell", line=line, column=1, chars=len(text[0]), bound=MAX_CELL_CHARS)
+            log.add("file.giant_cell", line=line, column=1, chars=len(text[0]), bound=MAX_CELL_CHARS, raw=text[0])
         else:
-            log.add("file.open_quote", "warning", line=line)
+            log.add("file.open_quote", "warning", line=line, raw=text[0])
             yield line, next(Dialect(dialect.delimiter, quoted=False).reader(text[:1]))
         feed.rewind(text[1:], line)
     yield from _unquoted(feed, dialect, log)
@@ -178,7 +187,8 @@ def _unquoted(feed: _Feed, dialect: Dialect, log: ProblemLog) -> Iterator[Record
     plain = Dialect(dialect.delimiter, quoted=False)
     for line in feed:
         if len(line) > MAX_CELL_CHARS:
-            log.add("file.giant_cell", line=feed.number, column=1, chars=len(line), bound=MAX_CELL_CHARS)
+            values = {"line": feed.number, "column": 1, "chars": len(line), "bound": MAX_CELL_CHARS}
+            log.add("file.giant_cell", raw=line, **values)
         elif line.strip():
             yield feed.number, next(plain.reader([line]))
 

@@ -41,9 +41,9 @@ def _is_number(text: str) -> bool:
 
 
 def export_problems(problems: Sequence[Problem], word: Wording) -> bytes:
-    """Place, message and hint of each problem; `word` says a message key in the reader's language."""
-    rows = ((p.field, p.severity, *word(p.key, p.values)) for p in problems)
-    return csv_bytes(("place", "severity", "problem", "what to do"), rows)
+    """Place, message, hint and row of each problem; `word` says a message key in the reader's language."""
+    rows = ((p.field, p.severity, *word(p.key, p.values), p.raw) for p in problems)
+    return csv_bytes(("place", "severity", "problem", "what to do", "row"), rows)
 
 
 def export_health(report: HealthReport, word: Wording) -> bytes:

@@ -12,8 +12,17 @@ from typing import Any
 
 from core.errors import TaskFileError
 from core.tasks.decoding import Source, detect_encoding, read_lines, read_text
-from core.tasks.limits import MAX_COLUMNS, MAX_JSON_BYTES, MAX_JSON_DEPTH
-from core.tasks.table import ProblemLog, ReadOptions, Row, Table, check_cells, clean_columns, require_rows
+from core.tasks.limits import MAX_COLUMNS, MAX_JSON_BYTES, MAX_JSON_DEPTH, MAX_RAW_CHARS
+from core.tasks.table import (
+    ProblemLog,
+    ReadOptions,
+    Row,
+    Table,
+    check_cells,
+    clean_columns,
+    quote_row,
+    require_rows,
+)
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -56,9 +65,9 @@ def _lines_as_items(source: Source, log: ProblemLog) -> Iterator[Item]:
         try:
             yield number, _DECODER.decode(stripped)
         except json.JSONDecodeError as error:
-            log.add("file.bad_json", line=number, column=error.colno, detail=error.msg)
+            log.add("file.bad_json", line=number, column=error.colno, detail=error.msg, raw=stripped, at=error.pos)
         except RecursionError:
-            log.add("file.deep_json", line=number, bound=MAX_JSON_DEPTH)
+            log.add("file.deep_json", line=number, bound=MAX_JSON_DEPTH, raw=stripped)
     if number == 0:
         raise TaskFileError("file.empty", file=log.file)
 
@@ -71,7 +80,9 @@ def _skip(text: str, index: int) -> int:
 def _bad(text: str, index: int, detail: str, log: ProblemLog) -> TaskFileError:
     line = text.count("\n", 0, index) + 1
     column = index - text.rfind("\n", 0, index)
-    return TaskFileError("file.bad_json", file=log.file, line=line, column=column, detail=detail)
+    begin = max(index - column + 1, index - MAX_RAW_CHARS)
+    raw = quote_row(text[begin : index + MAX_RAW_CHARS].partition("\n")[0] or text[begin:index], index - begin)
+    return TaskFileError("file.bad_json", file=log.file, line=line, column=column, detail=detail, raw=raw)
 
 
 def _value(text: str, index: int, log: ProblemLog) -> tuple[Any, int]:
@@ -180,11 +191,11 @@ def _table(items: Iterable[Item], name: str, source: Source, options: ReadOption
 
 def _as_row(item: Any, line: int, log: ProblemLog) -> Row | None:
     if not isinstance(item, dict):
-        log.add("file.not_an_object", line=line, found=_json_type(item))
+        log.add("file.not_an_object", line=line, found=_json_type(item), raw=item if item is not None else "null")
         return None
     row = flatten_row(item)
     if row is None:
-        log.add("file.deep_json", line=line, bound=MAX_JSON_DEPTH)
+        log.add("file.deep_json", line=line, bound=MAX_JSON_DEPTH, raw=item)
         return None
     return row if row and check_cells(row.values(), line, log) else None
 

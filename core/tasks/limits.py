@@ -16,3 +16,4 @@ MAX_LINE_CHARS = 64 << 20
 MAX_JSON_DEPTH = 20  # of nested objects that become a.b columns
 MAX_HEADER_CHARS = 200
 MAX_PROBLEMS = 2_000  # listed one by one; more are counted
+MAX_RAW_CHARS = 200  # of a row that is quoted beside its problem

@@ -15,6 +15,7 @@ from core.tasks.values import plain_value
 
 PREVIEW_ROWS = 2000
 SHOWN_ROWS = 5
+_READ_IN_PART = ("xlsx", "json")
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,13 @@ class FilePreview:
     problems: list[Problem]
     sheets: tuple[str, ...] = ()
     has_header: bool = True
+
+    @property
+    def count(self) -> str:
+        """What `num_rows` is: exact, nearly (counted by line breaks), or at_least (the file was not read on)."""
+        if self.is_exact or self.format == "parquet":
+            return "exact"
+        return "at_least" if self.format in _READ_IN_PART else "nearly"
 
 
 def preview_file(path: Path | str, options: ReadOptions | None = None, name: str | None = None) -> FilePreview:
@@ -64,7 +72,7 @@ def _num_rows(path: Path, table: Table) -> int:
         import pyarrow.parquet
 
         return int(pyarrow.parquet.read_metadata(path).num_rows)
-    if table.format in ("xlsx", "json"):
+    if table.format in _READ_IN_PART:
         return len(table.rows)
     with open_bytes(Source(path, table.name, table.name.lower().endswith(".gz"))) as stream:
         breaks, last = 0, b"\n"

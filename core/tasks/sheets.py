@@ -101,13 +101,15 @@ def _records(sheet: Any, log: ProblemLog) -> Iterator[Record]:
         if len(cells) > limits.MAX_COLUMNS:
             raise TaskFileError("file.many_columns", file=log.file, columns=len(cells), bound=limits.MAX_COLUMNS)
         if cells:
-            yield number, [_cell(v, number, i + 1, log) for i, v in enumerate(cells)]
+            yield number, [_cell(v, (number, i + 1), log, cells) for i, v in enumerate(cells)]
 
 
-def _cell(value: Any, line: int, column: int, log: ProblemLog) -> Any:
+def _cell(value: Any, place: tuple[int, int], log: ProblemLog, row: list[Any]) -> Any:
+    """A cell as text, number or date; `place` is (line, column)."""
     if isinstance(value, str):
         if value in _EXCEL_ERRORS:
-            log.add("file.excel_error", "warning", line=line, column=column, value=value)
+            line, column = place
+            log.add("file.excel_error", "warning", line=line, column=column, value=value, raw=row)
             return None
         return value.replace("_x000D_", "").replace("\r\n", "\n")
     if isinstance(value, float):
@@ -137,7 +139,7 @@ def _build(
     truncated = False
     for line, cells in itertools.chain(first[1:] if has_header else first, rest):
         if len(cells) > width:
-            log.add("file.ragged", line=line, found=len(cells), expected=width)
+            log.add("file.ragged", line=line, found=len(cells), expected=width, raw=cells)
             continue
         if not check_cells(cells, line, log):
             continue

@@ -252,7 +252,7 @@ def with_counts(spec: TaskSpec, rows: list[SplitRow], log: ProblemLog) -> TaskSp
         else:
             file = spec.source.test_file if item.split == "test" and spec.source.test_file else spec.source.file
             key = "task.empty_input" if answer else "task.empty_answer"
-            log.add(key, "warning", line=item.line, place=f"{file}, line {item.line}")
+            log.add(key, "warning", line=item.line, place=f"{file}, line {item.line}", raw=item.row)
     if not counts["train"]:
         raise TaskFileError("task.nothing_to_train", file=log.file, inputs=", ".join(spec.inputs),
                             targets=", ".join(spec.targets))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from core.errors import Problem, TaskFileError
-from core.tasks.limits import MAX_CELL_CHARS, MAX_COLUMNS, MAX_HEADER_CHARS, MAX_PROBLEMS, MAX_ROWS
+from core.tasks.limits import MAX_CELL_CHARS, MAX_COLUMNS, MAX_HEADER_CHARS, MAX_PROBLEMS, MAX_RAW_CHARS, MAX_ROWS
 
 Row = dict[str, Any]
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ufeff\u200b]+")
@@ -59,10 +60,15 @@ class ProblemLog:
     problems: list[Problem] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
 
-    def add(self, key: str, severity: str = "error", *, place: str = "", **values: Any) -> None:
+    def add(
+        self, key: str, severity: str = "error", *, place: str = "", raw: Any = None, at: int = 0, **values: Any
+    ) -> None:
+        """`raw` is the row as it was found (text, cells or an object); `at` the place in a text that matters."""
         self.counts[key] += 1
         if self.counts[key] > MAX_PROBLEMS:
             return
+        if raw is not None:
+            values["raw"] = quote_row(raw, at)
         line = values.get("line")
         where = place or (f"line {line}" if line is not None else "file")
         self.problems.append(Problem(where, key, {"file": self.file, **values}, severity))
@@ -73,6 +79,30 @@ class ProblemLog:
             values = {"file": self.file, "count": hidden}
             self.problems.append(Problem("file", "file.more_problems", values, "warning"))
         return self.problems
+
+
+def quote_row(raw: Any, at: int = 0) -> str:
+    """A row on one line, at most MAX_RAW_CHARS of it, the part around `at`; what does not print is escaped."""
+    if isinstance(raw, dict):
+        raw = json.dumps({k: _start_of(v) for k, v in raw.items()}, ensure_ascii=False, default=str)
+    elif isinstance(raw, list | tuple):
+        raw = " | ".join("" if v is None else str(_start_of(v)) for v in raw)
+    text = str(raw).rstrip("\r\n")
+    start = max(0, min(at, len(text)) - MAX_RAW_CHARS * 2 // 3)
+    part = text[start : start + MAX_RAW_CHARS]
+    clean = "".join(c if c.isprintable() or c == "\u3000" else c.encode("unicode_escape").decode() for c in part)
+    return ("… " if start else "") + clean + (" …" if start + len(part) < len(text) else "")
+
+
+def _start_of(value: Any) -> Any:
+    """A cell is cut early, so that the others are seen too and a giant one costs nothing."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    try:
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    except RecursionError:
+        return "…"
+    return value if len(text) <= MAX_RAW_CHARS // 2 else text[: MAX_RAW_CHARS // 2] + "…"
 
 
 def clean_columns(raw: Iterable[Any], log: ProblemLog) -> tuple[str, ...]:
@@ -102,11 +132,12 @@ def _free_name(name: str, taken: set[str]) -> str:
     return f"{name}_{number}"
 
 
-def check_cells(values: Iterable[Any], line: int, log: ProblemLog) -> bool:
+def check_cells(values: Collection[Any], line: int, log: ProblemLog) -> bool:
     """Whether every text cell is of a usable size; a giant one is noted and its row left out."""
     for number, value in enumerate(values, start=1):
         if isinstance(value, str) and len(value) > MAX_CELL_CHARS:
-            log.add("file.giant_cell", line=line, column=number, chars=len(value), bound=MAX_CELL_CHARS)
+            place = {"line": line, "column": number}
+            log.add("file.giant_cell", **place, chars=len(value), bound=MAX_CELL_CHARS, raw=list(values))
             return False
     return True
 

@@ -42,7 +42,7 @@ FULL = Answer(
         note(EVIL),
         paragraphs([EVIL]),
         empty(EVIL, EVIL),
-        bullets([("ok", EVIL)]),
+        bullets([("ok", EVIL), ("bad", EVIL, EVIL)]),
         facts([(EVIL, EVIL)]),
         log_view(EVIL),
         prompt_view(EVIL, EVIL),

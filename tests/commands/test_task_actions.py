@@ -126,9 +126,14 @@ def test_problems_of_the_import_are_listed_and_exported(run: Run, tmp_path: Path
     good = "".join(f"text {i},{'ab'[i % 2]}\n" for i in range(30))
     (tmp_path / "r.csv").write_text(f"text,label\none,two,three\n{good}", encoding="utf-8")
     assert "line 2" in run("task", "add", "Desk", tmp_path / "r.csv").out
-    assert "3 cells where 2 were expected" in run("task", "problems", "Desk", "r").out
+    listed = run("task", "problems", "Desk", "r")
+    assert "3 cells where 2 were expected" in listed.out
+    assert "\n    one,two,three" in listed.out  # the row itself
+    assert run("task", "problems", "Desk", "r", "--json").value["problems"][0]["values"]["raw"] == "one,two,three"
     assert run("task", "problems", "Desk", "r", "--export", tmp_path / "p.csv").code == 0
-    assert "line 2" in (tmp_path / "p.csv").read_text(encoding="utf-8-sig")
+    exported = (tmp_path / "p.csv").read_text(encoding="utf-8-sig")
+    assert "line 2" in exported
+    assert '"one,two,three"' in exported
 
 
 def test_mixture_and_few_rows(run: Run, desk: str, tmp_path: Path) -> None:

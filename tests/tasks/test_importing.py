@@ -140,8 +140,11 @@ def test_empty_answers_are_listed_and_not_used(project: Project, tmp_path: Path)
     path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     spec = add_task(project, path)
     assert sum(spec.num_examples.values()) == 18
-    noted = {(p.key, p.values["line"]) for p in read_problems(project, spec.name)}
-    assert noted == {("task.empty_answer", 4), ("task.empty_input", 6)}
+    noted = {(p.key, p.values["line"]): p.raw for p in read_problems(project, spec.name)}
+    assert noted == {
+        ("task.empty_answer", 4): '{"text": "t3", "label": "  "}',
+        ("task.empty_input", 6): '{"text": "", "label": "y"}',
+    }
 
 
 def test_update_changes_roles_and_wording_but_never_the_split(project: Project, small_csv: Path) -> None:

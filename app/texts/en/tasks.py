@@ -46,6 +46,8 @@ TEXTS: dict[str, str] = {
     "import.no_header": "is data",
     "import.read": "Read it like this",
     "import.about": "{format}, {encoding}, {rows} rows",
+    "import.about_first": "{format}, {encoding}, more than {rows} rows",
+    "import.about_nearly": "{format}, {encoding}, about {rows} rows",
     "import.paste": "Paste from a spreadsheet",
     "import.text": "Cells with tabs between them, csv or JSON; the first row names the columns",
     "import.add": "Add as a task",

@@ -46,6 +46,8 @@ TEXTS: dict[str, str] = {
     "import.no_header": "是数据",
     "import.read": "就这样读取",
     "import.about": "{format}，{encoding}，{rows} 行",
+    "import.about_first": "{format}，{encoding}，超过 {rows} 行",
+    "import.about_nearly": "{format}，{encoding}，约 {rows} 行",
     "import.paste": "从电子表格粘贴",
     "import.text": "用制表符隔开的单元格、csv 或 JSON；第一行是列名",
     "import.add": "加入为任务",
