@@ -87,7 +87,8 @@ def draw_rows(context: Context, selection: Selection, find: str, split: str, sta
              "total": page.total}  # fmt: skip
     said = say(language, "rows.count", first=start + bool(data), last=start + len(data), total=page.total)
     kinds = ["bool", *["str"] * (len(columns) + 2)]
-    table = gr.update(value={"headers": [*heads, *columns], "data": data}, datatype=kinds, column_widths=_widths(columns, data))
+    value = {"headers": [*heads, *columns], "data": data}
+    table = gr.update(value=value, datatype=kinds, column_widths=_widths(columns, data))
     return [shown, f'<p class="note">{said}</p>', table]
 
 
@@ -96,7 +97,8 @@ def _widths(columns: list[str], data: list[list[Any]]) -> list[int]:
     long = [any(len(cells[i]) > LONG for cells in data) for i in range(len(WIDTHS), len(WIDTHS) + len(columns))]
     share = ROOM / max(1, sum(3 if is_long else 1 for is_long in long))
     heads = [min(240, 56 + sum(9 if c.isascii() else 15 for c in name)) for name in columns]
-    return [*WIDTHS, *(max(head, int(share * (3 if is_long else 1))) for head, is_long in zip(heads, long, strict=True))]
+    wide = [int(share * (3 if is_long else 1)) for is_long in long]
+    return [*WIDTHS, *map(max, heads, wide)]
 
 
 def add_row(_: Context, data: list[list[Any]], shown: Shown) -> Any:
