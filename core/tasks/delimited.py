@@ -48,11 +48,9 @@ class Dialect:
 
     def join(self, cells: Sequence[str]) -> str:
         """A record as text again: the file's own, but for quotes that were not needed."""
-        if not self.quoted:
-            return self.delimiter.join(cells)
         text = io.StringIO(newline="")
         csv.writer(text, delimiter=self.delimiter, lineterminator="").writerow(cells)
-        return text.getvalue()
+        return text.getvalue() if self.quoted else self.delimiter.join(cells)
 
 
 def read_delimited(source: Source, format_name: str, options: ReadOptions, log: ProblemLog) -> Table:
