@@ -18,13 +18,13 @@ from app.widgets import card, cards, plot
 from app.words import Key
 from core.errors import ModelError
 from core.models.seeing import token_folder
+from core.tasks.apart import fix_apart, undo_apart
 from core.tasks.exporting import export_health
-from core.tasks.fixes import apply_fix
 from core.tasks.health import Finding, HealthReport
 from core.tasks.importing import list_tasks
 from core.tasks.isolation import health_isolated
 from core.tasks.spec import TaskSpec
-from core.tasks.versions import list_versions, undo_change
+from core.tasks.versions import list_versions
 from core.workspace import Project
 
 DEFAULT_LIMIT = 512
@@ -125,7 +125,7 @@ def mend(context: Context, selection: Selection, event: gr.EventData) -> Selecti
     """Applies the fix of a finding; all screens read the task again."""
     spec = chosen_task(context, selection)
     if spec is not None and event.act == "act":
-        done = apply_fix(context.require_project(selection), spec.task_id, str(event.id))
+        done = fix_apart(context.require_project(selection), spec.task_id, str(event.id))
         said = say(selection.language, "health.fixed", n=done.count)
         exam = say(selection.language, "health.fixed_exam", n=done.exam) if done.exam else ""
         gr.Info(f"{said} {exam}".strip(), duration=6)
@@ -136,7 +136,7 @@ def take_back(context: Context, selection: Selection) -> Selection:
     """Brings back the rows from before the latest change."""
     spec = chosen_task(context, selection)
     if spec is not None:
-        undo_change(context.require_project(selection), spec.task_id)
+        undo_apart(context.require_project(selection), spec.task_id)
     return selection.touched()
 
 

@@ -12,7 +12,8 @@ from app.selection import Selection
 from app.sharing_rules import require_shared_space
 from app.texts import say
 from app.words import Key
-from core.tasks.browsing import PAGE_ROWS, EditedRow, find_rows, save_table, shown_columns
+from core.tasks.apart import save_table_apart
+from core.tasks.browsing import PAGE_ROWS, EditedRow, find_rows, shown_columns
 from core.tasks.editing import Place
 from core.tasks.spec import SPLITS
 from core.tasks.values import target_text
@@ -116,7 +117,7 @@ def save_rows(context: Context, selection: Selection, shown: Shown, data: list[l
     places: list[Place] = [(split, line) for split, line in shown["places"]]
     kept = [_edited(cells, places, shown["columns"]) for cells in data if not _ticked(cells[0])]
     project = context.require_project(selection)
-    _, count = save_table(project, spec.task_id, places, kept)
+    _, count = save_table_apart(project, spec.task_id, places, kept)
     gr.Info(say(selection.language, "rows.saved", n=count), duration=4)
     return selection.touched()
 

@@ -20,8 +20,9 @@ from app.words import Key
 from core.errors import ModelError, Problem, TaskloomError
 from core.models.catalogue import CATALOGUE, STARTER
 from core.models.seeing import see_examples
+from core.tasks.apart import update_apart
 from core.tasks.dataset import build_example
-from core.tasks.importing import check_roles, read_problems, remove_task, update_task
+from core.tasks.importing import check_roles, read_problems, remove_task
 from core.tasks.isolation import label_names_isolated
 from core.tasks.kinds import KINDS, METRICS
 from core.tasks.revising import explain_roles
@@ -220,7 +221,7 @@ def save_task(context: Context, selection: Selection, redraw: bool, *values: Any
         if spec.template == edited.template and {"inputs"} & set(changes):
             changes.pop("template", None)
         if changes or redraw:
-            update_task(project, spec.task_id, changes | ({"split": edited.split} if redraw else {}), redraw)
+            update_apart(project, spec.task_id, changes | ({"split": edited.split} if redraw else {}), redraw)
         gr.Info(say(selection.language, "tasks.saved"), duration=3)
     return selection.touched()
 
@@ -229,7 +230,7 @@ def take_codes(context: Context, selection: Selection, path: str | None) -> Sele
     """Names of label codes from a second file."""
     spec = chosen_task(context, selection)
     if spec is not None and path:
-        update_task(context.require_project(selection), spec.task_id, {"label_names": label_names_isolated(path)})
+        update_apart(context.require_project(selection), spec.task_id, {"label_names": label_names_isolated(path)})
     return selection.touched()
 
 

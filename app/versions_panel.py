@@ -8,11 +8,13 @@ from typing import Any
 import gradio as gr
 
 from app.context import Context
+from app.durations import word_count
 from app.health_panel import chosen_task, take_back
 from app.markup import download_link, esc, note, part, table
 from app.selection import Selection
 from app.texts import TEXTS, say
 from app.words import Key
+from core.tasks.apart import compare_apart
 from core.tasks.fixes import FIXES
 from core.tasks.spec import TaskSpec
 from core.tasks.store import get_task
@@ -21,7 +23,6 @@ from core.tasks.versions import (
     RowDifference,
     Version,
     compare_specs,
-    compare_versions,
     export_difference,
     list_versions,
     read_version,
@@ -30,7 +31,6 @@ from core.workspace import Project
 
 MOST_ROWS = 30
 MOST_CHARS = 120
-MOST_EXPORTED = 2000  # rows of the file that lives in the page
 
 
 class VersionsPanel:
@@ -71,13 +71,13 @@ def draw_difference(context: Context, selection: Selection, number: int | None) 
     if spec is None or number is None:
         return ""
     project = context.require_project(selection)
-    rows = compare_versions(project, spec.task_id, int(number))
+    rows, count = compare_apart(project, spec.task_id, int(number))
     shown = part(say(language, "versions.changed", n=number, now=spec.version)) + _settings(project, spec, number)
     if rows:
         heads = [say(language, f"versions.{name}") for name in ("line", "before", "after")]
         shown += table(heads, [_row_cells(d, spec) for d in rows[:MOST_ROWS]], numeric=(0,))
-        shown += note(say(language, "versions.count", n=len(rows)))
-        text = export_difference(rows[:MOST_EXPORTED])
+        shown += note(say(language, "versions.count", n=word_count(count)))
+        text = export_difference(rows)
         shown += download_link(f"changes_since_{number}.jsonl", text, say(language, "versions.file"))
     return shown
 

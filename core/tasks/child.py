@@ -35,7 +35,8 @@ def limit_self(seconds: int, memory_bytes: int) -> None:
 
 
 def answer(request: dict[str, Any]) -> Answer:
-    """Does what was asked: 'preview' a file, 'health' of a project, or 'stage' a task into a hidden folder."""
+    """Does what was asked: 'preview' a file, 'health' of a project, a change of a task 'apart', or
+    'stage' a task into a hidden folder."""
     if request["verb"] == "preview":
         options = ReadOptions(**{**request["options"], "column_names": tuple(request["options"]["column_names"])})
         return {"preview": preview_to_dict(preview_file(Path(request["path"]), options, request["name"]))}
@@ -49,6 +50,10 @@ def answer(request: dict[str, Any]) -> Answer:
 
         report = health_report(project, request["names"], request["max_tokens"], request["token_file"])
         return {"report": asdict(report)}
+    if request["verb"] == "apart":
+        from core.tasks.apart import answer_apart
+
+        return {"done": answer_apart(project, request["what"], request["task"], request["arguments"])}
     staged = stage_task(
         project, Path(request["path"]), request_from_dict(request["request"]), frozenset(request["taken"]),
         request["folder"],

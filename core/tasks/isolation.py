@@ -57,7 +57,8 @@ def preview_isolated(
         "verb": "preview", "path": str(path.resolve()), "name": name or path.name,
         "options": asdict(options or ReadOptions()),
     }
-    return preview_from_dict(_ask(request, name or path.name, limits or ParseLimits(PREVIEW_SECONDS))["preview"])
+    found = ask_child(request, name or path.name, limits or ParseLimits(PREVIEW_SECONDS))
+    return preview_from_dict(found["preview"])
 
 
 def stage_isolated(
@@ -71,10 +72,10 @@ def stage_isolated(
     message = {
         "verb": "stage", "path": str(path.resolve()), "request": request_to_dict(request), "taken": sorted(taken),
         "folder": folder.name,
-        "project": {**asdict(project), "path": str(project.path.resolve())},
+        "project": project_to_dict(project),
     }
     try:
-        found = _ask(message, name, limits or ParseLimits())
+        found = ask_child(message, name, limits or ParseLimits())
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -90,16 +91,16 @@ def health_isolated(
     request = {
         "verb": "health", "names": None if names is None else list(names), "max_tokens": max_tokens,
         "token_file": None if token_file is None else str(token_file.resolve()),
-        "project": {**asdict(project), "path": str(project.path.resolve())},
+        "project": project_to_dict(project),
     }
-    return report_from_dict(_ask(request, project.name, limits or ParseLimits())["report"])
+    return report_from_dict(ask_child(request, project.name, limits or ParseLimits())["report"])
 
 
 def label_names_isolated(path: Path | str, limits: ParseLimits | None = None) -> dict[str, str]:
     """`read_label_names` in a child process."""
     path = Path(path)
     request = {"verb": "labels", "path": str(path.resolve())}
-    found = _ask(request, path.name, limits or ParseLimits(PREVIEW_SECONDS))["names"]
+    found = ask_child(request, path.name, limits or ParseLimits(PREVIEW_SECONDS))["names"]
     return {str(code): str(name) for code, name in found.items()}
 
 
@@ -109,7 +110,16 @@ def stage(
     return (stage_isolated if isolated else stage_task)(project, path, request, taken)
 
 
-def _ask(request: dict[str, Any], name: str, limits: ParseLimits) -> Answer:
+def project_to_dict(project: Project) -> dict[str, Any]:
+    return {**asdict(project), "path": str(project.path.resolve())}
+
+
+def ask_child(request: dict[str, Any], name: str, limits: ParseLimits) -> Answer:
+    """The child's answer to a request of `core.tasks.child`.
+
+    Raises:
+        TaskloomError: as the child would in this process; TaskFileError when it took too long or too much memory.
+    """
     message = json.dumps({**request, "seconds": limits.seconds, "memory_bytes": limits.memory_mb << 20})
     environment = {k: v for k, v in os.environ.items() if k in _KEPT_ENVIRONMENT}
     environment |= {"PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", "OMP_NUM_THREADS": "1", "ARROW_NUM_THREADS": "1"}

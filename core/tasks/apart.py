@@ -1,0 +1,120 @@
+"""Changes and comparisons of a large task's rows in a process of their own, for the page.
+
+A few hundred thousand rows keep Python busy for seconds, during which nobody else's click is answered, and take
+hundreds of megabytes that the page's process would keep. A small task is changed here and now: starting a process
+would take longer. What is asked and answered goes through `core.tasks.child` as JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from core.tasks.browsing import EditedRow, save_table
+from core.tasks.editing import Place
+from core.tasks.fixes import Outcome, apply_fix
+from core.tasks.importing import update_task
+from core.tasks.isolation import ParseLimits, ask_child, project_to_dict
+from core.tasks.spec import TaskSpec, spec_from_dict
+from core.tasks.staging import SplitRow
+from core.tasks.store import get_task
+from core.tasks.versions import RowDifference, compare_versions, undo_change
+from core.workspace import Project
+
+LARGE_ROWS = 20_000  # about 0.2 s of work on one core
+MOST_DIFFERENCES = 2_000  # that a comparison sends back; the rest is counted
+
+
+def fix_apart(project: Project, name: str, fix: str) -> Outcome:
+    """`apply_fix`; raises what it raises."""
+    if not is_large(project, name):
+        return apply_fix(project, name, fix)
+    done = _ask(project, "fix", name, fix=fix)
+    return Outcome(spec_from_dict(done["task"]), done["count"], done["exam"])
+
+
+def undo_apart(project: Project, name: str) -> TaskSpec:
+    """`undo_change`; raises what it raises."""
+    if not is_large(project, name):
+        return undo_change(project, name)
+    return spec_from_dict(_ask(project, "undo", name)["task"])
+
+
+def update_apart(project: Project, name: str, changes: dict[str, Any], redraw_exam: bool = False) -> TaskSpec:
+    """`update_task`; raises what it raises."""
+    if not is_large(project, name):
+        return update_task(project, name, changes, redraw_exam)
+    plain = {k: v if isinstance(v, str | list | tuple | dict) else asdict(v) for k, v in changes.items()}
+    return spec_from_dict(_ask(project, "update", name, changes=plain, redraw_exam=redraw_exam)["task"])
+
+
+def save_table_apart(
+    project: Project, name: str, shown: Sequence[Place], edited: Sequence[EditedRow]
+) -> tuple[TaskSpec, int]:
+    """`save_table`; raises what it raises."""
+    if not is_large(project, name):
+        return save_table(project, name, shown, edited)
+    done = _ask(project, "save", name, shown=list(shown), edited=[asdict(row) for row in edited])
+    return spec_from_dict(done["task"]), done["count"]
+
+
+def compare_apart(project: Project, name: str, number: int) -> tuple[list[RowDifference], int]:
+    """The first MOST_DIFFERENCES of `compare_versions`, and how many there are; raises what it raises."""
+    if not is_large(project, name):
+        found = compare_versions(project, name, number)
+        return found[:MOST_DIFFERENCES], len(found)
+    done = _ask(project, "compare", name, number=number)
+
+    def side(record: dict[str, Any] | None) -> SplitRow | None:
+        return None if record is None else SplitRow(**record)
+
+    differences = [RowDifference(d["line"], side(d["before"]), side(d["after"])) for d in done["rows"]]
+    return differences, done["count"]
+
+
+def is_large(project: Project, name: str) -> bool:
+    return sum(get_task(project, name).num_examples.values()) > LARGE_ROWS
+
+
+def _ask(project: Project, what: str, name: str, **arguments: Any) -> dict[str, Any]:
+    request = {"verb": "apart", "what": what, "task": name, "arguments": arguments}
+    title = get_task(project, name).name
+    answer = ask_child({**request, "project": project_to_dict(project)}, title, ParseLimits())
+    found: dict[str, Any] = answer["done"]
+    return found
+
+
+def answer_apart(project: Project, what: str, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """The child's side: does `what` and tells the outcome."""
+    return _DOORS[what](project, name, **arguments)
+
+
+def _fix(project: Project, name: str, fix: str) -> dict[str, Any]:
+    done = apply_fix(project, name, fix)
+    return {"task": done.task.as_dict(), "count": done.count, "exam": done.exam}
+
+
+def _undo(project: Project, name: str) -> dict[str, Any]:
+    return {"task": undo_change(project, name).as_dict()}
+
+
+def _update(project: Project, name: str, changes: dict[str, Any], redraw_exam: bool) -> dict[str, Any]:
+    return {"task": update_task(project, name, changes, redraw_exam).as_dict()}
+
+
+def _save(project: Project, name: str, shown: list[Any], edited: list[dict[str, Any]]) -> dict[str, Any]:
+    places = [(split, line) for split, line in shown]
+    rows = [EditedRow(tuple(r["place"]) if r["place"] else None, r["split"], r["cells"]) for r in edited]
+    task, count = save_table(project, name, places, rows)
+    return {"task": task.as_dict(), "count": count}
+
+
+def _compare(project: Project, name: str, number: int) -> dict[str, Any]:
+    found = compare_versions(project, name, number)
+    return {"rows": [asdict(d) for d in found[:MOST_DIFFERENCES]], "count": len(found)}
+
+
+_DOORS: dict[str, Callable[..., dict[str, Any]]] = {
+    "fix": _fix, "undo": _undo, "update": _update, "save": _save, "compare": _compare,
+}

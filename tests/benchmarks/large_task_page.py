@@ -1,0 +1,111 @@
+"""What the Tasks screen costs the page's own process with a large task: fix, undo, search, edit, compare, settings.
+
+    python -m tests.benchmarks.large_task_page [--rows 300000]
+
+Prints for every gesture: seconds by the clock, seconds of this process's processor time, the longest time that
+another thread of this process waited for its turn (what another visitor would feel), and by how much the process
+had grown at its largest. Processor time and growth are what other load on the machine disturbs least.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import gradio as gr
+
+from app.context import Context
+from app.health_panel import draw_health, mend, take_back
+from app.rows_panel import draw_rows, save_rows
+from app.selection import Selection
+from app.task_editor import EDITED, draw_task, save_task
+from app.versions_panel import draw_difference
+from core.tasks.importing import add_task, list_tasks
+from core.workspace import Workspace
+
+TURN = 0.005  # seconds between two looks at the clock
+LOOK = ("starter", 512)
+
+
+class Watch(threading.Thread):
+    """Another visitor: asks for a turn every 5 ms, notes the longest wait and the largest size of the process."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.worst, self.largest, self.ended = 0.0, 0, threading.Event()
+
+    def run(self) -> None:
+        while not self.ended.is_set():
+            before = time.perf_counter()
+            time.sleep(TURN)
+            self.worst = max(self.worst, time.perf_counter() - before - TURN)
+            self.largest = max(self.largest, resident())
+
+
+def resident() -> int:
+    """Bytes of this process in memory."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * resource.getpagesize()
+
+
+def measured(name: str, gesture: Callable[[], Any]) -> Any:
+    watch, size = Watch(), resident()
+    watch.start()
+    clock, spent = time.perf_counter(), time.process_time()
+    found = gesture()
+    numbers = {"clock_s": time.perf_counter() - clock, "here_s": time.process_time() - spent}
+    watch.ended.set()
+    watch.join()
+    numbers |= {"worst_wait_s": watch.worst, "grown_mb": (watch.largest - size) / 2**20}
+    print(json.dumps({"gesture": name, **{k: round(v, 2) for k, v in numbers.items()}}), flush=True)
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=300_000)
+    rows = parser.parse_args().rows
+    gr.Info = lambda *_, **__: None
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "large.csv"
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("text,label\n")
+            file.writelines(
+                f"customer {i % (rows - rows // 50)} asks about her bill of this month,{'abcdef'[i % 6]}\n"
+                for i in range(rows)
+            )
+        context = Context(Workspace(Path(folder) / "workspace"))
+        project = context.workspace.create_project("Large", "local")
+        task = add_task(project, path, isolated=True)
+        play(context, Selection().with_project(project.project_id).with_task(task.task_id))
+
+
+def play(context: Context, chosen: Selection) -> None:
+    click = SimpleNamespace(id="drop_duplicates", act="act")
+    measured("open the task", lambda: draw_task(context, chosen, *LOOK))
+    measured("health", lambda: draw_health(context, chosen, True, *LOOK))
+    measured("fix", lambda: mend(context, chosen, click))
+    measured("compare", lambda: draw_difference(context, chosen, 1))
+    measured("undo", lambda: take_back(context, chosen))
+    shown, _, table = measured("first page of rows", lambda: draw_rows(context, chosen, "", ""))
+    measured("search", lambda: draw_rows(context, chosen, "customer 29999", ""))
+    data = table["value"]["data"]
+    data[0][3] = "edited"
+    measured("edit one row", lambda: save_rows(context, chosen, shown, data))
+    drawn = draw_task(context, chosen, *LOOK)[6 : 6 + len(EDITED)]
+    typed = dict(zip(EDITED, (v["value"] if isinstance(v, dict) else v for v in drawn), strict=True))
+    typed["seed"] = 5
+    measured("settings: another split", lambda: save_task(context, chosen, False, *typed.values()))
+    assert list_tasks(context.require_project(chosen))[0].num_train > 1000
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+"""A large task is changed in another process: the same outcome as here, and its rows are never read here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import core.tasks.apart as apart
+from core.errors import SettingError, TaskFileError, WorkspaceError
+from core.tasks.browsing import EditedRow
+from core.tasks.importing import add_task
+from core.tasks.spec import SPLITS, SplitSettings
+from core.tasks.store import get_task, read_rows, task_dir
+from core.tasks.versions import list_versions
+from core.workspace import Project
+
+TEXT = "text,label\n" + "".join(f"text number {i % 50},{'ab'[i % 2]}\n" for i in range(60))
+
+
+@pytest.fixture(params=["here", "apart"])
+def place(request: pytest.FixtureRequest, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A task of 60 rows, ten of them repeated; in another process only where it counts as large."""
+    path = tmp_path / "rows.csv"
+    path.write_text(TEXT, encoding="utf-8")
+    add_task(project, path)
+    if request.param == "apart":
+        monkeypatch.setattr(apart, "LARGE_ROWS", 10)
+        for name in ("apply_fix", "undo_change", "update_task", "save_table", "compare_versions"):
+            monkeypatch.setattr(apart, name, lambda *_: pytest.fail("done in this process"))
+    return str(request.param)
+
+
+def contents(project: Project) -> list[tuple[str, int, dict[str, str]]]:
+    folder = task_dir(project, get_task(project, "rows").task_id)
+    return [(split, line, row) for split in SPLITS for line, row in read_rows(folder, split)]
+
+
+def test_changes_are_the_same_apart(place: str, project: Project) -> None:
+    before = contents(project)
+    done = apart.fix_apart(project, "rows", "drop_duplicates")
+    assert (done.count, len(contents(project))) == (10, 50)
+    assert done.task == get_task(project, "rows")
+    differences, count = apart.compare_apart(project, "rows", 1)
+    assert (count, len(differences)) == (10, 10)
+    assert all(d.after is None and d.before is not None and d.before.row["label"] in "ab" for d in differences)
+    assert apart.undo_apart(project, "rows").num_train == get_task(project, "rows").num_train
+    assert contents(project) == before
+
+    split, line, row = before[0]
+    edited = [EditedRow((split, line), split, {**row, "text": "edited"}), EditedRow(None, "train", {"text": "new"})]
+    _, count = apart.save_table_apart(project, "rows", [(split, line)], edited)
+    assert count == 2
+    assert contents(project)[0][2]["text"] == "edited"
+    changes = {"split": SplitSettings(validation=0.3, seed=4), "inputs": ("text",), "instruction": "Say a or b."}
+    changed = apart.update_apart(project, "rows", changes)
+    assert (changed.split.seed, changed.instruction) == (4, "Say a or b.")
+    assert changed == get_task(project, "rows")
+    assert [v.change for v in list_versions(project, "rows")] == ["edit_table", "split"]
+
+
+def test_errors_are_the_same_apart(place: str, project: Project) -> None:
+    with pytest.raises(SettingError):
+        apart.fix_apart(project, "rows", "no_such_fix")
+    with pytest.raises(WorkspaceError) as caught:
+        apart.undo_apart(project, "rows")
+    assert caught.value.key == "task.nothing_to_undo"
+    everything = [(split, line) for split, line, _ in contents(project)]
+    with pytest.raises(TaskFileError):
+        apart.save_table_apart(project, "rows", everything, [])
+    assert len(contents(project)) == 60
+
+
+def test_a_comparison_is_cut(place: str, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    apart.fix_apart(project, "rows", "drop_duplicates")
+    if place == "here":
+        monkeypatch.setattr(apart, "MOST_DIFFERENCES", 3)
+        found, count = apart.compare_apart(project, "rows", 1)
+        assert (len(found), count) == (3, 10)
