@@ -14,21 +14,22 @@ from pathlib import Path
 from core.errors import TaskFileError
 from core.tasks.files import SUFFIXES
 from core.tasks.isolation import stage
+from core.tasks.parts import SHARD, name_parts, require_total
 from core.tasks.spec import TaskSpec
 from core.tasks.staging import TaskRequest, commit_tasks, free_name, taken_names
 from core.workspace import Project
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}(/[A-Za-z0-9][A-Za-z0-9._-]{0,95})?")
 TIMEOUT = 20.0  # seconds until the Hub answers
-_SHARD = re.compile(r"(\d{5})-of-(\d{5})")
 
 
 @dataclass(frozen=True)
 class HubFiles:
-    """The files of a data set that make one task; `others` are further parts that were not chosen."""
+    """The files of a data set that make one task, several where a split is cut into numbered parts; `others` are
+    further splits that were not chosen."""
 
-    train: str
-    test: str | None
+    train: tuple[str, ...]
+    test: tuple[str, ...]
     others: tuple[str, ...]
 
 
@@ -36,7 +37,7 @@ def choose_files(names: list[str], config: str | None = None) -> HubFiles:
     """Picks the train and test file of a repository: of `config`, else of the first folder that has a train part.
 
     Raises:
-        TaskFileError: nothing that this program can read, or a part that is split over several files.
+        TaskFileError: nothing that this program can read, or a numbered part is missing.
     """
     usable = sorted(n for n in names if n.lower().endswith(SUFFIXES) and not n.startswith("."))
     if config:
@@ -45,13 +46,25 @@ def choose_files(names: list[str], config: str | None = None) -> HubFiles:
     trains = [n for n in data if "train" in Path(n).name.lower()] or data[:1]
     if not trains:
         raise TaskFileError("hub.no_files", known=", ".join(SUFFIXES))
-    train = trains[0]
-    shard = _SHARD.search(train)
-    if shard and int(shard.group(2)) > 1:
-        raise TaskFileError("hub.many_parts", file=train, parts=int(shard.group(2)))
-    beside = [n for n in data if Path(n).parent == Path(train).parent and n != train]
-    test = next((n for n in beside if "test" in Path(n).name.lower()), None)
-    return HubFiles(train, test, tuple(n for n in beside if n != test))
+    beside = [n for n in data if Path(n).parent == Path(trains[0]).parent]
+    train = _all_parts(trains[0], beside)
+    test = next((n for n in beside if "test" in Path(n).name.lower() and n not in train), None)
+    tests = _all_parts(test, beside) if test else ()
+    return HubFiles(train, tests, tuple(n for n in beside if n not in (*train, *tests)))
+
+
+def _all_parts(name: str, beside: list[str]) -> tuple[str, ...]:
+    """The file and the other numbered parts of its split, in order."""
+    shard = SHARD.fullmatch(name)
+    if shard is None:
+        return (name,)
+    kin = ((n, SHARD.fullmatch(n)) for n in beside)
+    found = {int(m[2]): n for n, m in kin if m and (m[1], m[3], m[4]) == (shard[1], shard[3], shard[4])}
+    count = int(shard[3])
+    for i in range(count):
+        if i not in found:
+            raise TaskFileError("hub.missing_part", file=f"{shard[1]}-{i:05d}-of-{shard[3]}{shard[4]}", parts=count)
+    return tuple(found[i] for i in range(count))
 
 
 def add_hub_dataset(project: Project, dataset_id: str, config: str | None = None) -> TaskSpec:
@@ -63,24 +76,33 @@ def add_hub_dataset(project: Project, dataset_id: str, config: str | None = None
     if not _ID.fullmatch(dataset_id):
         raise TaskFileError("hub.bad_id", dataset=dataset_id[:100])
     chosen, revision = _look_up(dataset_id, config)
-    train = _download(dataset_id, chosen.train, revision)
-    test = _download(dataset_id, chosen.test, revision) if chosen.test else None
+    train, *more = (_download(dataset_id, name, revision) for name in chosen.train)
+    tests = [_download(dataset_id, name, revision) for name in chosen.test]
     taken = taken_names(project)
     request = TaskRequest(
-        name=free_name(dataset_id.rpartition("/")[2][:70], taken), test_path=test,
-        file_name=Path(chosen.train).name, test_file_name=Path(chosen.test).name if chosen.test else None,
+        name=free_name(dataset_id.rpartition("/")[2][:70], taken), more_paths=tuple(more),
+        test_path=tests[0] if tests else None, more_test_paths=tuple(tests[1:]),
+        file_name=_label(chosen.train), test_file_name=_label(chosen.test) if chosen.test else None,
         citation=f"https://huggingface.co/datasets/{dataset_id}" + (f" ({revision[:12]})" if revision else ""),
     )
     return commit_tasks(project, [stage(project, train, request, taken, isolated=True)])[0]
 
 
+def _label(names: tuple[str, ...]) -> str:
+    return name_parts([Path(name).name for name in names])
+
+
 def _look_up(dataset_id: str, config: str | None) -> tuple[HubFiles, str | None]:
-    """The files to take, and the commit that they are taken from."""
+    """The files to take, and the commit that they are taken from; what is too large is not downloaded at all."""
     from huggingface_hub import HfApi  # here: only this door needs the network
 
     with _client_errors_worded(dataset_id):
-        info = HfApi().dataset_info(dataset_id, timeout=TIMEOUT)
-    return choose_files([file.rfilename for file in info.siblings or ()], config), info.sha
+        info = HfApi().dataset_info(dataset_id, timeout=TIMEOUT, files_metadata=True)
+    sizes = {file.rfilename: file.size or 0 for file in info.siblings or ()}
+    chosen = choose_files(list(sizes), config)
+    for names in (chosen.train, chosen.test):
+        require_total((sizes[name] for name in names), _label(names) if names else "")
+    return chosen, info.sha
 
 
 def _download(dataset_id: str, name: str, revision: str | None) -> Path:

@@ -169,12 +169,16 @@ def request_to_dict(request: TaskRequest) -> dict[str, Any]:
     if request.test_path is not None:
         record["test_path"] = str(Path(request.test_path).resolve())
         record["test_file_name"] = request.test_file_name or Path(request.test_path).name
+    for name in ("more_paths", "more_test_paths"):
+        record[name] = [str(Path(path).resolve()) for path in record[name]]
     return record
 
 
 def request_from_dict(record: dict[str, Any]) -> TaskRequest:
     options = {**record["options"], "column_names": tuple(record["options"]["column_names"])}
+    columns: dict[str, Any]
     columns = {k: tuple(record[k]) if record[k] is not None else None for k in ("inputs", "targets")}
+    columns |= {k: tuple(map(Path, record[k])) for k in ("more_paths", "more_test_paths")}
     return TaskRequest(
         **{**record, **columns, "options": ReadOptions(**options), "split": SplitSettings(**record["split"])}
     )

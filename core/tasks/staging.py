@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import Problem, SettingError, TaskFileError, WorkspaceError
-from core.files import hash_file, new_id, write_json_atomic
+from core.files import new_id, write_json_atomic
 from core.tasks.dataset import has_input, render_target
-from core.tasks.files import DELIMITED, read_table
+from core.tasks.files import DELIMITED
 from core.tasks.kinds import MAX_LABELS
+from core.tasks.parts import hash_parts, read_parts
 from core.tasks.profile import sample_rows
 from core.tasks.roles import guess_roles, require_columns
 from core.tasks.spec import SPLITS, SourceInfo, SplitSettings, TaskSpec, write_spec
@@ -30,7 +31,8 @@ from core.workspace import Project, require_label
 class TaskRequest:
     """What is known about a file before it is read. None (or empty) means guessed.
 
-    `file_name` and `test_file_name` are the names users know when the paths are temporary copies.
+    `file_name` and `test_file_name` are the names users know when the paths are temporary copies; `more_paths` and
+    `more_test_paths` are further parts of the same table, in order.
     """
 
     name: str | None = None
@@ -50,6 +52,8 @@ class TaskRequest:
     weight: str = ""
     licence: str = ""
     citation: str = ""
+    more_paths: tuple[Path, ...] = ()
+    more_test_paths: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,7 @@ def stage_task(
         TaskFileError, SettingError, WorkspaceError: nothing is left behind.
     """
     path = Path(path)
-    table = read_table(path, request.options, request.file_name)
+    table = read_parts((path, *request.more_paths), request.options, request.file_name or path.name)
     name = require_label(request.name or free_name(stem_of(table.name), taken))
     if name in taken:
         raise WorkspaceError("workspace.task_exists", project=project.name, name=name)
@@ -166,7 +170,7 @@ def _describe(name: str, table: Table, path: Path, request: TaskRequest) -> Task
         target_separator=request.target_separator, split=request.split, columns=table.columns,
         source=SourceInfo(
             file=table.name, test_file=_test_name(request), format=table.format, encoding=table.encoding,
-            sha256=hash_file(path), licence=request.licence, citation=request.citation,
+            sha256=hash_parts((path, *request.more_paths)), licence=request.licence, citation=request.citation,
         ),
         label_names=dict(request.label_names), weight=request.weight, created=time.time(),
     )
@@ -194,7 +198,7 @@ def _read_test(table: Table, spec: TaskSpec, request: TaskRequest, log: ProblemL
         options = ReadOptions(
             sheet=options.sheet, delimiter=options.delimiter, header=False, column_names=table.columns
         )
-    test = read_table(request.test_path, options, spec.source.test_file)
+    test = read_parts((Path(request.test_path), *request.more_test_paths), options, spec.source.test_file)
     require_columns(test, (*spec.inputs, *spec.targets))
     log.problems += test.problems
     return test

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import huggingface_hub
+import pyarrow
+import pyarrow.parquet
 import pytest
 
 from core.errors import TaskFileError
 from core.tasks import hub as hub_door
+from core.tasks import parts
 from core.tasks.hub import add_hub_dataset, choose_files
+from core.tasks.spec import TaskSpec
+from core.tasks.store import read_rows, task_dir
 from core.workspace import Project
 
 
@@ -20,14 +27,23 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "data").mkdir(parents=True)
 
     class Api:
-        def dataset_info(self, dataset_id: str, timeout: float) -> SimpleNamespace:
+        def dataset_info(self, dataset_id: str, timeout: float, files_metadata: bool) -> SimpleNamespace:
             files = [p for p in sorted(folder.rglob("*")) if p.is_file()]
-            siblings = [SimpleNamespace(rfilename=p.relative_to(folder).as_posix()) for p in files]
+            siblings = [
+                SimpleNamespace(rfilename=p.relative_to(folder).as_posix(), size=p.stat().st_size) for p in files
+            ]
             return SimpleNamespace(siblings=siblings, sha="0123456789abcdef0123")
 
     def download(_: str, name: str, repo_type: str, revision: str) -> str:
         assert (repo_type, revision) == ("dataset", "0123456789abcdef0123")
-        return str(folder / name)
+        blob = tmp_path / "blobs" / hashlib.sha256(name.encode()).hexdigest()  # the cache of the real one
+        blob.parent.mkdir(exist_ok=True)
+        blob.write_bytes((folder / name).read_bytes())
+        snapshot = tmp_path / "snapshot" / name
+        snapshot.parent.mkdir(parents=True, exist_ok=True)
+        snapshot.unlink(missing_ok=True)
+        snapshot.symlink_to(blob)
+        return str(snapshot)
 
     monkeypatch.setattr(huggingface_hub, "HfApi", Api)
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
@@ -46,6 +62,55 @@ def test_a_dataset_is_imported_with_its_test_part(project: Project, hub: Path) -
     assert add_hub_dataset(project, "someone/colours").name == "colours 2"
 
 
+def write_parts(hub: Path, split: str, parts: list[pyarrow.Table], mark: str = "") -> None:
+    for number, rows in enumerate(parts):
+        name = f"{split}-{number:05d}-of-{len(parts):05d}{mark}.parquet"
+        pyarrow.parquet.write_table(rows, hub / "data" / name)
+
+
+def part_of(first: int, count: int, columns: tuple[str, str] = ("text", "label")) -> pyarrow.Table:
+    numbers = range(first, first + count)
+    cells = {"text": [f"text {i}" for i in numbers], "label": ["ab"[i % 2] for i in numbers]}
+    return pyarrow.table({new: cells[old] for new, old in zip(columns, ("text", "label"), strict=True)})
+
+
+@pytest.mark.parametrize("mark", ["", "-0123456789abcdef"])
+def test_numbered_parts_are_one_task_in_order(project: Project, hub: Path, mark: str) -> None:
+    write_parts(hub, "train", [part_of(0, 30), part_of(30, 20), part_of(50, 10)], mark)
+    write_parts(hub, "test", [part_of(100, 5), part_of(105, 4)], mark)
+    write_parts(hub, "validation", [part_of(200, 5)], mark)
+    spec = add_hub_dataset(project, "someone/large")
+    assert (spec.num_test, spec.num_train + spec.num_validation) == (9, 60)
+    assert (spec.source.file, spec.source.test_file) == ("train-*-of-00003.parquet", "test-*-of-00002.parquet")
+    rows = {line: row["text"] for s in ("train", "validation") for line, row in read_rows_of(project, spec, s)}
+    assert rows == {i + 1: f"text {i}" for i in range(60)}  # numbered through, nothing twice
+    assert [row["text"] for _, row in read_rows_of(project, spec, "test")] == [f"text {100 + i}" for i in range(9)]
+
+
+def read_rows_of(project: Project, spec: TaskSpec, split: str) -> list[Any]:
+    return list(read_rows(task_dir(project, spec.task_id), split))
+
+
+def test_parts_that_do_not_fit(project: Project, hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other columns, a missing part, and together larger than one file may be: nothing is kept."""
+    write_parts(hub, "train", [part_of(0, 30), part_of(30, 20, ("question", "label"))])
+    with pytest.raises(TaskFileError) as caught:
+        add_hub_dataset(project, "someone/large")
+    assert caught.value.key == "file.other_columns"
+    assert "train-00001-of-00002.parquet" in caught.value.message
+    write_parts(hub, "train", [part_of(0, 30), part_of(30, 20)])
+    sizes = [p.stat().st_size for p in (hub / "data").iterdir()]
+    monkeypatch.setattr(parts, "MAX_FILE_BYTES", sum(sizes) - 1)
+    with pytest.raises(TaskFileError) as caught:
+        add_hub_dataset(project, "someone/large")
+    assert caught.value.key == "file.too_large"
+    (hub / "data" / "train-00000-of-00002.parquet").unlink()
+    with pytest.raises(TaskFileError) as caught:
+        add_hub_dataset(project, "someone/large")
+    assert caught.value.values["file"] == "data/train-00000-of-00002.parquet"
+    assert list(project.tasks_dir.glob("*")) == []
+
+
 def test_files_are_chosen_by_part_and_config() -> None:
     names = [
         "README.md",
@@ -54,16 +119,17 @@ def test_files_are_chosen_by_part_and_config() -> None:
         "a/train.jsonl",
         "a/dev.jsonl",
     ]
-    assert choose_files(names).train == "a/train.jsonl"
+    assert choose_files(names).train == ("a/train.jsonl",)
     chosen = choose_files(names, "b")
-    assert (chosen.train, chosen.test) == ("b/train-00000-of-00001.parquet", "b/test-00000-of-00001.parquet")
-    assert choose_files(["all.csv"]).train == "all.csv"
+    assert chosen.train == ("b/train-00000-of-00001.parquet",)
+    assert chosen.test == ("b/test-00000-of-00001.parquet",)
+    assert choose_files(["all.csv"]).train == ("all.csv",)
 
 
 def test_what_cannot_be_used_is_said(project: Project, hub: Path) -> None:
     for names, key in (
         (["README.md", "x.py"], "hub.no_files"),
-        (["train-00000-of-00009.parquet"], "hub.many_parts"),
+        (["train-00000-of-00009.parquet"], "hub.missing_part"),
     ):
         with pytest.raises(TaskFileError) as caught:
             choose_files(names)
@@ -92,7 +158,7 @@ def test_no_connection_is_worded(project: Project, monkeypatch: pytest.MonkeyPat
     for error in (ConnectionError("no route to host"), Strange("no route to host")):
 
         class Api:
-            def dataset_info(self, dataset_id: str, timeout: float, told: Exception = error) -> None:
+            def dataset_info(self, *_: object, told: Exception = error, **__: object) -> None:
                 raise told
 
         monkeypatch.setattr(huggingface_hub, "HfApi", Api)
