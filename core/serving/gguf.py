@@ -38,7 +38,9 @@ def convert(folder: Path, check: Callable[[Path], float]) -> tuple[str, float]:
     path, found = folder / FILE, importlib.util.find_spec(CONVERTER)
     if found is None:
         return command_for(folder), 0.0
-    command = [sys.executable, "-P", str(found.origin), str(folder), "--outfile", str(path), "--outtype", OUTTYPE]
+    program = Path(__file__).with_name("gguf_program.py")
+    given = [str(folder), "--outfile", str(path), "--outtype", OUTTYPE]
+    command = [sys.executable, "-P", str(program), str(found.origin), *given]
     done = subprocess.run(
         command, env=worker_environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=MOST_S,
         cwd=folder, check=False,
