@@ -25,7 +25,7 @@ from core.runs.folder import RunFolder
 from core.tasks.importing import list_tasks
 from core.training.config import RunConfig, config_to_yaml
 from core.training.goals import DEFAULT_GOAL, config_for_goal
-from core.training.sizes import ACTIVE, TOTAL, match_size
+from core.training.sizes import ACTIVE, TOTAL, match_size, plan_size
 
 GROUPS = ("model", "adapter", "training", "stage2", "mixture", "evaluation", "machine")
 MOST_UNDO = 20
@@ -53,11 +53,6 @@ class Plan:
             self._build_fields(context, simple=True)
         with gr.Column(visible=False, elem_classes="detailed") as self.detailed:
             self._build_fields(context, simple=False)
-            with gr.Row():
-                self.equal = {
-                    way: words(gr.Button, Key(f"plan.equal_{way}"), size="sm", elem_id=f"equal-{way}")
-                    for way in (ACTIVE, TOTAL)
-                }
         with gr.Column(visible=False) as self.expert:
             self.yaml = words(
                 gr.Code, label=Key("plan.yaml"), language="yaml", interactive=True, max_lines=40, elem_id="yaml"
@@ -82,6 +77,8 @@ class Plan:
             unfolded = group in ("model", "adapter")
             with context.words(gr.Accordion, label=Key(f"group.{group}"), open=unfolded, elem_id=f"fold-{group}"):
                 self._build_group(context, members, "detailed")
+                if group == "adapter":
+                    self._build_equal(context)
 
     def _build_group(self, context: Context, members: list[Any], level: str) -> None:
         """The widgets of one group; those of an adapter method stand in a box that only this method shows."""
@@ -93,9 +90,17 @@ class Plan:
             if method:
                 self.boxes[f"{level}:{method}"] = box
 
+    def _build_equal(self, context: Context) -> None:
+        """The buttons that set the rank; only for methods whose size is one."""
+        with gr.Row(visible=plan_size(RunConfig(), 1) is not None, elem_id="equal") as self.equal_row:
+            self.equal = {
+                way: context.words(gr.Button, Key(f"plan.equal_{way}"), size="sm", elem_id=f"equal-{way}")
+                for way in (ACTIVE, TOTAL)
+            }
+
     def _wire(self, context: Context) -> None:
         widgets = [field.widget for field in self.fields]
-        shown = [self.config, self.yaml, *self.boxes.values(), self.goals, self.ready, self.start]
+        shown = self._shown_in()
         quiet: dict[str, Any] = {"show_progress": "hidden"}
         context.on(self.level.change, show_level, [self.level], [self.simple, self.detailed, self.expert], **quiet)
         self._wire_fields(context, shown, widgets)
@@ -126,15 +131,19 @@ class Plan:
                 concurrency_id="plan",
             )
 
+    def _shown_in(self) -> list[Any]:
+        """The components that `_shown` fills."""
+        methods = [*self.boxes.values(), self.equal_row]
+        return [self.config, self.yaml, *methods, self.goals, self.ready, self.start]
+
     def _kept(self) -> list[Any]:
         return [self.past, self.undo, self.held]
 
     def take_over(self, context: Context, button: Any) -> None:
         """A button elsewhere that brings the settings of the chosen run back into this plan."""
         widgets = [field.widget for field in self.fields]
-        shown = [self.config, self.yaml, *self.boxes.values(), self.goals, self.ready, self.start]
         given = [context.selection, self.config, self.past]
-        context.on(button.click, self.use_run, given, [*self._kept(), *shown, *widgets])
+        context.on(button.click, self.use_run, given, [*self._kept(), *self._shown_in(), *widgets])
 
     def use_run(self, context: Context, selection: Selection, text: str, past: list[str]) -> list[Any]:
         run_dir = context.run_dir(selection)
@@ -183,7 +192,8 @@ class Plan:
         """The rank becomes the one at which the method is as large as C-Poly with its defaults."""
         tasks = list_tasks(context.require_project(selection))
         config = match_size(read_yaml(text), max(1, len(tasks)), way)
-        return self._replaced(context, selection, config, [*past, text])
+        unchanged = config_to_yaml(config) == text
+        return self._replaced(context, selection, config, past if unchanged else [*past, text])
 
     def use_yaml(
         self, context: Context, selection: Selection, text: str, past: list[str], wanted: str
@@ -197,9 +207,10 @@ class Plan:
         return [text, *self._shown(context, selection, config)[-3:], *form_values(self.blank, config)]
 
     def _shown(self, context: Context, selection: Selection, config: RunConfig) -> list[Any]:
-        """-> config text, YAML, method boxes, goal cards, Ready card, Start button."""
+        """-> config text, YAML, method boxes, buttons of equal size, goal cards, Ready card, Start button."""
         text = config_to_yaml(config)
         boxes = [gr.update(visible=key.split(":")[1] == config.method) for key in self.boxes]
+        boxes.append(gr.update(visible=plan_size(config, 1) is not None))
         problems, facts = check_plan(context, selection, config)
         ready = not any(p.severity == "error" for p in problems)
         card_html = readiness(problems, facts, selection.language)
@@ -207,7 +218,7 @@ class Plan:
 
     def _unusable(self, selection: Selection, problem: Problem) -> list[Any]:
         """The form holds a wrong value: the last usable config stays, and Start is off until the form is right."""
-        kept = [gr.skip()] * (3 + len(self.boxes))
+        kept = [gr.skip()] * (4 + len(self.boxes))
         return [*kept, readiness([problem], [], selection.language), gr.update(interactive=False)]
 
 

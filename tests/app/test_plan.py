@@ -10,6 +10,7 @@ import pytest
 
 from app import plan_views as planning
 from app.context import Context
+from app.forms import read_yaml
 from app.plan import Plan, show_level
 from app.plan_views import goal_cards
 from app.selection import Selection
@@ -115,3 +116,27 @@ def test_the_name_of_the_starter_follows_the_language(built: tuple[Context, Plan
     for language in LANGUAGES:
         made = dict(zip(built[0].words.components, built[0].words.updates(language), strict=True))
         assert (say(language, "model.starter"), "starter") in made[field.widget]["choices"]
+
+
+def test_the_buttons_of_equal_size_set_the_rank_and_can_be_undone(
+    built: tuple[Context, Plan], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context, plan = built
+    place = Selection(project_id=context.workspace.create_project("eight").project_id)
+    monkeypatch.setattr("app.plan.list_tasks", lambda _: [None] * 8)
+    mine = config_to_yaml(change_config(RunConfig(), {"method": "lora", "adapter.rank": 3}))
+    for way, rank in (("active", 8), ("total", 22)):
+        past, undo, _, text, *_ = plan.use_size(context, place, mine, [], way=way)
+        assert read_yaml(text).adapter.rank == rank
+        assert (past, undo["visible"]) == ([mine], True)
+        assert plan.use_size(context, place, text, [], way=way)[0] == []  # already so: nothing to undo
+
+
+@pytest.mark.parametrize(("method", "shown"), [("cpoly", True), ("lora", True), ("ia3", False), ("mta", False)])
+def test_the_buttons_stand_only_where_the_size_is_a_rank(
+    built: tuple[Context, Plan], method: str, shown: bool
+) -> None:
+    context, plan = built
+    config = change_config(RunConfig(), {"method": method})
+    filled = dict(zip(plan._shown_in(), plan._shown(context, Selection(), config), strict=True))
+    assert filled[plan.equal_row]["visible"] is shown
