@@ -71,8 +71,8 @@ class StageTrainer(Trainer):
     def get_train_dataloader(self) -> DataLoader[list[Batch]]:
         return DataLoader(self._parts.batches, batch_size=None, shuffle=False)
 
-    def training_step(self, model: Any, inputs: list[Batch], num_items_in_batch: Any = None) -> torch.Tensor:
-        """One micro batch, part by part: gradients add up, and processes exchange them after the last part."""
+    def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> torch.Tensor:
+        """One micro batch, its parts one by one: gradients add up and processes exchange them after the last."""
         torch.manual_seed(self._run_seed * 2**32 + self._micro + self._parts.shard.rank)
         self._micro += self._parts.shard.world
         losses = []
