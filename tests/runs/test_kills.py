@@ -75,9 +75,9 @@ def whole(toy_project: Project, tiny_llama: Path) -> Any:
 
 
 @pytest.mark.parametrize(("plan", "resumed_from"), [
-    (die_at_step(3), None), (die_at_step(7), 4), (die_at_step(12), 8), (die_at_step(17), 16),
+    (die_at_step(3), None), (die_at_step(7), 4), (die_at_step(12), 8), (die_at_step(13), 12), (die_at_step(17), 16),
     (die_while_saving_the_adapter, 18), (die_in_exam, 18),
-], ids=["before-a-checkpoint", "stage1", "end-of-stage1", "stage2", "saving", "exam"])
+], ids=["before-a-checkpoint", "stage1", "end-of-stage1", "first-step-of-stage2", "stage2", "saving", "exam"])
 def test_a_run_killed_anywhere_ends_as_if_nothing_had_happened(
     whole: Any, toy_project: Project, tiny_llama: Path, monkeypatch: pytest.MonkeyPatch, plan: Any,
     resumed_from: int | None,
