@@ -43,7 +43,7 @@ class HealthPanel:
 
     def __init__(self, context: Context, look: list[Any]) -> None:
         words, selection = context.words, context.selection
-        self.opened = gr.State(False)
+        self.opened, self.due = gr.State(False), gr.State(None)
         with words(gr.Accordion, label=Key("health.title"), open=False, elem_id="task-health") as fold:
             head = gr.HTML(elem_id="health-head")
             findings = cards("health-findings", "rows")
@@ -55,7 +55,8 @@ class HealthPanel:
         drawn = [head, findings, undo, lengths, labels, between]
         context.on(fold.expand, open_health, [selection, *look], [self.opened, *drawn])
         context.on(fold.collapse, lambda _: False, [], self.opened)
-        context.on_selection(draw_health, drawn, [self.opened, *look])
+        context.on_selection(ask_health, [self.due, *drawn], [self.opened])
+        context.on(self.due.change, draw_health, [selection, self.opened, *look], drawn)
         context.on(findings.click, mend, [selection], selection)
         context.on(undo.click, take_back, [selection], selection)
         context.on(everything.click, draw_all, [selection, *look], between, show_progress="full")
@@ -63,6 +64,15 @@ class HealthPanel:
 
 def open_health(context: Context, selection: Selection, model: str, limit: float | None) -> list[Any]:
     return [True, *draw_health(context, selection, True, model, limit)]
+
+
+def ask_health(context: Context, selection: Selection, opened: bool) -> list[Any]:
+    """-> for what the findings are due, and nothing until they are there: the rows take seconds, and the rest of
+    the screen does not wait for them. Closed is free."""
+    spec, cleared = chosen_task(context, selection), [[], gr.update(visible=False), "", "", ""]
+    if not opened or spec is None:
+        return [None, "", *cleared]
+    return [selection, note(say(selection.language, "health.looking")), *cleared]
 
 
 def draw_health(
@@ -181,6 +191,11 @@ def _lengths(statistics: dict[str, Any], language: str) -> str:
     return facts(pairs)
 
 
+def _start_of(text: str) -> str:
+    plain = " ".join(text.split())
+    return plain if len(plain) <= SAMPLE_CHARS else f"{plain[:SAMPLE_CHARS].rsplit(' ', 1)[0]} …"
+
+
 def _labels(statistics: dict[str, Any], language: str) -> str:
     """Every answer of a classification with its practice rows and three samples."""
     labels = statistics.get("labels") or []
@@ -190,7 +205,7 @@ def _labels(statistics: dict[str, Any], language: str) -> str:
         [
             f"<b>{esc(entry['label'])}</b>",
             word_count(entry["train"]),
-            "<br>".join(esc(" ".join(sample.split())[:SAMPLE_CHARS]) for sample in entry["samples"]),
+            "<br>".join(esc(_start_of(sample)) for sample in entry["samples"]),
         ]
         for entry in labels[:MOST_LABELS]
     ]

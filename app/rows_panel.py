@@ -19,8 +19,8 @@ from core.tasks.spec import SPLITS
 from core.tasks.values import target_text
 
 Shown = dict[str, Any]  # places: [[split, line], ...], columns: names behind the three fixed ones, start, total
-WIDTHS = [110, 90, 90]  # pixels of the fixed columns, whose heads would break in two otherwise
-ROOM, LONG = 430, 60  # pixels that a desk has left for the others; characters of a long cell
+WIDTHS = [104, 80, 80]  # pixels of the fixed columns, whose heads would break in two otherwise
+ROOM, LONG, LEAST = 455, 40, 220  # pixels that a desk has left for the others; characters and pixels of a long cell
 NOTHING: Shown = {"places": [], "columns": [], "start": 0, "total": 0}
 
 
@@ -94,12 +94,13 @@ def draw_rows(context: Context, selection: Selection, find: str, split: str, sta
 
 
 def _widths(columns: list[str], data: list[list[Any]]) -> list[int]:
-    """Pixels of each column: long texts get three times the room of labels, and every head fits in one line."""
-    long = [any(len(cells[i]) > LONG for cells in data) for i in range(len(WIDTHS), len(WIDTHS) + len(columns))]
-    share = ROOM / max(1, sum(3 if is_long else 1 for is_long in long))
-    heads = [min(240, 56 + sum(9 if c.isascii() else 15 for c in name)) for name in columns]
-    wide = [int(share * (3 if is_long else 1)) for is_long in long]
-    return [*WIDTHS, *map(max, heads, wide)]
+    """Pixels of each column: labels get what their heads need in one line, long texts share the rest."""
+    heads = [min(240, 56 + sum(8 if c.isascii() else 15 for c in name)) for name in columns]
+    long = [i for i in range(len(columns)) if any(len(cells[len(WIDTHS) + i]) > LONG for cells in data)]
+    rest = ROOM - sum(head for i, head in enumerate(heads) if i not in long)
+    for i in long or range(len(columns)):
+        heads[i] = max(heads[i], LEAST, rest // len(long)) if long else max(heads[i], ROOM // len(columns))
+    return [*WIDTHS, *heads]
 
 
 def add_row(_: Context, data: list[list[Any]], shown: Shown) -> Any:

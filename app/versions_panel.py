@@ -72,7 +72,8 @@ def draw_difference(context: Context, selection: Selection, number: int | None) 
         return ""
     project = context.require_project(selection)
     rows, count = compare_apart(project, spec.task_id, int(number))
-    shown = part(say(language, "versions.changed", n=number, now=spec.version)) + _settings(project, spec, number)
+    shown = part(say(language, "versions.changed", n=number, now=spec.version))
+    shown += _settings(project, spec, number, language)
     if rows:
         heads = [say(language, f"versions.{name}") for name in ("line", "before", "after")]
         shown += table(heads, [_row_cells(d, spec) for d in rows[:MOST_ROWS]], numeric=(0,))
@@ -89,10 +90,16 @@ def _version_row(version: Version, language: str) -> list[str]:
     return [str(version.number), esc(what), str(version.count or ""), esc(when)]
 
 
-def _settings(project: Project, spec: TaskSpec, number: int) -> str:
+def _name(setting: str, language: str) -> str:
+    """As the editor calls it."""
+    key = f"tasks.{setting}"
+    return say(language, key) if key in TEXTS["en"] else setting
+
+
+def _settings(project: Project, spec: TaskSpec, number: int, language: str) -> str:
     before, now = read_version(project, spec.task_id, number), get_task(project, spec.task_id)
     pairs = compare_specs(before, now)
-    rows = [[esc(name), _short(old), _short(new)] for name, (old, new) in pairs.items()]
+    rows = [[esc(_name(name, language)), _short(old), _short(new)] for name, (old, new) in pairs.items()]
     return table(["", str(number), str(now.version)], rows) if rows else ""
 
 
@@ -111,5 +118,5 @@ def _row_cells(d: RowDifference, spec: TaskSpec) -> list[str]:
 
 
 def _short(value: Any) -> str:
-    text = target_text(value)
+    text = target_text(value) if value or value == 0 else "–"
     return esc(text if len(text) <= MOST_CHARS else text[:MOST_CHARS] + " …")

@@ -4,6 +4,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "config.adapter_mismatch": ("The adapter settings ({found}) do not belong to method {method}.", "Choose the method again to get its settings."),
     "check.no_tasks": ("The project has no task to train on.", "Add a task first."),
     "check.no_train": ("Task {task} has no practice rows.", "Give it more rows, or a smaller check and exam share."),
+    "check.capped": ("Only {used} of {rows} practice rows are seen in a pass, because task {task} is so small.", "Add rows to it, leave it out, raise the cap of the mixture, or choose another mixture."),
     "check.few_train": ("Task {task} has only {count} practice rows.", "It may be learned by heart; more rows help."),
     "check.no_validation": ("Task {task} has no check rows, so its best moment cannot be found.", "Give it a check share above 0."),
     "check.no_model": ("The base model {model} is not on this machine.", "It will be downloaded at the start; without internet choose a model that is here."),

@@ -16,6 +16,7 @@ from core.tasks.dataset import TaskDataset
 from core.training.config import RunConfig
 
 FEW_ROWS = 20
+MOST_UNSEEN = 4  # times more rows than a pass sees
 CHARACTERS_A_TOKEN = 2.5  # a cautious mean over English and Chinese; the Ready card measures exactly
 LONG_SHARE = 0.05
 SPARE_MB = 64
@@ -69,9 +70,24 @@ def _check_tasks(config: RunConfig, dataset: TaskDataset) -> list[Problem]:
             problems.append(Problem(spec.name, "check.few_train", {"task": spec.name, "count": rows}, "warning"))
         if not dataset.examples.get((index, "validation")):
             problems.append(Problem(spec.name, "check.no_validation", {"task": spec.name}, "warning"))
+    problems += _check_cap(config, dataset)
     if len(dataset.tasks) == 1 and len(METHODS.get(config.method).stages) > 1 and config.stage2_fraction > 0:
         problems.append(Problem("stage2_fraction", "check.stage2_single", {}, "warning"))
     return problems
+
+
+def _check_cap(config: RunConfig, dataset: TaskDataset) -> list[Problem]:
+    """A tiny task caps all others: most of their rows would never be seen."""
+    sizes = {spec.name: len(dataset.examples.get((i, "train"), [])) for i, spec in enumerate(dataset.tasks)}
+    sizes = {name: size for name, size in sizes.items() if size}
+    if config.mixture != "capped" or not sizes:
+        return []
+    smallest = min(sizes, key=lambda name: sizes[name])
+    used = sum(min(size, int(config.mixture_cap * sizes[smallest])) for size in sizes.values())
+    if used * MOST_UNSEEN >= sum(sizes.values()):
+        return []
+    values = {"task": smallest, "used": used, "rows": sum(sizes.values())}
+    return [Problem("mixture", "check.capped", values, "warning")]
 
 
 def _check_model(config: RunConfig) -> list[Problem]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from app.context import Context
-from app.health_panel import draw_all, draw_health
+from app.health_panel import ask_health, draw_all, draw_health
 from app.import_panel import draw_first, draw_preview, read_differently, take_hub, take_pasted
 from app.pack_panel import make_pack, take_pack
 from app.rows_panel import NOTHING, add_row, draw_rows, page_on, save_rows
@@ -180,11 +180,15 @@ def test_versions_are_compared(context: Context, mails: Selection) -> None:
     difference = draw_difference(context, mails, 1)
     assert "Sort &lt;it&gt;." in difference
     assert "other &lt;words&gt;" in difference
-    assert "instruction" not in draw_difference(context, mails, 2)
+    assert "Instruction" in difference
+    assert "Instruction" not in draw_difference(context, mails, 2)
 
 
 def test_health_is_read_on_demand_and_as_a_file(context: Context, mails: Selection) -> None:
     assert draw_health(context, mails, False, *LOOK)[1] == []
+    assert ask_health(context, mails, False)[0] is None
+    due, said, cards, *_ = ask_health(context, mails, True)  # at once, without reading a row
+    assert (due, cards, "Looking" in said) == (mails, [], True)
     head, findings, _, lengths, labels, _ = draw_health(context, mails, True, "starter", 4)
     assert "health.csv" in head
     assert any("4 tokens" in card["title"] for card in findings)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -10,7 +12,7 @@ from core.adapters.methods import METHODS
 from core.errors import SettingError
 from core.settings import describe_settings
 from core.tasks.dataset import TaskDataset, load_dataset_of
-from core.training.checks import check_config, check_run
+from core.training.checks import _check_cap, check_config, check_run
 from core.training.config import (
     RunConfig,
     apply_assignments,
@@ -96,3 +98,17 @@ def test_checks_of_tasks_model_lengths_and_disk(
     assert [p.key for p in long] == ["check.long_rows"] * 2
     monkeypatch.setattr("core.training.checks.SPARE_MB", 10**9)
     assert "check.disk" in [p.key for p in check_run(quick_config(tiny_llama), dataset, tiny_llama)]
+
+
+def test_a_tiny_task_that_caps_all_others_is_named() -> None:
+    def dataset(*sizes: int) -> Any:
+        tasks = [SimpleNamespace(name=f"task {size}") for size in sizes]
+        return SimpleNamespace(tasks=tasks, examples={(i, "train"): [None] * n for i, n in enumerate(sizes)})
+
+    (problem,) = _check_cap(RunConfig(), dataset(0, 12, 3000, 100))  # 12 + 2 x 36 of 3112 rows
+    assert (problem.key, problem.severity) == ("check.capped", "warning")
+    assert problem.values == {"task": "task 12", "used": 84, "rows": 3112}
+    assert _check_cap(RunConfig(mixture="temperature"), dataset(12, 3000)) == []
+    assert _check_cap(RunConfig(mixture_cap=100.0), dataset(12, 3000)) == []
+    assert _check_cap(RunConfig(), dataset(300, 3000)) == []
+    assert _check_cap(RunConfig(), dataset(0)) == []

@@ -9,6 +9,7 @@ TEXTS: dict[str, str] = {
     "health.finding": "Finding",
     "health.file": "Report as a file",
     "health.limit": "limit {n}",
+    "health.looking": "Looking at the rows …",
     "health.title": "Check this task's rows",
     "health.fine": "Nothing stands out: no repeated, contradictory or leaking rows.",
     "health.error": "mend this",

@@ -4,6 +4,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "config.adapter_mismatch": ("适配器设置（{found}）不属于方法 {method}。", "请重新选择方法以得到它的设置。"),
     "check.no_tasks": ("项目里没有可训练的任务。", "请先添加任务。"),
     "check.no_train": ("任务 {task} 没有练习集数据。", "请提供更多数据，或减小检查集和终考集的比例。"),
+    "check.capped": ("每轮只会用到 {rows} 行练习数据中的 {used} 行，因为任务 {task} 太小。", "请给它增加数据、去掉它、提高混合的上限，或选择其他混合方式。"),
     "check.few_train": ("任务 {task} 只有 {count} 行练习数据。", "模型可能会死记硬背；更多数据会有帮助。"),
     "check.no_validation": ("任务 {task} 没有检查集，无法找出最佳时刻。", "请给它大于 0 的检查集比例。"),
     "check.no_model": ("本机没有基础模型 {model}。", "开始时会下载；没有网络时请选择本机已有的模型。"),

@@ -9,6 +9,7 @@ TEXTS: dict[str, str] = {
     "health.finding": "发现",
     "health.file": "报告（文件）",
     "health.limit": "上限 {n}",
+    "health.looking": "正在检查数据……",
     "health.title": "检查这个任务的数据",
     "health.fine": "没有发现问题：没有重复、矛盾或泄漏的行。",
     "health.error": "请修正",
