@@ -108,7 +108,9 @@ class Exchange:
 
     @property
     def can_vote(self) -> bool:
-        return len(self.answers) > 1 and self.vote is None and all(answer.is_over for answer in self.answers)
+        """There are two answers at least, and nobody writes any more; errors are no answers."""
+        given = sum(answer.done is not None for answer in self.answers)
+        return given > 1 and self.vote is None and all(answer.is_over for answer in self.answers)
 
     def with_answer(self, place: int, answer: Answer) -> Exchange:
         return dataclasses.replace(self, answers=(*self.answers[:place], answer, *self.answers[place + 1 :]))

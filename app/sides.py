@@ -16,7 +16,7 @@ from app.selection import Selection
 from app.texts import say
 from core.runs.folder import RunFolder
 from core.runs.summaries import list_summaries
-from core.serving.detecting import AUTO, Detection, load_detector
+from core.serving.detecting import AUTO, Detection, by_columns, load_detector
 from core.serving.protocol import PRECISIONS, ChatRequest, ask
 from core.tasks.dataset import load_saved_tasks, render_target
 from core.tasks.spec import TaskSpec
@@ -75,7 +75,7 @@ def build_exchange(context: Context, selection: Selection, asking: Asking, texts
         found = load_detector(run_dir).detect(str(texts[0] or ""))
         spec = find_spec(context, selection, found.task)
         assert spec is not None  # the detector knows the run's tasks only
-        content: str | dict[str, str] = str(texts[0] or "")
+        content = by_columns(spec, str(texts[0] or ""))
     else:
         content = question_text(list(spec.inputs), texts)
     sides = [side for value in asking.choices if (side := _side(context, selection, value, spec, found))]

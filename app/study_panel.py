@@ -95,6 +95,7 @@ def draw_count(context: Context, selection: Selection, *chosen: Any) -> str:
     project = context.project(selection)
     summaries = list_summaries(project) if project else []
     ended = [run for run in summaries if run.state == "succeeded" and run.ended and run.started]
+    ended = [run for run in ended if float(run.started or 0) >= (run.created or 0)]  # not those grown from others
     if not ended:
         return note(say(selection.language, "study.count_unknown", runs=runs))
     took = word_seconds(float(ended[0].ended) - float(ended[0].started), selection.language)  # type: ignore[arg-type]

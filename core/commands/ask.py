@@ -39,12 +39,16 @@ def add_parser(verbs: Verbs) -> None:
 def ask(args: argparse.Namespace) -> Report:
     from core.serving.chat import ChatClient
     from core.serving.chat import ask as request_of
+    from core.serving.detecting import AUTO, by_columns
+    from core.tasks.dataset import load_saved_tasks
 
     folder = find_run(args)
     if args.file:
         return answer_file(args, folder)
     content = read_content(args)
     task, blend = choose_task(folder, args.task, content, quiet=args.json)
+    if isinstance(content, str) and args.task == AUTO != task:
+        content = by_columns(next(spec for spec in load_saved_tasks(folder.data_dir) if spec.name == task), content)
     answers = {}
     client = ChatClient()
     try:

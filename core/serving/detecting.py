@@ -150,6 +150,16 @@ def question_text(task: TaskSpec, prompt: str) -> str:
     return "\n".join(match.groups()) if match and match.groups() else prompt
 
 
+def by_columns(task: TaskSpec, text: str) -> str | dict[str, str]:
+    """A text whose task was detected as the task's input: as it is for one column; a line a column where there are
+    as many, as an exam question stands in the field; else all of it in the first column, the others blank."""
+    if len(task.inputs) == 1:
+        return text
+    lines = text.strip().split("\n")
+    cells = lines if len(lines) == len(task.inputs) else [text, *[""] * (len(task.inputs) - 1)]
+    return dict(zip(task.inputs, cells, strict=True))
+
+
 def _rows(dataset: TaskDataset, split: str) -> tuple[list[str], NDArray[np.int64]]:
     texts: list[str] = []
     labels: list[int] = []

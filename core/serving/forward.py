@@ -80,7 +80,7 @@ class TaskForward:
         memory = {k: kept.index_select(0, places) for k, kept in opened.call.memory.items()}
         return self._again([opened.tasks[row] for row in rows], memory)
 
-    def _again(self, tasks: list[int], memory: dict[Any, Tensor]) -> Opened:
+    def _again(self, tasks: list[Blend], memory: dict[Any, Tensor]) -> Opened:
         opened = self.open(tasks, torch.ones(len(tasks), 0, dtype=torch.long))
         opened.call.memory = memory
         return opened

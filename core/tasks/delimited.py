@@ -185,8 +185,8 @@ def _unquoted(feed: _Feed, dialect: Dialect, log: ProblemLog) -> Iterator[Record
     plain = Dialect(dialect.delimiter, quoted=False)
     for line in feed:
         if len(line) > MAX_CELL_CHARS:
-            values = {"line": feed.number, "column": 1, "chars": len(line), "bound": MAX_CELL_CHARS}
-            log.add("file.giant_cell", raw=line, **values)
+            size: dict[str, Any] = {"chars": len(line), "bound": MAX_CELL_CHARS}
+            log.add("file.giant_cell", line=feed.number, column=1, raw=line, **size)
         elif line.strip():
             yield feed.number, next(plain.reader([line]))
 

@@ -136,7 +136,7 @@ def check_cells(values: Collection[Any], line: int, log: ProblemLog) -> bool:
     """Whether every text cell is of a usable size; a giant one is noted and its row left out."""
     for number, value in enumerate(values, start=1):
         if isinstance(value, str) and len(value) > MAX_CELL_CHARS:
-            place = {"line": line, "column": number}
+            place: dict[str, Any] = {"line": line, "column": number}
             log.add("file.giant_cell", **place, chars=len(value), bound=MAX_CELL_CHARS, raw=list(values))
             return False
     return True

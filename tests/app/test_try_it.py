@@ -95,6 +95,8 @@ def test_a_task_is_found_with_its_probability(place: Place) -> None:
     assert found.task == "task 1"
     assert 0.5 < (found.answers[0].side.probability or 0) <= 1
     assert "task found: task 1" in exchange_view(found, "en")
+    pairs = build_exchange(context, selection, asking("tuned", task=AUTO), ["what is 7\nit is 7 号"])
+    assert pairs.content == {"question": "what is 7", "context": "it is 7 号"}  # a line a column
 
 
 def test_an_undecided_text_is_answered_with_the_skills_of_several_tasks(place: Place) -> None:
@@ -114,6 +116,15 @@ def test_an_undecided_text_is_answered_with_the_skills_of_several_tasks(place: P
     weights = {w.name: w.weight for w in done.weights if w.kind == "private"}
     assert sorted(weights.values()) == pytest.approx(sorted(share for _, share in tuned.blend), abs=1e-3)
     assert sorted(w.weight for w in only.weights if w.kind == "private") == [1.0]
+
+
+def test_errors_are_nothing_to_vote_on(place: Place) -> None:
+    exchange = build_exchange(*place, asking("tuned", "base"), ["message 3"])
+    failed = ChatEvent("error", key="serving.empty_message")
+    for number in (0, 1):
+        exchange = exchange.with_answer(number, exchange.answers[number].after(failed, "en"))
+    assert not exchange.can_vote
+    assert over(exchange, "a", "b").can_vote
 
 
 def test_a_run_that_has_the_device_is_named(place: Place) -> None:

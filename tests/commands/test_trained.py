@@ -128,9 +128,11 @@ def test_ask_several_columns_and_mistakes(run: Run, run_id: str, monkeypatch: py
 
 def test_the_task_can_be_detected(run: Run, run_id: str) -> None:
     assert run("detect", run_id, "what is 7", "--json").value["task"] == "pairs"
-    assert "exam rows" in run("detect", run_id).out
+    assert "exam texts" in run("detect", run_id).out
     value = run("ask", run_id, "--task", "auto", "--max-tokens", "2", "--json", "message 3 of task 0").value
     assert value["task"] in ("task 0", "task 1")
+    value = run("ask", run_id, "--task", "auto", "--max-tokens", "2", "--json", "what is 7").value
+    assert (value["task"], value["answers"]["tuned"]["tokens"] > 0) == ("pairs", True)  # a task of two columns
 
 
 def test_chat_follows_commands(run: Run, run_id: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from core.runs.creation import create_run
-from core.serving.detecting import Detection, examine_detector, load_detector, question_text
+from core.serving.detecting import Detection, by_columns, examine_detector, load_detector, question_text
 from core.tasks.dataset import load_saved_dataset, load_saved_tasks
 from core.tasks.importing import TaskRequest, add_task
+from core.tasks.spec import TaskSpec
 from core.training.config import RunConfig
 from core.workspace import Workspace
 
@@ -78,3 +79,13 @@ def test_an_undecided_text_mixes_the_tasks_it_may_belong_to() -> None:
     assert shares["a"] == pytest.approx(0.6 / 0.992)
     assert sum(shares.values()) == pytest.approx(1.0)
     assert Detection("a", 0.995, (("a", 0.995), ("b", 0.005))).blend == ()  # as if it had been named
+
+
+def test_a_text_is_put_into_the_columns_of_its_task() -> None:
+    one = TaskSpec("t-1", "one", ("text",), ("label",), "", "{text}", "accuracy", "classification")
+    both = ("question", "context")
+    two = TaskSpec("t-2", "two", both, ("answer",), "", "{question}{context}", "accuracy", "generation")
+    assert by_columns(one, "a\nb") == "a\nb"
+    assert by_columns(two, "a\nb\n") == {"question": "a", "context": "b"}
+    assert by_columns(two, "a") == {"question": "a", "context": ""}
+    assert by_columns(two, "a\nb\nc") == {"question": "a\nb\nc", "context": ""}

@@ -1,7 +1,7 @@
 """Chinese texts: Results and comparisons."""
 
 TEXTS: dict[str, str] = {
-    "results.lead": "终考成绩：模型从未见过的题目。方括号里是真实得分有 95% 把握所在的范围。",
+    "results.lead": "终考成绩（百分制）：模型从未见过的题目。方括号里是真实得分有 95% 把握所在的范围。",
     "results.none_title": "还没有终考成绩",
     "results.none_text": "训练完成终考后，这里会显示每个任务训练前后的得分。",
     "results.task": "任务",
