@@ -56,7 +56,7 @@ class HealthPanel:
         context.on(fold.expand, open_health, [selection, *look], [self.opened, *drawn])
         context.on(fold.collapse, lambda _: False, [], self.opened)
         context.on_selection(ask_health, [self.due, *drawn], [self.opened])
-        context.on(self.due.change, draw_health, [selection, self.opened, *look], drawn)
+        context.on(self.due.change, draw_health, [selection, self.opened, *look], drawn, show_progress="hidden")
         context.on(findings.click, mend, [selection], selection)
         context.on(undo.click, take_back, [selection], selection)
         context.on(everything.click, draw_all, [selection, *look], between, show_progress="full")

@@ -38,7 +38,9 @@ EDITED = (
     "validation", "test", "method", "column", "seed",
 )
 SPLIT = ("validation", "test", "method", "column", "seed")
-HELPED = ("targets", "weight", "instruction", "template", "templates", "system", "method", "column", "redraw")
+HELPED = (
+    "inputs", "targets", "weight", "instruction", "template", "templates", "system", "method", "column", "redraw",
+)
 
 
 class Editor:
@@ -47,7 +49,7 @@ class Editor:
     def __init__(self, context: Context) -> None:
         words = context.words
         self.about = gr.HTML(elem_id="task-about")
-        with gr.Row(elem_classes="bottom"):
+        with gr.Row():
             self.inputs = self._field(words, "inputs", gr.Dropdown, multiselect=True, choices=[])
             self.targets = self._field(words, "targets", gr.Dropdown, multiselect=True, choices=[])
         with words(gr.Accordion, label=Key("tasks.why"), open=False, elem_id="task-why"):

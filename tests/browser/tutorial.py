@@ -1,11 +1,11 @@
 """Makes the tutorial true: runs its commands, writes their outputs into it, and takes its pictures.
 
-    python -m tests.browser.tutorial DATA [--workspace DIR] [--write] [--pictures]
+    python -m tests.browser.tutorial DATA [--workspace DIR] [--write] [--pictures [SCREEN ...]]
 
 DATA is the folder with `customer_service/domain.json`. The commands are those of the bash blocks of
 assets/docs/tutorial.md, in a fresh workspace (or in DIR, which is kept). --write puts each block's output behind it
 in both languages; --pictures takes assets/docs/screens/tutorial-*.png from the workspace afterwards, and home.png,
-what a first visitor sees.
+what a first visitor sees; with names of screens only theirs.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import shlex
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tests.browser.driving import ROOT
@@ -63,8 +63,8 @@ def with_outputs(page: str, outputs: list[str]) -> str:
     return BLOCK.sub(lambda m: f"```bash\n{m[1]}```\n<!-- output -->\n```text\n{shorten(next(given))}\n```\n", page)
 
 
-def take_pictures(workspace: Path) -> None:
-    """Every screen of the tutorial in both languages: English as `tutorial-<screen>.png`, Chinese with `-zh`."""
+def take_pictures(workspace: Path, screens: Sequence[str]) -> None:
+    """Screens of the tutorial in both languages: English as `tutorial-<screen>.png`, Chinese with `-zh`."""
     from playwright.sync_api import sync_playwright
 
     from tests.browser.driving import ARGUMENTS, CHROMIUM, open_screen, running_app, wait_until_open
@@ -79,16 +79,17 @@ def take_pictures(workspace: Path) -> None:
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), headless=True, args=ARGUMENTS)
-        with tempfile.TemporaryDirectory() as fresh, running_app(Path(fresh)) as address:
-            opened(browser, address, "en-US", 800).screenshot(path=DOCS / "screens" / "home.png")
+        if "home" in screens:
+            with tempfile.TemporaryDirectory() as fresh, running_app(Path(fresh)) as address:
+                opened(browser, address, "en-US", 800).screenshot(path=DOCS / "screens" / "home.png")
         with running_app(workspace) as address:
             for language, locale in LOCALES.items():
-                shoot(opened(browser, address, locale), language, open_screen)
+                shoot(opened(browser, address, locale), language, open_screen, screens)
         browser.close()
 
 
-def shoot(page, language: str, open_screen: Callable[..., None]) -> None:
-    for screen in SCREENS:
+def shoot(page, language: str, open_screen: Callable[..., None], screens: Sequence[str]) -> None:
+    for screen in (screen for screen in SCREENS if screen in screens):
         open_screen(page, screen)
         if screen == "try_it":
             ask(page)
@@ -113,12 +114,12 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--workspace", type=Path)
     parser.add_argument("--write", action="store_true")
-    parser.add_argument("--pictures", action="store_true")
+    parser.add_argument("--pictures", nargs="*", metavar="SCREEN")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as fresh:
         workspace = (chosen.workspace or Path(fresh)).resolve()
         workspace.mkdir(parents=True, exist_ok=True)
-        if not chosen.pictures or not (workspace / "projects").is_dir():
+        if chosen.pictures is None or not (workspace / "projects").is_dir():
             outputs, run_id = [], ""
             for commands in blocks(PAGES["en"].read_text(encoding="utf-8")):
                 text, run_id = run_block(commands, workspace, chosen.data.resolve(), run_id)
@@ -126,8 +127,8 @@ def main() -> None:
                 outputs.append(text)
             for page in PAGES.values() if chosen.write else ():
                 page.write_text(with_outputs(page.read_text(encoding="utf-8"), outputs), encoding="utf-8")
-        if chosen.pictures:
-            take_pictures(workspace)
+        if chosen.pictures is not None:
+            take_pictures(workspace, chosen.pictures or ("home", *SCREENS))
 
 
 if __name__ == "__main__":

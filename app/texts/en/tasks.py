@@ -105,6 +105,7 @@ TEXTS: dict[str, str] = {
     "tasks.card": "{kind} · {train} practice, {check} check, {exam} exam rows · {metric}",
     "tasks.inputs": "The model reads (input columns)",
     "tasks.targets": "The model must answer (answer column)",
+    "tasks.inputs_help": "The given part. Several columns are shown one below the other.",
     "tasks.targets_help": "The learned part. Several columns are joined.",
     "tasks.instruction": "Instruction",
     "tasks.instruction_help": "What the model is told to do, in one or two sentences.",

@@ -105,6 +105,7 @@ TEXTS: dict[str, str] = {
     "tasks.card": "{kind} · 练习 {train} 行，检查 {check} 行，终考 {exam} 行 · {metric}",
     "tasks.inputs": "模型读什么（输入列）",
     "tasks.targets": "模型要答什么（答案列）",
+    "tasks.inputs_help": "这是给定的部分。多列会上下排列。",
     "tasks.targets_help": "这是要学的部分。多列会连在一起。",
     "tasks.instruction": "指令",
     "tasks.instruction_help": "用一两句话告诉模型要做什么。",
