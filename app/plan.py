@@ -235,5 +235,6 @@ def _offers(name: str) -> list[Any]:
             for m in CATALOGUE
         ]
     if name == "method":
-        return [(method.title, method.name) for method in METHODS]
+        names = [method.name for method in METHODS]
+        return [(Key(k) if (k := f"method.{n}") in TEXTS["en"] else METHODS.get(n).title, n) for n in names]
     return []

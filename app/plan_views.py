@@ -9,7 +9,7 @@ from app.context import Context
 from app.durations import word_count, word_memory, word_range, word_seconds
 from app.selection import Selection
 from app.sharing_rules import shared_problems
-from app.texts import TEXTS, say
+from app.texts import TEXTS, say, word_method
 from app.widgets import card
 from core.adapters.methods import METHODS
 from core.errors import Problem
@@ -65,7 +65,7 @@ def _facts(report: ReadyReport, config: RunConfig, language: str) -> list[str]:
     steps = word_count(sum(report.steps.values()))
     said = [
         say(language, "plan.fact_tasks", n=tasks, examples=word_count(report.examples)),
-        say(language, "plan.fact_method", method=method.title, model=model),
+        say(language, "plan.fact_method", method=word_method(language, method.name), model=model),
         say(language, "plan.fact_stages" if len(report.steps) > 1 else "plan.fact_stage", steps=steps),
     ]
     if tasks > 1:

@@ -8,9 +8,8 @@ from typing import Any
 
 from app.durations import word_count, word_moment, word_range, word_score, word_seconds
 from app.markup import badge, bar, bullets, esc, facts
-from app.texts import say, word_error, word_problem
+from app.texts import say, word_error, word_method, word_problem
 from app.widgets import card
-from core.adapters.methods import METHODS
 from core.errors import Problem
 from core.runs.again import Remedy
 from core.runs.states import STAGES, RunStatus
@@ -109,8 +108,8 @@ def progress_panel(name: str, status: RunStatus, language: str, remedy: str = ""
 
 def run_card(run: RunSummary, active: bool, language: str) -> dict[str, Any]:
     """One run in the history: name, state, method and model, tasks, when, and its mean score."""
-    method = METHODS.get(run.method).title if run.method in METHODS else run.method
-    parts = [method, Path(run.base_model).name, say(language, "run.tasks", n=len(run.tasks))]
+    tasks = say(language, "run.tasks", n=len(run.tasks))
+    parts = [word_method(language, run.method), Path(run.base_model).name, tasks]
     if run.tuned is not None:
         parts.append(say(language, "run.mean", score=word_score(run.tuned)))
     parts += [word_moment(run.created or 0), run.notes[:120]]

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.texts import en, errors_zh, settings_zh, zh
+from core.adapters.methods import METHODS
 from core.errors import Problem, TaskloomError
 from core.messages import MESSAGES, fill
 from core.settings import SettingInfo
@@ -62,6 +63,13 @@ def word_sentence(language: str, key: str, values: Mapping[str, Any]) -> str:
     """A sentence of core about a table, with the names of skills in the user's language."""
     named = {k: word_skills(language, v) if k in _NAMES_SKILLS else v for k, v in values.items()}
     return word_error(language, key, named)[0]
+
+
+def word_method(language: str, name: str) -> str:
+    """The title of an adapter method; one that a language has no words for keeps its own."""
+    if f"method.{name}" in TEXTS[language]:
+        return say(language, f"method.{name}")
+    return METHODS.get(name).title if name in METHODS else name
 
 
 def word_setting(language: str, info: SettingInfo) -> tuple[str, str]:

@@ -14,7 +14,8 @@ from app.forms import read_yaml
 from app.plan import Plan, show_level
 from app.plan_views import goal_cards
 from app.selection import Selection
-from app.texts import LANGUAGES, say
+from app.texts import LANGUAGES, say, word_method
+from core.adapters.methods import METHODS
 from core.errors import TaskloomError
 from core.training.config import RunConfig, change_config, config_to_yaml
 from core.training.goals import GoalFigures, config_for_goal, read_goal_figures
@@ -108,6 +109,17 @@ def test_figures_come_from_the_study_file(tmp_path) -> None:
     broken = tmp_path / "broken.json"
     broken.write_text(json.dumps({"goals": {"quick": {"seconds": "fast"}}}), encoding="utf-8")
     assert read_goal_figures(broken) == {}
+
+
+def test_methods_are_named_in_the_language(built: tuple[Context, Plan]) -> None:
+    _, plan = built
+    field = next(field for field in plan.fields if field.name == "method")
+    for language in LANGUAGES:
+        made = dict(zip(built[0].words.components, built[0].words.updates(language), strict=True))
+        assert made[field.widget]["choices"] == [(word_method(language, m.name), m.name) for m in METHODS]
+    assert all(word_method("en", m.name) == m.title for m in METHODS)
+    assert word_method("zh", "lora") != word_method("en", "lora")
+    assert word_method("zh", "of tomorrow") == "of tomorrow"
 
 
 def test_the_name_of_the_starter_follows_the_language(built: tuple[Context, Plan]) -> None:

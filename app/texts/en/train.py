@@ -49,4 +49,12 @@ TEXTS: dict[str, str] = {
     "group.mixture": "Mixture of the tasks",
     "group.evaluation": "Checks and final exam",
     "group.machine": "Machine",
+    "method.cpoly": "C-Poly",
+    "method.mta": "Mixture of Task Adapters",
+    "method.poly": "Polytropon",
+    "method.mhr": "Multi-head routing",
+    "method.lora": "LoRA (shared)",
+    "method.private_lora": "LoRA (one per task)",
+    "method.moe_lora": "MoE-LoRA",
+    "method.ia3": "(IA)³",
 }

@@ -49,4 +49,12 @@ TEXTS: dict[str, str] = {
     "group.mixture": "任务的混合",
     "group.evaluation": "检查与终考",
     "group.machine": "机器",
+    "method.cpoly": "C-Poly",
+    "method.mta": "任务适配器混合（MTA）",
+    "method.poly": "Polytropon",
+    "method.mhr": "多头路由（MHR）",
+    "method.lora": "LoRA（共享）",
+    "method.private_lora": "LoRA（每任务一个）",
+    "method.moe_lora": "MoE-LoRA",
+    "method.ia3": "(IA)³",
 }
