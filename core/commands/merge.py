@@ -6,6 +6,7 @@ import argparse
 from functools import partial
 from typing import Any
 
+from core.commands.device import hold_device
 from core.commands.output import ProgressLine, Report, Verbs, add_verb, progress_bar, table
 
 
@@ -28,7 +29,6 @@ def merge(args: argparse.Namespace) -> Report:
     from transformers.utils.logging import disable_progress_bar
 
     from core.runs.folder import RunFolder
-    from core.runs.lease import DeviceLease, lease_device
     from core.serving.merge_table import MergeSettings
     from core.serving.merged_run import MergeRequest, merge_runs  # torch
     from core.workspace import Workspace
@@ -41,7 +41,7 @@ def merge(args: argparse.Namespace) -> Report:
     rows = config.exam_rows if args.rows is None else args.rows
     request = MergeRequest(settings, tuple(args.task) if args.task else None, args.name, rows)
     line = ProgressLine(args.json)
-    with DeviceLease(folders[0].workspace_dir, lease_device(config.device), "evaluation", folders[0].run_id):
+    with hold_device(folders[0], "evaluation"):
         run_dir = merge_runs(folders, request, partial(_tell, line))
     line.end()
     return _report(RunFolder(run_dir))

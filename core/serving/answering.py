@@ -128,7 +128,7 @@ class Bench:
         """A training that starts meanwhile waits for the answers that are open, and no longer."""
         workspace = run.folder.workspace_dir
         if run.device == CARD and workspace not in self._leases:
-            lease = DeviceLease(workspace, CARD, "chat", run.folder.run_id)
+            lease = DeviceLease(workspace, CARD, "chat", run.folder.run_id, run.folder.read_run().get("name", ""))
             if lease.try_acquire():
                 self._leases[workspace] = lease
 
