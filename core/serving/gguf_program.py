@@ -8,6 +8,7 @@ the converter must not meet those of the workbench.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import json
@@ -54,8 +55,9 @@ def main() -> None:
     converter = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = converter
     spec.loader.exec_module(converter)
-    home = converter if hasattr(converter, "TextModel") else importlib.import_module("conversion")
-    recognise(home.TextModel)
+    with contextlib.suppress(ModuleNotFoundError):  # a converter built in another way answers for itself
+        home = converter if hasattr(converter, "TextModel") else importlib.import_module("conversion")
+        recognise(home.TextModel)
     converter.main()
 
 

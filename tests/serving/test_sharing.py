@@ -129,7 +129,9 @@ def test_the_converter_s_refusals_are_worded(tmp_path: Path, monkeypatch: pytest
     program.write_text("raise ValueError('no such architecture')")
     with pytest.raises(RunError, match="no such architecture"):
         gguf.convert(tmp_path, lambda path: 0.0)
-    program.write_text("import sys; open(sys.argv[sys.argv.index('--outfile') + 1], 'w').write('GGUF')")
+    program.write_text(
+        "import sys\ndef main(): open(sys.argv[sys.argv.index('--outfile') + 1], 'w').write('GGUF')\n"
+    )
     monkeypatch.setattr(gguf, "_can_be_read", lambda: True)
     assert gguf.convert(tmp_path, lambda path: 0.5 if path == tmp_path / "model.gguf" else 0.0) == ("", 0.5)
 
