@@ -146,7 +146,7 @@ def describe_study(
             values |= {"points": f"{abs(100 * gap.difference):.1f}", "direction": direction}
             told.append(Sentence("says.study_sure", values))
         else:
-            told.append(Sentence("says.study_unsure", {**values, "seeds": gap.seeds}))
+            told.append(Sentence("says.study_unsure", {**values, "seeds": gap.pairs}))
     return told
 
 

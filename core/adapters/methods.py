@@ -6,6 +6,7 @@ A new method is one file with `build(base_model, config, num_tasks, seed) -> Ada
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from core.adapters.configs import (
     AdapterConfig,
@@ -20,13 +21,16 @@ from core.adapters.configs import (
 )
 from core.registry import Registry
 
+TABLE_RATE, GATE_RATE = 0.3, 0.01  # measured by tests/benchmarks/stage_two.py (assets/docs/decisions.md)
+
 
 @dataclass(frozen=True)
 class MethodInfo:
     """What a form, a table or a run needs to know about a method without importing it.
 
     `stages` names what each stage of training trains, in order: the first of ("skills and allocation",
-    "allocation") is stage 1. `exports_lora` says whether a task leaves as one standard LoRA.
+    "allocation") is stage 1. `exports_lora` says whether a task leaves as one standard LoRA. `stage2_rate` is the
+    learning rate that stage 2 wants: a table's logits must move by whole units to change a weight, a network's not.
     """
 
     name: str
@@ -36,6 +40,7 @@ class MethodInfo:
     module: str
     stages: tuple[str, ...]
     exports_lora: bool = True
+    stage2_rate: float = TABLE_RATE
 
 
 METHODS: Registry[MethodInfo] = Registry("adapter method")
@@ -44,11 +49,10 @@ JOINT_THEN_ALLOCATION = ("skills and allocation", "allocation")
 
 
 def register(
-    name: str, title: str, config_class: type[AdapterConfig], stages: tuple[str, ...], summary: str,
-    exports_lora: bool = True,
+    name: str, title: str, config_class: type[AdapterConfig], stages: tuple[str, ...], summary: str, **traits: Any
 ) -> MethodInfo:
-    """Registers a method implemented in `core/adapters/<name>.py`."""
-    info = MethodInfo(name, title, summary, config_class, f"core.adapters.{name}", stages, exports_lora)
+    """Registers a method implemented in `core/adapters/<name>.py`; `traits` are further fields of MethodInfo."""
+    info = MethodInfo(name, title, summary, config_class, f"core.adapters.{name}", stages, **traits)
     return METHODS.register(name, info)
 
 
@@ -59,6 +63,7 @@ register(
 register(
     "mta", "Mixture of Task Adapters", MTAConfig, ("skills and allocation", "shared skills and gate"),
     "Feed-forward adapters mixed by task, then by a gate that reads the question (ALTER)", exports_lora=False,
+    stage2_rate=GATE_RATE,
 )
 register(
     "poly", "Polytropon", PolyConfig, JOINT_THEN_ALLOCATION,

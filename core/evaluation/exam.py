@@ -36,7 +36,8 @@ OnTask = Callable[[int], None]  # a task's answers are there
 class ExamSettings:
     """max_rows per task (None: all); max_new_tokens None: from the practice answers; max_tokens of a question.
 
-    only_labels: tasks with labels are answered with one of them and nothing else.
+    seed draws the rows and does not follow the run's, so that runs of any seed answer the same questions and can be
+    compared row by row. only_labels: tasks with labels are answered with one of them and nothing else.
     """
 
     max_rows: int | None

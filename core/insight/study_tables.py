@@ -24,7 +24,8 @@ CONFIDENCE = 0.95
 
 def study_frame(project: Project, study: Study) -> pd.DataFrame:
     """One row a task of every finished run: domain (the project's name), arm, seed, share, task, metric, score
-    (0..1), check loss (nats a token on the check set, of the kept adapter), active rank, parameters, seconds.
+    (0..1), check loss (nats a token on the check set, of the kept adapter), active rank, parameters, seconds by the
+    clock and of the processor (which other work on the machine disturbs least).
     Frames of several domains may be put below one another.
 
     Raises:
@@ -35,9 +36,11 @@ def study_frame(project: Project, study: Study) -> pd.DataFrame:
         folder = RunFolder(project.runs_dir / cell.run_id)
         if not cell.run_id or folder.read_done() is None or folder.read_results() is None:
             continue
-        size = {"active_rank": _active_rank(folder), "parameters": _parameters(folder), "seconds": _seconds(folder)}
+        size = {"active_rank": _active_rank(folder), "parameters": _parameters(folder), "seconds": _seconds(folder),
+                "processor_s": _processor_seconds(folder)}
         losses = _check_losses(folder)
-        nothing = {"check_loss": np.nan, "active_rank": np.nan, "parameters": 0, "seconds": np.nan}
+        nothing = {"check_loss": np.nan, "active_rank": np.nan, "parameters": 0, "seconds": np.nan,
+                   "processor_s": np.nan}
         for s in read_scores(folder.path):
             place = {"domain": project.name, "seed": cell.seed, "share": cell.share, "task": s.task,
                      "metric": s.metric}
@@ -68,6 +71,7 @@ def summarise_study(frame: pd.DataFrame) -> pd.DataFrame:
             "active_rank": part["active_rank"].max(),
             "parameters": int(part.groupby("domain")["parameters"].max().mean()),
             "seconds": part.groupby(["seed", "domain"])["seconds"].max().mean(),
+            "processor_s": part.groupby(["seed", "domain"])["processor_s"].max().mean(),
         })
     return pd.DataFrame(rows).sort_values(["share", "mean"], ascending=[True, False], ignore_index=True)
 
@@ -78,18 +82,22 @@ def task_scores(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def against_reference(frame: pd.DataFrame, reference: str) -> pd.DataFrame:
-    """Reference minus every other arm, paired by seed and domain: mean over tasks, 95 % t-interval over pairs."""
-    runs = frame.groupby(["share", "domain", "seed", "arm"])["score"].mean().unstack()
+    """Reference minus every other arm, paired by seed and domain: the mean over tasks of the score and of the check
+    loss (negative: the reference's is lower), each with its 95 % t-interval over pairs."""
+    runs = frame.groupby(["share", "domain", "seed", "arm"])[["score", "check_loss"]].mean().unstack()
     rows = []
     for share, part in runs.groupby(level="share"):
-        for arm in part.columns:
-            if arm in (reference, BASE):
+        for arm in part["score"].columns:
+            gaps = (part["score"][reference] - part["score"][arm]).dropna().to_numpy()
+            if arm in (reference, BASE) or not len(gaps):
                 continue
-            gaps = (part[reference] - part[arm]).dropna().to_numpy()
-            if len(gaps):
-                low, high = mean_interval(gaps)
-                rows.append({"share": share, "arm": arm, "pairs": len(gaps), "difference": gaps.mean(),
-                             "low": low, "high": high})
+            low, high = mean_interval(gaps)
+            losses = (part["check_loss"][reference] - part["check_loss"][arm]).dropna().to_numpy()
+            loss_low, loss_high = mean_interval(losses)
+            rows.append({
+                "share": share, "arm": arm, "pairs": len(gaps), "difference": gaps.mean(), "low": low, "high": high,
+                "loss": losses.mean() if len(losses) else np.nan, "loss_low": loss_low, "loss_high": loss_high,
+            })
     return pd.DataFrame(rows)
 
 
@@ -111,16 +119,20 @@ def study_report(study: Study, frame: pd.DataFrame) -> str:
         "Scores of 0 to 100, averaged over tasks; in brackets the 95 % interval over seeds. Rank 1 is best. "
         "Check loss: nats a token on the check sets, the mean over tasks.",
         _markdown(
-            ["arm", "share of rows", "seeds", "mean", "rank", "check loss", "active rank", "parameters", "seconds"],
+            ["arm", "share of rows", "seeds", "mean", "rank", "check loss", "active rank", "parameters", "seconds",
+             "processor s"],
             [[r.arm, f"{r.share:g}", r.seeds, _points(r.mean, r.low, r.high), _number(r.rank, 2),
-              _number(r.check_loss, 3), _number(r.active_rank, 0), f"{r.parameters:,}", _number(r.seconds, 0)]
+              _number(r.check_loss, 3), _number(r.active_rank, 0), f"{r.parameters:,}", _number(r.seconds, 0),
+              _number(r.processor_s, 0)]
              for r in summary.itertuples()]),
     ]
     if len(gaps):
-        note = "Paired by seed (and domain). An interval that holds 0 decides nothing."
-        head = ["arm", "share of rows", "pairs", "difference"]
+        note = ("Paired by seed (and domain). An interval that holds 0 decides nothing. The check loss is in nats "
+                f"a token; below 0: {reference}'s is lower.")
+        head = ["arm", "share of rows", "pairs", "score", "check loss"]
         parts += [f"## {reference} minus the other arms", note, _markdown(head, [
-            [r.arm, f"{r.share:g}", r.pairs, _points(r.difference, r.low, r.high)] for r in gaps.itertuples()])]
+            [r.arm, f"{r.share:g}", r.pairs, _points(r.difference, r.low, r.high),
+             _nats(r.loss, r.loss_low, r.loss_high)] for r in gaps.itertuples()])]
     rows = [
         [arm, f"{share:g}", *(_number(100 * v, 1) for v in tasks.loc[(arm, share)])] for arm, share in tasks.index
     ]
@@ -161,8 +173,20 @@ def _seconds(folder: RunFolder) -> float:
     return status.ended - status.started if status.ended and status.started else float("nan")
 
 
+def _processor_seconds(folder: RunFolder) -> float:
+    """NaN for an interrupted run, whose process saw a part only."""
+    record = read_json(folder.record_path) if folder.record_path.exists() else {}
+    return float(record.get("actual", {}).get("processor_s", float("nan")))
+
+
 def _points(value: float, low: float, high: float) -> str:
     return f"{100 * value:.1f}" if low != low else f"{100 * value:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def _nats(value: float, low: float, high: float) -> str:
+    if value != value:
+        return "-"
+    return f"{value:+.3f}" if low != low else f"{value:+.3f} [{low:+.3f}, {high:+.3f}]"
 
 
 def _number(value: float, digits: int) -> str:

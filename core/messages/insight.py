@@ -36,5 +36,5 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "says.certainty_off": ("How sure it says to be is not how often it is right: {sure} % on average, but right in {right} % (a mean gap of {error} points).", ""),
     "says.study_best": ("{arm} has the best mean, {mean} points.", ""),
     "says.study_sure": ("{arm} is {points} points {direction} {reference}; the interval over seeds leaves out zero.", ""),
-    "says.study_unsure": ("{arm} and {reference} cannot be told apart with {seeds} seeds.", ""),
+    "says.study_unsure": ("{arm} and {reference} cannot be told apart (seeds compared: {seeds}).", ""),
 }

@@ -106,9 +106,10 @@ class RunConfig:
         None, label="Steps of stage 2", unit="steps", minimum=0, maximum=10_000_000, group="stage2", level="expert",
         help="A fixed number of steps for stage 2 instead of a share of stage 1.",
     )
-    stage2_learning_rate: float = setting(
-        1e-2, label="Learning rate of stage 2", minimum=0.0, maximum=10.0, group="stage2",
-        help="Step size of the allocation while the skills are frozen.",
+    stage2_learning_rate: float | None = setting(
+        None, label="Learning rate of stage 2", minimum=0.0, maximum=10.0, group="stage2",
+        help="Step size of the allocation while the skills are frozen. Empty: the method's own, large for a table, "
+        "small for a gate.",
     )
     mixture: str = setting(
         "capped", label="Mixture of tasks",
@@ -213,6 +214,12 @@ class RunConfig:
     def __post_init__(self) -> None:
         if self.adapter is None:
             object.__setattr__(self, "adapter", METHODS.get(self.method).config_class())
+
+
+def stage2_rate(config: RunConfig) -> float:
+    """Learning rate of what stage 2 refines: as set, else the method's own."""
+    own = METHODS.get(config.method).stage2_rate
+    return own if config.stage2_learning_rate is None else config.stage2_learning_rate
 
 
 def num_ranks(config: RunConfig) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from core.errors import ModelError, TaskFileError, TaskloomError, WorkspaceError
-from core.training.config import RunConfig
+from core.training.config import RunConfig, stage2_rate
 
 
 class TrainingFailure(TaskloomError):
@@ -78,7 +78,7 @@ def remedy_changes(failure: str, config: RunConfig) -> dict[str, Any]:
         return {
             "learning_rate_skills": config.learning_rate_skills / 2,
             "learning_rate_allocation": config.learning_rate_allocation / 2,
-            "stage2_learning_rate": config.stage2_learning_rate / 2,
+            "stage2_learning_rate": stage2_rate(config) / 2,
         }
     if failure == "hardware" and config.device != "cpu":
         return {"device": "cpu"}

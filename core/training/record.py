@@ -53,7 +53,8 @@ def note_actual(record_path: Path, prediction_path: Path, seconds: float, traini
     (what happened / what was likely) - 1. A prediction by formula is about the training steps alone."""
     record = read_json(record_path)
     memory = round(peak_memory_mb())
-    actual = {"seconds": round(seconds, 1), "training_s": round(training_s, 1), "memory_mb": memory}
+    actual = {"seconds": round(seconds, 1), "training_s": round(training_s, 1), "memory_mb": memory,
+              "processor_s": round(time.process_time(), 1)}
     record["actual"] = actual
     if prediction_path.exists():
         record["prediction"] = predicted = read_json(prediction_path)

@@ -231,7 +231,7 @@ class _ExamStopped(Exception):
 def exam_settings(config: RunConfig) -> ExamSettings:
     return ExamSettings(
         config.exam_rows, config.exam_batch_size, config.max_new_tokens, config.max_tokens, config.exam_base,
-        config.seed, config.exam_only_labels,
+        only_labels=config.exam_only_labels,
     )
 
 

@@ -192,7 +192,8 @@ def frame_of(scores: dict[str, list[list[float]]]) -> pd.DataFrame:
     """scores[arm][seed][task]"""
     return pd.DataFrame([
         {"domain": "d", "arm": arm, "seed": seed, "share": 1.0, "task": f"t{task}", "metric": "accuracy",
-         "score": score, "check_loss": 1.0, "active_rank": 8, "parameters": 10, "seconds": 1.0}
+         "score": score, "check_loss": 1.0, "active_rank": 8, "parameters": 10, "seconds": 1.0,
+         "processor_s": 0.5}
         for arm, runs in scores.items() for seed, values in enumerate(runs) for task, score in enumerate(values)
     ])
 
@@ -216,6 +217,12 @@ def test_tables_agree_with_scipy() -> None:
     expected = ttest_1samp(differences, 0).confidence_interval(0.95)
     assert (gaps["low"][0], gaps["high"][0]) == pytest.approx((expected.low, expected.high))
     assert task_scores(frame).loc[("ours", 1.0), "t0"] == pytest.approx(0.85)
+    losses = {"ours": [0.5, 0.7, 0.6], "other": [0.6, 0.9, 0.9]}
+    marked = frame[frame["arm"] != BASE].copy()
+    marked["check_loss"] = [losses[arm][seed] for arm, seed in zip(marked["arm"], marked["seed"], strict=True)]
+    row = against_reference(marked, "ours").iloc[0]
+    expected = ttest_1samp([-0.1, -0.2, -0.3], 0).confidence_interval(0.95)
+    assert (row["loss"], row["loss_low"], row["loss_high"]) == pytest.approx((-0.2, expected.low, expected.high))
 
 
 def test_every_domain_counts_the_same_whatever_its_number_of_tasks() -> None:
