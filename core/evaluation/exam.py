@@ -1,7 +1,7 @@
 """The final exam: answers of the base model and of the tuned model to the test split, task by task.
 
-Greedy decoding in batches of questions of like length, padded on the left. Every batch of answers is written at
-once, so an interrupted exam goes on where it was.
+Greedy decoding of questions of like length side by side, padded on the left; a finished answer's place goes to the
+next question. Answers are kept group by group, so an interrupted exam goes on where it was.
 """
 
 from __future__ import annotations
@@ -9,17 +9,15 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from transformers import GenerationConfig
 
 from core.evaluation.labels import LabelTree, task_labels
 from core.files import write_text_atomic
+from core.models.decoding import Answer, build_batch, write_answers
 from core.models.loading import LoadedBase
 from core.models.modular import ModularModel
 from core.tasks.batching import answer_ids, encode_prompt
@@ -98,21 +96,22 @@ class Examiner:
     def answer_all(
         self, dataset: TaskDataset, task: int, prompts: Sequence[str], who: str, row: int | None = None
     ) -> Iterator[tuple[list[int], list[str]]]:
-        """Batches of (places in `prompts`, answers), longest questions first, so that a batch holds little padding
-        and what does not fit into memory shows at once. `row`: the allocation row to answer with."""
+        """Groups of (places in `prompts`, answers) as they get done, longest questions first, so that a batch holds
+        little padding and what does not fit into memory shows at once. `row`: the allocation row to answer with."""
         length, tree = self.answer_length(dataset, task), self.label_tree(dataset, task)
         if tree is not None:
             length = tree.longest
-        encoded = [self.encode(prompt, length) for prompt in prompts]
-        order = sorted(range(len(encoded)), key=lambda place: -len(encoded[place]))
-        for start in range(0, len(order), self.settings.batch_size):
-            places = order[start : start + self.settings.batch_size]
-            asked = task if row is None else row
-            yield places, self._write([encoded[place] for place in places], asked, who, length, tree)
+        answers = self._answers(prompts, task if row is None else row, length, tree)
+        answers.sort(key=lambda answer: -len(answer.prompt))
+        batch = build_batch(self.base, self.model, who == TUNED)
+        for done in write_answers(batch, answers, self.settings.batch_size):
+            yield [answer.number for answer in done], [self._text(answer) for answer in done]
 
     def answer(self, prompts: list[str], task: int, who: str, max_new_tokens: int) -> list[str]:
         """Answers to some prompts of one task in one batch."""
-        return self._write([self.encode(p, max_new_tokens) for p in prompts], task, who, max_new_tokens, None)
+        answers = self._answers(prompts, task, max_new_tokens, None)
+        list(write_answers(build_batch(self.base, self.model, who == TUNED), answers, max(1, len(answers))))
+        return [self._text(answer) for answer in answers]
 
     def answer_length(self, dataset: TaskDataset, task: int) -> int:
         """Tokens that an answer of this task may need: the longest practice answer and a quarter more."""
@@ -133,36 +132,18 @@ class Examiner:
         limit = min(self.settings.max_tokens + max_new_tokens, base.context)
         return encode_prompt(base.tokenizer, prompt, base.architecture, limit, reserve=max_new_tokens).input_ids
 
-    def _write(
-        self, encoded: list[list[int]], task: int, who: str, max_new_tokens: int, tree: LabelTree | None
-    ) -> list[str]:
-        batch = self._left_padded(encoded)
-        start = 1 if self.base.architecture == "encoder_decoder" else batch["input_ids"].shape[1]
-        rule: dict[str, Any] = {} if tree is None else {"prefix_allowed_tokens_fn": tree.after(start)}
-        with torch.no_grad(), self.model.disabled() if who == BASE else nullcontext():
-            output = self.model.generate(
-                **batch, task_ids=[task] * len(encoded), generation_config=self._generation(max_new_tokens), **rule
-            )
-        texts: list[str] = self.base.tokenizer.batch_decode(output[:, start:], skip_special_tokens=True)
-        return [text.strip() for text in texts]
+    def _answers(
+        self, prompts: Sequence[str], task: int, max_new_tokens: int, tree: LabelTree | None
+    ) -> list[Answer]:
+        allowed = None if tree is None else tree.allowed
+        return [
+            Answer(place, task, self.encode(prompt, max_new_tokens), max_new_tokens, allowed=allowed)
+            for place, prompt in enumerate(prompts)
+        ]
 
-    def _left_padded(self, encoded: list[list[int]]) -> dict[str, torch.Tensor]:
-        width, pad = max(map(len, encoded)), self.base.tokenizer.pad_token_id
-        ids = [[pad] * (width - len(row)) + row for row in encoded]
-        mask = [[0] * (width - len(row)) + [1] * len(row) for row in encoded]
-        device = self.model.device
-        return {"input_ids": torch.tensor(ids, device=device), "attention_mask": torch.tensor(mask, device=device)}
-
-    def _generation(self, max_new_tokens: int) -> GenerationConfig:
-        own: Any = self.model.generation_config
-        ends = own.eos_token_id if own is not None else None
-        listed = ends if isinstance(ends, list) else [ends]
-        stops = sorted({int(e) for e in [*listed, self.base.tokenizer.eos_token_id] if e is not None})
-        return GenerationConfig(
-            max_new_tokens=max_new_tokens, do_sample=False, num_beams=1, eos_token_id=stops,
-            pad_token_id=self.base.tokenizer.pad_token_id,
-            decoder_start_token_id=getattr(self.model.config, "decoder_start_token_id", None),
-        )
+    def _text(self, answer: Answer) -> str:
+        text: str = self.base.tokenizer.decode(answer.tokens, skip_special_tokens=True)
+        return text.strip()
 
 
 class Draft:

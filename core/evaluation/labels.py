@@ -6,17 +6,14 @@ say" but "which label does it prefer", so both models of a comparison are examin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
-
-from torch import Tensor
 
 from core.tasks.batching import answer_ids
 from core.tasks.dataset import TaskDataset
 
 LABELLED = ("classification",)
 MOST_LABELS = 5000
-Allowed = Callable[[int, Tensor], list[int]]
 
 
 class LabelTree:
@@ -37,10 +34,6 @@ class LabelTree:
     def allowed(self, prefix: tuple[int, ...]) -> list[int]:
         """What may follow; behind an ended answer only its end."""
         return self._next.get(prefix, [self._end])
-
-    def after(self, start: int) -> Allowed:
-        """The rule in the form of transformers' `prefix_allowed_tokens_fn`, for answers that begin at `start`."""
-        return lambda _, ids: self.allowed(tuple(ids[start:].tolist()))
 
 
 def task_labels(dataset: TaskDataset, task: int) -> list[str]:

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import torch
 
+from core.models.decoding import LIMIT, STOPPED, Answer, Batch
 from core.runs.lease import DeviceLease, lease_holder
-from core.serving.decoding import LIMIT, STOPPED, Answer, Batch, TextStream
 from core.serving.loading import LoadedRun, RunShelf
 from core.serving.protocol import DELTA, DONE, PHASE, ChatEvent, ChatRequest
+from core.serving.text_stream import TextStream
 
 Say = Callable[[int, ChatEvent], None]
 GroupKey = tuple[str, bool, str]  # run folder, tuned or not, precision

@@ -10,12 +10,12 @@ from pathlib import Path
 import torch
 
 from core.errors import ModelError, RunError
+from core.models.decoding import Answer, Batch, build_batch
+from core.models.forward import Blend, end_tokens, share_weights
 from core.models.loading import LoadedBase, load_base
 from core.models.modular import DESCRIPTION, ModularModel, load_adapter
 from core.runs.folder import RunFolder
 from core.runs.lease import lease_holder
-from core.serving.decoding import Answer, Batch, DecoderBatch, EncoderDecoderBatch
-from core.serving.forward import Blend, TaskForward, end_tokens, share_weights
 from core.serving.prompts import build_prompt, with_examples
 from core.serving.protocol import FULL, ChatRequest, SkillWeight
 from core.serving.quantising import quantise_base
@@ -68,11 +68,7 @@ class LoadedRun:
         return answer, encoded.num_cut
 
     def build_batch(self, tuned: bool) -> Batch:
-        forward = TaskForward(self.model, tuned)
-        pad = self.tokenizer.pad_token_id
-        if self.base.architecture == "decoder":
-            return DecoderBatch(forward, pad, self.ends)
-        return EncoderDecoderBatch(forward, self.model.config.decoder_start_token_id, pad, self.ends)
+        return build_batch(self.base, self.model, tuned)
 
     def skill_weights(self, tasks: Blend) -> tuple[SkillWeight, ...]:
         """What the tasks use, mixed and averaged over the layers; private skills of others are left out."""

@@ -16,12 +16,12 @@ from core.errors import RunError
 from core.evaluation.exam import Examiner
 from core.evaluation.results import build_results
 from core.files import new_id, write_json_atomic
+from core.models.forward import share_weights
 from core.models.loading import LoadedBase, load_base
 from core.models.modular import ModularModel, build_modular, load_adapter, save_adapter
 from core.runs.creation import fill_run
 from core.runs.folder import RunFolder
 from core.runs.states import SUCCEEDED
-from core.serving.forward import share_weights
 from core.serving.merge_table import MERGE_FILE, MergeSettings
 from core.serving.merging import Merged, merge_loras
 from core.tasks.dataset import Example, TaskDataset, load_saved_dataset

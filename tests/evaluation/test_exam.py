@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterable
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -37,6 +38,13 @@ def examiner(request: pytest.FixtureRequest, tiny_llama: Path, tiny_t5: Path) ->
         for parameter in model.adapter.parameters():
             parameter.add_(0.2 * torch.randn_like(parameter))
     return Examiner(base, model, SETTINGS)
+
+
+Groups = Iterable[tuple[list[int], list[str]]]
+
+
+def gather(groups: Groups) -> dict[int, str]:
+    return {place: text for places, texts in groups for place, text in zip(places, texts, strict=True)}
 
 
 PROMPTS = ["good 1", "a much longer question than the others, with many words in it", "bad"]
@@ -96,17 +104,17 @@ def test_an_interrupted_exam_goes_on_with_the_next_answer(
     with open(tmp_path / "1.part", "a", encoding="utf-8") as file:
         file.write('{"who": "base", "ro')  # killed while it wrote
     asked: list[tuple[int, str, int]] = []
-    write = Examiner._write
+    ask = Examiner.answer_all
 
-    def count(self: Examiner, encoded: list[list[int]], task: int, who: str, *more: object) -> list[str]:
-        asked.append((task, who, len(encoded)))
-        return write(self, encoded, task, who, *more)  # type: ignore[arg-type]
+    def count(self: Examiner, dataset: TaskDataset, task: int, prompts: list[str], who: str) -> Groups:
+        asked.append((task, who, len(prompts)))
+        return ask(self, dataset, task, prompts, who)
 
-    monkeypatch.setattr(Examiner, "_write", count)
+    monkeypatch.setattr(Examiner, "answer_all", count)
     heard: list[int] = []
     examiner.sit(dataset, tmp_path, lambda done, total: None, heard.append)
     assert heard == [1]
-    assert asked == [(1, BASE, 2), (1, TUNED, 4), (1, TUNED, 2)]  # four base answers were there already
+    assert asked == [(1, BASE, 2), (1, TUNED, 6)]  # four base answers were there already
     assert not (tmp_path / "1.part").exists()
     lines = [json.loads(line) for line in (tmp_path / "1.jsonl").read_text(encoding="utf-8").splitlines()]
     assert all({"base", "tuned"} <= set(line) for line in lines)
@@ -118,13 +126,26 @@ def test_with_the_option_answers_are_labels_and_the_likeliest_ones(
     dataset = load_dataset_of(toy_project)
     assert task_labels(dataset, 0) == ["no", "yes"]
     strict = Examiner(examiner.base, examiner.model, replace(SETTINGS, only_labels=True))
-    free = dict(enumerate(next(iter(examiner.answer_all(dataset, 0, PROMPTS, TUNED)))[1]))
+    free = gather(examiner.answer_all(dataset, 0, PROMPTS, TUNED))
     assert not set(free.values()) <= {"yes", "no"}  # a random model does not answer labels by itself
     for who in (BASE, TUNED):
-        places, texts = next(iter(strict.answer_all(dataset, 0, PROMPTS, who)))
-        assert set(texts) <= {"yes", "no"}
-        for place, text in zip(places, texts, strict=True):
+        texts = gather(strict.answer_all(dataset, 0, PROMPTS, who))
+        assert sorted(texts) == list(range(len(PROMPTS)))
+        assert set(texts.values()) <= {"yes", "no"}
+        for place, text in texts.items():
             assert text == greedy_label(examiner, dataset, PROMPTS[place], who)
+
+
+def test_answers_whose_places_are_taken_over_equal_answers_one_by_one(
+    examiner: Examiner, toy_project: Project
+) -> None:
+    """Three places for twelve questions of all lengths: some leave, others join, columns are trimmed."""
+    dataset = load_dataset_of(toy_project)
+    prompts = [" ".join(["word"] * (1 + 5 * n % 12)) + f" {n}" for n in range(12)]
+    few = Examiner(examiner.base, examiner.model, replace(SETTINGS, batch_size=3, max_new_tokens=9))
+    groups = list(few.answer_all(dataset, 1, prompts, TUNED))
+    assert len(groups) > 2, "answers are there before the last question is asked"
+    assert gather(groups) == {n: examiner.answer([prompt], 1, TUNED, 9)[0] for n, prompt in enumerate(prompts)}
 
 
 def greedy_label(examiner: Examiner, dataset: TaskDataset, prompt: str, who: str) -> str:

@@ -10,10 +10,11 @@ import pytest
 import torch
 
 from core.adapters.methods import METHODS
+from core.models.decoding import END, LIMIT, Answer, DecoderBatch, EncoderDecoderBatch, choose_token
+from core.models.forward import TaskForward, end_tokens, share_weights
 from core.models.loading import LoadedBase, load_base
 from core.models.modular import ModularModel, build_modular
-from core.serving.decoding import END, LIMIT, Answer, DecoderBatch, EncoderDecoderBatch, TextStream, choose_token
-from core.serving.forward import TaskForward, end_tokens, share_weights
+from core.serving.text_stream import TextStream
 from tests.serving.conftest import shake
 
 PROMPTS = ("Read the message.", "What is the sum of 12 and 30?", "Yes or no? The fox jumps over the dog.", "Hi")

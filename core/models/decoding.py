@@ -1,4 +1,5 @@
-"""Writing answers token by token: questions of different tasks in one forward pass, new ones join on the way.
+"""Writing answers token by token: questions of different tasks in one forward pass, new ones join on the way. The
+chat and the exam write alike.
 
 Legend: b questions, n tokens, V vocabulary. The loop is our own because transformers' streamer serves one
 question at a time and its `generate` admits no question later. Greedy answers equal
@@ -7,6 +8,8 @@ question at a time and its `generate` admits no question later. Greedy answers e
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +19,9 @@ from transformers import DynamicCache, EncoderDecoderCache
 from transformers.cache_utils import DynamicLayer
 from transformers.modeling_outputs import BaseModelOutput
 
-from core.serving.forward import Blend, Opened, TaskForward
+from core.models.forward import Blend, Opened, TaskForward, end_tokens
+from core.models.loading import LoadedBase
+from core.models.modular import ModularModel
 
 END, LIMIT, STOPPED = "end", "limit", "stopped"
 
@@ -24,7 +29,8 @@ END, LIMIT, STOPPED = "end", "limit", "stopped"
 @dataclass
 class Answer:
     """One answer being written. `prompt` holds token ids; `finished` says why it ended (end, limit, stopped).
-    `blend`: rows of the allocation with their shares, where the answer is to mix several; else {}."""
+    `blend`: rows of the allocation with their shares, where the answer is to mix several; else {}.
+    `allowed`: the tokens that may follow the tokens so far, where not every token may."""
 
     number: int
     task: int
@@ -34,6 +40,7 @@ class Answer:
     top_p: float = 1.0
     seed: int = 0
     blend: Blend = field(default_factory=dict)
+    allowed: Callable[[tuple[int, ...]], list[int]] | None = None
     tokens: list[int] = field(default_factory=list)
     finished: str | None = None
     random: torch.Generator = field(init=False)
@@ -46,9 +53,15 @@ class Answer:
         """The tasks that it is answered as, with their shares."""
         return self.blend or {self.task: 1.0}
 
-    def take(self, logits_V: Tensor, ends: frozenset[int]) -> None:
-        """Chooses the next token from its logits; an end token is not kept."""
-        token = choose_token(logits_V, self.temperature, self.top_p, self.random)
+    def choose(self, logits_V: Tensor) -> int:
+        """The next token from its logits."""
+        if self.allowed is None:
+            return choose_token(logits_V, self.temperature, self.top_p, self.random)
+        tokens = self.allowed(tuple(self.tokens))
+        return tokens[choose_token(logits_V[tokens], self.temperature, self.top_p, self.random)]
+
+    def take(self, token: int, ends: frozenset[int]) -> None:
+        """One token more; an end token ends the answer and is not kept."""
         if token in ends:
             self.finished = END
             return
@@ -66,6 +79,16 @@ def choose_token(logits_V: Tensor, temperature: float, top_p: float, random: tor
         before = probability.cumsum(-1) - probability
         probability = torch.where(before < top_p, probability, torch.zeros_like(probability))
     return int(order[torch.multinomial(probability, 1, generator=random)])
+
+
+def take_all(answers: list[Answer], logits_bV: Tensor, ends: frozenset[int]) -> None:
+    """The next token of every answer. Where all take the likeliest one, the device is waited for once."""
+    if all(a.temperature <= 0 and a.allowed is None for a in answers):
+        tokens = logits_bV.argmax(-1).tolist()
+    else:
+        tokens = [answer.choose(row) for answer, row in zip(answers, logits_bV, strict=True)]
+    for answer, token in zip(answers, tokens, strict=True):
+        answer.take(token, ends)
 
 
 class DecoderBatch:
@@ -102,7 +125,7 @@ class DecoderBatch:
         else:
             self._mask, self._cache, self._opened = mask, cache, opened
         self.answers = self.answers + answers
-        self._write(answers, logits)
+        take_all(answers, logits, self._ends)
 
     def step(self) -> None:
         """One more token for every question."""
@@ -111,7 +134,7 @@ class DecoderBatch:
         self._mask = torch.cat([self._mask, torch.ones(len(self.answers), 1, dtype=torch.long)], 1)
         positions = self._mask.sum(-1, keepdim=True) - 1
         self._cache, logits = self._run(self._opened, ids, self._mask, positions, self._cache)
-        self._write(self.answers, logits)
+        take_all(self.answers, logits, self._ends)
 
     def drop_finished(self) -> None:
         """Takes finished questions out of the batch, and columns that only padded them."""
@@ -127,6 +150,17 @@ class DecoderBatch:
         rows = torch.tensor(keep)
         self._mask = self._mask[rows]
         self._cache.batch_select_indices(rows.to(self._cache.layers[0].keys.device))
+        self._trim()
+
+    def _trim(self) -> None:
+        """Without the columns on the left that no question reads any more; else a batch that others join again and
+        again would grow without end."""
+        first = int(self._mask.any(0).int().argmax())
+        if first == 0 or not self.can_join():
+            return
+        self._mask = self._mask[:, first:]
+        for layer in self._cache.layers:
+            layer.keys, layer.values = layer.keys[:, :, first:], layer.values[:, :, first:]
 
     def _run(
         self, opened: Opened, ids: Tensor, mask: Tensor, positions: Tensor, cache: Any
@@ -138,10 +172,6 @@ class DecoderBatch:
             opened, input_ids=ids, attention_mask=mask, past_key_values=cache, use_cache=True, **extra,
         )
         return out.past_key_values, out.logits[:, -1]
-
-    def _write(self, answers: list[Answer], logits_bV: Tensor) -> None:
-        for answer, row in zip(answers, logits_bV, strict=True):
-            answer.take(row, self._ends)
 
 
 class EncoderDecoderBatch:
@@ -193,11 +223,44 @@ class EncoderDecoderBatch:
 
     def _keep(self, out: Any) -> None:
         self._cache = out.past_key_values
-        for answer, row in zip(self.answers, out.logits[:, -1], strict=True):
-            answer.take(row, self._ends)
+        take_all(self.answers, out.logits[:, -1], self._ends)
 
 
 Batch = DecoderBatch | EncoderDecoderBatch
+
+
+def build_batch(base: LoadedBase, model: ModularModel, tuned: bool) -> Batch:
+    """An empty batch for questions to a model, or to the untouched base model in it."""
+    forward, pad = TaskForward(model, tuned), base.tokenizer.pad_token_id
+    if base.architecture == "decoder":
+        return DecoderBatch(forward, pad, end_tokens(base))
+    return EncoderDecoderBatch(forward, model.config.decoder_start_token_id, pad, end_tokens(base))
+
+
+def write_answers(batch: Batch, answers: Sequence[Answer], size: int) -> Iterator[list[Answer]]:
+    """Writes all answers, at most `size` at the same time, and yields those that got done in the meantime.
+
+    Finished ones leave at once, and when half of the places are free the next questions join, so that one long
+    answer does not keep the others' places busy.
+    """
+    waiting, done = deque(answers), list[Answer]()
+    while waiting or batch.answers:
+        free = size - len(batch.answers)
+        joins = 2 * free >= size and batch.can_join()
+        joining = [waiting.popleft() for _ in range(min(free, len(waiting)))] if joins else []
+        running = [*batch.answers, *joining]
+        with torch.no_grad():
+            if joining:
+                batch.add(joining)
+            else:
+                batch.step()
+            batch.drop_finished()
+        done += [answer for answer in running if answer.finished is not None]
+        if 2 * len(done) >= size:
+            yield done
+            done = []
+    if done:
+        yield done
 
 
 def _join(mask: Tensor, cache: DynamicCache, new_mask: Tensor, new: DynamicCache) -> tuple[Tensor, DynamicCache]:
@@ -214,31 +277,3 @@ def _join(mask: Tensor, cache: DynamicCache, new_mask: Tensor, new: DynamicCache
 
 def _pad_left(kept_bhnd: Tensor, length: int) -> Tensor:
     return torch.nn.functional.pad(kept_bhnd, (0, 0, length - kept_bhnd.shape[2], 0))
-
-
-class TextStream:
-    """Turns token ids into text as they come; half a character (a Chinese one may span tokens) waits."""
-
-    def __init__(self, tokenizer: Any) -> None:
-        self._tokenizer = tokenizer
-        self._tokens: list[int] = []
-        self._start = 0  # tokens before this one no longer change how later ones are spelled
-        self._shown = 0  # tokens before this one are text already
-        self.text = ""
-
-    def push(self, tokens: list[int], is_last: bool = False) -> str:
-        """New text after these tokens; with `is_last` also what waited."""
-        self._tokens += tokens
-        before = self._decode(self._tokens[self._start : self._shown])
-        now = self._decode(self._tokens[self._start :])
-        if now.endswith("�") and not is_last:
-            return ""
-        new = now[len(before) :]
-        if len(self._tokens) - self._shown > 0 and new:
-            self._start, self._shown = self._shown, len(self._tokens)
-        self.text += new
-        return new
-
-    def _decode(self, tokens: list[int]) -> str:
-        text: str = self._tokenizer.decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-        return text
