@@ -21,7 +21,9 @@ from core.adapters.configs import (
 )
 from core.registry import Registry
 
-TABLE_RATE, GATE_RATE = 0.3, 0.01  # measured by tests/benchmarks/stage_two.py (assets/docs/decisions.md)
+# Learning rates measured by tests/benchmarks/rates.py and stage_two.py (assets/docs/decisions.md)
+SKILL_RATE, TASK_ADAPTER_RATE = 0.01, 0.03
+TABLE_RATE, GATE_RATE = 0.3, 0.01
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,9 @@ class MethodInfo:
     """What a form, a table or a run needs to know about a method without importing it.
 
     `stages` names what each stage of training trains, in order: the first of ("skills and allocation",
-    "allocation") is stage 1. `exports_lora` says whether a task leaves as one standard LoRA. `stage2_rate` is the
-    learning rate that stage 2 wants: a table's logits must move by whole units to change a weight, a network's not.
+    "allocation") is stage 1. `exports_lora` says whether a task leaves as one standard LoRA. `skill_rate` and
+    `stage2_rate` are the learning rates that stage 1 and stage 2 want: a table's logits must move by whole units to
+    change a weight, a network's not.
     """
 
     name: str
@@ -40,6 +43,7 @@ class MethodInfo:
     module: str
     stages: tuple[str, ...]
     exports_lora: bool = True
+    skill_rate: float = SKILL_RATE
     stage2_rate: float = TABLE_RATE
 
 
@@ -63,7 +67,7 @@ register(
 register(
     "mta", "Mixture of Task Adapters", MTAConfig, ("skills and allocation", "shared skills and gate"),
     "Feed-forward adapters mixed by task, then by a gate that reads the question (ALTER)", exports_lora=False,
-    stage2_rate=GATE_RATE,
+    skill_rate=TASK_ADAPTER_RATE, stage2_rate=GATE_RATE,
 )
 register(
     "poly", "Polytropon", PolyConfig, JOINT_THEN_ALLOCATION,

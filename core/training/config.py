@@ -61,9 +61,10 @@ class RunConfig:
         512, label="Longest example", unit="tokens", minimum=16, maximum=131_072,
         help="Prompt and answer together. Longer prompts are cut in the middle; answers are kept.",
     )
-    learning_rate_skills: float = setting(
-        1e-2, label="Learning rate of the skills", minimum=0.0, maximum=1.0,
-        help="Step size of the skills in stage 1. Too high and the loss jumps, too low and nothing is learned.",
+    learning_rate_skills: float | None = setting(
+        None, label="Learning rate of the skills", minimum=0.0, maximum=1.0,
+        help="Step size of the skills in stage 1. Too high and the loss jumps, too low and nothing is learned. Empty: "
+        "the method's own, 0.01 (0.03 for the mixture of task adapters).",
     )
     learning_rate_allocation: float = setting(
         1e-1, label="Learning rate of the allocation", minimum=0.0, maximum=10.0,
@@ -108,8 +109,8 @@ class RunConfig:
     )
     stage2_learning_rate: float | None = setting(
         None, label="Learning rate of stage 2", minimum=0.0, maximum=10.0, group="stage2",
-        help="Step size of the allocation while the skills are frozen. Empty: the method's own, large for a table, "
-        "small for a gate.",
+        help="Step size of the allocation while the skills are frozen. Empty: the method's own, 0.3 for a table of "
+        "weights, 0.01 for the gate of the mixture of task adapters.",
     )
     mixture: str = setting(
         "capped", label="Mixture of tasks",
@@ -214,6 +215,12 @@ class RunConfig:
     def __post_init__(self) -> None:
         if self.adapter is None:
             object.__setattr__(self, "adapter", METHODS.get(self.method).config_class())
+
+
+def skill_rate(config: RunConfig) -> float:
+    """Learning rate of the skills: as set, else the method's own."""
+    own = METHODS.get(config.method).skill_rate
+    return own if config.learning_rate_skills is None else config.learning_rate_skills
 
 
 def stage2_rate(config: RunConfig) -> float:

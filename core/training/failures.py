@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from core.errors import ModelError, TaskFileError, TaskloomError, WorkspaceError
-from core.training.config import RunConfig, stage2_rate
+from core.training.config import RunConfig, skill_rate, stage2_rate
 
 
 class TrainingFailure(TaskloomError):
@@ -76,7 +76,7 @@ def remedy_changes(failure: str, config: RunConfig) -> dict[str, Any]:
             "max_tokens": max(16, config.max_tokens // 2)}
     if failure == "nan_loss":
         return {
-            "learning_rate_skills": config.learning_rate_skills / 2,
+            "learning_rate_skills": skill_rate(config) / 2,
             "learning_rate_allocation": config.learning_rate_allocation / 2,
             "stage2_learning_rate": stage2_rate(config) / 2,
         }

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from core.models.modular import ModularModel
-from core.training.config import RunConfig, stage2_rate
+from core.training.config import RunConfig, skill_rate, stage2_rate
 
 REFERENCE_WIDTH = 256  # width of the base model whose learning rates were measured (assets/docs/study.md)
 
@@ -25,7 +25,7 @@ def learning_rates(model: ModularModel, config: RunConfig, stage: int) -> dict[s
     width: Any = getattr(sizes, "hidden_size", None) or getattr(sizes, "d_model", REFERENCE_WIDTH)
     scale = min(1.0, REFERENCE_WIDTH / width) if config.rate_by_width else 1.0
     allocation = config.learning_rate_allocation if stage == 1 else stage2_rate(config)
-    return {"skills": scale * config.learning_rate_skills, "allocation": allocation}
+    return {"skills": scale * skill_rate(config), "allocation": allocation}
 
 
 def build_optimizer(model: ModularModel, config: RunConfig, stage: int) -> torch.optim.Optimizer:

@@ -39,7 +39,7 @@ LEFT_OUT = {
     "tatqa_arithmetic", "tatqa_spans", "tatqa_question_generation", "banking77", "clinc_assistant", "snips",
     "wnut17",
 }
-BUDGET = ("max_steps=140", "num_threads=1", "exam_rows=80", "evaluate_every=140", "checkpoint_every=100000")
+BUDGET = ("max_steps=140", "num_threads=1", "exam_rows=150", "evaluate_every=140", "checkpoint_every=100000")
 MAIN, SIZE, CURVE = "methods", "parameters", "rows"
 PLOTTED = 0.02  # the gap between two points of a plot, in units of its axis
 

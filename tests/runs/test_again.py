@@ -20,7 +20,7 @@ from core.runs.folder import RunFolder
 from core.runs.launching import cancel_run, reconcile_runs
 from core.runs.states import RunStatus
 from core.runs.summaries import list_summaries, summarise_run
-from core.training.config import change_config
+from core.training.config import change_config, skill_rate
 from core.training.failures import classify, remedy_changes
 from core.training.journal import PAUSE, RunPaused
 from core.training.manifest import find_checkpoint, read_state
@@ -81,7 +81,7 @@ def test_remedies_change_something_as_long_as_they_can(tiny_llama: Path) -> None
     assert config.gradient_checkpointing
     assert config.max_tokens < 96
     halved = change_config(config, remedy_changes("nan_loss", config))
-    assert halved.learning_rate_skills == config.learning_rate_skills / 2
+    assert halved.learning_rate_skills == skill_rate(config) / 2
 
 
 def test_a_failed_run_goes_on_from_its_checkpoint_with_smaller_batches(project: Project, tiny_llama: Path) -> None:

@@ -15,6 +15,7 @@ from core.__main__ import main as command_line
 from core.runs.again import find_remedy, run_again
 from core.runs.creation import list_runs
 from core.runs.liveness import run_state
+from core.training.config import skill_rate
 from core.training.stage import StageWatch
 from core.training.trainer import StageTrainer
 from core.workspace import Project
@@ -72,7 +73,7 @@ def test_a_run_without_numbers_goes_back_to_a_checkpoint_with_some(
     remedy = find_remedy(folder)
     assert remedy is not None
     assert remedy.from_step == 4
-    assert remedy.changes["learning_rate_skills"] == folder.read_config().learning_rate_skills / 2
+    assert remedy.changes["learning_rate_skills"] == skill_rate(folder.read_config()) / 2
     again = run_again(folder, remedy.changes)
     assert worker.main([str(again.path)]) == 0
 

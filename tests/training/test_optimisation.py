@@ -26,12 +26,14 @@ def test_skills_of_wider_models_take_smaller_steps(sizes: dict[str, int], factor
     assert learning_rates(model(**sizes), as_written, stage=1)["skills"] == 0.02
 
 
-def test_stage_2_has_a_rate_of_the_methods_own_unless_one_is_set() -> None:
+def test_rates_are_the_methods_own_unless_they_are_set() -> None:
     narrow = model(hidden_size=64)
-    rates = {name: learning_rates(narrow, change_config(RunConfig(), {"method": name}), stage=2)["allocation"]
-             for name in ("cpoly", "mta")}
-    assert rates == {name: METHODS.get(name).stage2_rate for name in rates}
-    assert rates["cpoly"] > 10 * rates["mta"]
-    chosen = change_config(RunConfig(), {"stage2_learning_rate": 0.05})
-    assert learning_rates(narrow, chosen, stage=2)["allocation"] == 0.05
-    assert learning_rates(narrow, chosen, stage=1)["allocation"] == chosen.learning_rate_allocation
+    for name in ("cpoly", "mta"):
+        method, config = METHODS.get(name), change_config(RunConfig(), {"method": name})
+        assert learning_rates(narrow, config, stage=1)["skills"] == method.skill_rate
+        assert learning_rates(narrow, config, stage=2)["allocation"] == method.stage2_rate
+        chosen = change_config(config, {"stage2_learning_rate": 0.05, "learning_rate_skills": 0.002})
+        assert learning_rates(narrow, chosen, stage=2)["allocation"] == 0.05
+        assert learning_rates(narrow, chosen, stage=1) == {
+            "skills": 0.002, "allocation": chosen.learning_rate_allocation}
+    assert METHODS.get("cpoly").stage2_rate > 10 * METHODS.get("mta").stage2_rate
