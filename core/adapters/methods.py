@@ -22,7 +22,7 @@ from core.adapters.configs import (
 from core.registry import Registry
 
 # Learning rates measured by tests/benchmarks/rates.py and stage_two.py (assets/docs/decisions.md)
-SKILL_RATE, TASK_ADAPTER_RATE = 0.01, 0.03
+SKILL_RATE, HEADS_RATE, TASK_ADAPTER_RATE = 0.01, 0.03, 0.03
 TABLE_RATE, GATE_RATE = 0.3, 0.01
 
 
@@ -75,7 +75,7 @@ register(
 )
 register(
     "mhr", "Multi-head routing", MHRConfig, JOINT_THEN_ALLOCATION,
-    "Polytropon with a mixture of its own for each block of a layer",
+    "Polytropon with a mixture of its own for each block of a layer", skill_rate=HEADS_RATE,
 )
 register("lora", "LoRA (shared)", LoraConfig, ("skills",), "One low-rank adapter for all tasks: the plain baseline")
 register("private_lora", "LoRA (one per task)", PrivateLoraConfig, ("skills",), "Nothing is shared between tasks")

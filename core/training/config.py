@@ -64,7 +64,7 @@ class RunConfig:
     learning_rate_skills: float | None = setting(
         None, label="Learning rate of the skills", minimum=0.0, maximum=1.0,
         help="Step size of the skills in stage 1. Too high and the loss jumps, too low and nothing is learned. "
-        "Empty: the method's own, 0.01 (0.03 for the mixture of task adapters).",
+        "Empty: the method's own, 0.01 (0.03 for multi-head routing and task adapters).",
     )
     learning_rate_allocation: float = setting(
         1e-1, label="Learning rate of the allocation", minimum=0.0, maximum=10.0,
