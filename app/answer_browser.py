@@ -126,7 +126,7 @@ def answer_table(rows: pd.DataFrame, language: str) -> str:
     for row in rows.to_dict("records"):
         given = [_given(row[side], row[f"{side}_score"]) for side in sides]
         cells.append([_long(row["prompt"]), esc(row["target"]), *given, _acts(row, language)])
-    return table(headers, cells)
+    return table(headers, cells, named=True)
 
 
 def answers_csv(rows: pd.DataFrame) -> str:

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.texts import say, word_error
+from app.texts import say, word_whole
 from core.serving.protocol import DELTA, DONE, ERROR, PHASE, VERSION, ChatEvent
 
 MOST_EXCHANGES = 30
@@ -77,7 +77,7 @@ class Answer:
             version = Version(event.text, event.values["valid"], shown)
             return dataclasses.replace(self, text="", phase="refining", versions=(*self.versions, version))
         if event.kind == ERROR:
-            worded = " ".join(p for p in word_error(language, event.key, event.values) if p)
+            worded = word_whole(language, event.key, event.values)
             return dataclasses.replace(self, error=worded)
         return dataclasses.replace(self, text=event.text, done=event) if event.kind == DONE else self
 

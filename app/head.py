@@ -124,9 +124,10 @@ def draw_head(context: Context, selection: Selection) -> list[Any]:
 
 def tools_view(language: str) -> str:
     """Buttons for the glossary and for light and dark, and the glossary itself in a dialog."""
-    title, close, theme = (esc(say(language, key)) for key in ("glossary.title", "app.close", "app.theme"))
+    keys = ("glossary.title", "app.close", "app.theme", "plot.whole")
+    title, close, theme, whole = (esc(say(language, key)) for key in keys)
     return (
-        f'<div class="tools" data-language="{language}">'
+        f'<div class="tools" data-language="{language}" data-whole="{whole}">'
         f'<button type="button" class="tool" data-act="glossary" aria-label="{title}" title="{title}">?</button>'
         f'<button type="button" class="tool" data-act="theme" aria-label="{theme}" title="{theme}">◐</button>'
         f'<dialog aria-label="{title}"><div class="sheet-head"><h2>{title}</h2>'

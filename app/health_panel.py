@@ -13,7 +13,7 @@ from app.figures import to_json
 from app.markup import badge, download_link, esc, facts, note, part, table
 from app.selection import Selection
 from app.task_figures import lengths_figure
-from app.texts import say, word_error
+from app.texts import listing, say, word_error, word_names, word_whole
 from app.widgets import card, cards, plot
 from app.words import Key
 from core.errors import ModelError
@@ -113,7 +113,7 @@ def draw_all(context: Context, selection: Selection, model: str, limit: float | 
 
 
 def _finding_cells(f: Finding, language: str) -> list[str]:
-    said = " ".join(word_error(language, f.key, {"count": f.count, **f.values}))
+    said = word_whole(language, f.key, {"count": f.count, **f.values})
     return [badge(say(language, f"health.{f.severity}"), TONES[f.severity]), esc(said)]
 
 
@@ -186,8 +186,8 @@ def _lengths(statistics: dict[str, Any], language: str) -> str:
             )
             pairs.append((say(language, f"health.{name}"), said))
     languages = statistics.get("languages") or {}
-    known = [name for name in languages if name != "unknown"]
-    pairs.append((say(language, "health.spoken"), ", ".join(known)))
+    known = [word_names(language, "languages", name) for name in languages if name != "unknown"]
+    pairs.append((say(language, "health.spoken"), listing(language, known)))
     return facts(pairs)
 
 

@@ -19,7 +19,7 @@ from app.holders import word_holder
 from app.markup import bar, bullets, esc
 from app.selection import Selection
 from app.sharing_rules import require_shared_resume
-from app.texts import say, word_error
+from app.texts import say, word_whole
 from app.words import Key
 from core.insight.jobs import DONE, FAILED, NONE, STOPPED, JobState, job_dir, read_job, start_job, stop_job
 from core.runs.folder import RunFolder
@@ -116,7 +116,7 @@ def job_line(state: JobState, language: str, holder: str = "") -> str:
     if state.state in (NONE, DONE):
         return ""
     if state.state == FAILED:
-        text = " ".join(part for part in word_error(language, state.key, state.values) if part)
+        text = word_whole(language, state.key, state.values)
         return bullets([("bad", text)])
     if state.state == STOPPED:
         return bullets([("info", say(language, "job.stopped"))])

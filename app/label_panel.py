@@ -13,7 +13,7 @@ from app.selection import Selection
 from app.texts import say, word_error
 from app.widgets import plot
 from app.words import Key
-from core.insight.compare import confusion_matrix, describe_labels, worst_labels
+from core.insight.compare import OTHER, confusion_matrix, describe_labels, worst_labels
 from core.insight.results import read_task_records
 
 LABELLED = ("classification",)
@@ -53,7 +53,9 @@ def draw_labels(context: Context, selection: Selection, task: str | None, side: 
     chosen = task if task in names else names[0] if names else None
     if run_dir is None or chosen is None:
         return ["", ""]
-    matrix, worst = confusion_matrix(run_dir, chosen, side), worst_labels(run_dir, chosen, side)
+    worded = {OTHER: say(language, "labels.other")}
+    matrix = confusion_matrix(run_dir, chosen, side).rename(index=worded, columns=worded)
+    worst = worst_labels(run_dir, chosen, side).replace({"label": worded, "instead": worded})
     said = [word_error(language, s.key, s.values)[0] for s in describe_labels(worst)]
     headers = [say(language, f"labels.{name}") for name in ("label", "n", "right", "recall", "instead")]
     rows = [_cells(row) for row in worst.head(MOST_WORST).to_dict("records")]

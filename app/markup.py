@@ -77,17 +77,20 @@ def facts(pairs: Iterable[tuple[str, str]]) -> str:
     return f'<div class="facts">{cells}</div>'
 
 
-def table(headers: Sequence[str], rows: Iterable[Sequence[str]], numeric: Iterable[int] = ()) -> str:
-    """A table whose cells are ready HTML (escape texts with `esc`); `numeric` columns are set right."""
+def table(
+    headers: Sequence[str], rows: Iterable[Sequence[str]], numeric: Iterable[int] = (), named: bool = False
+) -> str:
+    """A table whose cells are ready HTML (escape texts with `esc`); `numeric` columns are set right. `named`: each
+    cell but the first knows its head, for a narrow page that shows rows as cards."""
     right = set(numeric)
+    names = [f' data-head="{esc(text)}"' if named and i else "" for i, text in enumerate(headers)]
 
     def css(column: int) -> str:
         return ' class="n"' if column in right else ""
 
     head = "".join(f"<th{css(i)}>{esc(text)}</th>" for i, text in enumerate(headers))
-    body = "".join(
-        "<tr>" + "".join(f"<td{css(i)}>{cell}</td>" for i, cell in enumerate(row)) + "</tr>" for row in rows
-    )
+    lines = ("".join(f"<td{css(i)}{names[i]}>{cell}</td>" for i, cell in enumerate(row)) for row in rows)
+    body = "".join(f"<tr>{line}</tr>" for line in lines)
     inner = f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
     return f'<div class="sheet"><table class="plain">{inner}</table></div>'
 

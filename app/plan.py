@@ -12,7 +12,7 @@ import gradio as gr
 
 from app.context import Context
 from app.forms import FormField, build_field, form_values, level_choices, list_settings, read_form, read_yaml
-from app.plan_views import check_plan, goal_cards
+from app.plan_views import check_plan, goal_cards, model_offers
 from app.run_markup import readiness
 from app.selection import Selection
 from app.texts import TEXTS
@@ -20,7 +20,6 @@ from app.widgets import cards
 from app.words import Key
 from core.adapters.methods import METHODS
 from core.errors import Problem, TaskloomError
-from core.models.catalogue import CATALOGUE
 from core.runs.folder import RunFolder
 from core.tasks.importing import list_tasks
 from core.training.config import RunConfig, config_to_yaml
@@ -230,10 +229,7 @@ def show_level(_: Context, level: str) -> tuple[Any, ...]:
 def _offers(name: str) -> list[Any]:
     """Known values of settings that are free text in a config."""
     if name == "base_model":
-        return [
-            (Key(key) if (key := f"model.{m.model_id}") in TEXTS["en"] else f"{m.title} · {m.licence}", m.model_id)
-            for m in CATALOGUE
-        ]
+        return model_offers()
     if name == "method":
         names = [method.name for method in METHODS]
         return [(Key(k) if (k := f"method.{n}") in TEXTS["en"] else METHODS.get(n).title, n) for n in names]

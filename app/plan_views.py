@@ -11,6 +11,7 @@ from app.selection import Selection
 from app.sharing_rules import shared_problems
 from app.texts import TEXTS, say, word_method
 from app.widgets import card
+from app.words import Key
 from core.adapters.methods import METHODS
 from core.errors import Problem
 from core.models.catalogue import CATALOGUE, BaseModelInfo
@@ -98,6 +99,14 @@ def _mixture_fact(report: ReadyReport, language: str) -> str:
 def _goal_text(name: str, part: str, english: str, language: str) -> str:
     """Goals of core are worded in `texts`; a goal added later shows its English wording until it is translated."""
     return TEXTS[language].get(f"goal.{name}.{part}", english)
+
+
+def model_offers() -> list[tuple[str, str]]:
+    """The base models of the catalogue as choices of a field."""
+    return [
+        (Key(key) if (key := f"model.{m.model_id}") in TEXTS["en"] else f"{m.title} · {m.licence}", m.model_id)
+        for m in CATALOGUE
+    ]
 
 
 def model_title(model: BaseModelInfo, language: str) -> str:

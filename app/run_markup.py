@@ -8,7 +8,7 @@ from typing import Any
 
 from app.durations import word_count, word_moment, word_range, word_score, word_seconds
 from app.markup import badge, bar, bullets, esc, facts
-from app.texts import say, word_error, word_method, word_problem
+from app.texts import say, word_method, word_problem, word_whole
 from app.widgets import card
 from core.errors import Problem
 from core.runs.again import Remedy
@@ -41,7 +41,7 @@ def word_stage(stage: str | None, language: str) -> str:
 def word_message(status: RunStatus, language: str) -> str:
     if not status.message_key:
         return ""
-    return " ".join(part for part in word_error(language, status.message_key, status.message_values) if part)
+    return word_whole(language, status.message_key, status.message_values)
 
 
 def word_eta(status: RunStatus, language: str) -> str:

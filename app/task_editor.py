@@ -13,12 +13,13 @@ import gradio as gr
 from app.context import Context
 from app.health_panel import chosen_task
 from app.markup import bullets, note, part
+from app.plan_views import model_offers
 from app.selection import Selection
 from app.task_markup import notes_view, prompts_view, reasons_view, rows_view, seen_view
 from app.texts import say, word_problem
 from app.words import Key
 from core.errors import ModelError, Problem, TaskloomError
-from core.models.catalogue import CATALOGUE, STARTER
+from core.models.catalogue import STARTER
 from core.models.seeing import see_examples
 from core.tasks.apart import update_apart
 from core.tasks.dataset import build_example
@@ -59,8 +60,7 @@ class Editor:
         self.sees = gr.HTML(elem_id="task-sees")
         with gr.Row(elem_classes="bottom"):
             custom = {"allow_custom_value": not context.shared}  # a visitor may not name folders of the server
-            models = [(model.title, model.model_id) for model in CATALOGUE]
-            self.model = self._field(words, "model", gr.Dropdown, choices=models, value=STARTER, **custom)
+            self.model = self._field(words, "model", gr.Dropdown, choices=model_offers(), value=STARTER, **custom)
             self.limit = self._field(words, "limit", gr.Number, value=512, minimum=16, maximum=131_072, precision=0)
         with gr.Row():
             self.save = words(gr.Button, Key("tasks.save"), variant="primary", elem_id="task-save", min_width=120)

@@ -17,17 +17,48 @@ PLOTLY_HEAD = f'<script src="/gradio_api/file={PLOTLY_JS}"></script>'
 # user's name would be read as code. So texts of cards are escaped here, and stand in {{{...}}}.
 _ESCAPES = str.maketrans({c: f"&#{ord(c)};" for c in "&<>\"'$`\\"})
 
-# Plotly.react updates in place (zoom kept, nothing remounted); text takes the page's colour in light and dark.
-# The figure is drawn again when the place becomes visible, since a hidden tab has no width.
+# Plotly.react updates in place (nothing remounted; `uirevision` keeps a zoom while the traces are the same); text
+# takes the page's colour in light and dark. The figure is drawn again when the place becomes visible, since a
+# hidden tab has no width. Plotly's own bar of buttons would lie over the legend: what is needed of it stands below.
 DRAW = """
 const place = element.querySelector('.plot-place'), files = element.querySelector('.plot-files');
+let offered = null, whole = null, views = 0;
 function offer(label, act) {
   const button = document.createElement('button');
   button.type = 'button'; button.textContent = label; button.onclick = act;
   files.appendChild(button);
+  return button;
+}
+function zoomed(is) {
+  whole.textContent = document.querySelector('#tools [data-whole]')?.dataset.whole || '1:1';
+  whole.style.display = is ? '' : 'none';
+}
+function fitPhone(figure) {
+  const layout = figure.layout, scale = layout.coloraxis?.colorbar;
+  layout.dragmode = false;  // a finger scrolls the page
+  if (scale) {  // above the cells, which need the width
+    const above = {orientation: 'h', x: 0.5, xanchor: 'center', y: 1, yanchor: 'bottom', len: 1, thickness: 8};
+    Object.assign(scale, above);
+    layout.margin.t += 22; layout.height += 22;
+  }
+  for (const trace of figure.data) if (trace.type === 'heatmap' && trace.x.length > 10)
+    Object.assign(trace, {xgap: 0.5, texttemplate: ''});
+}
+function watchZoom() {
+  if (place.watched) return;
+  place.watched = true;
+  place.on('plotly_relayout', change => {
+    if (Object.keys(change).some(key => /^[xy]axis\\d*\\.range/.test(key))) zoomed(true);
+  });
+  place.on('plotly_doubleclick', () => setTimeout(() => zoomed(false), 0));
 }
 function offerFiles(csv) {
+  const wanted = JSON.stringify(csv || null);
+  if (wanted === offered) return;
+  offered = wanted;
   files.replaceChildren();
+  whole = offer('', () => { views++; zoomed(false); draw(); });
+  zoomed(false);
   const name = (csv && csv.name) || 'taskloom';
   for (const format of ['png', 'svg'])
     offer(format.toUpperCase(), () => Plotly.downloadImage(place, {format, filename: name, scale: 2}));
@@ -54,8 +85,6 @@ async function draw() {
   for (const key of Object.keys(figure.layout)) if (/^[xy]axis/.test(key)) {
     figure.layout[key] = {gridcolor: line, zerolinecolor: line, linecolor: line, ...figure.layout[key]};
   }
-  const quiet = style.getPropertyValue('--body-text-color-subdued').trim() || ink;
-  figure.layout.modebar = {bgcolor: 'rgba(0,0,0,0)', color: quiet, activecolor: ink};
   for (const trace of figure.data) for (const bars of [trace.error_x, trace.error_y]) if (bars) bars.color = ink;
   const meta = figure.layout.meta || {};
   if (meta.panels) {
@@ -65,12 +94,12 @@ async function draw() {
     figure.layout.height = 70 + rows * meta.panel_height;
   }
   if (dark && meta.dark_scale) figure.layout.coloraxis.colorscale = meta.dark_scale;
+  if ((element.offsetWidth || 900) < 560) fitPhone(figure);
+  figure.layout.uirevision = views + figure.data.map(trace => trace.name || trace.type).join('|');
   place.style.height = (figure.layout.height || 320) + 'px';
   offerFiles(meta.csv);
-  await Plotly.react(place, figure.data, figure.layout, {responsive: true, displaylogo: false,
-    displayModeBar: (element.offsetWidth || 900) < 560 ? false : 'hover',
-    modeBarButtonsToRemove: ['select2d', 'lasso2d', 'autoScale2d', 'zoomIn2d', 'zoomOut2d', 'pan2d'],
-    toImageButtonOptions: {filename: 'taskloom', scale: 2}});
+  await Plotly.react(place, figure.data, figure.layout, {responsive: true, displayModeBar: false});
+  watchZoom();
 }
 draw(); watch('value', draw);
 let wasDark = document.body.classList.contains('dark');

@@ -76,9 +76,10 @@ def draw(context: Context, selection: Selection, task: str | None) -> list[Any]:
     names = [spec.name for spec in list_tasks(project) if spec.name not in known]
     said = lead(say(language, "grow.lead"))
     if not names:
-        said += note(say(language, "grow.no_task"))
+        said += empty(say(language, "grow.all_known"), say(language, "grow.no_task"))
     value = task if task in names else names[0] if names else None
-    return [said, gr.update(visible=True), gr.update(choices=names, value=value)]
+    at_work = find_job(context, selection, SPEC).is_live
+    return [said, gr.update(visible=bool(names) or at_work), gr.update(choices=names, value=value)]
 
 
 def draw_outcome(context: Context, selection: Selection) -> list[Any]:

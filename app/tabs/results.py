@@ -3,6 +3,7 @@ panel."""
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +22,13 @@ from app.run_markup import score_cell
 from app.selection import Selection
 from app.study_panel import build_studies
 from app.temporary import new_export_folder
-from app.texts import ERRORS, say, word_error
+from app.texts import say, word_error, word_method, word_sentence, word_skills
 from app.widgets import plot
 from app.words import Key
 from core.files import write_text_atomic
 from core.insight.compare import Comparison, compare_runs
-from core.insight.report import WORDS, build_report
+from core.insight.report import WORDS, ReportWords, build_report
 from core.insight.results import TaskResult, describe_results, mean_scores, read_scores, score_frame
-from core.messages import MESSAGES
 from core.runs.folder import RunFolder
 from core.runs.summaries import list_summaries
 
@@ -97,11 +97,20 @@ def make_report(context: Context, selection: Selection) -> Any:
     if run_dir is None:
         return gr.update(visible=False)
     target = new_export_folder(run_dir.name) / "report.html"
-    language = selection.language
-    words = {name: say(language, f"report.{name}") for name in WORDS}
-    wording = {**MESSAGES, **ERRORS.get(language, {})}
-    write_text_atomic(target, build_report(run_dir, words, language, wording))
+    write_text_atomic(target, build_report(run_dir, report_words(selection.language)))
     return gr.update(value=str(target), visible=True)
+
+
+def report_words(language: str) -> ReportWords:
+    """The report speaks as the screens do."""
+    return ReportWords(
+        language=language,
+        headings={name: say(language, f"report.{name}") for name in WORDS},
+        sentence=lambda said: word_sentence(language, said.key, said.values),
+        metric=lambda name: say(language, f"metric.{name}"),
+        skill=partial(word_skills, language),
+        method=partial(word_method, language),
+    )
 
 
 def draw_others(context: Context, selection: Selection, other: str | None) -> list[Any]:

@@ -17,7 +17,7 @@ from app.selection import Selection
 from app.sharing_rules import require_shared_space
 from app.task_editor import Editor
 from app.temporary import note_uploads
-from app.texts import say, word_problem
+from app.texts import listing, say, word_problem
 from app.versions_panel import VersionsPanel
 from app.widgets import card, cards
 from app.words import Key
@@ -75,7 +75,7 @@ def take_files(
         ("bad", _with_file(file, word_problem(language, problem)), problem.raw) for file, problem in done.failed
     ]
     if done.added:
-        names = ", ".join(task.name for task in done.added)
+        names = listing(selection.language, (task.name for task in done.added))
         items.insert(0, ("ok", say(language, "tasks.added", names=names)))
     chosen = selection.with_task(done.added[0].task_id) if done.added else selection
     return chosen, None, bullets(items), [path for path in paths or [] if Path(path).name.lower() != HINTS]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from app.texts import en, errors_zh, settings_zh, zh
@@ -17,6 +17,8 @@ from core.settings import SettingInfo
 _SKILL = re.compile(r"\b(common|private|adapter|shared|expert) (\d+)\b")
 _OTHER_COLUMNS = {"own adapters": "skill.own", "(another seed)": "skill.chance"}
 _NAMES_SKILLS = ("skills", "skill", "other")  # values of sentences that name skills
+_LISTED = {"languages": "spoken", "kinds": "found"}  # values of findings that list names, and where those are worded
+_NAME = re.compile("[A-Za-z]+")
 LANGUAGES = ("en", "zh")
 LANGUAGE_NAMES = {"en": "English", "zh": "中文"}
 
@@ -45,11 +47,28 @@ def word_error(language: str, key: str, values: Mapping[str, Any]) -> tuple[str,
     wording = ERRORS.get(language, {}).get(key) or MESSAGES[key]
     worded = {"purpose": f"purpose.{values.get('purpose')}", "stage": f"during.{values.get('stage')}"}
     known = {name: say(language, word) for name, word in worded.items() if word in TEXTS[language]}
+    known |= {name: word_names(language, name, str(values[name])) for name in _LISTED if name in values}
     return fill(wording, {**values, **known})
 
 
 def word_problem(language: str, problem: Problem | TaskloomError) -> str:
-    return " ".join(part for part in word_error(language, problem.key, problem.values) if part)
+    return word_whole(language, problem.key, problem.values)
+
+
+def word_whole(language: str, key: str, values: Mapping[str, Any]) -> str:
+    """As `word_error`, in one text; Chinese sentences follow each other without a space."""
+    return ("" if language == "zh" else " ").join(part for part in word_error(language, key, values) if part)
+
+
+def listing(language: str, items: Iterable[str]) -> str:
+    return ("、" if language == "zh" else ", ").join(items)
+
+
+def word_names(language: str, value: str, text: str) -> str:
+    """What core lists by name ('English 80 %, German 20 %', 'email 3, phone 1') in a language; `value` says of what
+    kind the names are, other text passes unchanged."""
+    group = _LISTED[value]
+    return _NAME.sub(lambda found: TEXTS[language].get(f"{group}.{found[0]}", found[0]), text)
 
 
 def word_skills(language: str, text: str) -> str:
@@ -62,6 +81,8 @@ def word_skills(language: str, text: str) -> str:
 def word_sentence(language: str, key: str, values: Mapping[str, Any]) -> str:
     """A sentence of core about a table, with the names of skills in the user's language."""
     named = {k: word_skills(language, v) if k in _NAMES_SKILLS else v for k, v in values.items()}
+    if "skills" in named:
+        named["skills"] = listing(language, str(named["skills"]).split(", "))
     return word_error(language, key, named)[0]
 
 

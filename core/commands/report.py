@@ -18,9 +18,8 @@ def add_parser(verbs: Verbs) -> None:
 
 def report(args: argparse.Namespace) -> Report:
     from core.files import write_text_atomic
-    from core.insight.report import WORDS, build_report
-    from core.messages import MESSAGES
+    from core.insight.report import ReportWords, build_report
 
     target = Path(args.file).expanduser().resolve()
-    write_text_atomic(target, build_report(find_run(args).path, WORDS, "en", MESSAGES, max(0, args.answers)))
+    write_text_atomic(target, build_report(find_run(args).path, ReportWords(), max(0, args.answers)))
     return Report({"file": str(target)}, str(target))

@@ -87,9 +87,10 @@ def describe_comparison(comparisons: list[Comparison]) -> list[Sentence]:
 
 
 def confusion_matrix(run_dir: Path, task: str, side: str = "tuned") -> pd.DataFrame:
-    """Counts [right label x given answer] of a task with labels; answers that are no label stand under (other).
+    """Counts [right label x given answer] of a task with labels; answers that are no label stand under OTHER.
 
-    The labels are those that occur as right answers, most frequent first, at most MOST_LABELS.
+    The labels are those that occur as right answers, most frequent first, at most MOST_LABELS; two that the exam
+    takes for the same are one, named as it is written most often.
     """
     answers = read_answers(run_dir, task)
     targets = answers["target"].map(lambda text: plain(str(text)))
@@ -99,6 +100,8 @@ def confusion_matrix(run_dir: Path, task: str, side: str = "tuned") -> pd.DataFr
     rows = targets.where(targets.isin(labels), OTHER)
     columns = given.where(given.isin(labels), OTHER)
     table = pd.crosstab(rows, columns).reindex(index=known, columns=known, fill_value=0)
+    written = answers["target"].astype(str).groupby(targets).agg(lambda texts: texts.value_counts().index[0])
+    table = table.rename(index=written, columns=written)
     return table.loc[(table.sum(axis=1) > 0)]
 
 

@@ -7,20 +7,23 @@ from __future__ import annotations
 
 import html
 import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
+from core.adapters.methods import METHODS
 from core.errors import RunError
+from core.evaluation.metrics import METRICS
 from core.insight.allocation import average_allocation, read_allocation, uniform_weight
 from core.insight.compare import describe_labels, worst_labels
 from core.insight.results import TaskResult, describe_results, read_answers, read_scores
 from core.insight.sentences import Sentence, describe_allocation
 from core.insight.sharing import describe_share, output_share, read_contributions
-from core.messages import fill
 from core.runs.folder import RunFolder
 
-Wording = dict[str, tuple[str, str]]
 WORDS = {  # headings by name; the screens give them in their language
     "scores": "Final exam", "skills": "Skills", "answers": "Answers", "task": "Task", "metric": "Metric",
     "rows": "Rows", "base": "Base model", "tuned": "Tuned", "change": "Change", "question": "Question",
@@ -36,51 +39,75 @@ th{background:#f3f4f8}.n{text-align:right;font-variant-numeric:tabular-nums}
 """
 
 
-def build_report(
-    run_dir: Path, words: dict[str, str], language: str, sentences: Wording, num_answers: int = 20
-) -> str:
-    """The whole page. `words` are its headings by name, `sentences` the wording of `says.*` in that language."""
-    folder = RunFolder(run_dir)
+def _title(registry: Any) -> Callable[[str], str]:
+    """Names to titles; a name that the registry does not know stays."""
+    return lambda name: registry.get(name).title if name in registry else name
+
+
+@dataclass(frozen=True)
+class ReportWords:
+    """The words of a report: English of the command line's own, or those of the screens in their language."""
+
+    language: str = "en"
+    headings: dict[str, str] = field(default_factory=lambda: dict(WORDS))
+    sentence: Callable[[Sentence], str] = field(default=lambda said: said.text)
+    metric: Callable[[str], str] = field(default=_title(METRICS))
+    skill: Callable[[str], str] = field(default=str)
+    method: Callable[[str], str] = field(default=_title(METHODS))
+
+
+def build_report(run_dir: Path, words: ReportWords, num_answers: int = 20) -> str:
+    """The whole page, with at most `num_answers` answers a task."""
+    folder, heads = RunFolder(run_dir), words.headings
     run = folder.read_run()
     scores = read_scores(run_dir) if folder.read_results() is not None else []
     labelled = {str(task["name"]) for task in run["tasks"] if task.get("kind") == LABELLED}
-    parts = [f"<h1>{html.escape(run['name'])}</h1>", f"<p>{html.escape(_about(run))}</p>"]
+    parts = [f"<h1>{html.escape(run['name'])}</h1>", f"<p>{html.escape(_about(run, words))}</p>"]
     if scores:
-        parts += [f"<h2>{words['scores']}</h2>", _list(describe_results(scores), sentences), _scores(scores, words)]
+        parts += [f"<h2>{heads['scores']}</h2>", _list(describe_results(scores), words), _scores(scores, words)]
     if folder.allocation_path.exists():
         allocation = read_allocation(run_dir)
-        parts += [f"<h2>{words['skills']}</h2>", _list(describe_allocation(allocation), sentences)]
-        parts += [_heatmap(average_allocation(allocation), uniform_weight(allocation))]
+        table = average_allocation(allocation).rename(columns=lambda name: words.skill(str(name)))
+        parts += [f"<h2>{heads['skills']}</h2>", _list(describe_allocation(allocation), words)]
+        parts += [_heatmap(table, uniform_weight(allocation))]
         found = read_contributions(run_dir)
         share = output_share(found) if found else None
         if share is not None:
-            parts += [_list(describe_share(share), sentences), _share_bars(share, words)]
+            parts += [_list(describe_share(share), words), _share_bars(share, heads)]
     for score in scores:
-        parts += [f"<h2>{words['answers']}: {html.escape(score.task)}</h2>"]
+        parts += [f"<h2>{heads['answers']}: {html.escape(score.task)}</h2>"]
         if score.task in labelled:
-            parts += [_list(describe_labels(worst_labels(run_dir, score.task)), sentences)]
-        parts += [_answers(run_dir, score.task, words, num_answers)]
+            parts += [_list(describe_labels(worst_labels(run_dir, score.task)), words)]
+        parts += [_answers(run_dir, score.task, heads, num_answers)]
     body = "\n".join(parts)
     head = f'<meta charset="utf-8"><title>{html.escape(run["name"])}</title><style>{_STYLE}</style>'
-    return f'<!doctype html>\n<html lang="{language}"><head>{head}</head><body>\n{body}\n</body></html>\n'
+    return f'<!doctype html>\n<html lang="{words.language}"><head>{head}</head><body>\n{body}\n</body></html>\n'
 
 
-def _about(run: dict[str, object]) -> str:
+def _about(run: dict[str, object], words: ReportWords) -> str:
     made = time.strftime("%Y-%m-%d", time.gmtime(float(str(run["created"]))))
-    return f"{run['run_id']}, {made}, {run['method']}, {Path(str(run['base_model'])).name}"
+    parts = (run["run_id"], made, words.method(str(run["method"])), Path(str(run["base_model"])).name)
+    return " · ".join(map(str, parts))
 
 
-def _list(sentences: list[Sentence], wording: Wording) -> str:
-    items = [fill(wording[s.key], s.values)[0] if s.key in wording else s.text for s in sentences]
-    return "<ul>" + "".join(f"<li>{html.escape(item)}</li>" for item in items) + "</ul>"
+def _list(sentences: list[Sentence], words: ReportWords) -> str:
+    """Sentences as a list; where one names a metric, by the metric's title."""
+    items = []
+    for said in sentences:
+        named = {"metric": words.metric(said.values["metric"])} if "metric" in said.values else {}
+        items.append(f"<li>{html.escape(words.sentence(Sentence(said.key, {**said.values, **named})))}</li>")
+    return f"<ul>{''.join(items)}</ul>"
 
 
-def _scores(scores: list[TaskResult], words: dict[str, str]) -> str:
+def _scores(scores: list[TaskResult], words: ReportWords) -> str:
     rows = [
-        [s.task, s.metric, str(s.tuned.n), _interval(s.base), _interval(s.tuned), _interval(s.difference, "+")]
+        [
+            s.task, words.metric(s.metric), str(s.tuned.n), _interval(s.base), _interval(s.tuned),
+            _interval(s.difference, "+"),
+        ]
         for s in scores
     ]
-    return _table([words[k] for k in ("task", "metric", "rows", "base", "tuned", "change")], rows)
+    return _table([words.headings[k] for k in ("task", "metric", "rows", "base", "tuned", "change")], rows)
 
 
 def _interval(score: object, sign: str = "") -> str:
@@ -91,9 +118,13 @@ def _interval(score: object, sign: str = "") -> str:
 
 
 def _table(heads: list[str], rows: list[list[str]]) -> str:
-    top = "".join(f"<th>{html.escape(head)}</th>" for head in heads)
-    body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<table><tr>{top}</tr>{body}</table>"
+    """Texts in the first two columns, numbers, set right, in the others."""
+    look = ["" if column < 2 else ' class="n"' for column in range(len(heads))]
+    top = "".join(f"<th{css}>{html.escape(head)}</th>" for css, head in zip(look, heads, strict=True))
+    lines = [
+        "".join(f"<td{css}>{html.escape(cell)}</td>" for css, cell in zip(look, row, strict=True)) for row in rows
+    ]
+    return f"<table><tr>{top}</tr>" + "".join(f"<tr>{line}</tr>" for line in lines) + "</table>"
 
 
 def _heatmap(table: pd.DataFrame, uniform: float) -> str:

@@ -94,7 +94,7 @@ def _check_model(config: RunConfig) -> list[Problem]:
     try:
         info = find_model(config.base_model)
     except ModelError as error:
-        return [Problem("base_model", "check.bad_model", {"model": config.base_model, "detail": str(error)})]
+        return [Problem("base_model", error.key, error.values)]
     problems = []
     if info.local_path is None:
         problems.append(Problem("base_model", "check.no_model", {"model": config.base_model}, "warning"))

@@ -15,11 +15,12 @@ from app.answer_browser import act_on_answer, correct, draw_form
 from app.context import Context
 from app.detector_panel import SPEC, detector_words, draw_about, draw_detector
 from app.selection import Selection
-from app.tabs.results import draw_comparison, draw_scores
+from app.tabs.results import draw_comparison, draw_scores, report_words
 from core.evaluation.metrics import Score
 from core.evaluation.results import build_results
 from core.files import write_json_atomic
 from core.insight.jobs import job_dir
+from core.insight.report import ReportWords, build_report
 from core.runs.folder import RunFolder
 from core.serving.detecting import DetectorReport
 from core.tasks.dataset import render_prompt
@@ -71,6 +72,23 @@ def test_scores_are_points_of_100_in_table_and_sentences(place: tuple[Context, S
     shown = html.unescape(draw_scores(context, selection, None))
     assert "100.0 <span" in shown
     assert "trained model scores 100.0 (accuracy), 100.0 points above the untouched model's 0.0" in shown
+
+
+def test_the_report_speaks_as_the_screens(place: tuple[Context, Selection]) -> None:
+    """Metrics, method and skills by the names that the screens give them, in the same language."""
+    context, selection = place
+    run_dir = context.run_dir(selection)
+    (run_dir / "run.json").write_text(json.dumps({
+        **json.loads((run_dir / "run.json").read_text(encoding="utf-8")), "created": 0, "method": "lora",
+        "base_model": "starter",
+    }), encoding="utf-8")
+    pages = {language: build_report(run_dir, report_words(language)) for language in ("en", "zh")}
+    for language, metric, method in (("en", "accuracy", "LoRA (shared)"), ("zh", "准确率", "LoRA（共享）")):
+        assert f"<td>{metric}</td>" in pages[language]
+        assert f"100.0（{metric}）" in pages[language] or f"100.0 ({metric})" in pages[language]
+        assert method in pages[language]
+    assert "accuracy" not in pages["zh"]
+    assert "<td>Accuracy</td>" in build_report(run_dir, ReportWords())  # the command line's own
 
 
 def test_a_comparison_has_the_sign_of_the_table(place: tuple[Context, Selection]) -> None:

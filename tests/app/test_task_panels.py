@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from app.context import Context
-from app.health_panel import ask_health, draw_all, draw_health
+from app.health_panel import _lengths, ask_health, draw_all, draw_health
 from app.import_panel import draw_first, draw_preview, read_differently, take_hub, take_pasted
 from app.pack_panel import make_pack, take_pack
 from app.rows_panel import NOTHING, add_row, draw_rows, page_on, save_rows
@@ -17,9 +17,11 @@ from app.selection import Selection
 from app.tabs.tasks import take_files
 from app.task_editor import EDITED, draw_task, save_task, take_codes
 from app.task_editor import draw_preview as draw_prompts
+from app.texts import TEXTS, word_error
 from app.versions_panel import draw_difference, draw_versions
 from core.errors import TaskFileError, WorkspaceError
 from core.tasks.importing import get_task, list_tasks
+from core.tasks.text_health import _SCRIPTS, _STOPWORDS, _SUSPICIOUS, PERSONAL
 from core.tasks.versions import list_versions
 from core.workspace import Workspace
 
@@ -196,6 +198,18 @@ def test_health_is_read_on_demand_and_as_a_file(context: Context, mails: Selecti
     assert "mail number" in labels
     table = draw_all(context, mails.with_language("zh"), *LOOK)
     assert "health.csv" in table
+
+
+def test_what_findings_list_is_named_in_the_language() -> None:
+    for key, listed, said in (
+        ("health.languages", {"languages": "English 80 %, German 20 %"}, "英语 80 %, 德语 20 %"),
+        ("health.personal", {"count": 3, "kinds": "email 3, phone 1"}, "电子邮箱 3, 电话号码 1"),
+        ("health.characters", {"count": 2, "kinds": "mojibake 2, html 1"}, "乱码 2, HTML 1"),
+    ):
+        assert said in word_error("zh", key, listed)[0]
+    assert "英语、德语" in _lengths({"languages": {"English": 8, "German": 2, "unknown": 1}}, "zh")
+    for group, names in (("spoken.", {**_STOPWORDS, **_SCRIPTS}), ("found.", {**_SUSPICIOUS, **PERSONAL})):
+        assert {group + name for name in names} == {key for key in TEXTS["zh"] if key.startswith(group)}
 
 
 def test_a_project_is_packed_and_opened(context: Context, mails: Selection) -> None:

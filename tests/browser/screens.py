@@ -63,6 +63,7 @@ def spoil(page, folder: Path) -> None:
     page.locator("#task-files input[type=file]").set_input_files([broken])
     page.locator("#task-report li.bad").wait_for()
     open_screen(page, "train")
+    page.locator("#ready [data-ready]").wait_for()  # the form has been filled
     field = page.locator("#set-base_model input")
     field.fill("/no/such/model")
     field.press("Enter")

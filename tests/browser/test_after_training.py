@@ -60,6 +60,7 @@ def sit_an_exam_behind_the_page(page, run_dir: Path) -> None:
     page.locator("#job-exam-stop").wait_for()
     open_screen(page, "skills")
     page.locator("#skills-heatmap .heatmaplayer image").first.wait_for()
+    zoom_in_and_out(page)
     end = time.monotonic() + PATIENCE_MS / 1000
     while read_job(job_dir(run_dir, "exam")).is_live and time.monotonic() < end:
         page.wait_for_timeout(200)
@@ -67,6 +68,22 @@ def sit_an_exam_behind_the_page(page, run_dir: Path) -> None:
     open_screen(page, "results")
     page.locator("#results-table table").wait_for()
     assert page.locator("#results-table tbody tr").count() == 4  # three tasks and their mean
+
+
+def zoom_in_and_out(page) -> None:
+    """Nothing lies over a plot; a stretch that was marked is enlarged, and a button below gives the whole back."""
+    assert page.locator(".modebar-btn").count() == 0
+    cells = page.locator("#skills-heatmap .heatmaplayer image").first
+    button = page.get_by_role("button", name="Reset zoom")
+    assert button.count() == 0
+    box = cells.bounding_box()
+    page.mouse.move(box["x"] + 0.2 * box["width"], box["y"] + 0.2 * box["height"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.6 * box["width"], box["y"] + 0.8 * box["height"], steps=4)
+    page.mouse.up()
+    button.click()
+    button.wait_for(state="hidden")
+    assert page.evaluate("document.querySelector('#skills-heatmap .plot-place').layout.xaxis.autorange") is True
 
 
 def flag_and_correct(page, project: Project) -> None:

@@ -103,14 +103,15 @@ def test_holm_agrees_with_its_definition() -> None:
 
 
 def test_confusions_and_worst_labels(tmp_path: Path) -> None:
-    answers = [("card", "card")] * 6 + [("card", "loan")] * 2 + [("loan", "loan")] * 3 + [("loan", "Nonsense!")]
+    """Labels stand as they are written most often, whatever their case in one row."""
+    answers = [("Card", "card")] * 6 + [("card", "loan")] * 2 + [("loan", "loan")] * 3 + [("loan", "Nonsense!")]
     records = [{"row": i, "prompt": "p", "target": t, "tuned": a} for i, (t, a) in enumerate(answers)]
     run = write_run(tmp_path / "a", {"mails": records})
     table = confusion_matrix(run, "mails")
-    assert table.loc["card", "loan"] == 2
+    assert table.loc["Card", "loan"] == 2
     assert table.loc["loan", OTHER] == 1
     assert table.to_numpy().sum() == len(answers)
     worst = worst_labels(run, "mails")
-    assert list(worst["label"]) == ["card", "loan"]
+    assert list(worst["label"]) == ["Card", "loan"]
     assert list(worst["instead"]) == ["loan", OTHER]
     assert list(worst["recall"]) == [0.75, 0.75]

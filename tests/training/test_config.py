@@ -93,7 +93,7 @@ def test_checks_of_tasks_model_lengths_and_disk(
     empty = TaskDataset(dataset.tasks, {**dataset.examples, (0, "train"): [], (1, "validation"): []})
     keys = [p.key for p in check_run(quick_config(tiny_llama), empty)]
     assert keys == ["check.no_train", "check.no_validation"]
-    assert "check.bad_model" in [p.key for p in check_run(quick_config(Path("/nowhere")), dataset)]
+    assert "model.no_folder" in [p.key for p in check_run(quick_config(Path("/nowhere")), dataset)]
     long = check_run(quick_config(tiny_llama, max_tokens=16), dataset)
     assert [p.key for p in long] == ["check.long_rows"] * 2
     monkeypatch.setattr("core.training.checks.SPARE_MB", 10**9)

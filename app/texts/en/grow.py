@@ -6,6 +6,7 @@ TEXTS: dict[str, str] = {
     "grow.none_text": "Train a run first, or choose a finished one on top. Then bring the file of the new task to the Tasks screen.",
     "grow.task": "New task",
     "grow.task_help": "A task of this project that the run has not learned.",
+    "grow.all_known": "No new task to add",
     "grow.no_task": "The run knows every task of this project. Add the file of the new task on the Tasks screen first.",
     "grow.counts": "Rows to try",
     "grow.draws": "Draws",

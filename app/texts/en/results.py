@@ -82,6 +82,7 @@ TEXTS: dict[str, str] = {
     "labels.label": "Label",
     "labels.n": "Exam rows",
     "labels.right": "right",
+    "labels.other": "(no label)",
     "labels.recall": "share right",
     "labels.instead": "most often taken for",
     "report.scores": "Final exam",

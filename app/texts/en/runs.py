@@ -52,7 +52,7 @@ TEXTS: dict[str, str] = {
     "run.log_reload": "Read again",
     "run.history": "All runs of this project",
     "run.none_title": "No run yet",
-    "run.none_text": "Choose a goal on the left and press Start. Progress, time left and the loss of each task appear here.",
+    "run.none_text": "Choose a goal and press Start. Progress, time left and the loss of each task appear here.",
     "run.phase": "Phase",
     "run.step": "Step",
     "run.eta_label": "Time left",

@@ -16,6 +16,7 @@ TEXTS: dict[str, str] = {
     "time.min": "{m} min",
     "time.h": "{h} h {m} min",
     "time.range": "{low} to {high}",
+    "plot.whole": "Reset zoom",
     "plot.weight_hover": "%{y} uses %{x}: %{z:.3f}",
     "plot.similarity_hover": "%{y} and %{x}: %{z:.2f}",
     "plot.lean_hover": "%{y} on %{x}: %{z:+.3f} against the even share",

@@ -56,7 +56,7 @@ TEXTS: dict[str, str] = {
     "skills.parts_title": "What common and private skills add in each layer",
     "skills.parts_note": "Size of each part of the output on practice rows, in per cent of the base model's own output of that layer.",
     "skills.time_title": "How the choice of skills came about",
-    "skills.time_note": "Left: how sharp the choice is and how evenly all skills are used. Right: how many common skills each task uses in effect. The dotted line is the start of stage 2.",
+    "skills.time_note": "First plot: how sharp the choice is and how evenly all skills are used. Second: how many common skills each task uses in effect. The dotted line is the start of stage 2.",
     "skills.sharpness": "sharpness",
     "skills.usage": "usage",
     "skills.other": "Compare the skills with another run",

@@ -6,6 +6,7 @@ TEXTS: dict[str, str] = {
     "grow.none_text": "请先训练一次，或在上方选一个已完成的训练。然后在“任务”页加入新任务的文件。",
     "grow.task": "新任务",
     "grow.task_help": "这个项目里该训练还没学过的任务。",
+    "grow.all_known": "没有新任务可加入",
     "grow.no_task": "这次训练已经会项目里的所有任务。请先在“任务”页加入新任务的文件。",
     "grow.counts": "尝试的行数",
     "grow.draws": "抽样次数",

@@ -82,6 +82,7 @@ TEXTS: dict[str, str] = {
     "labels.label": "标签",
     "labels.n": "终考题数",
     "labels.right": "答对",
+    "labels.other": "（不是标签）",
     "labels.recall": "答对比例",
     "labels.instead": "最常被当成",
     "report.scores": "终考",

@@ -52,7 +52,7 @@ TEXTS: dict[str, str] = {
     "run.log_reload": "重新读取",
     "run.history": "这个项目的所有训练",
     "run.none_title": "还没有训练",
-    "run.none_text": "在左侧选择目标并点击“开始”。进度、剩余时间和每个任务的损失会显示在这里。",
+    "run.none_text": "选择目标并点击“开始”。进度、剩余时间和每个任务的损失会显示在这里。",
     "run.phase": "阶段",
     "run.step": "步数",
     "run.eta_label": "剩余时间",

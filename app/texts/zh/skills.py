@@ -56,7 +56,7 @@ TEXTS: dict[str, str] = {
     "skills.parts_title": "公共与私有技能在每层加了多少",
     "skills.parts_note": "在练习行上测得的各部分输出的大小，以基础模型在该层自身输出的百分比表示。",
     "skills.time_title": "技能的选择是怎样形成的",
-    "skills.time_note": "左：选择有多集中，以及所有技能是否都用到。右：每个任务实际使用几个公共技能。虚线是第二阶段的开始。",
+    "skills.time_note": "第一幅图：选择有多集中，以及所有技能是否都用到。第二幅图：每个任务实际使用几个公共技能。虚线是第二阶段的开始。",
     "skills.sharpness": "集中度",
     "skills.usage": "使用度",
     "skills.other": "与另一次训练比较技能",
