@@ -8,6 +8,7 @@ import gradio as gr
 import pandas as pd
 
 from app.context import Context
+from app.durations import word_seconds
 from app.figures import Figure, change_heatmap, to_json, with_csv
 from app.job_panel import JobPanel, JobSpec, run_place
 from app.markup import note, paragraphs, part
@@ -16,6 +17,8 @@ from app.texts import say, word_sentence
 from app.widgets import plot
 from app.words import Key
 from core.insight.probes import KINDS, LEAVE_OUT, Probe, describe_probe, probe_path, read_probe
+from core.runs.folder import RunFolder
+from core.runs.liveness import run_state
 
 
 def build_probes(context: Context) -> None:
@@ -33,12 +36,25 @@ def build_probes(context: Context) -> None:
             if kind == LEAVE_OUT and context.shared:
                 continue
             hint = gr.HTML()
-            context.on_selection(lambda _, s, k=kind: note(say(s.language, f"skills.{k}_note")), hint)
+            context.on_selection(partial(draw_hint, kind=kind), hint)
             inputs = [] if kind == LEAVE_OUT else [rows]
             spec = JobSpec(kind, partial(probe_words, kind=kind), run_place)
             JobPanel(context, spec, inputs, f"skills.{kind}")
             outcome = [gr.HTML(elem_id=f"probe-{kind}-says"), plot(f"probe-{kind}-plot")]
             context.on_selection(partial(draw_probe, kind=kind), outcome)
+
+
+def draw_hint(context: Context, selection: Selection, *, kind: str) -> str:
+    """What a probe does; of the one that trains, how many trainings that is and how long the run's own took."""
+    language, run_dir = selection.language, context.trained_run(selection)
+    said = say(language, f"skills.{kind}_note")
+    if kind == LEAVE_OUT and run_dir is not None:
+        folder = RunFolder(run_dir)
+        status, num_runs = run_state(folder), len(folder.read_run()["tasks"]) + 1
+        if status.started and status.ended:
+            time = word_seconds(num_runs * (status.ended - status.started), language)
+            said += say(language, "skills.leaveout_time", n=num_runs, time=time)
+    return note(said)
 
 
 def probe_words(context: Context, selection: Selection, rows: float | None = None, *, kind: str) -> list[str]:
@@ -57,6 +73,8 @@ def draw_probe(context: Context, selection: Selection, *, kind: str) -> list[str
     points = probe.change * 100
     figure = with_csv(change_heatmap(points, language), kind, interval_table(probe), say(language, "word.task"))
     _mark_sure(figure, probe)
+    for axis, side in (("xaxis", kind), ("yaxis", "score")):
+        figure["layout"][axis]["title"] = {"text": say(language, f"skills.axis_{side}"), "font": {"size": 12}}
     return [part(say(language, f"skills.{kind}_title")) + paragraphs(said), to_json(figure)]
 
 

@@ -60,7 +60,6 @@ def build_sections(context: Context) -> None:
     context.on(kind.input, draw_near, [context.selection, kind], near, **QUIET)
     _build_task(context)
     _build_time(context)
-    _build_other(context)
 
 
 def _build_task(context: Context) -> None:
@@ -85,7 +84,7 @@ def _build_time(context: Context) -> None:
     context.on_selection(draw_time, [head, sharp, effective])
 
 
-def _build_other(context: Context) -> None:
+def build_other(context: Context) -> None:
     label, hint = Key("skills.other"), Key("skills.other_help")
     other = context.words(gr.Dropdown, label=label, info=hint, choices=[], value=None, elem_id="skills-other")
     drawn = [gr.HTML(), plot("skills-difference")]

@@ -14,7 +14,7 @@ from app.markup import empty, lead, paragraphs, part
 from app.probe_panel import build_probes
 from app.selection import Selection
 from app.skill_figures import split_heatmap
-from app.skill_sections import build_sections, find_allocation
+from app.skill_sections import build_other, build_sections, find_allocation
 from app.texts import say, word_sentence
 from app.widgets import plot
 from app.words import Key
@@ -45,6 +45,7 @@ def build(context: Context) -> None:
         build_sections(context)
         build_look(context)
         build_probes(context)
+        build_other(context)  # last: its field appears when a second run is there, and would push what is above
     outputs = [title, heatmap, below]
     layer, head_slider, moment, order, look, gate = controls
     context.on_selection(draw_page, [head, body, layer, head_slider, moment, gate])

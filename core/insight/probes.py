@@ -116,7 +116,8 @@ def describe_probe(probe: Probe) -> list[Sentence]:
             sentences.append(_sentence("says.learns_from", task, best, row.max()))
         elif row.min() < 0:
             sentences.append(_sentence("says.needs_own_row", task, worst, row.min()))
-    return spread + (sentences or [Sentence("says.nothing_sure")])
+    silent = "says.only_itself" if probe.kind == LEAVE_OUT else "says.nothing_sure"
+    return spread + (sentences or [Sentence(silent)])
 
 
 def _chance(probe: Probe) -> list[Sentence]:

@@ -12,6 +12,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "says.near_weights": ("In what they add to the model {first} and {second} are closest ({high}), {third} and {fourth} farthest ({low}).", ""),
     "says.taught_by": ("{task} learns from {other}: trained without it, the score falls by {points} points.", ""),
     "says.disturbed_by": ("{task} is disturbed by {other}: trained without it, the score rises by {points} points.", ""),
+    "says.only_itself": ("A task that is left out loses its own score; no other change is larger than chance on these questions. Ask more of them to see smaller ones.", ""),
     "says.chance_moves": ("Training again with another seed alone moves a task's score by up to {points} points; smaller changes say nothing.", ""),
     "says.sharper": ("Since step {first} the choice of skills has become sharper: from {start} to {end} (0: all alike, 1: one skill does it all).", ""),
     "says.evener": ("Since step {first} the choice of skills has become evener: from {start} to {end} (0: all alike, 1: one skill does it all).", ""),

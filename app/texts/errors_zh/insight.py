@@ -12,6 +12,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "says.near_weights": ("按它们加到模型上的内容，{first} 和 {second} 最接近（{high}），{third} 和 {fourth} 相距最远（{low}）。", ""),
     "says.taught_by": ("{task} 从 {other} 学到东西：训练时去掉它，分数下降 {points} 分。", ""),
     "says.disturbed_by": ("{task} 受 {other} 干扰：训练时去掉它，分数上升 {points} 分。", ""),
+    "says.only_itself": ("去掉一个任务，它自己的得分会下降；在这些题目上，其他变化都没有超出偶然。多用一些题目才能看到更小的差别。", ""),
     "says.chance_moves": ("只换一个随机种子重新训练，任务的分数就会变动最多 {points} 分；更小的变化说明不了什么。", ""),
     "says.sharper": ("从第 {first} 步起，技能的选择变得更集中：从 {start} 到 {end}（0 表示一样用，1 表示只用一个）。", ""),
     "says.evener": ("从第 {first} 步起，技能的选择变得更平均：从 {start} 到 {end}（0 表示一样用，1 表示只用一个）。", ""),
