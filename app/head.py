@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 from app.context import Context
+from app.file_drops import FILE_DROPS
 from app.glossary import glossary_view
 from app.markup import brand, esc
 from app.run_markup import job_bar
@@ -64,7 +65,7 @@ def build_head(context: Context) -> None:
             )
         if login_offered():
             gr.LoginButton(size="sm", min_width=140, elem_id="login")
-        tools = gr.HTML(elem_id="tools", js_on_load=_TOOLS)
+        tools = gr.HTML(elem_id="tools", js_on_load=_TOOLS + FILE_DROPS)
     selection, quiet = context.selection, {"show_progress": "hidden"}
     for name, choose in (("project", choose_project), ("run", choose_run), ("language", choose_language)):
         context.on(head[name].input, choose, [selection, head[name]], selection, **quiet)
@@ -124,10 +125,10 @@ def draw_head(context: Context, selection: Selection) -> list[Any]:
 
 def tools_view(language: str) -> str:
     """Buttons for the glossary and for light and dark, and the glossary itself in a dialog."""
-    keys = ("glossary.title", "app.close", "app.theme", "plot.whole")
-    title, close, theme, whole = (esc(say(language, key)) for key in keys)
+    keys = ("glossary.title", "app.close", "app.theme", "plot.whole", "app.refused")
+    title, close, theme, whole, refused = (esc(say(language, key)) for key in keys)
     return (
-        f'<div class="tools" data-language="{language}" data-whole="{whole}">'
+        f'<div class="tools" data-language="{language}" data-whole="{whole}" data-refused="{refused}">'
         f'<button type="button" class="tool" data-act="glossary" aria-label="{title}" title="{title}">?</button>'
         f'<button type="button" class="tool" data-act="theme" aria-label="{theme}" title="{theme}">◐</button>'
         f'<dialog aria-label="{title}"><div class="sheet-head"><h2>{title}</h2>'

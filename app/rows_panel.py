@@ -10,7 +10,7 @@ from app.context import Context
 from app.health_panel import chosen_task
 from app.selection import Selection
 from app.sharing_rules import require_shared_space
-from app.texts import say
+from app.texts import LANGUAGES, say
 from app.words import Key
 from core.tasks.apart import save_table_apart
 from core.tasks.browsing import PAGE_ROWS, EditedRow, find_rows, shown_columns
@@ -21,6 +21,8 @@ from core.tasks.values import target_text
 Shown = dict[str, Any]  # places: [[split, line], ...], columns: names behind the three fixed ones, start, total
 WIDTHS = [104, 80, 80]  # pixels of the fixed columns, whose heads would break in two otherwise
 ROOM, LONG, LEAST = 455, 40, 220  # pixels that a desk has left for the others; characters and pixels of a long cell
+# Splits are shown, and may be typed, in every language.
+SPLIT_OF = {say(language, f"rows.{split}").lower(): split for language in LANGUAGES for split in SPLITS}
 NOTHING: Shown = {"places": [], "columns": [], "start": 0, "total": 0}
 
 
@@ -54,7 +56,7 @@ class RowsPanel:
             context.on(event, draw_rows, first, drawn)
         context.on(back.click, page_back, [*first, self.shown], drawn)
         context.on(on.click, page_on, [*first, self.shown], drawn)
-        context.on(add.click, add_row, [table, self.shown], table, show_progress="hidden")
+        context.on(add.click, add_row, [selection, table, self.shown], table, show_progress="hidden")
         context.on(save.click, save_rows, [selection, self.shown, table], selection)
 
 
@@ -83,7 +85,10 @@ def draw_rows(context: Context, selection: Selection, find: str, split: str, sta
     page = find_rows(context.require_project(selection), spec.task_id, split or "", find or "", start)
     columns = shown_columns(spec, page.rows)
     heads = [say(language, f"rows.{name}") for name in ("delete", "split", "line")]
-    data = [[False, r.split, str(r.line), *(target_text(r.row.get(c)) for c in columns)] for r in page.rows]
+    data = [
+        [False, say(language, f"rows.{r.split}"), str(r.line), *(target_text(r.row.get(c)) for c in columns)]
+        for r in page.rows
+    ]
     shown = {"places": [[r.split, r.line] for r in page.rows], "columns": columns, "start": start,
              "total": page.total}  # fmt: skip
     said = say(language, "rows.count", first=start + bool(data), last=start + len(data), total=page.total)
@@ -94,8 +99,12 @@ def draw_rows(context: Context, selection: Selection, find: str, split: str, sta
 
 
 def _widths(columns: list[str], data: list[list[Any]]) -> list[int]:
-    """Pixels of each column: labels get what their heads need in one line, long texts share the rest."""
-    heads = [min(240, 56 + sum(8 if c.isascii() else 15 for c in name)) for name in columns]
+    """Pixels of each column: labels get what they and their heads need in one line, long texts share the rest."""
+    heads = [
+        max(56 + _pixels(name), *(24 + _pixels(str(cells[len(WIDTHS) + i])) for cells in data), 0)
+        for i, name in enumerate(columns)
+    ]
+    heads = [min(240, head) for head in heads]
     long = [i for i in range(len(columns)) if any(len(cells[len(WIDTHS) + i]) > LONG for cells in data)]
     rest = ROOM - sum(head for i, head in enumerate(heads) if i not in long)
     for i in long or range(len(columns)):
@@ -103,9 +112,13 @@ def _widths(columns: list[str], data: list[list[Any]]) -> list[int]:
     return [*WIDTHS, *heads]
 
 
-def add_row(_: Context, data: list[list[Any]], shown: Shown) -> Any:
+def _pixels(text: str) -> int:
+    return sum(8 if c.isascii() else 15 for c in text)
+
+
+def add_row(_: Context, selection: Selection, data: list[list[Any]], shown: Shown) -> Any:
     """An empty row at the end; it becomes a practice row when the table is saved."""
-    blank = [False, SPLITS[0], "", *[""] * len(shown["columns"])]
+    blank = [False, say(selection.language, f"rows.{SPLITS[0]}"), "", *[""] * len(shown["columns"])]
     return [*data, blank]
 
 
@@ -128,6 +141,7 @@ def _edited(cells: list[Any], places: list[Place], columns: list[str]) -> Edited
     line = str(cells[2] or "").strip()
     known = [place for place in places if str(place[1]) == line]
     split = str(cells[1] or SPLITS[0]).strip()
+    split = SPLIT_OF.get(split.lower(), split)
     place = next((p for p in known if p[0] == split), known[0] if known else None)
     texts = {name: str(cell) if cell is not None else "" for name, cell in zip(columns, cells[3:], strict=False)}
     return EditedRow(place, split, texts)

@@ -32,7 +32,7 @@ def build(context: Context) -> None:
     """Files and the list of tasks on the left, the chosen task on the right."""
     words, selection = context.words, context.selection
     intro = gr.HTML()
-    with gr.Row():
+    with gr.Row(elem_id="task-area"):
         with gr.Column(scale=4, min_width=320):
             drop = words(
                 gr.File,

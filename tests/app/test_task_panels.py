@@ -145,8 +145,9 @@ def test_the_table_of_rows_is_edited_as_one_version(context: Context, mails: Sel
     assert len(data) == 20
     data[0][3] = "edited text"
     data[1][0] = True  # ticked for deletion
-    data[2][1] = "validation"
-    data = add_row(context, data, shown)
+    assert data[2][1] == "practice"
+    data[2][1] = "检查"  # as the Chinese page says it; "check" and "validation" are the same
+    data = add_row(context, mails, data, shown)
     data[-1][3:5] = ["brand new", "2"]
     before = spec_of(context, mails)
     save_rows(context, mails, shown, data)

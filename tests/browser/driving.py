@@ -57,6 +57,16 @@ def open_screen(page, screen: str) -> None:
     page.locator(".overflow-dropdown button").nth(number - page.locator("[role=tab]:visible").count()).click()
 
 
+def drop(page, selector: str, path: Path) -> None:
+    """Drops a file or a folder of this machine, as the file manager would."""
+    box = page.locator(selector).bounding_box()
+    place = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
+    chrome = page.context.new_cdp_session(page)
+    for step in ("dragEnter", "dragOver", "drop"):
+        carried = {"items": [], "files": [str(path)], "dragOperationsMask": 1}
+        chrome.send("Input.dispatchDragEvent", {"type": step, **place, "data": carried})
+
+
 def fill_number(page, setting: str, value: float) -> None:
     field = page.locator(f"#set-{setting} input[type=number]").first
     field.fill(str(value))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.browser.driving import PATIENCE_MS, open_screen
+from tests.browser.driving import PATIENCE_MS, drop, open_screen
 
 pytestmark = pytest.mark.browser
 BODY = "".join(f"mail number {i} about a card,{'refund' if i % 2 else 'loan'}\n" for i in range(60))
@@ -12,13 +12,23 @@ REPEATED = "".join(f"mail number {i} about a card,{'refund' if i % 2 else 'loan'
 
 
 def bring_rows(page, folder) -> None:
-    """One file: 60 rows, five of them once more, and a row with a cell too many."""
-    path = folder / "mails.csv"
-    path.write_text(f"text,label\n{BODY}{REPEATED}one <b>cell</b>,too,many\n", encoding="utf-8")
+    """An archive, which is refused by name, then a folder with one task file in it: 60 rows, five of them once
+    more, and a row with a cell too many. What else the folder holds is passed over."""
+    mine = folder / "mine"
+    (mine / "deeper").mkdir(parents=True)
+    (mine / "README.md").write_text("about the mails", encoding="utf-8")
+    (folder / "mails.zip").write_bytes(b"PK")
+    rows = f"text,label\n{BODY}{REPEATED}one <b>cell</b>,too,many\n"
+    (mine / "deeper" / "mails.csv").write_text(rows, encoding="utf-8")
     page.locator("#project-name input, #project-name textarea").fill("Desk")
     page.locator("#project-create").click()
-    page.locator("#task-files input[type=file]").set_input_files([path])
+    page.locator("#task-files input[type=file]").wait_for(state="attached")
+    drop(page, "#task-files", folder / "mails.zip")
+    page.locator(".refused li", has_text="mails.zip cannot be taken here").wait_for()
+    drop(page, "#task-files", mine)
     page.locator("#task-about", has_text="mails.csv").wait_for()
+    assert page.locator(".refused").count() == 0
+    assert page.locator("#task-report li").count() == 1  # the one task that was added
 
 
 def open_fold(page, fold: str) -> None:

@@ -16,6 +16,7 @@ TEXTS: dict[str, str] = {
     "time.min": "{m} min",
     "time.h": "{h} h {m} min",
     "time.range": "{low} to {high}",
+    "app.refused": "{file} cannot be taken here. Use a file that ends in one of: {known}. Unpack archives first.",
     "plot.whole": "Reset zoom",
     "plot.weight_hover": "%{y} uses %{x}: %{z:.3f}",
     "plot.similarity_hover": "%{y} and %{x}: %{z:.2f}",

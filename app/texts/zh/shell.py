@@ -16,6 +16,7 @@ TEXTS: dict[str, str] = {
     "time.min": "{m} 分钟",
     "time.h": "{h} 小时 {m} 分钟",
     "time.range": "{low}到 {high}",
+    "app.refused": "{file} 不能放在这里。请使用以这些后缀结尾的文件：{known}。压缩包请先解压。",
     "plot.whole": "恢复原图",
     "plot.weight_hover": "%{y} 使用 %{x}：%{z:.3f}",
     "plot.similarity_hover": "%{y} 与 %{x}：%{z:.2f}",
