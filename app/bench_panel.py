@@ -14,10 +14,12 @@ from app.markup import esc, note, part, table
 from app.selection import Selection
 from app.sharing_rules import require_shared_space
 from app.texts import say
+from app.toasts import tell
 from app.words import Key
 from core.errors import RunError
 from core.serving.votes import TIE, Vote, add_vote, read_votes, tally
-from core.tasks.editing import CHAT, add_correction
+from core.tasks.apart import add_correction_apart
+from core.tasks.editing import CHAT
 from core.tasks.store import get_task
 
 NOTHING: list[Any] = [gr.skip()] * 3
@@ -26,7 +28,7 @@ NOTHING: list[Any] = [gr.skip()] * 3
 def build_correction(context: Context, asked: Any) -> list[Any]:
     """A field for the right answer, hidden until an answer is to be corrected -> the panel, the field, what for."""
     words, wanted = context.words, gr.State(("", 0))
-    with gr.Group(visible=False, elem_id="try-correction") as panel:
+    with gr.Column(visible=False, elem_id="try-correction", elem_classes="start-card") as panel:
         label, hint = Key("try.right_answer"), Key("try.right_answer_help")
         right = words(gr.Textbox, label=label, info=hint, lines=2, elem_id="try-right", interactive=True)
         with gr.Row():
@@ -87,14 +89,14 @@ def save_correction(
     if not right.strip():
         raise RunError("chat.empty_answer")
     project, content = context.require_project(selection), exchange.content
-    spec = add_correction(
+    spec = add_correction_apart(
         project,
         side.task,
         _row(context, selection, side.task, content),
         right.strip(),
         f"{CHAT}: {side.vote_label}",
     )
-    gr.Info(esc(say(selection.language, "try.corrected", task=spec.name, rows=spec.num_train)))
+    tell(selection.language, say(selection.language, "try.corrected", task=spec.name, rows=spec.num_train))
     return selection.touched(), gr.update(visible=False)
 
 

@@ -14,6 +14,7 @@ from app.markup import badge, download_link, esc, facts, note, part, table
 from app.selection import Selection
 from app.task_figures import lengths_figure
 from app.texts import listing, say, word_error, word_names, word_whole
+from app.toasts import tell
 from app.widgets import card, cards, plot
 from app.words import Key
 from core.errors import ModelError
@@ -138,7 +139,7 @@ def mend(context: Context, selection: Selection, event: gr.EventData) -> Selecti
         done = fix_apart(context.require_project(selection), spec.task_id, str(event.id))
         said = say(selection.language, "health.fixed", n=done.count)
         exam = say(selection.language, "health.fixed_exam", n=done.exam) if done.exam else ""
-        gr.Info(f"{said} {exam}".strip(), duration=6)
+        tell(selection.language, f"{said} {exam}".strip(), 6)
     return selection.touched()
 
 

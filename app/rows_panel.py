@@ -11,6 +11,7 @@ from app.health_panel import chosen_task
 from app.selection import Selection
 from app.sharing_rules import require_shared_space
 from app.texts import LANGUAGES, say
+from app.toasts import tell
 from app.words import Key
 from core.tasks.apart import save_table_apart
 from core.tasks.browsing import PAGE_ROWS, EditedRow, find_rows, shown_columns
@@ -132,7 +133,7 @@ def save_rows(context: Context, selection: Selection, shown: Shown, data: list[l
     kept = [_edited(cells, places, shown["columns"]) for cells in data if not _ticked(cells[0])]
     project = context.require_project(selection)
     _, count = save_table_apart(project, spec.task_id, places, kept)
-    gr.Info(say(selection.language, "rows.saved", n=count), duration=4)
+    tell(selection.language, say(selection.language, "rows.saved", n=count), 6)
     return selection.touched()
 
 

@@ -17,6 +17,7 @@ from app.plan_views import model_offers
 from app.selection import Selection
 from app.task_markup import notes_view, prompts_view, reasons_view, rows_view, seen_view
 from app.texts import say, word_problem
+from app.toasts import tell
 from app.words import Key
 from core.errors import ModelError, Problem, TaskloomError
 from core.models.catalogue import STARTER
@@ -224,7 +225,7 @@ def save_task(context: Context, selection: Selection, redraw: bool, *values: Any
             changes.pop("template", None)
         if changes or redraw:
             update_apart(project, spec.task_id, changes | ({"split": edited.split} if redraw else {}), redraw)
-        gr.Info(say(selection.language, "tasks.saved"), duration=3)
+        tell(selection.language, say(selection.language, "tasks.saved"))
     return selection.touched()
 
 

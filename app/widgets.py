@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ PLOTLY_HEAD = f'<script src="/gradio_api/file={PLOTLY_JS}"></script>'
 
 # Gradio fills a template's {{value}} and then runs the result as a JavaScript template text: "$", "`" and "\\" in a
 # user's name would be read as code. So texts of cards are escaped here, and stand in {{{...}}}.
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d")
 _ESCAPES = str.maketrans({c: f"&#{ord(c)};" for c in "&<>\"'$`\\"})
 
 # Plotly.react updates in place (nothing remounted; `uirevision` keeps a zoom while the traces are the same); text
@@ -171,5 +173,6 @@ def card(card_id: str, title: str, **parts: Any) -> dict[str, Any]:
     blank = {"text": "", "meta": "", "badge": "", "tone": "", "action": "", "active": False, "still": False}
     given = {**blank, "actions": [], "id": card_id, "title": title, **parts}
     shown = {k: v.translate(_ESCAPES) if isinstance(v, str) else v for k, v in given.items()}
+    shown["meta"] = _MOMENT.sub(r'<span class="when">\g<0></span>', shown["meta"])  # a date does not break in two
     shown["actions"] = [{k: v.translate(_ESCAPES) for k, v in action.items()} for action in given["actions"]]
     return shown

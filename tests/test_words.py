@@ -13,6 +13,7 @@ import app.texts.en
 import app.texts.errors_zh
 import app.texts.settings_zh
 import app.texts.zh
+from app.texts import TEXTS
 from core.messages import MESSAGES
 from core.settings import describe_settings
 
@@ -84,6 +85,8 @@ def test_every_setting_has_a_chinese_label_and_help() -> None:
             used.add(info.name)
             assert info.label, info.name
             assert info.help, info.name
+            for language in ("en", "zh") if info.unit else ():
+                assert f"unit.{info.unit}" in TEXTS[language], f"the unit of {info.name} has no words"
             assert info.name in chinese, f"setting {info.name} of {cls.__name__} has no Chinese label"
             assert all(part.strip() for part in chinese[info.name]), info.name
     assert not set(chinese) - used - every_setting(), "Chinese labels of settings that do not exist"

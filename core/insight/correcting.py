@@ -11,8 +11,8 @@ from typing import Any
 
 from core.errors import RunError, SettingError, WorkspaceError
 from core.insight.results import read_task_records, require_answer
+from core.tasks.apart import edit_row_apart, move_rows_apart
 from core.tasks.dataset import render_prompt
-from core.tasks.editing import edit_row, move_rows
 from core.tasks.spec import TaskSpec
 from core.tasks.store import get_task, read_rows, task_dir
 from core.workspace import Project
@@ -40,8 +40,8 @@ def correct_answer(
     if not changed and place == EXAM:
         raise RunError("insight.same_answer", answer=record["target"])
     if changed:
-        spec = edit_row(project, spec.task_id, ("test", line), _target_cells(spec, str(answer).strip()))
-    return move_rows(project, spec.task_id, [("test", line)], "train") if place == PRACTICE else spec
+        spec = edit_row_apart(project, spec.task_id, ("test", line), _target_cells(spec, str(answer).strip()))
+    return move_rows_apart(project, spec.task_id, [("test", line)], "train") if place == PRACTICE else spec
 
 
 def _find_task(project: Project, run_dir: Path, task: str) -> TaskSpec:
@@ -53,8 +53,9 @@ def _find_task(project: Project, run_dir: Path, task: str) -> TaskSpec:
 
 
 def _require_same_row(project: Project, spec: TaskSpec, line: int, record: dict[str, Any]) -> None:
-    rows = dict(read_rows(task_dir(project, spec.task_id), "test"))
-    if line not in rows or render_prompt(spec, rows[line]) != record["prompt"]:
+    rows = read_rows(task_dir(project, spec.task_id), "test")
+    found = next((row for number, row in rows if number == line), None)
+    if found is None or render_prompt(spec, found) != record["prompt"]:
         raise RunError("insight.row_changed", line=line, task=spec.name)
 
 

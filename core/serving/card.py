@@ -68,9 +68,10 @@ def card_body(request: CardRequest) -> str:
     licence, base = licence_of(config.base_model), public_name(config.base_model)
     shown = [task for task in tasks if request.task in (None, task.name)]
     scores = [s for s in _scores(folder) if request.task in (None, s.task)]
+    colon = words["colon"]
     facts = [
-        f"- {words['base']}: {escape(base)}", f"- {words['licence']}: {licence or words['unknown']}",
-        f"- {words['method']}: {METHODS.get(config.method).title}",
+        f"- {words['base']}{colon}{escape(base)}", f"- {words['licence']}{colon}{licence or words['unknown']}",
+        f"- {words['method']}{colon}{METHODS.get(config.method).title}",
     ]
     if not is_public(base):
         facts.append(f"- {words['base_local']}")
@@ -199,7 +200,10 @@ def _score_table(scores: list[TaskResult], words: dict[str, str]) -> str:
     if not scores:
         return words["no_scores"]
     rows = [
-        [escape(s.task), s.metric, s.tuned.n, _interval(s.base), _interval(s.tuned), _interval(s.difference, "+")]
+        [
+            escape(s.task), words[f"metric_{s.metric}"], s.tuned.n, _interval(s.base), _interval(s.tuned),
+            _interval(s.difference, "+"),
+        ]
         for s in scores
     ]
     return words["scores_note"] + "\n\n" + _markdown(words["scores_head"], rows)

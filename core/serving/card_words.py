@@ -4,6 +4,12 @@ from __future__ import annotations
 
 WORDS: dict[str, dict[str, str]] = {
     "en": {
+        "colon": ": ",
+        "metric_accuracy": "accuracy", "metric_macro_f1": "macro F1", "metric_micro_f1": "micro F1",
+        "metric_exact_match": "exact match", "metric_token_f1": "word overlap (token F1)",
+        "metric_character_f1": "character overlap (character F1)", "metric_entity_f1": "entity F1",
+        "metric_slot_f1": "slot F1", "metric_rouge_l": "ROUGE-L", "metric_number_match": "right number",
+        "metric_bleu": "BLEU", "metric_chrf": "chrF",
         "intro": "A small language model tuned with Taskloom on {count} tasks at once: {tasks}.",
         "kind_lora": "This folder holds **one task** ({task}) as a standard PEFT LoRA.",
         "kind_merged": "This folder holds **one task** ({task}), merged into a plain transformers model.",
@@ -44,6 +50,12 @@ WORDS: dict[str, dict[str, str]] = {
         "settings_title": "Settings",
     },
     "zh": {
+        "colon": "：",
+        "metric_accuracy": "准确率", "metric_macro_f1": "宏平均 F1", "metric_micro_f1": "微平均 F1",
+        "metric_exact_match": "完全一致", "metric_token_f1": "词重合度（token F1）",
+        "metric_character_f1": "字重合度（character F1）", "metric_entity_f1": "实体 F1",
+        "metric_slot_f1": "槽位 F1", "metric_rouge_l": "ROUGE-L", "metric_number_match": "数字正确",
+        "metric_bleu": "BLEU", "metric_chrf": "chrF",
         "intro": "用 Taskloom 在 {count} 个任务上同时训练的小语言模型：{tasks}。",
         "kind_lora": "这个文件夹是**一个任务**（{task}）的标准 PEFT LoRA。",
         "kind_merged": "这个文件夹是把**一个任务**（{task}）并入权重后的普通 transformers 模型。",

@@ -7,12 +7,12 @@ would take longer. What is asked and answered goes through `core.tasks.child` as
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from core.tasks.browsing import EditedRow, save_table
-from core.tasks.editing import Place
+from core.tasks.editing import CHAT, Place, add_correction, edit_row, move_rows
 from core.tasks.fixes import Outcome, apply_fix
 from core.tasks.importing import update_task
 from core.tasks.isolation import ParseLimits, ask_child, project_to_dict
@@ -73,6 +73,30 @@ def compare_apart(project: Project, name: str, number: int) -> tuple[list[RowDif
     return differences, done["count"]
 
 
+def add_correction_apart(
+    project: Project, name: str, row: Mapping[str, Any], answer: str, origin: str = CHAT
+) -> TaskSpec:
+    """`add_correction`; raises what it raises."""
+    if not is_large(project, name):
+        return add_correction(project, name, row, answer, origin)
+    done = _ask(project, "correction", name, row=dict(row), answer=answer, origin=origin)
+    return spec_from_dict(done["task"])
+
+
+def edit_row_apart(project: Project, name: str, place: Place, changes: Mapping[str, Any]) -> TaskSpec:
+    """`edit_row`; raises what it raises."""
+    if not is_large(project, name):
+        return edit_row(project, name, place, changes)
+    return spec_from_dict(_ask(project, "edit", name, place=list(place), changes=dict(changes))["task"])
+
+
+def move_rows_apart(project: Project, name: str, places: Sequence[Place], split: str) -> TaskSpec:
+    """`move_rows`; raises what it raises."""
+    if not is_large(project, name):
+        return move_rows(project, name, places, split)
+    return spec_from_dict(_ask(project, "move", name, places=[list(p) for p in places], split=split)["task"])
+
+
 def is_large(project: Project, name: str) -> bool:
     return sum(get_task(project, name).num_examples.values()) > LARGE_ROWS
 
@@ -110,11 +134,24 @@ def _save(project: Project, name: str, shown: list[Any], edited: list[dict[str, 
     return {"task": task.as_dict(), "count": count}
 
 
+def _correction(project: Project, name: str, row: dict[str, Any], answer: str, origin: str) -> dict[str, Any]:
+    return {"task": add_correction(project, name, row, answer, origin).as_dict()}
+
+
+def _edit(project: Project, name: str, place: list[Any], changes: dict[str, Any]) -> dict[str, Any]:
+    return {"task": edit_row(project, name, (place[0], place[1]), changes).as_dict()}
+
+
+def _move(project: Project, name: str, places: list[Any], split: str) -> dict[str, Any]:
+    return {"task": move_rows(project, name, [(place[0], place[1]) for place in places], split).as_dict()}
+
+
 def _compare(project: Project, name: str, number: int) -> dict[str, Any]:
     found = compare_versions(project, name, number)
     return {"rows": [asdict(d) for d in found[:MOST_DIFFERENCES]], "count": len(found)}
 
 
 _DOORS: dict[str, Callable[..., dict[str, Any]]] = {
-    "fix": _fix, "undo": _undo, "update": _update, "save": _save, "compare": _compare,
+    "fix": _fix, "undo": _undo, "update": _update, "save": _save, "compare": _compare, "correction": _correction,
+    "edit": _edit, "move": _move,
 }

@@ -12,7 +12,9 @@ from peft import PeftModel
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
+from app.texts import say
 from core.errors import RunError
+from core.evaluation.metrics import METRICS
 from core.evaluation.results import build_results
 from core.files import write_json_atomic
 from core.models.loading import load_base
@@ -148,6 +150,7 @@ def test_the_card_holds_scores_data_skills_and_limits(examined: Path, language: 
     words = WORDS[language]
     for title in ("tasks_title", "scores_title", "skills_title", "limits_title", "load_title", "settings_title"):
         assert f"## {words[title]}" in card
+    assert f"| {words['metric_accuracy']} |" in card
     assert "66.7 [" in card
     assert "+66.7 [" in card
     assert "PeftModel.from_pretrained" in card
@@ -177,6 +180,9 @@ def test_a_card_without_an_exam_says_so(run_dir: Path, tmp_path: Path) -> None:
 
 def test_both_languages_have_the_same_words() -> None:
     assert WORDS["en"].keys() == WORDS["zh"].keys()
+    for language, words in WORDS.items():  # metrics are called as on the screens
+        for metric in METRICS.names():
+            assert words[f"metric_{metric}"] == say(language, f"metric.{metric}")
     for key in ("tasks_head", "scores_head"):
         assert WORDS["en"][key].count("|") == WORDS["zh"][key].count("|")
 

@@ -9,6 +9,7 @@ import pytest
 import core.tasks.apart as apart
 from core.errors import SettingError, TaskFileError, WorkspaceError
 from core.tasks.browsing import EditedRow
+from core.tasks.editing import ORIGIN
 from core.tasks.importing import add_task
 from core.tasks.spec import SPLITS, SplitSettings
 from core.tasks.store import get_task, read_rows, task_dir
@@ -26,7 +27,10 @@ def place(request: pytest.FixtureRequest, project: Project, tmp_path: Path, monk
     add_task(project, path)
     if request.param == "apart":
         monkeypatch.setattr(apart, "LARGE_ROWS", 10)
-        for name in ("apply_fix", "undo_change", "update_task", "save_table", "compare_versions"):
+        for name in (
+            "apply_fix", "undo_change", "update_task", "save_table", "compare_versions", "add_correction",
+            "edit_row", "move_rows",
+        ):
             monkeypatch.setattr(apart, name, lambda *_: pytest.fail("done in this process"))
     return str(request.param)
 
@@ -58,6 +62,16 @@ def test_changes_are_the_same_apart(place: str, project: Project) -> None:
     assert changed == get_task(project, "rows")
     assert [v.change for v in list_versions(project, "rows")] == ["edit_table", "split"]
 
+    corrected = apart.add_correction_apart(project, "rows", {"text": "asked"}, "a", "chat: tuned")
+    assert corrected.num_train == changed.num_train + 1
+    asked = next(found for found in contents(project) if found[2]["text"] == "asked")
+    assert (asked[0], asked[2]["label"], asked[2][ORIGIN]) == ("train", "a", "chat: tuned")
+    apart.edit_row_apart(project, "rows", asked[:2], {"label": "b"})
+    moved = apart.move_rows_apart(project, "rows", [asked[:2]], "test")
+    assert moved == get_task(project, "rows")
+    asked = next(found for found in contents(project) if found[2]["text"] == "asked")
+    assert (asked[0], asked[2]["label"]) == ("test", "b")
+
 
 def test_errors_are_the_same_apart(place: str, project: Project) -> None:
     with pytest.raises(SettingError):
@@ -68,6 +82,8 @@ def test_errors_are_the_same_apart(place: str, project: Project) -> None:
     everything = [(split, line) for split, line, _ in contents(project)]
     with pytest.raises(TaskFileError):
         apart.save_table_apart(project, "rows", everything, [])
+    with pytest.raises(SettingError):
+        apart.edit_row_apart(project, "rows", ("test", 9999), {"label": "b"})
     assert len(contents(project)) == 60
 
 
