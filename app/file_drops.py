@@ -47,25 +47,27 @@ async function filesIn(entry, depth) {
   }
   return found;
 }
-async function sortDrop(input, entries) {
-  const known = endings(input), taken = [], refused = [];
+async function sortDrop(block, entries) {
+  const inputOf = () => (document.getElementById(block.id) || block).querySelector('input[type=file]');
+  const known = endings(inputOf()), taken = [], refused = [];
   for (const entry of entries) {
     const fitting = (await filesIn(entry, 0)).filter(file => fits(file.name, known));
     taken.push(...fitting);
     if (!fitting.length) refused.push(entry.name);
   }
-  handOn(input, taken, refused);
+  const input = inputOf();  // a redraw meanwhile has put another one in its place
+  if (input) handOn(input, taken, refused);
 }
 if (!window.taskloomDrops) {
   window.taskloomDrops = true;
   document.addEventListener('drop', event => {
-    const input = event.target.closest?.('.block')?.querySelector('input[type=file]');
+    const block = event.target.closest?.('.block'), input = block?.querySelector('input[type=file]');
     const entries = [...(event.dataTransfer?.items || [])].map(item => item.webkitGetAsEntry?.()).filter(Boolean);
     if (!input || !entries.length) return;
     event.preventDefault(); event.stopImmediatePropagation();
     for (let i = 0; i < 4; i++)  // the field no longer looks as if something hung over it
       event.target.dispatchEvent(new DragEvent('dragleave', {bubbles: true}));
-    sortDrop(input, entries);
+    sortDrop(block, entries);
   }, true);
   document.addEventListener('change', event => {
     const input = event.target;
