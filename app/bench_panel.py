@@ -96,7 +96,7 @@ def save_correction(
         right.strip(),
         f"{CHAT}: {side.vote_label}",
     )
-    tell(selection.language, say(selection.language, "try.corrected", task=spec.name, rows=spec.num_train))
+    tell(say(selection.language, "try.corrected", task=spec.name, rows=spec.num_train))
     return selection.touched(), gr.update(visible=False)
 
 

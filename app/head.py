@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +30,12 @@ IDLE_TICK_S = 6.0
 _TOOLS = """
 const root = document.documentElement, body = document.body;
 const name = () => element.querySelector('[data-language]')?.dataset.language;
-const speak = () => { if (name()) root.lang = name(); };
+// Gradio titles notices and words file fields by itself; the style sheet shows these words instead.
+const words = () => JSON.parse(element.querySelector('[data-language]')?.dataset.words || '{}');
+const speak = () => {
+  if (name()) root.lang = name();
+  for (const [key, said] of Object.entries(words())) root.style.setProperty('--said-' + key, JSON.stringify(said));
+};
 speak(); watch('value', () => setTimeout(speak, 0));
 const asked = new URL(location.href).searchParams.get('__theme'), kept = localStorage.getItem('taskloom-theme');
 if (kept && !asked) body.classList.toggle('dark', kept === 'dark');
@@ -127,8 +133,10 @@ def tools_view(language: str) -> str:
     """Buttons for the glossary and for light and dark, and the glossary itself in a dialog."""
     keys = ("glossary.title", "app.close", "app.theme", "plot.whole", "app.refused")
     title, close, theme, whole, refused = (esc(say(language, key)) for key in keys)
+    said = {name: say(language, f"said.{name}") for name in ("error", "done", "drop")}
     return (
-        f'<div class="tools" data-language="{language}" data-whole="{whole}" data-refused="{refused}">'
+        f'<div class="tools" data-language="{language}" data-whole="{whole}" data-refused="{refused}" '
+        f'data-words="{esc(json.dumps(said, ensure_ascii=False))}">'
         f'<button type="button" class="tool" data-act="glossary" aria-label="{title}" title="{title}">?</button>'
         f'<button type="button" class="tool" data-act="theme" aria-label="{theme}" title="{theme}">◐</button>'
         f'<dialog aria-label="{title}"><div class="sheet-head"><h2>{title}</h2>'

@@ -139,7 +139,7 @@ def mend(context: Context, selection: Selection, event: gr.EventData) -> Selecti
         done = fix_apart(context.require_project(selection), spec.task_id, str(event.id))
         said = say(selection.language, "health.fixed", n=done.count)
         exam = say(selection.language, "health.fixed_exam", n=done.exam) if done.exam else ""
-        tell(selection.language, f"{said} {exam}".strip(), 6)
+        tell(f"{said} {exam}".strip(), 6)
     return selection.touched()
 
 

@@ -133,7 +133,7 @@ def save_rows(context: Context, selection: Selection, shown: Shown, data: list[l
     kept = [_edited(cells, places, shown["columns"]) for cells in data if not _ticked(cells[0])]
     project = context.require_project(selection)
     _, count = save_table_apart(project, spec.task_id, places, kept)
-    tell(selection.language, say(selection.language, "rows.saved", n=count), 6)
+    tell(say(selection.language, "rows.saved", n=count), 6)
     return selection.touched()
 
 

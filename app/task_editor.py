@@ -225,7 +225,7 @@ def save_task(context: Context, selection: Selection, redraw: bool, *values: Any
             changes.pop("template", None)
         if changes or redraw:
             update_apart(project, spec.task_id, changes | ({"split": edited.split} if redraw else {}), redraw)
-        tell(selection.language, say(selection.language, "tasks.saved"))
+        tell(say(selection.language, "tasks.saved"))
     return selection.touched()
 
 

@@ -56,6 +56,9 @@ def test_a_row_is_found_a_fix_made_and_taken_back(page, tmp_path) -> None:
     repeated_rows(page).first.wait_for()
     open_fold(page, "task-versions")
     page.locator("#health-findings [data-id=drop_duplicates][data-act=act]").click()
+    page.locator(".toast-title.info").first.wait_for()
+    title = "getComputedStyle(document.querySelector('.toast-title.info'), '::after').content"
+    assert page.evaluate(title) == '"Done"'  # in the page's words, not in Gradio's
     page.locator("#versions-list td", has_text="5").first.wait_for()
     repeated_rows(page).first.wait_for(state="detached")
     assert rows_on_disk(tmp_path) == 60
