@@ -79,6 +79,10 @@ class Adapter(nn.Module):
     def allocation_logits(self) -> np.ndarray:
         """[L, T, C] what is behind the weights that are learned; C = 0 where nothing is."""
 
+    def packs(self, batch_size: int) -> bool:
+        """Whether batches of so many examples may stand in one row of tokens (core/adapters/packed.py)."""
+        return False
+
     def adapted_names(self) -> list[str]:
         """Paths of the base model's modules that the adapter changes; the allocation may have other rows."""
         return self.layer_names()

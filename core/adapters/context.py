@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from core.adapters.packed import Packing
 from core.errors import ModelError
 
 TaskIds = Tensor | list[int] | tuple[int, ...]
@@ -28,7 +29,7 @@ class Call:
     every example then has a row of weights of its own, which slots counts. `state` is what the adapter prepared
     once for the call, `shared` what the layers of one input hand to each other. prompt_mask [b, n]: the tokens of
     the question, for methods that read it; what they conclude from it stays in `memory` (first axis = examples)
-    for the decoding steps that follow.
+    for the decoding steps that follow. packing: the examples stand behind each other in one row of tokens.
     """
 
     task_ids: Tensor
@@ -41,6 +42,7 @@ class Call:
     shared: dict[Any, Any] = field(default_factory=dict)
     prompt_mask: Tensor | None = None
     memory: dict[Any, Tensor] = field(default_factory=dict)
+    packing: Packing | None = None
 
     def repeats(self, num_rows: int) -> int:
         """How many rows a layer sees for each example: 1, or the beams times return sequences of a generation."""

@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from core.adapters.targets import find_linears
 
 HALF = torch.bfloat16
+# Norms whose output linear layers of the block read; it is made in bfloat16 at once.
+_INNER_NORMS = ("input_layernorm", "post_attention_layernorm", "pre_feedforward_layernorm")
 
 
 class HalfLinear(nn.Linear):
@@ -31,4 +33,7 @@ def use_half_products(model: nn.Module) -> int:
             linear.__class__ = HalfLinear
             linear.to(HALF)
             count += 1
+    for name, module in model.named_modules() if count else ():
+        if name.rsplit(".", 1)[-1] in _INNER_NORMS:
+            module.half_output = True  # what core.adapters.lean reads
     return count

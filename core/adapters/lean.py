@@ -12,7 +12,7 @@ they are. It is done by changing the module's class, so that names and parameter
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import torch
@@ -20,6 +20,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from core.adapters.context import Call, current_call, has_call
+from core.adapters.half import HALF, HalfLinear
+from core.adapters.packed_attention import PackedSelfAttention
 
 _SOURCE = "source"
 
@@ -44,15 +46,16 @@ def find_source(call: Call, x: Tensor) -> Source | None:
 
 
 class _Norm(torch.autograd.Function):
-    """weight * h / rms(h) for h [.., d], statistics in float32; keeps h and 1 / rms."""
+    """weight * h / rms(h) for h [.., d], statistics in float32; keeps h and 1 / rms. The result has the number type
+    `wanted`, h's unless the layers that read it multiply in another (core/adapters/half.py)."""
 
     @staticmethod
-    def forward(ctx: Any, h: Tensor, weight: Tensor, eps: float) -> tuple[Tensor, Tensor]:
+    def forward(ctx: Any, h: Tensor, weight: Tensor, eps: float, wanted: torch.dtype) -> tuple[Tensor, Tensor]:
         wide = h.to(torch.float32)
         scale = torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + eps)
         ctx.save_for_backward(h, scale, weight)
         ctx.mark_non_differentiable(scale)
-        return weight * (wide * scale).to(h.dtype), scale
+        return _normalised(wide, scale, weight, h.dtype, wanted), scale
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor, _: Tensor) -> Any:
@@ -60,11 +63,11 @@ class _Norm(torch.autograd.Function):
         inner = (grad * weight).to(torch.float32)
         normal = h.to(torch.float32) * scale
         shift = (inner * normal).mean(-1, keepdim=True)
-        return inner.addcmul_(normal, shift, value=-1.0).mul_(scale).to(h.dtype), None, None
+        return inner.addcmul_(normal, shift, value=-1.0).mul_(scale).to(h.dtype), None, None, None
 
 
-def _normalised(h: Tensor, scale: Tensor, weight: Tensor) -> Tensor:
-    return weight * (h.to(torch.float32) * scale).to(h.dtype)
+def _normalised(h: Tensor, scale: Tensor, weight: Tensor, own: torch.dtype, wanted: torch.dtype) -> Tensor:
+    return (weight * (h.to(torch.float32) * scale).to(own)).to(wanted)
 
 
 class _GatedProduct(torch.autograd.Function):
@@ -90,12 +93,16 @@ class LeanNorm(nn.Module):
     """In the place of a root-mean-square norm."""
 
     weight: nn.Parameter
+    half_output: bool = False
 
     def forward(self, hidden_states: Tensor) -> Tensor:
-        eps = _epsilon(self)
+        eps, own = _epsilon(self), hidden_states.dtype
         assert eps is not None
-        y, scale = _Norm.apply(hidden_states, self.weight, eps)
-        offer_source(y, Source(_normalised, (hidden_states.detach(), scale, self.weight)))
+        packed = has_call() and current_call().packing is not None
+        wanted = HALF if packed and self.half_output else own  # padded calls leave q, k and v of one type
+        y, scale = _Norm.apply(hidden_states, self.weight, eps, wanted)
+        make = partial(_normalised, own=own, wanted=wanted)
+        offer_source(y, Source(make, (hidden_states.detach(), scale, self.weight)))
         return y
 
 
@@ -113,6 +120,9 @@ class LeanFeedForward(nn.Module):
         return self.down_proj(product)
 
 
+_LEAN = (LeanNorm, LeanFeedForward, PackedSelfAttention)
+
+
 def make_lean(model: nn.Module) -> None:
     """Changes the classes of the modules that can take part."""
     known: dict[type, bool] = {}
@@ -121,7 +131,8 @@ def make_lean(model: nn.Module) -> None:
         if lean is None:
             continue
         if type(module) not in known:
-            known[type(module)] = _same(module, lean)
+            # Outside packed calls an attention is its own; in them losses are compared (core/training/packing.py).
+            known[type(module)] = issubclass(lean, PackedSelfAttention) or _same(module, lean)
         if known[type(module)]:
             module.__class__ = lean
 
@@ -129,19 +140,21 @@ def make_lean(model: nn.Module) -> None:
 def undo_lean(model: nn.Module) -> None:
     """Gives every module its own class back."""
     for module in model.modules():
-        if isinstance(module, (LeanNorm, LeanFeedForward)):
+        if isinstance(module, _LEAN):
             module.__class__ = type(module).__mro__[2]
 
 
 def _lean_of(module: nn.Module) -> type[nn.Module] | None:
-    if isinstance(module, (LeanNorm, LeanFeedForward)):
+    if isinstance(module, _LEAN):
         return None
     children = dict(module.named_children())
     if not children and _epsilon(module) is not None and [n for n, _ in module.named_parameters()] == ["weight"]:
         return _lean_class(LeanNorm, type(module))  # type: ignore[arg-type]
     if set(children) == {"gate_proj", "up_proj", "down_proj", "act_fn"}:
-        plain = all(type(children[n]) is nn.Linear for n in ("gate_proj", "up_proj", "down_proj"))
+        plain = all(type(children[n]) in (nn.Linear, HalfLinear) for n in ("gate_proj", "up_proj", "down_proj"))
         return _lean_class(LeanFeedForward, type(module)) if plain else None  # type: ignore[arg-type]
+    if set(children) == {"q_proj", "k_proj", "v_proj", "o_proj"} and hasattr(module, "scaling"):
+        return _lean_class(PackedSelfAttention, type(module))  # type: ignore[arg-type]
     return None
 
 

@@ -53,6 +53,9 @@ class LoraAdapter(LinearAdapter):
     def prepare(self, call: Call) -> None:
         """Nothing depends on the task."""
 
+    def packs(self, batch_size: int) -> bool:
+        return True
+
     def run_group(self, call: Call, group: int, x: Tensor, linears: list[nn.Module]) -> list[Tensor]:
         return [self._layers[group](x)]
 

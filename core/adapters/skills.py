@@ -19,6 +19,8 @@ from core.adapters.routing import TaskRouter
 from core.adapters.targets import find_sites, group_sites, weight_out_in
 from core.errors import ModelError
 
+WIDEST_PACKED = 64  # columns of a layer
+
 
 @dataclass(frozen=True)
 class SkillCounts:
@@ -55,8 +57,8 @@ class SkillState:
         chosen = self.weights[first : last + 1] if neighbours else self.weights[list(members)]
         return Mixture(self.factors[group], chosen, self.slots, self.combine)
 
-    def fuse_all(self) -> list[Fused]:
-        """The fast path's layout of every group."""
+    def fuse_all(self, stack: bool = False) -> list[Fused]:
+        """The fast path's layout of every group; `stack`: side by side, however many skills there are."""
         if self.combine == "mix" or self.weights.shape[1] > 1:
             return [fuse_mixed(self.mixture(group)) for group in range(len(self.shapes))]
         rank = self.factors[0].down.shape[2]
@@ -66,7 +68,7 @@ class SkillState:
             weights = weights[order]
         sizes = [len(shape.members) for shape in self.shapes]
         own = self.counts.private and not self.counts.learnable and self.task_slots is not None
-        if weights.shape[2] * rank > WIDEST_STACK and own:
+        if weights.shape[2] * rank > WIDEST_STACK and own and not stack:
             return self._fuse_by_task(weights.index_select(1, self.slots), sizes, rank)
         scales = spread(weights, rank).transpose(0, 1).split(sizes, 1)
         pairs = zip(self.factors, scales, strict=True)
@@ -80,6 +82,13 @@ class SkillState:
         scales = spread(torch.cat([weights[..., :common], own], -1), rank).transpose(0, 1).split(sizes, 1)
         pairs = zip(self.factors, scales, strict=True)
         return [fuse_by_task(factors, scale, common, private, self.task_slots) for factors, scale in pairs]
+
+    def by_token(self, group: int, owners: Tensor) -> Fused:
+        """For packed examples; owners [N]: the example of each token."""
+        fused = self.fused[group]
+        if fused.scale is None:
+            return fused
+        return Fused(fused.down, fused.up, fused.scale.index_select(0, owners)[None], None)
 
     def repeated(self, group: int, times: int) -> Fused:
         if times == 1:
@@ -138,11 +147,23 @@ class SkillAdapter(LinearAdapter):
         own = None if call.blend is not None else call.slots
         state = SkillState(self.bank.shapes, factors, weights, slots, self.options.combine, self.counts, own)
         if self.options.kernel == "fused":
-            state.fused = state.fuse_all()
+            state.fused = state.fuse_all(stack=call.packing is not None)
         call.state = state
+
+    def packs(self, batch_size: int) -> bool:
+        """The fast path with all skills side by side, unless these are so many that they cost more than padding."""
+        counts, options = self.counts, self.options
+        present = self.num_tasks if counts.learnable else min(self.num_tasks, batch_size)
+        columns = (counts.common + present * counts.private) * options.rank
+        simple = options.kernel == "fused" and options.combine == "sum" and counts.heads == 1
+        return simple and columns <= WIDEST_PACKED
 
     def run_group(self, call: Call, group: int, x: Tensor, linears: list[nn.Module]) -> list[Tensor]:
         state: SkillState = call.state
+        if call.packing is not None:
+            if not (state.fused and fits(x, state.fused[group], linears)):
+                raise ModelError("adapter.not_packed")
+            return run_fused(x, state.by_token(group, call.packing.owners), linears, find_source(call, x))
         times = call.repeats(x.shape[0])
         if state.fused and fits(x, state.fused[group], linears):
             return run_fused(x, state.repeated(group, times), linears, find_source(call, x))

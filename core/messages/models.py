@@ -2,6 +2,7 @@
 
 MESSAGES: dict[str, tuple[str, str]] = {
     "adapter.rows": ("A layer saw {rows} rows for {examples} examples.", "Give one task id per example; rows must be a whole multiple of them."),
+    "adapter.not_packed": ("This model or method cannot compute several examples in one row of tokens.", "Give it padded batches, one row an example."),
     "adapter.no_call": ("The base model was called without telling the task.", "Call the modular model with task_ids, or inside its disabled() block."),
     "adapter.task_missing": ("No task was given for this call.", "Pass task_ids, one of the {count} tasks for each example."),
     "adapter.task_shape": ("Task ids of shape {shape} and type {dtype} cannot be used.", "Give a list or one row of whole numbers, one per example."),

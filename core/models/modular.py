@@ -21,6 +21,8 @@ from core.adapters.configs import AdapterConfig
 from core.adapters.context import Call, TaskIds, build_call, current_call, enter_call, has_call
 from core.adapters.lean import make_lean, undo_lean
 from core.adapters.mta import AdaptedFeedForward
+from core.adapters.packed import Packing
+from core.adapters.packed_attention import packed_attention
 from core.adapters.targets import replace_module
 from core.errors import ModelError
 from core.models.loading import LoadedBase
@@ -77,6 +79,18 @@ class ModularModel(nn.Module):
             prompt_mask = self._prompt_mask(attention_mask, labels)
         with self._call(task_ids, input_ids, prompt_mask):
             return self.base(input_ids=input_ids, attention_mask=attention_mask, labels=labels, **others)
+
+    def forward_packed(self, input_ids: Tensor, packing: Packing, task_ids: TaskIds, **others: Any) -> Any:
+        """As `forward` for examples that stand behind each other: input_ids [1, N], one task id for each example.
+
+        Raises:
+            ModelError: the adapter or the base model cannot keep them apart.
+        """
+        no_mask = torch.zeros(1, 1, 1, 1, device=input_ids.device)  # four axes: transformers makes no mask itself
+        with self._call(task_ids, input_ids, None, packing), packed_attention(self.base.config):
+            return self.base(
+                input_ids=input_ids, attention_mask=no_mask, position_ids=packing.positions, **others
+            )
 
     @torch.no_grad()
     def generate(self, input_ids: Tensor, task_ids: TaskIds | None = None, **others: Any) -> Tensor:
@@ -146,13 +160,17 @@ class ModularModel(nn.Module):
         return unlabelled if attention_mask is None else unlabelled & attention_mask.bool()
 
     @contextmanager
-    def _call(self, task_ids: TaskIds | None, input_ids: Tensor, prompt_mask: Tensor | None) -> Iterator[None]:
+    def _call(
+        self, task_ids: TaskIds | None, input_ids: Tensor, prompt_mask: Tensor | None,
+        packing: Packing | None = None,
+    ) -> Iterator[None]:
         call = _disabled_call()
         if call is None:
             call = build_call(task_ids, self.adapter.num_tasks, self.device, self.training)
-            if len(call.task_ids) != input_ids.shape[0]:
-                raise ModelError("adapter.task_count", ids=len(call.task_ids), examples=input_ids.shape[0])
-            call.prompt_mask = prompt_mask
+            examples = input_ids.shape[0] if packing is None else len(packing.lengths)
+            if len(call.task_ids) != examples:
+                raise ModelError("adapter.task_count", ids=len(call.task_ids), examples=examples)
+            call.prompt_mask, call.packing = prompt_mask, packing
             self.adapter.prepare(call)
         with enter_call(call):
             yield

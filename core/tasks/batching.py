@@ -5,8 +5,9 @@ Shapes: B examples of a batch, N tokens (padded to a multiple of 8).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 
@@ -21,9 +22,11 @@ from core.tasks.encoding import (
 )
 
 __all__ = [
-    "IGNORED", "Collator", "Encoded", "answer_ids", "cut_middle", "encode_example", "encode_prompt", "encode_task",
-    "padded_length", "padding_share", "split_by_length",
+    "IGNORED", "Collator", "Encoded", "answer_ids", "cut_by_tokens", "cut_middle", "encode_example",
+    "encode_prompt", "encode_task", "padded_length", "padding_share", "split_by_length",
 ]
+
+T = TypeVar("T")
 
 PAD_MULTIPLE = 8
 
@@ -89,6 +92,24 @@ def split_by_length(lengths: Sequence[int], part_cost: int) -> list[list[int]]:
         parts.append(order[cuts[end] : end])
         end = cuts[end]
     return parts[::-1]
+
+
+def cut_by_tokens(items: Sequence[T], length: Callable[[T], int], most: int) -> list[list[T]]:
+    """The items sorted by length, cut into parts of about equal token counts, at most `most` each (an item that is
+    longer stands alone)."""
+    rows = sorted(items, key=length)
+    total = sum(map(length, rows))
+    share = total / -(-total // most) if total else 0.0
+    parts: list[list[T]] = []
+    filled = 0
+    for row in rows:
+        size = length(row)
+        if not parts or filled >= share or filled + size > most:
+            parts.append([])
+            filled = 0
+        parts[-1].append(row)
+        filled += size
+    return parts
 
 
 def padding_share(batches: Sequence[Sequence[int]], lengths: Sequence[int]) -> float:

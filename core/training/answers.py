@@ -2,9 +2,11 @@
 
 A frozen base model of half a billion parameters spends most of a short step in its head (d x vocabulary). Answers
 are a quarter of the tokens or less, so the hidden states of the answer positions are picked out right before the
-head. The picking is a pre-hook on the head that acts only inside `AnswerModel.forward`; what a model does to its
-logits afterwards (scaling, soft caps) still happens. `agrees` compares the picked with the plain way on a real
-batch; a model that needs the full logits is trained the plain way.
+head, by a pre-hook on the head that acts only inside `AnswerModel.forward`. A plain frozen head is then computed
+together with the loss (core/training/answer_loss.py), and the model's own forward ends with one token's logits. A
+model that does something to its logits afterwards (scaling, soft caps) computes those of the picked positions
+itself. `agrees` finds out by comparing with the plain way on a real batch; a model that needs the full logits is
+trained the plain way.
 
 Shapes: b examples, n tokens, N answer tokens of the batch, V vocabulary.
 """
@@ -18,10 +20,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from core.models.modular import ModularModel
+from core.training.answer_loss import answer_losses
 
 Batch = dict[str, Any]
-_INPUTS = ("input_ids", "attention_mask", "decoder_input_ids", "prompt_mask")
+_INPUTS = ("input_ids", "attention_mask", "decoder_input_ids", "prompt_mask", "packing")
 TOLERANCE = 1e-3  # nats; bfloat16 heads round differently when the matrix has another shape
+TOLERANCE_HALF = 0.1  # a float32 head multiplied in bfloat16
 
 
 class AnswerModel(nn.Module):
@@ -31,7 +35,10 @@ class AnswerModel(nn.Module):
         super().__init__()
         self.modular = model
         self.picks = True
+        self.own_loss = type(self._head()) is nn.Linear and not self._head().weight.requires_grad
+        self.head_precision = "highest"
         self._positions: Tensor | None = None
+        self._picked: Tensor | None = None
         self._hook = self._head().register_forward_pre_hook(self._pick)
 
     def close(self) -> None:
@@ -41,11 +48,15 @@ class AnswerModel(nn.Module):
     def forward(self, batch: Batch) -> Tensor:
         inputs = {name: batch[name] for name in _INPUTS if name in batch}
         positions, targets = batch["positions"], batch["targets"]
+        run = self.modular.forward_packed if "packing" in batch else self.modular
         self._positions = positions if self.picks else None
         try:
-            logits = self.modular(**inputs, task_ids=batch["task_ids"], use_cache=False).logits
+            logits = run(**inputs, task_ids=batch["task_ids"], use_cache=False).logits
         finally:
-            self._positions = None
+            self._positions, picked, self._picked = None, self._picked, None
+        if picked is not None:
+            head: Any = self._head()
+            return answer_losses(picked, head.weight, head.bias, targets, self.head_precision)
         if not self.picks:
             logits = logits.flatten(0, -2).index_select(0, positions)
         return functional.cross_entropy(logits.float(), targets, reduction="none")
@@ -55,17 +66,23 @@ class AnswerModel(nn.Module):
         """Whether picking gives the plain losses on this batch; leaves the model in the way that is right."""
         was_training = self.training
         self.eval()
-        self.picks = False
+        frozen, self.own_loss, self.picks = self.own_loss, False, False
         plain = self(batch)
         self.picks = True
-        try:
-            picked = self(batch)
-            same = picked.shape == plain.shape and bool((picked - plain).abs().max() < TOLERANCE)
-        except (RuntimeError, ValueError, IndexError):  # the model's forward needs logits of the full shape
-            same = False
-        self.picks = same
+        if frozen:
+            self.own_loss = True
+            self.own_loss = self._gives(plain, batch)
+        self.picks = self.own_loss or self._gives(plain, batch)
         self.train(was_training)
-        return same
+        return self.picks
+
+    def _gives(self, plain: Tensor, batch: Batch) -> bool:
+        try:
+            found = self(batch)
+        except (RuntimeError, ValueError, IndexError):  # the model's forward needs logits of the full shape
+            return False
+        tolerance = TOLERANCE if self.head_precision == "highest" else TOLERANCE_HALF
+        return found.shape == plain.shape and bool((found - plain).abs().max() < tolerance)
 
     def _head(self) -> nn.Module:
         head: nn.Module = self.modular.base.get_output_embeddings()
@@ -74,7 +91,11 @@ class AnswerModel(nn.Module):
     def _pick(self, _: nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...] | None:
         if self._positions is None:
             return None
-        return (arguments[0].flatten(0, -2).index_select(0, self._positions), *arguments[1:])
+        picked = arguments[0].flatten(0, -2).index_select(0, self._positions)
+        if not self.own_loss:
+            return (picked, *arguments[1:])
+        self._picked = picked
+        return (picked[:1], *arguments[1:])
 
 
 def answer_positions(labels: Tensor, shifted: bool) -> tuple[Tensor, Tensor, Tensor]:

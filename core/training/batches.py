@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import torch
 from torch.utils.data import Dataset
 
+from core.adapters.packed import pack
 from core.errors import TaskloomError
-from core.tasks.batching import Collator, Encoded, encode_task, split_by_length
+from core.tasks.batching import IGNORED, Collator, Encoded, cut_by_tokens, encode_task, split_by_length
 from core.tasks.dataset import TaskDataset
 from core.tasks.mixture import MixtureSampler
 from core.training.answers import Batch, answer_positions
@@ -23,6 +24,7 @@ Place = tuple[int, int]  # task index, example index
 # computes more tokens in that time. Both are estimates from launch times; the result does not depend on them.
 PART_TOKENS_CPU = 128
 PART_TOKENS_CARD = 4096
+PACKED_TOKENS = 2048  # of a part whose examples stand behind each other
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ class EncodedSplit:
             )
         self.num_cut = [sum(1 for e in task if e.num_cut) for task in self.examples]
         self._collator = Collator(encoder.pad_id, encoder.architecture)
+        self.packed = False  # examples behind each other instead of padded rows (core/training/packing.py)
 
     def length(self, place: Place) -> int:
         return self.examples[place[0]][place[1]].length
@@ -82,8 +85,28 @@ class EncodedSplit:
 
     def parts(self, places: list[Place]) -> list[Batch]:
         """A batch as parts of like length, to be computed one after the other; their sums are the batch's."""
+        if self.packed:
+            return [self.pack(part) for part in cut_by_tokens(places, self.length, PACKED_TOKENS)]
         split = split_by_length([self.length(place) for place in places], self.encoder.part_tokens)
         return [self.collate([places[i] for i in part]) for part in split]
+
+    def pack(self, places: list[Place]) -> Batch:
+        """As `collate` for a decoder-only model, with the examples behind each other: input_ids [1, N], packing."""
+        examples = [self.examples[task][row] for task, row in places]
+        packing = pack([example.length for example in examples])
+        ids = [i for example in examples for i in example.input_ids]
+        ids += [self.encoder.pad_id] * (len(packing.owners) - packing.num_real)
+        # A first token is predicted from nothing; here another example's last one would stand before it.
+        labels = torch.tensor([i for example in examples for i in (IGNORED, *example.labels[1:])])
+        learned = (labels != IGNORED).nonzero().flatten()
+        tasks = torch.tensor([example.task_id for example in examples])
+        owners = packing.owners[learned]
+        return {
+            "input_ids": torch.tensor([ids]), "packing": packing,
+            "num_tokens": packing.num_real, "task_ids": tasks.tolist(), "tasks_of_tokens": tasks[owners],
+            "positions": learned - 1, "targets": labels[learned],
+            "token_weights": self._token_weights(owners, places),
+        }
 
     def _token_weights(self, owners: torch.Tensor, places: list[Place]) -> torch.Tensor:
         """The weight of the token's example, 1 unless the task has weights; divided by the tokens of its answer
@@ -97,7 +120,11 @@ class EncodedSplit:
         """All rows once, sorted by length, for checks."""
         places = sorted(self.places(), key=self.length)
         for start in range(0, len(places), batch_size):
-            yield self.collate(places[start : start + batch_size])
+            chosen = places[start : start + batch_size]
+            if self.packed:
+                yield from self.parts(chosen)
+            else:
+                yield self.collate(chosen)
 
     def _shift_right(self, labels: torch.Tensor) -> torch.Tensor:
         """Decoder inputs of an encoder-decoder model: the answer moved right by its start token."""

@@ -15,8 +15,9 @@ from core.training.config import RunConfig
 
 @dataclass(frozen=True)
 class DeviceChoice:
-    """`dtype` of the base model (adapters stay float32); `matmul` is torch's float32 matrix product precision;
-    `products` the number type of the frozen layers' products (core/adapters/half.py).
+    """`dtype` of the base model (adapters stay float32); `matmul` is torch's float32 matrix product precision,
+    `head` the one of a float32 head; `products` the number type of the frozen layers' products
+    (core/adapters/half.py).
     """
 
     device: str
@@ -24,6 +25,7 @@ class DeviceChoice:
     matmul: str
     threads: int
     products: str = "float32"
+    head: str = "highest"
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -45,8 +47,9 @@ def choose_device(config: RunConfig) -> DeviceChoice:
         return DeviceChoice(card if device == "cuda" else device, "float32", "highest", threads)
     if device == "cuda":
         return DeviceChoice(card, "bfloat16" if torch.cuda.is_bf16_supported() else "float32", "high", threads)
-    matmul, products = "medium" if cpu_has_amx() else "highest", "bfloat16" if cpu_has_bfloat16() else "float32"
-    return DeviceChoice(device, "float32", matmul, threads, products)
+    products = "bfloat16" if cpu_has_bfloat16() else "float32"
+    # "medium" for everything makes torch's attention slow: its many small products would go through oneDNN.
+    return DeviceChoice(device, "float32", "highest", threads, products, "medium" if cpu_has_amx() else "highest")
 
 
 def load_chosen_base(name: str, choice: DeviceChoice) -> LoadedBase:

@@ -23,10 +23,11 @@ from core.training.answers import AnswerModel
 from core.training.batches import PART_TOKENS_CARD, PART_TOKENS_CPU, BatchPlan, EncodedSplit, Encoder
 from core.training.checkpoints import Checkpoint, load_checkpoint
 from core.training.config import RunConfig
-from core.training.device import apply_device, choose_device, load_chosen_base
+from core.training.device import DeviceChoice, apply_device, choose_device, load_chosen_base
 from core.training.journal import CANCEL, PAUSE, STOP, Journal, RunCancelled, RunPaths, RunPaused
 from core.training.manifest import TrainingState, find_checkpoint, list_checkpoints, settings_hash
 from core.training.pace import Pace
+from core.training.packing import choose_packing
 from core.training.plan import RunPlan, build_sampler, plan_run
 from core.training.pruning import prune_allocation
 from core.training.record import build_record, note_actual
@@ -95,7 +96,7 @@ def prepare(paths: RunPaths, config: RunConfig, journal: Journal, shard: Shard) 
         BatchPlan(build_sampler(config, dataset), config.batch_size), journal, paths,
         Pace(plan.total_steps, checks, config.exam_rows != 0), shard, settings_hash(config),
     )
-    _choose_head(work, journal)
+    choose_paths(work, choice, journal)
     if work.writes:
         write_json_atomic(paths.record_path, build_record(paths.path.name, config, choice, modular, dataset))
     return Prepared(dataset, base, work)
@@ -171,11 +172,13 @@ def _cut_history(work: RunWork, last_step: int, last_stage: int) -> None:
         os.truncate(snapshots, last["offset"] + 2 * math.prod(last["shape"]) if "offset" in last else 0)
 
 
-def _choose_head(work: RunWork, journal: Journal) -> None:
-    """Lets the head see answer positions only, if this model gives the same loss that way."""
-    batch = work.train.collate(work.batch_plan.places(0))
-    if not work.model.agrees(to_device(batch, work.device)):
+def choose_paths(work: RunWork, choice: DeviceChoice, journal: Journal) -> None:
+    """Lets the head see answer positions only and packs the batches, if this model gives the same loss that way."""
+    places = work.batch_plan.places(0)
+    work.model.head_precision = choice.head
+    if not work.model.agrees(to_device(work.train.collate(places), work.device)):
         journal.event("notice", key="training.full_head", values={})
+    choose_packing(work.model, [work.train, work.validation], places, work.config, work.device)
 
 
 def _report_cuts(train: EncodedSplit, dataset: TaskDataset, encoder: Encoder, journal: Journal) -> None:

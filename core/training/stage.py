@@ -6,6 +6,7 @@ At its end the adapter is the best one by mean check loss (the last one when the
 
 from __future__ import annotations
 
+import gc
 import math
 import time
 from dataclasses import dataclass, field
@@ -267,7 +268,11 @@ def run_stage(work: RunWork, number: int, state: TrainingState, resumed: Checkpo
         watch.check(0)
     if steps:
         work.model.train()
-        watch.trainer.train()
+        gc.freeze()  # the libraries' million objects need not be searched again and again while training
+        try:
+            watch.trainer.train()
+        finally:
+            gc.unfreeze()
     watch.keep_best()
     watch.save(stage.steps, done=True)
     return watch

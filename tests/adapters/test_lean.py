@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
 
 import pytest
 import torch
@@ -13,27 +12,11 @@ from torch import nn
 from core.adapters import lean
 from core.adapters.lean import LeanFeedForward, LeanNorm, make_lean, undo_lean
 from core.models.modular import unwrap
+from tests.kept import kept_bytes
 
 
 def lean_modules(model: nn.Module) -> list[str]:
     return sorted(type(m).__name__ for m in model.modules() if isinstance(m, (LeanNorm, LeanFeedForward)))
-
-
-def kept_bytes(run: Any, parameters: Any) -> int:
-    """Bytes of distinct storages that a forward pass keeps, weights not counted."""
-    weights = {p.untyped_storage().data_ptr() for p in parameters}
-    kept: dict[int, int] = {}
-
-    def pack(tensor: torch.Tensor) -> torch.Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in weights:
-            kept[storage.data_ptr()] = storage.nbytes()
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        loss = run()
-    loss.backward()
-    return sum(kept.values())
 
 
 def test_which_modules_take_part(bench):
@@ -87,7 +70,7 @@ def test_derivatives():
     assert torch.autograd.gradcheck(lean._GatedProduct.apply, (gate, up))
     h = torch.randn(2, 3, 5, generator=generator, dtype=torch.double, requires_grad=True)
     weight = torch.randn(5, generator=generator, dtype=torch.double)
-    y, _ = lean._Norm.apply(h, weight, 1e-3)
+    y, _ = lean._Norm.apply(h, weight, 1e-3, torch.double)
     direction = torch.randn(2, 3, 5, generator=generator, dtype=torch.double)
     (y * direction).sum().backward()
     found = h.grad

@@ -1,11 +1,14 @@
 """Training on real tasks, end to end: this workbench against a plain PEFT-LoRA script on transformers' Trainer.
 
     PYTHONPATH=. python tests/benchmarks/end_to_end.py --domain FOLDER --model FOLDER [--rows 200]
-        [--repeats 3] [--output FILE]
+        [--repeats 3] [--output FILE] [--shape smollm2-135m]
 
 Every variant trains on the same examples, as many as one pass over `--rows` rows of every task, and is then
 checked on the same rows. Variants take turns (A B C A B C ...), so that other work on the machine hits all alike;
 the numbers are medians. With one thread the processor time is the measure that other work disturbs least.
+
+With `--shape` the base model has the sizes of a published one, random weights and the tokenizer of `--model`: the
+time of a step does not depend on the weights, and the losses still have to agree.
 
 The plain script is what a tutorial does: LoRA of rank 8 on all linear layers, shuffled batches padded to the
 longest row, the model's own loss, float32. Active rank is 8 everywhere (C-Poly: 3 common skills and 1 private one
@@ -28,10 +31,12 @@ from typing import Any
 import torch
 from peft import LoraConfig, get_peft_model
 from stages import Stopwatch, Study, read_tasks
+from step_variants import SHAPES
 from torch.nn import functional
-from transformers import Trainer, TrainingArguments
+from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, Trainer, TrainingArguments
 
 from core.models.loading import load_base
+from core.models.processor import BFLOAT16_FLAGS, cpu_flags
 from core.tasks.batching import Collator
 from core.tasks.dataset import TaskDataset
 from core.training.answers import Batch
@@ -57,7 +62,8 @@ def run_ours(dataset: TaskDataset, model: str, changes: dict[str, Any], threads:
     """The run as the worker does it, without checks in between, checkpoints and exam."""
     config = change_config(RunConfig(base_model=model), {
         "epochs": 1.0, "batch_size": BATCH, "max_tokens": MAX_TOKENS, "mixture": "proportional",
-        "log_every": 1000, "learning_rate_skills": RATE, "num_threads": threads, "device": "cpu", **changes,
+        "log_every": 1000, "learning_rate_skills": RATE, "rate_by_width": False, "num_threads": threads,
+        "device": "cpu", **changes,
     })
     study, steps = Study(dataset, config), plan_run(config, dataset).stages[0].steps
     loss = study.run(1, steps)["mean"]
@@ -108,6 +114,17 @@ class PlainAnswers(torch.nn.Module):
         return functional.cross_entropy(picked, batch["targets"], reduction="none")
 
 
+def write_shape(shape: str, tokenizer: Path, folder: Path) -> Path:
+    """A model of this shape with random weights and the tokenizer of another one, as a folder to train from."""
+    torch.manual_seed(0)
+    sizes = {**SHAPES[shape], "tie_word_embeddings": True, "max_position_embeddings": 2048}
+    found = AutoTokenizer.from_pretrained(tokenizer)
+    config = LlamaConfig(**sizes, pad_token_id=found.pad_token_id, eos_token_id=found.eos_token_id)
+    LlamaForCausalLM(config).to(torch.bfloat16).save_pretrained(folder)
+    found.save_pretrained(folder)
+    return folder
+
+
 def measure_one(args: argparse.Namespace) -> dict[str, float]:
     """One variant in this process (a fresh one, so that the peak memory is its own)."""
     changes = dict(VARIANTS[args.variant])
@@ -141,7 +158,8 @@ def measure_all(args: argparse.Namespace) -> dict[str, Any]:
         row["processor_speed_up"] = first["processor_s"] / row["processor_s"]
     return {
         "domain": args.domain.name, "model": args.model.name, "rows": args.rows, "repeats": args.repeats,
-        "threads": args.threads, "torch": torch.__version__, "variants": rows,
+        "threads": args.threads, "torch": torch.__version__,
+        "processor_flags": sorted(BFLOAT16_FLAGS & cpu_flags()), "variants": rows,
     }
 
 
@@ -155,11 +173,15 @@ def main() -> None:
     parser.add_argument("--output", type=Path)
     parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=list(VARIANTS))
     parser.add_argument("--variant", choices=list(VARIANTS), help=argparse.SUPPRESS)
+    parser.add_argument("--shape", choices=[name for name in SHAPES if not name.startswith("qwen")])
     args = parser.parse_args()
     if args.variant:
         print(json.dumps(measure_one(args)))
         return
-    report = measure_all(args)
+    with tempfile.TemporaryDirectory() as folder:
+        if args.shape:
+            args.model = write_shape(args.shape, args.model, Path(folder) / args.shape)
+        report = measure_all(args)
     text = json.dumps(report, indent=1)
     if args.output:
         args.output.write_text(text + "\n", encoding="utf-8")

@@ -20,10 +20,11 @@ from core.training.config import RunConfig, change_config
 from core.training.device import apply_device, choose_device, load_chosen_base
 from core.training.manifest import TrainingState
 from core.training.pace import Pace
+from core.training.packing import choose_packing
 from core.training.plan import build_sampler, plan_run
 from core.training.session import build_encoder
 from core.training.stage import RunWork, run_stage
-from core.training.validation import check_losses
+from core.training.validation import check_losses, to_device
 from core.workspace import Workspace
 
 NEVER = 10**9
@@ -74,6 +75,10 @@ class Study:
         self.train = EncodedSplit(dataset, "train", encoder)
         self.validation = EncodedSplit(dataset, "validation", encoder, config.validation_rows)
         self.took: dict[str, float] = {}  # by the last stage
+        self.answers.head_precision = choice.head
+        places = BatchPlan(build_sampler(config, dataset), config.batch_size).places(0)
+        self.answers.agrees(to_device(self.train.collate(places), self.device))
+        choose_packing(self.answers, [self.train, self.validation], places, config, self.device)
         self.unchecked = EncodedSplit(TaskDataset(dataset.tasks, {}), "validation", encoder)
 
     def run(self, stage: int, steps: int, micro: int = 0, **changes: Any) -> dict[str, float]:

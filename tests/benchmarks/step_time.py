@@ -24,8 +24,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from step_variants import OURS, SHAPES, THEIRS, Bench, Counter, Workload, build_base, kept_bytes
+from step_variants import OURS, SHAPES, THEIRS, Bench, Counter, Workload, build_base
 from transformers.utils import logging
+
+from tests.kept import kept_bytes
 
 
 @dataclass
@@ -85,7 +87,8 @@ def compare(work: Workload, variants: list[str], rounds: int, say: Callable[[str
 def count(bench: Bench) -> tuple[int, int, int, float | None]:
     with Counter() as counter:
         bench.step()
-    kept = kept_bytes(bench)
+    kept = kept_bytes(bench.loss, bench.model.parameters())
+    bench.update()
     peak = None
     if bench.work.device == "cuda":
         torch.cuda.reset_peak_memory_stats()

@@ -74,21 +74,24 @@ class Bench:
         self.optimizer = torch.optim.AdamW(trained, lr=1e-4, fused=True) if trained else None
 
     def step(self) -> None:
+        self.loss().backward()
+        self.update()
+
+    def update(self) -> None:
+        if self.optimizer is not None:
+            self.optimizer.step()
+            self.optimizer.zero_grad()
+
+    def loss(self) -> torch.Tensor:
         extra: dict[str, Any] = {}
         if self.variant in OURS:
             extra["task_ids"] = self.tasks
         elif self.variant == "peft-poly":
             extra["task_ids"] = torch.tensor(self.tasks, device=self.work.device)
-        self._loss(extra).backward()
-        if self.optimizer is not None:
-            self.optimizer.step()
-            self.optimizer.zero_grad()
-
-    def _loss(self, extra: dict[str, Any]) -> torch.Tensor:
         answers = self.work.answers
         if answers is None:
-            loss: torch.Tensor = self.model(input_ids=self.ids, labels=self.ids, use_cache=False, **extra).loss
-            return loss
+            found: torch.Tensor = self.model(input_ids=self.ids, labels=self.ids, use_cache=False, **extra).loss
+            return found
         logits = self.model(input_ids=self.ids, use_cache=False, logits_to_keep=answers + 1, **extra).logits
         return torch.nn.functional.cross_entropy(
             logits[:, :-1].flatten(0, 1).float(), self.ids[:, -answers:].flatten()
@@ -153,22 +156,6 @@ class Counter(TorchDispatchMode):
             self.operations += 1
         self.syncs += name in SYNCS
         return func(*args, **(kwargs or {}))
-
-
-def kept_bytes(bench: Bench) -> int:
-    """Bytes that the forward pass keeps for the backward pass, weights of the base not counted."""
-    weights = {p.untyped_storage().data_ptr() for p in bench.model.parameters()}
-    kept: dict[int, int] = {}
-
-    def pack(tensor: torch.Tensor) -> torch.Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in weights:
-            kept[storage.data_ptr()] = storage.nbytes()
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        bench.step()
-    return sum(kept.values())
 
 
 def build_base(work: Workload) -> Any:

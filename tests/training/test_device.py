@@ -20,7 +20,7 @@ from core.training.optimisation import schedule_factor
     ("auto", False, True, ("float32", "highest", "bfloat16")),
     ("auto", True, True, ("float32", "medium", "bfloat16")),
     ("float32", True, True, ("float32", "highest", "float32")),
-    ("bfloat16", False, False, ("bfloat16", "highest", "float32")),
+    ("bfloat16", True, True, ("bfloat16", "highest", "float32")),
 ])
 def test_precision_on_a_cpu(
     precision: str, amx: bool, half: bool, expected: tuple[str, str, str], monkeypatch: pytest.MonkeyPatch
@@ -28,7 +28,8 @@ def test_precision_on_a_cpu(
     monkeypatch.setattr(device, "cpu_has_amx", lambda: amx)
     monkeypatch.setattr(device, "cpu_has_bfloat16", lambda: half)
     chosen = choose_device(RunConfig(precision=precision, device="cpu", num_threads=1))
-    assert (chosen.dtype, chosen.matmul, chosen.products) == expected
+    assert (chosen.dtype, chosen.head, chosen.products) == expected
+    assert chosen.matmul == "highest"
 
 
 def test_base_with_bfloat16_products(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 MESSAGES: dict[str, tuple[str, str]] = {
     "adapter.rows": ("某一层看到 {rows} 行，但样例只有 {examples} 条。", "每条样例给一个任务编号；行数必须是样例数的整数倍。"),
+    "adapter.not_packed": ("这个模型或方法不能把多条样例放在同一行里计算。", "请使用补齐的批次，每条样例一行。"),
     "adapter.no_call": ("调用基础模型时没有说明任务。", "请带 task_ids 调用模块化模型，或在它的 disabled() 块内调用。"),
     "adapter.task_missing": ("这次调用没有给出任务。", "请传入 task_ids，每条样例对应 {count} 个任务之一。"),
     "adapter.task_shape": ("形状为 {shape}、类型为 {dtype} 的任务编号无法使用。", "请给一个整数列表，每条样例一个。"),

@@ -1,0 +1,183 @@
+"""Attention over packed examples (core/adapters/packed.py), as batched products over chunks of like length.
+
+A causal mask alone keeps the padding inside a chunk out, because it stands on the right. torch's own attention on
+processors cuts its products into tiles: in bfloat16 its backward pass takes five times as long as the batched
+products here, in float32 1.4 times (64 tokens; assets/docs/decisions.md).
+
+Shapes: N tokens of which the first M are real, h heads, g heads of keys and values (h is a multiple of g), d their
+size; a chunk has R examples of at most n tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import AttentionInterface
+from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
+
+from core.adapters.context import current_call, has_call
+from core.adapters.packed import HeadTables, Packing
+from core.errors import ModelError
+
+NAME = "taskloom_packed"
+KEPT_LENGTH = 128  # longer chunks compute their probabilities again in the backward pass instead of keeping them
+_OTHER_KINDS = ("softcap", "sliding_window", "s_aux", "position_bias")
+
+
+@contextmanager
+def packed_attention(config: Any) -> Iterator[None]:
+    """Inside, the model's attention keeps the examples of a packed call apart.
+
+    Raises:
+        ModelError: the model computes its attention otherwise than by transformers' interface for it.
+    """
+    before = getattr(config, "_attn_implementation", None)
+    if before != "sdpa":
+        raise ModelError("adapter.not_packed")
+    config._attn_implementation = NAME
+    try:
+        yield
+    finally:
+        config._attn_implementation = before
+
+
+def _attention(
+    module: nn.Module, query: Tensor, key: Tensor, value: Tensor, _: Tensor | None, dropout: float = 0.0,
+    scaling: float | None = None, **others: Any,
+) -> tuple[Tensor, None]:
+    """transformers' attention interface: query [1, h, N, d], key and value [1, g, N, d] -> [1, N, h, d].
+
+    Raises:
+        ModelError: no packed call, or a kind of attention that is not computed here.
+    """
+    packing = current_call().packing
+    if packing is None or dropout or any(others.get(name) is not None for name in _OTHER_KINDS):
+        raise ModelError("adapter.not_packed")
+    heads, tokens, size = query.shape[1:]
+    scale = size**-0.5 if scaling is None else scaling
+    rows = [t.transpose(1, 2).reshape(-1, size).to(value.dtype) for t in (query, key, value)]
+    output = _PackedAttention.apply(*rows, packing, packing.tables_of(heads, key.shape[1]), scale)
+    return output.view(1, tokens, heads, size), None
+
+
+class PackedSelfAttention(nn.Module):
+    """In the place of a Llama-like attention: in a packed call the queries and keys are turned in two passes over
+    memory instead of five, and nothing is moved before it is gathered into chunks. Other calls are the model's own.
+    """
+
+    q_proj: nn.Module
+    k_proj: nn.Module
+    v_proj: nn.Module
+    o_proj: nn.Module
+    head_dim: int
+    scaling: float
+
+    def forward(
+        self, hidden_states: Tensor, position_embeddings: tuple[Tensor, Tensor] | None = None, **others: Any
+    ) -> Any:
+        packing = current_call().packing if has_call() else None
+        if packing is None or position_embeddings is None:
+            return super().forward(hidden_states, position_embeddings=position_embeddings, **others)
+        size, tokens = self.head_dim, hidden_states.shape[1]
+        q, k, v = (layer(hidden_states) for layer in (self.q_proj, self.k_proj, self.v_proj))
+        angles = tuple(t[0, :, None].to(q.dtype) for t in position_embeddings)  # [N, 1, d]
+        rows = [_Turned.apply(t.view(tokens, -1, size), *angles).view(-1, size) for t in (q, k)]
+        tables = packing.tables_of(q.shape[-1] // size, k.shape[-1] // size)
+        output = _PackedAttention.apply(*rows, v.view(-1, size), packing, tables, self.scaling)
+        return self.o_proj(output.view(1, tokens, -1)), None
+
+
+class _Turned(torch.autograd.Function):
+    """Rotary position embedding (Su et al., arXiv 2104.09864, in halves as Llama has it) of x [N, h, d] by cos, sin
+    [N, 1, d]."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        ctx.save_for_backward(cos, sin)
+        return _turn(x, cos, sin, -1.0)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        cos, sin = ctx.saved_tensors
+        return _turn(grad, cos, sin.roll(sin.shape[-1] // 2, -1), 1.0), None, None
+
+
+def _turn(x: Tensor, cos: Tensor, sin: Tensor, sign: float) -> Tensor:
+    """x cos + sign [x_2 sin_1, -x_1 sin_2] for halves x = [x_1, x_2]."""
+    turned = x * cos
+    first, second = x.chunk(2, -1)
+    to_first, to_second = turned.chunk(2, -1)
+    by_first, by_second = sin.chunk(2, -1)
+    to_first.addcmul_(second, by_first, value=sign)
+    to_second.addcmul_(first, by_second, value=-sign)
+    return turned
+
+
+class _PackedAttention(torch.autograd.Function):
+    """softmax(scale q k^T + causal mask) v for q [N * h, d], k and v [N * g, d], example by example."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, q: Tensor, k: Tensor, v: Tensor, packing: Packing, tables: HeadTables, scale: float
+    ) -> Tensor:
+        saved: list[Tensor | None] = []
+        outputs = []
+        for chunk, to_q, to_k in zip(packing.chunks, tables.queries, tables.keys, strict=True):
+            shape = (-1, chunk.length, q.shape[1])
+            parts = [t.index_select(0, table).view(shape) for t, table in ((q, to_q), (k, to_k), (v, to_k))]
+            probabilities = _probabilities(parts[0], parts[1], packing, scale)
+            outputs.append(torch.bmm(probabilities, parts[2]).flatten(0, 1))
+            saved += [*parts, probabilities if chunk.length <= KEPT_LENGTH else None]
+        ctx.save_for_backward(*saved)
+        ctx.packing, ctx.tables, ctx.scale, ctx.sizes = packing, tables, scale, (q.shape[0], k.shape[0])
+        return _from_chunks(outputs, tables.queries_back, q.shape[0])
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        packing, tables, scale = ctx.packing, ctx.tables, ctx.scale
+        back = tables.queries_back
+        laid = sum(len(table) for table in tables.queries)
+        grads = grad.new_zeros(laid, grad.shape[1]).index_copy_(0, back, grad[: len(back)])
+        repeats = len(back) // len(tables.keys_back)
+        dq, dk, dv = [], [], []
+        for number, own in enumerate(grads.split([len(table) for table in tables.queries])):
+            q, k, v, probabilities = ctx.saved_tensors[4 * number : 4 * number + 4]
+            if probabilities is None:
+                probabilities = _probabilities(q, k, packing, scale)
+            own = own.view_as(q)
+            inner = torch.bmm(own, v.transpose(1, 2))
+            inner = torch._softmax_backward_data(inner, probabilities, -1, probabilities.dtype)
+            dq.append(torch.bmm(inner, k).mul_(scale).flatten(0, 1))
+            dk.append(_by_key_head(torch.bmm(inner.transpose(1, 2), q).mul_(scale), repeats))
+            dv.append(_by_key_head(torch.bmm(probabilities.transpose(1, 2), own), repeats))
+        num_q, num_k = ctx.sizes
+        both = [_from_chunks(found, tables.keys_back, num_k) for found in (dk, dv)]
+        return (_from_chunks(dq, back, num_q), *both, None, None, None)
+
+
+def _probabilities(q: Tensor, k: Tensor, packing: Packing, scale: float) -> Tensor:
+    """softmax(scale q k^T + causal mask) [R * h, n, n]."""
+    mask = packing.mask(q.shape[1], q.dtype)
+    return torch.softmax(torch.baddbmm(mask, q, k.transpose(1, 2), alpha=scale), -1)
+
+
+def _by_key_head(grad: Tensor, repeats: int) -> Tensor:
+    """[R * h, n, d], where each head of keys stands `repeats` times -> the sums [R * g * n, d]."""
+    summed = grad if repeats == 1 else grad.unflatten(0, (-1, repeats)).sum(1)
+    return summed.flatten(0, 1)
+
+
+def _from_chunks(rows: list[Tensor], back: Tensor, size: int) -> Tensor:
+    """Rows [.., d] of all chunks -> [size, d] in the order of the tokens, zero behind the real ones."""
+    whole = rows[0] if len(rows) == 1 else torch.cat(rows)
+    found = whole.new_zeros(size, whole.shape[1])
+    torch.index_select(whole, 0, back, out=found[: len(back)])
+    return found
+
+
+AttentionInterface.register(NAME, _attention)
+AttentionMaskInterface.register(NAME, sdpa_mask)

@@ -1,0 +1,145 @@
+"""Examples behind each other in one row of tokens: the losses and gradients of padded rows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from core.adapters.packed import pack
+from core.models.loading import load_base
+from core.models.modular import ModularModel, build_modular, unwrap
+from core.tasks.batching import cut_by_tokens
+from core.tasks.dataset import load_dataset_of
+from core.training.answer_loss import answer_losses
+from core.training.answers import AnswerModel, Batch
+from core.training.batches import EncodedSplit, Encoder
+from core.training.config import RunConfig
+from core.training.device import DeviceChoice, load_chosen_base
+from core.training.packing import agrees_packed, choose_packing
+from core.workspace import Project
+
+CPU = torch.device("cpu")
+
+
+def prepared(
+    project: Project, folder: Path, method: str = "cpoly", products: str = "float32"
+) -> tuple[AnswerModel, EncodedSplit]:
+    base = load_chosen_base(str(folder), DeviceChoice("cpu", "float32", "highest", 1, products))
+    dataset = load_dataset_of(project)
+    modular = build_modular(base, method, None, dataset.names())
+    torch.manual_seed(3)
+    with torch.no_grad():  # adapters that do something
+        for parameter in modular.adapter.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+    encoder = Encoder(base.tokenizer, "decoder", 96, base.tokenizer.pad_token_id)
+    return AnswerModel(modular).eval(), EncodedSplit(dataset, "train", encoder)
+
+
+def losses_and_gradients(answers: AnswerModel, batch: Batch) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    answers.zero_grad()
+    losses = answers(batch)
+    (losses * torch.linspace(0.5, 1.5, len(losses))).sum().backward()
+    found = {n: p.grad.clone() for n, p in answers.modular.adapter.named_parameters() if p.grad is not None}
+    return losses.detach(), found
+
+
+@pytest.mark.parametrize("method", ["cpoly", "poly", "lora", "private_lora"])
+@pytest.mark.parametrize("interface", [False, True], ids=["own attention", "transformers' interface"])
+def test_packed_equals_padded(toy_project: Project, tiny_llama: Path, method: str, interface: bool) -> None:
+    answers, split = prepared(toy_project, tiny_llama, method)
+    if interface:  # as a model whose attention is not of Llama's kind
+        for layer in answers.modular.base.model.layers:
+            layer.self_attn.__class__ = type(layer.self_attn).__mro__[2]
+    places = sorted([(0, 0), (1, 1), (0, 2), (1, 3), (0, 4), (1, 5)], key=split.length)
+    plain, gradients = losses_and_gradients(answers, split.collate(places))
+    packed, found = losses_and_gradients(answers, split.pack(places))
+    assert (packed - plain).abs().max() < 1e-5 * plain.abs().max()
+    assert found.keys() == gradients.keys()
+    for name, gradient in gradients.items():
+        error = (found[name] - gradient).norm() / gradient.norm()
+        assert error < 1e-5, (name, error)
+
+
+def test_half_products_agree_and_keep_the_other_calls_as_they_were(toy_project: Project, tiny_llama: Path) -> None:
+    answers, split = prepared(toy_project, tiny_llama, products="bfloat16")
+    places = [(0, 0), (1, 1), (0, 2)]
+    before = answers(split.collate(sorted(places, key=split.length)))
+    assert choose_packing(answers, [split], places, RunConfig(), CPU)
+    packed = answers(split.pack(sorted(places, key=split.length)))
+    assert 0 < (packed - before).abs().max() < 0.1
+    assert torch.equal(answers(split.collate(sorted(places, key=split.length))), before)
+
+
+def test_examples_do_not_see_each_other(toy_project: Project, tiny_llama: Path) -> None:
+    answers, split = prepared(toy_project, tiny_llama)
+    together, alone = answers(split.pack([(0, 0), (1, 1)])), answers(split.pack([(1, 1)]))
+    assert torch.allclose(together[-len(alone):], alone, atol=1e-5)
+
+
+def test_who_is_packed(toy_project: Project, tiny_llama: Path) -> None:
+    places = [(0, 0), (1, 1)]
+    config = RunConfig()
+    for method, expected in (("cpoly", True), ("lora", True), ("mta", False), ("ia3", False)):
+        answers, split = prepared(toy_project, tiny_llama, method)
+        assert choose_packing(answers, [split], places, config, CPU) == split.packed == expected, method
+    answers, split = prepared(toy_project, tiny_llama)
+    assert not choose_packing(answers, [split], places, replace(config, gradient_checkpointing=True), CPU)
+    answers.modular.base.config._attn_implementation = "eager"  # computes its attention in a way of its own
+    assert not agrees_packed(answers, split, places)
+
+
+def test_a_model_whose_attention_looks_elsewhere_is_refused(toy_project: Project, tiny_llama: Path) -> None:
+    answers, split = prepared(toy_project, tiny_llama)
+    for layer in answers.modular.base.model.layers:
+        layer.self_attn.scaling *= 3  # read by the packed attention; the model's own below does not
+        own = layer.self_attn
+        own.o_proj.register_forward_hook(lambda module, args, y: y if args[0].shape[0] == 1 else 1.5 * y)
+    assert not agrees_packed(answers, split, [(0, 0), (1, 1)])
+
+
+def test_where_the_examples_are() -> None:
+    packing = pack([3, 5, 40])
+    assert packing.positions[0, :8].tolist() == [0, 1, 2, 0, 1, 2, 3, 4]
+    assert packing.owners[:8].tolist() == [0, 0, 0, 1, 1, 1, 1, 1]
+    assert (packing.num_real, len(packing.owners)) == (48, 64)
+    chunk = packing.chunks[0]
+    assert chunk.tokens.shape == (3, 64)
+    assert chunk.tokens[1, :6].tolist() == [3, 4, 5, 6, 7, 0]
+    assert pack([600]).chunks[0].tokens.shape == (1, 608)
+
+
+def test_tokens_are_cut_into_equal_parts() -> None:
+    parts = cut_by_tokens([30, 10, 20, 40, 5, 100], lambda n: n, 70)
+    assert sorted(n for part in parts for n in part) == [5, 10, 20, 30, 40, 100]
+    assert all(sum(part) <= 70 or len(part) == 1 for part in parts)
+    assert cut_by_tokens([3, 1], lambda n: n, 10) == [[1, 3]]
+    assert cut_by_tokens([], len, 10) == []
+
+
+@pytest.mark.parametrize("bias", [False, True])
+def test_losses_without_logits(bias: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.training.answer_loss.PIECE", 3 * 11)  # in pieces of three tokens
+    torch.manual_seed(1)
+    hidden = torch.randn(7, 5, requires_grad=True)
+    head = torch.nn.Linear(5, 11, bias=bias).requires_grad_(False)
+    targets = torch.randint(0, 11, (7,))
+    outer = torch.rand(7)
+    expected = F.cross_entropy(head(hidden), targets, reduction="none")
+    (wanted,) = torch.autograd.grad((expected * outer).sum(), hidden)
+    losses = answer_losses(hidden, head.weight, head.bias, targets)
+    (found,) = torch.autograd.grad((losses * outer).sum(), hidden)
+    torch.testing.assert_close(losses, expected.detach())
+    torch.testing.assert_close(found, wanted)
+
+
+def test_taking_the_adapter_out_gives_the_attention_back(tiny_llama: Path) -> None:
+    base = load_base(str(tiny_llama))
+    own = type(base.model.model.layers[0].self_attn)
+    modular: ModularModel = build_modular(base, "cpoly", None, 2)
+    assert type(modular.base.model.layers[0].self_attn) is not own
+    unwrap(modular.base)
+    assert type(base.model.model.layers[0].self_attn) is own
