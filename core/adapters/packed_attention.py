@@ -46,18 +46,19 @@ def packed_attention(config: Any) -> Iterator[None]:
 
 
 def _attention(
-    module: nn.Module, query: Tensor, key: Tensor, value: Tensor, _: Tensor | None, dropout: float = 0.0,
-    scaling: float | None = None, **others: Any,
+    module: nn.Module, query: Tensor, key: Tensor, value: Tensor, _: Tensor | None, **options: Any
 ) -> tuple[Tensor, None]:
-    """transformers' attention interface: query [1, h, N, d], key and value [1, g, N, d] -> [1, N, h, d].
+    """transformers' attention interface: query [1, h, N, d], key and value [1, g, N, d] -> [1, N, h, d]. Options:
+    dropout and scaling, and what marks other kinds of attention.
 
     Raises:
         ModelError: no packed call, or a kind of attention that is not computed here.
     """
     packing = current_call().packing
-    if packing is None or dropout or any(others.get(name) is not None for name in _OTHER_KINDS):
+    if packing is None or options.get("dropout") or any(options.get(name) is not None for name in _OTHER_KINDS):
         raise ModelError("adapter.not_packed")
     heads, tokens, size = query.shape[1:]
+    scaling = options.get("scaling")
     scale = size**-0.5 if scaling is None else scaling
     rows = [t.transpose(1, 2).reshape(-1, size).to(value.dtype) for t in (query, key, value)]
     output = _PackedAttention.apply(*rows, packing, packing.tables_of(heads, key.shape[1]), scale)
