@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -46,22 +46,20 @@ def packed_attention(config: Any) -> Iterator[None]:
 
 
 def _attention(
-    module: nn.Module, query: Tensor, key: Tensor, value: Tensor, _: Tensor | None, **options: Any
+    module: nn.Module, query: Tensor, key: Tensor, value: Tensor, *masks: Tensor | None, **others: Any
 ) -> tuple[Tensor, None]:
-    """transformers' attention interface: query [1, h, N, d], key and value [1, g, N, d] -> [1, N, h, d]. Options:
-    dropout and scaling, and what marks other kinds of attention.
+    """transformers' attention interface: query [1, h, N, d], key and value [1, g, N, d] -> [1, N, h, d].
 
     Raises:
         ModelError: no packed call, or a kind of attention that is not computed here.
     """
     packing = current_call().packing
-    if packing is None or options.get("dropout") or any(options.get(name) is not None for name in _OTHER_KINDS):
+    if packing is None or others.get("dropout") or any(others.get(name) is not None for name in _OTHER_KINDS):
         raise ModelError("adapter.not_packed")
     heads, tokens, size = query.shape[1:]
-    scaling = options.get("scaling")
-    scale = size**-0.5 if scaling is None else scaling
+    scale = size**-0.5 if others.get("scaling") is None else others["scaling"]
     rows = [t.transpose(1, 2).reshape(-1, size).to(value.dtype) for t in (query, key, value)]
-    output = _PackedAttention.apply(*rows, packing, packing.tables_of(heads, key.shape[1]), scale)
+    output = _PackedAttention.apply(*rows, _Plan(packing, packing.tables_of(heads, key.shape[1]), scale))
     return output.view(1, tokens, heads, size), None
 
 
@@ -88,7 +86,7 @@ class PackedSelfAttention(nn.Module):
         angles = tuple(t[0, :, None].to(q.dtype) for t in position_embeddings)  # [N, 1, d]
         rows = [_Turned.apply(t.view(tokens, -1, size), *angles).view(-1, size) for t in (q, k)]
         tables = packing.tables_of(q.shape[-1] // size, k.shape[-1] // size)
-        output = _PackedAttention.apply(*rows, v.view(-1, size), packing, tables, self.scaling)
+        output = _PackedAttention.apply(*rows, v.view(-1, size), _Plan(packing, tables, self.scaling))
         return self.o_proj(output.view(1, tokens, -1)), None
 
 
@@ -118,13 +116,18 @@ def _turn(x: Tensor, cos: Tensor, sin: Tensor, sign: float) -> Tensor:
     return turned
 
 
+class _Plan(NamedTuple):
+    packing: Packing
+    tables: HeadTables
+    scale: float
+
+
 class _PackedAttention(torch.autograd.Function):
     """softmax(scale q k^T + causal mask) v for q [N * h, d], k and v [N * g, d], example by example."""
 
     @staticmethod
-    def forward(
-        ctx: Any, q: Tensor, k: Tensor, v: Tensor, packing: Packing, tables: HeadTables, scale: float
-    ) -> Tensor:
+    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, plan: _Plan) -> Tensor:
+        packing, tables, scale = plan
         saved: list[Tensor | None] = []
         outputs = []
         for chunk, to_q, to_k in zip(packing.chunks, tables.queries, tables.keys, strict=True):
@@ -134,12 +137,12 @@ class _PackedAttention(torch.autograd.Function):
             outputs.append(torch.bmm(probabilities, parts[2]).flatten(0, 1))
             saved += [*parts, probabilities if chunk.length <= KEPT_LENGTH else None]
         ctx.save_for_backward(*saved)
-        ctx.packing, ctx.tables, ctx.scale, ctx.sizes = packing, tables, scale, (q.shape[0], k.shape[0])
+        ctx.plan, ctx.sizes = plan, (q.shape[0], k.shape[0])
         return _from_chunks(outputs, tables.queries_back, q.shape[0])
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:
-        packing, tables, scale = ctx.packing, ctx.tables, ctx.scale
+        packing, tables, scale = ctx.plan
         back = tables.queries_back
         laid = sum(len(table) for table in tables.queries)
         grads = grad.new_zeros(laid, grad.shape[1]).index_copy_(0, back, grad[: len(back)])
@@ -157,7 +160,7 @@ class _PackedAttention(torch.autograd.Function):
             dv.append(_by_key_head(torch.bmm(probabilities.transpose(1, 2), own), repeats))
         num_q, num_k = ctx.sizes
         both = [_from_chunks(found, tables.keys_back, num_k) for found in (dk, dv)]
-        return (_from_chunks(dq, back, num_q), *both, None, None, None)
+        return (_from_chunks(dq, back, num_q), *both, None)
 
 
 def _probabilities(q: Tensor, k: Tensor, packing: Packing, scale: float) -> Tensor:
