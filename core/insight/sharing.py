@@ -88,7 +88,8 @@ def describe_share(share: pd.DataFrame) -> list[Sentence]:
 
 
 def describe_similarity(similarity: pd.DataFrame, key: str) -> list[Sentence]:
-    """The closest and the farthest pair; `key` says in what: says.near_weights or says.near_allocation."""
+    """The closest and the farthest pair, unless all are equally close; `key` says in what:
+    says.near_weights or says.near_allocation."""
     if len(similarity) < 2:
         return []
     rows, columns = np.triu_indices(len(similarity), 1)
@@ -99,4 +100,6 @@ def describe_similarity(similarity: pd.DataFrame, key: str) -> list[Sentence]:
         "first": names[rows[best]], "second": names[columns[best]], "high": f"{values[best]:.2f}",
         "third": names[rows[worst]], "fourth": names[columns[worst]], "low": f"{values[worst]:.2f}",
     }
+    if len(values) > 1 and told["high"] == told["low"]:
+        return [Sentence("says.near_same", {"value": told["high"]})]
     return [Sentence(key, told)]
