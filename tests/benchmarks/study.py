@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ import pandas as pd
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
+from core.errors import RunError  # noqa: E402
 from core.insight import study_tables as tables  # noqa: E402
 from core.insight.study import Arm, Study, create_study, find_study, read_study, run_study  # noqa: E402
 from core.runs.events import read_events  # noqa: E402
@@ -95,7 +97,8 @@ def read(workspaces: list[Path]) -> tuple[Study, pd.DataFrame]:
             if folder := find_study(project, name):
                 study = read_study(folder)
                 plan = plan or study
-                frames.append(tables.study_frame(project, study))
+                with suppress(RunError):  # begun, and no exam yet
+                    frames.append(tables.study_frame(project, study))
     assert plan is not None, "no study in these workspaces"
     return plan, pd.concat(frames, ignore_index=True)
 
