@@ -127,7 +127,7 @@ def _find_run(plan: Plan, place: str) -> RunFolder | None:
 def _make_run(plan: Plan, place: str) -> RunFolder:
     dataset, config, name = plan.dataset, plan.config, str(plan.folder.read_run()["name"])
     if place == SEED:
-        # Its own exam would draw other rows: it answers the rows of the first run afterwards.
+        # No exam of its own: it answers the rows of the first run afterwards, like the others.
         config = replace(config, seed=config.seed + SEED_STEP, exam_rows=0)
         label = f"{name} {CHANCE}"
     else:
