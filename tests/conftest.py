@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,15 +18,6 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED_TASKS = ROOT.parent / "shared" / "data" / "tasks"
-
-
-@pytest.fixture(autouse=True)
-def _own_precision() -> Iterator[None]:
-    """A training in the test's own process chooses the precision of products for all of it; the next test must not
-    inherit that."""
-    yield
-    if "torch" in sys.modules:
-        sys.modules["torch"].set_float32_matmul_precision("highest")
 
 
 @pytest.fixture(scope="session")

@@ -11,12 +11,11 @@ processor seconds. All trials see the same batches. Sizes are equal in active ra
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from stages import Study, read_tasks
+from stages import Study, benchmark_parser, read_tasks, write_figures
 
 from core.insight.study import Arm, arm_config
 from core.insight.study import Study as StudyPlan
@@ -60,19 +59,14 @@ def measure(args: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--domain", type=Path, required=True)
-    parser.add_argument("--model", type=Path, required=True)
+    parser = benchmark_parser(__doc__)
     parser.add_argument("--steps", type=int, default=140)
     parser.add_argument("--rows", type=int, default=2000)
     parser.add_argument("--leave-out", nargs="*", default=[])
     parser.add_argument("--seeds", type=int, nargs="*", default=[0])
     parser.add_argument("--trials", nargs="*", default=TRIALS)
-    parser.add_argument("--output", type=Path)
     args = parser.parse_args()
-    found = measure(args)
-    if args.output:
-        args.output.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    write_figures(measure(args), args.output)
 
 
 if __name__ == "__main__":

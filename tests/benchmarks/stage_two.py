@@ -11,12 +11,11 @@ stage 2 would buy there. The adapter is the last one, not the best by the check,
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from stages import Study, read_tasks
+from stages import Study, benchmark_parser, read_tasks, write_figures
 
 from core.training.config import RunConfig, change_config
 from core.training.plan import plan_run
@@ -52,20 +51,15 @@ def say(name: str, losses: dict[str, float]) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--domain", type=Path, required=True)
-    parser.add_argument("--model", type=Path, required=True)
+    parser = benchmark_parser(__doc__)
     parser.add_argument("--method", default="cpoly")
     parser.add_argument("--rows", type=int, default=160)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--trials", nargs="*", default=["0.15:0.01", "0.15:0.1", "0.15:0.3"])
     parser.add_argument("--longer", type=float, default=0.0)
-    parser.add_argument("--output", type=Path)
     args = parser.parse_args()
-    found = measure(args)
-    if args.output:
-        args.output.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    write_figures(measure(args), args.output)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import json
 import tempfile
 import time
 from dataclasses import replace
@@ -104,3 +106,17 @@ class Study:
 
     def state(self) -> dict[str, torch.Tensor]:
         return {k: v.clone() for k, v in self.answers.modular.adapter.state_dict().items()}
+
+
+def benchmark_parser(description: str | None) -> argparse.ArgumentParser:
+    """The arguments that benchmarks of stages share: which domain, which model, where the figures go."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--domain", type=Path, required=True)
+    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--output", type=Path)
+    return parser
+
+
+def write_figures(found: Any, output: Path | None) -> None:
+    if output:
+        output.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
