@@ -136,10 +136,7 @@ def test_with_the_option_answers_are_labels_and_the_likeliest_ones(
             assert text == greedy_label(examiner, dataset, PROMPTS[place], who)
 
 
-def test_answers_whose_places_are_taken_over_equal_answers_one_by_one(
-    examiner: Examiner, toy_project: Project
-) -> None:
-    """Three places for twelve questions of all lengths: some leave, others join, columns are trimmed."""
+def test_answers_come_in_groups_and_equal_answers_one_by_one(examiner: Examiner, toy_project: Project) -> None:
     dataset = load_dataset_of(toy_project)
     prompts = [" ".join(["word"] * (1 + 5 * n % 12)) + f" {n}" for n in range(12)]
     few = Examiner(examiner.base, examiner.model, replace(SETTINGS, batch_size=3, max_new_tokens=9))

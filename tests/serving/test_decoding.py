@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from core.adapters.methods import METHODS
-from core.models.decoding import END, LIMIT, Answer, DecoderBatch, EncoderDecoderBatch, choose_token
+from core.models.decoding import END, LIMIT, Answer, DecoderBatch, EncoderDecoderBatch, choose_token, write_answers
 from core.models.forward import TaskForward, end_tokens, share_weights
 from core.models.loading import LoadedBase, load_base
 from core.models.modular import ModularModel, build_modular
@@ -116,6 +116,35 @@ def test_questions_that_join_later_get_the_same_answers(tiny_llama_dir: Path) ->
             batch.step()
             batch.drop_finished()
     assert [a.tokens for a in answers] == [alone(model, a, end_tokens(base)) for a in questions(base)]
+
+
+def test_places_are_taken_over_and_the_batch_does_not_grow(
+    tiny_llama_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three places for eighteen questions with answers of 2 to 10 tokens: some leave, others join, and columns that
+    nobody reads any more go; the answers are those of transformers' generate."""
+    base, model = modular(tiny_llama_dir)
+
+    def make() -> list[Answer]:
+        ids = [base.tokenizer(PROMPTS[n % 4])["input_ids"] for n in range(18)]
+        made = [Answer(n, TASKS[n % 4], ids[n], 2 + 4 * n % 9) for n in range(18)]
+        return sorted(made, key=lambda a: -len(a.prompt))
+
+    answers, widths, counts = make(), [], []
+    step = DecoderBatch.step
+
+    def watched(batch: DecoderBatch) -> None:
+        step(batch)
+        widths.append(batch._mask.shape[1])
+        counts.append(len(batch.answers))
+
+    monkeypatch.setattr(DecoderBatch, "step", watched)
+    done = [answer for group in write_answers(batch_of(base, model), answers, 3) for answer in group]
+    assert sorted(a.number for a in done) == list(range(18))
+    ends = end_tokens(base)
+    assert [a.tokens for a in answers] == [alone(model, a, ends) for a in make()]
+    assert {1, 3} <= set(counts), "places fall free one by one and are taken over"
+    assert max(widths) <= max(len(a.prompt) for a in answers) + 10
 
 
 def test_later_questions_to_an_encoder_decoder_wait(tiny_t5_dir: Path) -> None:

@@ -80,6 +80,18 @@ def test_examples_do_not_see_each_other(toy_project: Project, tiny_llama: Path) 
     assert torch.allclose(together[-len(alone):], alone, atol=1e-5)
 
 
+def test_a_first_token_is_predicted_from_nothing(toy_project: Project, tiny_llama: Path) -> None:
+    """Also in an answer: another example's last token stands before it and must not predict it."""
+    answers, split = prepared(toy_project, tiny_llama)
+    places = [(0, 0), (1, 1)]
+    for task, row in places:
+        example = split.examples[task][row]
+        split.examples[task][row] = replace(example, labels=list(example.input_ids))
+    packed, plain = split.pack(places), split.collate(places)
+    assert torch.equal(packed["targets"], plain["targets"])
+    assert torch.allclose(answers(packed), answers(plain), atol=1e-5)
+
+
 def test_who_is_packed(toy_project: Project, tiny_llama: Path) -> None:
     places = [(0, 0), (1, 1)]
     config = RunConfig()
