@@ -88,7 +88,7 @@ def describe_share(share: pd.DataFrame) -> list[Sentence]:
 
 
 def describe_similarity(similarity: pd.DataFrame, key: str) -> list[Sentence]:
-    """The closest and the farthest pair, unless all are equally close; `key` says in what:
+    """The closest and the farthest pair, where there are several that differ; `key` says in what:
     says.near_weights or says.near_allocation."""
     if len(similarity) < 2:
         return []
@@ -100,6 +100,8 @@ def describe_similarity(similarity: pd.DataFrame, key: str) -> list[Sentence]:
         "first": names[rows[best]], "second": names[columns[best]], "high": f"{values[best]:.2f}",
         "third": names[rows[worst]], "fourth": names[columns[worst]], "low": f"{values[worst]:.2f}",
     }
-    if len(values) > 1 and told["high"] == told["low"]:
+    if len(values) == 1:
+        return [Sentence("says.near_pair", {name: told[name] for name in ("first", "second", "high")})]
+    if told["high"] == told["low"]:
         return [Sentence("says.near_same", {"value": told["high"]})]
     return [Sentence(key, told)]

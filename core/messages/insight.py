@@ -9,6 +9,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "insight.same_answer": ("The right answer of this row is already {answer!r}.", "Type another answer, or leave the row as it is."),
     "says.private_alike": ("On all tasks private skills make up about the same share of what the adapter adds ({share} %).", ""),
     "says.near_allocation": ("By their use of the common skills {first} and {second} are closest ({high}), {third} and {fourth} farthest ({low}).", ""),
+    "says.near_pair": ("{first} and {second} are alike to {high} (1: the same, 0: nothing in common).", ""),
     "says.near_same": ("So far all pairs of tasks are equally close ({value}).", ""),
     "says.near_weights": ("In what they add to the model {first} and {second} are closest ({high}), {third} and {fourth} farthest ({low}).", ""),
     "says.taught_by": ("{task} learns from {other}: trained without it, the score falls by {points} points.", ""),

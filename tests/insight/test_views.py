@@ -190,5 +190,7 @@ def test_the_closest_and_the_farthest_pair_are_named() -> None:
     text = describe_similarity(table, "says.near_weights")[0].text
     assert "a and b are closest (0.90), a and c farthest (0.10)" in text
     assert describe_similarity(table.loc[["a"], ["a"]], "says.near_weights") == []
+    pair = describe_similarity(table.loc[["a", "b"], ["a", "b"]], "says.near_weights")
+    assert [said.text for said in pair] == ["a and b are alike to 0.90 (1: the same, 0: nothing in common)."]
     alike = describe_similarity(table * 0 + 1, "says.near_weights")[0].text
     assert alike == "So far all pairs of tasks are equally close (1.00)."

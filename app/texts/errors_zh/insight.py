@@ -9,6 +9,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "insight.same_answer": ("这一行的正确答案已经是 {answer!r}。", "请输入别的答案，或保持不变。"),
     "says.private_alike": ("在所有任务上，私有技能在适配器输出中所占的份额差不多（{share} %）。", ""),
     "says.near_allocation": ("按公共技能的用法，{first} 和 {second} 最接近（{high}），{third} 和 {fourth} 相距最远（{low}）。", ""),
+    "says.near_pair": ("{first} 和 {second} 的相似度是 {high}（1 表示相同，0 表示没有共同点）。", ""),
     "says.near_same": ("目前所有任务两两同样接近（{value}）。", ""),
     "says.near_weights": ("按它们加到模型上的内容，{first} 和 {second} 最接近（{high}），{third} 和 {fourth} 相距最远（{low}）。", ""),
     "says.taught_by": ("{task} 从 {other} 学到东西：训练时去掉它，分数下降 {points} 分。", ""),
