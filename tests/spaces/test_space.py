@@ -13,6 +13,7 @@ from pathlib import Path
 
 import yaml
 
+from core.runs.mirror import COPIED
 from core.training.config import RunConfig, change_config, config_to_yaml
 from tests.browser.driving import _wait_for, free_port
 from tests.visiting import Visitor
@@ -97,9 +98,9 @@ def test_the_sample_project_on_a_space(tmp_path: Path) -> None:
 
 
 def wait_until_copied(bucket: Path) -> None:
-    """The copies come every minute."""
+    """The copies come every minute; one is whole once its list of files is there."""
     end = time.monotonic() + 90
-    while time.monotonic() < end and not list(bucket.rglob("*/r2*/*/DONE")):
+    while time.monotonic() < end and not any((p.parent / COPIED).exists() for p in bucket.rglob("*/r2*/*/DONE")):
         time.sleep(0.5)
 
 
