@@ -34,7 +34,8 @@ def build_about(context: Context) -> None:
         save = words(gr.Button, Key("about.save"), size="sm", elem_id="run-save")
         other = words(gr.Dropdown, label=Key("about.compare"), choices=[], value=None, elem_id="run-diff-with")
         differs, record = gr.HTML(elem_id="run-diff"), gr.HTML(elem_id="run-record")
-    context.on_selection(draw_about, [fold, name, star, notes, other, differs, record])
+    drawn = [fold, name, star, notes, other, differs, record]
+    context.on_selection(draw_about, drawn, [other], kept=[name, star, notes])
     context.on(save.click, save_about, [context.selection, name, star, notes], context.selection)
     context.on(other.input, draw_difference, [context.selection, other], differs, show_progress="hidden")
 
@@ -47,8 +48,8 @@ def save_about(context: Context, selection: Selection, name: str, star: bool, no
     return selection.touched()
 
 
-def draw_about(context: Context, selection: Selection) -> list[Any]:
-    """-> fold, name, star, notes, runs to compare with, differences to the defaults, record."""
+def draw_about(context: Context, selection: Selection, other_id: str | None) -> list[Any]:
+    """-> fold, name, star, notes, runs to compare with, differences to the chosen one, record."""
     run_dir, language = context.run_dir(selection), selection.language
     if run_dir is None:
         return [gr.update(visible=False), "", False, "", gr.skip(), "", ""]
@@ -57,9 +58,10 @@ def draw_about(context: Context, selection: Selection) -> list[Any]:
     project = context.workspace.project_of_run(run_dir)
     others = [r for r in list_summaries(project) if r.run_id != folder.run_id][:MOST_OTHERS]
     choices = [(say(language, "about.defaults"), ""), *((r.name, r.run_id) for r in others)]
+    stays = other_id if other_id in {r.run_id for r in others} else ""
     return [
         gr.update(visible=True), run["name"], run.get("starred", False), run.get("notes", ""),
-        gr.update(choices=choices, value=""), draw_difference(context, selection, ""),
+        gr.update(choices=choices, value=stays), draw_difference(context, selection, stays),
         record_view(folder, language),
     ]
 

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import gradio as gr
 
 from app.copies import Copier
 from app.handlers import bind_first, guarded
-from app.redraw import Page, Redraw
+from app.redraw import Page, Redraw, keep_typed
 from app.selection import Selection
 from app.talk import Stops
 from app.visitors import require_visitor
@@ -29,6 +30,9 @@ from core.workspace import Project, Workspace
 SILENT: dict[str, Any] = {
     "api_visibility": "private", "show_progress": "hidden", "show_progress_on": [], "concurrency_limit": None,
 }
+
+
+RUN, RUN_IN_WORDS = attrgetter("run_id"), attrgetter("run_id", "language")  # what fields or texts are about
 
 
 @dataclass(frozen=True)
@@ -113,12 +117,22 @@ class Context:
         asked = [self.clock.tick, self.open_screen.change]
         gr.on(asked, partial(run_polls, self.polls), inputs, outputs, **SILENT)
 
-    def on_selection(self, handler: Callable[..., Any], outputs: Any, extra: list[Any] | None = None) -> None:
-        """Redraws part of a screen whenever the selection changes: language, project, task, run or its data."""
+    def on_selection(
+        self, handler: Callable[..., Any], outputs: Any, extra: list[Any] | None = None,
+        kept: list[Any] | None = None, subject: Callable[[Selection], Any] = RUN, screen: str | None = None,
+    ) -> None:
+        """Redraws part of a screen whenever the selection changes: language, project, task, run or its data.
+
+        `kept`: those of the outputs that a person edits. They are drawn when there is something new to show in them
+        or the `subject` is another one, so that no redraw takes away what is being typed.
+        """
         inputs = [self.selection, *(extra or [])]
         drawn = outputs if isinstance(outputs, list) else [outputs]
         wired = self.guarded(handler)
-        self.redraws.setdefault(self.screen, []).append(Redraw(wired, inputs, drawn))
+        if kept:
+            told = gr.State(None)
+            wired, inputs, drawn = keep_typed(wired, drawn, kept, subject), [*inputs, told], [*drawn, told]
+        self.redraws.setdefault(self.screen if screen is None else screen, []).append(Redraw(wired, inputs, drawn))
 
     def wire_redraws(self) -> None:
         """One event a screen, and only for the screen that is open: another one follows when it is opened. `due`

@@ -42,7 +42,7 @@ def build_merge_panel(context: Context) -> None:
             ]
         go = words(gr.Button, Key("merge.go"), variant="primary", elem_id="merge-go")
         outcome = gr.HTML(elem_id="merge-outcome")
-    context.on_selection(draw_merge, [about, runs, outcome, *numbers])
+    context.on_selection(draw_merge, [about, runs, outcome, *numbers], kept=[runs, *numbers])
     how = {"show_progress": "full", "concurrency_limit": 1, "concurrency_id": "probe"}
     context.on(go.click, merge, [selection, runs, way, *numbers], [selection, outcome], **how)
 

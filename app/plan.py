@@ -54,7 +54,8 @@ class Plan:
             self._build_fields(context, simple=False)
         with gr.Column(visible=False) as self.expert:
             self.yaml = words(
-                gr.Code, label=Key("plan.yaml"), language="yaml", interactive=True, max_lines=40, elem_id="yaml"
+                gr.Code, self.config.value, label=Key("plan.yaml"), language="yaml", interactive=True, max_lines=40,
+                elem_id="yaml",
             )
             self.apply_yaml = words(gr.Button, Key("plan.yaml_apply"), size="sm", elem_id="yaml-apply")
         self.ready = gr.HTML(elem_id="ready")
@@ -109,10 +110,16 @@ class Plan:
             context.on(button.click, partial(self.use_size, way=way), given, all_of_it, **quiet)
         context.on(self.apply_yaml.click, self.use_yaml, [*given, self.yaml], all_of_it)
         context.on(self.undo.click, self.go_back, given, all_of_it, **quiet)
-        # An empty number field counts as 0 in the browser until it is told once that it is empty.
+        context.on_selection(self.draw, [self.goals, self.ready, self.start], [self.config])
+        self._wire_blank(context)
+
+    def _wire_blank(self, context: Context) -> None:
+        """An empty number field counts as 0 in the browser until it is told once that it is empty: when the page
+        opens, and never again, so that it takes away nothing that was typed."""
         self.blank = [field for field in self.fields if field.info.optional]
-        blank = [field.widget for field in self.blank]
-        context.on_selection(self.draw, [self.yaml, self.goals, self.ready, self.start, *blank], [self.config])
+        widgets, config = [field.widget for field in self.blank], read_yaml(self.config.value)
+        self.empty = form_values(self.blank, config)
+        context.on_selection(lambda *_: self.empty, widgets, kept=widgets, subject=lambda _: None, screen="")
 
     def _wire_fields(self, context: Context, shown: list[Any], widgets: list[Any]) -> None:
         """An event a field, since the browser pays for every input of an event with every later event. One after
@@ -201,9 +208,8 @@ class Plan:
         return self._replaced(context, selection, read_yaml(wanted), [*past, text])
 
     def draw(self, context: Context, selection: Selection, text: str) -> list[Any]:
-        """-> YAML, goal cards, Ready card, Start button, fields that may be empty: all as the config has them."""
-        config = read_yaml(text)
-        return [text, *self._shown(context, selection, config)[-3:], *form_values(self.blank, config)]
+        """-> goal cards, Ready card, Start button as the config has them; fields and YAML keep what is typed."""
+        return self._shown(context, selection, read_yaml(text))[-3:]
 
     def _shown(self, context: Context, selection: Selection, config: RunConfig) -> list[Any]:
         """-> config text, YAML, method boxes, buttons of equal size, goal cards, Ready card, Start button."""

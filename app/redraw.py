@@ -54,6 +54,29 @@ class Page:
         return drawn if len(drawn) > 1 else drawn[0]
 
 
+def keep_typed(
+    handler: Callable[..., Any], outputs: list[Any], kept: list[Any], subject: Callable[[Any], Any]
+) -> Callable[..., Any]:
+    """The handler, leaving the components `kept` alone while it would draw what it drew into them before: what a
+    person is typing outlives a redraw that brings nothing new about the same subject.
+
+    `subject(selection)`: what the fields are about; about another one they are drawn even when the values are the
+    same. The new handler takes what was told last as one more value and gives it back as one more output.
+    """
+    places = [number for number, component in enumerate(outputs) if any(component is one for one in kept)]
+
+    def draw(selection: Any, *values: Any) -> list[Any]:
+        *given, told = values
+        drawn = list(spread(handler(selection, *given), len(outputs)))
+        telling = (subject(selection), [drawn[place] for place in places])
+        if telling == told:
+            for place in places:
+                drawn[place] = gr.skip()
+        return [*drawn, telling]
+
+    return draw
+
+
 def spread(outcome: Any, count: int) -> Sequence[Any]:
     """A handler's outcome as a list of `count` values, by Gradio's rules."""
     if count == 1:

@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from app.context import Context
+from app.context import RUN_IN_WORDS, Context
 from app.errands import run_errand
 from app.markup import bullets, empty, lead, log_view, note, part
 from app.push_panel import build_push, export_words
@@ -43,7 +43,8 @@ def build(context: Context) -> None:
                 card = gr.Markdown(elem_id="share-card", max_height=620, container=True)
         way, code = _build_code(context)
     choice = [kind, task, examples]
-    context.on_selection(draw, [head, body, task, title, checked, file])
+    shown = [head, body, task, title, checked, file]
+    context.on_selection(draw, shown, kept=[task, checked, file], subject=RUN_IN_WORDS)
     context.on_selection(draw_card, [about, task, card], choice)
     context.on_selection(draw_code, code, [kind, task, way])
     for trigger in (kind.input, task.input, examples.input):

@@ -121,9 +121,12 @@ def test_a_field_that_may_be_empty_is_told_so_when_the_page_opens(tmp_path) -> N
     with gr.Blocks():
         context.selection, context.clock = gr.State(Selection()), gr.Timer(6)
         plan = Plan(context)
-        drawn = plan.draw(context, Selection(), plan.config.value)
-    empty = [field.name for field, value in zip(plan.blank, drawn[4:], strict=True) if value is None]
+    (part,) = [part for part in context.redraws[""] if plan.blank[0].widget in part.outputs]
+    *drawn, told = part.handler(Selection(), None)
+    empty = [field.name for field, value in zip(plan.blank, drawn, strict=True) if value is None]
     assert {"max_steps", "evaluate_every", "num_threads"} <= set(empty)
+    *again, _ = part.handler(Selection(version=1), told)
+    assert all(value == gr.skip() for value in again)  # what was typed meanwhile stays
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import gradio as gr
 import pytest
 
 from app.context import due_screens
-from app.redraw import Page, Redraw, combine, spread
+from app.redraw import Page, Redraw, combine, keep_typed, spread
 from app.selection import Selection
 from app.workbench import TABS, build_workbench
 from tests.app.test_workbench import context as context  # the same page
@@ -42,6 +42,19 @@ def test_an_error_concerns_its_part_only(monkeypatch: pytest.MonkeyPatch) -> Non
     assert said == ["damaged"]
     with pytest.raises(gr.Error):
         Page((Redraw(broken, [A], [A]),)).draw("x")
+
+
+def test_what_is_typed_outlives_a_redraw_that_brings_nothing_new() -> None:
+    saved = {"first": "", "second": ""}
+    draw = keep_typed(lambda run, word: [word, saved[run]], [A, B], [B], subject=lambda run: run)
+    *drawn, told = draw("first", "en", None)
+    assert drawn == ["en", ""]
+    *drawn, told = draw("first", "zh", told)
+    assert drawn == ["zh", gr.skip()]
+    *drawn, told = draw("second", "zh", told)
+    assert drawn == ["zh", ""]  # about another run, though it says the same
+    saved["second"] = "kept"
+    assert draw("second", "zh", told)[:2] == ["zh", "kept"]
 
 
 def test_a_wrong_number_of_values_is_found() -> None:

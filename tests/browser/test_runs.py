@@ -19,6 +19,7 @@ from tests.toy_project import build_toy_project, quick_run
 from tests.watching import wait_for
 
 pytestmark = pytest.mark.browser
+REDRAWN_MS = 2500
 SHOTS = os.environ.get("TASKLOOM_SHOTS")  # a folder: pictures are taken on the way
 
 
@@ -69,7 +70,9 @@ def test_every_button_around_a_run_does_what_it_says(chromium, project, tmp_path
         page.locator("#ready", has_text="18 steps").wait_for()
 
         page.locator("#run-about button").first.click()
+        page.locator(f"#runs [data-id='{failed.run_id}']").first.click()  # drawn anew while one types
         page.locator("#run-notes textarea").fill("too large a batch")
+        page.wait_for_timeout(REDRAWN_MS)
         page.locator("#run-star input").check()
         page.locator("#run-save").click()
         page.locator("#runs", has_text="too large a batch").wait_for(timeout=PATIENCE_MS)
