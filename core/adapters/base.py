@@ -22,6 +22,7 @@ from core.adapters.context import Call, current_call
 from core.adapters.methods import METHODS
 from core.adapters.targets import Site, replace_module
 from core.errors import ModelError
+from core.seeds import torch_seed
 from core.settings import require_settings, settings_from_dict
 
 LoraFactors = dict[str, tuple[Tensor, Tensor]]
@@ -115,10 +116,12 @@ class Adapter(nn.Module):
         """Whether the weights of a call follow from its prompt; such a call cannot serve another prompt."""
         return False
 
-    def add_task(self, like: int | None = None) -> int:
+    def add_task(self, like: int | None = None, seed: int = 0) -> int:
         """Adds a row for one more task, a copy of task `like`'s or the mean of all; returns its task id. The
-        answers of the old tasks do not change by a bit."""
-        self.grow(like)
+        answers of the old tasks do not change by a bit. What is drawn for it follows from the seed and its id."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(torch_seed(seed, self.num_tasks))
+            self.grow(like)
         self.num_tasks += 1
         self.set_stage(self.stage)
         return self.num_tasks - 1

@@ -29,7 +29,9 @@ class Call:
     every example then has a row of weights of its own, which slots counts. `state` is what the adapter prepared
     once for the call, `shared` what the layers of one input hand to each other. prompt_mask [b, n]: the tokens of
     the question, for methods that read it; what they conclude from it stays in `memory` (first axis = examples)
-    for the decoding steps that follow. packing: the examples stand behind each other in one row of tokens.
+    for the decoding steps that follow. packing: the examples stand behind each other in one row of tokens; owners
+    [N]: the example of each token of it; wanted [P]: the tokens whose outputs are read, to which the last block
+    trims the row (`trims`, from its attention on).
     """
 
     task_ids: Tensor
@@ -43,6 +45,16 @@ class Call:
     prompt_mask: Tensor | None = None
     memory: dict[Any, Tensor] = field(default_factory=dict)
     packing: Packing | None = None
+    owners: Tensor | None = None
+    wanted: Tensor | None = None
+    trims: bool = False
+
+    def trim(self, x: Tensor) -> Tensor:
+        """x [1, N, d] -> [1, P, d] of the wanted tokens; layers that follow find their owners."""
+        assert self.wanted is not None  # the last block has looked
+        assert self.owners is not None
+        self.owners = self.owners.index_select(0, self.wanted)
+        return x.index_select(1, self.wanted)
 
     def repeats(self, num_rows: int) -> int:
         """How many rows a layer sees for each example: 1, or the beams times return sequences of a generation."""

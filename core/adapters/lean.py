@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from core.adapters.context import Call, current_call, has_call
 from core.adapters.half import HALF, HalfLinear
+from core.adapters.last_block import LastBlock, find_last_blocks
 from core.adapters.packed_attention import PackedSelfAttention
 
 _SOURCE = "source"
@@ -120,7 +121,7 @@ class LeanFeedForward(nn.Module):
         return self.down_proj(product)
 
 
-_LEAN = (LeanNorm, LeanFeedForward, PackedSelfAttention)
+_LEAN = (LeanNorm, LeanFeedForward, PackedSelfAttention, LastBlock)
 
 
 def make_lean(model: nn.Module) -> None:
@@ -135,6 +136,9 @@ def make_lean(model: nn.Module) -> None:
             known[type(module)] = issubclass(lean, PackedSelfAttention) or _same(module, lean)
         if known[type(module)]:
             module.__class__ = lean
+    for block in find_last_blocks(model):
+        if isinstance(block.self_attn, PackedSelfAttention) and not isinstance(block, LastBlock):
+            block.__class__ = _lean_class(LastBlock, type(block))  # type: ignore[arg-type]
 
 
 def undo_lean(model: nn.Module) -> None:

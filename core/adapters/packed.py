@@ -4,14 +4,18 @@ All layers but attention treat every token alike, so the examples of a batch can
 [1, N] tokens instead of [b, n] with padding. Attention (core/adapters/packed_attention.py) runs in chunks of a few
 examples of like length. Lengths are rounded up, since oneDNN builds a program for every new shape of a product.
 
+What two examples of a task begin with, its instruction above all, stands there once: a token's hidden state follows
+from the tokens before it and the task, so both examples read the same one, and its gradient is the sum of theirs.
+
 Shapes: b examples, N tokens of which the first M are real, h heads, g heads of keys and values, d their size; a
-chunk has R examples of at most n tokens.
+chunk has R examples of at most n tokens; U of the tokens are read by several examples, at E places in all.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -40,25 +44,29 @@ class Chunk:
 @dataclass(eq=False)
 class HeadTables:
     """By chunk the rows [R * h * n] of the vectors [N * h, d] of queries and [N * g, d] of keys and values; and
-    back, for every real token's heads, their places among the rows of all chunks."""
+    back, for every real token's heads, their places among the rows of all chunks (in its owner's row). Of the keys
+    that several examples read: rows [g * U] of the vectors, places [g * E] of all their readers, and where those
+    of each begin."""
 
     queries: list[Tensor]
     keys: list[Tensor]
     queries_back: Tensor
     keys_back: Tensor
+    shared: tuple[Tensor, Tensor, Tensor] | None
 
 
 @dataclass(eq=False)
 class Packing:
-    """Where the examples are in a row of tokens. lengths: of the b examples in their order; owners [N]: the example
-    of each token (the padding at the end counts to the first, and nothing reads it); positions [1, N]: within the
-    example."""
+    """Where the examples are in a row of tokens. tokens: of each of the b examples in its order; owners [N]: the
+    example of each token, one of those that read it (the padding at the end counts to the first, and nothing reads
+    it); positions [1, N]: within the example."""
 
-    lengths: list[int]
+    tokens: list[Tensor]
     owners: Tensor
     positions: Tensor
     chunks: list[Chunk]
-    places: Tensor  # [4, M]: of every token its chunk's first place and length, its row and its column
+    places: Tensor  # [4, M]: of every token its chunk's first place and length, its owner's row and its column
+    shared: Tensor | None = None  # [5, E]: the same of every reader of the U tokens, by token; last the token
     tables: dict[tuple[int, int], HeadTables] = field(default_factory=dict)
     masks: dict[tuple[int, torch.dtype], Tensor] = field(default_factory=dict)
 
@@ -72,7 +80,7 @@ class Packing:
         if key not in self.tables:
             self.tables[key] = HeadTables(
                 [c.table(heads) for c in self.chunks], [c.table(groups, heads // groups) for c in self.chunks],
-                self._back(heads), self._back(groups),
+                _place(self.places, heads).flatten(), _place(self.places, groups).flatten(), self._shared(groups),
             )
         return self.tables[key]
 
@@ -83,38 +91,96 @@ class Packing:
             self.masks[key] = torch.full((1, length, length), -torch.inf, dtype=dtype).triu_(1)
         return self.masks[key]
 
-    def _back(self, heads: int) -> Tensor:
-        """[M * heads]: the place of every token's head among the rows of all chunks."""
-        first, length, row, column = self.places[:, :, None]
-        return (first * heads + (row * heads + torch.arange(heads)) * length + column).flatten()
+    def _shared(self, heads: int) -> tuple[Tensor, Tensor, Tensor] | None:
+        """Rows, places and beginnings for keys of so many heads; one head behind the other."""
+        if self.shared is None:
+            return None
+        tokens, counts = self.shared[4].unique_consecutive(return_counts=True)
+        head, begins = torch.arange(heads)[:, None], counts.cumsum(0) - counts
+        places = _place(self.shared[:4], heads).T.flatten()
+        return (tokens * heads + head).flatten(), places, (begins + head * self.shared.shape[1]).flatten()
 
 
-def pack(lengths: Sequence[int]) -> Packing:
-    """The packing of examples of these lengths, which are best sorted: neighbours share a chunk."""
-    starts, total = [], 0
-    for length in lengths:
-        starts.append(total)
-        total += length
+def _place(places: Tensor, heads: int) -> Tensor:
+    """places [4, M] -> [M, heads]: where the heads of a token are among the rows of all chunks."""
+    first, length, row, column = places[:, :, None]
+    return first * heads + (row * heads + torch.arange(heads)) * length + column
+
+
+def share_beginnings(examples: Sequence[list[int]], groups: Sequence[int]) -> list[tuple[int, int]]:
+    """For the token ids of each example: another one of its group, and with how many tokens both begin.
+
+    In the order of their tokens, every example shares the longest beginning with the one before it.
+    """
+    found = [(index, 0) for index in range(len(examples))]
+    ordered = sorted(range(len(examples)), key=lambda index: (groups[index], examples[index]))
+    for before, index in pairwise(ordered):
+        if groups[before] == groups[index]:
+            found[index] = (before, _common(examples[before], examples[index]))
+    return found
+
+
+def _common(first: list[int], second: list[int]) -> int:
+    both = zip(first, second, strict=False)
+    return next((number for number, (a, b) in enumerate(both) if a != b), min(len(first), len(second)))
+
+
+def pack(lengths: Sequence[int], shared: Sequence[tuple[int, int]] | None = None) -> Packing:
+    """The packing of examples of these lengths, which are best sorted: neighbours share a chunk.
+
+    `shared`: of `share_beginnings`; without it every example has all its tokens for itself.
+    """
+    shared = shared or [(index, 0) for index in range(len(lengths))]
+    tokens, owned = _lay(lengths, shared)
+    total = sum(length - common for length, (_, common) in zip(lengths, shared, strict=True))
     size = rounded(total, ROUND_TOKENS)
     owners, positions = torch.zeros(size, dtype=torch.long), torch.zeros(1, size, dtype=torch.long)
-    places = torch.zeros(4, total, dtype=torch.long)
+    chunks, readers = _cut_chunks(tokens, lengths)
+    own = torch.cat([places[:, common:] for places, (_, common) in zip(readers, shared, strict=True)], 1)
+    owners[:total] = torch.arange(len(lengths)).repeat_interleave(torch.tensor(owned))
+    positions[0, :total] = own[3]
+    return Packing(tokens, owners, positions, chunks, own, _find_shared(tokens, readers, total))
+
+
+def _lay(lengths: Sequence[int], shared: Sequence[tuple[int, int]]) -> tuple[list[Tensor], list[int]]:
+    """-> the tokens of every example, and how many of them are its own; those stand behind each other."""
+    owned = [length - common for length, (_, common) in zip(lengths, shared, strict=True)]
+    starts = [sum(owned[:index]) for index in range(len(owned))]
+    tokens: list[Tensor | None] = [None] * len(owned)
+
+    def find(index: int) -> Tensor:
+        found = tokens[index]
+        if found is None:
+            source, common = shared[index]
+            mine = torch.arange(starts[index], starts[index] + owned[index])
+            found = tokens[index] = torch.cat([find(source)[:common], mine]) if common else mine
+        return found
+
+    return [find(index) for index in range(len(owned))], owned
+
+
+def _cut_chunks(tokens: list[Tensor], lengths: Sequence[int]) -> tuple[list[Chunk], list[Tensor]]:
+    """-> the chunks, and for every example the places [4, length] of its tokens in them."""
     chunks: list[Chunk] = []
+    places: list[Tensor] = []
     first = 0
     for members in _cut(lengths):
         width = rounded(max(lengths[m] for m in members), ROUND_LENGTH)
-        tokens = torch.zeros(len(members), width, dtype=torch.long)
+        table = torch.zeros(len(members), width, dtype=torch.long)
         for row, member in enumerate(members):
-            start, length = starts[member], lengths[member]
-            steps = torch.arange(length)
-            tokens[row, :length] = start + steps
-            owners[start : start + length] = member
-            positions[0, start : start + length] = steps
-            places[:, start : start + length] = torch.stack(
-                [torch.full_like(steps, v) for v in (first, width, row)] + [steps]
-            )
-        chunks.append(Chunk(tokens))
-        first += tokens.numel()
-    return Packing(list(lengths), owners, positions, chunks, places)
+            steps = torch.arange(lengths[member])
+            table[row, : lengths[member]] = tokens[member]
+            places.append(torch.stack([*(torch.full_like(steps, v) for v in (first, width, row)), steps]))
+        chunks.append(Chunk(table))
+        first += table.numel()
+    return chunks, places
+
+
+def _find_shared(tokens: list[Tensor], places: list[Tensor], total: int) -> Tensor | None:
+    """[5, E]: places and tokens of what several examples read, by token; None when nothing is."""
+    readers = torch.cat([torch.cat(places, 1), torch.cat(tokens)[None]])
+    readers = readers[:, torch.bincount(readers[4], minlength=total)[readers[4]] > 1]
+    return readers[:, readers[4].argsort(stable=True)] if readers.shape[1] else None
 
 
 def rounded(length: int, multiple: int) -> int:

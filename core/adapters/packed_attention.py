@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import AttentionInterface
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
@@ -25,6 +26,7 @@ from core.errors import ModelError
 
 NAME = "taskloom_packed"
 KEPT_LENGTH = 128  # longer chunks compute their probabilities again in the backward pass instead of keeping them
+Shared = tuple[Tensor, Tensor, Tensor]  # of core.adapters.packed.HeadTables
 _OTHER_KINDS = ("softcap", "sliding_window", "s_aux", "position_bias")
 
 
@@ -78,8 +80,9 @@ class PackedSelfAttention(nn.Module):
     def forward(
         self, hidden_states: Tensor, position_embeddings: tuple[Tensor, Tensor] | None = None, **others: Any
     ) -> Any:
-        packing = current_call().packing if has_call() else None
-        if packing is None or position_embeddings is None:
+        call = current_call() if has_call() else None
+        packing = None if call is None else call.packing
+        if call is None or packing is None or position_embeddings is None:
             return super().forward(hidden_states, position_embeddings=position_embeddings, **others)
         size, tokens = self.head_dim, hidden_states.shape[1]
         q, k, v = (layer(hidden_states) for layer in (self.q_proj, self.k_proj, self.v_proj))
@@ -87,7 +90,8 @@ class PackedSelfAttention(nn.Module):
         rows = [_Turned.apply(t.view(tokens, -1, size), *angles).view(-1, size) for t in (q, k)]
         tables = packing.tables_of(q.shape[-1] // size, k.shape[-1] // size)
         output = _PackedAttention.apply(*rows, v.view(-1, size), _Plan(packing, tables, self.scaling))
-        return self.o_proj(output.view(1, tokens, -1)), None
+        output = output.view(1, tokens, -1)
+        return self.o_proj(call.trim(output) if call.trims else output), None
 
 
 class _Turned(torch.autograd.Function):
@@ -159,7 +163,7 @@ class _PackedAttention(torch.autograd.Function):
             dk.append(_by_key_head(torch.bmm(inner.transpose(1, 2), q).mul_(scale), repeats))
             dv.append(_by_key_head(torch.bmm(probabilities.transpose(1, 2), own), repeats))
         num_q, num_k = ctx.sizes
-        both = [_from_chunks(found, tables.keys_back, num_k) for found in (dk, dv)]
+        both = [_from_chunks(found, tables.keys_back, num_k, tables.shared) for found in (dk, dv)]
         return (_from_chunks(dq, back, num_q), *both, None)
 
 
@@ -175,11 +179,15 @@ def _by_key_head(grad: Tensor, repeats: int) -> Tensor:
     return summed.flatten(0, 1)
 
 
-def _from_chunks(rows: list[Tensor], back: Tensor, size: int) -> Tensor:
-    """Rows [.., d] of all chunks -> [size, d] in the order of the tokens, zero behind the real ones."""
+def _from_chunks(rows: list[Tensor], back: Tensor, size: int, shared: Shared | None = None) -> Tensor:
+    """Rows [.., d] of all chunks -> [size, d] in the order of the tokens, zero behind the real ones. `shared`: the
+    rows that are sums over several places."""
     whole = rows[0] if len(rows) == 1 else torch.cat(rows)
     found = whole.new_zeros(size, whole.shape[1])
     torch.index_select(whole, 0, back, out=found[: len(back)])
+    if shared is not None:
+        numbers, places, begins = shared
+        found.index_copy_(0, numbers, F.embedding_bag(places, whole, begins, mode="sum"))
     return found
 
 

@@ -160,10 +160,10 @@ class SkillAdapter(LinearAdapter):
 
     def run_group(self, call: Call, group: int, x: Tensor, linears: list[nn.Module]) -> list[Tensor]:
         state: SkillState = call.state
-        if call.packing is not None:
+        if call.owners is not None:
             if not (state.fused and fits(x, state.fused[group], linears)):
                 raise ModelError("adapter.not_packed")
-            return run_fused(x, state.by_token(group, call.packing.owners), linears, find_source(call, x))
+            return run_fused(x, state.by_token(group, call.owners), linears, find_source(call, x))
         times = call.repeats(x.shape[0])
         if state.fused and fits(x, state.fused[group], linears):
             return run_fused(x, state.repeated(group, times), linears, find_source(call, x))

@@ -102,7 +102,7 @@ class Learner:
         """All trials; the last one, on the most rows, becomes the new run."""
         self.model.adapter.train_only_task(0, self.settings.with_private)  # refuses methods without rows a task
         nearest = self.rank_known_tasks()
-        task = self.model.adapter.add_task(like=nearest[0][0])
+        task = self.model.adapter.add_task(like=nearest[0][0], seed=self.config.seed)
         self.model.tasks.append(self.new.tasks[0].name)
         self.model.eval()
         start = copy.deepcopy(self.model.adapter.state_dict())

@@ -80,14 +80,19 @@ class ModularModel(nn.Module):
         with self._call(task_ids, input_ids, prompt_mask):
             return self.base(input_ids=input_ids, attention_mask=attention_mask, labels=labels, **others)
 
-    def forward_packed(self, input_ids: Tensor, packing: Packing, task_ids: TaskIds, **others: Any) -> Any:
+    def forward_packed(
+        self, input_ids: Tensor, packing: Packing, task_ids: TaskIds, wanted: Tensor | None = None, **others: Any
+    ) -> Any:
         """As `forward` for examples that stand behind each other: input_ids [1, N], one task id for each example.
+
+        wanted [P]: the tokens whose outputs are read. Where the model's last block can be trimmed
+        (core/adapters/last_block.py) the head sees these alone, in this order; see `Call.trims`.
 
         Raises:
             ModelError: the adapter or the base model cannot keep them apart.
         """
         no_mask = torch.zeros(1, 1, 1, 1, device=input_ids.device)  # four axes: transformers makes no mask itself
-        with self._call(task_ids, input_ids, None, packing), packed_attention(self.base.config):
+        with self._call(task_ids, input_ids, None, packing, wanted), packed_attention(self.base.config):
             return self.base(
                 input_ids=input_ids, attention_mask=no_mask, position_ids=packing.positions, **others
             )
@@ -113,9 +118,9 @@ class ModularModel(nn.Module):
         """What a stage (1, 2) trains: "skills" and "allocation", each to be given its learning rate."""
         return self.adapter.parameter_groups(stage)
 
-    def add_task(self, name: str, like: int | None = None) -> int:
+    def add_task(self, name: str, like: int | None = None, seed: int = 0) -> int:
         """A row for one more task (a copy of task `like`'s, or the mean of all); returns its task id."""
-        task = self.adapter.add_task(like)
+        task = self.adapter.add_task(like, seed)
         self.tasks.append(name)
         return task
 
@@ -162,15 +167,16 @@ class ModularModel(nn.Module):
     @contextmanager
     def _call(
         self, task_ids: TaskIds | None, input_ids: Tensor, prompt_mask: Tensor | None,
-        packing: Packing | None = None,
+        packing: Packing | None = None, wanted: Tensor | None = None,
     ) -> Iterator[None]:
         call = _disabled_call()
         if call is None:
             call = build_call(task_ids, self.adapter.num_tasks, self.device, self.training)
-            examples = input_ids.shape[0] if packing is None else len(packing.lengths)
+            examples = input_ids.shape[0] if packing is None else len(packing.tokens)
             if len(call.task_ids) != examples:
                 raise ModelError("adapter.task_count", ids=len(call.task_ids), examples=examples)
-            call.prompt_mask, call.packing = prompt_mask, packing
+            call.prompt_mask, call.packing, call.wanted = prompt_mask, packing, wanted
+            call.owners = None if packing is None else packing.owners
             self.adapter.prepare(call)
         with enter_call(call):
             yield

@@ -19,11 +19,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from core.adapters.context import current_call, has_call
 from core.models.modular import ModularModel
 from core.training.answer_loss import answer_losses
 
 Batch = dict[str, Any]
-_INPUTS = ("input_ids", "attention_mask", "decoder_input_ids", "prompt_mask", "packing")
+_INPUTS = ("input_ids", "attention_mask", "decoder_input_ids", "prompt_mask", "packing", "wanted")
 TOLERANCE = 1e-3  # nats; bfloat16 heads round differently when the matrix has another shape
 TOLERANCE_HALF = 0.1  # a float32 head multiplied in bfloat16
 
@@ -34,7 +35,7 @@ class AnswerModel(nn.Module):
     def __init__(self, model: ModularModel) -> None:
         super().__init__()
         self.modular = model
-        self.picks = True
+        self.picks = self.trims = True
         self.own_loss = type(self._head()) is nn.Linear and not self._head().weight.requires_grad
         self.head_precision = "highest"
         self._positions: Tensor | None = None
@@ -46,7 +47,7 @@ class AnswerModel(nn.Module):
         self._hook.remove()
 
     def forward(self, batch: Batch) -> Tensor:
-        inputs = {name: batch[name] for name in _INPUTS if name in batch}
+        inputs = {name: batch[name] for name in _INPUTS if name in batch and (name != "wanted" or self.trims)}
         positions, targets = batch["positions"], batch["targets"]
         run = self.modular.forward_packed if "packing" in batch else self.modular
         self._positions = positions if self.picks else None
@@ -91,7 +92,9 @@ class AnswerModel(nn.Module):
     def _pick(self, _: nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...] | None:
         if self._positions is None:
             return None
-        picked = arguments[0].flatten(0, -2).index_select(0, self._positions)
+        rows = arguments[0].flatten(0, -2)
+        trimmed = has_call() and current_call().trims  # then these are the rows wanted already
+        picked = rows[: len(self._positions)] if trimmed else rows.index_select(0, self._positions)
         if not self.own_loss:
             return (picked, *arguments[1:])
         self._picked = picked

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
+from torch.nn import functional
 from torch.utils.data import Dataset
 
-from core.adapters.packed import pack
+from core.adapters.packed import ROUND_TOKENS, pack, share_beginnings
 from core.errors import TaskloomError
 from core.tasks.batching import IGNORED, Collator, Encoded, cut_by_tokens, encode_task, split_by_length
 from core.tasks.dataset import TaskDataset
@@ -91,20 +92,23 @@ class EncodedSplit:
         return [self.collate([places[i] for i in part]) for part in split]
 
     def pack(self, places: list[Place]) -> Batch:
-        """As `collate` for a decoder-only model, with the examples behind each other: input_ids [1, N], packing."""
+        """As `collate` for a decoder-only model, with the examples behind each other and what those of a task begin
+        with only once: input_ids [1, N], packing."""
         examples = [self.examples[task][row] for task, row in places]
-        packing = pack([example.length for example in examples])
-        ids = [i for example in examples for i in example.input_ids]
-        ids += [self.encoder.pad_id] * (len(packing.owners) - packing.num_real)
+        lengths, listed = [example.length for example in examples], [example.task_id for example in examples]
+        packing = pack(lengths, share_beginnings([example.input_ids for example in examples], listed))
+        ids = torch.full((1, len(packing.owners)), self.encoder.pad_id)
         # A first token is predicted from nothing; here another example's last one would stand before it.
         labels = torch.tensor([i for example in examples for i in (IGNORED, *example.labels[1:])])
+        tokens = torch.cat(packing.tokens)
+        ids[0, tokens] = torch.tensor([i for example in examples for i in example.input_ids])
         learned = (labels != IGNORED).nonzero().flatten()
-        tasks = torch.tensor([example.task_id for example in examples])
-        owners = packing.owners[learned]
+        owners = torch.arange(len(places)).repeat_interleave(torch.tensor(lengths))[learned]
+        positions = tokens[learned - 1]
         return {
-            "input_ids": torch.tensor([ids]), "packing": packing,
-            "num_tokens": packing.num_real, "task_ids": tasks.tolist(), "tasks_of_tokens": tasks[owners],
-            "positions": learned - 1, "targets": labels[learned],
+            "input_ids": ids, "packing": packing, "num_tokens": sum(lengths), "task_ids": listed,
+            "tasks_of_tokens": torch.tensor(listed)[owners], "positions": positions, "targets": labels[learned],
+            "wanted": functional.pad(positions, (0, -len(positions) % ROUND_TOKENS)),
             "token_weights": self._token_weights(owners, places),
         }
 

@@ -32,9 +32,18 @@ def choose_packing(
     return possible
 
 
-@torch.no_grad()
 def agrees_packed(model: AnswerModel, split: EncodedSplit, places: list[Place]) -> bool:
-    """Whether the examples' losses are the same behind each other as in padded rows."""
+    """Whether the examples' losses are the same behind each other as in padded rows; with a last block that is
+    trimmed to the answers, or else with a whole one."""
+    model.trims = True
+    if _agrees(model, split, places):
+        return True
+    model.trims = False
+    return _agrees(model, split, places)
+
+
+@torch.no_grad()
+def _agrees(model: AnswerModel, split: EncodedSplit, places: list[Place]) -> bool:
     was_training = model.training
     model.eval()
     ordered = sorted(places, key=split.length)

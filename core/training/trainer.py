@@ -16,6 +16,7 @@ import torch
 from torch.utils.data import DataLoader
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
+from core.seeds import torch_seed
 from core.training.answers import AnswerModel, Batch
 from core.training.batches import MicroBatches
 from core.training.config import RunConfig, num_ranks
@@ -73,7 +74,7 @@ class StageTrainer(Trainer):
 
     def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> torch.Tensor:
         """One micro batch, its parts one by one: gradients add up and processes exchange them after the last."""
-        torch.manual_seed(self._run_seed * 2**32 + self._micro + self._parts.shard.rank)
+        torch.manual_seed(torch_seed(self._run_seed, self._micro + self._parts.shard.rank))
         self._micro += self._parts.shard.world
         losses = []
         for number, part in enumerate(inputs, 1):

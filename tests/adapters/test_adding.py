@@ -43,6 +43,21 @@ def test_old_tasks_answer_bit_for_bit_as_before(bench, architecture, method, lik
     assert torch.equal(logits(loaded, batch, [3, 1, 2, 0]), logits(model, batch, [3, 1, 2, 0]))
 
 
+@pytest.mark.parametrize("method", OWN)
+def test_what_a_new_task_starts_from_follows_from_the_seed(bench, method):
+    def grown(state: int, seed: int) -> dict[str, torch.Tensor]:
+        model = bench.model("llama", method)
+        torch.manual_seed(state)  # what was drawn before does not matter
+        model.add_task("new", seed=seed)
+        return model.adapter.state_dict()
+
+    first, again = grown(1, 5), grown(2, 5)
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    if method in ("cpoly", "private_lora"):  # draw skills of the task's own
+        other = grown(1, 6)
+        assert any(not torch.equal(first[name], other[name]) for name in first)
+
+
 @pytest.mark.parametrize("architecture", ["llama", "t5"])
 @pytest.mark.parametrize("with_private", [True, False])
 @pytest.mark.parametrize("method", OWN)

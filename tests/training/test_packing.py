@@ -9,7 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from core.adapters.packed import pack
+from core.adapters.packed import pack, share_beginnings
 from core.models.loading import load_base
 from core.models.modular import ModularModel, build_modular, unwrap
 from core.tasks.batching import cut_by_tokens
@@ -74,6 +74,66 @@ def test_half_products_agree_and_keep_the_other_calls_as_they_were(toy_project: 
     assert torch.equal(answers(split.collate(sorted(places, key=split.length))), before)
 
 
+def begin_alike(split: EncodedSplit, count: int) -> None:
+    """Every example of a task begins with the first one's first `count` tokens; row 3 is row 1 once more."""
+    for task in split.examples:
+        begin = task[0].input_ids[:count]
+        for row, example in enumerate(task):
+            task[row] = replace(example, input_ids=[*begin, *example.input_ids[count:]])
+        task[3] = task[1]
+
+
+@pytest.mark.parametrize("method", ["cpoly", "poly", "lora", "private_lora"])
+@pytest.mark.parametrize("kept", [128, 8], ids=["kept", "computed again"])
+def test_what_examples_begin_with_stands_there_once(
+    toy_project: Project, tiny_llama: Path, method: str, kept: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.adapters.packed_attention.KEPT_LENGTH", kept)
+    answers, split = prepared(toy_project, tiny_llama, method)
+    begin_alike(split, 4)
+    places = sorted([(t, r) for t in (0, 1) for r in range(5)], key=split.length)
+    plain, gradients = losses_and_gradients(answers, split.collate(places))
+    batch = split.pack(places)
+    packed, found = losses_and_gradients(answers, batch)
+    tokens = sum(split.length(place) for place in places)
+    twice = sum(split.length((t, 3)) - 4 for t in (0, 1))  # of rows that stand there twice
+    assert batch["packing"].num_real <= tokens - 2 * 4 * 4 - twice
+    assert batch["num_tokens"] == tokens
+    assert (packed - plain).abs().max() < 1e-5 * plain.abs().max()
+    for name, gradient in gradients.items():
+        error = (found[name] - gradient).norm() / gradient.norm()
+        assert error < 1e-5, (name, error)
+
+
+def test_the_last_block_is_computed_for_the_answers_alone(toy_project: Project, tiny_llama: Path) -> None:
+    answers, split = prepared(toy_project, tiny_llama)
+    batch = split.pack([(0, 0), (1, 1), (0, 2)])
+    seen: dict[int, int] = {}
+    for number, layer in enumerate(answers.modular.base.model.layers):
+        layer.mlp.register_forward_hook(lambda m, args, y, number=number: seen.update({number: y.shape[1]}))
+    trimmed = losses_and_gradients(answers, batch)
+    last = len(seen) - 1
+    assert seen[0] == batch["input_ids"].shape[1]
+    assert seen[last] == len(batch["wanted"]) < seen[0]
+    answers.trims = False
+    whole = losses_and_gradients(answers, batch)
+    assert seen[last] == seen[0]
+    torch.testing.assert_close(trimmed[0], whole[0])
+    for name, gradient in whole[1].items():
+        assert (trimmed[1][name] - gradient).norm() < 1e-5 * gradient.norm(), name
+
+
+def test_a_last_block_of_another_kind_stays_whole(toy_project: Project, tiny_llama: Path) -> None:
+    answers, split = prepared(toy_project, tiny_llama)
+    places = [(task, row) for task in (0, 1) for row in range(4)]
+    rows = len(split.pack(places)["wanted"])
+    assert rows < split.pack(places)["input_ids"].shape[1]
+    mlp = answers.modular.base.model.layers[-1].mlp  # as if it were another one where the block is trimmed
+    mlp.register_forward_hook(lambda module, args, y: 1.7 * y if args[0].shape[1] == rows else y)
+    assert agrees_packed(answers, split, places)
+    assert not answers.trims
+
+
 def test_examples_do_not_see_each_other(toy_project: Project, tiny_llama: Path) -> None:
     answers, split = prepared(toy_project, tiny_llama)
     together, alone = answers(split.pack([(0, 0), (1, 1)])), answers(split.pack([(1, 1)]))
@@ -124,6 +184,20 @@ def test_where_the_examples_are() -> None:
     assert pack([600]).chunks[0].tokens.shape == (1, 608)
 
 
+def test_shared_beginnings_are_found_within_a_group() -> None:
+    examples = [[1, 2, 3], [7, 7], [1, 2, 4, 5], [1, 2, 3], [1, 2, 4], [1, 2, 3]]
+    shared = share_beginnings(examples, [0, 0, 0, 0, 0, 1])
+    assert shared == [(0, 0), (2, 0), (4, 3), (0, 3), (3, 2), (5, 0)]
+    packing = pack([len(e) for e in examples], shared)
+    assert packing.num_real == 3 + 2 + 1 + 0 + 1 + 3
+    written = torch.zeros(packing.num_real, dtype=torch.long)
+    for example, tokens in zip(examples, packing.tokens, strict=True):
+        written[tokens] = torch.tensor(example)
+    for example, tokens in zip(examples, packing.tokens, strict=True):  # every one can be read where it stands
+        assert written[tokens].tolist() == example
+        assert packing.positions[0, tokens].tolist() == list(range(len(example)))
+
+
 def test_tokens_are_cut_into_equal_parts() -> None:
     parts = cut_by_tokens([30, 10, 20, 40, 5, 100], lambda n: n, 70)
     assert sorted(n for part in parts for n in part) == [5, 10, 20, 30, 40, 100]
@@ -150,8 +224,10 @@ def test_losses_without_logits(bias: bool, monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_taking_the_adapter_out_gives_the_attention_back(tiny_llama: Path) -> None:
     base = load_base(str(tiny_llama))
-    own = type(base.model.model.layers[0].self_attn)
+    own, block = type(base.model.model.layers[0].self_attn), type(base.model.model.layers[-1])
     modular: ModularModel = build_modular(base, "cpoly", None, 2)
     assert type(modular.base.model.layers[0].self_attn) is not own
+    assert type(modular.base.model.layers[-1]) is not block
     unwrap(modular.base)
     assert type(base.model.model.layers[0].self_attn) is own
+    assert type(base.model.model.layers[-1]) is block
