@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from transformers import AttentionInterface
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
-from core.adapters.context import current_call, has_call
+from core.adapters.context import Call, current_call, has_call
 from core.adapters.packed import HeadTables, Packing
 from core.errors import ModelError
 
@@ -60,8 +60,8 @@ def _attention(
         raise ModelError("adapter.not_packed")
     heads, tokens, size = query.shape[1:]
     scale = size**-0.5 if others.get("scaling") is None else others["scaling"]
-    rows = [t.transpose(1, 2).reshape(-1, size).to(value.dtype) for t in (query, key, value)]
-    output = _PackedAttention.apply(*rows, _Plan(packing, packing.tables_of(heads, key.shape[1]), scale))
+    rows = [t.transpose(1, 2).reshape(-1, size).to(value.dtype) for t in (query * scale, key, value)]
+    output = _PackedAttention.apply(*rows, _Plan(packing, packing.tables_of(heads, key.shape[1])))
     return output.view(1, tokens, heads, size), None
 
 
@@ -86,12 +86,26 @@ class PackedSelfAttention(nn.Module):
             return super().forward(hidden_states, position_embeddings=position_embeddings, **others)
         size, tokens = self.head_dim, hidden_states.shape[1]
         q, k, v = (layer(hidden_states) for layer in (self.q_proj, self.k_proj, self.v_proj))
-        angles = tuple(t[0, :, None].to(q.dtype) for t in position_embeddings)  # [N, 1, d]
-        rows = [_Turned.apply(t.view(tokens, -1, size), *angles).view(-1, size) for t in (q, k)]
-        tables = packing.tables_of(q.shape[-1] // size, k.shape[-1] // size)
-        output = _PackedAttention.apply(*rows, v.view(-1, size), _Plan(packing, tables, self.scaling))
+        angles = _angles(call, position_embeddings, q.dtype)
+        scaled = _angles(call, position_embeddings, q.dtype, self.scaling)  # scales the queries in the same pass
+        q, k = (
+            _Turned.apply(t.view(tokens, -1, size), *turn).view(-1, size) for t, turn in ((q, scaled), (k, angles))
+        )
+        tables = packing.tables_of(q.shape[0] // tokens, k.shape[0] // tokens)
+        output = _PackedAttention.apply(q, k, v.reshape(-1, size), _Plan(packing, tables))
         output = output.view(1, tokens, -1)
         return self.o_proj(call.trim(output) if call.trims else output), None
+
+
+def _angles(
+    call: Call, embeddings: tuple[Tensor, Tensor], dtype: torch.dtype, scale: float = 1.0
+) -> tuple[Tensor, Tensor]:
+    """cos and sin [N, 1, d] of the tokens' positions, times a scale; made once for the layers of a call."""
+    key = ("angles", dtype, scale)
+    made = call.shared.get(key)
+    if made is None or made[0] is not embeddings[0]:
+        made = call.shared[key] = (embeddings[0], *((t[0, :, None] * scale).to(dtype) for t in embeddings))
+    return made[1], made[2]
 
 
 class _Turned(torch.autograd.Function):
@@ -123,66 +137,75 @@ def _turn(x: Tensor, cos: Tensor, sin: Tensor, sign: float) -> Tensor:
 class _Plan(NamedTuple):
     packing: Packing
     tables: HeadTables
-    scale: float
 
 
 class _PackedAttention(torch.autograd.Function):
-    """softmax(scale q k^T + causal mask) v for q [N * h, d], k and v [N * g, d], example by example."""
+    """softmax(q k^T + causal mask) v for q [N * h, d], scaled before, k and v [N * g, d], example by example."""
 
     @staticmethod
     def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, plan: _Plan) -> Tensor:
-        packing, tables, scale = plan
+        packing, tables = plan
         saved: list[Tensor | None] = []
-        outputs = []
+        laid = q.new_empty(_rows_of(tables.queries), q.shape[1])
+        outputs = iter(laid.split([len(table) for table in tables.queries]))
         for chunk, to_q, to_k in zip(packing.chunks, tables.queries, tables.keys, strict=True):
             shape = (-1, chunk.length, q.shape[1])
             parts = [t.index_select(0, table).view(shape) for t, table in ((q, to_q), (k, to_k), (v, to_k))]
-            probabilities = _probabilities(parts[0], parts[1], packing, scale)
-            outputs.append(torch.bmm(probabilities, parts[2]).flatten(0, 1))
+            probabilities = _probabilities(parts[0], parts[1], packing)
+            torch.bmm(probabilities, parts[2], out=next(outputs).view(shape))
             saved += [*parts, probabilities if chunk.length <= KEPT_LENGTH else None]
         ctx.save_for_backward(*saved)
         ctx.plan, ctx.sizes = plan, (q.shape[0], k.shape[0])
-        return _from_chunks(outputs, tables.queries_back, q.shape[0])
+        return _from_chunks(laid, tables.queries_back, q.shape[0])
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:
-        packing, tables, scale = ctx.plan
-        back = tables.queries_back
-        laid = sum(len(table) for table in tables.queries)
-        grads = grad.new_zeros(laid, grad.shape[1]).index_copy_(0, back, grad[: len(back)])
+        packing, tables = ctx.plan
+        back, sizes = tables.queries_back, [len(table) for table in tables.queries]
         repeats = len(back) // len(tables.keys_back)
-        dq, dk, dv = [], [], []
-        for number, own in enumerate(grads.split([len(table) for table in tables.queries])):
+        dy = grad.new_zeros(_rows_of(tables.queries), grad.shape[1]).index_copy_(0, back, grad[: len(back)])
+        dq = torch.empty_like(dy)
+        dk, dv = (dy.new_empty(len(dy) // repeats, dy.shape[1]) for _ in range(2))
+        keys = [size // repeats for size in sizes]
+        parts = zip(dy.split(sizes), dq.split(sizes), dk.split(keys), dv.split(keys), strict=True)
+        for number, (own, to_q, to_k, to_v) in enumerate(parts):
             q, k, v, probabilities = ctx.saved_tensors[4 * number : 4 * number + 4]
             if probabilities is None:
-                probabilities = _probabilities(q, k, packing, scale)
+                probabilities = _probabilities(q, k, packing)
             own = own.view_as(q)
             inner = torch.bmm(own, v.transpose(1, 2))
             inner = torch._softmax_backward_data(inner, probabilities, -1, probabilities.dtype)
-            dq.append(torch.bmm(inner, k).mul_(scale).flatten(0, 1))
-            dk.append(_by_key_head(torch.bmm(inner.transpose(1, 2), q).mul_(scale), repeats))
-            dv.append(_by_key_head(torch.bmm(probabilities.transpose(1, 2), own), repeats))
+            torch.bmm(inner, k, out=to_q.view_as(q))
+            _sum_by_key_head(inner, q, to_k, repeats)
+            _sum_by_key_head(probabilities, own, to_v, repeats)
         num_q, num_k = ctx.sizes
         both = [_from_chunks(found, tables.keys_back, num_k, tables.shared) for found in (dk, dv)]
         return (_from_chunks(dq, back, num_q), *both, None)
 
 
-def _probabilities(q: Tensor, k: Tensor, packing: Packing, scale: float) -> Tensor:
-    """softmax(scale q k^T + causal mask) [R * h, n, n]."""
+def _rows_of(tables: list[Tensor]) -> int:
+    return sum(len(table) for table in tables)
+
+
+def _probabilities(q: Tensor, k: Tensor, packing: Packing) -> Tensor:
+    """softmax(q k^T + causal mask) [R * h, n, n]."""
     mask = packing.mask(q.shape[1], q.dtype)
-    return torch.softmax(torch.baddbmm(mask, q, k.transpose(1, 2), alpha=scale), -1)
+    return torch.softmax(torch.baddbmm(mask, q, k.transpose(1, 2)), -1)
 
 
-def _by_key_head(grad: Tensor, repeats: int) -> Tensor:
-    """[R * h, n, d], where each head of keys stands `repeats` times -> the sums [R * g * n, d]."""
-    summed = grad if repeats == 1 else grad.unflatten(0, (-1, repeats)).sum(1)
-    return summed.flatten(0, 1)
+def _sum_by_key_head(weights: Tensor, x: Tensor, out: Tensor, repeats: int) -> None:
+    """weights^T x for weights [R * h, n, n], x [R * h, n, d], summed over the `repeats` heads that read one head of
+    keys, into out [R * g * n, d]."""
+    turned = weights.transpose(1, 2)
+    if repeats == 1:
+        torch.bmm(turned, x, out=out.view_as(x))
+    else:
+        torch.sum(torch.bmm(turned, x).unflatten(0, (-1, repeats)), 1, out=out.view(-1, *x.shape[1:]))
 
 
-def _from_chunks(rows: list[Tensor], back: Tensor, size: int, shared: Shared | None = None) -> Tensor:
+def _from_chunks(whole: Tensor, back: Tensor, size: int, shared: Shared | None = None) -> Tensor:
     """Rows [.., d] of all chunks -> [size, d] in the order of the tokens, zero behind the real ones. `shared`: the
     rows that are sums over several places."""
-    whole = rows[0] if len(rows) == 1 else torch.cat(rows)
     found = whole.new_zeros(size, whole.shape[1])
     torch.index_select(whole, 0, back, out=found[: len(back)])
     if shared is not None:
