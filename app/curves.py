@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Points = list[tuple[int, float]]
+MOST_KEPT = 2000  # points of one line, five times what a plot shows: each page that watches a run holds its own
 MEASURES = ("mean", "lr_skills", "lr_allocation", "gradient_norm", "tokens_per_s")
 
 
@@ -73,3 +74,14 @@ def _add(points: Points, step: int, value: float) -> None:
     while points and points[-1][0] >= step:
         points.pop()
     points.append((step, value))
+    if len(points) > MOST_KEPT:
+        points[:] = _evenly(points, MOST_KEPT // 2)
+
+
+def _evenly(points: Points, most: int) -> Points:
+    """At most `most` points at even steps: means of neighbours, as a plot would draw them."""
+    first, span = points[0][0], points[-1][0] - points[0][0] + 1
+    groups: dict[int, Points] = {}
+    for point in points:
+        groups.setdefault((point[0] - first) * most // span, []).append(point)
+    return [(group[-1][0], sum(value for _, value in group) / len(group)) for group in groups.values()]

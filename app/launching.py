@@ -15,6 +15,7 @@ from starlette.middleware import Middleware
 
 from app.context import Context
 from app.copies import start_copies
+from app.sessions import MOST_PAGES, bound_sessions
 from app.temporary import use_own_folder
 from app.theme import ICON_PATH, STYLE_PATH, build_theme
 from app.web_guard import WebGuard, rules_for
@@ -100,6 +101,7 @@ def launch(demo: gr.Blocks, arguments: argparse.Namespace, **extra: Any) -> Any:
     rules = rules_for(arguments.host, on_space(), tuple(arguments.allow_host))
     rules = replace(rules, opened=opened_paths(arguments.shared, with_mcp))
     no_statistics()
+    bound_sessions()
     return demo.queue(default_concurrency_limit=8, max_size=256).launch(
         server_name=arguments.host,
         server_port=arguments.port,
@@ -107,6 +109,7 @@ def launch(demo: gr.Blocks, arguments: argparse.Namespace, **extra: Any) -> Any:
         css_paths=[STYLE_PATH],
         ssr_mode=False,
         run_history=False,
+        state_session_capacity=MOST_PAGES,
         show_error=False,
         max_file_size=SHARED_FILE_SIZE if arguments.shared else MAX_FILE_SIZE,
         footer_links=["settings"],

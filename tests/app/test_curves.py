@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from app.curves import new_curves
+from itertools import pairwise
+
+from app.curves import MOST_KEPT, new_curves
 
 
 def loss(number: int, step: int, value: float, kind: str = "loss") -> dict:
@@ -35,3 +37,24 @@ def test_stage_two_is_marked_where_stage_one_ended() -> None:
 def test_a_task_the_page_does_not_know_is_left_out() -> None:
     curves = new_curves("r", ["a"])
     assert not curves.take([{"id": 1, "kind": "loss", "step": 1, "by_task": {"7": 1.0}}])
+
+
+def test_a_run_that_trains_for_days_keeps_a_bounded_curve_of_even_density() -> None:
+    curves, every, count = new_curves("r", ["a"]), 5, 40_000
+    steps = [every * number for number in range(1, count + 1)]
+    for start in range(0, count, 100):  # a tick each
+        curves.take([loss(number, steps[number], steps[number] / 2) for number in range(start, start + 100)])
+        assert len(curves.practice["a"]) <= MOST_KEPT
+    kept = curves.practice["a"]
+    assert kept[-1] == (steps[-1], steps[-1] / 2)
+    gaps = [b[0] - a[0] for a, b in pairwise(kept)]
+    assert len(kept) >= MOST_KEPT // 4
+    assert max(gaps) <= 4 * steps[-1] / len(kept)
+    assert all(abs(value - step / 2) <= steps[-1] / len(kept) for step, value in kept)  # means of neighbours
+
+
+def test_a_page_opened_late_holds_no_second_copy_of_the_curve() -> None:
+    curves = new_curves("r", ["a"])
+    curves.take([loss(number, number, 1.0) for number in range(1, 20_000)])
+    assert len(curves.practice["a"]) <= MOST_KEPT
+    assert len(curves.news["practice", "a"]) <= MOST_KEPT
