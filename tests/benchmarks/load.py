@@ -148,7 +148,8 @@ class Guest(threading.Thread):
             goal = {"id": draw.choice(("quick", "balanced", "best")), "act": "open"}
             self._timed("Train: goal", lambda: page.fire("goals", "click", goal))
         elif kind == "skills":
-            layer = draw.randint(0, 3)
+            ends = page.components[page.ids["skills-layer"]]["props"]  # of a run that has just begun: 0 and 1
+            layer = draw.randint(0, min(3, int(ends["maximum"])))
             self._timed("Skills: layer", lambda: page.fire("skills-layer", "change", value=layer))
         elif kind == "moment":
             order = draw.choice(("clustered", "alphabetical"))
