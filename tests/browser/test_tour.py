@@ -55,6 +55,36 @@ def test_the_tour_leads_through_all_screens(page, tiny_model):
     page.locator("#tour").wait_for(state="hidden")
 
 
+# Every row of the form as {label: [top of the label, bottom of the field]}, of fields whose tops are equal.
+ROWS = """() => [...document.querySelectorAll('.fields .form')].filter(form => form.offsetParent).flatMap(form => {
+  const rows = {};
+  for (const block of form.children) {
+    const label = block.querySelector('[data-testid=block-info]');
+    const top = Math.round(block.getBoundingClientRect().top);
+    const field = block.querySelector('.container > input, .container > .wrap, .container > .input-container');
+    if (!label || !field || !block.offsetParent) continue;
+    const heights = [label.getBoundingClientRect().top, field.getBoundingClientRect().bottom].map(Math.round);
+    (rows[top] ??= {})[label.textContent.trim()] = heights;
+  }
+  return Object.values(rows);
+})"""
+
+
+def test_labels_and_fields_of_a_row_stand_at_one_height(page):
+    page.locator("#project-sample").click()
+    page.locator("#task-cards .card").nth(4).wait_for()
+    open_screen(page, "train")
+    page.get_by_label("Detailed").click()
+    page.locator("#fold-training > button.label-wrap").click()
+    page.locator("#set-schedule input").wait_for()
+    page.wait_for_timeout(600)  # the fold opens
+    rows = [row for row in page.evaluate(ROWS) if len(row) > 1]
+    assert any("Private skills per task" in row for row in rows)
+    assert any("Schedule" in row for row in rows)
+    for row in rows:
+        assert len(set(map(tuple, row.values()))) == 1, row
+
+
 def test_dark_narrow_and_chinese_have_no_barriers_and_fit(page, tmp_path):
     page.set_viewport_size({"width": 390, "height": 844})
     page.locator("#project-sample").click()
