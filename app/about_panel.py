@@ -11,7 +11,7 @@ from app.durations import word_memory, word_range, word_seconds
 from app.forms import setting_labels
 from app.markup import esc, facts, note, part, table
 from app.selection import Selection
-from app.texts import say
+from app.texts import say, word_value
 from app.words import Key
 from core.files import read_json
 from core.runs.again import config_difference
@@ -81,7 +81,7 @@ def draw_difference(context: Context, selection: Selection, other_id: str | None
     if not found:
         return note(say(language, "about.same"))
     label = setting_labels(language)
-    rows = [[esc(label(name)), _cell(mine), _cell(theirs)] for name, (mine, theirs) in found.items()]
+    rows = [[esc(label(name)), *(esc(word_value(language, name, v)) for v in pair)] for name, pair in found.items()]
     heads = [say(language, "about.setting"), say(language, "about.this"), title]
     return part(say(language, "about.differs")) + table(heads, rows)
 
@@ -123,7 +123,3 @@ def _prediction_table(record: dict[str, Any], language: str) -> str:
 
 def _off(share: float | None) -> str:
     return "" if share is None else f"{100 * share:+.0f} %"
-
-
-def _cell(value: Any) -> str:
-    return "–" if value is None else esc(value)

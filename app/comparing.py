@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from app.forms import setting_labels
 from app.markup import badge, esc, note, paragraphs, part, table
-from app.texts import say, word_error
+from app.texts import say, word_error, word_value
 from core.runs.again import config_difference
 from core.runs.folder import RunFolder
 
@@ -52,14 +51,13 @@ def settings_view(first: Path, second: Path, language: str) -> str:
     if not differ:
         return note(say(language, "compare.same_settings"))
     label = setting_labels(language)
-    rows = [[esc(label(name)), _value(old), _value(new)] for name, (old, new) in differ.items()]
+    rows = [
+        [esc(label(name)), *(esc(word_value(language, name, value)) for value in pair)]
+        for name, pair in differ.items()
+    ]
     headers = [say(language, "compare.setting"), _name(first), _name(second)]
     return part(say(language, "compare.settings")) + table(headers, rows)
 
 
 def _name(run_dir: Path) -> str:
     return str(RunFolder(run_dir).read_run()["name"])
-
-
-def _value(value: Any) -> str:
-    return "–" if value is None else esc(value)

@@ -11,7 +11,7 @@ from typing import Any
 
 import gradio as gr
 
-from app.texts import say, word_setting
+from app.texts import say, word_choice, word_setting
 from app.words import Key, Words
 from core.adapters.methods import METHODS
 from core.settings import SettingInfo, describe_settings
@@ -68,7 +68,7 @@ def build_field(
     if info.type is bool:
         widget = gr.Checkbox(min_width=160, **given)
     elif info.choices:
-        widget = gr.Dropdown(choices=list(info.choices), filterable=False, **given)
+        widget = gr.Dropdown(choices=_worded(info, "en"), filterable=False, min_width=220, **given)
     elif choices:
         widget = gr.Dropdown(choices=_said(choices, "en"), allow_custom_value=True, **given)
     elif info.type in (int, float):
@@ -131,9 +131,15 @@ def _flat(config: RunConfig) -> dict[str, Any]:
     return {**values, **{ADAPTER + name: value for name, value in nested.items()}}
 
 
-def _texts(info: SettingInfo, language: str) -> dict[str, str]:
+def _texts(info: SettingInfo, language: str) -> dict[str, Any]:
     label, explained = word_setting(language, info)
-    return {"label": label, "info": _help(info, explained, language)}
+    worded: dict[str, Any] = {"choices": _worded(info, language)} if info.choices else {}
+    return {"label": label, "info": _help(info, explained, language), **worded}
+
+
+def _worded(info: SettingInfo, language: str) -> list[tuple[str, str]]:
+    """(label, value) of the choices of a setting."""
+    return [(word_choice(language, info.name, choice), choice) for choice in info.choices]
 
 
 def _said(choices: Sequence[Any], language: str) -> list[Any]:

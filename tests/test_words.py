@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
 import string
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import app.texts.en
 import app.texts.errors_zh
 import app.texts.settings_zh
 import app.texts.zh
-from app.texts import TEXTS
+from app.texts import TEXTS, word_choice
 from core.messages import MESSAGES
 from core.settings import describe_settings
 
@@ -90,6 +91,24 @@ def test_every_setting_has_a_chinese_label_and_help() -> None:
             assert info.name in chinese, f"setting {info.name} of {cls.__name__} has no Chinese label"
             assert all(part.strip() for part in chinese[info.name]), info.name
     assert not set(chinese) - used - every_setting(), "Chinese labels of settings that do not exist"
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_every_choice_of_every_setting_is_worded_with_what_a_config_calls_it(language: str) -> None:
+    used = set()
+    for cls in setting_classes():
+        for info in describe_settings(cls):
+            for choice in info.choices:
+                key = f"choice.{info.name}.{choice}"
+                used.add(key)
+                assert key in TEXTS[language], f"{choice!r} of the setting {info.name} has no words"
+                label = word_choice(language, info.name, choice)
+                assert choice in label.casefold(), f"{label!r} hides what a config calls it"
+                named = choice in ("tensorboard", "trackio", "wandb")  # products are called the same everywhere
+                assert named or label != choice, label
+                assert named or language == "en" or re.search("[一-鿿]", label), label
+    stale = {key for key in TEXTS[language] if key.startswith("choice.")} - used
+    assert not stale, "words of choices that do not exist"
 
 
 def every_setting() -> set[str]:

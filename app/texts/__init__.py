@@ -98,3 +98,18 @@ def word_setting(language: str, info: SettingInfo) -> tuple[str, str]:
     label, explained = SETTINGS.get(language, {}).get(info.name) or (info.label, info.help)
     unit = say(language, f"unit.{info.unit}") if info.unit and f"unit.{info.unit}" in TEXTS[language] else info.unit
     return (f"{label} ({unit})" if unit else label), explained
+
+
+def word_choice(language: str, name: str, value: str) -> str:
+    """One choice of a setting; a choice without words (of a method that was added) keeps what a config calls it."""
+    key = f"choice.{name.rpartition('.')[2]}.{value}"
+    return say(language, key) if key in TEXTS["en"] else value
+
+
+def word_value(language: str, name: str, value: Any) -> str:
+    """What a config holds of a setting (`schedule`, `adapter.rank`), to be read."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return say(language, "word.yes" if value else "word.no")
+    return word_method(language, value) if name == "method" else word_choice(language, name, str(value))

@@ -9,6 +9,7 @@ import pytest
 
 from app.forms import build_field, differences, form_values, list_settings, read_form
 from app.tabs.train import BUTTONS, buttons_for
+from app.texts import word_value
 from app.words import Words
 from core.adapters.methods import METHODS
 from core.errors import SettingError
@@ -39,6 +40,32 @@ def test_every_setting_of_every_method_has_a_field(fields) -> None:
     for method in METHODS:
         for info in describe_settings(method.config_class):
             assert (f"adapter.{info.name}", method.name) in names
+
+
+def test_choices_are_shown_in_words_and_hold_what_a_config_calls_them(fields) -> None:
+    chosen = [field for field in fields if field.info.choices]
+    assert {"schedule", "mixture", "adapter.combine"} <= {field.name for field in chosen}
+    for field in chosen:
+        assert [value for _, value in field.widget.choices] == list(field.info.choices)
+
+
+def test_the_choices_follow_the_language() -> None:
+    with gr.Blocks():
+        words = Words()
+        info = next(info for info in describe_settings(RunConfig) if info.name == "schedule")
+        build_field(words, "schedule", info, None)
+    (english,), (chinese,) = words.updates("en"), words.updates("zh")
+    assert english["choices"][1] == ("half a wave (cosine)", "cosine")
+    assert chinese["choices"][1] == ("余弦下降（cosine）", "cosine")
+
+
+def test_values_of_settings_are_read_as_words() -> None:
+    assert word_value("zh", "schedule", "cosine") == "余弦下降（cosine）"
+    assert word_value("zh", "adapter.combine", "mix") == "先对因子求平均（mix）"
+    assert [word_value("zh", "exam_base", value) for value in (True, False, None)] == ["是", "否", "–"]
+    assert word_value("en", "method", "private_lora") == "LoRA (one per task)"
+    assert word_value("en", "epochs", 3.0) == "3.0"
+    assert word_value("en", "schedule", "sawtooth") == "sawtooth"  # of a method that was added, not worded
 
 
 @pytest.mark.parametrize("method", METHODS.names())

@@ -15,6 +15,8 @@ TEXTS: dict[str, str] = {
     "error.title": "That did not work",
     "error.unexpected": "Something unexpected happened. Your data is safe. The log holds the details under the number {incident}.",
     "word.task": "task",
+    "word.yes": "yes",
+    "word.no": "no",
     "time.s": "{s} s",
     "time.min": "{m} min",
     "time.h": "{h} h {m} min",

@@ -15,6 +15,8 @@ TEXTS: dict[str, str] = {
     "error.title": "没有成功",
     "error.unexpected": "出现了意外情况。您的数据没有受影响。日志中编号 {incident} 处有详情。",
     "word.task": "任务",
+    "word.yes": "是",
+    "word.no": "否",
     "time.s": "{s} 秒",
     "time.min": "{m} 分钟",
     "time.h": "{h} 小时 {m} 分钟",
