@@ -15,6 +15,7 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 import yaml
 
 from core.errors import Problem, SettingError
+from core.messages.details import plain_detail
 
 S = TypeVar("S")
 MAX_YAML_CHARS = 100_000
@@ -142,7 +143,7 @@ def parse_yaml_settings(text: str, name: str = "YAML") -> dict[str, Any]:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 1
-        detail = getattr(error, "problem", None) or "unreadable"
+        detail = plain_detail(getattr(error, "problem", None) or "unreadable")
         raise SettingError("setting.yaml", file=name, line=line, detail=detail) from error
     if values is None:
         return {}

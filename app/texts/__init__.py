@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from app.texts import en, errors_zh, settings_zh, zh
+from app.texts import en, errors_zh, phrases_zh, settings_zh, zh
 from core.adapters.methods import METHODS
 from core.errors import Problem, TaskloomError
 from core.messages import MESSAGES, fill
@@ -18,6 +18,7 @@ _SKILL = re.compile(r"\b(common|private|adapter|shared|expert) (\d+)\b")
 _OTHER_COLUMNS = {"own adapters": "skill.own", "(another seed)": "skill.chance"}
 _NAMES_SKILLS = ("skills", "skill", "other")  # values of sentences that name skills
 _LISTED = {"languages": "spoken", "kinds": "found"}  # values of findings that list names, and where those are worded
+_PHRASED = ("detail", "expected", "found")  # values of errors that may hold words of core, see `phrases_zh`
 _NAME = re.compile("[A-Za-z]+")
 LANGUAGES = ("en", "zh")
 LANGUAGE_NAMES = {"en": "English", "zh": "中文"}
@@ -34,6 +35,7 @@ def _collect(package: Any, name: str) -> dict[str, Any]:
 TEXTS: dict[str, dict[str, str]] = {"en": _collect(en, "TEXTS"), "zh": _collect(zh, "TEXTS")}
 ERRORS = {"zh": _collect(errors_zh, "MESSAGES")}
 SETTINGS = {"zh": _collect(settings_zh, "SETTINGS")}
+PHRASES = {"zh": phrases_zh.PHRASES}
 
 
 def say(language: str, key: str, /, **values: Any) -> str:
@@ -48,6 +50,8 @@ def word_error(language: str, key: str, values: Mapping[str, Any]) -> tuple[str,
     worded = {"purpose": f"purpose.{values.get('purpose')}", "stage": f"during.{values.get('stage')}"}
     known = {name: say(language, word) for name, word in worded.items() if word in TEXTS[language]}
     known |= {name: word_names(language, name, str(values[name])) for name in _LISTED if name in values}
+    phrases = PHRASES.get(language, {})
+    known |= {name: phrases[said] for name in _PHRASED if (said := str(values.get(name))) in phrases}
     return fill(wording, {**values, **known})
 
 

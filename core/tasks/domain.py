@@ -5,6 +5,7 @@ domain.json: {"domain": ..., "tasks": [{"name", "train", "test", "inputs", "targ
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import Problem, TaskFileError, TaskloomError
-from core.files import read_json
+from core.messages.details import plain_detail
 from core.tasks.files import SUFFIXES
 from core.tasks.isolation import stage
 from core.tasks.kinds import kind_from_hint, metric_from_hint
@@ -137,8 +138,11 @@ def read_hints(path: Path) -> list[Hint]:
     if path.stat().st_size > _MAX_HINT_BYTES:
         raise TaskFileError("file.too_large", file=HINTS, bound=_MAX_HINT_BYTES >> 20)
     try:
-        record = read_json(path)
-    except (TaskloomError, RecursionError) as error:
+        record = json.loads(path.read_text(encoding="utf-8-sig"))
+    except json.JSONDecodeError as error:
+        where = {"line": error.lineno, "column": error.colno, "detail": plain_detail(error.msg)}
+        raise TaskFileError("file.bad_json", file=HINTS, **where) from error
+    except (OSError, ValueError, RecursionError) as error:
         raise TaskFileError("domain.bad_json", file=HINTS, detail=str(error)[:200]) from error
     tasks = record.get("tasks") if isinstance(record, dict) else None
     if not isinstance(tasks, list) or not tasks or not all(isinstance(t, dict) for t in tasks):

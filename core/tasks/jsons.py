@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from core.errors import TaskFileError
+from core.messages.details import plain_detail
 from core.tasks.decoding import Source, detect_encoding, read_lines, read_text
 from core.tasks.limits import MAX_COLUMNS, MAX_JSON_BYTES, MAX_JSON_DEPTH, MAX_RAW_CHARS
 from core.tasks.table import (
@@ -65,7 +66,8 @@ def _lines_as_items(source: Source, log: ProblemLog) -> Iterator[Item]:
         try:
             yield number, _DECODER.decode(stripped)
         except json.JSONDecodeError as error:
-            log.add("file.bad_json", line=number, column=error.colno, detail=error.msg, raw=stripped, at=error.pos)
+            detail = plain_detail(error.msg)
+            log.add("file.bad_json", line=number, column=error.colno, detail=detail, raw=stripped, at=error.pos)
         except RecursionError:
             log.add("file.deep_json", line=number, bound=MAX_JSON_DEPTH, raw=stripped)
     if number == 0:
@@ -89,7 +91,7 @@ def _value(text: str, index: int, log: ProblemLog) -> tuple[Any, int]:
     try:
         return _DECODER.raw_decode(text, index)
     except json.JSONDecodeError as error:
-        raise _bad(text, error.pos, error.msg, log) from error
+        raise _bad(text, error.pos, plain_detail(error.msg), log) from error
     except RecursionError as error:
         line = text.count("\n", 0, index) + 1
         raise TaskFileError("file.deep_json", file=log.file, line=line, bound=MAX_JSON_DEPTH) from error

@@ -101,7 +101,8 @@ def test_a_domain_comes_whole_or_not_at_all(project: Project, tmp_path: Path) ->
     ("content", "key"),
     [
         (None, "domain.missing"),
-        ("{", "domain.bad_json"),
+        ("{", "file.bad_json"),
+        ("\ufeff[]", "domain.no_tasks"),
         ("[]", "domain.no_tasks"),
         ('{"tasks": []}', "domain.no_tasks"),
         ('{"tasks": [{"name": "x", "train": "../x.csv"}]}', "domain.bad_file_name"),
