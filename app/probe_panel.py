@@ -8,7 +8,7 @@ import gradio as gr
 import pandas as pd
 
 from app.context import Context
-from app.durations import word_seconds
+from app.durations import word_count, word_seconds
 from app.figures import Figure, change_heatmap, to_json, with_csv
 from app.job_panel import JobPanel, JobSpec, run_place
 from app.markup import note, paragraphs, part
@@ -16,6 +16,8 @@ from app.selection import Selection
 from app.texts import say, word_sentence
 from app.widgets import plot
 from app.words import Key
+from core.errors import RunError
+from core.insight.expecting import Expected, expect_probe
 from core.insight.probes import KINDS, LEAVE_OUT, Probe, describe_probe, probe_path, read_probe
 from core.runs.folder import RunFolder
 from core.runs.liveness import run_state
@@ -35,26 +37,46 @@ def build_probes(context: Context) -> None:
         for kind in KINDS:
             if kind == LEAVE_OUT and context.shared:
                 continue
-            hint = gr.HTML()
-            context.on_selection(partial(draw_hint, kind=kind), hint)
+            hint, hints = gr.HTML(elem_id=f"probe-{kind}-hint"), partial(draw_hint, kind=kind)
+            context.on_selection(hints, hint, [rows])
             inputs = [] if kind == LEAVE_OUT else [rows]
+            if inputs:
+                quiet = {"show_progress": "hidden", "trigger_mode": "always_last"}
+                context.on(rows.change, hints, [context.selection, rows], hint, **quiet)
             spec = JobSpec(kind, partial(probe_words, kind=kind), run_place)
             JobPanel(context, spec, inputs, f"skills.{kind}")
             outcome = [gr.HTML(elem_id=f"probe-{kind}-says"), plot(f"probe-{kind}-plot")]
             context.on_selection(partial(draw_probe, kind=kind), outcome)
 
 
-def draw_hint(context: Context, selection: Selection, *, kind: str) -> str:
-    """What a probe does; of the one that trains, how many trainings that is and how long the run's own took."""
+def draw_hint(context: Context, selection: Selection, rows: float | None, *, kind: str) -> str:
+    """What a probe does, how much it asks or trains for that, and about how long it takes on this run's measure."""
     language, run_dir = selection.language, context.trained_run(selection)
     said = say(language, f"skills.{kind}_note")
-    if kind == LEAVE_OUT and run_dir is not None:
-        folder = RunFolder(run_dir)
-        status, num_runs = run_state(folder), len(folder.read_run()["tasks"]) + 1
-        if status.started and status.ended:
-            time = word_seconds(num_runs * (status.ended - status.started), language)
-            said += say(language, "skills.leaveout_time", n=num_runs, time=time)
-    return note(said)
+    if run_dir is None:
+        return note(said)
+    if kind == LEAVE_OUT:
+        return note(said + _training_time(RunFolder(run_dir), language))
+    try:
+        return note(said + asking_time(expect_probe(run_dir, kind, int(rows or 0)), language))
+    except RunError:  # a run without a table of weights
+        return note(said)
+
+
+def asking_time(expected: Expected, language: str) -> str:
+    """How many answers will be asked for and, where it is known, about how long that takes."""
+    answers = word_count(expected.answers)
+    if expected.seconds is None:
+        return say(language, "skills.asks", answers=answers)
+    return say(language, "skills.asks_time", answers=answers, time=word_seconds(expected.seconds, language))
+
+
+def _training_time(folder: RunFolder, language: str) -> str:
+    status, num_runs = run_state(folder), len(folder.read_run()["tasks"]) + 1
+    if not status.started or not status.ended:
+        return say(language, "skills.leaveout_count", n=num_runs)
+    time = word_seconds(num_runs * (status.ended - status.started), language)
+    return say(language, "skills.leaveout_time", n=num_runs, time=time)
 
 
 def probe_words(context: Context, selection: Selection, rows: float | None = None, *, kind: str) -> list[str]:

@@ -18,6 +18,7 @@ from app.figures import score_bars, to_json, with_csv
 from app.job_panel import JobPanel, JobSpec, run_place
 from app.label_panel import build_labels
 from app.markup import badge, download_link, empty, esc, lead, note, paragraphs, table, to_csv
+from app.probe_panel import asking_time
 from app.run_markup import score_cell
 from app.selection import Selection
 from app.study_panel import build_studies
@@ -27,6 +28,7 @@ from app.widgets import plot
 from app.words import Key
 from core.files import write_text_atomic
 from core.insight.compare import Comparison, compare_runs
+from core.insight.expecting import expect_exam
 from core.insight.report import WORDS, ReportWords, build_report
 from core.insight.results import TaskResult, describe_results, mean_scores, read_scores, score_frame
 from core.runs.folder import RunFolder
@@ -72,8 +74,7 @@ def _build_exam(context: Context) -> None:
     """Another exam of the trained model: more rows, or answers that can only be labels."""
     words = context.words
     with words(gr.Accordion, label=Key("exam.title"), open=False, elem_id="results-exam"):
-        about = gr.HTML()
-        context.on_selection(lambda _, selection: note(say(selection.language, "exam.note")), about)
+        about = gr.HTML(elem_id="exam-about")
         with gr.Row():
             label, hint = Key("exam.rows"), Key("exam.rows_help")
             rows = words(gr.Number, label=label, info=hint, value=200, precision=0, minimum=0, elem_id="exam-rows")
@@ -81,6 +82,20 @@ def _build_exam(context: Context) -> None:
             label, hint = Key("exam.labels"), Key("exam.labels_help")
             labels = words(gr.Checkbox, label=label, info=hint, value=False, elem_id="exam-labels")
         JobPanel(context, JobSpec("exam", exam_words, run_place), [rows, base, labels], "exam.start")
+    context.on_selection(draw_exam_note, about, [rows, base])
+    for field in (rows, base):
+        context.on(
+            field.input, draw_exam_note, [context.selection, rows, base], about, show_progress="hidden",
+            trigger_mode="always_last",
+        )
+
+
+def draw_exam_note(context: Context, selection: Selection, rows: float | None, with_base: bool) -> str:
+    """What another exam does, how many answers that is and about how long they take."""
+    run_dir, said = context.trained_run(selection), say(selection.language, "exam.note")
+    if run_dir is None:
+        return note(said)
+    return note(said + asking_time(expect_exam(run_dir, int(rows or 0), with_base), selection.language))
 
 
 def exam_words(

@@ -1,0 +1,125 @@
+"""About how long it takes to ask a trained run again, from what its own exam took. Torch-free.
+
+An exam notes after every batch how many answers are there, task by task, the base model's before the trained one's,
+so the time of a task's answers can be read from <run>/events.jsonl. Asking starts with loading the model, for
+which the start of the run stands. A run without such notes (no exam, a grown run) is measured by an earlier probe.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from core.errors import WorkspaceError
+from core.files import read_json
+from core.insight.allocation import read_allocation
+from core.insight.jobs import job_dir
+from core.insight.probes import KNOCK_OUT, TRANSFER
+from core.runs.folder import RunFolder
+
+BASE, TUNED = "base", "tuned"
+Rates = dict[tuple[int, str], float]  # (task, BASE or TUNED) -> seconds an answer
+_PAUSE_S = 600.0  # a longer gap between two batches is no batch
+
+
+@dataclass(frozen=True)
+class Expected:
+    """`answers` that will be asked for in `rounds` rounds of one task each; `seconds` is None while unknown."""
+
+    rounds: int
+    answers: int
+    seconds: float | None
+
+
+def expect_probe(run_dir: Path, kind: str, rows: int) -> Expected:
+    """Knock-out or transfer with `rows` questions a task.
+
+    Raises:
+        RunError: the run has no allocation.
+    """
+    allocation = read_allocation(run_dir)
+    tasks = range(len(allocation.tasks))
+    if kind == KNOCK_OUT:  # as it is, and without every skill that the task may use
+        rounds = [1 + sum(skill.task in (None, task) for skill in allocation.skills) for task in tasks]
+    else:
+        rounds = [len(tasks) for _ in tasks]
+    asked = {(task, TUNED): rounds[task] * min(rows, size) for task, size in enumerate(_exam_sizes(run_dir))}
+    return _expect(run_dir, sum(rounds), asked)
+
+
+def expect_exam(run_dir: Path, rows: int, with_base: bool) -> Expected:
+    """The exam anew with `rows` questions a task, 0 is all."""
+    whos = (BASE, TUNED) if with_base else (TUNED,)
+    sizes = enumerate(_exam_sizes(run_dir))
+    asked = {(task, who): min(rows or size, size) for task, size in sizes for who in whos}
+    return _expect(run_dir, len(asked), asked)
+
+
+def _expect(run_dir: Path, rounds: int, asked: dict[tuple[int, str], int]) -> Expected:
+    answers = sum(asked.values())
+    rates, start_s = _measured(str(run_dir), _stamp(run_dir))
+    if not rates:
+        slow = _earlier(run_dir)
+        return Expected(rounds, answers, None if slow is None else answers * slow)
+    usual = sum(rates.values()) / len(rates)
+    seconds = sum(count * rates.get(key, usual) for key, count in asked.items())
+    return Expected(rounds, answers, start_s + seconds)
+
+
+def _exam_sizes(run_dir: Path) -> list[int]:
+    tasks = sorted(RunFolder(run_dir).read_run()["tasks"], key=lambda task: int(task["index"]))
+    return [int(task["num_test"]) for task in tasks]
+
+
+def _stamp(run_dir: Path) -> int:
+    try:
+        return RunFolder(run_dir).events_path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
+
+
+@lru_cache(maxsize=32)
+def _measured(run_dir: str, _: int) -> tuple[Rates, float]:
+    """-> seconds an answer by task and model, seconds from the start of the process to the loaded model."""
+    folder = RunFolder(run_dir)
+    events = [event for event in folder.read_events() if event["kind"] in ("exam", "state")]
+    config = folder.read_config()
+    sizes = [n if config.exam_rows is None else min(n, config.exam_rows) for n in _exam_sizes(folder.path)]
+    whos = (BASE, TUNED) if config.exam_base else (TUNED,)
+    parts = [(task, who) for task, size in enumerate(sizes) for who in whos for _ in range(size)]
+    spent: dict[tuple[int, str], float] = defaultdict(float)
+    written: dict[tuple[int, str], int] = defaultdict(int)
+    start_s = 0.0
+    for before, after in pairwise(events):
+        took = float(after["time"]) - float(before["time"])
+        if _is_start(before, after):
+            start_s = took
+        if before["kind"] == after["kind"] == "exam" and after["total"] == len(parts) and 0 < took < _PAUSE_S:
+            batch = parts[before["done"] : after["done"]]
+            for part in batch:
+                spent[part] += took / len(batch)
+                written[part] += 1
+    return {part: spent[part] / count for part, count in written.items()}, start_s
+
+
+def _is_start(before: dict[str, Any], after: dict[str, Any]) -> bool:
+    return (before.get("state"), after.get("state")) == ("starting", "running")
+
+
+def _earlier(run_dir: Path) -> float | None:
+    """Seconds an answer in an earlier probe of the run; None when there was none."""
+    for kind in (KNOCK_OUT, TRANSFER):
+        folder = job_dir(run_dir, kind)
+        try:
+            progress, words = read_json(folder / "progress.json"), read_json(folder / "launch.json")["command"]
+            rounds = int(progress["done"]) - int(progress["first_done"])
+            rows = next(int(word.removeprefix("--rows=")) for word in words if word.startswith("--rows="))
+            if rounds > 0 and rows > 0:
+                return (float(progress["time"]) - float(progress["first_time"])) / (rounds * rows)
+        except (OSError, WorkspaceError, ValueError, KeyError, StopIteration):
+            continue
+    return None

@@ -1,0 +1,115 @@
+"""How long asking again will take, from the notes that an exam left, and what a panel says of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.probe_panel import asking_time
+from core.files import write_json_atomic
+from core.insight.expecting import Expected, expect_exam, expect_probe
+from core.insight.jobs import job_dir
+from core.runs.creation import create_run
+from core.runs.folder import RunFolder
+from tests.toy_project import build_toy_project, quick_config
+
+START_S = 4.0
+SECONDS = {"base": 0.5, "tuned": 0.25}  # an answer
+EXAM_ROWS, ROWS = 6, 4
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> RunFolder:
+    """A run of two tasks with one common skill and a private one each."""
+    from core.models.tiny import build_tiny_llama
+
+    project = build_toy_project(tmp_path)
+    made = create_run(project, quick_config(build_tiny_llama(tmp_path / "model"), exam_rows=EXAM_ROWS))
+    tasks = range(len(made.read_run()["tasks"]))
+    skills = [{"name": "common 1", "kind": "common", "task": None}]
+    skills += [{"name": f"private {task + 1}", "kind": "private", "task": task} for task in tasks]
+    weights = [[[1.0] * len(skills) for _ in tasks]]
+    write_json_atomic(made.allocation_path, {"layers": ["all"], "skills": skills, "weights": weights})
+    return made
+
+
+def note_events(folder: RunFolder, events: list[dict[str, Any]]) -> None:
+    lines = [json.dumps({"id": number, **event}) + "\n" for number, event in enumerate(events, start=1)]
+    folder.events_path.write_text("".join(lines), encoding="utf-8")
+
+
+def exam_events(num_tasks: int, batch: int = 2) -> list[dict[str, Any]]:
+    """A start, then every task's answers of the base and of the trained model, in batches."""
+    now, done, total = 100.0, 0, 2 * num_tasks * EXAM_ROWS
+    events: list[dict[str, Any]] = [
+        {"time": now, "kind": "state", "state": "starting"},
+        {"time": now + START_S, "kind": "state", "state": "running"},
+        {"time": now + START_S + 60, "kind": "exam", "done": 0, "total": total},
+    ]
+    now += START_S + 60
+    for _ in range(num_tasks):
+        for who in ("base", "tuned"):
+            for _ in range(EXAM_ROWS // batch):
+                now, done = now + batch * SECONDS[who], done + batch
+                events.append({"time": now, "kind": "exam", "done": done, "total": total})
+    return events
+
+
+def test_a_knock_out_takes_what_its_answers_took_in_the_exam(folder: RunFolder) -> None:
+    tasks = len(folder.read_run()["tasks"])
+    note_events(folder, exam_events(tasks))
+    answers = tasks * 3 * ROWS  # as it is, without the common skill, without the task's own private one
+    expected = Expected(tasks * 3, answers, pytest.approx(START_S + answers * SECONDS["tuned"]))
+    assert expect_probe(folder.path, "knockout", ROWS) == expected
+
+
+def test_a_transfer_asks_every_task_with_every_row(folder: RunFolder) -> None:
+    tasks = len(folder.read_run()["tasks"])
+    note_events(folder, exam_events(tasks))
+    answers = tasks * tasks * ROWS
+    expected = Expected(tasks * tasks, answers, pytest.approx(START_S + answers * SECONDS["tuned"]))
+    assert expect_probe(folder.path, "transfer", ROWS) == expected
+
+
+def test_no_more_questions_than_the_exam_holds(folder: RunFolder) -> None:
+    sizes = [task["num_test"] for task in folder.read_run()["tasks"]]
+    assert expect_probe(folder.path, "transfer", 10_000).answers == len(sizes) * sum(sizes)
+
+
+@pytest.mark.parametrize(("with_base", "each"), [(True, sum(SECONDS.values())), (False, SECONDS["tuned"])])
+def test_another_exam_counts_the_base_model_by_itself(folder: RunFolder, with_base: bool, each: float) -> None:
+    sizes = [task["num_test"] for task in folder.read_run()["tasks"]]
+    note_events(folder, exam_events(len(sizes)))
+    expected = expect_exam(folder.path, 0, with_base)
+    assert expected.answers == sum(sizes) * (1 + with_base)
+    assert expected.seconds == pytest.approx(START_S + sum(sizes) * each)
+
+
+def test_a_pause_between_two_sittings_is_not_counted(folder: RunFolder) -> None:
+    tasks = len(folder.read_run()["tasks"])
+    events = exam_events(tasks)
+    later = [{**event, "time": event["time"] + 7200} for event in events[6:]]
+    again = [{"time": 7000.0, "kind": "state", "state": "interrupted"}]
+    note_events(folder, [*events[:6], *again, *later])
+    expected = START_S + tasks * tasks * ROWS * SECONDS["tuned"]
+    assert expect_probe(folder.path, "transfer", ROWS).seconds == pytest.approx(expected)
+
+
+def test_without_an_exam_an_earlier_probe_is_the_measure(folder: RunFolder) -> None:
+    assert expect_probe(folder.path, "knockout", ROWS).seconds is None
+    place = job_dir(folder.path, "knockout")
+    place.mkdir(parents=True)
+    write_json_atomic(place / "launch.json", {"command": ["core", "knockout", "--rows=10"]})
+    progress = {"done": 6, "total": 6, "first_done": 1, "first_time": 50.0, "time": 70.0}
+    write_json_atomic(place / "progress.json", progress)
+    expected = expect_probe(folder.path, "knockout", ROWS)
+    assert expected.seconds == pytest.approx(expected.answers * 20 / (5 * 10))
+
+
+def test_the_panel_says_a_time_or_how_many_answers() -> None:
+    assert asking_time(Expected(25, 950, 67.4), "en").startswith(" That is 950 answers, about 67 s (estimate")
+    assert asking_time(Expected(25, 950, None), "en") == " That is 950 answers."
+    assert asking_time(Expected(25, 950, None), "zh") == "共需 950 个回答。"
