@@ -21,7 +21,7 @@ from app.visitors import require_visitor
 from app.words import Words
 from core.errors import WorkspaceError
 from core.runs.quotas import Quota, quota_from_environment
-from core.runs.summaries import list_summaries
+from core.runs.summaries import list_summaries, own_runs
 from core.serving.chat import ChatClient
 from core.workspace import Project, Workspace
 
@@ -171,13 +171,13 @@ class Context:
         return run_dir if run_dir is not None and (run_dir / "adapter").is_dir() else None
 
     def open_project(self, selection: Selection, project_id: str) -> Selection:
-        """The selection on a project and its newest run.
+        """The selection on a project and the newest run that a person asked for.
 
         Raises:
             WorkspaceError: there is no such project of this owner.
         """
         project = self.workspace.get_project(project_id, selection.owner)
-        runs = list_summaries(project)
+        runs = own_runs(list_summaries(project))
         return selection.with_project(project.project_id, runs[0].run_id if runs else "")
 
 

@@ -115,6 +115,8 @@ def run_card(run: RunSummary, active: bool, language: str) -> dict[str, Any]:
     parts = [word_method(language, run.method), Path(run.base_model).name, tasks]
     if run.tuned is not None:
         parts.append(say(language, "run.mean", score=word_score(run.tuned)))
+    if run.part_of:
+        parts.append(say(language, f"run.part_of_{run.part_of.partition(':')[0]}"))
     parts += [word_moment(run.created or 0), run.notes[:120]]
     status = RunStatus(state=run.state, stopped_early=run.stopped_early)
     return card(

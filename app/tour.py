@@ -17,7 +17,7 @@ from app.words import Key
 from core.runs.folder import RunFolder
 from core.runs.liveness import run_state
 from core.runs.states import LIVE, RunStatus
-from core.runs.summaries import list_summaries
+from core.runs.summaries import list_summaries, own_runs
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,8 @@ def _at(selection: Selection, number: int) -> tuple[Selection, Any]:
 
 def _with_a_run(context: Context, selection: Selection, plan: str) -> Selection:
     project = context.require_project(selection)
-    known = next((r for r in list_summaries(project) if r.state in LIVE or r.state == "succeeded"), None)
+    usable = [run for run in list_summaries(project) if run.state in LIVE or run.state == "succeeded"]
+    known = next(iter(own_runs(usable)), None)
     if known is not None:
         return selection.with_run(known.run_id)
     started, _ = start(context, selection, plan, "")

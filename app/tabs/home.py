@@ -20,7 +20,7 @@ from app.widgets import card, cards
 from app.words import Key
 from core.errors import TaskloomError
 from core.runs.states import LIVE
-from core.runs.summaries import list_summaries
+from core.runs.summaries import list_summaries, own_runs
 from core.tasks.importing import list_tasks
 from core.tasks.sample import load_sample
 from core.workspace import Project
@@ -148,7 +148,7 @@ def _project_card(project: Project, active: bool, language: str) -> dict[str, An
     num_tasks, runs = len(list_tasks(project)), list_summaries(project)
     busy = any(run.state in LIVE for run in runs)
     last = max([project.created, *(run.created or 0 for run in runs)])
-    best = max((run.tuned for run in runs if run.tuned is not None), default=None)
+    best = max((run.tuned for run in own_runs(runs) if run.tuned is not None), default=None)
     parts = [say(language, "home.card", tasks=num_tasks, runs=len(runs))]
     if best is not None:
         parts.append(say(language, "home.best", score=word_score(best)))

@@ -72,7 +72,8 @@ def _write_run(folder: RunFolder, source: RunFolder, run_id: str, grown: GrownRu
         "num_test": spec.num_test,
     })
     name = f"{run['name']} + {spec.name}"[:80]
-    folder.write_run({**run, "run_id": run_id, "name": name, "created": now, "grown_from": source.run_id})
+    own = {"run_id": run_id, "name": name, "created": now, "grown_from": source.run_id, "part_of": None}
+    folder.write_run({**run, **own})
     files = [*folder.adapter_dir.glob("*"), folder.allocation_path, folder.results_path]
     sizes = {str(path.relative_to(folder.path)): path.stat().st_size for path in files}
     done = {"state": SUCCEEDED, "ended": now, "failure": None, "stopped_early": False, "files": sizes}

@@ -138,7 +138,7 @@ def _make_run(plan: Plan, place: str) -> RunFolder:
     building = plan.folder.path.with_name(f".{run_id}")
     try:
         building.mkdir()
-        more = {"run_id": run_id, "made_from": plan.folder.run_id}
+        more = {"run_id": run_id, "made_from": plan.folder.run_id, "part_of": f"{LEAVE_OUT}:{plan.folder.run_id}"}
         fill_run(RunFolder(building), label[:80], config, dataset, more)
         return RunFolder(building.rename(plan.folder.path.with_name(run_id)))
     except OSError as error:

@@ -152,7 +152,7 @@ def run_study(project: Project, folder: Path, on_status: OnStatus) -> Study:
     """
     study = read_study(folder)
     for index, cell in enumerate(study.cells):
-        run = _start(project, study, index)
+        run = _start(project, folder, study, index)
         if run is None:
             continue
         study = _with_run(study, index, run.run_id)
@@ -234,7 +234,7 @@ def limit_rows(folder: RunFolder, share: float, seed: int) -> None:
     folder.write_run(run)
 
 
-def _start(project: Project, study: Study, index: int) -> RunFolder | None:
+def _start(project: Project, place: Path, study: Study, index: int) -> RunFolder | None:
     """The cell's run, at work; None when it is done."""
     cell = study.cells[index]
     if cell.run_id and (project.runs_dir / cell.run_id / "run.json").exists():
@@ -251,7 +251,7 @@ def _start(project: Project, study: Study, index: int) -> RunFolder | None:
     tasks = list(study.tasks) if study.tasks else None
     config = cell_config(study, cell, len(tasks or list_tasks(project)))
     name = f"{study.name}: {cell.arm}, seed {cell.seed}" + (f", {cell.share:g}" if cell.share < 1 else "")
-    folder = create_run(project, config, tasks, name[:80])
+    folder = create_run(project, config, tasks, name[:80], f"study:{place.name}")
     if cell.share < 1:
         limit_rows(folder, cell.share, cell.seed)
     start_run(folder)

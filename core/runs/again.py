@@ -130,8 +130,9 @@ def _copy_run(old: RunFolder, new: RunFolder, run_id: str, config: RunConfig) ->
     run = old.read_run()
     now = time.time()
     new.write_run({
-        **run, "run_id": run_id, "created": now, "made_from": old.run_id, "notes": "", "starred": False,
-        "method": config.method, "base_model": config.base_model, "name": _next_name(run["name"]),
+        **run, "run_id": run_id, "created": now, "made_from": old.run_id, "part_of": None, "notes": "",
+        "starred": False, "method": config.method, "base_model": config.base_model,
+        "name": _next_name(run["name"]),
     })
     new.write_status(RunStatus(state=DRAFT, created=now))
 

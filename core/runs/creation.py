@@ -23,8 +23,11 @@ from core.workspace import Project, require_label
 
 def create_run(
     project: Project, config: RunConfig, task_names: list[str] | None = None, name: str | None = None,
+    part_of: str | None = None,
 ) -> RunFolder:
     """Checks everything, freezes a copy of the tasks, and makes the run's folder in state draft.
+
+    `part_of` marks a run that something larger makes for itself (`study:<id>`, `leaveout:<run id>`), not a person.
 
     Raises:
         RunError: the checks found problems; `values["problems"]` holds all of them as dictionaries.
@@ -38,7 +41,7 @@ def create_run(
     final = inside(project.runs_dir, run_id)
     try:
         building.mkdir(parents=True)
-        fill_run(RunFolder(building), label, config, dataset, {"run_id": run_id})
+        fill_run(RunFolder(building), label, config, dataset, {"run_id": run_id, "part_of": part_of})
         expected = find_prediction(project.path, config, dataset)
         if expected is not None:
             write_json_atomic(RunFolder(building).prediction_path, expected)

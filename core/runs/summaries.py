@@ -38,6 +38,7 @@ class RunSummary:
     starred: bool = False
     notes: str = ""
     made_from: str | None = None
+    part_of: str | None = None  # kind and id of the study or probe that made this run for itself
 
 
 def list_summaries(project: Project) -> list[RunSummary]:
@@ -65,6 +66,11 @@ def list_summaries(project: Project) -> list[RunSummary]:
     return summaries
 
 
+def own_runs(runs: list[RunSummary]) -> list[RunSummary]:
+    """The runs that a person asked for; all of them when there are no others than parts of studies and probes."""
+    return [run for run in runs if not run.part_of] or runs
+
+
 def summarise_run(folder: RunFolder) -> RunSummary:
     """Reads one run's files."""
     run, status = folder.read_run(), run_state(folder)
@@ -75,7 +81,7 @@ def summarise_run(folder: RunFolder) -> RunSummary:
         progress=status.progress, eta_s=status.eta_s, queue_place=status.queue_place, failure=status.failure,
         stopped_early=status.stopped_early, created=run.get("created"), started=status.started, ended=status.ended,
         base=means.get("base"), tuned=means.get("tuned"), starred=run.get("starred", False),
-        notes=run.get("notes", ""), made_from=run.get("made_from"),
+        notes=run.get("notes", ""), made_from=run.get("made_from"), part_of=run.get("part_of"),
     )
 
 

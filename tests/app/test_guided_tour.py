@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import gradio as gr
 import pytest
 
@@ -13,6 +15,7 @@ from app.texts import LANGUAGES, TEXTS, say
 from app.tour import STOPS, WATCH, draw, go_back, go_on, poll, tour_text
 from app.workbench import TABS
 from core.runs.states import RunStatus
+from core.runs.summaries import RunSummary
 from core.workspace import Workspace
 
 
@@ -61,8 +64,9 @@ def test_leaving_the_plan_starts_one_run(
     assert (second.tour, tabs["selected"]) == (2, "tab.train")
     third, tabs = go_on(context, second, "epochs: 1")
     assert (third.tour, third.run_id, started) == (WATCH, "r", ["epochs: 1"])
-    known = type("Run", (), {"state": "succeeded", "run_id": "old"})
-    monkeypatch.setattr(tour, "list_summaries", lambda project: [known])
+    known = RunSummary("old", "Run 1", "succeeded", "cpoly", "starter")
+    part = replace(known, run_id="newer", part_of="study:s1")
+    monkeypatch.setattr(tour, "list_summaries", lambda project: [part, known])
     again, _ = go_on(context, second, "epochs: 1")
     assert again.run_id == "old"
     assert len(started) == 1

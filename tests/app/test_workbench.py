@@ -11,6 +11,7 @@ from app import workbench
 from app.context import Context, Poll, run_polls
 from app.glossary import WORDS, glossary_view
 from app.head import Bar, poll_job
+from app.history_panel import draw_history
 from app.plan_views import check_plan
 from app.selection import Selection
 from app.sharing_rules import shared_problems
@@ -18,6 +19,8 @@ from app.tabs import grow, home, results, share, skills, tasks, train, try_it
 from app.texts import TEXTS, say
 from app.words import Key, Words
 from core.errors import RunError, SettingError, WorkspaceError
+from core.runs.folder import RunFolder
+from core.runs.states import RunStatus
 from core.training.config import RunConfig, change_config, config_to_yaml
 from core.workspace import Workspace
 
@@ -81,6 +84,22 @@ def test_a_run_of_another_owner_is_not_found(context: Context) -> None:
     assert context.trained_run(Selection(owner=FIRST, run_id=run.name)) == run.resolve()
     assert context.trained_run(Selection(owner=SECOND, run_id=run.name)) is None
     assert context.run_dir(Selection(owner=FIRST, run_id="../../x")) is None
+
+
+def test_a_project_opens_on_the_newest_run_of_a_person(context: Context) -> None:
+    project = context.workspace.create_project("Mine", FIRST)
+    runs = (("r20260101-000000-aaaaaaaa", None), ("r20260102-000000-aaaaaaaa", None),
+            ("r20260103-000000-aaaaaaaa", "leaveout:r20260102-000000-aaaaaaaa"))
+    for number, (run_id, part_of) in enumerate(runs, start=1):
+        folder = RunFolder(project.runs_dir / run_id)
+        folder.path.mkdir(parents=True)
+        folder.write_run({"name": f"Run {number}", "tasks": [], "part_of": part_of})
+        folder.write_status(RunStatus(state="cancelled"))
+    opened = context.open_project(Selection(owner=FIRST), project.project_id)
+    assert opened.run_id == "r20260102-000000-aaaaaaaa"
+    listed = {card["id"]: card["meta"] for card in draw_history(context, opened, "", False)[2]}
+    assert list(listed) == [run_id for run_id, _ in reversed(runs)]  # the parts can be chosen too
+    assert [say("en", "run.part_of_leaveout") in meta for meta in listed.values()] == [True, False, False]
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

@@ -17,6 +17,7 @@ from core.insight.probes import CHANCE, read_probe
 from core.runs.creation import create_run
 from core.runs.folder import RunFolder
 from core.runs.states import FAILED, SUCCEEDED, RunStatus
+from core.runs.summaries import list_summaries, own_runs
 from core.tasks.dataset import load_dataset_of, load_saved_dataset
 from core.workspace import Project
 from tests.toy_project import build_toy_project, quick_config
@@ -78,7 +79,9 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[RunFolder]:
     return made
 
 
-def test_who_teaches_whom_is_read_off_the_exams(folder: RunFolder, trained: list[RunFolder]) -> None:
+def test_who_teaches_whom_is_read_off_the_exams(
+    project: Project, folder: RunFolder, trained: list[RunFolder]
+) -> None:
     seen: list[tuple[int, int]] = []
     run_leave_out(folder.path, lambda done, total: seen.append((done, total)))
     probe = read_probe(folder.path, "leaveout")
@@ -94,6 +97,8 @@ def test_who_teaches_whom_is_read_off_the_exams(folder: RunFolder, trained: list
     assert trained[0].read_config().seed != folder.read_config().seed
     assert trained[1].read_config().max_steps == 6  # half of the rows, half of the steps
     assert all(f.read_run()["made_from"] == folder.run_id for f in trained)
+    assert all(f.read_run()["part_of"] == f"leaveout:{folder.run_id}" for f in trained)
+    assert [run.run_id for run in own_runs(list_summaries(project))] == [folder.run_id]
 
 
 def test_runs_that_are_there_are_not_made_again(folder: RunFolder, trained: list[RunFolder]) -> None:

@@ -175,6 +175,7 @@ def test_a_study_goes_on_where_it_was_interrupted(project: Project) -> None:
     assert set(seen) == {"2/2"}  # what was done stays done
     assert study.cells[0].run_id == first
     assert study.cells[1].run_id != second
+    assert {made.read_run()["part_of"] for made in list_runs(project)} == {f"study:{folder.name}"}
     frame = study_frame(project, study)
     assert set(frame["arm"]) == {"C-Poly", BASE}
     assert set(frame["task"]) == {"task 0", "task 1"}

@@ -15,11 +15,11 @@ from core.errors import RunError
 from core.files import new_id
 from core.messages import english
 from core.runs.again import config_difference, find_remedy, run_again
-from core.runs.creation import list_runs, update_run
+from core.runs.creation import create_run, list_runs, update_run
 from core.runs.folder import RunFolder
 from core.runs.launching import cancel_run, reconcile_runs
 from core.runs.states import RunStatus
-from core.runs.summaries import list_summaries, summarise_run
+from core.runs.summaries import list_summaries, own_runs, summarise_run
 from core.training.config import change_config, skill_rate
 from core.training.failures import classify, remedy_changes
 from core.training.journal import PAUSE, RunPaused
@@ -112,6 +112,20 @@ def test_other_changes_begin_anew_and_live_runs_are_refused(project: Project, ti
     assert config_difference(folder.read_config(), again.read_config()) == {"adapter.rank": (2, 4)}
     with pytest.raises(RunError):
         run_again(folder, {"base_model": "/not/there"})
+
+
+def test_runs_of_a_person_come_before_parts_of_something(project: Project, tiny_llama: Path) -> None:
+    own = quick_run(project, tiny_llama)
+    part = create_run(project, own.read_config(), name="Study: LoRA, seed 0", part_of="study:s1")
+    assert [run.run_id for run in own_runs(list_summaries(project))] == [own.run_id]
+    cancel_run(part)
+    again = run_again(part)  # asked for by a person
+    assert {run.run_id for run in own_runs(list_summaries(project))} == {again.run_id, own.run_id}
+    assert len(list_summaries(project)) == 3
+    assert own_runs([summarise_run(part)]) == [summarise_run(part)]  # better than none
+    old = {name: value for name, value in own.read_run().items() if name != "part_of"}  # as older versions wrote it
+    own.write_run(old)
+    assert summarise_run(own).part_of is None
 
 
 def test_a_thousand_runs_are_listed_in_half_a_second(project: Project, tiny_llama: Path) -> None:

@@ -64,6 +64,8 @@ TEXTS: dict[str, str] = {
     "run.took": "Took",
     "run.tasks": "{n} tasks",
     "run.mean": "mean score {score}",
+    "run.part_of_leaveout": "made by leaving tasks out",
+    "run.part_of_study": "part of a study",
     "run.progress": "Progress of the run",
     "run.stalled_for": "No progress for {time}. You can wait, or stop and resume.",
     "state.draft": "draft",

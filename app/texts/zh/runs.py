@@ -64,6 +64,8 @@ TEXTS: dict[str, str] = {
     "run.took": "用时",
     "run.tasks": "{n} 个任务",
     "run.mean": "平均分 {score}",
+    "run.part_of_leaveout": "由留一法产生",
+    "run.part_of_study": "属于一项研究",
     "run.progress": "训练进度",
     "run.stalled_for": "已有 {time} 没有进展。可以再等等，或者停止后继续。",
     "state.draft": "草稿",
