@@ -154,7 +154,7 @@ def draw_task(context: Context, selection: Selection, model: str, limit: float |
     exam = "tasks.exam_file" if spec.source.test_file else "tasks.exam_locked"
     return [
         about + notes_view(read_problems(context.require_project(selection), spec.task_id), language),
-        reasons_view(_explained(folder, spec), language),
+        reasons_view(_explained(folder, spec), spec, language),
         note(named) if named else "",
         note(say(language, exam, n=spec.num_test, file=spec.source.test_file)),
         gr.update(visible=False),

@@ -47,9 +47,20 @@ def _tokens(e: SeenExample, language: str) -> str:
     return note(said) + (bullets([("warn", say(language, "tasks.tokens_cut", n=cut))]) if cut else "")
 
 
-def reasons_view(guess: RoleGuess | None, language: str) -> str:
-    """Why these columns were chosen, in sentences."""
-    return bullets(("info", word_error(language, key, values)[0]) for key, values in guess.reasons) if guess else ""
+def reasons_view(guess: RoleGuess | None, spec: TaskSpec, language: str) -> str:
+    """Why these columns and this kind, in sentences: what was guessed, or that a person or the data set's own
+    description said otherwise."""
+    if guess is None:
+        return ""
+    said = []
+    if set(guess.inputs) == set(spec.inputs) and set(guess.targets) == set(spec.targets):
+        kept = [r for r in guess.reasons if guess.kind == spec.kind or not r[0].startswith("guess.kind_")]
+        said += [word_error(language, key, values)[0] for key, values in kept]
+    else:
+        said.append(say(language, "tasks.why_columns"))
+    if guess.kind != spec.kind:
+        said.append(say(language, "tasks.why_kind", kind=say(language, f"kind.{spec.kind}")))
+    return bullets(("info", text) for text in said)
 
 
 def notes_view(problems: Sequence[Problem], language: str) -> str:

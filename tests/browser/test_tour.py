@@ -55,8 +55,8 @@ def test_the_tour_leads_through_all_screens(page, tiny_model):
     page.locator("#tour").wait_for(state="hidden")
 
 
-# Every row of the form as {label: [top of the label, bottom of the field]}, of fields whose tops are equal.
-ROWS = """() => [...document.querySelectorAll('.fields .form')].filter(form => form.offsetParent).flatMap(form => {
+# Every row of a form as {label: [top of the label, bottom of the field]}, of fields whose tops are equal.
+ROWS = """() => [...document.querySelectorAll('.row > .form')].filter(form => form.offsetParent).flatMap(form => {
   const rows = {};
   for (const block of form.children) {
     const label = block.querySelector('[data-testid=block-info]');

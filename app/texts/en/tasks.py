@@ -11,6 +11,8 @@ TEXTS: dict[str, str] = {
     "tasks.codes": "Names of label codes from a file",
     "tasks.named": "{n} label codes are shown by their names.",
     "tasks.why": "Why these columns",
+    "tasks.why_columns": "The columns were set by hand or by the data set's own description.",
+    "tasks.why_kind": "The kind of task, {kind}, was set by hand, by the data set's own description, or by the file as a whole.",
     "tasks.model": "As this base model reads it",
     "tasks.limit": "Longest example (tokens)",
     "tasks.tokens": "{read} tokens are read, {learned} learned; {limit} fit.",

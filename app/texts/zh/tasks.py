@@ -11,6 +11,8 @@ TEXTS: dict[str, str] = {
     "tasks.codes": "从文件读取标签代码的名称",
     "tasks.named": "{n} 个标签代码以名称显示。",
     "tasks.why": "为什么选这些列",
+    "tasks.why_columns": "这些列是手动设定的，或来自数据集自带的说明。",
+    "tasks.why_kind": "任务类型（{kind}）由手动设定、数据集自带的说明或整个文件决定。",
     "tasks.model": "按哪个基础模型来读",
     "tasks.limit": "最长样例（词元）",
     "tasks.tokens": "读 {read} 个词元，学 {learned} 个；最多容纳 {limit} 个。",
