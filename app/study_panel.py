@@ -16,7 +16,7 @@ from app.job_panel import JobPanel, JobSpec
 from app.markup import esc, note, paragraphs, part, table
 from app.selection import Selection
 from app.skill_figures import banded_curves
-from app.texts import say, word_error
+from app.texts import TEXTS, say, word_error
 from app.widgets import plot
 from app.words import Key
 from core.errors import RunError
@@ -53,7 +53,7 @@ def build_studies(context: Context) -> None:
 
 def _build_fields(context: Context) -> list[Any]:
     """-> name, methods, seeds, shares, what is equal."""
-    words, labels = context.words, [arm.label for arm in STANDARD_ARMS]
+    words, labels = context.words, [(Key(f"arm.{arm.label}"), arm.label) for arm in STANDARD_ARMS]
     with gr.Row():
         label, hint = Key("study.name"), Key("study.name_help")
         given = {"label": label, "info": hint, "choices": ["Study"], "value": "Study", "allow_custom_value": True}
@@ -89,7 +89,7 @@ def study_words(context: Context, selection: Selection, *chosen: Any) -> list[st
 
 
 def draw_count(context: Context, selection: Selection, *chosen: Any) -> str:
-    """How many runs that makes, and how long one took."""
+    """How many runs that makes, how long one took, and so about how long all take (fewer rows take less)."""
     _, arms, seeds, shares, _ = chosen
     runs = len(arms) * int(seeds or 0) * len(shares)
     project = context.project(selection)
@@ -98,8 +98,9 @@ def draw_count(context: Context, selection: Selection, *chosen: Any) -> str:
     ended = [run for run in ended if float(run.started or 0) >= (run.created or 0)]  # not those grown from others
     if not ended:
         return note(say(selection.language, "study.count_unknown", runs=runs))
-    took = word_seconds(float(ended[0].ended) - float(ended[0].started), selection.language)  # type: ignore[arg-type]
-    return note(say(selection.language, "study.count", runs=runs, time=took))
+    took = float(ended[0].ended) - float(ended[0].started)  # type: ignore[arg-type]
+    one, whole = (word_seconds(seconds, selection.language) for seconds in (took, took * runs))
+    return note(say(selection.language, "study.count", runs=runs, time=one, whole=whole))
 
 
 def draw_study(context: Context, selection: Selection, name: str | None) -> list[Any]:
@@ -135,12 +136,13 @@ def describe_study(
     """The best method, and which differences to the first one are larger than chance, at the largest share."""
     share = summary["share"].max()
     best = summary[summary["share"] == share].iloc[0]
-    told = [Sentence("says.study_best", {"arm": best["arm"], "mean": f"{100 * best['mean']:.1f}"})]
+    first = word_arm(str(best["arm"]), language)
+    told = [Sentence("says.study_best", {"arm": first, "mean": f"{100 * best['mean']:.1f}"})]
     gaps = against_reference(frame, reference)
     if gaps.empty:
         return told
     for gap in gaps[gaps["share"] == share].itertuples():
-        values = {"arm": gap.arm, "reference": reference}
+        values = {"arm": word_arm(str(gap.arm), language), "reference": word_arm(reference, language)}
         if gap.low > 0 or gap.high < 0:
             direction = say(language, "study.below" if gap.difference > 0 else "study.above")
             values |= {"points": f"{abs(100 * gap.difference):.1f}", "direction": direction}
@@ -154,7 +156,7 @@ def summary_table(summary: pd.DataFrame, language: str) -> str:
     names = ("arm", "share", "mean", "range", "rankmean", "parameters_column", "seconds")
     rows = [
         [
-            f"<b>{esc(r.arm)}</b>", f"{r.share:.0%}", word_score(r.mean),
+            f"<b>{esc(word_arm(str(r.arm), language))}</b>", f"{r.share:.0%}", word_score(r.mean),
             "–" if r.low != r.low else f"[{word_score(r.low)}, {word_score(r.high)}]",
             "–" if r.rank != r.rank else f"{r.rank:.1f}", word_count(int(r.parameters)),
             "–" if r.seconds != r.seconds else word_seconds(r.seconds, language),
@@ -169,9 +171,14 @@ def draw_curve(summary: pd.DataFrame, language: str) -> str:
     if summary["share"].nunique() < 2:
         return ""
     shown = summary[summary["arm"] != "base model"].rename(columns={"share": "x"})
-    curves = {str(arm): rows.sort_values("x") for arm, rows in shown.groupby("arm", sort=False)}
+    curves = {word_arm(str(arm), language): rows.sort_values("x") for arm, rows in shown.groupby("arm", sort=False)}
     figure = banded_curves(curves, say(language, "study.axis"), percent=True)
     return to_json(with_csv(figure, "study", summary.set_index("arm"), "arm"))
+
+
+def word_arm(label: str, language: str) -> str:
+    """A standard method of a study in words; one that a person named keeps its name."""
+    return say(language, f"arm.{label}") if f"arm.{label}" in TEXTS["en"] else label
 
 
 def _curve_title(shares: tuple[float, ...], language: str) -> str:

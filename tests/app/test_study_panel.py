@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
-from app.study_panel import describe_study
-from app.texts import word_error
-from core.insight.study_tables import summarise_study
+from app import study_panel
+from app.context import Context
+from app.markup import note
+from app.selection import Selection
+from app.study_panel import describe_study, draw_count, summary_table, word_arm
+from app.texts import TEXTS, say, word_error
+from core.insight.study import STANDARD_ARMS
+from core.insight.study_tables import BASE, summarise_study
+from core.runs.summaries import RunSummary
+from core.workspace import Workspace
 
 
 def frame_of(**scores: list[float]) -> pd.DataFrame:
@@ -32,6 +41,27 @@ def told(frame: pd.DataFrame, language: str) -> list[str]:
 def test_a_difference_is_called_sure_or_not(language: str, sure: str, unsure: str) -> None:
     frame = frame_of(ours=[0.8, 0.82, 0.81], worse=[0.5, 0.52, 0.51], equal=[0.79, 0.84, 0.8])
     assert told(frame, language)[1:] == [unsure, sure]
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_every_standard_method_is_worded(language: str) -> None:
+    for label in (*(arm.label for arm in STANDARD_ARMS), BASE):
+        assert f"arm.{label}" in TEXTS[language], label
+    assert word_arm("my own arm", language) == "my own arm"
+    frame = frame_of(**{"shared LoRA": [0.8, 0.9], "private LoRA": [0.5, 0.4]})
+    shown = summary_table(summarise_study(frame), language)
+    assert word_arm("private LoRA", language) in shown
+    assert ("private LoRA" in shown) == (word_arm("private LoRA", language) == "private LoRA")
+
+
+def test_a_study_says_how_long_all_of_it_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    context = Context(Workspace(tmp_path))
+    opened = Selection().with_project(context.workspace.create_project("Desk", "local").project_id)
+    chosen = ("Study", ["C-Poly", "Poly"], 3, [0.5, 1.0], "rank")
+    assert draw_count(context, opened, *chosen) == note(say("en", "study.count_unknown", runs=12))
+    run = RunSummary("r1", "Run 1", "succeeded", "cpoly", "starter", created=10.0, started=20.0, ended=140.0)
+    monkeypatch.setattr(study_panel, "list_summaries", lambda project: [run])
+    assert "12 runs in all, about 24 min: one run" in draw_count(context, opened, *chosen)
 
 
 def test_one_seed_decides_nothing() -> None:
