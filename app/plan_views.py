@@ -9,7 +9,7 @@ from app.context import Context
 from app.durations import word_count, word_memory, word_range, word_seconds
 from app.selection import Selection
 from app.sharing_rules import shared_problems
-from app.texts import TEXTS, say, word_method
+from app.texts import TEXTS, clauses, say, word_method
 from app.widgets import card
 from app.words import Key
 from core.adapters.methods import METHODS
@@ -93,7 +93,7 @@ def _mixture_fact(report: ReadyReport, language: str) -> str:
         say(language, "plan.fact_share", task=task, share=f"{100 * share:.0f}", passes=f"{report.passes[task]:.1f}")
         for task, share in report.shares.items()
     ]
-    return say(language, "plan.fact_mixture", listed="; ".join(parts))
+    return say(language, "plan.fact_mixture", listed=clauses(language, parts))
 
 
 def _goal_text(name: str, part: str, english: str, language: str) -> str:

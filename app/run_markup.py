@@ -8,7 +8,7 @@ from typing import Any
 
 from app.durations import word_count, word_moment, word_range, word_score, word_seconds
 from app.markup import badge, bar, bullets, esc, facts
-from app.texts import say, word_method, word_problem, word_value, word_whole
+from app.texts import clauses, say, word_method, word_problem, word_value, word_whole
 from app.widgets import card
 from core.errors import Problem
 from core.runs.again import Remedy
@@ -73,9 +73,12 @@ def job_bar(run_id: str, name: str, status: RunStatus, language: str) -> str:
 def word_remedy(remedy: Remedy, config: RunConfig, label: Callable[[str], str], language: str) -> str:
     """What the button of a failed run would do: which settings change to what, and from where it goes on."""
     values = config_to_dict(config)
-    changes = "; ".join(
-        f"{label(name)}: {word_value(language, name, values.get(name))} → {word_value(language, name, value)}"
-        for name, value in remedy.changes.items()
+    changes = clauses(
+        language,
+        (
+            f"{label(name)}: {word_value(language, name, values.get(name))} → {word_value(language, name, value)}"
+            for name, value in remedy.changes.items()
+        ),
     )
     start = "run.remedy_begin" if remedy.from_step is None else "run.remedy_step"
     where = say(language, start, step=word_count(remedy.from_step or 0))

@@ -6,18 +6,21 @@ import importlib
 import pkgutil
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from app.texts import en, errors_zh, phrases_zh, settings_zh, zh
 from core.adapters.methods import METHODS
 from core.errors import Problem, TaskloomError
 from core.messages import MESSAGES, fill
-from core.settings import SettingInfo
+from core.settings import SettingInfo, describe_settings
+from core.training.config import RunConfig
 
 _SKILL = re.compile(r"\b(common|private|adapter|shared|expert) (\d+)\b")
 _OTHER_COLUMNS = {"own adapters": "skill.own", "(another seed)": "skill.chance"}
 _NAMES_SKILLS = ("skills", "skill", "other")  # values of sentences that name skills
 _LISTED = {"languages": "spoken", "kinds": "found"}  # values of findings that list names, and where those are worded
+_OF_SETTINGS = ("setting.type", "setting.low", "setting.high", "setting.choice")  # errors that name a setting
 _PHRASED = ("detail", "expected", "found")  # values of errors that may hold words of core, see `phrases_zh`
 _NAME = re.compile("[A-Za-z]+")
 LANGUAGES = ("en", "zh")
@@ -50,6 +53,8 @@ def word_error(language: str, key: str, values: Mapping[str, Any]) -> tuple[str,
     worded = {"purpose": f"purpose.{values.get('purpose')}", "stage": f"during.{values.get('stage')}"}
     known = {name: say(language, word) for name, word in worded.items() if word in TEXTS[language]}
     known |= {name: word_names(language, name, str(values[name])) for name in _LISTED if name in values}
+    if key in _OF_SETTINGS:
+        known["name"] = name_setting(language, str(values.get("name")))
     phrases = PHRASES.get(language, {})
     known |= {name: phrases[said] for name in _PHRASED if (said := str(values.get(name))) in phrases}
     return fill(wording, {**values, **known})
@@ -66,6 +71,11 @@ def word_whole(language: str, key: str, values: Mapping[str, Any]) -> str:
 
 def listing(language: str, items: Iterable[str]) -> str:
     return ("、" if language == "zh" else ", ").join(items)
+
+
+def clauses(language: str, items: Iterable[str]) -> str:
+    """Parts that hold commas themselves."""
+    return ("；" if language == "zh" else "; ").join(items)
 
 
 def word_names(language: str, value: str, text: str) -> str:
@@ -102,6 +112,21 @@ def word_setting(language: str, info: SettingInfo) -> tuple[str, str]:
     label, explained = SETTINGS.get(language, {}).get(info.name) or (info.label, info.help)
     unit = say(language, f"unit.{info.unit}") if info.unit and f"unit.{info.unit}" in TEXTS[language] else info.unit
     return (f"{label} ({unit})" if unit else label), explained
+
+
+@lru_cache(maxsize=1)
+def _known_settings() -> dict[str, SettingInfo]:
+    classes = [method.config_class for method in METHODS] + [RunConfig]
+    return {info.name: info for cls in classes for info in describe_settings(cls)}
+
+
+def name_setting(language: str, name: str) -> str:
+    """A setting as its field is labelled, with what a config calls it: 'Rank of a skill (rank)'."""
+    info = _known_settings().get(name)
+    if info is None:
+        return name
+    label = (SETTINGS.get(language, {}).get(name) or (info.label,))[0]
+    return say(language, "form.named", label=label, name=name)
 
 
 def word_choice(language: str, name: str, value: str) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from app.forms import build_field, differences, form_values, list_settings, read_form
 from app.tabs.train import BUTTONS, buttons_for
-from app.texts import word_value
+from app.texts import word_error, word_value
 from app.words import Words
 from core.adapters.methods import METHODS
 from core.errors import SettingError
@@ -57,6 +57,13 @@ def test_the_choices_follow_the_language() -> None:
     (english,), (chinese,) = words.updates("en"), words.updates("zh")
     assert english["choices"][1] == ("half a wave (cosine)", "cosine")
     assert chinese["choices"][1] == ("余弦下降（cosine）", "cosine")
+
+
+def test_an_error_names_a_setting_as_its_field_is_labelled() -> None:
+    values = {"name": "warmup", "value": 2, "bound": 0.9}
+    assert "Setting Warm-up (warmup) is 2, above" in word_error("en", "setting.high", values)[0]
+    assert "“预热（warmup）”的值 2 大于上限 0.9" in word_error("zh", "setting.high", values)[0]
+    assert "Setting nonsense is 2" in word_error("en", "setting.high", {**values, "name": "nonsense"})[0]
 
 
 def test_values_of_settings_are_read_as_words() -> None:

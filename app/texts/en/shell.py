@@ -47,6 +47,7 @@ TEXTS: dict[str, str] = {
     "level.detailed": "Detailed",
     "level.yaml": "YAML",
     "form.help": "{help} ({name})",
+    "form.named": "{label} ({name})",
     "unit.passes": "passes",
     "unit.steps": "steps",
     "unit.examples": "examples",

@@ -47,6 +47,7 @@ TEXTS: dict[str, str] = {
     "level.detailed": "详细",
     "level.yaml": "YAML",
     "form.help": "{help}（{name}）",
+    "form.named": "{label}（{name}）",
     "unit.passes": "遍",
     "unit.steps": "步",
     "unit.examples": "条",
