@@ -182,6 +182,7 @@ class Context:
 
 
 def _where_seen(outputs: Any) -> list[Any]:
-    """The one of an event's outputs that shows its progress: the first that can be seen."""
+    """The one of an event's outputs that shows its progress: the first that can be seen, also before the event."""
     listed = outputs if isinstance(outputs, list) else [outputs]
-    return [block for block in listed if block is not None and not isinstance(block, gr.State)][:1]
+    shown = [block for block in listed if block is not None and not isinstance(block, gr.State)]
+    return sorted(shown, key=lambda block: getattr(block, "visible", True) is not True)[:1]
