@@ -215,9 +215,15 @@ def _skill_map(folder: RunFolder, words: dict[str, str]) -> list[str]:
     allocation = read_allocation(folder.path)
     table = average_allocation(allocation).iloc[:, :MOST_SKILLS]
     rows = [[escape(str(task)), *(f"{value:.2f}" for value in table.loc[task])] for task in table.index]
-    head = " | ".join([words["task"], *map(str, table.columns)])
+    head = " | ".join([words["task"], *(_skill_name(str(name), words) for name in table.columns)])
     note = words["skills_note"].format(uniform=f"{uniform_weight(allocation):.2f}")
     return [f"## {words['skills_title']}", note, _markdown(head, rows)]
+
+
+def _skill_name(name: str, words: dict[str, str]) -> str:
+    """'common 1' in the card's language; a name of another form stays."""
+    kind, _, number = name.partition(" ")
+    return words[f"skill_{kind}"].format(n=number) if number.isdigit() and f"skill_{kind}" in words else name
 
 
 def _markdown(head: str, rows: list[list[Any]]) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 WORDS: dict[str, dict[str, str]] = {
     "en": {
+        "skill_common": "common {n}", "skill_private": "private {n}", "skill_adapter": "adapter {n}",
+        "skill_shared": "shared adapter {n}", "skill_expert": "expert {n}",
         "colon": ": ",
         "metric_accuracy": "accuracy", "metric_macro_f1": "macro F1", "metric_micro_f1": "micro F1",
         "metric_exact_match": "exact match", "metric_token_f1": "word overlap (token F1)",
@@ -50,6 +52,8 @@ WORDS: dict[str, dict[str, str]] = {
         "settings_title": "Settings",
     },
     "zh": {
+        "skill_common": "公共 {n}", "skill_private": "私有 {n}", "skill_adapter": "适配器 {n}",
+        "skill_shared": "共享适配器 {n}", "skill_expert": "专家 {n}",
         "colon": "：",
         "metric_accuracy": "准确率", "metric_macro_f1": "宏平均 F1", "metric_micro_f1": "微平均 F1",
         "metric_exact_match": "完全一致", "metric_token_f1": "词重合度（token F1）",

@@ -151,6 +151,8 @@ def test_the_card_holds_scores_data_skills_and_limits(examined: Path, language: 
     for title in ("tasks_title", "scores_title", "skills_title", "limits_title", "load_title", "settings_title"):
         assert f"## {words[title]}" in card
     assert f"| {words['metric_accuracy']} |" in card
+    assert f"| {'common 1' if language == 'en' else '公共 1'} | " in card
+    assert ("| common 1 |" in card) == (language == "en")
     assert "66.7 [" in card
     assert "+66.7 [" in card
     assert "PeftModel.from_pretrained" in card
