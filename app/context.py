@@ -32,7 +32,7 @@ SILENT: dict[str, Any] = {
 }
 
 
-RUN, RUN_IN_WORDS = attrgetter("run_id"), attrgetter("run_id", "language")  # what fields or texts are about
+RUN = attrgetter("run_id")  # what most fields are about
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,7 @@ class Context:
     screen: str = ""  # the one that is being built
     redraws: dict[str, list[Redraw]] = field(default_factory=dict)
     tabs: Any = None  # gr.Tabs, so that a screen can open another one
+    page: Any = None  # gr.Blocks, whose `load` comes when somebody opens the page
     plan: Any = None  # gr.State with the YAML text of the next run
 
     def on(
@@ -119,7 +120,7 @@ class Context:
 
     def on_selection(
         self, handler: Callable[..., Any], outputs: Any, extra: list[Any] | None = None,
-        kept: list[Any] | None = None, subject: Callable[[Selection], Any] = RUN, screen: str | None = None,
+        kept: list[Any] | None = None, subject: Callable[[Selection], Any] = RUN,
     ) -> None:
         """Redraws part of a screen whenever the selection changes: language, project, task, run or its data.
 
@@ -132,7 +133,7 @@ class Context:
         if kept:
             told = gr.State(None)
             wired, inputs, drawn = keep_typed(wired, drawn, kept, subject), [*inputs, told], [*drawn, told]
-        self.redraws.setdefault(self.screen if screen is None else screen, []).append(Redraw(wired, inputs, drawn))
+        self.redraws.setdefault(self.screen, []).append(Redraw(wired, inputs, drawn))
 
     def wire_redraws(self) -> None:
         """One event a screen, and only for the screen that is open: another one follows when it is opened. `due`
@@ -169,6 +170,13 @@ class Context:
         """The folder of the chosen run when it has a trained adapter."""
         run_dir = self.run_dir(selection)
         return run_dir if run_dir is not None and (run_dir / "adapter").is_dir() else None
+
+    def results_seen(self, selection: Selection) -> tuple[Any, ...]:
+        """What a file made from the chosen run's results is about: run, results, language."""
+        run_dir = self.run_dir(selection)
+        results = run_dir / "results.json" if run_dir else None
+        stamp = results.stat().st_mtime_ns if results and results.is_file() else 0
+        return (selection.run_id, stamp, selection.language)
 
     def open_project(self, selection: Selection, project_id: str) -> Selection:
         """The selection on a project and the newest run that a person asked for.

@@ -15,7 +15,7 @@ from starlette.middleware import Middleware
 
 from app.context import Context
 from app.copies import start_copies
-from app.sessions import MOST_PAGES, bound_sessions
+from app.sessions import CAPACITY, bound_sessions
 from app.temporary import use_own_folder
 from app.theme import ICON_PATH, STYLE_PATH, build_theme
 from app.web_guard import WebGuard, rules_for
@@ -109,7 +109,7 @@ def launch(demo: gr.Blocks, arguments: argparse.Namespace, **extra: Any) -> Any:
         css_paths=[STYLE_PATH],
         ssr_mode=False,
         run_history=False,
-        state_session_capacity=MOST_PAGES,
+        state_session_capacity=CAPACITY,
         show_error=False,
         max_file_size=SHARED_FILE_SIZE if arguments.shared else MAX_FILE_SIZE,
         footer_links=["settings"],

@@ -42,12 +42,12 @@ def build_merge_panel(context: Context) -> None:
             ]
         go = words(gr.Button, Key("merge.go"), variant="primary", elem_id="merge-go")
         outcome = gr.HTML(elem_id="merge-outcome")
-    context.on_selection(draw_merge, [about, runs, outcome, *numbers], kept=[runs, *numbers])
+    context.on_selection(draw_merge, [about, runs, outcome, *numbers], [runs], kept=[runs, *numbers])
     how = {"show_progress": "full", "concurrency_limit": 1, "concurrency_id": "probe"}
     context.on(go.click, merge, [selection, runs, way, *numbers], [selection, outcome], **how)
 
 
-def draw_merge(context: Context, selection: Selection) -> list[Any]:
+def draw_merge(context: Context, selection: Selection, picked: list[str] | None) -> list[Any]:
     """-> what merging is, runs to choose from, the table when the chosen run is a merged one, empty numbers."""
     project, language = context.project(selection), selection.language
     known = [
@@ -55,7 +55,7 @@ def draw_merge(context: Context, selection: Selection) -> list[Any]:
         for run in (list_summaries(project) if project else [])
         if METHODS.get(run.method).exports_lora and context.trained_run(selection.with_run(run.run_id))
     ]
-    chosen = [run_id for _, run_id in known if run_id == selection.run_id]
+    chosen = [run_id for _, run_id in known if run_id in (picked or [selection.run_id])]
     run_dir = context.trained_run(selection)
     shown = merge_view(run_dir, language) if run_dir and (run_dir / MERGE_FILE).is_file() else ""
     return [note(say(language, "merge.note")), gr.update(choices=known, value=chosen), shown, None, None, None]

@@ -110,7 +110,7 @@ class Plan:
             context.on(button.click, partial(self.use_size, way=way), given, all_of_it, **quiet)
         context.on(self.apply_yaml.click, self.use_yaml, [*given, self.yaml], all_of_it)
         context.on(self.undo.click, self.go_back, given, all_of_it, **quiet)
-        context.on_selection(self.draw, [self.goals, self.ready, self.start], [self.config])
+        context.on_selection(self.draw, [self.goals, self.ready, self.start], [self.config, self.held])
         self._wire_blank(context)
 
     def _wire_blank(self, context: Context) -> None:
@@ -119,7 +119,7 @@ class Plan:
         self.blank = [field for field in self.fields if field.info.optional]
         widgets, config = [field.widget for field in self.blank], read_yaml(self.config.value)
         self.empty = form_values(self.blank, config)
-        context.on_selection(lambda *_: self.empty, widgets, kept=widgets, subject=lambda _: None, screen="")
+        context.on(context.page.load, lambda _: self.empty, None, widgets, show_progress="hidden")
 
     def _wire_fields(self, context: Context, shown: list[Any], widgets: list[Any]) -> None:
         """An event a field, since the browser pays for every input of an event with every later event. One after
@@ -207,9 +207,11 @@ class Plan:
         """The YAML text was applied: the form shows it. A wrong text is refused as a whole."""
         return self._replaced(context, selection, read_yaml(wanted), [*past, text])
 
-    def draw(self, context: Context, selection: Selection, text: str) -> list[Any]:
-        """-> goal cards, Ready card, Start button as the config has them; fields and YAML keep what is typed."""
-        return self._shown(context, selection, read_yaml(text))[-3:]
+    def draw(self, context: Context, selection: Selection, text: str, held: dict[str, Any]) -> list[Any]:
+        """-> goal cards, Ready card, Start button as the config has them; fields and YAML keep what is typed. While
+        a field holds what no config can be made of, the card says so and Start stays off."""
+        goals, card, start = self._shown(context, selection, read_yaml(text))[-3:]
+        return [goals, gr.skip(), gr.skip()] if held else [goals, card, start]
 
     def _shown(self, context: Context, selection: Selection, config: RunConfig) -> list[Any]:
         """-> config text, YAML, method boxes, buttons of equal size, goal cards, Ready card, Start button."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import gradio as gr
 
-from app.context import RUN_IN_WORDS, Context
+from app.context import Context
 from app.errands import run_errand
 from app.markup import badge, esc, note
 from app.selection import Selection
@@ -44,7 +44,7 @@ def build_push(context: Context, kind: Any, task: Any, examples: Any) -> None:
         )
         button = words(gr.Button, Key("share.push_now"), elem_id="push-now")
         outcome = gr.HTML(elem_id="push-outcome")
-    context.on_selection(draw_push, [about, outcome], kept=[outcome], subject=RUN_IN_WORDS)
+    context.on_selection(draw_push, [about, outcome], kept=[outcome], subject=context.results_seen)
     context.on(
         button.click, push_files, [context.selection, kind, task, examples, repo, private, token], [outcome, token],
         show_progress="full", concurrency_limit=2,

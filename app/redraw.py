@@ -7,6 +7,7 @@ with an event a part a click cost 24 of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,7 +58,7 @@ class Page:
 def keep_typed(
     handler: Callable[..., Any], outputs: list[Any], kept: list[Any], subject: Callable[[Any], Any]
 ) -> Callable[..., Any]:
-    """The handler, leaving the components `kept` alone while it would draw what it drew into them before: what a
+    """The handler, leaving each component of `kept` alone while it would draw what it drew into it before: what a
     person is typing outlives a redraw that brings nothing new about the same subject.
 
     `subject(selection)`: what the fields are about; about another one they are drawn even when the values are the
@@ -68,11 +69,13 @@ def keep_typed(
     def draw(selection: Any, *values: Any) -> list[Any]:
         *given, told = values
         drawn = list(spread(handler(selection, *given), len(outputs)))
-        telling = (subject(selection), [drawn[place] for place in places])
-        if telling == told:
-            for place in places:
+        about = subject(selection)
+        telling = [copy(drawn[place]) for place in places]  # Gradio takes updates to pieces when it sends them
+        before = told[1] if told and told[0] == about else [None] * len(places)
+        for place, value, known in zip(places, telling, before, strict=True):
+            if value == known:
                 drawn[place] = gr.skip()
-        return [*drawn, telling]
+        return [*drawn, (about, telling)]
 
     return draw
 

@@ -18,8 +18,10 @@ from gradio.state_holder import SessionState, StateHolder
 if TYPE_CHECKING:
     from gradio import Blocks
 
-MOST_PAGES = 256  # of about 1.5 MB; the one that asked longest ago goes first, and open ones ask every few seconds
-CLOSED_KEPT = timedelta(hours=1)  # as long as Gradio keeps the states of a closed page, which may come back
+MOST_PAGES = 128  # of about 1.5 MB; beyond, those that ask no more go, the quietest first
+IN_USE = timedelta(minutes=1)  # an open page asks every few seconds
+CLOSED_KEPT = timedelta(hours=12)  # a laptop sleeps over night, and its page comes back
+CAPACITY = 4 * MOST_PAGES  # not even pages in use are more
 
 
 class PageState(SessionState):
@@ -48,7 +50,7 @@ class PageState(SessionState):
 
 
 class PageStates(StateHolder):
-    """All pages; those that closed an hour ago are forgotten, and so is the quietest when there are too many."""
+    """All pages; those that have been closed for long are forgotten, and when there are many, those not in use."""
 
     def __getitem__(self, session_id: str) -> SessionState:
         if session_id not in self.session_data:
@@ -56,14 +58,18 @@ class PageStates(StateHolder):
         return super().__getitem__(session_id)
 
     def delete_all_expired_state(self) -> None:
-        """Gradio calls it every second."""
-        super().delete_all_expired_state()
+        """Gradio calls it every second. Its own way takes the states of a page one by one, by when each was last
+        changed, from a page whose connection broke once and which goes on being used."""
         now = datetime.now()
-        for session_id, state in list(self.session_data.items()):
-            if state.is_closed and now - self.time_last_used.get(session_id, now) > CLOSED_KEPT:
-                with self.lock:
-                    self.session_data.pop(session_id, None)
-                    self.time_last_used.pop(session_id, None)
+        listed = list(self.session_data.items())
+        idle = {session_id: now - self.time_last_used.get(session_id, now) for session_id, _ in listed}
+        gone = [session_id for session_id, state in listed if state.is_closed and idle[session_id] > CLOSED_KEPT]
+        quiet = sorted((s for s in idle if s not in gone and idle[s] > IN_USE), key=idle.__getitem__, reverse=True)
+        gone += quiet[: max(0, len(listed) - len(gone) - MOST_PAGES)]
+        for session_id in gone:
+            with self.lock:
+                self.session_data.pop(session_id, None)
+                self.time_last_used.pop(session_id, None)
 
 
 def bound_sessions() -> None:

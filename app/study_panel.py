@@ -23,7 +23,7 @@ from core.errors import RunError
 from core.insight.sentences import Sentence
 from core.insight.study import PARAMETERS, RANK, STANDARD_ARMS, find_study, list_studies, read_study
 from core.insight.study_tables import against_reference, study_frame, summarise_study
-from core.runs.summaries import list_summaries
+from core.runs.summaries import list_summaries, own_runs
 
 SHARES = (0.1, 0.2, 0.5, 1.0)
 DEFAULT_ARMS = ("C-Poly", "Poly", "shared LoRA", "private LoRA")
@@ -89,13 +89,14 @@ def study_words(context: Context, selection: Selection, *chosen: Any) -> list[st
 
 
 def draw_count(context: Context, selection: Selection, *chosen: Any) -> str:
-    """How many runs that makes, how long one took, and so about how long all take (fewer rows take less)."""
+    """How many runs that makes, how long the last one took, and so about how long all take at most."""
     _, arms, seeds, shares, _ = chosen
     runs = len(arms) * int(seeds or 0) * len(shares)
     project = context.project(selection)
     summaries = list_summaries(project) if project else []
     ended = [run for run in summaries if run.state == "succeeded" and run.ended and run.started]
     ended = [run for run in ended if float(run.started or 0) >= (run.created or 0)]  # not those grown from others
+    ended = own_runs(ended)  # nor parts of studies, which may have had fewer rows
     if not ended:
         return note(say(selection.language, "study.count_unknown", runs=runs))
     took = float(ended[0].ended) - float(ended[0].started)  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from app.api import build_api
-from app.context import Context
+from app.context import Context, Poll
 from app.head import IDLE_TICK_S, build_head, build_job_bar
 from app.selection import Selection, selection_from_prefs, selection_to_prefs
 from app.tabs import grow, home, results, share, skills, tasks, train, try_it
@@ -24,9 +24,14 @@ from core.files import write_text_atomic
 # A tab that was clicked while the page opened is the one that is shown.
 OPENED = """kept => {
   window.taskloomOpened = true;
+  window.taskloomOpenedAt ??= Date.now();
   const tab = document.querySelector('[role=tab][aria-selected=true]');
   return tab ? tab.id.replace('-button', '').replace('tab-', 'tab.') : kept;
 }"""
+# A page that slept for long with its laptop, or outlived a restart of the app, is forgotten by the server: what
+# it shows is no longer what its buttons act on. Opened anew it finds its way back. Never in the first minute, when
+# a slow machine may not have answered yet.
+REOPEN = "() => { if (Date.now() - (window.taskloomOpenedAt ?? Infinity) > 60000) window.location.reload(); }"
 TABS = (home, tasks, train, results, skills, grow, try_it, share)
 
 
@@ -39,7 +44,7 @@ def build_workbench(context: Context) -> gr.Blocks:
     gr.set_static_paths([str(PLOTLY_JS)])
     title, cleaning = say("en", "app.title"), (LOOK_EVERY_S, KEPT_S)
     with gr.Blocks(title=title, analytics_enabled=False, delete_cache=cleaning) as demo:
-        context.selection = gr.State(Selection())
+        context.page, context.selection = demo, gr.State(Selection())
         context.clock = gr.Timer(IDLE_TICK_S)
         secret = browser_secret(context)
         prefs = gr.BrowserState({}, storage_key="taskloom", secret=secret)
@@ -57,6 +62,7 @@ def build_workbench(context: Context) -> gr.Blocks:
                 page.select(None, screen, screen, js=keep, api_visibility="private")
         context.screen = ""
         build_job_bar(context)
+        reopen_when_forgotten(context)
         tour.wire(context)
         context.wire_ticks()
         # Two steps, since an event with many outputs costs the browser time even when it changes nothing.
@@ -65,11 +71,16 @@ def build_workbench(context: Context) -> gr.Blocks:
         context.on(spoken.change, speak, [spoken], context.words.components, show_progress="hidden")
         context.on_selection(lambda _, selection: selection_to_prefs(selection), prefs)
         context.wire_redraws()
-        once: dict[str, Any] = {"show_progress": "hidden", "concurrency_limit": None}
-        context.on(demo.load, open_page, [prefs], context.selection, **once)
-        opened = context.on(demo.load, open_screen, [screen], context.tabs, **once)
-        opened.then(None, screen, screen, js=OPENED, api_visibility="private")
+        wire_opening(context, prefs)
     return demo
+
+
+def wire_opening(context: Context, prefs: Any) -> None:
+    """A page that is opened shows where its browser was."""
+    once: dict[str, Any] = {"show_progress": "hidden", "concurrency_limit": None}
+    context.on(context.page.load, open_page, [prefs], context.selection, **once)
+    opened = context.on(context.page.load, open_screen, [context.open_screen], context.tabs, **once)
+    opened.then(None, context.open_screen, context.open_screen, js=OPENED, api_visibility="private")
 
 
 def open_page(context: Context, prefs: Any, request: gr.Request) -> Selection:
@@ -85,6 +96,17 @@ def open_page(context: Context, prefs: Any, request: gr.Request) -> Selection:
     if known.project_id != selection.project_id or context.run_dir(selection) is None:
         return context.open_project(selection, known.project_id)
     return selection.touched()
+
+
+def reopen_when_forgotten(context: Context) -> None:
+    forgotten = gr.State(False)
+    context.polls.append(Poll(find_forgotten, [context.selection], [forgotten]))  # reads nobody's data
+    forgotten.change(None, js=REOPEN, api_visibility="private")
+
+
+def find_forgotten(selection: Selection) -> Any:
+    """-> True for a page whose session the server does not know: every opened one has counted a change."""
+    return gr.skip() if selection.version else [True]
 
 
 def open_screen(_: Context, screen: Any) -> Any:

@@ -13,6 +13,7 @@ def drawn(*numbers: int) -> list[float]:
 
 
 def test_each_number_counts_in_its_place() -> None:
-    draws = [drawn(*numbers) for numbers in ((0, 1), (1, 0), (1, 1), (5, 1), (2**40, 1), (5,), (5, 1, 2))]
+    given = ((0, 1), (1, 0), (1, 1), (5, 1), (2**40, 1), (0, 257), (5,), (5, 0), (5, 1, 2))
+    draws = [drawn(*numbers) for numbers in given]
     assert len({tuple(d) for d in draws}) == len(draws)
     assert drawn(5, 1) == drawn(5, 1)

@@ -67,7 +67,8 @@ def _build_report(context: Context) -> None:
             gr.File, label=label, visible=False, interactive=False, elem_id="results-report-file", scale=3
         )
     context.on(make.click, make_report, [context.selection], file, show_progress="full", concurrency_limit=1)
-    context.on_selection(lambda _, selection: gr.update(visible=False), file)
+    hide = gr.update(visible=False)
+    context.on_selection(lambda _, selection: hide, file, kept=[file], subject=context.results_seen)
 
 
 def _build_exam(context: Context) -> None:

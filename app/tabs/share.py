@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from app.context import RUN_IN_WORDS, Context
+from app.context import Context
 from app.errands import run_errand
 from app.markup import bullets, empty, lead, log_view, note, part
 from app.push_panel import build_push, export_words
@@ -44,7 +44,7 @@ def build(context: Context) -> None:
         way, code = _build_code(context)
     choice = [kind, task, examples]
     shown = [head, body, task, title, checked, file]
-    context.on_selection(draw, shown, kept=[task, checked, file], subject=RUN_IN_WORDS)
+    context.on_selection(draw, shown, kept=[task, checked, file], subject=context.results_seen)
     context.on_selection(draw_card, [about, task, card], choice)
     context.on_selection(draw_code, code, [kind, task, way])
     for trigger in (kind.input, task.input, examples.input):

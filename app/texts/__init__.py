@@ -116,7 +116,8 @@ def word_setting(language: str, info: SettingInfo) -> tuple[str, str]:
 
 @lru_cache(maxsize=1)
 def _known_settings() -> dict[str, SettingInfo]:
-    classes = [method.config_class for method in METHODS] + [RunConfig]
+    """By name; of settings that methods share, as the first method, the default one, calls them."""
+    classes = [RunConfig, *(method.config_class for method in METHODS)][::-1]
     return {info.name: info for cls in classes for info in describe_settings(cls)}
 
 

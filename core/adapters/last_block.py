@@ -40,4 +40,10 @@ class LastBlock(nn.Module):
 def find_last_blocks(model: nn.Module) -> list[nn.Module]:
     """The last block of every stack of Llama-like blocks."""
     stacks = [m for m in model.modules() if isinstance(m, nn.ModuleList) and len(m)]
-    return [stack[-1] for stack in stacks if set(dict(stack[-1].named_children())) == _CHILDREN]
+    return [stack[-1] for stack in stacks if _is_plain(stack[-1])]
+
+
+def _is_plain(block: nn.Module) -> bool:
+    """A number of a block's own is a multiplier for what it adds, as Granite has."""
+    own = vars(block).values()
+    return set(dict(block.named_children())) == _CHILDREN and not any(isinstance(v, float) for v in own)

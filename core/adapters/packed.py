@@ -13,9 +13,9 @@ chunk has R examples of at most n tokens; U of the tokens are read by several ex
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import torch
 from torch import Tensor
@@ -70,10 +70,6 @@ class Packing:
     tables: dict[tuple[int, int], HeadTables] = field(default_factory=dict)
     masks: dict[tuple[int, torch.dtype], Tensor] = field(default_factory=dict)
 
-    @property
-    def num_real(self) -> int:
-        return self.places.shape[1]
-
     def tables_of(self, heads: int, groups: int) -> HeadTables:
         """The index tables for these numbers of heads, made once a batch."""
         key = (heads, groups)
@@ -107,16 +103,18 @@ def _place(places: Tensor, heads: int) -> Tensor:
     return first * heads + (row * heads + torch.arange(heads)) * length + column
 
 
-def share_beginnings(examples: Sequence[list[int]], groups: Sequence[int]) -> list[tuple[int, int]]:
-    """For the token ids of each example: another one of its group, and with how many tokens both begin.
+def share_beginnings(examples: Sequence[list[int]], groups: Sequence[int]) -> dict[int, tuple[int, int]]:
+    """example -> (another one of its group, with how many tokens both begin), for the examples that share any.
 
-    In the order of their tokens, every example shares the longest beginning with the one before it.
+    In the order of their tokens, which is that of the result, every example shares the longest beginning with the
+    one before it. So the other one of a pair comes earlier, or shares nothing itself.
     """
-    found = [(index, 0) for index in range(len(examples))]
+    found: dict[int, tuple[int, int]] = {}
     ordered = sorted(range(len(examples)), key=lambda index: (groups[index], examples[index]))
     for before, index in pairwise(ordered):
-        if groups[before] == groups[index]:
-            found[index] = (before, _common(examples[before], examples[index]))
+        common = _common(examples[before], examples[index]) if groups[before] == groups[index] else 0
+        if common:
+            found[index] = (before, common)
     return found
 
 
@@ -125,38 +123,31 @@ def _common(first: list[int], second: list[int]) -> int:
     return next((number for number, (a, b) in enumerate(both) if a != b), min(len(first), len(second)))
 
 
-def pack(lengths: Sequence[int], shared: Sequence[tuple[int, int]] | None = None) -> Packing:
+def pack(lengths: Sequence[int], shared: Mapping[int, tuple[int, int]] | None = None) -> Packing:
     """The packing of examples of these lengths, which are best sorted: neighbours share a chunk.
 
     `shared`: of `share_beginnings`; without it every example has all its tokens for itself.
     """
-    shared = shared or [(index, 0) for index in range(len(lengths))]
-    tokens, owned = _lay(lengths, shared)
-    total = sum(length - common for length, (_, common) in zip(lengths, shared, strict=True))
+    shared = shared or {}
+    commons = [shared.get(index, (index, 0))[1] for index in range(len(lengths))]
+    owned = [length - common for length, common in zip(lengths, commons, strict=True)]
+    tokens, total = _lay(owned, shared), sum(owned)
     size = rounded(total, ROUND_TOKENS)
     owners, positions = torch.zeros(size, dtype=torch.long), torch.zeros(1, size, dtype=torch.long)
     chunks, readers = _cut_chunks(tokens, lengths)
-    own = torch.cat([places[:, common:] for places, (_, common) in zip(readers, shared, strict=True)], 1)
+    own = torch.cat([places[:, common:] for places, common in zip(readers, commons, strict=True)], 1)
     owners[:total] = torch.arange(len(lengths)).repeat_interleave(torch.tensor(owned))
     positions[0, :total] = own[3]
     return Packing(tokens, owners, positions, chunks, own, _find_shared(tokens, readers, total))
 
 
-def _lay(lengths: Sequence[int], shared: Sequence[tuple[int, int]]) -> tuple[list[Tensor], list[int]]:
-    """-> the tokens of every example, and how many of them are its own; those stand behind each other."""
-    owned = [length - common for length, (_, common) in zip(lengths, shared, strict=True)]
-    starts = [sum(owned[:index]) for index in range(len(owned))]
-    tokens: list[Tensor | None] = [None] * len(owned)
-
-    def find(index: int) -> Tensor:
-        found = tokens[index]
-        if found is None:
-            source, common = shared[index]
-            mine = torch.arange(starts[index], starts[index] + owned[index])
-            found = tokens[index] = torch.cat([find(source)[:common], mine]) if common else mine
-        return found
-
-    return [find(index) for index in range(len(owned))], owned
+def _lay(owned: Sequence[int], shared: Mapping[int, tuple[int, int]]) -> list[Tensor]:
+    """The tokens of every example: those of its own stand behind each other, behind what it shares."""
+    starts = [0, *accumulate(owned)]
+    tokens = [torch.arange(start, end) for start, end in pairwise(starts)]
+    for index, (source, common) in shared.items():
+        tokens[index] = torch.cat([tokens[source][:common], tokens[index]])
+    return tokens
 
 
 def _cut_chunks(tokens: list[Tensor], lengths: Sequence[int]) -> tuple[list[Chunk], list[Tensor]]:

@@ -1,8 +1,9 @@
 """About how long it takes to ask a trained run again, from what its own exam took. Torch-free.
 
 An exam notes after every batch how many answers are there, task by task, the base model's before the trained one's,
-so the time of a task's answers can be read from <run>/events.jsonl. Asking starts with loading the model, for
-which the start of the run stands. A run without such notes (no exam, a grown run) is measured by an earlier probe.
+so the time of a task's answers can be read from <run>/events.jsonl. Asking starts with loading the model, for which
+the start of the run up to its first stage stands. A run without such notes (no exam, a grown run) is measured by an
+earlier probe.
 """
 
 from __future__ import annotations
@@ -28,9 +29,8 @@ _PAUSE_S = 600.0  # a longer gap between two batches is no batch
 
 @dataclass(frozen=True)
 class Expected:
-    """`answers` that will be asked for in `rounds` rounds of one task each; `seconds` is None while unknown."""
+    """How many `answers` will be asked for; `seconds` is None while unknown."""
 
-    rounds: int
     answers: int
     seconds: float | None
 
@@ -48,7 +48,7 @@ def expect_probe(run_dir: Path, kind: str, rows: int) -> Expected:
     else:
         rounds = [len(tasks) for _ in tasks]
     asked = {(task, TUNED): rounds[task] * min(rows, size) for task, size in enumerate(_exam_sizes(run_dir))}
-    return _expect(run_dir, sum(rounds), asked)
+    return _expect(run_dir, asked)
 
 
 def expect_exam(run_dir: Path, rows: int, with_base: bool) -> Expected:
@@ -56,18 +56,18 @@ def expect_exam(run_dir: Path, rows: int, with_base: bool) -> Expected:
     whos = (BASE, TUNED) if with_base else (TUNED,)
     sizes = enumerate(_exam_sizes(run_dir))
     asked = {(task, who): min(rows or size, size) for task, size in sizes for who in whos}
-    return _expect(run_dir, len(asked), asked)
+    return _expect(run_dir, asked)
 
 
-def _expect(run_dir: Path, rounds: int, asked: dict[tuple[int, str], int]) -> Expected:
+def _expect(run_dir: Path, asked: dict[tuple[int, str], int]) -> Expected:
     answers = sum(asked.values())
     rates, start_s = _measured(str(run_dir), _stamp(run_dir))
     if not rates:
         slow = _earlier(run_dir)
-        return Expected(rounds, answers, None if slow is None else answers * slow)
+        return Expected(answers, None if slow is None else answers * slow)
     usual = sum(rates.values()) / len(rates)
     seconds = sum(count * rates.get(key, usual) for key, count in asked.items())
-    return Expected(rounds, answers, start_s + seconds)
+    return Expected(answers, start_s + seconds)
 
 
 def _exam_sizes(run_dir: Path) -> list[int]:
@@ -84,30 +84,39 @@ def _stamp(run_dir: Path) -> int:
 
 @lru_cache(maxsize=32)
 def _measured(run_dir: str, _: int) -> tuple[Rates, float]:
-    """-> seconds an answer by task and model, seconds from the start of the process to the loaded model."""
+    """-> seconds an answer by task and model, seconds from the start of the process to the first stage, when the
+    model is loaded. What a resumed exam counts again without asking (core.evaluation.exam) took no time."""
     folder = RunFolder(run_dir)
-    events = [event for event in folder.read_events() if event["kind"] in ("exam", "state")]
+    events = [event for event in folder.read_events() if event["kind"] in ("exam", "state", "stage")]
     config = folder.read_config()
     sizes = [n if config.exam_rows is None else min(n, config.exam_rows) for n in _exam_sizes(folder.path)]
     whos = (BASE, TUNED) if config.exam_base else (TUNED,)
     parts = [(task, who) for task, size in enumerate(sizes) for who in whos for _ in range(size)]
     spent: dict[tuple[int, str], float] = defaultdict(float)
     written: dict[tuple[int, str], int] = defaultdict(int)
-    start_s = 0.0
+    known = 0  # answers that were there before
     for before, after in pairwise(events):
+        if before["kind"] != "exam" or after["kind"] != "exam" or after["total"] != len(parts):
+            continue
+        fresh, known = before["done"] >= known, max(known, after["done"])
         took = float(after["time"]) - float(before["time"])
-        if _is_start(before, after):
-            start_s = took
-        if before["kind"] == after["kind"] == "exam" and after["total"] == len(parts) and 0 < took < _PAUSE_S:
+        if fresh and 0 < took < _PAUSE_S:
             batch = parts[before["done"] : after["done"]]
             for part in batch:
                 spent[part] += took / len(batch)
                 written[part] += 1
-    return {part: spent[part] / count for part, count in written.items()}, start_s
+    return {part: spent[part] / count for part, count in written.items()}, _start_s(events)
 
 
-def _is_start(before: dict[str, Any], after: dict[str, Any]) -> bool:
-    return (before.get("state"), after.get("state")) == ("starting", "running")
+def _start_s(events: list[dict[str, Any]]) -> float:
+    """From "starting" to the first stage that follows it; 0 when there is none."""
+    begun: float | None = None
+    for event in events:
+        if event["kind"] == "state":
+            begun = float(event["time"]) if event["state"] == "starting" else begun
+        elif event["kind"] == "stage" and begun is not None:
+            return float(event["time"]) - begun
+    return 0.0
 
 
 def _earlier(run_dir: Path) -> float | None:

@@ -143,7 +143,8 @@ def read_hints(path: Path) -> list[Hint]:
         where = {"line": error.lineno, "column": error.colno, "detail": plain_detail(error.msg)}
         raise TaskFileError("file.bad_json", file=HINTS, **where) from error
     except (OSError, ValueError, RecursionError) as error:
-        raise TaskFileError("domain.bad_json", file=HINTS, detail=str(error)[:200]) from error
+        detail = getattr(error, "strerror", None) or str(error)  # an OSError's text has the whole path
+        raise TaskFileError("domain.bad_json", file=HINTS, detail=detail[:200]) from error
     tasks = record.get("tasks") if isinstance(record, dict) else None
     if not isinstance(tasks, list) or not tasks or not all(isinstance(t, dict) for t in tasks):
         raise TaskFileError("domain.no_tasks", file=HINTS)

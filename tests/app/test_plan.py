@@ -25,7 +25,7 @@ from core.workspace import Workspace
 @pytest.fixture(scope="module")
 def built(tmp_path_factory) -> tuple[Context, Plan]:
     context = Context(Workspace(tmp_path_factory.mktemp("home")))
-    with gr.Blocks():
+    with gr.Blocks() as context.page:
         context.selection = gr.State(Selection())
         plan = Plan(context)
     return context, plan
@@ -40,6 +40,14 @@ def test_a_goal_can_be_undone(built: tuple[Context, Plan]) -> None:
     assert text == config_to_yaml(config_for_goal("best", change_config(RunConfig(), {"batch_size": 3})))
     past, undo, _, text, *_ = plan.go_back(context, Selection(), text, past)
     assert (past, text, undo["visible"]) == ([], mine, False)
+
+
+def test_a_redraw_keeps_start_off_while_a_field_is_wrong(built: tuple[Context, Plan]) -> None:
+    context, plan = built
+    text = config_to_yaml(RunConfig())
+    held, *_ = plan.use_field(context, Selection(), text, {}, -3, key=":batch_size")
+    assert plan.draw(context, Selection(), text, held)[1:] == [gr.skip(), gr.skip()]
+    assert "interactive" in plan.draw(context, Selection(), text, {})[2]
 
 
 def test_a_wrong_yaml_loses_nothing_and_a_right_one_can_be_undone(built: tuple[Context, Plan]) -> None:

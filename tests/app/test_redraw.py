@@ -45,14 +45,21 @@ def test_an_error_concerns_its_part_only(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_what_is_typed_outlives_a_redraw_that_brings_nothing_new() -> None:
-    saved = {"first": "", "second": ""}
-    draw = keep_typed(lambda run, word: [word, saved[run]], [A, B], [B], subject=lambda run: run)
+    saved, choices = {"first": "", "second": ""}, ["a"]
+    draw = keep_typed(
+        lambda run, word: [word, saved[run], gr.update(choices=list(choices), value="a")], [A, B, C], [B, C],
+        subject=lambda run: run,
+    )
     *drawn, told = draw("first", "en", None)
-    assert drawn == ["en", ""]
+    assert drawn == ["en", "", gr.update(choices=["a"], value="a")]
+    drawn[2].pop("value")  # as Gradio does when it sends it
     *drawn, told = draw("first", "zh", told)
-    assert drawn == ["zh", gr.skip()]
+    assert drawn == ["zh", gr.skip(), gr.skip()]
+    choices.append("b")
+    *drawn, told = draw("first", "zh", told)
+    assert drawn == ["zh", gr.skip(), gr.update(choices=["a", "b"], value="a")]  # what is new, and no more
     *drawn, told = draw("second", "zh", told)
-    assert drawn == ["zh", ""]  # about another run, though it says the same
+    assert drawn[:2] == ["zh", ""]  # about another run, though it says the same
     saved["second"] = "kept"
     assert draw("second", "zh", told)[:2] == ["zh", "kept"]
 

@@ -12,7 +12,7 @@ import gradio as gr
 import pytest
 
 from app.launching import launch, parse_arguments
-from app.sessions import CLOSED_KEPT, MOST_PAGES, PageState, PageStates
+from app.sessions import CAPACITY, CLOSED_KEPT, IN_USE, MOST_PAGES, PageState, PageStates
 from tests.browser.driving import free_port
 from tests.visiting import Visitor
 
@@ -62,12 +62,25 @@ def test_a_page_keeps_each_component_once_however_often_it_is_clicked(served: tu
 def test_the_page_is_served_with_a_bound_on_pages(served: tuple[gr.Blocks, str]) -> None:
     states = served[0].app.state_holder
     assert isinstance(states, PageStates)
+    assert states.capacity == CAPACITY
     for number in range(MOST_PAGES + 20):
         assert isinstance(states[f"page {number}"], PageState)
-        assert isinstance(states["open"], PageState)  # one that polls all the while
+    long_ago = datetime.now() - IN_USE
+    for number in range(60):
+        states.time_last_used[f"page {number}"] = long_ago - timedelta(seconds=60 - number)
+    states.delete_all_expired_state()
     assert len(states.session_data) == len(states.time_last_used) == MOST_PAGES
-    assert "open" in states
-    assert "page 0" not in states
+    assert {f"page {number}" for number in range(20)}.isdisjoint(states.session_data)  # the quietest ones
+    assert "page 20" in states
+
+
+def test_pages_in_use_are_not_taken_away_however_many_there_are() -> None:
+    states = PageStates()
+    states.set_blocks(build())
+    for number in range(MOST_PAGES + 5):
+        assert isinstance(states[f"page {number}"], PageState)
+    states.delete_all_expired_state()
+    assert len(states.session_data) == MOST_PAGES + 5
 
 
 def test_updates_of_one_page_are_not_seen_by_another() -> None:
@@ -83,9 +96,12 @@ def test_updates_of_one_page_are_not_seen_by_another() -> None:
     assert (one[event.outputs[1]._id], two[event.outputs[1]._id]) == (3, 0)
 
 
-def test_a_closed_page_is_forgotten_after_an_hour_and_an_open_one_is_not() -> None:
-    states = PageStates()
-    states.set_blocks(build())
+def test_a_closed_page_is_forgotten_at_last_and_an_open_one_is_not() -> None:
+    states, demo = PageStates(), build()
+    states.set_blocks(demo)
+    (count,) = (block for block in demo.blocks.values() if isinstance(block, gr.State))
+    states["back again"][count._id] = 7
+    states["back again"]._state_ttl[count._id] = (count.time_to_live, datetime.now() - 2 * CLOSED_KEPT)
     for name in ("open", "closed", "just closed", "back again"):
         states[name].is_closed = name != "open"
     long_ago = datetime.now() - CLOSED_KEPT - timedelta(seconds=1)
@@ -94,3 +110,4 @@ def test_a_closed_page_is_forgotten_after_an_hour_and_an_open_one_is_not() -> No
     assert isinstance(states["back again"], PageState)  # its connection was lost, it goes on asking
     states.delete_all_expired_state()
     assert set(states.session_data) == set(states.time_last_used) == {"open", "just closed", "back again"}
+    assert states["back again"][count._id] == 7  # set long ago, and still what the page goes by

@@ -9,6 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from core.adapters.last_block import find_last_blocks
 from core.adapters.packed import pack, share_beginnings
 from core.models.loading import load_base
 from core.models.modular import ModularModel, build_modular, unwrap
@@ -97,12 +98,44 @@ def test_what_examples_begin_with_stands_there_once(
     packed, found = losses_and_gradients(answers, batch)
     tokens = sum(split.length(place) for place in places)
     twice = sum(split.length((t, 3)) - 4 for t in (0, 1))  # of rows that stand there twice
-    assert batch["packing"].num_real <= tokens - 2 * 4 * 4 - twice
+    assert batch["packing"].places.shape[1] <= tokens - 2 * 4 * 4 - twice
     assert batch["num_tokens"] == tokens
     assert (packed - plain).abs().max() < 1e-5 * plain.abs().max()
     for name, gradient in gradients.items():
         error = (found[name] - gradient).norm() / gradient.norm()
         assert error < 1e-5, (name, error)
+
+
+def test_noise_with_shared_beginnings_follows_from_the_seed(toy_project: Project, tiny_llama: Path) -> None:
+    answers, split = prepared(toy_project, tiny_llama)
+    begin_alike(split, 4)
+    places = sorted([(t, r) for t in (0, 1) for r in range(5)], key=split.length)
+    quiet, _ = losses_and_gradients(answers, split.pack(places))
+    answers.train()
+    found = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        found.append(losses_and_gradients(answers, split.pack(places)))
+    (first, gradients), (again, same), (other, _) = found
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert not torch.equal(first, quiet)
+    assert all(torch.equal(gradients[name], same[name]) and bool(gradients[name].isfinite().all()) for name in same)
+    assert gradients["router.logits"].abs().sum() > 0
+
+
+def test_as_many_examples_as_wanted_share_a_beginning() -> None:
+    """Each with the one before it: a chain that is longer than Python's stack."""
+    examples = [[1] * (1 + number // 2) + [2] for number in range(3000)]
+    packing = pack([len(e) for e in examples[::-1]], share_beginnings(examples[::-1], [0] * 3000))
+    assert packing.places.shape[1] < 2 * 3000
+
+
+def test_a_block_with_a_multiplier_is_not_trimmed(tiny_llama: Path) -> None:
+    base = load_base(str(tiny_llama))
+    assert find_last_blocks(base.model) == [base.model.model.layers[-1]]
+    base.model.model.layers[-1].residual_multiplier = 0.2
+    assert find_last_blocks(base.model) == []
 
 
 def test_the_last_block_is_computed_for_the_answers_alone(toy_project: Project, tiny_llama: Path) -> None:
@@ -177,7 +210,7 @@ def test_where_the_examples_are() -> None:
     packing = pack([3, 5, 40])
     assert packing.positions[0, :8].tolist() == [0, 1, 2, 0, 1, 2, 3, 4]
     assert packing.owners[:8].tolist() == [0, 0, 0, 1, 1, 1, 1, 1]
-    assert (packing.num_real, len(packing.owners)) == (48, 64)
+    assert (packing.places.shape[1], len(packing.owners)) == (48, 64)
     chunk = packing.chunks[0]
     assert chunk.tokens.shape == (3, 64)
     assert chunk.tokens[1, :6].tolist() == [3, 4, 5, 6, 7, 0]
@@ -187,10 +220,10 @@ def test_where_the_examples_are() -> None:
 def test_shared_beginnings_are_found_within_a_group() -> None:
     examples = [[1, 2, 3], [7, 7], [1, 2, 4, 5], [1, 2, 3], [1, 2, 4], [1, 2, 3]]
     shared = share_beginnings(examples, [0, 0, 0, 0, 0, 1])
-    assert shared == [(0, 0), (2, 0), (4, 3), (0, 3), (3, 2), (5, 0)]
+    assert shared == {3: (0, 3), 4: (3, 2), 2: (4, 3)}
     packing = pack([len(e) for e in examples], shared)
-    assert packing.num_real == 3 + 2 + 1 + 0 + 1 + 3
-    written = torch.zeros(packing.num_real, dtype=torch.long)
+    assert packing.places.shape[1] == 3 + 2 + 1 + 0 + 1 + 3
+    written = torch.zeros(packing.places.shape[1], dtype=torch.long)
     for example, tokens in zip(examples, packing.tokens, strict=True):
         written[tokens] = torch.tensor(example)
     for example, tokens in zip(examples, packing.tokens, strict=True):  # every one can be read where it stands

@@ -1,0 +1,50 @@
+"""A page that the server has forgotten opens itself again where it was."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from app.head import IDLE_TICK_S
+from tests.browser.driving import PATIENCE_MS, open_screen, running_app, wait_until_open
+from tests.toy_project import build_toy_project
+
+TICK_MS = 1000 * IDLE_TICK_S
+pytestmark = pytest.mark.browser
+
+
+def forget(page, session: str, other: str) -> None:
+    """From now on the server sees a session that it does not know."""
+    page.unroute_all()
+    page.route("**/gradio_api/**", lambda route: route.continue_(
+        url=route.request.url.replace(session, other),
+        post_data=(route.request.post_data or "").replace(session, other) or None,
+    ))
+
+
+def opened_hours_ago(page, hours: int) -> None:
+    page.evaluate(f"window.taskloomOpenedAt = Date.now() - {hours} * 3600000")
+
+
+def test_a_page_that_slept_finds_its_way_back(chromium, tmp_path) -> None:
+    build_toy_project(tmp_path)
+    with running_app(tmp_path) as address:
+        page = chromium.new_context(viewport={"width": 1440, "height": 1000}, locale="en-US").new_page()
+        page.set_default_timeout(PATIENCE_MS)
+        seen: list[str] = []
+        page.on("request", lambda r: seen.extend(re.findall(r"session_hash=(\w+)", r.url)))
+        page.goto(address)
+        wait_until_open(page)
+        open_screen(page, "train")
+        page.locator("#ready", has_text="2 tasks").wait_for()
+        page.evaluate("window.sameDocument = true")
+        forget(page, seen[-1], "forgotten1")
+        page.wait_for_timeout(2 * TICK_MS)  # a page just opened only waits for its answer
+        assert page.evaluate("window.sameDocument") is True
+        opened_hours_ago(page, 2)
+        forget(page, seen[-1], "forgotten2")
+        page.wait_for_function("!window.sameDocument")
+        wait_until_open(page)
+        page.locator("#ready", has_text="2 tasks").wait_for()
+        assert page.locator("#tab-train-button").first.get_attribute("aria-selected") == "true"
