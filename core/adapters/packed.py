@@ -20,7 +20,7 @@ from itertools import accumulate, pairwise
 import torch
 from torch import Tensor
 
-ROUND_TOKENS = 64  # N is a multiple of this, n of ROUND_LENGTH
+ROUND_TOKENS = 128  # N is a multiple of this, n of ROUND_LENGTH
 ROUND_LENGTH = 32
 CHUNK_TOKENS = 512  # of R times n; keeps R h n n small for long texts
 

@@ -79,6 +79,10 @@ def worker_environment() -> dict[str, str]:
     # Threads that wait actively starve each other on a shared machine: measured 3.5 times slower with two threads
     # on two busy cores (assets/docs/decisions.md).
     passed["OMP_WAIT_POLICY"] = os.environ.get("OMP_WAIT_POLICY", "PASSIVE")
+    # oneDNN keeps a program for every shape it has multiplied, by default 1,024 of them: over a gigabyte in a long
+    # run on a processor with matrix units. With 128 steps take as long (assets/docs/decisions.md).
+    programs = "ONEDNN_PRIMITIVE_CACHE_CAPACITY"
+    passed[programs] = os.environ.get(programs, "128")
     if os.environ.get("SPACES_ZERO_GPU"):  # the card of a ZeroGPU Space is not for processes of their own
         passed["CUDA_VISIBLE_DEVICES"] = "-1"
     passed["HF_HUB_DISABLE_TELEMETRY"] = "1"

@@ -26,6 +26,7 @@ from core.training.config import RunConfig, config_to_dict
 from core.training.plan import RunPlan, plan_run
 
 PROCESS_MB = 650  # Python with torch and transformers, before any model
+PROGRAMS_MB = 400  # oneDNN's for products in bfloat16, of many shapes
 UNSURE = 2.0  # the formulas of `core/models/estimate.py` are right within this factor
 MEMORY_UNSURE = 1.3
 KEPT = 20  # rehearsals a project remembers
@@ -61,7 +62,8 @@ def estimate_run(config: RunConfig, dataset: TaskDataset, plan: RunPlan | None =
         config.batch_size, _mean_tokens(config, dataset), plan.total_steps * config.accumulation, rank, skills,
         active * rank, dtype, device, config.num_threads or psutil.cpu_count() or 1, products,
     ))
-    memory = cost.memory_bytes / 2**20 + PROCESS_MB
+    programs = PROGRAMS_MB if "bfloat16" in (dtype, products) and device == "cpu" else 0
+    memory = cost.memory_bytes / 2**20 + PROCESS_MB + programs
     return FormulaEstimate(
         (cost.seconds / UNSURE, cost.seconds, cost.seconds * UNSURE),
         (memory / MEMORY_UNSURE, memory, memory * MEMORY_UNSURE),

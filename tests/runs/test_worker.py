@@ -13,6 +13,7 @@ import pytest
 
 from core.errors import RunError
 from core.runs.creation import delete_run, list_runs
+from core.runs.launchers import worker_environment
 from core.runs.launching import cancel_run, kill_run, resume_run, start_run, stop_run
 from core.runs.lease import lease_holder
 from core.runs.liveness import run_state, worker_processes
@@ -161,3 +162,12 @@ def test_a_pid_of_another_process_is_never_taken_for_the_worker(project: Project
     launch = {"pid": own.pid, "create_time": own.create_time() - 100, "command": []}
     folder.launch_path.write_text(json.dumps(launch), encoding="utf-8")
     assert worker_processes(folder) == []
+
+
+def test_a_worker_is_told_how_many_programs_to_keep_unless_somebody_else_has_said_so(monkeypatch) -> None:
+    """oneDNN alone keeps a thousand, more than a gigabyte of a long run."""
+    name = "ONEDNN_PRIMITIVE_CACHE_CAPACITY"
+    monkeypatch.delenv(name, raising=False)
+    assert worker_environment()[name] == "128"
+    monkeypatch.setenv(name, "1024")
+    assert worker_environment()[name] == "1024"

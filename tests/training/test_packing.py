@@ -140,7 +140,7 @@ def test_a_block_with_a_multiplier_is_not_trimmed(tiny_llama: Path) -> None:
 
 def test_the_last_block_is_computed_for_the_answers_alone(toy_project: Project, tiny_llama: Path) -> None:
     answers, split = prepared(toy_project, tiny_llama)
-    batch = split.pack([(0, 0), (1, 1), (0, 2)])
+    batch = split.pack([(task, row) for task in (0, 1) for row in range(16)])
     seen: dict[int, int] = {}
     for number, layer in enumerate(answers.modular.base.model.layers):
         layer.mlp.register_forward_hook(lambda m, args, y, number=number: seen.update({number: y.shape[1]}))
@@ -158,7 +158,7 @@ def test_the_last_block_is_computed_for_the_answers_alone(toy_project: Project, 
 
 def test_a_last_block_of_another_kind_stays_whole(toy_project: Project, tiny_llama: Path) -> None:
     answers, split = prepared(toy_project, tiny_llama)
-    places = [(task, row) for task in (0, 1) for row in range(4)]
+    places = [(task, row) for task in (0, 1) for row in range(16)]
     rows = len(split.pack(places)["wanted"])
     assert rows < split.pack(places)["input_ids"].shape[1]
     mlp = answers.modular.base.model.layers[-1].mlp  # as if it were another one where the block is trimmed
@@ -210,7 +210,7 @@ def test_where_the_examples_are() -> None:
     packing = pack([3, 5, 40])
     assert packing.positions[0, :8].tolist() == [0, 1, 2, 0, 1, 2, 3, 4]
     assert packing.owners[:8].tolist() == [0, 0, 0, 1, 1, 1, 1, 1]
-    assert (packing.places.shape[1], len(packing.owners)) == (48, 64)
+    assert (packing.places.shape[1], len(packing.owners)) == (48, 128)
     chunk = packing.chunks[0]
     assert chunk.tokens.shape == (3, 64)
     assert chunk.tokens[1, :6].tolist() == [3, 4, 5, 6, 7, 0]
