@@ -54,7 +54,8 @@ def build(context: Context) -> None:
     taken = [selection, drop, report, more.dropped]
     context.on(drop.upload, take_files, [selection, drop], taken, show_progress="full")
     context.on(listed.click, choose_task, [selection], selection, show_progress="hidden")
-    context.on_selection(draw_list, [intro, drop, listed])
+    # A field that is drawn anew while it uploads loses what was dropped.
+    context.on_selection(draw_list, [intro, drop, listed], kept=[drop], subject=lambda seen: seen.project_id)
     context.on_selection(draw_frame, [ways, body])
     editor.wire(context)
     more.wire(context, report)

@@ -118,3 +118,18 @@ def test_the_queue_keeps_no_statistics() -> None:
         "functions": {}
     }
     assert os.environ["GRADIO_ANALYTICS_MAX_EVENTS"] == "1"
+
+
+def test_the_file_field_is_not_drawn_anew_while_it_may_upload(context) -> None:
+    build_workbench(context)
+    owner = "a" * 32
+    project = context.workspace.create_project("desk", owner)
+    seen = Selection(owner=owner).with_project(project.project_id)
+    (part,) = [p for p in context.redraws["tab.tasks"] if any(b.elem_id == "task-files" for b in p.outputs[:-1])]
+    place = [getattr(block, "elem_id", None) for block in part.outputs].index("task-files")
+    *drawn, told = part.handler(seen, None)
+    assert drawn[place]["visible"] is True
+    *drawn, told = part.handler(seen.touched(), told)
+    assert drawn[place] == gr.skip()
+    *drawn, told = part.handler(seen.with_project(""), told)
+    assert drawn[place]["visible"] is False

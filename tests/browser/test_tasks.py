@@ -22,6 +22,7 @@ def bring_rows(page, folder) -> None:
     (mine / "deeper" / "mails.csv").write_text(rows, encoding="utf-8")
     page.locator("#project-name input, #project-name textarea").fill("Desk")
     page.locator("#project-create").click()
+    page.get_by_text("No tasks yet").first.wait_for()  # the screen is drawn, as it is for who has files at hand
     page.locator("#task-files input[type=file]").wait_for(state="attached")
     drop(page, "#task-files", folder / "mails.zip")
     page.locator(".refused li", has_text="mails.zip cannot be taken here").wait_for()
