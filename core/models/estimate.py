@@ -15,16 +15,13 @@ from core.errors import ModelError
 from core.models.catalogue import require_model_folder
 
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
-# Products a second that training reaches, everything between the products included: 85e9 was measured on one core
-# of an AVX-512 server, and smaller machines are taken for less; a typical share of a data-centre GPU's peak for
-# models of this size.
-CPU_FLOPS_PER_CORE = 60e9
+# Products a second that training reaches: measured on one core of a 2-core x86 machine; a typical share of a
+# data-centre GPU's peak for models of this size.
+CPU_FLOPS_PER_CORE = 25e9
 GPU_FLOPS = 40e12
 # Products of the blocks' layers in bfloat16 against float32 on a CPU that has them without matrix units: measured
 # 2.1 to 2.3 (assets/docs/decisions.md).
 HALF_GAIN = 2.2
-# The head is computed for answer tokens alone (core/training/answers.py), 7 to 15 % of the tokens of real domains.
-HEAD_SHARE = 0.2
 ADAM_BYTES = 16  # float32 number, gradient and two moments
 # Numbers kept for the backward pass for each token and block, in units of the model width (attention and
 # feed-forward).
@@ -125,8 +122,7 @@ def estimate(size: ModelSize, plan: Plan) -> Estimate:
     on_card, half = plan.device.startswith("cuda"), plan.products == "bfloat16"
     gain = HALF_GAIN if half and not on_card else 1.0
     others = size.parameters - size.block_parameters
-    products = size.block_parameters / gain + HEAD_SHARE * others
-    per_token = 4 * products + 6 * size.low_rank_parameters(plan.active_rank)
+    per_token = 4 * (size.block_parameters / gain + others) + 6 * size.low_rank_parameters(plan.active_rank)
     speed = GPU_FLOPS if on_card else CPU_FLOPS_PER_CORE * plan.cores
     block_bytes = min(BYTES[plan.dtype], BYTES[plan.products])
     return Estimate(
