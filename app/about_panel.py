@@ -13,7 +13,7 @@ from app.markup import esc, facts, note, part, table
 from app.selection import Selection
 from app.texts import say, word_value
 from app.words import Key
-from core.files import read_json
+from core.base.files import read_json
 from core.runs.again import config_difference
 from core.runs.creation import update_run
 from core.runs.folder import RunFolder

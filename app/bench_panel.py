@@ -16,10 +16,10 @@ from app.sharing_rules import require_shared_space
 from app.texts import say
 from app.toasts import tell
 from app.words import Key
-from core.errors import RunError
+from core.base.errors import RunError
 from core.serving.votes import TIE, Vote, add_vote, read_votes, tally
-from core.tasks.apart import add_correction_apart
-from core.tasks.editing import CHAT
+from core.tasks.changing.editing import CHAT
+from core.tasks.changing.in_child import add_correction_apart
 from core.tasks.store import get_task
 
 NOTHING: list[Any] = [gr.skip()] * 3

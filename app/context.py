@@ -19,7 +19,7 @@ from app.selection import Selection
 from app.talk import Stops
 from app.visitors import require_visitor
 from app.words import Words
-from core.errors import WorkspaceError
+from core.base.errors import WorkspaceError
 from core.runs.quotas import Quota, quota_from_environment
 from core.runs.summaries import list_summaries, own_runs
 from core.serving.chat import ChatClient

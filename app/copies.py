@@ -7,7 +7,7 @@ import os
 import threading
 from pathlib import Path
 
-from core.errors import TaskloomError
+from core.base.errors import TaskloomError
 from core.runs.mirror import Mirror
 from core.workspace import Workspace
 

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from core.errors import RunError, TaskloomError
+from core.base.errors import RunError, TaskloomError
 from core.messages import MESSAGES
 from core.runs.launching import worker_environment
 

@@ -15,10 +15,10 @@ from app.selection import Selection
 from app.sides import find_spec, read_settings
 from app.texts import say
 from app.words import Key
-from core.errors import RunError
+from core.base.errors import RunError
 from core.serving.protocol import ask
 from core.serving.question_files import FileOutcome, answer_questions, judge, outcome_csv, read_questions
-from core.tasks.files import SUFFIXES
+from core.tasks.reading.files import SUFFIXES
 
 SHOWN = 50
 REDRAW_S = 0.3

@@ -14,7 +14,7 @@ import gradio as gr
 
 from app.selection import Selection
 from app.texts import LANGUAGES, say, word_error
-from core.errors import TaskloomError
+from core.base.errors import TaskloomError
 
 LOG = logging.getLogger("taskloom.app")
 

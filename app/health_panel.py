@@ -17,15 +17,15 @@ from app.texts import listing, say, word_error, word_names, word_whole
 from app.toasts import tell
 from app.widgets import card, cards, plot
 from app.words import Key
-from core.errors import ModelError
+from core.base.errors import ModelError
 from core.models.seeing import token_folder
-from core.tasks.apart import fix_apart, undo_apart
-from core.tasks.exporting import export_health
-from core.tasks.health import Finding, HealthReport
-from core.tasks.importing import list_tasks
-from core.tasks.isolation import health_isolated
+from core.tasks.changing.add_task import list_tasks
+from core.tasks.changing.exporting import export_health
+from core.tasks.changing.in_child import fix_apart, undo_apart
+from core.tasks.changing.isolation import health_isolated
+from core.tasks.changing.versions import list_versions
+from core.tasks.health.report import Finding, HealthReport
 from core.tasks.spec import TaskSpec
-from core.tasks.versions import list_versions
 from core.workspace import Project
 
 DEFAULT_LIMIT = 512

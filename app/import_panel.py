@@ -14,12 +14,12 @@ from app.selection import Selection
 from app.sharing_rules import require_shared_space
 from app.texts import say, word_error, word_problem
 from app.words import Key
-from core.errors import TaskloomError, WorkspaceError
-from core.tasks.domain import read_again
-from core.tasks.files import ReadOptions
-from core.tasks.hub import add_hub_dataset
-from core.tasks.importing import TaskRequest, add_pasted, preview_isolated
-from core.tasks.preview import FilePreview
+from core.base.errors import TaskloomError, WorkspaceError
+from core.tasks.changing.add_task import TaskRequest, add_pasted, preview_isolated
+from core.tasks.changing.domain import read_again
+from core.tasks.changing.hub import add_hub_dataset
+from core.tasks.changing.preview import FilePreview
+from core.tasks.reading.files import ReadOptions
 
 ENCODINGS = (
     "utf-8", "gb18030", "big5hkscs", "shift_jis", "euc_jp", "cp949", "cp1252", "latin-1", "cp1251", "utf-16",

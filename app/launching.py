@@ -19,7 +19,7 @@ from app.sessions import CAPACITY, bound_sessions
 from app.temporary import use_own_folder
 from app.theme import ICON_PATH, STYLE_PATH, build_theme
 from app.web_guard import WebGuard, rules_for
-from core.errors import TaskloomError
+from core.base.errors import TaskloomError
 from core.serving.chat import ChatClient
 from core.serving.zero_gpu import ZeroGpuChat, on_zero_gpu
 from core.workspace import Workspace

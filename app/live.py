@@ -12,7 +12,7 @@ from app.figures import skill_heatmap, to_json
 from app.live_plot import news_json
 from app.markup import note, part
 from app.texts import say
-from core.errors import TaskloomError
+from core.base.errors import TaskloomError
 from core.insight.allocation import average_allocation, read_allocation, uniform_weight
 from core.runs.folder import RunFolder
 

@@ -13,7 +13,7 @@ from app.sharing_rules import require_shared_project, require_shared_space
 from app.temporary import new_export_folder, note_uploads
 from app.texts import say
 from app.words import Key
-from core.tasks.packs import export_project, import_project
+from core.tasks.changing.archive import export_project, import_project
 
 
 class PackPanel:

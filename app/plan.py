@@ -19,9 +19,9 @@ from app.texts import TEXTS
 from app.widgets import cards
 from app.words import Key
 from core.adapters.methods import METHODS
-from core.errors import Problem, TaskloomError
+from core.base.errors import Problem, TaskloomError
 from core.runs.folder import RunFolder
-from core.tasks.importing import list_tasks
+from core.tasks.changing.add_task import list_tasks
 from core.training.config import RunConfig, config_to_yaml
 from core.training.goals import DEFAULT_GOAL, config_for_goal
 from core.training.sizes import ACTIVE, TOTAL, match_size, plan_size

@@ -13,11 +13,11 @@ from app.texts import TEXTS, clauses, say, word_method
 from app.widgets import card
 from app.words import Key
 from core.adapters.methods import METHODS
-from core.errors import Problem
+from core.base.errors import Problem
 from core.models.catalogue import CATALOGUE, BaseModelInfo
 from core.runs.lease import holder_values
 from core.runs.ready import ReadyReport, ready_report
-from core.tasks.importing import list_tasks
+from core.tasks.changing.add_task import list_tasks
 from core.training.config import RunConfig
 from core.training.goals import GOALS, goal_of, read_goal_figures
 from core.training.sizes import plan_size

@@ -16,7 +16,7 @@ from app.selection import Selection
 from app.texts import say, word_sentence
 from app.widgets import plot
 from app.words import Key
-from core.errors import RunError
+from core.base.errors import RunError
 from core.insight.expecting import Expected, expect_probe
 from core.insight.probes import KINDS, LEAVE_OUT, Probe, describe_probe, probe_path, read_probe
 from core.runs.folder import RunFolder

@@ -21,7 +21,7 @@ from app.temporary import new_export_folder
 from app.texts import say
 from app.visitors import signed_in_token
 from app.words import Key
-from core.errors import RunError
+from core.base.errors import RunError
 from core.serving.card import GGUF, OF_ALL_TASKS
 from core.serving.hub import PushWish, login_token, push_folder
 

@@ -13,11 +13,11 @@ from app.sharing_rules import require_shared_space
 from app.texts import LANGUAGES, say
 from app.toasts import tell
 from app.words import Key
-from core.tasks.apart import save_table_apart
-from core.tasks.browsing import PAGE_ROWS, EditedRow, find_rows, shown_columns
-from core.tasks.editing import Place
+from core.tasks.cell_text import target_text
+from core.tasks.changing.browsing import PAGE_ROWS, EditedRow, find_rows, shown_columns
+from core.tasks.changing.editing import Place
+from core.tasks.changing.in_child import save_table_apart
 from core.tasks.spec import SPLITS
-from core.tasks.values import target_text
 
 Shown = dict[str, Any]  # places: [[split, line], ...], columns: names behind the three fixed ones, start, total
 WIDTHS = [104, 80, 80]  # pixels of the fixed columns, whose heads would break in two otherwise

@@ -10,7 +10,7 @@ from app.durations import word_count, word_moment, word_range, word_score, word_
 from app.markup import badge, bar, bullets, esc, facts
 from app.texts import clauses, say, word_method, word_problem, word_value, word_whole
 from app.widgets import card
-from core.errors import Problem
+from core.base.errors import Problem
 from core.runs.again import Remedy
 from core.runs.states import STAGES, RunStatus
 from core.runs.summaries import RunSummary

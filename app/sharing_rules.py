@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from app.context import Context
 from app.selection import Selection
-from core.errors import Problem, SettingError
+from core.base.errors import Problem, SettingError
 from core.models.catalogue import CATALOGUE
 from core.runs.folder import RunFolder
 from core.runs.quotas import (

@@ -18,10 +18,10 @@ from core.runs.folder import RunFolder
 from core.runs.summaries import list_summaries
 from core.serving.detecting import AUTO, Detection, by_columns, load_detector
 from core.serving.protocol import PRECISIONS, ChatRequest, ask
+from core.tasks.cell_text import input_text
 from core.tasks.dataset import load_saved_tasks, render_target
 from core.tasks.spec import TaskSpec
 from core.tasks.store import list_tasks, read_rows, task_dir
-from core.tasks.values import input_text
 
 MOST_EXAMPLES = 500  # of the exam, to choose one from
 MOST_PRESETS = 60

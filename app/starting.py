@@ -6,7 +6,7 @@ from app.context import Context
 from app.forms import read_yaml
 from app.selection import Selection
 from app.sharing_rules import shared_config
-from core.files import new_id
+from core.base.files import new_id
 from core.runs.launching import begin_run
 
 

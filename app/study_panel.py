@@ -19,7 +19,7 @@ from app.skill_figures import banded_curves
 from app.texts import TEXTS, say, word_error
 from app.widgets import plot
 from app.words import Key
-from core.errors import RunError
+from core.base.errors import RunError
 from core.insight.sentences import Sentence
 from core.insight.study import PARAMETERS, RANK, STANDARD_ARMS, find_study, list_studies, read_study
 from core.insight.study_tables import against_reference, study_frame, summarise_study

@@ -19,16 +19,16 @@ from app.task_markup import notes_view, prompts_view, reasons_view, rows_view, s
 from app.texts import say, word_problem
 from app.toasts import tell
 from app.words import Key
-from core.errors import ModelError, Problem, TaskloomError
+from core.base.errors import ModelError, Problem, TaskloomError
 from core.models.catalogue import STARTER
 from core.models.seeing import see_examples
-from core.tasks.apart import update_apart
+from core.tasks.changing.add_task import check_roles, read_problems, remove_task
+from core.tasks.changing.in_child import update_apart
+from core.tasks.changing.isolation import label_names_isolated
+from core.tasks.changing.resplit import explain_roles
 from core.tasks.dataset import build_example
-from core.tasks.importing import check_roles, read_problems, remove_task
-from core.tasks.isolation import label_names_isolated
-from core.tasks.kinds import KINDS, METRICS
-from core.tasks.revising import explain_roles
-from core.tasks.roles import RoleGuess
+from core.tasks.guessing.kinds import KINDS, METRICS
+from core.tasks.guessing.roles import RoleGuess
 from core.tasks.spec import SPLIT_METHODS, TaskSpec, read_spec
 from core.tasks.store import read_rows, task_dir
 

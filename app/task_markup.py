@@ -8,12 +8,12 @@ from typing import Any
 
 from app.markup import bullets, download_link, esc, note, part, prompt_view, table
 from app.texts import say, word_error, word_problem
-from core.errors import Problem
+from core.base.errors import Problem
 from core.models.seeing import SeenRows
+from core.tasks.changing.exporting import export_problems
 from core.tasks.dataset import SYSTEM_END, Example
 from core.tasks.encoding import SeenExample
-from core.tasks.exporting import export_problems
-from core.tasks.roles import RoleGuess
+from core.tasks.guessing.roles import RoleGuess
 from core.tasks.spec import TaskSpec
 
 MOST_CHARS = 160  # of a cell in the table of rows

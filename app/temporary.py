@@ -16,7 +16,7 @@ from pathlib import Path
 from gradio.utils import get_upload_folder
 
 from app.context import Context
-from core.files import inside
+from core.base.files import inside
 from core.workspace import Project, Workspace
 
 KEPT_S = 3600

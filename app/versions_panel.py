@@ -14,12 +14,10 @@ from app.markup import download_link, esc, note, part, table
 from app.selection import Selection
 from app.texts import TEXTS, say
 from app.words import Key
-from core.tasks.apart import compare_apart
-from core.tasks.fixes import FIXES
-from core.tasks.spec import TaskSpec
-from core.tasks.store import get_task
-from core.tasks.values import target_text
-from core.tasks.versions import (
+from core.tasks.cell_text import target_text
+from core.tasks.changing.fixes import FIXES
+from core.tasks.changing.in_child import compare_apart
+from core.tasks.changing.versions import (
     RowDifference,
     Version,
     compare_specs,
@@ -27,6 +25,8 @@ from core.tasks.versions import (
     list_versions,
     read_version,
 )
+from core.tasks.spec import TaskSpec
+from core.tasks.store import get_task
 from core.workspace import Project
 
 MOST_ROWS = 30

@@ -11,7 +11,7 @@ import gradio as gr
 from gradio.context import LocalContext
 
 from app.selection import is_browser_id
-from core.errors import WorkspaceError
+from core.base.errors import WorkspaceError
 from core.workspace import Project, Workspace
 
 SIGNED_IN = "hub-"

@@ -19,7 +19,7 @@ from app.tour import Tour
 from app.visitors import owner_of_visit, take_along
 from app.widgets import PLOTLY_JS
 from app.words import Key
-from core.files import write_text_atomic
+from core.base.files import write_text_atomic
 
 # A tab that was clicked while the page opened is the one that is shown.
 OPENED = """kept => {

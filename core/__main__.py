@@ -11,9 +11,9 @@ import os
 import sys
 import traceback
 
+from core.base.errors import TaskloomError
 from core.commands import VERBS, add_verbs
 from core.commands.output import Parser, Report
-from core.errors import TaskloomError
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -16,7 +16,7 @@ import time
 import traceback
 from typing import Any
 
-from core.errors import TaskloomError
+from core.base.errors import TaskloomError
 from core.serving.protocol import ERROR, ChatEvent, request_from_dict
 
 LOOK_S = 3.0  # how often an idle worker looks whether somebody wants the device

@@ -16,8 +16,8 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from core.errors import WorkspaceError
-from core.files import sync_files, write_json_atomic
+from core.base.errors import WorkspaceError
+from core.base.files import sync_files, write_json_atomic
 from core.runs.folder import RunFolder
 from core.runs.journal import FolderJournal, SilentJournal
 from core.runs.lease import DeviceLease, holder_for, holder_values, lease_device, run_lease

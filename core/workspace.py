@@ -15,8 +15,8 @@ import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from core.errors import WorkspaceError
-from core.files import inside, new_id, read_json, require_id, write_json_atomic
+from core.base.errors import WorkspaceError
+from core.base.files import inside, new_id, read_json, require_id, write_json_atomic
 
 LOCAL_OWNER = "local"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from core.seeds import torch_seed
+from core.base.seeds import torch_seed
 
 
 def drawn(*numbers: int) -> list[float]:

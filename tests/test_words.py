@@ -15,8 +15,8 @@ import app.texts.errors_zh
 import app.texts.settings_zh
 import app.texts.zh
 from app.texts import TEXTS, word_choice
+from core.base.settings import describe_settings
 from core.messages import MESSAGES
-from core.settings import describe_settings
 
 ROOT = Path(__file__).resolve().parent.parent
 

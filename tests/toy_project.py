@@ -9,7 +9,7 @@ from typing import Any
 
 from core.runs.creation import create_run
 from core.runs.folder import RunFolder
-from core.tasks.importing import TaskRequest, add_task
+from core.tasks.changing.add_task import TaskRequest, add_task
 from core.training.config import RunConfig, change_config
 from core.workspace import Project, Workspace
 

@@ -17,8 +17,8 @@ from app.texts import say, word_error
 from app.widgets import plot
 from app.words import Key
 from core.insight.growth import describe_growth, growth_frame, growth_from_dict
+from core.tasks.changing.add_task import list_tasks
 from core.tasks.dataset import load_saved_tasks
-from core.tasks.importing import list_tasks
 
 TITLE = "tab.grow"
 COUNTS = (5, 10, 20, 50)

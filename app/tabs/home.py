@@ -18,11 +18,11 @@ from app.temporary import forget_project
 from app.texts import say
 from app.widgets import card, cards
 from app.words import Key
-from core.errors import TaskloomError
+from core.base.errors import TaskloomError
 from core.runs.states import LIVE
 from core.runs.summaries import list_summaries, own_runs
-from core.tasks.importing import list_tasks
-from core.tasks.sample import load_sample
+from core.tasks.changing.add_task import list_tasks
+from core.tasks.changing.sample import load_sample
 from core.workspace import Project
 
 TITLE = "tab.home"

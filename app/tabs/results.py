@@ -26,7 +26,7 @@ from app.temporary import new_export_folder
 from app.texts import say, word_error, word_method, word_sentence, word_skills
 from app.widgets import plot
 from app.words import Key
-from core.files import write_text_atomic
+from core.base.files import write_text_atomic
 from core.insight.compare import Comparison, compare_runs
 from core.insight.expecting import expect_exam
 from core.insight.report import WORDS, ReportWords, build_report

@@ -21,9 +21,9 @@ from app.texts import listing, say, word_problem
 from app.versions_panel import VersionsPanel
 from app.widgets import card, cards
 from app.words import Key
-from core.tasks.domain import HINTS, add_files
-from core.tasks.files import SUFFIXES
-from core.tasks.importing import list_tasks
+from core.tasks.changing.add_task import list_tasks
+from core.tasks.changing.domain import HINTS, add_files
+from core.tasks.reading.files import SUFFIXES
 
 TITLE = "tab.tasks"
 

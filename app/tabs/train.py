@@ -26,7 +26,7 @@ from app.starting import start
 from app.texts import say
 from app.widgets import plot
 from app.words import Key
-from core.files import new_id
+from core.base.files import new_id
 from core.runs.again import Remedy, find_remedy, mend_run
 from core.runs.creation import delete_run
 from core.runs.folder import RunFolder

@@ -36,7 +36,7 @@ from app.texts import say
 from app.words import Key
 from core.serving.detecting import AUTO
 from core.serving.protocol import MAX_ROUNDS, PRECISIONS
-from core.tasks.values import input_text
+from core.tasks.cell_text import input_text
 
 TITLE = "tab.try_it"
 MOST_COLUMNS = 8  # input columns that get a field of their own

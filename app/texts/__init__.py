@@ -11,9 +11,9 @@ from typing import Any
 
 from app.texts import en, errors_zh, phrases_zh, settings_zh, zh
 from core.adapters.methods import METHODS
-from core.errors import Problem, TaskloomError
+from core.base.errors import Problem, TaskloomError
+from core.base.settings import SettingInfo, describe_settings
 from core.messages import MESSAGES, fill
-from core.settings import SettingInfo, describe_settings
 from core.training.config import RunConfig
 
 _SKILL = re.compile(r"\b(common|private|adapter|shared|expert) (\d+)\b")

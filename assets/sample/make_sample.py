@@ -20,7 +20,7 @@ import openpyxl
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1]))
 
-from core.tasks.files import read_table  # noqa: E402
+from core.tasks.reading.files import read_table  # noqa: E402
 
 Row = dict[str, Any]
 BANK_INTENTS = (

@@ -21,9 +21,9 @@ from core.adapters.configs import AdapterConfig
 from core.adapters.context import Call, current_call
 from core.adapters.methods import METHODS
 from core.adapters.targets import Site, replace_module
-from core.errors import ModelError
-from core.seeds import torch_seed
-from core.settings import require_settings, settings_from_dict
+from core.base.errors import ModelError
+from core.base.seeds import torch_seed
+from core.base.settings import require_settings, settings_from_dict
 
 LoraFactors = dict[str, tuple[Tensor, Tensor]]
 ParameterGroups = dict[str, list[nn.Parameter]]

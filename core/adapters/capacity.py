@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.adapters.configs import AdapterConfig, LoraConfig, PrivateLoraConfig
-from core.errors import SettingError
+from core.base.errors import SettingError
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from core.settings import setting
+from core.base.settings import setting
 
 GROUP = "adapter"
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from core.adapters.packed import Packing
-from core.errors import ModelError
+from core.base.errors import ModelError
 
 TaskIds = Tensor | list[int] | tuple[int, ...]
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from core.adapters.configs import MTAConfig
 from core.adapters.targets import lowest_block
-from core.errors import ModelError
+from core.base.errors import ModelError
 
 LEAVES = ("mlp", "DenseReluDense", "feed_forward", "ffn")
 

@@ -21,7 +21,7 @@ from core.adapters.base import LinearAdapter, ParameterGroups, Skill
 from core.adapters.configs import IA3Config
 from core.adapters.context import Call, mix_rows
 from core.adapters.targets import Site, find_sites
-from core.errors import ModelError
+from core.base.errors import ModelError
 
 SCALED_OUTPUTS = ("k_proj", "v_proj", "k", "v", "key", "value", "query_key_value", "c_attn", "qkv_proj")
 SCALED_INPUTS = ("down_proj", "wo", "dense_4h_to_h", "fc2", "w2", "fc_out")

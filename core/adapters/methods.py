@@ -19,7 +19,7 @@ from core.adapters.configs import (
     PolyConfig,
     PrivateLoraConfig,
 )
-from core.registry import Registry
+from core.base.registry import Registry
 
 # Learning rates measured by tests/benchmarks/rates.py and stage_two.py (assets/docs/decisions.md)
 SKILL_RATE, HEADS_RATE, TASK_ADAPTER_RATE = 0.01, 0.03, 0.03

@@ -22,7 +22,7 @@ from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
 from core.adapters.context import Call, current_call, has_call
 from core.adapters.packed import HeadTables, Packing
-from core.errors import ModelError
+from core.base.errors import ModelError
 
 NAME = "taskloom_packed"
 KEPT_LENGTH = 128  # longer chunks compute their probabilities again in the backward pass instead of keeping them

@@ -17,7 +17,7 @@ from core.adapters.kernels import Mixture, lora_of_mix, lora_of_sum, plain_delta
 from core.adapters.lean import find_source
 from core.adapters.routing import TaskRouter
 from core.adapters.targets import find_sites, group_sites, weight_out_in
-from core.errors import ModelError
+from core.base.errors import ModelError
 
 WIDEST_PACKED = 64  # columns of a layer
 

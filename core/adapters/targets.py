@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
 from core.adapters.configs import LinearConfig
-from core.errors import ModelError
+from core.base.errors import ModelError
 
 # Siblings that read one input in the model families of transformers; the layers check at run time that they do.
 SHARED_INPUTS = (

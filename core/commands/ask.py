@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from core.base.errors import RunError, SettingError, TaskFileError
 from core.commands.output import ProgressLine, Report, Verbs, add_verb, duration, progress_bar
 from core.commands.runs import find_run
-from core.errors import RunError, SettingError, TaskFileError
 
 
 def add_parser(verbs: Verbs) -> None:
@@ -172,7 +172,7 @@ def answer_file(args: argparse.Namespace, folder: Any) -> Report:
 
 
 def _file_report(args: argparse.Namespace, folder: Any, outcome: Any) -> Report:
-    from core.files import write_text_atomic
+    from core.base.files import write_text_atomic
     from core.serving.question_files import outcome_csv
 
     text = outcome_csv(outcome)

@@ -55,7 +55,7 @@ def _lines(args: argparse.Namespace) -> Any:
 
 def _obey(line: str, args: argparse.Namespace, folder: Any) -> bool:
     """Follows a command; True ends the chat."""
-    from core.errors import RunError
+    from core.base.errors import RunError
 
     word, _, rest = line.partition(" ")
     if word == "/task":

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from core.base.errors import RunError
 from core.commands.output import ProgressLine, Report, Verbs, add_verb, table
 from core.commands.runs import find_run
-from core.errors import RunError
 
 
 def add_parser(verbs: Verbs) -> None:

@@ -65,8 +65,8 @@ def diff(args: argparse.Namespace) -> Report:
 
 
 def record(args: argparse.Namespace) -> Report:
-    from core.errors import RunError
-    from core.files import read_json
+    from core.base.errors import RunError
+    from core.base.files import read_json
 
     folder = find_run(args)
     if not folder.record_path.exists():

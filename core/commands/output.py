@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from core.errors import Problem
+from core.base.errors import Problem
 
 BAR_WIDTH = 24
 

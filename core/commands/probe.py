@@ -6,9 +6,9 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
+from core.base.errors import RunError
 from core.commands.output import ProgressLine, Report, Verbs, add_verb, table
 from core.commands.runs import find_run
-from core.errors import RunError
 
 
 def add_parser(verbs: Verbs) -> None:

@@ -26,7 +26,7 @@ def add_parser(verbs: Verbs) -> None:
 
 
 def export_project(args: argparse.Namespace) -> Report:
-    from core.tasks.packs import export_project
+    from core.tasks.changing.archive import export_project
     from core.workspace import Workspace
 
     project = Workspace(args.workspace).get_project(args.name)
@@ -36,8 +36,8 @@ def export_project(args: argparse.Namespace) -> Report:
 
 def import_project(args: argparse.Namespace) -> Report:
     from core.commands.task_add import existing
-    from core.tasks.importing import list_tasks
-    from core.tasks.packs import import_project
+    from core.tasks.changing.add_task import list_tasks
+    from core.tasks.changing.archive import import_project
     from core.workspace import LOCAL_OWNER, Workspace
 
     project = import_project(Workspace(args.workspace), existing(args.file), LOCAL_OWNER, args.name)
@@ -57,7 +57,7 @@ def create_project(args: argparse.Namespace) -> Report:
 
 def list_projects(args: argparse.Namespace) -> Report:
     from core.runs.creation import list_runs
-    from core.tasks.importing import list_tasks
+    from core.tasks.changing.add_task import list_tasks
     from core.workspace import Workspace
 
     rows = [
@@ -69,7 +69,7 @@ def list_projects(args: argparse.Namespace) -> Report:
 
 
 def delete_project(args: argparse.Namespace) -> Report:
-    from core.errors import RunError
+    from core.base.errors import RunError
     from core.runs.creation import list_runs
     from core.runs.liveness import run_state
     from core.workspace import Workspace

@@ -8,9 +8,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from core.base.errors import RunError
 from core.commands.export import add_wish, export_to
 from core.commands.output import Report, Verbs, add_verb, table
-from core.errors import RunError
 
 
 def add_parser(verbs: Verbs) -> None:

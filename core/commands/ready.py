@@ -6,9 +6,9 @@ import argparse
 import time
 from typing import Any
 
+from core.base.errors import RunError
 from core.commands.output import ProgressLine, Report, Verbs, add_verb, duration, progress_bar
 from core.commands.train import add_plan, build_config
-from core.errors import RunError
 
 POLL_S = 0.3
 

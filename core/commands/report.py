@@ -17,7 +17,7 @@ def add_parser(verbs: Verbs) -> None:
 
 
 def report(args: argparse.Namespace) -> Report:
-    from core.files import write_text_atomic
+    from core.base.files import write_text_atomic
     from core.insight.report import ReportWords, build_report
 
     target = Path(args.file).expanduser().resolve()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from core.base.errors import TaskFileError
 from core.commands.output import Report, Verbs, add_verb
 from core.commands.task import task_table, task_value
-from core.errors import TaskFileError
 
 SAMPLE_DIR = Path(__file__).resolve().parents[2] / "assets" / "sample"
 
@@ -18,7 +18,7 @@ def add_parser(verbs: Verbs) -> None:
 
 
 def sample(args: argparse.Namespace) -> Report:
-    from core.tasks.sample import load_sample
+    from core.tasks.changing.sample import load_sample
     from core.workspace import Workspace
 
     if not SAMPLE_DIR.is_dir():

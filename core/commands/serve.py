@@ -8,8 +8,8 @@ import secrets
 import sys
 from typing import Any
 
+from core.base.errors import RunError
 from core.commands.output import Report, Verbs, add_verb
-from core.errors import RunError
 
 TOKEN_VARIABLE = "TASKLOOM_SERVE_TOKEN"
 

@@ -83,7 +83,7 @@ def _difference(found: Any, other: Any) -> Report:
 
 def _at_step(run_dir: Any, step: int) -> Any:
     """The newest snapshot that is not after this step."""
-    from core.errors import RunError
+    from core.base.errors import RunError
     from core.insight.history import read_history
 
     history = read_history(run_dir)

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from core.base.errors import SettingError, TaskFileError, WorkspaceError
 from core.commands.output import Report, Verbs, add_verb, said, table
-from core.errors import SettingError, TaskFileError, WorkspaceError
 
 # Options that describe one file; domain.json says them already, and several files would share them.
 _ONE_FILE = ("test", "name", "input", "target", "instruction", "metric", "kind", "template", "labels", "weight")
@@ -86,9 +86,9 @@ def add(args: argparse.Namespace) -> Report:
 
 
 def _added(project: Any, args: argparse.Namespace) -> Report:
-    from core.tasks.domain import add_domain, add_files
-    from core.tasks.hub import add_hub_dataset
-    from core.tasks.importing import add_pasted, add_task
+    from core.tasks.changing.add_task import add_pasted, add_task
+    from core.tasks.changing.domain import add_domain, add_files
+    from core.tasks.changing.hub import add_hub_dataset
 
     if args.domain:
         return import_report(project, add_domain(project, existing(args.domain), isolated=True))
@@ -123,7 +123,7 @@ def import_report(project: Any, added: list[Any], failed: Any = ()) -> Report:
 
 def preview_file(args: argparse.Namespace) -> Report:
     from core.messages import english
-    from core.tasks.importing import preview_isolated
+    from core.tasks.changing.add_task import preview_isolated
 
     found = preview_isolated(existing(args.file), read_options(args))
     guess = found.guess
@@ -146,7 +146,7 @@ def preview_file(args: argparse.Namespace) -> Report:
 
 
 def read_options(args: argparse.Namespace) -> Any:
-    from core.tasks.files import ReadOptions
+    from core.tasks.reading.files import ReadOptions
 
     delimiter = {"tab": "\t", "\\t": "\t"}.get(args.delimiter, args.delimiter)
     return ReadOptions(sheet=args.sheet, encoding=args.encoding, delimiter=delimiter, header=args.header)
@@ -173,13 +173,13 @@ def existing(path: str) -> Path:
 
 
 def label_names(args: argparse.Namespace) -> dict[str, str]:
-    from core.tasks.labels import read_label_names
+    from core.tasks.reading.label_codes import read_label_names
 
     return read_label_names(existing(args.labels)) if args.labels else {}
 
 
 def _request(args: argparse.Namespace) -> Any:
-    from core.tasks.importing import TaskRequest
+    from core.tasks.changing.add_task import TaskRequest
 
     return TaskRequest(
         name=args.name, test_path=existing(args.test) if args.test else None,

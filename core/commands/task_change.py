@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from core.base.errors import SettingError
 from core.commands.output import Report, Verbs, add_verb, table
 from core.commands.task_add import add_meaning, add_split, label_names, split_settings, write_file
-from core.errors import SettingError
 
 _PLAIN = ("name", "instruction", "template", "system", "metric", "kind", "weight")
 
@@ -55,7 +55,7 @@ def project_of(args: argparse.Namespace) -> Any:
 
 def set_task(args: argparse.Namespace) -> Report:
     from core.commands.task import task_table, task_value
-    from core.tasks.importing import get_task, update_task
+    from core.tasks.changing.add_task import get_task, update_task
 
     project = project_of(args)
     spec = get_task(project, args.task)
@@ -76,10 +76,10 @@ def set_task(args: argparse.Namespace) -> Report:
 
 
 def show_rows(args: argparse.Namespace) -> Report:
-    from core.tasks.browsing import find_rows, shown_columns
-    from core.tasks.exporting import export_rows
-    from core.tasks.importing import get_task
-    from core.tasks.values import target_text
+    from core.tasks.cell_text import target_text
+    from core.tasks.changing.add_task import get_task
+    from core.tasks.changing.browsing import find_rows, shown_columns
+    from core.tasks.changing.exporting import export_rows
 
     project = project_of(args)
     spec = get_task(project, args.task)
@@ -95,26 +95,26 @@ def show_rows(args: argparse.Namespace) -> Report:
 
 
 def edit_row(args: argparse.Namespace) -> Report:
-    from core.tasks.editing import edit_row
+    from core.tasks.changing.editing import edit_row
 
     return _done(edit_row(project_of(args), args.task, _place(args.place), _cells(args.set)), 1)
 
 
 def new_row(args: argparse.Namespace) -> Report:
-    from core.tasks.editing import add_rows
+    from core.tasks.changing.editing import add_rows
 
     return _done(add_rows(project_of(args), args.task, [_cells(args.set)], args.split), 1)
 
 
 def delete_rows(args: argparse.Namespace) -> Report:
-    from core.tasks.editing import delete_rows
+    from core.tasks.changing.editing import delete_rows
 
     places = [_place(text) for text in args.place]
     return _done(delete_rows(project_of(args), args.task, places), len(places))
 
 
 def move_rows(args: argparse.Namespace) -> Report:
-    from core.tasks.editing import move_rows
+    from core.tasks.changing.editing import move_rows
 
     places = [_place(text) for text in args.place]
     return _done(move_rows(project_of(args), args.task, places, args.to), len(places))

@@ -38,8 +38,8 @@ def add_actions(actions: Verbs) -> None:
 def report_health(args: argparse.Namespace) -> Report:
     from core.messages import english
     from core.models.seeing import token_folder
-    from core.tasks.exporting import export_health
-    from core.tasks.isolation import health_isolated
+    from core.tasks.changing.exporting import export_health
+    from core.tasks.changing.isolation import health_isolated
 
     project = project_of(args)
     folder = token_folder(args.base_model)
@@ -61,7 +61,7 @@ def report_health(args: argparse.Namespace) -> Report:
 
 
 def fix_task(args: argparse.Namespace) -> Report:
-    from core.tasks.fixes import apply_fix
+    from core.tasks.changing.fixes import apply_fix
 
     done = apply_fix(project_of(args), args.task, args.fix)
     value = {"task": done.task.name, "fix": args.fix, "rows": done.count, "exam_rows": done.exam,
@@ -71,7 +71,7 @@ def fix_task(args: argparse.Namespace) -> Report:
 
 
 def undo(args: argparse.Namespace) -> Report:
-    from core.tasks.versions import undo_change
+    from core.tasks.changing.versions import undo_change
 
     spec = undo_change(project_of(args), args.task)
     value = {"task": spec.name, "version": spec.version, **spec.num_examples}
@@ -81,8 +81,8 @@ def undo(args: argparse.Namespace) -> Report:
 def versions(args: argparse.Namespace) -> Report:
     import time
 
-    from core.tasks.importing import get_task
-    from core.tasks.versions import list_versions
+    from core.tasks.changing.add_task import get_task
+    from core.tasks.changing.versions import list_versions
 
     project = project_of(args)
     spec = get_task(project, args.task)
@@ -94,8 +94,8 @@ def versions(args: argparse.Namespace) -> Report:
 
 
 def diff_task(args: argparse.Namespace) -> Report:
-    from core.tasks.importing import get_task
-    from core.tasks.versions import compare_specs, compare_versions, export_difference, read_version
+    from core.tasks.changing.add_task import get_task
+    from core.tasks.changing.versions import compare_specs, compare_versions, export_difference, read_version
 
     project = project_of(args)
     spec = get_task(project, args.task)
@@ -116,7 +116,7 @@ def diff_task(args: argparse.Namespace) -> Report:
 
 def show_problems(args: argparse.Namespace) -> Report:
     from core.messages import english
-    from core.tasks.exporting import export_problems
+    from core.tasks.changing.exporting import export_problems
     from core.tasks.store import read_problems
 
     found = read_problems(project_of(args), args.task)

@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from core.base.errors import RunError, TaskFileError
 from core.commands.output import ProgressLine, Report, Verbs, add_verb, duration, progress_bar
-from core.errors import RunError, TaskFileError
 from core.messages import STAGE_WORDS
 
 POLL_S = 0.3
@@ -46,7 +46,7 @@ def add_background(parser: argparse.ArgumentParser) -> None:
 
 def train(args: argparse.Namespace) -> Report:
     from core.runs.launching import begin_run
-    from core.tasks.importing import list_tasks
+    from core.tasks.changing.add_task import list_tasks
     from core.training.sizes import match_size
     from core.workspace import Workspace
 

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from core.adapters.base import LoraFactors
-from core.errors import ModelError
+from core.base.errors import ModelError
+from core.base.files import write_json_atomic
 from core.evaluation.observing import Parts, measure_parts
-from core.files import write_json_atomic
 from core.models.loading import LoadedBase
 from core.models.modular import ModularModel
 from core.tasks.batching import answer_ids, encode_prompt

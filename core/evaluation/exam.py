@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from core.base.files import write_text_atomic
 from core.evaluation.labels import LabelTree, task_labels
-from core.files import write_text_atomic
 from core.models.decoding import Answer, build_batch, write_answers
 from core.models.loading import LoadedBase
 from core.models.modular import ModularModel

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import TaskloomError
+from core.base.errors import TaskloomError
+from core.base.registry import Registry
 from core.evaluation.normalise import (
     items,
     label_items,
@@ -28,7 +29,6 @@ from core.evaluation.normalise import (
     rouge_words,
     words,
 )
-from core.registry import Registry
 
 Array = NDArray[np.float64]
 NUM_RESAMPLES = 1000

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from core.errors import RunError, SettingError
+from core.base.errors import RunError, SettingError
 from core.evaluation.exam import TUNED, Examiner
 from core.evaluation.metrics import Score, score
 from core.insight.grown_run import GrownRun, write_grown_run

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 
-from core.errors import RunError
+from core.base.errors import RunError
 from core.insight import metrics
 from core.runs.folder import RunFolder
 

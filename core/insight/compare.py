@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 from scipy.stats import binomtest
 
-from core.errors import RunError
+from core.base.errors import RunError
 from core.evaluation.metrics import Difference, compare
 from core.evaluation.normalise import plain
 from core.insight.results import RIGHT, read_answers, read_task_records

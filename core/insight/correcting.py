@@ -9,9 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from core.errors import RunError, SettingError, WorkspaceError
+from core.base.errors import RunError, SettingError, WorkspaceError
 from core.insight.results import read_task_records, require_answer
-from core.tasks.apart import edit_row_apart, move_rows_apart
+from core.tasks.changing.in_child import edit_row_apart, move_rows_apart
 from core.tasks.dataset import render_prompt
 from core.tasks.spec import TaskSpec
 from core.tasks.store import get_task, read_rows, task_dir

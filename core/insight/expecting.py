@@ -15,8 +15,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from core.errors import WorkspaceError
-from core.files import read_json
+from core.base.errors import WorkspaceError
+from core.base.files import read_json
 from core.insight.allocation import read_allocation
 from core.insight.jobs import job_dir
 from core.insight.probes import KNOCK_OUT, TRANSFER

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from core.files import read_json, write_json_atomic
+from core.base.files import read_json, write_json_atomic
 from core.insight.results import read_flags, require_answer
 
 

@@ -8,8 +8,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from core.base.files import new_id, write_json_atomic, write_text_atomic
 from core.evaluation.results import build_results
-from core.files import new_id, write_json_atomic, write_text_atomic
 from core.models.modular import ModularModel, save_adapter
 from core.runs.folder import RunFolder
 from core.runs.states import SUCCEEDED

@@ -25,8 +25,8 @@ from typing import Any
 
 import psutil
 
-from core.errors import RunError, WorkspaceError
-from core.files import read_json, write_json_atomic
+from core.base.errors import RunError, WorkspaceError
+from core.base.files import read_json, write_json_atomic
 from core.messages import MESSAGES
 from core.runs.launching import worker_environment
 from core.runs.lock import is_locked, try_lock

@@ -17,9 +17,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from core.errors import RunError, WorkspaceError
+from core.base.errors import RunError, WorkspaceError
+from core.base.files import new_id, read_json, write_json_atomic
 from core.evaluation.metrics import compare, score
-from core.files import new_id, read_json, write_json_atomic
 from core.insight.probes import CHANCE, LEAVE_OUT, probe_path
 from core.runs.creation import fill_run
 from core.runs.folder import RunFolder

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from core.errors import RunError
+from core.base.errors import RunError
 from core.evaluation.contributions import encode_text
 from core.evaluation.exam import TUNED, Examiner
 from core.evaluation.observing import TOKEN, Observation, observe

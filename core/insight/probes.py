@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from core.errors import RunError, SettingError
-from core.files import read_json
+from core.base.errors import RunError, SettingError
+from core.base.files import read_json
 from core.insight.sentences import Sentence
 
 KNOCK_OUT, TRANSFER, LEAVE_OUT = "knockout", "transfer", "leaveout"

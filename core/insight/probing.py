@@ -18,10 +18,10 @@ from typing import Any
 import torch
 
 from core.adapters.base import Adapter, Skill
-from core.errors import RunError
+from core.base.errors import RunError
+from core.base.files import write_json_atomic
 from core.evaluation.exam import TUNED, Examiner, exam_rows
 from core.evaluation.metrics import compare, score
-from core.files import write_json_atomic
 from core.insight.probes import KNOCK_OUT, ProbeSettings, probe_path
 from core.insight.trained import load_trained, require_adapter
 from core.models.modular import WEIGHTS

@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from core.adapters.methods import METHODS
-from core.errors import RunError
+from core.base.errors import RunError
 from core.evaluation.metrics import METRICS
 from core.insight.allocation import average_allocation, read_allocation, uniform_weight
 from core.insight.compare import describe_labels, worst_labels

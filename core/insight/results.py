@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from core.errors import RunError
+from core.base.errors import RunError
+from core.base.files import read_json
 from core.evaluation.metrics import Difference, Score, values_of_rows
-from core.files import read_json
 from core.insight.sentences import Sentence
 from core.runs.folder import RunFolder
 

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from core.errors import RunError
-from core.files import read_json
+from core.base.errors import RunError
+from core.base.files import read_json
 from core.insight.allocation import COMMON, PRIVATE, Array
 from core.insight.sentences import Sentence
 

@@ -24,14 +24,14 @@ import numpy as np
 
 from core.adapters.capacity import capacity, equal_active_rank, equal_total_parameters
 from core.adapters.methods import METHODS
-from core.errors import RunError, SettingError
-from core.files import new_id, read_json, write_json_atomic, write_text_atomic
+from core.base.errors import RunError, SettingError
+from core.base.files import new_id, read_json, write_json_atomic, write_text_atomic
+from core.base.settings import describe_settings
 from core.runs.creation import create_run
 from core.runs.folder import RunFolder
 from core.runs.launching import resume_run, start_run
 from core.runs.liveness import run_state
 from core.runs.states import DRAFT, INTERRUPTED, SUCCEEDED, RunStatus
-from core.settings import describe_settings
 from core.training.config import RunConfig, apply_assignments, change_config, config_from_dict, config_to_dict
 from core.workspace import Project
 
@@ -246,7 +246,7 @@ def _start(project: Project, place: Path, study: Study, index: int) -> RunFolder
             (resume_run if state.state == INTERRUPTED else start_run)(folder)
         if not state.is_terminal:
             return folder
-    from core.tasks.importing import list_tasks
+    from core.tasks.changing.add_task import list_tasks
 
     tasks = list(study.tasks) if study.tasks else None
     config = cell_config(study, cell, len(tasks or list_tasks(project)))

@@ -10,8 +10,8 @@ import pandas as pd
 from scipy.stats import t as student
 
 from core.adapters.capacity import capacity
-from core.errors import RunError, SettingError
-from core.files import read_json
+from core.base.errors import RunError, SettingError
+from core.base.files import read_json
 from core.insight.results import read_scores
 from core.insight.study import Study
 from core.runs.events import read_events

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from core.errors import RunError
+from core.base.errors import RunError
 from core.models.loading import LoadedBase
 from core.models.modular import ModularModel, load_adapter
 from core.runs.folder import RunFolder

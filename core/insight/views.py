@@ -9,7 +9,7 @@ import re
 import numpy as np
 import pandas as pd
 
-from core.errors import RunError
+from core.base.errors import RunError
 from core.insight.allocation import COMMON, Allocation, average_allocation
 
 _HEAD = re.compile(r"^(.*) head (\d+)$")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.errors import ModelError
+from core.base.errors import ModelError
 
 STARTER = "starter"
 CONTEXT_NAMES = ("max_position_embeddings", "n_positions", "n_ctx")

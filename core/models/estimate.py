@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.errors import ModelError
+from core.base.errors import ModelError
 from core.models.catalogue import require_model_folder
 
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}

@@ -9,7 +9,7 @@ import torch
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
 
-from core.errors import ModelError
+from core.base.errors import ModelError
 from core.models.catalogue import CONTEXT_NAMES, pinned_revision, resolve_model
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}

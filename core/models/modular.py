@@ -24,9 +24,9 @@ from core.adapters.mta import AdaptedFeedForward
 from core.adapters.packed import Packing
 from core.adapters.packed_attention import packed_attention
 from core.adapters.targets import replace_module
-from core.errors import ModelError
+from core.base.errors import ModelError
+from core.base.settings import settings_to_dict
 from core.models.loading import LoadedBase
-from core.settings import settings_to_dict
 
 FORMAT = 1
 WEIGHTS, DESCRIPTION = "adapter.safetensors", "adapter.json"

@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from core.errors import ModelError
+from core.base.errors import ModelError
 from core.models.catalogue import find_model, pinned_revision
 from core.tasks.dataset import Example
 from core.tasks.encoding import SeenExample, seen_example

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from core.errors import RunError, WorkspaceError
-from core.files import new_id, write_json_atomic
+from core.base.errors import RunError, WorkspaceError
+from core.base.files import new_id, write_json_atomic
 from core.runs.creation import require_ready
 from core.runs.folder import RunFolder
 from core.runs.launching import start_run

@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from core.errors import RunError, WorkspaceError
-from core.files import inside, new_id, require_id, write_json_atomic
+from core.base.errors import RunError, WorkspaceError
+from core.base.files import inside, new_id, require_id, write_json_atomic
 from core.runs.folder import RunFolder
 from core.runs.liveness import run_state
 from core.runs.prediction import find_prediction

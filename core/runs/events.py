@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from core.errors import WorkspaceError
+from core.base.errors import WorkspaceError
 
 _BLOCK = 65_536
 

@@ -19,8 +19,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from core.errors import WorkspaceError
-from core.files import read_json, sync_files, write_json_atomic, write_text_atomic
+from core.base.errors import WorkspaceError
+from core.base.files import read_json, sync_files, write_json_atomic, write_text_atomic
 from core.runs.events import EventWriter, last_event_id, read_events
 from core.runs.lock import boot_id, is_locked, steady_clock
 from core.runs.states import FAILED, RunStatus, status_from_dict

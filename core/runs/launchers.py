@@ -18,8 +18,8 @@ from typing import Any
 import psutil
 
 import core
-from core.errors import WorkspaceError
-from core.registry import Registry
+from core.base.errors import WorkspaceError
+from core.base.registry import Registry
 from core.runs.folder import RunFolder
 from core.runs.lock import boot_id
 

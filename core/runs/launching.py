@@ -11,8 +11,8 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from core.errors import RunError, TaskloomError, WorkspaceError
-from core.files import write_json_atomic
+from core.base.errors import RunError, TaskloomError, WorkspaceError
+from core.base.files import write_json_atomic
 from core.runs.creation import create_run, discard_draft, list_runs
 from core.runs.folder import RunFolder
 from core.runs.launchers import LAUNCHERS

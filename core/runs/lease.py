@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from core.errors import RunError, WorkspaceError
-from core.files import write_json_atomic
+from core.base.errors import RunError, WorkspaceError
+from core.base.files import write_json_atomic
 from core.runs.folder import RunFolder
 from core.runs.lock import is_locked, try_lock
 from core.workspace import LOCAL_OWNER, Project, Workspace

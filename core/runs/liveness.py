@@ -9,8 +9,8 @@ from typing import Any
 
 import psutil
 
-from core.errors import WorkspaceError
-from core.files import read_json
+from core.base.errors import WorkspaceError
+from core.base.files import read_json
 from core.runs.folder import RunFolder
 from core.runs.lock import boot_id, held
 from core.runs.ranks import read_ranks

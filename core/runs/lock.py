@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from core.errors import WorkspaceError
+from core.base.errors import WorkspaceError
 
 _ASKING_S = 0.05  # a reader that asks `is_locked` holds a shared lock for some microseconds
 

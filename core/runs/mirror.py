@@ -19,8 +19,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.errors import WorkspaceError
-from core.files import hash_file, inside
+from core.base.errors import WorkspaceError
+from core.base.files import hash_file, inside
 from core.runs.folder import RunFolder
 from core.training.manifest import list_checkpoints
 

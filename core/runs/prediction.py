@@ -14,8 +14,8 @@ from typing import Any
 import psutil
 
 from core.adapters.methods import METHODS
-from core.errors import ModelError, WorkspaceError
-from core.files import read_json, write_json_atomic
+from core.base.errors import ModelError, WorkspaceError
+from core.base.files import read_json, write_json_atomic
 from core.models.catalogue import find_model
 from core.models.estimate import Plan, estimate, read_model_size
 from core.models.processor import multiplies_bfloat16

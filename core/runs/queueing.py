@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.errors import RunError
+from core.base.errors import RunError
 from core.runs.folder import RunFolder
 from core.runs.lease import holder_for, holder_values
 from core.runs.liveness import run_state

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
-from core.errors import RunError, SettingError, WorkspaceError
+from core.base.errors import RunError, SettingError, WorkspaceError
 from core.runs.registry import RunRegistry
 from core.runs.states import LIVE
 from core.runs.summaries import RunSummary, list_summaries

@@ -17,8 +17,8 @@ from typing import Any
 
 import psutil
 
-from core.errors import RunError
-from core.files import read_json, write_json_atomic
+from core.base.errors import RunError
+from core.base.files import read_json, write_json_atomic
 from core.runs.folder import RunFolder
 from core.runs.lock import boot_id
 from core.runs.states import CANCELLED, FAILED, INTERRUPTED, SUCCEEDED

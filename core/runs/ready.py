@@ -9,8 +9,8 @@ from typing import Any
 
 import psutil
 
-from core.errors import Problem
-from core.files import new_id, read_json
+from core.base.errors import Problem
+from core.base.files import new_id, read_json
 from core.runs.creation import fill_run, require_ready
 from core.runs.folder import RunFolder
 from core.runs.launching import start_run

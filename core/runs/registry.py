@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from core.errors import RunError, WorkspaceError
+from core.base.errors import RunError, WorkspaceError
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS queue (

@@ -7,7 +7,7 @@ import os
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from core.errors import WorkspaceError
+from core.base.errors import WorkspaceError
 from core.runs.folder import RunFolder
 from core.runs.liveness import run_state
 from core.runs.registry import RunRegistry

@@ -19,7 +19,7 @@ from collections.abc import Generator, Iterator
 from functools import partial
 from pathlib import Path
 
-from core.errors import RunError
+from core.base.errors import RunError
 from core.serving.process import COMMAND, ChatProcess
 from core.serving.protocol import DELTA, ERROR, PHASE, ChatEvent, ChatRequest, ask
 

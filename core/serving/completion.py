@@ -10,7 +10,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from core.errors import RunError, SettingError
+from core.base.errors import RunError, SettingError
 from core.serving.protocol import DELTA, DONE, ERROR, ChatEvent, ChatRequest, request_from_dict
 from core.tasks.spec import TaskSpec
 

@@ -20,7 +20,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from core.errors import TaskloomError
+from core.base.errors import TaskloomError
 from core.serving import completion
 from core.serving.chat import ChatClient
 from core.serving.protocol import FULL, ChatRequest

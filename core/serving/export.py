@@ -28,7 +28,7 @@ from transformers.pytorch_utils import Conv1D
 from core.adapters.base import LoraFactors
 from core.adapters.methods import METHODS
 from core.adapters.targets import is_linear, weight_out_in
-from core.errors import ModelError, RunError
+from core.base.errors import ModelError, RunError
 from core.models.catalogue import pinned_revision, resolve_model
 from core.models.forward import share_weights
 from core.models.loading import LoadedBase

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from core.errors import RunError
+from core.base.errors import RunError
 from core.runs.launching import worker_environment
 
 CONVERTER = "convert_hf_to_gguf"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from core.errors import ModelError, RunError
+from core.base.errors import ModelError, RunError
 from core.models.decoding import Answer, Batch, build_batch
 from core.models.forward import Blend, end_tokens, share_weights
 from core.models.loading import LoadedBase, load_base

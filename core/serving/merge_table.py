@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from core.errors import RunError, SettingError
-from core.files import read_json
+from core.base.errors import RunError, SettingError
+from core.base.files import read_json
 
 AVERAGE, ARITHMETIC, METAGPT, TIES, DARE = "average", "task_arithmetic", "metagpt", "ties", "dare"
 WAYS = (METAGPT, AVERAGE, ARITHMETIC, TIES, DARE)

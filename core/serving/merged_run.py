@@ -12,10 +12,10 @@ import torch
 
 from core.adapters.base import LoraFactors
 from core.adapters.lora import LoraAdapter
-from core.errors import RunError
+from core.base.errors import RunError
+from core.base.files import new_id, write_json_atomic
 from core.evaluation.exam import Examiner
 from core.evaluation.results import build_results
-from core.files import new_id, write_json_atomic
 from core.models.forward import share_weights
 from core.models.loading import LoadedBase, load_base
 from core.models.modular import ModularModel, build_modular, load_adapter, save_adapter

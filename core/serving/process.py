@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import IO, Any
 
-from core.errors import RunError
+from core.base.errors import RunError
 from core.runs.launching import worker_environment
 from core.serving.protocol import ERROR, ChatEvent, ChatRequest, event_from_dict
 

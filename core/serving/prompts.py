@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from core.errors import RunError
+from core.base.errors import RunError
 from core.tasks.dataset import SYSTEM_END, render_prompt
 from core.tasks.encoding import Message, encode_prompt
 from core.tasks.spec import TaskSpec

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from core.errors import RunError, SettingError
+from core.base.errors import RunError, SettingError
 from core.messages import english
 
 MAX_CHARS = 200_000  # of one question; the model reads a few thousand at most

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from core.errors import ModelError
+from core.base.errors import ModelError
 from core.models.loading import LoadedBase
 from core.serving.protocol import FULL, INT8
 

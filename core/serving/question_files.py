@@ -11,14 +11,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from core.errors import RunError, TaskFileError, TaskloomError
+from core.base.errors import RunError, TaskFileError, TaskloomError
 from core.evaluation.metrics import Score, score, values_of_rows
 from core.serving.chat import ChatClient
 from core.serving.protocol import ChatEvent, ChatRequest
+from core.tasks.cell_text import input_text, target_text
 from core.tasks.dataset import has_input, render_target
-from core.tasks.files import ReadOptions, read_table
+from core.tasks.reading.files import ReadOptions, read_table
 from core.tasks.spec import TaskSpec
-from core.tasks.values import input_text, target_text
 
 MAX_QUESTIONS = 2000
 AT_ONCE = 16  # questions open at the same time; the worker writes as many in one forward pass

@@ -17,7 +17,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from core.errors import RunError
+from core.base.errors import RunError
 from core.models.modular import ModularModel
 from core.runs.launching import worker_environment
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import RunError
+from core.base.errors import RunError
 from core.evaluation.normalise import plain, words
 from core.runs.folder import RunFolder
 from core.serving.detecting import question_text

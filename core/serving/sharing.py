@@ -11,8 +11,8 @@ from pathlib import Path
 
 from torch import Tensor
 
-from core.errors import RunError
-from core.files import write_text_atomic
+from core.base.errors import RunError
+from core.base.files import write_text_atomic
 from core.models.catalogue import pinned_revision, resolve_model
 from core.models.forward import share_weights
 from core.models.loading import load_base

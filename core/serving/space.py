@@ -14,7 +14,7 @@ from typing import Any
 from huggingface_hub import SpaceCardData
 
 from core.adapters.methods import METHODS
-from core.files import write_text_atomic
+from core.base.files import write_text_atomic
 from core.models.catalogue import find_model, pinned_revision
 from core.serving.card import MERGED, CardRequest, card_body, escape, licence_of, public_name
 from core.serving.export import export_lora, export_merged

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import combinations
 
-from core.errors import WorkspaceError
+from core.base.errors import WorkspaceError
 from core.workspace import Project
 
 TIE = ""

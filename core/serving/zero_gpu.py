@@ -16,7 +16,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from core.errors import TaskloomError
+from core.base.errors import TaskloomError
 from core.serving.chat import ChatClient
 from core.serving.protocol import DELTA, DONE, ERROR, ChatEvent, ChatRequest, event_from_dict, request_from_dict
 

@@ -11,12 +11,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from core.errors import WorkspaceError
-from core.files import read_json, write_bytes_atomic, write_json_atomic
+from core.base.errors import WorkspaceError
+from core.base.files import read_json, write_bytes_atomic, write_json_atomic
+from core.tasks.cell_text import EMPTY_LIST, LABEL_JOIN, input_text, split_labels, target_text
 from core.tasks.spec import SPLITS, TaskSpec, spec_from_dict
 from core.tasks.store import get_task, list_tasks, read_rows, task_dir
 from core.tasks.templates import render_template
-from core.tasks.values import EMPTY_LIST, LABEL_JOIN, input_text, split_labels, target_text
 from core.workspace import Project
 
 SYSTEM_END = "\u2063\n\n"  # an invisible separator: it shows as a blank line and is never typed

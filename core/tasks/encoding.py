@@ -11,7 +11,7 @@ from typing import Any
 
 from jinja2.exceptions import TemplateError
 
-from core.errors import ModelError
+from core.base.errors import ModelError
 from core.tasks.dataset import SYSTEM_END, Example
 
 IGNORED = -100  # the label that the loss skips

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.errors import SettingError
+from core.base.errors import SettingError
 
 STRATEGIES = ("proportional", "capped", "temperature", "equal", "balanced")
 

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from core.errors import SettingError
-from core.files import read_json, write_json_atomic
-from core.tasks.kinds import KINDS, METRICS
+from core.base.errors import SettingError
+from core.base.files import read_json, write_json_atomic
+from core.tasks.guessing.kinds import KINDS, METRICS
 
 SPLITS = ("train", "validation", "test")
 SPLIT_METHODS = ("random", "stratified", "group", "column")

@@ -15,8 +15,8 @@ from typing import Any
 
 import orjson
 
-from core.errors import Problem, WorkspaceError
-from core.files import inside, read_json, require_id
+from core.base.errors import Problem, WorkspaceError
+from core.base.files import inside, read_json, require_id
 from core.tasks.spec import TaskSpec, read_spec
 from core.workspace import Project
 

@@ -6,10 +6,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from core.errors import Problem
-from core.tasks.scripts import is_mostly_cjk
-from core.tasks.values import input_text
-from core.tasks.words import pretty_title
+from core.base.errors import Problem
+from core.tasks.cell_text import input_text
+from core.tasks.reading.column_words import pretty_title
+from core.tasks.reading.scripts import is_mostly_cjk
 
 INSTRUCTION = "instruction"
 _PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}\n]+)\}")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from core.adapters.allocation_metrics import measure
-from core.files import write_json_atomic
+from core.base.files import write_json_atomic
 from core.models.modular import ModularModel
 from core.training.journal import RunPaths
 

@@ -14,7 +14,7 @@ from torch.nn import functional
 from torch.utils.data import Dataset
 
 from core.adapters.packed import ROUND_TOKENS, pack, share_beginnings
-from core.errors import TaskloomError
+from core.base.errors import TaskloomError
 from core.tasks.batching import IGNORED, Collator, Encoded, cut_by_tokens, encode_task, split_by_length
 from core.tasks.dataset import TaskDataset
 from core.tasks.mixture import MixtureSampler

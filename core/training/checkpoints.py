@@ -22,7 +22,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from core.errors import WorkspaceError
+from core.base.errors import WorkspaceError
 from core.training.manifest import TrainingState, list_checkpoints, read_state, sync_folder, write_state
 
 OPTIMIZER, ADAPTER, BEST = "optimizer.safetensors", "adapter.safetensors", "best.safetensors"

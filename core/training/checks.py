@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from core.adapters.methods import METHODS
-from core.errors import ModelError, Problem
+from core.base.errors import ModelError, Problem
+from core.base.settings import check_settings
 from core.models.catalogue import find_model
-from core.settings import check_settings
 from core.tasks.dataset import TaskDataset
 from core.training.config import RunConfig
 

@@ -13,8 +13,8 @@ from typing import Any
 import yaml
 
 from core.adapters.methods import METHODS
-from core.errors import SettingError
-from core.settings import (
+from core.base.errors import SettingError
+from core.base.settings import (
     describe_settings,
     parse_yaml_settings,
     setting,

@@ -6,7 +6,7 @@ import errno
 from dataclasses import dataclass, field
 from typing import Any
 
-from core.errors import ModelError, TaskFileError, TaskloomError, WorkspaceError
+from core.base.errors import ModelError, TaskFileError, TaskloomError, WorkspaceError
 from core.training.config import RunConfig, skill_rate, stage2_rate
 
 

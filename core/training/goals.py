@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from core.registry import Registry
+from core.base.registry import Registry
 from core.training.config import RunConfig, change_config, config_to_dict
 
 

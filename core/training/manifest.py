@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from core.errors import Problem
-from core.files import hash_file
+from core.base.errors import Problem
+from core.base.files import hash_file
 from core.training.config import RunConfig, config_to_dict
 
 MANIFEST, STATE = "manifest.json", "state.json"

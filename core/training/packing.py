@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import torch
 
-from core.errors import ModelError
+from core.base.errors import ModelError
 from core.training.answers import AnswerModel
 from core.training.batches import EncodedSplit, Place
 from core.training.config import RunConfig

@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 import torch
 
-from core.files import read_json, write_json_atomic
+from core.base.files import read_json, write_json_atomic
 from core.models.modular import ModularModel
 from core.tasks.dataset import TaskDataset
 from core.training.config import RunConfig, config_to_dict

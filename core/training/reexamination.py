@@ -12,9 +12,9 @@ from typing import Any
 
 import torch
 
+from core.base.files import write_json_atomic
 from core.evaluation.exam import Examiner
 from core.evaluation.results import build_results
-from core.files import write_json_atomic
 from core.models.modular import DESCRIPTION, load_adapter
 from core.tasks.dataset import load_saved_dataset
 from core.training.config import RunConfig

@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 
 from transformers.utils.logging import disable_progress_bar
 
-from core.errors import TaskloomError
+from core.base.errors import TaskloomError
+from core.base.files import write_json_atomic, write_text_atomic
 from core.evaluation.contributions import write_contributions
 from core.evaluation.exam import Examiner, ExamSettings
 from core.evaluation.results import build_results
-from core.files import write_json_atomic, write_text_atomic
 from core.models.loading import LoadedBase
 from core.models.modular import build_modular, save_adapter
 from core.tasks.dataset import TaskDataset, load_saved_dataset

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from core.adapters.capacity import Capacity, capacity, equal_active_rank, equal_total_parameters
 from core.adapters.configs import AdapterConfig, CPolyConfig
-from core.errors import SettingError
+from core.base.errors import SettingError
 from core.training.config import RunConfig, change_config
 
 ACTIVE, TOTAL = "active", "total"

@@ -16,7 +16,7 @@ import torch
 from torch.utils.data import DataLoader
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
-from core.seeds import torch_seed
+from core.base.seeds import torch_seed
 from core.training.answers import AnswerModel, Batch
 from core.training.batches import MicroBatches
 from core.training.config import RunConfig, num_ranks

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from core.adapters.methods import METHODS
-from core.errors import ModelError
+from core.base.errors import ModelError
 from core.models.modular import load_adapter, save_adapter
 
 OWN = ["cpoly", "poly", "mhr", "private_lora", "ia3", "mta"]

@@ -10,7 +10,7 @@ import torch
 from core.adapters.base import AdaptedLinear
 from core.adapters.context import build_blended_call, build_call, enter_call
 from core.adapters.methods import METHODS
-from core.errors import ModelError
+from core.base.errors import ModelError
 from core.models.modular import ModularModel
 
 ARCHITECTURES = ("llama", "t5")

@@ -14,7 +14,7 @@ from core.adapters.configs import (
     PolyConfig,
     PrivateLoraConfig,
 )
-from core.errors import SettingError
+from core.base.errors import SettingError
 
 CASES = [
     (CPolyConfig(), Capacity(8, 18)), (CPolyConfig(combine="mix"), Capacity(2, 18)),

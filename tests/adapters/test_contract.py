@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from core.adapters.base import AdaptedLinear
-from core.errors import ModelError
+from core.base.errors import ModelError
 from core.models.modular import load_adapter, save_adapter
 from core.serving.export import merge_task
 from tests.adapters.contract import MARKS, ROUNDED_START, TASKS, base_logits, logits, same

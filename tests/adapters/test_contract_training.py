@@ -9,7 +9,7 @@ import torch
 
 from core.adapters.half import HalfLinear, use_half_products
 from core.adapters.methods import METHODS
-from core.errors import ModelError
+from core.base.errors import ModelError
 from core.models.modular import ModularModel, build_modular
 from tests.adapters.contract import MARKS, TASKS, logits, same
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from core.adapters.mta import MTAAdapter
-from core.errors import ModelError
+from core.base.errors import ModelError
 from core.models.modular import ModularModel
 
 ARCHITECTURES = ["llama", "t5"]

@@ -9,7 +9,7 @@ import torch
 from core.adapters.context import build_call
 from core.adapters.routing import TaskRouter, gumbel_sigmoid, normalise
 from core.adapters.targets import find_sites, group_sites
-from core.errors import ModelError, SettingError
+from core.base.errors import ModelError, SettingError
 from core.models.modular import build_modular
 
 COUNTS = {

@@ -12,10 +12,10 @@ from app.tabs.train import BUTTONS, buttons_for
 from app.texts import word_error, word_value
 from app.words import Words
 from core.adapters.methods import METHODS
-from core.errors import SettingError
+from core.base.errors import SettingError
+from core.base.settings import describe_settings, setting
 from core.runs.again import Remedy
 from core.runs.states import RunStatus
-from core.settings import describe_settings, setting
 from core.training.config import RunConfig, change_config, config_from_yaml, config_to_yaml
 from core.training.goals import GOALS, config_for_goal
 

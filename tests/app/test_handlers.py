@@ -10,7 +10,7 @@ import pytest
 
 from app.handlers import bind_first, guarded
 from app.selection import Selection
-from core.errors import WorkspaceError
+from core.base.errors import WorkspaceError
 
 CHINESE = Selection(language="zh")
 

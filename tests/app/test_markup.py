@@ -23,7 +23,7 @@ from app.markup import (
     to_csv,
 )
 from app.run_markup import job_bar, progress_panel, readiness
-from core.errors import Problem
+from core.base.errors import Problem
 from core.runs.states import STATES, RunStatus
 from core.serving.protocol import ChatEvent, SkillWeight
 

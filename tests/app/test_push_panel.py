@@ -11,7 +11,7 @@ import pytest
 from app import push_panel, visitors
 from app.context import Context
 from app.push_panel import choose_token, export_words
-from core.errors import RunError
+from core.base.errors import RunError
 from core.workspace import Workspace
 
 

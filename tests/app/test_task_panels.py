@@ -19,10 +19,10 @@ from app.task_editor import EDITED, draw_task, save_task, take_codes
 from app.task_editor import draw_preview as draw_prompts
 from app.texts import TEXTS, word_error
 from app.versions_panel import draw_difference, draw_versions
-from core.errors import TaskFileError, WorkspaceError
-from core.tasks.importing import get_task, list_tasks
-from core.tasks.text_health import _SCRIPTS, _STOPWORDS, _SUSPICIOUS, PERSONAL
-from core.tasks.versions import list_versions
+from core.base.errors import TaskFileError, WorkspaceError
+from core.tasks.changing.add_task import get_task, list_tasks
+from core.tasks.changing.versions import list_versions
+from core.tasks.health.texts import _SCRIPTS, _STOPWORDS, _SUSPICIOUS, PERSONAL
 from core.workspace import Workspace
 
 LOOK = ("starter", 512)

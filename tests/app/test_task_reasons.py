@@ -8,7 +8,7 @@ import pytest
 
 from app.task_markup import reasons_view
 from app.texts import say, word_error
-from core.tasks.roles import RoleGuess
+from core.tasks.guessing.roles import RoleGuess
 from core.tasks.spec import TaskSpec
 
 GUESS = RoleGuess(

@@ -18,7 +18,7 @@ from app.sharing_rules import shared_problems
 from app.tabs import grow, home, results, share, skills, tasks, train, try_it
 from app.texts import TEXTS, say
 from app.words import Key, Words
-from core.errors import RunError, SettingError, WorkspaceError
+from core.base.errors import RunError, SettingError, WorkspaceError
 from core.runs.folder import RunFolder
 from core.runs.states import RunStatus
 from core.training.config import RunConfig, change_config, config_to_yaml

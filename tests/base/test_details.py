@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from app.texts import PHRASES, word_error
-from core.errors import SettingError, TaskFileError
+from core.base.errors import SettingError, TaskFileError
+from core.base.settings import MAX_YAML_CHARS, parse_yaml_settings
 from core.messages.details import PLAIN_DETAILS, plain_detail
-from core.settings import MAX_YAML_CHARS, parse_yaml_settings
-from core.tasks.files import read_table
+from core.tasks.reading.files import read_table
 
 BROKEN_JSON = {
     '{"a": }': "a value is missing or is not written as JSON wants it",

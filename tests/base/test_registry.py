@@ -4,9 +4,9 @@ import string
 
 import pytest
 
-from core.errors import Problem, SettingError, TaskloomError
+from core.base.errors import Problem, SettingError, TaskloomError
+from core.base.registry import Registry
 from core.messages import MESSAGES
-from core.registry import Registry
 
 
 def test_duplicates_and_unknown_names() -> None:

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from core.errors import SettingError
-from core.settings import (
+from core.base.errors import SettingError
+from core.base.settings import (
     check_settings,
     describe_settings,
     parse_yaml_settings,

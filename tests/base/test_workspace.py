@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from core import files
-from core.errors import WorkspaceError
+from core.base import files
+from core.base.errors import WorkspaceError
 from core.workspace import Workspace
 
 

@@ -24,7 +24,7 @@ GOAL = 1e-4
 
 def measure(run_dir: Path) -> list[dict]:
     """One entry a kind: method, base model, tasks, rank, largest difference of logits."""
-    from core.errors import ModelError
+    from core.base.errors import ModelError
     from core.runs.folder import RunFolder
     from core.serving.card import public_name
     from core.serving.sharing import ExportWish, export_run

@@ -18,10 +18,10 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from core.tasks.files import read_table  # noqa: E402
-from core.tasks.kinds import kind_from_hint, metric_from_hint  # noqa: E402
-from core.tasks.roles import guess_roles  # noqa: E402
-from core.tasks.table import Table  # noqa: E402
+from core.tasks.guessing.kinds import kind_from_hint, metric_from_hint  # noqa: E402
+from core.tasks.guessing.roles import guess_roles  # noqa: E402
+from core.tasks.reading.files import read_table  # noqa: E402
+from core.tasks.reading.table import Table  # noqa: E402
 
 JUDGED = ("target", "inputs", "kind", "metric", "encoding", "rows")
 

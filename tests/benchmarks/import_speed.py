@@ -22,9 +22,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 STAGES = {
     "pandas.read_csv": "import pandas; pandas.read_csv(path)",
-    "preview": "from core.tasks.importing import preview_file; preview_file(path)",
-    "import": "from core.tasks.importing import add_task; add_task(project, path)",
-    "health": "from core.tasks.health import health_report; health_report(project)",
+    "preview": "from core.tasks.changing.add_task import preview_file; preview_file(path)",
+    "import": "from core.tasks.changing.add_task import add_task; add_task(project, path)",
+    "health": "from core.tasks.health.report import health_report; health_report(project)",
 }
 PROLOGUE = """
 import json, resource, sys, time

@@ -28,7 +28,7 @@ from app.rows_panel import draw_rows, save_rows
 from app.selection import Selection
 from app.task_editor import EDITED, draw_task, save_task
 from app.versions_panel import draw_difference
-from core.tasks.importing import add_task, list_tasks
+from core.tasks.changing.add_task import add_task, list_tasks
 from core.workspace import Workspace
 
 TURN = 0.005  # seconds between two looks at the clock

@@ -32,7 +32,7 @@ from core.runs.creation import create_run  # noqa: E402
 from core.runs.folder import RunFolder  # noqa: E402
 from core.runs.launching import start_run  # noqa: E402
 from core.runs.liveness import run_state  # noqa: E402
-from core.tasks.sample import load_sample  # noqa: E402
+from core.tasks.changing.sample import load_sample  # noqa: E402
 from core.training.config import RunConfig, change_config, config_to_yaml  # noqa: E402
 from core.workspace import Project, Workspace  # noqa: E402
 from tests.browser.driving import ARGUMENTS, CHROMIUM, running_app  # noqa: E402

@@ -23,9 +23,9 @@ from core.serving.chat import ChatClient, ask  # noqa: E402
 from core.serving.question_files import Question, answer_questions  # noqa: E402
 from core.serving.refining import build_rule  # noqa: E402
 from core.serving.retrieving import load_index  # noqa: E402
+from core.tasks.cell_text import input_text  # noqa: E402
 from core.tasks.dataset import load_saved_tasks, render_target  # noqa: E402
 from core.tasks.store import read_rows, task_dir  # noqa: E402
-from core.tasks.values import input_text  # noqa: E402
 from core.workspace import Workspace  # noqa: E402
 
 

@@ -14,8 +14,8 @@ import torch
 
 from core.models.modular import build_modular
 from core.runs.folder import RunFolder
+from core.tasks.changing.domain import add_domain
 from core.tasks.dataset import TaskDataset, load_dataset_of
-from core.tasks.domain import add_domain
 from core.training.answers import AnswerModel
 from core.training.batches import BatchPlan, EncodedSplit
 from core.training.config import RunConfig, change_config

@@ -39,8 +39,8 @@ def run_id(home: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def write_exam(home: Path, run_id: str) -> None:
+    from core.base.files import write_json_atomic
     from core.evaluation.results import build_results
-    from core.files import write_json_atomic
     from core.tasks.dataset import load_saved_tasks
 
     folder = RunFolder(next(home.glob(f"projects/*/runs/{run_id}")))

@@ -11,7 +11,7 @@ from scipy import stats
 from sklearn.metrics import accuracy_score, f1_score
 from torchmetrics.functional.text import rouge_score
 
-from core.errors import TaskloomError
+from core.base.errors import TaskloomError
 from core.evaluation.metrics import (
     METRICS,
     compare,
@@ -20,7 +20,7 @@ from core.evaluation.metrics import (
     values_of_rows,
 )
 from core.evaluation.normalise import items, label_items, last_number, letters, pairs, plain, words
-from core.tasks.kinds import METRICS as TASK_METRICS
+from core.tasks.guessing.kinds import METRICS as TASK_METRICS
 
 WORDS = ["the", "cat", "sat", "on", "a", "mat", "near", "big", "dog", "bird", "tree", "house", "under", "over"]
 

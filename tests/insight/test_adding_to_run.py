@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from core.errors import ModelError, RunError, SettingError
+from core.base.errors import ModelError, RunError, SettingError
 from core.insight.adding import AddSettings, Learner, add_task_to_run
 from core.insight.allocation import read_allocation
 from core.insight.results import read_scores
@@ -16,8 +16,8 @@ from core.models.loading import load_base
 from core.models.modular import build_modular, load_adapter, save_adapter
 from core.runs.folder import RunFolder
 from core.runs.liveness import run_state
+from core.tasks.changing.add_task import TaskRequest, add_task
 from core.tasks.dataset import TaskDataset, load_dataset_of, load_saved_dataset
-from core.tasks.importing import TaskRequest, add_task
 from core.workspace import Workspace
 from tests.serving.conftest import make_trained_run, tiny_llama_dir  # noqa: F401  a fixture
 

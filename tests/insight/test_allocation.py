@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.errors import RunError
+from core.base.errors import RunError
 from core.insight import metrics
 from core.insight.allocation import (
     Allocation,

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from core.errors import RunError
+from core.base.errors import RunError
 from core.insight.compare import (
     OTHER,
     Comparison,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import RunError, SettingError
+from core.base.errors import RunError, SettingError
 from core.insight.correcting import PRACTICE, correct_answer
 from core.insight.flags import is_flagged, set_flag
 from core.insight.results import read_answers

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from app.probe_panel import asking_time
-from core.files import write_json_atomic
+from core.base.files import write_json_atomic
 from core.insight.expecting import Expected, expect_exam, expect_probe
 from core.insight.jobs import job_dir
 from core.runs.creation import create_run

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import RunError
+from core.base.errors import RunError
 from core.insight import jobs
 from core.insight.jobs import DONE, FAILED, RUNNING, STOPPED, VARIABLE, note_progress, read_job, start_job, stop_job
 from core.workspace import Workspace

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.errors import RunError
+from core.base.errors import RunError
 from core.insight import leaving_out, probing
 from core.insight.growth import describe_growth, growth_frame, growth_from_dict
 from core.insight.leaving_out import run_leave_out, shorten, without_task

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from core.errors import RunError, SettingError
+from core.base.errors import RunError, SettingError
 from core.insight.probes import ProbeSettings, describe_probe, probe_from_dict, read_probe
 from core.insight.probing import Prober, run_probe, switched_off
 from core.models.loading import load_base

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from core.errors import RunError
+from core.base.errors import RunError
+from core.base.files import write_json_atomic
 from core.evaluation.results import build_results
-from core.files import write_json_atomic
 from core.insight.results import (
     ANSWER_COLUMNS,
     describe_results,

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from scipy.stats import ttest_1samp
 
-from core.errors import RunError, SettingError
+from core.base.errors import RunError, SettingError
 from core.insight.study import (
     STANDARD_ARMS,
     Arm,
@@ -41,7 +41,7 @@ from core.runs.events import read_events
 from core.runs.folder import RunFolder
 from core.runs.launching import cancel_run
 from core.runs.states import RunStatus
-from core.tasks.importing import TaskRequest, add_task
+from core.tasks.changing.add_task import TaskRequest, add_task
 from core.training.config import RunConfig, change_config
 from core.workspace import Project, Workspace
 

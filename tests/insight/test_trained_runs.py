@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import RunError
+from core.base.errors import RunError
 from core.insight.looking import look_at
 from core.insight.measuring import measure_run
 from core.insight.sharing import read_contributions

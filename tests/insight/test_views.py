@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.errors import RunError
+from core.base.errors import RunError
 from core.insight import metrics
 from core.insight.allocation import Allocation, Skill
 from core.insight.history import read_history

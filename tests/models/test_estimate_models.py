@@ -10,7 +10,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
 from core.adapters.configs import LinearConfig
 from core.adapters.targets import find_sites
-from core.errors import ModelError
+from core.base.errors import ModelError
 from core.models import processor
 from core.models.estimate import HALF_GAIN, Plan, estimate, model_size, read_model_size
 from core.models.processor import multiplies_bfloat16

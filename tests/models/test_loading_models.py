@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from core.errors import ModelError
+from core.base.errors import ModelError
 from core.models.catalogue import CATALOGUE, find_model
 from core.models.loading import load_base
 from core.models.modular import build_modular, load_adapter, save_adapter

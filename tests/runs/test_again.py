@@ -11,8 +11,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from core.errors import RunError
-from core.files import new_id
+from core.base.errors import RunError
+from core.base.files import new_id
 from core.messages import english
 from core.runs.again import config_difference, find_remedy, run_again
 from core.runs.creation import create_run, list_runs, update_run

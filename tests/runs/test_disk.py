@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 READ_ONLY = """
 import json, sys
-from core.errors import TaskloomError
+from core.base.errors import TaskloomError
 from core.runs.creation import create_run, list_runs
 from core.runs.launching import reconcile_runs, resume_run, start_run, stop_run
 from core.runs.liveness import run_state

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import RunError, WorkspaceError
+from core.base.errors import RunError, WorkspaceError
 from core.runs.creation import create_run, delete_run, list_runs, update_run
 from core.runs.events import EventWriter, last_event_id, read_events
 from core.runs.folder import RunFolder

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from core import worker
-from core.errors import RunError, WorkspaceError
+from core.base.errors import RunError, WorkspaceError
 from core.runs import launchers
 from core.runs.again import find_remedy
 from core.runs.creation import create_run

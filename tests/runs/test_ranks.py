@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import load_file
 
 from core import worker
-from core.errors import RunError
+from core.base.errors import RunError
 from core.runs.creation import list_runs
 from core.runs.folder import RunFolder
 from core.runs.launching import kill_run, resume_run, start_run, stop_run

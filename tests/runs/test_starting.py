@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from core.errors import RunError, WorkspaceError
+from core.base.errors import RunError, WorkspaceError
 from core.runs.creation import list_runs
 from core.runs.folder import RunFolder
 from core.runs.launching import begin_run, kill_run, start_run
@@ -74,7 +74,7 @@ def test_a_refused_start_gives_its_token_back(
 
 RACER = """
 import sys, time
-from core.errors import RunError
+from core.base.errors import RunError
 from core.runs import launchers
 from core.runs.folder import RunFolder
 from core.runs.launching import start_run

@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 import pytest
 
-from core.errors import RunError
+from core.base.errors import RunError
 from core.runs.creation import delete_run, list_runs
 from core.runs.launchers import worker_environment
 from core.runs.launching import cancel_run, kill_run, resume_run, start_run, stop_run

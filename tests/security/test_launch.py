@@ -95,7 +95,7 @@ def test_secrets_reach_no_worker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 
 
 def test_settings_and_requests_have_no_place_for_a_token() -> None:
-    from core.settings import describe_settings
+    from core.base.settings import describe_settings
     from core.training.config import RunConfig
 
     names = [info.name for info in describe_settings(RunConfig)] + list(ask("r", "t", "x").as_dict())

@@ -96,7 +96,7 @@ def test_every_listed_model_is_pinned_to_a_commit() -> None:
 
 
 def test_a_listed_model_is_asked_for_at_its_commit(monkeypatch: pytest.MonkeyPatch) -> None:
-    from core.errors import ModelError
+    from core.base.errors import ModelError
     from core.models import loading
     from core.models.catalogue import CATALOGUE
 

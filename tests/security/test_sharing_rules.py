@@ -16,7 +16,7 @@ from app.sharing_rules import note_deletion, require_shared_resume, shared_confi
 from app.tabs import home, tasks
 from app.temporary import forget_project, new_export_folder, note_uploads
 from app.visitors import login_offered, owner_of_visit, require_visitor, signed_in_name, take_along
-from core.errors import RunError, SettingError, WorkspaceError
+from core.base.errors import RunError, SettingError, WorkspaceError
 from core.runs.quotas import Quota, limit_time, quota_from_environment, usage_of
 from core.runs.summaries import RunSummary
 from core.training.config import RunConfig

@@ -36,11 +36,11 @@ def make_trained_run(workspace_dir: Path, base_dir: Path, num_tasks: int = 2) ->
     """A project with small tasks and a run whose adapter was given random numbers instead of a training."""
     import json
 
-    from core.files import write_json_atomic
+    from core.base.files import write_json_atomic
     from core.models.loading import load_base
     from core.models.modular import build_modular, save_adapter
     from core.runs.creation import create_run
-    from core.tasks.importing import TaskRequest, add_task
+    from core.tasks.changing.add_task import TaskRequest, add_task
     from core.training.config import RunConfig
     from core.workspace import Workspace
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from core.errors import RunError, SettingError
+from core.base.errors import RunError, SettingError
 from core.models.loading import load_base
 from core.models.modular import load_adapter
 from core.runs.folder import RunFolder

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import RunError
+from core.base.errors import RunError
 from core.serving.chat import ChatClient, ask
 
 HANGS = (sys.executable, "-c", "import time; time.sleep(60)", "--")

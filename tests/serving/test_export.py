@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, GPT2LMHeadModel
 
 from core.adapters.methods import METHODS
-from core.errors import ModelError, RunError
+from core.base.errors import ModelError, RunError
 from core.models.loading import LoadedBase, load_base
 from core.models.modular import ModularModel, build_modular, load_adapter
 from core.models.tiny import build_tiny_llama, build_tiny_t5, build_tokenizer

@@ -12,7 +12,7 @@ import torch
 
 from core.__main__ import main
 from core.adapters.base import LoraFactors
-from core.errors import RunError, SettingError
+from core.base.errors import RunError, SettingError
 from core.serving.merge_table import MergeSettings, metagpt_factors, read_merge
 from core.serving.merging import dense_merge, gram_matrix, merge_loras
 

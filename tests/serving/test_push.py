@@ -12,7 +12,7 @@ from pathlib import Path
 import huggingface_hub
 import pytest
 
-from core.errors import RunError
+from core.base.errors import RunError
 from core.serving.hub import Pushed, PushWish, push_folder
 from tests.serving.fake_hub import COMMIT, FakeHub, running_hub
 

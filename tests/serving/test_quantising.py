@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from core.errors import ModelError, SettingError
+from core.base.errors import ModelError, SettingError
 from core.models.loading import load_base
 from core.serving.loading import RunShelf
 from core.serving.protocol import FULL, INT4, INT8, ask

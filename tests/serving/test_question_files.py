@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from core.__main__ import main
-from core.errors import TaskFileError
+from core.base.errors import TaskFileError
 from core.serving.chat import ChatClient, ask
 from core.serving.question_files import answer_questions, judge, outcome_csv, read_questions
 from core.tasks.dataset import load_saved_tasks

@@ -13,10 +13,10 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
 from app.texts import say
-from core.errors import RunError
+from core.base.errors import RunError
+from core.base.files import write_json_atomic
 from core.evaluation.metrics import METRICS
 from core.evaluation.results import build_results
-from core.files import write_json_atomic
 from core.models.loading import load_base
 from core.models.modular import load_adapter
 from core.runs.folder import RunFolder

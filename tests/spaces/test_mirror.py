@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from app.copies import Copier, forgets_at_restart, start_copies
-from core.errors import WorkspaceError
+from core.base.errors import WorkspaceError
 from core.runs.folder import RunFolder
 from core.runs.liveness import run_state
 from core.runs.mirror import COPIED, Mirror
 from core.runs.summaries import list_summaries
-from core.tasks.importing import list_tasks
+from core.tasks.changing.add_task import list_tasks
 from core.workspace import Project, Workspace
 from tests.toy_project import build_toy_project
 

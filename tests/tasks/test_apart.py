@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-import core.tasks.apart as apart
-from core.errors import SettingError, TaskFileError, WorkspaceError
-from core.tasks.browsing import EditedRow
-from core.tasks.editing import ORIGIN
-from core.tasks.importing import add_task
+import core.tasks.changing.in_child as apart
+from core.base.errors import SettingError, TaskFileError, WorkspaceError
+from core.tasks.changing.add_task import add_task
+from core.tasks.changing.browsing import EditedRow
+from core.tasks.changing.editing import ORIGIN
+from core.tasks.changing.versions import list_versions
 from core.tasks.spec import SPLITS, SplitSettings
 from core.tasks.store import get_task, read_rows, task_dir
-from core.tasks.versions import list_versions
 from core.workspace import Project
 
 TEXT = "text,label\n" + "".join(f"text number {i % 50},{'ab'[i % 2]}\n" for i in range(60))

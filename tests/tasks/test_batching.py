@@ -8,7 +8,7 @@ from itertools import combinations, pairwise
 import pytest
 import torch
 
-from core.errors import ModelError
+from core.base.errors import ModelError
 from core.models.tiny import build_tokenizer
 from core.tasks.batching import (
     IGNORED,

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import TaskFileError, TaskloomError
+from core.base.errors import TaskFileError, TaskloomError
+from core.tasks.changing.add_task import list_tasks
+from core.tasks.changing.domain import add_domain, add_files
+from core.tasks.changing.sample import SAMPLE_DIR, load_sample
 from core.tasks.dataset import load_dataset_of
-from core.tasks.domain import add_domain, add_files
-from core.tasks.importing import list_tasks
-from core.tasks.sample import SAMPLE_DIR, load_sample
 from core.workspace import Project
 
 DOMAINS = ("chinese", "customer_service", "finance", "medical")

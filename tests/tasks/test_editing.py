@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import SettingError, TaskFileError
+from core.base.errors import SettingError, TaskFileError
 from core.messages import english
+from core.tasks.changing.add_task import TaskRequest, add_pasted, add_task, get_task, read_problems
+from core.tasks.changing.editing import CHAT, ORIGIN, add_correction, add_rows, delete_rows, edit_row, move_rows
+from core.tasks.changing.exporting import csv_bytes, export_health, export_problems, export_rows
+from core.tasks.changing.versions import list_versions, undo_change
 from core.tasks.dataset import load_dataset_of
-from core.tasks.editing import CHAT, ORIGIN, add_correction, add_rows, delete_rows, edit_row, move_rows
-from core.tasks.exporting import csv_bytes, export_health, export_problems, export_rows
-from core.tasks.health import health_report
-from core.tasks.importing import TaskRequest, add_pasted, add_task, get_task, read_problems
+from core.tasks.health.report import health_report
 from core.tasks.mixture import MixtureSampler, MixtureSettings
 from core.tasks.store import read_rows, task_dir
-from core.tasks.versions import list_versions, undo_change
 from core.workspace import Project
 
 

@@ -9,19 +9,19 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import SettingError, TaskFileError, WorkspaceError
+from core.base.errors import SettingError, TaskFileError, WorkspaceError
 from core.models.tiny import build_tokenizer
+from core.tasks.changing.add_task import TaskRequest, add_task, get_task, list_tasks, update_task
+from core.tasks.changing.archive import export_project, import_project
+from core.tasks.changing.editing import delete_rows
+from core.tasks.changing.fixes import apply_fix
+from core.tasks.changing.versions import compare_specs, compare_versions, list_versions, read_version, undo_change
 from core.tasks.dataset import SYSTEM_END, few_shot_dataset, load_dataset_of
-from core.tasks.editing import delete_rows
 from core.tasks.encoding import encode_example, encode_prompt, seen_example
-from core.tasks.files import read_table
-from core.tasks.fixes import apply_fix
-from core.tasks.importing import TaskRequest, add_task, get_task, list_tasks, update_task
-from core.tasks.packs import export_project, import_project
-from core.tasks.roles import guess_roles
+from core.tasks.guessing.roles import guess_roles
+from core.tasks.reading.files import read_table
 from core.tasks.spec import SplitSettings
 from core.tasks.splitting import SplitKeys, split_rows
-from core.tasks.versions import compare_specs, compare_versions, list_versions, read_version, undo_change
 from core.workspace import Project, Workspace
 
 

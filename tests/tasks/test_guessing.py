@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from core.tasks.files import read_table
-from core.tasks.kinds import KINDS, METRICS
-from core.tasks.roles import RoleGuess, guess_roles
-from core.tasks.table import ReadOptions, Table
+from core.tasks.guessing.kinds import KINDS, METRICS
+from core.tasks.guessing.roles import RoleGuess, guess_roles
+from core.tasks.reading.files import read_table
+from core.tasks.reading.table import ReadOptions, Table
 from tests.benchmarks.guess_table import measure
 
 REQUIRED = 0.9

@@ -11,20 +11,20 @@ from typing import Any
 
 import pytest
 
-from core.errors import SettingError, WorkspaceError
+from core.base.errors import SettingError, WorkspaceError
 from core.messages import MESSAGES
 from core.models.catalogue import STARTER_DIR
-from core.tasks.editing import add_rows
-from core.tasks.fixes import FIXES, apply_fix, clean_text, mask_text
-from core.tasks.health import Finding, health_report
-from core.tasks.importing import TaskRequest, add_task, get_task, update_task
-from core.tasks.label_health import alike_labels
-from core.tasks.near import NearIndex, near_pairs, text_overlap, tokens
+from core.tasks.changing.add_task import TaskRequest, add_task, get_task, update_task
+from core.tasks.changing.editing import add_rows
+from core.tasks.changing.fixes import FIXES, apply_fix, clean_text, mask_text
+from core.tasks.changing.versions import compare_versions, export_difference, list_versions, undo_change
+from core.tasks.health.labels import alike_labels
+from core.tasks.health.near_duplicates import NearIndex, near_pairs, text_overlap, tokens
+from core.tasks.health.report import Finding, health_report
+from core.tasks.health.texts import estimate_tokens, language_of, passes_luhn
 from core.tasks.spec import SplitSettings
 from core.tasks.store import read_rows, task_dir
-from core.tasks.text_health import estimate_tokens, language_of, passes_luhn
 from core.tasks.token_file import TokenFile
-from core.tasks.versions import compare_versions, export_difference, list_versions, undo_change
 from core.workspace import Project
 
 WORDS = (

@@ -12,10 +12,10 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from core.errors import TaskFileError
-from core.tasks import hub as hub_door
-from core.tasks import parts
-from core.tasks.hub import add_hub_dataset, choose_files
+from core.base.errors import TaskFileError
+from core.tasks.changing import hub as hub_door
+from core.tasks.changing.hub import add_hub_dataset, choose_files
+from core.tasks.reading import shards as parts
 from core.tasks.spec import TaskSpec
 from core.tasks.store import read_rows, task_dir
 from core.workspace import Project

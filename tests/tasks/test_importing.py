@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from core.errors import SettingError, TaskFileError, TaskloomError, WorkspaceError
-from core.tasks.dataset import load_dataset_of, load_saved_dataset, save_dataset
-from core.tasks.importing import (
+from core.base.errors import SettingError, TaskFileError, TaskloomError, WorkspaceError
+from core.tasks.changing.add_task import (
     TaskRequest,
     add_task,
     get_task,
@@ -20,8 +19,9 @@ from core.tasks.importing import (
     remove_task,
     update_task,
 )
+from core.tasks.changing.staging import stem_of
+from core.tasks.dataset import load_dataset_of, load_saved_dataset, save_dataset
 from core.tasks.spec import SplitSettings, spec_from_dict
-from core.tasks.staging import stem_of
 from core.tasks.store import read_rows, task_dir
 from core.workspace import Project
 
@@ -122,7 +122,7 @@ def test_a_full_disk_leaves_no_half_task(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("core.tasks.staging.write_rows", full)
+    monkeypatch.setattr("core.tasks.changing.staging.write_rows", full)
     with pytest.raises(WorkspaceError, match="No space left"):
         add_task(project, small_csv)
     assert not list(project.tasks_dir.iterdir())

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import SettingError, TaskFileError, WorkspaceError
-from core.tasks.domain import add_files
-from core.tasks.health import health_report
-from core.tasks.importing import TaskRequest, add_task, list_tasks, preview_file, preview_isolated
-from core.tasks.isolation import ParseLimits, health_isolated, stage_isolated
-from core.tasks.table import ReadOptions
+from core.base.errors import SettingError, TaskFileError, WorkspaceError
+from core.tasks.changing.add_task import TaskRequest, add_task, list_tasks, preview_file, preview_isolated
+from core.tasks.changing.domain import add_files
+from core.tasks.changing.isolation import ParseLimits, health_isolated, stage_isolated
+from core.tasks.health.report import health_report
+from core.tasks.reading.table import ReadOptions
 from core.workspace import Project
 
 
@@ -85,7 +85,7 @@ def test_secrets_do_not_reach_the_child(
         return real(command, **options)  # type: ignore[call-overload]
 
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
-    monkeypatch.setattr("core.tasks.isolation.subprocess.Popen", spy)
+    monkeypatch.setattr("core.tasks.changing.isolation.subprocess.Popen", spy)
     report = add_files(project, [small_csv])
     assert len(report.added) == 1
     assert seen

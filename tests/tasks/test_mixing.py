@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.errors import SettingError
+from core.base.errors import SettingError
 from core.tasks.mixture import STRATEGIES, MixtureSampler, MixtureSettings
 from core.tasks.spec import SplitSettings
 from core.tasks.splitting import split_rows

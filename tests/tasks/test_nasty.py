@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import Problem, TaskFileError
+from core.base.errors import Problem, TaskFileError
 from core.messages import MESSAGES
-from core.tasks.files import read_table
-from core.tasks.limits import MAX_RAW_CHARS
-from core.tasks.table import quote_row
-from core.tasks.values import target_text
+from core.tasks.cell_text import target_text
+from core.tasks.reading.files import read_table
+from core.tasks.reading.limits import MAX_RAW_CHARS
+from core.tasks.reading.table import quote_row
 from tests.tasks.nasty_files import FILES, Nasty
 
 LEFT_OUT = {

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.tasks.files import read_table
+from core.tasks.reading.files import read_table
 
 COLUMNS = ("text", "answer", "label")
 CELL = st.text(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from core.tasks.cell_text import input_text, target_text
+from core.tasks.reading.column_words import pretty_title
 from core.tasks.templates import check_template, default_instruction, default_template, render_template
-from core.tasks.values import input_text, target_text
-from core.tasks.words import pretty_title
 
 
 def test_default_templates() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import ModelError
+from core.base.errors import ModelError
 from core.models.catalogue import STARTER_DIR
 from core.tasks.dataset import SYSTEM_END, Example
 from core.tasks.encoding import encode_example, seen_example

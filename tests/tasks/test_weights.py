@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from core.errors import SettingError
+from core.base.errors import SettingError
 from core.models.tiny import build_tokenizer
+from core.tasks.changing.add_task import add_task, update_task
 from core.tasks.dataset import load_dataset_of, load_saved_dataset, save_dataset
-from core.tasks.files import read_table
-from core.tasks.health import health_report
-from core.tasks.importing import add_task, update_task
-from core.tasks.roles import guess_roles
+from core.tasks.guessing.roles import guess_roles
+from core.tasks.health.report import health_report
+from core.tasks.reading.files import read_table
 from core.training.batches import EncodedSplit, Encoder
 from core.workspace import Project
 

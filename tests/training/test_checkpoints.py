@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from core.errors import WorkspaceError
+from core.base.errors import WorkspaceError
 from core.training import checkpoints
 from core.training.checkpoints import (
     Checkpoint,

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from core.adapters.methods import METHODS
-from core.errors import SettingError
-from core.settings import describe_settings
+from core.base.errors import SettingError
+from core.base.settings import describe_settings
 from core.tasks.dataset import TaskDataset, load_dataset_of
 from core.training.checks import _check_cap, check_config, check_run
 from core.training.config import (

@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from core.errors import TaskloomError
+from core.base.errors import TaskloomError
 from core.runs.folder import RunFolder
 from core.training import session
 from core.training.checkpoints import load_checkpoint

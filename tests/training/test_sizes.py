@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from core.adapters.capacity import Capacity
-from core.errors import SettingError
+from core.base.errors import SettingError
 from core.training.config import RunConfig, change_config
 from core.training.sizes import match_size, plan_size
 

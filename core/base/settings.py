@@ -1,0 +1,186 @@
+"""Settings are written once: a dataclass field with its type, default, label, help, unit and bounds.
+
+The form, the command line, YAML files, the docs and the tests all read the same fields. English labels stand here,
+other languages in `app/texts/` under the key `setting.<name>`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import yaml
+
+from core.base.errors import Problem, SettingError
+from core.messages.details import plain_detail
+
+S = TypeVar("S")
+MAX_YAML_CHARS = 100_000
+_EXPECTED = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+
+
+@dataclass(frozen=True)
+class SettingInfo:
+    """One setting as a form or a help page sees it. `level` is simple, detailed or expert."""
+
+    name: str
+    type: type
+    optional: bool
+    default: Any
+    label: str
+    help: str
+    unit: str
+    minimum: float | None
+    maximum: float | None
+    choices: tuple[str, ...]
+    group: str
+    level: str
+
+
+def setting(
+    default: Any,
+    *,
+    label: str,
+    help: str,
+    unit: str = "",
+    minimum: float | None = None,
+    maximum: float | None = None,
+    choices: tuple[str, ...] = (),
+    group: str = "training",
+    level: str = "detailed",
+) -> Any:
+    """A dataclass field that knows how to explain and check itself."""
+    info = {
+        "label": label, "help": help, "unit": unit, "minimum": minimum, "maximum": maximum,
+        "choices": choices, "group": group, "level": level,
+    }
+    return dataclasses.field(default=default, metadata=info)
+
+
+def describe_settings(cls: type) -> list[SettingInfo]:
+    """All fields made by `setting`, in the order they were written."""
+    hints = get_type_hints(cls)
+    infos = []
+    for f in dataclasses.fields(cls):
+        if "label" not in f.metadata:
+            continue
+        plain, optional = _plain_type(hints[f.name])
+        infos.append(SettingInfo(name=f.name, type=plain, optional=optional, default=f.default, **f.metadata))
+    return infos
+
+
+def check_settings(values: Any) -> list[Problem]:
+    """Every setting that is out of type, bounds or choices, all at once."""
+    problems: list[Problem] = []
+    for info in describe_settings(type(values)):
+        problems += _check_value(info, getattr(values, info.name))
+    return problems
+
+
+def require_settings(values: Any) -> None:
+    """Raises the first problem of `check_settings` as a SettingError."""
+    for problem in check_settings(values):
+        raise SettingError(problem.key, **problem.values)
+
+
+def settings_from_dict(cls: type[S], values: dict[str, Any]) -> S:
+    """Builds and checks a settings object; text values (from a command line or form) are converted to the type.
+
+    Raises:
+        SettingError: an unknown name, or a value out of type, bounds or choices.
+    """
+    infos = {info.name: info for info in describe_settings(cls)}
+    converted = {}
+    for name, value in values.items():
+        if name not in infos:
+            raise SettingError("setting.unknown", name=name, known=", ".join(infos))
+        converted[name] = convert_setting(infos[name], value)
+    built = cls(**converted)
+    require_settings(built)
+    return built
+
+
+def settings_to_dict(values: Any) -> dict[str, Any]:
+    return {info.name: getattr(values, info.name) for info in describe_settings(type(values))}
+
+
+def convert_setting(info: SettingInfo, value: Any) -> Any:
+    """Text to the setting's type; a value already of the type (or an int for a float) passes."""
+    if info.optional and (value is None or value == "" or value == "none"):
+        return None
+    if isinstance(value, info.type) and not (info.type is int and isinstance(value, bool)):
+        return value
+    try:
+        if info.type is bool and isinstance(value, str):
+            return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[value.lower()]
+        if info.type in (int, float) and isinstance(value, (int, float, str)) and not isinstance(value, bool):
+            number = float(value)
+            if info.type is int and number != int(number):
+                raise ValueError(value)
+            return info.type(number)
+    except (ValueError, KeyError, OverflowError):
+        pass
+    expected = _EXPECTED.get(info.type, "another type")
+    raise SettingError("setting.type", name=info.name, value=value, expected=expected)
+
+
+def read_yaml_settings(path: Path) -> dict[str, Any]:
+    """A YAML file of 'name: value' lines (nested groups allowed) as a dictionary."""
+    return parse_yaml_settings(path.read_text(encoding="utf-8-sig"), path.name)
+
+
+def parse_yaml_settings(text: str, name: str = "YAML") -> dict[str, Any]:
+    if len(text) > MAX_YAML_CHARS:
+        raise SettingError("setting.yaml", file=name, line=1, detail=f"longer than {MAX_YAML_CHARS} characters")
+    try:
+        _refuse_references(text, name)
+        values = yaml.safe_load(text)
+    except RecursionError as error:
+        raise SettingError("setting.yaml", file=name, line=1, detail="nested too deeply") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = mark.line + 1 if mark else 1
+        detail = plain_detail(getattr(error, "problem", None) or "unreadable")
+        raise SettingError("setting.yaml", file=name, line=line, detail=detail) from error
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise SettingError("setting.yaml_shape", file=name, found=type(values).__name__)
+    return values
+
+
+def _refuse_references(text: str, name: str) -> None:
+    """Settings need no references (&x, *x), and ten lines of them can stand for billions of values."""
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        if isinstance(event, yaml.AliasEvent):
+            line = event.start_mark.line + 1
+            raise SettingError("setting.yaml", file=name, line=line, detail="references are not supported")
+
+
+def _plain_type(hint: Any) -> tuple[type, bool]:
+    if get_origin(hint) in (Union, UnionType):
+        inner = [arg for arg in get_args(hint) if arg is not NoneType]
+        return inner[0], True
+    return hint, False
+
+
+def _check_value(info: SettingInfo, value: Any) -> list[Problem]:
+    if value is None and info.optional:
+        return []
+    fits = isinstance(value, info.type) or (info.type is float and isinstance(value, int))
+    if not fits or (isinstance(value, bool) and info.type is not bool):
+        expected = _EXPECTED.get(info.type, "another type")
+        return [Problem(info.name, "setting.type", {"name": info.name, "value": value, "expected": expected})]
+    if info.choices and value not in info.choices:
+        choices = ", ".join(info.choices)
+        return [Problem(info.name, "setting.choice", {"name": info.name, "value": value, "choices": choices})]
+    if info.type in (int, float) and value != value:
+        return [Problem(info.name, "setting.type", {"name": info.name, "value": value, "expected": "a number"})]
+    if info.minimum is not None and value < info.minimum:
+        return [Problem(info.name, "setting.low", {"name": info.name, "value": value, "bound": info.minimum})]
+    if info.maximum is not None and value > info.maximum:
+        return [Problem(info.name, "setting.high", {"name": info.name, "value": value, "bound": info.maximum})]
+    return []

@@ -1,0 +1,82 @@
+"""The child process that parses an uploaded file (python -m core.tasks.changing.child): one JSON request in, one answer out.
+
+It limits its own memory, time, file size and open files first, so that a bomb or a hang costs that upload only.
+Started by `core.tasks.changing.isolation`; nobody imports it for its work.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from core.base.errors import TaskloomError
+from core.tasks.changing.isolation import Answer, preview_to_dict, request_from_dict
+from core.tasks.changing.preview import preview_file
+from core.tasks.changing.staging import stage_task
+from core.tasks.reading.table import ReadOptions
+from core.workspace import Project
+
+MAX_WRITTEN_BYTES = 8 << 30
+MAX_OPEN_FILES = 256
+
+
+def limit_self(seconds: int, memory_bytes: int) -> None:
+    """Lowers this process's limits; they cannot be raised again."""
+    for name, value in (
+        (resource.RLIMIT_CORE, 0), (resource.RLIMIT_CPU, seconds), (resource.RLIMIT_AS, memory_bytes),
+        (resource.RLIMIT_FSIZE, MAX_WRITTEN_BYTES), (resource.RLIMIT_NOFILE, MAX_OPEN_FILES),
+    ):
+        _, hard = resource.getrlimit(name)
+        resource.setrlimit(name, (value if hard == resource.RLIM_INFINITY else min(value, hard), hard))
+
+
+def answer(request: dict[str, Any]) -> Answer:
+    """Does what was asked: 'preview' a file, 'health' of a project, a change of a task 'apart', or
+    'stage' a task into a hidden folder."""
+    if request["verb"] == "preview":
+        options = ReadOptions(**{**request["options"], "column_names": tuple(request["options"]["column_names"])})
+        return {"preview": preview_to_dict(preview_file(Path(request["path"]), options, request["name"]))}
+    if request["verb"] == "labels":
+        from core.tasks.reading.label_codes import read_label_names
+
+        return {"names": read_label_names(Path(request["path"]))}
+    project = Project(**{**request["project"], "path": Path(request["project"]["path"])})
+    if request["verb"] == "health":
+        from core.tasks.health.report import (
+            health_report,  # here: numpy takes longer to load than most files to read
+        )
+
+        report = health_report(project, request["names"], request["max_tokens"], request["token_file"])
+        return {"report": asdict(report)}
+    if request["verb"] == "apart":
+        from core.tasks.changing.in_child import answer_apart
+
+        return {"done": answer_apart(project, request["what"], request["task"], request["arguments"])}
+    staged = stage_task(
+        project, Path(request["path"]), request_from_dict(request["request"]), frozenset(request["taken"]),
+        request["folder"],
+    )
+    return {
+        "spec": staged.spec.as_dict(), "problems": [asdict(p) for p in staged.problems],
+    }
+
+
+def main() -> int:
+    request = json.load(sys.stdin)
+    limit_self(request["seconds"], request["memory_bytes"])
+    try:
+        found = answer(request)
+    except TaskloomError as error:
+        found = {"error": {"kind": type(error).__name__, "key": error.key, "values": error.values}}
+    except MemoryError:
+        found = {"error": {"kind": "TaskFileError", "key": "file.too_much_memory", "values": {}}}
+    json.dump(found, sys.stdout, default=str)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,197 @@
+"""One-click fixes for findings of the health report: rows in, mended rows out. Every one can be undone."""
+
+from __future__ import annotations
+
+import contextlib
+import html
+import re
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+from core.base.registry import Registry
+from core.tasks.changing.staging import SplitRow
+from core.tasks.changing.versions import change_rows, read_all_rows
+from core.tasks.dataset import render_prompt, render_target
+from core.tasks.health.labels import alike_labels, has_labels, labels_of
+from core.tasks.health.near_duplicates import NearIndex
+from core.tasks.health.report import (
+    TaskRows,
+    conflicting_rows,
+    leaking_rows,
+    load_rows,
+    near_groups,
+    repeated_rows,
+)
+from core.tasks.health.texts import MOJIBAKE, PERSONAL, passes_luhn
+from core.tasks.spec import TaskSpec
+from core.tasks.store import get_task, task_dir
+from core.workspace import Project
+
+_INVISIBLE = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff\u00ad\ufffd]"
+)
+_TAGS = re.compile(r"</?(?:p|br|div|span|b|i|a|td|tr|li|ul)\b[^>]{0,80}>")
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """Rows after a fix, how many it touched, and fields of the spec that change with it."""
+
+    rows: list[SplitRow]
+    count: int
+    fields: dict[str, Any]
+
+
+Fix = Callable[[TaskSpec, list[SplitRow]], Fixed]
+FIXES: Registry[Fix] = Registry("fix")
+
+
+class Outcome(NamedTuple):
+    """The task after a fix, how many rows were dropped or changed (0: nothing was done), how many of the exam."""
+
+    task: TaskSpec
+    count: int  # type: ignore[assignment]  # a tuple's own `count` is not needed here
+    exam: int
+
+
+def apply_fix(project: Project, name: str, fix: str) -> Outcome:
+    """Applies a fix by name and keeps the old rows as a version (`undo_change` brings them back).
+
+    Raises:
+        SettingError: an unknown fix. TaskFileError: no row would be left to train on.
+    """
+    mend = FIXES.get(fix)
+    spec = get_task(project, name)
+    rows = read_all_rows(task_dir(project, spec.task_id))
+    fixed = mend(spec, rows)
+    if not fixed.count:
+        return Outcome(spec, 0, 0)
+    mended = replace(spec, **fixed.fields)
+    exam = _exam_answers(spec, rows) - _exam_answers(mended, fixed.rows)
+    changed = change_rows(project, spec.task_id, fixed.rows, fix, fixed.count, **fixed.fields)
+    return Outcome(changed, fixed.count, exam.total())
+
+
+def _exam_answers(spec: TaskSpec, rows: list[SplitRow]) -> Counter[str]:
+    """What the final exam asks and expects, so that a change of it never goes unsaid."""
+    exam = (r.row for r in rows if r.split == "test")
+    return Counter(f"{render_prompt(spec, row)}\x1f{render_target(spec, row)}" for row in exam)
+
+
+def _side_by_side(spec: TaskSpec, rows: list[SplitRow]) -> TaskRows:
+    """The usable rows; their `lines` are positions in `rows`, so that a finding leads back to its row."""
+    return load_rows(spec, ((r.split, position, r.row) for position, r in enumerate(rows)))
+
+
+def _without(rows: list[SplitRow], dropped: set[int]) -> Fixed:
+    return Fixed([r for i, r in enumerate(rows) if i not in dropped], len(dropped), {})
+
+
+def drop_empty(spec: TaskSpec, rows: list[SplitRow]) -> Fixed:
+    return _without(rows, {position for _, position in _side_by_side(spec, rows).empty})
+
+
+def drop_duplicates(spec: TaskSpec, rows: list[SplitRow]) -> Fixed:
+    table = _side_by_side(spec, rows)
+    return _without(rows, {table.lines[i] for i in repeated_rows(table)})
+
+
+def keep_majority(spec: TaskSpec, rows: list[SplitRow]) -> Fixed:
+    """Of rows that ask the same, those with the most frequent answer stay (of equals, the first seen)."""
+    table = _side_by_side(spec, rows)
+    dropped = set()
+    for group in conflicting_rows(table):
+        best = Counter(table.answers[i] for i in group).most_common(1)[0][0]
+        dropped |= {table.lines[i] for i in group if table.answers[i] != best}
+    return _without(rows, dropped)
+
+
+def drop_leaks(spec: TaskSpec, rows: list[SplitRow]) -> Fixed:
+    table = _side_by_side(spec, rows)
+    return _without(rows, {table.lines[i] for i in leaking_rows(table)})
+
+
+def drop_near_duplicates(spec: TaskSpec, rows: list[SplitRow]) -> Fixed:
+    table = _side_by_side(spec, rows)
+    inside, _ = near_groups(table, NearIndex().signatures(table.texts))
+    return _without(rows, {table.lines[later] for _, later in inside})
+
+
+def drop_near_leaks(spec: TaskSpec, rows: list[SplitRow]) -> Fixed:
+    return _without(rows, _near_leaks(spec, rows, "test"))
+
+
+def drop_near_check_leaks(spec: TaskSpec, rows: list[SplitRow]) -> Fixed:
+    return _without(rows, _near_leaks(spec, rows, "validation"))
+
+
+def _near_leaks(spec: TaskSpec, rows: list[SplitRow], stricter: str) -> set[int]:
+    table = _side_by_side(spec, rows)
+    _, across = near_groups(table, NearIndex().signatures(table.texts))
+    return {table.lines[leak] for leak, other in across if table.splits[other] == stricter}
+
+
+def merge_labels(spec: TaskSpec, rows: list[SplitRow]) -> Fixed:
+    """Look-alike labels take the commoner spelling, through the task's label names; rows stay as they are."""
+    if not has_labels(spec):
+        return Fixed(rows, 0, {})
+    table = _side_by_side(spec, rows)
+    counts = Counter(x for a in table.answers for x in labels_of(spec, a))
+    renamed = dict(alike_labels(counts))
+    touched = sum(n for label, n in counts.items() if label in renamed)
+    names = {code: renamed.get(label, label) for code, label in spec.label_names.items()}
+    return Fixed(rows, touched, {"label_names": {**renamed, **names}} if touched else {})
+
+
+def _changed(spec: TaskSpec, rows: list[SplitRow], clean: Callable[[str], str]) -> Fixed:
+    """Every text of the input and answer columns through `clean`."""
+    columns = {*spec.inputs, *spec.targets}
+    mended, count = [], 0
+    for item in rows:
+        row = {k: _deep(v, clean) if k in columns else v for k, v in item.row.items()}
+        count += row != item.row
+        mended.append(replace(item, row=row))
+    return Fixed(mended, count, {})
+
+
+def _deep(value: Any, clean: Callable[[str], str]) -> Any:
+    if isinstance(value, str):
+        return clean(value)
+    return [_deep(v, clean) for v in value] if isinstance(value, list) else value
+
+
+def clean_text(text: str) -> str:
+    """Invisible and control characters go, HTML entities and tags become what they stand for, and UTF-8 that was
+    once read as Windows-1252 ('cafÃ©') is read again as what it is."""
+    clean = _INVISIBLE.sub("", _TAGS.sub(" ", html.unescape(text)).replace("\u00a0", " ")).strip()
+    if MOJIBAKE.search(clean):
+        with contextlib.suppress(UnicodeError):  # not all of the text was damaged: then it stays as it is
+            return clean.encode("cp1252").decode("utf-8")
+    return clean
+
+
+def clean_characters(spec: TaskSpec, rows: list[SplitRow]) -> Fixed:
+    return _changed(spec, rows, clean_text)
+
+
+def mask_text(text: str) -> str:
+    """E-mail addresses, card, identity and phone numbers and network addresses become their kind in brackets."""
+    for kind, pattern in PERSONAL.items():
+        if kind == "card":
+            text = pattern.sub(lambda m: "[CARD]" if passes_luhn(m.group()) else m.group(), text)
+        else:
+            text = pattern.sub(f"[{kind.upper()}]", text)
+    return text
+
+
+def mask_personal(spec: TaskSpec, rows: list[SplitRow]) -> Fixed:
+    return _changed(spec, rows, mask_text)
+
+
+for _fix in (
+    drop_empty, drop_duplicates, keep_majority, drop_leaks, drop_near_duplicates, drop_near_leaks,
+    drop_near_check_leaks, merge_labels, clean_characters, mask_personal,
+):
+    FIXES.register(_fix.__name__, _fix)

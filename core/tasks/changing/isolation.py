@@ -1,0 +1,213 @@
+"""Parsing in a child process with limits: the same results and the same errors as in this one."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import core.base.errors
+from core.base.errors import Problem, TaskFileError
+from core.tasks.changing.preview import FilePreview
+from core.tasks.changing.staging import StagedTask, TaskRequest, stage_task
+from core.tasks.guessing.roles import RoleGuess
+from core.tasks.reading.table import ReadOptions
+from core.tasks.spec import SplitSettings, spec_from_dict
+from core.tasks.store import hidden_name
+from core.workspace import Project
+
+if TYPE_CHECKING:
+    from core.tasks.health.report import Finding, HealthReport
+
+ROOT = Path(__file__).resolve().parents[2]
+_KEPT_ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
+
+PREVIEW_SECONDS = 120
+
+Answer = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ParseLimits:
+    """What one file may cost: seconds of waiting (and of processor time) and MB of address space."""
+
+    seconds: int = 600
+    memory_mb: int = 4096
+
+
+def preview_isolated(
+    path: Path | str, options: ReadOptions | None = None, name: str | None = None, limits: ParseLimits | None = None
+) -> FilePreview:
+    """`preview_file` in a child process.
+
+    Raises:
+        TaskFileError: as `preview_file`; also when the file takes too long or too much memory.
+    """
+    path = Path(path)
+    request = {
+        "verb": "preview", "path": str(path.resolve()), "name": name or path.name,
+        "options": asdict(options or ReadOptions()),
+    }
+    found = ask_child(request, name or path.name, limits or ParseLimits(PREVIEW_SECONDS))
+    return preview_from_dict(found["preview"])
+
+
+def stage_isolated(
+    project: Project, path: Path | str, request: TaskRequest, taken: frozenset[str],
+    limits: ParseLimits | None = None,
+) -> StagedTask:
+    """`stage_task` in a child process; what a killed child left behind is removed."""
+    path = Path(path)
+    name = request.file_name or path.name
+    folder = project.tasks_dir / hidden_name()
+    message = {
+        "verb": "stage", "path": str(path.resolve()), "request": request_to_dict(request), "taken": sorted(taken),
+        "folder": folder.name,
+        "project": project_to_dict(project),
+    }
+    try:
+        found = ask_child(message, name, limits or ParseLimits())
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    problems = [Problem(p["field"], p["key"], p["values"], p["severity"]) for p in found["problems"]]
+    return StagedTask(spec_from_dict(found["spec"]), folder, problems)
+
+
+def health_isolated(
+    project: Project, names: Sequence[str] | None = None, max_tokens: int | None = None,
+    token_file: Path | None = None, limits: ParseLimits | None = None,
+) -> HealthReport:
+    """`health_report` in a child process: a million rows take a gigabyte that the app should not keep."""
+    request = {
+        "verb": "health", "names": None if names is None else list(names), "max_tokens": max_tokens,
+        "token_file": None if token_file is None else str(token_file.resolve()),
+        "project": project_to_dict(project),
+    }
+    return report_from_dict(ask_child(request, project.name, limits or ParseLimits())["report"])
+
+
+def label_names_isolated(path: Path | str, limits: ParseLimits | None = None) -> dict[str, str]:
+    """`read_label_names` in a child process."""
+    path = Path(path)
+    request = {"verb": "labels", "path": str(path.resolve())}
+    found = ask_child(request, path.name, limits or ParseLimits(PREVIEW_SECONDS))["names"]
+    return {str(code): str(name) for code, name in found.items()}
+
+
+def stage(
+    project: Project, path: Path | str, request: TaskRequest, taken: frozenset[str], isolated: bool
+) -> StagedTask:
+    return (stage_isolated if isolated else stage_task)(project, path, request, taken)
+
+
+def project_to_dict(project: Project) -> dict[str, Any]:
+    return {**asdict(project), "path": str(project.path.resolve())}
+
+
+def ask_child(request: dict[str, Any], name: str, limits: ParseLimits) -> Answer:
+    """The child's answer to a request of `core.tasks.changing.child`.
+
+    Raises:
+        TaskloomError: as the child would in this process; TaskFileError when it took too long or too much memory.
+    """
+    message = json.dumps({**request, "seconds": limits.seconds, "memory_bytes": limits.memory_mb << 20})
+    environment = {k: v for k, v in os.environ.items() if k in _KEPT_ENVIRONMENT}
+    environment |= {"PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", "OMP_NUM_THREADS": "1", "ARROW_NUM_THREADS": "1"}
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as errors, subprocess.Popen(
+        [sys.executable, "-m", "core.tasks.changing.child"], cwd=ROOT, env=environment, text=True, encoding="utf-8",
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, start_new_session=True,
+    ) as child:
+        try:
+            output, _ = child.communicate(message, timeout=limits.seconds)
+        except subprocess.TimeoutExpired as error:
+            _kill(child)
+            raise TaskFileError("file.took_too_long", file=name, seconds=limits.seconds) from error
+        except BaseException:
+            _kill(child)
+            raise
+        errors.seek(0)
+        report = errors.read()
+    return _checked(child.returncode, output, report, name, limits)
+
+
+def _kill(child: subprocess.Popen[str]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
+
+
+def _checked(code: int, output: str, report: str, name: str, limits: ParseLimits) -> Answer:
+    """The child's answer, or its error raised here in the same words."""
+    if code == -signal.SIGXCPU:
+        raise TaskFileError("file.took_too_long", file=name, seconds=limits.seconds)
+    try:
+        found: Answer = json.loads(output)
+    except ValueError as error:
+        if code == -signal.SIGKILL or "MemoryError" in report or "memory" in report.lower():
+            raise TaskFileError("file.too_much_memory", file=name, bound=limits.memory_mb) from error
+        detail = report.strip().splitlines()[-1][:200] if report.strip() else f"exit code {code}"
+        raise TaskFileError("file.parser_died", file=name, detail=detail) from error
+    if "error" in found:
+        kind = getattr(core.base.errors, found["error"]["kind"], TaskFileError)
+        values = {"file": name, "bound": limits.memory_mb, **found["error"]["values"]}
+        raise kind(found["error"]["key"], **values)
+    return found
+
+
+def request_to_dict(request: TaskRequest) -> dict[str, Any]:
+    record = asdict(request)
+    if request.test_path is not None:
+        record["test_path"] = str(Path(request.test_path).resolve())
+        record["test_file_name"] = request.test_file_name or Path(request.test_path).name
+    for name in ("more_paths", "more_test_paths"):
+        record[name] = [str(Path(path).resolve()) for path in record[name]]
+    return record
+
+
+def request_from_dict(record: dict[str, Any]) -> TaskRequest:
+    options = {**record["options"], "column_names": tuple(record["options"]["column_names"])}
+    columns: dict[str, Any]
+    columns = {k: tuple(record[k]) if record[k] is not None else None for k in ("inputs", "targets")}
+    columns |= {k: tuple(map(Path, record[k])) for k in ("more_paths", "more_test_paths")}
+    return TaskRequest(
+        **{**record, **columns, "options": ReadOptions(**options), "split": SplitSettings(**record["split"])}
+    )
+
+
+def report_from_dict(record: dict[str, Any]) -> HealthReport:
+    from core.tasks.health.report import (  # here: keeps numpy out of the child's start
+        Finding,
+        HealthReport,
+        TaskHealth,
+    )
+
+    def findings(items: list[dict[str, Any]]) -> tuple[Finding, ...]:
+        return tuple(Finding(**{**f, "places": tuple((s, n) for s, n in f["places"])}) for f in items)
+
+    tasks = (TaskHealth(**{**t, "findings": findings(t["findings"])}) for t in record["tasks"])
+    return HealthReport(tuple(tasks), findings(record["across"]))
+
+
+def preview_to_dict(found: FilePreview) -> dict[str, Any]:
+    return asdict(found)
+
+
+def preview_from_dict(record: dict[str, Any]) -> FilePreview:
+    guess = record["guess"]
+    if guess is not None:
+        reasons = tuple((key, values) for key, values in guess["reasons"])
+        columns = {k: tuple(guess[k]) for k in ("inputs", "targets")}
+        guess = RoleGuess(**{**guess, **columns, "reasons": reasons})
+    problems = [Problem(p["field"], p["key"], p["values"], p["severity"]) for p in record["problems"]]
+    tuples = {k: tuple(record[k]) for k in ("columns", "sheets")}
+    return FilePreview(**{**record, **tuples, "guess": guess, "problems": problems})

@@ -1,0 +1,48 @@
+"""Changing a stored task: sizes counted anew when its roles change, rows dealt out anew when that is asked for."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from pathlib import Path
+
+from core.base.errors import TaskFileError
+from core.tasks.changing.staging import SplitRow, input_key, split_keys, with_counts
+from core.tasks.changing.versions import read_all_rows
+from core.tasks.guessing.roles import RoleGuess, guess_roles
+from core.tasks.reading.table import ProblemLog, Table
+from core.tasks.spec import TaskSpec
+from core.tasks.splitting import split_rows
+from core.tasks.store import read_rows
+
+EXPLAINED_ROWS = 300
+
+
+def recount(folder: Path, spec: TaskSpec) -> TaskSpec:
+    """The spec with sizes and labels as its present roles give them; no row changes its split.
+
+    Raises:
+        TaskFileError: no row would be left to train on.
+    """
+    return with_counts(spec, read_all_rows(folder), ProblemLog(spec.source.file))
+
+
+def deal_rows(folder: Path, spec: TaskSpec, exam_locked: bool) -> list[SplitRow]:
+    """All rows dealt out anew by `spec.split`; test rows stay with a locked exam, or one from a file of its own."""
+    rows = read_all_rows(folder)
+    exam = [r for r in rows if r.split == "test"] if exam_locked or spec.source.test_file else []
+    free = sorted((r for r in rows if r.split != "test" or not exam), key=lambda r: r.line)
+    test_keys = [input_key(spec, r.row) for r in exam] if exam else None
+    splits = split_rows(split_keys(spec, [r.row for r in free]), spec.split, test_keys)
+    return [replace(r, split=s or "train") for s, r in zip(splits, free, strict=True)] + exam
+
+
+def explain_roles(folder: Path, spec: TaskSpec) -> RoleGuess | None:
+    """What would be guessed about the stored rows, with its reasons; None where nothing fits."""
+    rows = [row for _, row in itertools.islice(read_rows(folder, "train"), EXPLAINED_ROWS)]
+    lines = list(range(len(rows)))
+    table = Table(spec.source.file, spec.source.format, spec.source.encoding, spec.columns, rows, lines, [])
+    try:
+        return guess_roles(table)
+    except TaskFileError:
+        return None

@@ -1,0 +1,197 @@
+"""Versions of a task: every change of its rows keeps what was there, so that it can be undone and compared.
+
+<task>/versions/<n>/{task.json, change.json, train.jsonl, validation.jsonl, test.jsonl}: the state before change n.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from core.base.errors import WorkspaceError
+from core.base.files import read_json, write_json_atomic
+from core.tasks.changing.staging import SplitRow, with_counts, write_task
+from core.tasks.reading.table import ProblemLog
+from core.tasks.spec import SPLITS, TaskSpec, read_spec, write_spec
+from core.tasks.store import get_task, hidden_name, not_writable, read_rows, stored_problems, task_dir
+from core.workspace import Project
+
+MAX_VERSIONS = 20
+_COUNTED = {"version", "highest_version", "num_train", "num_validation", "num_test", "labels"}
+_FILES = ("task.json", *(f"{split}.jsonl" for split in SPLITS))
+
+
+@dataclass(frozen=True)
+class Version:
+    """State `number` of a task's rows, the change that ended it, and how many rows that change touched."""
+
+    number: int
+    change: str
+    count: int
+    time: float
+
+
+def read_all_rows(folder: Path) -> list[SplitRow]:
+    return [SplitRow(split, line, row) for split in SPLITS for line, row in read_rows(folder, split)]
+
+
+def list_versions(project: Project, name: str) -> list[Version]:
+    """Earlier states of a task, the oldest first."""
+    folder = task_dir(project, get_task(project, name).task_id) / "versions"
+    found = (p for p in folder.glob("*/change.json"))
+    return sorted((Version(**read_json(p)) for p in found), key=lambda v: v.number)
+
+
+def change_rows(
+    project: Project, name: str, rows: list[SplitRow], change: str, count: int, **fields: Any
+) -> TaskSpec:
+    """Puts new rows in place of a task's and keeps the old ones as a version.
+
+    Args:
+        change: name of what was done, such as a fix; `count` is how many rows it touched.
+        fields: other fields of the spec that change with it.
+    """
+    spec = get_task(project, name)
+    folder = task_dir(project, spec.task_id)
+    following = replace(spec, version=spec.next_version, highest_version=spec.next_version, **fields)
+    updated = with_counts(following, rows, ProblemLog(spec.source.file))
+    swap_folder(folder, updated, rows, Version(spec.version, change, count, time.time()))
+    return updated
+
+
+def change_spec(project: Project, spec: TaskSpec, updated: TaskSpec, change: str) -> TaskSpec:
+    """Writes new wording or roles over rows that stay as they are; the old state becomes a version.
+
+    Raises:
+        WorkspaceError: the disk is full or read-only.
+    """
+    folder = task_dir(project, spec.task_id)
+    updated = replace(updated, version=spec.next_version, highest_version=spec.next_version)
+    place = folder / "versions" / f"{spec.version:04d}"
+    try:
+        shutil.rmtree(place, ignore_errors=True)  # left by a process that died between the two steps
+        _keep_version(folder, place, Version(spec.version, change, 0, time.time()))
+        write_spec(updated, folder)
+    except OSError as error:
+        raise not_writable(folder, error) from error
+    return updated
+
+
+def undo_change(project: Project, name: str) -> TaskSpec:
+    """Brings back the rows and settings from before the latest change.
+
+    Raises:
+        WorkspaceError: nothing was changed.
+    """
+    spec = get_task(project, name)
+    versions = list_versions(project, name)
+    if not versions:
+        raise WorkspaceError("task.nothing_to_undo", task=spec.name)
+    folder = task_dir(project, spec.task_id)
+    before = folder / "versions" / f"{versions[-1].number:04d}"
+    highest = max(spec.version, spec.highest_version)
+    old = replace(read_spec(before), name=spec.name, highest_version=highest)
+    swap_folder(folder, old, read_all_rows(before), None)
+    shutil.rmtree(folder / "versions" / before.name, ignore_errors=True)
+    return old
+
+
+def read_version(project: Project, name: str, number: int) -> TaskSpec:
+    """The task's description as it was in version `number`; its present one when that is the present version.
+
+    Raises:
+        WorkspaceError: there is no such version.
+    """
+    spec = get_task(project, name)
+    return spec if number == spec.version else read_spec(_version_dir(project, spec, number))
+
+
+def _version_dir(project: Project, spec: TaskSpec, number: int) -> Path:
+    folder = task_dir(project, spec.task_id) / "versions" / f"{number:04d}"
+    if not folder.is_dir():
+        raise WorkspaceError("task.no_version", task=spec.name, number=number)
+    return folder
+
+
+def compare_specs(before: TaskSpec, after: TaskSpec) -> dict[str, tuple[Any, Any]]:
+    """Settings that differ, as (before, after); sizes and version numbers left aside."""
+    old, new = before.as_dict(), after.as_dict()
+    return {name: (old[name], new[name]) for name in old if name not in _COUNTED and old[name] != new[name]}
+
+
+@dataclass(frozen=True)
+class RowDifference:
+    """One row that is not the same in two versions; None where it is missing."""
+
+    line: int
+    before: SplitRow | None
+    after: SplitRow | None
+
+
+def compare_versions(project: Project, name: str, number: int) -> list[RowDifference]:
+    """Rows that differ between version `number` and now, by their line in the file they came from."""
+    spec = get_task(project, name)
+    folder = task_dir(project, spec.task_id)
+    old_dir = folder if number == spec.version else _version_dir(project, spec, number)
+    before, after = ({(r.split == "test", r.line): r for r in read_all_rows(f)} for f in (old_dir, folder))
+    keys = dict.fromkeys((*before, *after))
+    pairs = ((key, before.get(key), after.get(key)) for key in keys)
+    return [RowDifference(key[1], a, b) for key, a, b in pairs if a != b]
+
+
+def swap_folder(folder: Path, spec: TaskSpec, rows: list[SplitRow], version: Version | None) -> None:
+    """Writes the task anew beside the old folder and swaps the two; `version` keeps the old state in the new one.
+
+    Raises:
+        WorkspaceError: the disk is full or read-only; the old state stays.
+    """
+    fresh, old = folder.with_name(hidden_name()), folder.with_name(hidden_name())
+    try:
+        fresh.mkdir()
+        if (folder / "versions").is_dir():
+            shutil.copytree(folder / "versions", fresh / "versions", copy_function=_link)
+        if version is not None:
+            _keep_version(folder, fresh / "versions" / f"{version.number:04d}", version)
+        write_task(fresh, spec, rows, stored_problems(folder))
+        folder.replace(old)
+        fresh.replace(folder)
+    except OSError as error:
+        if old.is_dir() and not folder.is_dir():
+            old.replace(folder)
+        raise not_writable(folder.parent, error) from error
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+        if folder.is_dir():
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def _keep_version(folder: Path, place: Path, version: Version) -> None:
+    place.mkdir(parents=True)
+    for name in _FILES:
+        _link(folder / name, place / name)
+    write_json_atomic(place / "change.json", version.__dict__)
+    for outdated in sorted(place.parent.iterdir())[:-MAX_VERSIONS]:
+        shutil.rmtree(outdated, ignore_errors=True)
+
+
+def _link(source: str | Path, target: str | Path) -> None:
+    """A second name for a file that is only ever replaced as a whole; a copy where the disk knows no links."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
+def export_difference(differences: list[RowDifference]) -> str:
+    """The differences as JSON lines."""
+    records = (
+        {"line": d.line, "before": d.before.row if d.before else None, "after": d.after.row if d.after else None,
+         "split_before": d.before.split if d.before else None, "split_after": d.after.split if d.after else None}
+        for d in differences
+    )
+    return "".join(json.dumps(r, ensure_ascii=False) + "\n" for r in records)

@@ -1,0 +1,181 @@
+"""Texts: lengths and what would be cut, languages, suspicious characters, possible personal data."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from core.tasks.reading.scripts import CJK
+
+if TYPE_CHECKING:
+    from core.tasks.health.report import TaskRows
+
+LOOKED_AT = 20_000  # rows of a task that are searched for characters, personal data and languages
+BINS = 12
+MEASURED = 4_000  # rows whose tokens are counted for the statistics
+MIXED_SHARE = 0.02
+_FORMAT_TOKENS = 12  # turn marks around prompt and answer
+MOJIBAKE = re.compile("Ã[\u0080-\u00bf]|â€[\u0080-\u2122œ™˜“”]|ï»¿|锟斤拷|烫烫烫")
+_SUSPICIOUS: dict[str, re.Pattern[str]] = {
+    "control": re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"),
+    "replacement": re.compile("\ufffd"),
+    "invisible": re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff\u00ad]"),
+    "private": re.compile("[\ue000-\uf8ff]"),
+    "mojibake": MOJIBAKE,
+    "html": re.compile(r"&(?:amp|lt|gt|quot|nbsp|#\d{2,5});|</?(?:p|br|div|span|b|i|a|td|tr|li|ul)\b[^>]{0,80}>"),
+}
+PERSONAL: dict[str, re.Pattern[str]] = {
+    "email": re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})*\.[A-Za-z]{2,24}"),
+    "card": re.compile(r"(?<!\d)(?:\d[ -]?){15}\d(?!\d)"),
+    "identity": re.compile(r"(?<!\d)[1-9]\d{5}(?:19|20)\d{2}(?:0[1-9]|1[0-2])(?:[0-2]\d|3[01])\d{3}[\dXx](?!\d)"),
+    "phone": re.compile(r"(?<![\d.])(?:\+\d{1,3}[ -]?\(?\d{2,4}\)?(?:[ -]?\d{2,4}){2,3}|1[3-9]\d{9}"
+                        r"|\(?\d{3}\)?[ -]\d{3}[ -]\d{4})(?![\d.])"),
+    "address": re.compile(r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.])"),
+}
+_STOPWORDS = {
+    "English": "the and is of to in that it for you i a my do are what how",
+    "German": "der die und ist das nicht ein ich zu mit",
+    "French": "le la les et est des une que pour dans", "Spanish": "el los y es que una por para con del",
+    "Italian": "il che di non una per sono della con gli", "Portuguese": "que não uma para com os é em você isso",
+}
+_STOPS = {name: frozenset(words.split()) for name, words in _STOPWORDS.items()}
+_SCRIPTS: dict[str, re.Pattern[str]] = {
+    "Japanese": re.compile("[\u3040-\u30ff]"), "Korean": re.compile("[\uac00-\ud7af]"), "Chinese": CJK,
+    "Russian": re.compile("[\u0400-\u04ff]"), "Arabic": re.compile("[\u0600-\u06ff]"),
+    "Greek": re.compile("[\u0370-\u03ff]"), "Thai": re.compile("[\u0e00-\u0e7f]"),
+    "Hindi": re.compile("[\u0900-\u097f]"),
+}
+
+
+def estimate_tokens(text: str) -> int:
+    """About how many tokens a base model makes of a text: 4 letters each, a Chinese character one."""
+    if text.isascii():
+        return len(text) // 4 + 1
+    wide = len(CJK.findall(text))
+    return wide + (len(text) - wide) // 4 + 1
+
+
+def estimate_all(texts: Sequence[str]) -> list[int]:
+    return [estimate_tokens(text) for text in texts]
+
+
+def language_of(text: str) -> str:
+    """A language by script, or by stop words for Latin letters; '' when nothing tells."""
+    if not text.isascii():
+        for name, pattern in _SCRIPTS.items():
+            if len(pattern.findall(text)) * 3 > len(text.split()) + len(text) // 8:
+                return name
+    words = set(text.lower().split())
+    scores = {name: len(stops & words) for name, stops in _STOPS.items()}
+    best = max(scores, key=lambda name: scores[name])
+    needed = 1 if best == "English" else 2
+    return best if scores[best] * 12 >= len(words) and scores[best] >= needed else ""
+
+
+def sample_indices(count: int) -> range:
+    return range(0, count, max(1, -(-count // LOOKED_AT)))
+
+
+def text_findings(rows: TaskRows, max_tokens: int | None) -> list[dict[str, Any]]:
+    """Findings about characters, personal data, languages and cut rows, as the fields of findings."""
+    indices = sample_indices(len(rows.texts))
+    found = [
+        {**searched, "key": key, "severity": "warning", "fix": fix}
+        for key, fix, patterns, matches in (
+            ("health.characters", "clean_characters", _SUSPICIOUS, _any_match),
+            ("health.personal", "mask_personal", PERSONAL, _personal_match),
+        )
+        for searched in _searched(rows, indices, patterns, matches)
+    ]
+    languages = Counter(language_of(rows.texts[i][:400]) for i in indices)
+    known = {name: n for name, n in languages.items() if name}
+    total = sum(known.values())
+    minor = {name: n for name, n in known.items() if n / total >= MIXED_SHARE and n != max(known.values())}
+    if minor:
+        listed = ", ".join(f"{name} {100 * n / total:.0f} %" for name, n in Counter(known).most_common(4))
+        found.append({"key": "health.languages", "severity": "info", "count": sum(minor.values()),
+                      "values": {"languages": listed}})
+    return found + _cut_findings(rows, max_tokens)
+
+
+def _cut_findings(rows: TaskRows, max_tokens: int | None) -> list[dict[str, Any]]:
+    if max_tokens is None:
+        return []
+    wording = f"{rows.spec.system}{rows.spec.instruction}{rows.spec.template}"
+    room = max_tokens - rows.count_tokens([wording])[0] - _FORMAT_TOKENS
+    long = [i for i in range(len(rows.texts)) if len(rows.texts[i]) + len(rows.answers[i]) > room]
+    sizes = rows.count_tokens([f"{rows.texts[i]}\n{rows.answers[i]}" for i in long])
+    cut = [i for i, size in zip(long, sizes, strict=True) if size > room]
+    if not cut:
+        return []
+    return [{"key": "health.cut", "severity": "warning", "count": len(cut),
+             "values": {"limit": max_tokens, "share": f"{100 * len(cut) / len(rows.texts):.0f} %"},
+             "places": tuple(rows.place(i) for i in cut[:200])}]
+
+
+Matcher = Callable[[re.Pattern[str], str, str], bool]
+
+
+def _any_match(pattern: re.Pattern[str], kind: str, text: str) -> bool:
+    return pattern.search(text) is not None
+
+
+def _personal_match(pattern: re.Pattern[str], kind: str, text: str) -> bool:
+    if kind == "email":
+        return "@" in text and pattern.search(text) is not None
+    match = pattern.search(text)
+    return match is not None and (kind != "card" or passes_luhn(match.group()))
+
+
+def passes_luhn(number: str) -> bool:
+    """The check digit rule of payment cards (ISO/IEC 7812-1)."""
+    digits = [int(c) for c in number if c.isdigit()][::-1]
+    total = sum(digits[0::2]) + sum(sum(divmod(2 * d, 10)) for d in digits[1::2])
+    return total % 10 == 0
+
+
+def _searched(
+    rows: TaskRows, indices: Sequence[int], patterns: dict[str, re.Pattern[str]], matches: Matcher
+) -> list[dict[str, Any]]:
+    kinds: Counter[str] = Counter()
+    places = []
+    for i in indices:
+        text = f"{rows.texts[i]}\n{rows.answers[i]}"
+        hit = [kind for kind, pattern in patterns.items() if matches(pattern, kind, text)]
+        kinds.update(hit)
+        if hit:
+            places.append(rows.place(i))
+    if not places:
+        return []
+    listed = ", ".join(f"{kind} {n}" for kind, n in kinds.most_common())
+    return [{"count": len(places), "values": {"kinds": listed}, "places": tuple(places[:200])}]
+
+
+def length_statistics(rows: TaskRows) -> dict[str, Any]:
+    """Tokens of inputs and answers: median, 95th percentile, largest, histogram; and the languages."""
+    indices = sample_indices(len(rows.texts))
+    languages = Counter(language_of(rows.texts[i][:400]) or "unknown" for i in indices)
+    some = indices[:: max(1, -(-len(indices) // MEASURED))]
+    return {
+        "input_tokens": _lengths(rows.count_tokens([rows.texts[i] for i in some])),
+        "answer_tokens": _lengths(rows.count_tokens([rows.answers[i] for i in some])),
+        "languages": dict(languages.most_common(6)),
+    }
+
+
+def _lengths(values: list[int]) -> dict[str, Any]:
+    if not values:
+        return {"median": 0, "p95": 0, "largest": 0, "histogram": []}
+    values = sorted(values)
+    high = values[min(len(values) - 1, int(0.99 * len(values)))]
+    width = max(1, -(-(high + 1) // BINS))
+    bins = Counter(min(v // width, BINS) for v in values)  # the last bin holds the longest hundredth
+    return {
+        "median": values[len(values) // 2], "p95": values[min(len(values) - 1, int(0.95 * len(values)))],
+        "largest": values[-1],
+        "histogram": [
+            {"from": b * width, "to": (b + 1) * width - 1, "rows": bins[b]} for b in range(BINS + 1) if bins[b]
+        ],
+    }
