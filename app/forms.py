@@ -13,7 +13,7 @@ import gradio as gr
 
 from app.texts import say, word_choice, word_setting
 from app.words import Key, Words
-from core.adapters.methods import METHODS
+from core.adapters.registry import METHODS
 from core.base.settings import SettingInfo, describe_settings
 from core.training.config import RunConfig, change_config, config_from_yaml, config_to_dict
 

@@ -14,7 +14,7 @@ from app.selection import Selection
 from app.sharing_rules import require_shared_space
 from app.texts import say
 from app.words import Key
-from core.adapters.methods import METHODS
+from core.adapters.registry import METHODS
 from core.runs.summaries import list_summaries
 from core.serving.merge_table import MERGE_FILE, WAYS, read_merge
 

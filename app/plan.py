@@ -18,7 +18,7 @@ from app.selection import Selection
 from app.texts import TEXTS
 from app.widgets import cards
 from app.words import Key
-from core.adapters.methods import METHODS
+from core.adapters.registry import METHODS
 from core.base.errors import Problem, TaskloomError
 from core.runs.folder import RunFolder
 from core.tasks.changing.add_task import list_tasks

@@ -12,7 +12,7 @@ from app.sharing_rules import shared_problems
 from app.texts import TEXTS, clauses, say, word_method
 from app.widgets import card
 from app.words import Key
-from core.adapters.methods import METHODS
+from core.adapters.registry import METHODS
 from core.base.errors import Problem
 from core.models.catalogue import CATALOGUE, BaseModelInfo
 from core.runs.lease import holder_values

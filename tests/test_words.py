@@ -73,7 +73,7 @@ def test_no_error_key_is_used_without_wording() -> None:
 
 def setting_classes() -> list[type]:
     config = pytest.importorskip("core.training.config")
-    methods = pytest.importorskip("core.adapters.methods")
+    methods = pytest.importorskip("core.adapters.registry")
     return [config.RunConfig, *(info.config_class for info in methods.METHODS)]
 
 

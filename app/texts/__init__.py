@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from app.texts import en, errors_zh, phrases_zh, settings_zh, zh
-from core.adapters.methods import METHODS
+from core.adapters.registry import METHODS
 from core.base.errors import Problem, TaskloomError
 from core.base.settings import SettingInfo, describe_settings
 from core.messages import MESSAGES, fill

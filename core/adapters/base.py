@@ -2,7 +2,7 @@
 
 An adapter owns all trainable numbers (its state_dict is what is saved). The layers of the base model are wrapped in
 place; a wrapper holds no numbers and no state: what it needs it finds in the current call
-(core/adapters/context.py).
+(core/adapters/call.py).
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from core.adapters.call import Call, current_call
 from core.adapters.configs import AdapterConfig
-from core.adapters.context import Call, current_call
-from core.adapters.methods import METHODS
+from core.adapters.registry import METHODS
 from core.adapters.targets import Site, replace_module
 from core.base.errors import ModelError
 from core.base.seeds import torch_seed
@@ -81,7 +81,7 @@ class Adapter(nn.Module):
         """[L, T, C] what is behind the weights that are learned; C = 0 where nothing is."""
 
     def packs(self, batch_size: int) -> bool:
-        """Whether batches of so many examples may stand in one row of tokens (core/adapters/packed.py)."""
+        """Whether batches of so many examples may stand in one row of tokens (core/adapters/fast/packed.py)."""
         return False
 
     def adapted_names(self) -> list[str]:

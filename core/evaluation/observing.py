@@ -15,11 +15,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from core.adapters.bank import GroupFactors
 from core.adapters.base import AdaptedLinear
-from core.adapters.context import Call, build_call, enter_call
-from core.adapters.kernels import Mixture, plain_deltas
-from core.adapters.skills import SkillState
+from core.adapters.call import Call, build_call, enter_call
+from core.adapters.parts.bank import GroupFactors
+from core.adapters.parts.definition import Mixture, plain_deltas
+from core.adapters.parts.skills import SkillState
 from core.models.modular import ModularModel
 
 TASK, PROMPT, TOKEN = "task", "prompt", "token"  # what the weights of a method depend on

@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from core.adapters.methods import METHODS
+from core.adapters.registry import METHODS
 from core.base.errors import RunError
 from core.evaluation.metrics import METRICS
 from core.insight.allocation import average_allocation, read_allocation, uniform_weight

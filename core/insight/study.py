@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from core.adapters.capacity import capacity, equal_active_rank, equal_total_parameters
-from core.adapters.methods import METHODS
+from core.adapters.registry import METHODS
 from core.base.errors import RunError, SettingError
 from core.base.files import new_id, read_json, write_json_atomic, write_text_atomic
 from core.base.settings import describe_settings

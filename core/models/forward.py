@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from core.adapters.context import Call, build_blended_call, build_call, enter_call
+from core.adapters.call import Call, build_blended_call, build_call, enter_call
 from core.models.loading import LoadedBase
 from core.models.modular import ModularModel
 

@@ -17,12 +17,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from core.adapters.base import AdaptedLinear, Adapter, build_adapter
+from core.adapters.call import Call, TaskIds, build_call, current_call, enter_call, has_call
 from core.adapters.configs import AdapterConfig
-from core.adapters.context import Call, TaskIds, build_call, current_call, enter_call, has_call
-from core.adapters.lean import make_lean, undo_lean
-from core.adapters.mta import AdaptedFeedForward
-from core.adapters.packed import Packing
-from core.adapters.packed_attention import packed_attention
+from core.adapters.fast.packed import Packing
+from core.adapters.fast.packed_attention import packed_attention
+from core.adapters.fast.recompute import make_lean, undo_lean
+from core.adapters.methods.mta import AdaptedFeedForward
 from core.adapters.targets import replace_module
 from core.base.errors import ModelError
 from core.base.settings import settings_to_dict
@@ -86,7 +86,7 @@ class ModularModel(nn.Module):
         """As `forward` for examples that stand behind each other: input_ids [1, N], one task id for each example.
 
         wanted [P]: the tokens whose outputs are read. Where the model's last block can be trimmed
-        (core/adapters/last_block.py) the head sees these alone, in this order; see `Call.trims`.
+        (core/adapters/fast/last_block.py) the head sees these alone, in this order; see `Call.trims`.
 
         Raises:
             ModelError: the adapter or the base model cannot keep them apart.

@@ -13,7 +13,7 @@ from typing import Any
 
 import psutil
 
-from core.adapters.methods import METHODS
+from core.adapters.registry import METHODS
 from core.base.errors import ModelError, WorkspaceError
 from core.base.files import read_json, write_json_atomic
 from core.models.catalogue import find_model

@@ -13,7 +13,7 @@ from typing import Any
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
-from core.adapters.methods import METHODS
+from core.adapters.registry import METHODS
 from core.base.files import read_json
 from core.insight.allocation import average_allocation, read_allocation, uniform_weight
 from core.insight.results import TaskResult, read_scores

@@ -26,7 +26,7 @@ from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
 from transformers.pytorch_utils import Conv1D
 
 from core.adapters.base import LoraFactors
-from core.adapters.methods import METHODS
+from core.adapters.registry import METHODS
 from core.adapters.targets import is_linear, weight_out_in
 from core.base.errors import ModelError, RunError
 from core.models.catalogue import pinned_revision, resolve_model

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from core.adapters.base import LoraFactors
-from core.adapters.lora import LoraAdapter
+from core.adapters.methods.lora import LoraAdapter
 from core.base.errors import RunError
 from core.base.files import new_id, write_json_atomic
 from core.evaluation.exam import Examiner

@@ -13,7 +13,7 @@ from typing import Any
 
 from huggingface_hub import SpaceCardData
 
-from core.adapters.methods import METHODS
+from core.adapters.registry import METHODS
 from core.base.files import write_text_atomic
 from core.models.catalogue import find_model, pinned_revision
 from core.serving.card import MERGED, CardRequest, card_body, escape, licence_of, public_name

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from core.adapters.context import current_call, has_call
+from core.adapters.call import current_call, has_call
 from core.models.modular import ModularModel
 from core.training.answer_loss import answer_losses
 

@@ -13,7 +13,7 @@ import torch
 from torch.nn import functional
 from torch.utils.data import Dataset
 
-from core.adapters.packed import ROUND_TOKENS, pack, share_beginnings
+from core.adapters.fast.packed import ROUND_TOKENS, pack, share_beginnings
 from core.base.errors import TaskloomError
 from core.tasks.batching import IGNORED, Collator, Encoded, cut_by_tokens, encode_task, split_by_length
 from core.tasks.dataset import TaskDataset

@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from core.adapters.methods import METHODS
+from core.adapters.registry import METHODS
 from core.base.errors import ModelError, Problem
 from core.base.settings import check_settings
 from core.models.catalogue import find_model

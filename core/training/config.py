@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from core.adapters.methods import METHODS
+from core.adapters.registry import METHODS
 from core.base.errors import SettingError
 from core.base.settings import (
     describe_settings,

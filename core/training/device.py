@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from core.adapters.half import use_half_products
+from core.adapters.fast.bfloat16_linears import use_half_products
 from core.models.loading import LoadedBase, load_base
 from core.training.config import RunConfig
 
@@ -17,7 +17,7 @@ from core.training.config import RunConfig
 class DeviceChoice:
     """`dtype` of the base model (adapters stay float32); `matmul` is torch's float32 matrix product precision,
     `head` the one of a float32 head; `products` the number type of the frozen layers' products
-    (core/adapters/half.py).
+    (core/adapters/fast/bfloat16_linears.py).
     """
 
     device: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from core.adapters.methods import METHODS
+from core.adapters.registry import METHODS
 from core.tasks.dataset import TaskDataset, few_shot_dataset, load_dataset_of
 from core.tasks.mixture import MixtureSampler, MixtureSettings
 from core.training.config import RunConfig, num_ranks

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from core.adapters.methods import METHODS
+from core.adapters.registry import METHODS
 from core.models.modular import ModularModel
 
 ARCHITECTURES = ("llama", "t5")

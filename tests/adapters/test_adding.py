@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from core.adapters.methods import METHODS
+from core.adapters.registry import METHODS
 from core.base.errors import ModelError
 from core.models.modular import load_adapter, save_adapter
 

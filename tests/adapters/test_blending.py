@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from core.adapters.base import AdaptedLinear
-from core.adapters.context import build_blended_call, build_call, enter_call
-from core.adapters.methods import METHODS
+from core.adapters.call import build_blended_call, build_call, enter_call
+from core.adapters.registry import METHODS
 from core.base.errors import ModelError
 from core.models.modular import ModularModel
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import torch
 
-from core.adapters.half import HalfLinear, use_half_products
-from core.adapters.methods import METHODS
+from core.adapters.fast.bfloat16_linears import HalfLinear, use_half_products
+from core.adapters.registry import METHODS
 from core.base.errors import ModelError
 from core.models.modular import ModularModel, build_modular
 from tests.adapters.contract import MARKS, TASKS, logits, same

@@ -13,8 +13,8 @@ import torch
 from torch import nn
 
 from core.adapters.base import build_adapter
-from core.adapters.context import build_call, enter_call
-from core.adapters.skills import SkillAdapter
+from core.adapters.call import build_call, enter_call
+from core.adapters.parts.skills import SkillAdapter
 from core.models.modular import unwrap
 
 # Printed by: python tests/references/cpoly_dense.py

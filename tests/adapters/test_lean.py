@@ -9,8 +9,8 @@ import torch
 from peft import LoraConfig, get_peft_model
 from torch import nn
 
-from core.adapters import lean
-from core.adapters.lean import LeanFeedForward, LeanNorm, make_lean, undo_lean
+from core.adapters.fast import recompute as lean
+from core.adapters.fast.recompute import LeanFeedForward, LeanNorm, make_lean, undo_lean
 from core.models.modular import unwrap
 from tests.kept import kept_bytes
 

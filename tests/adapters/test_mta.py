@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from core.adapters.mta import MTAAdapter
+from core.adapters.methods.mta import MTAAdapter
 from core.base.errors import ModelError
 from core.models.modular import ModularModel
 

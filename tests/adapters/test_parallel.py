@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from core.adapters.methods import METHODS
+from core.adapters.registry import METHODS
 
 PROGRAM = """
 import json, os, sys
 import torch, torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
-from core.adapters.methods import METHODS
+from core.adapters.registry import METHODS
 from core.models.loading import load_base
 from core.models.modular import build_modular
 

@@ -20,11 +20,11 @@ import torch
 from torch import nn
 
 from core.adapters.base import AdaptedLinear
-from core.adapters.ia3 import IA3Adapter, _scales_input
-from core.adapters.lora import LoraAdapter
-from core.adapters.moe_lora import MoeLoraAdapter
-from core.adapters.mta import AdaptedFeedForward, MTAAdapter
-from core.adapters.skills import SkillAdapter
+from core.adapters.methods.ia3 import IA3Adapter, _scales_input
+from core.adapters.methods.lora import LoraAdapter
+from core.adapters.methods.moe_lora import MoeLoraAdapter
+from core.adapters.methods.mta import AdaptedFeedForward, MTAAdapter
+from core.adapters.parts.skills import SkillAdapter
 from core.models.modular import ModularModel, build_modular
 from tests.adapters.conftest import shake
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from core.adapters.context import build_call
-from core.adapters.routing import TaskRouter, gumbel_sigmoid, normalise
+from core.adapters.call import build_call
+from core.adapters.parts.routing import TaskRouter, gumbel_sigmoid, normalise
 from core.adapters.targets import find_sites, group_sites
 from core.base.errors import ModelError, SettingError
 from core.models.modular import build_modular

@@ -11,7 +11,7 @@ from app.forms import build_field, differences, form_values, list_settings, read
 from app.tabs.train import BUTTONS, buttons_for
 from app.texts import word_error, word_value
 from app.words import Words
-from core.adapters.methods import METHODS
+from core.adapters.registry import METHODS
 from core.base.errors import SettingError
 from core.base.settings import describe_settings, setting
 from core.runs.again import Remedy

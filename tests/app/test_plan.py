@@ -15,7 +15,7 @@ from app.plan import Plan, show_level
 from app.plan_views import goal_cards
 from app.selection import Selection
 from app.texts import LANGUAGES, say, word_method
-from core.adapters.methods import METHODS
+from core.adapters.registry import METHODS
 from core.base.errors import TaskloomError
 from core.training.config import RunConfig, change_config, config_to_yaml
 from core.training.goals import GoalFigures, config_for_goal, read_goal_figures

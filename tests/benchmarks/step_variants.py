@@ -15,8 +15,8 @@ from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCau
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from core.adapters.half import use_half_products
-from core.adapters.methods import METHODS
+from core.adapters.fast.bfloat16_linears import use_half_products
+from core.adapters.registry import METHODS
 from core.models.loading import LoadedBase
 from core.models.modular import build_modular
 

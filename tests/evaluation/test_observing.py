@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from core.adapters.base import AdaptedLinear
-from core.adapters.context import build_call, enter_call
-from core.adapters.methods import METHODS
+from core.adapters.call import build_call, enter_call
+from core.adapters.registry import METHODS
 from core.evaluation.contributions import delta_similarity, measure_contributions
 from core.evaluation.observing import PROMPT, TASK, TOKEN, measure_parts, observe
 from core.models.loading import LoadedBase, load_base

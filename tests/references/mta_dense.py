@@ -1,4 +1,4 @@
-"""Reference for ALTER's Mixture-of-Task-Adapters: numpy in float64 from the definition in `core/adapters/mta.py`'s
+"""Reference for ALTER's Mixture-of-Task-Adapters: numpy in float64 from the definition in `core/adapters/methods/mta.py`'s
 documentation, no torch. Run as a script it prints the golden numbers of `tests/adapters/test_references.py`.
 
 Legend: n tokens, d width, N task adapters, K shared adapters, h units of the gate. An adapter is a function

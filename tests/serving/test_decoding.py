@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from core.adapters.methods import METHODS
+from core.adapters.registry import METHODS
 from core.models.decoding import END, LIMIT, Answer, DecoderBatch, EncoderDecoderBatch, choose_token, write_answers
 from core.models.forward import TaskForward, end_tokens, share_weights
 from core.models.loading import LoadedBase, load_base

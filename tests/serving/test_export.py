@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, GPT2LMHeadModel
 
-from core.adapters.methods import METHODS
+from core.adapters.registry import METHODS
 from core.base.errors import ModelError, RunError
 from core.models.loading import LoadedBase, load_base
 from core.models.modular import ModularModel, build_modular, load_adapter

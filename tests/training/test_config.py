@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from core.adapters.methods import METHODS
+from core.adapters.registry import METHODS
 from core.base.errors import SettingError
 from core.base.settings import describe_settings
 from core.tasks.dataset import TaskDataset, load_dataset_of

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from core.adapters.methods import METHODS
+from core.adapters.registry import METHODS
 from core.training.config import RunConfig, change_config
 from core.training.optimisation import learning_rates
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from core.adapters.last_block import find_last_blocks
-from core.adapters.packed import pack, share_beginnings
+from core.adapters.fast.last_block import find_last_blocks
+from core.adapters.fast.packed import pack, share_beginnings
 from core.models.loading import load_base
 from core.models.modular import ModularModel, build_modular, unwrap
 from core.tasks.batching import cut_by_tokens
@@ -89,7 +89,7 @@ def begin_alike(split: EncodedSplit, count: int) -> None:
 def test_what_examples_begin_with_stands_there_once(
     toy_project: Project, tiny_llama: Path, method: str, kept: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.adapters.packed_attention.KEPT_LENGTH", kept)
+    monkeypatch.setattr("core.adapters.fast.packed_attention.KEPT_LENGTH", kept)
     answers, split = prepared(toy_project, tiny_llama, method)
     begin_alike(split, 4)
     places = sorted([(t, r) for t in (0, 1) for r in range(5)], key=split.length)

@@ -1,7 +1,7 @@
 """Several examples in one row of tokens, without padding: what each layer needs to keep them apart.
 
 All layers but attention treat every token alike, so the examples of a batch can stand one behind the other:
-[1, N] tokens instead of [b, n] with padding. Attention (core/adapters/packed_attention.py) runs in chunks of a few
+[1, N] tokens instead of [b, n] with padding. Attention (core/adapters/fast/packed_attention.py) runs in chunks of a few
 examples of like length. Lengths are rounded up, since oneDNN builds a program for every new shape of a product.
 
 What two examples of a task begin with, its instruction above all, stands there once: a token's hidden state follows

@@ -35,5 +35,5 @@ def use_half_products(model: nn.Module) -> int:
             count += 1
     for name, module in model.named_modules() if count else ():
         if name.rsplit(".", 1)[-1] in _INNER_NORMS:
-            module.half_output = True  # what core.adapters.lean reads
+            module.half_output = True  # what core.adapters.fast.recompute reads
     return count

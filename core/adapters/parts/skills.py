@@ -8,14 +8,23 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from core.adapters.bank import GroupFactors, GroupShape, SkillBank, group_shapes
 from core.adapters.base import LinearAdapter, LoraFactors, ParameterGroups, Skill
+from core.adapters.call import Call, mix_rows
 from core.adapters.configs import LinearConfig, SkillConfig
-from core.adapters.context import Call, mix_rows
-from core.adapters.fused import WIDEST_STACK, Fused, fits, fuse_by_task, fuse_mixed, fuse_stacked, run_fused, spread
-from core.adapters.kernels import Mixture, lora_of_mix, lora_of_sum, plain_deltas
-from core.adapters.lean import find_source
-from core.adapters.routing import TaskRouter
+from core.adapters.fast.fused import (
+    WIDEST_STACK,
+    Fused,
+    fits,
+    fuse_by_task,
+    fuse_mixed,
+    fuse_stacked,
+    run_fused,
+    spread,
+)
+from core.adapters.fast.recompute import find_source
+from core.adapters.parts.bank import GroupFactors, GroupShape, SkillBank, group_shapes
+from core.adapters.parts.definition import Mixture, lora_of_mix, lora_of_sum, plain_deltas
+from core.adapters.parts.routing import TaskRouter
 from core.adapters.targets import find_sites, group_sites, weight_out_in
 from core.base.errors import ModelError
 

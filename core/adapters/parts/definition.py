@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from core.adapters.bank import GroupFactors
+from core.adapters.parts.bank import GroupFactors
 
 
 @dataclass(eq=False)

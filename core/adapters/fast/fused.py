@@ -3,9 +3,9 @@
     h   = x [A_1; ..; A_S]^T          one product for the whole group
     y_k = x W0_k^T + (h_k * scale) [B_1, .., B_S]^T    added into the base product's output
 
-Only x (or what it is made from, core/adapters/lean.py) and h [N, G*K] are kept for the backward pass, which adds
+Only x (or what it is made from, core/adapters/fast/recompute.py) and h [N, G*K] are kept for the backward pass, which adds
 into one buffer for dL/dx. The result equals
-`core.adapters.kernels.plain_deltas`; a test holds the two together.
+`core.adapters.parts.definition.plain_deltas`; a test holds the two together.
 
 Shapes: R batch rows, n tokens, N = R*n, i inputs, o_k outputs, G layers, K columns of a layer (K = S*r where the
 skills stand side by side), m rows of weights. "Stacked" factors [G*K, i] serve every row of the batch and `scale`
@@ -21,10 +21,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from core.adapters.bank import GroupFactors
-from core.adapters.half import HalfLinear
-from core.adapters.kernels import Mixture
-from core.adapters.lean import Source
+from core.adapters.fast.bfloat16_linears import HalfLinear
+from core.adapters.fast.recompute import Source
+from core.adapters.parts.bank import GroupFactors
+from core.adapters.parts.definition import Mixture
 
 # More columns than this for a layer, and one set of factors for each example is cheaper than all side by side.
 WIDEST_STACK = 32

@@ -21,7 +21,7 @@ from __future__ import annotations
 from torch import nn
 
 from core.adapters.configs import CPolyConfig
-from core.adapters.skills import SkillAdapter, SkillCounts
+from core.adapters.parts.skills import SkillAdapter, SkillCounts
 
 
 def build(model: nn.Module, method: str, config: CPolyConfig, num_tasks: int) -> SkillAdapter:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from torch import nn
 
 from core.adapters.configs import MHRConfig
-from core.adapters.skills import SkillAdapter, SkillCounts
+from core.adapters.parts.skills import SkillAdapter, SkillCounts
 
 
 def build(model: nn.Module, method: str, config: MHRConfig, num_tasks: int) -> SkillAdapter:

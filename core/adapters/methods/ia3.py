@@ -18,8 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from core.adapters.base import LinearAdapter, ParameterGroups, Skill
+from core.adapters.call import Call, mix_rows
 from core.adapters.configs import IA3Config
-from core.adapters.context import Call, mix_rows
 from core.adapters.targets import Site, find_sites
 from core.base.errors import ModelError
 

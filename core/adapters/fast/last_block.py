@@ -4,7 +4,7 @@ Answers are a tenth of the tokens of most tasks. Behind the last block's attenti
 so all that follows (the output projection, the feed-forward network, the last norm) is needed for the positions
 that predict an answer token alone. Keys and values are needed of every token.
 
-Only in packed calls that say which tokens are wanted (core/adapters/context.py); other calls are the model's own.
+Only in packed calls that say which tokens are wanted (core/adapters/call.py); other calls are the model's own.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from core.adapters.context import current_call, has_call
-from core.adapters.packed_attention import PackedSelfAttention
+from core.adapters.call import current_call, has_call
+from core.adapters.fast.packed_attention import PackedSelfAttention
 
 _CHILDREN = {"self_attn", "mlp", "input_layernorm", "post_attention_layernorm"}
 

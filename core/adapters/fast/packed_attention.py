@@ -1,4 +1,4 @@
-"""Attention over packed examples (core/adapters/packed.py), as batched products over chunks of like length.
+"""Attention over packed examples (core/adapters/fast/packed.py), as batched products over chunks of like length.
 
 A causal mask alone keeps the padding inside a chunk out, because it stands on the right. torch's own attention on
 processors cuts its products into tiles: in bfloat16 its backward pass takes five times as long as the batched
@@ -20,13 +20,13 @@ from torch import Tensor, nn
 from transformers import AttentionInterface
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
-from core.adapters.context import Call, current_call, has_call
-from core.adapters.packed import HeadTables, Packing
+from core.adapters.call import Call, current_call, has_call
+from core.adapters.fast.packed import HeadTables, Packing
 from core.base.errors import ModelError
 
 NAME = "taskloom_packed"
 KEPT_LENGTH = 128  # longer chunks compute their probabilities again in the backward pass instead of keeping them
-Shared = tuple[Tensor, Tensor, Tensor]  # of core.adapters.packed.HeadTables
+Shared = tuple[Tensor, Tensor, Tensor]  # of core.adapters.fast.packed.HeadTables
 _OTHER_KINDS = ("softcap", "sliding_window", "s_aux", "position_bias")
 
 

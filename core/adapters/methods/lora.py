@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
 from core.adapters.base import LinearAdapter, LoraFactors, ParameterGroups, Skill
+from core.adapters.call import Call
 from core.adapters.configs import LoraConfig
-from core.adapters.context import Call
 from core.adapters.targets import find_sites
 
 NAME = "shared"

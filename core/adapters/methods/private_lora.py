@@ -13,7 +13,7 @@ from __future__ import annotations
 from torch import nn
 
 from core.adapters.configs import PrivateLoraConfig, SkillConfig
-from core.adapters.skills import SkillAdapter, SkillCounts
+from core.adapters.parts.skills import SkillAdapter, SkillCounts
 
 
 def build(model: nn.Module, method: str, config: PrivateLoraConfig, num_tasks: int) -> SkillAdapter:

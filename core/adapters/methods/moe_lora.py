@@ -18,14 +18,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from core.adapters.bank import GroupFactors, SkillBank, group_shapes
 from core.adapters.base import LinearAdapter, ParameterGroups, Skill
+from core.adapters.call import Call
 from core.adapters.configs import MoeLoraConfig
-from core.adapters.context import Call
-from core.adapters.fused import Fused, fits, run_fused, spread
-from core.adapters.lean import find_source
+from core.adapters.fast.fused import Fused, fits, run_fused, spread
+from core.adapters.fast.recompute import find_source
+from core.adapters.parts.bank import GroupFactors, SkillBank, group_shapes
+from core.adapters.parts.usage import GateUsage
 from core.adapters.targets import find_sites, group_sites, weight_out_in
-from core.adapters.usage import GateUsage
 
 
 class MoeLoraAdapter(LinearAdapter):

@@ -46,11 +46,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from core.adapters.base import Adapter, ParameterGroups, Skill
+from core.adapters.call import Call, current_call, mix_rows
 from core.adapters.configs import MTAConfig
-from core.adapters.context import Call, current_call, mix_rows
-from core.adapters.feed_forward import build_pool, find_feed_forwards
+from core.adapters.parts.feed_forward import build_pool, find_feed_forwards
+from core.adapters.parts.usage import GateUsage
 from core.adapters.targets import replace_module
-from core.adapters.usage import GateUsage
 
 START, START_OF_PAIR = 0.20, 0.22
 FAR = 200.0  # exp(-200) is zero in float32: this many temperatures ahead, an adapter is the only one

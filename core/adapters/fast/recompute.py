@@ -19,10 +19,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from core.adapters.context import Call, current_call, has_call
-from core.adapters.half import HALF, HalfLinear
-from core.adapters.last_block import LastBlock, find_last_blocks
-from core.adapters.packed_attention import PackedSelfAttention
+from core.adapters.call import Call, current_call, has_call
+from core.adapters.fast.bfloat16_linears import HALF, HalfLinear
+from core.adapters.fast.last_block import LastBlock, find_last_blocks
+from core.adapters.fast.packed_attention import PackedSelfAttention
 
 _SOURCE = "source"
 
@@ -48,7 +48,7 @@ def find_source(call: Call, x: Tensor) -> Source | None:
 
 class _Norm(torch.autograd.Function):
     """weight * h / rms(h) for h [.., d], statistics in float32; keeps h and 1 / rms. The result has the number type
-    `wanted`, h's unless the layers that read it multiply in another (core/adapters/half.py)."""
+    `wanted`, h's unless the layers that read it multiply in another (core/adapters/fast/bfloat16_linears.py)."""
 
     @staticmethod
     def forward(ctx: Any, h: Tensor, weight: Tensor, eps: float, wanted: torch.dtype) -> tuple[Tensor, Tensor]:

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from core.adapters.packed import Packing
+from core.adapters.fast.packed import Packing
 from core.base.errors import ModelError
 
 TaskIds = Tensor | list[int] | tuple[int, ...]
