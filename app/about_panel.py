@@ -14,9 +14,9 @@ from app.selection import Selection
 from app.texts import say, word_value
 from app.words import Key
 from core.base.files import read_json
-from core.runs.again import config_difference
 from core.runs.creation import update_run
 from core.runs.folder import RunFolder
+from core.runs.rerun import config_difference
 from core.runs.summaries import list_summaries
 from core.training.config import RunConfig, change_config
 

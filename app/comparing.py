@@ -7,8 +7,8 @@ from pathlib import Path
 from app.forms import setting_labels
 from app.markup import badge, esc, note, paragraphs, part, table
 from app.texts import say, word_error, word_value
-from core.runs.again import config_difference
 from core.runs.folder import RunFolder
+from core.runs.rerun import config_difference
 
 
 def comparison_view(first: Path, second: Path, language: str) -> str:

@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 
 from core.base.errors import TaskloomError
-from core.runs.mirror import Mirror
+from core.runs.bucket_copy import Mirror
 from core.workspace import Workspace
 
 LOG = logging.getLogger("taskloom.app")

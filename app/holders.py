@@ -5,7 +5,7 @@ from __future__ import annotations
 from app.context import Context
 from app.selection import Selection
 from app.texts import say
-from core.runs.lease import holder_for, lease_device
+from core.runs.device_lease import holder_for, lease_device
 
 PURPOSES = ("training", "evaluation")
 

@@ -23,8 +23,8 @@ from core.base.errors import Problem, TaskloomError
 from core.runs.folder import RunFolder
 from core.tasks.changing.add_task import list_tasks
 from core.training.config import RunConfig, config_to_yaml
+from core.training.equal_size import ACTIVE, TOTAL, match_size, plan_size
 from core.training.goals import DEFAULT_GOAL, config_for_goal
-from core.training.sizes import ACTIVE, TOTAL, match_size, plan_size
 
 GROUPS = ("model", "adapter", "training", "stage2", "mixture", "evaluation", "machine")
 MOST_UNDO = 20

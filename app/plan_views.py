@@ -15,12 +15,12 @@ from app.words import Key
 from core.adapters.registry import METHODS
 from core.base.errors import Problem
 from core.models.catalogue import CATALOGUE, BaseModelInfo
-from core.runs.lease import holder_values
+from core.runs.device_lease import holder_values
 from core.runs.ready import ReadyReport, ready_report
 from core.tasks.changing.add_task import list_tasks
 from core.training.config import RunConfig
+from core.training.equal_size import plan_size
 from core.training.goals import GOALS, goal_of, read_goal_figures
-from core.training.sizes import plan_size
 
 
 def goal_cards(config: RunConfig, language: str) -> list[dict[str, Any]]:

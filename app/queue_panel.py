@@ -13,8 +13,8 @@ from app.texts import say
 from app.widgets import card, cards
 from core.runs.folder import RunFolder
 from core.runs.launching import cancel_run
+from core.runs.queue_db import RunRegistry
 from core.runs.queueing import Waiting, list_queue, move_run
-from core.runs.registry import RunRegistry
 
 
 def build_queue(context: Context) -> None:

@@ -11,7 +11,7 @@ from app.markup import badge, bar, bullets, esc, facts
 from app.texts import clauses, say, word_method, word_problem, word_value, word_whole
 from app.widgets import card
 from core.base.errors import Problem
-from core.runs.again import Remedy
+from core.runs.rerun import Remedy
 from core.runs.states import STAGES, RunStatus
 from core.runs.summaries import RunSummary
 from core.training.config import RunConfig, config_to_dict

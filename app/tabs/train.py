@@ -27,11 +27,11 @@ from app.texts import say
 from app.widgets import plot
 from app.words import Key
 from core.base.files import new_id
-from core.runs.again import Remedy, find_remedy, mend_run
 from core.runs.creation import delete_run
 from core.runs.folder import RunFolder
 from core.runs.launching import cancel_run, kill_run, resume_run, stop_run
 from core.runs.liveness import run_state
+from core.runs.rerun import Remedy, find_remedy, mend_run
 from core.runs.states import RunStatus
 from core.training.manifest import list_checkpoints
 

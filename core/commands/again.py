@@ -22,8 +22,8 @@ def add_parser(verbs: Verbs) -> None:
 
 def rerun(args: argparse.Namespace) -> Report:
     """A new run from the beginning, on the same frozen tasks."""
-    from core.runs.again import run_again
     from core.runs.launching import start_run
+    from core.runs.rerun import run_again
     from core.training.config import apply_assignments
 
     old = find_run(args)
@@ -35,12 +35,12 @@ def rerun(args: argparse.Namespace) -> Report:
 
 def mend(args: argparse.Namespace) -> Report:
     """The button of a failed run: its remedy, from its last checkpoint."""
-    from core.runs.again import mend_run
+    from core.runs.rerun import mend_run
 
     return follow_or_leave(mend_run(find_run(args)), args)
 
 
 def _changes(old: Any, new: Any) -> dict[str, Any]:
-    from core.runs.again import config_difference
+    from core.runs.rerun import config_difference
 
     return {name: after for name, (_, after) in config_difference(old, new).items()}

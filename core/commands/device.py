@@ -19,7 +19,7 @@ def hold_device(folder: Any, purpose: str) -> Iterator[None]:
         RunError: somebody else holds it, and nobody is there to wait.
     """
     from core.insight.jobs import is_job, note_progress
-    from core.runs.lease import run_lease
+    from core.runs.device_lease import run_lease
 
     lease = run_lease(folder, purpose)
     while is_job() and not lease.try_acquire():

@@ -45,8 +45,8 @@ def delete(args: argparse.Namespace) -> Report:
 
 
 def diff(args: argparse.Namespace) -> Report:
-    from core.runs.again import config_difference
     from core.runs.folder import RunFolder
+    from core.runs.rerun import config_difference
     from core.training.config import RunConfig, change_config
     from core.workspace import Workspace
 

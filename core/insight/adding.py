@@ -22,7 +22,7 @@ from core.insight.grown_run import GrownRun, write_grown_run
 from core.insight.trained import load_trained, require_adapter
 from core.runs.folder import RunFolder
 from core.tasks.dataset import Example, TaskDataset, load_saved_dataset
-from core.training.answers import AnswerModel
+from core.training.answer_model import AnswerModel
 from core.training.batches import EncodedSplit
 from core.training.optimisation import learning_rates
 from core.training.session import build_encoder, exam_settings

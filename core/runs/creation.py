@@ -12,7 +12,7 @@ from core.base.files import inside, new_id, require_id, write_json_atomic
 from core.runs.folder import RunFolder
 from core.runs.liveness import run_state
 from core.runs.prediction import find_prediction
-from core.runs.registry import RunRegistry
+from core.runs.queue_db import RunRegistry
 from core.runs.states import DRAFT, RunStatus
 from core.tasks.dataset import TaskDataset, save_dataset
 from core.training.checks import check_run

@@ -11,7 +11,7 @@ from core.runs.events import EventWriter
 from core.runs.folder import RunFolder
 from core.runs.lock import steady_clock
 from core.runs.states import RunStatus
-from core.training.journal import CANCEL, PAUSE, STOP
+from core.training.reporting import CANCEL, PAUSE, STOP
 
 BEAT_S = 1.0
 STATUS_S = 0.3

@@ -14,13 +14,13 @@ from pathlib import Path
 from core.base.errors import RunError, TaskloomError, WorkspaceError
 from core.base.files import write_json_atomic
 from core.runs.creation import create_run, discard_draft, list_runs
+from core.runs.device_lease import lease_device
 from core.runs.folder import RunFolder
 from core.runs.launchers import LAUNCHERS
 from core.runs.launchers import worker_environment as worker_environment  # the app's other children use it too
-from core.runs.lease import lease_device
 from core.runs.liveness import kill_worker, run_state
 from core.runs.lock import try_lock
-from core.runs.registry import RunRegistry
+from core.runs.queue_db import RunRegistry
 from core.runs.states import CANCELLED, DRAFT, INTERRUPTED, LIVE, QUEUED, STARTABLE, RunStatus
 from core.training.config import RunConfig
 from core.training.manifest import list_checkpoints

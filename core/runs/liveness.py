@@ -13,8 +13,8 @@ from core.base.errors import WorkspaceError
 from core.base.files import read_json
 from core.runs.folder import RunFolder
 from core.runs.lock import boot_id, held
+from core.runs.queue_db import RunRegistry
 from core.runs.ranks import read_ranks
-from core.runs.registry import RunRegistry
 from core.runs.states import (
     CANCELLED,
     DRAFT,

@@ -19,7 +19,7 @@ from core.base.files import read_json, write_json_atomic
 from core.models.catalogue import find_model
 from core.models.estimate import Plan, estimate, read_model_size
 from core.models.processor import multiplies_bfloat16
-from core.runs.lease import lease_device
+from core.runs.device_lease import lease_device
 from core.tasks.dataset import TaskDataset
 from core.training.checks import CHARACTERS_A_TOKEN
 from core.training.config import RunConfig, config_to_dict

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.base.errors import RunError
+from core.runs.device_lease import holder_for, holder_values
 from core.runs.folder import RunFolder
-from core.runs.lease import holder_for, holder_values
 from core.runs.liveness import run_state
-from core.runs.registry import RunRegistry
+from core.runs.queue_db import RunRegistry
 from core.runs.states import QUEUED
 from core.workspace import Workspace
 

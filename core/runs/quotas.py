@@ -16,7 +16,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from core.base.errors import RunError, SettingError, WorkspaceError
-from core.runs.registry import RunRegistry
+from core.runs.queue_db import RunRegistry
 from core.runs.states import LIVE
 from core.runs.summaries import RunSummary, list_summaries
 from core.training.config import RunConfig

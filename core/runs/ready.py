@@ -12,9 +12,9 @@ import psutil
 from core.base.errors import Problem
 from core.base.files import new_id, read_json
 from core.runs.creation import fill_run, require_ready
+from core.runs.device_lease import holder_for, lease_device
 from core.runs.folder import RunFolder
 from core.runs.launching import start_run
-from core.runs.lease import holder_for, lease_device
 from core.runs.prediction import (
     FormulaEstimate,
     choose_prediction,

@@ -10,7 +10,7 @@ from typing import Any
 from core.base.errors import WorkspaceError
 from core.runs.folder import RunFolder
 from core.runs.liveness import run_state
-from core.runs.registry import RunRegistry
+from core.runs.queue_db import RunRegistry
 from core.workspace import Project
 
 

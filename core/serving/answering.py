@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 from core.models.decoding import LIMIT, STOPPED, Answer, Batch
-from core.runs.lease import DeviceLease, lease_holder
+from core.runs.device_lease import DeviceLease, lease_holder
 from core.serving.loading import LoadedRun, RunShelf
 from core.serving.protocol import DELTA, DONE, PHASE, ChatEvent, ChatRequest
 from core.serving.text_stream import TextStream

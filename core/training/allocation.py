@@ -11,7 +11,7 @@ import numpy as np
 from core.adapters.allocation_metrics import measure
 from core.base.files import write_json_atomic
 from core.models.modular import ModularModel
-from core.training.journal import RunPaths
+from core.training.reporting import RunPaths
 
 
 def write_allocation(

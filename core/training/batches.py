@@ -18,7 +18,7 @@ from core.base.errors import TaskloomError
 from core.tasks.batching import IGNORED, Collator, Encoded, cut_by_tokens, encode_task, split_by_length
 from core.tasks.dataset import TaskDataset
 from core.tasks.mixture import MixtureSampler
-from core.training.answers import Batch, answer_positions
+from core.training.answer_model import Batch, answer_positions
 
 Place = tuple[int, int]  # task index, example index
 # What a part of a batch costs besides its tokens, in tokens: the time of launching its operations. A graphics card
@@ -54,7 +54,7 @@ class EncodedSplit:
             )
         self.num_cut = [sum(1 for e in task if e.num_cut) for task in self.examples]
         self._collator = Collator(encoder.pad_id, encoder.architecture)
-        self.packed = False  # examples behind each other instead of padded rows (core/training/packing.py)
+        self.packed = False  # examples behind each other instead of padded rows (core/training/choose_packing.py)
 
     def length(self, place: Place) -> int:
         return self.examples[place[0]][place[1]].length

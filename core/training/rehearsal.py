@@ -12,11 +12,11 @@ from typing import Any
 
 from core.evaluation.exam import TUNED, Examiner
 from core.training.config import RunConfig
-from core.training.journal import Journal, RunPaths
 from core.training.manifest import TrainingState
 from core.training.pace import Pace
 from core.training.plan import RunPlan, plan_run
 from core.training.record import peak_memory_mb
+from core.training.reporting import Journal, RunPaths
 from core.training.session import Prepared, exam_settings, prepare
 from core.training.stage import run_stage
 from core.training.trainer import Shard

@@ -19,18 +19,18 @@ from core.models.loading import LoadedBase
 from core.models.modular import build_modular, save_adapter
 from core.tasks.dataset import TaskDataset, load_saved_dataset
 from core.training.allocation import write_allocation
-from core.training.answers import AnswerModel
+from core.training.answer_model import AnswerModel
 from core.training.batches import PART_TOKENS_CARD, PART_TOKENS_CPU, BatchPlan, EncodedSplit, Encoder
 from core.training.checkpoints import Checkpoint, load_checkpoint
+from core.training.choose_packing import choose_packing
 from core.training.config import RunConfig
 from core.training.device import DeviceChoice, apply_device, choose_device, load_chosen_base
-from core.training.journal import CANCEL, PAUSE, STOP, Journal, RunCancelled, RunPaths, RunPaused
 from core.training.manifest import TrainingState, find_checkpoint, list_checkpoints, settings_hash
 from core.training.pace import Pace
-from core.training.packing import choose_packing
 from core.training.plan import RunPlan, build_sampler, plan_run
 from core.training.pruning import prune_allocation
 from core.training.record import build_record, note_actual
+from core.training.reporting import CANCEL, PAUSE, STOP, Journal, RunCancelled, RunPaths, RunPaused
 from core.training.stage import RunWork, run_stage
 from core.training.trainer import Shard
 from core.training.validation import to_device

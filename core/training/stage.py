@@ -17,7 +17,7 @@ from torch import Tensor
 from transformers import TrainerCallback
 
 from core.training.allocation import write_allocation
-from core.training.answers import AnswerModel
+from core.training.answer_model import AnswerModel
 from core.training.batches import BatchPlan, EncodedSplit, MicroBatches
 from core.training.checkpoints import (
     Checkpoint,
@@ -30,11 +30,11 @@ from core.training.checkpoints import (
 from core.training.checks import check_disk
 from core.training.config import RunConfig
 from core.training.failures import TrainingFailure
-from core.training.journal import CANCEL, PAUSE, STOP, Journal, RunCancelled, RunPaths, RunPaused
 from core.training.manifest import TrainingState
 from core.training.optimisation import StepSchedule, build_optimizer, schedule_factor
 from core.training.pace import Pace
 from core.training.plan import RunPlan, StagePlan
+from core.training.reporting import CANCEL, PAUSE, STOP, Journal, RunCancelled, RunPaths, RunPaused
 from core.training.trainer import Shard, StageParts, StageTrainer, training_arguments
 from core.training.validation import CheckResult, TaskLossMeter, check_losses
 

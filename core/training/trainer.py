@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from core.base.seeds import torch_seed
-from core.training.answers import AnswerModel, Batch
+from core.training.answer_model import AnswerModel, Batch
 from core.training.batches import MicroBatches
 from core.training.config import RunConfig, num_ranks
 from core.training.validation import TaskLossMeter

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from core.training.answers import AnswerModel, Batch
+from core.training.answer_model import AnswerModel, Batch
 from core.training.batches import EncodedSplit
 
 

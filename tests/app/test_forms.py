@@ -14,7 +14,7 @@ from app.words import Words
 from core.adapters.registry import METHODS
 from core.base.errors import SettingError
 from core.base.settings import describe_settings, setting
-from core.runs.again import Remedy
+from core.runs.rerun import Remedy
 from core.runs.states import RunStatus
 from core.training.config import RunConfig, change_config, config_from_yaml, config_to_yaml
 from core.training.goals import GOALS, config_for_goal

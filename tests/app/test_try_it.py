@@ -27,7 +27,7 @@ from app.tabs.try_it import answer, draw_device, fill_example, poll_device, read
 from app.talk import Stops, stream_together
 from core.base.errors import RunError
 from core.insight.jobs import JobState
-from core.runs.lease import DeviceLease, lease_device
+from core.runs.device_lease import DeviceLease, lease_device
 from core.serving.chat import ChatClient, ask
 from core.serving.detecting import AUTO
 from core.serving.protocol import DELTA, DONE, VERSION, ChatEvent

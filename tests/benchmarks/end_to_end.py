@@ -39,7 +39,7 @@ from core.models.loading import load_base
 from core.models.processor import BFLOAT16_FLAGS, cpu_flags
 from core.tasks.batching import Collator
 from core.tasks.dataset import TaskDataset
-from core.training.answers import Batch
+from core.training.answer_model import Batch
 from core.training.batches import EncodedSplit
 from core.training.config import RunConfig, change_config
 from core.training.plan import plan_run

@@ -19,7 +19,7 @@ from unittest.mock import patch
 import torch
 from stages import Study, read_tasks
 
-from core.training.answers import Batch
+from core.training.answer_model import Batch
 from core.training.config import RunConfig, change_config
 
 BATCH, ROUNDS, ROWS = 16, 7, 200

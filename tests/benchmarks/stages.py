@@ -16,13 +16,13 @@ from core.models.modular import build_modular
 from core.runs.folder import RunFolder
 from core.tasks.changing.domain import add_domain
 from core.tasks.dataset import TaskDataset, load_dataset_of
-from core.training.answers import AnswerModel
+from core.training.answer_model import AnswerModel
 from core.training.batches import BatchPlan, EncodedSplit
+from core.training.choose_packing import choose_packing
 from core.training.config import RunConfig, change_config
 from core.training.device import apply_device, choose_device, load_chosen_base
 from core.training.manifest import TrainingState
 from core.training.pace import Pace
-from core.training.packing import choose_packing
 from core.training.plan import build_sampler, plan_run
 from core.training.session import build_encoder
 from core.training.stage import RunWork, run_stage

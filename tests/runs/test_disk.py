@@ -56,7 +56,7 @@ FULL = """
 import json, os, sys
 from pathlib import Path
 from core import worker
-from core.runs.again import find_remedy, run_again
+from core.runs.rerun import find_remedy, run_again
 from core.runs.liveness import run_state
 from core.training import stage
 from core.training.manifest import find_checkpoint, read_state

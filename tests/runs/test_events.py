@@ -12,13 +12,13 @@ import pytest
 
 from core.base.errors import RunError, WorkspaceError
 from core.runs.creation import create_run, delete_run, list_runs, update_run
+from core.runs.device_lease import DeviceLease, lease_device, lease_holder
 from core.runs.events import EventWriter, last_event_id, read_events
 from core.runs.folder import RunFolder
 from core.runs.launching import cancel_run
-from core.runs.lease import DeviceLease, lease_device, lease_holder
 from core.runs.liveness import run_state
 from core.runs.lock import is_locked, try_lock
-from core.runs.registry import RunRegistry
+from core.runs.queue_db import RunRegistry
 from core.runs.states import RunStatus
 from core.workspace import Project
 from tests.toy_project import build_toy_project, quick_config, quick_run

@@ -11,8 +11,8 @@ import pytest
 
 from core.runs import prediction
 from core.runs.creation import list_runs
+from core.runs.device_lease import DeviceLease
 from core.runs.folder import RunFolder
-from core.runs.lease import DeviceLease
 from core.runs.prediction import estimate_run
 from core.runs.ready import end_rehearsal, read_rehearsal, ready_report, start_rehearsal
 from core.tasks.dataset import load_dataset_of

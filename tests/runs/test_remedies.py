@@ -12,9 +12,9 @@ from safetensors.torch import load_file
 
 from core import worker
 from core.__main__ import main as command_line
-from core.runs.again import find_remedy, run_again
 from core.runs.creation import list_runs
 from core.runs.liveness import run_state
+from core.runs.rerun import find_remedy, run_again
 from core.training.config import skill_rate
 from core.training.stage import StageWatch
 from core.training.trainer import StageTrainer

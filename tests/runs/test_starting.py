@@ -15,7 +15,7 @@ from core.runs.creation import list_runs
 from core.runs.folder import RunFolder
 from core.runs.launching import begin_run, kill_run, start_run
 from core.runs.liveness import worker_processes
-from core.runs.registry import RunRegistry
+from core.runs.queue_db import RunRegistry
 from core.workspace import Project
 from tests.toy_project import quick_config, quick_run
 

@@ -13,11 +13,11 @@ import pytest
 
 from core.base.errors import RunError
 from core.runs.creation import delete_run, list_runs
+from core.runs.device_lease import lease_holder
 from core.runs.launchers import worker_environment
 from core.runs.launching import cancel_run, kill_run, resume_run, start_run, stop_run
-from core.runs.lease import lease_holder
 from core.runs.liveness import run_state, worker_processes
-from core.runs.registry import RunRegistry
+from core.runs.queue_db import RunRegistry
 from core.workspace import Project
 from tests.toy_project import quick_run
 from tests.watching import ended, trains, wait_for

@@ -192,7 +192,7 @@ def test_the_workspace_is_closed_to_other_accounts(tmp_path: Path) -> None:
 
 
 def test_who_holds_the_device_is_told_to_its_owner_only(tmp_path: Path) -> None:
-    from core.runs.lease import DeviceLease, holder_for
+    from core.runs.device_lease import DeviceLease, holder_for
 
     workspace = Workspace(tmp_path)
     mine, theirs = (workspace.create_project(name, owner) for name, owner in (("a", ALICE), ("b", BOB)))

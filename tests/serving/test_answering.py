@@ -11,8 +11,8 @@ import torch
 from core.base.errors import RunError, SettingError
 from core.models.loading import load_base
 from core.models.modular import load_adapter
+from core.runs.device_lease import DeviceLease, lease_holder
 from core.runs.folder import RunFolder
-from core.runs.lease import DeviceLease, lease_holder
 from core.serving import answering
 from core.serving.answering import Bench
 from core.serving.loading import RunShelf

@@ -10,9 +10,9 @@ import pytest
 
 from app.copies import Copier, forgets_at_restart, start_copies
 from core.base.errors import WorkspaceError
+from core.runs.bucket_copy import COPIED, Mirror
 from core.runs.folder import RunFolder
 from core.runs.liveness import run_state
-from core.runs.mirror import COPIED, Mirror
 from core.runs.summaries import list_summaries
 from core.tasks.changing.add_task import list_tasks
 from core.workspace import Project, Workspace
@@ -112,7 +112,7 @@ def test_a_bucket_that_refuses_to_delete_does_not_bring_a_project_back(
     mirror.copy_closed()
     Workspace(tmp_path / "work").delete_project(project)
     with monkeypatch.context() as patch:
-        patch.setattr("core.runs.mirror.shutil.rmtree", lambda *_, **__: None)
+        patch.setattr("core.runs.bucket_copy.shutil.rmtree", lambda *_, **__: None)
         mirror.copy_closed()
     assert list((tmp_path / "bucket").rglob("train.jsonl"))
     assert back(tmp_path).list_projects() == []

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import yaml
 
-from core.runs.mirror import COPIED
+from core.runs.bucket_copy import COPIED
 from core.training.config import RunConfig, change_config, config_to_yaml
 from tests.browser.driving import _wait_for, free_port
 from tests.visiting import Visitor

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from app.launching import open_context, parse_arguments
+from core.runs.device_lease import lease_device
 from core.runs.launchers import worker_environment
-from core.runs.lease import lease_device
 from core.serving.chat import ChatClient
 from core.serving.protocol import ChatEvent, ask
 from core.serving.zero_gpu import ZeroGpuChat, answer_here, gpu_function

@@ -11,7 +11,7 @@ from core.models.loading import load_base
 from core.models.modular import ModularModel, build_modular
 from core.tasks.batching import Collator, encode_example
 from core.tasks.dataset import Example
-from core.training.answers import AnswerModel, answer_positions
+from core.training.answer_model import AnswerModel, answer_positions
 from core.training.validation import TaskLossMeter
 
 EXAMPLES = [

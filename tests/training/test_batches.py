@@ -13,7 +13,7 @@ import torch
 from core.models.loading import load_base
 from core.tasks.dataset import load_dataset_of
 from core.tasks.mixture import MixtureSampler, MixtureSettings
-from core.training.answers import Batch
+from core.training.answer_model import Batch
 from core.training.batches import BatchPlan, EncodedSplit, Encoder, MicroBatches
 from core.workspace import Project
 

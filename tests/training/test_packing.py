@@ -16,11 +16,11 @@ from core.models.modular import ModularModel, build_modular, unwrap
 from core.tasks.batching import cut_by_tokens
 from core.tasks.dataset import load_dataset_of
 from core.training.answer_loss import answer_losses
-from core.training.answers import AnswerModel, Batch
+from core.training.answer_model import AnswerModel, Batch
 from core.training.batches import EncodedSplit, Encoder
+from core.training.choose_packing import agrees_packed, choose_packing
 from core.training.config import RunConfig
 from core.training.device import DeviceChoice, load_chosen_base
-from core.training.packing import agrees_packed, choose_packing
 from core.workspace import Project
 
 CPU = torch.device("cpu")

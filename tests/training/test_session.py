@@ -17,8 +17,8 @@ from core.runs.folder import RunFolder
 from core.training import session
 from core.training.checkpoints import load_checkpoint
 from core.training.failures import TrainingFailure
-from core.training.journal import CANCEL, PAUSE, STOP, RunCancelled, RunPaused
 from core.training.manifest import list_checkpoints
+from core.training.reporting import CANCEL, PAUSE, STOP, RunCancelled, RunPaused
 from core.training.session import train_run
 from core.training.trainer import StageTrainer
 from core.workspace import Project
@@ -202,7 +202,7 @@ def test_a_loss_that_is_not_a_number_ends_the_run_in_words(
     folder = quick_run(toy_project, tiny_llama)
     original = torch.nn.functional.cross_entropy
     monkeypatch.setattr(
-        "core.training.answers.functional.cross_entropy", lambda *a, **k: original(*a, **k) * float("nan")
+        "core.training.answer_model.functional.cross_entropy", lambda *a, **k: original(*a, **k) * float("nan")
     )
     with pytest.raises(TrainingFailure) as caught:
         finish(folder)

@@ -7,7 +7,7 @@ import pytest
 from core.adapters.capacity import Capacity
 from core.base.errors import SettingError
 from core.training.config import RunConfig, change_config
-from core.training.sizes import match_size, plan_size
+from core.training.equal_size import match_size, plan_size
 
 
 @pytest.mark.parametrize(("method", "way", "rank", "size"), [

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 
 from core.base.errors import ModelError
-from core.training.answers import AnswerModel
+from core.training.answer_model import AnswerModel
 from core.training.batches import EncodedSplit, Place
 from core.training.config import RunConfig
 
