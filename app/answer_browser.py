@@ -16,7 +16,7 @@ from app.widgets import buttons_in
 from app.words import Key
 from core.base.errors import RunError
 from core.insight.correcting import PLACES, correct_answer
-from core.insight.flags import is_flagged, set_flag
+from core.insight.marked_answers import is_flagged, set_flag
 from core.insight.results import FILTERS, RIGHT, read_answers, read_task_records, require_answer
 
 PAGE = 12

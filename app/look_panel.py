@@ -18,7 +18,7 @@ from app.skill_sections import word_all
 from app.texts import say
 from app.widgets import plot
 from app.words import Key
-from core.insight.looks import Look, describe_look, look_from_dict
+from core.insight.look_table import Look, describe_look, look_from_dict
 from core.tasks.dataset import load_saved_tasks
 from core.tasks.spec import TaskSpec
 

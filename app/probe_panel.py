@@ -18,7 +18,7 @@ from app.widgets import plot
 from app.words import Key
 from core.base.errors import RunError
 from core.insight.expecting import Expected, expect_probe
-from core.insight.probes import KINDS, LEAVE_OUT, Probe, describe_probe, probe_path, read_probe
+from core.insight.probe_table import KINDS, LEAVE_OUT, Probe, describe_probe, probe_path, read_probe
 from core.runs.folder import RunFolder
 from core.runs.liveness import run_state
 

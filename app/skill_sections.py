@@ -26,6 +26,7 @@ from core.insight.allocation import (
     task_tree,
     uniform_weight,
 )
+from core.insight.allocation_cuts import difference_of_runs, task_by_layer
 from core.insight.history import read_history
 from core.insight.sentences import Sentence
 from core.insight.sharing import (
@@ -36,7 +37,6 @@ from core.insight.sharing import (
     output_share,
     read_contributions,
 )
-from core.insight.views import difference_of_runs, task_by_layer
 from core.runs.summaries import list_summaries
 
 ALLOCATION, WEIGHTS = "allocation", "weight_deltas"

@@ -44,8 +44,8 @@ LIGHT_ROOTS = (
     "core.evaluation.reports", "core.runs", "core.insight", "core.serving.chat", "core.commands", "core.__main__",
 )
 HEAVY_FILES = {
-    "core.tasks.batching", "core.insight.probing", "core.insight.adding", "core.insight.grown_run",
-    "core.insight.looking", "core.insight.measuring", "core.insight.trained",
+    "core.tasks.batching", "core.asking.probe_model", "core.asking.new_task", "core.asking.grown_run",
+    "core.asking.look_model", "core.asking.measuring", "core.asking.trained",
 }
 
 

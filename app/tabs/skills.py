@@ -25,9 +25,19 @@ from core.insight.allocation import (
     task_similarity,
     uniform_weight,
 )
+from core.insight.allocation_cuts import (
+    ALPHA,
+    GATE,
+    OWN,
+    cut_table,
+    gate_part,
+    has_gate,
+    layer_names,
+    num_heads,
+    used_skills,
+)
 from core.insight.history import MEAN, History, read_history
 from core.insight.sentences import Sentence, describe_allocation
-from core.insight.views import ALPHA, GATE, OWN, cut_table, gate_part, has_gate, layer_names, num_heads, used_skills
 
 TITLE = "tab.skills"
 CLUSTERED, LEAN = "clustered", "lean"

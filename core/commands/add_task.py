@@ -25,8 +25,8 @@ def add_parser(verbs: Verbs) -> None:
 def add_task(args: argparse.Namespace) -> Report:
     from transformers.utils.logging import disable_progress_bar
 
+    from core.asking.new_task import AddSettings, add_task_to_run  # torch
     from core.commands.device import hold_device
-    from core.insight.adding import AddSettings, add_task_to_run  # torch
     from core.tasks.dataset import load_dataset_of
     from core.workspace import Workspace
 

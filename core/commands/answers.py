@@ -59,7 +59,7 @@ def _labels(folder: Any, task: str) -> Report:
 
 
 def flag_row(args: argparse.Namespace) -> Report:
-    from core.insight.flags import set_flag
+    from core.insight.marked_answers import set_flag
 
     folder = find_run(args)
     task = require_task(folder, args.task)

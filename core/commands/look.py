@@ -22,14 +22,14 @@ def add_parser(verbs: Verbs) -> None:
 
 
 def look(args: argparse.Namespace) -> Report:
-    from core.insight.looks import describe_look, look_from_dict
+    from core.insight.look_table import describe_look, look_from_dict
 
     folder = find_run(args)
     task = require_task(folder, args.task)
     prompt, answer = _example(folder, task, args)
     from transformers.utils.logging import disable_progress_bar
 
-    from core.insight.looking import look_at  # torch
+    from core.asking.look_model import look_at  # torch
 
     disable_progress_bar()
     record = look_at(folder.path, task, prompt, answer)

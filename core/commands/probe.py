@@ -27,7 +27,7 @@ def add_parser(verbs: Verbs) -> None:
 
 def _probe(kind: str) -> Callable[[argparse.Namespace], Report]:
     def probe(args: argparse.Namespace) -> Report:
-        from core.insight.probes import describe_probe, probe_path, read_probe
+        from core.insight.probe_table import describe_probe, probe_path, read_probe
 
         folder = find_run(args)
         if args.again or not probe_path(folder.path, kind).is_file():
@@ -60,16 +60,16 @@ def _make(folder: Any, kind: str, args: argparse.Namespace) -> None:
         raise RunError("serving.no_adapter", run=folder.run_id)
     line = ProgressLine(args.json)
     if kind == "leaveout":
-        from core.insight.leaving_out import run_leave_out
+        from core.asking.leaving_out import run_leave_out
 
         run_leave_out(folder.path, lambda done, total: line.step(done, total, "training without each task in turn"))
         line.end()
         return
     from transformers.utils.logging import disable_progress_bar
 
+    from core.asking.probe_model import run_probe  # torch
     from core.commands.device import hold_device
-    from core.insight.probes import ProbeSettings
-    from core.insight.probing import run_probe  # torch
+    from core.insight.probe_table import ProbeSettings
 
     settings = ProbeSettings(rows=args.rows)
     disable_progress_bar()

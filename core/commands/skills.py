@@ -23,7 +23,7 @@ def add_parser(verbs: Verbs) -> None:
 
 def skills(args: argparse.Namespace) -> Report:
     from core.insight import allocation as tables
-    from core.insight import views
+    from core.insight import allocation_cuts as views
 
     folder = find_run(args)
     if args.measure:
@@ -74,7 +74,7 @@ def _one_task(weights: Any) -> Report:
 
 def _difference(found: Any, other: Any) -> Report:
     from core.insight.allocation import read_allocation
-    from core.insight.views import difference_of_runs
+    from core.insight.allocation_cuts import difference_of_runs
 
     change = difference_of_runs(found, read_allocation(other))
     rows = [[task, *(f"{v:+.3f}" for v in change.loc[task])] for task in change.index]
@@ -97,8 +97,8 @@ def _at_step(run_dir: Any, step: int) -> Any:
 def _measure(folder: Any) -> None:
     from transformers.utils.logging import disable_progress_bar
 
+    from core.asking.measuring import measure_run  # torch
     from core.commands.device import hold_device
-    from core.insight.measuring import measure_run  # torch
 
     disable_progress_bar()
     with hold_device(folder, "evaluation"):

@@ -19,7 +19,7 @@ from core.base.errors import WorkspaceError
 from core.base.files import read_json
 from core.insight.allocation import read_allocation
 from core.insight.jobs import job_dir
-from core.insight.probes import KNOCK_OUT, TRANSFER
+from core.insight.probe_table import KNOCK_OUT, TRANSFER
 from core.runs.folder import RunFolder
 
 BASE, TUNED = "base", "tuned"

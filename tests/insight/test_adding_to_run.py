@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from core.asking.new_task import AddSettings, Learner, add_task_to_run
 from core.base.errors import ModelError, RunError, SettingError
-from core.insight.adding import AddSettings, Learner, add_task_to_run
 from core.insight.allocation import read_allocation
 from core.insight.results import read_scores
 from core.models.loading import load_base

@@ -22,8 +22,8 @@ from core.insight.allocation import (
     task_tree,
     uniform_weight,
 )
+from core.insight.allocation_cuts import cut_table, task_by_layer
 from core.insight.sentences import describe_allocation
-from core.insight.views import cut_table, task_by_layer
 
 TASKS = ("intents", "entities", "questions", "summaries")
 

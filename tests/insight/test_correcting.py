@@ -9,7 +9,7 @@ import pytest
 
 from core.base.errors import RunError, SettingError
 from core.insight.correcting import PRACTICE, correct_answer
-from core.insight.flags import is_flagged, set_flag
+from core.insight.marked_answers import is_flagged, set_flag
 from core.insight.results import read_answers
 from core.runs.creation import create_run
 from core.runs.folder import RunFolder

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from core.asking import leaving_out
+from core.asking import probe_model as probing
+from core.asking.leaving_out import run_leave_out, shorten, without_task
 from core.base.errors import RunError
-from core.insight import leaving_out, probing
 from core.insight.growth import describe_growth, growth_frame, growth_from_dict
-from core.insight.leaving_out import run_leave_out, shorten, without_task
-from core.insight.probes import CHANCE, read_probe
+from core.insight.probe_table import CHANCE, read_probe
 from core.runs.creation import create_run
 from core.runs.folder import RunFolder
 from core.runs.states import FAILED, SUCCEEDED, RunStatus

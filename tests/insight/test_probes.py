@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import torch
 
+from core.asking.probe_model import Prober, run_probe, switched_off
 from core.base.errors import RunError, SettingError
-from core.insight.probes import ProbeSettings, describe_probe, probe_from_dict, read_probe
-from core.insight.probing import Prober, run_probe, switched_off
+from core.insight.probe_table import ProbeSettings, describe_probe, probe_from_dict, read_probe
 from core.models.loading import load_base
 from core.models.modular import build_modular, save_adapter
 from core.runs.folder import RunFolder

@@ -12,15 +12,7 @@ import pytest
 from core.base.errors import RunError
 from core.insight import metrics
 from core.insight.allocation import Allocation, Skill
-from core.insight.history import read_history
-from core.insight.sharing import (
-    describe_share,
-    describe_similarity,
-    layer_share,
-    output_share,
-    read_contributions,
-)
-from core.insight.views import (
+from core.insight.allocation_cuts import (
     ALPHA,
     GATE,
     OWN,
@@ -31,6 +23,14 @@ from core.insight.views import (
     layer_names,
     num_heads,
     task_by_layer,
+)
+from core.insight.history import read_history
+from core.insight.sharing import (
+    describe_share,
+    describe_similarity,
+    layer_share,
+    output_share,
+    read_contributions,
 )
 from tests.insight.test_allocation import TASKS, hand_made, write_run
 

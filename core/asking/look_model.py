@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from core.asking.trained import load_trained, require_adapter
 from core.base.errors import RunError
 from core.evaluation.contributions import encode_text
 from core.evaluation.exam import TUNED, Examiner
 from core.evaluation.observing import TOKEN, Observation, observe
-from core.insight.trained import load_trained, require_adapter
 from core.models.loading import LoadedBase
 from core.runs.folder import RunFolder
 from core.tasks.dataset import Example, load_saved_dataset

@@ -20,7 +20,7 @@ from typing import Any
 from core.base.errors import RunError, WorkspaceError
 from core.base.files import new_id, read_json, write_json_atomic
 from core.evaluation.metrics import compare, score
-from core.insight.probes import CHANCE, LEAVE_OUT, probe_path
+from core.insight.probe_table import CHANCE, LEAVE_OUT, probe_path
 from core.runs.creation import fill_run
 from core.runs.folder import RunFolder
 from core.runs.launching import resume_run, start_run
@@ -168,7 +168,7 @@ def _rows(dataset: TaskDataset) -> int:
 
 def _outcome(plan: Plan) -> dict[str, Any]:
     """Cells [task][SEED or left-out task]: the score without minus the score with, paired by exam row."""
-    from core.insight.probing import answer_rows  # torch
+    from core.asking.probe_model import answer_rows  # torch
 
     names, before = plan.dataset.names(), _answers(plan.folder)
     made = {place: RunFolder(plan.folder.path.with_name(plan.runs[place])) for place in plan.places}

@@ -18,12 +18,12 @@ from typing import Any
 import torch
 
 from core.adapters.base import Adapter, Skill
+from core.asking.trained import load_trained, require_adapter
 from core.base.errors import RunError
 from core.base.files import write_json_atomic
 from core.evaluation.exam import TUNED, Examiner, exam_rows
 from core.evaluation.metrics import compare, score
-from core.insight.probes import KNOCK_OUT, ProbeSettings, probe_path
-from core.insight.trained import load_trained, require_adapter
+from core.insight.probe_table import KNOCK_OUT, ProbeSettings, probe_path
 from core.models.modular import WEIGHTS
 from core.runs.folder import RunFolder
 from core.tasks.dataset import TaskDataset, load_saved_dataset

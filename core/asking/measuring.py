@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from core.asking.trained import load_trained
 from core.evaluation.contributions import write_contributions
-from core.insight.trained import load_trained
 from core.runs.folder import RunFolder
 from core.tasks.dataset import load_saved_dataset
 
