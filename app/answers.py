@@ -5,7 +5,7 @@ from __future__ import annotations
 from app.exchanges import TASK, Answer, Exchange, to_json, to_markdown
 from app.markup import bar, download_link, esc
 from app.texts import say, word_skills
-from core.serving.protocol import ChatEvent
+from core.chat.protocol import ChatEvent
 
 MOST_SKILLS = 12
 

@@ -20,14 +20,14 @@ from app.errands import run_errand
 from app.handlers import guarded
 from app.temporary import new_export_folder, note_uploads
 from core.base.errors import TaskloomError, WorkspaceError
+from core.chat.protocol import ask
 from core.commands.runs import run_value
 from core.commands.task import task_value
+from core.export.card import KINDS
 from core.runs.creation import create_run
 from core.runs.folder import RunFolder
 from core.runs.launching import start_run, stop_run
 from core.runs.summaries import list_summaries
-from core.serving.card import KINDS
-from core.serving.protocol import ask
 from core.tasks.changing.add_task import list_tasks
 from core.tasks.changing.domain import add_files
 from core.training.config import RunConfig, change_config

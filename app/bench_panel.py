@@ -17,7 +17,7 @@ from app.texts import say
 from app.toasts import tell
 from app.words import Key
 from core.base.errors import RunError
-from core.serving.votes import TIE, Vote, add_vote, read_votes, tally
+from core.chat.votes import TIE, Vote, add_vote, read_votes, tally
 from core.tasks.changing.editing import CHAT
 from core.tasks.changing.in_child import add_correction_apart
 from core.tasks.store import get_task

@@ -20,9 +20,9 @@ from app.talk import Stops
 from app.visitors import require_visitor
 from app.words import Words
 from core.base.errors import WorkspaceError
+from core.chat.client import ChatClient
 from core.runs.quotas import Quota, quota_from_environment
 from core.runs.summaries import list_summaries, own_runs
-from core.serving.chat import ChatClient
 from core.workspace import Project, Workspace
 
 # With every event the browser visits each component that ever showed the progress of one, and searches the whole

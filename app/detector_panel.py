@@ -15,8 +15,8 @@ from app.markup import note, paragraphs, part
 from app.selection import Selection
 from app.texts import say, word_error
 from app.widgets import plot
+from core.chat.detecting import describe_detector, report_from_dict
 from core.runs.folder import RunFolder
-from core.serving.detecting import describe_detector, report_from_dict
 
 
 def build_detector(context: Context) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.texts import say, word_whole
-from core.serving.protocol import DELTA, DONE, ERROR, PHASE, VERSION, ChatEvent
+from core.chat.protocol import DELTA, DONE, ERROR, PHASE, VERSION, ChatEvent
 
 MOST_EXCHANGES = 30
 TUNED, BASE, RUN, TASK, NOBODY = "tuned", "base", "run", "task", "nobody"

@@ -16,8 +16,8 @@ from app.sides import find_spec, read_settings
 from app.texts import say
 from app.words import Key
 from core.base.errors import RunError
-from core.serving.protocol import ask
-from core.serving.question_files import FileOutcome, answer_questions, judge, outcome_csv, read_questions
+from core.chat.protocol import ask
+from core.chat.question_files import FileOutcome, answer_questions, judge, outcome_csv, read_questions
 from core.tasks.reading.files import SUFFIXES
 
 SHOWN = 50

@@ -20,8 +20,8 @@ from app.temporary import use_own_folder
 from app.theme import ICON_PATH, STYLE_PATH, build_theme
 from app.web_guard import WebGuard, rules_for
 from core.base.errors import TaskloomError
-from core.serving.chat import ChatClient
-from core.serving.zero_gpu import ZeroGpuChat, on_zero_gpu
+from core.chat.client import ChatClient
+from core.chat.zero_gpu import ZeroGpuChat, on_zero_gpu
 from core.workspace import Workspace
 
 LOG = logging.getLogger("taskloom.app")

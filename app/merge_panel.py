@@ -15,8 +15,8 @@ from app.sharing_rules import require_shared_space
 from app.texts import say
 from app.words import Key
 from core.adapters.registry import METHODS
+from core.merge.table import MERGE_FILE, WAYS, read_merge
 from core.runs.summaries import list_summaries
-from core.serving.merge_table import MERGE_FILE, WAYS, read_merge
 
 
 def build_merge_panel(context: Context) -> None:

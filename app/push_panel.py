@@ -22,8 +22,8 @@ from app.texts import say
 from app.visitors import signed_in_token
 from app.words import Key
 from core.base.errors import RunError
-from core.serving.card import GGUF, OF_ALL_TASKS
-from core.serving.hub import PushWish, login_token, push_folder
+from core.export.card import GGUF, OF_ALL_TASKS
+from core.export.hub import PushWish, login_token, push_folder
 
 SHOWN_EXAMPLES = "2"
 

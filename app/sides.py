@@ -14,10 +14,10 @@ from app.context import Context
 from app.exchanges import BASE, NOBODY, RUN, TASK, TUNED, Answer, Exchange, Side, question_text
 from app.selection import Selection
 from app.texts import say
+from core.chat.detecting import AUTO, Detection, by_columns, load_detector
+from core.chat.protocol import PRECISIONS, ChatRequest, ask
 from core.runs.folder import RunFolder
 from core.runs.summaries import list_summaries
-from core.serving.detecting import AUTO, Detection, by_columns, load_detector
-from core.serving.protocol import PRECISIONS, ChatRequest, ask
 from core.tasks.cell_text import input_text
 from core.tasks.dataset import load_saved_tasks, render_target
 from core.tasks.spec import TaskSpec

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 
-from core.serving.card import CardRequest, public_name, snippet
+from core.export.card import CardRequest, public_name, snippet
 from core.tasks.spec import TaskSpec
 
 LOAD, PYTHON, COMMAND, HTTP = "load", "python", "command", "http"

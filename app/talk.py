@@ -8,8 +8,8 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 
-from core.serving.chat import ChatClient
-from core.serving.protocol import ChatEvent, ChatRequest
+from core.chat.client import ChatClient
+from core.chat.protocol import ChatEvent, ChatRequest
 
 
 class Stops:

@@ -1,6 +1,6 @@
 """The chat process, `python -m core.chat_worker`: requests on standard input, events on standard output.
 
-See `core/serving/protocol.py` for the lines. The process leaves when its input closes (the app is gone) and
+See `core/chat/protocol.py` for the lines. The process leaves when its input closes (the app is gone) and
 after an idle time. Whatever libraries print goes to the log, never between the events.
 """
 
@@ -17,7 +17,7 @@ import traceback
 from typing import Any
 
 from core.base.errors import TaskloomError
-from core.serving.protocol import ERROR, ChatEvent, request_from_dict
+from core.chat.protocol import ERROR, ChatEvent, request_from_dict
 
 LOOK_S = 3.0  # how often an idle worker looks whether somebody wants the device
 LOG_NAME = os.environ.get("TASKLOOM_CHAT_LOG", "the log of the chat process")
@@ -61,7 +61,7 @@ class Channel:
 
 def serve(channel: Channel, idle_s: float) -> None:
     """Takes requests until none came for `idle_s` seconds; writes all open answers in turn, a token each round."""
-    from core.serving.answering import Bench  # torch: only here
+    from core.chat.answering import Bench  # torch: only here
 
     bench = Bench(channel.say)
     channel.say_ready()

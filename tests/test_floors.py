@@ -41,7 +41,7 @@ FLOORS: dict[str, tuple[float, str]] = {
 LIGHT_ROOTS = (
     "app", "core.workspace", "core.base.settings", "core.base.registry", "core.tasks", "core.adapters.registry",
     "core.models.catalogue", "core.models.estimate", "core.training.config", "core.evaluation.metrics",
-    "core.evaluation.reports", "core.runs", "core.insight", "core.serving.chat", "core.commands", "core.__main__",
+    "core.evaluation.reports", "core.runs", "core.insight", "core.chat.client", "core.commands", "core.__main__",
 )
 HEAVY_FILES = {
     "core.tasks.batching", "core.asking.probe_model", "core.asking.new_task", "core.asking.grown_run",

@@ -16,8 +16,8 @@ from app.snippets import LANGUAGE_OF, LOAD, WAYS, snippet_for
 from app.temporary import new_export_folder
 from app.texts import say
 from app.words import Key
+from core.export.card import KINDS, OF_ALL_TASKS, CardRequest, build_card
 from core.runs.folder import RunFolder
-from core.serving.card import KINDS, OF_ALL_TASKS, CardRequest, build_card
 from core.tasks.dataset import load_saved_tasks
 
 TITLE = "tab.share"

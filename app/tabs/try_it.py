@@ -34,8 +34,8 @@ from app.sides import (
 from app.talk import stream_together
 from app.texts import say
 from app.words import Key
-from core.serving.detecting import AUTO
-from core.serving.protocol import MAX_ROUNDS, PRECISIONS
+from core.chat.detecting import AUTO
+from core.chat.protocol import MAX_ROUNDS, PRECISIONS
 from core.tasks.cell_text import input_text
 
 TITLE = "tab.try_it"

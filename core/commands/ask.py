@@ -37,9 +37,9 @@ def add_parser(verbs: Verbs) -> None:
 
 
 def ask(args: argparse.Namespace) -> Report:
-    from core.serving.chat import ChatClient
-    from core.serving.chat import ask as request_of
-    from core.serving.detecting import AUTO, by_columns
+    from core.chat.client import ChatClient
+    from core.chat.client import ask as request_of
+    from core.chat.detecting import AUTO, by_columns
     from core.tasks.dataset import load_saved_tasks
 
     folder = find_run(args)
@@ -69,7 +69,7 @@ def choose_task(
 ) -> tuple[str, tuple[tuple[str, float], ...]]:
     """-> the named task, or with the name "auto" (unless a task has it) the one that the text most likely belongs
     to, and then the shares in which the skills of several are mixed."""
-    from core.serving.detecting import AUTO, load_detector
+    from core.chat.detecting import AUTO, load_detector
 
     if name != AUTO or any(task["name"] == AUTO for task in folder.read_run()["tasks"]):
         return require_task(folder, name), ()
@@ -147,9 +147,9 @@ def answer_file(args: argparse.Namespace, folder: Any) -> Report:
     Raises:
         TaskFileError: no such file, or it does not fit the task.
     """
-    from core.serving import question_files
-    from core.serving.chat import ChatClient
-    from core.serving.chat import ask as request_of
+    from core.chat import question_files
+    from core.chat.client import ChatClient
+    from core.chat.client import ask as request_of
     from core.tasks.dataset import load_saved_tasks
 
     path = Path(args.file)
@@ -173,7 +173,7 @@ def answer_file(args: argparse.Namespace, folder: Any) -> Report:
 
 def _file_report(args: argparse.Namespace, folder: Any, outcome: Any) -> Report:
     from core.base.files import write_text_atomic
-    from core.serving.question_files import outcome_csv
+    from core.chat.question_files import outcome_csv
 
     text = outcome_csv(outcome)
     if args.out:

@@ -23,7 +23,7 @@ def add_parser(verbs: Verbs) -> None:
 
 
 def chat(args: argparse.Namespace) -> Report:
-    from core.serving.chat import ChatClient
+    from core.chat.client import ChatClient
 
     folder = find_run(args)
     args.task = require_task(folder, args.task or folder.read_run()["tasks"][0]["name"])
@@ -74,7 +74,7 @@ def _obey(line: str, args: argparse.Namespace, folder: Any) -> bool:
 
 def _answer(client: Any, args: argparse.Namespace, folder: Any, text: str) -> str:
     """Streams one answer to the terminal; an error is told and the chat goes on."""
-    from core.serving.chat import ask
+    from core.chat.client import ask
 
     request = ask(
         folder.path.resolve(), args.task, text, tuned=args.tuned, temperature=args.temperature,

@@ -17,7 +17,7 @@ def add_parser(verbs: Verbs) -> None:
 
 
 def detect(args: argparse.Namespace) -> Report:
-    from core.serving.detecting import describe_detector, examine_detector, load_detector
+    from core.chat.detecting import describe_detector, examine_detector, load_detector
 
     folder = find_run(args)
     if args.text:

@@ -39,7 +39,7 @@ def export_to(args: argparse.Namespace, target: Path) -> list[Any]:
     """The exports of a parsed command line below a folder."""
     from transformers.utils.logging import disable_progress_bar
 
-    from core.serving.sharing import ExportWish, export_run  # torch
+    from core.export.bundle import ExportWish, export_run  # torch
 
     disable_progress_bar()
     # PEFT 0.21 asks transformers 5.23 by an old name; nothing that a user could act on.

@@ -44,7 +44,7 @@ def look(args: argparse.Namespace) -> Report:
 def _example(folder: Any, task: str, args: argparse.Namespace) -> tuple[str, str | None]:
     """The prompt, and the right answer when it is an exam row."""
     from core.base.errors import RunError
-    from core.serving.prompts import build_prompt
+    from core.chat.prompts import build_prompt
     from core.tasks.dataset import load_saved_dataset
 
     dataset = load_saved_dataset(folder.data_dir)

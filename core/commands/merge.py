@@ -11,7 +11,7 @@ from core.commands.output import ProgressLine, Report, Verbs, add_verb, progress
 
 
 def add_parser(verbs: Verbs) -> None:
-    from core.serving.merge_table import METAGPT, WAYS
+    from core.merge.table import METAGPT, WAYS
 
     parser = add_verb(verbs, "merge", merge, "merge the LoRAs of several tasks into one adapter")
     parser.add_argument("run", nargs="+", help="runs on the same base model: ids or unique beginnings")
@@ -28,9 +28,9 @@ def add_parser(verbs: Verbs) -> None:
 def merge(args: argparse.Namespace) -> Report:
     from transformers.utils.logging import disable_progress_bar
 
+    from core.merge.run import MergeRequest, merge_runs  # torch
+    from core.merge.table import MergeSettings
     from core.runs.folder import RunFolder
-    from core.serving.merge_table import MergeSettings
-    from core.serving.merged_run import MergeRequest, merge_runs  # torch
     from core.workspace import Workspace
 
     disable_progress_bar()
@@ -54,7 +54,7 @@ def _tell(line: ProgressLine, done: int, total: int) -> None:
 def _report(folder: Any) -> Report:
     from core.commands.evaluate import score_text
     from core.insight.results import read_scores, scores_value
-    from core.serving.merge_table import read_merge
+    from core.merge.table import read_merge
 
     found = read_merge(folder.path)
     rows = [

@@ -23,7 +23,7 @@ def add_parser(verbs: Verbs) -> None:
 
 def push(args: argparse.Namespace) -> Report:
     """The token comes from `hf auth login` or HF_TOKEN and is no argument, so no list of processes shows it."""
-    from core.serving.hub import PushWish, login_token, push_folder
+    from core.export.hub import PushWish, login_token, push_folder
 
     token = login_token()
     if not token:  # before minutes of exporting

@@ -15,7 +15,7 @@ TOKEN_VARIABLE = "TASKLOOM_SERVE_TOKEN"
 
 
 def add_parser(verbs: Verbs) -> None:
-    from core.serving.protocol import PRECISIONS
+    from core.chat.protocol import PRECISIONS
 
     parser = add_verb(verbs, "serve", serve, "answer over HTTP, in the form of OpenAI's chat API")
     parser.add_argument("run", nargs="+", help="run ids, or unique beginnings of them")
@@ -30,8 +30,8 @@ def add_parser(verbs: Verbs) -> None:
 
 
 def serve(args: argparse.Namespace) -> Report:
-    from core.serving.chat import ChatClient
-    from core.serving.endpoint import LOOPBACK, Service, build_server, find_models
+    from core.chat.client import ChatClient
+    from core.chat.endpoint import LOOPBACK, Service, build_server, find_models
 
     if args.no_token and args.host not in LOOPBACK:
         raise RunError("serving.token_needed", host=args.host)

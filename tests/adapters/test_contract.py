@@ -14,8 +14,8 @@ import torch
 
 from core.adapters.base import AdaptedLinear
 from core.base.errors import ModelError
+from core.export.weights import merge_task
 from core.models.modular import load_adapter, save_adapter
-from core.serving.export import merge_task
 from tests.adapters.contract import MARKS, ROUNDED_START, TASKS, base_logits, logits, same
 
 pytestmark = MARKS

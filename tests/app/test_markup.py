@@ -24,8 +24,8 @@ from app.markup import (
 )
 from app.run_markup import job_bar, progress_panel, readiness
 from core.base.errors import Problem
+from core.chat.protocol import ChatEvent, SkillWeight
 from core.runs.states import STATES, RunStatus
-from core.serving.protocol import ChatEvent, SkillWeight
 
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'"
 

@@ -17,12 +17,12 @@ from app.detector_panel import SPEC, detector_words, draw_about, draw_detector
 from app.selection import Selection
 from app.tabs.results import draw_comparison, draw_scores, report_words
 from core.base.files import write_json_atomic
+from core.chat.detecting import DetectorReport
 from core.evaluation.metrics import Score
 from core.evaluation.results import build_results
 from core.insight.jobs import job_dir
 from core.insight.report import ReportWords, build_report
 from core.runs.folder import RunFolder
-from core.serving.detecting import DetectorReport
 from core.tasks.changing.add_task import TaskRequest, add_task
 from core.tasks.dataset import render_prompt
 from core.tasks.store import list_tasks, read_rows, task_dir

@@ -10,7 +10,7 @@ import pytest
 
 from app.snippets import COMMAND, HTTP, LOAD, PYTHON, snippet_for
 from core.__main__ import parse
-from core.serving.card import KINDS, LORA, CardRequest
+from core.export.card import KINDS, LORA, CardRequest
 from core.tasks.spec import TaskSpec
 
 ODD = "it's a \"name\" 号"

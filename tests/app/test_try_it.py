@@ -26,12 +26,12 @@ from app.sides import Asking, build_exchange, request_to, side_choices
 from app.tabs.try_it import answer, draw_device, fill_example, poll_device, read_fields, stop
 from app.talk import Stops, stream_together
 from core.base.errors import RunError
+from core.chat.client import ChatClient, ask
+from core.chat.detecting import AUTO
+from core.chat.protocol import DELTA, DONE, VERSION, ChatEvent
+from core.chat.votes import read_votes
 from core.insight.jobs import JobState
 from core.runs.device_lease import DeviceLease, lease_device
-from core.serving.chat import ChatClient, ask
-from core.serving.detecting import AUTO
-from core.serving.protocol import DELTA, DONE, VERSION, ChatEvent
-from core.serving.votes import read_votes
 from core.tasks.changing.editing import ORIGIN
 from core.tasks.store import get_task, read_rows, task_dir
 from core.workspace import Workspace

@@ -18,11 +18,11 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
+from core.chat.client import ChatClient, ask  # noqa: E402
+from core.chat.question_files import Question, answer_questions  # noqa: E402
+from core.chat.refining import build_rule  # noqa: E402
+from core.chat.retrieving import load_index  # noqa: E402
 from core.evaluation.metrics import compare, score  # noqa: E402
-from core.serving.chat import ChatClient, ask  # noqa: E402
-from core.serving.question_files import Question, answer_questions  # noqa: E402
-from core.serving.refining import build_rule  # noqa: E402
-from core.serving.retrieving import load_index  # noqa: E402
 from core.tasks.cell_text import input_text  # noqa: E402
 from core.tasks.dataset import load_saved_tasks, render_target  # noqa: E402
 from core.tasks.store import read_rows, task_dir  # noqa: E402

@@ -22,9 +22,9 @@ import step_variants  # it also puts the repository root on the path
 import torch
 from transformers.utils import logging
 
+from core.export.weights import merge_task
 from core.models.loading import LoadedBase
 from core.models.modular import build_modular
-from core.serving.export import merge_task
 
 Writer = Callable[[], Any]
 

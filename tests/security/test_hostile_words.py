@@ -103,7 +103,7 @@ def test_no_csv_that_leaves_holds_a_formula(cell: str) -> None:
 
 
 def test_a_model_card_holds_no_tag_of_a_name(tmp_path: Path, tiny_llama_dir: Path) -> None:
-    from core.serving.card import KINDS, CardRequest, build_card
+    from core.export.card import KINDS, CardRequest, build_card
 
     run_id = hostile_workspace(tmp_path, tiny_llama_dir)
     run_dir = Workspace(tmp_path).find_run_dir(run_id)

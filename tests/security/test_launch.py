@@ -11,8 +11,8 @@ import pytest
 
 from app.launching import launch, on_space, open_context, parse_arguments
 from app.workbench import build_workbench
+from core.chat.protocol import ask
 from core.runs.launchers import worker_command, worker_environment
-from core.serving.protocol import ask
 
 SAFE = {
     "ssr_mode": False, "run_history": False, "show_error": False, "allowed_paths": [], "strict_cors": True,

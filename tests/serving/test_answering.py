@@ -9,15 +9,15 @@ import pytest
 import torch
 
 from core.base.errors import RunError, SettingError
+from core.chat import answering
+from core.chat.answering import Bench
+from core.chat.loading import RunShelf
+from core.chat.prompts import build_prompt
+from core.chat.protocol import ChatEvent, ChatRequest, ask, event_from_dict, request_from_dict
 from core.models.loading import load_base
 from core.models.modular import load_adapter
 from core.runs.device_lease import DeviceLease, lease_holder
 from core.runs.folder import RunFolder
-from core.serving import answering
-from core.serving.answering import Bench
-from core.serving.loading import RunShelf
-from core.serving.prompts import build_prompt
-from core.serving.protocol import ChatEvent, ChatRequest, ask, event_from_dict, request_from_dict
 from core.tasks.batching import encode_prompt
 from core.tasks.dataset import load_saved_dataset, load_saved_tasks
 

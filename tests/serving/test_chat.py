@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from core.base.errors import RunError
-from core.serving.chat import ChatClient, ask
+from core.chat.client import ChatClient, ask
 
 HANGS = (sys.executable, "-c", "import time; time.sleep(60)", "--")
 BREAKS = (sys.executable, "-c", "import sys; sys.stdin.readline(); sys.exit(3)", "--")

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.chat.detecting import Detection, by_columns, examine_detector, load_detector, question_text
 from core.runs.creation import create_run
-from core.serving.detecting import Detection, by_columns, examine_detector, load_detector, question_text
 from core.tasks.changing.add_task import TaskRequest, add_task
 from core.tasks.dataset import load_saved_dataset, load_saved_tasks
 from core.tasks.spec import TaskSpec

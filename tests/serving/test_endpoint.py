@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from core.serving.chat import ChatClient, ask
-from core.serving.endpoint import MAX_BODY, Service, build_server, find_models
+from core.chat.client import ChatClient, ask
+from core.chat.endpoint import MAX_BODY, Service, build_server, find_models
 
 TOKEN = "a-token-for-tests"
 

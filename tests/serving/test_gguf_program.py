@@ -10,8 +10,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from core.serving import gguf_program
-from core.serving.gguf_program import recognise, splitting_of
+from core.export import gguf_program
+from core.export.gguf_program import recognise, splitting_of
 
 CONVERTER = """
 import sys

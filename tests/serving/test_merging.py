@@ -13,8 +13,8 @@ import torch
 from core.__main__ import main
 from core.adapters.base import LoraFactors
 from core.base.errors import RunError, SettingError
-from core.serving.merge_table import MergeSettings, metagpt_factors, read_merge
-from core.serving.merging import dense_merge, gram_matrix, merge_loras
+from core.merge.arithmetic import dense_merge, gram_matrix, merge_loras
+from core.merge.table import MergeSettings, metagpt_factors, read_merge
 
 SHAPES = {"q": (6, 5), "up": (9, 6), "down": (6, 9)}
 
@@ -111,7 +111,7 @@ def test_settings_out_of_bounds_are_refused() -> None:
 
 def test_a_merged_run_is_used_like_a_run(run_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Merged by the command line, examined, listed, and loaded by the chat's shelf."""
-    from core.serving.loading import RunShelf
+    from core.chat.loading import RunShelf
 
     workspace = tmp_path / "workspace"
     shutil.copytree(run_dir.parents[3], workspace)
@@ -132,11 +132,11 @@ def test_a_merged_run_is_used_like_a_run(run_dir: Path, tmp_path: Path, capsys: 
 
 def test_averaging_a_single_task_answers_like_it(run_dir: Path, tmp_path: Path) -> None:
     """Logits of the merged run equal the source task's own."""
+    from core.merge.run import MergeRequest, merge_runs
     from core.models.forward import share_weights
     from core.models.loading import load_base
     from core.models.modular import load_adapter
     from core.runs.folder import RunFolder
-    from core.serving.merged_run import MergeRequest, merge_runs
 
     source = RunFolder(run_dir)
     request = MergeRequest(MergeSettings("metagpt"), ("task 1",), "alone", 0)
@@ -154,8 +154,8 @@ def test_averaging_a_single_task_answers_like_it(run_dir: Path, tmp_path: Path) 
 
 
 def test_what_cannot_be_merged_is_said(run_dir: Path) -> None:
+    from core.merge.run import MergeRequest, merge_runs
     from core.runs.folder import RunFolder
-    from core.serving.merged_run import MergeRequest, merge_runs
 
     folder = RunFolder(run_dir)
     with pytest.raises(RunError, match="task 0"):

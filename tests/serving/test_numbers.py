@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from core.chat.client import ChatClient, ask
 from core.models.catalogue import STARTER_DIR, starter_available
-from core.serving.chat import ChatClient, ask
 from tests.serving.conftest import make_trained_run
 
 

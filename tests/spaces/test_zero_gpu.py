@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from app.launching import open_context, parse_arguments
+from core.chat.client import ChatClient
+from core.chat.protocol import ChatEvent, ask
+from core.chat.zero_gpu import ZeroGpuChat, answer_here, gpu_function
 from core.runs.device_lease import lease_device
 from core.runs.launchers import worker_environment
-from core.serving.chat import ChatClient
-from core.serving.protocol import ChatEvent, ask
-from core.serving.zero_gpu import ZeroGpuChat, answer_here, gpu_function
 from tests.serving.conftest import run_dir, tiny_llama_dir
 
 __all__ = ["run_dir", "tiny_llama_dir"]

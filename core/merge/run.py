@@ -16,14 +16,14 @@ from core.base.errors import RunError
 from core.base.files import new_id, write_json_atomic
 from core.evaluation.exam import Examiner
 from core.evaluation.results import build_results
+from core.merge.arithmetic import Merged, merge_loras
+from core.merge.table import MERGE_FILE, MergeSettings
 from core.models.forward import share_weights
 from core.models.loading import LoadedBase, load_base
 from core.models.modular import ModularModel, build_modular, load_adapter, save_adapter
 from core.runs.creation import fill_run
 from core.runs.folder import RunFolder
 from core.runs.states import SUCCEEDED
-from core.serving.merge_table import MERGE_FILE, MergeSettings
-from core.serving.merging import Merged, merge_loras
 from core.tasks.dataset import Example, TaskDataset, load_saved_dataset
 from core.tasks.spec import SPLITS, TaskSpec
 from core.training.config import RunConfig, change_config

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.base.errors import RunError
+from core.chat.detecting import question_text
 from core.evaluation.normalise import plain, words
 from core.runs.folder import RunFolder
-from core.serving.detecting import question_text
 from core.tasks.dataset import Example, load_saved_dataset
 from core.tasks.spec import TaskSpec
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from core.base.errors import RunError
-from core.serving.card import SPACE
+from core.export.card import SPACE
 
 _REPO = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}")

@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from core.base.errors import TaskloomError
-from core.serving import completion
-from core.serving.chat import ChatClient
-from core.serving.protocol import FULL, ChatRequest
+from core.chat import completion
+from core.chat.client import ChatClient
+from core.chat.protocol import FULL, ChatRequest
 from core.tasks.dataset import load_saved_tasks
 from core.tasks.spec import TaskSpec
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from core.base.errors import RunError, SettingError
-from core.serving.protocol import DELTA, DONE, ERROR, ChatEvent, ChatRequest, request_from_dict
+from core.chat.protocol import DELTA, DONE, ERROR, ChatEvent, ChatRequest, request_from_dict
 from core.tasks.spec import TaskSpec
 
 # Faults of the caller; everything else is ours.

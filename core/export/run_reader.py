@@ -1,6 +1,6 @@
 """Loads a whole exported run as another workbench would, in a process of its own, and writes down its logits.
 
-    python -m core.serving.run_reader REQUEST.json
+    python -m core.export.run_reader REQUEST.json
 
 The counterpart of `plain_reader` for the workbench's own format: REQUEST.json holds {"folder", "ids", "out"}; `out`
 becomes a safetensors file with the logits [b, n, V] of every task under the task's row.
@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
-from core.serving.sharing import load_for_export
+from core.export.bundle import load_for_export
 
 
 @torch.no_grad()

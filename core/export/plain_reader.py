@@ -1,6 +1,6 @@
 """Loads exports as any user of transformers and PEFT would, in a process of its own, and writes down their logits.
 
-    python -I core/serving/plain_reader.py REQUEST.json
+    python -I core/export/plain_reader.py REQUEST.json
 
 Started by `recheck`, by its path and not as a module, so that nothing of Taskloom is in the process. REQUEST.json
 holds a list of {"kind", "base", "folder", "ids", "out"}; `out` becomes a safetensors file with "logits" [b, n, V]

@@ -21,7 +21,7 @@ from peft.utils.merge_utils import dare_linear, ties
 from torch import Tensor
 
 from core.adapters.base import LoraFactors
-from core.serving.merge_table import DENSE, MAX_RANK, TIES, MergeSettings, MergeTable, merge_factors
+from core.merge.table import DENSE, MAX_RANK, TIES, MergeSettings, MergeTable, merge_factors
 
 _LOW_RANK_WORTH = 4  # a layer this many times larger than the rank is decomposed approximately
 

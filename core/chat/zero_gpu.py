@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from core.base.errors import TaskloomError
-from core.serving.chat import ChatClient
-from core.serving.protocol import DELTA, DONE, ERROR, ChatEvent, ChatRequest, event_from_dict, request_from_dict
+from core.chat.client import ChatClient
+from core.chat.protocol import DELTA, DONE, ERROR, ChatEvent, ChatRequest, event_from_dict, request_from_dict
 
 SECONDS = 60  # of a card for one answer; what a visitor's daily quota is charged at most
 
@@ -41,7 +41,7 @@ def gpu_function(function: Callable[..., Events], seconds: int = SECONDS) -> Cal
 
 def answer_here(request: dict[str, Any]) -> Events:
     """Events of one question as dictionaries, since they cross a process; the model is loaded in this one."""
-    from core.serving.answering import Bench  # torch: only where the answer is written
+    from core.chat.answering import Bench  # torch: only where the answer is written
 
     said: list[dict[str, Any]] = []
     bench = Bench(lambda _, event: said.append(event.as_dict()))

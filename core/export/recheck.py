@@ -70,7 +70,7 @@ def recheck_run(model: ModularModel, folder: Path, probe: Tensor) -> float:
         save_file({"ids": probe.cpu()}, root / "ids")
         order = {"folder": str(folder), "ids": str(root / "ids"), "out": str(root / "out")}
         (root / "request.json").write_text(json.dumps(order), encoding="utf-8")
-        _run_reader(["-m", "core.serving.run_reader", str(root / "request.json")], folder)
+        _run_reader(["-m", "core.export.run_reader", str(root / "request.json")], folder)
         found = load_file(root / "out")
         return max(_compare(model, Written("run", folder, int(t), ""), probe, found[t]) for t in found)
 

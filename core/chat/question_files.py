@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from core.base.errors import RunError, TaskFileError, TaskloomError
+from core.chat.client import ChatClient
+from core.chat.protocol import ChatEvent, ChatRequest
 from core.evaluation.metrics import Score, score, values_of_rows
-from core.serving.chat import ChatClient
-from core.serving.protocol import ChatEvent, ChatRequest
 from core.tasks.cell_text import input_text, target_text
 from core.tasks.dataset import has_input, render_target
 from core.tasks.reading.files import ReadOptions, read_table

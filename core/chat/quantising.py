@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from core.base.errors import ModelError
+from core.chat.protocol import FULL, INT8
 from core.models.loading import LoadedBase
-from core.serving.protocol import FULL, INT8
 
 
 class _Packed:

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from core.base.errors import RunError
+from core.chat.protocol import ERROR, ChatEvent, ChatRequest, event_from_dict
 from core.runs.launching import worker_environment
-from core.serving.protocol import ERROR, ChatEvent, ChatRequest, event_from_dict
 
 COMMAND = (sys.executable, "-u", "-m", "core.chat_worker")
 

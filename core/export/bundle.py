@@ -13,17 +13,17 @@ from torch import Tensor
 
 from core.base.errors import RunError
 from core.base.files import write_text_atomic
+from core.chat.loading import LoadedRun
+from core.export.card import GGUF, LORA, MERGED, SPACE, WHOLE_RUN, CardRequest, build_card
+from core.export.gguf import convert
+from core.export.recheck import Written, recheck, recheck_run
+from core.export.space import build_space
+from core.export.weights import build_probe, export_folder, export_lora, export_merged
 from core.models.catalogue import pinned_revision, resolve_model
 from core.models.forward import share_weights
 from core.models.loading import load_base
 from core.models.modular import DESCRIPTION, load_adapter
 from core.runs.folder import RunFolder
-from core.serving.card import GGUF, LORA, MERGED, SPACE, WHOLE_RUN, CardRequest, build_card
-from core.serving.export import build_probe, export_folder, export_lora, export_merged
-from core.serving.gguf import convert
-from core.serving.loading import LoadedRun
-from core.serving.recheck import Written, recheck, recheck_run
-from core.serving.space import build_space
 from core.tasks.dataset import load_saved_dataset
 
 PROBE_ROWS = 4

@@ -15,11 +15,11 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from core.adapters.registry import METHODS
 from core.base.files import read_json
+from core.export.card_words import WORDS
 from core.insight.allocation import average_allocation, read_allocation, uniform_weight
 from core.insight.results import TaskResult, read_scores
 from core.models.catalogue import CATALOGUE
 from core.runs.folder import RunFolder
-from core.serving.card_words import WORDS
 from core.tasks.dataset import load_saved_dataset, load_saved_tasks
 from core.tasks.spec import TaskSpec
 from core.training.config import config_to_yaml

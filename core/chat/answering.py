@@ -13,11 +13,11 @@ from pathlib import Path
 
 import torch
 
+from core.chat.loading import LoadedRun, RunShelf
+from core.chat.protocol import DELTA, DONE, PHASE, ChatEvent, ChatRequest
+from core.chat.text_stream import TextStream
 from core.models.decoding import LIMIT, STOPPED, Answer, Batch
 from core.runs.device_lease import DeviceLease, lease_holder
-from core.serving.loading import LoadedRun, RunShelf
-from core.serving.protocol import DELTA, DONE, PHASE, ChatEvent, ChatRequest
-from core.serving.text_stream import TextStream
 
 Say = Callable[[int, ChatEvent], None]
 GroupKey = tuple[str, bool, str]  # run folder, tuned or not, precision
