@@ -4,8 +4,8 @@ import os
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
-from app.launching import launch, open_context, parse_arguments
-from app.workbench import build_workbench
+from app.frame.serve import launch, open_context, parse_arguments
+from app.frame.workbench import build_workbench
 
 arguments = parse_arguments()
 demo = build_workbench(open_context(arguments))

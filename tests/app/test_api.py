@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from app.api import NAMES
-from app.context import Context
-from app.launching import launch, open_context, opened_paths, parse_arguments, wants_mcp
-from app.workbench import build_workbench
+from app.frame.api import NAMES
+from app.frame.serve import launch, open_context, opened_paths, parse_arguments, wants_mcp
+from app.frame.workbench import build_workbench
+from app.shell.context import Context
 from core.workspace import Workspace
 from tests.serving.conftest import make_trained_run
 

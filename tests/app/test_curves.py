@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from app.curves import MOST_KEPT, new_curves
+from app.drawing.curves import MOST_KEPT, new_curves
 
 
 def loss(number: int, step: int, value: float, kind: str = "loss") -> dict:

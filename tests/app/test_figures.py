@@ -9,9 +9,9 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
-from app.curve_figures import loss_panels
-from app.curves import Curves, new_curves
-from app.figures import score_bars, share_bars, similarity_heatmap, skill_heatmap, thin, to_json
+from app.drawing.curve_figures import loss_panels
+from app.drawing.curves import Curves, new_curves
+from app.drawing.figures import score_bars, share_bars, similarity_heatmap, skill_heatmap, thin, to_json
 from app.texts import word_sentence
 
 TABLE = pd.DataFrame(

@@ -7,10 +7,10 @@ import dataclasses
 import gradio as gr
 import pytest
 
-from app.forms import build_field, differences, form_values, list_settings, read_form
-from app.tabs.train import BUTTONS, buttons_for
+from app.drawing.forms import build_field, differences, form_values, list_settings, read_form
+from app.shell.words import Words
 from app.texts import word_error, word_value
-from app.words import Words
+from app.train.screen import BUTTONS, buttons_for
 from core.adapters.registry import METHODS
 from core.base.errors import SettingError
 from core.base.settings import describe_settings, setting
@@ -137,8 +137,8 @@ def test_differences_name_what_was_changed() -> None:
 
 
 def test_no_group_of_settings_is_missing_from_the_form() -> None:
-    from app.plan import GROUPS
     from app.texts import TEXTS
+    from app.train.plan import GROUPS
 
     assert {info.group for _, info, _ in list_settings()} <= set(GROUPS)
     assert all(f"group.{group}" in TEXTS["en"] for group in GROUPS)
@@ -146,9 +146,9 @@ def test_no_group_of_settings_is_missing_from_the_form() -> None:
 
 def test_a_field_that_may_be_empty_is_told_so_when_the_page_opens(tmp_path) -> None:
     """In the browser an empty number field counts as 0 until it was given None."""
-    from app.context import Context
-    from app.plan import Plan
-    from app.selection import Selection
+    from app.shell.context import Context
+    from app.shell.selection import Selection
+    from app.train.plan import Plan
     from core.workspace import Workspace
 
     context = Context(Workspace(tmp_path))

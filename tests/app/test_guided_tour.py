@@ -7,13 +7,13 @@ from dataclasses import replace
 import gradio as gr
 import pytest
 
-from app import tour
-from app.context import Context
-from app.selection import Selection, selection_from_prefs, selection_to_prefs
-from app.tabs import home
+from app.frame import tour
+from app.frame.tour import STOPS, WATCH, draw, go_back, go_on, poll, tour_text
+from app.frame.workbench import TABS
+from app.home import screen as home
+from app.shell.context import Context
+from app.shell.selection import Selection, selection_from_prefs, selection_to_prefs
 from app.texts import LANGUAGES, TEXTS, say
-from app.tour import STOPS, WATCH, draw, go_back, go_on, poll, tour_text
-from app.workbench import TABS
 from core.runs.states import RunStatus
 from core.runs.summaries import RunSummary
 from core.workspace import Workspace

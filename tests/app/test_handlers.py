@@ -8,8 +8,8 @@ import logging
 import gradio as gr
 import pytest
 
-from app.handlers import bind_first, guarded
-from app.selection import Selection
+from app.shell.handlers import bind_first, guarded
+from app.shell.selection import Selection
 from core.base.errors import WorkspaceError
 
 CHINESE = Selection(language="zh")

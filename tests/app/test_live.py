@@ -8,11 +8,11 @@ import time
 
 import pytest
 
-from app import live
-from app.curves import MEASURES, Curves, new_curves
-from app.figures import MOST_POINTS
-from app.live import grown_curves, whole_curves
-from app.live_plot import MOST_NEWS
+from app.drawing.curves import MEASURES, Curves, new_curves
+from app.drawing.figures import MOST_POINTS
+from app.drawing.live_plot import MOST_NEWS
+from app.train import live_views as live
+from app.train.live_views import grown_curves, whole_curves
 
 TASKS = [f"task {number}" for number in range(6)]
 

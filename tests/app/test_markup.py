@@ -7,9 +7,7 @@ import io
 
 import pytest
 
-from app.answers import exchange_view, export_view
-from app.exchanges import Answer, Exchange, Side, Version, question_text
-from app.markup import (
+from app.drawing.markup import (
     bar,
     bullets,
     download_link,
@@ -22,7 +20,9 @@ from app.markup import (
     table,
     to_csv,
 )
-from app.run_markup import job_bar, progress_panel, readiness
+from app.drawing.run_markup import job_bar, progress_panel, readiness
+from app.try_it.answers import exchange_view, export_view
+from app.try_it.conversation import Answer, Exchange, Side, Version, question_text
 from core.base.errors import Problem
 from core.chat.protocol import ChatEvent, SkillWeight
 from core.runs.states import STATES, RunStatus

@@ -8,13 +8,13 @@ from types import SimpleNamespace
 import gradio as gr
 import pytest
 
-from app import plan_views as planning
-from app.context import Context
-from app.forms import read_yaml
-from app.plan import Plan, show_level
-from app.plan_views import goal_cards
-from app.selection import Selection
+from app.drawing.forms import read_yaml
+from app.shell.context import Context
+from app.shell.selection import Selection
 from app.texts import LANGUAGES, say, word_method
+from app.train import plan_views as planning
+from app.train.plan import Plan, show_level
+from app.train.plan_views import goal_cards
 from core.adapters.registry import METHODS
 from core.base.errors import TaskloomError
 from core.training.config import RunConfig, change_config, config_to_yaml
@@ -143,7 +143,7 @@ def test_the_buttons_of_equal_size_set_the_rank_and_can_be_undone(
 ) -> None:
     context, plan = built
     place = Selection(project_id=context.workspace.create_project("eight").project_id)
-    monkeypatch.setattr("app.plan.list_tasks", lambda _: [None] * 8)
+    monkeypatch.setattr("app.train.plan.list_tasks", lambda _: [None] * 8)
     mine = config_to_yaml(change_config(RunConfig(), {"method": "lora", "adapter.rank": 3}))
     for way, rank in (("active", 8), ("total", 22)):
         past, undo, _, text, *_ = plan.use_size(context, place, mine, [], way=way)

@@ -8,9 +8,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from app import push_panel, visitors
-from app.context import Context
-from app.push_panel import choose_token, export_words
+from app.share import push_panel
+from app.share.push_panel import choose_token, export_words
+from app.shell import visitors
+from app.shell.context import Context
 from core.base.errors import RunError
 from core.workspace import Workspace
 

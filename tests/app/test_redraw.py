@@ -7,10 +7,10 @@ import os
 import gradio as gr
 import pytest
 
-from app.context import due_screens
-from app.redraw import Page, Redraw, combine, keep_typed, spread
-from app.selection import Selection
-from app.workbench import TABS, build_workbench
+from app.frame.workbench import TABS, build_workbench
+from app.shell.context import due_screens
+from app.shell.redraw import Page, Redraw, combine, keep_typed, spread
+from app.shell.selection import Selection
 from tests.app.test_workbench import context as context  # the same page
 
 A, B, C = "a", "b", "c"  # stand for components
@@ -106,7 +106,7 @@ def test_events_without_progress_leave_nothing_for_the_browser_to_visit(context)
 
 def test_the_queue_keeps_no_statistics() -> None:
     """Gradio would summarise its last 10,000 events after every event."""
-    from app.launching import no_statistics
+    from app.frame.serve import no_statistics
 
     no_statistics()
     with gr.Blocks() as demo:

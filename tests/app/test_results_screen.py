@@ -11,11 +11,11 @@ from types import SimpleNamespace
 import gradio as gr
 import pytest
 
-from app.answer_browser import act_on_answer, correct, draw_form
-from app.context import Context
-from app.detector_panel import SPEC, detector_words, draw_about, draw_detector
-from app.selection import Selection
-from app.tabs.results import draw_comparison, draw_scores, report_words
+from app.results.answer_browser import act_on_answer, correct, draw_form
+from app.results.detector_panel import SPEC, detector_words, draw_about, draw_detector
+from app.results.screen import draw_comparison, draw_scores, report_words
+from app.shell.context import Context
+from app.shell.selection import Selection
 from core.base.files import write_json_atomic
 from core.chat.detecting import DetectorReport
 from core.evaluation.metrics import Score

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.selection import Selection, language_of, selection_from_prefs, selection_to_prefs
+from app.shell.selection import Selection, language_of, selection_from_prefs, selection_to_prefs
 from core.workspace import LOCAL_OWNER
 
 

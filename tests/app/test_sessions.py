@@ -11,8 +11,8 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from app.launching import launch, parse_arguments
-from app.sessions import CAPACITY, CLOSED_KEPT, IN_USE, MOST_PAGES, PageState, PageStates
+from app.frame.serve import launch, parse_arguments
+from app.shell.sessions import CAPACITY, CLOSED_KEPT, IN_USE, MOST_PAGES, PageState, PageStates
 from tests.browser.driving import free_port
 from tests.visiting import Visitor
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.snippets import COMMAND, HTTP, LOAD, PYTHON, snippet_for
+from app.share.snippets import COMMAND, HTTP, LOAD, PYTHON, snippet_for
 from core.__main__ import parse
 from core.export.card import KINDS, LORA, CardRequest
 from core.tasks.spec import TaskSpec

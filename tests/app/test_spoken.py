@@ -9,9 +9,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from app.curve_figures import loss_panels
-from app.curves import Curves
-from app.figures import (
+from app.drawing.curve_figures import loss_panels
+from app.drawing.curves import Curves
+from app.drawing.figures import (
     change_heatmap,
     lean_heatmap,
     score_bars,

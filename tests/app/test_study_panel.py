@@ -7,11 +7,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from app import study_panel
-from app.context import Context
-from app.markup import note
-from app.selection import Selection
-from app.study_panel import describe_study, draw_count, summary_table, word_arm
+from app.drawing.markup import note
+from app.results import study_panel
+from app.results.study_panel import describe_study, draw_count, summary_table, word_arm
+from app.shell.context import Context
+from app.shell.selection import Selection
 from app.texts import TEXTS, say, word_error
 from core.insight.study import STANDARD_ARMS
 from core.insight.study_tables import BASE, summarise_study

@@ -8,17 +8,17 @@ from typing import Any
 
 import pytest
 
-from app.context import Context
-from app.health_panel import _lengths, ask_health, draw_all, draw_health
-from app.import_panel import draw_first, draw_preview, read_differently, take_hub, take_pasted
-from app.pack_panel import make_pack, take_pack
-from app.rows_panel import NOTHING, add_row, draw_rows, page_on, save_rows
-from app.selection import Selection
-from app.tabs.tasks import take_files
-from app.task_editor import EDITED, draw_task, save_task, take_codes
-from app.task_editor import draw_preview as draw_prompts
+from app.home.archive_panel import make_pack, take_pack
+from app.shell.context import Context
+from app.shell.selection import Selection
+from app.tasks.health_panel import _lengths, ask_health, draw_all, draw_health
+from app.tasks.import_panel import draw_first, draw_preview, read_differently, take_hub, take_pasted
+from app.tasks.rows_panel import NOTHING, add_row, draw_rows, page_on, save_rows
+from app.tasks.screen import take_files
+from app.tasks.task_editor import EDITED, draw_task, save_task, take_codes
+from app.tasks.task_editor import draw_preview as draw_prompts
+from app.tasks.versions_panel import draw_difference, draw_versions
 from app.texts import TEXTS, word_error
-from app.versions_panel import draw_difference, draw_versions
 from core.base.errors import TaskFileError, WorkspaceError
 from core.tasks.changing.add_task import get_task, list_tasks
 from core.tasks.changing.versions import list_versions

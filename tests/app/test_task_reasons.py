@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from app.task_markup import reasons_view
+from app.tasks.task_markup import reasons_view
 from app.texts import say, word_error
 from core.tasks.guessing.roles import RoleGuess
 from core.tasks.spec import TaskSpec

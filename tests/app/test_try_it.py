@@ -14,17 +14,17 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from app.answers import exchange_view
-from app.bench_panel import click_answer, draw_tally, save_correction
-from app.context import Context
-from app.exchanges import Exchange, to_json, to_markdown
-from app.file_panel import answer_file
-from app.holders import word_holder
-from app.job_panel import job_line
-from app.selection import Selection
-from app.sides import Asking, build_exchange, request_to, side_choices
-from app.tabs.try_it import answer, draw_device, fill_example, poll_device, read_fields, stop
-from app.talk import Stops, stream_together
+from app.shell.context import Context
+from app.shell.device_user import word_holder
+from app.shell.job_panel import job_line
+from app.shell.selection import Selection
+from app.shell.stream_columns import Stops, stream_together
+from app.try_it.answers import exchange_view
+from app.try_it.bench_panel import click_answer, draw_tally, save_correction
+from app.try_it.columns import Asking, build_exchange, request_to, side_choices
+from app.try_it.conversation import Exchange, to_json, to_markdown
+from app.try_it.file_panel import answer_file
+from app.try_it.screen import answer, draw_device, fill_example, poll_device, read_fields, stop
 from core.base.errors import RunError
 from core.chat.client import ChatClient, ask
 from core.chat.detecting import AUTO

@@ -7,17 +7,24 @@ import types
 import gradio as gr
 import pytest
 
-from app import workbench
-from app.context import Context, Poll, run_polls
-from app.glossary import WORDS, glossary_view
-from app.head import Bar, poll_job
-from app.history_panel import draw_history
-from app.plan_views import check_plan
-from app.selection import Selection
-from app.sharing_rules import shared_problems
-from app.tabs import grow, home, results, share, skills, tasks, train, try_it
+from app.frame import workbench
+from app.frame.glossary import WORDS, glossary_view
+from app.frame.head import Bar, poll_job
+from app.grow import screen as grow
+from app.home import screen as home
+from app.results import screen as results
+from app.share import screen as share
+from app.shell.context import Context, Poll, run_polls
+from app.shell.permissions import shared_problems
+from app.shell.selection import Selection
+from app.shell.words import Key, Words
+from app.skills import screen as skills
+from app.tasks import screen as tasks
 from app.texts import TEXTS, say
-from app.words import Key, Words
+from app.train import screen as train
+from app.train.history_panel import draw_history
+from app.train.plan_views import check_plan
+from app.try_it import screen as try_it
 from core.base.errors import RunError, SettingError, WorkspaceError
 from core.runs.folder import RunFolder
 from core.runs.states import RunStatus

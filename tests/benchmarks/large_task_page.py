@@ -22,12 +22,12 @@ from typing import Any
 
 import gradio as gr
 
-from app.context import Context
-from app.health_panel import draw_health, mend, take_back
-from app.rows_panel import draw_rows, save_rows
-from app.selection import Selection
-from app.task_editor import EDITED, draw_task, save_task
-from app.versions_panel import draw_difference
+from app.shell.context import Context
+from app.shell.selection import Selection
+from app.tasks.health_panel import draw_health, mend, take_back
+from app.tasks.rows_panel import draw_rows, save_rows
+from app.tasks.task_editor import EDITED, draw_task, save_task
+from app.tasks.versions_panel import draw_difference
 from core.tasks.changing.add_task import add_task, list_tasks
 from core.workspace import Workspace
 

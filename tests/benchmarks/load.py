@@ -46,7 +46,7 @@ QUICK = {
 LONG = {"max_steps": 1_000_000, "num_threads": 1, "validation_rows": 4, "evaluate_every": 500}
 THINK_S = (3.0, 9.0)  # between two clicks of one visitor
 SCREEN_OF = {"task": "tasks", "train": "train", "level": "train", "skills": "skills", "moment": "skills"}
-TICK_S, BUSY_TICK_S = 6.0, 1.5  # as app/workbench.py
+TICK_S, BUSY_TICK_S = 6.0, 1.5  # as app/frame/workbench.py
 
 
 @dataclass

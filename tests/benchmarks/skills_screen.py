@@ -24,10 +24,10 @@ sys.path.insert(0, str(ROOT))
 
 import numpy as np  # noqa: E402
 
-from app import skill_sections as sections  # noqa: E402
-from app.context import Context  # noqa: E402
-from app.selection import Selection  # noqa: E402
-from app.tabs import skills  # noqa: E402
+from app.shell.context import Context  # noqa: E402
+from app.shell.selection import Selection  # noqa: E402
+from app.skills import screen as skills
+from app.skills import skill_sections as sections
 from core.workspace import Workspace  # noqa: E402
 
 PAGE = ROOT / "assets" / "docs" / "skills_screen.md"

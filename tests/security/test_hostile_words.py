@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from app.markup import to_csv
+from app.drawing.markup import to_csv
 from core.base.files import write_json_atomic
 from core.runs.folder import RunFolder
 from core.tasks.changing.add_task import list_tasks, update_task

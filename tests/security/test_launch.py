@@ -9,8 +9,8 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from app.launching import launch, on_space, open_context, parse_arguments
-from app.workbench import build_workbench
+from app.frame.serve import launch, on_space, open_context, parse_arguments
+from app.frame.workbench import build_workbench
 from core.chat.protocol import ask
 from core.runs.launchers import worker_command, worker_environment
 

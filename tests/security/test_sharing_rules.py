@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
-from app.context import Context
-from app.handlers import translate_error
-from app.selection import Selection
-from app.sharing_rules import note_deletion, require_shared_resume, shared_config
-from app.tabs import home, tasks
-from app.temporary import forget_project, new_export_folder, note_uploads
-from app.visitors import login_offered, owner_of_visit, require_visitor, signed_in_name, take_along
+from app.home import screen as home
+from app.shell.context import Context
+from app.shell.handlers import translate_error
+from app.shell.permissions import note_deletion, require_shared_resume, shared_config
+from app.shell.selection import Selection
+from app.shell.upload_folders import forget_project, new_export_folder, note_uploads
+from app.shell.visitors import login_offered, owner_of_visit, require_visitor, signed_in_name, take_along
+from app.tasks import screen as tasks
 from core.base.errors import RunError, SettingError, WorkspaceError
 from core.runs.quotas import Quota, limit_time, quota_from_environment, usage_of
 from core.runs.summaries import RunSummary

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.web_guard import MAX_POST_BYTES, GuardRules, WebGuard, rules_for
+from app.shell.web_guard import MAX_POST_BYTES, GuardRules, WebGuard, rules_for
 from tests.security.conftest import ALICE, SECRET, SharedPage
 from tests.visiting import Visitor
 

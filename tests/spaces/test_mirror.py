@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.copies import Copier, forgets_at_restart, start_copies
+from app.shell.bucket_thread import Copier, forgets_at_restart, start_copies
 from core.base.errors import WorkspaceError
 from core.runs.bucket_copy import COPIED, Mirror
 from core.runs.folder import RunFolder

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from app.launching import open_context, parse_arguments
+from app.frame.serve import open_context, parse_arguments
 from core.chat.client import ChatClient
 from core.chat.protocol import ChatEvent, ask
 from core.chat.zero_gpu import ZeroGpuChat, answer_here, gpu_function

@@ -1,0 +1,125 @@
+"""Arguments of `python app.py` and the strict way the page is served."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import logging
+import os
+import sys
+from dataclasses import replace
+from typing import Any
+
+import gradio as gr
+from starlette.middleware import Middleware
+
+from app.frame.theme import ICON_PATH, STYLE_PATH, build_theme
+from app.shell.bucket_thread import start_copies
+from app.shell.context import Context
+from app.shell.sessions import CAPACITY, bound_sessions
+from app.shell.upload_folders import use_own_folder
+from app.shell.web_guard import WebGuard, rules_for
+from core.base.errors import TaskloomError
+from core.chat.client import ChatClient
+from core.chat.zero_gpu import ZeroGpuChat, on_zero_gpu
+from core.workspace import Workspace
+
+LOG = logging.getLogger("taskloom.app")
+MAX_FILE_SIZE = "1gb"  # the largest task file that core reads
+SHARED_FILE_SIZE = "200mb"
+
+
+def on_space() -> bool:
+    """Whether the Hub runs this app as a Space: then the page is public."""
+    return bool(os.environ.get("SPACE_ID"))
+
+
+def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
+    """Unknown words are left alone, so that a Space or a test runner may add its own."""
+    parser = argparse.ArgumentParser(prog="app.py", description="Taskloom in the browser.")
+    parser.add_argument(
+        "--host", default=os.environ.get("GRADIO_SERVER_NAME") or ("0.0.0.0" if on_space() else "127.0.0.1")
+    )
+    parser.add_argument("--port", type=int, default=int(os.environ.get("GRADIO_SERVER_PORT") or 7860))
+    parser.add_argument("--workspace", help="folder for projects, tasks and runs (TASKLOOM_HOME, else ~/.taskloom)")
+    parser.add_argument(
+        "--shared", action="store_true", default=on_space(), help="every browser sees only its own projects"
+    )
+    parser.add_argument(
+        "--allow-host", action="append", default=[], help="another host name of this page (behind a proxy)"
+    )
+    parser.add_argument(
+        "--mcp", action="store_true", help="also answer MCP clients (pip install 'gradio[mcp]'); not when --shared"
+    )
+    return parser.parse_known_args(argv)[0]
+
+
+def open_context(arguments: argparse.Namespace) -> Context:
+    """Workspace and mode of this process; a workspace that cannot be used ends with one clear line."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    try:
+        workspace = Workspace(arguments.workspace)
+        use_own_folder(workspace)
+        chat = (ZeroGpuChat if on_zero_gpu() else ChatClient)(log_path=workspace.root / "chat.log")
+        return Context(workspace, shared=arguments.shared, chat=chat, copies=start_copies(workspace))
+    except TaskloomError as error:
+        sys.exit(f"error: {error}")
+
+
+def no_statistics() -> None:
+    """Gradio's queue summarises up to 10,000 past events with pandas after every event, for a monitoring page that
+    is off here: that took 60 % of the server's time. It reads these names when the queue is built."""
+    os.environ["GRADIO_ANALYTICS_MAX_EVENTS"] = "1"
+    os.environ["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = str(10**12)
+
+
+def wants_mcp(arguments: argparse.Namespace) -> bool:
+    """Whether the calls of `app.frame.api` are offered as MCP tools; without the extra package the page starts all the
+    same."""
+    if arguments.mcp and arguments.shared:
+        LOG.warning("a shared page offers no MCP tools; start it without --shared")
+    elif arguments.mcp and importlib.util.find_spec("mcp") is None:
+        LOG.warning("MCP needs a package that is not installed: pip install 'gradio[mcp]'")
+    return arguments.mcp and not arguments.shared and importlib.util.find_spec("mcp") is not None
+
+
+def opened_paths(shared: bool, with_mcp: bool) -> tuple[str, ...]:
+    """Paths that programs use: calls by plain HTTP on one's own machine, MCP where it was asked for."""
+    mine = () if shared else ("/gradio_api/call/", "/gradio_api/openapi.json")
+    return (*mine, "/gradio_api/mcp") if with_mcp else mine
+
+
+def launch(demo: gr.Blocks, arguments: argparse.Namespace, **extra: Any) -> Any:
+    """Serves the page: no analytics, no stored inputs, no internals in errors, no folder readable over HTTP."""
+    if arguments.host not in ("127.0.0.1", "localhost", "::1") and not arguments.shared:
+        LOG.warning(
+            "the page is open to everybody who reaches %s, without a password; --shared separates visitors",
+            arguments.host,
+        )
+    with_mcp = wants_mcp(arguments)
+    rules = rules_for(arguments.host, on_space(), tuple(arguments.allow_host))
+    rules = replace(rules, opened=opened_paths(arguments.shared, with_mcp))
+    no_statistics()
+    bound_sessions()
+    return demo.queue(default_concurrency_limit=8, max_size=256).launch(
+        server_name=arguments.host,
+        server_port=arguments.port,
+        theme=build_theme(),
+        css_paths=[STYLE_PATH],
+        ssr_mode=False,
+        run_history=False,
+        state_session_capacity=CAPACITY,
+        show_error=False,
+        max_file_size=SHARED_FILE_SIZE if arguments.shared else MAX_FILE_SIZE,
+        footer_links=["settings"],
+        allowed_paths=[],
+        strict_cors=True,
+        mcp_server=with_mcp,
+        share=False,
+        enable_monitoring=False,
+        app_kwargs={"middleware": [Middleware(WebGuard, rules=rules)]},
+        favicon_path=ICON_PATH if ICON_PATH.is_file() else None,
+        _frontend=False,  # no look at the own page first, which ends the app when a busy machine takes 3 s for it
+        **extra,
+    )

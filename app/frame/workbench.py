@@ -1,0 +1,135 @@
+"""Assembles the workbench: head, tour, a tab a screen, job bar. A new screen is one file in `tabs` and one line
+here."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+import gradio as gr
+
+from app.drawing.widgets import PLOTLY_JS
+from app.frame.api import build_api
+from app.frame.head import IDLE_TICK_S, build_head, build_job_bar
+from app.frame.tour import Tour
+from app.grow import screen as grow
+from app.home import screen as home
+from app.results import screen as results
+from app.share import screen as share
+from app.shell.context import Context, Poll
+from app.shell.selection import Selection, selection_from_prefs, selection_to_prefs
+from app.shell.upload_folders import KEPT_S, LOOK_EVERY_S
+from app.shell.visitors import owner_of_visit, take_along
+from app.shell.words import Key
+from app.skills import screen as skills
+from app.tasks import screen as tasks
+from app.texts import LANGUAGES, say
+from app.train import screen as train
+from app.try_it import screen as try_it
+from core.base.files import write_text_atomic
+
+# A tab that was clicked while the page opened is the one that is shown.
+OPENED = """kept => {
+  window.taskloomOpened = true;
+  window.taskloomOpenedAt ??= Date.now();
+  const tab = document.querySelector('[role=tab][aria-selected=true]');
+  return tab ? tab.id.replace('-button', '').replace('tab-', 'tab.') : kept;
+}"""
+# A page that slept for long with its laptop, or outlived a restart of the app, is forgotten by the server: what
+# it shows is no longer what its buttons act on. Opened anew it finds its way back. Never in the first minute, when
+# a slow machine may not have answered yet.
+REOPEN = "() => { if (Date.now() - (window.taskloomOpenedAt ?? Infinity) > 60000) window.location.reload(); }"
+TABS = (home, tasks, train, results, skills, grow, try_it, share)
+
+
+def build_workbench(context: Context) -> gr.Blocks:
+    """The whole interface over one workspace.
+
+    Nothing in it belongs to one user: what a visitor looks at lives in the session's Selection, what the browser
+    remembers in BrowserState.
+    """
+    gr.set_static_paths([str(PLOTLY_JS)])
+    title, cleaning = say("en", "app.title"), (LOOK_EVERY_S, KEPT_S)
+    with gr.Blocks(title=title, analytics_enabled=False, delete_cache=cleaning) as demo:
+        context.page, context.selection = demo, gr.State(Selection())
+        context.clock = gr.Timer(IDLE_TICK_S)
+        secret = browser_secret(context)
+        prefs = gr.BrowserState({}, storage_key="taskloom", secret=secret)
+        screen = context.open_screen = gr.BrowserState("", storage_key="taskloom-screen", secret=secret)
+        build_api(context)  # first, so that no other event takes one of its names
+        build_head(context)
+        tour = Tour(context)
+        with gr.Tabs(selected=TABS[0].TITLE) as context.tabs:
+            for tab in TABS:
+                context.screen = tab.TITLE
+                name = tab.TITLE.replace(".", "-")
+                with context.words(gr.Tab, Key(tab.TITLE), id=tab.TITLE, elem_id=name) as page:
+                    tab.build(context)
+                keep = f"kept => window.taskloomOpened ? '{tab.TITLE}' : kept"  # Home is chosen while it opens
+                page.select(None, screen, screen, js=keep, api_visibility="private")
+        context.screen = ""
+        build_job_bar(context)
+        reopen_when_forgotten(context)
+        tour.wire(context)
+        context.wire_ticks()
+        # Two steps, since an event with many outputs costs the browser time even when it changes nothing.
+        spoken = gr.State(LANGUAGES[0])
+        context.on_selection(lambda _, selection: selection.language, spoken)
+        context.on(spoken.change, speak, [spoken], context.words.components, show_progress="hidden")
+        context.on_selection(lambda _, selection: selection_to_prefs(selection), prefs)
+        context.wire_redraws()
+        wire_opening(context, prefs)
+    return demo
+
+
+def wire_opening(context: Context, prefs: Any) -> None:
+    """A page that is opened shows where its browser was."""
+    once: dict[str, Any] = {"show_progress": "hidden", "concurrency_limit": None}
+    context.on(context.page.load, open_page, [prefs], context.selection, **once)
+    opened = context.on(context.page.load, open_screen, [context.open_screen], context.tabs, **once)
+    opened.then(None, context.open_screen, context.open_screen, js=OPENED, api_visibility="private")
+
+
+def open_page(context: Context, prefs: Any, request: gr.Request) -> Selection:
+    """A page was opened or reloaded: back to where this browser was, or the newest project."""
+    selection = selection_from_prefs(prefs, request.headers.get("accept-language", ""), context.shared)
+    owner = owner_of_visit(selection.owner, request, context.shared)
+    take_along(context.workspace, selection.owner, owner)
+    selection = selection.with_owner(owner)
+    projects = context.projects(selection)
+    known = next((p for p in projects if p.project_id == selection.project_id), projects[-1] if projects else None)
+    if known is None:
+        return selection.with_project("")
+    if known.project_id != selection.project_id or context.run_dir(selection) is None:
+        return context.open_project(selection, known.project_id)
+    return selection.touched()
+
+
+def reopen_when_forgotten(context: Context) -> None:
+    forgotten = gr.State(False)
+    context.polls.append(Poll(find_forgotten, [context.selection], [forgotten]))  # reads nobody's data
+    forgotten.change(None, js=REOPEN, api_visibility="private")
+
+
+def find_forgotten(selection: Selection) -> Any:
+    """-> True for a page whose session the server does not know: every opened one has counted a change."""
+    return gr.skip() if selection.version else [True]
+
+
+def open_screen(_: Context, screen: Any) -> Any:
+    """The screen this browser was on; a first visit starts at Home."""
+    return gr.update(selected=screen) if screen in {tab.TITLE for tab in TABS} else gr.skip()
+
+
+def speak(context: Context, language: str) -> list[Any]:
+    """Words every component anew: the language has changed."""
+    return context.words.updates(language)
+
+
+def browser_secret(context: Context) -> str:
+    """Encrypts what browsers remember; kept in the workspace, so that a restart of the app forgets nobody."""
+    path = context.workspace.root / "browser.key"
+    if not path.is_file():
+        write_text_atomic(path, secrets.token_hex(32))
+        path.chmod(0o600)
+    return path.read_text(encoding="ascii")

@@ -1,0 +1,117 @@
+"""Add a task: a trained run learns one more task from a few rows, skills frozen, the old tasks bit for bit as
+before."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from app.drawing.figures import to_json, with_csv
+from app.drawing.markup import empty, esc, lead, note, paragraphs, part, table
+from app.drawing.skill_figures import banded_curves
+from app.drawing.widgets import plot
+from app.shell.context import Context
+from app.shell.job_panel import JobPanel, JobSpec, find_job, run_place
+from app.shell.selection import Selection
+from app.shell.words import Key
+from app.texts import say, word_error
+from core.insight.growth import describe_growth, growth_frame, growth_from_dict
+from core.tasks.changing.add_task import list_tasks
+from core.tasks.dataset import load_saved_tasks
+
+TITLE = "tab.grow"
+COUNTS = (5, 10, 20, 50)
+
+
+def build(context: Context) -> None:
+    """Which task and how many rows on top; below it the curve and the known tasks that are nearest."""
+    words = context.words
+    head = gr.HTML(elem_id="grow-head")
+    with gr.Column(visible=False) as body:
+        with gr.Row():
+            label, hint = Key("grow.task"), Key("grow.task_help")
+            task = words(gr.Dropdown, label=label, info=hint, choices=[], elem_id="grow-task", min_width=220)
+            given = {"label": Key("grow.counts"), "choices": [(str(n), n) for n in COUNTS], "value": list(COUNTS)}
+            counts = words(gr.CheckboxGroup, **given, elem_id="grow-counts", min_width=220)
+        with gr.Row():
+            given = {"label": Key("grow.draws"), "info": Key("grow.draws_help"), "minimum": 1, "maximum": 10}
+            draws = words(gr.Slider, **given, step=1, value=3, elem_id="grow-draws", min_width=220)
+            given = {"label": Key("grow.steps"), "info": Key("grow.steps_help"), "minimum": 10, "maximum": 500}
+            steps = words(gr.Slider, **given, step=10, value=60, elem_id="grow-steps", min_width=220)
+            label, hint = Key("grow.private"), Key("grow.private_help")
+            private = words(gr.Checkbox, label=label, info=hint, value=False, elem_id="grow-private", min_width=220)
+        panel = JobPanel(context, SPEC, [task, counts, draws, steps, private], "grow.start", "primary")
+    outcome, curve, nearest = gr.HTML(elem_id="grow-outcome"), plot("grow-curve"), gr.HTML(elem_id="grow-nearest")
+    opened = words(gr.Button, Key("grow.open"), visible=False, elem_id="grow-open")
+    context.on_selection(draw, [head, body, task], [task])
+    context.on_selection(draw_outcome, [outcome, curve, nearest, opened])
+    drawn = [outcome, curve, nearest, opened]
+    context.on(panel.start.click, lambda _: ["", "", "", gr.update(visible=False)], [], drawn)
+    context.on(opened.click, open_run, [context.selection], context.selection)
+
+
+def grow_words(context: Context, selection: Selection, *chosen: Any) -> list[str]:
+    """The command that the job runs."""
+    task, counts, draws, steps, private = chosen
+    if not task:
+        raise gr.Error(say(selection.language, "grow.no_task"), title=say(selection.language, "error.title"))
+    run_dir = context.trained_run(selection)
+    words = ["add-task", run_dir.name, f"--draws={int(draws)}", f"--steps={int(steps)}"]  # type: ignore[union-attr]
+    words += [f"--rows={int(count)}" for count in sorted(counts) or COUNTS]
+    return [*words, *(["--private"] if private else []), "--", task]
+
+
+SPEC = JobSpec("add-task", grow_words, run_place)
+
+
+def draw(context: Context, selection: Selection, task: str | None) -> list[Any]:
+    """-> introduction, body, the project's tasks that the run does not know yet."""
+    language, run_dir = selection.language, context.trained_run(selection)
+    project = context.project(selection)
+    if run_dir is None or project is None:
+        hint = empty(say(language, "grow.none_title"), say(language, "grow.none_text"))
+        return [hint, gr.update(visible=False), gr.skip()]
+    known = {spec.name for spec in load_saved_tasks(run_dir / "data")}
+    names = [spec.name for spec in list_tasks(project) if spec.name not in known]
+    said = lead(say(language, "grow.lead"))
+    if not names:
+        said += empty(say(language, "grow.all_known"), say(language, "grow.no_task"))
+    value = task if task in names else names[0] if names else None
+    at_work = find_job(context, selection, SPEC).is_live
+    return [said, gr.update(visible=bool(names) or at_work), gr.update(choices=names, value=value)]
+
+
+def draw_outcome(context: Context, selection: Selection) -> list[Any]:
+    """-> sentences, curve with its band, nearest tasks, whether the new run can be opened."""
+    language, state = selection.language, find_job(context, selection, SPEC)
+    if not isinstance(state.value, dict) or "curve" not in state.value:
+        return ["", "", "", gr.update(visible=False)]
+    found = growth_from_dict(state.value)
+    metric = say(language, f"metric.{found.metric}")
+    told = [word_error(language, s.key, {**s.values, "metric": metric})[0] for s in describe_growth(found)]
+    frame = growth_frame(found)
+    curve = banded_curves({metric: frame.rename(columns={"rows": "x"})}, say(language, "grow.axis"))
+    shown = with_csv(curve, "new-task", frame.set_index("rows"), "rows")
+    exists = context.run_dir(selection.with_run(found.run_id)) is not None
+    return [
+        part(say(language, "grow.outcome", task=found.task)) + paragraphs(told),
+        to_json(shown),
+        nearest_table(found.nearest, language),
+        gr.update(visible=exists),
+    ]
+
+
+def nearest_table(nearest: list[tuple[str, float]], language: str) -> str:
+    rows = [[esc(name), f"{loss:.2f}"] for name, loss in nearest[:5]]
+    headers = [say(language, "results.task"), say(language, "grow.loss")]
+    head = part(say(language, "grow.nearest")) + note(say(language, "grow.nearest_note"))
+    return head + table(headers, rows, (1,))
+
+
+def open_run(context: Context, selection: Selection) -> Selection:
+    """The run that knows the new task becomes the chosen one."""
+    value = find_job(context, selection, SPEC).value
+    return selection.with_run(str(value["run_id"])) if isinstance(value, dict) else selection
+
+

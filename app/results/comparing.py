@@ -1,0 +1,63 @@
+"""Two runs side by side: is one better, where, and which settings differ. Escaped HTML, built on demand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from app.drawing.forms import setting_labels
+from app.drawing.markup import badge, esc, note, paragraphs, part, table
+from app.texts import say, word_error, word_value
+from core.runs.folder import RunFolder
+from core.runs.rerun import config_difference
+
+
+def comparison_view(first: Path, second: Path, language: str) -> str:
+    """Sentences, one row a task (second minus first in points of 100), and the settings that differ.
+
+    Raises:
+        RunError: the runs have no task or no exam rows in common.
+    """
+    from core.insight.compare import compare_runs, describe_comparison  # scipy.stats: only when it is asked for
+
+    comparisons = compare_runs(first, second)
+    said = [word_error(language, s.key, s.values)[0] for s in describe_comparison(comparisons)]
+    rows = [
+        [
+            f"<b>{esc(c.task)}</b>",
+            esc(say(language, f"metric.{c.metric}")),
+            f"{100 * c.difference.value:+.1f}",
+            f"[{100 * c.difference.low:+.1f}, {100 * c.difference.high:+.1f}]",
+            f"{c.p_adjusted:.2g}",
+            badge(say(language, "compare.sure" if c.is_sure else "results.unsure"), "good" if c.is_sure else ""),
+        ]
+        for c in comparisons
+    ]
+    names = (
+        "results.task",
+        "results.metric",
+        "compare.difference",
+        "compare.range",
+        "compare.p",
+        "compare.verdict",
+    )
+    head = note(say(language, "compare.note", first=_name(first), second=_name(second)))
+    shown = table([say(language, name) for name in names], rows, numeric=(2, 3, 4))
+    return head + shown + paragraphs(said) + settings_view(first, second, language)
+
+
+def settings_view(first: Path, second: Path, language: str) -> str:
+    """The settings in which two runs differ."""
+    differ = config_difference(RunFolder(first).read_config(), RunFolder(second).read_config())
+    if not differ:
+        return note(say(language, "compare.same_settings"))
+    label = setting_labels(language)
+    rows = [
+        [esc(label(name)), *(esc(word_value(language, name, value)) for value in pair)]
+        for name, pair in differ.items()
+    ]
+    headers = [say(language, "compare.setting"), _name(first), _name(second)]
+    return part(say(language, "compare.settings")) + table(headers, rows)
+
+
+def _name(run_dir: Path) -> str:
+    return str(RunFolder(run_dir).read_run()["name"])

@@ -1,0 +1,186 @@
+"""Comparison studies: choose methods, seeds and shares of the rows, start, follow, and read the table and the
+curve."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import pandas as pd
+
+from app.drawing.durations import word_count, word_score, word_seconds
+from app.drawing.figures import to_json, with_csv
+from app.drawing.markup import esc, note, paragraphs, part, table
+from app.drawing.skill_figures import banded_curves
+from app.drawing.widgets import plot
+from app.shell.context import Context
+from app.shell.job_panel import JobPanel, JobSpec
+from app.shell.selection import Selection
+from app.shell.words import Key
+from app.texts import TEXTS, say, word_error
+from core.base.errors import RunError
+from core.insight.sentences import Sentence
+from core.insight.study import PARAMETERS, RANK, STANDARD_ARMS, find_study, list_studies, read_study
+from core.insight.study_tables import against_reference, study_frame, summarise_study
+from core.runs.summaries import list_summaries, own_runs
+
+SHARES = (0.1, 0.2, 0.5, 1.0)
+DEFAULT_ARMS = ("C-Poly", "Poly", "shared LoRA", "private LoRA")
+FAIRNESS = (RANK, PARAMETERS)
+KIND = "study"
+
+
+def build_studies(context: Context) -> None:
+    """A shared page trains one run at a time and offers no studies."""
+    if context.shared:
+        return
+    words = context.words
+    with words(gr.Accordion, label=Key("study.title"), open=False, elem_id="results-study"):
+        about = gr.HTML()
+        context.on_selection(lambda _, selection: note(say(selection.language, "study.note")), about)
+        fields = _build_fields(context)
+        count = gr.HTML(elem_id="study-count")
+        JobPanel(context, JobSpec(KIND, study_words, project_place), fields, "study.start", "primary")
+        drawn = [gr.HTML(elem_id="study-outcome"), plot("study-curve")]
+    name = fields[0]
+    context.on_selection(draw_count, count, fields)
+    context.on_selection(draw_study, [name, *drawn], [name])
+    for field in fields:
+        context.on(field.change, draw_count, [context.selection, *fields], count, show_progress="hidden")
+    context.on(name.change, draw_outcome, [context.selection, name], drawn, show_progress="hidden")
+
+
+def _build_fields(context: Context) -> list[Any]:
+    """-> name, methods, seeds, shares, what is equal."""
+    words, labels = context.words, [(Key(f"arm.{arm.label}"), arm.label) for arm in STANDARD_ARMS]
+    with gr.Row():
+        label, hint = Key("study.name"), Key("study.name_help")
+        given = {"label": label, "info": hint, "choices": ["Study"], "value": "Study", "allow_custom_value": True}
+        name = words(gr.Dropdown, **given, elem_id="study-name", min_width=180)
+        given = {"label": Key("study.seeds"), "minimum": 1, "maximum": 10, "step": 1, "value": 3}
+        seeds = words(gr.Slider, **given, elem_id="study-seeds", min_width=180)
+        fair = [(Key(f"study.{kind}"), kind) for kind in FAIRNESS]
+        given = {"label": Key("study.fair"), "choices": fair, "value": FAIRNESS[0]}
+        fairness = words(gr.Radio, **given, elem_id="study-fair", min_width=220)
+    given = {"label": Key("study.arms"), "choices": labels, "value": list(DEFAULT_ARMS)}
+    arms = words(gr.CheckboxGroup, **given, elem_id="study-arms")
+    listed = [(f"{share:.0%}", share) for share in SHARES]
+    given = {"label": Key("study.shares"), "choices": listed, "value": [1.0]}
+    shares = words(gr.CheckboxGroup, **given, elem_id="study-shares")
+    return [name, arms, seeds, shares, fairness]
+
+
+def project_place(context: Context, selection: Selection) -> Path | None:
+    project = context.project(selection)
+    return project.path if project else None
+
+
+def study_words(context: Context, selection: Selection, *chosen: Any) -> list[str]:
+    """The command that the job runs; settings are those of the chosen run."""
+    name, arms, seeds, shares, fairness = chosen
+    known = {arm.label: arm for arm in STANDARD_ARMS}
+    texts = [f"{a.label}: {a.method} {' '.join(a.assignments)}".strip() for a in map(known.get, arms) if a]
+    words = [KIND, context.require_project(selection).project_id, f"--name={name or 'Study'}", f"--fair={fairness}"]
+    words += [f"--arm={text}" for text in texts] + [f"--seeds={int(seeds)}"]
+    words += [f"--share={share}" for share in sorted(shares)]
+    run_dir = context.run_dir(selection)
+    return words + ([f"--config={run_dir / 'config.yaml'}"] if run_dir else [])
+
+
+def draw_count(context: Context, selection: Selection, *chosen: Any) -> str:
+    """How many runs that makes, how long the last one took, and so about how long all take at most."""
+    _, arms, seeds, shares, _ = chosen
+    runs = len(arms) * int(seeds or 0) * len(shares)
+    project = context.project(selection)
+    summaries = list_summaries(project) if project else []
+    ended = [run for run in summaries if run.state == "succeeded" and run.ended and run.started]
+    ended = [run for run in ended if float(run.started or 0) >= (run.created or 0)]  # not those grown from others
+    ended = own_runs(ended)  # nor parts of studies, which may have had fewer rows
+    if not ended:
+        return note(say(selection.language, "study.count_unknown", runs=runs))
+    took = float(ended[0].ended) - float(ended[0].started)  # type: ignore[arg-type]
+    one, whole = (word_seconds(seconds, selection.language) for seconds in (took, took * runs))
+    return note(say(selection.language, "study.count", runs=runs, time=one, whole=whole))
+
+
+def draw_study(context: Context, selection: Selection, name: str | None) -> list[Any]:
+    """-> names of the project's studies, the table in words and numbers, the curve over shares of the rows."""
+    language, project = selection.language, context.project(selection)
+    known = list_studies(project) if project else []
+    chosen = name if name in known else known[0] if known else name or "Study"
+    names = gr.update(choices=list(dict.fromkeys([*known, "Study"])), value=chosen)
+    folder = find_study(project, chosen) if project and chosen in known else None
+    if project is None or folder is None:
+        return [names, "", ""]
+    study = read_study(folder)
+    try:
+        frame = study_frame(project, study)
+    except RunError:
+        return [names, note(say(language, "study.none")), ""]
+    summary, reference = summarise_study(frame), study.arms[0].label
+    done = frame[["arm", "share", "seed"]].drop_duplicates()
+    progress = say(language, "study.done", done=int((done["arm"] != "base model").sum()), all=len(study.cells))
+    said = [word_error(language, s.key, s.values)[0] for s in describe_study(frame, summary, reference, language)]
+    head = part(f"{study.name}: {say(language, 'study.table')}") + note(progress) + paragraphs(said)
+    shown = head + summary_table(summary, language) + _curve_title(study.shares, language)
+    return [names, shown, draw_curve(summary, language)]
+
+
+def draw_outcome(context: Context, selection: Selection, name: str | None) -> list[Any]:
+    return draw_study(context, selection, name)[1:]
+
+
+def describe_study(
+    frame: pd.DataFrame, summary: pd.DataFrame, reference: str, language: str
+) -> list[Sentence]:
+    """The best method, and which differences to the first one are larger than chance, at the largest share."""
+    share = summary["share"].max()
+    best = summary[summary["share"] == share].iloc[0]
+    first = word_arm(str(best["arm"]), language)
+    told = [Sentence("says.study_best", {"arm": first, "mean": f"{100 * best['mean']:.1f}"})]
+    gaps = against_reference(frame, reference)
+    if gaps.empty:
+        return told
+    for gap in gaps[gaps["share"] == share].itertuples():
+        values = {"arm": word_arm(str(gap.arm), language), "reference": word_arm(reference, language)}
+        if gap.low > 0 or gap.high < 0:
+            direction = say(language, "study.below" if gap.difference > 0 else "study.above")
+            values |= {"points": f"{abs(100 * gap.difference):.1f}", "direction": direction}
+            told.append(Sentence("says.study_sure", values))
+        else:
+            told.append(Sentence("says.study_unsure", {**values, "seeds": gap.pairs}))
+    return told
+
+
+def summary_table(summary: pd.DataFrame, language: str) -> str:
+    names = ("arm", "share", "mean", "range", "rankmean", "parameters_column", "seconds")
+    rows = [
+        [
+            f"<b>{esc(word_arm(str(r.arm), language))}</b>", f"{r.share:.0%}", word_score(r.mean),
+            "–" if r.low != r.low else f"[{word_score(r.low)}, {word_score(r.high)}]",
+            "–" if r.rank != r.rank else f"{r.rank:.1f}", word_count(int(r.parameters)),
+            "–" if r.seconds != r.seconds else word_seconds(r.seconds, language),
+        ]
+        for r in summary.itertuples()
+    ]
+    return table([say(language, f"study.{name}") for name in names], rows, numeric=range(1, 7))
+
+
+def draw_curve(summary: pd.DataFrame, language: str) -> str:
+    """Mean over the tasks by share of the practice rows, one line a method, its interval over seeds as a band."""
+    if summary["share"].nunique() < 2:
+        return ""
+    shown = summary[summary["arm"] != "base model"].rename(columns={"share": "x"})
+    curves = {word_arm(str(arm), language): rows.sort_values("x") for arm, rows in shown.groupby("arm", sort=False)}
+    figure = banded_curves(curves, say(language, "study.axis"), percent=True)
+    return to_json(with_csv(figure, "study", summary.set_index("arm"), "arm"))
+
+
+def word_arm(label: str, language: str) -> str:
+    """A standard method of a study in words; one that a person named keeps its name."""
+    return say(language, f"arm.{label}") if f"arm.{label}" in TEXTS["en"] else label
+
+
+def _curve_title(shares: tuple[float, ...], language: str) -> str:
+    return part(say(language, "study.curve")) if len(shares) > 1 else ""

@@ -1,0 +1,101 @@
+"""Push to the Hub from the page: the export is made by another process, the upload by this one.
+
+The token is the one that was typed, the visitor's own login on a Space, or, on one's own machine, that of
+`hf auth login`. It is never stored, logged or handed to another process; on a shared page the machine's own login
+is nobody's to use.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from app.drawing.markup import badge, esc, note
+from app.shell.context import Context
+from app.shell.run_command import run_errand
+from app.shell.selection import Selection
+from app.shell.upload_folders import new_export_folder
+from app.shell.visitors import signed_in_token
+from app.shell.words import Key
+from app.texts import say
+from core.base.errors import RunError
+from core.export.card import GGUF, OF_ALL_TASKS
+from core.export.hub import PushWish, login_token, push_folder
+
+SHOWN_EXAMPLES = "2"
+
+
+def build_push(context: Context, kind: Any, task: Any, examples: Any) -> None:
+    """Name, visibility, token and the button; the outcome below."""
+    words = context.words
+    with words(gr.Accordion, label=Key("share.push"), open=False, elem_id="share-push"):
+        about = gr.HTML()
+        repo = words(
+            gr.Textbox, label=Key("share.repo"), info=Key("share.repo_help"), max_lines=1, elem_id="push-repo",
+            placeholder="clinic-notes",
+        )
+        private = words(gr.Checkbox, label=Key("share.private"), value=True, elem_id="push-private")
+        token = words(
+            gr.Textbox, label=Key("share.token"), info=Key("share.token_help"), type="password", max_lines=1,
+            elem_id="push-token",
+        )
+        button = words(gr.Button, Key("share.push_now"), elem_id="push-now")
+        outcome = gr.HTML(elem_id="push-outcome")
+    context.on_selection(draw_push, [about, outcome], kept=[outcome], subject=context.results_seen)
+    context.on(
+        button.click, push_files, [context.selection, kind, task, examples, repo, private, token], [outcome, token],
+        show_progress="full", concurrency_limit=2,
+    )
+
+
+def draw_push(context: Context, selection: Selection) -> tuple[str, str]:
+    """-> whose login is used, and no outcome yet."""
+    has_login = not context.shared and bool(login_token())
+    return note(say(selection.language, "share.login_found" if has_login else "share.login_needed")), ""
+
+
+def push_files(context: Context, selection: Selection, *values: Any) -> tuple[str, str]:
+    """-> the address it went to, and an emptied token field."""
+    kind, task, examples, repo, private, typed = values
+    run_dir, language = context.trained_run(selection), selection.language
+    if run_dir is None:
+        return "", ""
+    token = choose_token(context, typed)
+    folder = new_export_folder(run_dir.name)
+    try:
+        made = run_errand(context.workspace.root, *export_words(run_dir, folder, kind, task, examples, language))[0]
+        if kind == GGUF and made["todo"]:
+            raise RunError("push.gguf_missing", command=made["todo"])
+        done = push_folder(Path(made["folder"]), PushWish(repo or "", kind, private=bool(private)), token)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    link = f'<a href="{esc(done.url)}" target="_blank" rel="noopener">{esc(done.repo)}</a>'
+    return f"<p class='say'>{badge(say(language, 'share.pushed'), 'good')} {link}</p>", ""
+
+
+def choose_token(context: Context, typed: str | None) -> str:
+    """The token to push with.
+
+    Raises:
+        RunError: there is none.
+    """
+    token = (typed or "").strip() or signed_in_token()
+    if not token and not context.shared:
+        token = login_token()
+    if not token:
+        raise RunError("push.no_login")
+    return token
+
+
+def export_words(
+    run_dir: Path, folder: Path, kind: str, task: str | None, examples: bool, language: str
+) -> list[str]:
+    """The export command for one choice on the screen."""
+    chosen = [] if kind in OF_ALL_TASKS or not task else [f"--task={task}"]
+    shown = ["--examples", SHOWN_EXAMPLES] if examples else []
+    return [
+        "export", run_dir.name, str(folder / "files"), "--as", kind, *chosen, *shown, "--language", language,
+    ]

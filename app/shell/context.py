@@ -1,0 +1,196 @@
+"""What every screen needs: the workspace, the mode, the words, and the components that all screens share."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from operator import attrgetter
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from app.shell.bucket_thread import Copier
+from app.shell.handlers import bind_first, guarded
+from app.shell.redraw import Page, Redraw, keep_typed
+from app.shell.selection import Selection
+from app.shell.stream_columns import Stops
+from app.shell.visitors import require_visitor
+from app.shell.words import Words
+from core.base.errors import WorkspaceError
+from core.chat.client import ChatClient
+from core.runs.quotas import Quota, quota_from_environment
+from core.runs.summaries import list_summaries, own_runs
+from core.workspace import Project, Workspace
+
+# With every event the browser visits each component that ever showed the progress of one, and searches the whole
+# page for it: with hundreds of outputs, tens of seconds. So what shows no progress says so, the rest shows it once.
+SILENT: dict[str, Any] = {
+    "api_visibility": "private", "show_progress": "hidden", "show_progress_on": [], "concurrency_limit": None,
+}
+
+
+RUN = attrgetter("run_id")  # what most fields are about
+
+
+@dataclass(frozen=True)
+class Poll:
+    """Something that is looked at every few seconds."""
+
+    handler: Callable[..., Any]
+    inputs: list[Any]
+    outputs: list[Any]
+    screen: str = ""  # looked at while this screen is open; "" is always
+
+
+def run_polls(polls: list[Poll], screen: Any, *values: Any) -> Any:
+    """The outcomes of all polls side by side; nothing at all when none has something new."""
+    outcomes: list[Any] = []
+    given = iter(values)
+    for poll in polls:
+        mine = [next(given) for _ in poll.inputs]
+        found = poll.handler(*mine) if poll.screen in ("", screen) else gr.skip()
+        outcomes += found if isinstance(found, list) else [gr.skip()] * len(poll.outputs)
+    return gr.skip() if all(value == gr.skip() for value in outcomes) else outcomes
+
+
+def due_screens(screens: list[str], selection: Selection, opened: Any) -> Any:
+    """-> one value a screen: the selection for the open one (the first when none was chosen yet)."""
+    shown = opened if opened in screens else screens[0]
+    if shown == "tab.tasks":  # shows nothing of runs: what is being typed there outlives the end of one
+        selection = dataclasses.replace(selection, run_moves=0)
+    values = [selection if screen == shown else gr.skip() for screen in screens]
+    return values if len(values) > 1 else values[0]
+
+
+@dataclass
+class Context:
+    """Services (workspace, mode) and shared components. Holds no user data: ids live in each tab's `selection`."""
+
+    workspace: Workspace
+    shared: bool = False
+    words: Words = field(default_factory=Words)
+    chat: ChatClient = field(default_factory=ChatClient)
+    copies: Copier | None = None
+    quota: Quota = field(default_factory=quota_from_environment)
+    stops: Stops = field(default_factory=Stops)
+    selection: Any = None  # gr.State holding a Selection
+    open_screen: Any = None  # gr.BrowserState with the name of the screen that is open, "" before the first choice
+    clock: Any = None  # gr.Timer, ticks on every screen: often while a run is at work, else seldom
+    polls: list[Poll] = field(default_factory=list)
+    screen: str = ""  # the one that is being built
+    redraws: dict[str, list[Redraw]] = field(default_factory=dict)
+    tabs: Any = None  # gr.Tabs, so that a screen can open another one
+    page: Any = None  # gr.Blocks, whose `load` comes when somebody opens the page
+    plan: Any = None  # gr.State with the YAML text of the next run
+
+    def on(
+        self, trigger: Any, handler: Callable[..., Any], inputs: Any = None, outputs: Any = None, **how: Any
+    ) -> Any:
+        """Wires `handler(context, *inputs)`: errors translated, not offered as a public endpoint."""
+        how = {"api_visibility": "private", "show_progress": "minimal", **how}
+        how["show_progress_on"] = [] if how["show_progress"] == "hidden" else _where_seen(outputs)
+        return trigger(self.guarded(handler), inputs, outputs, **how)
+
+    def guarded(self, handler: Callable[..., Any], quiet: bool = False) -> Callable[..., Any]:
+        """`handler(context, *inputs)` as Gradio may call it: visitor checked, errors worded."""
+        hide = str(self.workspace.root.resolve()) if self.shared else ""
+        return guarded(bind_first(handler, self), quiet, self.require_visitor, hide)
+
+    def require_visitor(self, args: tuple[Any, ...]) -> None:
+        """Every handler runs behind this, since hidden endpoints are reachable over HTTP: on a shared page nobody
+        acts before the page was opened, and nobody as somebody else."""
+        for selection in args:
+            if isinstance(selection, Selection):
+                require_visitor(selection.owner, self.shared)
+
+    def on_tick(self, handler: Callable[..., Any], inputs: list[Any], outputs: list[Any]) -> None:
+        """Polls: `handler(context, *inputs)` gives a list for the outputs, or gr.skip(). See `wire_ticks`."""
+        self.polls.append(Poll(self.guarded(handler, quiet=True), inputs, outputs, self.screen))
+
+    def wire_ticks(self) -> None:
+        """All polls as one event: for the browser an event costs more than what it brings. A screen that is opened
+        is looked at at once, since a job of it may have ended while another one was open."""
+        inputs = [self.open_screen, *(component for poll in self.polls for component in poll.inputs)]
+        outputs = [component for poll in self.polls for component in poll.outputs]
+        asked = [self.clock.tick, self.open_screen.change]
+        gr.on(asked, partial(run_polls, self.polls), inputs, outputs, **SILENT)
+
+    def on_selection(
+        self, handler: Callable[..., Any], outputs: Any, extra: list[Any] | None = None,
+        kept: list[Any] | None = None, subject: Callable[[Selection], Any] = RUN,
+    ) -> None:
+        """Redraws part of a screen whenever the selection changes: language, project, task, run or its data.
+
+        `kept`: those of the outputs that a person edits. They are drawn when there is something new to show in them
+        or the `subject` is another one, so that no redraw takes away what is being typed.
+        """
+        inputs = [self.selection, *(extra or [])]
+        drawn = outputs if isinstance(outputs, list) else [outputs]
+        wired = self.guarded(handler)
+        if kept:
+            told = gr.State(None)
+            wired, inputs, drawn = keep_typed(wired, drawn, kept, subject), [*inputs, told], [*drawn, told]
+        self.redraws.setdefault(self.screen, []).append(Redraw(wired, inputs, drawn))
+
+    def wire_redraws(self) -> None:
+        """One event a screen, and only for the screen that is open: another one follows when it is opened. `due`
+        holds per screen the selection that it was last told to show; what stands on every screen is always told."""
+        due = {screen: gr.State(None) for screen in self.redraws if screen}
+        asked = [self.selection.change, self.open_screen.change]
+        find = partial(due_screens, list(due))
+        gr.on(asked, find, [self.selection, self.open_screen], list(due.values()), **SILENT)
+        for screen, parts in self.redraws.items():
+            page = Page(tuple(parts))
+            changed = due[screen] if screen else self.selection
+            changed.change(page.draw, page.inputs, page.outputs, **SILENT)
+
+    def projects(self, selection: Selection) -> list[Project]:
+        return self.workspace.list_projects(selection.owner)
+
+    def project(self, selection: Selection) -> Project | None:
+        """The open project, or None; only projects of the selection's owner are ever found."""
+        return next((p for p in self.projects(selection) if p.project_id == selection.project_id), None)
+
+    def require_project(self, selection: Selection) -> Project:
+        return self.workspace.get_project(selection.project_id, selection.owner)
+
+    def run_dir(self, selection: Selection) -> Path | None:
+        """The folder of the chosen run, or None; only runs of the selection's owner are ever found."""
+        if not selection.run_id:
+            return None
+        try:
+            return self.workspace.find_run_dir(selection.run_id, selection.owner)
+        except WorkspaceError:
+            return None
+
+    def trained_run(self, selection: Selection) -> Path | None:
+        """The folder of the chosen run when it has a trained adapter."""
+        run_dir = self.run_dir(selection)
+        return run_dir if run_dir is not None and (run_dir / "adapter").is_dir() else None
+
+    def results_seen(self, selection: Selection) -> tuple[Any, ...]:
+        """What a file made from the chosen run's results is about: run, results, language."""
+        run_dir = self.run_dir(selection)
+        results = run_dir / "results.json" if run_dir else None
+        stamp = results.stat().st_mtime_ns if results and results.is_file() else 0
+        return (selection.run_id, stamp, selection.language)
+
+    def open_project(self, selection: Selection, project_id: str) -> Selection:
+        """The selection on a project and the newest run that a person asked for.
+
+        Raises:
+            WorkspaceError: there is no such project of this owner.
+        """
+        project = self.workspace.get_project(project_id, selection.owner)
+        runs = own_runs(list_summaries(project))
+        return selection.with_project(project.project_id, runs[0].run_id if runs else "")
+
+
+def _where_seen(outputs: Any) -> list[Any]:
+    """The one of an event's outputs that shows its progress: the first that can be seen, also before the event."""
+    listed = outputs if isinstance(outputs, list) else [outputs]
+    shown = [block for block in listed if block is not None and not isinstance(block, gr.State)]
+    return sorted(shown, key=lambda block: getattr(block, "visible", True) is not True)[:1]

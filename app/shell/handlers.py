@@ -1,0 +1,105 @@
+"""Where errors become messages: ours in the user's language, unexpected ones neutral with an id for the log."""
+
+from __future__ import annotations
+
+import functools
+import html
+import inspect
+import logging
+import secrets
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import gradio as gr
+
+from app.shell.selection import Selection
+from app.texts import LANGUAGES, say, word_error
+from core.base.errors import TaskloomError
+
+LOG = logging.getLogger("taskloom.app")
+
+
+def translate_error(error: Exception, language: str, hide: str = "") -> gr.Error:
+    """A toast for any exception: what happened and what to do, or an id under which the log has the details.
+
+    `hide` is a path of this machine that visitors of a shared page need not know.
+    """
+    if isinstance(error, gr.Error):
+        return error
+    if isinstance(error, TaskloomError):
+        message, hint = word_error(language, error.key, error.values)
+        text = html.escape(message) + (f"<br>{html.escape(hint)}" if hint else "")
+        text = text.replace(hide, "…") if hide else text
+        return gr.Error(text, title=say(language, "error.title"), duration=15, print_exception=False)
+    incident = secrets.token_hex(4)
+    LOG.error("incident %s", incident, exc_info=error)
+    text = say(language, "error.unexpected", incident=incident)
+    return gr.Error(text, title=say(language, "error.title"), duration=15, print_exception=False)
+
+
+def allow_all(args: tuple[Any, ...]) -> None:
+    """The check of a handler that reads nobody's data."""
+
+
+def guarded(
+    handler: Callable[..., Any],
+    quiet: bool = False,
+    check: Callable[[tuple[Any, ...]], None] = allow_all,
+    hide: str = "",
+) -> Callable[..., Any]:
+    """The handler behind a check of its arguments, its errors translated. A quiet one (polling) leaves the screen
+    as it is. `hide`: see `translate_error`."""
+    if inspect.isgeneratorfunction(handler):
+        return _guarded_stream(handler, check, hide)
+
+    @functools.wraps(handler)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        try:
+            check(args)
+            return handler(*args, **kwargs)
+        except Exception as error:  # the one translator of the app
+            if quiet:
+                if not isinstance(error, TaskloomError):
+                    LOG.warning("polling failed", exc_info=error)
+                return gr.skip()
+            raise translate_error(error, language_in(args), hide) from error
+
+    return run
+
+
+def _guarded_stream(
+    handler: Callable[..., Iterator[Any]], check: Callable[[tuple[Any, ...]], None], hide: str
+) -> Callable[..., Iterator[Any]]:
+    @functools.wraps(handler)
+    def run(*args: Any, **kwargs: Any) -> Iterator[Any]:
+        try:
+            check(args)
+            yield from handler(*args, **kwargs)
+        except Exception as error:  # the one translator of the app
+            raise translate_error(error, language_in(args), hide) from error
+
+    return run
+
+
+def language_in(args: tuple[Any, ...]) -> str:
+    """The language of the Selection among a handler's arguments."""
+    return next((arg.language for arg in args if isinstance(arg, Selection)), LANGUAGES[0])
+
+
+def bind_first(handler: Callable[..., Any], first: Any) -> Callable[..., Any]:
+    """The handler with its first argument fixed; signature and hints of the rest stay readable for Gradio."""
+    signature = inspect.signature(handler, eval_str=True)
+    rest = [p for p in list(signature.parameters.values())[1:] if p.kind is not p.KEYWORD_ONLY]
+    if inspect.isgeneratorfunction(handler):
+
+        def bound(*args: Any) -> Any:
+            yield from handler(first, *args)
+    else:
+
+        def bound(*args: Any) -> Any:
+            return handler(first, *args)
+
+    bound.__name__ = getattr(handler, "__name__", "handler")
+    bound.__signature__ = signature.replace(parameters=rest)  # type: ignore[attr-defined]
+    bound.__annotations__ = {p.name: p.annotation for p in rest}
+    return bound

@@ -1,0 +1,130 @@
+"""A long question as a button with its progress: started in a process of its own, followed by polling.
+
+The process outlives the page and the app; after a reload the panel is drawn from the job's folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from app.drawing.durations import word_seconds
+from app.drawing.markup import bar, bullets, esc
+from app.shell.context import Context
+from app.shell.device_user import word_holder
+from app.shell.permissions import require_shared_resume
+from app.shell.selection import Selection
+from app.shell.words import Key
+from app.texts import say, word_whole
+from core.insight.jobs import DONE, FAILED, NONE, STOPPED, JobState, job_dir, read_job, start_job, stop_job
+from core.runs.folder import RunFolder
+
+Words = Callable[..., list[str]]  # (context, selection, *values) -> words of the command line
+
+
+@dataclass(frozen=True)
+class JobSpec:
+    """`place`: the folder that the job belongs to, None when there is nothing to ask."""
+
+    kind: str
+    words: Words
+    place: Callable[[Context, Selection], Path | None]
+
+
+def run_place(context: Context, selection: Selection) -> Path | None:
+    return context.trained_run(selection)
+
+
+class JobPanel:
+    """Start and stop buttons and a line that says how far it is. When the job ends, the screens read anew."""
+
+    def __init__(self, context: Context, spec: JobSpec, inputs: list[Any], label: str, variant: str = "secondary"):
+        self.spec = spec
+        with gr.Row(elem_classes="job-row"):
+            self.start = context.words(
+                gr.Button, Key(label), variant=variant, elem_id=f"job-{spec.kind}", min_width=180
+            )
+            self.stop = context.words(
+                gr.Button, Key("job.stop"), visible=False, elem_id=f"job-{spec.kind}-stop", min_width=100
+            )
+        self.line, self.seen = gr.HTML(elem_id=f"job-{spec.kind}-line"), gr.State("")
+        selection, outputs = context.selection, [self.line, self.stop, self.start, self.seen]
+        begin, halt = partial(start, spec=spec), partial(stop, spec=spec)
+        context.on(self.start.click, begin, [selection, *inputs], outputs)
+        context.on(self.stop.click, halt, [selection], outputs)
+        context.on_selection(partial(draw, spec=spec), outputs)
+        context.on_tick(partial(poll, spec=spec), [selection, self.seen], [*outputs, selection])
+
+
+def start(context: Context, selection: Selection, *values: Any, spec: JobSpec) -> list[Any]:
+    """Starts the job for the chosen run or project; a second click shows the one that is running."""
+    place = spec.place(context, selection)
+    if place is None:
+        return draw(context, selection, spec=spec)
+    if (place / "config.yaml").is_file():
+        require_shared_resume(context, selection, RunFolder(place))
+    start_job(job_dir(place, spec.kind), context.workspace.root, spec.words(context, selection, *values))
+    return draw(context, selection, spec=spec)
+
+
+def stop(context: Context, selection: Selection, *, spec: JobSpec) -> list[Any]:
+    place = spec.place(context, selection)
+    if place is not None:
+        stop_job(job_dir(place, spec.kind))
+    return draw(context, selection, spec=spec)
+
+
+def draw(context: Context, selection: Selection, *, spec: JobSpec) -> list[Any]:
+    """-> progress line, stop button, start button, what was drawn."""
+    state = find_job(context, selection, spec)
+    place = spec.place(context, selection)
+    return [
+        job_line(state, selection.language, word_holder(context, selection) if state.waiting else ""),
+        gr.update(visible=state.is_live),
+        gr.update(interactive=place is not None and not state.is_live),
+        stamp(state),
+    ]
+
+
+def poll(context: Context, selection: Selection, seen: str, *, spec: JobSpec) -> Any:
+    """Nothing new, nothing sent; when the job has ended the screens read again."""
+    state = find_job(context, selection, spec)
+    if stamp(state) == seen:
+        return gr.skip()
+    ended = seen.startswith("running") and not state.is_live
+    return [*draw(context, selection, spec=spec), selection.touched() if ended else gr.skip()]
+
+
+def find_job(context: Context, selection: Selection, spec: JobSpec) -> JobState:
+    place = spec.place(context, selection)
+    return read_job(job_dir(place, spec.kind)) if place is not None else JobState()
+
+
+def stamp(state: JobState) -> str:
+    eta = "" if state.eta_s is None else str(round(state.eta_s / 5))
+    return f"{state.state} {state.done}/{state.total} {state.waiting} {eta if state.is_live else ''}"
+
+
+def job_line(state: JobState, language: str, holder: str = "") -> str:
+    """How far it is and how long it takes, or why it ended; nothing for a job that is done or was never started.
+    `holder`: who has the device that it waits for."""
+    if state.state in (NONE, DONE):
+        return ""
+    if state.state == FAILED:
+        text = word_whole(language, state.key, state.values)
+        return bullets([("bad", text)])
+    if state.state == STOPPED:
+        return bullets([("info", say(language, "job.stopped"))])
+    if state.waiting:
+        held = holder or say(language, "device.other")
+        return bullets([("info", say(language, "job.waiting", holder=held))])
+    if not state.total:
+        return bullets([("info", say(language, "job.starting"))])
+    left = "" if state.eta_s is None else say(language, "job.eta", time=word_seconds(state.eta_s, language))
+    shown, told = f"{state.share:.0%} {esc(left)}", say(language, "run.progress")
+    return f'<div class="errand">{bar(state.share, "busy", told)}<span>{shown}</span></div>'

@@ -1,0 +1,94 @@
+"""What a page that many visitors share refuses: models off the list, reports to elsewhere, more than a fair share.
+
+On one's own machine every function here lets everything pass.
+"""
+
+from __future__ import annotations
+
+from app.shell.context import Context
+from app.shell.selection import Selection
+from core.base.errors import Problem, SettingError
+from core.models.catalogue import CATALOGUE
+from core.runs.folder import RunFolder
+from core.runs.quotas import (
+    limit_time,
+    remember_runs,
+    require_another_project,
+    require_another_run,
+    require_space,
+)
+from core.training.config import RunConfig
+from core.workspace import Project
+
+SHARED_CHOICES = {
+    "base_model": tuple(model.model_id for model in CATALOGUE),
+    "report_to": ("none",),
+    "num_processes": (1,),
+    "num_machines": (1,),
+    "rendezvous": (None,),
+}
+
+
+def shared_problems(context: Context, config: RunConfig) -> list[Problem]:
+    """Settings that one's own machine may have and a shared page may not; none on one's own machine."""
+    if not context.shared:
+        return []
+    return [
+        Problem(name, "setting.choice", {"name": name, "value": getattr(config, name), "choices": _listed(choices)})
+        for name, choices in SHARED_CHOICES.items()
+        if getattr(config, name) not in choices
+    ]
+
+
+def shared_config(context: Context, selection: Selection, config: RunConfig) -> RunConfig:
+    """The config a run starts with; checked again at the start, since a request need not come from our form. On a
+    shared page it gets the visitor's remaining minutes as its time limit.
+
+    Raises:
+        SettingError: a setting that a shared page refuses. RunError, WorkspaceError: the share is used up.
+    """
+    for problem in shared_problems(context, config):
+        raise SettingError(problem.key, **problem.values)
+    if not context.shared:
+        return config
+    return limit_time(config, require_another_run(context.workspace, selection.owner, context.quota))
+
+
+def require_shared_resume(context: Context, selection: Selection, folder: RunFolder) -> None:
+    """Before a run of one's own goes on, or starts again with other settings.
+
+    Raises:
+        SettingError, RunError, WorkspaceError: as `shared_config`.
+    """
+    if context.shared:
+        shared_config(context, selection, folder.read_config())
+
+
+def require_shared_space(context: Context, selection: Selection) -> None:
+    """Before files of a visitor are stored.
+
+    Raises:
+        WorkspaceError: the visitor's share of the disk is used up.
+    """
+    if context.shared:
+        require_space(context.workspace, selection.owner, context.quota)
+
+
+def require_shared_project(context: Context, selection: Selection) -> None:
+    """Before a visitor's project is made.
+
+    Raises:
+        WorkspaceError: the visitor has enough projects already.
+    """
+    if context.shared:
+        require_another_project(context.workspace, selection.owner, context.quota)
+
+
+def note_deletion(context: Context, project: Project, run_ids: list[str] | None = None) -> None:
+    """Keeps the minutes of runs that are about to be deleted (all of the project when None)."""
+    if context.shared:
+        remember_runs(context.workspace, project, run_ids)
+
+
+def _listed(choices: tuple[object, ...]) -> str:
+    return ", ".join(str(choice) for choice in choices)

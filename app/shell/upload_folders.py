@@ -1,0 +1,66 @@
+"""The page's own temporary folder: uploads, and exports that wait for their download.
+
+Gradio serves every file below it to whoever knows the file's path, so names in it cannot be guessed, files live an
+hour, and what belongs to a project goes when the project goes.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from gradio.utils import get_upload_folder
+
+from app.shell.context import Context
+from core.base.files import inside
+from core.workspace import Project, Workspace
+
+KEPT_S = 3600
+LOOK_EVERY_S = 900
+UPLOADS = "uploads.txt"  # in the project's folder: names of the temporary folders its files came through
+
+
+def use_own_folder(workspace: Workspace) -> None:
+    """Uploads go below the workspace instead of a folder of /tmp that other programs share."""
+    os.environ.setdefault("GRADIO_TEMP_DIR", str(workspace.root.resolve() / "temporary"))
+
+
+def new_export_folder(run_id: str) -> Path:
+    """A fresh folder for the export of a run; those of the last hour stay, older ones go."""
+    store = Path(get_upload_folder()) / "exports"
+    if store.is_dir():
+        for folder in store.iterdir():
+            if time.time() - folder.stat().st_mtime > KEPT_S:
+                shutil.rmtree(folder, ignore_errors=True)
+    folder = store / f"{run_id}-{secrets.token_hex(16)}"
+    folder.mkdir(parents=True)
+    return folder
+
+
+def note_uploads(project: Project, paths: Iterable[str]) -> None:
+    """Remembers where uploaded copies lie, so that deleting the project deletes them too."""
+    with open(project.path / UPLOADS, "a", encoding="utf-8") as file:
+        file.writelines(f"{Path(path).parent.name}\n" for path in paths)
+
+
+def forget_project(context: Context, project: Project) -> None:
+    """Deletes a project with everything that was made of it: rows, runs, weights, uploads, exports, copies."""
+    store = Path(get_upload_folder())
+    for run_dir in project.runs_dir.iterdir():
+        for export in [*store.glob(f"exports/{run_dir.name}-*"), *store.glob(f"*/taskloom-*{run_dir.name}.zip")]:
+            shutil.rmtree(export if export.parent.name == "exports" else export.parent, ignore_errors=True)
+    for name in _noted(project):
+        shutil.rmtree(inside(store, name), ignore_errors=True)
+    context.workspace.delete_project(project)
+    if context.copies is not None:
+        context.copies.soon()
+
+
+def _noted(project: Project) -> list[str]:
+    path = project.path / UPLOADS
+    names = path.read_text(encoding="utf-8").split() if path.is_file() else []
+    return [name for name in names if name.isalnum()]

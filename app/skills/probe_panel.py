@@ -1,0 +1,120 @@
+"""What a skill does and who teaches whom, measured: exam questions answered again under other conditions."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import gradio as gr
+import pandas as pd
+
+from app.drawing.durations import word_count, word_seconds
+from app.drawing.figures import Figure, change_heatmap, to_json, with_csv
+from app.drawing.markup import note, paragraphs, part
+from app.drawing.widgets import plot
+from app.shell.context import Context
+from app.shell.job_panel import JobPanel, JobSpec, run_place
+from app.shell.selection import Selection
+from app.shell.words import Key
+from app.texts import say, word_sentence
+from core.base.errors import RunError
+from core.insight.expecting import Expected, expect_probe
+from core.insight.probe_table import KINDS, LEAVE_OUT, Probe, describe_probe, probe_path, read_probe
+from core.runs.folder import RunFolder
+from core.runs.liveness import run_state
+
+
+def build_probes(context: Context) -> None:
+    """A button a question, how far it is, and the outcome of whatever has been measured for the chosen run.
+
+    Leaving tasks out trains many runs, which a shared page does not offer.
+    """
+    words = context.words
+    with words(gr.Accordion, label=Key("skills.probes"), open=False, elem_id="skills-probes"):
+        about = gr.HTML()
+        context.on_selection(lambda _, selection: note(say(selection.language, "skills.probe_note")), about)
+        label = Key("skills.probe_rows")
+        rows = words(gr.Slider, label=label, minimum=10, maximum=500, step=10, value=50, elem_id="probe-rows")
+        for kind in KINDS:
+            if kind == LEAVE_OUT and context.shared:
+                continue
+            hint, hints = gr.HTML(elem_id=f"probe-{kind}-hint"), partial(draw_hint, kind=kind)
+            context.on_selection(hints, hint, [rows])
+            inputs = [] if kind == LEAVE_OUT else [rows]
+            if inputs:
+                quiet = {"show_progress": "hidden", "trigger_mode": "always_last"}
+                context.on(rows.change, hints, [context.selection, rows], hint, **quiet)
+            spec = JobSpec(kind, partial(probe_words, kind=kind), run_place)
+            JobPanel(context, spec, inputs, f"skills.{kind}")
+            outcome = [gr.HTML(elem_id=f"probe-{kind}-says"), plot(f"probe-{kind}-plot")]
+            context.on_selection(partial(draw_probe, kind=kind), outcome)
+
+
+def draw_hint(context: Context, selection: Selection, rows: float | None, *, kind: str) -> str:
+    """What a probe does, how much it asks or trains for that, and about how long it takes on this run's measure."""
+    language, run_dir = selection.language, context.trained_run(selection)
+    said = say(language, f"skills.{kind}_note")
+    if run_dir is None:
+        return note(said)
+    if kind == LEAVE_OUT:
+        return note(said + _training_time(RunFolder(run_dir), language))
+    try:
+        return note(said + asking_time(expect_probe(run_dir, kind, int(rows or 0)), language))
+    except RunError:  # a run without a table of weights
+        return note(said)
+
+
+def asking_time(expected: Expected, language: str) -> str:
+    """How many answers will be asked for and, where it is known, about how long that takes."""
+    answers = word_count(expected.answers)
+    if expected.seconds is None:
+        return say(language, "skills.asks", answers=answers)
+    return say(language, "skills.asks_time", answers=answers, time=word_seconds(expected.seconds, language))
+
+
+def _training_time(folder: RunFolder, language: str) -> str:
+    status, num_runs = run_state(folder), len(folder.read_run()["tasks"]) + 1
+    if not status.started or not status.ended:
+        return say(language, "skills.leaveout_count", n=num_runs)
+    time = word_seconds(num_runs * (status.ended - status.started), language)
+    return say(language, "skills.leaveout_time", n=num_runs, time=time)
+
+
+def probe_words(context: Context, selection: Selection, rows: float | None = None, *, kind: str) -> list[str]:
+    run_dir = context.trained_run(selection)
+    more = [] if rows is None else [f"--rows={int(rows)}"]
+    return [kind, run_dir.name, "--again", *more]  # type: ignore[union-attr]
+
+
+def draw_probe(context: Context, selection: Selection, *, kind: str) -> list[str]:
+    """-> heading with sentences, heatmap in points; nothing when it has not been measured."""
+    run_dir, language = context.trained_run(selection), selection.language
+    if run_dir is None or not probe_path(run_dir, kind).is_file():
+        return ["", ""]
+    probe = read_probe(run_dir, kind)
+    said = [word_sentence(language, s.key, s.values) for s in describe_probe(probe)]
+    points = probe.change * 100
+    figure = with_csv(change_heatmap(points, language), kind, interval_table(probe), say(language, "word.task"))
+    _mark_sure(figure, probe)
+    for axis, side in (("xaxis", kind), ("yaxis", "score")):
+        figure["layout"][axis]["title"] = {"text": say(language, f"skills.axis_{side}"), "font": {"size": 12}}
+    return [part(say(language, f"skills.{kind}_title")) + paragraphs(said), to_json(figure)]
+
+
+def interval_table(probe: Probe) -> pd.DataFrame:
+    """Change, low and high of every column side by side, in points of 100."""
+    parts = {"": probe.change, " low": probe.low, " high": probe.high}
+    return pd.concat([(table * 100).add_suffix(name) for name, table in parts.items()], axis=1)
+
+
+def _mark_sure(figure: Figure, probe: Probe) -> None:
+    """The interval on hover, and a star at what is larger than chance."""
+    trace, sure = figure["data"][0], probe.is_sure.to_numpy()
+    lows, highs = (100 * table.to_numpy() for table in (probe.low, probe.high))
+    trace["customdata"] = [
+        [f"[{low:+.1f}, {high:+.1f}]" if low == low else "" for low, high in zip(*pair, strict=True)]
+        for pair in zip(lows, highs, strict=True)
+    ]
+    trace["hovertemplate"] = trace["hovertemplate"].replace("<extra>", "<br>95 %: %{customdata}<extra>")
+    if trace["texttemplate"]:
+        trace["text"] = [["*" if mark else "" for mark in row] for row in sure]
+        trace["texttemplate"] = trace["texttemplate"] + "%{text}"

@@ -1,0 +1,171 @@
+"""Skills: which task uses which skill, by layer, routing head and moment of training, and what the skills do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+import pandas as pd
+
+from app.drawing.figures import Figure, lean_heatmap, to_json, with_csv
+from app.drawing.markup import empty, lead, paragraphs, part
+from app.drawing.skill_figures import split_heatmap
+from app.drawing.widgets import plot
+from app.shell.context import Context
+from app.shell.selection import Selection
+from app.shell.words import Key
+from app.skills.look_panel import build_look
+from app.skills.probe_panel import build_probes
+from app.skills.skill_sections import build_other, build_sections, find_allocation
+from app.texts import say, word_sentence
+from core.insight.allocation import (
+    Allocation,
+    allocation_numbers,
+    cluster_order,
+    task_similarity,
+    uniform_weight,
+)
+from core.insight.allocation_cuts import (
+    ALPHA,
+    GATE,
+    OWN,
+    cut_table,
+    gate_part,
+    has_gate,
+    layer_names,
+    num_heads,
+    used_skills,
+)
+from core.insight.history import MEAN, History, read_history
+from core.insight.sentences import Sentence, describe_allocation
+
+TITLE = "tab.skills"
+CLUSTERED, LEAN = "clustered", "lean"
+MOST_SENTENCES = 8
+
+
+def build(context: Context) -> None:
+    """One screen for one run: the heatmap with its controls, then the sections below it."""
+    head = gr.HTML(elem_id="skills-head")
+    with gr.Column(visible=False) as body:
+        controls = _build_controls(context)
+        title = gr.HTML(elem_id="skills-layer-name")
+        heatmap = plot("skills-heatmap")
+        below = gr.HTML(elem_id="skills-says")
+        build_sections(context)
+        build_look(context)
+        build_probes(context)
+        build_other(context)  # last: its field appears when a second run is there, and would push what is above
+    outputs = [title, heatmap, below]
+    layer, head_slider, moment, order, look, gate = controls
+    context.on_selection(draw_page, [head, body, layer, head_slider, moment, gate])
+    context.on_selection(draw_heatmap, outputs, controls)
+    quiet = {"show_progress": "hidden", "trigger_mode": "always_last"}
+    for trigger in (layer.change, head_slider.change, moment.change, order.input, look.input, gate.input):
+        context.on(trigger, draw_heatmap, [context.selection, *controls], outputs, **quiet)
+
+
+def _build_controls(context: Context) -> list[Any]:
+    """-> layer and head sliders (0 is the mean), moment slider (right end is the trained model), order of rows,
+    colours, and for the mixture of task adapters which of its two stages."""
+    words, sliders = context.words, []
+    with gr.Row():
+        for name, value in (("layer", 0), ("head", 0), ("moment", 1)):
+            given = {"label": Key(f"skills.{name}"), "info": Key(f"skills.{name}_help"), "min_width": 240}
+            given |= {"minimum": 0, "maximum": 1, "step": 1, "value": value, "elem_id": f"skills-{name}"}
+            sliders.append(words(gr.Slider, **given, visible=name != "head"))
+    radios = []
+    choices = (("order", (CLUSTERED, "alphabetical")), ("view", ("weights", LEAN)), ("gate", ("both", ALPHA, GATE)))
+    with gr.Row():
+        for name, names in choices:
+            listed = [(Key(f"skills.{n}"), n) for n in names]
+            label = Key("skills.stages" if name == "gate" else f"skills.{name}")
+            given = {"label": label, "value": names[0], "elem_id": f"skills-{name}"}
+            radios.append(words(gr.Radio, choices=listed, visible=name != "gate", min_width=240, **given))
+    return [*sliders, *radios]
+
+
+def draw_page(context: Context, selection: Selection) -> list[Any]:
+    """-> introduction, body, the sliders' ends, whether there are stages to show apart."""
+    language, allocation = selection.language, find_allocation(context, selection)
+    if allocation is None:
+        hint = empty(say(language, "skills.none_title"), say(language, "skills.none_text"))
+        return [hint, gr.update(visible=False), *[gr.skip()] * 4]
+    layers, heads = len(layer_names(allocation)), num_heads(allocation)
+    moments = len(read_history(context.run_dir(selection)))  # type: ignore[arg-type]
+    return [
+        lead(say(language, "skills.lead")),
+        gr.update(visible=True),
+        gr.update(maximum=max(1, layers), interactive=layers > 1),
+        gr.update(maximum=max(1, heads), visible=heads > 1, value=0),
+        gr.update(maximum=max(1, moments), value=max(1, moments), interactive=moments > 1),
+        gr.update(visible=has_gate(allocation)),
+    ]
+
+
+def draw_heatmap(context: Context, selection: Selection, *chosen: Any) -> list[Any]:
+    """`chosen` as `_build_controls` lists it -> what is shown, heatmap, sentences. Layer 0 and head 0 are means."""
+    layer, head, moment, order, look, gate = chosen
+    language, final = selection.language, find_allocation(context, selection)
+    if final is None:
+        return ["", "", ""]
+    history = read_history(context.run_dir(selection))  # type: ignore[arg-type]
+    shown, when = pick_moment(final, history, int(moment or 0), language)
+    name, table = pick_table(shown, int(layer or 0), int(head or 0), language)
+    rows = cluster_order(task_similarity(final, centred=True)) if order == CLUSTERED else sorted(table.index)
+    table = table.loc[rows, [n for n in used_skills(final) if n in table.columns]]
+    if gate != "both" and has_gate(shown):
+        table = gate_part(table, gate)
+    return [
+        part(" · ".join(text for text in (name, when) if text)),
+        to_json(draw_table(shown, table, look == LEAN, language)),
+        _below(final, table, gate, language),
+    ]
+
+
+def draw_table(allocation: Allocation, table: pd.DataFrame, leans: bool, language: str) -> Figure:
+    """Weights, common and private apart, or how far the common ones are from the even share."""
+    common = [s.name for s in allocation.skills if s.kind == "common" and s.name in table.columns]
+    even = 1.0 / max(1, len(common) or table.shape[1])
+    if leans and len(common) > 1:
+        figure = lean_heatmap(table[common] - even, language)
+    else:
+        figure = split_heatmap(table, len(common), even, language)
+    return with_csv(figure, "skills", table, say(language, "word.task"))
+
+
+def pick_moment(final: Allocation, history: History, moment: int, language: str) -> tuple[Allocation, str]:
+    """The trained model, or a snapshot of the training with its stage and step."""
+    if 0 <= moment < len(history) - 1:
+        then = history[moment]
+        return then, say(language, "skills.moment_one", stage=then.stage, step=then.step)
+    return final, ""
+
+
+def pick_table(allocation: Allocation, layer: int, head: int, language: str) -> tuple[str, pd.DataFrame]:
+    """The table of a layer and routing head (0: the mean over all), with its name."""
+    names = layer_names(allocation)
+    if allocation.layers == (MEAN,):
+        layer, head = 0, 0
+    chosen = names[min(layer, len(names)) - 1] if layer > 0 else None
+    told = say(language, "skills.layer_one", name=chosen) if chosen else say(language, "skills.layer_mean")
+    if head > 0 and num_heads(allocation) > 1:
+        told += " · " + say(language, "skills.head_one", n=head)
+        return told, cut_table(allocation, chosen, head)
+    return told, cut_table(allocation, chosen)
+
+
+def _below(allocation: Allocation, table: pd.DataFrame, gate: str, language: str) -> str:
+    """Sentences about the averaged table and its numbers."""
+    told = describe_allocation(allocation)[:MOST_SENTENCES]
+    if gate == GATE and OWN in table.columns:
+        least = str(table[OWN].idxmin())
+        values = {"share": f"{100 * table[OWN].mean():.0f}", "task": least}
+        told = [Sentence("says.gate_own", {**values, "least": f"{100 * table[OWN].min():.0f}"})]
+    said = [word_sentence(language, s.key, s.values) for s in told]
+    share = f"{uniform_weight(allocation):.2f}"
+    said.append(say(language, "skills.even", k=max(1, len(allocation.columns("common"))), share=share))
+    numbers = allocation_numbers(allocation)
+    if numbers:
+        said.append(say(language, "skills.numbers", **{name: f"{value:.2f}" for name, value in numbers.items()}))
+    return paragraphs(said)

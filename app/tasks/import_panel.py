@@ -1,0 +1,173 @@
+"""Other ways in: reading a dropped file differently, pasted rows, data sets of the Hub."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from app.drawing.durations import word_count
+from app.drawing.markup import bullets, esc, note, table
+from app.shell.context import Context
+from app.shell.permissions import require_shared_space
+from app.shell.selection import Selection
+from app.shell.words import Key
+from app.texts import say, word_error, word_problem
+from core.base.errors import TaskloomError, WorkspaceError
+from core.tasks.changing.add_task import TaskRequest, add_pasted, preview_isolated
+from core.tasks.changing.domain import read_again
+from core.tasks.changing.hub import add_hub_dataset
+from core.tasks.changing.preview import FilePreview
+from core.tasks.reading.files import ReadOptions
+
+ENCODINGS = (
+    "utf-8", "gb18030", "big5hkscs", "shift_jis", "euc_jp", "cp949", "cp1252", "latin-1", "cp1251", "utf-16",
+)
+DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}
+MOST_CHARS = 60
+MOST_NOTES = 6
+
+
+class ImportPanel:
+    """`dropped` (State) holds the paths of the latest drop; `file` chooses one of them."""
+
+    def __init__(self, context: Context) -> None:
+        words = context.words
+        self.dropped = gr.State([])
+        folded = {"open": False, "elem_id": "import-again"}
+        with words(gr.Accordion, label=Key("import.again"), visible=False, **folded) as self.fold:
+            self.file = words(gr.Dropdown, label=Key("import.file"), choices=[], elem_id="again-file")
+            known = [(name, name) for name in ENCODINGS]
+            with gr.Row():
+                self.encoding = self._choice(words, "encoding", known, allow_custom_value=True)
+                marks = [(Key(f"import.{name}"), mark) for name, mark in DELIMITERS.items()]
+                self.delimiter = self._choice(words, "delimiter", marks, allow_custom_value=True)
+            with gr.Row():
+                self.sheet = self._choice(words, "sheet", [])
+                heads = [(Key("import.has_header"), "yes"), (Key("import.no_header"), "no")]
+                self.header = self._choice(words, "header", heads)
+            self.preview = gr.HTML(elem_id="again-preview")
+            self.read = words(gr.Button, Key("import.read"), variant="primary", elem_id="again-read")
+        with words(gr.Accordion, label=Key("import.paste"), open=False, elem_id="import-paste"):
+            self.text = words(gr.Textbox, label=Key("import.text"), lines=5, max_lines=12, elem_id="paste-text")
+            self.name = words(gr.Textbox, label=Key("tasks.name"), max_length=80, elem_id="paste-name")
+            self.add = words(gr.Button, Key("import.add"), elem_id="paste-add")
+        with words(
+            gr.Accordion, label=Key("import.hub"), open=False, visible=not context.shared, elem_id="import-hub"
+        ):
+            example = {"placeholder": "PolyAI/banking77", "elem_id": "hub-id"}
+            self.dataset = words(gr.Textbox, label=Key("import.dataset"), **example)
+            self.config = words(gr.Textbox, label=Key("import.config"), elem_id="hub-config")
+            self.fetch = words(gr.Button, Key("import.fetch"), elem_id="hub-fetch")
+
+    @staticmethod
+    def _choice(words: Any, name: str, choices: list[Any], **more: Any) -> Any:
+        offered = [(Key("import.guess"), ""), *choices]
+        return words(
+            gr.Dropdown, label=Key(f"import.{name}"), choices=offered, value="", elem_id=f"again-{name}", **more
+        )
+
+    def wire(self, context: Context, report: Any) -> None:
+        selection, quiet = context.selection, {"show_progress": "hidden"}
+        options = [self.encoding, self.delimiter, self.sheet, self.header]
+        looked_at = [selection, self.dropped, self.file, *options]
+        context.on(self.dropped.change, offer_files, [self.dropped], [self.fold, self.file], **quiet)
+        context.on(self.file.change, draw_first, [selection, self.dropped, self.file], [self.sheet, self.preview])
+        for field in options:
+            context.on(field.input, draw_preview, looked_at, self.preview, trigger_mode="always_last")
+        context.on(self.read.click, read_differently, looked_at, [selection, report], show_progress="full")
+        pasted = [selection, self.text, self.name]
+        context.on(self.add.click, take_pasted, pasted, [selection, report, self.text, self.name])
+        context.on(self.fetch.click, take_hub, [selection, self.dataset, self.config], [selection, report])
+
+
+def offer_files(_: Context, dropped: list[str]) -> list[Any]:
+    """-> the fold and its list of files; the first file is chosen."""
+    names = [Path(path).name for path in dropped]
+    return [gr.update(visible=bool(names)), gr.update(choices=names, value=names[0] if names else None)]
+
+
+def draw_first(context: Context, selection: Selection, dropped: list[str], name: str | None) -> list[Any]:
+    """-> sheets of the chosen file, its preview as it is guessed."""
+    path = _path(dropped, name)
+    if path is None:
+        return [gr.skip(), ""]
+    guess = (say(selection.language, "import.guess"), "")
+    try:
+        found = preview_isolated(path)
+    except TaskloomError as error:
+        return [gr.update(choices=[guess], value="", visible=False), _refused(error, selection.language)]
+    sheets = gr.update(choices=[guess, *((s, s) for s in found.sheets)], value="", visible=len(found.sheets) > 1)
+    return [sheets, preview_view(found, selection.language)]
+
+
+def draw_preview(context: Context, selection: Selection, dropped: list[str], name: str, *options: Any) -> str:
+    path = _path(dropped, name)
+    if path is None:
+        return ""
+    try:
+        return preview_view(preview_isolated(path, ReadOptions(**_options(options))), selection.language)
+    except TaskloomError as error:
+        return _refused(error, selection.language)
+
+
+def read_differently(
+    context: Context, selection: Selection, dropped: list[str], name: str, *options: Any
+) -> tuple[Selection, str]:
+    """Replaces the task that came from the file by what these options make of it."""
+    path = _path(dropped, name)
+    if path is None:
+        return selection, ""
+    require_shared_space(context, selection)
+    spec = read_again(context.require_project(selection), path, _options(options), dropped)
+    return selection.with_task(spec.task_id), _added(selection, spec.name)
+
+
+def take_pasted(context: Context, selection: Selection, text: str, name: str) -> tuple[Selection, str, str, str]:
+    """-> selection on the new task, report, emptied fields."""
+    require_shared_space(context, selection)
+    request = TaskRequest(name=(name or "").strip() or None)
+    spec = add_pasted(context.require_project(selection), text or "", request)
+    return selection.with_task(spec.task_id), _added(selection, spec.name), "", ""
+
+
+def take_hub(context: Context, selection: Selection, dataset: str, config: str) -> tuple[Selection, str]:
+    """A data set of the Hub, on one's own machine only."""
+    if context.shared:
+        raise WorkspaceError("hub.shared")
+    project, part = context.require_project(selection), (config or "").strip()
+    spec = add_hub_dataset(project, (dataset or "").strip(), part or None)
+    return selection.with_task(spec.task_id), _added(selection, spec.name)
+
+
+def preview_view(found: FilePreview, language: str) -> str:
+    """How the file is read: encoding, first rows, the guess with its reasons, what was noted."""
+    key = {"exact": "import.about", "nearly": "import.about_nearly", "at_least": "import.about_first"}[found.count]
+    about = say(language, key, format=found.format, encoding=found.encoding, rows=word_count(found.num_rows))
+    rows = [[esc(str(row.get(c) if row.get(c) is not None else "")[:MOST_CHARS]) for c in found.columns]
+            for row in found.rows]  # fmt: skip
+    reasons = [("info", word_error(language, key, v)[0]) for key, v in (found.guess.reasons if found.guess else ())]
+    notes = [("warn", word_problem(language, p), p.raw) for p in found.problems[:MOST_NOTES]]
+    return note(about) + table(found.columns, rows) + bullets([*reasons, *notes])
+
+
+def _refused(error: TaskloomError, language: str) -> str:
+    return bullets([("bad", word_problem(language, error))])
+
+
+def _added(selection: Selection, name: str) -> str:
+    return bullets([("ok", say(selection.language, "tasks.added", names=name))])
+
+
+def _path(dropped: list[str], name: str | None) -> Path | None:
+    """Only files of this visitor's own drop: their paths never come from the browser."""
+    return next((Path(path) for path in dropped if Path(path).name == name), None)
+
+
+def _options(values: tuple[Any, ...]) -> dict[str, Any]:
+    encoding, delimiter, sheet, header = values
+    return {
+        "encoding": encoding or None, "delimiter": delimiter or None, "sheet": sheet or None,
+        "header": {"yes": True, "no": False}.get(header),
+    }  # fmt: skip

@@ -1,0 +1,279 @@
+"""The chosen task: roles, wording, scoring and split, and its prompts as they would be with what the fields say."""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import lru_cache
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from app.drawing.markup import bullets, note, part
+from app.shell.context import Context
+from app.shell.notices import tell
+from app.shell.selection import Selection
+from app.shell.words import Key
+from app.tasks.health_panel import chosen_task
+from app.tasks.task_markup import notes_view, prompts_view, reasons_view, rows_view, seen_view
+from app.texts import say, word_problem
+from app.train.plan_views import model_offers
+from core.base.errors import ModelError, Problem, TaskloomError
+from core.models.catalogue import STARTER
+from core.models.seeing import see_examples
+from core.tasks.changing.add_task import check_roles, read_problems, remove_task
+from core.tasks.changing.in_child import update_apart
+from core.tasks.changing.isolation import label_names_isolated
+from core.tasks.changing.resplit import explain_roles
+from core.tasks.dataset import build_example
+from core.tasks.guessing.kinds import KINDS, METRICS
+from core.tasks.guessing.roles import RoleGuess
+from core.tasks.spec import SPLIT_METHODS, TaskSpec, read_spec
+from core.tasks.store import read_rows, task_dir
+
+PREVIEW_ROWS = 5
+SEEN_ROWS = 3
+WORDING_LINE = "---"  # between further wordings
+EDITED = (
+    "name", "inputs", "targets", "weight", "instruction", "template", "templates", "system", "metric", "kind",
+    "validation", "test", "method", "column", "seed",
+)
+SPLIT = ("validation", "test", "method", "column", "seed")
+HELPED = (
+    "inputs", "targets", "weight", "instruction", "template", "templates", "system", "method", "column", "redraw",
+)
+
+
+class Editor:
+    """Components of the chosen task. `fields` follow EDITED; `seen` are redrawn with every keystroke."""
+
+    def __init__(self, context: Context) -> None:
+        words = context.words
+        self.about = gr.HTML(elem_id="task-about")
+        with gr.Row():
+            self.inputs = self._field(words, "inputs", gr.Dropdown, multiselect=True, choices=[])
+            self.targets = self._field(words, "targets", gr.Dropdown, multiselect=True, choices=[])
+        with words(gr.Accordion, label=Key("tasks.why"), open=False, elem_id="task-why"):
+            self.reasons = gr.HTML(elem_id="task-reasons")
+        self.instruction = self._field(words, "instruction", gr.Textbox, lines=2, max_lines=6)
+        self.first = gr.HTML(elem_id="task-rows")
+        self.sees = gr.HTML(elem_id="task-sees")
+        with gr.Row(elem_classes="bottom"):
+            custom = {"allow_custom_value": not context.shared}  # a visitor may not name folders of the server
+            self.model = self._field(words, "model", gr.Dropdown, choices=model_offers(), value=STARTER, **custom)
+            self.limit = self._field(words, "limit", gr.Number, value=512, minimum=16, maximum=131_072, precision=0)
+        with gr.Row():
+            self.save = words(gr.Button, Key("tasks.save"), variant="primary", elem_id="task-save", min_width=120)
+            self.undo = words(gr.Button, Key("tasks.undo"), elem_id="task-undo", min_width=120)
+            self.remove = words(gr.Button, Key("tasks.remove"), elem_id="task-remove", min_width=120)
+        with gr.Row(visible=False) as self.ask:
+            self.yes = words(gr.Button, Key("tasks.remove_sure"), variant="stop", elem_id="task-remove-yes")
+            self.no = words(gr.Button, Key("tasks.keep"))
+        self._build_folds(words)
+
+    def _build_folds(self, words: Any) -> None:
+        with words(gr.Accordion, label=Key("tasks.more_settings"), open=False, elem_id="fold-wording"):
+            with gr.Row():
+                self.name = self._field(words, "name", gr.Textbox, max_length=80)
+                metrics = [(Key(f"metric.{m}"), m) for m in METRICS]
+                self.metric = self._field(words, "metric", gr.Dropdown, choices=metrics)
+                kinds = [(Key(f"kind.{k}"), k) for k in KINDS]
+                self.kind = self._field(words, "kind", gr.Dropdown, choices=kinds)
+            self.template = self._field(words, "template", gr.Textbox, lines=3, max_lines=12)
+            self.templates = self._field(words, "templates", gr.Textbox, lines=3, max_lines=16)
+            self.system = self._field(words, "system", gr.Textbox, lines=1, max_lines=6)
+            with gr.Row(elem_classes="bottom"):
+                self.weight = self._field(words, "weight", gr.Dropdown, choices=[])
+                self.codes = words(
+                    gr.UploadButton, label=Key("tasks.codes"), elem_id="task-codes", size="sm", min_width=200
+                )
+            self.named = gr.HTML(elem_id="task-named")
+        with words(gr.Accordion, label=Key("tasks.splits"), open=False, elem_id="fold-split"):
+            self.exam = gr.HTML(elem_id="task-exam")
+            with gr.Row():
+                methods = [(Key(f"split.{m}"), m) for m in SPLIT_METHODS]
+                self.method = self._field(words, "method", gr.Dropdown, choices=methods)
+                self.column = self._field(words, "column", gr.Dropdown, choices=[])
+                self.seed = self._field(words, "seed", gr.Number, precision=0, minimum=0)
+            with gr.Row():
+                shares = {"minimum": 0, "maximum": 0.5, "step": 0.01}
+                self.validation = self._field(words, "validation", gr.Slider, **shares)
+                self.test = self._field(words, "test", gr.Slider, **shares)
+            self.redraw = self._field(words, "redraw", gr.Checkbox, value=False)
+
+    @staticmethod
+    def _field(words: Any, name: str, component: Any, **settings: Any) -> Any:
+        settings["label"] = Key(f"tasks.{name}")
+        if name in HELPED:
+            settings["info"] = Key(f"tasks.{name}_help")
+        return words(component, elem_id=f"task-{name}", interactive=True, **settings)
+
+    @property
+    def fields(self) -> list[Any]:
+        return [getattr(self, name) for name in EDITED]
+
+    @property
+    def seen(self) -> list[Any]:
+        return [self.first, self.sees, self.save]
+
+    @property
+    def drawn(self) -> list[Any]:
+        return [self.about, self.reasons, self.named, self.exam, self.ask, self.redraw, *self.fields, *self.seen]
+
+    def wire(self, context: Context) -> None:
+        """Fields, buttons and redrawing; every change of a field shows in the prompts before it is saved."""
+        selection, quiet = context.selection, {"show_progress": "hidden"}
+        look = [self.model, self.limit]
+        context.on_selection(draw_task, self.drawn, look)
+        context.on(self.undo.click, draw_task, [selection, *look], self.drawn, **quiet)
+        shown = (self.inputs, self.targets, self.instruction, self.template, self.system, self.model, self.limit)
+        for field in shown:
+            context.on(
+                field.input, draw_preview, [selection, *look, *self.fields], self.seen, trigger_mode="always_last",
+                **quiet,
+            )  # fmt: skip
+        context.on(self.save.click, save_task, [selection, self.redraw, *self.fields], selection)
+        context.on(self.codes.upload, take_codes, [selection, self.codes], selection)
+        context.on(self.remove.click, lambda _: gr.update(visible=True), [], self.ask, **quiet)
+        context.on(self.no.click, lambda _: gr.update(visible=False), [], self.ask, **quiet)
+        context.on(self.yes.click, drop_task, [selection], selection)
+
+
+def draw_task(context: Context, selection: Selection, model: str, limit: float | None) -> list[Any]:
+    """The chosen task as it is saved; what was typed and not saved is forgotten."""
+    language, spec = selection.language, chosen_task(context, selection)
+    if spec is None:
+        return ["", "", "", "", gr.update(visible=False), False, *[gr.skip()] * (len(EDITED) + 3)]
+    source = say(
+        language, "tasks.source", file=spec.source.file, format=spec.source.format, encoding=spec.source.encoding
+    )
+    about = part(spec.name) + note(" · ".join(p for p in (source, spec.source.licence, spec.source.citation) if p))
+    folder = task_dir(context.require_project(selection), spec.task_id)
+    named = say(language, "tasks.named", n=len(spec.label_names)) if spec.label_names else ""
+    exam = "tasks.exam_file" if spec.source.test_file else "tasks.exam_locked"
+    return [
+        about + notes_view(read_problems(context.require_project(selection), spec.task_id), language),
+        reasons_view(_explained(folder, spec), spec, language),
+        note(named) if named else "",
+        note(say(language, exam, n=spec.num_test, file=spec.source.test_file)),
+        gr.update(visible=False),
+        gr.update(value=False, visible=not spec.source.test_file),
+        *_field_values(spec, language),
+        *_preview(context, selection, spec, (model, limit)),
+    ]
+
+
+@lru_cache(maxsize=64)
+def _explained_once(folder: Path, _: int, spec: str) -> RoleGuess | None:
+    return explain_roles(folder, read_spec(folder))
+
+
+def _explained(folder: Path, spec: TaskSpec) -> RoleGuess | None:
+    """The reasons of the guess; kept, since a page asks with every click."""
+    return _explained_once(folder, spec.version, spec.task_id)
+
+
+def _field_values(spec: TaskSpec, language: str) -> list[Any]:
+    none = (say(language, "tasks.no_column"), "")
+    columns = [none, *((c, c) for c in spec.columns)]
+    return [
+        spec.name,
+        gr.update(choices=list(spec.columns), value=list(spec.inputs)),
+        gr.update(choices=list(spec.columns), value=list(spec.targets)),
+        gr.update(choices=columns, value=spec.weight),
+        spec.instruction,
+        spec.template,
+        f"\n{WORDING_LINE}\n".join(spec.templates),
+        spec.system,
+        spec.metric,
+        spec.kind,
+        spec.split.validation,
+        gr.update(value=spec.split.test, visible=not spec.source.test_file),
+        spec.split.method,
+        gr.update(choices=columns, value=spec.split.column),
+        spec.split.seed,
+    ]
+
+
+def draw_preview(
+    context: Context, selection: Selection, model: str, limit: float | None, *values: Any
+) -> list[Any]:
+    """-> rows, prompts and Save button for what the fields say now; wrong columns are explained in place."""
+    spec = chosen_task(context, selection)
+    if spec is None:
+        return [gr.skip()] * 3
+    try:
+        edited = _edited(spec, values)
+        problems = check_roles(edited)
+    except TaskloomError as error:
+        problems = [Problem("task", error.key, error.values)]
+    if problems:
+        wrong = bullets(("bad", word_problem(selection.language, p)) for p in problems)
+        return [gr.skip(), part(say(selection.language, "tasks.sees")) + wrong, gr.update(interactive=False)]
+    return _preview(context, selection, edited, (model, limit))
+
+
+def save_task(context: Context, selection: Selection, redraw: bool, *values: Any) -> Selection:
+    """Writes what differs from the saved task, as a version of it."""
+    project, spec = context.require_project(selection), chosen_task(context, selection)
+    if spec is not None:
+        edited = _edited(spec, values)
+        names = (*(n for n in EDITED if n not in SPLIT), "split")
+        changes = {name: getattr(edited, name) for name in names if getattr(edited, name) != getattr(spec, name)}
+        if spec.template == edited.template and {"inputs"} & set(changes):
+            changes.pop("template", None)
+        if changes or redraw:
+            update_apart(project, spec.task_id, changes | ({"split": edited.split} if redraw else {}), redraw)
+        tell(say(selection.language, "tasks.saved"))
+    return selection.touched()
+
+
+def take_codes(context: Context, selection: Selection, path: str | None) -> Selection:
+    """Names of label codes from a second file."""
+    spec = chosen_task(context, selection)
+    if spec is not None and path:
+        update_apart(context.require_project(selection), spec.task_id, {"label_names": label_names_isolated(path)})
+    return selection.touched()
+
+
+def drop_task(context: Context, selection: Selection) -> Selection:
+    """Removes the chosen task from the project; runs keep their own copy of its rows."""
+    spec = chosen_task(context, selection)
+    if spec is not None:
+        remove_task(context.require_project(selection), spec.task_id)
+    return selection.with_task("")
+
+
+def _edited(spec: TaskSpec, values: tuple[Any, ...]) -> TaskSpec:
+    given = dict(zip(EDITED, values, strict=True))
+    split = {name: given.pop(name) for name in SPLIT}
+    split |= {"test": split.pop("test"), "seed": int(split["seed"] or 0), "column": split["column"] or ""}
+    given |= {name: tuple(given[name] or ()) for name in ("inputs", "targets")}
+    given["templates"] = _wordings(given["templates"])
+    given["weight"] = given["weight"] or ""
+    return dataclasses.replace(spec, split=dataclasses.replace(spec.split, **split), **given)
+
+
+def _wordings(text: str) -> tuple[str, ...]:
+    """Further wordings stand between lines of three dashes."""
+    parts: list[list[str]] = [[]]
+    for line in (text or "").splitlines():
+        if line.strip() == WORDING_LINE:
+            parts.append([])
+        else:
+            parts[-1].append(line)
+    return tuple(wording for p in parts if (wording := "\n".join(p).strip()))
+
+
+def _preview(context: Context, selection: Selection, spec: TaskSpec, look: tuple[str, float | None]) -> list[Any]:
+    """-> first rows, prompts as the base model sees them, a usable Save button."""
+    folder = task_dir(context.require_project(selection), spec.task_id)
+    rows = list(islice(read_rows(folder, "train"), PREVIEW_ROWS))
+    model, limit = look[0], int(look[1] or 512)
+    examples = [e for line, row in rows if (e := build_example(spec, row, line, "train")) is not None][:SEEN_ROWS]
+    try:
+        prompts = seen_view(see_examples(model, examples, limit), selection.language)
+    except ModelError:
+        prompts = prompts_view(examples, selection.language)
+    return [rows_view(spec, rows), prompts, gr.update(interactive=True)]

@@ -1,0 +1,84 @@
+"""A task's rows as people and as the model see them. Pure: nothing here reads a file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from app.drawing.markup import bullets, download_link, esc, note, part, prompt_view, table
+from app.texts import say, word_error, word_problem
+from core.base.errors import Problem
+from core.models.seeing import SeenRows
+from core.tasks.changing.exporting import export_problems
+from core.tasks.dataset import SYSTEM_END, Example
+from core.tasks.encoding import SeenExample
+from core.tasks.guessing.roles import RoleGuess
+from core.tasks.spec import TaskSpec
+
+MOST_CHARS = 160  # of a cell in the table of rows
+MOST_NOTES = 12
+
+NumberedRow = tuple[int, dict[str, Any]]
+
+
+def rows_view(spec: TaskSpec, rows: Sequence[NumberedRow]) -> str:
+    """The rows as a table: columns that are read first, then the answer (marked), then those not used."""
+    used = (*spec.inputs, *spec.targets)
+    columns = [*used, *(name for name in spec.columns if name not in used)]
+    return table(columns, [[_cell(row.get(name), name in spec.targets) for name in columns] for _, row in rows])
+
+
+def prompts_view(examples: Sequence[Example], language: str) -> str:
+    """The first prompts as training builds them, the learned part marked; the model's own tokens are not known."""
+    head = part(say(language, "tasks.sees")) + note(say(language, "tasks.sees_plain"))
+    return head + "".join(prompt_view(e.prompt.replace(SYSTEM_END, "\n\n"), e.target) for e in examples)
+
+
+def seen_view(seen: SeenRows, language: str) -> str:
+    """The first prompts with the base model's turn marks, exactly as it reads them, and their tokens."""
+    head = part(say(language, "tasks.sees")) + note(say(language, "tasks.sees_note"))
+    return head + "".join(prompt_view(e.read, e.learned) + _tokens(e, language) for e in seen.examples)
+
+
+def _tokens(e: SeenExample, language: str) -> str:
+    said = say(language, "tasks.tokens", read=e.num_read, learned=e.num_learned, limit=e.limit)
+    cut = e.num_cut + e.num_answer_cut
+    return note(said) + (bullets([("warn", say(language, "tasks.tokens_cut", n=cut))]) if cut else "")
+
+
+def reasons_view(guess: RoleGuess | None, spec: TaskSpec, language: str) -> str:
+    """Why these columns and this kind, in sentences: what was guessed, or that a person or the data set's own
+    description said otherwise."""
+    if guess is None:
+        return ""
+    said = []
+    if set(guess.inputs) == set(spec.inputs) and set(guess.targets) == set(spec.targets):
+        kept = [r for r in guess.reasons if guess.kind == spec.kind or not r[0].startswith("guess.kind_")]
+        said += [word_error(language, key, values)[0] for key, values in kept]
+    else:
+        said.append(say(language, "tasks.why_columns"))
+    if guess.kind != spec.kind:
+        said.append(say(language, "tasks.why_kind", kind=say(language, f"kind.{spec.kind}")))
+    return bullets(("info", text) for text in said)
+
+
+def notes_view(problems: Sequence[Problem], language: str) -> str:
+    """What was noted about the file when it was read, and all of it as a file."""
+    if not problems:
+        return ""
+    items: list[tuple[str, ...]] = [
+        ("warn" if p.severity == "warning" else "bad", word_problem(language, p), p.raw)
+        for p in problems[:MOST_NOTES]
+    ]
+    if len(problems) > MOST_NOTES:
+        items.append(("info", say(language, "tasks.more", n=len(problems) - MOST_NOTES)))
+    rows = export_problems(problems, partial(word_error, language)).decode("utf-8-sig")
+    link = download_link("problems.csv", rows, say(language, "tasks.problems_file"))
+    return part(say(language, "tasks.problems")) + bullets(items) + link
+
+
+def _cell(value: Any, learned: bool) -> str:
+    text = "" if value is None else str(value)
+    short = esc(text if len(text) <= MOST_CHARS else text[:MOST_CHARS] + " …")
+    return f'<span class="learned">{short}</span>' if learned and short else short

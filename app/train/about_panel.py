@@ -1,0 +1,125 @@
+"""What a person writes on a run, in which settings it differs, and its record: prediction against what happened."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from app.drawing.durations import word_memory, word_range, word_seconds
+from app.drawing.forms import setting_labels
+from app.drawing.markup import esc, facts, note, part, table
+from app.shell.context import Context
+from app.shell.selection import Selection
+from app.shell.words import Key
+from app.texts import say, word_value
+from core.base.files import read_json
+from core.runs.creation import update_run
+from core.runs.folder import RunFolder
+from core.runs.rerun import config_difference
+from core.runs.summaries import list_summaries
+from core.training.config import RunConfig, change_config
+
+MOST_OTHERS = 200
+
+
+def build_about(context: Context) -> None:
+    """Folded away; name, notes and star are saved together."""
+    words = context.words
+    with words(gr.Accordion, label=Key("about.title"), open=False, visible=False, elem_id="run-about") as fold:
+        with gr.Row():
+            name = words(gr.Textbox, label=Key("about.name"), max_length=80, elem_id="run-name", scale=3)
+            star = words(gr.Checkbox, label=Key("about.star"), elem_id="run-star", scale=1, min_width=120)
+        notes = words(gr.Textbox, label=Key("about.notes"), max_length=2000, lines=2, elem_id="run-notes")
+        save = words(gr.Button, Key("about.save"), size="sm", elem_id="run-save")
+        other = words(gr.Dropdown, label=Key("about.compare"), choices=[], value=None, elem_id="run-diff-with")
+        differs, record = gr.HTML(elem_id="run-diff"), gr.HTML(elem_id="run-record")
+    drawn = [fold, name, star, notes, other, differs, record]
+    context.on_selection(draw_about, drawn, [other], kept=[name, star, notes])
+    context.on(save.click, save_about, [context.selection, name, star, notes], context.selection)
+    context.on(other.input, draw_difference, [context.selection, other], differs, show_progress="hidden")
+
+
+def save_about(context: Context, selection: Selection, name: str, star: bool, notes: str) -> Selection:
+    """Raises WorkspaceError for a name that is empty or too long."""
+    run_dir = context.run_dir(selection)
+    if run_dir is not None:
+        update_run(RunFolder(run_dir), name=name or "", starred=bool(star), notes=(notes or "").strip())
+    return selection.touched()
+
+
+def draw_about(context: Context, selection: Selection, other_id: str | None) -> list[Any]:
+    """-> fold, name, star, notes, runs to compare with, differences to the chosen one, record."""
+    run_dir, language = context.run_dir(selection), selection.language
+    if run_dir is None:
+        return [gr.update(visible=False), "", False, "", gr.skip(), "", ""]
+    folder = RunFolder(run_dir)
+    run = folder.read_run()
+    project = context.workspace.project_of_run(run_dir)
+    others = [r for r in list_summaries(project) if r.run_id != folder.run_id][:MOST_OTHERS]
+    choices = [(say(language, "about.defaults"), ""), *((r.name, r.run_id) for r in others)]
+    stays = other_id if other_id in {r.run_id for r in others} else ""
+    return [
+        gr.update(visible=True), run["name"], run.get("starred", False), run.get("notes", ""),
+        gr.update(choices=choices, value=stays), draw_difference(context, selection, stays),
+        record_view(folder, language),
+    ]
+
+
+def draw_difference(context: Context, selection: Selection, other_id: str | None) -> str:
+    """Settings in which the chosen run differs from another one, or from the defaults of its method."""
+    run_dir, language = context.run_dir(selection), selection.language
+    if run_dir is None:
+        return ""
+    config = RunFolder(run_dir).read_config()
+    other_dir = context.run_dir(selection.with_run(other_id)) if other_id else None
+    if other_dir is None:
+        other, title = change_config(RunConfig(), {"method": config.method}), say(language, "about.defaults")
+    else:
+        other, title = RunFolder(other_dir).read_config(), RunFolder(other_dir).read_run()["name"]
+    found = config_difference(config, other)
+    if not found:
+        return note(say(language, "about.same"))
+    label = setting_labels(language)
+    rows = [[esc(label(name)), *(esc(word_value(language, name, v)) for v in pair)] for name, pair in found.items()]
+    heads = [say(language, "about.setting"), say(language, "about.this"), title]
+    return part(say(language, "about.differs")) + table(heads, rows)
+
+
+def record_view(folder: RunFolder, language: str) -> str:
+    """Where it ran, how to repeat it, and prediction against what happened."""
+    if not folder.record_path.exists():
+        return ""
+    record = read_json(folder.record_path)
+    versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
+    pairs = [
+        (say(language, "about.seed"), str(record["config"]["seed"])),
+        (say(language, "about.device"), f"{record['device']['device']}, {record['hardware']['processor']}"),
+        (say(language, "about.versions"), versions),
+    ]
+    command = f'<p class="note">{esc(say(language, "about.repeat"))} <code>{esc(record["command"])}</code></p>'
+    head = part(say(language, "about.record"))
+    return head + facts(pairs) + command + _prediction_table(record, language)
+
+
+def _prediction_table(record: dict[str, Any], language: str) -> str:
+    actual, error, predicted = (record.get(name) for name in ("actual", "prediction_error", "prediction"))
+    if not actual or not error or not predicted:
+        return ""
+    took = actual["training_s" if predicted.get("covers") == "training" else "seconds"]
+    low, _, high = predicted["seconds"]
+    least, _, most = predicted["memory_mb"]
+    time_key = "about.training_time" if predicted.get("covers") == "training" else "about.whole_time"
+    rows = [
+        [esc(say(language, time_key)), esc(word_range(low, high, language)), esc(word_seconds(took, language)),
+         _off(error.get("seconds"))],
+        [esc(say(language, "about.memory")), esc(f"{word_memory(least)} – {word_memory(most)}"),
+         esc(word_memory(actual["memory_mb"])), _off(error.get("memory_mb"))],
+    ]
+    source = say(language, f"about.by_{predicted.get('source', 'formula')}")
+    heads = ["", source, say(language, "about.happened"), say(language, "about.off")]
+    return table(heads, rows, numeric=(3,))
+
+
+def _off(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:+.0f} %"

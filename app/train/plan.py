@@ -1,0 +1,252 @@
+"""The plan of a run: goal cards, a form with every setting, a YAML editor, all over one config as YAML text.
+
+A form with a wrong value leaves the last usable config; the Ready card says what is wrong and Start is off.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import gradio as gr
+
+from app.drawing.forms import (
+    FormField,
+    build_field,
+    form_values,
+    level_choices,
+    list_settings,
+    read_form,
+    read_yaml,
+)
+from app.drawing.run_markup import readiness
+from app.drawing.widgets import cards
+from app.shell.context import Context
+from app.shell.selection import Selection
+from app.shell.words import Key
+from app.texts import TEXTS
+from app.train.plan_views import check_plan, goal_cards, model_offers
+from core.adapters.registry import METHODS
+from core.base.errors import Problem, TaskloomError
+from core.runs.folder import RunFolder
+from core.tasks.changing.add_task import list_tasks
+from core.training.config import RunConfig, config_to_yaml
+from core.training.equal_size import ACTIVE, TOTAL, match_size, plan_size
+from core.training.goals import DEFAULT_GOAL, config_for_goal
+
+GROUPS = ("model", "adapter", "training", "stage2", "mixture", "evaluation", "machine")
+MOST_UNDO = 20
+
+
+class Plan:
+    """Components of the plan. `config` is a gr.State with the YAML text, `start` the button that uses it."""
+
+    def __init__(self, context: Context) -> None:
+        words = context.words
+        self.fields: list[FormField] = []
+        self.boxes: dict[str, Any] = {}  # "level:method" -> what only this adapter method shows
+        self.config = context.plan = gr.State(config_to_yaml(config_for_goal(DEFAULT_GOAL)))
+        self.past = gr.State([])  # earlier configs that a goal, a YAML text or a run has replaced, newest last
+        self.held = gr.State({})  # edited fields that no config can be made of yet, by their keys
+        self.goals = cards("goals", "three")
+        with gr.Row(elem_classes="bottom"):
+            self.level = words(
+                gr.Radio, label=Key("plan.level"), choices=level_choices(), value="simple", elem_id="level", scale=4
+            )
+            self.undo = words(
+                gr.Button, Key("plan.undo"), size="sm", elem_id="plan-undo", visible=False, min_width=90
+            )
+        with gr.Column(visible=True, elem_classes="simple") as self.simple:
+            self._build_fields(context, simple=True)
+        with gr.Column(visible=False, elem_classes="detailed") as self.detailed:
+            self._build_fields(context, simple=False)
+        with gr.Column(visible=False) as self.expert:
+            self.yaml = words(
+                gr.Code, self.config.value, label=Key("plan.yaml"), language="yaml", interactive=True, max_lines=40,
+                elem_id="yaml",
+            )
+            self.apply_yaml = words(gr.Button, Key("plan.yaml_apply"), size="sm", elem_id="yaml-apply")
+        self.ready = gr.HTML(elem_id="ready")
+        self.start = words(
+            gr.Button, Key("plan.start"), variant="primary", size="lg", elem_id="start", interactive=False
+        )
+        self._wire(context)
+
+    def _build_fields(self, context: Context, simple: bool) -> None:
+        """Simple holds the few settings marked so; Detailed holds all others by group, expert ones too."""
+        wanted = [s for s in list_settings() if (s[1].level == "simple") == simple]
+        for group in GROUPS:
+            members = [s for s in wanted if s[1].group == group]
+            if not members:
+                continue
+            if simple:
+                self._build_group(context, members, "simple")
+                continue
+            unfolded = group in ("model", "adapter")
+            with context.words(gr.Accordion, label=Key(f"group.{group}"), open=unfolded, elem_id=f"fold-{group}"):
+                self._build_group(context, members, "detailed")
+                if group == "adapter":
+                    self._build_equal(context)
+
+    def _build_group(self, context: Context, members: list[Any], level: str) -> None:
+        """The widgets of one group; those of an adapter method stand in a box that only this method shows."""
+        for method in dict.fromkeys(method for _, _, method in members):
+            with gr.Row(visible=method in (None, RunConfig().method), elem_classes="fields") as box:
+                for name, info, owner in members:
+                    if owner == method:
+                        self.fields.append(build_field(context.words, name, info, method, _offers(name)))
+            if method:
+                self.boxes[f"{level}:{method}"] = box
+
+    def _build_equal(self, context: Context) -> None:
+        """The buttons that set the rank; only for methods whose size is one."""
+        with gr.Row(visible=plan_size(RunConfig(), 1) is not None, elem_id="equal") as self.equal_row:
+            self.equal = {
+                way: context.words(gr.Button, Key(f"plan.equal_{way}"), size="sm", elem_id=f"equal-{way}")
+                for way in (ACTIVE, TOTAL)
+            }
+
+    def _wire(self, context: Context) -> None:
+        widgets = [field.widget for field in self.fields]
+        shown = self._shown_in()
+        quiet: dict[str, Any] = {"show_progress": "hidden"}
+        context.on(self.level.change, show_level, [self.level], [self.simple, self.detailed, self.expert], **quiet)
+        self._wire_fields(context, shown, widgets)
+        given, all_of_it = [context.selection, self.config, self.past], [*self._kept(), *shown, *widgets]
+        context.on(self.goals.click, self.use_goal, given, all_of_it, **quiet)
+        for way, button in self.equal.items():
+            context.on(button.click, partial(self.use_size, way=way), given, all_of_it, **quiet)
+        context.on(self.apply_yaml.click, self.use_yaml, [*given, self.yaml], all_of_it)
+        context.on(self.undo.click, self.go_back, given, all_of_it, **quiet)
+        context.on_selection(self.draw, [self.goals, self.ready, self.start], [self.config, self.held])
+        self._wire_blank(context)
+
+    def _wire_blank(self, context: Context) -> None:
+        """An empty number field counts as 0 in the browser until it is told once that it is empty: when the page
+        opens, and never again, so that it takes away nothing that was typed."""
+        self.blank = [field for field in self.fields if field.info.optional]
+        widgets, config = [field.widget for field in self.blank], read_yaml(self.config.value)
+        self.empty = form_values(self.blank, config)
+        context.on(context.page.load, lambda _: self.empty, None, widgets, show_progress="hidden")
+
+    def _wire_fields(self, context: Context, shown: list[Any], widgets: list[Any]) -> None:
+        """An event a field, since the browser pays for every input of an event with every later event. One after
+        the other, so that none starts from a config that another is about to replace."""
+        for field in self.fields:
+            whole = field.name == "method"  # brings its own settings, which the fields show
+            outputs = [self.held, *shown, *widgets] if whole else [self.held, *shown]
+            context.on(
+                field.widget.input,
+                partial(self.use_field, key=field.key, whole=whole),
+                [context.selection, self.config, self.held, field.widget],
+                outputs,
+                trigger_mode="always_last",
+                show_progress="hidden",
+                concurrency_id="plan",
+            )
+
+    def _shown_in(self) -> list[Any]:
+        """The components that `_shown` fills."""
+        methods = [*self.boxes.values(), self.equal_row]
+        return [self.config, self.yaml, *methods, self.goals, self.ready, self.start]
+
+    def _kept(self) -> list[Any]:
+        return [self.past, self.undo, self.held]
+
+    def take_over(self, context: Context, button: Any) -> None:
+        """A button elsewhere that brings the settings of the chosen run back into this plan."""
+        widgets = [field.widget for field in self.fields]
+        given = [context.selection, self.config, self.past]
+        context.on(button.click, self.use_run, given, [*self._kept(), *self._shown_in(), *widgets])
+
+    def use_run(self, context: Context, selection: Selection, text: str, past: list[str]) -> list[Any]:
+        run_dir = context.run_dir(selection)
+        config = RunFolder(run_dir).read_config() if run_dir else RunConfig()
+        return self._replaced(context, selection, config, [*past, text])
+
+    def go_back(self, context: Context, selection: Selection, text: str, past: list[str]) -> list[Any]:
+        """Undo: the settings as they were before a goal, a YAML text or a run replaced them."""
+        *older, last = past or [text]
+        return self._replaced(context, selection, read_yaml(last), older)
+
+    def _replaced(
+        self, context: Context, selection: Selection, config: RunConfig, past: list[str]
+    ) -> list[Any]:
+        """Everything shows another config; `past` is what Undo can bring back."""
+        kept = past[-MOST_UNDO:]
+        undo = gr.update(visible=bool(kept))
+        return [kept, undo, {}, *self._shown(context, selection, config), *form_values(self.fields, config)]
+
+    def use_field(
+        self, context: Context, selection: Selection, text: str, held: dict[str, Any], value: Any, *, key: str,
+        whole: bool = False,
+    ) -> list[Any]:
+        """A field was edited: config, YAML and Ready card follow; the fields keep what the user typed. Edits that
+        no config can be made of are held until they are put right. `whole`: all fields show the new config."""
+        edits = {**held, key: value}
+        chosen = [field for field in self.fields if field.key in edits]
+        try:
+            config = read_form(chosen, [edits[field.key] for field in chosen], read_yaml(text))
+        except TaskloomError as error:
+            unusable = self._unusable(selection, Problem("form", error.key, error.values))
+            return [edits, *unusable, *([gr.skip()] * len(self.fields) if whole else [])]
+        return [{}, *self._shown(context, selection, config), *(form_values(self.fields, config) if whole else [])]
+
+    def use_goal(
+        self, context: Context, selection: Selection, text: str, past: list[str], event: gr.EventData
+    ) -> list[Any]:
+        """A goal card was chosen: its settings replace those that goals differ in, the rest stays."""
+        config = config_for_goal(str(event.id), read_yaml(text))
+        unchanged = config_to_yaml(config) == text
+        return self._replaced(context, selection, config, past if unchanged else [*past, text])
+
+    def use_size(
+        self, context: Context, selection: Selection, text: str, past: list[str], *, way: str
+    ) -> list[Any]:
+        """The rank becomes the one at which the method is as large as C-Poly with its defaults."""
+        tasks = list_tasks(context.require_project(selection))
+        config = match_size(read_yaml(text), max(1, len(tasks)), way)
+        unchanged = config_to_yaml(config) == text
+        return self._replaced(context, selection, config, past if unchanged else [*past, text])
+
+    def use_yaml(
+        self, context: Context, selection: Selection, text: str, past: list[str], wanted: str
+    ) -> list[Any]:
+        """The YAML text was applied: the form shows it. A wrong text is refused as a whole."""
+        return self._replaced(context, selection, read_yaml(wanted), [*past, text])
+
+    def draw(self, context: Context, selection: Selection, text: str, held: dict[str, Any]) -> list[Any]:
+        """-> goal cards, Ready card, Start button as the config has them; fields and YAML keep what is typed. While
+        a field holds what no config can be made of, the card says so and Start stays off."""
+        goals, card, start = self._shown(context, selection, read_yaml(text))[-3:]
+        return [goals, gr.skip(), gr.skip()] if held else [goals, card, start]
+
+    def _shown(self, context: Context, selection: Selection, config: RunConfig) -> list[Any]:
+        """-> config text, YAML, method boxes, buttons of equal size, goal cards, Ready card, Start button."""
+        text = config_to_yaml(config)
+        boxes = [gr.update(visible=key.split(":")[1] == config.method) for key in self.boxes]
+        boxes.append(gr.update(visible=plan_size(config, 1) is not None))
+        problems, facts = check_plan(context, selection, config)
+        ready = not any(p.severity == "error" for p in problems)
+        card_html = readiness(problems, facts, selection.language)
+        return [text, text, *boxes, goal_cards(config, selection.language), card_html, gr.update(interactive=ready)]
+
+    def _unusable(self, selection: Selection, problem: Problem) -> list[Any]:
+        """The form holds a wrong value: the last usable config stays, and Start is off until the form is right."""
+        kept = [gr.skip()] * (4 + len(self.boxes))
+        return [*kept, readiness([problem], [], selection.language), gr.update(interactive=False)]
+
+
+def show_level(_: Context, level: str) -> tuple[Any, ...]:
+    """Simple stays above Detailed: a level shows more of the same config."""
+    return tuple(gr.update(visible=v) for v in (level != "yaml", level == "detailed", level == "yaml"))
+
+
+def _offers(name: str) -> list[Any]:
+    """Known values of settings that are free text in a config."""
+    if name == "base_model":
+        return model_offers()
+    if name == "method":
+        names = [method.name for method in METHODS]
+        return [(Key(k) if (k := f"method.{n}") in TEXTS["en"] else METHODS.get(n).title, n) for n in names]
+    return []

@@ -1,0 +1,114 @@
+"""What a plan says of itself: goal cards, what speaks against starting, what will happen in plain sentences."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from app.drawing.durations import word_count, word_memory, word_range, word_seconds
+from app.drawing.widgets import card
+from app.shell.context import Context
+from app.shell.permissions import shared_problems
+from app.shell.selection import Selection
+from app.shell.words import Key
+from app.texts import TEXTS, clauses, say, word_method
+from core.adapters.registry import METHODS
+from core.base.errors import Problem
+from core.models.catalogue import CATALOGUE, BaseModelInfo
+from core.runs.device_lease import holder_values
+from core.runs.ready import ReadyReport, ready_report
+from core.tasks.changing.add_task import list_tasks
+from core.training.config import RunConfig
+from core.training.equal_size import plan_size
+from core.training.goals import GOALS, goal_of, read_goal_figures
+
+
+def goal_cards(config: RunConfig, language: str) -> list[dict[str, Any]]:
+    chosen = goal_of(config)
+    return [
+        card(
+            goal.name,
+            _goal_text(goal.name, "title", goal.title, language),
+            active=goal.name == chosen,
+            text=_goal_text(goal.name, "summary", goal.summary, language),
+            meta=_measured(goal.name, language),
+        )
+        for goal in GOALS
+    ]
+
+
+def _measured(name: str, language: str) -> str:
+    """What the committed study measured for a goal; nothing while it was not measured."""
+    found = read_goal_figures().get(name)
+    if found is None:
+        return ""
+    time, score = word_seconds(found.seconds, language), f"{100 * found.score:.0f}"
+    return say(language, "goal.measured", time=time, score=score, base=f"{100 * found.base:.0f}")
+
+
+def check_plan(context: Context, selection: Selection, config: RunConfig) -> tuple[list[Problem], list[str]]:
+    """Everything that speaks against starting, and what will happen in plain sentences."""
+    project = context.project(selection)
+    if project is None or not list_tasks(project):
+        return [Problem("tasks", "check.no_tasks")], []
+    refused = shared_problems(context, config)
+    if refused:
+        return refused, []
+    report = ready_report(project, config)
+    return report.problems, _facts(report, config, selection.language) if report.ready else []
+
+
+def _facts(report: ReadyReport, config: RunConfig, language: str) -> list[str]:
+    """Tasks, method, steps, time, memory, and who is first in the queue."""
+    method, tasks = METHODS.get(config.method), len(report.shares)
+    known = next((m for m in CATALOGUE if m.model_id == config.base_model), None)
+    model = Path(config.base_model).name if known is None else model_title(known, language)
+    steps = word_count(sum(report.steps.values()))
+    said = [
+        say(language, "plan.fact_tasks", n=tasks, examples=word_count(report.examples)),
+        say(language, "plan.fact_method", method=word_method(language, method.name), model=model),
+        say(language, "plan.fact_stages" if len(report.steps) > 1 else "plan.fact_stage", steps=steps),
+    ]
+    if tasks > 1:
+        said.append(_mixture_fact(report, language))
+    size, reference = plan_size(config, tasks), plan_size(RunConfig(), tasks)
+    if size and reference:
+        values = {"active": size.active, "total": size.total, "others": f"{reference.active}, {reference.total}"}
+        said.append(say(language, "plan.fact_size", **values))
+    if report.seconds:
+        key = "plan.fact_rehearsed" if report.rehearsed else "plan.fact_time"
+        said.append(say(language, key, time=word_range(*report.seconds, language)))
+    if report.memory_mb:
+        low, high = (word_memory(mb) for mb in report.memory_mb)
+        said.append(say(language, "plan.fact_memory", low=low, high=high, device=report.device))
+    if report.device_holder:
+        name = holder_values(report.device_holder)["name"]
+        said.append(say(language, "plan.fact_queue" if name else "plan.fact_queue_other", name=name))
+    return said
+
+
+def _mixture_fact(report: ReadyReport, language: str) -> str:
+    """Each task's share of the rows drawn, and how often the whole run goes through its rows."""
+    parts = [
+        say(language, "plan.fact_share", task=task, share=f"{100 * share:.0f}", passes=f"{report.passes[task]:.1f}")
+        for task, share in report.shares.items()
+    ]
+    return say(language, "plan.fact_mixture", listed=clauses(language, parts))
+
+
+def _goal_text(name: str, part: str, english: str, language: str) -> str:
+    """Goals of core are worded in `texts`; a goal added later shows its English wording until it is translated."""
+    return TEXTS[language].get(f"goal.{name}.{part}", english)
+
+
+def model_offers() -> list[tuple[str, str]]:
+    """The base models of the catalogue as choices of a field."""
+    return [
+        (Key(key) if (key := f"model.{m.model_id}") in TEXTS["en"] else f"{m.title} · {m.licence}", m.model_id)
+        for m in CATALOGUE
+    ]
+
+
+def model_title(model: BaseModelInfo, language: str) -> str:
+    """Models have the names their makers gave them; what is ours, the starter, is worded."""
+    return TEXTS[language].get(f"model.{model.model_id}", model.title)

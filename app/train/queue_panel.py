@@ -1,0 +1,76 @@
+"""The waiting runs of a visitor in the order they will start, with buttons to move one or take it out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from app.drawing.markup import note, part
+from app.drawing.widgets import card, cards
+from app.shell.context import Context
+from app.shell.selection import Selection
+from app.texts import say
+from core.runs.folder import RunFolder
+from core.runs.launching import cancel_run
+from core.runs.queue_db import RunRegistry
+from core.runs.queueing import Waiting, list_queue, move_run
+
+
+def build_queue(context: Context) -> None:
+    """Nothing is shown while nothing waits."""
+    title, waiting, seen = gr.HTML(), cards("queue", "rows"), gr.State("")
+    drawn = [seen, title, waiting]
+    context.on_selection(draw_queue, drawn)
+    context.on_tick(poll_queue, [context.selection, seen], drawn)
+    context.on(waiting.click, act_on_queue, [context.selection], context.selection, show_progress="hidden")
+
+
+def draw_queue(context: Context, selection: Selection) -> list[Any]:
+    """-> what is shown as text, heading, cards."""
+    language, waiting = selection.language, _queue(context, selection)
+    names = {p.project_id: p.name for p in context.projects(selection)}
+    shown = [_waiting_card(w, names[w.project_id], language) for w in waiting]
+    heading = part(say(language, "queue.title")) + note(say(language, "queue.note")) if shown else ""
+    return [str(shown), heading, shown]
+
+
+def poll_queue(context: Context, selection: Selection, seen: str) -> Any:
+    drawn = draw_queue(context, selection)
+    return gr.skip() if drawn[0] == seen else drawn
+
+
+def act_on_queue(context: Context, selection: Selection, event: gr.EventData) -> Selection:
+    """A card opens its run; its buttons move it or take it out. Only runs of the visitor are found."""
+    run_dir = context.run_dir(selection.with_run(str(event.id)))
+    if run_dir is None:
+        return selection.touched()
+    folder, act = RunFolder(run_dir), str(event.act)
+    if act == "open":
+        return selection.with_run(folder.run_id)
+    if act == "out":
+        cancel_run(folder)
+        return selection.touched()
+    place = next((w.place for w in _queue(context, selection) if w.run_id == folder.run_id), 1)
+    move_run(folder, {"first": 1, "up": place - 1, "down": place + 1}[act])
+    return selection.touched()
+
+
+def _queue(context: Context, selection: Selection) -> list[Waiting]:
+    if not RunRegistry(context.workspace.root).waiting():
+        return []
+    return list_queue(context.workspace.root, {p.project_id for p in context.projects(selection)})
+
+
+def _waiting_card(waiting: Waiting, project: str, language: str) -> dict[str, Any]:
+    holder = waiting.holder or {}
+    behind = say(language, "queue.behind", name=holder["name"]) if holder.get("name") else ""
+    actions = [
+        {"id": waiting.run_id, "act": act, "label": sign, "hint": say(language, f"queue.{act}")}
+        for act, sign in (("first", "⇈"), ("up", "↑"), ("down", "↓"), ("out", "✕"))
+        if waiting.place > 1 or act in ("down", "out")
+    ]
+    return card(
+        waiting.run_id, f"{waiting.place} · {waiting.name}",
+        meta=" · ".join(part for part in (project, waiting.device, behind) if part), actions=actions,
+    )

@@ -1,0 +1,105 @@
+"""Merging on the Try it screen: the tasks of one or several runs as one adapter, and the table that explains it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from app.drawing.markup import esc, note, paragraphs, part, table
+from app.shell.context import Context
+from app.shell.permissions import require_shared_space
+from app.shell.run_command import run_errand
+from app.shell.selection import Selection
+from app.shell.words import Key
+from app.texts import say
+from core.adapters.registry import METHODS
+from core.merge.table import MERGE_FILE, WAYS, read_merge
+from core.runs.summaries import list_summaries
+
+
+def build_merge_panel(context: Context) -> None:
+    words, selection = context.words, context.selection
+    with words(gr.Accordion, label=Key("merge.title"), open=False, elem_id="merge-panel"):
+        about = gr.HTML()
+        label, hint = Key("merge.runs"), Key("merge.runs_help")
+        runs = words(gr.Dropdown, label=label, info=hint, choices=[], multiselect=True, elem_id="merge-runs")
+        ways = [(Key(f"merge.{way}"), way) for way in WAYS]
+        way = words(gr.Radio, label=Key("merge.way"), choices=ways, value=WAYS[0], elem_id="merge-way")
+        with gr.Row():
+            numbers = [
+                words(
+                    gr.Number,
+                    label=Key(f"merge.{name}"),
+                    info=Key(f"merge.{name}_help"),
+                    value=None,
+                    min_width=160,
+                    precision=0 if name == "rank" else None,
+                    elem_id=f"merge-{name}",
+                )
+                for name in ("scale", "density", "rank")
+            ]
+        go = words(gr.Button, Key("merge.go"), variant="primary", elem_id="merge-go")
+        outcome = gr.HTML(elem_id="merge-outcome")
+    context.on_selection(draw_merge, [about, runs, outcome, *numbers], [runs], kept=[runs, *numbers])
+    how = {"show_progress": "full", "concurrency_limit": 1, "concurrency_id": "probe"}
+    context.on(go.click, merge, [selection, runs, way, *numbers], [selection, outcome], **how)
+
+
+def draw_merge(context: Context, selection: Selection, picked: list[str] | None) -> list[Any]:
+    """-> what merging is, runs to choose from, the table when the chosen run is a merged one, empty numbers."""
+    project, language = context.project(selection), selection.language
+    known = [
+        (run.name, run.run_id)
+        for run in (list_summaries(project) if project else [])
+        if METHODS.get(run.method).exports_lora and context.trained_run(selection.with_run(run.run_id))
+    ]
+    chosen = [run_id for _, run_id in known if run_id in (picked or [selection.run_id])]
+    run_dir = context.trained_run(selection)
+    shown = merge_view(run_dir, language) if run_dir and (run_dir / MERGE_FILE).is_file() else ""
+    return [note(say(language, "merge.note")), gr.update(choices=known, value=chosen), shown, None, None, None]
+
+
+def merge(
+    context: Context, selection: Selection, runs: list[str] | None, way: str, *numbers: float | None
+) -> tuple[Any, str]:
+    """Merges and examines in a process of its own; the merged run joins the list and is chosen."""
+    require_shared_space(context, selection)
+    own = [run_dir.name for run_id in runs or [] if (run_dir := context.trained_run(selection.with_run(run_id)))]
+    if not own:
+        return gr.skip(), note(say(selection.language, "merge.choose"))
+    options = [
+        word
+        for name, value in zip(("scale", "density", "rank"), numbers, strict=True)
+        if value  # an empty field counts as 0 in the browser; 0 is no sensible value of any of them
+        for word in (f"--{name}", str(value))
+    ]
+    made = run_errand(context.workspace.root, "merge", *own, "--way", way, *options)
+    changed = selection.with_run(made["run_id"])
+    run_dir = context.run_dir(changed)
+    return changed, merge_view(run_dir, selection.language) if run_dir else ""
+
+
+def merge_view(run_dir: Path, language: str) -> str:
+    """Norm, factor and cosines of every task, and a sentence."""
+    found = read_merge(run_dir)
+    heads = [say(language, f"merge.{name}") for name in ("task", "norm", "factor")] + found.tasks
+    rows = [
+        [f"<b>{esc(task)}</b>", f"{norm:.3f}", f"{factor:.4f}", *(_cosine(cosine) for cosine in row)]
+        for task, norm, factor, row in zip(found.tasks, found.norms, found.factors, found.cosines, strict=True)
+    ]
+    said = say(
+        language,
+        "merge.said",
+        way=say(language, f"merge.{found.way}"),
+        rank=found.rank,
+        kept=f"{100 * found.kept:.1f}",
+    )
+    numeric = tuple(range(1, len(heads)))
+    return part(say(language, "merge.table")) + table(heads, rows, numeric) + paragraphs([said])
+
+
+def _cosine(value: float) -> str:
+    """Two places; a zero has no sign."""
+    return f"{round(value, 2) + 0.0:.2f}"
