@@ -36,14 +36,14 @@ def shared_tasks() -> Path:
 @pytest.fixture(scope="session")
 def tiny_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random Llama of a few thousand weights with its tokenizer."""
-    from core.models.tiny import build_tiny_llama
+    from tests.tiny_models import build_tiny_llama
 
     return build_tiny_llama(tmp_path_factory.mktemp("model") / "llama")
 
 
 @pytest.fixture(scope="session")
 def tiny_t5(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from core.models.tiny import build_tiny_t5
+    from tests.tiny_models import build_tiny_t5
 
     return build_tiny_t5(tmp_path_factory.mktemp("model") / "t5")
 

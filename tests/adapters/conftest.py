@@ -14,8 +14,8 @@ from transformers.utils import logging
 
 from core.models.loading import LoadedBase, load_base
 from core.models.modular import ModularModel, build_modular
-from core.models.tiny import build_tiny_llama, build_tiny_t5
 from tests.adapters.contract import VARIANTS
+from tests.tiny_models import build_tiny_llama, build_tiny_t5
 
 logging.disable_progress_bar()
 logging.set_verbosity_error()

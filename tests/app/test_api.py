@@ -24,7 +24,7 @@ PAGE = Path(__file__).resolve().parents[2] / "assets" / "docs" / "api.md"
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace with a trained run, and a tiny base model beside it."""
-    from core.models.tiny import build_tiny_llama
+    from tests.tiny_models import build_tiny_llama
 
     root = tmp_path_factory.mktemp("api")
     make_trained_run(root / "home", build_tiny_llama(root / "llama"))

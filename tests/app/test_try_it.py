@@ -44,7 +44,7 @@ Place = tuple[Context, Selection]
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from core.models.tiny import build_tiny_llama
+    from tests.tiny_models import build_tiny_llama
 
     root = tmp_path_factory.mktemp("try")
     return make_trained_run(root / "workspace", build_tiny_llama(root / "llama"))

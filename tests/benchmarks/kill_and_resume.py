@@ -21,8 +21,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from core.models.tiny import build_tiny_llama  # noqa: E402
 from tests.killing import Round, kill_and_resume, outcome, processor_seconds  # noqa: E402
+from tests.tiny_models import build_tiny_llama  # noqa: E402
 from tests.toy_project import build_toy_project, quick_run  # noqa: E402
 
 

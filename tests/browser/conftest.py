@@ -36,7 +36,7 @@ def is_local(url: str) -> bool:
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory):
     """A random Llama of a few thousand weights: what is tested here is the way, not the answers."""
-    from core.models.tiny import build_tiny_llama
+    from tests.tiny_models import build_tiny_llama
 
     folder = tmp_path_factory.mktemp("model") / "tiny"
     build_tiny_llama(folder)

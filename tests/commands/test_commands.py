@@ -168,7 +168,7 @@ def test_a_run_in_the_background_can_be_cancelled_before_it_trains(run: Run, row
 
 
 def _tiny(folder: Path) -> Path:
-    from core.models.tiny import build_tiny_llama
+    from tests.tiny_models import build_tiny_llama
 
     return build_tiny_llama(folder / "llama")
 

@@ -54,7 +54,7 @@ class Shell:
 @pytest.fixture(scope="module")
 def shell(tmp_path_factory: pytest.TempPathFactory) -> Shell:
     """A project with two tasks that answer the same inputs the other way round, and a tiny model."""
-    from core.models.tiny import build_tiny_llama
+    from tests.tiny_models import build_tiny_llama
 
     folder = tmp_path_factory.mktemp("shell")
     build_tiny_llama(folder / "llama")
@@ -120,7 +120,7 @@ def test_ctrl_c_stops_and_keeps(shell: Shell) -> None:
 
 def test_a_failed_run_is_a_clear_line(shell: Shell) -> None:
     """The model's weights disappear between the checks and the training."""
-    from core.models.tiny import build_tiny_llama
+    from tests.tiny_models import build_tiny_llama
 
     folder = build_tiny_llama(shell.folder / "broken")
     for path in folder.glob("*.safetensors"):

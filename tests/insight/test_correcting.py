@@ -27,7 +27,7 @@ def project(tmp_path: Path) -> Project:
 @pytest.fixture
 def folder(project: Project, tmp_path: Path) -> RunFolder:
     """A run whose exam answered every test row with "yes"."""
-    from core.models.tiny import build_tiny_llama
+    from tests.tiny_models import build_tiny_llama
 
     made = create_run(project, quick_config(build_tiny_llama(tmp_path / "model")))
     dataset = load_dataset_of(project)

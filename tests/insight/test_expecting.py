@@ -24,7 +24,7 @@ EXAM_ROWS, ROWS = 6, 4
 @pytest.fixture
 def folder(tmp_path: Path) -> RunFolder:
     """A run of two tasks with one common skill and a private one each."""
-    from core.models.tiny import build_tiny_llama
+    from tests.tiny_models import build_tiny_llama
 
     project = build_toy_project(tmp_path)
     made = create_run(project, quick_config(build_tiny_llama(tmp_path / "model"), exam_rows=EXAM_ROWS))

@@ -46,7 +46,7 @@ def answer(folder: RunFolder, right: set[str]) -> None:
 
 @pytest.fixture
 def folder(project: Project, tmp_path: Path) -> RunFolder:
-    from core.models.tiny import build_tiny_llama
+    from tests.tiny_models import build_tiny_llama
 
     made = create_run(project, quick_config(build_tiny_llama(tmp_path / "model")))
     made.adapter_dir.mkdir()

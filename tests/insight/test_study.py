@@ -35,7 +35,6 @@ from core.insight.study_tables import (
     summarise_study,
     task_scores,
 )
-from core.models.tiny import build_tiny_llama
 from core.runs.creation import create_run, list_runs
 from core.runs.events import read_events
 from core.runs.folder import RunFolder
@@ -44,6 +43,7 @@ from core.runs.states import RunStatus
 from core.tasks.changing.add_task import TaskRequest, add_task
 from core.training.config import RunConfig, change_config
 from core.workspace import Project, Workspace
+from tests.tiny_models import build_tiny_llama
 
 
 @pytest.fixture(scope="module")

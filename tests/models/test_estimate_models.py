@@ -14,7 +14,7 @@ from core.base.errors import ModelError
 from core.models import processor
 from core.models.estimate import HALF_GAIN, Plan, estimate, model_size, read_model_size
 from core.models.processor import multiplies_bfloat16
-from core.models.tiny import build_tiny_llama, build_tiny_t5
+from tests.tiny_models import build_tiny_llama, build_tiny_t5
 
 CONFIGS = {
     "llama": {"hidden_size": 576, "intermediate_size": 1536, "num_hidden_layers": 30, "num_attention_heads": 9,

@@ -20,14 +20,14 @@ def shake(model: Any, seed: int = 0) -> None:
 
 @pytest.fixture(scope="session")
 def tiny_llama_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from core.models.tiny import build_tiny_llama
+    from tests.tiny_models import build_tiny_llama
 
     return build_tiny_llama(tmp_path_factory.mktemp("models") / "llama")
 
 
 @pytest.fixture(scope="session")
 def tiny_t5_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from core.models.tiny import build_tiny_t5
+    from tests.tiny_models import build_tiny_t5
 
     return build_tiny_t5(tmp_path_factory.mktemp("models") / "t5")
 

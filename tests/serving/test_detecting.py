@@ -25,7 +25,7 @@ WORDS = {
 
 @pytest.fixture(scope="module")
 def run_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from core.models.tiny import build_tiny_llama
+    from tests.tiny_models import build_tiny_llama
 
     folder = tmp_path_factory.mktemp("detect")
     build_tiny_llama(folder / "llama")

@@ -18,7 +18,7 @@ from core.base.errors import ModelError, RunError
 from core.export import weights as export
 from core.models.loading import LoadedBase, load_base
 from core.models.modular import ModularModel, build_modular, load_adapter
-from core.models.tiny import build_tiny_llama, build_tiny_t5, build_tokenizer
+from tests.tiny_models import build_tiny_llama, build_tiny_t5, build_tokenizer
 
 # PEFT asks transformers for an attribute under its old name.
 pytestmark = pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing.*:FutureWarning")

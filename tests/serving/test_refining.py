@@ -124,7 +124,7 @@ def test_rules_by_kind(run_dir: Path) -> None:
 
 
 def test_examples_stand_before_the_question_as_far_as_they_fit(run_dir: Path) -> None:
-    from core.models.tiny import build_tokenizer
+    from tests.tiny_models import build_tokenizer
 
     tokenizer = build_tokenizer(chat=True)
     examples = [("near question", "near answer"), ("far question", "far answer")]

@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from core.base.errors import ModelError
-from core.models.tiny import build_tokenizer
 from core.tasks.batching import (
     IGNORED,
     Collator,
@@ -22,6 +21,7 @@ from core.tasks.batching import (
     split_by_length,
 )
 from core.tasks.dataset import Example
+from tests.tiny_models import build_tokenizer
 
 EXAMPLE = Example("Name the class.\n\nThe table for two is red.", "furniture")
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from core.base.errors import SettingError, TaskFileError, WorkspaceError
-from core.models.tiny import build_tokenizer
 from core.tasks.changing.add_task import TaskRequest, add_task, get_task, list_tasks, update_task
 from core.tasks.changing.archive import export_project, import_project
 from core.tasks.changing.editing import delete_rows
@@ -23,6 +22,7 @@ from core.tasks.reading.files import read_table
 from core.tasks.spec import SplitSettings
 from core.tasks.splitting import SplitKeys, split_rows
 from core.workspace import Project, Workspace
+from tests.tiny_models import build_tokenizer
 
 
 def test_templates_are_drawn_in_training_only(project: Project, small_csv: Path) -> None:

@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from core.base.errors import SettingError
-from core.models.tiny import build_tokenizer
 from core.tasks.changing.add_task import add_task, update_task
 from core.tasks.dataset import load_dataset_of, load_saved_dataset, save_dataset
 from core.tasks.guessing.roles import guess_roles
@@ -16,6 +15,7 @@ from core.tasks.health.report import health_report
 from core.tasks.reading.files import read_table
 from core.training.batches import EncodedSplit, Encoder
 from core.workspace import Project
+from tests.tiny_models import build_tokenizer
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from core.models.loading import load_base
-from core.models.tiny import build_tiny_llama
 from core.training import device
 from core.training.config import RunConfig
 from core.training.device import DeviceChoice, apply_device, choose_device, load_chosen_base
 from core.training.optimisation import schedule_factor
+from tests.tiny_models import build_tiny_llama
 
 
 @pytest.mark.parametrize(("precision", "amx", "half", "expected"), [
