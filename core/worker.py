@@ -141,7 +141,9 @@ def _failure_changes(error: Exception, journal: Journal, folder: RunFolder) -> d
     traceback.print_exc()
     status, config = folder.read_status(), folder.read_config()
     place = {
-        "stage": status.stage or "", "step": status.step, "batch_size": config.batch_size,
+        "stage": status.stage or "",
+        "step": status.step,
+        "batch_size": config.batch_size,
         "base_model": config.base_model,
     }
     failure = classify(error, place)

@@ -107,9 +107,7 @@ class Workspace:
     def find_run_dir(self, run_id: str, owner: str | None = None) -> Path:
         """The folder of a run, whichever project it belongs to; a unique beginning of the id is enough."""
         require_id(run_id)
-        hits = [
-            run for p in self.list_projects(owner) for run in p.runs_dir.glob(f"{run_id}*") if run.is_dir()
-        ]
+        hits = [run for p in self.list_projects(owner) for run in p.runs_dir.glob(f"{run_id}*") if run.is_dir()]
         exact = [run for run in hits if run.name == run_id]
         if len(exact) == 1 or len(hits) == 1:
             return (exact or hits)[0]

@@ -51,8 +51,11 @@ def die_after(cpu_s: float) -> None:
 
 def outcome(folder: RunFolder) -> tuple[dict[str, torch.Tensor], dict[int, Any], Any, Any]:
     """Weights, loss curve, allocation history, exam answers."""
-    points = {e["step"]: (e["loss"], e["by_task"], e["gradient_norm"]) for e in folder.read_events()
-              if e["kind"] == "loss"}
+    points = {
+        e["step"]: (e["loss"], e["by_task"], e["gradient_norm"])
+        for e in folder.read_events()
+        if e["kind"] == "loss"
+    }
     answers = [folder.read_predictions(task) for task in range(2)]
     weights = load_file(folder.adapter_dir / "adapter.safetensors")
     return weights, points, folder.read_allocation_history(), answers

@@ -15,8 +15,17 @@ from core.workspace import Project, Workspace
 
 ANSWERS = {"direct": ("yes", "no"), "reversed": ("no", "yes")}
 QUICK: dict[str, Any] = {
-    "max_steps": 12, "stage2_steps": 6, "batch_size": 8, "max_tokens": 96, "exam_rows": 4, "max_new_tokens": 4,
-    "evaluate_every": 4, "log_every": 2, "num_threads": 1, "device": "cpu", "validation_rows": 8,
+    "max_steps": 12,
+    "stage2_steps": 6,
+    "batch_size": 8,
+    "max_tokens": 96,
+    "exam_rows": 4,
+    "max_new_tokens": 4,
+    "evaluate_every": 4,
+    "log_every": 2,
+    "num_threads": 1,
+    "device": "cpu",
+    "validation_rows": 8,
 }
 
 

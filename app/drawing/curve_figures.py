@@ -20,10 +20,13 @@ def loss_panels(curves: Curves, last_step: int, language: str) -> Figure:
     """
     practice, check = say(language, "plot.practice"), say(language, "plot.check")
     panels = [
-        (_clean(name), [
-            (curves.practice[name], practice, BLUE, "lines"),
-            (curves.checks.get(name, ()), check, RED, "lines+markers"),
-        ])
+        (
+            _clean(name),
+            [
+                (curves.practice[name], practice, BLUE, "lines"),
+                (curves.checks.get(name, ()), check, RED, "lines+markers"),
+            ],
+        )
         for name in curves.practice
     ]
     return _panels(panels, last_step, curves.stage2_start)
@@ -36,8 +39,11 @@ def measure_panels(curves: Curves, last_step: int, language: str) -> Figure:
     lines = {
         name: (held.get(name, ()), say(language, f"plot.{name}"), colour, mode)
         for name, colour, mode in (
-            ("mean", RED, "lines+markers"), ("lr_skills", BLUE, "lines"), ("lr_allocation", ORANGE, "lines"),
-            ("gradient_norm", GREY, "lines"), ("tokens_per_s", GREEN, "lines"),
+            ("mean", RED, "lines+markers"),
+            ("lr_skills", BLUE, "lines"),
+            ("lr_allocation", ORANGE, "lines"),
+            ("gradient_norm", GREY, "lines"),
+            ("tokens_per_s", GREEN, "lines"),
         )
     }
     groups = (("mean",), ("lr_skills", "lr_allocation"), ("gradient_norm",), ("tokens_per_s",))

@@ -52,7 +52,9 @@ class Curves:
 
     def points(self, kind: str, name: str) -> Points:
         held: dict[str, dict[str, Points]] = {
-            "practice": self.practice, "checks": self.checks, "measures": self.measures,
+            "practice": self.practice,
+            "checks": self.checks,
+            "measures": self.measures,
         }
         return held[kind].setdefault(name, [])
 

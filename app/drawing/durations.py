@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from app.texts import say
+from core.insight.expecting import Expected
 
 
 def word_seconds(seconds: float, language: str) -> str:
@@ -40,3 +41,11 @@ def word_count(value: int) -> str:
 def word_memory(megabytes: float) -> str:
     """'850 MB' or '2.4 GB'."""
     return f"{megabytes / 1024:.1f} GB" if megabytes >= 1000 else f"{megabytes:.0f} MB"
+
+
+def asking_time(expected: Expected, language: str) -> str:
+    """How many answers will be asked for and, where it is known, about how long that takes."""
+    answers = word_count(expected.answers)
+    if expected.seconds is None:
+        return say(language, "skills.asks", answers=answers)
+    return say(language, "skills.asks_time", answers=answers, time=word_seconds(expected.seconds, language))

@@ -173,14 +173,23 @@ def certainty_curve(frame: pd.DataFrame, language: str) -> Figure:
     point). On the dashed line both are the same."""
     most = max(1, int(frame["n"].max()))
     ideal = {
-        "type": "scatter", "mode": "lines", "x": [0, 1], "y": [0, 1], "hoverinfo": "skip",
-        "name": say(language, "detector.ideal"), "line": {"color": GREY, "dash": "dash", "width": 1.5},
+        "type": "scatter",
+        "mode": "lines",
+        "x": [0, 1],
+        "y": [0, 1],
+        "hoverinfo": "skip",
+        "name": say(language, "detector.ideal"),
+        "line": {"color": GREY, "dash": "dash", "width": 1.5},
     }
     found = {
-        "type": "scatter", "mode": "lines+markers", "name": say(language, "detector.right"),
-        "x": [round(float(v), 4) for v in frame["stated"]], "y": [round(float(v), 4) for v in frame["right"]],
+        "type": "scatter",
+        "mode": "lines+markers",
+        "name": say(language, "detector.right"),
+        "x": [round(float(v), 4) for v in frame["stated"]],
+        "y": [round(float(v), 4) for v in frame["right"]],
         "marker": {"color": BLUE, "size": [8 + 14 * (int(n) / most) ** 0.5 for n in frame["n"]]},
-        "line": {"color": BLUE, "width": 2}, "customdata": [int(n) for n in frame["n"]],
+        "line": {"color": BLUE, "width": 2},
+        "customdata": [int(n) for n in frame["n"]],
         "hovertemplate": "%{x:.0%} → %{y:.0%} (%{customdata})<extra></extra>",
     }
     layout = _layout(height=300, legend=True)

@@ -11,8 +11,8 @@ from typing import Any
 
 import gradio as gr
 
-from app.shell.words import Key, Words
 from app.texts import say, word_choice, word_setting
+from app.texts.words import Key, Words
 from core.adapters.registry import METHODS
 from core.base.settings import SettingInfo, describe_settings
 from core.training.config import RunConfig, change_config, config_from_yaml, config_to_dict
@@ -77,8 +77,7 @@ def build_field(
         widget = gr.Textbox(max_lines=1, max_length=500, **given)
     spoken = any(isinstance(label, Key) for label, _ in choices)
     words.follow(
-        widget,
-        lambda language: _texts(info, language) | ({"choices": _said(choices, language)} if spoken else {}),
+        widget, lambda language: _texts(info, language) | ({"choices": _said(choices, language)} if spoken else {})
     )
     return FormField(name, info, method, widget)
 
@@ -97,11 +96,7 @@ def read_form(fields: Sequence[FormField], values: Sequence[Any], config: RunCon
     """
     shown = dict(zip((field.key for field in fields), values, strict=True))
     method = shown.get(":method", config.method)
-    changes = {
-        field.name: shown[field.key]
-        for field in fields
-        if field.method in (None, method)
-    }
+    changes = {field.name: shown[field.key] for field in fields if field.method in (None, method)}
     return change_config(config, changes)
 
 

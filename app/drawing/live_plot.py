@@ -54,8 +54,12 @@ def live_plot(elem_id: str) -> gr.HTML:
     assert _WHOLE in DRAW  # else the page would draw the news as if they were a figure
     drawing = DRAW.replace(_WHOLE, _GROWN)
     return gr.HTML(
-        value="", html_template=PLOT_PLACE, js_on_load=_GROW + drawing, elem_id=elem_id,
-        elem_classes="plot", head=PLOTLY_HEAD,
+        value="",
+        html_template=PLOT_PLACE,
+        js_on_load=_GROW + drawing,
+        elem_id=elem_id,
+        elem_classes="plot",
+        head=PLOTLY_HEAD,
     )
 
 

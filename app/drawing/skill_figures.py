@@ -75,9 +75,15 @@ def similarity_tree(similarity: pd.DataFrame, tree: np.ndarray | None, language:
     figure = similarity_heatmap(similarity.loc[order, order], language)
     links = [
         {
-            "type": "scatter", "mode": "lines", "xaxis": "x2", "yaxis": "y2", "showlegend": False,
-            "x": [(x - 5) / 10 for x in xs], "y": [round(float(y), 4) for y in ys],
-            "line": {"color": GREY, "width": 1.5}, "hovertemplate": "1 - %{y:.2f}<extra></extra>",
+            "type": "scatter",
+            "mode": "lines",
+            "xaxis": "x2",
+            "yaxis": "y2",
+            "showlegend": False,
+            "x": [(x - 5) / 10 for x in xs],
+            "y": [round(float(y), 4) for y in ys],
+            "line": {"color": GREY, "width": 1.5},
+            "hovertemplate": "1 - %{y:.2f}<extra></extra>",
         }
         for xs, ys in zip(drawn["icoord"], drawn["dcoord"], strict=True)
     ]
@@ -98,8 +104,11 @@ def curves_over_steps(
     steps = [int(step) for step in curves["step"]]
     data = [
         {
-            "type": "scatter", "mode": "lines+markers" if len(steps) < 20 else "lines", "x": steps,
-            "y": [round(float(v), 4) for v in curves[column]], "name": names.get(column, column),
+            "type": "scatter",
+            "mode": "lines+markers" if len(steps) < 20 else "lines",
+            "x": steps,
+            "y": [round(float(v), 4) for v in curves[column]],
+            "name": names.get(column, column),
             "line": {"color": CYCLE[i % len(CYCLE)], "width": 2, "dash": DASHES[i // len(CYCLE) % len(DASHES)]},
             "hovertemplate": "%{x}: %{y:.3f}",
         }
@@ -121,8 +130,11 @@ def part_bars(parts: pd.DataFrame, language: str) -> Figure:
     layers = short_layers([str(name) for name in parts.index])
     data = [
         {
-            "type": "bar", "x": layers, "y": [round(float(v), 5) for v in parts[kind]],
-            "name": say(language, f"skills.{kind}"), "marker": {"color": colour},
+            "type": "bar",
+            "x": layers,
+            "y": [round(float(v), 5) for v in parts[kind]],
+            "name": say(language, f"skills.{kind}"),
+            "marker": {"color": colour},
             "hovertemplate": "%{x}: %{y:.3f}<extra>" + say(language, f"skills.{kind}") + "</extra>",
         }
         for kind, colour in (("common", BLUE), ("private", ORANGE))
@@ -143,17 +155,31 @@ def banded_curves(curves: Mapping[str, pd.DataFrame], axis: str, percent: bool =
         known = table.dropna(subset=["low", "high"])
         if len(known) > 1:
             around = [*known["high"], *known["low"][::-1]]
-            data.append({
-                "type": "scatter", "x": [*known["x"], *known["x"][::-1]],
-                "y": [round(100 * float(v), 2) for v in around], "fill": "toself", "fillcolor": f"{colour}22",
-                "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False,
-            })
-        data.append({
-            "type": "scatter", "mode": "lines+markers", "name": name, "x": x, "marker": {"size": 7},
-            "y": [round(100 * float(v), 2) for v in table["mean"]], "hovertemplate": "%{x}: %{y:.1f}",
-            "line": {"color": colour, "width": 2, "dash": DASHES[i // len(CYCLE) % len(DASHES)]},
-            "error_y": _error_bars(table),
-        })
+            data.append(
+                {
+                    "type": "scatter",
+                    "x": [*known["x"], *known["x"][::-1]],
+                    "y": [round(100 * float(v), 2) for v in around],
+                    "fill": "toself",
+                    "fillcolor": f"{colour}22",
+                    "line": {"width": 0},
+                    "hoverinfo": "skip",
+                    "showlegend": False,
+                }
+            )
+        data.append(
+            {
+                "type": "scatter",
+                "mode": "lines+markers",
+                "name": name,
+                "x": x,
+                "marker": {"size": 7},
+                "y": [round(100 * float(v), 2) for v in table["mean"]],
+                "hovertemplate": "%{x}: %{y:.1f}",
+                "line": {"color": colour, "width": 2, "dash": DASHES[i // len(CYCLE) % len(DASHES)]},
+                "error_y": _error_bars(table),
+            }
+        )
     layout = _layout(height=360, legend=len(curves) > 1)
     layout["margin"]["t"] = 80 if len(curves) > 1 else 16
     layout["xaxis"] = {"title": {"text": axis}, "rangemode": "tozero", "tickformat": ".0%" if percent else ""}
@@ -164,6 +190,10 @@ def banded_curves(curves: Mapping[str, pd.DataFrame], axis: str, percent: bool =
 def _error_bars(table: pd.DataFrame) -> Figure:
     up, down = (table["high"] - table["mean"]).fillna(0), (table["mean"] - table["low"]).fillna(0)
     return {
-        "type": "data", "symmetric": False, "array": [round(100 * float(v), 2) for v in up],
-        "arrayminus": [round(100 * float(v), 2) for v in down], "thickness": 1, "width": 3,
+        "type": "data",
+        "symmetric": False,
+        "array": [round(100 * float(v), 2) for v in up],
+        "arrayminus": [round(100 * float(v), 2) for v in down],
+        "thickness": 1,
+        "width": 3,
     }

@@ -142,12 +142,7 @@ element.addEventListener('click', event => {
 def plot(elem_id: str) -> gr.HTML:
     """A plotly figure given as JSON text (`figures.to_json`); an empty value hides it."""
     return gr.HTML(
-        value="",
-        html_template=PLOT_PLACE,
-        js_on_load=DRAW,
-        elem_id=elem_id,
-        elem_classes="plot",
-        head=PLOTLY_HEAD,
+        value="", html_template=PLOT_PLACE, js_on_load=DRAW, elem_id=elem_id, elem_classes="plot", head=PLOTLY_HEAD
     )
 
 

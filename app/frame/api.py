@@ -47,7 +47,8 @@ class Api:
         """Lists the projects with their tasks and runs."""
         return [
             {
-                "project": project.name, "project_id": project.project_id,
+                "project": project.name,
+                "project_id": project.project_id,
                 "tasks": [task_value(spec) for spec in list_tasks(project)],
                 "runs": [{"run": r.run_id, "name": r.name, "state": r.state} for r in list_summaries(project)],
             }
@@ -101,7 +102,12 @@ class Api:
         return shown_run(folder)
 
     def ask(
-        self, run: str, task: str, inputs: dict[str, str] | str, tuned: bool = True, temperature: float = 0.0,
+        self,
+        run: str,
+        task: str,
+        inputs: dict[str, str] | str,
+        tuned: bool = True,
+        temperature: float = 0.0,
         seed: int = 0,
     ) -> dict[str, Any]:
         """Answers a question as one of the tasks of a trained run.
@@ -117,7 +123,9 @@ class Api:
         how = {"tuned": tuned, "temperature": float(temperature), "seed": int(seed)}
         done = self.context.chat.answer(ask(self._run(run).path, task, inputs, **how))
         return {
-            "answer": done.text, "tokens": done.tokens, "seconds": done.seconds,
+            "answer": done.text,
+            "tokens": done.tokens,
+            "seconds": done.seconds,
             "skills": {weight.name: weight.weight for weight in done.weights},
         }
 

@@ -15,8 +15,8 @@ from app.frame.glossary import glossary_view
 from app.shell.context import Context
 from app.shell.selection import Selection
 from app.shell.visitors import login_offered
-from app.shell.words import Key
 from app.texts import LANGUAGE_NAMES, say
+from app.texts.words import Key
 from core.runs.folder import RunFolder
 from core.runs.liveness import run_state
 from core.runs.states import LIVE

@@ -75,8 +75,9 @@ def no_statistics() -> None:
 
 
 def wants_mcp(arguments: argparse.Namespace) -> bool:
-    """Whether the calls of `app.frame.api` are offered as MCP tools; without the extra package the page starts all the
-    same."""
+    """Whether the calls of `app.frame.api` are offered as MCP tools.
+
+    Without the extra package the page starts all the same."""
     if arguments.mcp and arguments.shared:
         LOG.warning("a shared page offers no MCP tools; start it without --shared")
     elif arguments.mcp and importlib.util.find_spec("mcp") is None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import gradio as gr
 
 STYLE_PATH = Path(__file__).with_name("style.css")
-ICON_PATH = Path(__file__).parents[1] / "assets" / "icon.png"
+ICON_PATH = Path(__file__).parents[2] / "assets" / "icon.png"
 
 
 SANS, MONO = "Source Sans Pro", "IBM Plex Mono"

@@ -11,8 +11,8 @@ from app.drawing.markup import esc
 from app.drawing.run_markup import word_eta
 from app.shell.context import Context
 from app.shell.selection import Selection
-from app.shell.words import Key
 from app.texts import say
+from app.texts.words import Key
 from app.train.start_run import start
 from core.runs.folder import RunFolder
 from core.runs.liveness import run_state

@@ -20,10 +20,10 @@ from app.shell.context import Context, Poll
 from app.shell.selection import Selection, selection_from_prefs, selection_to_prefs
 from app.shell.upload_folders import KEPT_S, LOOK_EVERY_S
 from app.shell.visitors import owner_of_visit, take_along
-from app.shell.words import Key
 from app.skills import screen as skills
 from app.tasks import screen as tasks
 from app.texts import LANGUAGES, say
+from app.texts.words import Key
 from app.train import screen as train
 from app.try_it import screen as try_it
 from core.base.files import write_text_atomic

@@ -14,8 +14,8 @@ from app.drawing.widgets import plot
 from app.shell.context import Context
 from app.shell.job_panel import JobPanel, JobSpec, find_job, run_place
 from app.shell.selection import Selection
-from app.shell.words import Key
 from app.texts import say, word_error
+from app.texts.words import Key
 from core.insight.growth import describe_growth, growth_frame, growth_from_dict
 from core.tasks.changing.add_task import list_tasks
 from core.tasks.dataset import load_saved_tasks
@@ -113,5 +113,3 @@ def open_run(context: Context, selection: Selection) -> Selection:
     """The run that knows the new task becomes the chosen one."""
     value = find_job(context, selection, SPEC).value
     return selection.with_run(str(value["run_id"])) if isinstance(value, dict) else selection
-
-

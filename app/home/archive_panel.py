@@ -11,8 +11,8 @@ from app.shell.context import Context
 from app.shell.permissions import require_shared_project, require_shared_space
 from app.shell.selection import Selection
 from app.shell.upload_folders import new_export_folder, note_uploads
-from app.shell.words import Key
 from app.texts import say
+from app.texts.words import Key
 from core.tasks.changing.archive import export_project, import_project
 
 

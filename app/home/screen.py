@@ -16,8 +16,8 @@ from app.shell.context import Context
 from app.shell.permissions import note_deletion, require_shared_project
 from app.shell.selection import Selection
 from app.shell.upload_folders import forget_project
-from app.shell.words import Key
 from app.texts import say
+from app.texts.words import Key
 from core.base.errors import TaskloomError
 from core.runs.states import LIVE
 from core.runs.summaries import list_summaries, own_runs

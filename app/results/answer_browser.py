@@ -12,8 +12,8 @@ from app.drawing.markup import badge, download_link, esc, note, part, table, to_
 from app.drawing.widgets import buttons_in
 from app.shell.context import Context
 from app.shell.selection import Selection
-from app.shell.words import Key
 from app.texts import say
+from app.texts.words import Key
 from core.base.errors import RunError
 from core.insight.correcting import PLACES, correct_answer
 from core.insight.marked_answers import is_flagged, set_flag

@@ -11,8 +11,8 @@ from app.drawing.markup import esc, note, paragraphs, part, table
 from app.drawing.widgets import plot
 from app.shell.context import Context
 from app.shell.selection import Selection
-from app.shell.words import Key
 from app.texts import say, word_error
+from app.texts.words import Key
 from core.insight.compare import OTHER, confusion_matrix, describe_labels, worst_labels
 from core.insight.results import read_task_records
 
@@ -77,5 +77,3 @@ def _labelled(context: Context, selection: Selection) -> list[str]:
         for record in read_task_records(run_dir)
         if record.get("kind") in LABELLED and (run_dir / "predictions" / f"{record['index']}.jsonl").is_file()
     ]
-
-

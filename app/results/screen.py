@@ -9,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from app.drawing.durations import word_score
+from app.drawing.durations import asking_time, word_score
 from app.drawing.figures import score_bars, to_json, with_csv
 from app.drawing.markup import badge, download_link, empty, esc, lead, note, paragraphs, table, to_csv
 from app.drawing.run_markup import score_cell
@@ -23,9 +23,8 @@ from app.shell.context import Context
 from app.shell.job_panel import JobPanel, JobSpec, run_place
 from app.shell.selection import Selection
 from app.shell.upload_folders import new_export_folder
-from app.shell.words import Key
-from app.skills.probe_panel import asking_time
 from app.texts import say, word_error, word_method, word_sentence, word_skills
+from app.texts.words import Key
 from core.base.files import write_text_atomic
 from core.insight.compare import Comparison, compare_runs
 from core.insight.expecting import expect_exam
@@ -86,7 +85,11 @@ def _build_exam(context: Context) -> None:
     context.on_selection(draw_exam_note, about, [rows, base])
     for field in (rows, base):
         context.on(
-            field.input, draw_exam_note, [context.selection, rows, base], about, show_progress="hidden",
+            field.input,
+            draw_exam_note,
+            [context.selection, rows, base],
+            about,
+            show_progress="hidden",
             trigger_mode="always_last",
         )
 
@@ -210,9 +213,7 @@ def score_table(
     return table(headers, rows, numeric=numeric) + f"<p>{_csv(scores, language)}</p>"
 
 
-def _mean_row(
-    scores: list[TaskResult], other: str, against: dict[str, Comparison], language: str
-) -> list[str]:
+def _mean_row(scores: list[TaskResult], other: str, against: dict[str, Comparison], language: str) -> list[str]:
     base, tuned = mean_scores(scores)
     gain = "" if base is None else _arrow(tuned - base)
     name = f"<b>{esc(say(language, 'results.mean'))}</b>"
@@ -257,5 +258,3 @@ def _arrow(change: float, css: str = "") -> str:
 def _worded(values: dict[str, Any], language: str) -> dict[str, Any]:
     """Sentence values with the metric's name in the user's language."""
     return {**values, "metric": say(language, f"metric.{values['metric']}")} if "metric" in values else values
-
-

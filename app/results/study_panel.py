@@ -17,8 +17,8 @@ from app.drawing.widgets import plot
 from app.shell.context import Context
 from app.shell.job_panel import JobPanel, JobSpec
 from app.shell.selection import Selection
-from app.shell.words import Key
 from app.texts import TEXTS, say, word_error
+from app.texts.words import Key
 from core.base.errors import RunError
 from core.insight.sentences import Sentence
 from core.insight.study import PARAMETERS, RANK, STANDARD_ARMS, find_study, list_studies, read_study
@@ -131,9 +131,7 @@ def draw_outcome(context: Context, selection: Selection, name: str | None) -> li
     return draw_study(context, selection, name)[1:]
 
 
-def describe_study(
-    frame: pd.DataFrame, summary: pd.DataFrame, reference: str, language: str
-) -> list[Sentence]:
+def describe_study(frame: pd.DataFrame, summary: pd.DataFrame, reference: str, language: str) -> list[Sentence]:
     """The best method, and which differences to the first one are larger than chance, at the largest share."""
     share = summary["share"].max()
     best = summary[summary["share"] == share].iloc[0]
@@ -157,9 +155,12 @@ def summary_table(summary: pd.DataFrame, language: str) -> str:
     names = ("arm", "share", "mean", "range", "rankmean", "parameters_column", "seconds")
     rows = [
         [
-            f"<b>{esc(word_arm(str(r.arm), language))}</b>", f"{r.share:.0%}", word_score(r.mean),
+            f"<b>{esc(word_arm(str(r.arm), language))}</b>",
+            f"{r.share:.0%}",
+            word_score(r.mean),
             "–" if r.low != r.low else f"[{word_score(r.low)}, {word_score(r.high)}]",
-            "–" if r.rank != r.rank else f"{r.rank:.1f}", word_count(int(r.parameters)),
+            "–" if r.rank != r.rank else f"{r.rank:.1f}",
+            word_count(int(r.parameters)),
             "–" if r.seconds != r.seconds else word_seconds(r.seconds, language),
         ]
         for r in summary.itertuples()

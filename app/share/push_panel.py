@@ -19,8 +19,8 @@ from app.shell.run_command import run_errand
 from app.shell.selection import Selection
 from app.shell.upload_folders import new_export_folder
 from app.shell.visitors import signed_in_token
-from app.shell.words import Key
 from app.texts import say
+from app.texts.words import Key
 from core.base.errors import RunError
 from core.export.card import GGUF, OF_ALL_TASKS
 from core.export.hub import PushWish, login_token, push_folder
@@ -34,20 +34,32 @@ def build_push(context: Context, kind: Any, task: Any, examples: Any) -> None:
     with words(gr.Accordion, label=Key("share.push"), open=False, elem_id="share-push"):
         about = gr.HTML()
         repo = words(
-            gr.Textbox, label=Key("share.repo"), info=Key("share.repo_help"), max_lines=1, elem_id="push-repo",
+            gr.Textbox,
+            label=Key("share.repo"),
+            info=Key("share.repo_help"),
+            max_lines=1,
+            elem_id="push-repo",
             placeholder="clinic-notes",
         )
         private = words(gr.Checkbox, label=Key("share.private"), value=True, elem_id="push-private")
         token = words(
-            gr.Textbox, label=Key("share.token"), info=Key("share.token_help"), type="password", max_lines=1,
+            gr.Textbox,
+            label=Key("share.token"),
+            info=Key("share.token_help"),
+            type="password",
+            max_lines=1,
             elem_id="push-token",
         )
         button = words(gr.Button, Key("share.push_now"), elem_id="push-now")
         outcome = gr.HTML(elem_id="push-outcome")
     context.on_selection(draw_push, [about, outcome], kept=[outcome], subject=context.results_seen)
     context.on(
-        button.click, push_files, [context.selection, kind, task, examples, repo, private, token], [outcome, token],
-        show_progress="full", concurrency_limit=2,
+        button.click,
+        push_files,
+        [context.selection, kind, task, examples, repo, private, token],
+        [outcome, token],
+        show_progress="full",
+        concurrency_limit=2,
     )
 
 
@@ -96,6 +108,4 @@ def export_words(
     """The export command for one choice on the screen."""
     chosen = [] if kind in OF_ALL_TASKS or not task else [f"--task={task}"]
     shown = ["--examples", SHOWN_EXAMPLES] if examples else []
-    return [
-        "export", run_dir.name, str(folder / "files"), "--as", kind, *chosen, *shown, "--language", language,
-    ]
+    return ["export", run_dir.name, str(folder / "files"), "--as", kind, *chosen, *shown, "--language", language]

@@ -14,8 +14,8 @@ from app.shell.context import Context
 from app.shell.run_command import run_errand
 from app.shell.selection import Selection
 from app.shell.upload_folders import new_export_folder
-from app.shell.words import Key
 from app.texts import say
+from app.texts.words import Key
 from core.export.card import KINDS, OF_ALL_TASKS, CardRequest, build_card
 from core.runs.folder import RunFolder
 from core.tasks.dataset import load_saved_tasks

@@ -21,28 +21,41 @@ def snippet_for(way: str, request: CardRequest, base_model: str, task: TaskSpec)
     if way == LOAD:
         return snippet(request, public_name(base_model)).split("\n", 1)[1].rsplit("\n", 1)[0]
     if way == COMMAND:
-        given = [shlex.quote(content)] if isinstance(content, str) else [
-            f"--input {shlex.quote(f'{name}={text}')}" for name, text in inputs.items()
-        ]
+        given = (
+            [shlex.quote(content)]
+            if isinstance(content, str)
+            else [f"--input {shlex.quote(f'{name}={text}')}" for name, text in inputs.items()]
+        )
         only = f" --task {shlex.quote(request.task)}" if request.task else ""
-        return "\n".join([
-            f"python -m core ask {run} --task {shlex.quote(task.name)} {' '.join(given)}",
-            f"python -m core export {run} exported --as {request.kind}{only}",
-            f"python -m core push {run} my-model --as {request.kind}{only}",
-            f"python -m core chat {run}", f"python -m core serve {run} --port 8000",
-        ])
+        return "\n".join(
+            [
+                f"python -m core ask {run} --task {shlex.quote(task.name)} {' '.join(given)}",
+                f"python -m core export {run} exported --as {request.kind}{only}",
+                f"python -m core push {run} my-model --as {request.kind}{only}",
+                f"python -m core chat {run}",
+                f"python -m core serve {run} --port 8000",
+            ]
+        )
     if way == PYTHON:
-        return "\n".join([
-            "from gradio_client import Client", "",
-            'client = Client("http://127.0.0.1:7860")',
-            f"answer = client.predict({run!r}, {task.name!r}, {content!r}, api_name='/ask')",
-            'print(answer["answer"])', "client.view_api()",
-        ])
+        return "\n".join(
+            [
+                "from gradio_client import Client",
+                "",
+                'client = Client("http://127.0.0.1:7860")',
+                f"answer = client.predict({run!r}, {task.name!r}, {content!r}, api_name='/ask')",
+                'print(answer["answer"])',
+                "client.view_api()",
+            ]
+        )
     text = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
     body = {"model": f"{run}:{task.name}", "messages": [{"role": "user", "content": text}], "stream": True}
     sent = json.dumps(body, ensure_ascii=False)
-    return "\n".join([
-        f"python -m core serve {run} --port 8000", "",
-        "curl http://127.0.0.1:8000/v1/chat/completions \\", '  -H "Authorization: Bearer KEY" \\',
-        f'  -H "Content-Type: application/json" \\\n  -d {shlex.quote(sent)}',
-    ])
+    return "\n".join(
+        [
+            f"python -m core serve {run} --port 8000",
+            "",
+            "curl http://127.0.0.1:8000/v1/chat/completions \\",
+            '  -H "Authorization: Bearer KEY" \\',
+            f'  -H "Content-Type: application/json" \\\n  -d {shlex.quote(sent)}',
+        ]
+    )

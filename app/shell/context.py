@@ -18,7 +18,7 @@ from app.shell.redraw import Page, Redraw, keep_typed
 from app.shell.selection import Selection
 from app.shell.stream_columns import Stops
 from app.shell.visitors import require_visitor
-from app.shell.words import Words
+from app.texts.words import Words
 from core.base.errors import WorkspaceError
 from core.chat.client import ChatClient
 from core.runs.quotas import Quota, quota_from_environment
@@ -28,7 +28,10 @@ from core.workspace import Project, Workspace
 # With every event the browser visits each component that ever showed the progress of one, and searches the whole
 # page for it: with hundreds of outputs, tens of seconds. So what shows no progress says so, the rest shows it once.
 SILENT: dict[str, Any] = {
-    "api_visibility": "private", "show_progress": "hidden", "show_progress_on": [], "concurrency_limit": None,
+    "api_visibility": "private",
+    "show_progress": "hidden",
+    "show_progress_on": [],
+    "concurrency_limit": None,
 }
 
 
@@ -119,8 +122,12 @@ class Context:
         gr.on(asked, partial(run_polls, self.polls), inputs, outputs, **SILENT)
 
     def on_selection(
-        self, handler: Callable[..., Any], outputs: Any, extra: list[Any] | None = None,
-        kept: list[Any] | None = None, subject: Callable[[Selection], Any] = RUN,
+        self,
+        handler: Callable[..., Any],
+        outputs: Any,
+        extra: list[Any] | None = None,
+        kept: list[Any] | None = None,
+        subject: Callable[[Selection], Any] = RUN,
     ) -> None:
         """Redraws part of a screen whenever the selection changes: language, project, task, run or its data.
 

@@ -19,8 +19,8 @@ from app.shell.context import Context
 from app.shell.device_user import word_holder
 from app.shell.permissions import require_shared_resume
 from app.shell.selection import Selection
-from app.shell.words import Key
 from app.texts import say, word_whole
+from app.texts.words import Key
 from core.insight.jobs import DONE, FAILED, NONE, STOPPED, JobState, job_dir, read_job, start_job, stop_job
 from core.runs.folder import RunFolder
 

@@ -1,4 +1,5 @@
-"""Short notices in the corner of the page. Gradio titles them in English whatever is given; see `app/frame/head.py`."""
+"""Short notices in the corner of the page. Gradio titles them in English whatever is given; see
+`app/frame/head.py`."""
 
 from __future__ import annotations
 

@@ -15,9 +15,9 @@ from app.drawing.widgets import plot
 from app.shell.context import Context
 from app.shell.run_command import run_errand
 from app.shell.selection import Selection
-from app.shell.words import Key
 from app.skills.skill_sections import word_all
 from app.texts import say
+from app.texts.words import Key
 from core.insight.look_table import Look, describe_look, look_from_dict
 from core.tasks.dataset import load_saved_tasks
 from core.tasks.spec import TaskSpec

@@ -7,17 +7,17 @@ from functools import partial
 import gradio as gr
 import pandas as pd
 
-from app.drawing.durations import word_count, word_seconds
+from app.drawing.durations import asking_time, word_seconds
 from app.drawing.figures import Figure, change_heatmap, to_json, with_csv
 from app.drawing.markup import note, paragraphs, part
 from app.drawing.widgets import plot
 from app.shell.context import Context
 from app.shell.job_panel import JobPanel, JobSpec, run_place
 from app.shell.selection import Selection
-from app.shell.words import Key
 from app.texts import say, word_sentence
+from app.texts.words import Key
 from core.base.errors import RunError
-from core.insight.expecting import Expected, expect_probe
+from core.insight.expecting import expect_probe
 from core.insight.probe_table import KINDS, LEAVE_OUT, Probe, describe_probe, probe_path, read_probe
 from core.runs.folder import RunFolder
 from core.runs.liveness import run_state
@@ -61,14 +61,6 @@ def draw_hint(context: Context, selection: Selection, rows: float | None, *, kin
         return note(said + asking_time(expect_probe(run_dir, kind, int(rows or 0)), language))
     except RunError:  # a run without a table of weights
         return note(said)
-
-
-def asking_time(expected: Expected, language: str) -> str:
-    """How many answers will be asked for and, where it is known, about how long that takes."""
-    answers = word_count(expected.answers)
-    if expected.seconds is None:
-        return say(language, "skills.asks", answers=answers)
-    return say(language, "skills.asks_time", answers=answers, time=word_seconds(expected.seconds, language))
 
 
 def _training_time(folder: RunFolder, language: str) -> str:

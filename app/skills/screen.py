@@ -13,18 +13,12 @@ from app.drawing.skill_figures import split_heatmap
 from app.drawing.widgets import plot
 from app.shell.context import Context
 from app.shell.selection import Selection
-from app.shell.words import Key
 from app.skills.look_panel import build_look
 from app.skills.probe_panel import build_probes
 from app.skills.skill_sections import build_other, build_sections, find_allocation
 from app.texts import say, word_sentence
-from core.insight.allocation import (
-    Allocation,
-    allocation_numbers,
-    cluster_order,
-    task_similarity,
-    uniform_weight,
-)
+from app.texts.words import Key
+from core.insight.allocation import Allocation, allocation_numbers, cluster_order, task_similarity, uniform_weight
 from core.insight.allocation_cuts import (
     ALPHA,
     GATE,

@@ -15,8 +15,8 @@ from app.drawing.widgets import plot
 from app.shell.context import Context
 from app.shell.job_panel import JobPanel, JobSpec, run_place
 from app.shell.selection import Selection
-from app.shell.words import Key
 from app.texts import say, word_sentence
+from app.texts.words import Key
 from core.insight.allocation import (
     COMMON,
     Allocation,
@@ -249,5 +249,3 @@ def draw_other(context: Context, selection: Selection, other: str | None) -> lis
     head = part(say(language, "skills.other_title")) + note(say(language, "skills.other_note"))
     figure = with_csv(figure, "difference", change, say(language, "word.task"))
     return [head + word_all([told], language), to_json(figure)]
-
-

@@ -14,9 +14,9 @@ from app.drawing.widgets import card, cards, plot
 from app.shell.context import Context
 from app.shell.notices import tell
 from app.shell.selection import Selection
-from app.shell.words import Key
 from app.tasks.task_figures import lengths_figure
 from app.texts import listing, say, word_error, word_names, word_whole
+from app.texts.words import Key
 from core.base.errors import ModelError
 from core.models.seeing import token_folder
 from core.tasks.changing.add_task import list_tasks
@@ -76,9 +76,7 @@ def ask_health(context: Context, selection: Selection, opened: bool) -> list[Any
     return [selection, note(say(selection.language, "health.looking")), *cleared]
 
 
-def draw_health(
-    context: Context, selection: Selection, opened: bool, model: str, limit: float | None
-) -> list[Any]:
+def draw_health(context: Context, selection: Selection, opened: bool, model: str, limit: float | None) -> list[Any]:
     """-> heading, findings, Undo button, lengths, labels with samples, no table of all tasks. Closed is free."""
     spec, language = chosen_task(context, selection), selection.language
     if not opened or spec is None:

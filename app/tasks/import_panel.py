@@ -12,8 +12,8 @@ from app.drawing.markup import bullets, esc, note, table
 from app.shell.context import Context
 from app.shell.permissions import require_shared_space
 from app.shell.selection import Selection
-from app.shell.words import Key
 from app.texts import say, word_error, word_problem
+from app.texts.words import Key
 from core.base.errors import TaskloomError, WorkspaceError
 from core.tasks.changing.add_task import TaskRequest, add_pasted, preview_isolated
 from core.tasks.changing.domain import read_again
@@ -22,7 +22,16 @@ from core.tasks.changing.preview import FilePreview
 from core.tasks.reading.files import ReadOptions
 
 ENCODINGS = (
-    "utf-8", "gb18030", "big5hkscs", "shift_jis", "euc_jp", "cp949", "cp1252", "latin-1", "cp1251", "utf-16",
+    "utf-8",
+    "gb18030",
+    "big5hkscs",
+    "shift_jis",
+    "euc_jp",
+    "cp949",
+    "cp1252",
+    "latin-1",
+    "cp1251",
+    "utf-16",
 )
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}
 MOST_CHARS = 60

@@ -10,9 +10,9 @@ from app.shell.context import Context
 from app.shell.notices import tell
 from app.shell.permissions import require_shared_space
 from app.shell.selection import Selection
-from app.shell.words import Key
 from app.tasks.health_panel import chosen_task
 from app.texts import LANGUAGES, say
+from app.texts.words import Key
 from core.tasks.cell_text import target_text
 from core.tasks.changing.browsing import PAGE_ROWS, EditedRow, find_rows, shown_columns
 from core.tasks.changing.editing import Place

@@ -14,13 +14,13 @@ from app.shell.context import Context
 from app.shell.permissions import require_shared_space
 from app.shell.selection import Selection
 from app.shell.upload_folders import note_uploads
-from app.shell.words import Key
 from app.tasks.health_panel import HealthPanel, chosen_task
 from app.tasks.import_panel import ImportPanel
 from app.tasks.rows_panel import RowsPanel
 from app.tasks.task_editor import Editor
 from app.tasks.versions_panel import VersionsPanel
 from app.texts import listing, say, word_problem
+from app.texts.words import Key
 from core.tasks.changing.add_task import list_tasks
 from core.tasks.changing.domain import HINTS, add_files
 from core.tasks.reading.files import SUFFIXES

@@ -11,14 +11,14 @@ from typing import Any
 import gradio as gr
 
 from app.drawing.markup import bullets, note, part
+from app.drawing.model_offers import model_offers
 from app.shell.context import Context
 from app.shell.notices import tell
 from app.shell.selection import Selection
-from app.shell.words import Key
 from app.tasks.health_panel import chosen_task
 from app.tasks.task_markup import notes_view, prompts_view, reasons_view, rows_view, seen_view
 from app.texts import say, word_problem
-from app.train.plan_views import model_offers
+from app.texts.words import Key
 from core.base.errors import ModelError, Problem, TaskloomError
 from core.models.catalogue import STARTER
 from core.models.seeing import see_examples
@@ -36,12 +36,34 @@ PREVIEW_ROWS = 5
 SEEN_ROWS = 3
 WORDING_LINE = "---"  # between further wordings
 EDITED = (
-    "name", "inputs", "targets", "weight", "instruction", "template", "templates", "system", "metric", "kind",
-    "validation", "test", "method", "column", "seed",
+    "name",
+    "inputs",
+    "targets",
+    "weight",
+    "instruction",
+    "template",
+    "templates",
+    "system",
+    "metric",
+    "kind",
+    "validation",
+    "test",
+    "method",
+    "column",
+    "seed",
 )
 SPLIT = ("validation", "test", "method", "column", "seed")
 HELPED = (
-    "inputs", "targets", "weight", "instruction", "template", "templates", "system", "method", "column", "redraw",
+    "inputs",
+    "targets",
+    "weight",
+    "instruction",
+    "template",
+    "templates",
+    "system",
+    "method",
+    "column",
+    "redraw",
 )
 
 

@@ -11,9 +11,9 @@ from app.drawing.durations import word_count
 from app.drawing.markup import download_link, esc, note, part, table
 from app.shell.context import Context
 from app.shell.selection import Selection
-from app.shell.words import Key
 from app.tasks.health_panel import chosen_task, take_back
 from app.texts import TEXTS, say
+from app.texts.words import Key
 from core.tasks.cell_text import target_text
 from core.tasks.changing.fixes import FIXES
 from core.tasks.changing.in_child import compare_apart

@@ -19,7 +19,10 @@ from core.training.config import RunConfig
 _SKILL = re.compile(r"\b(common|private|adapter|shared|expert) (\d+)\b")
 _OTHER_COLUMNS = {"own adapters": "skill.own", "(another seed)": "skill.chance"}
 _NAMES_SKILLS = ("skills", "skill", "other")  # values of sentences that name skills
-_LISTED = {"languages": "spoken", "kinds": "found"}  # values of findings that list names, and where those are worded
+_LISTED = {
+    "languages": "spoken",
+    "kinds": "found",
+}  # values of findings that list names, and where those are worded
 _OF_SETTINGS = ("setting.type", "setting.low", "setting.high", "setting.choice")  # errors that name a setting
 _PHRASED = ("detail", "expected", "found")  # values of errors that may hold words of core, see `phrases_zh`
 _NAME = re.compile("[A-Za-z]+")

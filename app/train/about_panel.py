@@ -11,8 +11,8 @@ from app.drawing.forms import setting_labels
 from app.drawing.markup import esc, facts, note, part, table
 from app.shell.context import Context
 from app.shell.selection import Selection
-from app.shell.words import Key
 from app.texts import say, word_value
+from app.texts.words import Key
 from core.base.files import read_json
 from core.runs.creation import update_run
 from core.runs.folder import RunFolder
@@ -60,8 +60,12 @@ def draw_about(context: Context, selection: Selection, other_id: str | None) -> 
     choices = [(say(language, "about.defaults"), ""), *((r.name, r.run_id) for r in others)]
     stays = other_id if other_id in {r.run_id for r in others} else ""
     return [
-        gr.update(visible=True), run["name"], run.get("starred", False), run.get("notes", ""),
-        gr.update(choices=choices, value=stays), draw_difference(context, selection, stays),
+        gr.update(visible=True),
+        run["name"],
+        run.get("starred", False),
+        run.get("notes", ""),
+        gr.update(choices=choices, value=stays),
+        draw_difference(context, selection, stays),
         record_view(folder, language),
     ]
 
@@ -111,10 +115,18 @@ def _prediction_table(record: dict[str, Any], language: str) -> str:
     least, _, most = predicted["memory_mb"]
     time_key = "about.training_time" if predicted.get("covers") == "training" else "about.whole_time"
     rows = [
-        [esc(say(language, time_key)), esc(word_range(low, high, language)), esc(word_seconds(took, language)),
-         _off(error.get("seconds"))],
-        [esc(say(language, "about.memory")), esc(f"{word_memory(least)} – {word_memory(most)}"),
-         esc(word_memory(actual["memory_mb"])), _off(error.get("memory_mb"))],
+        [
+            esc(say(language, time_key)),
+            esc(word_range(low, high, language)),
+            esc(word_seconds(took, language)),
+            _off(error.get("seconds")),
+        ],
+        [
+            esc(say(language, "about.memory")),
+            esc(f"{word_memory(least)} – {word_memory(most)}"),
+            esc(word_memory(actual["memory_mb"])),
+            _off(error.get("memory_mb")),
+        ],
     ]
     source = say(language, f"about.by_{predicted.get('source', 'formula')}")
     heads = ["", source, say(language, "about.happened"), say(language, "about.off")]

@@ -11,8 +11,8 @@ from app.drawing.run_markup import run_card
 from app.drawing.widgets import cards
 from app.shell.context import Context
 from app.shell.selection import Selection
-from app.shell.words import Key
 from app.texts import say
+from app.texts.words import Key
 from core.runs.summaries import RunSummary, list_summaries
 
 MOST_CARDS = 40
@@ -33,7 +33,11 @@ def build_history(context: Context) -> None:
     context.on(runs.click, choose_run, [context.selection], context.selection, show_progress="hidden")
     for trigger in (word.input, starred.input):
         context.on(
-            trigger, draw_history, [context.selection, *asked], drawn, show_progress="hidden",
+            trigger,
+            draw_history,
+            [context.selection, *asked],
+            drawn,
+            show_progress="hidden",
             trigger_mode="always_last",
         )
 

@@ -19,13 +19,14 @@ from app.drawing.forms import (
     read_form,
     read_yaml,
 )
+from app.drawing.model_offers import model_offers
 from app.drawing.run_markup import readiness
 from app.drawing.widgets import cards
 from app.shell.context import Context
 from app.shell.selection import Selection
-from app.shell.words import Key
 from app.texts import TEXTS
-from app.train.plan_views import check_plan, goal_cards, model_offers
+from app.texts.words import Key
+from app.train.plan_views import check_plan, goal_cards
 from core.adapters.registry import METHODS
 from core.base.errors import Problem, TaskloomError
 from core.runs.folder import RunFolder
@@ -62,7 +63,12 @@ class Plan:
             self._build_fields(context, simple=False)
         with gr.Column(visible=False) as self.expert:
             self.yaml = words(
-                gr.Code, self.config.value, label=Key("plan.yaml"), language="yaml", interactive=True, max_lines=40,
+                gr.Code,
+                self.config.value,
+                label=Key("plan.yaml"),
+                language="yaml",
+                interactive=True,
+                max_lines=40,
                 elem_id="yaml",
             )
             self.apply_yaml = words(gr.Button, Key("plan.yaml_apply"), size="sm", elem_id="yaml-apply")
@@ -169,16 +175,21 @@ class Plan:
         *older, last = past or [text]
         return self._replaced(context, selection, read_yaml(last), older)
 
-    def _replaced(
-        self, context: Context, selection: Selection, config: RunConfig, past: list[str]
-    ) -> list[Any]:
+    def _replaced(self, context: Context, selection: Selection, config: RunConfig, past: list[str]) -> list[Any]:
         """Everything shows another config; `past` is what Undo can bring back."""
         kept = past[-MOST_UNDO:]
         undo = gr.update(visible=bool(kept))
         return [kept, undo, {}, *self._shown(context, selection, config), *form_values(self.fields, config)]
 
     def use_field(
-        self, context: Context, selection: Selection, text: str, held: dict[str, Any], value: Any, *, key: str,
+        self,
+        context: Context,
+        selection: Selection,
+        text: str,
+        held: dict[str, Any],
+        value: Any,
+        *,
+        key: str,
         whole: bool = False,
     ) -> list[Any]:
         """A field was edited: config, YAML and Ready card follow; the fields keep what the user typed. Edits that

@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from app.drawing.durations import word_count, word_memory, word_range, word_seconds
+from app.drawing.model_offers import model_title
 from app.drawing.widgets import card
 from app.shell.context import Context
 from app.shell.permissions import shared_problems
 from app.shell.selection import Selection
-from app.shell.words import Key
 from app.texts import TEXTS, clauses, say, word_method
 from core.adapters.registry import METHODS
 from core.base.errors import Problem
-from core.models.catalogue import CATALOGUE, BaseModelInfo
+from core.models.catalogue import CATALOGUE
 from core.runs.device_lease import holder_values
 from core.runs.ready import ReadyReport, ready_report
 from core.tasks.changing.add_task import list_tasks
@@ -99,16 +99,3 @@ def _mixture_fact(report: ReadyReport, language: str) -> str:
 def _goal_text(name: str, part: str, english: str, language: str) -> str:
     """Goals of core are worded in `texts`; a goal added later shows its English wording until it is translated."""
     return TEXTS[language].get(f"goal.{name}.{part}", english)
-
-
-def model_offers() -> list[tuple[str, str]]:
-    """The base models of the catalogue as choices of a field."""
-    return [
-        (Key(key) if (key := f"model.{m.model_id}") in TEXTS["en"] else f"{m.title} · {m.licence}", m.model_id)
-        for m in CATALOGUE
-    ]
-
-
-def model_title(model: BaseModelInfo, language: str) -> str:
-    """Models have the names their makers gave them; what is ours, the starter, is worded."""
-    return TEXTS[language].get(f"model.{model.model_id}", model.title)

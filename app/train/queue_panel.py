@@ -71,6 +71,8 @@ def _waiting_card(waiting: Waiting, project: str, language: str) -> dict[str, An
         if waiting.place > 1 or act in ("down", "out")
     ]
     return card(
-        waiting.run_id, f"{waiting.place} · {waiting.name}",
-        meta=" · ".join(part for part in (project, waiting.device, behind) if part), actions=actions,
+        waiting.run_id,
+        f"{waiting.place} · {waiting.name}",
+        meta=" · ".join(part for part in (project, waiting.device, behind) if part),
+        actions=actions,
     )

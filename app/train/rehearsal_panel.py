@@ -13,8 +13,8 @@ from app.drawing.run_markup import word_message, word_stage
 from app.shell.context import Context
 from app.shell.permissions import shared_config
 from app.shell.selection import Selection
-from app.shell.words import Key
 from app.texts import say
+from app.texts.words import Key
 from core.runs.folder import RunFolder
 from core.runs.launching import cancel_run
 from core.runs.liveness import run_state

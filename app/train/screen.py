@@ -17,8 +17,8 @@ from app.drawing.widgets import plot
 from app.shell.context import Context
 from app.shell.permissions import note_deletion, require_shared_resume
 from app.shell.selection import Selection
-from app.shell.words import Key
 from app.texts import say
+from app.texts.words import Key
 from app.train.about_panel import build_about
 from app.train.history_panel import build_history
 from app.train.live_views import grown_curves, live_skills, skills_stamp, whole_curves
@@ -67,7 +67,12 @@ class RunPanel:
             self.yes = words(gr.Button, Key("run.sure_yes"), variant="stop", elem_id="run-yes")
             self.no = words(gr.Button, Key("run.sure_no"), elem_id="run-no")
         self.views = [
-            gr.HTML(), live_plot("loss-plot"), gr.HTML(), live_plot("measure-plot"), gr.HTML(), plot("live-skills")
+            gr.HTML(),
+            live_plot("loss-plot"),
+            gr.HTML(),
+            live_plot("measure-plot"),
+            gr.HTML(),
+            plot("live-skills"),
         ]
         with words(gr.Accordion, label=Key("run.log"), open=False) as self.fold:
             self.log = gr.HTML(elem_id="run-log")
@@ -245,7 +250,17 @@ def _stamp(folder: RunFolder, status: RunStatus, curves: Curves) -> tuple[Any, .
     """Changes exactly when there is something new to draw. While the last three stay the same, curves only grow and
     the skills are as they were."""
     return (
-        status.state, status.stage, status.step, status.progress, status.eta_s, status.message_key,
-        status.queue_place, str(status.message_values), status.stalled_s, curves.number,
-        status.total_steps, curves.stage2_start, skills_stamp(folder),
+        status.state,
+        status.stage,
+        status.step,
+        status.progress,
+        status.eta_s,
+        status.message_key,
+        status.queue_place,
+        str(status.message_values),
+        status.stalled_s,
+        curves.number,
+        status.total_steps,
+        curves.stage2_start,
+        skills_stamp(folder),
     )

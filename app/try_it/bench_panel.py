@@ -12,8 +12,8 @@ from app.shell.context import Context
 from app.shell.notices import tell
 from app.shell.permissions import require_shared_space
 from app.shell.selection import Selection
-from app.shell.words import Key
 from app.texts import say
+from app.texts.words import Key
 from app.try_it.answers import conversation_view
 from app.try_it.conversation import Exchange, find_exchange
 from core.base.errors import RunError

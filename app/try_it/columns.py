@@ -106,9 +106,7 @@ def _side(
     return Side(kind, run_dir.name, name, task, found.probability, _known_blend(context, chosen, kind, found))
 
 
-def _known_blend(
-    context: Context, chosen: Selection, kind: str, found: Detection
-) -> tuple[tuple[str, float], ...]:
+def _known_blend(context: Context, chosen: Selection, kind: str, found: Detection) -> tuple[tuple[str, float], ...]:
     """The shares of the tasks that may be meant, among those this run knows; the untouched model has no skills."""
     known = {spec.name for spec in specs_of(context, chosen)}
     kept = tuple((name, share) for name, share in found.blend if name in known)

@@ -12,8 +12,8 @@ import gradio as gr
 from app.drawing.markup import bar, download_link, esc, note, paragraphs, table
 from app.shell.context import Context
 from app.shell.selection import Selection
-from app.shell.words import Key
 from app.texts import say
+from app.texts.words import Key
 from app.try_it.columns import find_spec, read_settings
 from core.base.errors import RunError
 from core.chat.protocol import ask

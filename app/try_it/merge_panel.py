@@ -12,8 +12,8 @@ from app.shell.context import Context
 from app.shell.permissions import require_shared_space
 from app.shell.run_command import run_errand
 from app.shell.selection import Selection
-from app.shell.words import Key
 from app.texts import say
+from app.texts.words import Key
 from core.adapters.registry import METHODS
 from core.merge.table import MERGE_FILE, WAYS, read_merge
 from core.runs.summaries import list_summaries

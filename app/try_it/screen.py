@@ -15,8 +15,8 @@ from app.shell.context import Context
 from app.shell.device_user import word_holder
 from app.shell.selection import Selection
 from app.shell.stream_columns import stream_together
-from app.shell.words import Key
 from app.texts import say
+from app.texts.words import Key
 from app.try_it.answers import CLICKS, conversation_view, export_view
 from app.try_it.bench_panel import build_correction, build_tally, click_answer
 from app.try_it.columns import (

@@ -24,8 +24,16 @@ from core.tasks.reading.files import read_table  # noqa: E402
 
 Row = dict[str, Any]
 BANK_INTENTS = (
-    "balance", "bill_due", "credit_score", "credit_limit", "interest_rate", "order_checks", "pay_bill",
-    "report_lost_card", "transfer", "pin_change",
+    "balance",
+    "bill_due",
+    "credit_score",
+    "credit_limit",
+    "interest_rate",
+    "order_checks",
+    "pay_bill",
+    "report_lost_card",
+    "transfer",
+    "pin_change",
 )
 
 
@@ -49,19 +57,61 @@ def words(row: Row, column: str) -> int:
 
 
 RECIPES = (
-    Recipe("customer_service", "pros_cons", "review_verdict", "xlsx", 360, 100,
-           "Does the review snippet list Pros or Cons?", lambda r: 2 <= words(r, "text") <= 12, "label"),
-    Recipe("finance", "clinc_finance", "bank_requests", "csv", 400, 100,
-           "Name the intent of the bank request.", lambda r: r["intent"] in BANK_INTENTS, "intent"),
-    Recipe("customer_service", "restaurant8k", "table_booking", "json", 400, 100,
-           'List the booking details as "slot: value", or write none.',
-           lambda r: words(r, "userInput.text") <= 12 and len(r["context.requestedSlots"]) <= 1, ""),
-    Recipe("medical", "ncbi_disease", "disease_mentions", "tsv", 400, 100,
-           "List the diseases named in the sentence, or write none.",
-           lambda r: 5 <= words(r, "sentence") <= 18 and len(r["entities"].split(";")) <= 2, ""),
-    Recipe("customer_service", "disfl_qa", "question_cleaning", "jsonl", 400, 100,
-           "Rewrite the spoken question without its slips.",
-           lambda r: words(r, "disfluent") <= 18, ""),
+    Recipe(
+        "customer_service",
+        "pros_cons",
+        "review_verdict",
+        "xlsx",
+        360,
+        100,
+        "Does the review snippet list Pros or Cons?",
+        lambda r: 2 <= words(r, "text") <= 12,
+        "label",
+    ),
+    Recipe(
+        "finance",
+        "clinc_finance",
+        "bank_requests",
+        "csv",
+        400,
+        100,
+        "Name the intent of the bank request.",
+        lambda r: r["intent"] in BANK_INTENTS,
+        "intent",
+    ),
+    Recipe(
+        "customer_service",
+        "restaurant8k",
+        "table_booking",
+        "json",
+        400,
+        100,
+        'List the booking details as "slot: value", or write none.',
+        lambda r: words(r, "userInput.text") <= 12 and len(r["context.requestedSlots"]) <= 1,
+        "",
+    ),
+    Recipe(
+        "medical",
+        "ncbi_disease",
+        "disease_mentions",
+        "tsv",
+        400,
+        100,
+        "List the diseases named in the sentence, or write none.",
+        lambda r: 5 <= words(r, "sentence") <= 18 and len(r["entities"].split(";")) <= 2,
+        "",
+    ),
+    Recipe(
+        "customer_service",
+        "disfl_qa",
+        "question_cleaning",
+        "jsonl",
+        400,
+        100,
+        "Rewrite the spoken question without its slips.",
+        lambda r: words(r, "disfluent") <= 18,
+        "",
+    ),
 )
 
 
@@ -122,10 +172,17 @@ def make_task(data: Path, recipe: Recipe) -> dict[str, Any]:
         rows[part] = [{c: r[c] for c in columns} for r in draw(table.rows, recipe, count)]
         write_rows(HERE / f"{recipe.name}.{part}.{recipe.suffix}", columns, rows[part])
     return {
-        "name": recipe.name, "train": f"{recipe.name}.train.{recipe.suffix}",
-        "test": f"{recipe.name}.test.{recipe.suffix}", "inputs": hint["inputs"], "target": hint["target"],
-        "instruction": recipe.instruction, "kind": hint["kind"], "metric": hint["metric"],
-        "rows": {part: len(r) for part, r in rows.items()}, "source": hint["source"], "licence": hint["licence"],
+        "name": recipe.name,
+        "train": f"{recipe.name}.train.{recipe.suffix}",
+        "test": f"{recipe.name}.test.{recipe.suffix}",
+        "inputs": hint["inputs"],
+        "target": hint["target"],
+        "instruction": recipe.instruction,
+        "kind": hint["kind"],
+        "metric": hint["metric"],
+        "rows": {part: len(r) for part, r in rows.items()},
+        "source": hint["source"],
+        "licence": hint["licence"],
         "citation": hint["citation"],
     }
 
@@ -133,7 +190,8 @@ def make_task(data: Path, recipe: Recipe) -> dict[str, Any]:
 def main() -> None:
     data = Path(sys.argv[1])
     domain = {
-        "domain": "sample", "description": "Five small tasks to try everything on",
+        "domain": "sample",
+        "description": "Five small tasks to try everything on",
         "tasks": [make_task(data, recipe) for recipe in RECIPES],
     }
     (HERE / "domain.json").write_text(json.dumps(domain, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")

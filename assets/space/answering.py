@@ -137,8 +137,13 @@ class Answerer:
             if SETTINGS["architecture"] == "decoder":
                 room = max(1, min(room, SETTINGS["context"] - len(ids)))
             self.model.generate(
-                input_ids=inputs, attention_mask=torch.ones_like(inputs), streamer=streamer, max_new_tokens=room,
-                do_sample=False, num_beams=1, eos_token_id=SETTINGS["ends"],
+                input_ids=inputs,
+                attention_mask=torch.ones_like(inputs),
+                streamer=streamer,
+                max_new_tokens=room,
+                do_sample=False,
+                num_beams=1,
+                eos_token_id=SETTINGS["ends"],
                 pad_token_id=self.tokenizer.pad_token_id,
             )
         finally:

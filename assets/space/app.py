@@ -9,12 +9,18 @@ from answering import SETTINGS, TASKS, Answerer
 
 WORDS = {
     "en": {
-        "task": "Task", "send": "Send", "clear": "Clear", "chat": "Conversation",
+        "task": "Task",
+        "send": "Send",
+        "clear": "Clear",
+        "chat": "Conversation",
         "note": "Every question stands alone: the model does not see earlier ones. It makes mistakes; check "
         "answers that matter.",
     },
     "zh": {
-        "task": "任务", "send": "发送", "clear": "清空", "chat": "对话",
+        "task": "任务",
+        "send": "发送",
+        "clear": "清空",
+        "chat": "对话",
         "note": "每个问题都是独立的：模型看不到之前的对话。它会出错，重要的回答请核对。",
     },
 }[SETTINGS["language"]]

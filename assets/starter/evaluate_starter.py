@@ -70,8 +70,9 @@ def bits_per_byte(model, tokenizer, rows: list[dict], context: int) -> dict:
     pairs = zip(losses, rows, strict=True)
     long = [loss[:1023] for loss, row in pairs if row["kind"] == "prose" and len(loss) >= 800]
     spans = ((0, 64), (64, 256), (256, 512), (512, 768), (768, 1023))
-    report["loss_by_position"] = {f"{a}-{b}": round(float(np.concatenate([x[a:b] for x in long]).mean()), 4)
-                                  for a, b in spans}
+    report["loss_by_position"] = {
+        f"{a}-{b}": round(float(np.concatenate([x[a:b] for x in long]).mean()), 4) for a, b in spans
+    }
     return report
 
 
@@ -158,8 +159,14 @@ def overlap(corpus: Path, tasks: Path, n: int = 13) -> dict:
         for _, text in data.documents(corpus, kind):
             documents += 1
             hits.update({name for g in grams(text) if g in wanted for name in wanted[g]})
-    return {"n": n, "test_rows": rows_total, "test_rows_with_n_words": rows_long, "test_sequences": len(wanted),
-            "documents": documents, "documents_with_a_hit": dict(hits)}
+    return {
+        "n": n,
+        "test_rows": rows_total,
+        "test_rows_with_n_words": rows_long,
+        "test_sequences": len(wanted),
+        "documents": documents,
+        "documents_with_a_hit": dict(hits),
+    }
 
 
 # ---------------------------------------------------------------- zero-shot and generations
@@ -171,8 +178,9 @@ def generate(model, tokenizer, prompts: list[str], new_tokens: int, batch: int =
     limit = model.config.max_position_embeddings - new_tokens
     encoded = []
     for text in prompts:
-        ids = tokenizer.apply_chat_template([{"role": "user", "content": text}], add_generation_prompt=True,
-                                            return_dict=False)
+        ids = tokenizer.apply_chat_template(
+            [{"role": "user", "content": text}], add_generation_prompt=True, return_dict=False
+        )
         encoded.append(ids if len(ids) <= limit else ids[: limit // 2] + ids[-(limit - limit // 2) :])
     out = [""] * len(prompts)
     order = sorted(range(len(prompts)), key=lambda n: len(encoded[n]))
@@ -190,8 +198,9 @@ def generate(model, tokenizer, prompts: list[str], new_tokens: int, batch: int =
 @torch.no_grad()
 def ranked(model, tokenizer, text: str, labels: list[str]) -> str:
     """The label with the highest mean log-probability per token as the answer."""
-    head = tokenizer.apply_chat_template([{"role": "user", "content": text}], add_generation_prompt=True,
-                                         return_dict=False)[-900:]
+    head = tokenizer.apply_chat_template(
+        [{"role": "user", "content": text}], add_generation_prompt=True, return_dict=False
+    )[-900:]
     tails = [tokenizer(label + data.END, add_special_tokens=False)["input_ids"] for label in labels]
     best = []
     for start in range(0, len(tails), 16):
@@ -221,8 +230,13 @@ def zero_shot(model, tokenizer, tasks: Path, rows: int, seed: int = 0) -> list[d
         prompts, wanted = [prompt(task, r) for r in chosen], [answer(task, r) for r in chosen]
         made = generate(model, tokenizer, prompts, 64 if task["metric"].startswith(("ROUGE", "token")) else 32)
         metric = task["metric"].partition(" (")[0].lower().replace("-", "_").replace(" ", "_")
-        entry = {"domain": folder.name, "task": task["name"], "metric": task["metric"], "rows": len(chosen),
-                 "greedy": round(100 * score(metric, made, wanted).value, 1)}
+        entry = {
+            "domain": folder.name,
+            "task": task["name"],
+            "metric": task["metric"],
+            "rows": len(chosen),
+            "greedy": round(100 * score(metric, made, wanted).value, 1),
+        }
         if "classification" in task["kind"] and "multi" not in task["kind"]:
             labels = sorted({answer(task, r) for r in read_rows(folder / task["train"], task)})
             if len(labels) <= 31:
@@ -235,13 +249,16 @@ def zero_shot(model, tokenizer, tasks: Path, rows: int, seed: int = 0) -> list[d
 
 
 QUESTIONS = [
-    "What is the capital of France?", "What does \"generous\" mean?", "What is 12 + 30?",
-    "Sort the words alphabetically.\n\ntable, apple, river, cloud", "I want to book a table for two tonight.",
+    "What is the capital of France?",
+    'What does "generous" mean?',
+    "What is 12 + 30?",
+    "Sort the words alphabetically.\n\ntable, apple, river, cloud",
+    "I want to book a table for two tonight.",
     "What does the user want to do?\n\nHello, I lost my card and need a new one.",
     "Extract all named entities.\n\nAngela Merkel met Barack Obama in Berlin .",
     "Who wrote the book?\n\nThe Silent Sea is a 1911 novel by the Irish writer Mary Doyle, first sold in Cork.",
 ]
-OPENINGS = ["The city of Lisbon is", "In 1914, the", "\"I do not know,\" said the old man,", "The patient was"]
+OPENINGS = ["The city of Lisbon is", "In 1914, the", '"I do not know," said the old man,', "The patient was"]
 
 
 def generations(model, tokenizer) -> list[dict]:
@@ -251,9 +268,13 @@ def generations(model, tokenizer) -> list[dict]:
     for opening in OPENINGS:
         ids = torch.tensor([[0, *tokenizer(opening, add_special_tokens=False)["input_ids"]]])
         mask = torch.ones_like(ids)
-        text = [tokenizer.decode(model.generate(input_ids=ids, attention_mask=mask, max_new_tokens=70, **o)[0],
-                                 skip_special_tokens=True)
-                for o in ({}, {"do_sample": True, "temperature": 0.8, "top_p": 0.9})]
+        text = [
+            tokenizer.decode(
+                model.generate(input_ids=ids, attention_mask=mask, max_new_tokens=70, **o)[0],
+                skip_special_tokens=True,
+            )
+            for o in ({}, {"do_sample": True, "temperature": 0.8, "top_p": 0.9})
+        ]
         out.append({"opening": opening, "greedy": text[0], "sampled": text[1]})
     return out
 
@@ -276,8 +297,10 @@ def plot(log_path: Path, target: Path) -> None:
     middle = steps[width // 2 :][: len(smooth)]
     axis.plot(middle, smooth, color="#1f4e8c", linewidth=1.6, label=f"mean of {width} logged steps")
     half = [r for r in rows if r["step"] > rows[-1]["step"] / 4]
-    for label, style, found in (("rate falls", "--", [r["step"] for r in half if r["lr"] < 1]),
-                                ("windows of 1,024", ":", [r["step"] for r in half if r["context"] > 512])):
+    for label, style, found in (
+        ("rate falls", "--", [r["step"] for r in half if r["lr"] < 1]),
+        ("windows of 1,024", ":", [r["step"] for r in half if r["context"] > 512]),
+    ):
         if found:
             axis.axvline(found[0], color="#b3541e", linewidth=1, linestyle=style, label=label)
     axis.set(xlabel="step", ylabel="training loss (nats per token)", ylim=(loss.min() - 0.2, min(loss.max(), 7.0)))

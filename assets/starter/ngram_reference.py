@@ -90,7 +90,9 @@ def main() -> None:
     size = sum(map(len, raw))
     packed = lzma.compress(b"\n\n".join(raw), preset=9 | lzma.PRESET_EXTREME)
     report = {
-        "train_tokens": len(train), "heldout_documents": len(rows), "heldout_bytes": size,
+        "train_tokens": len(train),
+        "heldout_documents": len(rows),
+        "heldout_bytes": size,
         "heldout_tokens": int(scored.sum()),
         "kneser_ney_5gram_bits_per_byte": round(float(-logs[scored].sum() / math.log(2) / size), 4),
         "xz_bits_per_byte": round(8 * len(packed) / size, 4),

@@ -128,8 +128,9 @@ class ChatConverter:
                 if first in self.instructions:
                     turns, used = [(f"{first}\n\n{here}", reply)], 2
             if turns is None and here.startswith(STARTS):
-                stop = next((k for k in range(i + 1, len(paragraphs)) if paragraphs[k].startswith(STARTS)),
-                            len(paragraphs))
+                stop = next(
+                    (k for k in range(i + 1, len(paragraphs)) if paragraphs[k].startswith(STARTS)), len(paragraphs)
+                )
                 reader = self._dialogue if here.startswith(DIALOGUE_STARTS) else self._labelled
                 for end in range(i + 1, min(stop, i + 8) + 1):
                     if turns := reader("\n\n".join(paragraphs[i:end])):
@@ -179,18 +180,31 @@ def train_tokenizer(corpus: Path, work: Path, vocab: int) -> None:
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
     # Exactly the splitting of Qwen2, which llama.cpp knows, so that it can read exports of the starter.
-    pattern = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
-               r"|\s*[\r\n]+|\s+(?!\S)|\s+")
+    pattern = (
+        r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+        r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+    )
     tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([
-        pre_tokenizers.Split(Regex(pattern), "isolated"),
-        pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-    ])
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(pattern), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
     tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(vocab_size=vocab, special_tokens=SPECIAL_TOKENS, min_frequency=3,
-                                  initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False)
-    sample = [text for kind, take in (("prose", 9), ("task", 30))
-              for n, (_, text) in enumerate(documents(corpus, kind)) if n % 100 < take]
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab,
+        special_tokens=SPECIAL_TOKENS,
+        min_frequency=3,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    sample = [
+        text
+        for kind, take in (("prose", 9), ("task", 30))
+        for n, (_, text) in enumerate(documents(corpus, kind))
+        if n % 100 < take
+    ]
     tokenizer.train_from_iterator(sample, trainer)
     work.mkdir(parents=True, exist_ok=True)
     tokenizer.save(str(work / "tokenizer.json"))
@@ -210,7 +224,8 @@ def encode(corpus: Path, work: Path, seed: int) -> None:
         texts: list[tuple[str, str]] = []
         for source, text in documents(corpus, kind):
             entry = report["sources"].setdefault(
-                source, {"kind": kind, "chars": 0, "chat_chars": 0, "train_tokens": 0, "heldout_docs": 0})
+                source, {"kind": kind, "chars": 0, "chat_chars": 0, "train_tokens": 0, "heldout_docs": 0}
+            )
             pieces, chat = converter.convert(source, text) if kind == "task" else ([text], 0)
             entry["chars"] += len(text)
             entry["chat_chars"] += chat

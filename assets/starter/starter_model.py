@@ -121,8 +121,10 @@ class Muon(torch.optim.Optimizer):
     """Momentum orthogonalised by Newton-Schulz; stacked projections (qkv, gate and up) one by one."""
 
     def __init__(self, named, lr: float, weight_decay: float, momentum: float = 0.95):
-        super().__init__([{"params": [p], "parts": parts} for p, parts in named],
-                         {"lr": lr, "weight_decay": weight_decay, "momentum": momentum})
+        super().__init__(
+            [{"params": [p], "parts": parts} for p, parts in named],
+            {"lr": lr, "weight_decay": weight_decay, "momentum": momentum},
+        )
 
     @torch.no_grad()
     def step(self):
@@ -149,11 +151,19 @@ def orthogonal(g: torch.Tensor, rounds: int = 5) -> torch.Tensor:
 def optimizers(model: Llama, p: Preset):
     matrices = []
     for block in model.blocks:
-        matrices += [(block.qkv, block.sizes), (block.out, [p.width]), (block.gate_up, [p.ffn, p.ffn]),
-                     (block.down, [p.width])]
+        matrices += [
+            (block.qkv, block.sizes),
+            (block.out, [p.width]),
+            (block.gate_up, [p.ffn, p.ffn]),
+            (block.down, [p.width]),
+        ]
     norms = [q for q in model.parameters() if q.ndim == 1]
-    adam = torch.optim.AdamW([{"params": [model.embed], "weight_decay": 0.01},
-                              {"params": norms, "weight_decay": 0.0}], lr=p.adam_lr, betas=(0.9, 0.95), fused=True)
+    adam = torch.optim.AdamW(
+        [{"params": [model.embed], "weight_decay": 0.01}, {"params": norms, "weight_decay": 0.0}],
+        lr=p.adam_lr,
+        betas=(0.9, 0.95),
+        fused=True,
+    )
     return [Muon(matrices, p.muon_lr, p.weight_decay), adam]
 
 
@@ -166,10 +176,12 @@ def llama_weights(state: dict, p: Preset) -> dict[str, torch.Tensor]:
         gate_up = state[old + "gate_up"].chunk(2)
         out |= {new + f"self_attn.{name}_proj.weight": w for name, w in zip("qkv", qkv, strict=True)}
         out |= {new + f"mlp.{name}_proj.weight": w for name, w in zip(("gate", "up"), gate_up, strict=True)}
-        out |= {new + "self_attn.o_proj.weight": state[old + "out"],
-                new + "mlp.down_proj.weight": state[old + "down"],
-                new + "input_layernorm.weight": state[old + "norm1"],
-                new + "post_attention_layernorm.weight": state[old + "norm2"]}
+        out |= {
+            new + "self_attn.o_proj.weight": state[old + "out"],
+            new + "mlp.down_proj.weight": state[old + "down"],
+            new + "input_layernorm.weight": state[old + "norm1"],
+            new + "post_attention_layernorm.weight": state[old + "norm2"],
+        }
     return {name: tensor.to(torch.bfloat16).contiguous().clone() for name, tensor in out.items()}
 
 
@@ -188,9 +200,12 @@ def folder_weights(folder: Path, work: Path, p: Preset) -> dict[str, torch.Tenso
     out = {"embed": torch.stack([embed[ids].mean(0) for ids in pieces]), "norm": w["model.norm.weight"]}
     for n in range(p.layers):
         new, old = f"blocks.{n}.", f"model.layers.{n}."
-        out |= {new + "qkv": torch.cat([w[f"{old}self_attn.{name}_proj.weight"] for name in "qkv"]),
-                new + "gate_up": torch.cat([w[f"{old}mlp.{name}_proj.weight"] for name in ("gate", "up")]),
-                new + "out": w[old + "self_attn.o_proj.weight"], new + "down": w[old + "mlp.down_proj.weight"],
-                new + "norm1": w[old + "input_layernorm.weight"],
-                new + "norm2": w[old + "post_attention_layernorm.weight"]}
+        out |= {
+            new + "qkv": torch.cat([w[f"{old}self_attn.{name}_proj.weight"] for name in "qkv"]),
+            new + "gate_up": torch.cat([w[f"{old}mlp.{name}_proj.weight"] for name in ("gate", "up")]),
+            new + "out": w[old + "self_attn.o_proj.weight"],
+            new + "down": w[old + "mlp.down_proj.weight"],
+            new + "norm1": w[old + "input_layernorm.weight"],
+            new + "norm2": w[old + "post_attention_layernorm.weight"],
+        }
     return out

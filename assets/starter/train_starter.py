@@ -32,8 +32,19 @@ CHAT_TEMPLATE = (
 
 PRESETS = {
     "cpu": Preset(),
-    "gpu": Preset(width=384, layers=10, heads=6, kv_heads=6, ffn=1024, short_context=1024, prose_windows=78,
-                  task_windows=52, steps=4800, warmup=150, adam_lr=0.003),
+    "gpu": Preset(
+        width=384,
+        layers=10,
+        heads=6,
+        kv_heads=6,
+        ffn=1024,
+        short_context=1024,
+        prose_windows=78,
+        task_windows=52,
+        steps=4800,
+        warmup=150,
+        adam_lr=0.003,
+    ),
 }
 
 
@@ -102,8 +113,16 @@ def train(args, preset: Preset) -> None:
     base = [[g["lr"] for g in opt.param_groups] for opt in optimizers(model, preset)]
 
     def save(step: int) -> None:
-        torch.save({"step": step, "steps": preset.steps, "preset": asdict(preset), "model": model.state_dict(),
-                    "optimizers": [opt.state_dict() for opt in opts]}, checkpoint.with_suffix(".tmp"))
+        torch.save(
+            {
+                "step": step,
+                "steps": preset.steps,
+                "preset": asdict(preset),
+                "model": model.state_dict(),
+                "optimizers": [opt.state_dict() for opt in opts],
+            },
+            checkpoint.with_suffix(".tmp"),
+        )
         checkpoint.with_suffix(".tmp").replace(checkpoint)
 
     for step in range(start, preset.steps):
@@ -122,8 +141,14 @@ def train(args, preset: Preset) -> None:
             opt.step()
             opt.zero_grad(set_to_none=True)
         if step % args.log_every == 0 or step == preset.steps - 1:
-            row = {"step": step, "loss": round(loss.item(), 4), "norm": round(norm.item(), 3),
-                   "lr": round(rate(step, preset), 4), "context": context, "seconds": round(time.time() - began, 1)}
+            row = {
+                "step": step,
+                "loss": round(loss.item(), 4),
+                "norm": round(norm.item(), 3),
+                "lr": round(rate(step, preset), 4),
+                "context": context,
+                "seconds": round(time.time() - began, 1),
+            }
             with open(log_path, "a") as handle:
                 handle.write(json.dumps(row) + "\n")
             print(row, flush=True)
@@ -144,11 +169,22 @@ def export(args, preset: Preset) -> None:
     saved = torch.load(args.work / "checkpoint.pt", map_location="cpu")
     p = Preset(**saved["preset"])
     config = LlamaConfig(
-        vocab_size=p.vocab, hidden_size=p.width, intermediate_size=p.ffn, num_hidden_layers=p.layers,
-        num_attention_heads=p.heads, num_key_value_heads=p.kv_heads, max_position_embeddings=p.context,
-        rms_norm_eps=1e-6, tie_word_embeddings=True,
+        vocab_size=p.vocab,
+        hidden_size=p.width,
+        intermediate_size=p.ffn,
+        num_hidden_layers=p.layers,
+        num_attention_heads=p.heads,
+        num_key_value_heads=p.kv_heads,
+        max_position_embeddings=p.context,
+        rms_norm_eps=1e-6,
+        tie_word_embeddings=True,
         rope_parameters={"rope_type": "default", "rope_theta": p.rope_theta},
-        bos_token_id=None, eos_token_id=4, pad_token_id=0, dtype="bfloat16", initializer_range=0.02)
+        bos_token_id=None,
+        eos_token_id=4,
+        pad_token_id=0,
+        dtype="bfloat16",
+        initializer_range=0.02,
+    )
     weights = llama_weights(saved["model"], p)
     model = LlamaForCausalLM(config).to(torch.bfloat16)
     missing = model.load_state_dict(weights, strict=False)
@@ -156,18 +192,30 @@ def export(args, preset: Preset) -> None:
     assert not missing.unexpected_keys, missing
     model.tie_weights()
     model.generation_config = GenerationConfig(
-        do_sample=False, eos_token_id=[4, 0], pad_token_id=0, max_new_tokens=128)
+        do_sample=False, eos_token_id=[4, 0], pad_token_id=0, max_new_tokens=128
+    )
     for old in args.out.glob("model*.safetensors*"):
         old.unlink()
     model.save_pretrained(args.out, max_shard_size="9MB")
     for shard in args.out.glob("*.safetensors"):
         shard.chmod(0o644)
     (args.out / "tokenizer.json").write_bytes((args.work / "tokenizer.json").read_bytes())
-    (args.out / "tokenizer_config.json").write_text(json.dumps({
-        "tokenizer_class": "PreTrainedTokenizerFast", "eos_token": data.END, "pad_token": data.EOT,
-        "additional_special_tokens": data.SPECIAL_TOKENS[1:4], "model_max_length": p.context,
-        "clean_up_tokenization_spaces": False, "padding_side": "right", "chat_template": CHAT_TEMPLATE,
-    }, indent=2) + "\n")
+    (args.out / "tokenizer_config.json").write_text(
+        json.dumps(
+            {
+                "tokenizer_class": "PreTrainedTokenizerFast",
+                "eos_token": data.END,
+                "pad_token": data.EOT,
+                "additional_special_tokens": data.SPECIAL_TOKENS[1:4],
+                "model_max_length": p.context,
+                "clean_up_tokenization_spaces": False,
+                "padding_side": "right",
+                "chat_template": CHAT_TEMPLATE,
+            },
+            indent=2,
+        )
+        + "\n"
+    )
 
     lean = Llama(p)
     lean.load_state_dict({k: v.to(torch.bfloat16).float() for k, v in saved["model"].items()})

@@ -61,29 +61,52 @@ def register(
 
 
 register(
-    "cpoly", "C-Poly", CPolyConfig, JOINT_THEN_ALLOCATION,
+    "cpoly",
+    "C-Poly",
+    CPolyConfig,
+    JOINT_THEN_ALLOCATION,
     "Common skills shared by all tasks, private skills of each task",
 )
 register(
-    "mta", "Mixture of Task Adapters", MTAConfig, ("skills and allocation", "shared skills and gate"),
-    "Feed-forward adapters mixed by task, then by a gate that reads the question (ALTER)", exports_lora=False,
-    skill_rate=TASK_ADAPTER_RATE, stage2_rate=GATE_RATE,
+    "mta",
+    "Mixture of Task Adapters",
+    MTAConfig,
+    ("skills and allocation", "shared skills and gate"),
+    "Feed-forward adapters mixed by task, then by a gate that reads the question (ALTER)",
+    exports_lora=False,
+    skill_rate=TASK_ADAPTER_RATE,
+    stage2_rate=GATE_RATE,
 )
 register(
-    "poly", "Polytropon", PolyConfig, JOINT_THEN_ALLOCATION,
+    "poly",
+    "Polytropon",
+    PolyConfig,
+    JOINT_THEN_ALLOCATION,
     "Common skills only; each task learns its mixture of them",
 )
 register(
-    "mhr", "Multi-head routing", MHRConfig, JOINT_THEN_ALLOCATION,
-    "Polytropon with a mixture of its own for each block of a layer", skill_rate=HEADS_RATE,
+    "mhr",
+    "Multi-head routing",
+    MHRConfig,
+    JOINT_THEN_ALLOCATION,
+    "Polytropon with a mixture of its own for each block of a layer",
+    skill_rate=HEADS_RATE,
 )
 register("lora", "LoRA (shared)", LoraConfig, ("skills",), "One low-rank adapter for all tasks: the plain baseline")
 register("private_lora", "LoRA (one per task)", PrivateLoraConfig, ("skills",), "Nothing is shared between tasks")
 register(
-    "moe_lora", "MoE-LoRA", MoeLoraConfig, ("skills and allocation",),
-    "Low-rank experts that every token chooses among; knows no tasks", exports_lora=False,
+    "moe_lora",
+    "MoE-LoRA",
+    MoeLoraConfig,
+    ("skills and allocation",),
+    "Low-rank experts that every token chooses among; knows no tasks",
+    exports_lora=False,
 )
 register(
-    "ia3", "(IA)\u00b3", IA3Config, ("skills",),
-    "Learned scales of keys, values and activations; the smallest adapters", exports_lora=False,
+    "ia3",
+    "(IA)\u00b3",
+    IA3Config,
+    ("skills",),
+    "Learned scales of keys, values and activations; the smallest adapters",
+    exports_lora=False,
 )

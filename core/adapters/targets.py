@@ -14,8 +14,13 @@ from core.base.errors import ModelError
 
 # Siblings that read one input in the model families of transformers; the layers check at run time that they do.
 SHARED_INPUTS = (
-    ("q_proj", "k_proj", "v_proj"), ("q", "k", "v"), ("query", "key", "value"),
-    ("gate_proj", "up_proj"), ("wi_0", "wi_1"), ("gate", "up"), ("w1", "w3"),
+    ("q_proj", "k_proj", "v_proj"),
+    ("q", "k", "v"),
+    ("query", "key", "value"),
+    ("gate_proj", "up_proj"),
+    ("wi_0", "wi_1"),
+    ("gate", "up"),
+    ("w1", "w3"),
 )
 _BLOCK = re.compile(r"^(.*?\.)(\d+)\.")
 

@@ -16,9 +16,23 @@ from core.runs.states import SUCCEEDED
 from core.tasks.dataset import Example, TaskDataset, save_dataset
 
 _LEFT_BEHIND = (
-    "checkpoints", "adapter", "events.jsonl", "heartbeat", "worker.lock", "worker.log", "launch.json", "STOP",
-    "CANCEL", "GRACE", "DONE", "probes", "jobs", "flags.json", "allocation_history.jsonl",
-    "allocation_history.f16", "contributions.json",
+    "checkpoints",
+    "adapter",
+    "events.jsonl",
+    "heartbeat",
+    "worker.lock",
+    "worker.log",
+    "launch.json",
+    "STOP",
+    "CANCEL",
+    "GRACE",
+    "DONE",
+    "probes",
+    "jobs",
+    "flags.json",
+    "allocation_history.jsonl",
+    "allocation_history.f16",
+    "contributions.json",
 )
 
 
@@ -46,8 +60,10 @@ def write_grown_run(source: RunFolder, grown: GrownRun) -> Path:
     folder.predictions_dir.mkdir(exist_ok=True)
     index = len(dataset.tasks) - 1
     lines = [
-        json.dumps({"row": row, "line": q.line, "prompt": q.prompt, "target": q.target, "tuned": text},
-                   ensure_ascii=False) + "\n"
+        json.dumps(
+            {"row": row, "line": q.line, "prompt": q.prompt, "target": q.target, "tuned": text}, ensure_ascii=False
+        )
+        + "\n"
         for row, (q, text) in enumerate(zip(grown.questions, grown.texts, strict=True))
     ]
     write_text_atomic(folder.predictions_dir / f"{index}.jsonl", "".join(lines))
@@ -66,11 +82,18 @@ def _joined(grown: GrownRun) -> TaskDataset:
 
 def _write_run(folder: RunFolder, source: RunFolder, run_id: str, grown: GrownRun) -> None:
     run, spec, now = source.read_run(), grown.new.tasks[0], time.time()
-    run["tasks"].append({
-        "index": len(run["tasks"]), "task_id": spec.task_id, "name": spec.name, "kind": spec.kind,
-        "metric": spec.metric, "num_train": len(grown.rows), "num_validation": spec.num_validation,
-        "num_test": spec.num_test,
-    })
+    run["tasks"].append(
+        {
+            "index": len(run["tasks"]),
+            "task_id": spec.task_id,
+            "name": spec.name,
+            "kind": spec.kind,
+            "metric": spec.metric,
+            "num_train": len(grown.rows),
+            "num_validation": spec.num_validation,
+            "num_test": spec.num_test,
+        }
+    )
     name = f"{run['name']} + {spec.name}"[:80]
     own = {"run_id": run_id, "name": name, "created": now, "grown_from": source.run_id, "part_of": None}
     folder.write_run({**run, **own})

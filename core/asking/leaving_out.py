@@ -69,9 +69,13 @@ def run_leave_out(run_dir: Path, on_progress: OnProgress) -> dict[str, Any]:
     """
     plan = _open_plan(RunFolder(run_dir))
     for number, place in enumerate(plan.places):
-        _train(plan, place, lambda share, n=number: on_progress(  # type: ignore[misc]
-            round(PARTS * (n + share)), PARTS * len(plan.places)
-        ))
+        _train(
+            plan,
+            place,
+            lambda share, n=number: on_progress(  # type: ignore[misc]
+                round(PARTS * (n + share)), PARTS * len(plan.places)
+            ),
+        )
     outcome = _outcome(plan)
     write_json_atomic(probe_path(run_dir, LEAVE_OUT), outcome)
     plan.path.unlink()
@@ -150,8 +154,10 @@ def without_task(dataset: TaskDataset, left_out: int) -> TaskDataset:
     """The tasks but one, with their rows; later tasks move up by one."""
     kept = [task for task in range(len(dataset.tasks)) if task != left_out]
     examples = {
-        (new, split): rows for new, old in enumerate(kept)
-        for (task, split), rows in dataset.examples.items() if task == old
+        (new, split): rows
+        for new, old in enumerate(kept)
+        for (task, split), rows in dataset.examples.items()
+        if task == old
     }
     return TaskDataset(tuple(dataset.tasks[task] for task in kept), examples)
 
@@ -187,8 +193,15 @@ def _outcome(plan: Plan) -> dict[str, Any]:
         score(metric, list(before[name].values()), [target for _, target in before[name]]).as_dict()
         for metric, name in zip(metrics, names, strict=True)
     ]
-    return {"kind": LEAVE_OUT, "tasks": names, "metrics": metrics, "scores": scores, "columns": [CHANCE, *names],
-            "cells": cells, "runs": plan.runs}
+    return {
+        "kind": LEAVE_OUT,
+        "tasks": names,
+        "metrics": metrics,
+        "scores": scores,
+        "columns": [CHANCE, *names],
+        "cells": cells,
+        "runs": plan.runs,
+    }
 
 
 def _answers(folder: RunFolder) -> dict[str, Answers]:

@@ -55,8 +55,11 @@ def _table(found: Observation, model: Any) -> dict[str, Any]:
     layers = sites if len(sites) == len(found.weights) else model.layer_names()
     by_token = found.by_token if found.level == TOKEN else found.size_by_token
     return {
-        "level": found.level, "layers": layers, "skills": [skills[i].name for i in used],
-        "weights": _plain(found.weights, used), "sizes": _plain(found.sizes, used),
+        "level": found.level,
+        "layers": layers,
+        "skills": [skills[i].name for i in used],
+        "weights": _plain(found.weights, used),
+        "sizes": _plain(found.sizes, used),
         "by_token": _plain(by_token, used),
     }
 

@@ -67,6 +67,10 @@ class Problem:
 
     def as_dict(self) -> dict[str, Any]:
         return {
-            "field": self.field, "key": self.key, "values": self.values, "severity": self.severity,
-            "message": self.message, "hint": self.hint,
+            "field": self.field,
+            "key": self.key,
+            "values": self.values,
+            "severity": self.severity,
+            "message": self.message,
+            "hint": self.hint,
         }

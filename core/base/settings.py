@@ -54,8 +54,14 @@ def setting(
 ) -> Any:
     """A dataclass field that knows how to explain and check itself."""
     info = {
-        "label": label, "help": help, "unit": unit, "minimum": minimum, "maximum": maximum,
-        "choices": choices, "group": group, "level": level,
+        "label": label,
+        "help": help,
+        "unit": unit,
+        "minimum": minimum,
+        "maximum": maximum,
+        "choices": choices,
+        "group": group,
+        "level": level,
     }
     return dataclasses.field(default=default, metadata=info)
 

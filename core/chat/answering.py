@@ -152,10 +152,19 @@ class Bench:
 
     def _finish(self, run: LoadedRun, talk: Talk) -> None:
         answer = talk.answer
-        self._say(answer.number, ChatEvent(
-            DONE, talk.text.text.strip(), tokens=len(answer.tokens),
-            seconds=round(time.monotonic() - talk.began, 3),
-            first_s=None if talk.first_s is None else round(talk.first_s, 3), prompt_tokens=len(answer.prompt),
-            num_cut=talk.num_cut, seed=answer.seed, stopped=answer.finished == STOPPED,
-            limited=answer.finished == LIMIT, weights=run.skill_weights(answer.tasks) if talk.request.tuned else (),
-        ))
+        self._say(
+            answer.number,
+            ChatEvent(
+                DONE,
+                talk.text.text.strip(),
+                tokens=len(answer.tokens),
+                seconds=round(time.monotonic() - talk.began, 3),
+                first_s=None if talk.first_s is None else round(talk.first_s, 3),
+                prompt_tokens=len(answer.prompt),
+                num_cut=talk.num_cut,
+                seed=answer.seed,
+                stopped=answer.finished == STOPPED,
+                limited=answer.finished == LIMIT,
+                weights=run.skill_weights(answer.tasks) if talk.request.tuned else (),
+            ),
+        )

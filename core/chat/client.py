@@ -41,8 +41,12 @@ class ChatClient:
     """
 
     def __init__(
-        self, idle_s: float = IDLE_S, silence_s: float = SILENCE_S, loading_s: float = LOADING_SILENCE_S,
-        log_path: Path | None = None, command: tuple[str, ...] = COMMAND,
+        self,
+        idle_s: float = IDLE_S,
+        silence_s: float = SILENCE_S,
+        loading_s: float = LOADING_SILENCE_S,
+        log_path: Path | None = None,
+        command: tuple[str, ...] = COMMAND,
     ) -> None:
         self._command = (*command, "--idle", str(idle_s))
         self._silence_s, self._loading_s = silence_s, loading_s
@@ -51,9 +55,7 @@ class ChatClient:
         self._process: ChatProcess | None = None
         self._open: dict[int, tuple[ChatProcess, int]] = {}
 
-    def stream(
-        self, request: ChatRequest, stop: threading.Event | None = None
-    ) -> Generator[ChatEvent, None, None]:
+    def stream(self, request: ChatRequest, stop: threading.Event | None = None) -> Generator[ChatEvent, None, None]:
         """Events of one answer; the last is `done` or `error`. Closing the iterator stops the answer; setting
         `stop` does too, and still brings the `done` with what there is.
 

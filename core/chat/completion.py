@@ -16,7 +16,10 @@ from core.tasks.spec import TaskSpec
 
 # Faults of the caller; everything else is ours.
 _CALLERS_FAULTS = (
-    "serving.empty_message", "serving.long_message", "serving.missing_input", "serving.bad_value",
+    "serving.empty_message",
+    "serving.long_message",
+    "serving.missing_input",
+    "serving.bad_value",
     "insight.no_task",
 )
 
@@ -33,9 +36,13 @@ def build_request(body: dict[str, Any], run_dir: Path, task: TaskSpec) -> ChatRe
         raise SettingError("serving.no_stop_words")
     longest = body.get("max_completion_tokens") or body.get("max_tokens")
     values = {
-        "run_dir": str(run_dir), "task": task.name, "messages": _messages(body, task),
-        "tuned": bool(body.get("tuned", True)), "temperature": _number(body, "temperature", 0.0),
-        "top_p": _number(body, "top_p", 1.0), "seed": int(_number(body, "seed", 0)),
+        "run_dir": str(run_dir),
+        "task": task.name,
+        "messages": _messages(body, task),
+        "tuned": bool(body.get("tuned", True)),
+        "temperature": _number(body, "temperature", 0.0),
+        "top_p": _number(body, "top_p", 1.0),
+        "seed": int(_number(body, "seed", 0)),
         "max_new_tokens": int(longest) if longest else None,
     }
     return request_from_dict(values)
@@ -127,7 +134,8 @@ def _reason(done: ChatEvent) -> str:
 def _account(done: ChatEvent) -> dict[str, Any]:
     """Usage as clients expect it, and what only we know, under a name of our own."""
     usage = {
-        "prompt_tokens": done.prompt_tokens, "completion_tokens": done.tokens,
+        "prompt_tokens": done.prompt_tokens,
+        "completion_tokens": done.tokens,
         "total_tokens": done.prompt_tokens + done.tokens,
     }
     skills = {weight.name: weight.weight for weight in done.weights}

@@ -13,13 +13,13 @@ from core.base.errors import ModelError, RunError
 from core.chat.prompts import build_prompt, with_examples
 from core.chat.protocol import FULL, ChatRequest, SkillWeight
 from core.chat.quantising import quantise_base
+from core.models.batching import encode_prompt
 from core.models.decoding import Answer, Batch, build_batch
 from core.models.forward import Blend, end_tokens, share_weights
 from core.models.loading import LoadedBase, load_base
 from core.models.modular import DESCRIPTION, ModularModel, load_adapter
 from core.runs.device_lease import lease_holder
 from core.runs.folder import RunFolder
-from core.tasks.batching import encode_prompt
 from core.tasks.dataset import load_saved_tasks
 
 MAX_RUNS = 4  # adapters kept in memory; base models are shared and stay
@@ -62,7 +62,13 @@ class LoadedRun:
         if is_decoder:
             longest = min(longest, context - len(encoded.input_ids))
         answer = Answer(
-            number, index, list(encoded.input_ids), longest, request.temperature, request.top_p, request.seed,
+            number,
+            index,
+            list(encoded.input_ids),
+            longest,
+            request.temperature,
+            request.top_p,
+            request.seed,
             {self.task_index(name): share for name, share in request.blend},
         )
         return answer, encoded.num_cut

@@ -41,8 +41,12 @@ class ChatProcess:
         try:
             with open(log_path, "ab") as log:
                 self._process = subprocess.Popen(
-                    command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                    stderr=log, start_new_session=True,
+                    command,
+                    env=environment,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    start_new_session=True,
                 )
         except OSError as error:
             detail = error.strerror or str(error)

@@ -15,7 +15,10 @@ from core.messages import english
 MAX_CHARS = 200_000  # of one question; the model reads a few thousand at most
 MAX_ROUNDS = 5
 LIMITS = {
-    "temperature": (0.0, 5.0), "top_p": (0.01, 1.0), "max_new_tokens": (1, 8192), "seed": (0, 2**31 - 1),
+    "temperature": (0.0, 5.0),
+    "top_p": (0.01, 1.0),
+    "max_new_tokens": (1, 8192),
+    "seed": (0, 2**31 - 1),
     "refine": (0, MAX_ROUNDS),
 }
 FULL, INT8, INT4 = "full", "int8", "int4"

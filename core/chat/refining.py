@@ -108,4 +108,3 @@ def _stands_in_question(question: str, answer: str) -> bool:
 
 def _sign_of(item: str) -> str:
     return next((sign for sign in (":", "=", "：") if sign in item), "\0")
-

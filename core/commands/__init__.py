@@ -6,9 +6,32 @@ import importlib
 from typing import Any
 
 VERBS = (
-    "project", "task", "ready", "train", "runs", "queue", "again", "history", "evaluate", "ask", "chat", "detect",
-    "skills", "compare", "study", "add_task", "probe", "answers", "look", "merge", "serve", "export", "push",
-    "report", "doctor", "sample",
+    "project",
+    "task",
+    "ready",
+    "train",
+    "runs",
+    "queue",
+    "again",
+    "history",
+    "evaluate",
+    "ask",
+    "chat",
+    "detect",
+    "skills",
+    "compare",
+    "study",
+    "add_task",
+    "probe",
+    "answers",
+    "look",
+    "merge",
+    "serve",
+    "export",
+    "push",
+    "report",
+    "doctor",
+    "sample",
 )
 
 

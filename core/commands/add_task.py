@@ -57,11 +57,18 @@ def _report(outcome: Any, task: str) -> Report:
     run_id = Path(outcome.run_dir).name
     nearest = ", ".join(f"{name} (loss {loss:.2f})" for name, loss in outcome.nearest[:3])
     lines = [
-        table(rows, ["rows", "draws", outcome.metric, "95 % over draws"]), "", f"Nearest known tasks: {nearest}.",
+        table(rows, ["rows", "draws", outcome.metric, "95 % over draws"]),
+        "",
+        f"Nearest known tasks: {nearest}.",
         f"The run with the new task: {run_id}. Ask it: python -m core ask {run_id} --task {task!r} TEXT",
     ]
     value = {
-        "run_id": run_id, "task": task, "metric": outcome.metric, "nearest": outcome.nearest,
-        "untrained": outcome.untrained, "curve": outcome.curve, "final": outcome.final.as_dict(),
+        "run_id": run_id,
+        "task": task,
+        "metric": outcome.metric,
+        "nearest": outcome.nearest,
+        "untrained": outcome.untrained,
+        "curve": outcome.curve,
+        "final": outcome.final.as_dict(),
     }
     return Report(value, "\n".join(lines))

@@ -19,8 +19,9 @@ def add_parser(verbs: Verbs) -> None:
     parser.set_defaults(late="text")
     which = "which task; auto detects it (may be left out when the run has one)"
     parser.add_argument("--task", help=which)
-    parser.add_argument("--input", action="append", default=[], metavar="COL=TEXT",
-                        help="input by column, for tasks with several")
+    parser.add_argument(
+        "--input", action="append", default=[], metavar="COL=TEXT", help="input by column, for tasks with several"
+    )
     side = parser.add_mutually_exclusive_group()
     side.add_argument("--base", action="store_true", help="ask the untouched base model")
     side.add_argument("--both", action="store_true", help="ask the base model and the tuned one")
@@ -136,8 +137,12 @@ def _answer(client: Any, request: Any, quiet: bool) -> dict[str, Any]:
 
 def _settings(args: argparse.Namespace) -> dict[str, Any]:
     return {
-        "temperature": args.temperature, "top_p": args.top_p, "max_new_tokens": args.max_tokens, "seed": args.seed,
-        "refine": args.refine, "precision": args.precision,
+        "temperature": args.temperature,
+        "top_p": args.top_p,
+        "max_new_tokens": args.max_tokens,
+        "seed": args.seed,
+        "refine": args.refine,
+        "precision": args.precision,
     }
 
 
@@ -179,8 +184,10 @@ def _file_report(args: argparse.Namespace, folder: Any, outcome: Any) -> Report:
     if args.out:
         write_text_atomic(Path(args.out), "\ufeff" + text)
     found = outcome.score
-    rows = [{"line": a.question.line, "answer": a.text, "error": str(a.error) if a.error else None, "score": value}
-            for a, value in zip(outcome.answers, outcome.values, strict=True)]
+    rows = [
+        {"line": a.question.line, "answer": a.text, "error": str(a.error) if a.error else None, "score": value}
+        for a, value in zip(outcome.answers, outcome.values, strict=True)
+    ]
     said = f"{len(rows)} answers" + (f" in {args.out}" if args.out else "")
     if found is not None:
         said += f"; score {100 * found.value:.1f} [{100 * found.low:.1f}, {100 * found.high:.1f}] on {found.n} rows"

@@ -36,8 +36,14 @@ def chat(args: argparse.Namespace) -> Report:
                 if _obey(line, args, folder):
                     break
                 continue
-            exchanges.append({"task": args.task, "tuned": args.tuned, "input": line,
-                              "answer": _answer(client, args, folder, line)})
+            exchanges.append(
+                {
+                    "task": args.task,
+                    "tuned": args.tuned,
+                    "input": line,
+                    "answer": _answer(client, args, folder, line),
+                }
+            )
     except (EOFError, KeyboardInterrupt):
         print(file=sys.stderr)
     finally:
@@ -77,8 +83,13 @@ def _answer(client: Any, args: argparse.Namespace, folder: Any, text: str) -> st
     from core.chat.client import ask
 
     request = ask(
-        folder.path.resolve(), args.task, text, tuned=args.tuned, temperature=args.temperature,
-        max_new_tokens=args.max_tokens, precision=args.precision,
+        folder.path.resolve(),
+        args.task,
+        text,
+        tuned=args.tuned,
+        temperature=args.temperature,
+        max_new_tokens=args.max_tokens,
+        precision=args.precision,
     )
     answer = ""
     for event in client.stream(request):

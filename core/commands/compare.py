@@ -26,8 +26,14 @@ def compare(args: argparse.Namespace) -> Report:
     sentences = [sentence.text for sentence in describe_comparison(found)]
     frame = comparison_frame(found)
     rows = [
-        [c.task, c.metric, c.difference.n, f"{100 * c.difference.value:+.1f}",
-         f"[{100 * c.difference.low:+.1f}, {100 * c.difference.high:+.1f}]", f"{c.p_adjusted:.3g}"]
+        [
+            c.task,
+            c.metric,
+            c.difference.n,
+            f"{100 * c.difference.value:+.1f}",
+            f"[{100 * c.difference.low:+.1f}, {100 * c.difference.high:+.1f}]",
+            f"{c.p_adjusted:.3g}",
+        ]
         for c in found
     ]
     shown = table(rows, ["task", "metric", "rows", "difference", "95 % interval", "p (corrected)"])

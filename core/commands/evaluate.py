@@ -82,8 +82,15 @@ class ExamLine:
 def score_text(scores: list[Any]) -> str:
     """Scores as people read them: in points of 100 with the 95 % interval; sure: it leaves out "no difference"."""
     rows = [
-        [s.task, s.metric, s.tuned.n, _shown(s.base), _shown(s.tuned),
-         None if s.change is None else f"{100 * s.change:+.1f}", "yes" if s.is_sure else "no"]
+        [
+            s.task,
+            s.metric,
+            s.tuned.n,
+            _shown(s.base),
+            _shown(s.tuned),
+            None if s.change is None else f"{100 * s.change:+.1f}",
+            "yes" if s.is_sure else "no",
+        ]
         for s in scores
     ]
     return table(rows, ["task", "metric", "rows", "base", "tuned", "change", "sure"])

@@ -23,14 +23,20 @@ def add_parser(verbs: Verbs) -> None:
 def add_wish(parser: argparse.ArgumentParser) -> None:
     """What to export; `push` asks the same."""
     parser.add_argument(
-        "--as", dest="kind", choices=KINDS, default="lora",
+        "--as",
+        dest="kind",
+        choices=KINDS,
+        default="lora",
         help="lora: one PEFT LoRA a task (default); merged: one whole model a task; gguf: the same for llama.cpp; "
         "space: a small chat that starts by itself; run: all tasks, for Taskloom",
     )
     parser.add_argument("--task", action="append", metavar="NAME", help="only this task; repeat for several")
     parser.add_argument("--language", choices=("en", "zh"), default="en", help="language of the model card")
     parser.add_argument(
-        "--examples", type=int, default=0, metavar="N",
+        "--examples",
+        type=int,
+        default=0,
+        metavar="N",
         help="show N practice rows a task in the card (up to 5); only where the data may be seen by its readers",
     )
 

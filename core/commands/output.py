@@ -86,8 +86,12 @@ class ProgressLine:
         if self._quiet or text == self._shown or not (self._terminal or is_new_phase):
             return
         self._shown = text
-        print(f"\r\x1b[2K{text}" if self._terminal else text, end="" if self._terminal else "\n",
-              file=sys.stderr, flush=True)
+        print(
+            f"\r\x1b[2K{text}" if self._terminal else text,
+            end="" if self._terminal else "\n",
+            file=sys.stderr,
+            flush=True,
+        )
 
     def step(self, done: int, total: int, text: str) -> None:
         """A bar with the time left; a job (`core.insight.jobs`) also notes it in its folder."""

@@ -36,17 +36,26 @@ def _probe(kind: str) -> Callable[[argparse.Namespace], Report]:
         sentences = [sentence.text for sentence in describe_probe(outcome)]
         points, sure = outcome.change * 100, outcome.is_sure
         rows = [
-            [task, f"{100 * outcome.scores[task]:.1f}", *(
-                None if value != value else f"{value:+.1f}{'*' if sure.loc[task, name] else ''}"
-                for name, value in points.loc[task].items()
-            )]
+            [
+                task,
+                f"{100 * outcome.scores[task]:.1f}",
+                *(
+                    None if value != value else f"{value:+.1f}{'*' if sure.loc[task, name] else ''}"
+                    for name, value in points.loc[task].items()
+                ),
+            ]
             for task in points.index
         ]
         shown = table(rows, ["task", "score", *map(str, points.columns)])
         value = {
-            "run_id": folder.run_id, "kind": kind, "scores": outcome.scores.to_dict(), "sentences": sentences,
+            "run_id": folder.run_id,
+            "kind": kind,
+            "scores": outcome.scores.to_dict(),
+            "sentences": sentences,
             "sure": {task: {str(n): bool(v) for n, v in row.items()} for task, row in sure.iterrows()},
-            "change": _plain(outcome.change), "low": _plain(outcome.low), "high": _plain(outcome.high),
+            "change": _plain(outcome.change),
+            "low": _plain(outcome.low),
+            "high": _plain(outcome.high),
         }
         note = "points of 100; * larger than chance: the 95 % interval leaves out zero"
         return Report(value, "\n".join([shown, note, "", *sentences]))
@@ -74,6 +83,7 @@ def _make(folder: Any, kind: str, args: argparse.Namespace) -> None:
     settings = ProbeSettings(rows=args.rows)
     disable_progress_bar()
     with hold_device(folder, "evaluation"):
+
         def tell(done: int, total: int) -> None:
             line.step(done, total, f"{kind}, round {done} of {total}")
 

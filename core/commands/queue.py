@@ -25,8 +25,14 @@ def queue(args: argparse.Namespace) -> Report:
     names = {project.project_id: project.name for project in workspace.list_projects()}
     waiting = list_queue(workspace.root)
     values = [
-        {"run_id": w.run_id, "name": w.name, "project": names.get(w.project_id, ""), "device": w.device,
-         "place": w.place, "holder": w.holder}
+        {
+            "run_id": w.run_id,
+            "name": w.name,
+            "project": names.get(w.project_id, ""),
+            "device": w.device,
+            "place": w.place,
+            "holder": w.holder,
+        }
         for w in waiting
     ]
     rows = [

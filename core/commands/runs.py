@@ -21,7 +21,8 @@ def add_parser(verbs: Verbs) -> None:
     add_run(status)
     status.add_argument("--log", action="store_true", help="also the last lines of the worker's log")
     for name, text in (
-        ("stop", "stop a run and keep what it has learned"), ("cancel", "cancel a run and discard it"),
+        ("stop", "stop a run and keep what it has learned"),
+        ("cancel", "cancel a run and discard it"),
         ("resume", "go on with an interrupted run from its last checkpoint"),
     ):
         wish = add_verb(verbs, name, _wish(name), text)
@@ -52,13 +53,23 @@ def show_all(args: argparse.Namespace) -> Report:
 
     project = Workspace(args.workspace).get_project(args.project)
     runs = [
-        run for run in list_summaries(project)
+        run
+        for run in list_summaries(project)
         if (run.starred or not args.starred) and args.state in (None, run.state)
     ]
     rows = [
-        [run.run_id, "* " * run.starred + run.name, run.state, run.method, run.base_model, len(run.tasks),
-         f"{100 * run.progress:.0f}", None if run.tuned is None else f"{100 * run.tuned:.1f}",
-         time.strftime("%Y-%m-%d %H:%M", time.localtime(run.created)), run.notes]
+        [
+            run.run_id,
+            "* " * run.starred + run.name,
+            run.state,
+            run.method,
+            run.base_model,
+            len(run.tasks),
+            f"{100 * run.progress:.0f}",
+            None if run.tuned is None else f"{100 * run.tuned:.1f}",
+            time.strftime("%Y-%m-%d %H:%M", time.localtime(run.created)),
+            run.notes,
+        ]
         for run in runs
     ]
     heads = ["run", "name", "state", "method", "base model", "tasks", "%", "mean", "created", "notes"]
@@ -72,10 +83,7 @@ def show(args: argparse.Namespace) -> Report:
     value = run_value(folder)
     left = f", about {duration(value['eta_s'])} left" if value["eta_s"] is not None else ""
     step = f"{STAGE_WORDS.get(value['stage'], '')} step {value['step']}/{value['total_steps']}{left}"
-    lines = [
-        f"{value['run_id']}  {value['name']}  {value['state']}",
-        progress_bar(value["progress"], step),
-    ]
+    lines = [f"{value['run_id']}  {value['name']}  {value['state']}", progress_bar(value["progress"], step)]
     if value["message"]:
         lines.append(value["message"])
     if args.log:
@@ -92,13 +100,26 @@ def run_value(folder: Any) -> dict[str, Any]:
     run, status = folder.read_run(), run_state(folder)
     told = english(status.message_key, status.message_values) if status.message_key else ()
     return {
-        "run_id": folder.run_id, "name": run["name"], "state": status.state, "stage": status.stage,
-        "step": status.step, "total_steps": status.total_steps, "progress": status.progress, "eta_s": status.eta_s,
-        "message": " ".join(part for part in told if part), "failure": status.failure,
-        "method": run.get("method"), "base_model": run.get("base_model"), "created": run.get("created"),
-        "tasks": [task["name"] for task in run["tasks"]], "path": str(folder.path),
-        "queue_place": status.queue_place, "tokens_per_s": status.tokens_per_s, "eta_range_s": status.eta_range_s,
-        "starred": run.get("starred", False), "notes": run.get("notes", ""),
+        "run_id": folder.run_id,
+        "name": run["name"],
+        "state": status.state,
+        "stage": status.stage,
+        "step": status.step,
+        "total_steps": status.total_steps,
+        "progress": status.progress,
+        "eta_s": status.eta_s,
+        "message": " ".join(part for part in told if part),
+        "failure": status.failure,
+        "method": run.get("method"),
+        "base_model": run.get("base_model"),
+        "created": run.get("created"),
+        "tasks": [task["name"] for task in run["tasks"]],
+        "path": str(folder.path),
+        "queue_place": status.queue_place,
+        "tokens_per_s": status.tokens_per_s,
+        "eta_range_s": status.eta_range_s,
+        "starred": run.get("starred", False),
+        "notes": run.get("notes", ""),
     }
 
 

@@ -22,10 +22,10 @@ def add_parser(verbs: Verbs) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
     parser.add_argument("--port", type=int, default=8000, help="port (default 8000; 0: any free one)")
     parser.add_argument(
-        "--precision", default="full", choices=PRECISIONS, help="int8 or int4 where this machine's libraries can",
+        "--precision", default="full", choices=PRECISIONS, help="int8 or int4 where this machine's libraries can"
     )
     parser.add_argument(
-        "--no-token", action="store_true", help="ask for no API key; only when listening on this machine",
+        "--no-token", action="store_true", help="ask for no API key; only when listening on this machine"
     )
 
 

@@ -51,10 +51,14 @@ def _all_tasks(run_dir: Any, found: Any, weights: Any, layer: str | None) -> Rep
     sentences = [sentence.text for sentence in told]
     curves = read_history(run_dir).curves
     value = {
-        "layer": layer, "weights": weights.to_dict("index"), "numbers": tables.allocation_numbers(found),
-        "share": None if share is None else share.to_dict("index"), "similarity": similarity.to_dict("index"),
+        "layer": layer,
+        "weights": weights.to_dict("index"),
+        "numbers": tables.allocation_numbers(found),
+        "share": None if share is None else share.to_dict("index"),
+        "similarity": similarity.to_dict("index"),
         "weight_similarity": parts.similarity.to_dict("index") if parts and parts.similarity is not None else None,
-        "effective_skills": tables.task_effective_skills(found).to_dict(), "over_time": curves.to_dict("records"),
+        "effective_skills": tables.task_effective_skills(found).to_dict(),
+        "over_time": curves.to_dict("records"),
         "sentences": sentences,
     }
     common = [found.skills[i].name for i in found.columns(tables.COMMON)]

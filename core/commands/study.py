@@ -71,8 +71,17 @@ def _report(made: Any, frame: Any) -> Report:
 
     summary, gaps = summarise_study(frame), against_reference(frame, made.arms[0].label)
     rows = [
-        [r.arm, r.share, r.seeds, f"{100 * r.mean:.1f}", f"[{100 * r.low:.1f}, {100 * r.high:.1f}]", r.rank,
-         r.parameters, r.seconds] for r in summary.itertuples()
+        [
+            r.arm,
+            r.share,
+            r.seeds,
+            f"{100 * r.mean:.1f}",
+            f"[{100 * r.low:.1f}, {100 * r.high:.1f}]",
+            r.rank,
+            r.parameters,
+            r.seconds,
+        ]
+        for r in summary.itertuples()
     ]
     heads = ["arm", "share", "seeds", "mean", "95 % over seeds", "rank", "parameters", "seconds"]
     tasks = task_scores(frame).reset_index()

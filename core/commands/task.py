@@ -46,10 +46,18 @@ def show(args: argparse.Namespace) -> Report:
     project = Workspace(args.workspace).get_project(args.project)
     spec = get_task(project, args.task)
     examples = load_dataset_of(project, [spec.name]).examples[(0, "train")][: max(0, args.rows)]
-    value = {**task_value(spec), "template": spec.template, "instruction": spec.instruction,
-             "templates": list(spec.templates), "system": spec.system, "weight": spec.weight,
-             "split": asdict(spec.split), "version": spec.version, "label_names": spec.label_names,
-             "examples": [{"prompt": e.prompt, "target": e.target, "line": e.line} for e in examples]}
+    value = {
+        **task_value(spec),
+        "template": spec.template,
+        "instruction": spec.instruction,
+        "templates": list(spec.templates),
+        "system": spec.system,
+        "weight": spec.weight,
+        "split": asdict(spec.split),
+        "version": spec.version,
+        "label_names": spec.label_names,
+        "examples": [{"prompt": e.prompt, "target": e.target, "line": e.line} for e in examples],
+    }
     lines = [f"{name}: {shown}" for name, shown in value.items() if name not in ("examples", "labels")]
     lines += [f"\n--- example, line {e.line}\n{e.prompt}\n--- answer\n{e.target}" for e in examples]
     return Report(value, "\n".join(lines))
@@ -68,10 +76,18 @@ def remove(args: argparse.Namespace) -> Report:
 def task_value(spec: Any) -> dict[str, Any]:
     """A task as --json prints it."""
     return {
-        "name": spec.name, "task_id": spec.task_id, "kind": spec.kind, "metric": spec.metric,
-        "inputs": list(spec.inputs), "targets": list(spec.targets), "train": spec.num_train,
-        "validation": spec.num_validation, "test": spec.num_test, "file": spec.source.file,
-        "encoding": spec.source.encoding, "labels": list(spec.labels),
+        "name": spec.name,
+        "task_id": spec.task_id,
+        "kind": spec.kind,
+        "metric": spec.metric,
+        "inputs": list(spec.inputs),
+        "targets": list(spec.targets),
+        "train": spec.num_train,
+        "validation": spec.num_validation,
+        "test": spec.num_test,
+        "file": spec.source.file,
+        "encoding": spec.source.encoding,
+        "labels": list(spec.labels),
     }
 
 

@@ -129,11 +129,20 @@ def preview_file(args: argparse.Namespace) -> Report:
     guess = found.guess
     reasons = [english(key, values)[0] for key, values in guess.reasons] if guess else []
     value = {
-        "file": found.name, "format": found.format, "encoding": found.encoding, "columns": list(found.columns),
-        "sheets": list(found.sheets), "has_header": found.has_header, "rows": found.num_rows,
-        "is_exact": found.is_exact, "first": found.rows[: args.rows], "reasons": reasons,
-        "inputs": list(guess.inputs) if guess else [], "targets": list(guess.targets) if guess else [],
-        "kind": guess.kind if guess else None, "metric": guess.metric if guess else None,
+        "file": found.name,
+        "format": found.format,
+        "encoding": found.encoding,
+        "columns": list(found.columns),
+        "sheets": list(found.sheets),
+        "has_header": found.has_header,
+        "rows": found.num_rows,
+        "is_exact": found.is_exact,
+        "first": found.rows[: args.rows],
+        "reasons": reasons,
+        "inputs": list(guess.inputs) if guess else [],
+        "targets": list(guess.targets) if guess else [],
+        "kind": guess.kind if guess else None,
+        "metric": guess.metric if guess else None,
         "problems": [problem.as_dict() for problem in found.problems],
     }
     about = {"exact": "", "nearly": "about ", "at_least": "at least "}[found.count]
@@ -159,7 +168,10 @@ def split_settings(args: argparse.Namespace, known: Any = None) -> Any:
     from core.tasks.spec import SplitSettings
 
     given = {
-        "method": args.split_by, "column": args.split_column, "validation": args.validation, "test": args.exam,
+        "method": args.split_by,
+        "column": args.split_column,
+        "validation": args.validation,
+        "test": args.exam,
         "seed": args.seed,
     }
     return replace(known or SplitSettings(), **{k: v for k, v in given.items() if v is not None})
@@ -182,10 +194,17 @@ def _request(args: argparse.Namespace) -> Any:
     from core.tasks.changing.add_task import TaskRequest
 
     return TaskRequest(
-        name=args.name, test_path=existing(args.test) if args.test else None,
-        inputs=tuple(args.input) if args.input else None, targets=tuple(args.target) if args.target else None,
-        instruction=args.instruction, metric=args.metric, kind=args.kind, template=args.template,
-        options=read_options(args), label_names=label_names(args), split=split_settings(args),
+        name=args.name,
+        test_path=existing(args.test) if args.test else None,
+        inputs=tuple(args.input) if args.input else None,
+        targets=tuple(args.target) if args.target else None,
+        instruction=args.instruction,
+        metric=args.metric,
+        kind=args.kind,
+        template=args.template,
+        options=read_options(args),
+        label_names=label_names(args),
+        split=split_settings(args),
         weight=args.weight or "",
     )
 

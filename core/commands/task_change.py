@@ -88,8 +88,11 @@ def show_rows(args: argparse.Namespace) -> Report:
         return Report({"file": str(target)}, str(target))
     page = find_rows(project, spec.task_id, args.split, args.find, max(0, args.start), max(0, args.count))
     columns = shown_columns(spec, page.rows)
-    value = {"total": page.total, "start": page.start,
-             "rows": [{"split": r.split, "line": r.line, "row": r.row} for r in page.rows]}
+    value = {
+        "total": page.total,
+        "start": page.start,
+        "rows": [{"split": r.split, "line": r.line, "row": r.row} for r in page.rows],
+    }
     cells = [[f"{r.split}:{r.line}", *(target_text(r.row.get(c))[:60] for c in columns)] for r in page.rows]
     return Report(value, f"{table(cells, ['place', *columns])}\n{page.total} rows fit.")
 

@@ -64,8 +64,14 @@ def fix_task(args: argparse.Namespace) -> Report:
     from core.tasks.changing.fixes import apply_fix
 
     done = apply_fix(project_of(args), args.task, args.fix)
-    value = {"task": done.task.name, "fix": args.fix, "rows": done.count, "exam_rows": done.exam,
-             "version": done.task.version, **done.task.num_examples}
+    value = {
+        "task": done.task.name,
+        "fix": args.fix,
+        "rows": done.count,
+        "exam_rows": done.exam,
+        "version": done.task.version,
+        **done.task.num_examples,
+    }
     exam = f" Among them {done.exam} of the final exam: earlier exam scores no longer compare." if done.exam else ""
     return Report(value, f"{done.task.name}: {done.count} rows changed; version {done.task.version}.{exam}")
 
@@ -102,7 +108,8 @@ def diff_task(args: argparse.Namespace) -> Report:
     settings = compare_specs(read_version(project, spec.task_id, args.version), spec)
     rows = compare_versions(project, spec.task_id, args.version)
     counts = {
-        "added": sum(1 for d in rows if d.before is None), "removed": sum(1 for d in rows if d.after is None),
+        "added": sum(1 for d in rows if d.before is None),
+        "removed": sum(1 for d in rows if d.after is None),
         "changed": sum(1 for d in rows if d.before and d.after),
     }
     value: dict[str, Any] = {"from": args.version, "to": spec.version, "settings": settings, **counts}

@@ -19,7 +19,8 @@ def add_parser(verbs: Verbs) -> None:
     add_plan(parser)
     parser.add_argument("--name", help="name of the run")
     parser.add_argument(
-        "--equal", choices=("active", "total"),
+        "--equal",
+        choices=("active", "total"),
         help="the rank at which the method is as large as C-Poly's defaults: in what an example uses, or in all",
     )
     add_background(parser)
@@ -116,8 +117,11 @@ def result_report(folder: Any) -> Report:
         value["results"] = scores_value(scores)
         lines += ["", score_text(scores)]
     task = run["tasks"][0]["name"]
-    lines += ["", f"Ask it: python -m core ask {folder.run_id} --task {task!r} TEXT",
-              f"See its skills: python -m core skills {folder.run_id}"]
+    lines += [
+        "",
+        f"Ask it: python -m core ask {folder.run_id} --task {task!r} TEXT",
+        f"See its skills: python -m core skills {folder.run_id}",
+    ]
     return Report(value, "\n".join(lines))
 
 

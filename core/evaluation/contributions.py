@@ -18,9 +18,9 @@ from core.adapters.base import LoraFactors
 from core.base.errors import ModelError
 from core.base.files import write_json_atomic
 from core.evaluation.observing import Parts, measure_parts
+from core.models.batching import answer_ids, encode_prompt
 from core.models.loading import LoadedBase
 from core.models.modular import ModularModel
-from core.tasks.batching import answer_ids, encode_prompt
 from core.tasks.dataset import Example, TaskDataset
 
 FILE = "contributions.json"
@@ -36,9 +36,9 @@ def write_contributions(run_dir: Path, base: LoadedBase, model: ModularModel, da
 
 def measure_contributions(base: LoadedBase, model: ModularModel, dataset: TaskDataset) -> dict[str, Any]:
     """Returns:
-        {version, rows, layers, tasks, parts, similarity}. parts: {common, private, base}, each [T][L] mean sizes
-        (see `observing`), or None for methods without such parts; similarity: [T][T] cosines, or None where a task
-        is no sum of weights.
+    {version, rows, layers, tasks, parts, similarity}. parts: {common, private, base}, each [T][L] mean sizes
+    (see `observing`), or None for methods without such parts; similarity: [T][T] cosines, or None where a task
+    is no sum of weights.
     """
     was_training = model.training
     model.eval()
@@ -52,7 +52,11 @@ def measure_contributions(base: LoadedBase, model: ModularModel, dataset: TaskDa
         }
     layers = [site.name for site in getattr(model.adapter, "sites", [])] or model.layer_names()
     return {
-        "version": VERSION, "rows": NUM_ROWS, "layers": layers, "tasks": dataset.names(), "parts": parts,
+        "version": VERSION,
+        "rows": NUM_ROWS,
+        "layers": layers,
+        "tasks": dataset.names(),
+        "parts": parts,
         "similarity": delta_similarity(model),
     }
 

@@ -17,10 +17,10 @@ import numpy as np
 
 from core.base.files import write_text_atomic
 from core.evaluation.labels import LabelTree, task_labels
+from core.models.batching import answer_ids, encode_prompt
 from core.models.decoding import Answer, build_batch, write_answers
 from core.models.loading import LoadedBase
 from core.models.modular import ModularModel
-from core.tasks.batching import answer_ids, encode_prompt
 from core.tasks.dataset import Example, TaskDataset
 
 BASE, TUNED = "base", "tuned"

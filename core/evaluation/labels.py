@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from core.tasks.batching import answer_ids
+from core.models.batching import answer_ids
 from core.tasks.dataset import TaskDataset
 
 LABELLED = ("classification",)

@@ -19,16 +19,7 @@ from numpy.typing import NDArray
 
 from core.base.errors import TaskloomError
 from core.base.registry import Registry
-from core.evaluation.normalise import (
-    items,
-    label_items,
-    last_number,
-    letters,
-    pairs,
-    plain,
-    rouge_words,
-    words,
-)
+from core.evaluation.normalise import items, label_items, last_number, letters, pairs, plain, rouge_words, words
 
 Array = NDArray[np.float64]
 NUM_RESAMPLES = 1000

@@ -117,7 +117,8 @@ def _caught_inputs(base: nn.Module) -> Iterator[dict[str, Tensor]]:
     caught: dict[str, Tensor] = {}
     hooks = [
         module.register_forward_pre_hook(lambda _, given, name=name: caught.__setitem__(name, given[0]))
-        for name, module in base.named_modules() if isinstance(module, AdaptedLinear)
+        for name, module in base.named_modules()
+        if isinstance(module, AdaptedLinear)
     ]
     try:
         yield caught
@@ -151,9 +152,7 @@ def _part(layer: Layer, mixture: Mixture, keep: Tensor) -> Tensor:
     return plain_deltas(layer.x, masked, mixture.slots)[0]
 
 
-def _observe_skills(
-    model: ModularModel, call: Call, inputs: dict[str, Tensor], num_skills: int
-) -> Observation:
+def _observe_skills(model: ModularModel, call: Call, inputs: dict[str, Tensor], num_skills: int) -> Observation:
     """Weights by layer (the mean over routing heads) and every used skill's part."""
     state: SkillState = call.state
     columns = _columns(model, call)

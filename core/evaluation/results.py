@@ -42,7 +42,11 @@ def _task_result(index: int, spec: TaskSpec, predictions_dir: Path, seed: int) -
     base, tuned = given["base"], given["tuned"]
     both = base is not None and tuned is not None
     return {
-        "index": index, "task_id": spec.task_id, "name": spec.name, "kind": spec.kind, "metric": spec.metric,
+        "index": index,
+        "task_id": spec.task_id,
+        "name": spec.name,
+        "kind": spec.kind,
+        "metric": spec.metric,
         "n": len(answers),
         "base": score(spec.metric, base, targets, seed).as_dict() if base is not None else None,
         "tuned": score(spec.metric, tuned, targets, seed).as_dict() if tuned is not None else None,

@@ -49,4 +49,3 @@ def chrf_values(sums: Array) -> Array:
 
 def _of_sums(scorer: Any, sums: Array) -> float:
     return float(scorer._compute_score_from_stats([round(s) for s in sums]).score) / 100.0
-

@@ -70,22 +70,36 @@ def card_body(request: CardRequest) -> str:
     scores = [s for s in _scores(folder) if request.task in (None, s.task)]
     colon = words["colon"]
     facts = [
-        f"- {words['base']}{colon}{escape(base)}", f"- {words['licence']}{colon}{licence or words['unknown']}",
+        f"- {words['base']}{colon}{escape(base)}",
+        f"- {words['licence']}{colon}{licence or words['unknown']}",
         f"- {words['method']}{colon}{METHODS.get(config.method).title}",
     ]
     if not is_public(base):
         facts.append(f"- {words['base_local']}")
-    return "\n\n".join([
-        f"# {escape(folder.read_run()['name'])}",
-        words["intro"].format(count=len(tasks), tasks=", ".join(escape(t.name) for t in tasks)),
-        words[f"kind_{request.kind}"].format(task=escape(request.task or "")), "\n".join(facts),
-        f"## {words['load_title']}", snippet(request, base),
-        f"## {words['prompt_title']}", words["prompt_note"], *(_prompt(task) for task in shown),
-        f"## {words['tasks_title']}", _task_table(shown, words), words["tasks_note"], *_examples(request, words),
-        f"## {words['scores_title']}", _score_table(scores, words),
-        *_skill_map(folder, words), f"## {words['limits_title']}", words["limits"],
-        f"## {words['settings_title']}", fenced(config_to_yaml(replace(config, base_model=base)), "yaml"),
-    ])
+    return "\n\n".join(
+        [
+            f"# {escape(folder.read_run()['name'])}",
+            words["intro"].format(count=len(tasks), tasks=", ".join(escape(t.name) for t in tasks)),
+            words[f"kind_{request.kind}"].format(task=escape(request.task or "")),
+            "\n".join(facts),
+            f"## {words['load_title']}",
+            snippet(request, base),
+            f"## {words['prompt_title']}",
+            words["prompt_note"],
+            *(_prompt(task) for task in shown),
+            f"## {words['tasks_title']}",
+            _task_table(shown, words),
+            words["tasks_note"],
+            *_examples(request, words),
+            f"## {words['scores_title']}",
+            _score_table(scores, words),
+            *_skill_map(folder, words),
+            f"## {words['limits_title']}",
+            words["limits"],
+            f"## {words['settings_title']}",
+            fenced(config_to_yaml(replace(config, base_model=base)), "yaml"),
+        ]
+    )
 
 
 def snippet(request: CardRequest, base_model: str) -> str:
@@ -167,8 +181,16 @@ def _scores(folder: RunFolder) -> list[TaskResult]:
 
 def _task_table(tasks: list[TaskSpec], words: dict[str, str]) -> str:
     rows = [
-        [escape(t.name), escape(t.instruction), _answers(t, words), t.num_train, t.num_validation, t.num_test,
-         escape(t.source.licence) or words["unknown"], escape(t.source.citation)]
+        [
+            escape(t.name),
+            escape(t.instruction),
+            _answers(t, words),
+            t.num_train,
+            t.num_validation,
+            t.num_test,
+            escape(t.source.licence) or words["unknown"],
+            escape(t.source.citation),
+        ]
         for t in tasks
     ]
     return _markdown(words["tasks_head"], rows)
@@ -201,7 +223,11 @@ def _score_table(scores: list[TaskResult], words: dict[str, str]) -> str:
         return words["no_scores"]
     rows = [
         [
-            escape(s.task), words[f"metric_{s.metric}"], s.tuned.n, _interval(s.base), _interval(s.tuned),
+            escape(s.task),
+            words[f"metric_{s.metric}"],
+            s.tuned.n,
+            _interval(s.base),
+            _interval(s.tuned),
             _interval(s.difference, "+"),
         ]
         for s in scores
@@ -246,13 +272,22 @@ def _head(request: CardRequest) -> ModelCardData:
     licence = licence_of(base_model)
     results = [
         EvalResult(
-            task_type="text-generation", dataset_type="private", dataset_name=s.task, metric_type=s.metric,
+            task_type="text-generation",
+            dataset_type="private",
+            dataset_name=s.task,
+            metric_type=s.metric,
             metric_value=round(100 * s.tuned.value, 2),
         )
-        for s in _scores(folder) if request.task in (None, s.task)
+        for s in _scores(folder)
+        if request.task in (None, s.task)
     ]
     return ModelCardData(
-        base_model=base_model if is_public(public_name(base_model)) else None, license=licence.lower() or "other",
-        library_name=LIBRARIES.get(request.kind), language=[request.language], pipeline_tag="text-generation",
-        tags=["taskloom", "multi-task"], model_name=folder.read_run()["name"], eval_results=results or None,
+        base_model=base_model if is_public(public_name(base_model)) else None,
+        license=licence.lower() or "other",
+        library_name=LIBRARIES.get(request.kind),
+        language=[request.language],
+        pipeline_tag="text-generation",
+        tags=["taskloom", "multi-task"],
+        model_name=folder.read_run()["name"],
+        eval_results=results or None,
     )

@@ -42,8 +42,14 @@ def convert(folder: Path, check: Callable[[Path], float]) -> tuple[str, float]:
     given = [str(folder), "--outfile", str(path), "--outtype", OUTTYPE]
     command = [sys.executable, "-P", str(program), str(found.origin), *given]
     done = subprocess.run(
-        command, env=worker_environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=MOST_S,
-        cwd=folder, check=False,
+        command,
+        env=worker_environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=MOST_S,
+        cwd=folder,
+        check=False,
     )
     if done.returncode != 0 or not path.is_file():
         key = "export.gguf_tokenizer" if UNKNOWN_TOKENIZER in done.stderr else "export.gguf_failed"

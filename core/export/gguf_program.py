@@ -20,7 +20,7 @@ from typing import Any
 # What splits words before the merges, by the names that llama.cpp has for it (src/llama-vocab.cpp).
 SPLITTINGS = {
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
-    r"|\s*[\r\n]+|\s+(?!\S)|\s+": "qwen2",
+    r"|\s*[\r\n]+|\s+(?!\S)|\s+": "qwen2"
 }
 
 

@@ -68,9 +68,7 @@ def push_folder(folder: Path, wish: PushWish, token: str) -> Pushed:
         repo = full_name(client, wish.repo)
         sdk = "gradio" if kind == "space" else None
         client.create_repo(repo, repo_type=kind, private=wish.private, exist_ok=True, space_sdk=sdk)
-        done = client.upload_folder(
-            repo_id=repo, repo_type=kind, folder_path=folder, commit_message=wish.message
-        )
+        done = client.upload_folder(repo_id=repo, repo_type=kind, folder_path=folder, commit_message=wish.message)
     except HfHubHTTPError as error:
         raise _refused(error, wish.repo, token) from None  # the chain would carry the request's headers into logs
     except (OfflineModeIsEnabled, OSError, httpx2.HTTPError) as error:

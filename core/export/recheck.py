@@ -49,8 +49,14 @@ def recheck(model: ModularModel, exports: Sequence[Written], probe: Tensor) -> l
         root = Path(place)
         save_file({"ids": probe.cpu()}, root / "ids")
         orders = [
-            {"kind": e.kind, "base": e.base, "revision": e.revision, "folder": str(e.folder),
-             "ids": str(root / "ids"), "out": str(root / str(i))}
+            {
+                "kind": e.kind,
+                "base": e.base,
+                "revision": e.revision,
+                "folder": str(e.folder),
+                "ids": str(root / "ids"),
+                "out": str(root / str(i)),
+            }
             for i, e in enumerate(exports)
         ]
         request = root / "request.json"
@@ -79,8 +85,14 @@ def _run_reader(words: list[str], folder: Path) -> None:
     command = [sys.executable, "-P", *words]
     try:
         done = subprocess.run(
-            command, env=worker_environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True,
-            timeout=MOST_S, cwd=Path(words[-1]).parent, check=False,
+            command,
+            env=worker_environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=MOST_S,
+            cwd=Path(words[-1]).parent,
+            check=False,
         )
     except subprocess.TimeoutExpired as error:
         raise RunError("export.unreadable", folder=str(folder), detail=f"{MOST_S} s") from error

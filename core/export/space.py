@@ -75,12 +75,25 @@ def _settings(run: LoadedRun, tasks: list[int], language: str) -> dict[str, Any]
     if base.architecture == "decoder":  # the answer is written behind the prompt
         room = min(room, max(base.context // 2, base.context - longest))
     return {
-        "title": name, "title_markdown": escape(name), "language": language, "architecture": base.architecture,
-        "base": public_name(base.model_id), "revision": pinned_revision(base.model_id), "context": base.context,
+        "title": name,
+        "title_markdown": escape(name),
+        "language": language,
+        "architecture": base.architecture,
+        "base": public_name(base.model_id),
+        "revision": pinned_revision(base.model_id),
+        "context": base.context,
         "ends": sorted(run.ends),
         "tasks": [
-            {"name": spec.name, "folder": spec.task_id, "inputs": list(spec.inputs), "system": spec.system,
-             "instruction": spec.instruction, "template": spec.template, "room": room, "answer_tokens": longest}
+            {
+                "name": spec.name,
+                "folder": spec.task_id,
+                "inputs": list(spec.inputs),
+                "system": spec.system,
+                "instruction": spec.instruction,
+                "template": spec.template,
+                "room": room,
+                "answer_tokens": longest,
+            }
             for spec in (run.tasks[index] for index in tasks)
         ],
     }
@@ -99,9 +112,19 @@ def _readme(run: LoadedRun, card: CardRequest) -> str:
     licence = licence_of(model_id).lower() or "other"
     is_local = find_model(model_id).local_path is not None
     head = SpaceCardData(
-        title=run.folder.read_run()["name"], emoji="🧵", colorFrom="indigo", colorTo="green", sdk="gradio",
-        sdk_version=_pins()["gradio"].partition("==")[2], python_version=PYTHON, app_file="app.py", pinned=False,
-        license=licence, models=None if is_local else [model_id], tags=["taskloom", "peft", "multi-task"],
-        short_description="A small model tuned on several tasks", suggested_hardware="cpu-basic",
+        title=run.folder.read_run()["name"],
+        emoji="🧵",
+        colorFrom="indigo",
+        colorTo="green",
+        sdk="gradio",
+        sdk_version=_pins()["gradio"].partition("==")[2],
+        python_version=PYTHON,
+        app_file="app.py",
+        pinned=False,
+        license=licence,
+        models=None if is_local else [model_id],
+        tags=["taskloom", "peft", "multi-task"],
+        short_description="A small model tuned on several tasks",
+        suggested_hardware="cpu-basic",
     )
     return f"---\n{head.to_yaml()}\n---\n\n{card_body(card)}\n"

@@ -62,9 +62,16 @@ def export_lora(model: ModularModel, task: int, folder: Path, probe: Tensor) -> 
     rank = max(1, max(down.shape[0] for down, _ in factors.values()))
     with _written(folder) as part:
         config = LoraConfig(
-            r=rank, lora_alpha=rank, target_modules=_target_names(model, factors), lora_dropout=0.0, bias="none",
-            task_type=TASK_TYPES[model.architecture], base_model_name_or_path=public_name(model.model_id),
-            revision=pinned_revision(model.model_id), fan_in_fan_out=_has_conv(model), inference_mode=True,
+            r=rank,
+            lora_alpha=rank,
+            target_modules=_target_names(model, factors),
+            lora_dropout=0.0,
+            bias="none",
+            task_type=TASK_TYPES[model.architecture],
+            base_model_name_or_path=public_name(model.model_id),
+            revision=pinned_revision(model.model_id),
+            fan_in_fan_out=_has_conv(model),
+            inference_mode=True,
         )
         config.save_pretrained(str(part))
         save_file(_peft_tensors(factors, rank), part / "adapter_model.safetensors", metadata={"format": "pt"})

@@ -35,7 +35,8 @@ def cut_table(allocation: Allocation, layer: str | None = None, head: int | None
         RunError: no such layer or head.
     """
     chosen = [
-        i for i, name in enumerate(allocation.layers)
+        i
+        for i, name in enumerate(allocation.layers)
         if (layer is None or layer in (name, _split(name)[0])) and (head is None or _split(name)[1] == head)
     ]
     if not chosen:
@@ -56,7 +57,8 @@ def task_by_layer(allocation: Allocation, task: str, head: int | None = None) ->
     row = allocation.tasks.index(task)
     used = [i for i, skill in enumerate(allocation.skills) if skill.task in (None, row)]
     frame = pd.DataFrame(
-        allocation.weights[:, row][:, used], columns=[allocation.skills[i].name for i in used],
+        allocation.weights[:, row][:, used],
+        columns=[allocation.skills[i].name for i in used],
         index=[_split(name)[0] for name in allocation.layers],
     )
     if head is not None:
@@ -105,9 +107,12 @@ def difference_of_runs(first: Allocation, second: Allocation) -> pd.DataFrame:
     cost = np.abs(before[:, :, None] - after[:, None, :]).sum(0)
     mine, theirs = linear_sum_assignment(cost)
     return pd.DataFrame(
-        after[:, theirs] - before[:, mine], index=rows,
-        columns=[names[0][i] if names[0][i] == names[1][j] else f"{names[0][i]} / {names[1][j]}"
-                 for i, j in zip(mine, theirs, strict=True)],
+        after[:, theirs] - before[:, mine],
+        index=rows,
+        columns=[
+            names[0][i] if names[0][i] == names[1][j] else f"{names[0][i]} / {names[1][j]}"
+            for i, j in zip(mine, theirs, strict=True)
+        ],
     )
 
 

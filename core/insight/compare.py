@@ -66,14 +66,23 @@ def compare_runs(first: Path, second: Path) -> list[Comparison]:
 
 def comparison_frame(comparisons: list[Comparison]) -> pd.DataFrame:
     """One row a task: metric, rows, second minus first with its interval, p, corrected p, who was right."""
-    return pd.DataFrame([
-        {
-            "task": c.task, "metric": c.metric, "n": c.difference.n, "difference": c.difference.value,
-            "low": c.difference.low, "high": c.difference.high, "p": c.p, "p_adjusted": c.p_adjusted,
-            "only_first": c.only_first, "only_second": c.only_second,
-        }
-        for c in comparisons
-    ])
+    return pd.DataFrame(
+        [
+            {
+                "task": c.task,
+                "metric": c.metric,
+                "n": c.difference.n,
+                "difference": c.difference.value,
+                "low": c.difference.low,
+                "high": c.difference.high,
+                "p": c.p,
+                "p_adjusted": c.p_adjusted,
+                "only_first": c.only_first,
+                "only_second": c.only_second,
+            }
+            for c in comparisons
+        ]
+    )
 
 
 def describe_comparison(comparisons: list[Comparison]) -> list[Sentence]:

@@ -40,8 +40,9 @@ def growth_frame(found: Growth) -> pd.DataFrame:
     for count, values in sorted(found.curve.items()):
         low, high = mean_interval(values)
         band = (np.nan, np.nan) if low != low else (max(0.0, low), min(1.0, high))
-        rows.append({"rows": count, "draws": len(values), "mean": float(np.mean(values)), "low": band[0],
-                     "high": band[1]})
+        rows.append(
+            {"rows": count, "draws": len(values), "mean": float(np.mean(values)), "low": band[0], "high": band[1]}
+        )
     return pd.DataFrame(rows)
 
 

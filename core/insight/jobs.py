@@ -152,8 +152,15 @@ def _launch(folder: Path, workspace_dir: Path, words: list[str], lock: int) -> N
     try:
         with open(folder / "out.json", "wb") as out, open(folder / "log", "wb") as log:
             process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=out, stderr=log, start_new_session=True, close_fds=True,
-                pass_fds=(lock,), env=environment, cwd=workspace_dir,
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=log,
+                start_new_session=True,
+                close_fds=True,
+                pass_fds=(lock,),
+                env=environment,
+                cwd=workspace_dir,
             )
     except OSError as error:
         raise WorkspaceError("workspace.read_only", path=str(folder), detail=error.strerror or "") from error

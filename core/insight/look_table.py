@@ -24,6 +24,7 @@ class Look:
 
 def look_from_dict(record: dict[str, Any]) -> Look:
     """Tokens are numbered, since the same one may come twice."""
+
     def table(name: str, rows: list[str]) -> pd.DataFrame | None:
         values = record[name]
         return None if values is None else pd.DataFrame(values, index=rows[: len(values)], columns=record["skills"])

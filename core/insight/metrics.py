@@ -11,8 +11,15 @@ import numpy as np
 from core.adapters.allocation_metrics import TINY, Array, discreteness, effective_skills, entropy, sparsity, usage
 
 __all__ = [
-    "cosine", "discreteness", "distinctness", "effective_by_layer", "effective_skills", "entropy", "sharpness",
-    "sparsity", "usage",
+    "cosine",
+    "discreteness",
+    "distinctness",
+    "effective_by_layer",
+    "effective_skills",
+    "entropy",
+    "sharpness",
+    "sparsity",
+    "usage",
 ]
 
 

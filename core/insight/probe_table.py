@@ -81,7 +81,8 @@ def probe_from_dict(outcome: dict[str, Any]) -> Probe:
     tables = {
         name: pd.DataFrame(
             [[np.nan if cell is None else cell[name] for cell in row] for row in outcome["cells"]],
-            index=outcome["tasks"], columns=outcome["columns"],
+            index=outcome["tasks"],
+            columns=outcome["columns"],
         )
         for name in ("value", "low", "high")
     }

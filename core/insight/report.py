@@ -25,9 +25,19 @@ from core.insight.sharing import describe_share, output_share, read_contribution
 from core.runs.folder import RunFolder
 
 WORDS = {  # headings by name; the screens give them in their language
-    "scores": "Final exam", "skills": "Skills", "answers": "Answers", "task": "Task", "metric": "Metric",
-    "rows": "Rows", "base": "Base model", "tuned": "Tuned", "change": "Change", "question": "Question",
-    "right": "Right answer", "common": "common skills", "private": "private skills",
+    "scores": "Final exam",
+    "skills": "Skills",
+    "answers": "Answers",
+    "task": "Task",
+    "metric": "Metric",
+    "rows": "Rows",
+    "base": "Base model",
+    "tuned": "Tuned",
+    "change": "Change",
+    "question": "Question",
+    "right": "Right answer",
+    "common": "common skills",
+    "private": "private skills",
 }
 LABELLED = "classification"
 _STYLE = """
@@ -102,7 +112,11 @@ def _list(sentences: list[Sentence], words: ReportWords) -> str:
 def _scores(scores: list[TaskResult], words: ReportWords) -> str:
     rows = [
         [
-            s.task, words.metric(s.metric), str(s.tuned.n), _interval(s.base), _interval(s.tuned),
+            s.task,
+            words.metric(s.metric),
+            str(s.tuned.n),
+            _interval(s.base),
+            _interval(s.tuned),
             _interval(s.difference, "+"),
         ]
         for s in scores

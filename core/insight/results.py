@@ -60,12 +60,21 @@ def score_frame(scores: list[TaskResult]) -> pd.DataFrame:
     rows = []
     for s in scores:
         base = s.base or Score(float("nan"), float("nan"), float("nan"), 0)
-        rows.append({
-            "task": s.task, "metric": s.metric, "n": s.tuned.n, "base": base.value, "base_low": base.low,
-            "base_high": base.high, "tuned": s.tuned.value, "tuned_low": s.tuned.low, "tuned_high": s.tuned.high,
-            "change": s.change if s.change is not None else float("nan"),
-            "p": s.difference.p if s.difference else float("nan"),
-        })
+        rows.append(
+            {
+                "task": s.task,
+                "metric": s.metric,
+                "n": s.tuned.n,
+                "base": base.value,
+                "base_low": base.low,
+                "base_high": base.high,
+                "tuned": s.tuned.value,
+                "tuned_low": s.tuned.low,
+                "tuned_high": s.tuned.high,
+                "change": s.change if s.change is not None else float("nan"),
+                "p": s.difference.p if s.difference else float("nan"),
+            }
+        )
     return pd.DataFrame(rows)
 
 
@@ -73,8 +82,12 @@ def scores_value(scores: list[TaskResult]) -> list[dict[str, Any]]:
     """The same as JSON values."""
     return [
         {
-            "task": s.task, "metric": s.metric, "n": s.tuned.n, "tuned": s.tuned.as_dict(),
-            "base": s.base.as_dict() if s.base else None, "change": s.change,
+            "task": s.task,
+            "metric": s.metric,
+            "n": s.tuned.n,
+            "tuned": s.tuned.as_dict(),
+            "base": s.base.as_dict() if s.base else None,
+            "change": s.change,
             "difference": s.difference.as_dict() if s.difference else None,
         }
         for s in scores
@@ -190,7 +203,10 @@ def _kept(answers: pd.DataFrame, kind: str) -> pd.Series[bool]:
     right, before = answers["tuned_score"] >= RIGHT, answers["base_score"] >= RIGHT
     known = answers["base_score"].notna()
     chosen = {
-        "all": right | ~right, "wrong": ~right, "fixed": known & ~before & right, "broken": known & before & ~right,
+        "all": right | ~right,
+        "wrong": ~right,
+        "fixed": known & ~before & right,
+        "broken": known & before & ~right,
         "flagged": answers["flagged"].astype(bool),
     }
     return chosen[kind]
@@ -199,8 +215,12 @@ def _kept(answers: pd.DataFrame, kind: str) -> pd.Series[bool]:
 def _task_result(record: dict[str, Any]) -> TaskResult:
     base, difference = record.get("base"), record.get("difference")
     return TaskResult(
-        int(record["index"]), str(record["name"]), str(record["metric"]), Score(**record["tuned"]),
-        Score(**base) if base else None, Difference(**difference) if difference else None,
+        int(record["index"]),
+        str(record["name"]),
+        str(record["metric"]),
+        Score(**record["tuned"]),
+        Score(**base) if base else None,
+        Difference(**difference) if difference else None,
     )
 
 

@@ -47,8 +47,11 @@ def read_contributions(run_dir: Path) -> Contributions | None:
     names = ("common", "private", "base")
     arrays = [np.asarray(parts[name], dtype=np.float64) if parts else None for name in names]
     if any(a is not None and a.shape != (len(tasks), len(record["layers"])) for a in arrays):
-        raise RunError("insight.allocation_shape", found=str([a.shape for a in arrays if a is not None]),
-                       expected=str((len(tasks), len(record["layers"]))))
+        raise RunError(
+            "insight.allocation_shape",
+            found=str([a.shape for a in arrays if a is not None]),
+            expected=str((len(tasks), len(record["layers"]))),
+        )
     similarity = pd.DataFrame(cosines, index=list(tasks), columns=list(tasks)) if cosines else None
     common, private, base = arrays
     return Contributions(tasks, tuple(record["layers"]), common, private, base, similarity)
@@ -97,8 +100,12 @@ def describe_similarity(similarity: pd.DataFrame, key: str) -> list[Sentence]:
     best, worst = int(values.argmax()), int(values.argmin())
     names = [str(name) for name in similarity.index]
     told = {
-        "first": names[rows[best]], "second": names[columns[best]], "high": f"{values[best]:.2f}",
-        "third": names[rows[worst]], "fourth": names[columns[worst]], "low": f"{values[worst]:.2f}",
+        "first": names[rows[best]],
+        "second": names[columns[best]],
+        "high": f"{values[best]:.2f}",
+        "third": names[rows[worst]],
+        "fourth": names[columns[worst]],
+        "low": f"{values[worst]:.2f}",
     }
     if len(values) == 1:
         return [Sentence("says.near_pair", {name: told[name] for name in ("first", "second", "high")})]

@@ -52,9 +52,15 @@ class Arm:
 
 
 STANDARD_ARMS = (
-    Arm("C-Poly", "cpoly"), Arm("C-Poly mix", "cpoly", ("adapter.combine=mix",)), Arm("Poly", "poly"),
-    Arm("MHR", "mhr"), Arm("MoE-LoRA", "moe_lora"), Arm("shared LoRA", "lora"), Arm("private LoRA", "private_lora"),
-    Arm("MTA", "mta"), Arm("MTA stage 1", "mta", ("stage2_fraction=0",)),
+    Arm("C-Poly", "cpoly"),
+    Arm("C-Poly mix", "cpoly", ("adapter.combine=mix",)),
+    Arm("Poly", "poly"),
+    Arm("MHR", "mhr"),
+    Arm("MoE-LoRA", "moe_lora"),
+    Arm("shared LoRA", "lora"),
+    Arm("private LoRA", "private_lora"),
+    Arm("MTA", "mta"),
+    Arm("MTA stage 1", "mta", ("stage2_fraction=0",)),
 )
 
 
@@ -127,8 +133,14 @@ def read_study(folder: Path) -> Study:
     arms = tuple(Arm(a["label"], a["method"], tuple(a["assignments"])) for a in record["arms"])
     tasks = tuple(record["tasks"]) if record["tasks"] else None
     return Study(
-        record["name"], config_from_dict(record["config"]), arms, tuple(record["seeds"]), tuple(record["shares"]),
-        record["fairness"], tasks, tuple(Cell(**cell) for cell in record["cells"]),
+        record["name"],
+        config_from_dict(record["config"]),
+        arms,
+        tuple(record["seeds"]),
+        tuple(record["shares"]),
+        record["fairness"],
+        tasks,
+        tuple(Cell(**cell) for cell in record["cells"]),
     )
 
 
@@ -212,7 +224,8 @@ def _own_defaults(config: RunConfig, method: str) -> RunConfig:
     if method == config.method:
         return config
     changed = {
-        f"adapter.{name}": value for name, value in asdict(config.adapter).items()
+        f"adapter.{name}": value
+        for name, value in asdict(config.adapter).items()
         if name in PLACES and value != getattr(type(config.adapter)(), name)
     }
     fresh = replace(config, method=method, adapter=METHODS.get(method).config_class())

@@ -36,16 +36,37 @@ def study_frame(project: Project, study: Study) -> pd.DataFrame:
         folder = RunFolder(project.runs_dir / cell.run_id)
         if not cell.run_id or folder.read_done() is None or folder.read_results() is None:
             continue
-        size = {"active_rank": _active_rank(folder), "parameters": _parameters(folder), "seconds": _seconds(folder),
-                "processor_s": _processor_seconds(folder)}
+        size = {
+            "active_rank": _active_rank(folder),
+            "parameters": _parameters(folder),
+            "seconds": _seconds(folder),
+            "processor_s": _processor_seconds(folder),
+        }
         losses = _check_losses(folder)
-        nothing = {"check_loss": np.nan, "active_rank": np.nan, "parameters": 0, "seconds": np.nan,
-                   "processor_s": np.nan}
+        nothing = {
+            "check_loss": np.nan,
+            "active_rank": np.nan,
+            "parameters": 0,
+            "seconds": np.nan,
+            "processor_s": np.nan,
+        }
         for s in read_scores(folder.path):
-            place = {"domain": project.name, "seed": cell.seed, "share": cell.share, "task": s.task,
-                     "metric": s.metric}
-            rows.append({"arm": cell.arm, **place, "score": s.tuned.value,
-                         "check_loss": losses.get(s.index, np.nan), **size})
+            place = {
+                "domain": project.name,
+                "seed": cell.seed,
+                "share": cell.share,
+                "task": s.task,
+                "metric": s.metric,
+            }
+            rows.append(
+                {
+                    "arm": cell.arm,
+                    **place,
+                    "score": s.tuned.value,
+                    "check_loss": losses.get(s.index, np.nan),
+                    **size,
+                }
+            )
             if s.base is not None:
                 rows.append({"arm": BASE, **place, "score": s.base.value, **nothing})
     if not rows:
@@ -64,15 +85,22 @@ def summarise_study(frame: pd.DataFrame) -> pd.DataFrame:
     for (arm, share), part in frame.groupby(["arm", "share"]):
         runs = part.groupby(["seed", "domain"])["score"].mean().groupby("seed").mean()
         low, high = mean_interval(runs.to_numpy())
-        rows.append({
-            "arm": arm, "share": share, "seeds": len(runs), "mean": runs.mean(), "low": low, "high": high,
-            "rank": ranks.get((arm, share), np.nan),
-            "check_loss": part.groupby("domain")["check_loss"].mean().mean(),
-            "active_rank": part["active_rank"].max(),
-            "parameters": int(part.groupby("domain")["parameters"].max().mean()),
-            "seconds": part.groupby(["seed", "domain"])["seconds"].max().mean(),
-            "processor_s": part.groupby(["seed", "domain"])["processor_s"].max().mean(),
-        })
+        rows.append(
+            {
+                "arm": arm,
+                "share": share,
+                "seeds": len(runs),
+                "mean": runs.mean(),
+                "low": low,
+                "high": high,
+                "rank": ranks.get((arm, share), np.nan),
+                "check_loss": part.groupby("domain")["check_loss"].mean().mean(),
+                "active_rank": part["active_rank"].max(),
+                "parameters": int(part.groupby("domain")["parameters"].max().mean()),
+                "seconds": part.groupby(["seed", "domain"])["seconds"].max().mean(),
+                "processor_s": part.groupby(["seed", "domain"])["processor_s"].max().mean(),
+            }
+        )
     return pd.DataFrame(rows).sort_values(["share", "mean"], ascending=[True, False], ignore_index=True)
 
 
@@ -94,10 +122,19 @@ def against_reference(frame: pd.DataFrame, reference: str) -> pd.DataFrame:
             low, high = mean_interval(gaps)
             losses = (part["check_loss"][reference] - part["check_loss"][arm]).dropna().to_numpy()
             loss_low, loss_high = mean_interval(losses)
-            rows.append({
-                "share": share, "arm": arm, "pairs": len(gaps), "difference": gaps.mean(), "low": low, "high": high,
-                "loss": losses.mean() if len(losses) else np.nan, "loss_low": loss_low, "loss_high": loss_high,
-            })
+            rows.append(
+                {
+                    "share": share,
+                    "arm": arm,
+                    "pairs": len(gaps),
+                    "difference": gaps.mean(),
+                    "low": low,
+                    "high": high,
+                    "loss": losses.mean() if len(losses) else np.nan,
+                    "loss_low": loss_low,
+                    "loss_high": loss_high,
+                }
+            )
     return pd.DataFrame(rows)
 
 
@@ -115,24 +152,64 @@ def study_report(study: Study, frame: pd.DataFrame) -> str:
     reference = study.arms[0].label
     summary, gaps, tasks = summarise_study(frame), against_reference(frame, reference), task_scores(frame)
     parts = [
-        f"# {study.name}", _plan(study, frame), "## Means over tasks",
+        f"# {study.name}",
+        _plan(study, frame),
+        "## Means over tasks",
         "Scores of 0 to 100, averaged over tasks; in brackets the 95 % interval over seeds. Rank 1 is best. "
         "Check loss: nats a token on the check sets, the mean over tasks.",
         _markdown(
-            ["arm", "share of rows", "seeds", "mean", "rank", "check loss", "active rank", "parameters", "seconds",
-             "processor s"],
-            [[r.arm, f"{r.share:g}", r.seeds, _points(r.mean, r.low, r.high), _number(r.rank, 2),
-              _number(r.check_loss, 3), _number(r.active_rank, 0), f"{r.parameters:,}", _number(r.seconds, 0),
-              _number(r.processor_s, 0)]
-             for r in summary.itertuples()]),
+            [
+                "arm",
+                "share of rows",
+                "seeds",
+                "mean",
+                "rank",
+                "check loss",
+                "active rank",
+                "parameters",
+                "seconds",
+                "processor s",
+            ],
+            [
+                [
+                    r.arm,
+                    f"{r.share:g}",
+                    r.seeds,
+                    _points(r.mean, r.low, r.high),
+                    _number(r.rank, 2),
+                    _number(r.check_loss, 3),
+                    _number(r.active_rank, 0),
+                    f"{r.parameters:,}",
+                    _number(r.seconds, 0),
+                    _number(r.processor_s, 0),
+                ]
+                for r in summary.itertuples()
+            ],
+        ),
     ]
     if len(gaps):
-        note = ("Paired by seed (and domain). An interval that holds 0 decides nothing. The check loss is in nats "
-                f"a token; below 0: {reference}'s is lower.")
+        note = (
+            "Paired by seed (and domain). An interval that holds 0 decides nothing. The check loss is in nats "
+            f"a token; below 0: {reference}'s is lower."
+        )
         head = ["arm", "share of rows", "pairs", "score", "check loss"]
-        parts += [f"## {reference} minus the other arms", note, _markdown(head, [
-            [r.arm, f"{r.share:g}", r.pairs, _points(r.difference, r.low, r.high),
-             _nats(r.loss, r.loss_low, r.loss_high)] for r in gaps.itertuples()])]
+        parts += [
+            f"## {reference} minus the other arms",
+            note,
+            _markdown(
+                head,
+                [
+                    [
+                        r.arm,
+                        f"{r.share:g}",
+                        r.pairs,
+                        _points(r.difference, r.low, r.high),
+                        _nats(r.loss, r.loss_low, r.loss_high),
+                    ]
+                    for r in gaps.itertuples()
+                ],
+            ),
+        ]
     rows = [
         [arm, f"{share:g}", *(_number(100 * v, 1) for v in tasks.loc[(arm, share)])] for arm, share in tasks.index
     ]

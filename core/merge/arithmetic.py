@@ -55,8 +55,13 @@ def merge_loras(names: Sequence[str], changes: Sequence[LoraFactors], settings: 
     lengths = norms.clamp_min(1e-12)
     cosines = (gram / lengths[:, None] / lengths).clamp(-1, 1)
     table = MergeTable(
-        settings.way, list(names), [round(n, 6) for n in norms.tolist()], [round(f, 6) for f in factors],
-        [[round(c, 4) for c in row] for row in cosines.tolist()], rank, round(kept / whole, 6) if whole else 1.0,
+        settings.way,
+        list(names),
+        [round(n, 6) for n in norms.tolist()],
+        [round(f, 6) for f in factors],
+        [[round(c, 4) for c in row] for row in cosines.tolist()],
+        rank,
+        round(kept / whole, 6) if whole else 1.0,
         None if settings.way not in ("task_arithmetic", *DENSE) else settings.require_scale(len(names)),
         settings.require_density() if settings.way in DENSE else None,
     )

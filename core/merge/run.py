@@ -99,10 +99,12 @@ def _read_sources(folders: Sequence[RunFolder], request: MergeRequest, base: Loa
                 raise RunError("merge.twice", task=spec.name)
             sources.examples |= {(len(sources.specs), split): dataset.split(index, split) for split in SPLITS}
             sources.specs.append(spec)
-            sources.changes.append({
-                name: (a.detach().cpu().clone(), b.detach().cpu().clone())
-                for name, (a, b) in adapter.lora_factors(index).items()
-            })
+            sources.changes.append(
+                {
+                    name: (a.detach().cpu().clone(), b.detach().cpu().clone())
+                    for name, (a, b) in adapter.lora_factors(index).items()
+                }
+            )
     known = [spec.name for spec in sources.specs]
     for name in request.tasks or ():
         if name not in known:
@@ -114,11 +116,16 @@ def _merged_config(configs: Sequence[RunConfig], rank: int) -> RunConfig:
     """The first run's settings as a shared LoRA whose layers are all those that any of the runs adapts."""
     places = [(c.adapter.upper_share, getattr(c.adapter, "target_modules", "all")) for c in configs if c.adapter]
     shares, modules = {share for share, _ in places}, {names for _, names in places}
-    return change_config(configs[0], {
-        "method": "lora", "adapter.rank": rank, "adapter.alpha": None,
-        "adapter.upper_share": max(shares, default=1.0),
-        "adapter.target_modules": modules.pop() if len(modules) == 1 else "all",
-    })
+    return change_config(
+        configs[0],
+        {
+            "method": "lora",
+            "adapter.rank": rank,
+            "adapter.alpha": None,
+            "adapter.upper_share": max(shares, default=1.0),
+            "adapter.target_modules": modules.pop() if len(modules) == 1 else "all",
+        },
+    )
 
 
 @torch.no_grad()
@@ -144,9 +151,7 @@ class _Result:
     merged: Merged
 
 
-def _write(
-    folders: Sequence[RunFolder], request: MergeRequest, result: _Result, on_progress: OnProgress
-) -> Path:
+def _write(folders: Sequence[RunFolder], request: MergeRequest, result: _Result, on_progress: OnProgress) -> Path:
     """Everything into a hidden folder, the exam included, which then becomes the run: nothing half-made is seen."""
     run_id = new_id("r")
     folder = RunFolder(folders[0].path.with_name(f".{run_id}"))

@@ -9,7 +9,11 @@ from core.messages import base, chatting, insight, models, runs, serving, sharin
 
 Wording = tuple[str, str]
 STAGE_WORDS = {
-    "preparing": "loading", "stage1": "stage 1", "stage2": "stage 2", "exam": "the final exam", "saving": "saving",
+    "preparing": "loading",
+    "stage1": "stage 1",
+    "stage2": "stage 2",
+    "exam": "the final exam",
+    "saving": "saving",
 }
 
 

@@ -162,14 +162,12 @@ class DecoderBatch:
         for layer in self._cache.layers:
             layer.keys, layer.values = layer.keys[:, :, first:], layer.values[:, :, first:]
 
-    def _run(
-        self, opened: Opened, ids: Tensor, mask: Tensor, positions: Tensor, cache: Any
-    ) -> tuple[Any, Tensor]:
+    def _run(self, opened: Opened, ids: Tensor, mask: Tensor, positions: Tensor, cache: Any) -> tuple[Any, Tensor]:
         extra: dict[str, Any] = {"position_ids": positions} if self._takes_positions else {}
         if self._takes_keep:
             extra["logits_to_keep"] = 1
         out = self._forward(
-            opened, input_ids=ids, attention_mask=mask, past_key_values=cache, use_cache=True, **extra,
+            opened, input_ids=ids, attention_mask=mask, past_key_values=cache, use_cache=True, **extra
         )
         return out.past_key_values, out.logits[:, -1]
 
@@ -204,10 +202,16 @@ class EncoderDecoderBatch:
     def step(self) -> None:
         ids = torch.tensor([[a.tokens[-1]] for a in self.answers])
         assert self._opened is not None  # there are answers, so their prompts were read
-        self._keep(self._forward(
-            self._opened, encoder_outputs=BaseModelOutput(last_hidden_state=self._read),
-            attention_mask=self._mask, decoder_input_ids=ids, past_key_values=self._cache, use_cache=True,
-        ))
+        self._keep(
+            self._forward(
+                self._opened,
+                encoder_outputs=BaseModelOutput(last_hidden_state=self._read),
+                attention_mask=self._mask,
+                decoder_input_ids=ids,
+                past_key_values=self._cache,
+                use_cache=True,
+            )
+        )
 
     def drop_finished(self) -> None:
         keep = [i for i, a in enumerate(self.answers) if a.finished is None]

@@ -46,7 +46,11 @@ def load_base(model_id_or_path: str, dtype: str = "float32", device: str = "cpu"
         loader = AutoModelForSeq2SeqLM if architecture == "encoder_decoder" else AutoModelForCausalLM
         tokenizer = AutoTokenizer.from_pretrained(source, revision=revision, trust_remote_code=False)
         model = loader.from_pretrained(
-            source, revision=revision, config=config, dtype=DTYPES[dtype], use_safetensors=True,
+            source,
+            revision=revision,
+            config=config,
+            dtype=DTYPES[dtype],
+            use_safetensors=True,
             trust_remote_code=False,
         )
     except (OSError, ValueError, KeyError, HfHubHTTPError, HFValidationError) as error:

@@ -67,8 +67,13 @@ class ModularModel(nn.Module):
         return next(self.base.parameters()).dtype
 
     def forward(
-        self, input_ids: Tensor, attention_mask: Tensor | None = None, labels: Tensor | None = None,
-        task_ids: TaskIds | None = None, prompt_mask: Tensor | None = None, **others: Any,
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        labels: Tensor | None = None,
+        task_ids: TaskIds | None = None,
+        prompt_mask: Tensor | None = None,
+        **others: Any,
     ) -> Any:
         """The base model's own output object (loss, logits, ...) for input_ids [b, n].
 
@@ -93,9 +98,7 @@ class ModularModel(nn.Module):
         """
         no_mask = torch.zeros(1, 1, 1, 1, device=input_ids.device)  # four axes: transformers makes no mask itself
         with self._call(task_ids, input_ids, None, packing, wanted), packed_attention(self.base.config):
-            return self.base(
-                input_ids=input_ids, attention_mask=no_mask, position_ids=packing.positions, **others
-            )
+            return self.base(input_ids=input_ids, attention_mask=no_mask, position_ids=packing.positions, **others)
 
     @torch.no_grad()
     def generate(self, input_ids: Tensor, task_ids: TaskIds | None = None, **others: Any) -> Tensor:
@@ -166,8 +169,12 @@ class ModularModel(nn.Module):
 
     @contextmanager
     def _call(
-        self, task_ids: TaskIds | None, input_ids: Tensor, prompt_mask: Tensor | None,
-        packing: Packing | None = None, wanted: Tensor | None = None,
+        self,
+        task_ids: TaskIds | None,
+        input_ids: Tensor,
+        prompt_mask: Tensor | None,
+        packing: Packing | None = None,
+        wanted: Tensor | None = None,
     ) -> Iterator[None]:
         call = _disabled_call()
         if call is None:
@@ -194,7 +201,10 @@ def _recomputation_contexts() -> tuple[AbstractContextManager[Any], AbstractCont
 
 
 def build_modular(
-    base: LoadedBase, method: str, config: AdapterConfig | Mapping[str, Any] | None, tasks: Sequence[str] | int,
+    base: LoadedBase,
+    method: str,
+    config: AdapterConfig | Mapping[str, Any] | None,
+    tasks: Sequence[str] | int,
     seed: int = 0,
 ) -> ModularModel:
     """A base model with a new adapter of a registered method; `tasks` are their names, or how many there are."""
@@ -208,9 +218,14 @@ def save_adapter(model: ModularModel, folder: Path) -> None:
     """Writes adapter.safetensors and adapter.json into `folder`; readers see the old pair or the new one."""
     adapter = model.adapter
     description = {
-        "format": FORMAT, "method": adapter.method, "config": settings_to_dict(adapter.config),
-        "num_tasks": adapter.num_tasks, "tasks": model.tasks, "stage": adapter.stage,
-        "base_model": model.model_id, "architecture": model.architecture,
+        "format": FORMAT,
+        "method": adapter.method,
+        "config": settings_to_dict(adapter.config),
+        "num_tasks": adapter.num_tasks,
+        "tasks": model.tasks,
+        "stage": adapter.stage,
+        "base_model": model.model_id,
+        "architecture": model.architecture,
     }
     folder.parent.mkdir(parents=True, exist_ok=True)
     written = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.part")

@@ -22,7 +22,10 @@ from core.workspace import Project, require_label
 
 
 def create_run(
-    project: Project, config: RunConfig, task_names: list[str] | None = None, name: str | None = None,
+    project: Project,
+    config: RunConfig,
+    task_names: list[str] | None = None,
+    name: str | None = None,
     part_of: str | None = None,
 ) -> RunFolder:
     """Checks everything, freezes a copy of the tasks, and makes the run's folder in state draft.
@@ -105,25 +108,38 @@ def read_frozen_tasks(run_dir: Path) -> list[dict[str, Any]]:
     return list(RunFolder(run_dir).read_run()["tasks"])
 
 
-def fill_run(
-    folder: RunFolder, label: str, config: RunConfig, dataset: TaskDataset, more: dict[str, Any]
-) -> None:
+def fill_run(folder: RunFolder, label: str, config: RunConfig, dataset: TaskDataset, more: dict[str, Any]) -> None:
     """Writes the files of a new run into its empty folder; `more` is added to run.json."""
     save_dataset(dataset, folder.data_dir)
     folder.write_config(config)
     tasks = [
         {
-            "index": index, "task_id": spec.task_id, "name": spec.name, "kind": spec.kind, "metric": spec.metric,
+            "index": index,
+            "task_id": spec.task_id,
+            "name": spec.name,
+            "kind": spec.kind,
+            "metric": spec.metric,
             "version": spec.version,
-            "num_train": spec.num_train, "num_validation": spec.num_validation, "num_test": spec.num_test,
+            "num_train": spec.num_train,
+            "num_validation": spec.num_validation,
+            "num_test": spec.num_test,
         }
         for index, spec in enumerate(dataset.tasks)
     ]
     now = time.time()
-    folder.write_run({
-        "run_id": folder.run_id, "name": label, "created": now, "method": config.method,
-        "base_model": config.base_model, "tasks": tasks, "notes": "", "starred": False, **more,
-    })
+    folder.write_run(
+        {
+            "run_id": folder.run_id,
+            "name": label,
+            "created": now,
+            "method": config.method,
+            "base_model": config.base_model,
+            "tasks": tasks,
+            "notes": "",
+            "starred": False,
+            **more,
+        }
+    )
     folder.write_status(RunStatus(state=DRAFT, created=now))
 
 

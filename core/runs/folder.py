@@ -1,13 +1,13 @@
 """The run folder: the only channel between a worker and everybody who watches it.
 
-    config.yaml     the settings          run.json      name, tasks, notes, star, what it was made from
-    data/           frozen copy of tasks  status.json   the newest status (atomic replace)
-    events.jsonl    everything that happened, ids that only grow (see events.py)
-    heartbeat       touched every second  worker.lock   flock held while a worker lives; worker.log its output
-    launch.json     process id, its start time, command   STOP, CANCEL, PAUSE  wishes
-    adapter/        the trained adapter   checkpoints/  resumable states
-    allocation.json, allocation_history.jsonl, results.json, predictions/<task index>.jsonl, record.json
-    DONE            final marker; only its state is the truth about the end
+config.yaml     the settings          run.json      name, tasks, notes, star, what it was made from
+data/           frozen copy of tasks  status.json   the newest status (atomic replace)
+events.jsonl    everything that happened, ids that only grow (see events.py)
+heartbeat       touched every second  worker.lock   flock held while a worker lives; worker.log its output
+launch.json     process id, its start time, command   STOP, CANCEL, PAUSE  wishes
+adapter/        the trained adapter   checkpoints/  resumable states
+allocation.json, allocation_history.jsonl, results.json, predictions/<task index>.jsonl, record.json
+DONE            final marker; only its state is the truth about the end
 """
 
 from __future__ import annotations
@@ -27,7 +27,14 @@ from core.runs.states import FAILED, RunStatus, status_from_dict
 from core.training.config import RunConfig, config_to_yaml, load_config
 
 _FINAL_FIELDS = (
-    "state", "failure", "ended", "stopped_early", "message_key", "message_values", "progress", "eta_s",
+    "state",
+    "failure",
+    "ended",
+    "stopped_early",
+    "message_key",
+    "message_values",
+    "progress",
+    "eta_s",
     "eta_range_s",
 )
 

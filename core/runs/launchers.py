@@ -27,16 +27,49 @@ Launcher = Callable[[RunFolder, int], dict[str, Any]]
 LAUNCHERS: Registry[Launcher] = Registry("launcher")
 
 # The worker sees these variables and no others: no tokens, no secrets of the app.
-_PASSED = frozenset({
-    "PATH", "HOME", "USER", "LANG", "LANGUAGE", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "PYTHONPATH", "VIRTUAL_ENV",
-    "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy",
-    "no_proxy", "HF_HOME", "HF_HUB_CACHE", "HF_HUB_OFFLINE", "HF_ENDPOINT", "TRANSFORMERS_OFFLINE",
-    "XDG_CACHE_HOME", "CUDA_VISIBLE_DEVICES", "CUDA_HOME", "PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF",
-    "OMP_NUM_THREADS", "MKL_NUM_THREADS", "TASKLOOM_HOME",
-    # Where trackers write to; their keys are not passed (wandb finds its own in ~/.netrc after `wandb login`).
-    "TENSORBOARD_LOGGING_DIR", "TRACKIO_DIR", "WANDB_MODE", "WANDB_DIR", "WANDB_PROJECT", "WANDB_ENTITY",
-    "WANDB_BASE_URL",
-})
+_PASSED = frozenset(
+    {
+        "PATH",
+        "HOME",
+        "USER",
+        "LANG",
+        "LANGUAGE",
+        "TZ",
+        "TMPDIR",
+        "LD_LIBRARY_PATH",
+        "PYTHONPATH",
+        "VIRTUAL_ENV",
+        "SSL_CERT_FILE",
+        "REQUESTS_CA_BUNDLE",
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "NO_PROXY",
+        "http_proxy",
+        "https_proxy",
+        "no_proxy",
+        "HF_HOME",
+        "HF_HUB_CACHE",
+        "HF_HUB_OFFLINE",
+        "HF_ENDPOINT",
+        "TRANSFORMERS_OFFLINE",
+        "XDG_CACHE_HOME",
+        "CUDA_VISIBLE_DEVICES",
+        "CUDA_HOME",
+        "PYTORCH_ALLOC_CONF",
+        "PYTORCH_CUDA_ALLOC_CONF",
+        "OMP_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "TASKLOOM_HOME",
+        # Where trackers write to; their keys are not passed (wandb finds its own in ~/.netrc after `wandb login`).
+        "TENSORBOARD_LOGGING_DIR",
+        "TRACKIO_DIR",
+        "WANDB_MODE",
+        "WANDB_DIR",
+        "WANDB_PROJECT",
+        "WANDB_ENTITY",
+        "WANDB_BASE_URL",
+    }
+)
 _PASSED_BEGINNINGS = ("LC_", "NVIDIA_", "NCCL_", "GLOO_")
 
 
@@ -50,8 +83,15 @@ def launch_local(folder: RunFolder, lock: int) -> dict[str, Any]:
     try:
         with open(folder.log_path, "ab") as log:
             process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
-                close_fds=True, pass_fds=(lock,), env=worker_environment(), cwd=folder.path.resolve(),
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                close_fds=True,
+                pass_fds=(lock,),
+                env=worker_environment(),
+                cwd=folder.path.resolve(),
             )
     except OSError as error:
         raise WorkspaceError("workspace.read_only", path=str(folder.path), detail=error.strerror or "") from error
@@ -69,8 +109,7 @@ def worker_command(folder: RunFolder, lock: int) -> list[str]:
 def worker_environment() -> dict[str, str]:
     """The reduced environment of a worker: what it needs to find Python, models and cards, and no token."""
     passed = {
-        name: value for name, value in os.environ.items()
-        if name in _PASSED or name.startswith(_PASSED_BEGINNINGS)
+        name: value for name, value in os.environ.items() if name in _PASSED or name.startswith(_PASSED_BEGINNINGS)
     }
     root = str(Path(core.__file__).resolve().parents[1])
     path = passed.get("PYTHONPATH", "")

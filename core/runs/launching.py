@@ -57,7 +57,10 @@ def start_run(folder: RunFolder, token: str | None = None) -> RunStatus:
 
 
 def begin_run(
-    project: Project, config: RunConfig, token: str | None = None, task_names: list[str] | None = None,
+    project: Project,
+    config: RunConfig,
+    token: str | None = None,
+    task_names: list[str] | None = None,
     name: str | None = None,
 ) -> RunFolder:
     """Makes a run and starts it; the second use of a token gives the run of the first, and leaves no draft behind.

@@ -58,10 +58,21 @@ def estimate_run(config: RunConfig, dataset: TaskDataset, plan: RunPlan | None =
     skills, active, rank = _skills_of(config, len(dataset.tasks))
     device = lease_device(config.device)
     dtype, products = _number_types(config.precision, device)
-    cost = estimate(size, Plan(
-        config.batch_size, _mean_tokens(config, dataset), plan.total_steps * config.accumulation, rank, skills,
-        active * rank, dtype, device, config.num_threads or psutil.cpu_count() or 1, products,
-    ))
+    cost = estimate(
+        size,
+        Plan(
+            config.batch_size,
+            _mean_tokens(config, dataset),
+            plan.total_steps * config.accumulation,
+            rank,
+            skills,
+            active * rank,
+            dtype,
+            device,
+            config.num_threads or psutil.cpu_count() or 1,
+            products,
+        ),
+    )
     programs = PROGRAMS_MB if "bfloat16" in (dtype, products) and device == "cpu" else 0
     memory = cost.memory_bytes / 2**20 + PROCESS_MB + programs
     return FormulaEstimate(
@@ -130,6 +141,7 @@ def _number_types(precision: str, device: str) -> tuple[str, str]:
 def _mean_tokens(config: RunConfig, dataset: TaskDataset) -> int:
     lengths = [
         min(config.max_tokens, (len(e.prompt) + len(e.target)) / CHARACTERS_A_TOKEN)
-        for index in range(len(dataset.tasks)) for e in dataset.split(index, "train")
+        for index in range(len(dataset.tasks))
+        for e in dataset.split(index, "train")
     ]
     return max(1, round(sum(lengths) / max(1, len(lengths))))

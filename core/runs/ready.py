@@ -15,13 +15,7 @@ from core.runs.creation import fill_run, require_ready
 from core.runs.device_lease import holder_for, lease_device
 from core.runs.folder import RunFolder
 from core.runs.launching import start_run
-from core.runs.prediction import (
-    FormulaEstimate,
-    choose_prediction,
-    estimate_run,
-    plan_key,
-    remember_rehearsal,
-)
+from core.runs.prediction import FormulaEstimate, choose_prediction, estimate_run, plan_key, remember_rehearsal
 from core.training.checks import check_disk, check_run
 from core.training.config import RunConfig
 from core.training.plan import RunPlan, load_run_dataset, plan_run
@@ -80,8 +74,12 @@ def ready_report(project: Project, config: RunConfig, task_names: list[str] | No
     disk = found.cost.disk_mb if found.cost else None
     more = _check_memory((least, most), device) + check_disk(project.runs_dir, disk or 0.0)
     return replace(
-        report, problems=[*report.problems, *(p for p in more if p not in report.problems)], seconds=(low, high),
-        memory_mb=(least, most), disk_mb=disk, rehearsed=expected["source"] == "rehearsal",
+        report,
+        problems=[*report.problems, *(p for p in more if p not in report.problems)],
+        seconds=(low, high),
+        memory_mb=(least, most),
+        disk_mb=disk,
+        rehearsed=expected["source"] == "rehearsal",
     )
 
 

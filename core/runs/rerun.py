@@ -23,12 +23,32 @@ from core.training.failures import remedy_changes
 from core.training.manifest import find_checkpoint, list_checkpoints, read_state, settings_hash, write_state
 
 # Settings after whose change a checkpoint still fits: its tensors, stage and steps mean the same.
-_CARRIED = frozenset({
-    "batch_size", "accumulation", "learning_rate_skills", "learning_rate_allocation", "stage2_learning_rate",
-    "gradient_checkpointing", "max_tokens", "device", "precision", "num_processes", "num_threads", "exam_rows",
-    "exam_base", "exam_batch_size", "exam_after_stop", "max_new_tokens", "log_every", "num_checkpoints",
-    "report_to", "patience", "max_gradient_norm", "max_hours",
-})
+_CARRIED = frozenset(
+    {
+        "batch_size",
+        "accumulation",
+        "learning_rate_skills",
+        "learning_rate_allocation",
+        "stage2_learning_rate",
+        "gradient_checkpointing",
+        "max_tokens",
+        "device",
+        "precision",
+        "num_processes",
+        "num_threads",
+        "exam_rows",
+        "exam_base",
+        "exam_batch_size",
+        "exam_after_stop",
+        "max_new_tokens",
+        "log_every",
+        "num_checkpoints",
+        "report_to",
+        "patience",
+        "max_gradient_norm",
+        "max_hours",
+    }
+)
 
 # Failures that may be gone at the next try with the same settings.
 PASSING = frozenset({"disk_full", "hardware", "model", "killed", "unknown"})
@@ -129,16 +149,25 @@ def _copy_run(old: RunFolder, new: RunFolder, run_id: str, config: RunConfig) ->
     new.write_config(config)
     run = old.read_run()
     now = time.time()
-    new.write_run({
-        **run, "run_id": run_id, "created": now, "made_from": old.run_id, "part_of": None, "notes": "",
-        "starred": False, "method": config.method, "base_model": config.base_model,
-        "name": _next_name(run["name"]),
-    })
+    new.write_run(
+        {
+            **run,
+            "run_id": run_id,
+            "created": now,
+            "made_from": old.run_id,
+            "part_of": None,
+            "notes": "",
+            "starred": False,
+            "method": config.method,
+            "base_model": config.base_model,
+            "name": _next_name(run["name"]),
+        }
+    )
     new.write_status(RunStatus(state=DRAFT, created=now))
 
 
 def _next_name(name: str) -> str:
-    """"Run 3" -> "Run 3 (2)" -> "Run 3 (3)"."""
+    """ "Run 3" -> "Run 3 (2)" -> "Run 3 (3)"."""
     stem, _, number = name.removesuffix(")").rpartition(" (")
     if stem and number.isdigit():
         return f"{stem} ({int(number) + 1})"

@@ -1,8 +1,8 @@
 """The states of a run, and what may follow what.
 
-    draft -> queued -> starting -> running -> (stopping) -> succeeded | cancelled | failed
-                any live state whose worker is gone -> interrupted -> queued (Resume)
-    stalled is running without progress; it is derived when a run is read and never written.
+draft -> queued -> starting -> running -> (stopping) -> succeeded | cancelled | failed
+            any live state whose worker is gone -> interrupted -> queued (Resume)
+stalled is running without progress; it is derived when a run is read and never written.
 """
 
 from __future__ import annotations

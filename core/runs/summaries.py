@@ -76,12 +76,27 @@ def summarise_run(folder: RunFolder) -> RunSummary:
     run, status = folder.read_run(), run_state(folder)
     means = (folder.read_results() or {}).get("mean", {}) if status.is_terminal else {}
     return RunSummary(
-        run_id=folder.run_id, name=run["name"], state=status.state, method=run.get("method", ""),
-        base_model=run.get("base_model", ""), tasks=[task["name"] for task in run["tasks"]], stage=status.stage,
-        progress=status.progress, eta_s=status.eta_s, queue_place=status.queue_place, failure=status.failure,
-        stopped_early=status.stopped_early, created=run.get("created"), started=status.started, ended=status.ended,
-        base=means.get("base"), tuned=means.get("tuned"), starred=run.get("starred", False),
-        notes=run.get("notes", ""), made_from=run.get("made_from"), part_of=run.get("part_of"),
+        run_id=folder.run_id,
+        name=run["name"],
+        state=status.state,
+        method=run.get("method", ""),
+        base_model=run.get("base_model", ""),
+        tasks=[task["name"] for task in run["tasks"]],
+        stage=status.stage,
+        progress=status.progress,
+        eta_s=status.eta_s,
+        queue_place=status.queue_place,
+        failure=status.failure,
+        stopped_early=status.stopped_early,
+        created=run.get("created"),
+        started=status.started,
+        ended=status.ended,
+        base=means.get("base"),
+        tuned=means.get("tuned"),
+        starred=run.get("starred", False),
+        notes=run.get("notes", ""),
+        made_from=run.get("made_from"),
+        part_of=run.get("part_of"),
     )
 
 

@@ -158,7 +158,8 @@ def load_dataset_of(project: Project, names: list[str] | None = None, seed: int 
         raise WorkspaceError("task.none", project=project.name)
     examples = {
         (index, split): build_examples(spec, read_rows(task_dir(project, spec.task_id), split), split, seed)
-        for index, spec in enumerate(tasks) for split in SPLITS
+        for index, spec in enumerate(tasks)
+        for split in SPLITS
     }
     return TaskDataset(tuple(tasks), examples)
 
@@ -180,9 +181,7 @@ def few_shot_dataset(dataset: TaskDataset, count: int, seed: int = 0) -> TaskDat
                 kept.append(example)
                 used.update(labels)
         examples[(index, "train")] = sorted(kept, key=lambda e: e.line)
-    tasks = tuple(
-        replace(spec, num_train=len(examples[(i, "train")])) for i, spec in enumerate(dataset.tasks)
-    )
+    tasks = tuple(replace(spec, num_train=len(examples[(i, "train")])) for i, spec in enumerate(dataset.tasks))
     return TaskDataset(tasks, examples)
 
 
@@ -210,7 +209,8 @@ def load_saved_dataset(folder: Path) -> TaskDataset:
     tasks = load_saved_tasks(folder)
     examples = {
         (index, split): _read_examples(folder / f"{index}.{split}.jsonl")
-        for index in range(len(tasks)) for split in SPLITS
+        for index in range(len(tasks))
+        for split in SPLITS
     }
     return TaskDataset(tasks, examples)
 

@@ -41,7 +41,11 @@ class Encoded:
 
 
 def encode_prompt(
-    tokenizer: Any, prompt: str | Sequence[Message], architecture: str, max_tokens: int, system: str = "",
+    tokenizer: Any,
+    prompt: str | Sequence[Message],
+    architecture: str,
+    max_tokens: int,
+    system: str = "",
     reserve: int = 0,
 ) -> Encoded:
     """The tokens that stand before the answer.
@@ -161,6 +165,11 @@ def seen_example(tokenizer: Any, example: Example, architecture: str, max_tokens
     whole = encoded.input_ids
     read = whole if architecture == "encoder_decoder" else whole[: len(whole) - len(learned)]
     return SeenExample(
-        tokenizer.decode(read), tokenizer.decode(learned), len(read), len(learned), encoded.num_cut,
-        encoded.num_answer_cut, max_tokens,
+        tokenizer.decode(read),
+        tokenizer.decode(learned),
+        len(read),
+        len(learned),
+        encoded.num_cut,
+        encoded.num_answer_cut,
+        max_tokens,
     )

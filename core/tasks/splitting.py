@@ -78,9 +78,7 @@ def _group_names(keys: SplitKeys, settings: SplitSettings) -> Sequence[str]:
     return [keys.column[root(i)] + "\x1f" + keys.inputs[root(i)] for i in range(len(parent))]
 
 
-def _strata(
-    groups: dict[str, list[int]], keys: SplitKeys, settings: SplitSettings
-) -> list[dict[str, list[int]]]:
+def _strata(groups: dict[str, list[int]], keys: SplitKeys, settings: SplitSettings) -> list[dict[str, list[int]]]:
     if settings.method != "stratified":
         return [groups]
     found: dict[str, dict[str, list[int]]] = {}
@@ -93,8 +91,10 @@ def _deal(groups: dict[str, list[int]], settings: SplitSettings, with_test: bool
     """The first groups, in the order of their hashes, go to the exam, the next to the check set, the rest train."""
     order = sorted(groups, key=_draws(settings.seed))
     total = sum(len(rows) for rows in groups.values())
-    wanted = {"test": _wanted(settings.test, total, len(groups)) if with_test else 0,
-              "validation": _wanted(settings.validation, total, len(groups))}
+    wanted = {
+        "test": _wanted(settings.test, total, len(groups)) if with_test else 0,
+        "validation": _wanted(settings.validation, total, len(groups)),
+    }
     position = 0
     for split in ("test", "validation"):
         taken = 0

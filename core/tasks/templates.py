@@ -80,7 +80,8 @@ def default_instruction(kind: str, targets: Sequence[str], labels: Sequence[str]
 _INSTRUCTIONS = {
     "classification": ("Give the {what}.", "判断{what}。"),
     "multilabel": (
-        "List every {what} that applies, separated by semicolons.", "列出所有符合的{what}，用分号隔开。"
+        "List every {what} that applies, separated by semicolons.",
+        "列出所有符合的{what}，用分号隔开。",
     ),
     "extraction": ("Extract the {what} from the text, or write none.", "从文中找出{what}，没有则写 none。"),
     "question_answering": ("Answer the question with words from the text.", "用文中的词语回答问题。"),

@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 
 from core.adapters.fast.packed import ROUND_TOKENS, pack, share_beginnings
 from core.base.errors import TaskloomError
-from core.tasks.batching import IGNORED, Collator, Encoded, cut_by_tokens, encode_task, split_by_length
+from core.models.batching import IGNORED, Collator, Encoded, cut_by_tokens, encode_task, split_by_length
 from core.tasks.dataset import TaskDataset
 from core.tasks.mixture import MixtureSampler
 from core.training.answer_model import Batch, answer_positions
@@ -74,9 +74,14 @@ class EncodedSplit:
         tasks = collated["task_ids"]
         mask = collated["attention_mask"]
         batch: Batch = {
-            "input_ids": collated["input_ids"], "attention_mask": mask, "num_tokens": int(mask.sum()),
-            "task_ids": tasks.tolist(), "tasks_of_tokens": tasks[owners],
-            "positions": positions, "targets": targets, "token_weights": self._token_weights(owners, places),
+            "input_ids": collated["input_ids"],
+            "attention_mask": mask,
+            "num_tokens": int(mask.sum()),
+            "task_ids": tasks.tolist(),
+            "tasks_of_tokens": tasks[owners],
+            "positions": positions,
+            "targets": targets,
+            "token_weights": self._token_weights(owners, places),
         }
         if shifted:
             batch["prompt_mask"] = mask.bool() & (labels == -100)
@@ -106,8 +111,13 @@ class EncodedSplit:
         owners = torch.arange(len(places)).repeat_interleave(torch.tensor(lengths))[learned]
         positions = tokens[learned - 1]
         return {
-            "input_ids": ids, "packing": packing, "num_tokens": sum(lengths), "task_ids": listed,
-            "tasks_of_tokens": torch.tensor(listed)[owners], "positions": positions, "targets": labels[learned],
+            "input_ids": ids,
+            "packing": packing,
+            "num_tokens": sum(lengths),
+            "task_ids": listed,
+            "tasks_of_tokens": torch.tensor(listed)[owners],
+            "positions": positions,
+            "targets": labels[learned],
             "wanted": functional.pad(positions, (0, -len(positions) % ROUND_TOKENS)),
             "token_weights": self._token_weights(owners, places),
         }

@@ -29,9 +29,7 @@ def check_config(config: RunConfig) -> list[Problem]:
     if not isinstance(config.adapter, wanted):
         values = {"method": config.method, "found": type(config.adapter).__name__}
         return problems + [Problem("adapter", "config.adapter_mismatch", values)]
-    return problems + [
-        dataclasses.replace(p, field=f"adapter.{p.field}") for p in check_settings(config.adapter)
-    ]
+    return problems + [dataclasses.replace(p, field=f"adapter.{p.field}") for p in check_settings(config.adapter)]
 
 
 def check_run(config: RunConfig, dataset: TaskDataset, runs_dir: Path | None = None) -> list[Problem]:
@@ -99,9 +97,7 @@ def _check_model(config: RunConfig) -> list[Problem]:
     if info.local_path is None:
         problems.append(Problem("base_model", "check.no_model", {"model": config.base_model}, "warning"))
     if info.context and config.max_tokens > info.context:
-        values: dict[str, Any] = {
-            "tokens": config.max_tokens, "model": config.base_model, "context": info.context,
-        }
+        values: dict[str, Any] = {"tokens": config.max_tokens, "model": config.base_model, "context": info.context}
         problems.append(Problem("max_tokens", "check.context", values, "warning"))
     return problems
 

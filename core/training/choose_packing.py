@@ -24,8 +24,12 @@ def choose_packing(
     """Turns packing on in `splits` if the model computes the same losses on `places` of the first that way."""
     modular = model.modular
     possible = not getattr(modular.config, "attention_dropout", 0.0) and (
-        device.type == "cpu" and modular.architecture == "decoder" and not config.gradient_checkpointing
-        and model.picks and modular.adapter.packs(config.batch_size) and agrees_packed(model, splits[0], places)
+        device.type == "cpu"
+        and modular.architecture == "decoder"
+        and not config.gradient_checkpointing
+        and model.picks
+        and modular.adapter.packs(config.batch_size)
+        and agrees_packed(model, splits[0], places)
     )
     for split in splits:
         split.packed = possible

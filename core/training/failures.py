@@ -28,10 +28,19 @@ class Failure:
 
 
 _MEMORY_WORDS = (
-    "out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory", "alloc_cpu",
+    "out of memory",
+    "can't allocate memory",
+    "cannot allocate memory",
+    "not enough memory",
+    "alloc_cpu",
 )
 _DEVICE_WORDS = (
-    "cuda error", "cudnn", "nccl error", "device-side assert", "ecc error", "unspecified launch failure",
+    "cuda error",
+    "cudnn",
+    "nccl error",
+    "device-side assert",
+    "ecc error",
+    "unspecified launch failure",
 )
 
 
@@ -68,12 +77,16 @@ def remedy_changes(failure: str, config: RunConfig) -> dict[str, Any]:
     """Changes of settings that may cure a failure; empty when settings are not the cause."""
     if failure == "out_of_memory" and config.batch_size > 1:
         return {
-            "batch_size": config.batch_size // 2, "accumulation": config.accumulation * 2,
+            "batch_size": config.batch_size // 2,
+            "accumulation": config.accumulation * 2,
             "exam_batch_size": max(1, config.exam_batch_size // 2),
         }
     if failure == "out_of_memory":
-        return {"gradient_checkpointing": True} if not config.gradient_checkpointing else {
-            "max_tokens": max(16, config.max_tokens // 2)}
+        return (
+            {"gradient_checkpointing": True}
+            if not config.gradient_checkpointing
+            else {"max_tokens": max(16, config.max_tokens // 2)}
+        )
     if failure == "nan_loss":
         return {
             "learning_rate_skills": skill_rate(config) / 2,

@@ -23,18 +23,34 @@ class Goal:
 
 
 GOALS: Registry[Goal] = Registry("goal")
-GOALS.register("quick", Goal(
-    "quick", "Quick try", "One short pass to see that everything fits together. Minutes.",
-    {"epochs": 1.0, "stage2_fraction": 0.1, "validation_rows": 32, "exam_rows": 50, "max_tokens": 256},
-))
-GOALS.register("balanced", Goal(
-    "balanced", "Balanced", "Three passes over the data: a good result for reasonable time.", {},
-))
-GOALS.register("best", Goal(
-    "best", "Best", "Ten passes, stopped as soon as the check set no longer improves; the whole exam.",
-    {"epochs": 10.0, "stage2_fraction": 0.2, "validation_rows": 200, "exam_rows": None, "patience": 4,
-     "schedule": "cosine"},
-))
+GOALS.register(
+    "quick",
+    Goal(
+        "quick",
+        "Quick try",
+        "One short pass to see that everything fits together. Minutes.",
+        {"epochs": 1.0, "stage2_fraction": 0.1, "validation_rows": 32, "exam_rows": 50, "max_tokens": 256},
+    ),
+)
+GOALS.register(
+    "balanced", Goal("balanced", "Balanced", "Three passes over the data: a good result for reasonable time.", {})
+)
+GOALS.register(
+    "best",
+    Goal(
+        "best",
+        "Best",
+        "Ten passes, stopped as soon as the check set no longer improves; the whole exam.",
+        {
+            "epochs": 10.0,
+            "stage2_fraction": 0.2,
+            "validation_rows": 200,
+            "exam_rows": None,
+            "patience": 4,
+            "schedule": "cosine",
+        },
+    ),
+)
 DEFAULT_GOAL = "balanced"
 STUDY_PATH = Path(__file__).resolve().parents[2] / "assets" / "docs" / "study.json"
 
@@ -57,7 +73,8 @@ def read_goal_figures(path: Path = STUDY_PATH) -> dict[str, GoalFigures]:
         goals = json.loads(path.read_text(encoding="utf-8"))["goals"]
         return {
             name: GoalFigures(*(float(goals[name][part]) for part in ("seconds", "score", "base")))
-            for name in GOALS.names() if name in goals
+            for name in GOALS.names()
+            if name in goals
         }
     except (OSError, ValueError, KeyError, TypeError):
         return {}

@@ -20,10 +20,20 @@ from core.training.config import RunConfig, config_to_dict
 MANIFEST, STATE = "manifest.json", "state.json"
 
 # Settings that may change between an interruption and the resumption without changing the result of training.
-_FREE_SETTINGS = frozenset({
-    "exam_rows", "exam_base", "exam_after_stop", "exam_batch_size", "max_new_tokens", "num_threads", "log_every",
-    "num_checkpoints", "report_to", "max_hours",
-})
+_FREE_SETTINGS = frozenset(
+    {
+        "exam_rows",
+        "exam_base",
+        "exam_after_stop",
+        "exam_batch_size",
+        "max_new_tokens",
+        "num_threads",
+        "log_every",
+        "num_checkpoints",
+        "report_to",
+        "max_hours",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -56,6 +66,7 @@ def settings_hash(config: RunConfig) -> str:
 
 def check_checkpoint(folder: Path) -> list[Problem]:
     """What is wrong with a checkpoint: missing manifest, missing or changed files."""
+
     def damaged(detail: str) -> list[Problem]:
         return [Problem(folder.name, "checkpoint.damaged", {"name": folder.name, "detail": detail})]
 

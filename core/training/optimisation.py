@@ -34,10 +34,13 @@ def build_optimizer(model: ModularModel, config: RunConfig, stage: int) -> torch
     rates = learning_rates(model, config, stage)
     groups = [
         {
-            "params": parameters, "lr": rates.get(name, rates["skills"]), "name": name,
+            "params": parameters,
+            "lr": rates.get(name, rates["skills"]),
+            "name": name,
             "weight_decay": 0.0 if name == "allocation" else config.weight_decay,
         }
-        for name, parameters in model.parameter_groups(stage).items() if parameters
+        for name, parameters in model.parameter_groups(stage).items()
+        if parameters
     ]
     return torch.optim.AdamW(groups, betas=(0.9, 0.999), eps=1e-8, fused=True)
 

@@ -58,7 +58,7 @@ def build_sampler(config: RunConfig, dataset: TaskDataset) -> MixtureSampler:
     """The mixture of tasks of a run; the same seed draws the same examples."""
     sizes = [len(dataset.examples[(index, "train")]) for index in range(len(dataset.tasks))]
     settings = MixtureSettings(
-        strategy=config.mixture, cap_ratio=config.mixture_cap, temperature=config.mixture_temperature,
+        strategy=config.mixture, cap_ratio=config.mixture_cap, temperature=config.mixture_temperature
     )
     return MixtureSampler(sizes, settings, config.seed)
 

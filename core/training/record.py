@@ -53,8 +53,12 @@ def note_actual(record_path: Path, prediction_path: Path, seconds: float, traini
     (what happened / what was likely) - 1. A prediction by formula is about the training steps alone."""
     record = read_json(record_path)
     memory = round(peak_memory_mb())
-    actual = {"seconds": round(seconds, 1), "training_s": round(training_s, 1), "memory_mb": memory,
-              "processor_s": round(time.process_time(), 1)}
+    actual = {
+        "seconds": round(seconds, 1),
+        "training_s": round(training_s, 1),
+        "memory_mb": memory,
+        "processor_s": round(time.process_time(), 1),
+    }
     record["actual"] = actual
     if prediction_path.exists():
         record["prediction"] = predicted = read_json(prediction_path)
@@ -78,7 +82,10 @@ def peak_memory_mb() -> float:
 def read_hardware() -> dict[str, Any]:
     cards = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     return {
-        "system": platform.platform(), "processor": _processor_name(), "cores": os.cpu_count(), "cards": cards,
+        "system": platform.platform(),
+        "processor": _processor_name(),
+        "cores": os.cpu_count(),
+        "cards": cards,
         "memory_mb": psutil.virtual_memory().total // 2**20,
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
     }

@@ -51,9 +51,7 @@ def examine_again(paths: RunPaths, config: RunConfig, journal: Journal) -> dict[
     return results
 
 
-def with_exam(
-    config: RunConfig, rows: int | None, with_base: bool, only_labels: bool | None = None
-) -> RunConfig:
+def with_exam(config: RunConfig, rows: int | None, with_base: bool, only_labels: bool | None = None) -> RunConfig:
     """The config with another exam; None leaves the rule about labels as the run had it."""
     labels = config.exam_only_labels if only_labels is None else only_labels
     return replace(config, exam_rows=rows, exam_base=with_base, exam_only_labels=labels)

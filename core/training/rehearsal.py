@@ -85,7 +85,13 @@ def _predict(plan: RunPlan, pace: Pace, answer: tuple[float, int], prepare_s: fl
     return Prediction(
         (round(seconds[0], 1), round(seconds[1], 1), round(seconds[2], 1)),
         (round(memory * (1 - MEMORY_SPREAD)), round(memory), round(memory * (1 + MEMORY_SPREAD))),
-        likely, check_s, answer_s, prepare_s, total, checks, questions,
+        likely,
+        check_s,
+        answer_s,
+        prepare_s,
+        total,
+        checks,
+        questions,
     )
 
 

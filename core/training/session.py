@@ -92,9 +92,18 @@ def prepare(paths: RunPaths, config: RunConfig, journal: Journal, shard: Shard) 
     plan = plan_run(config, dataset)
     checks = sum(-(-stage.steps // stage.evaluate_every) for stage in plan.stages)
     work = RunWork(
-        config, plan, AnswerModel(modular), device, train, validation,
-        BatchPlan(build_sampler(config, dataset), config.batch_size), journal, paths,
-        Pace(plan.total_steps, checks, config.exam_rows != 0), shard, settings_hash(config),
+        config,
+        plan,
+        AnswerModel(modular),
+        device,
+        train,
+        validation,
+        BatchPlan(build_sampler(config, dataset), config.batch_size),
+        journal,
+        paths,
+        Pace(plan.total_steps, checks, config.exam_rows != 0),
+        shard,
+        settings_hash(config),
     )
     choose_paths(work, choice, journal)
     if work.writes:
@@ -104,8 +113,12 @@ def prepare(paths: RunPaths, config: RunConfig, journal: Journal, shard: Shard) 
 
 def build_encoder(base: LoadedBase, config: RunConfig) -> Encoder:
     return Encoder(
-        base.tokenizer, base.architecture, min(config.max_tokens, base.context), base.tokenizer.pad_token_id,
-        getattr(base.model.config, "decoder_start_token_id", None), config.loss_average == "examples",
+        base.tokenizer,
+        base.architecture,
+        min(config.max_tokens, base.context),
+        base.tokenizer.pad_token_id,
+        getattr(base.model.config, "decoder_start_token_id", None),
+        config.loss_average == "examples",
         PART_TOKENS_CPU if base.model.device.type == "cpu" else PART_TOKENS_CARD,
     )
 
@@ -123,7 +136,9 @@ def _train_stages(prepared: Prepared, config: RunConfig, paths: RunPaths, journa
         if watch.stopped:
             return True
         state = TrainingState(
-            stage=state.stage + 1, micro=watch.trainer.next_micro, tokens=watch.total_tokens,
+            stage=state.stage + 1,
+            micro=watch.trainer.next_micro,
+            tokens=watch.total_tokens,
             seconds=watch.total_seconds,
         )
         checkpoint = None
@@ -211,8 +226,12 @@ def _examine(prepared: Prepared, config: RunConfig, paths: RunPaths, journal: Jo
             raise _ExamStopped
         eta = (time.monotonic() - started) / done * (total - done) if done else None
         journal.progress(
-            stage="exam", progress=prepared.work.pace.exam_progress(done, total), eta_s=eta, eta_range_s=None,
-            message_key="run.examining", message_values={"done": done, "total": total},
+            stage="exam",
+            progress=prepared.work.pace.exam_progress(done, total),
+            eta_s=eta,
+            eta_range_s=None,
+            message_key="run.examining",
+            message_values={"done": done, "total": total},
         )
         journal.event("exam", done=done, total=total)
 
@@ -233,7 +252,11 @@ class _ExamStopped(Exception):
 
 def exam_settings(config: RunConfig) -> ExamSettings:
     return ExamSettings(
-        config.exam_rows, config.exam_batch_size, config.max_new_tokens, config.max_tokens, config.exam_base,
+        config.exam_rows,
+        config.exam_batch_size,
+        config.max_new_tokens,
+        config.max_tokens,
+        config.exam_base,
         only_labels=config.exam_only_labels,
     )
 

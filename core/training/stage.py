@@ -139,9 +139,15 @@ class StageWatch(TrainerCallback):
         if not self.work.writes:
             return
         state = TrainingState(
-            stage=self.number, step=step, best_value=self.best_value, best_step=self.best_step,
-            bad_checks=self.bad_checks, tokens=self.total_tokens, stage_done=done,
-            micro=self.trainer.next_micro, settings_hash=self.work.settings_hash,
+            stage=self.number,
+            step=step,
+            best_value=self.best_value,
+            best_step=self.best_step,
+            bad_checks=self.bad_checks,
+            tokens=self.total_tokens,
+            stage_done=done,
+            micro=self.trainer.next_micro,
+            settings_hash=self.work.settings_hash,
             seconds=self.total_seconds,
         )
         adapter = self.work.model.modular.adapter.state_dict()
@@ -182,10 +188,14 @@ class StageWatch(TrainerCallback):
         speed = (tokens - self._last_log[1]) * self.work.shard.world / spent if spent > 0 else None
         self.work.pace.tokens_per_s = speed
         self.work.journal.event(
-            "loss", step=self.steps_before + step, stage=self.number, loss=round(mean, 6),
+            "loss",
+            step=self.steps_before + step,
+            stage=self.number,
+            loss=round(mean, 6),
             by_task={str(task): round(value, 6) for task, value in by_task.items()},
             gradient_norm=None if norm is None else round(float(norm), 6),
-            tokens_per_s=None if speed is None else round(speed, 1), **rates,
+            tokens_per_s=None if speed is None else round(speed, 1),
+            **rates,
         )
         self._last_log = (now, tokens)
         self._track(step, "loss", mean, by_task, rates)
@@ -204,8 +214,12 @@ class StageWatch(TrainerCallback):
         if not self.work.writes:
             return
         self.work.journal.event(
-            "validation", step=self.steps_before + step, stage=self.number, mean=_rounded(result.mean),
-            best=improved, by_task={str(task): round(value, 6) for task, value in result.by_task.items()},
+            "validation",
+            step=self.steps_before + step,
+            stage=self.number,
+            mean=_rounded(result.mean),
+            best=improved,
+            by_task={str(task): round(value, 6) for task, value in result.by_task.items()},
         )
         if step:  # a tracking tool knows where to write only once training has begun
             self._track(step, "check_loss", result.mean, result.by_task, {})
@@ -215,8 +229,12 @@ class StageWatch(TrainerCallback):
         self.work.pace.step()
         done = self.steps_before + step
         self.work.journal.progress(
-            state="running", stage=self.stage.name, step=done, total_steps=self.work.plan.total_steps,
-            message_key="run.training", **self.work.pace.estimate(done),
+            state="running",
+            stage=self.stage.name,
+            step=done,
+            total_steps=self.work.plan.total_steps,
+            message_key="run.training",
+            **self.work.pace.estimate(done),
             message_values={"stage": self.number, "step": step, "steps": self.stage.steps},
         )
 
@@ -260,7 +278,11 @@ def run_stage(work: RunWork, number: int, state: TrainingState, resumed: Checkpo
     output_dir = work.paths.path / "tracking" if tracked else work.paths.checkpoints_dir
     arguments = training_arguments(work.config, steps, work.device, output_dir)
     work.journal.event(
-        "stage", stage=number, name=stage.name, trains=stage.trains, steps=stage.steps,
+        "stage",
+        stage=number,
+        name=stage.name,
+        trains=stage.trains,
+        steps=stage.steps,
         first_step=watch.steps_before + state.step,
     )
     watch.trainer = StageTrainer(work.model, work.config, arguments, parts, [watch])

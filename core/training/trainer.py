@@ -50,11 +50,18 @@ class StageTrainer(Trainer):
     loss_is_scaled_for_ga = True  # `_get_num_items_in_batch` counts over all micro batches and processes of a step
 
     def __init__(
-        self, model: AnswerModel, config: RunConfig, arguments: TrainingArguments, parts: StageParts,
+        self,
+        model: AnswerModel,
+        config: RunConfig,
+        arguments: TrainingArguments,
+        parts: StageParts,
         callbacks: list[TrainerCallback],
     ) -> None:
         super().__init__(
-            model=model, args=arguments, train_dataset=parts.batches, callbacks=callbacks,
+            model=model,
+            args=arguments,
+            train_dataset=parts.batches,
+            callbacks=callbacks,
             optimizers=(parts.optimizer, parts.schedule),
         )
         self.remove_callback(PrinterCallback)
@@ -105,7 +112,6 @@ class StageTrainer(Trainer):
     def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
         self.gradient_norm = super()._get_grad_norm(model, grad_norm)
         return self.gradient_norm
-
 
     def report(self, step: int, values: dict[str, float]) -> None:
         """Passes values to the tracking tool at this step of the whole run; each stage has a Trainer of its own,

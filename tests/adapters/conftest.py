@@ -42,13 +42,17 @@ class Bench:
 
     def base(self, architecture: str) -> LoadedBase:
         base = self.bases[architecture]
-        return LoadedBase(
-            copy.deepcopy(base.model), base.tokenizer, base.architecture, base.context, base.model_id
-        )
+        return LoadedBase(copy.deepcopy(base.model), base.tokenizer, base.architecture, base.context, base.model_id)
 
     def model(
-        self, architecture: str, method: str, config: dict[str, Any] | None = None, stage: int = 1,
-        tasks: int = 3, seed: int = 0, shaken: bool = True,
+        self,
+        architecture: str,
+        method: str,
+        config: dict[str, Any] | None = None,
+        stage: int = 1,
+        tasks: int = 3,
+        seed: int = 0,
+        shaken: bool = True,
     ) -> ModularModel:
         """A modular model in evaluation mode; shaken = adapter moved away from its start, so that tasks differ."""
         model = build_modular(self.base(architecture), method, config or {}, tasks, seed).eval()

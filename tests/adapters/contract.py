@@ -21,9 +21,7 @@ VARIANTS |= {
     "ia3-shared": ("ia3", {"per_task": False}, 1),
     "mta-faithful": ("mta", {"form": "faithful", "upper_share": 1.0}, 1),
     "mta-stage2": ("mta", {"upper_share": 1.0, "own_pair": True}, 2),
-    "mta-faithful-stage2": (
-        "mta", {"form": "faithful", "num_shared": 2, "stage2_trains": "all"}, 2
-    ),
+    "mta-faithful-stage2": ("mta", {"form": "faithful", "num_shared": 2, "stage2_trains": "all"}, 2),
 }
 # Weighted means of equal outputs: the declared exception to the identity at the start.
 ROUNDED_START = ("mta-faithful", "mta-stage2", "mta-faithful-stage2")
@@ -47,6 +45,8 @@ def same(a: torch.Tensor, b: torch.Tensor, tolerance: float = 2e-5) -> bool:
 def base_logits(bench: Any, architecture: str) -> torch.Tensor:
     batch = bench.batch(architecture)
     with torch.no_grad():
-        return bench.base(architecture).model(
-            input_ids=batch.input_ids, attention_mask=batch.attention_mask, labels=batch.labels
-        ).logits
+        return (
+            bench.base(architecture)
+            .model(input_ids=batch.input_ids, attention_mask=batch.attention_mask, labels=batch.labels)
+            .logits
+        )

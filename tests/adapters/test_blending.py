@@ -16,10 +16,13 @@ from core.models.modular import ModularModel
 ARCHITECTURES = ("llama", "t5")
 # Their term is linear in what a task mixes: a layer's term of a mixture is the mixture of the terms.
 LINEAR: dict[str, tuple[str, dict[str, Any]]] = {
-    "cpoly": ("cpoly", {}), "cpoly-plain": ("cpoly", {"kernel": "plain"}), "poly": ("poly", {}),
+    "cpoly": ("cpoly", {}),
+    "cpoly-plain": ("cpoly", {"kernel": "plain"}),
+    "poly": ("poly", {}),
     "cpoly-learnable": ("cpoly", {"private_block": "learnable", "granularity": "model"}),
     "cpoly-wide": ("cpoly", {"rank": 8, "num_private_skills": 2}),
-    "private_lora": ("private_lora", {}), "ia3": ("ia3", {}),
+    "private_lora": ("private_lora", {}),
+    "ia3": ("ia3", {}),
 }
 MIXED = [{0: 0.7, 2: 0.3}, {1: 1.0}, {0: 0.2, 1: 0.5, 2: 0.3}, {2: 3.0, 1: 1.0}]  # shares are made to sum to one
 

@@ -17,13 +17,20 @@ from core.adapters.configs import (
 from core.base.errors import SettingError
 
 CASES = [
-    (CPolyConfig(), Capacity(8, 18)), (CPolyConfig(combine="mix"), Capacity(2, 18)),
+    (CPolyConfig(), Capacity(8, 18)),
+    (CPolyConfig(combine="mix"), Capacity(2, 18)),
     (CPolyConfig(private_block="learnable"), Capacity(18, 18)),
-    (CPolyConfig(num_private_skills=2, rank=3), Capacity(15, 45)), (PolyConfig(), Capacity(8, 8)),
-    (LoraConfig(), Capacity(8, 8)), (PrivateLoraConfig(rank=4), Capacity(4, 24)), (MoeLoraConfig(), Capacity(8, 8)),
+    (CPolyConfig(num_private_skills=2, rank=3), Capacity(15, 45)),
+    (PolyConfig(), Capacity(8, 8)),
+    (LoraConfig(), Capacity(8, 8)),
+    (PrivateLoraConfig(rank=4), Capacity(4, 24)),
+    (MoeLoraConfig(), Capacity(8, 8)),
 ]
 NAMES = {
-    CPolyConfig: "cpoly", PolyConfig: "poly", LoraConfig: "lora", PrivateLoraConfig: "private_lora",
+    CPolyConfig: "cpoly",
+    PolyConfig: "poly",
+    LoraConfig: "lora",
+    PrivateLoraConfig: "private_lora",
     MoeLoraConfig: "moe_lora",
 }
 

@@ -78,8 +78,13 @@ def test_cached_decoding_equals_uncached(bench, architecture, method):
     batch = bench.batch(architecture)
     answers = [
         model.generate(
-            batch.input_ids, attention_mask=batch.attention_mask, task_ids=TASKS, do_sample=False,
-            max_new_tokens=6, min_new_tokens=6, use_cache=cached,
+            batch.input_ids,
+            attention_mask=batch.attention_mask,
+            task_ids=TASKS,
+            do_sample=False,
+            max_new_tokens=6,
+            min_new_tokens=6,
+            use_cache=cached,
         )
         for cached in (True, False)
     ]
@@ -131,9 +136,7 @@ def test_merged_equals_unmerged_or_is_refused(bench, architecture, method):
     merged = merge_task(model, 1)
     assert not any(isinstance(m, AdaptedLinear) for m in merged.modules())
     with torch.no_grad():
-        found = merged(
-            input_ids=batch.input_ids, attention_mask=batch.attention_mask, labels=batch.labels
-        ).logits
+        found = merged(input_ids=batch.input_ids, attention_mask=batch.attention_mask, labels=batch.labels).logits
     assert same(found, logits(model, batch, [1] * 4))
     assert not same(found, logits(model, batch, [2] * 4), 1e-3) or variant_is_shared(method)
 

@@ -13,10 +13,15 @@ from core.models.modular import build_modular
 from tests.adapters.conftest import shake
 
 CONFIGS: dict[str, dict[str, Any]] = {
-    "sum": {}, "sum-learnable": {"private_block": "learnable"}, "sum-heads": {"routing_heads": 2},
-    "mix": {"combine": "mix", "rank": 3}, "mix-heads": {"combine": "mix", "routing_heads": 4},
-    "no-noise": {"noise": False}, "mix-no-noise": {"combine": "mix", "noise": False},
-    "private": {"num_common_skills": 0}, "many": {"num_private_skills": 6, "rank": 8},
+    "sum": {},
+    "sum-learnable": {"private_block": "learnable"},
+    "sum-heads": {"routing_heads": 2},
+    "mix": {"combine": "mix", "rank": 3},
+    "mix-heads": {"combine": "mix", "routing_heads": 4},
+    "no-noise": {"noise": False},
+    "mix-no-noise": {"combine": "mix", "noise": False},
+    "private": {"num_common_skills": 0},
+    "many": {"num_private_skills": 6, "rank": 8},
 }
 
 

@@ -67,12 +67,14 @@ def test_fixed_numbers(combine, task, kernel):
     model = OneLayer().double()
     config = {"num_common_skills": 2, "rank": 1, "combine": combine, "kernel": kernel}
     adapter = build_adapter(model, "cpoly", config, 2, 0).double().eval()
-    adapter.load_state_dict({
-        "bank.common": torch.tensor([[1.0, 2.0, 3.0, -1.0], [0.5, -1.0, 2.0, 4.0]]),
-        "bank.private.0": torch.tensor([[1.0, 0.0, 0.0, 1.0]]),
-        "bank.private.1": torch.tensor([[2.0, 1.0, -1.0, 0.5]]),
-        "router.logits": torch.tensor([[[0.0, 1.0], [2.0, -2.0]]]),
-    })
+    adapter.load_state_dict(
+        {
+            "bank.common": torch.tensor([[1.0, 2.0, 3.0, -1.0], [0.5, -1.0, 2.0, 4.0]]),
+            "bank.private.0": torch.tensor([[1.0, 0.0, 0.0, 1.0]]),
+            "bank.private.1": torch.tensor([[2.0, 1.0, -1.0, 0.5]]),
+            "router.logits": torch.tensor([[[0.0, 1.0], [2.0, -2.0]]]),
+        }
+    )
     call = build_call([task, 1 - task], 2, torch.device("cpu"), training=False)
     adapter.prepare(call)
     with enter_call(call), torch.no_grad():
@@ -103,7 +105,9 @@ def test_logits_equal_the_dense_reference(bench, architecture, name):
     shapes = adapter.bank.shapes
     layout = reference().Layout(
         [(s.in_features, s.out_features, s.members) for s in shapes],
-        adapter.config.rank, adapter.config.combine, adapter.counts.heads,
+        adapter.config.rank,
+        adapter.config.combine,
+        adapter.counts.heads,
     )
     tensors = {k: v.detach().numpy() for k, v in adapter.state_dict().items()}
     with torch.no_grad():

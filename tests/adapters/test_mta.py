@@ -166,8 +166,12 @@ def test_gate_is_constant_over_decoding_steps(bench, architecture, monkeypatch):
     monkeypatch.setattr(MTAAdapter, "_gate", spy)
     batch = bench.batch(architecture)
     model.generate(
-        batch.input_ids, attention_mask=batch.attention_mask, task_ids=[0, 1, 2, 0], max_new_tokens=5,
-        min_new_tokens=5, do_sample=False,
+        batch.input_ids,
+        attention_mask=batch.attention_mask,
+        task_ids=[0, 1, 2, 0],
+        max_new_tokens=5,
+        min_new_tokens=5,
+        do_sample=False,
     )
     decoder = [g for i, g in gates.items() if architecture == "llama" or model.adapter.reads_start[i]]
     assert all(len(g) == 5 for g in decoder)
@@ -232,9 +236,13 @@ def test_shown_gate_is_the_mean_of_training(bench):
 # The paper's ablations as settings of a run; alpha of three tasks in stage 1.
 UNIFORM, ONE = np.full((3, 4), 0.25), np.ones((3, 1))
 GRID = {
-    "shared": ({"num_adapters": 1}, ONE), "one per task": ({"selector": "own"}, np.eye(3)),
-    "uniform": ({"selector": "uniform"}, UNIFORM), "K = 0": ({"num_shared": 0}, None),
-    "K = 1": ({"num_shared": 1}, None), "K = 2": ({"num_shared": 2}, None), "K = 3": ({"num_shared": 3}, None),
+    "shared": ({"num_adapters": 1}, ONE),
+    "one per task": ({"selector": "own"}, np.eye(3)),
+    "uniform": ({"selector": "uniform"}, UNIFORM),
+    "K = 0": ({"num_shared": 0}, None),
+    "K = 1": ({"num_shared": 1}, None),
+    "K = 2": ({"num_shared": 2}, None),
+    "K = 3": ({"num_shared": 3}, None),
 }
 
 

@@ -63,8 +63,12 @@ def run(folders: list[str], out: Path, ranks: int, root: Path) -> dict[str, Any]
         launcher += ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(ranks)]
     environment = {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1", "PATH": "/usr/bin:/bin", "HF_HUB_OFFLINE": "1"}
     subprocess.run(
-        [*launcher, str(program), *folders, str(out)], check=True, cwd=root, env=environment,
-        capture_output=True, timeout=600,
+        [*launcher, str(program), *folders, str(out)],
+        check=True,
+        cwd=root,
+        env=environment,
+        capture_output=True,
+        timeout=600,
     )
     return json.loads(out.read_text())
 

@@ -31,7 +31,9 @@ from tests.adapters.conftest import shake
 # Printed by: python tests/references/family_dense.py, python tests/references/mta_dense.py
 GOLDEN = {
     "family_dense": {
-        "lora": [-28.5, 4.0], "moe_lora": [-7.003641478332, -0.251820739166], "ia3 outputs": [-2.25, 2.5],
+        "lora": [-28.5, 4.0],
+        "moe_lora": [-7.003641478332, -0.251820739166],
+        "ia3 outputs": [-2.25, 2.5],
         "ia3 inputs": [1.75, 0.5],
     },
     "mta_dense": {
@@ -73,7 +75,8 @@ def recorded(model: ModularModel, kind: type[nn.Module]) -> Iterator[dict[str, t
     seen: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
     hooks = [
         module.register_forward_hook(lambda _, inputs, output, name=name: seen.update({name: (inputs[0], output)}))
-        for name, module in model.base.named_modules() if isinstance(module, kind)
+        for name, module in model.base.named_modules()
+        if isinstance(module, kind)
     ]
     yield seen
     for hook in hooks:
@@ -118,11 +121,17 @@ def test_lora(bench, architecture):
         close(y[1], load("family_dense").lora(numbers(x[1]), weight, None, factors, 5.0))
 
 
-@pytest.mark.parametrize(("method", "config"), [
-    ("poly", {"num_common_skills": 3}), ("poly", {"combine": "mix", "granularity": "model"}), ("mhr", {}),
-    ("mhr", {"combine": "sum", "routing_heads": 2}), ("private_lora", {"rank": 3}),
-    ("cpoly", {"num_private_skills": 2}),
-])
+@pytest.mark.parametrize(
+    ("method", "config"),
+    [
+        ("poly", {"num_common_skills": 3}),
+        ("poly", {"combine": "mix", "granularity": "model"}),
+        ("mhr", {}),
+        ("mhr", {"combine": "sum", "routing_heads": 2}),
+        ("private_lora", {"rank": 3}),
+        ("cpoly", {"num_private_skills": 2}),
+    ],
+)
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_skills(bench, architecture, method, config):
     """Outputs of every layer for a mixed batch: x (W0 + change of the task)^T."""
@@ -131,8 +140,12 @@ def test_skills(bench, architecture, method, config):
     assert isinstance(adapter, SkillAdapter)
     dense = load("cpoly_dense")
     shapes = adapter.bank.shapes
-    layout = dense.Layout([(s.in_features, s.out_features, s.members) for s in shapes], adapter.options.rank,
-                          adapter.options.combine, adapter.counts.heads)
+    layout = dense.Layout(
+        [(s.in_features, s.out_features, s.members) for s in shapes],
+        adapter.options.rank,
+        adapter.options.combine,
+        adapter.counts.heads,
+    )
     tensors = {k: numbers(v) for k, v in adapter.state_dict().items()}
     with recorded(model, AdaptedLinear) as seen:
         run(model, bench, architecture)
@@ -184,10 +197,15 @@ def test_ia3(bench, architecture):
             close(y[row], form(numbers(x[row]), weight, None, scale))
 
 
-@pytest.mark.parametrize(("stage", "config"), [
-    (1, {}), (1, {"alpha": 4.0, "selector": "own"}), (2, {"num_shared": 2}),
-    (2, {"num_shared": 3, "own_pair": True, "gate_bias": 1.0}),
-])
+@pytest.mark.parametrize(
+    ("stage", "config"),
+    [
+        (1, {}),
+        (1, {"alpha": 4.0, "selector": "own"}),
+        (2, {"num_shared": 2}),
+        (2, {"num_shared": 3, "own_pair": True, "gate_bias": 1.0}),
+    ],
+)
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_task_adapters(bench, architecture, stage, config):
     model = double_model(bench, architecture, "mta", {**config, "upper_share": 1.0}, stage)

@@ -14,8 +14,9 @@ from core.models.modular import build_modular
 
 COUNTS = {
     ("cpoly", ()): lambda w, L, T: (3 + T) * 2 * w + L * T * 3,
-    ("cpoly", (("num_private_skills", 2), ("rank", 3), ("private_block", "learnable"))):
-        lambda w, L, T: (3 + 2 * T) * 3 * w + L * T * 3 + L * T * T * 2,
+    ("cpoly", (("num_private_skills", 2), ("rank", 3), ("private_block", "learnable"))): lambda w, L, T: (
+        (3 + 2 * T) * 3 * w + L * T * 3 + L * T * T * 2
+    ),
     ("cpoly", (("granularity", "model"), ("routing_heads", 4))): lambda w, L, T: (3 + T) * 2 * w + 4 * T * 3,
     ("cpoly", (("num_common_skills", 0),)): lambda w, L, T: T * 2 * w,
     ("lora", (("rank", 5),)): lambda w, L, T: 5 * w,

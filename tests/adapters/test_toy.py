@@ -49,9 +49,7 @@ def accuracies(
     return right.view(2, QUESTIONS).float().mean(1).tolist()
 
 
-@pytest.mark.parametrize(
-    ("architecture", "config"), [("llama", {}), ("llama", {"combine": "mix"}), ("t5", {})]
-)
+@pytest.mark.parametrize(("architecture", "config"), [("llama", {}), ("llama", {"combine": "mix"}), ("t5", {})])
 def test_cpoly_learns_both_tasks(bench, architecture, config):
     assert min(accuracies(bench, architecture, "cpoly", config)) >= 0.95
 

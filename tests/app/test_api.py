@@ -64,7 +64,10 @@ def test_the_printed_example_works(address: str, home: Path, tmp_path: Path, cap
     file = tmp_path / "mails.csv"
     file.write_text(f"text,label\n{rows}\n", encoding="utf-8")
     settings = {
-        "base_model": str(home.parent / "llama"), "max_steps": 2, "num_threads": 1, "exam_rows": 4,
+        "base_model": str(home.parent / "llama"),
+        "max_steps": 2,
+        "num_threads": 1,
+        "exam_rows": 4,
         "max_tokens": 128,
     }
     given = {"ADDRESS": address, "FILES": [str(file)], "SETTINGS": settings, "QUESTION": "my card"}
@@ -93,9 +96,7 @@ def test_every_call_is_named_and_explained(address: str, client: Any) -> None:
 
 def test_plain_http_answers_like_the_page_says(address: str, home: Path) -> None:
     body = json.dumps({"data": [run_of(home), "task 0", "message 3", True, 0, 0]}).encode()
-    order = urllib.request.Request(
-        f"{address}/gradio_api/call/ask", body, {"Content-Type": "application/json"}
-    )
+    order = urllib.request.Request(f"{address}/gradio_api/call/ask", body, {"Content-Type": "application/json"})
     with urllib.request.urlopen(order, timeout=120) as answer:
         event = json.load(answer)["event_id"]
     with urllib.request.urlopen(f"{address}/gradio_api/call/ask/{event}", timeout=120) as stream:
@@ -107,8 +108,10 @@ def test_plain_http_answers_like_the_page_says(address: str, home: Path) -> None
 @pytest.mark.parametrize(
     ("call", "values", "said"),
     [
-        ("/status", ["nothing"], "There is no run"), ("/train", ["Nowhere", {}], "There is no project 'Nowhere'"),
-        ("/train", ["Desk", {"epochz": 1}], "epochz"), ("/ask", ["RUN", "no task", "x"], "no task 'no task'"),
+        ("/status", ["nothing"], "There is no run"),
+        ("/train", ["Nowhere", {}], "There is no project 'Nowhere'"),
+        ("/train", ["Desk", {"epochz": 1}], "epochz"),
+        ("/ask", ["RUN", "no task", "x"], "no task 'no task'"),
         ("/export", ["RUN", "lora", "no task"], "no task 'no task'"),
     ],
 )
@@ -127,7 +130,8 @@ def test_a_file_outside_the_uploads_is_not_read(address: str) -> None:
     """A path instead of an upload would let any local program read files through the app."""
     secret = {"path": "/etc/hostname", "meta": {"_type": "gradio.FileData"}}
     order = urllib.request.Request(
-        f"{address}/gradio_api/call/import", json.dumps({"data": ["Desk", [secret]]}).encode(),
+        f"{address}/gradio_api/call/import",
+        json.dumps({"data": ["Desk", [secret]]}).encode(),
         {"Content-Type": "application/json"},
     )
     with urllib.request.urlopen(order, timeout=60) as answer:

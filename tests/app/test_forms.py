@@ -8,8 +8,8 @@ import gradio as gr
 import pytest
 
 from app.drawing.forms import build_field, differences, form_values, list_settings, read_form
-from app.shell.words import Words
 from app.texts import word_error, word_value
+from app.texts.words import Words
 from app.train.screen import BUTTONS, buttons_for
 from core.adapters.registry import METHODS
 from core.base.errors import SettingError

@@ -22,10 +22,18 @@ def events(first: int, last: int, every: int = 5) -> list[dict]:
     draw, made = random.Random(0), []
     for step in range(first, last, every):
         by_task = {str(task): round(draw.random(), 6) for task in range(len(TASKS))}
-        made.append({
-            "id": len(made) + first + 1, "kind": "loss", "step": step, "by_task": by_task, "gradient_norm": 0.51234,
-            "lr_skills": 0.003, "lr_allocation": 0.03, "tokens_per_s": 1234.5,
-        })
+        made.append(
+            {
+                "id": len(made) + first + 1,
+                "kind": "loss",
+                "step": step,
+                "by_task": by_task,
+                "gradient_norm": 0.51234,
+                "lr_skills": 0.003,
+                "lr_allocation": 0.03,
+                "tokens_per_s": 1234.5,
+            }
+        )
     return made
 
 

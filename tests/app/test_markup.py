@@ -31,7 +31,9 @@ EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'"
 
 SIDE = Side("run", "r1", EVIL, EVIL, 0.5)
 FULL = Answer(
-    SIDE, EVIL, done=ChatEvent("done", EVIL, weights=(SkillWeight(EVIL, "common", 1.0),)),
+    SIDE,
+    EVIL,
+    done=ChatEvent("done", EVIL, weights=(SkillWeight(EVIL, "common", 1.0),)),
     versions=(Version(EVIL, False, ((EVIL, EVIL),)), Version(EVIL, None, ())),
 )
 

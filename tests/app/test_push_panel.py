@@ -35,7 +35,8 @@ def test_the_machines_login_is_nobody_elses(tmp_path: Path, monkeypatch: pytest.
 def test_a_visitors_token_comes_from_a_login_that_has_not_expired() -> None:
     def request(expires_in: float) -> SimpleNamespace:
         login = {
-            "userinfo": {"preferred_username": "nurse"}, "expires_at": time.time() + expires_in,
+            "userinfo": {"preferred_username": "nurse"},
+            "expires_at": time.time() + expires_in,
             "access_token": "hf_visitor",
         }
         return SimpleNamespace(scope={"session": {"oauth_info": login}})

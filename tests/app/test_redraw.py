@@ -47,7 +47,9 @@ def test_an_error_concerns_its_part_only(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_what_is_typed_outlives_a_redraw_that_brings_nothing_new() -> None:
     saved, choices = {"first": "", "second": ""}, ["a"]
     draw = keep_typed(
-        lambda run, word: [word, saved[run], gr.update(choices=list(choices), value="a")], [A, B, C], [B, C],
+        lambda run, word: [word, saved[run], gr.update(choices=list(choices), value="a")],
+        [A, B, C],
+        [B, C],
         subject=lambda run: run,
     )
     *drawn, told = draw("first", "en", None)

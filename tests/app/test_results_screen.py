@@ -39,8 +39,14 @@ def examined_run(project: Project, run_id: str, right: int) -> None:
     for index, task in enumerate(specs):
         rows = list(read_rows(task_dir(project, task.task_id), "test"))
         records = [
-            {"row": i, "line": line, "prompt": render_prompt(task, row), "target": row["label"], "base": "no idea",
-             "tuned": row["label"] if i < right else "no idea"}
+            {
+                "row": i,
+                "line": line,
+                "prompt": render_prompt(task, row),
+                "target": row["label"],
+                "base": "no idea",
+                "tuned": row["label"] if i < right else "no idea",
+            }
             for i, (line, row) in enumerate(rows)
         ]
         text = "".join(json.dumps(record) + "\n" for record in records)
@@ -78,10 +84,17 @@ def test_the_report_speaks_as_the_screens(place: tuple[Context, Selection]) -> N
     """Metrics, method and skills by the names that the screens give them, in the same language."""
     context, selection = place
     run_dir = context.run_dir(selection)
-    (run_dir / "run.json").write_text(json.dumps({
-        **json.loads((run_dir / "run.json").read_text(encoding="utf-8")), "created": 0, "method": "lora",
-        "base_model": "starter",
-    }), encoding="utf-8")
+    (run_dir / "run.json").write_text(
+        json.dumps(
+            {
+                **json.loads((run_dir / "run.json").read_text(encoding="utf-8")),
+                "created": 0,
+                "method": "lora",
+                "base_model": "starter",
+            }
+        ),
+        encoding="utf-8",
+    )
     pages = {language: build_report(run_dir, report_words(language)) for language in ("en", "zh")}
     for language, metric, method in (("en", "accuracy", "LoRA (shared)"), ("zh", "准确率", "LoRA（共享）")):
         assert f"<td>{metric}</td>" in pages[language]
@@ -108,8 +121,11 @@ def test_the_form_corrects_the_row_it_is_about(place: tuple[Context, Selection])
     chosen = act_on_answer(context, selection, ("calls", "all", "", None, 0), event)[4]  # type: ignore[arg-type]
     assert chosen == (RUNS[1], "calls", 1)
     assert draw_form(context, selection, chosen, "calls") == gr.skip()
-    for other in (draw_form(context, selection, chosen, "mails"), draw_form(context, selection, (), "calls"),
-                  draw_form(context, selection.with_run(RUNS[0]), chosen, "calls")):
+    for other in (
+        draw_form(context, selection, chosen, "mails"),
+        draw_form(context, selection, (), "calls"),
+        draw_form(context, selection.with_run(RUNS[0]), chosen, "calls"),
+    ):
         assert other["visible"] is False
     stale = correct(context, selection.with_run(RUNS[0]), chosen, "maybe", "exam")
     assert stale[1] == ""

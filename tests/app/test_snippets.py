@@ -13,7 +13,7 @@ from core.__main__ import parse
 from core.export.card import KINDS, LORA, CardRequest
 from core.tasks.spec import TaskSpec
 
-ODD = "it's a \"name\" 号"
+ODD = 'it\'s a "name" 号'
 
 
 @pytest.fixture

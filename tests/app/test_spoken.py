@@ -114,8 +114,12 @@ def test_plots_speak_chinese() -> None:
     score = {"task": "t1", "tuned": {"value": 0.5, "low": 0.4, "high": 0.6}, "base": None}
     curves = Curves(practice={"t1": [(1, 2.0)]}, checks={"t1": [(1, 2.0)]})
     for figure in (
-        skill_heatmap(skills, 0.5, "zh"), similarity_heatmap(square, "zh"), lean_heatmap(skills, "zh"),
-        change_heatmap(skills, "zh"), share_bars(share, "zh"), score_bars([score], "zh"),
+        skill_heatmap(skills, 0.5, "zh"),
+        similarity_heatmap(square, "zh"),
+        lean_heatmap(skills, "zh"),
+        change_heatmap(skills, "zh"),
+        share_bars(share, "zh"),
+        score_bars([score], "zh"),
         loss_panels(curves, 9, "zh"),
     ):
         for text in shown_texts(figure):

@@ -12,7 +12,10 @@ from core.tasks.guessing.roles import RoleGuess
 from core.tasks.spec import TaskSpec
 
 GUESS = RoleGuess(
-    ("text",), ("label",), "generation", "rouge_l",
+    ("text",),
+    ("label",),
+    "generation",
+    "rouge_l",
     (("guess.target_name", {"column": "label"}), ("guess.kind_generation", {})),
 )
 SPEC = TaskSpec("t1", "mails", ("text",), ("label",), "Answer.", "{text}", "rouge_l", "generation")

@@ -265,7 +265,12 @@ def test_fields_are_read_in_their_order() -> None:
     assert (read.task, read.choices, read.blind) == ("task 0", ("tuned", "base", "nobody"), True)
     assert texts == ["text", "more"]
     assert read.settings == {
-        "temperature": 0.5, "top_p": 0.9, "seed": 7, "max_new_tokens": None, "refine": 2, "precision": "int8",
+        "temperature": 0.5,
+        "top_p": 0.9,
+        "seed": 7,
+        "max_new_tokens": None,
+        "refine": 2,
+        "precision": "int8",
     }
 
 

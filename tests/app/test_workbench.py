@@ -17,10 +17,10 @@ from app.share import screen as share
 from app.shell.context import Context, Poll, run_polls
 from app.shell.permissions import shared_problems
 from app.shell.selection import Selection
-from app.shell.words import Key, Words
 from app.skills import screen as skills
 from app.tasks import screen as tasks
 from app.texts import TEXTS, say
+from app.texts.words import Key, Words
 from app.train import screen as train
 from app.train.history_panel import draw_history
 from app.train.plan_views import check_plan
@@ -95,8 +95,11 @@ def test_a_run_of_another_owner_is_not_found(context: Context) -> None:
 
 def test_a_project_opens_on_the_newest_run_of_a_person(context: Context) -> None:
     project = context.workspace.create_project("Mine", FIRST)
-    runs = (("r20260101-000000-aaaaaaaa", None), ("r20260102-000000-aaaaaaaa", None),
-            ("r20260103-000000-aaaaaaaa", "leaveout:r20260102-000000-aaaaaaaa"))
+    runs = (
+        ("r20260101-000000-aaaaaaaa", None),
+        ("r20260102-000000-aaaaaaaa", None),
+        ("r20260103-000000-aaaaaaaa", "leaveout:r20260102-000000-aaaaaaaa"),
+    )
     for number, (run_id, part_of) in enumerate(runs, start=1):
         folder = RunFolder(project.runs_dir / run_id)
         folder.path.mkdir(parents=True)

@@ -35,9 +35,9 @@ from step_variants import SHAPES
 from torch.nn import functional
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, Trainer, TrainingArguments
 
+from core.models.batching import Collator
 from core.models.loading import load_base
 from core.models.processor import BFLOAT16_FLAGS, cpu_flags
-from core.tasks.batching import Collator
 from core.tasks.dataset import TaskDataset
 from core.training.answer_model import Batch
 from core.training.batches import EncodedSplit
@@ -60,11 +60,21 @@ VARIANTS: dict[str, dict[str, Any]] = {
 
 def run_ours(dataset: TaskDataset, model: str, changes: dict[str, Any], threads: int) -> dict[str, float]:
     """The run as the worker does it, without checks in between, checkpoints and exam."""
-    config = change_config(RunConfig(base_model=model), {
-        "epochs": 1.0, "batch_size": BATCH, "max_tokens": MAX_TOKENS, "mixture": "proportional",
-        "log_every": 1000, "learning_rate_skills": RATE, "rate_by_width": False, "num_threads": threads,
-        "device": "cpu", **changes,
-    })
+    config = change_config(
+        RunConfig(base_model=model),
+        {
+            "epochs": 1.0,
+            "batch_size": BATCH,
+            "max_tokens": MAX_TOKENS,
+            "mixture": "proportional",
+            "log_every": 1000,
+            "learning_rate_skills": RATE,
+            "rate_by_width": False,
+            "num_threads": threads,
+            "device": "cpu",
+            **changes,
+        },
+    )
     study, steps = Study(dataset, config), plan_run(config, dataset).stages[0].steps
     loss = study.run(1, steps)["mean"]
     return {**study.took, "loss": loss, "steps": float(steps)}
@@ -88,9 +98,18 @@ def run_plain(dataset: TaskDataset, model: str, _: dict[str, Any], threads: int)
 
     with tempfile.TemporaryDirectory() as folder:
         arguments = TrainingArguments(
-            output_dir=folder, num_train_epochs=1, per_device_train_batch_size=BATCH, learning_rate=RATE,
-            use_cpu=True, save_strategy="no", logging_strategy="no", report_to="none",
-            disable_tqdm=True, warmup_steps=0.06, remove_unused_columns=False, dataloader_pin_memory=False,
+            output_dir=folder,
+            num_train_epochs=1,
+            per_device_train_batch_size=BATCH,
+            learning_rate=RATE,
+            use_cpu=True,
+            save_strategy="no",
+            logging_strategy="no",
+            report_to="none",
+            disable_tqdm=True,
+            warmup_steps=0.06,
+            remove_unused_columns=False,
+            dataloader_pin_memory=False,
         )
         trainer = Trainer(model=peft, args=arguments, train_dataset=rows, data_collator=collate)
         watch = Stopwatch()
@@ -142,8 +161,18 @@ def measure_all(args: argparse.Namespace) -> dict[str, Any]:
     for _ in range(args.repeats):
         for name in args.variants:
             command = [
-                sys.executable, __file__, "--variant", name, "--domain", str(args.domain),
-                "--model", str(args.model), "--rows", str(args.rows), "--threads", str(args.threads),
+                sys.executable,
+                __file__,
+                "--variant",
+                name,
+                "--domain",
+                str(args.domain),
+                "--model",
+                str(args.model),
+                "--rows",
+                str(args.rows),
+                "--threads",
+                str(args.threads),
             ]
             output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
             found[name].append(json.loads(output.splitlines()[-1]))
@@ -157,9 +186,14 @@ def measure_all(args: argparse.Namespace) -> dict[str, Any]:
         row["speed_up"] = first["train_s"] / row["train_s"]
         row["processor_speed_up"] = first["processor_s"] / row["processor_s"]
     return {
-        "domain": args.domain.name, "model": args.model.name, "rows": args.rows, "repeats": args.repeats,
-        "threads": args.threads, "torch": torch.__version__,
-        "processor_flags": sorted(BFLOAT16_FLAGS & cpu_flags()), "variants": rows,
+        "domain": args.domain.name,
+        "model": args.model.name,
+        "rows": args.rows,
+        "repeats": args.repeats,
+        "threads": args.threads,
+        "torch": torch.__version__,
+        "processor_flags": sorted(BFLOAT16_FLAGS & cpu_flags()),
+        "variants": rows,
     }
 
 

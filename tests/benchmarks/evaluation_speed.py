@@ -27,7 +27,7 @@ import torch  # noqa: E402
 from stages import Study  # noqa: E402
 
 from core.evaluation.exam import BASE, TUNED, Examiner, ExamSettings  # noqa: E402
-from core.tasks.batching import encode_prompt  # noqa: E402
+from core.models.batching import encode_prompt  # noqa: E402
 from core.tasks.changing.sample import load_sample  # noqa: E402
 from core.tasks.dataset import TaskDataset, load_dataset_of  # noqa: E402
 from core.training.config import RunConfig, change_config  # noqa: E402
@@ -53,8 +53,11 @@ def one_by_one(examiner: Examiner, paper: Paper, longest: int) -> list[str]:
         given = torch.tensor([ids])
         with examiner.model.disabled() if paper.who == BASE else nullcontext():
             output = examiner.model.generate(
-                input_ids=given, attention_mask=torch.ones_like(given), task_ids=[paper.task],
-                max_new_tokens=longest, do_sample=False,
+                input_ids=given,
+                attention_mask=torch.ones_like(given),
+                task_ids=[paper.task],
+                max_new_tokens=longest,
+                do_sample=False,
             )
         texts.append(base.tokenizer.decode(output[0, len(ids) :], skip_special_tokens=True).strip())
     return texts
@@ -107,8 +110,10 @@ def main() -> None:
     parser.add_argument("--write", action="store_true")
     arguments = parser.parse_args()
     examiner, dataset = tuned_examiner(arguments.steps)
-    lines = ["| task | model | longest answer | processor time | wall time | same answers |",
-             "| --- | --- | ---: | ---: | ---: | ---: |"]
+    lines = [
+        "| task | model | longest answer | processor time | wall time | same answers |",
+        "| --- | --- | ---: | ---: | ---: | ---: |",
+    ]
     sums, count, equal = [0.0] * 4, 0, 0
     for task, name in enumerate(dataset.names()):
         prompts = [e.prompt for e in dataset.split(task, "test")[: arguments.rows]]

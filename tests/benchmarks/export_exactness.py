@@ -37,10 +37,16 @@ def measure(run_dir: Path) -> list[dict]:
             except ModelError as error:
                 print(f"{config.method} {kind}: {error.message}")
                 continue
-        found.append({
-            "method": config.method, "base_model": public_name(config.base_model), "kind": kind,
-            "tasks": len(exports), "rank": exports[0].rank, "largest": max(e.difference for e in exports),
-        })
+        found.append(
+            {
+                "method": config.method,
+                "base_model": public_name(config.base_model),
+                "kind": kind,
+                "tasks": len(exports),
+                "rank": exports[0].rank,
+                "largest": max(e.difference for e in exports),
+            }
+        )
         print(json.dumps(found[-1]), flush=True)
     return found
 

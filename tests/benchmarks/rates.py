@@ -22,17 +22,26 @@ from core.insight.study import Study as StudyPlan
 from core.tasks.dataset import TaskDataset
 from core.training.config import RunConfig, change_config
 
-TRIALS = [f"{method}:{rate}" for method in ("cpoly", "poly", "lora", "private_lora", "mta")
-          for rate in ("0.005", "0.01", "0.02")]
+TRIALS = [
+    f"{method}:{rate}"
+    for method in ("cpoly", "poly", "lora", "private_lora", "mta")
+    for rate in ("0.005", "0.01", "0.02")
+]
 
 
 def config_of(trial: str, args: argparse.Namespace, seed: int, num_tasks: int) -> RunConfig:
     method, rest = trial.split(":", 1)
     rate, *changes = rest.split(",")
-    config = change_config(RunConfig(base_model=str(args.model)), {
-        "seed": seed, "num_threads": 1, "device": "cpu", "precision": "float32",
-        "learning_rate_skills": float(rate),
-    })
+    config = change_config(
+        RunConfig(base_model=str(args.model)),
+        {
+            "seed": seed,
+            "num_threads": 1,
+            "device": "cpu",
+            "precision": "float32",
+            "learning_rate_skills": float(rate),
+        },
+    )
     plan = StudyPlan("rates", config, (Arm("reference", "cpoly"), Arm(trial, method, tuple(changes))))
     return arm_config(plan, plan.arms[1], num_tasks)
 
@@ -41,7 +50,8 @@ def without(dataset: TaskDataset, names: list[str]) -> TaskDataset:
     """The dataset without some tasks, the others numbered anew."""
     kept = [index for index, task in enumerate(dataset.tasks) if task.name not in names]
     examples = {
-        (kept.index(index), split): rows for (index, split), rows in dataset.examples.items() if index in kept}
+        (kept.index(index), split): rows for (index, split), rows in dataset.examples.items() if index in kept
+    }
     return TaskDataset(tuple(dataset.tasks[index] for index in kept), examples)
 
 

@@ -47,10 +47,15 @@ def measure(client: ChatClient, run_dir: Path, folder: Path, spec: Any, how: tup
         for q, text in zip(questions, texts[0], strict=True)
     )
     return {
-        "task": spec.name, "metric": spec.metric, "rows": len(wanted),
-        "plain": score(spec.metric, texts[0], wanted).value, "refined": score(spec.metric, texts[1], wanted).value,
-        "difference": compare(spec.metric, texts[0], texts[1], wanted).as_dict(), "has_rule": rule is not None,
-        "first_not_valid": valid[False], "changed": sum(a != b for a, b in zip(*texts, strict=True)),
+        "task": spec.name,
+        "metric": spec.metric,
+        "rows": len(wanted),
+        "plain": score(spec.metric, texts[0], wanted).value,
+        "refined": score(spec.metric, texts[1], wanted).value,
+        "difference": compare(spec.metric, texts[0], texts[1], wanted).as_dict(),
+        "has_rule": rule is not None,
+        "first_not_valid": valid[False],
+        "changed": sum(a != b for a, b in zip(*texts, strict=True)),
     }
 
 

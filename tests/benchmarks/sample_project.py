@@ -44,9 +44,14 @@ def measure(workspace: Path, base_model: str, assignments: list[str]) -> dict[st
     call(workspace, "skills", run["run_id"])
     ended = time.monotonic()
     return {
-        "base_model": base_model, "settings": assignments, "cores": os.cpu_count(), "machine": platform.machine(),
+        "base_model": base_model,
+        "settings": assignments,
+        "cores": os.cpu_count(),
+        "machine": platform.machine(),
         "seconds": {
-            "sample": loaded - started, "train_and_exam": trained - loaded, "skills": ended - trained,
+            "sample": loaded - started,
+            "train_and_exam": trained - loaded,
+            "skills": ended - trained,
             "all": ended - started,
         },
         "results": run["results"],
@@ -65,8 +70,11 @@ def table(measured: dict[str, Any]) -> str:
             f"**{100 * tuned['value']:.1f}** ({span}) |"
         )
     minutes = measured["seconds"]["all"] / 60
-    lines += ["", f"Both stages, the exam of both models and the skill table took {minutes:.1f} minutes on "
-              f"{measured['cores']} CPU cores (`python tests/benchmarks/sample_project.py --write`)."]
+    lines += [
+        "",
+        f"Both stages, the exam of both models and the skill table took {minutes:.1f} minutes on "
+        f"{measured['cores']} CPU cores (`python tests/benchmarks/sample_project.py --write`).",
+    ]
     return "\n".join(lines)
 
 

@@ -37,8 +37,13 @@ TEXTS = ("my card was lost on the way", "please book a table for two", "the batt
 def build_requests(run_dir: Path, tokens: int, precision: str) -> list[ChatRequest]:
     """Sixteen different questions to four tasks, greedy, of equal longest answers."""
     return [
-        ask(run_dir, f"task {i % TASKS}", f"message {i}: {TEXTS[i // TASKS]}", max_new_tokens=tokens,
-            precision=precision)
+        ask(
+            run_dir,
+            f"task {i % TASKS}",
+            f"message {i}: {TEXTS[i // TASKS]}",
+            max_new_tokens=tokens,
+            precision=precision,
+        )
         for i in range(CALLERS)
     ]
 
@@ -86,10 +91,15 @@ def measure(client: ChatClient, requests: list[ChatRequest], rounds: int) -> dic
         tokens = sum(done.tokens for done in solo)
     ratios = [a / b for a, b in zip(alone, together, strict=True)]
     return {
-        "first_token_s": quartiles(firsts), "one_by_one_s": quartiles(alone), "at_once_s": quartiles(together),
-        "speed_up": quartiles(ratios), "speed_up_processor": quartiles(processor),
-        "tokens": tokens, "tokens_per_s_one": tokens / statistics.median(alone),
-        "tokens_per_s_all": tokens / statistics.median(together), "different_answers": wrong,
+        "first_token_s": quartiles(firsts),
+        "one_by_one_s": quartiles(alone),
+        "at_once_s": quartiles(together),
+        "speed_up": quartiles(ratios),
+        "speed_up_processor": quartiles(processor),
+        "tokens": tokens,
+        "tokens_per_s_one": tokens / statistics.median(alone),
+        "tokens_per_s_all": tokens / statistics.median(together),
+        "different_answers": wrong,
     }
 
 
@@ -121,8 +131,13 @@ def main() -> int:
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     found: dict[str, Any] = {
-        "base_model": Path(arguments.base_model).name, "cores": os.cpu_count(), "machine": platform.machine(),
-        "load": os.getloadavg()[0], "callers": CALLERS, "tasks": TASKS, "rounds": arguments.rounds,
+        "base_model": Path(arguments.base_model).name,
+        "cores": os.cpu_count(),
+        "machine": platform.machine(),
+        "load": os.getloadavg()[0],
+        "callers": CALLERS,
+        "tasks": TASKS,
+        "rounds": arguments.rounds,
     }
     with tempfile.TemporaryDirectory() as folder:
         run_dir = make_trained_run(Path(folder), Path(arguments.base_model), num_tasks=TASKS)

@@ -35,8 +35,11 @@ def batches_of(study: Study, count: int) -> dict[str, list[list[Batch]]]:
         plain = [study.train.parts(rows) for rows in drawn]
     both = [study.train.parts(rows) for rows in drawn]
     whole = [[{k: v for k, v in part.items() if k != "wanted"} for part in parts] for parts in both]
-    return {PLAIN: [[{k: v for k, v in p.items() if k != "wanted"} for p in b] for b in plain],
-            SHARED: whole, BOTH: both}
+    return {
+        PLAIN: [[{k: v for k, v in p.items() if k != "wanted"} for p in b] for b in plain],
+        SHARED: whole,
+        BOTH: both,
+    }
 
 
 def tokens(batches: list[list[Batch]]) -> int:

@@ -26,8 +26,8 @@ import numpy as np  # noqa: E402
 
 from app.shell.context import Context  # noqa: E402
 from app.shell.selection import Selection  # noqa: E402
-from app.skills import screen as skills
-from app.skills import skill_sections as sections
+from app.skills import screen as skills  # noqa: E402
+from app.skills import skill_sections as sections  # noqa: E402
 from core.workspace import Workspace  # noqa: E402
 
 PAGE = ROOT / "assets" / "docs" / "skills_screen.md"
@@ -57,9 +57,14 @@ def build_run(workspace: Workspace) -> tuple[str, str]:
             lines.write(json.dumps(line | {"offset": binary.tell(), "shape": list(then.shape)}) + "\n")
             binary.write(then.tobytes())
     sizes = draw.random((3, TASKS, LAYERS)).round(5).tolist()
-    record = {"version": 1, "rows": 8, "layers": layers, "tasks": names,
-              "parts": dict(zip(("common", "private", "base"), sizes, strict=True)),
-              "similarity": np.corrcoef(weights.mean(0)).round(6).tolist()}
+    record = {
+        "version": 1,
+        "rows": 8,
+        "layers": layers,
+        "tasks": names,
+        "parts": dict(zip(("common", "private", "base"), sizes, strict=True)),
+        "similarity": np.corrcoef(weights.mean(0)).round(6).tolist(),
+    }
     (run / "contributions.json").write_text(json.dumps(record), encoding="utf-8")
     return project.project_id, run.name
 
@@ -68,16 +73,24 @@ def changes(context: Context, selection: Selection) -> dict[str, list[Callable[[
     """Every control of the screen, moved through several values."""
     draw, places = skills.draw_heatmap, (0, 1, 9, 31)
     return {
-        "layer": [lambda v=v: draw(context, selection, v, 0, SNAPSHOTS, "clustered", "weights", "both")
-                  for v in places],
-        "training step": [lambda v=v: draw(context, selection, 5, 0, v, "clustered", "weights", "both")
-                          for v in (0, 50, 100, 198)],
-        "order and colours": [lambda o=o, v=v: draw(context, selection, 3, 0, SNAPSHOTS, o, v, "both")
-                              for o in ("clustered", "alphabetical") for v in ("weights", "lean")],
-        "one task over all layers": [lambda v=v: sections.draw_task(context, selection, f"task {v}")
-                                     for v in places],
-        "similarity with its tree": [lambda v=v: sections.draw_near(context, selection, v)
-                                     for v in (sections.ALLOCATION, sections.WEIGHTS)] * 2,
+        "layer": [
+            lambda v=v: draw(context, selection, v, 0, SNAPSHOTS, "clustered", "weights", "both") for v in places
+        ],
+        "training step": [
+            lambda v=v: draw(context, selection, 5, 0, v, "clustered", "weights", "both") for v in (0, 50, 100, 198)
+        ],
+        "order and colours": [
+            lambda o=o, v=v: draw(context, selection, 3, 0, SNAPSHOTS, o, v, "both")
+            for o in ("clustered", "alphabetical")
+            for v in ("weights", "lean")
+        ],
+        "one task over all layers": [
+            lambda v=v: sections.draw_task(context, selection, f"task {v}") for v in places
+        ],
+        "similarity with its tree": [
+            lambda v=v: sections.draw_near(context, selection, v) for v in (sections.ALLOCATION, sections.WEIGHTS)
+        ]
+        * 2,
         "curves over time": [lambda: sections.draw_time(context, selection)] * 4,
     }
 

@@ -24,9 +24,10 @@ from core.training.plan import plan_run
 def measure(args: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as workspace:
         dataset = read_tasks(args.domain, args.rows, Path(workspace))
-    config = change_config(RunConfig(base_model=str(args.model)), {
-        "method": args.method, "seed": args.seed, "num_threads": args.threads, "device": "cpu",
-    })
+    config = change_config(
+        RunConfig(base_model=str(args.model)),
+        {"method": args.method, "seed": args.seed, "num_threads": args.threads, "device": "cpu"},
+    )
     study = Study(dataset, config)
     steps = plan_run(change_config(config, {"epochs": 1.0, "mixture": "proportional"}), dataset).stages[0].steps
     start = study.state()

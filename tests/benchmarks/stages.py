@@ -91,8 +91,16 @@ class Study:
         batches = BatchPlan(build_sampler(config, self.dataset), config.batch_size)
         with tempfile.TemporaryDirectory() as folder:
             work = RunWork(
-                config, replace(plan, stages=stages), self.answers, self.device, self.train, self.unchecked,
-                batches, Quiet(), RunFolder(folder), Pace(steps, 0, False),
+                config,
+                replace(plan, stages=stages),
+                self.answers,
+                self.device,
+                self.train,
+                self.unchecked,
+                batches,
+                Quiet(),
+                RunFolder(folder),
+                Pace(steps, 0, False),
             )
             watch = Stopwatch()
             run_stage(work, stage, TrainingState(stage=stage, micro=micro), None)

@@ -73,13 +73,22 @@ def compare(work: Workload, variants: list[str], rounds: int, say: Callable[[str
         ratios = sorted(t / f for t, f in zip(times, seconds["frozen"], strict=True))
         low, middle, high = quartiles(ratios)
         operations, syncs, kept, peak = counts[bench.variant]
-        results.append(Result(
-            bench.variant, work.tasks, round(middle, 3), round(low, 3), round(high, 3),
-            round(1000 * statistics.median(times), 1),
-            round(work.batch * work.tokens / statistics.median(times)),
-            round((operations - floor) / bench.layers, 1), syncs, round(kept / 2**20, 1), peak,
-            sum(p.numel() for p in bench.parameters),
-        ))
+        results.append(
+            Result(
+                bench.variant,
+                work.tasks,
+                round(middle, 3),
+                round(low, 3),
+                round(high, 3),
+                round(1000 * statistics.median(times), 1),
+                round(work.batch * work.tokens / statistics.median(times)),
+                round((operations - floor) / bench.layers, 1),
+                syncs,
+                round(kept / 2**20, 1),
+                peak,
+                sum(p.numel() for p in bench.parameters),
+            )
+        )
         say(f"{bench.variant:14s} {middle:6.3f} [{low:.3f}, {high:.3f}]  {results[-1]}")
     return results
 
@@ -113,7 +122,7 @@ def draw(results: list[Result], work: Workload, path: Path) -> None:
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{70 + row * len(results)}" '
         'font-family="sans-serif" font-size="13">',
         f'<text x="10" y="22" font-size="15">Training step, relative to the frozen base: {work.shape}, '
-        f'{work.batch} x {work.tokens} tokens, {work.tasks} tasks, {work.dtype}, {work.device}</text>',
+        f"{work.batch} x {work.tokens} tokens, {work.tasks} tasks, {work.dtype}, {work.device}</text>",
     ]
     for index, r in enumerate(sorted(results, key=lambda r: r.ratio)):
         y, length = 40 + row * index, 480 * r.ratio / largest
@@ -146,8 +155,16 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     everything = []
     for tasks in options.tasks:
-        work = Workload(options.shape, options.batch, options.tokens, tasks, options.dtype, options.device,
-                        options.layers, options.answers)
+        work = Workload(
+            options.shape,
+            options.batch,
+            options.tokens,
+            tasks,
+            options.dtype,
+            options.device,
+            options.layers,
+            options.answers,
+        )
         results = compare(work, options.variants, options.rounds, print)
         everything.append({"workload": asdict(work), "results": [asdict(r) for r in results]})
         if options.out and tasks == options.tasks[0]:

@@ -34,8 +34,11 @@ def build_writers(work: step_variants.Workload, new_tokens: int) -> dict[str, Wr
     generator = torch.Generator().manual_seed(0)
     ids = torch.randint(5, base.config.vocab_size, (work.batch, work.tokens), generator=generator).to(work.device)
     options: dict[str, Any] = {
-        "attention_mask": torch.ones_like(ids), "max_new_tokens": new_tokens, "min_new_tokens": new_tokens,
-        "do_sample": False, "pad_token_id": 0,
+        "attention_mask": torch.ones_like(ids),
+        "max_new_tokens": new_tokens,
+        "min_new_tokens": new_tokens,
+        "do_sample": False,
+        "pad_token_id": 0,
     }
     lora = step_variants.build_peft("peft-lora", work, copy.deepcopy(base)).eval()
     loaded = LoadedBase(copy.deepcopy(base), None, "decoder", work.tokens, "cpoly")
@@ -87,8 +90,14 @@ def main() -> None:
         rows.append({"variant": name, "ratio": round(ratio, 3), "milliseconds": milliseconds})
         print(f"{name:18s} {ratio:6.3f}  {rows[-1]['milliseconds']} ms")
     if options.out:
-        report = {"shape": options.shape, "batch": options.batch, "prompt": options.tokens,
-                  "new_tokens": options.new_tokens, "rounds": options.rounds, "results": rows}
+        report = {
+            "shape": options.shape,
+            "batch": options.batch,
+            "prompt": options.tokens,
+            "new_tokens": options.new_tokens,
+            "rounds": options.rounds,
+            "results": rows,
+        }
         options.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
 
 

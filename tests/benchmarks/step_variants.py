@@ -22,14 +22,38 @@ from core.models.modular import build_modular
 
 SYNCS = ("_local_scalar_dense", "nonzero", "_unique2", "item", "equal", "is_nonzero")
 SHAPES: dict[str, dict[str, Any]] = {
-    "tiny": {"hidden_size": 128, "intermediate_size": 352, "num_hidden_layers": 2, "num_attention_heads": 4,
-             "num_key_value_heads": 2, "vocab_size": 1024},
-    "small": {"hidden_size": 512, "intermediate_size": 1408, "num_hidden_layers": 8, "num_attention_heads": 8,
-              "num_key_value_heads": 4, "vocab_size": 8192},
-    "smollm2-135m": {"hidden_size": 576, "intermediate_size": 1536, "num_hidden_layers": 30,
-                     "num_attention_heads": 9, "num_key_value_heads": 3, "vocab_size": 49152},
-    "qwen2.5-0.5b": {"hidden_size": 896, "intermediate_size": 4864, "num_hidden_layers": 24,
-                     "num_attention_heads": 14, "num_key_value_heads": 2, "vocab_size": 151936},
+    "tiny": {
+        "hidden_size": 128,
+        "intermediate_size": 352,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "vocab_size": 1024,
+    },
+    "small": {
+        "hidden_size": 512,
+        "intermediate_size": 1408,
+        "num_hidden_layers": 8,
+        "num_attention_heads": 8,
+        "num_key_value_heads": 4,
+        "vocab_size": 8192,
+    },
+    "smollm2-135m": {
+        "hidden_size": 576,
+        "intermediate_size": 1536,
+        "num_hidden_layers": 30,
+        "num_attention_heads": 9,
+        "num_key_value_heads": 3,
+        "vocab_size": 49152,
+    },
+    "qwen2.5-0.5b": {
+        "hidden_size": 896,
+        "intermediate_size": 4864,
+        "num_hidden_layers": 24,
+        "num_attention_heads": 14,
+        "num_key_value_heads": 2,
+        "vocab_size": 151936,
+    },
 }
 # Equal active rank 8: C-Poly 3 + 1 skills of rank 2, Poly and MoE 4 of rank 2, LoRA rank 8.
 OURS: dict[str, tuple[str, dict[str, Any], int]] = {
@@ -136,10 +160,18 @@ def build_peft(variant: str, work: Workload, base: Any) -> Any:
     names = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
     if variant == "peft-lora":
         return get_peft_model(base, LoraConfig(r=8, lora_alpha=8, target_modules=names, task_type="CAUSAL_LM"))
-    return get_peft_model(base, PolyConfig(
-        poly_type="poly", r=2, n_tasks=work.tasks, n_skills=4, n_splits=1, target_modules=names,
-        task_type="CAUSAL_LM",
-    ))
+    return get_peft_model(
+        base,
+        PolyConfig(
+            poly_type="poly",
+            r=2,
+            n_tasks=work.tasks,
+            n_skills=4,
+            n_splits=1,
+            target_modules=names,
+            task_type="CAUSAL_LM",
+        ),
+    )
 
 
 class Counter(TorchDispatchMode):

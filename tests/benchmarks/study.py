@@ -38,7 +38,12 @@ DOCS = ROOT / "assets" / "docs"
 # next to nothing in the budget below (0 to 3 points in a trial run: 77 or 150 labels, whole frames, rare names).
 # They would only thin out every arm's mean by the same nothing.
 LEFT_OUT = {
-    "tatqa_arithmetic", "tatqa_spans", "tatqa_question_generation", "banking77", "clinc_assistant", "snips",
+    "tatqa_arithmetic",
+    "tatqa_spans",
+    "tatqa_question_generation",
+    "banking77",
+    "clinc_assistant",
+    "snips",
     "wnut17",
 }
 BUDGET = ("max_steps=140", "num_threads=1", "exam_rows=150", "evaluate_every=140", "checkpoint_every=100000")
@@ -47,9 +52,15 @@ PLOTTED = 0.02  # the gap between two points of a plot, in units of its axis
 
 
 ARMS = (
-    Arm("C-Poly", "cpoly"), Arm("shared LoRA", "lora"), Arm("private LoRA", "private_lora"), Arm("Poly", "poly"),
-    Arm("C-Poly mix", "cpoly", ("adapter.combine=mix",)), Arm("MHR", "mhr"), Arm("MoE-LoRA", "moe_lora"),
-    Arm("MTA stage 1", "mta", ("stage2_fraction=0",)), Arm("MTA stage 1+2", "mta"),
+    Arm("C-Poly", "cpoly"),
+    Arm("shared LoRA", "lora"),
+    Arm("private LoRA", "private_lora"),
+    Arm("Poly", "poly"),
+    Arm("C-Poly mix", "cpoly", ("adapter.combine=mix",)),
+    Arm("MHR", "mhr"),
+    Arm("MoE-LoRA", "moe_lora"),
+    Arm("MTA stage 1", "mta", ("stage2_fraction=0",)),
+    Arm("MTA stage 1+2", "mta"),
 )
 
 
@@ -85,8 +96,13 @@ def run(workspace: Path, domain: str, seeds: int, curve: bool) -> None:
         plans[CURVE] = Study(CURVE, config, ARMS[:3], tuple(range(seeds)), (0.1, 0.2, 0.5), tasks=names)
     for name, plan in plans.items():
         folder = find_study(project, name) or create_study(project, plan)
-        run_study(project, folder, lambda cell, place, total, status: print(
-            f"\r{place}/{total} {cell.arm}, seed {cell.seed}: {status.state} {status.progress:.0%}   ", end=""))
+        run_study(
+            project,
+            folder,
+            lambda cell, place, total, status: print(
+                f"\r{place}/{total} {cell.arm}, seed {cell.seed}: {status.state} {status.progress:.0%}   ", end=""
+            ),
+        )
 
 
 def read(workspaces: list[Path]) -> tuple[Study, pd.DataFrame]:
@@ -113,9 +129,15 @@ def stage2_rows(workspaces: list[Path]) -> pd.DataFrame:
             ended = any(e["kind"] == "exam" for e in events)
             if ended and checks[2]:
                 first, second = ([c["time"] for c in checks[n]] for n in (1, 2))
-                rows.append({
-                    "arm": cell.arm, "first": first[-1] - first[0], "second": second[-1] - second[0],
-                    "before": checks[2][0]["mean"], "after": min(c["mean"] for c in checks[2])})
+                rows.append(
+                    {
+                        "arm": cell.arm,
+                        "first": first[-1] - first[0],
+                        "second": second[-1] - second[0],
+                        "before": checks[2][0]["mean"],
+                        "after": min(c["mean"] for c in checks[2]),
+                    }
+                )
     return pd.DataFrame(rows)
 
 
@@ -123,7 +145,8 @@ def stage2_table(rows: pd.DataFrame) -> str:
     means = rows.groupby("arm").mean(numeric_only=True)
     lines = ["| arm | time, stage 2 / stage 1 | check loss after stage 1 | after stage 2 |"]
     lines += ["| --- | --- | --- | --- |"] + [
-        f"| {r.Index} | {r.second / r.first:.2f} | {r.before:.3f} | {r.after:.3f} |" for r in means.itertuples()]
+        f"| {r.Index} | {r.second / r.first:.2f} | {r.before:.3f} | {r.after:.3f} |" for r in means.itertuples()
+    ]
     return "## What stage 2 costs and gains\n\n" + "\n".join(lines)
 
 
@@ -138,8 +161,15 @@ def plot_means(frame: pd.DataFrame, path: Path) -> None:
         part = frame if title not in domains else frame[frame["domain"] == title]
         rows = tables.summarise_study(part).set_index("arm").reindex(order)
         low, high = (rows["mean"] - rows["low"]).fillna(0), (rows["high"] - rows["mean"]).fillna(0)
-        axis.errorbar(100 * rows["mean"], range(len(order)), xerr=[100 * low, 100 * high], fmt="o", color="#3b4cc0",
-                      ecolor="#9aa7e8", capsize=3)
+        axis.errorbar(
+            100 * rows["mean"],
+            range(len(order)),
+            xerr=[100 * low, 100 * high],
+            fmt="o",
+            color="#3b4cc0",
+            ecolor="#9aa7e8",
+            capsize=3,
+        )
         axis.set_yticks(range(len(order)), order)
         axis.set_title(title.replace("_", " "))
         axis.set_xlabel("mean score (0 to 100), 95 % over seeds")
@@ -157,8 +187,14 @@ def plot_curve(frame: pd.DataFrame, path: Path) -> None:
     for index, (arm, rows) in enumerate(tables.summarise_study(frame).groupby("arm")):
         rows = rows.sort_values("share")
         low, high = (rows["mean"] - rows["low"]).fillna(0), (rows["high"] - rows["mean"]).fillna(0)
-        axis.errorbar(rows["share"] * (1 + PLOTTED * index), 100 * rows["mean"], yerr=[100 * low, 100 * high],
-                      marker="o", capsize=3, label=arm)
+        axis.errorbar(
+            rows["share"] * (1 + PLOTTED * index),
+            100 * rows["mean"],
+            yerr=[100 * low, 100 * high],
+            marker="o",
+            capsize=3,
+            label=arm,
+        )
     axis.set_xscale("log")
     axis.set_xticks([0.1, 0.2, 0.5, 1.0], ["10 %", "20 %", "50 %", "100 %"])
     axis.set_xlabel("share of the practice rows (same number of steps)")
@@ -188,7 +224,8 @@ def report(workspaces: list[Path]) -> None:
     for domain, part in whole.groupby("domain"):
         summary = tables.summarise_study(part)
         lines = ["| arm | mean | mean rank |", "| --- | --- | --- |"] + [
-            f"| {r.arm} | {span(r)} | {r.rank:.2f} |".replace("nan", "-") for r in summary.itertuples()]
+            f"| {r.arm} | {span(r)} | {r.rank:.2f} |".replace("nan", "-") for r in summary.itertuples()
+        ]
         parts.append(f"## {domain} alone\n\n" + "\n".join(lines))
     parts.append(stage2_table(stage2_rows(workspaces)))
     curve = frame[(frame["share"] < 1.0)]
@@ -198,8 +235,11 @@ def report(workspaces: list[Path]) -> None:
         where = ", ".join(sorted(curve["domain"].unique()))
         head = f"## Fewer rows ({where})\n\n![Score by rows](study-rows.svg)\n"
         table = tables.summarise_study(chosen[chosen["arm"] != tables.BASE])
-        parts.append(head + "\n| arm | share of rows | mean |\n| --- | --- | --- |\n" + "\n".join(
-            f"| {r.arm} | {r.share:g} | {span(r)} |" for r in table.itertuples()))
+        parts.append(
+            head
+            + "\n| arm | share of rows | mean |\n| --- | --- | --- |\n"
+            + "\n".join(f"| {r.arm} | {r.share:g} | {span(r)} |" for r in table.itertuples())
+        )
     write_docs("\n\n".join(parts), frame)
 
 

@@ -17,10 +17,13 @@ pytestmark = pytest.mark.browser
 def forget(page, session: str, other: str) -> None:
     """From now on the server sees a session that it does not know."""
     page.unroute_all()
-    page.route("**/gradio_api/**", lambda route: route.continue_(
-        url=route.request.url.replace(session, other),
-        post_data=(route.request.post_data or "").replace(session, other) or None,
-    ))
+    page.route(
+        "**/gradio_api/**",
+        lambda route: route.continue_(
+            url=route.request.url.replace(session, other),
+            post_data=(route.request.post_data or "").replace(session, other) or None,
+        ),
+    )
 
 
 def opened_hours_ago(page, hours: int) -> None:

@@ -8,21 +8,16 @@ import signal
 
 import pytest
 
-from tests.browser.driving import (
-    PATIENCE_MS,
-    ROOT,
-    fill_plan,
-    open_screen,
-    wait_for_state,
-    wait_until_open,
-)
+from tests.browser.driving import PATIENCE_MS, ROOT, fill_plan, open_screen, wait_for_state, wait_until_open
 
 pytestmark = pytest.mark.browser
 SAMPLE = ROOT / "assets" / "sample"
 FILES = [
     SAMPLE / name
     for name in (
-        "review_verdict.train.xlsx", "review_verdict.test.xlsx", "question_cleaning.train.jsonl",
+        "review_verdict.train.xlsx",
+        "review_verdict.test.xlsx",
+        "question_cleaning.train.jsonl",
         "question_cleaning.test.jsonl",
     )
 ]

@@ -20,7 +20,9 @@ def test_download_push_and_code(chromium, tmp_path: Path, tiny_model: Path, monk
     make_trained_run(home, tiny_model)
     with running_hub(TOKEN) as hub:
         for name, value in {
-            "HF_ENDPOINT": hub.address, "HF_HUB_DISABLE_XET": "1", "HF_HUB_OFFLINE": "0",
+            "HF_ENDPOINT": hub.address,
+            "HF_HUB_DISABLE_XET": "1",
+            "HF_HUB_OFFLINE": "0",
             "HF_HOME": str(tmp_path / "hf"),
         }.items():
             monkeypatch.setenv(name, value)

@@ -71,10 +71,19 @@ def test_a_domain_folder_is_added_whole(run: Run, rows_file: Path, tmp_path: Pat
     folder = tmp_path / "domain"
     folder.mkdir()
     (folder / "mails.jsonl").write_bytes(rows_file.read_bytes())
-    hint = {"domain": "desk", "tasks": [{
-        "name": "mails", "train": "mails.jsonl", "inputs": ["text"], "target": "label", "instruction": "Card?",
-        "metric": "accuracy",
-    }]}
+    hint = {
+        "domain": "desk",
+        "tasks": [
+            {
+                "name": "mails",
+                "train": "mails.jsonl",
+                "inputs": ["text"],
+                "target": "label",
+                "instruction": "Card?",
+                "metric": "accuracy",
+            }
+        ],
+    }
     (folder / "domain.json").write_text(json.dumps(hint), encoding="utf-8")
     run("project", "create", "Desk")
     assert [t["name"] for t in run("task", "add", "Desk", "--domain", folder, "--json").value] == ["mails"]
@@ -82,26 +91,29 @@ def test_a_domain_folder_is_added_whole(run: Run, rows_file: Path, tmp_path: Pat
     assert is_one_line(run("task", "add", "Desk", rows_file, "--domain", folder), "FILE")
 
 
-@pytest.mark.parametrize(("words", "parts"), [
-    (["project"], ["ACTION"]),
-    (["projekt", "list"], ["invalid choice", "projekt"]),
-    (["project", "create", "  "], ["cannot be used as a name"]),
-    (["task", "add", "Nowhere", "x.csv"], ["no project 'Nowhere'", "Known projects"]),
-    (["task", "add", "Desk", "missing.csv"], ["no file missing.csv"]),
-    (["task", "add", "Desk"], ["--domain"]),
-    (["task", "show", "Desk", "none"], ["no task 'none'"]),
-    (["train", "Desk", "--set", "batch_size"], ["key=value"]),
-    (["train", "Desk", "--set", "nothing=1"], ["no setting 'nothing'"]),
-    (["train", "Desk", "--set", "batch_size=many"], ["batch_size", "whole number"]),
-    (["train", "Desk", "--method", "magic"], ["magic", "cpoly"]),
-    (["train", "Desk", "--config", "no.yaml"], ["no file no.yaml"]),
-    (["train", "Desk"], ["task"]),
-    (["status", "r-nothing"], ["no run 'r-nothing'"]),
-    (["status", "../x"], ["outside the workspace"]),
-    (["ask", "r-nothing", "hello"], ["no run"]),
-    (["ask", "r-nothing", "hello", "you"], ["unknown words: you"]),
-    (["skills", "r-nothing", "--speed", "9"], ["unknown words"]),
-])
+@pytest.mark.parametrize(
+    ("words", "parts"),
+    [
+        (["project"], ["ACTION"]),
+        (["projekt", "list"], ["invalid choice", "projekt"]),
+        (["project", "create", "  "], ["cannot be used as a name"]),
+        (["task", "add", "Nowhere", "x.csv"], ["no project 'Nowhere'", "Known projects"]),
+        (["task", "add", "Desk", "missing.csv"], ["no file missing.csv"]),
+        (["task", "add", "Desk"], ["--domain"]),
+        (["task", "show", "Desk", "none"], ["no task 'none'"]),
+        (["train", "Desk", "--set", "batch_size"], ["key=value"]),
+        (["train", "Desk", "--set", "nothing=1"], ["no setting 'nothing'"]),
+        (["train", "Desk", "--set", "batch_size=many"], ["batch_size", "whole number"]),
+        (["train", "Desk", "--method", "magic"], ["magic", "cpoly"]),
+        (["train", "Desk", "--config", "no.yaml"], ["no file no.yaml"]),
+        (["train", "Desk"], ["task"]),
+        (["status", "r-nothing"], ["no run 'r-nothing'"]),
+        (["status", "../x"], ["outside the workspace"]),
+        (["ask", "r-nothing", "hello"], ["no run"]),
+        (["ask", "r-nothing", "hello", "you"], ["unknown words: you"]),
+        (["skills", "r-nothing", "--speed", "9"], ["unknown words"]),
+    ],
+)
 def test_a_mistake_is_one_line_and_exit_code_two(run: Run, words: list[str], parts: list[str]) -> None:
     run("project", "create", "Desk")
     outcome = run(*words)

@@ -30,7 +30,12 @@ class Shell:
         # A test run in the background of a script has Ctrl-C switched off, and its children inherit that.
         command = [sys.executable, "-m", "core", *map(str, words)]
         return subprocess.Popen(
-            command, cwd=ROOT, env=self.environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            command,
+            cwd=ROOT,
+            env=self.environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler) and None,
         )
 

@@ -155,7 +155,12 @@ def test_serve_answers_until_it_is_stopped(home: Path, run_id: str) -> None:
     command = [sys.executable, "-m", "core", "serve", run_id, "--port", "0"]
     # A test run in the background of a script has Ctrl-C switched off, and its children inherit that.
     with subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        command,
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler) and None,
     ) as process:
         assert process.stdout is not None

@@ -16,11 +16,11 @@ import torch
 from core.evaluation.exam import BASE, TUNED, Draft, Examiner, ExamSettings, exam_rows
 from core.evaluation.labels import task_labels
 from core.evaluation.results import build_results
+from core.models.batching import answer_ids, encode_prompt
 from core.models.loading import load_base
 from core.models.modular import build_modular, save_adapter
 from core.runs.creation import create_run
 from core.runs.folder import RunFolder
-from core.tasks.batching import answer_ids, encode_prompt
 from core.tasks.dataset import TaskDataset, load_dataset_of
 from core.training.reexamination import examine_again, restore_answers, with_exam
 from core.workspace import Project
@@ -64,7 +64,9 @@ def test_the_base_model_answers_as_if_there_were_no_adapter(
     plain = load_base(str(folder))
     ids = encode_prompt(plain.tokenizer, PROMPTS[1], plain.architecture, 96).input_ids
     output = plain.model.generate(
-        input_ids=torch.tensor([ids]), attention_mask=torch.ones(1, len(ids), dtype=torch.long), max_new_tokens=6,
+        input_ids=torch.tensor([ids]),
+        attention_mask=torch.ones(1, len(ids), dtype=torch.long),
+        max_new_tokens=6,
         do_sample=False,
     )[0]
     start = len(ids) if plain.architecture == "decoder" else 0

@@ -12,13 +12,7 @@ from sklearn.metrics import accuracy_score, f1_score
 from torchmetrics.functional.text import rouge_score
 
 from core.base.errors import TaskloomError
-from core.evaluation.metrics import (
-    METRICS,
-    compare,
-    longest_common_subsequence,
-    score,
-    values_of_rows,
-)
+from core.evaluation.metrics import METRICS, compare, longest_common_subsequence, score, values_of_rows
 from core.evaluation.normalise import items, label_items, last_number, letters, pairs, plain, words
 from core.tasks.guessing.kinds import METRICS as TASK_METRICS
 
@@ -141,10 +135,18 @@ def test_normalisation_rules() -> None:
     assert pairs("artist=Ann: B; x") == ["artist=ann: b", "x"]
 
 
-@pytest.mark.parametrize(("text", "number"), [
-    ("about $1,234.50 in all", 1234.5), ("(3.2)", -3.2), ("it rose by -7 %", -7.0), ("no number", None),
-    ("from 3 to 4", 4.0), ("５００", 500.0), (".5", 0.5),
-])
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("about $1,234.50 in all", 1234.5),
+        ("(3.2)", -3.2),
+        ("it rose by -7 %", -7.0),
+        ("no number", None),
+        ("from 3 to 4", 4.0),
+        ("５００", 500.0),
+        (".5", 0.5),
+    ],
+)
 def test_last_number(text: str, number: float | None) -> None:
     assert last_number(text) == number
 

@@ -44,7 +44,8 @@ def write_run(path: Path, allocation: Allocation) -> Path:
     tasks = [{"index": i, "task_id": f"t{i}", "name": name} for i, name in enumerate(allocation.tasks)]
     (path / "run.json").write_text(json.dumps({"run_id": path.name, "tasks": tasks[::-1]}), encoding="utf-8")
     table = {
-        "layers": list(allocation.layers), "weights": allocation.weights.tolist(),
+        "layers": list(allocation.layers),
+        "weights": allocation.weights.tolist(),
         "skills": [{"name": s.name, "kind": s.kind, "task": s.task} for s in allocation.skills],
     }
     (path / "allocation.json").write_text(json.dumps(table), encoding="utf-8")

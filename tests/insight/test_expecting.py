@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.skills.probe_panel import asking_time
+from app.drawing.durations import asking_time
 from core.base.files import write_json_atomic
 from core.insight.expecting import Expected, expect_exam, expect_probe
 from core.insight.jobs import job_dir

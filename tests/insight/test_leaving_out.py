@@ -35,8 +35,13 @@ def answer(folder: RunFolder, right: set[str]) -> None:
     folder.predictions_dir.mkdir(exist_ok=True)
     for task, name in enumerate(dataset.names()):
         records = [
-            {"row": row, "line": e.line, "prompt": e.prompt, "target": e.target,
-             "tuned": e.target if name in right else "wrong"}
+            {
+                "row": row,
+                "line": e.line,
+                "prompt": e.prompt,
+                "target": e.target,
+                "tuned": e.target if name in right else "wrong",
+            }
             for row, e in enumerate(dataset.split(task, "test")[:20])
         ]
         text = "".join(json.dumps(record) + "\n" for record in records)
@@ -93,7 +98,9 @@ def test_who_teaches_whom_is_read_off_the_exams(
     assert seen[-1] == (3000, 3000)
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
     assert [[t["name"] for t in f.read_run()["tasks"]] for f in trained] == [
-        ["direct", "reversed"], ["reversed"], ["direct"]
+        ["direct", "reversed"],
+        ["reversed"],
+        ["direct"],
     ]
     assert trained[0].read_config().seed != folder.read_config().seed
     assert trained[1].read_config().max_steps == 6  # half of the rows, half of the steps
@@ -157,8 +164,14 @@ def test_steps_given_as_a_number_shrink_with_the_rows(tmp_path: Path) -> None:
 
 
 def test_a_new_task_is_told_with_its_band() -> None:
-    record = {"run_id": "r", "task": "fees", "metric": "accuracy", "nearest": [["mails", 1.0], ["calls", 2.0]],
-              "untrained": 0.2, "curve": {"5": [0.4, 0.5, 0.6], "10": [0.79, 0.8, 0.81], "20": [0.8, 0.81, 0.82]}}
+    record = {
+        "run_id": "r",
+        "task": "fees",
+        "metric": "accuracy",
+        "nearest": [["mails", 1.0], ["calls", 2.0]],
+        "untrained": 0.2,
+        "curve": {"5": [0.4, 0.5, 0.6], "10": [0.79, 0.8, 0.81], "20": [0.8, 0.81, 0.82]},
+    }
     found = growth_from_dict(json.loads(json.dumps(record)))
     frame = growth_frame(found)
     assert list(frame["rows"]) == [0, 5, 10, 20]

@@ -125,23 +125,39 @@ def cell(value: float, half: float) -> dict[str, Any]:
 def test_sentences_say_only_what_the_intervals_allow() -> None:
     scores = [{"value": 0.8, "low": 0.7, "high": 0.9, "n": 50}] * 2
     cells = [[cell(-0.4, 0.1), cell(0.02, 0.1), None], [cell(0.0, 0.1), cell(0.3, 0.1), cell(-0.05, 0.1)]]
-    outcome = {"kind": "knockout", "tasks": ["a", "b"], "metrics": ["accuracy"] * 2, "scores": scores,
-               "columns": ["common 1", "common 2", "private 2"], "cells": cells}
+    outcome = {
+        "kind": "knockout",
+        "tasks": ["a", "b"],
+        "metrics": ["accuracy"] * 2,
+        "scores": scores,
+        "columns": ["common 1", "common 2", "private 2"],
+        "cells": cells,
+    }
     texts = [s.text for s in describe_probe(probe_from_dict(json.loads(json.dumps(outcome))))]
     assert texts == [
         "a needs common 1: without it the score falls by 40.0 points.",
         "b is better off without common 2: the score rises by 30.0 points.",
     ]
-    moved = {**outcome, "kind": "transfer", "columns": ["a", "b"],
-             "cells": [[cell(0, 0), cell(-0.5, 0.2)], [cell(0.3, 0.1), cell(0, 0)]]}
+    moved = {
+        **outcome,
+        "kind": "transfer",
+        "columns": ["a", "b"],
+        "cells": [[cell(0, 0), cell(-0.5, 0.2)], [cell(0.3, 0.1), cell(0, 0)]],
+    }
     texts = [s.text for s in describe_probe(probe_from_dict(moved))]
     assert texts == [
         "a has a way of its own: with the skills of b it loses 50.0 points.",
         "b answers better the way a uses the skills: 30.0 points more than its own way.",
     ]
-    taught = {**outcome, "kind": "leaveout", "columns": ["(another seed)", "a", "b"],
-              "cells": [[cell(0.05, 0.1), cell(-0.9, 0.1), cell(-0.5, 0.2)],
-                        [cell(-0.1, 0.2), cell(0.08, 0.01), cell(-0.7, 0.1)]]}
+    taught = {
+        **outcome,
+        "kind": "leaveout",
+        "columns": ["(another seed)", "a", "b"],
+        "cells": [
+            [cell(0.05, 0.1), cell(-0.9, 0.1), cell(-0.5, 0.2)],
+            [cell(-0.1, 0.2), cell(0.08, 0.01), cell(-0.7, 0.1)],
+        ],
+    }
     texts = [s.text for s in describe_probe(probe_from_dict(taught))]
     assert texts == [  # 8 points would be sure by their interval, but another seed alone moves a score by 10
         "Training again with another seed alone moves a task's score by up to 10.0 points; smaller changes say "

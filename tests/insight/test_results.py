@@ -31,8 +31,14 @@ def spec(name: str) -> TaskSpec:
 def answers(right_base: int, right_tuned: int, n: int) -> list[dict[str, Any]]:
     """n answers, of which the first few are right by the base and the last few by the tuned model."""
     return [
-        {"row": i, "line": i + 1, "prompt": f"Question {i}", "target": f"t{i}",
-         "base": f"t{i}" if i < right_base else "no", "tuned": f"t{i}" if i >= n - right_tuned else "no"}
+        {
+            "row": i,
+            "line": i + 1,
+            "prompt": f"Question {i}",
+            "target": f"t{i}",
+            "base": f"t{i}" if i < right_base else "no",
+            "tuned": f"t{i}" if i >= n - right_tuned else "no",
+        }
         for i in range(n)
     ]
 

@@ -62,8 +62,14 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 def quick(project: Project) -> RunConfig:
     base = project.path.parents[2] / "llama"
     return RunConfig(
-        base_model=str(base), max_steps=2, stage2_steps=1, exam_rows=3, max_new_tokens=2, validation_rows=2,
-        batch_size=4, num_threads=1,
+        base_model=str(base),
+        max_steps=2,
+        stage2_steps=1,
+        exam_rows=3,
+        max_new_tokens=2,
+        validation_rows=2,
+        batch_size=4,
+        num_threads=1,
     )
 
 
@@ -191,19 +197,37 @@ def test_a_study_goes_on_where_it_was_interrupted(project: Project) -> None:
 
 def frame_of(scores: dict[str, list[list[float]]]) -> pd.DataFrame:
     """scores[arm][seed][task]"""
-    return pd.DataFrame([
-        {"domain": "d", "arm": arm, "seed": seed, "share": 1.0, "task": f"t{task}", "metric": "accuracy",
-         "score": score, "check_loss": 1.0, "active_rank": 8, "parameters": 10, "seconds": 1.0,
-         "processor_s": 0.5}
-        for arm, runs in scores.items() for seed, values in enumerate(runs) for task, score in enumerate(values)
-    ])
+    return pd.DataFrame(
+        [
+            {
+                "domain": "d",
+                "arm": arm,
+                "seed": seed,
+                "share": 1.0,
+                "task": f"t{task}",
+                "metric": "accuracy",
+                "score": score,
+                "check_loss": 1.0,
+                "active_rank": 8,
+                "parameters": 10,
+                "seconds": 1.0,
+                "processor_s": 0.5,
+            }
+            for arm, runs in scores.items()
+            for seed, values in enumerate(runs)
+            for task, score in enumerate(values)
+        ]
+    )
 
 
 def test_tables_agree_with_scipy() -> None:
-    frame = frame_of({
-        "ours": [[0.9, 0.5], [0.8, 0.6], [0.85, 0.7]], "other": [[0.7, 0.5], [0.75, 0.5], [0.7, 0.45]],
-        BASE: [[0.1, 0.1]],
-    })
+    frame = frame_of(
+        {
+            "ours": [[0.9, 0.5], [0.8, 0.6], [0.85, 0.7]],
+            "other": [[0.7, 0.5], [0.75, 0.5], [0.7, 0.45]],
+            BASE: [[0.1, 0.1]],
+        }
+    )
     summary = summarise_study(frame)
     assert list(summary["arm"]) == ["ours", "other", BASE]
     means = np.array([0.7, 0.7, 0.775])

@@ -25,13 +25,7 @@ from core.insight.allocation_cuts import (
     task_by_layer,
 )
 from core.insight.history import read_history
-from core.insight.sharing import (
-    describe_share,
-    describe_similarity,
-    layer_share,
-    output_share,
-    read_contributions,
-)
+from core.insight.sharing import describe_share, describe_similarity, layer_share, output_share, read_contributions
 from tests.insight.test_allocation import TASKS, hand_made, write_run
 
 
@@ -125,9 +119,11 @@ def test_older_histories_are_still_read(tmp_path: Path) -> None:
     final = hand_made()
     run = write_run(tmp_path / "r1", final)
     mean = final.weights.mean(axis=0)
-    lines = [{"step": 10, "stage": 1, "weights": mean.tolist()},
-             {"step": 15, "stage": 1, "weights": mean.tolist(), "by_layer": final.weights.tolist()},
-             {"step": 20, "stage": 2, "weights": final.weights.tolist()}]
+    lines = [
+        {"step": 10, "stage": 1, "weights": mean.tolist()},
+        {"step": 15, "stage": 1, "weights": mean.tolist(), "by_layer": final.weights.tolist()},
+        {"step": 20, "stage": 2, "weights": final.weights.tolist()},
+    ]
     text = "".join(json.dumps(line) + "\n" for line in lines)
     (run / "allocation_history.jsonl").write_text(text, encoding="utf-8")
     layers = [a.layers for a in read_history(run)]
@@ -159,8 +155,14 @@ def test_sharpness_and_effective_skills_of_known_rows() -> None:
 def write_contributions(run: Path, private: list[list[float]]) -> None:
     ones = [[1.0, 1.0]] * 2
     parts = {"common": ones, "private": private, "base": [[2.0, 4.0]] * 2}
-    record = {"version": 1, "rows": 8, "layers": ["x", "y"], "tasks": ["a", "b"], "parts": parts,
-              "similarity": [[1.0, 0.3], [0.3, 1.0]]}
+    record = {
+        "version": 1,
+        "rows": 8,
+        "layers": ["x", "y"],
+        "tasks": ["a", "b"],
+        "parts": parts,
+        "similarity": [[1.0, 0.3], [0.3, 1.0]],
+    }
     (run / "contributions.json").write_text(json.dumps(record), encoding="utf-8")
 
 

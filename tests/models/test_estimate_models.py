@@ -17,13 +17,37 @@ from core.models.processor import multiplies_bfloat16
 from tests.tiny_models import build_tiny_llama, build_tiny_t5
 
 CONFIGS = {
-    "llama": {"hidden_size": 576, "intermediate_size": 1536, "num_hidden_layers": 30, "num_attention_heads": 9,
-              "num_key_value_heads": 3, "vocab_size": 49152, "tie_word_embeddings": True},
-    "qwen3": {"hidden_size": 1024, "intermediate_size": 3072, "num_hidden_layers": 28, "num_attention_heads": 16,
-              "num_key_value_heads": 8, "head_dim": 128, "vocab_size": 151936, "tie_word_embeddings": True},
+    "llama": {
+        "hidden_size": 576,
+        "intermediate_size": 1536,
+        "num_hidden_layers": 30,
+        "num_attention_heads": 9,
+        "num_key_value_heads": 3,
+        "vocab_size": 49152,
+        "tie_word_embeddings": True,
+    },
+    "qwen3": {
+        "hidden_size": 1024,
+        "intermediate_size": 3072,
+        "num_hidden_layers": 28,
+        "num_attention_heads": 16,
+        "num_key_value_heads": 8,
+        "head_dim": 128,
+        "vocab_size": 151936,
+        "tie_word_embeddings": True,
+    },
     "gpt2": {"n_embd": 768, "n_layer": 12, "n_head": 12, "vocab_size": 50257},
-    "t5": {"d_model": 512, "d_kv": 64, "d_ff": 1024, "num_layers": 8, "num_heads": 6, "vocab_size": 32128,
-           "feed_forward_proj": "gated-gelu", "tie_word_embeddings": True, "is_encoder_decoder": True},
+    "t5": {
+        "d_model": 512,
+        "d_kv": 64,
+        "d_ff": 1024,
+        "num_layers": 8,
+        "num_heads": 6,
+        "vocab_size": 32128,
+        "feed_forward_proj": "gated-gelu",
+        "tie_word_embeddings": True,
+        "is_encoder_decoder": True,
+    },
 }
 
 
@@ -88,10 +112,15 @@ def test_the_processor_is_asked_as_training_asks_torch():
     assert multiplies_bfloat16() == cpu_has_bfloat16()
 
 
-@pytest.mark.parametrize(("text", "expected"), [
-    ("processor : 0\nflags\t\t: fpu avx512f avx512_bf16\nflags\t: fpu\n", True),
-    ("flags : fpu amx_bf16 amx_tile\n", True), ("flags : fpu avx512f avx512_bf16x\n", False), ("", False),
-])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("processor : 0\nflags\t\t: fpu avx512f avx512_bf16\nflags\t: fpu\n", True),
+        ("flags : fpu amx_bf16 amx_tile\n", True),
+        ("flags : fpu avx512f avx512_bf16x\n", False),
+        ("", False),
+    ],
+)
 def test_flags_of_a_processor(tmp_path, monkeypatch, text, expected):
     (tmp_path / "cpuinfo").write_text(text)
     monkeypatch.setattr(processor, "CPU_INFO", tmp_path / "cpuinfo")

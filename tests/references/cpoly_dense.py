@@ -107,7 +107,8 @@ def golden() -> dict[str, np.ndarray]:
     }
     return {
         f"{combine} {task}": dense_changes(tensors, Layout(((2, (2,), (0,)),), 1, combine, 1), task)[0].ravel()
-        for combine in ("sum", "mix") for task in (0, 1)
+        for combine in ("sum", "mix")
+        for task in (0, 1)
     }
 
 

@@ -57,7 +57,8 @@ def golden() -> dict[str, Array]:
     """One token of two numbers through a layer of two outputs, rank 1."""
     x, weight = np.array([[1.0, -2.0]]), np.array([[0.5, 1.0], [-1.0, 2.0]])
     experts = [
-        (np.array([[1.0, 2.0]]), np.array([[3.0], [-1.0]])), (np.array([[0.5, -1.0]]), np.array([[2.0], [4.0]]))
+        (np.array([[1.0, 2.0]]), np.array([[3.0], [-1.0]])),
+        (np.array([[0.5, -1.0]]), np.array([[2.0], [4.0]])),
     ]
     gate = np.array([[0.3, 0.1], [-0.2, 0.4]])
     return {

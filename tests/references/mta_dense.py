@@ -1,5 +1,7 @@
-"""Reference for ALTER's Mixture-of-Task-Adapters: numpy in float64 from the definition in `core/adapters/methods/mta.py`'s
-documentation, no torch. Run as a script it prints the golden numbers of `tests/adapters/test_references.py`.
+"""Reference for ALTER's Mixture-of-Task-Adapters: numpy in float64 from the definition in
+`core/adapters/methods/mta.py`'s documentation, no torch.
+
+Run as a script it prints the golden numbers of `tests/adapters/test_references.py`.
 
 Legend: n tokens, d width, N task adapters, K shared adapters, h units of the gate. An adapter is a function
 [n, d] -> [n, d]; `base` is the block's own feed-forward network.
@@ -62,8 +64,9 @@ def gate_weights(parts: Sequence[Array], prompt: Array, gate: Gate) -> list[floa
     for part in parts:
         chosen = [token for token, marked in zip(part, prompt, strict=True) if marked]
         pooled += list(sum(chosen) / len(chosen))
-    hidden = [max(0.0, float(row @ np.array(pooled)) + b) for row, b in
-              zip(gate.hidden, gate.hidden_bias, strict=True)]
+    hidden = [
+        max(0.0, float(row @ np.array(pooled)) + b) for row, b in zip(gate.hidden, gate.hidden_bias, strict=True)
+    ]
     return softmax([float(row @ np.array(hidden)) + b for row, b in zip(gate.out, gate.out_bias, strict=True)])
 
 
@@ -91,8 +94,13 @@ def golden() -> dict[str, Array]:
     ups = [np.array([[0.5], [1.0]]), np.array([[1.0], [-0.5]]), np.array([[2.0], [0.25]])]
     adapters = [light(base, d, u) for d, u in zip(downs, ups, strict=True)]
     shared = [light(base, np.array([[1.0, 1.0]]), np.array([[-0.5], [0.75]]))]
-    gate = Gate(np.array([[0.5, -0.25, 0.1, 0.3], [0.2, 0.4, -0.6, 0.1]]), np.array([1.1, 0.9]),
-                np.array([[0.3, -0.4], [0.6, 0.2]]), np.array([1.0, 0.0]), 1.0)
+    gate = Gate(
+        np.array([[0.5, -0.25, 0.1, 0.3], [0.2, 0.4, -0.6, 0.1]]),
+        np.array([1.1, 0.9]),
+        np.array([[0.3, -0.4], [0.6, 0.2]]),
+        np.array([1.0, 0.0]),
+        1.0,
+    )
     logits, prompt = [0.22, 0.25, 0.1], np.array([1, 0])
     pair = stage_one(x, adapters, alpha(logits, 0.1, True))
     whole = stage_one(x, adapters, alpha(logits, 0.1, False))

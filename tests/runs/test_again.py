@@ -63,10 +63,14 @@ def test_out_of_memory_is_recognised_and_its_remedy_keeps_the_effective_batch(
     assert again.run_id in [f.run_id for f in list_runs(project)]
 
 
-@pytest.mark.parametrize(("error", "failure"), [
-    (OSError(28, "No space left on device"), "disk_full"), (RuntimeError("CUDA error: unspecified"), "hardware"),
-    (ValueError("something else"), "unknown"),
-])
+@pytest.mark.parametrize(
+    ("error", "failure"),
+    [
+        (OSError(28, "No space left on device"), "disk_full"),
+        (RuntimeError("CUDA error: unspecified"), "hardware"),
+        (ValueError("something else"), "unknown"),
+    ],
+)
 def test_failures_have_a_class(error: Exception, failure: str) -> None:
     assert classify(error, {}).failure == failure
 

@@ -113,11 +113,15 @@ def in_a_namespace(mounts: str, script: str, *arguments: Path) -> dict[str, Any]
     """Runs Python with mounts that nobody else sees, and returns the JSON value it printed last."""
     if shutil.which("unshare") is None:
         pytest.skip("mounts of one's own need Linux's unshare")
-    command = f"{mounts} || exit 77; exec \"$@\""
+    command = f'{mounts} || exit 77; exec "$@"'
     words = [sys.executable, "-c", script, *map(str, arguments)]
     done = subprocess.run(
-        ["unshare", "-rm", "sh", "-c", command, "sh", *words], capture_output=True, text=True, check=False,
-        cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        ["unshare", "-rm", "sh", "-c", command, "sh", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     if done.returncode == 77 or "unshare:" in done.stderr:
         pytest.skip("this machine does not allow mounts of one's own")

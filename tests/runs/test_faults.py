@@ -35,16 +35,23 @@ def raising(error: Exception) -> Any:
     return train_run
 
 
-@pytest.mark.parametrize(("error", "failure", "changes_settings"), [
-    (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate"), "out_of_memory", True),
-    (MemoryError(), "out_of_memory", True),
-    (TrainingFailure("nan_loss", "training.nan", value="nan", stage=1, step=3), "nan_loss", True),
-    (OSError(28, "No space left on device", "/full"), "disk_full", False),
-    (WorkspaceError("workspace.damaged", path="x", detail="y"), "data", False),
-    (ZeroDivisionError("a bug"), "unknown", False),
-])
+@pytest.mark.parametrize(
+    ("error", "failure", "changes_settings"),
+    [
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate"), "out_of_memory", True),
+        (MemoryError(), "out_of_memory", True),
+        (TrainingFailure("nan_loss", "training.nan", value="nan", stage=1, step=3), "nan_loss", True),
+        (OSError(28, "No space left on device", "/full"), "disk_full", False),
+        (WorkspaceError("workspace.damaged", path="x", detail="y"), "data", False),
+        (ZeroDivisionError("a bug"), "unknown", False),
+    ],
+)
 def test_every_failure_has_a_class_words_and_where_possible_a_remedy(
-    project: Project, tiny_llama: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, failure: str,
+    project: Project,
+    tiny_llama: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    failure: str,
     changes_settings: bool,
 ) -> None:
     folder = quick_run(project, tiny_llama)
@@ -113,7 +120,11 @@ def test_between_the_final_marker_and_the_status_a_reader_sees_the_whole_end(
     worker.main([str(folder.path)])
     (early,), late = seen, run_state(folder)
     assert (early.state, early.failure, early.message_key, early.message_values) == (
-        late.state, late.failure, late.message_key, late.message_values)
+        late.state,
+        late.failure,
+        late.message_key,
+        late.message_values,
+    )
     assert late.message_key == "training.out_of_memory"
 
 

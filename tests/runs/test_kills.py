@@ -24,15 +24,7 @@ from core.training.checkpoints import Checkpoint, load_checkpoint, prune_checkpo
 from core.training.manifest import TrainingState, check_checkpoint, find_checkpoint
 from core.training.stage import StageWatch
 from core.workspace import Project, Workspace
-from tests.killing import (
-    die_after,
-    in_a_child,
-    kill_and_resume,
-    outcome,
-    processor_seconds,
-    same_outcome,
-    train,
-)
+from tests.killing import die_after, in_a_child, kill_and_resume, outcome, processor_seconds, same_outcome, train
 from tests.toy_project import quick_run
 from tests.watching import ended, trains, wait_for
 
@@ -74,12 +66,25 @@ def whole(toy_project: Project, tiny_llama: Path) -> Any:
     return outcome(folder)
 
 
-@pytest.mark.parametrize(("plan", "resumed_from"), [
-    (die_at_step(3), None), (die_at_step(7), 4), (die_at_step(12), 8), (die_at_step(13), 12), (die_at_step(17), 16),
-    (die_while_saving_the_adapter, 18), (die_in_exam, 18),
-], ids=["before-a-checkpoint", "stage1", "end-of-stage1", "first-step-of-stage2", "stage2", "saving", "exam"])
+@pytest.mark.parametrize(
+    ("plan", "resumed_from"),
+    [
+        (die_at_step(3), None),
+        (die_at_step(7), 4),
+        (die_at_step(12), 8),
+        (die_at_step(13), 12),
+        (die_at_step(17), 16),
+        (die_while_saving_the_adapter, 18),
+        (die_in_exam, 18),
+    ],
+    ids=["before-a-checkpoint", "stage1", "end-of-stage1", "first-step-of-stage2", "stage2", "saving", "exam"],
+)
 def test_a_run_killed_anywhere_ends_as_if_nothing_had_happened(
-    whole: Any, toy_project: Project, tiny_llama: Path, monkeypatch: pytest.MonkeyPatch, plan: Any,
+    whole: Any,
+    toy_project: Project,
+    tiny_llama: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    plan: Any,
     resumed_from: int | None,
 ) -> None:
     folder = quick_run(toy_project, tiny_llama)

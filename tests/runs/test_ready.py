@@ -91,9 +91,7 @@ def test_a_rehearsal_runs_in_a_worker_and_leaves_nothing(project: Project, tiny_
     assert not ready_report(project, quick_config(tiny_llama, batch_size=4)).rehearsed
 
 
-def test_the_prediction_is_compared_with_what_happened(
-    project: Project, tiny_llama: Path, tmp_path: Path
-) -> None:
+def test_the_prediction_is_compared_with_what_happened(project: Project, tiny_llama: Path, tmp_path: Path) -> None:
     config = quick_config(tiny_llama, max_steps=60, evaluate_every=20)
     stage = quick_run(project, tiny_llama)
     stage.write_config(config)

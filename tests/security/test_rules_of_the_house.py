@@ -13,9 +13,21 @@ ROOT = Path(__file__).resolve().parents[2]
 SOURCES = sorted([*(ROOT / "core").rglob("*.py"), *(ROOT / "app").rglob("*.py"), ROOT / "app.py"])
 FORBIDDEN_NAMES = {"eval", "exec", "compile", "__import__"}
 FORBIDDEN_CALLS = {
-    "torch.load", "torch.save", "torch.jit.load", "yaml.load", "yaml.unsafe_load", "yaml.full_load", "os.system",
-    "os.popen", "subprocess.getoutput", "gr.load", "gradio.load", "gr.Interface.load", "shutil.unpack_archive",
-    "marshal.loads", "tempfile.mktemp",
+    "torch.load",
+    "torch.save",
+    "torch.jit.load",
+    "yaml.load",
+    "yaml.unsafe_load",
+    "yaml.full_load",
+    "os.system",
+    "os.popen",
+    "subprocess.getoutput",
+    "gr.load",
+    "gradio.load",
+    "gr.Interface.load",
+    "shutil.unpack_archive",
+    "marshal.loads",
+    "tempfile.mktemp",
 }
 FORBIDDEN_IMPORTS = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "urllib.request"}
 MUST_BE = {"trust_remote_code": False, "shell": False, "share": False, "allow_pickle": False, "weights_only": True}

@@ -37,8 +37,15 @@ def runs_of(*spans: tuple[float, float | None, str]) -> list[RunSummary]:
     """Runs that began and ended so many minutes ago."""
     now = time.time()
     return [
-        RunSummary(f"r{i}", f"Run {i}", state, "cpoly", "starter", started=now - 60 * start,
-                   ended=None if end is None else now - 60 * end)
+        RunSummary(
+            f"r{i}",
+            f"Run {i}",
+            state,
+            "cpoly",
+            "starter",
+            started=now - 60 * start,
+            ended=None if end is None else now - 60 * end,
+        )
         for i, (start, end, state) in enumerate(spans)
     ]
 

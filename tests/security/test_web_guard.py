@@ -67,8 +67,19 @@ def test_reading_changes_nothing(shared_page: SharedPage) -> None:
     """Every path of the server that can be read is read, with ids where ids go; no file of Alice's changes."""
     before = shared_page.state()
     visitor = shared_page.visit(ALICE)
-    for path in ("/", "/config", "/gradio_api/info", "/gradio_api/startup-events", "/login_check", "/theme.css",
-                 "/gradio_api/app_id", "/manifest.json", "/monitoring", "/logout", "/gradio_api/queue/status"):
+    for path in (
+        "/",
+        "/config",
+        "/gradio_api/info",
+        "/gradio_api/startup-events",
+        "/login_check",
+        "/theme.css",
+        "/gradio_api/app_id",
+        "/manifest.json",
+        "/monitoring",
+        "/logout",
+        "/gradio_api/queue/status",
+    ):
         visitor.request("GET", f"{path}?project_id={shared_page.project.project_id}")
     for event in visitor.events:
         assert visitor.request("GET", f"/gradio_api/queue/join?fn_index={event['id']}")[0] in (404, 405)

@@ -78,8 +78,12 @@ class FakeHub:
                 self.faults.append(f"preupload of {file}")
         large = ("safetensors", "gguf")
         modes = [
-            {"path": f["path"], "uploadMode": "lfs" if f["path"].endswith(large) else "regular",
-             "shouldIgnore": False, "oid": None}
+            {
+                "path": f["path"],
+                "uploadMode": "lfs" if f["path"].endswith(large) else "regular",
+                "shouldIgnore": False,
+                "oid": None,
+            }
             for f in files
         ]
         return 200, {"files": modes}
@@ -115,7 +119,9 @@ class FakeHub:
                 self.faults.append(f"commit line {line['key']} {value.get('path')}")
         kind = "spaces/" if repo[0] == "space" else ""
         return 200, {
-            "success": True, "commitOid": COMMIT, "commitUrl": f"{self.address}/{kind}{repo[1]}/commit/{COMMIT}",
+            "success": True,
+            "commitOid": COMMIT,
+            "commitUrl": f"{self.address}/{kind}{repo[1]}/commit/{COMMIT}",
             "hookOutput": "",
         }
 

@@ -14,11 +14,11 @@ from core.chat.answering import Bench
 from core.chat.loading import RunShelf
 from core.chat.prompts import build_prompt
 from core.chat.protocol import ChatEvent, ChatRequest, ask, event_from_dict, request_from_dict
+from core.models.batching import encode_prompt
 from core.models.loading import load_base
 from core.models.modular import load_adapter
 from core.runs.device_lease import DeviceLease, lease_holder
 from core.runs.folder import RunFolder
-from core.tasks.batching import encode_prompt
 from core.tasks.dataset import load_saved_dataset, load_saved_tasks
 
 
@@ -91,8 +91,11 @@ def test_the_answer_is_generates_answer_to_the_training_prompt(run_dir: Path) ->
     ids = encode_prompt(base.tokenizer, example.prompt, "decoder", 256).input_ids
     model = load_adapter(base, folder.adapter_dir)
     out = model.generate(
-        torch.tensor([ids]), task_ids=[1], attention_mask=torch.ones(1, len(ids), dtype=torch.long),
-        do_sample=False, max_new_tokens=10,
+        torch.tensor([ids]),
+        task_ids=[1],
+        attention_mask=torch.ones(1, len(ids), dtype=torch.long),
+        do_sample=False,
+        max_new_tokens=10,
     )[0, len(ids) :]
     done = answer_all([ask(run_dir, "task 1", text, max_new_tokens=10)])[0][-1]
     assert done.text == base.tokenizer.decode(out, skip_special_tokens=True).strip()
@@ -193,6 +196,9 @@ def test_requests_and_events_survive_the_wire() -> None:
 
 
 def test_only_the_last_user_message_is_asked() -> None:
-    messages = ({"role": "user", "content": "old"}, {"role": "assistant", "content": "a"},
-                {"role": "user", "content": [{"type": "text", "text": "new"}]})
+    messages = (
+        {"role": "user", "content": "old"},
+        {"role": "assistant", "content": "a"},
+        {"role": "user", "content": [{"type": "text", "text": "new"}]},
+    )
     assert ChatRequest("r", "t", messages).require_input() == "new"

@@ -58,8 +58,12 @@ def alone(model: ModularModel, answer: Answer, ends: frozenset[int]) -> list[int
     """What transformers' generate writes for this question only."""
     ids = torch.tensor([answer.prompt])
     out = model.generate(
-        ids, task_ids=[answer.task], attention_mask=torch.ones_like(ids), do_sample=False,
-        max_new_tokens=answer.max_new_tokens, eos_token_id=sorted(ends),
+        ids,
+        task_ids=[answer.task],
+        attention_mask=torch.ones_like(ids),
+        do_sample=False,
+        max_new_tokens=answer.max_new_tokens,
+        eos_token_id=sorted(ends),
     )[0].tolist()
     out = out[len(answer.prompt) :] if model.architecture == "decoder" else out[1:]
     return out[:-1] if out and out[-1] in ends else out
@@ -181,9 +185,7 @@ def test_a_seed_decides_a_sampled_answer_whatever_else_is_in_the_batch(tiny_llam
 def test_runs_share_the_weights_of_their_base_model(tiny_llama_dir: Path) -> None:
     base = load_base(str(tiny_llama_dir))
     copied = share_weights(base.model)
-    for (name, first), (_, second) in zip(
-        base.model.named_parameters(), copied.named_parameters(), strict=True
-    ):
+    for (name, first), (_, second) in zip(base.model.named_parameters(), copied.named_parameters(), strict=True):
         assert first is second, name
     before = base.model(torch.tensor([[5, 6, 7]])).logits
     model = build_modular(replace(base, model=copied), "cpoly", None, 2)

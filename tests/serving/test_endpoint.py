@@ -74,8 +74,11 @@ def test_a_completion_is_the_chat_answer(call: Caller, run_dir: Path) -> None:
 
 def test_a_stream_ends_with_done_and_adds_up(call: Caller, run_dir: Path) -> None:
     body = {
-        "model": f"{run_dir.name}:task 1", "stream": True, "max_tokens": 12,
-        "stream_options": {"include_usage": True}, "messages": [{"role": "user", "content": "message 3"}],
+        "model": f"{run_dir.name}:task 1",
+        "stream": True,
+        "max_tokens": 12,
+        "stream_options": {"include_usage": True},
+        "messages": [{"role": "user", "content": "message 3"}],
     }
     status, data, headers = call("/v1/chat/completions", body)
     assert status == 200
@@ -118,11 +121,18 @@ def test_sixteen_callers_of_all_tasks_get_their_solo_answers(call: Caller, run_d
     assert [together[i] for i in range(16)] == alone
 
 
-@pytest.mark.parametrize(("settings", "part"), [
-    ({"temperature": "hot"}, "temperature is not a number"), ({"temperature": 9}, "temperature is 9"),
-    ({"n": 2}, "n is 2"), ({"stop": ["x"]}, "Stop words"), ({"messages": "hello"}, "not a list"),
-    ({"messages": []}, "message is empty"), ({"messages": [{"role": "user", "content": " "}]}, "message is empty"),
-])
+@pytest.mark.parametrize(
+    ("settings", "part"),
+    [
+        ({"temperature": "hot"}, "temperature is not a number"),
+        ({"temperature": 9}, "temperature is 9"),
+        ({"n": 2}, "n is 2"),
+        ({"stop": ["x"]}, "Stop words"),
+        ({"messages": "hello"}, "not a list"),
+        ({"messages": []}, "message is empty"),
+        ({"messages": [{"role": "user", "content": " "}]}, "message is empty"),
+    ],
+)
 def test_wrong_settings_are_explained(call: Caller, run_dir: Path, settings: Any, part: str) -> None:
     status, value = call.complete(f"{run_dir.name}:task 0", "hi", **settings)
     assert status == 400
@@ -155,10 +165,14 @@ def test_a_connection_serves_several_requests(call: Caller) -> None:
 
 
 def test_hanging_up_stops_the_answer(call: Caller, run_dir: Path) -> None:
-    body = json.dumps({
-        "model": f"{run_dir.name}:task 0", "stream": True, "max_tokens": 400,
-        "messages": [{"role": "user", "content": "message 1"}],
-    })
+    body = json.dumps(
+        {
+            "model": f"{run_dir.name}:task 0",
+            "stream": True,
+            "max_tokens": 400,
+            "messages": [{"role": "user", "content": "message 1"}],
+        }
+    )
     connection = http.client.HTTPConnection("127.0.0.1", call.port, timeout=60)
     headers = {"Authorization": f"Bearer {TOKEN}"}
     connection.request("POST", "/v1/chat/completions", body, headers)

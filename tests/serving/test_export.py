@@ -47,14 +47,25 @@ FORMS: dict[str, tuple[str, dict[str, Any]]] = {
     "paper": ("cpoly", {"private_block": "learnable", "num_private_skills": 2}),
     "heads": ("cpoly", {"routing_heads": 4, "granularity": "model"}),
     "upper": ("cpoly", {"upper_share": 0.5}),
-    "poly": ("poly", {}), "mhr": ("mhr", {}), "private": ("private_lora", {}), "lora": ("lora", {"alpha": 5.0}),
+    "poly": ("poly", {}),
+    "mhr": ("mhr", {}),
+    "private": ("private_lora", {}),
+    "lora": ("lora", {"alpha": 5.0}),
 }
 
 
 def build_tiny_gpt2(folder: Path) -> Path:
     tokenizer = build_tokenizer(chat=True)
-    config = GPT2Config(vocab_size=len(tokenizer), n_embd=32, n_layer=1, n_head=2, n_positions=64,
-                        eos_token_id=4, bos_token_id=4, pad_token_id=0)
+    config = GPT2Config(
+        vocab_size=len(tokenizer),
+        n_embd=32,
+        n_layer=1,
+        n_head=2,
+        n_positions=64,
+        eos_token_id=4,
+        bos_token_id=4,
+        pad_token_id=0,
+    )
     GPT2LMHeadModel(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
@@ -65,7 +76,8 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     root = tmp_path_factory.mktemp("bases")
     torch.manual_seed(0)
     return {
-        "llama": build_tiny_llama(root / "llama"), "t5": build_tiny_t5(root / "t5"),
+        "llama": build_tiny_llama(root / "llama"),
+        "t5": build_tiny_t5(root / "t5"),
         "gpt2": build_tiny_gpt2(root / "gpt2"),
     }
 

@@ -51,10 +51,16 @@ def test_the_trace_form_is_the_norm_of_the_dense_change() -> None:
     assert table.cosines[0][0] == 1
 
 
-@pytest.mark.parametrize("settings", [
-    MergeSettings("metagpt"), MergeSettings("average"), MergeSettings("task_arithmetic", scale=1),
-    MergeSettings("ties", scale=1, density=1), MergeSettings("dare", scale=1, density=1),
-])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        MergeSettings("metagpt"),
+        MergeSettings("average"),
+        MergeSettings("task_arithmetic", scale=1),
+        MergeSettings("ties", scale=1, density=1),
+        MergeSettings("dare", scale=1, density=1),
+    ],
+)
 def test_one_task_merges_to_itself(settings: MergeSettings) -> None:
     merged = merge_loras(["a"], [change(3)], settings)
     for name, wanted in dense(change(3)).items():

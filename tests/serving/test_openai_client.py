@@ -33,7 +33,7 @@ def test_models_and_a_whole_answer(served: tuple[openai.OpenAI, ChatClient], run
     names = [model.id for model in client.models.list()]
     assert f"{run_dir.name}:task 0" in names
     made = client.chat.completions.create(
-        model=f"{run_dir.name}:task 0", messages=[{"role": "user", "content": "message 3"}], max_tokens=6, seed=1,
+        model=f"{run_dir.name}:task 0", messages=[{"role": "user", "content": "message 3"}], max_tokens=6, seed=1
     )
     direct = chat.answer(ask(run_dir, "task 0", "message 3", max_new_tokens=6))
     assert made.choices[0].message.content == direct.text
@@ -45,8 +45,11 @@ def test_models_and_a_whole_answer(served: tuple[openai.OpenAI, ChatClient], run
 def test_a_stream_with_usage(served: tuple[openai.OpenAI, ChatClient], run_dir: Path) -> None:
     client, chat = served
     stream = client.chat.completions.create(
-        model=f"{run_dir.name}:task 1", messages=[{"role": "user", "content": "message 3"}], max_tokens=12,
-        stream=True, stream_options={"include_usage": True},
+        model=f"{run_dir.name}:task 1",
+        messages=[{"role": "user", "content": "message 3"}],
+        max_tokens=12,
+        stream=True,
+        stream_options={"include_usage": True},
     )
     chunks = list(stream)
     text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)

@@ -69,9 +69,13 @@ def test_a_space_is_made_as_a_space_and_pushed_again(hub: FakeHub, export: Path)
 @pytest.mark.parametrize(
     ("repo", "token", "key"),
     [
-        ("clinic", "hf_wrong_token_of_somebody", "push.not_allowed"), ("other/clinic", TOKEN, "push.not_allowed"),
-        ("clinic", " ", "push.no_login"), ("../etc", TOKEN, "push.bad_name"), ("a/b/c", TOKEN, "push.bad_name"),
-        ("nurse/echo", TOKEN, "push.refused"), ("nurse/a--b", TOKEN, "push.bad_name"),
+        ("clinic", "hf_wrong_token_of_somebody", "push.not_allowed"),
+        ("other/clinic", TOKEN, "push.not_allowed"),
+        ("clinic", " ", "push.no_login"),
+        ("../etc", TOKEN, "push.bad_name"),
+        ("a/b/c", TOKEN, "push.bad_name"),
+        ("nurse/echo", TOKEN, "push.refused"),
+        ("nurse/a--b", TOKEN, "push.bad_name"),
         ("my model", TOKEN, "push.bad_name"),
     ],
 )
@@ -101,13 +105,22 @@ def test_the_command_pushes_with_the_machines_login_and_leaves_no_token(run_dir:
     home = run_dir.parents[3]
     with running_hub(TOKEN) as hub:
         environment = {
-            **os.environ, "HF_ENDPOINT": hub.address, "HF_TOKEN": TOKEN, "HF_HUB_DISABLE_XET": "1",
+            **os.environ,
+            "HF_ENDPOINT": hub.address,
+            "HF_TOKEN": TOKEN,
+            "HF_HUB_DISABLE_XET": "1",
             "HF_HUB_OFFLINE": "0",
-            "HF_HOME": str(tmp_path / "hf"), "TMPDIR": str(tmp_path), "TASKLOOM_HOME": str(home),
+            "HF_HOME": str(tmp_path / "hf"),
+            "TMPDIR": str(tmp_path),
+            "TASKLOOM_HOME": str(home),
         }
         words = ["push", run_dir.name, "desk", "--task", "task 1", "--json"]
         done = subprocess.run(
-            [sys.executable, "-m", "core", *words], cwd=ROOT, env=environment, capture_output=True, text=True,
+            [sys.executable, "-m", "core", *words],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
             check=False,
         )
         assert done.returncode == 0, done.stderr

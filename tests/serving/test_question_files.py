@@ -39,8 +39,14 @@ def test_answers_come_back_in_order_with_a_score(run_dir: Path, two_rows: Path, 
     assert outcome.score is not None
     assert (outcome.score.value, outcome.score.n, outcome.values) == (0.5, 2, [1.0, 0.0])
     rows = list(csv.DictReader(io.StringIO(outcome_csv(outcome))))
-    assert rows[0] == {"Text": "message 1", "label": "yes", "note": "'=1+1", "answer": "yes",
-                       "right answer": "yes", "score": "1.0"}
+    assert rows[0] == {
+        "Text": "message 1",
+        "label": "yes",
+        "note": "'=1+1",
+        "answer": "yes",
+        "right answer": "yes",
+        "score": "1.0",
+    }
 
 
 def test_a_file_without_right_answers_has_no_score(run_dir: Path, tmp_path: Path) -> None:

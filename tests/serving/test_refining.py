@@ -130,7 +130,12 @@ def test_examples_stand_before_the_question_as_far_as_they_fit(run_dir: Path) ->
     examples = [("near question", "near answer"), ("far question", "far answer")]
     turns = with_examples(tokenizer, f"be brief{SYSTEM_END}the question", examples, "decoder", 400)
     assert [turn["content"] for turn in turns] == [  # type: ignore[index]
-        "be brief", "far question", "far answer", "near question", "near answer", "the question",
+        "be brief",
+        "far question",
+        "far answer",
+        "near question",
+        "near answer",
+        "the question",
     ]
     one = with_examples(tokenizer, "the question", examples[:1], "decoder", 400)
     room = encode_prompt(tokenizer, one, "decoder", 400).length

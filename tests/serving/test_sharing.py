@@ -38,8 +38,10 @@ def examined(run_dir: Path) -> Path:
     """The run with exam results for its first task."""
     folder = RunFolder(run_dir)
     folder.predictions_dir.mkdir(exist_ok=True)
-    rows = [{"row": i, "prompt": "p", "target": "yes", "base": "no", "tuned": ("yes", "no")[i % 3 == 0]}
-            for i in range(30)]
+    rows = [
+        {"row": i, "prompt": "p", "target": "yes", "base": "no", "tuned": ("yes", "no")[i % 3 == 0]}
+        for i in range(30)
+    ]
     text = "".join(json.dumps(row) + "\n" for row in rows)
     (folder.predictions_dir / "0.jsonl").write_text(text, encoding="utf-8")
     write_json_atomic(folder.results_path, build_results(load_saved_tasks(folder.data_dir), folder.predictions_dir))

@@ -54,9 +54,15 @@ def require_same_prompts(run_dir: Path, folder: Path) -> None:
             request = ask(run_dir, spec.name, values)
             expected = run.build_answer(index, request)[0].prompt
             assert module.prompt_ids(run.tokenizer, module.TASKS[spec.name], values) == expected
-            assert expected == encode_prompt(
-                run.tokenizer, build_prompt(spec, values), run.base.architecture, module.TASKS[spec.name]["room"]
-            ).input_ids
+            assert (
+                expected
+                == encode_prompt(
+                    run.tokenizer,
+                    build_prompt(spec, values),
+                    run.base.architecture,
+                    module.TASKS[spec.name]["room"],
+                ).input_ids
+            )
 
 
 def test_prompts_are_those_of_the_training(space: Path, run_dir: Path) -> None:
@@ -90,7 +96,9 @@ def test_it_starts_by_itself_and_answers_like_the_workbench(space: Path, run_dir
     place = space.rename(tmp_path / "elsewhere")
     port = free_port()
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"} | {
-        "GRADIO_SERVER_PORT": str(port), "GRADIO_TEMP_DIR": str(tmp_path / "temporary"), "HF_HUB_OFFLINE": "1",
+        "GRADIO_SERVER_PORT": str(port),
+        "GRADIO_TEMP_DIR": str(tmp_path / "temporary"),
+        "HF_HUB_OFFLINE": "1",
     }
     log = tmp_path / "log"
     with open(log, "wb") as out:
@@ -99,7 +107,9 @@ def test_it_starts_by_itself_and_answers_like_the_workbench(space: Path, run_dir
     try:
         client: Any = wait_for(Client, f"http://127.0.0.1:{port}", process, log)
         questions = [
-            ("task 0", {"text": "message 3"}), ("task 1", {"text": "message 3"}), ("task 0", {"text": "号"}),
+            ("task 0", {"text": "message 3"}),
+            ("task 1", {"text": "message 3"}),
+            ("task 0", {"text": "号"}),
             ("pairs", {"question": "what?", "context": "it is 7"}),
         ]
         for task, inputs in questions:

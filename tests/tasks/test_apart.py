@@ -28,8 +28,14 @@ def place(request: pytest.FixtureRequest, project: Project, tmp_path: Path, monk
     if request.param == "apart":
         monkeypatch.setattr(apart, "LARGE_ROWS", 10)
         for name in (
-            "apply_fix", "undo_change", "update_task", "save_table", "compare_versions", "add_correction",
-            "edit_row", "move_rows",
+            "apply_fix",
+            "undo_change",
+            "update_task",
+            "save_table",
+            "compare_versions",
+            "add_correction",
+            "edit_row",
+            "move_rows",
         ):
             monkeypatch.setattr(apart, name, lambda *_: pytest.fail("done in this process"))
     return str(request.param)

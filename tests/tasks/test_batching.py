@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from core.base.errors import ModelError
-from core.tasks.batching import (
+from core.models.batching import (
     IGNORED,
     Collator,
     cut_middle,
@@ -166,7 +166,8 @@ def test_the_cuts_are_the_cheapest_there_are() -> None:
 
         best = min(
             cost_of([order[i:j] for i, j in pairwise((0, *cuts, 7))])
-            for count in range(7) for cuts in combinations(range(1, 7), count)
+            for count in range(7)
+            for cuts in combinations(range(1, 7), count)
         )
         parts = split_by_length(lengths, cost)
         assert sorted(i for part in parts for i in part) == list(range(7))

@@ -28,8 +28,20 @@ from core.tasks.token_file import TokenFile
 from core.workspace import Project
 
 WORDS = (
-    "river", "stone", "window", "garden", "letter", "morning", "silver", "market", "doctor", "bridge", "yellow",
-    "engine", "paper", "forest",
+    "river",
+    "stone",
+    "window",
+    "garden",
+    "letter",
+    "morning",
+    "silver",
+    "market",
+    "doctor",
+    "bridge",
+    "yellow",
+    "engine",
+    "paper",
+    "forest",
 )
 NO_SPLIT = SplitSettings(0, 0)
 

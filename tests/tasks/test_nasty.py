@@ -17,7 +17,11 @@ from core.tasks.reading.table import quote_row
 from tests.tasks.nasty_files import FILES, Nasty
 
 LEFT_OUT = {
-    "file.ragged", "file.bad_json", "file.deep_json", "file.not_an_object", "file.giant_cell",
+    "file.ragged",
+    "file.bad_json",
+    "file.deep_json",
+    "file.not_an_object",
+    "file.giant_cell",
     "file.no_answer_turn",
 }
 MENDED = {"file.nul", "file.broken_bytes", "file.open_quote", "file.excel_error"}

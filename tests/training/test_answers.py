@@ -7,15 +7,16 @@ from pathlib import Path
 import pytest
 import torch
 
+from core.models.batching import Collator, encode_example
 from core.models.loading import load_base
 from core.models.modular import ModularModel, build_modular
-from core.tasks.batching import Collator, encode_example
 from core.tasks.dataset import Example
 from core.training.answer_model import AnswerModel, answer_positions
 from core.training.validation import TaskLossMeter
 
 EXAMPLES = [
-    (Example("Read this: good 1", "yes"), 0), (Example("bad", "no, it is not so"), 1),
+    (Example("Read this: good 1", "yes"), 0),
+    (Example("bad", "no, it is not so"), 1),
     (Example("A longer prompt that says nothing at all", "perhaps"), 0),
 ]
 
@@ -40,8 +41,12 @@ def batch_of(model: ModularModel) -> tuple[dict, dict]:
     positions, targets, owners = answer_positions(collated["labels"], shifted)
     tasks = collated["task_ids"]
     batch = {
-        "input_ids": collated["input_ids"], "attention_mask": collated["attention_mask"], "positions": positions,
-        "targets": targets, "task_ids": tasks.tolist(), "tasks_of_tokens": tasks[owners],
+        "input_ids": collated["input_ids"],
+        "attention_mask": collated["attention_mask"],
+        "positions": positions,
+        "targets": targets,
+        "task_ids": tasks.tolist(),
+        "tasks_of_tokens": tasks[owners],
     }
     if not shifted:
         batch["decoder_input_ids"] = model.base.prepare_decoder_input_ids_from_labels(labels=collated["labels"])
@@ -58,7 +63,9 @@ def test_picked_plain_and_the_models_own_loss_agree_with_their_gradients(model: 
     assert torch.allclose(answers(batch), losses, atol=1e-5)
     model.zero_grad()
     own = model(
-        input_ids=collated["input_ids"], attention_mask=collated["attention_mask"], labels=collated["labels"],
+        input_ids=collated["input_ids"],
+        attention_mask=collated["attention_mask"],
+        labels=collated["labels"],
         task_ids=collated["task_ids"],
     ).loss
     own.backward()
@@ -71,8 +78,11 @@ def test_picked_plain_and_the_models_own_loss_agree_with_their_gradients(model: 
 
 def test_the_answer_and_its_end_are_learned_and_nothing_else(model: ModularModel) -> None:
     batch, _ = batch_of(model)
-    expected = [t for e, _ in EXAMPLES for t in model.tokenizer(e.target, add_special_tokens=False)["input_ids"]
-                + [model.tokenizer.eos_token_id]]
+    expected = [
+        t
+        for e, _ in EXAMPLES
+        for t in model.tokenizer(e.target, add_special_tokens=False)["input_ids"] + [model.tokenizer.eos_token_id]
+    ]
     assert batch["targets"].tolist() == expected
 
 

@@ -13,13 +13,7 @@ from core.base.errors import SettingError
 from core.base.settings import describe_settings
 from core.tasks.dataset import TaskDataset, load_dataset_of
 from core.training.checks import _check_cap, check_config, check_run
-from core.training.config import (
-    RunConfig,
-    apply_assignments,
-    change_config,
-    config_from_yaml,
-    config_to_yaml,
-)
+from core.training.config import RunConfig, apply_assignments, change_config, config_from_yaml, config_to_yaml
 from core.training.goals import GOALS, config_for_goal, goal_of
 from core.training.plan import plan_run
 from core.workspace import Project

@@ -15,13 +15,16 @@ from core.training.optimisation import schedule_factor
 from tests.tiny_models import build_tiny_llama
 
 
-@pytest.mark.parametrize(("precision", "amx", "half", "expected"), [
-    ("auto", False, False, ("float32", "highest", "float32")),
-    ("auto", False, True, ("float32", "highest", "bfloat16")),
-    ("auto", True, True, ("float32", "medium", "bfloat16")),
-    ("float32", True, True, ("float32", "highest", "float32")),
-    ("bfloat16", True, True, ("bfloat16", "highest", "float32")),
-])
+@pytest.mark.parametrize(
+    ("precision", "amx", "half", "expected"),
+    [
+        ("auto", False, False, ("float32", "highest", "float32")),
+        ("auto", False, True, ("float32", "highest", "bfloat16")),
+        ("auto", True, True, ("float32", "medium", "bfloat16")),
+        ("float32", True, True, ("float32", "highest", "float32")),
+        ("bfloat16", True, True, ("bfloat16", "highest", "float32")),
+    ],
+)
 def test_precision_on_a_cpu(
     precision: str, amx: bool, half: bool, expected: tuple[str, str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,9 +11,9 @@ import torch.nn.functional as F
 
 from core.adapters.fast.last_block import find_last_blocks
 from core.adapters.fast.packed import pack, share_beginnings
+from core.models.batching import cut_by_tokens
 from core.models.loading import load_base
 from core.models.modular import ModularModel, build_modular, unwrap
-from core.tasks.batching import cut_by_tokens
 from core.tasks.dataset import load_dataset_of
 from core.training.answer_loss import answer_losses
 from core.training.answer_model import AnswerModel, Batch
@@ -170,7 +170,7 @@ def test_a_last_block_of_another_kind_stays_whole(toy_project: Project, tiny_lla
 def test_examples_do_not_see_each_other(toy_project: Project, tiny_llama: Path) -> None:
     answers, split = prepared(toy_project, tiny_llama)
     together, alone = answers(split.pack([(0, 0), (1, 1)])), answers(split.pack([(1, 1)]))
-    assert torch.allclose(together[-len(alone):], alone, atol=1e-5)
+    assert torch.allclose(together[-len(alone) :], alone, atol=1e-5)
 
 
 def test_a_first_token_is_predicted_from_nothing(toy_project: Project, tiny_llama: Path) -> None:

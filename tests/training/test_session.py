@@ -183,8 +183,7 @@ def test_the_best_adapter_by_check_loss_is_kept(toy_project: Project, tiny_llama
     folder = quick_run(toy_project, tiny_llama, **STAGE_1_ONLY)
     assert [c["best"] for c in finish(folder).of("validation")] == [True, False, False, False]
     untouched = quick_run(
-        toy_project, tiny_llama, max_steps=1, learning_rate_skills=0.0, learning_rate_allocation=0.0,
-        **STAGE_1_ONLY,
+        toy_project, tiny_llama, max_steps=1, learning_rate_skills=0.0, learning_rate_allocation=0.0, **STAGE_1_ONLY
     )
     finish(untouched)
     assert_equal(weights_of(folder), weights_of(untouched))
@@ -223,7 +222,13 @@ def test_a_checkpoint_of_other_settings_is_refused(toy_project: Project, tiny_ll
 def test_both_kinds_of_model_learn(toy_project: Project, tiny_t5: Path, tiny_llama: Path, method: str) -> None:
     for model in (tiny_t5, tiny_llama):
         folder = quick_run(
-            toy_project, model, method=method, max_steps=20, evaluate_every=20, stage2_steps=0, exam_rows=2,
+            toy_project,
+            model,
+            method=method,
+            max_steps=20,
+            evaluate_every=20,
+            stage2_steps=0,
+            exam_rows=2,
             learning_rate_skills=0.02,
         )
         checks = finish(folder).of("validation")

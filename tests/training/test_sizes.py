@@ -10,13 +10,20 @@ from core.training.config import RunConfig, change_config
 from core.training.equal_size import match_size, plan_size
 
 
-@pytest.mark.parametrize(("method", "way", "rank", "size"), [
-    ("lora", "active", 8, Capacity(8, 8)), ("lora", "total", 22, Capacity(22, 22)),
-    ("poly", "active", 2, Capacity(8, 8)), ("poly", "total", 6, Capacity(24, 24)),
-    ("private_lora", "active", 8, Capacity(8, 64)), ("private_lora", "total", 3, Capacity(3, 24)),
-    ("moe_lora", "active", 2, Capacity(8, 8)), ("mhr", "active", 8, Capacity(8, 32)),
-    ("cpoly", "total", 2, Capacity(8, 22)),
-])
+@pytest.mark.parametrize(
+    ("method", "way", "rank", "size"),
+    [
+        ("lora", "active", 8, Capacity(8, 8)),
+        ("lora", "total", 22, Capacity(22, 22)),
+        ("poly", "active", 2, Capacity(8, 8)),
+        ("poly", "total", 6, Capacity(24, 24)),
+        ("private_lora", "active", 8, Capacity(8, 64)),
+        ("private_lora", "total", 3, Capacity(3, 24)),
+        ("moe_lora", "active", 2, Capacity(8, 8)),
+        ("mhr", "active", 8, Capacity(8, 32)),
+        ("cpoly", "total", 2, Capacity(8, 22)),
+    ],
+)
 def test_eight_tasks(method, way, rank, size):
     config = change_config(RunConfig(), {"method": method, "adapter.rank": 17})
     assert config.adapter.rank == 17

@@ -3,9 +3,9 @@
     h   = x [A_1; ..; A_S]^T          one product for the whole group
     y_k = x W0_k^T + (h_k * scale) [B_1, .., B_S]^T    added into the base product's output
 
-Only x (or what it is made from, core/adapters/fast/recompute.py) and h [N, G*K] are kept for the backward pass, which adds
-into one buffer for dL/dx. The result equals
-`core.adapters.parts.definition.plain_deltas`; a test holds the two together.
+Only x (or what it is made from, core/adapters/fast/recompute.py) and h [N, G*K] are kept for the backward
+pass, which adds into one buffer for dL/dx. The result equals `core.adapters.parts.definition.plain_deltas`; a test
+holds the two together.
 
 Shapes: R batch rows, n tokens, N = R*n, i inputs, o_k outputs, G layers, K columns of a layer (K = S*r where the
 skills stand side by side), m rows of weights. "Stacked" factors [G*K, i] serve every row of the batch and `scale`
@@ -255,4 +255,3 @@ def _outer(left: Tensor, right: Tensor, factor: Tensor) -> Tensor:
     if factor.dim() == 3:
         return left.transpose(1, 2) @ right
     return left.reshape(-1, left.shape[-1]).T @ right.reshape(-1, right.shape[-1])
-

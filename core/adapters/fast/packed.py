@@ -1,8 +1,8 @@
 """Several examples in one row of tokens, without padding: what each layer needs to keep them apart.
 
 All layers but attention treat every token alike, so the examples of a batch can stand one behind the other:
-[1, N] tokens instead of [b, n] with padding. Attention (core/adapters/fast/packed_attention.py) runs in chunks of a few
-examples of like length. Lengths are rounded up, since oneDNN builds a program for every new shape of a product.
+[1, N] tokens instead of [b, n] with padding. Attention (core/adapters/fast/packed_attention.py) runs in chunks of a
+few examples of like length. Lengths are rounded up, since oneDNN builds a program for every new shape of a product.
 
 What two examples of a task begin with, its instruction above all, stands there once: a token's hidden state follows
 from the tokens before it and the task, so both examples read the same one, and its gradient is the sum of theirs.
@@ -75,8 +75,11 @@ class Packing:
         key = (heads, groups)
         if key not in self.tables:
             self.tables[key] = HeadTables(
-                [c.table(heads) for c in self.chunks], [c.table(groups, heads // groups) for c in self.chunks],
-                _place(self.places, heads).flatten(), _place(self.places, groups).flatten(), self._shared(groups),
+                [c.table(heads) for c in self.chunks],
+                [c.table(groups, heads // groups) for c in self.chunks],
+                _place(self.places, heads).flatten(),
+                _place(self.places, groups).flatten(),
+                self._shared(groups),
             )
         return self.tables[key]
 

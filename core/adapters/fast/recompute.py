@@ -132,7 +132,8 @@ def make_lean(model: nn.Module) -> None:
         if lean is None:
             continue
         if type(module) not in known:
-            # Outside packed calls an attention is its own; in them losses are compared (core/training/choose_packing.py).
+            # Outside packed calls an attention is its own; in them losses are compared
+            # (core/training/choose_packing.py).
             known[type(module)] = issubclass(lean, PackedSelfAttention) or _same(module, lean)
         if known[type(module)]:
             module.__class__ = lean

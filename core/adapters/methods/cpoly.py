@@ -26,7 +26,9 @@ from core.adapters.parts.skills import SkillAdapter, SkillCounts
 
 def build(model: nn.Module, method: str, config: CPolyConfig, num_tasks: int) -> SkillAdapter:
     counts = SkillCounts(
-        config.num_common_skills, config.num_private_skills, config.routing_heads,
+        config.num_common_skills,
+        config.num_private_skills,
+        config.routing_heads,
         config.private_block == "learnable",
     )
     return SkillAdapter(model, method, config, num_tasks, counts)

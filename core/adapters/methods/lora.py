@@ -40,7 +40,11 @@ class LoraAdapter(LinearAdapter):
         self._layers: list[PeftLinear] = []
         for linear in linears:
             layer = PeftLinear(
-                linear, NAME, settings, r=config.rank, lora_alpha=self.alpha,  # type: ignore[arg-type]
+                linear,
+                NAME,
+                settings,
+                r=config.rank,
+                lora_alpha=self.alpha,  # type: ignore[arg-type]
                 fan_in_fan_out=isinstance(linear, Conv1D),
             )
             layer.lora_A[NAME].float()

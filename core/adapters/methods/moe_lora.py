@@ -37,10 +37,12 @@ class MoeLoraAdapter(LinearAdapter):
         groups = group_sites(self.sites, model)
         self.bank = SkillBank(group_shapes(self.sites, groups), config.rank, config.num_experts, 0, num_tasks)
         # One gate tensor a group: [G*E, i], drawn like a linear layer's weight.
-        self.gates = nn.ParameterList([
-            nn.Parameter(nn.Linear(s.in_features, len(s.members) * config.num_experts).weight.detach())
-            for s in self.bank.shapes
-        ])
+        self.gates = nn.ParameterList(
+            [
+                nn.Parameter(nn.Linear(s.in_features, len(s.members) * config.num_experts).weight.detach())
+                for s in self.bank.shapes
+            ]
+        )
         self.usage = GateUsage(len(self.sites), num_tasks, config.num_experts)
         self.compute_dtype = weight_out_in(model.get_submodule(self.sites[0].name)).dtype
         self.wrap_linears(model, self.sites, groups)

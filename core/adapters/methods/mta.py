@@ -91,9 +91,7 @@ class MTAAdapter(Adapter):
         self.shared_pools = nn.ModuleList(
             [build_pool(config, self.shared, f, width) for f in inner] if self.shared else []
         )
-        self.gates = nn.ModuleList(
-            [_build_gate(width, self.shared, config) for _ in inner] if self.shared else []
-        )
+        self.gates = nn.ModuleList([_build_gate(width, self.shared, config) for _ in inner] if self.shared else [])
         self.usage = GateUsage(len(self.sites), num_tasks, self.shared + 1)
         both = bool(getattr(getattr(model, "config", None), "is_encoder_decoder", False))
         self.reads_start = [both and "decoder" in site.stack for site in self.sites]

@@ -18,7 +18,10 @@ from core.adapters.parts.skills import SkillAdapter, SkillCounts
 
 def build(model: nn.Module, method: str, config: PrivateLoraConfig, num_tasks: int) -> SkillAdapter:
     options = SkillConfig(
-        upper_share=config.upper_share, target_modules=config.target_modules, rank=config.rank,
-        kernel=config.kernel, noise=False,
+        upper_share=config.upper_share,
+        target_modules=config.target_modules,
+        rank=config.rank,
+        kernel=config.kernel,
+        noise=False,
     )
     return SkillAdapter(model, method, options, num_tasks, SkillCounts(0, 1), config)

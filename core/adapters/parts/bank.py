@@ -35,9 +35,7 @@ class GroupFactors:
 
 
 def group_shapes(sites: list[Site], groups: list[list[int]]) -> list[GroupShape]:
-    return [
-        GroupShape(tuple(g), sites[g[0]].in_features, tuple(sites[i].out_features for i in g)) for g in groups
-    ]
+    return [GroupShape(tuple(g), sites[g[0]].in_features, tuple(sites[i].out_features for i in g)) for g in groups]
 
 
 class SkillBank(nn.Module):

@@ -115,7 +115,12 @@ class SkillAdapter(LinearAdapter):
     options: SkillConfig
 
     def __init__(
-        self, model: nn.Module, method: str, options: SkillConfig, num_tasks: int, counts: SkillCounts,
+        self,
+        model: nn.Module,
+        method: str,
+        options: SkillConfig,
+        num_tasks: int,
+        counts: SkillCounts,
         config: LinearConfig | None = None,
     ) -> None:
         super().__init__(method, config or options, num_tasks)
@@ -129,9 +134,7 @@ class SkillAdapter(LinearAdapter):
         shapes = group_shapes(self.sites, groups)
         self.bank = SkillBank(shapes, options.rank, counts.common, counts.private, num_tasks)
         layers = len(self.sites) if options.granularity == "layer" else 1
-        self.router = TaskRouter(
-            layers * counts.heads, num_tasks, counts.common, counts.private, counts.learnable
-        )
+        self.router = TaskRouter(layers * counts.heads, num_tasks, counts.common, counts.private, counts.learnable)
         self.compute_dtype = weight_out_in(model.get_submodule(self.sites[0].name)).dtype
         self.wrap_linears(model, self.sites, groups)
 
@@ -220,7 +223,8 @@ class SkillAdapter(LinearAdapter):
         common = [Skill(f"common {i + 1}", "common") for i in range(self.counts.common)]
         private = [
             Skill(f"private {t + 1}" + (f".{j + 1}" if self.counts.private > 1 else ""), "private", t)
-            for t in range(self.num_tasks) for j in range(self.counts.private)
+            for t in range(self.num_tasks)
+            for j in range(self.counts.private)
         ]
         return common + private
 

@@ -24,13 +24,34 @@ from core.tasks.templates import check_template, default_instruction, default_te
 from core.workspace import Project, require_label
 
 __all__ = [
-    "FilePreview", "RoleGuess", "TaskRequest", "add_pasted", "add_task", "check_roles", "get_task", "list_tasks",
-    "preview_file", "preview_isolated", "read_problems", "read_table", "remove_task", "update_task",
+    "FilePreview",
+    "RoleGuess",
+    "TaskRequest",
+    "add_pasted",
+    "add_task",
+    "check_roles",
+    "get_task",
+    "list_tasks",
+    "preview_file",
+    "preview_isolated",
+    "read_problems",
+    "read_table",
+    "remove_task",
+    "update_task",
 ]
 
 _PLAIN = (
-    "instruction", "metric", "kind", "target_separator", "label_names", "template", "templates", "system",
-    "inputs", "targets", "weight",
+    "instruction",
+    "metric",
+    "kind",
+    "target_separator",
+    "label_names",
+    "template",
+    "templates",
+    "system",
+    "inputs",
+    "targets",
+    "weight",
 )
 _RECOUNTED = {"inputs", "targets", "label_names", "target_separator", "kind"}
 

@@ -1,4 +1,6 @@
-"""The child process that parses an uploaded file (python -m core.tasks.changing.child): one JSON request in, one answer out.
+"""The child process that parses an uploaded file: one JSON request in, one answer out.
+
+Started as `python -m core.tasks.changing.child`.
 
 It limits its own memory, time, file size and open files first, so that a bomb or a hang costs that upload only.
 Started by `core.tasks.changing.isolation`; nobody imports it for its work.
@@ -27,8 +29,11 @@ MAX_OPEN_FILES = 256
 def limit_self(seconds: int, memory_bytes: int) -> None:
     """Lowers this process's limits; they cannot be raised again."""
     for name, value in (
-        (resource.RLIMIT_CORE, 0), (resource.RLIMIT_CPU, seconds), (resource.RLIMIT_AS, memory_bytes),
-        (resource.RLIMIT_FSIZE, MAX_WRITTEN_BYTES), (resource.RLIMIT_NOFILE, MAX_OPEN_FILES),
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_CPU, seconds),
+        (resource.RLIMIT_AS, memory_bytes),
+        (resource.RLIMIT_FSIZE, MAX_WRITTEN_BYTES),
+        (resource.RLIMIT_NOFILE, MAX_OPEN_FILES),
     ):
         _, hard = resource.getrlimit(name)
         resource.setrlimit(name, (value if hard == resource.RLIM_INFINITY else min(value, hard), hard))
@@ -57,12 +62,13 @@ def answer(request: dict[str, Any]) -> Answer:
 
         return {"done": answer_apart(project, request["what"], request["task"], request["arguments"])}
     staged = stage_task(
-        project, Path(request["path"]), request_from_dict(request["request"]), frozenset(request["taken"]),
+        project,
+        Path(request["path"]),
+        request_from_dict(request["request"]),
+        frozenset(request["taken"]),
         request["folder"],
     )
-    return {
-        "spec": staged.spec.as_dict(), "problems": [asdict(p) for p in staged.problems],
-    }
+    return {"spec": staged.spec.as_dict(), "problems": [asdict(p) for p in staged.problems]}
 
 
 def main() -> int:

@@ -50,8 +50,13 @@ def export_health(report: HealthReport, word: Wording) -> bytes:
     """All findings, one a line, with the places they name."""
     found = [(t.name, f) for t in report.tasks for f in t.findings] + [("", f) for f in report.across]
     rows = (
-        (name, f.severity, f.count, *word(f.key, {"count": f.count, **f.values}),
-         " ".join(f"{split}:{line}" for split, line in f.places))
+        (
+            name,
+            f.severity,
+            f.count,
+            *word(f.key, {"count": f.count, **f.values}),
+            " ".join(f"{split}:{line}" for split, line in f.places),
+        )
         for name, f in found
     )
     return csv_bytes(("task", "severity", "rows", "finding", "what to do", "places"), rows)
@@ -63,6 +68,7 @@ def export_rows(project: Project, name: str) -> bytes:
     folder = task_dir(project, spec.task_id)
     rows = (
         (split, line, *(row.get(c) for c in spec.columns))
-        for split in SPLITS for line, row in read_rows(folder, split)
+        for split in SPLITS
+        for line, row in read_rows(folder, split)
     )
     return csv_bytes(("split", "line", *spec.columns), rows)

@@ -16,14 +16,7 @@ from core.tasks.changing.versions import change_rows, read_all_rows
 from core.tasks.dataset import render_prompt, render_target
 from core.tasks.health.labels import alike_labels, has_labels, labels_of
 from core.tasks.health.near_duplicates import NearIndex
-from core.tasks.health.report import (
-    TaskRows,
-    conflicting_rows,
-    leaking_rows,
-    load_rows,
-    near_groups,
-    repeated_rows,
-)
+from core.tasks.health.report import TaskRows, conflicting_rows, leaking_rows, load_rows, near_groups, repeated_rows
 from core.tasks.health.texts import MOJIBAKE, PERSONAL, passes_luhn
 from core.tasks.spec import TaskSpec
 from core.tasks.store import get_task, task_dir
@@ -191,7 +184,15 @@ def mask_personal(spec: TaskSpec, rows: list[SplitRow]) -> Fixed:
 
 
 for _fix in (
-    drop_empty, drop_duplicates, keep_majority, drop_leaks, drop_near_duplicates, drop_near_leaks,
-    drop_near_check_leaks, merge_labels, clean_characters, mask_personal,
+    drop_empty,
+    drop_duplicates,
+    keep_majority,
+    drop_leaks,
+    drop_near_duplicates,
+    drop_near_leaks,
+    drop_near_check_leaks,
+    merge_labels,
+    clean_characters,
+    mask_personal,
 ):
     FIXES.register(_fix.__name__, _fix)

@@ -80,9 +80,12 @@ def add_hub_dataset(project: Project, dataset_id: str, config: str | None = None
     tests = [_download(dataset_id, name, revision) for name in chosen.test]
     taken = taken_names(project)
     request = TaskRequest(
-        name=free_name(dataset_id.rpartition("/")[2][:70], taken), more_paths=tuple(more),
-        test_path=tests[0] if tests else None, more_test_paths=tuple(tests[1:]),
-        file_name=_label(chosen.train), test_file_name=_label(chosen.test) if chosen.test else None,
+        name=free_name(dataset_id.rpartition("/")[2][:70], taken),
+        more_paths=tuple(more),
+        test_path=tests[0] if tests else None,
+        more_test_paths=tuple(tests[1:]),
+        file_name=_label(chosen.train),
+        test_file_name=_label(chosen.test) if chosen.test else None,
         citation=f"https://huggingface.co/datasets/{dataset_id}" + (f" ({revision[:12]})" if revision else ""),
     )
     return commit_tasks(project, [stage(project, train, request, taken, isolated=True)])[0]

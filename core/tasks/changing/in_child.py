@@ -152,6 +152,12 @@ def _compare(project: Project, name: str, number: int) -> dict[str, Any]:
 
 
 _DOORS: dict[str, Callable[..., dict[str, Any]]] = {
-    "fix": _fix, "undo": _undo, "update": _update, "save": _save, "compare": _compare, "correction": _correction,
-    "edit": _edit, "move": _move,
+    "fix": _fix,
+    "undo": _undo,
+    "update": _update,
+    "save": _save,
+    "compare": _compare,
+    "correction": _correction,
+    "edit": _edit,
+    "move": _move,
 }

@@ -54,7 +54,9 @@ def preview_isolated(
     """
     path = Path(path)
     request = {
-        "verb": "preview", "path": str(path.resolve()), "name": name or path.name,
+        "verb": "preview",
+        "path": str(path.resolve()),
+        "name": name or path.name,
         "options": asdict(options or ReadOptions()),
     }
     found = ask_child(request, name or path.name, limits or ParseLimits(PREVIEW_SECONDS))
@@ -62,7 +64,10 @@ def preview_isolated(
 
 
 def stage_isolated(
-    project: Project, path: Path | str, request: TaskRequest, taken: frozenset[str],
+    project: Project,
+    path: Path | str,
+    request: TaskRequest,
+    taken: frozenset[str],
     limits: ParseLimits | None = None,
 ) -> StagedTask:
     """`stage_task` in a child process; what a killed child left behind is removed."""
@@ -70,7 +75,10 @@ def stage_isolated(
     name = request.file_name or path.name
     folder = project.tasks_dir / hidden_name()
     message = {
-        "verb": "stage", "path": str(path.resolve()), "request": request_to_dict(request), "taken": sorted(taken),
+        "verb": "stage",
+        "path": str(path.resolve()),
+        "request": request_to_dict(request),
+        "taken": sorted(taken),
         "folder": folder.name,
         "project": project_to_dict(project),
     }
@@ -84,12 +92,17 @@ def stage_isolated(
 
 
 def health_isolated(
-    project: Project, names: Sequence[str] | None = None, max_tokens: int | None = None,
-    token_file: Path | None = None, limits: ParseLimits | None = None,
+    project: Project,
+    names: Sequence[str] | None = None,
+    max_tokens: int | None = None,
+    token_file: Path | None = None,
+    limits: ParseLimits | None = None,
 ) -> HealthReport:
     """`health_report` in a child process: a million rows take a gigabyte that the app should not keep."""
     request = {
-        "verb": "health", "names": None if names is None else list(names), "max_tokens": max_tokens,
+        "verb": "health",
+        "names": None if names is None else list(names),
+        "max_tokens": max_tokens,
         "token_file": None if token_file is None else str(token_file.resolve()),
         "project": project_to_dict(project),
     }
@@ -123,10 +136,20 @@ def ask_child(request: dict[str, Any], name: str, limits: ParseLimits) -> Answer
     message = json.dumps({**request, "seconds": limits.seconds, "memory_bytes": limits.memory_mb << 20})
     environment = {k: v for k, v in os.environ.items() if k in _KEPT_ENVIRONMENT}
     environment |= {"PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", "OMP_NUM_THREADS": "1", "ARROW_NUM_THREADS": "1"}
-    with tempfile.TemporaryFile("w+", encoding="utf-8") as errors, subprocess.Popen(
-        [sys.executable, "-m", "core.tasks.changing.child"], cwd=ROOT, env=environment, text=True, encoding="utf-8",
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, start_new_session=True,
-    ) as child:
+    with (
+        tempfile.TemporaryFile("w+", encoding="utf-8") as errors,
+        subprocess.Popen(
+            [sys.executable, "-m", "core.tasks.changing.child"],
+            cwd=ROOT,
+            env=environment,
+            text=True,
+            encoding="utf-8",
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            start_new_session=True,
+        ) as child,
+    ):
         try:
             output, _ = child.communicate(message, timeout=limits.seconds)
         except subprocess.TimeoutExpired as error:

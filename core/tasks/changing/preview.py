@@ -60,8 +60,18 @@ def preview_file(path: Path | str, options: ReadOptions | None = None, name: str
         problems.append(Problem("columns", error.key, error.values))
     rows = [{k: plain_value(v) for k, v in row.items()} for row in table.rows[:SHOWN_ROWS]]
     return FilePreview(
-        table.name, table.columns, rows, table.lines[:SHOWN_ROWS], _num_rows(path, table), not table.truncated,
-        guess, table.encoding, table.format, problems, table.sheets, table.has_header,
+        table.name,
+        table.columns,
+        rows,
+        table.lines[:SHOWN_ROWS],
+        _num_rows(path, table),
+        not table.truncated,
+        guess,
+        table.encoding,
+        table.format,
+        problems,
+        table.sheets,
+        table.has_header,
     )
 
 

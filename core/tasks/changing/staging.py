@@ -165,14 +165,29 @@ def _describe(name: str, table: Table, path: Path, request: TaskRequest) -> Task
     for problem in check_template(template, table.columns, guess.targets):
         raise SettingError(problem.key, **problem.values)
     spec = TaskSpec(
-        task_id=new_id("t"), name=name, inputs=guess.inputs, targets=guess.targets, instruction="",
-        template=template, metric=request.metric or guess.metric, kind=request.kind or guess.kind,
-        target_separator=request.target_separator, split=request.split, columns=table.columns,
+        task_id=new_id("t"),
+        name=name,
+        inputs=guess.inputs,
+        targets=guess.targets,
+        instruction="",
+        template=template,
+        metric=request.metric or guess.metric,
+        kind=request.kind or guess.kind,
+        target_separator=request.target_separator,
+        split=request.split,
+        columns=table.columns,
         source=SourceInfo(
-            file=table.name, test_file=_test_name(request), format=table.format, encoding=table.encoding,
-            sha256=hash_parts((path, *request.more_paths)), licence=request.licence, citation=request.citation,
+            file=table.name,
+            test_file=_test_name(request),
+            format=table.format,
+            encoding=table.encoding,
+            sha256=hash_parts((path, *request.more_paths)),
+            licence=request.licence,
+            citation=request.citation,
         ),
-        label_names=dict(request.label_names), weight=request.weight, created=time.time(),
+        label_names=dict(request.label_names),
+        weight=request.weight,
+        created=time.time(),
     )
     rows = sample_rows(table)
     labels = find_labels(spec, rows)
@@ -258,10 +273,14 @@ def with_counts(spec: TaskSpec, rows: list[SplitRow], log: ProblemLog) -> TaskSp
             key = "task.empty_input" if answer else "task.empty_answer"
             log.add(key, "warning", line=item.line, place=f"{file}, line {item.line}", raw=item.row)
     if not counts["train"]:
-        raise TaskFileError("task.nothing_to_train", file=log.file, inputs=", ".join(spec.inputs),
-                            targets=", ".join(spec.targets))
+        raise TaskFileError(
+            "task.nothing_to_train", file=log.file, inputs=", ".join(spec.inputs), targets=", ".join(spec.targets)
+        )
     return replace(
-        spec, num_train=counts["train"], num_validation=counts["validation"], num_test=counts["test"],
+        spec,
+        num_train=counts["train"],
+        num_validation=counts["validation"],
+        num_test=counts["test"],
         labels=tuple(sorted(answers)) if spec.kind == "classification" and len(answers) <= MAX_LABELS else (),
     )
 

@@ -190,8 +190,13 @@ def _link(source: str | Path, target: str | Path) -> None:
 def export_difference(differences: list[RowDifference]) -> str:
     """The differences as JSON lines."""
     records = (
-        {"line": d.line, "before": d.before.row if d.before else None, "after": d.after.row if d.after else None,
-         "split_before": d.before.split if d.before else None, "split_after": d.after.split if d.after else None}
+        {
+            "line": d.line,
+            "before": d.before.row if d.before else None,
+            "after": d.after.row if d.after else None,
+            "split_before": d.before.split if d.before else None,
+            "split_after": d.after.split if d.after else None,
+        }
         for d in differences
     )
     return "".join(json.dumps(r, ensure_ascii=False) + "\n" for r in records)

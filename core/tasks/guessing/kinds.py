@@ -14,8 +14,18 @@ from core.tasks.reading.table import Table
 
 KINDS = ("classification", "multilabel", "extraction", "question_answering", "generation", "number")
 METRICS = (
-    "accuracy", "macro_f1", "micro_f1", "exact_match", "token_f1", "character_f1", "entity_f1", "slot_f1",
-    "rouge_l", "number_match", "bleu", "chrf",
+    "accuracy",
+    "macro_f1",
+    "micro_f1",
+    "exact_match",
+    "token_f1",
+    "character_f1",
+    "entity_f1",
+    "slot_f1",
+    "rouge_l",
+    "number_match",
+    "bleu",
+    "chrf",
 )
 MAX_LABELS = 200
 _ITEMS = re.compile(r"\s*[;；|\n]\s*")
@@ -113,10 +123,18 @@ def guess_metric(kind: str, inputs: list[ColumnProfile], targets: list[ColumnPro
 
 
 _KIND_NAMES = {
-    "passage_qa": "question_answering", "qa": "question_answering", "intent_and_slots": "extraction",
-    "ner": "extraction", "slot_filling": "extraction", "summarization": "generation", "summarisation": "generation",
-    "rewriting": "generation", "translation": "generation", "numeric_reasoning": "generation",
-    "regression": "number", "multilabel_classification": "multilabel",
+    "passage_qa": "question_answering",
+    "qa": "question_answering",
+    "intent_and_slots": "extraction",
+    "ner": "extraction",
+    "slot_filling": "extraction",
+    "summarization": "generation",
+    "summarisation": "generation",
+    "rewriting": "generation",
+    "translation": "generation",
+    "numeric_reasoning": "generation",
+    "regression": "number",
+    "multilabel_classification": "multilabel",
 }
 
 

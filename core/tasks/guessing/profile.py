@@ -43,8 +43,12 @@ class ColumnProfile:
     @property
     def is_repeated(self) -> bool:
         """Few different values that come back: a label, a topic, a source."""
-        return self.num_distinct >= 2 and self.distinct <= 0.25 and self.typical_words <= 8 and (
-            self.num_distinct <= max(20, len(self.texts) // 8))
+        return (
+            self.num_distinct >= 2
+            and self.distinct <= 0.25
+            and self.typical_words <= 8
+            and (self.num_distinct <= max(20, len(self.texts) // 8))
+        )
 
     @property
     def is_identifier(self) -> bool:

@@ -23,7 +23,11 @@ _REPEATED = 2.5
 _LONG_TEXT = -1.5
 _QUESTION_LAST = 6.0
 _PAIRS: tuple[set[str], ...] = (
-    {"intent", "slots"}, {"intent", "slot"}, {"intent", "entities"}, {"intents", "slots"}, {"意图", "槽位"},
+    {"intent", "slots"},
+    {"intent", "slot"},
+    {"intent", "entities"},
+    {"intents", "slots"},
+    {"意图", "槽位"},
 )
 _RUNNING_TEXT = 12.0  # words
 
@@ -105,9 +109,11 @@ def _guess_targets(
 ) -> tuple[str, ...]:
     filled = [p for p in profiles if p.filled >= 0.5]
     usable = [p for p in filled if not p.is_constant] or filled
-    candidates = [
-        p for p in usable if not _is_identifier(p) and not p.is_side and not _tells_of_another(p, profiles)
-    ] or [p for p in filled if not _is_identifier(p)] or usable
+    candidates = (
+        [p for p in usable if not _is_identifier(p) and not p.is_side and not _tells_of_another(p, profiles)]
+        or [p for p in filled if not _is_identifier(p)]
+        or usable
+    )
     if not candidates or len(table.columns) < 2:
         raise TaskFileError("file.one_column", file=table.name, columns=", ".join(table.columns))
     last = candidates[-1]

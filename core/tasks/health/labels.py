@@ -47,21 +47,47 @@ def label_findings(
     found: list[FindingFields] = []
     unseen = [label for label in exam if label not in counts]
     if unseen:
-        found.append({"key": "health.unseen_labels", "severity": "warning", "count": len(unseen),
-                      "values": {"labels": shown(unseen)}, "places": tuple(exam[x] for x in unseen)})
+        found.append(
+            {
+                "key": "health.unseen_labels",
+                "severity": "warning",
+                "count": len(unseen),
+                "values": {"labels": shown(unseen)},
+                "places": tuple(exam[x] for x in unseen),
+            }
+        )
     rare = [label for label, n in counts.items() if n < RARE_ROWS]
     if rare:
-        found.append({"key": "health.rare_labels", "severity": "warning", "count": len(rare),
-                      "values": {"labels": shown(rare), "bound": RARE_ROWS}})
+        found.append(
+            {
+                "key": "health.rare_labels",
+                "severity": "warning",
+                "count": len(rare),
+                "values": {"labels": shown(rare), "bound": RARE_ROWS},
+            }
+        )
     if len(counts) > 1 and max(counts.values()) > UNEVEN * min(counts.values()):
         (most, high), (least, low) = counts.most_common(1)[0], counts.most_common()[-1]
-        found.append({"key": "health.uneven_labels", "severity": "info", "count": len(counts),
-                      "values": {"most": most, "high": high, "least": least, "low": low}})
+        found.append(
+            {
+                "key": "health.uneven_labels",
+                "severity": "info",
+                "count": len(counts),
+                "values": {"most": most, "high": high, "least": least, "low": low},
+            }
+        )
     alike = alike_labels(counts)
     if alike:
         pairs = "; ".join(f"{a!r} / {b!r}" for a, b in alike[:SHOWN])
-        found.append({"key": "health.alike_labels", "severity": "warning", "count": len(alike),
-                      "values": {"pairs": pairs}, "fix": "merge_labels"})
+        found.append(
+            {
+                "key": "health.alike_labels",
+                "severity": "warning",
+                "count": len(alike),
+                "values": {"pairs": pairs},
+                "fix": "merge_labels",
+            }
+        )
     return found
 
 
@@ -122,5 +148,11 @@ def label_statistics(
             if split == "train" and len(samples[label]) < NUM_SAMPLES:
                 samples[label].append(text[:300])
     order = sorted(counts, key=lambda label: -sum(counts[label].values()))
-    return [{"label": label, **{s: counts[label][s] for s in ("train", "validation", "test")},
-             "samples": samples[label]} for label in order]
+    return [
+        {
+            "label": label,
+            **{s: counts[label][s] for s in ("train", "validation", "test")},
+            "samples": samples[label],
+        }
+        for label in order
+    ]

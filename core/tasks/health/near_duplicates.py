@@ -91,7 +91,9 @@ def _mixed(values: U64) -> U64:
 
 
 def near_pairs(
-    texts: Sequence[str], signatures: U32, threshold: float = THRESHOLD,
+    texts: Sequence[str],
+    signatures: U32,
+    threshold: float = THRESHOLD,
     wanted: Callable[[int, int], bool] | None = None,
 ) -> list[tuple[int, int]]:
     """Pairs (i, j), i < j, whose word pairs overlap (Jaccard) by the threshold or more; each found once. Pairs that

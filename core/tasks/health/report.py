@@ -1,7 +1,7 @@
 """The health report: what is wrong with the tasks before a run is spent on them.
 
-Each finding is a message key with its values, the places concerned and the name of a fix (core/tasks/changing/fixes.py) if
-one click can mend it. Everything is plain data: `HealthReport.as_dict()` is JSON.
+Each finding is a message key with its values, the places concerned and the name of a fix
+(core/tasks/changing/fixes.py) if one click can mend it. Everything is plain data: `HealthReport.as_dict()` is JSON.
 """
 
 from __future__ import annotations
@@ -86,8 +86,12 @@ class HealthReport:
     def as_dict(self) -> dict[str, Any]:
         return {
             "tasks": [
-                {"task_id": t.task_id, "name": t.name, "findings": [f.as_dict() for f in t.findings],
-                 "statistics": t.statistics}
+                {
+                    "task_id": t.task_id,
+                    "name": t.name,
+                    "findings": [f.as_dict() for f in t.findings],
+                    "statistics": t.statistics,
+                }
                 for t in self.tasks
             ],
             "across": [f.as_dict() for f in self.across],
@@ -95,7 +99,9 @@ class HealthReport:
 
 
 def health_report(
-    project: Project, names: Sequence[str] | None = None, max_tokens: int | None = None,
+    project: Project,
+    names: Sequence[str] | None = None,
+    max_tokens: int | None = None,
     token_file: Path | str | None = None,
 ) -> HealthReport:
     """Looks at all tasks of a project, or those named; `max_tokens` tells which rows a base model would cut.
@@ -236,8 +242,11 @@ def _repeat_findings(rows: TaskRows) -> list[Finding]:
     conflicts = conflicting_rows(rows)
     if conflicts:
         first = conflicts[0]
-        values = {"groups": len(conflicts), "example": rows.texts[first[0]][:120],
-                  "answers": " / ".join(dict.fromkeys(rows.answers[i][:40] for i in first))[:200]}
+        values = {
+            "groups": len(conflicts),
+            "example": rows.texts[first[0]][:120],
+            "answers": " / ".join(dict.fromkeys(rows.answers[i][:40] for i in first))[:200],
+        }
         places = places_of(rows, [i for g in conflicts for i in g])
         severity = "info" if rows.spec.kind == "generation" else "warning"  # there are many good free answers
         count = sum(map(len, conflicts))

@@ -30,21 +30,29 @@ PERSONAL: dict[str, re.Pattern[str]] = {
     "email": re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})*\.[A-Za-z]{2,24}"),
     "card": re.compile(r"(?<!\d)(?:\d[ -]?){15}\d(?!\d)"),
     "identity": re.compile(r"(?<!\d)[1-9]\d{5}(?:19|20)\d{2}(?:0[1-9]|1[0-2])(?:[0-2]\d|3[01])\d{3}[\dXx](?!\d)"),
-    "phone": re.compile(r"(?<![\d.])(?:\+\d{1,3}[ -]?\(?\d{2,4}\)?(?:[ -]?\d{2,4}){2,3}|1[3-9]\d{9}"
-                        r"|\(?\d{3}\)?[ -]\d{3}[ -]\d{4})(?![\d.])"),
+    "phone": re.compile(
+        r"(?<![\d.])(?:\+\d{1,3}[ -]?\(?\d{2,4}\)?(?:[ -]?\d{2,4}){2,3}|1[3-9]\d{9}"
+        r"|\(?\d{3}\)?[ -]\d{3}[ -]\d{4})(?![\d.])"
+    ),
     "address": re.compile(r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.])"),
 }
 _STOPWORDS = {
     "English": "the and is of to in that it for you i a my do are what how",
     "German": "der die und ist das nicht ein ich zu mit",
-    "French": "le la les et est des une que pour dans", "Spanish": "el los y es que una por para con del",
-    "Italian": "il che di non una per sono della con gli", "Portuguese": "que não uma para com os é em você isso",
+    "French": "le la les et est des une que pour dans",
+    "Spanish": "el los y es que una por para con del",
+    "Italian": "il che di non una per sono della con gli",
+    "Portuguese": "que não uma para com os é em você isso",
 }
 _STOPS = {name: frozenset(words.split()) for name, words in _STOPWORDS.items()}
 _SCRIPTS: dict[str, re.Pattern[str]] = {
-    "Japanese": re.compile("[\u3040-\u30ff]"), "Korean": re.compile("[\uac00-\ud7af]"), "Chinese": CJK,
-    "Russian": re.compile("[\u0400-\u04ff]"), "Arabic": re.compile("[\u0600-\u06ff]"),
-    "Greek": re.compile("[\u0370-\u03ff]"), "Thai": re.compile("[\u0e00-\u0e7f]"),
+    "Japanese": re.compile("[\u3040-\u30ff]"),
+    "Korean": re.compile("[\uac00-\ud7af]"),
+    "Chinese": CJK,
+    "Russian": re.compile("[\u0400-\u04ff]"),
+    "Arabic": re.compile("[\u0600-\u06ff]"),
+    "Greek": re.compile("[\u0370-\u03ff]"),
+    "Thai": re.compile("[\u0e00-\u0e7f]"),
     "Hindi": re.compile("[\u0900-\u097f]"),
 }
 
@@ -95,8 +103,14 @@ def text_findings(rows: TaskRows, max_tokens: int | None) -> list[dict[str, Any]
     minor = {name: n for name, n in known.items() if n / total >= MIXED_SHARE and n != max(known.values())}
     if minor:
         listed = ", ".join(f"{name} {100 * n / total:.0f} %" for name, n in Counter(known).most_common(4))
-        found.append({"key": "health.languages", "severity": "info", "count": sum(minor.values()),
-                      "values": {"languages": listed}})
+        found.append(
+            {
+                "key": "health.languages",
+                "severity": "info",
+                "count": sum(minor.values()),
+                "values": {"languages": listed},
+            }
+        )
     return found + _cut_findings(rows, max_tokens)
 
 
@@ -110,9 +124,15 @@ def _cut_findings(rows: TaskRows, max_tokens: int | None) -> list[dict[str, Any]
     cut = [i for i, size in zip(long, sizes, strict=True) if size > room]
     if not cut:
         return []
-    return [{"key": "health.cut", "severity": "warning", "count": len(cut),
-             "values": {"limit": max_tokens, "share": f"{100 * len(cut) / len(rows.texts):.0f} %"},
-             "places": tuple(rows.place(i) for i in cut[:200])}]
+    return [
+        {
+            "key": "health.cut",
+            "severity": "warning",
+            "count": len(cut),
+            "values": {"limit": max_tokens, "share": f"{100 * len(cut) / len(rows.texts):.0f} %"},
+            "places": tuple(rows.place(i) for i in cut[:200]),
+        }
+    ]
 
 
 Matcher = Callable[[re.Pattern[str], str, str], bool]
@@ -173,7 +193,8 @@ def _lengths(values: list[int]) -> dict[str, Any]:
     width = max(1, -(-(high + 1) // BINS))
     bins = Counter(min(v // width, BINS) for v in values)  # the last bin holds the longest hundredth
     return {
-        "median": values[len(values) // 2], "p95": values[min(len(values) - 1, int(0.95 * len(values)))],
+        "median": values[len(values) // 2],
+        "p95": values[min(len(values) - 1, int(0.95 * len(values)))],
         "largest": values[-1],
         "histogram": [
             {"from": b * width, "to": (b + 1) * width - 1, "rows": bins[b]} for b in range(BINS + 1) if bins[b]

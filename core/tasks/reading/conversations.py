@@ -13,8 +13,16 @@ from core.tasks.cell_text import input_text
 from core.tasks.reading.table import ProblemLog, Row, Table
 
 _ROLES = {
-    "system": "system", "developer": "system", "user": "user", "human": "user", "prompter": "user",
-    "assistant": "assistant", "gpt": "assistant", "bot": "assistant", "model": "assistant", "chatgpt": "assistant",
+    "system": "system",
+    "developer": "system",
+    "user": "user",
+    "human": "user",
+    "prompter": "user",
+    "assistant": "assistant",
+    "gpt": "assistant",
+    "bot": "assistant",
+    "model": "assistant",
+    "chatgpt": "assistant",
 }
 _COLUMNS = ("system", "history", "user", "assistant")
 _TITLES = {"user": "User", "assistant": "Assistant"}

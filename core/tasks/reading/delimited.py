@@ -80,8 +80,15 @@ def read_delimited(source: Source, format_name: str, options: ReadOptions, log: 
     rows, numbers, truncated = _collect(body, columns, options.row_cap, log, dialect)
     require_rows(rows, log, has_header)
     return Table(
-        log.file, format_name, source.encoding, columns, rows, numbers, log.finish(),
-        has_header=has_header, truncated=truncated,
+        log.file,
+        format_name,
+        source.encoding,
+        columns,
+        rows,
+        numbers,
+        log.finish(),
+        has_header=has_header,
+        truncated=truncated,
     )
 
 

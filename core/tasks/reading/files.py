@@ -20,16 +20,38 @@ from core.tasks.reading.text_encoding import GZIP_MAGIC, Source
 __all__ = ["FORMATS", "ReadOptions", "Table", "read_table"]
 
 _BY_SUFFIX = {
-    ".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".txt": "txt", ".jsonl": "jsonl", ".ndjson": "jsonl",
-    ".json": "json", ".xlsx": "xlsx", ".xlsm": "xlsx", ".parquet": "parquet", ".pq": "parquet",
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".tab": "tsv",
+    ".txt": "txt",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "json",
+    ".xlsx": "xlsx",
+    ".xlsm": "xlsx",
+    ".parquet": "parquet",
+    ".pq": "parquet",
 }
 FORMATS = ("csv", "tsv", "txt", "jsonl", "json", "xlsx", "parquet")
 SUFFIXES = (*_BY_SUFFIX, *(f"{s}.gz" for s, f in _BY_SUFFIX.items() if f not in ("xlsx", "parquet")))
 _MAGIC = (
-    (b"PK\x03\x04", "xlsx"), (b"PAR1", "parquet"), (b"\xd0\xcf\x11\xe0", "xls"), (b"%PDF", "pdf"),
-    (b"\x89PNG", "image"), (b"\xff\xd8\xff", "image"), (b"GIF8", "image"), (b"\x7fELF", "program"),
-    (b"MZ\x90", "program"), (b"SQLite format 3", "database"), (b"\x28\xb5\x2f\xfd", "zstd"), (b"BZh", "bzip2"),
-    (b"\xfd7zXZ", "xz"), (b"Rar!", "rar"), (b"7z\xbc\xaf", "7z"), (b"\x80\x04\x95", "pickle"), (b"{\\rtf", "rtf"),
+    (b"PK\x03\x04", "xlsx"),
+    (b"PAR1", "parquet"),
+    (b"\xd0\xcf\x11\xe0", "xls"),
+    (b"%PDF", "pdf"),
+    (b"\x89PNG", "image"),
+    (b"\xff\xd8\xff", "image"),
+    (b"GIF8", "image"),
+    (b"\x7fELF", "program"),
+    (b"MZ\x90", "program"),
+    (b"SQLite format 3", "database"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+    (b"BZh", "bzip2"),
+    (b"\xfd7zXZ", "xz"),
+    (b"Rar!", "rar"),
+    (b"7z\xbc\xaf", "7z"),
+    (b"\x80\x04\x95", "pickle"),
+    (b"{\\rtf", "rtf"),
 )
 DELIMITED = frozenset(("csv", "tsv", "txt"))
 _TEXT = DELIMITED | {"jsonl", "json"}

@@ -20,8 +20,11 @@ _TRADITIONAL = (
 )
 _HANGUL = "이다는에의가을로고하한지기사도를자은어아시나서해대인일리라정있그것수들없"
 _COMMON = {
-    "gb18030": frozenset(_SIMPLIFIED), "big5hkscs": frozenset(_TRADITIONAL), "cp949": frozenset(_HANGUL),
-    "shift_jis": frozenset(map(chr, range(0x3041, 0x30FF))), "euc_jp": frozenset(map(chr, range(0x3041, 0x30FF))),
+    "gb18030": frozenset(_SIMPLIFIED),
+    "big5hkscs": frozenset(_TRADITIONAL),
+    "cp949": frozenset(_HANGUL),
+    "shift_jis": frozenset(map(chr, range(0x3041, 0x30FF))),
+    "euc_jp": frozenset(map(chr, range(0x3041, 0x30FF))),
 }
 _ENOUGH = 0.3  # share of common characters that running text of the right encoding passes easily
 _BROKEN = 0.01

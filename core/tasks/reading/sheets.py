@@ -23,8 +23,19 @@ _EXCEL_ERRORS = frozenset(("#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NU
 
 # What zipfile, the XML parser and openpyxl raise on a damaged workbook, found by changing bytes at random.
 _DAMAGED = (
-    ValueError, LookupError, TypeError, AttributeError, OSError, EOFError, ParseError, zipfile.BadZipFile,
-    zlib.error, NotImplementedError, OverflowError, RuntimeError, struct.error,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    OSError,
+    EOFError,
+    ParseError,
+    zipfile.BadZipFile,
+    zlib.error,
+    NotImplementedError,
+    OverflowError,
+    RuntimeError,
+    struct.error,
 )
 
 Record = tuple[int, list[Any]]
@@ -86,8 +97,12 @@ def _read_book(book: Any, options: ReadOptions, log: ProblemLog) -> Table:
         first = list(itertools.islice(records, HEADER_RECORDS))
         if first:
             if options.sheet is None and len(titles) > 1:
-                log.add("file.other_sheets", "warning", sheet=sheet.title, others=", ".join(
-                    t for t in titles if t != sheet.title))
+                log.add(
+                    "file.other_sheets",
+                    "warning",
+                    sheet=sheet.title,
+                    others=", ".join(t for t in titles if t != sheet.title),
+                )
             return _build(first, records, titles, options, log)
     raise TaskFileError("file.empty", file=log.file)
 
@@ -150,6 +165,14 @@ def _build(
         numbers.append(line)
     require_rows(rows, log, has_header)
     return Table(
-        log.file, "xlsx", "utf-8", columns, rows, numbers, log.finish(), sheets=titles,
-        has_header=has_header, truncated=truncated,
+        log.file,
+        "xlsx",
+        "utf-8",
+        columns,
+        rows,
+        numbers,
+        log.finish(),
+        sheets=titles,
+        has_header=has_header,
+        truncated=truncated,
     )

@@ -27,8 +27,11 @@ _ASCII = bytes(range(128))
 _TEXT_BYTES = bytes(b for b in range(256) if b >= 32 or b in b"\t\n\r\x0b\x0c\x1a\x1b\x01")
 GZIP_MAGIC = b"\x1f\x8b"
 _BOMS = (
-    (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"), (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
 )
 
 
@@ -156,9 +159,10 @@ def _guess_wide(head: bytes) -> str | None:
 def read_lines(source: Source, log: ProblemLog) -> Iterator[str]:
     """Physical lines with their line ends; NUL characters removed and broken bytes noted with their line."""
     errors = "replace" if source.repair else "strict"
-    with open_bytes(source) as stream, io.TextIOWrapper(
-        stream, encoding=source.encoding, errors=errors, newline=""
-    ) as text:
+    with (
+        open_bytes(source) as stream,
+        io.TextIOWrapper(stream, encoding=source.encoding, errors=errors, newline="") as text,
+    ):
         number = 0
         while line := text.readline(MAX_LINE_CHARS):
             number += 1

@@ -11,19 +11,21 @@ from typing import TypeVar
 
 import torch
 
-from core.tasks.encoding import (
-    IGNORED,
-    Encoded,
-    answer_ids,
-    cut_middle,
-    encode_example,
-    encode_prompt,
-    encode_task,
-)
+from core.tasks.encoding import IGNORED, Encoded, answer_ids, cut_middle, encode_example, encode_prompt, encode_task
 
 __all__ = [
-    "IGNORED", "Collator", "Encoded", "answer_ids", "cut_by_tokens", "cut_middle", "encode_example",
-    "encode_prompt", "encode_task", "padded_length", "padding_share", "split_by_length",
+    "IGNORED",
+    "Collator",
+    "Encoded",
+    "answer_ids",
+    "cut_by_tokens",
+    "cut_middle",
+    "encode_example",
+    "encode_prompt",
+    "encode_task",
+    "padded_length",
+    "padding_share",
+    "split_by_length",
 ]
 
 T = TypeVar("T")
