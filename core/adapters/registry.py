@@ -55,8 +55,8 @@ JOINT_THEN_ALLOCATION = ("skills and allocation", "allocation")
 def register(
     name: str, title: str, config_class: type[AdapterConfig], stages: tuple[str, ...], summary: str, **traits: Any
 ) -> MethodInfo:
-    """Registers a method implemented in `core/adapters/<name>.py`; `traits` are further fields of MethodInfo."""
-    info = MethodInfo(name, title, summary, config_class, f"core.adapters.{name}", stages, **traits)
+    """Registers a method implemented in `core/adapters/methods/<name>.py`; `traits` are further fields of MethodInfo."""
+    info = MethodInfo(name, title, summary, config_class, f"core.adapters.methods.{name}", stages, **traits)
     return METHODS.register(name, info)
 
 
