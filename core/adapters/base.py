@@ -18,8 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from core.adapters.call import Call, current_call
-from core.adapters.configs import AdapterConfig
 from core.adapters.registry import METHODS
+from core.adapters.settings.places import AdapterConfig
 from core.adapters.targets import Site, replace_module
 from core.base.errors import ModelError
 from core.base.seeds import torch_seed

@@ -11,7 +11,8 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from core.adapters.configs import AdapterConfig, LoraConfig, PrivateLoraConfig
+from core.adapters.settings.baselines import LoraConfig, PrivateLoraConfig
+from core.adapters.settings.places import AdapterConfig
 from core.base.errors import SettingError
 
 

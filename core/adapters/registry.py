@@ -8,17 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from core.adapters.configs import (
-    AdapterConfig,
-    CPolyConfig,
-    IA3Config,
-    LoraConfig,
-    MHRConfig,
-    MoeLoraConfig,
-    MTAConfig,
-    PolyConfig,
-    PrivateLoraConfig,
-)
+from core.adapters.settings.baselines import IA3Config, LoraConfig, MoeLoraConfig, PrivateLoraConfig
+from core.adapters.settings.places import AdapterConfig
+from core.adapters.settings.skills import CPolyConfig, MHRConfig, PolyConfig
+from core.adapters.settings.task_adapters import MTAConfig
 from core.base.registry import Registry
 
 # Learning rates measured by tests/benchmarks/rates.py and stage_two.py (assets/docs/decisions.md)
@@ -55,7 +48,7 @@ JOINT_THEN_ALLOCATION = ("skills and allocation", "allocation")
 def register(
     name: str, title: str, config_class: type[AdapterConfig], stages: tuple[str, ...], summary: str, **traits: Any
 ) -> MethodInfo:
-    """Registers a method implemented in `core/adapters/methods/<name>.py`; `traits` are further fields of MethodInfo."""
+    """Registers the method of `core/adapters/methods/<name>.py`; `traits` are further fields of MethodInfo."""
     info = MethodInfo(name, title, summary, config_class, f"core.adapters.methods.{name}", stages, **traits)
     return METHODS.register(name, info)
 

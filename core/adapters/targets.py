@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
-from core.adapters.configs import LinearConfig
+from core.adapters.settings.places import LinearConfig
 from core.base.errors import ModelError
 
 # Siblings that read one input in the model families of transformers; the layers check at run time that they do.

@@ -18,11 +18,11 @@ from torch import Tensor, nn
 
 from core.adapters.base import AdaptedLinear, Adapter, build_adapter
 from core.adapters.call import Call, TaskIds, build_call, current_call, enter_call, has_call
-from core.adapters.configs import AdapterConfig
 from core.adapters.fast.packed import Packing
 from core.adapters.fast.packed_attention import packed_attention
 from core.adapters.fast.recompute import make_lean, undo_lean
 from core.adapters.methods.mta import AdaptedFeedForward
+from core.adapters.settings.places import AdapterConfig
 from core.adapters.targets import replace_module
 from core.base.errors import ModelError
 from core.base.settings import settings_to_dict

@@ -6,7 +6,8 @@ Torch-free. What "as large" means is in `core/adapters/capacity.py`.
 from __future__ import annotations
 
 from core.adapters.capacity import Capacity, capacity, equal_active_rank, equal_total_parameters
-from core.adapters.configs import AdapterConfig, CPolyConfig
+from core.adapters.settings.places import AdapterConfig
+from core.adapters.settings.skills import CPolyConfig
 from core.base.errors import SettingError
 from core.training.config import RunConfig, change_config
 

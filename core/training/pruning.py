@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from core.training.stage import RunWork
 from core.training.validation import check_losses
+from core.training.work import RunWork
 
 
 def prune_allocation(work: RunWork) -> int:

@@ -31,9 +31,10 @@ from core.training.plan import RunPlan, build_sampler, plan_run
 from core.training.pruning import prune_allocation
 from core.training.record import build_record, note_actual
 from core.training.reporting import CANCEL, PAUSE, STOP, Journal, RunCancelled, RunPaths, RunPaused
-from core.training.stage import RunWork, run_stage
+from core.training.stage import run_stage
 from core.training.trainer import Shard
 from core.training.validation import to_device
+from core.training.work import RunWork
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import gc
 import math
 import time
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -17,8 +16,7 @@ from torch import Tensor
 from transformers import TrainerCallback
 
 from core.training.allocation import write_allocation
-from core.training.answer_model import AnswerModel
-from core.training.batches import BatchPlan, EncodedSplit, MicroBatches
+from core.training.batches import MicroBatches
 from core.training.checkpoints import (
     Checkpoint,
     Tensors,
@@ -28,38 +26,14 @@ from core.training.checkpoints import (
     save_checkpoint,
 )
 from core.training.checks import check_disk
-from core.training.config import RunConfig
 from core.training.failures import TrainingFailure
 from core.training.manifest import TrainingState
 from core.training.optimisation import StepSchedule, build_optimizer, schedule_factor
-from core.training.pace import Pace
-from core.training.plan import RunPlan, StagePlan
-from core.training.reporting import CANCEL, PAUSE, STOP, Journal, RunCancelled, RunPaths, RunPaused
-from core.training.trainer import Shard, StageParts, StageTrainer, training_arguments
+from core.training.plan import StagePlan
+from core.training.reporting import CANCEL, PAUSE, STOP, RunCancelled, RunPaused
+from core.training.trainer import StageParts, StageTrainer, training_arguments
 from core.training.validation import CheckResult, TaskLossMeter, check_losses
-
-
-@dataclass
-class RunWork:
-    """Everything the stages of a run share."""
-
-    config: RunConfig
-    plan: RunPlan
-    model: AnswerModel
-    device: torch.device
-    train: EncodedSplit
-    validation: EncodedSplit
-    batch_plan: BatchPlan
-    journal: Journal
-    paths: RunPaths
-    pace: Pace
-    shard: Shard = field(default_factory=Shard)
-    settings_hash: str = ""
-
-    @property
-    def writes(self) -> bool:
-        """Whether this process is the one that writes files."""
-        return self.shard.rank == 0
+from core.training.work import RunWork
 
 
 class StageWatch(TrainerCallback):
@@ -92,7 +66,7 @@ class StageWatch(TrainerCallback):
             self._log(step)
         if check:
             control.should_training_stop |= self.check(step)
-        wish = self._wish()
+        wish = self.work.wish(self.total_seconds)
         if save or wish == PAUSE:
             self.save(step)
         self._report(step)
@@ -238,21 +212,6 @@ class StageWatch(TrainerCallback):
             message_values={"stage": self.number, "step": step, "steps": self.stage.steps},
         )
 
-    def _wish(self) -> str | None:
-        """What the user or the time limit wishes; all processes of a run agree on it, or one would wait for the
-        others for ever."""
-        wish = self.work.journal.wish()
-        hours = self.work.config.max_hours
-        if wish is None and hours is not None and self.total_seconds >= 3600 * hours:
-            self.work.journal.event("notice", key="training.time_limit", values={"hours": hours})
-            wish = STOP
-        if self.work.shard.world == 1:
-            return wish
-        order = (None, STOP, PAUSE, CANCEL)
-        number = torch.tensor(order.index(wish), device=self.work.device)
-        torch.distributed.all_reduce(number, op=torch.distributed.ReduceOp.MAX)
-        return order[int(number)]
-
 
 def run_stage(work: RunWork, number: int, state: TrainingState, resumed: Checkpoint | None) -> StageWatch:
     """Trains stage `number` (1-based) from `state` on; `resumed` holds the tensors when it begins in the middle."""
@@ -289,15 +248,19 @@ def run_stage(work: RunWork, number: int, state: TrainingState, resumed: Checkpo
     if state.step == 0:
         watch.check(0)
     if steps:
-        work.model.train()
-        gc.freeze()  # the libraries' million objects need not be searched again and again while training
-        try:
-            watch.trainer.train()
-        finally:
-            gc.unfreeze()
+        _train(watch)
     watch.keep_best()
     watch.save(stage.steps, done=True)
     return watch
+
+
+def _train(watch: StageWatch) -> None:
+    watch.work.model.train()
+    gc.freeze()  # the libraries' million objects need not be searched again and again while training
+    try:
+        watch.trainer.train()
+    finally:
+        gc.unfreeze()
 
 
 def _copy(tensors: dict[str, Tensor]) -> Tensors:

@@ -25,8 +25,9 @@ from core.training.manifest import TrainingState
 from core.training.pace import Pace
 from core.training.plan import build_sampler, plan_run
 from core.training.session import build_encoder
-from core.training.stage import RunWork, run_stage
+from core.training.stage import run_stage
 from core.training.validation import check_losses, to_device
+from core.training.work import RunWork
 from core.workspace import Workspace
 
 NEVER = 10**9

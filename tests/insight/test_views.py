@@ -89,7 +89,7 @@ def test_two_runs_are_compared_whatever_the_order_of_their_skills() -> None:
 
 
 def write_history(run: Path, snapshots: list[tuple[int, int, np.ndarray]]) -> None:
-    """As `core.training.stage.write_allocation` does."""
+    """As `core.training.allocation.write_allocation` does."""
     lines, binary = [], b""
     for step, stage, weights in snapshots:
         line = {"step": step, "stage": stage, "weights": weights.mean(0).tolist(), "offset": len(binary)}

@@ -8,7 +8,7 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
-from core.adapters.configs import LinearConfig
+from core.adapters.settings.places import LinearConfig
 from core.adapters.targets import find_sites
 from core.base.errors import ModelError
 from core.models import processor

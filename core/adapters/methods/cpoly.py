@@ -20,8 +20,8 @@ from __future__ import annotations
 
 from torch import nn
 
-from core.adapters.configs import CPolyConfig
 from core.adapters.parts.skills import SkillAdapter, SkillCounts
+from core.adapters.settings.skills import CPolyConfig
 
 
 def build(model: nn.Module, method: str, config: CPolyConfig, num_tasks: int) -> SkillAdapter:

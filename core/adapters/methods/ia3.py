@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from core.adapters.base import LinearAdapter, ParameterGroups, Skill
 from core.adapters.call import Call, mix_rows
-from core.adapters.configs import IA3Config
+from core.adapters.settings.baselines import IA3Config
 from core.adapters.targets import Site, find_sites
 from core.base.errors import ModelError
 

@@ -20,7 +20,7 @@ from transformers.pytorch_utils import Conv1D
 
 from core.adapters.base import LinearAdapter, LoraFactors, ParameterGroups, Skill
 from core.adapters.call import Call
-from core.adapters.configs import LoraConfig
+from core.adapters.settings.baselines import LoraConfig
 from core.adapters.targets import find_sites
 
 NAME = "shared"

@@ -14,8 +14,8 @@ from __future__ import annotations
 
 from torch import nn
 
-from core.adapters.configs import MHRConfig
 from core.adapters.parts.skills import SkillAdapter, SkillCounts
+from core.adapters.settings.skills import MHRConfig
 
 
 def build(model: nn.Module, method: str, config: MHRConfig, num_tasks: int) -> SkillAdapter:

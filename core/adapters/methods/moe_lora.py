@@ -20,11 +20,11 @@ from torch import Tensor, nn
 
 from core.adapters.base import LinearAdapter, ParameterGroups, Skill
 from core.adapters.call import Call
-from core.adapters.configs import MoeLoraConfig
 from core.adapters.fast.fused import Fused, fits, run_fused, spread
 from core.adapters.fast.recompute import find_source
 from core.adapters.parts.bank import GroupFactors, SkillBank, group_shapes
 from core.adapters.parts.usage import GateUsage
+from core.adapters.settings.baselines import MoeLoraConfig
 from core.adapters.targets import find_sites, group_sites, weight_out_in
 
 

@@ -47,9 +47,9 @@ from torch import Tensor, nn
 
 from core.adapters.base import Adapter, ParameterGroups, Skill
 from core.adapters.call import Call, current_call, mix_rows
-from core.adapters.configs import MTAConfig
 from core.adapters.parts.feed_forward import build_pool, find_feed_forwards
 from core.adapters.parts.usage import GateUsage
+from core.adapters.settings.task_adapters import MTAConfig
 from core.adapters.targets import replace_module
 
 START, START_OF_PAIR = 0.20, 0.22

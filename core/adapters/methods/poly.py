@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from torch import nn
 
-from core.adapters.configs import PolyConfig
 from core.adapters.parts.skills import SkillAdapter, SkillCounts
+from core.adapters.settings.skills import PolyConfig
 
 
 def build(model: nn.Module, method: str, config: PolyConfig, num_tasks: int) -> SkillAdapter:

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 from torch import nn
 
-from core.adapters.configs import PrivateLoraConfig, SkillConfig
 from core.adapters.parts.skills import SkillAdapter, SkillCounts
+from core.adapters.settings.baselines import PrivateLoraConfig
+from core.adapters.settings.skills import SkillConfig
 
 
 def build(model: nn.Module, method: str, config: PrivateLoraConfig, num_tasks: int) -> SkillAdapter:

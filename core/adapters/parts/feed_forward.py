@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from core.adapters.configs import MTAConfig
+from core.adapters.settings.task_adapters import MTAConfig
 from core.adapters.targets import lowest_block
 from core.base.errors import ModelError
 

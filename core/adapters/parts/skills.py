@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from core.adapters.base import LinearAdapter, LoraFactors, ParameterGroups, Skill
 from core.adapters.call import Call, mix_rows
-from core.adapters.configs import LinearConfig, SkillConfig
 from core.adapters.fast.fused import (
     WIDEST_STACK,
     Fused,
@@ -25,6 +24,8 @@ from core.adapters.fast.recompute import find_source
 from core.adapters.parts.bank import GroupFactors, GroupShape, SkillBank, group_shapes
 from core.adapters.parts.definition import Mixture, lora_of_mix, lora_of_sum, plain_deltas
 from core.adapters.parts.routing import TaskRouter
+from core.adapters.settings.places import LinearConfig
+from core.adapters.settings.skills import SkillConfig
 from core.adapters.targets import find_sites, group_sites, weight_out_in
 from core.base.errors import ModelError
 

@@ -1,0 +1,91 @@
+"""Settings of the baselines: LoRA shared or one per task, MoE-LoRA, (IA)^3."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from core.adapters.settings.places import GROUP, LinearConfig
+from core.base.settings import setting
+
+
+@dataclass(frozen=True)
+class LoraConfig(LinearConfig):
+    """One low-rank adapter for all tasks."""
+
+    rank: int = setting(
+        8,
+        group=GROUP,
+        minimum=1,
+        maximum=256,
+        level="simple",
+        label="Rank",
+        help="Size of the adapter. Larger learns more and costs more memory and time.",
+    )
+    alpha: float | None = setting(
+        None,
+        group=GROUP,
+        level="expert",
+        minimum=0.001,
+        maximum=4096.0,
+        label="Alpha",
+        help="The adapter's output is scaled by alpha / rank. Empty means alpha = rank.",
+    )
+
+
+@dataclass(frozen=True)
+class PrivateLoraConfig(LinearConfig):
+    """One low-rank adapter per task."""
+
+    rank: int = setting(
+        8,
+        group=GROUP,
+        minimum=1,
+        maximum=256,
+        level="simple",
+        label="Rank",
+        help="Size of the adapter. Larger learns more and costs more memory and time.",
+    )
+    kernel: str = setting(
+        "fused",
+        group=GROUP,
+        level="expert",
+        choices=("fused", "plain"),
+        label="Computation",
+        help="fused is fast; plain is the readable definition, with the same results.",
+    )
+
+
+@dataclass(frozen=True)
+class MoeLoraConfig(LinearConfig):
+    """Low-rank experts that every token chooses among."""
+
+    num_experts: int = setting(
+        4,
+        group=GROUP,
+        minimum=2,
+        maximum=64,
+        level="simple",
+        label="Experts",
+        help="Skills shared by all tasks; each token decides how much of each it uses.",
+    )
+    rank: int = setting(
+        2,
+        group=GROUP,
+        minimum=1,
+        maximum=256,
+        level="simple",
+        label="Rank",
+        help="Size of the adapter. Larger learns more and costs more memory and time.",
+    )
+
+
+@dataclass(frozen=True)
+class IA3Config(LinearConfig):
+    """Learned scales of keys, values and feed-forward activations."""
+
+    per_task: bool = setting(
+        True,
+        group=GROUP,
+        label="Scales of each task's own",
+        help="Each task learns its own scales; switched off, all tasks share one set.",
+    )

@@ -1,0 +1,150 @@
+"""Settings of the methods that mix low-rank skills by task: C-Poly, Polytropon, multi-head routing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from core.adapters.settings.places import GROUP, LinearConfig
+from core.base.settings import setting
+
+
+@dataclass(frozen=True)
+class SkillConfig(LinearConfig):
+    """Low-rank skills mixed per task: what C-Poly and its family share."""
+
+    rank: int = setting(
+        2,
+        group=GROUP,
+        minimum=1,
+        maximum=256,
+        level="simple",
+        label="Rank of a skill",
+        help="Size of one skill. Larger learns more and costs more memory and time.",
+    )
+    combine: str = setting(
+        "sum",
+        group=GROUP,
+        level="expert",
+        choices=("sum", "mix"),
+        label="How skills combine",
+        help="sum adds the products of the skills; mix averages their factors first and multiplies then.",
+    )
+    granularity: str = setting(
+        "layer",
+        group=GROUP,
+        level="expert",
+        choices=("layer", "model"),
+        label="One allocation per",
+        help="layer lets every layer choose its own mixture of skills; model uses one mixture everywhere.",
+    )
+    temperature: float = setting(
+        1.0,
+        group=GROUP,
+        level="expert",
+        minimum=0.01,
+        maximum=100.0,
+        label="Routing temperature",
+        help="Smaller pushes the noisy weights of training closer to 0 or 1.",
+    )
+    noise: bool = setting(
+        True,
+        group=GROUP,
+        level="expert",
+        label="Routing noise in training",
+        help="Samples the mixing weights while training (Gumbel-sigmoid), so that skills are explored.",
+    )
+    prune_below: float = setting(
+        0.0,
+        group=GROUP,
+        level="expert",
+        minimum=0.0,
+        maximum=1.0,
+        label="Switch off weights below",
+        help="After the last stage, common skills a task uses less than this are switched off for it. 0 keeps all.",
+    )
+    kernel: str = setting(
+        "fused",
+        group=GROUP,
+        level="expert",
+        choices=("fused", "plain"),
+        label="Computation",
+        help="fused is fast; plain is the readable definition, with the same results.",
+    )
+
+
+@dataclass(frozen=True)
+class CPolyConfig(SkillConfig):
+    """C-Poly: common skills shared by all tasks and private skills of each task's own."""
+
+    num_common_skills: int = setting(
+        3,
+        group=GROUP,
+        minimum=0,
+        maximum=64,
+        level="simple",
+        label="Common skills",
+        help="Skills that all tasks share; each task learns how much of each it uses.",
+    )
+    num_private_skills: int = setting(
+        1,
+        group=GROUP,
+        minimum=0,
+        maximum=8,
+        level="simple",
+        label="Private skills per task",
+        help="Skills that belong to one task alone.",
+    )
+    private_block: str = setting(
+        "one_hot",
+        group=GROUP,
+        level="expert",
+        choices=("one_hot", "learnable"),
+        label="Private weights",
+        help="one_hot keeps private skills private; learnable only starts that way, as in the paper.",
+    )
+    routing_heads: int = setting(
+        1,
+        group=GROUP,
+        level="expert",
+        minimum=1,
+        maximum=64,
+        label="Routing heads",
+        help="Splits each layer into this many blocks with mixtures of their own.",
+    )
+
+
+@dataclass(frozen=True)
+class PolyConfig(SkillConfig):
+    """Polytropon: common skills only."""
+
+    num_common_skills: int = setting(
+        4,
+        group=GROUP,
+        minimum=1,
+        maximum=64,
+        level="simple",
+        label="Common skills",
+        help="Skills that all tasks share; each task learns how much of each it uses.",
+    )
+
+
+@dataclass(frozen=True)
+class MHRConfig(PolyConfig):
+    """Multi-head routing: Polytropon with a mixture per block of each layer."""
+
+    combine: str = setting(
+        "mix",
+        group=GROUP,
+        level="expert",
+        choices=("sum", "mix"),
+        label="How skills combine",
+        help="sum adds the products of the skills; mix averages their factors first and multiplies then.",
+    )
+    routing_heads: int = setting(
+        4,
+        group=GROUP,
+        minimum=1,
+        maximum=64,
+        label="Routing heads",
+        help="Splits each layer into this many blocks with mixtures of their own.",
+    )
