@@ -1,4 +1,4 @@
-"""Assembles the workbench: head, tour, a tab a screen, job bar. A new screen is one file in `tabs` and one line
+"""Assembles the workbench: head, tour, a tab a screen, job bar. A new screen is one package of `app/` and one line
 here."""
 
 from __future__ import annotations

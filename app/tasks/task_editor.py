@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -16,6 +15,7 @@ from app.shell.context import Context
 from app.shell.notices import tell
 from app.shell.selection import Selection
 from app.tasks.health_panel import chosen_task
+from app.tasks.task_fields import EDITED, SPLIT, edited_task, field_values
 from app.tasks.task_markup import notes_view, prompts_view, reasons_view, rows_view, seen_view
 from app.texts import say, word_problem
 from app.texts.words import Key
@@ -34,25 +34,6 @@ from core.tasks.store import read_rows, task_dir
 
 PREVIEW_ROWS = 5
 SEEN_ROWS = 3
-WORDING_LINE = "---"  # between further wordings
-EDITED = (
-    "name",
-    "inputs",
-    "targets",
-    "weight",
-    "instruction",
-    "template",
-    "templates",
-    "system",
-    "metric",
-    "kind",
-    "validation",
-    "test",
-    "method",
-    "column",
-    "seed",
-)
-SPLIT = ("validation", "test", "method", "column", "seed")
 HELPED = (
     "inputs",
     "targets",
@@ -181,7 +162,7 @@ def draw_task(context: Context, selection: Selection, model: str, limit: float |
         note(say(language, exam, n=spec.num_test, file=spec.source.test_file)),
         gr.update(visible=False),
         gr.update(value=False, visible=not spec.source.test_file),
-        *_field_values(spec, language),
+        *field_values(spec, language),
         *_preview(context, selection, spec, (model, limit)),
     ]
 
@@ -196,28 +177,6 @@ def _explained(folder: Path, spec: TaskSpec) -> RoleGuess | None:
     return _explained_once(folder, spec.version, spec.task_id)
 
 
-def _field_values(spec: TaskSpec, language: str) -> list[Any]:
-    none = (say(language, "tasks.no_column"), "")
-    columns = [none, *((c, c) for c in spec.columns)]
-    return [
-        spec.name,
-        gr.update(choices=list(spec.columns), value=list(spec.inputs)),
-        gr.update(choices=list(spec.columns), value=list(spec.targets)),
-        gr.update(choices=columns, value=spec.weight),
-        spec.instruction,
-        spec.template,
-        f"\n{WORDING_LINE}\n".join(spec.templates),
-        spec.system,
-        spec.metric,
-        spec.kind,
-        spec.split.validation,
-        gr.update(value=spec.split.test, visible=not spec.source.test_file),
-        spec.split.method,
-        gr.update(choices=columns, value=spec.split.column),
-        spec.split.seed,
-    ]
-
-
 def draw_preview(
     context: Context, selection: Selection, model: str, limit: float | None, *values: Any
 ) -> list[Any]:
@@ -226,7 +185,7 @@ def draw_preview(
     if spec is None:
         return [gr.skip()] * 3
     try:
-        edited = _edited(spec, values)
+        edited = edited_task(spec, values)
         problems = check_roles(edited)
     except TaskloomError as error:
         problems = [Problem("task", error.key, error.values)]
@@ -240,7 +199,7 @@ def save_task(context: Context, selection: Selection, redraw: bool, *values: Any
     """Writes what differs from the saved task, as a version of it."""
     project, spec = context.require_project(selection), chosen_task(context, selection)
     if spec is not None:
-        edited = _edited(spec, values)
+        edited = edited_task(spec, values)
         names = (*(n for n in EDITED if n not in SPLIT), "split")
         changes = {name: getattr(edited, name) for name in names if getattr(edited, name) != getattr(spec, name)}
         if spec.template == edited.template and {"inputs"} & set(changes):
@@ -265,27 +224,6 @@ def drop_task(context: Context, selection: Selection) -> Selection:
     if spec is not None:
         remove_task(context.require_project(selection), spec.task_id)
     return selection.with_task("")
-
-
-def _edited(spec: TaskSpec, values: tuple[Any, ...]) -> TaskSpec:
-    given = dict(zip(EDITED, values, strict=True))
-    split = {name: given.pop(name) for name in SPLIT}
-    split |= {"test": split.pop("test"), "seed": int(split["seed"] or 0), "column": split["column"] or ""}
-    given |= {name: tuple(given[name] or ()) for name in ("inputs", "targets")}
-    given["templates"] = _wordings(given["templates"])
-    given["weight"] = given["weight"] or ""
-    return dataclasses.replace(spec, split=dataclasses.replace(spec.split, **split), **given)
-
-
-def _wordings(text: str) -> tuple[str, ...]:
-    """Further wordings stand between lines of three dashes."""
-    parts: list[list[str]] = [[]]
-    for line in (text or "").splitlines():
-        if line.strip() == WORDING_LINE:
-            parts.append([])
-        else:
-            parts[-1].append(line)
-    return tuple(wording for p in parts if (wording := "\n".join(p).strip()))
 
 
 def _preview(context: Context, selection: Selection, spec: TaskSpec, look: tuple[str, float | None]) -> list[Any]:

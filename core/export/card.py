@@ -22,7 +22,7 @@ from core.models.catalogue import CATALOGUE
 from core.runs.folder import RunFolder
 from core.tasks.dataset import load_saved_dataset, load_saved_tasks
 from core.tasks.spec import TaskSpec
-from core.training.config import config_to_yaml
+from core.training.config import RunConfig, config_to_yaml
 
 LORA, MERGED, GGUF, SPACE, WHOLE_RUN = "lora", "merged", "gguf", "space", "run"
 KINDS = (LORA, MERGED, GGUF, SPACE, WHOLE_RUN)
@@ -65,23 +65,15 @@ def card_body(request: CardRequest) -> str:
     """
     folder, words = RunFolder(request.run_dir), WORDS[request.language]
     tasks, config = load_saved_tasks(folder.data_dir), folder.read_config()
-    licence, base = licence_of(config.base_model), public_name(config.base_model)
+    base = public_name(config.base_model)
     shown = [task for task in tasks if request.task in (None, task.name)]
     scores = [s for s in _scores(folder) if request.task in (None, s.task)]
-    colon = words["colon"]
-    facts = [
-        f"- {words['base']}{colon}{escape(base)}",
-        f"- {words['licence']}{colon}{licence or words['unknown']}",
-        f"- {words['method']}{colon}{METHODS.get(config.method).title}",
-    ]
-    if not is_public(base):
-        facts.append(f"- {words['base_local']}")
     return "\n\n".join(
         [
             f"# {escape(folder.read_run()['name'])}",
             words["intro"].format(count=len(tasks), tasks=", ".join(escape(t.name) for t in tasks)),
             words[f"kind_{request.kind}"].format(task=escape(request.task or "")),
-            "\n".join(facts),
+            _facts(config, words),
             f"## {words['load_title']}",
             snippet(request, base),
             f"## {words['prompt_title']}",
@@ -100,6 +92,17 @@ def card_body(request: CardRequest) -> str:
             fenced(config_to_yaml(replace(config, base_model=base)), "yaml"),
         ]
     )
+
+
+def _facts(config: RunConfig, words: dict[str, str]) -> str:
+    """Base model, licence and method; said too where nobody else can load the base model by its name."""
+    licence, base, colon = licence_of(config.base_model), public_name(config.base_model), words["colon"]
+    facts = [
+        f"- {words['base']}{colon}{escape(base)}",
+        f"- {words['licence']}{colon}{licence or words['unknown']}",
+        f"- {words['method']}{colon}{METHODS.get(config.method).title}",
+    ]
+    return "\n".join([*facts, *([] if is_public(base) else [f"- {words['base_local']}"])])
 
 
 def snippet(request: CardRequest, base_model: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,13 +14,26 @@ from core.adapters.capacity import capacity
 from core.base.errors import RunError, SettingError
 from core.base.files import read_json
 from core.insight.results import read_scores
-from core.insight.study import Study
+from core.insight.study import Cell, Study
 from core.runs.events import read_events
 from core.runs.folder import RunFolder
 from core.workspace import Project
 
 BASE = "base model"
 CONFIDENCE = 0.95
+SUMMARY_HEAD = [
+    "arm",
+    "share of rows",
+    "seeds",
+    "mean",
+    "rank",
+    "check loss",
+    "active rank",
+    "parameters",
+    "seconds",
+]
+SUMMARY_HEAD += ["processor s"]
+GAPS_HEAD = ["arm", "share of rows", "pairs", "score", "check loss"]
 
 
 def study_frame(project: Project, study: Study) -> pd.DataFrame:
@@ -34,44 +48,31 @@ def study_frame(project: Project, study: Study) -> pd.DataFrame:
     rows = []
     for cell in study.cells:
         folder = RunFolder(project.runs_dir / cell.run_id)
-        if not cell.run_id or folder.read_done() is None or folder.read_results() is None:
-            continue
-        size = {
-            "active_rank": _active_rank(folder),
-            "parameters": _parameters(folder),
-            "seconds": _seconds(folder),
-            "processor_s": _processor_seconds(folder),
-        }
-        losses = _check_losses(folder)
-        nothing = {
-            "check_loss": np.nan,
-            "active_rank": np.nan,
-            "parameters": 0,
-            "seconds": np.nan,
-            "processor_s": np.nan,
-        }
-        for s in read_scores(folder.path):
-            place = {
-                "domain": project.name,
-                "seed": cell.seed,
-                "share": cell.share,
-                "task": s.task,
-                "metric": s.metric,
-            }
-            rows.append(
-                {
-                    "arm": cell.arm,
-                    **place,
-                    "score": s.tuned.value,
-                    "check_loss": losses.get(s.index, np.nan),
-                    **size,
-                }
-            )
-            if s.base is not None:
-                rows.append({"arm": BASE, **place, "score": s.base.value, **nothing})
+        if cell.run_id and folder.read_done() is not None and folder.read_results() is not None:
+            rows += _run_rows(project, cell, folder)
     if not rows:
         raise RunError("insight.no_results", run=study.name)
     return pd.DataFrame(rows)
+
+
+def _run_rows(project: Project, cell: Cell, folder: RunFolder) -> list[dict[str, Any]]:
+    """A run's tasks, and the untouched base model's, which has neither losses nor a size."""
+    losses = _check_losses(folder)
+    size = {
+        "active_rank": _active_rank(folder),
+        "parameters": _parameters(folder),
+        "seconds": _seconds(folder),
+        "processor_s": _processor_seconds(folder),
+    }
+    nothing = {"check_loss": np.nan, **dict.fromkeys(size, np.nan), "parameters": 0}
+    rows = []
+    for s in read_scores(folder.path):
+        place = {"domain": project.name, "seed": cell.seed, "share": cell.share, "task": s.task, "metric": s.metric}
+        loss = losses.get(s.index, np.nan)
+        rows.append({"arm": cell.arm, **place, "score": s.tuned.value, "check_loss": loss, **size})
+        if s.base is not None:
+            rows.append({"arm": BASE, **place, "score": s.base.value, **nothing})
+    return rows
 
 
 def summarise_study(frame: pd.DataFrame) -> pd.DataFrame:
@@ -157,64 +158,40 @@ def study_report(study: Study, frame: pd.DataFrame) -> str:
         "## Means over tasks",
         "Scores of 0 to 100, averaged over tasks; in brackets the 95 % interval over seeds. Rank 1 is best. "
         "Check loss: nats a token on the check sets, the mean over tasks.",
-        _markdown(
-            [
-                "arm",
-                "share of rows",
-                "seeds",
-                "mean",
-                "rank",
-                "check loss",
-                "active rank",
-                "parameters",
-                "seconds",
-                "processor s",
-            ],
-            [
-                [
-                    r.arm,
-                    f"{r.share:g}",
-                    r.seeds,
-                    _points(r.mean, r.low, r.high),
-                    _number(r.rank, 2),
-                    _number(r.check_loss, 3),
-                    _number(r.active_rank, 0),
-                    f"{r.parameters:,}",
-                    _number(r.seconds, 0),
-                    _number(r.processor_s, 0),
-                ]
-                for r in summary.itertuples()
-            ],
-        ),
+        _markdown(SUMMARY_HEAD, [_summary_row(r) for r in summary.itertuples()]),
     ]
     if len(gaps):
-        note = (
-            "Paired by seed (and domain). An interval that holds 0 decides nothing. The check loss is in nats "
-            f"a token; below 0: {reference}'s is lower."
-        )
-        head = ["arm", "share of rows", "pairs", "score", "check loss"]
         parts += [
             f"## {reference} minus the other arms",
-            note,
-            _markdown(
-                head,
-                [
-                    [
-                        r.arm,
-                        f"{r.share:g}",
-                        r.pairs,
-                        _points(r.difference, r.low, r.high),
-                        _nats(r.loss, r.loss_low, r.loss_high),
-                    ]
-                    for r in gaps.itertuples()
-                ],
-            ),
+            "Paired by seed (and domain). An interval that holds 0 decides nothing. The check loss is in nats "
+            f"a token; below 0: {reference}'s is lower.",
+            _markdown(GAPS_HEAD, [_gap_row(r) for r in gaps.itertuples()]),
         ]
     rows = [
         [arm, f"{share:g}", *(_number(100 * v, 1) for v in tasks.loc[(arm, share)])] for arm, share in tasks.index
     ]
     parts += ["## Scores by task", _markdown(["arm", "share of rows", *map(str, tasks.columns)], rows)]
     return "\n\n".join(parts) + "\n"
+
+
+def _summary_row(row: Any) -> list[object]:
+    return [
+        row.arm,
+        f"{row.share:g}",
+        row.seeds,
+        _points(row.mean, row.low, row.high),
+        _number(row.rank, 2),
+        _number(row.check_loss, 3),
+        _number(row.active_rank, 0),
+        f"{row.parameters:,}",
+        _number(row.seconds, 0),
+        _number(row.processor_s, 0),
+    ]
+
+
+def _gap_row(row: Any) -> list[object]:
+    score, loss = (_points(row.difference, row.low, row.high), _nats(row.loss, row.loss_low, row.loss_high))
+    return [row.arm, f"{row.share:g}", row.pairs, score, loss]
 
 
 def _plan(study: Study, frame: pd.DataFrame) -> str:

@@ -8,7 +8,7 @@ from core.tasks.changing.domain import add_domain
 from core.tasks.spec import TaskSpec
 from core.workspace import Project
 
-SAMPLE_DIR = Path(__file__).resolve().parents[2] / "assets" / "sample"
+SAMPLE_DIR = Path(__file__).resolve().parents[3] / "assets" / "sample"
 
 
 def load_sample(project: Project) -> list[TaskSpec]:
