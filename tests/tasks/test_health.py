@@ -21,9 +21,10 @@ from core.tasks.changing.versions import compare_versions, export_difference, li
 from core.tasks.health.labels import alike_labels
 from core.tasks.health.near_duplicates import NearIndex, near_pairs, text_overlap, tokens
 from core.tasks.health.report import Finding, health_report
-from core.tasks.health.texts import estimate_tokens, language_of, passes_luhn
+from core.tasks.health.texts import language_of, passes_luhn
 from core.tasks.spec import SplitSettings
 from core.tasks.store import read_rows, task_dir
+from core.tasks.token_estimate import estimate_tokens
 from core.tasks.token_file import TokenFile
 from core.workspace import Project
 

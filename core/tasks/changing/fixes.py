@@ -16,7 +16,7 @@ from core.tasks.changing.versions import change_rows, read_all_rows
 from core.tasks.dataset import render_prompt, render_target
 from core.tasks.health.labels import alike_labels, has_labels, labels_of
 from core.tasks.health.near_duplicates import NearIndex
-from core.tasks.health.report import TaskRows, conflicting_rows, leaking_rows, load_rows, near_groups, repeated_rows
+from core.tasks.health.rows import TaskRows, conflicting_rows, leaking_rows, load_rows, near_groups, repeated_rows
 from core.tasks.health.texts import MOJIBAKE, PERSONAL, passes_luhn
 from core.tasks.spec import TaskSpec
 from core.tasks.store import get_task, task_dir

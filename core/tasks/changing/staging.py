@@ -176,15 +176,7 @@ def _describe(name: str, table: Table, path: Path, request: TaskRequest) -> Task
         target_separator=request.target_separator,
         split=request.split,
         columns=table.columns,
-        source=SourceInfo(
-            file=table.name,
-            test_file=_test_name(request),
-            format=table.format,
-            encoding=table.encoding,
-            sha256=hash_parts((path, *request.more_paths)),
-            licence=request.licence,
-            citation=request.citation,
-        ),
+        source=_source(table, path, request),
         label_names=dict(request.label_names),
         weight=request.weight,
         created=time.time(),
@@ -196,6 +188,18 @@ def _describe(name: str, table: Table, path: Path, request: TaskRequest) -> Task
     if instruction is None:
         instruction = default_instruction(spec.kind, spec.targets, labels, sample)
     return replace(spec, instruction=instruction.strip())
+
+
+def _source(table: Table, path: Path, request: TaskRequest) -> SourceInfo:
+    return SourceInfo(
+        file=table.name,
+        test_file=_test_name(request),
+        format=table.format,
+        encoding=table.encoding,
+        sha256=hash_parts((path, *request.more_paths)),
+        licence=request.licence,
+        citation=request.citation,
+    )
 
 
 def _test_name(request: TaskRequest) -> str:

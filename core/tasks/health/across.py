@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from core.tasks.health.near_duplicates import near_pairs
-
-if TYPE_CHECKING:
-    from core.tasks.health.report import TaskRows
+from core.tasks.health.rows import TaskRows
 
 SHOWN_PLACES = 200
 Pair = tuple[int, int]  # numbers of two tasks: whose practice, whose exam

@@ -44,51 +44,42 @@ def label_findings(
                 counts[label] += 1
             else:
                 exam.setdefault(label, (split, line))
-    found: list[FindingFields] = []
+    found = (_unseen(counts, exam), _rare(counts), _uneven(counts), _alike(counts))
+    return [finding for finding in found if finding is not None]
+
+
+def _unseen(counts: Counter[str], exam: dict[str, tuple[str, int]]) -> FindingFields | None:
     unseen = [label for label in exam if label not in counts]
-    if unseen:
-        found.append(
-            {
-                "key": "health.unseen_labels",
-                "severity": "warning",
-                "count": len(unseen),
-                "values": {"labels": shown(unseen)},
-                "places": tuple(exam[x] for x in unseen),
-            }
-        )
+    if not unseen:
+        return None
+    places = tuple(exam[label] for label in unseen)
+    return _finding("health.unseen_labels", "warning", len(unseen), labels=shown(unseen)) | {"places": places}
+
+
+def _rare(counts: Counter[str]) -> FindingFields | None:
     rare = [label for label, n in counts.items() if n < RARE_ROWS]
-    if rare:
-        found.append(
-            {
-                "key": "health.rare_labels",
-                "severity": "warning",
-                "count": len(rare),
-                "values": {"labels": shown(rare), "bound": RARE_ROWS},
-            }
-        )
-    if len(counts) > 1 and max(counts.values()) > UNEVEN * min(counts.values()):
-        (most, high), (least, low) = counts.most_common(1)[0], counts.most_common()[-1]
-        found.append(
-            {
-                "key": "health.uneven_labels",
-                "severity": "info",
-                "count": len(counts),
-                "values": {"most": most, "high": high, "least": least, "low": low},
-            }
-        )
+    return (
+        _finding("health.rare_labels", "warning", len(rare), labels=shown(rare), bound=RARE_ROWS) if rare else None
+    )
+
+
+def _uneven(counts: Counter[str]) -> FindingFields | None:
+    if len(counts) < 2 or max(counts.values()) <= UNEVEN * min(counts.values()):
+        return None
+    (most, high), (least, low) = counts.most_common(1)[0], counts.most_common()[-1]
+    return _finding("health.uneven_labels", "info", len(counts), most=most, high=high, least=least, low=low)
+
+
+def _alike(counts: Counter[str]) -> FindingFields | None:
     alike = alike_labels(counts)
-    if alike:
-        pairs = "; ".join(f"{a!r} / {b!r}" for a, b in alike[:SHOWN])
-        found.append(
-            {
-                "key": "health.alike_labels",
-                "severity": "warning",
-                "count": len(alike),
-                "values": {"pairs": pairs},
-                "fix": "merge_labels",
-            }
-        )
-    return found
+    if not alike:
+        return None
+    pairs = "; ".join(f"{a!r} / {b!r}" for a, b in alike[:SHOWN])
+    return _finding("health.alike_labels", "warning", len(alike), pairs=pairs) | {"fix": "merge_labels"}
+
+
+def _finding(key: str, severity: str, count: int, **values: Any) -> FindingFields:
+    return {"key": key, "severity": severity, "count": count, "values": values}
 
 
 def shown(labels: Sequence[str]) -> str:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from core.tasks.health.rows import TaskRows
 from core.tasks.reading.scripts import CJK
-
-if TYPE_CHECKING:
-    from core.tasks.health.report import TaskRows
 
 LOOKED_AT = 20_000  # rows of a task that are searched for characters, personal data and languages
 BINS = 12
@@ -55,18 +53,6 @@ _SCRIPTS: dict[str, re.Pattern[str]] = {
     "Thai": re.compile("[\u0e00-\u0e7f]"),
     "Hindi": re.compile("[\u0900-\u097f]"),
 }
-
-
-def estimate_tokens(text: str) -> int:
-    """About how many tokens a base model makes of a text: 4 letters each, a Chinese character one."""
-    if text.isascii():
-        return len(text) // 4 + 1
-    wide = len(CJK.findall(text))
-    return wide + (len(text) - wide) // 4 + 1
-
-
-def estimate_all(texts: Sequence[str]) -> list[int]:
-    return [estimate_tokens(text) for text in texts]
 
 
 def language_of(text: str) -> str:
