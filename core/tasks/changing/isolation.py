@@ -28,7 +28,7 @@ from core.workspace import Project
 if TYPE_CHECKING:
     from core.tasks.health.report import Finding, HealthReport
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(core.__file__).resolve().parents[1]
 _KEPT_ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
 
 PREVIEW_SECONDS = 120
