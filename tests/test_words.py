@@ -33,7 +33,7 @@ def values_in(text: str) -> set[str]:
     return {name.split(".")[0].split("[")[0] for _, name, _, _ in string.Formatter().parse(text) if name}
 
 
-ROOMS = ["base", "tasks", "models", "training", "runs", "serving", "sharing", "chatting", "insight"]
+ROOMS = ["base", "tasks", "reading", "models", "training", "runs", "serving", "sharing", "chatting", "insight"]
 
 
 @pytest.mark.parametrize("room", ROOMS)

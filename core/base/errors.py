@@ -50,7 +50,7 @@ class Problem:
     field: str
     key: str
     values: dict[str, Any] = dataclasses.field(default_factory=dict)
-    severity: str = "error"  # "error" stops, "warning" is shown
+    severity: str = "error"  # "error" stops, "warning" is shown, "note" tells what was done
 
     @property
     def message(self) -> str:

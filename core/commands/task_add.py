@@ -12,7 +12,7 @@ from core.commands.output import Report, Verbs, add_verb, said, table
 
 # Options that describe one file; domain.json says them already, and several files would share them.
 _ONE_FILE = ("test", "name", "input", "target", "instruction", "metric", "kind", "template", "labels", "weight")
-_READING = ("sheet", "encoding", "delimiter", "header")
+_READING = ("sheet", "encoding", "delimiter", "quotes", "header")
 _SPLIT = ("split_by", "split_column", "validation", "exam", "seed")
 PASTED = "-"
 
@@ -54,6 +54,8 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sheet", help="sheet of an xlsx file (default: the first that holds anything)")
     parser.add_argument("--encoding", help="encoding of a text file (default: detected)")
     parser.add_argument("--delimiter", metavar="C", help="one character between cells, or tab (default: detected)")
+    how = "how a quote inside quotes is written: doubled, backslash, or none where quotes are plain signs"
+    parser.add_argument("--quotes", metavar="HOW", help=f"{how} (default: detected)")
     heads = parser.add_mutually_exclusive_group()
     heads.add_argument("--header", action="store_true", default=None, help="the first row names the columns")
     heads.add_argument("--no-header", dest="header", action="store_false", help="the first row is a row of data")
@@ -107,14 +109,16 @@ def _added(project: Any, args: argparse.Namespace) -> Report:
 
 def import_report(project: Any, added: list[Any], failed: Any = ()) -> Report:
     """The new tasks, and everything that was noticed about their rows: nothing is left out in silence."""
+    from core.commands.doubts import doubt_lines, doubt_values
     from core.commands.task import task_table, task_value
-    from core.tasks.store import read_problems
+    from core.tasks.store import read_doubts, read_problems
 
     values, notes = [], []
     for spec in added:
-        problems = read_problems(project, spec.task_id)
-        values.append({**task_value(spec), "problems": [problem.as_dict() for problem in problems]})
-        notes += [f"{spec.name}: {said(problem)}" for problem in problems]
+        problems, doubts = read_problems(project, spec.task_id), read_doubts(project, spec.task_id)
+        told = {"problems": [problem.as_dict() for problem in problems], "doubts": doubt_values(doubts)}
+        values.append({**task_value(spec), **told})
+        notes += [f"{spec.name}: {said(problem)}" for problem in problems] + doubt_lines(doubts)
     for file, problem in failed:
         values.append({"file": file, "failed": problem.as_dict()})
         notes.append(f"NOT ADDED {file}: {said(problem)}")
@@ -122,6 +126,7 @@ def import_report(project: Any, added: list[Any], failed: Any = ()) -> Report:
 
 
 def preview_file(args: argparse.Namespace) -> Report:
+    from core.commands.doubts import doubt_lines, doubt_values
     from core.messages import english
     from core.tasks.changing.add_task import preview_isolated
 
@@ -144,13 +149,14 @@ def preview_file(args: argparse.Namespace) -> Report:
         "kind": guess.kind if guess else None,
         "metric": guess.metric if guess else None,
         "problems": [problem.as_dict() for problem in found.problems],
+        "doubts": doubt_values(found.doubts),
     }
     about = {"exact": "", "nearly": "about ", "at_least": "at least "}[found.count]
     lines = [f"{found.name}: {found.format}, {found.encoding}, {about}{found.num_rows} rows"]
     lines += [f"sheets: {', '.join(found.sheets)}"] if len(found.sheets) > 1 else []
     cells = [[str(row.get(c, "") or "")[:40] for c in found.columns] for row in found.rows[: args.rows]]
     lines += ["", table(cells, found.columns), "", *reasons]
-    lines += [said(p) for p in found.problems]
+    lines += [said(p) for p in found.problems] + doubt_lines(found.doubts)
     return Report(value, "\n".join(lines))
 
 
@@ -158,7 +164,8 @@ def read_options(args: argparse.Namespace) -> Any:
     from core.tasks.reading.files import ReadOptions
 
     delimiter = {"tab": "\t", "\\t": "\t"}.get(args.delimiter, args.delimiter)
-    return ReadOptions(sheet=args.sheet, encoding=args.encoding, delimiter=delimiter, header=args.header)
+    given = {"sheet": args.sheet, "encoding": args.encoding, "quotes": args.quotes, "header": args.header}
+    return ReadOptions(**given, delimiter=delimiter)
 
 
 def split_settings(args: argparse.Namespace, known: Any = None) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from core.messages import base, chatting, insight, models, runs, serving, sharing, tasks, training
+from core.messages import base, chatting, insight, models, reading, runs, serving, sharing, tasks, training
 
 Wording = tuple[str, str]
 STAGE_WORDS = {
@@ -19,7 +19,7 @@ STAGE_WORDS = {
 
 def _merge() -> dict[str, Wording]:
     merged: dict[str, Wording] = {}
-    for room in (base, tasks, models, training, runs, serving, sharing, chatting, insight):
+    for room in (base, tasks, reading, models, training, runs, serving, sharing, chatting, insight):
         for key, wording in room.MESSAGES.items():
             if key in merged:
                 raise ValueError(f"message {key!r} is worded twice")

@@ -1,4 +1,5 @@
 """Tasks on disk: <project>/tasks/<task id>/{task.json, train.jsonl, validation.jsonl, test.jsonl, problems.json}.
+Beside them doubts.json while it is open how the file is meant.
 
 A row file holds one {"line": n, "row": {...}} a line with all columns of the file, so that roles can change later.
 """
@@ -9,18 +10,20 @@ import contextlib
 import secrets
 import shutil
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from core.base.errors import Problem, WorkspaceError
-from core.base.files import inside, read_json, require_id
+from core.base.files import inside, read_json, require_id, write_json_atomic
+from core.tasks.reading.readings import Doubt, doubt_from_dict, doubt_to_dict
 from core.tasks.spec import TaskSpec, read_spec
 from core.workspace import Project
 
 HIDDEN = ".part-"
+DOUBTS = "doubts.json"
 STALE_SECONDS = 24 * 3600
 RETRIES = 5
 
@@ -112,3 +115,17 @@ def stored_problems(folder: Path) -> list[Problem]:
     if not path.is_file():
         return []
     return [Problem(r["field"], r["key"], r["values"], r["severity"]) for r in read_json(path)]
+
+
+def read_doubts(project: Project, name_or_id: str) -> list[Doubt]:
+    """Questions about how the task's file was read that nobody has answered yet."""
+    path = task_dir(project, get_task(project, name_or_id).task_id) / DOUBTS
+    return [doubt_from_dict(record) for record in read_json(path)] if path.is_file() else []
+
+
+def write_doubts(folder: Path, doubts: Sequence[Doubt]) -> None:
+    """Keeps the open questions of a task; none leave no file."""
+    if doubts:
+        write_json_atomic(folder / DOUBTS, [doubt_to_dict(doubt) for doubt in doubts])
+    else:
+        (folder / DOUBTS).unlink(missing_ok=True)

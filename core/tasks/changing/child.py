@@ -19,7 +19,7 @@ from core.base.errors import TaskloomError
 from core.tasks.changing.isolation import Answer, preview_to_dict, request_from_dict
 from core.tasks.changing.preview import preview_file
 from core.tasks.changing.staging import stage_task
-from core.tasks.reading.table import ReadOptions
+from core.tasks.reading.readings import options_from_dict
 from core.workspace import Project
 
 MAX_WRITTEN_BYTES = 8 << 30
@@ -43,7 +43,7 @@ def answer(request: dict[str, Any]) -> Answer:
     """Does what was asked: 'preview' a file, 'health' of a project, a change of a task 'apart', or
     'stage' a task into a hidden folder."""
     if request["verb"] == "preview":
-        options = ReadOptions(**{**request["options"], "column_names": tuple(request["options"]["column_names"])})
+        options = options_from_dict(request["options"])
         return {"preview": preview_to_dict(preview_file(Path(request["path"]), options, request["name"]))}
     if request["verb"] == "labels":
         from core.tasks.reading.label_codes import read_label_names
@@ -68,7 +68,8 @@ def answer(request: dict[str, Any]) -> Answer:
         frozenset(request["taken"]),
         request["folder"],
     )
-    return {"spec": staged.spec.as_dict(), "problems": [asdict(p) for p in staged.problems]}
+    doubts = [asdict(doubt) for doubt in staged.doubts]
+    return {"spec": staged.spec.as_dict(), "problems": [asdict(p) for p in staged.problems], "doubts": doubts}
 
 
 def main() -> int:

@@ -20,7 +20,7 @@ from core.base.errors import Problem, TaskFileError
 from core.tasks.changing.preview import FilePreview
 from core.tasks.changing.staging import StagedTask, TaskRequest, stage_task
 from core.tasks.guessing.roles import RoleGuess
-from core.tasks.reading.table import ReadOptions
+from core.tasks.reading.readings import ReadOptions, doubt_from_dict, options_from_dict
 from core.tasks.spec import SplitSettings, spec_from_dict
 from core.tasks.store import hidden_name
 from core.workspace import Project
@@ -88,7 +88,8 @@ def stage_isolated(
         shutil.rmtree(folder, ignore_errors=True)
         raise
     problems = [Problem(p["field"], p["key"], p["values"], p["severity"]) for p in found["problems"]]
-    return StagedTask(spec_from_dict(found["spec"]), folder, problems)
+    doubts = tuple(map(doubt_from_dict, found["doubts"]))
+    return StagedTask(spec_from_dict(found["spec"]), folder, problems, doubts)
 
 
 def health_isolated(
@@ -198,12 +199,16 @@ def request_to_dict(request: TaskRequest) -> dict[str, Any]:
 
 
 def request_from_dict(record: dict[str, Any]) -> TaskRequest:
-    options = {**record["options"], "column_names": tuple(record["options"]["column_names"])}
     columns: dict[str, Any]
     columns = {k: tuple(record[k]) if record[k] is not None else None for k in ("inputs", "targets")}
     columns |= {k: tuple(map(Path, record[k])) for k in ("more_paths", "more_test_paths")}
     return TaskRequest(
-        **{**record, **columns, "options": ReadOptions(**options), "split": SplitSettings(**record["split"])}
+        **{
+            **record,
+            **columns,
+            "options": options_from_dict(record["options"]),
+            "split": SplitSettings(**record["split"]),
+        }
     )
 
 
@@ -233,4 +238,5 @@ def preview_from_dict(record: dict[str, Any]) -> FilePreview:
         guess = RoleGuess(**{**guess, **columns, "reasons": reasons})
     problems = [Problem(p["field"], p["key"], p["values"], p["severity"]) for p in record["problems"]]
     tuples = {k: tuple(record[k]) for k in ("columns", "sheets")}
-    return FilePreview(**{**record, **tuples, "guess": guess, "problems": problems})
+    doubts = tuple(map(doubt_from_dict, record["doubts"]))
+    return FilePreview(**{**record, **tuples, "guess": guess, "problems": problems, "doubts": doubts})

@@ -10,7 +10,7 @@ from core.base.errors import Problem, TaskFileError
 from core.tasks.cell_text import plain_value
 from core.tasks.guessing.roles import RoleGuess, guess_roles
 from core.tasks.reading.files import read_table
-from core.tasks.reading.table import ReadOptions, Table
+from core.tasks.reading.table import Doubt, ReadOptions, Table
 from core.tasks.reading.text_encoding import CHUNK, Source, open_bytes
 
 PREVIEW_ROWS = 2000
@@ -34,6 +34,7 @@ class FilePreview:
     problems: list[Problem]
     sheets: tuple[str, ...] = ()
     has_header: bool = True
+    doubts: tuple[Doubt, ...] = ()
 
     @property
     def count(self) -> str:
@@ -72,6 +73,7 @@ def preview_file(path: Path | str, options: ReadOptions | None = None, name: str
         problems,
         table.sheets,
         table.has_header,
+        table.doubts,
     )
 
 

@@ -19,10 +19,10 @@ from core.tasks.guessing.profile import sample_rows
 from core.tasks.guessing.roles import guess_roles, require_columns
 from core.tasks.reading.files import DELIMITED
 from core.tasks.reading.shards import hash_parts, read_parts
-from core.tasks.reading.table import ProblemLog, ReadOptions, Table
+from core.tasks.reading.table import Doubt, ProblemLog, ReadOptions, Table
 from core.tasks.spec import SPLITS, SourceInfo, SplitSettings, TaskSpec, write_spec
 from core.tasks.splitting import SplitKeys, split_rows
-from core.tasks.store import hidden_name, list_tasks, not_writable, remove_leftovers, write_rows
+from core.tasks.store import hidden_name, list_tasks, not_writable, remove_leftovers, write_doubts, write_rows
 from core.tasks.templates import check_template, default_instruction, default_template
 from core.workspace import Project, require_label
 
@@ -63,6 +63,7 @@ class StagedTask:
     spec: TaskSpec
     folder: Path
     problems: list[Problem]
+    doubts: tuple[Doubt, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -93,13 +94,14 @@ def stage_task(
     try:
         folder.mkdir(parents=True)
         write_task(folder, spec, rows, log.finish())
+        write_doubts(folder, table.doubts)
     except OSError as error:
         shutil.rmtree(folder, ignore_errors=True)
         raise not_writable(project.tasks_dir, error) from error
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    return StagedTask(spec, folder, log.problems)
+    return StagedTask(spec, folder, log.problems, table.doubts)
 
 
 def commit_tasks(project: Project, staged: list[StagedTask]) -> list[TaskSpec]:

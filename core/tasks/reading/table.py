@@ -10,42 +10,32 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from core.base.errors import Problem, TaskFileError
-from core.tasks.reading.limits import (
-    MAX_CELL_CHARS,
-    MAX_COLUMNS,
-    MAX_HEADER_CHARS,
-    MAX_PROBLEMS,
-    MAX_RAW_CHARS,
-    MAX_ROWS,
-)
+from core.tasks.reading.limits import MAX_CELL_CHARS, MAX_COLUMNS, MAX_HEADER_CHARS, MAX_PROBLEMS, MAX_RAW_CHARS
+from core.tasks.reading.readings import Doubt, ReadOptions
+
+__all__ = [
+    "Doubt",
+    "ProblemLog",
+    "ReadOptions",
+    "Row",
+    "Table",
+    "check_cells",
+    "clean_columns",
+    "quote_row",
+    "require_rows",
+]
 
 Row = dict[str, Any]
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ufeff\u200b]+")
 
 
 @dataclass(frozen=True)
-class ReadOptions:
-    """What a user may set by hand; None means found out from the file.
-
-    `header` says whether the first row names the columns; `column_names` are used where it does not.
-    `max_rows` stops early (previews).
-    """
-
-    sheet: str | None = None
-    encoding: str | None = None
-    delimiter: str | None = None
-    header: bool | None = None
-    max_rows: int | None = None
-    column_names: tuple[str, ...] = ()
-
-    @property
-    def row_cap(self) -> int:
-        return MAX_ROWS if self.max_rows is None else self.max_rows
-
-
-@dataclass(frozen=True)
 class Table:
-    """A file read into memory. `lines[i]` is the physical line (sheet row, or record number) of `rows[i]`."""
+    """A file read into memory. `lines[i]` is the physical line (sheet row, or record number) of `rows[i]`.
+
+    `problems` tell every transformation (rows left out, a preamble, the encoding taken); `doubts` are the questions
+    that the file leaves open.
+    """
 
     name: str
     format: str
@@ -57,6 +47,7 @@ class Table:
     sheets: tuple[str, ...] = ()
     has_header: bool = True
     truncated: bool = False
+    doubts: tuple[Doubt, ...] = ()
 
 
 @dataclass
@@ -79,6 +70,10 @@ class ProblemLog:
         line = values.get("line")
         where = place or (f"line {line}" if line is not None else "file")
         self.problems.append(Problem(where, key, {"file": self.file, **values}, severity))
+
+    def tell(self, key: str, **values: Any) -> None:
+        """Says what was done to the file where nothing is wrong: a note, never an error. Values as `add`."""
+        self.add(key, "note", **values)
 
     def finish(self) -> list[Problem]:
         hidden = sum(max(0, n - MAX_PROBLEMS) for n in self.counts.values())

@@ -1,0 +1,110 @@
+"""What a file may be read as: options set by hand, readings weighed against each other, and the doubt left over.
+
+A reader that finds one reading sure stays silent. Where two come close it takes the better one, and its `Table`
+carries a `Doubt`: both readings with their first rows, shown side by side until somebody chooses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from core.base.errors import SettingError
+from core.tasks.reading.limits import MAX_ROWS
+
+QUOTES = ("doubled", "backslash", "none")
+SHOWN_ROWS = 3
+SHOWN_CHARS = 60
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """What a user may set by hand; None means found out from the file.
+
+    `header` says whether the first row names the columns; `column_names` are used where it does not. `quotes` is
+    one of QUOTES: how a quote inside a quoted cell is written ("" or \\"), or that quotes are ordinary characters.
+    `max_rows` stops early (previews).
+
+    Raises:
+        SettingError: `quotes` is none of QUOTES.
+    """
+
+    sheet: str | None = None
+    encoding: str | None = None
+    delimiter: str | None = None
+    quotes: str | None = None
+    header: bool | None = None
+    max_rows: int | None = None
+    column_names: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.quotes is not None and self.quotes not in QUOTES:
+            raise SettingError("setting.unknown", name=self.quotes, known=", ".join(QUOTES))
+
+    @property
+    def row_cap(self) -> int:
+        return MAX_ROWS if self.max_rows is None else self.max_rows
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One way to read a file. `options` read it again exactly this way; `inputs` and `targets` are filled only
+    where the readings differ in the roles of columns. `score`: 0 to 1, how much of the evidence speaks for it.
+    `rows`: the first few, as they are shown beside the other reading."""
+
+    options: ReadOptions
+    score: float
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    inputs: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """Two readings of one file that come close: a question for whoever knows the file.
+
+    `about` says what differs ("encoding", "delimiter", "quotes", "header", "roles", ...) and names the message
+    `doubt.<about>` that asks in words, filled with `values`. `taken` holds until somebody chooses `other`.
+    """
+
+    about: str
+    taken: Reading
+    other: Reading
+    values: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        return f"doubt.{self.about}"
+
+
+def shown_rows(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> tuple[tuple[str, ...], ...]:
+    """The first rows as a `Reading` shows them: SHOWN_ROWS of them, cells cut to SHOWN_CHARS."""
+    first = [row for row, _ in zip(rows, range(SHOWN_ROWS), strict=False)]
+    return tuple(tuple(_shown(row.get(column)) for column in columns) for row in first)
+
+
+def _shown(value: Any) -> str:
+    text = "" if value is None else str(value)
+    return text if len(text) <= SHOWN_CHARS else text[: SHOWN_CHARS - 1] + "…"
+
+
+def doubt_to_dict(doubt: Doubt) -> dict[str, Any]:
+    return asdict(doubt)
+
+
+def doubt_from_dict(record: Mapping[str, Any]) -> Doubt:
+    """A doubt that was written as JSON."""
+    taken, other = (_reading_from_dict(record[name]) for name in ("taken", "other"))
+    return Doubt(record["about"], taken, other, dict(record["values"]))
+
+
+def options_from_dict(record: Mapping[str, Any]) -> ReadOptions:
+    return ReadOptions(**{**record, "column_names": tuple(record.get("column_names") or ())})
+
+
+def _reading_from_dict(record: Mapping[str, Any]) -> Reading:
+    columns = {name: tuple(record[name]) for name in ("columns", "inputs", "targets")}
+    rows = tuple(tuple(row) for row in record["rows"])
+    return Reading(options_from_dict(record["options"]), record["score"], rows=rows, **columns)
