@@ -3,43 +3,34 @@
 from __future__ import annotations
 
 import importlib
-import pkgutil
+import json
 import re
 import string
 from pathlib import Path
 
 import pytest
 
-import app.texts.en
-import app.texts.errors_zh
-import app.texts.settings_zh
-import app.texts.zh
 from app.texts import TEXTS, word_choice
 from core.base.settings import describe_settings
-from core.messages import MESSAGES
+from core.messages import MESSAGES, locales
+from core.messages.locales import LANGUAGES, LOCALES, load_pairs, load_texts, locale_files
+from tests.sort_locales import sorted_text
 
 ROOT = Path(__file__).resolve().parent.parent
+PARTS = ("messages", "screens", "settings", "phrases", "card")
 
 
-def room_tables(package: object, attribute: str) -> dict[str, dict]:
-    found = {}
-    for info in pkgutil.iter_modules(package.__path__):  # type: ignore[attr-defined]
-        module = importlib.import_module(f"{package.__name__}.{info.name}")  # type: ignore[attr-defined]
-        found[info.name] = getattr(module, attribute)
-    return found
+def rooms_of(language: str, part: str) -> dict[str, dict]:
+    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in locale_files(language, part)}
 
 
 def values_in(text: str) -> set[str]:
     return {name.split(".")[0].split("[")[0] for _, name, _, _ in string.Formatter().parse(text) if name}
 
 
-ROOMS = ["base", "tasks", "reading", "models", "training", "runs", "serving", "sharing", "chatting", "insight"]
-
-
-@pytest.mark.parametrize("room", ROOMS)
+@pytest.mark.parametrize("room", sorted(rooms_of("en", "messages")))
 def test_every_error_is_worded_in_chinese_with_the_same_values(room: str) -> None:
-    english = importlib.import_module(f"core.messages.{room}").MESSAGES
-    chinese = room_tables(app.texts.errors_zh, "MESSAGES")[room]
+    english, chinese = rooms_of("en", "messages")[room], rooms_of("zh", "messages")[room]
     assert set(english) == set(chinese)
     for key, wording in english.items():
         assert values_in(" ".join(wording)) == values_in(" ".join(chinese[key])), key
@@ -78,8 +69,7 @@ def setting_classes() -> list[type]:
 
 
 def test_every_setting_has_a_chinese_label_and_help() -> None:
-    tables = room_tables(app.texts.settings_zh, "SETTINGS")
-    chinese = {name: words for table in tables.values() for name, words in table.items()}
+    chinese = load_pairs("zh", "settings")
     used = set()
     for cls in setting_classes():
         for info in describe_settings(cls):
@@ -124,8 +114,9 @@ def every_setting() -> set[str]:
     return names
 
 
-def test_the_screens_say_the_same_in_both_languages() -> None:
-    english, chinese = (room_tables(package, "TEXTS") for package in (app.texts.en, app.texts.zh))
+@pytest.mark.parametrize("part", ["screens", "card"])
+def test_the_screens_say_the_same_in_both_languages(part: str) -> None:
+    english, chinese = rooms_of("en", part), rooms_of("zh", part)
     assert set(english) == set(chinese)
     for room, texts in english.items():
         assert set(texts) == set(chinese[room]), room
@@ -133,8 +124,36 @@ def test_the_screens_say_the_same_in_both_languages() -> None:
             assert values_in(text) == values_in(chinese[room][key]), key
 
 
-@pytest.mark.parametrize("language", ["en", "zh"])
-def test_no_key_is_worded_twice(language: str) -> None:
-    rooms = room_tables(importlib.import_module(f"app.texts.{language}"), "TEXTS").values()
-    keys = [key for texts in rooms for key in texts]
-    assert len(keys) == len(set(keys)), {key for key in keys if keys.count(key) > 1}
+def test_every_locale_file_belongs_to_a_part_and_is_sorted() -> None:
+    """Sorted files take new keys of several people without a conflict."""
+    read = {path for language in LANGUAGES for part in PARTS for path in locale_files(language, part)}
+    assert read == set(LOCALES.rglob("*.*"))
+    for path in sorted(read):
+        assert path.read_text(encoding="utf-8") == sorted_text(path), f"{path}: python tests/sort_locales.py"
+
+
+@pytest.mark.parametrize("part", ["messages", "screens"])
+def test_the_first_word_of_a_key_tells_its_file(part: str) -> None:
+    found: dict[str, set[str]] = {}
+    for room, table in rooms_of("en", part).items():
+        for key in table:
+            found.setdefault(key.partition(".")[0], set()).add(room)
+    assert not {word: rooms for word, rooms in found.items() if len(rooms) > 1}
+
+
+def test_a_key_that_stands_twice_or_is_no_text_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(locales, "LOCALES", tmp_path)
+    folder = tmp_path / "xx" / "screens"
+    folder.mkdir(parents=True)
+    (folder / "a.json").write_text('{"a.b": "1", "a.b": "2"}', encoding="utf-8")
+    with pytest.raises(ValueError, match="worded twice"):
+        load_texts("xx", "screens")
+    (folder / "a.json").write_text('{"a.b": "1"}', encoding="utf-8")
+    (folder / "b.json").write_text('{"a.b": "2"}', encoding="utf-8")
+    with pytest.raises(ValueError, match="another file"):
+        load_texts("xx", "screens")
+    (folder / "b.json").write_text('{"a.c": ["2", 3]}', encoding="utf-8")
+    with pytest.raises(ValueError, match=r"a\.c is not one text"):
+        load_texts("xx", "screens")
+    with pytest.raises(ValueError, match=r"a\.b is not a list of two"):
+        load_pairs("xx", "screens")

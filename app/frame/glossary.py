@@ -30,7 +30,7 @@ WORDS = (
 
 
 def glossary_view(language: str) -> str:
-    """A list of terms; the key of a term is `word.<name>` with its meaning under `meaning.<name>`."""
+    """A list of terms; the key of a term is `term.<name>` with its meaning under `meaning.<name>`."""
     items = "".join(
         f"<dt>{esc(say(language, f'term.{name}'))}</dt><dd>{esc(say(language, f'meaning.{name}'))}</dd>"
         for name in WORDS

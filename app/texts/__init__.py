@@ -1,19 +1,17 @@
-"""Every word of the interface, by key and language. English is the reference; another language is one more column."""
+"""Every word of the interface, by key and language, from the locale files in `assets/locales`."""
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from app.texts import en, errors_zh, phrases_zh, settings_zh, zh
 from core.adapters.registry import METHODS
 from core.base.errors import Problem, TaskloomError
 from core.base.settings import SettingInfo, describe_settings
 from core.messages import MESSAGES, fill
+from core.messages.locales import LANGUAGES, load_pairs, load_texts
 from core.training.config import RunConfig
 
 _SKILL = re.compile(r"\b(common|private|adapter|shared|expert) (\d+)\b")
@@ -24,24 +22,14 @@ _LISTED = {
     "kinds": "found",
 }  # values of findings that list names, and where those are worded
 _OF_SETTINGS = ("setting.type", "setting.low", "setting.high", "setting.choice")  # errors that name a setting
-_PHRASED = ("detail", "expected", "found")  # values of errors that may hold words of core, see `phrases_zh`
+_PHRASED = ("detail", "expected", "found")  # values of errors that may hold words of core, see `phrases`
 _NAME = re.compile("[A-Za-z]+")
-LANGUAGES = ("en", "zh")
 LANGUAGE_NAMES = {"en": "English", "zh": "中文"}
 
-
-def _collect(package: Any, name: str) -> dict[str, Any]:
-    """Joins the dictionaries that the rooms wrote in the files of a package."""
-    merged: dict[str, Any] = {}
-    for module in pkgutil.iter_modules(package.__path__):
-        merged |= getattr(importlib.import_module(f"{package.__name__}.{module.name}"), name)
-    return merged
-
-
-TEXTS: dict[str, dict[str, str]] = {"en": _collect(en, "TEXTS"), "zh": _collect(zh, "TEXTS")}
-ERRORS = {"zh": _collect(errors_zh, "MESSAGES")}
-SETTINGS = {"zh": _collect(settings_zh, "SETTINGS")}
-PHRASES = {"zh": phrases_zh.PHRASES}
+TEXTS = {language: load_texts(language, "screens") for language in LANGUAGES}
+ERRORS = {language: load_pairs(language, "messages") for language in LANGUAGES}
+SETTINGS = {language: load_pairs(language, "settings") for language in LANGUAGES}
+PHRASES = {language: load_texts(language, "phrases") for language in LANGUAGES}
 
 
 def say(language: str, key: str, /, **values: Any) -> str:
@@ -52,13 +40,13 @@ def say(language: str, key: str, /, **values: Any) -> str:
 
 def word_error(language: str, key: str, values: Mapping[str, Any]) -> tuple[str, str]:
     """What happened and what to do, for an error or problem key of core."""
-    wording = ERRORS.get(language, {}).get(key) or MESSAGES[key]
+    wording = ERRORS[language].get(key) or MESSAGES[key]
     worded = {"purpose": f"purpose.{values.get('purpose')}", "stage": f"during.{values.get('stage')}"}
     known = {name: say(language, word) for name, word in worded.items() if word in TEXTS[language]}
     known |= {name: word_names(language, name, str(values[name])) for name in _LISTED if name in values}
     if key in _OF_SETTINGS:
         known["name"] = name_setting(language, str(values.get("name")))
-    phrases = PHRASES.get(language, {})
+    phrases = PHRASES[language]
     known |= {name: phrases[said] for name in _PHRASED if (said := str(values.get(name))) in phrases}
     return fill(wording, {**values, **known})
 
@@ -112,7 +100,7 @@ def word_method(language: str, name: str) -> str:
 
 def word_setting(language: str, info: SettingInfo) -> tuple[str, str]:
     """Label (with its unit) and help of a setting."""
-    label, explained = SETTINGS.get(language, {}).get(info.name) or (info.label, info.help)
+    label, explained = SETTINGS[language].get(info.name) or (info.label, info.help)
     unit = say(language, f"unit.{info.unit}") if info.unit and f"unit.{info.unit}" in TEXTS[language] else info.unit
     return (f"{label} ({unit})" if unit else label), explained
 
@@ -129,7 +117,7 @@ def name_setting(language: str, name: str) -> str:
     info = _known_settings().get(name)
     if info is None:
         return name
-    label = (SETTINGS.get(language, {}).get(name) or (info.label,))[0]
+    label = (SETTINGS[language].get(name) or (info.label,))[0]
     return say(language, "form.named", label=label, name=name)
 
 

@@ -1,6 +1,6 @@
 """One exception tree. An error is a message key plus the values in it, so that every language can say it.
 
-The English wording of a key lives in `core/messages/`, other languages in `app/texts/`. `str(error)` is the English
+The wording of a key in every language lives in `assets/locales/`. `str(error)` is the English
 message (what happened, with the value) followed by the hint (what to do).
 """
 

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from core.commands.output import Report, Verbs, add_verb, duration, progress_bar, table
-from core.messages import STAGE_WORDS
+from core.messages import stage_word
 
 
 def add_parser(verbs: Verbs) -> None:
@@ -82,7 +82,7 @@ def show(args: argparse.Namespace) -> Report:
     folder = find_run(args)
     value = run_value(folder)
     left = f", about {duration(value['eta_s'])} left" if value["eta_s"] is not None else ""
-    step = f"{STAGE_WORDS.get(value['stage'], '')} step {value['step']}/{value['total_steps']}{left}"
+    step = f"{stage_word(value['stage'])} step {value['step']}/{value['total_steps']}{left}"
     lines = [f"{value['run_id']}  {value['name']}  {value['state']}", progress_bar(value["progress"], step)]
     if value["message"]:
         lines.append(value["message"])

@@ -9,7 +9,7 @@ from typing import Any
 
 from core.base.errors import RunError, TaskFileError
 from core.commands.output import ProgressLine, Report, Verbs, add_verb, duration, progress_bar
-from core.messages import STAGE_WORDS
+from core.messages import stage_word
 
 POLL_S = 0.3
 
@@ -139,7 +139,7 @@ def _follow(folder: Any, line: ProgressLine) -> Any:
 
 
 def _describe(status: Any) -> str:
-    parts = [STAGE_WORDS.get(status.stage, status.stage or status.state)]
+    parts = [stage_word(status.stage) or status.stage or status.state]
     if status.total_steps:
         parts.append(f"step {status.step}/{status.total_steps}")
     if status.tokens_per_s:

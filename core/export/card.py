@@ -15,9 +15,9 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from core.adapters.registry import METHODS
 from core.base.files import read_json
-from core.export.card_words import WORDS
 from core.insight.allocation import average_allocation, read_allocation, uniform_weight
 from core.insight.results import TaskResult, read_scores
+from core.messages.locales import load_texts
 from core.models.catalogue import CATALOGUE
 from core.runs.folder import RunFolder
 from core.tasks.dataset import load_saved_dataset, load_saved_tasks
@@ -63,7 +63,7 @@ def card_body(request: CardRequest) -> str:
     Raises:
         WorkspaceError: the run folder is damaged.
     """
-    folder, words = RunFolder(request.run_dir), WORDS[request.language]
+    folder, words = RunFolder(request.run_dir), load_texts(request.language, "card")
     tasks, config = load_saved_tasks(folder.data_dir), folder.read_config()
     base = public_name(config.base_model)
     shown = [task for task in tasks if request.task in (None, task.name)]
@@ -126,7 +126,7 @@ def snippet(request: CardRequest, base_model: str) -> str:
         lines += ["ids = tokenizer(PROMPT, return_tensors='pt')"]
     else:
         lines += [
-            f"# {WORDS[request.language]['no_chat']}",
+            f"# {load_texts(request.language, 'card')['no_chat']}",
             "turns = [{'role': 'user', 'content': PROMPT}]",
             "ids = tokenizer.apply_chat_template(",
             "    turns, add_generation_prompt=True, return_tensors='pt', return_dict=True",

@@ -1,33 +1,15 @@
-"""English wording of every error and problem, one file per room: key -> (what happened, what to do)."""
+"""English wording of every error, problem and sentence of core: key -> (what happened, what to do)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from core.messages import base, chatting, insight, models, reading, runs, serving, sharing, tasks, training
+from core.messages.locales import load_pairs, load_texts
 
 Wording = tuple[str, str]
-STAGE_WORDS = {
-    "preparing": "loading",
-    "stage1": "stage 1",
-    "stage2": "stage 2",
-    "exam": "the final exam",
-    "saving": "saving",
-}
-
-
-def _merge() -> dict[str, Wording]:
-    merged: dict[str, Wording] = {}
-    for room in (base, tasks, reading, models, training, runs, serving, sharing, chatting, insight):
-        for key, wording in room.MESSAGES.items():
-            if key in merged:
-                raise ValueError(f"message {key!r} is worded twice")
-            merged[key] = wording
-    return merged
-
-
-MESSAGES = _merge()
+MESSAGES = load_pairs("en", "messages")
+_DURING = "during."  # keys of what a run does in a stage, said inside other sentences
 
 
 class _Blank(dict[str, Any]):
@@ -36,11 +18,17 @@ class _Blank(dict[str, Any]):
 
 
 def fill(wording: Wording, values: Mapping[str, Any]) -> Wording:
-    """Puts the values into a wording; a missing value stays visible as {name} instead of raising in an error path."""
+    """Puts the values into a wording; a missing one stays visible as {name}: an error path never raises."""
     blank = _Blank(values)
     return wording[0].format_map(blank), wording[1].format_map(blank)
 
 
+def stage_word(stage: str) -> str:
+    """What a run does in a stage, '' for an unknown one."""
+    return load_texts("en", "screens/runs").get(_DURING + stage, "")
+
+
 def english(key: str, values: Mapping[str, Any]) -> Wording:
-    stage = values.get("stage")
-    return fill(MESSAGES[key], {**values, "stage": STAGE_WORDS[stage]} if stage in STAGE_WORDS else values)
+    """What happened and what to do, for a key of core."""
+    stage = stage_word(str(values["stage"])) if "stage" in values else ""
+    return fill(MESSAGES[key], {**values, "stage": stage} if stage else values)

@@ -1,4 +1,4 @@
-"""Plain words for what the readers of JSON and YAML say of a text they cannot read; what is not listed stays as it is.
+"""Plain words for what the readers of JSON and YAML say of a text they cannot read; what is not listed stays.
 
 The first column is how a message of Python's json (3.11 to 3.13) or PyYAML's reader begins.
 """

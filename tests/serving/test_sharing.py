@@ -22,7 +22,7 @@ from core.export import bundle as sharing
 from core.export import gguf
 from core.export.bundle import ExportWish, export_run
 from core.export.card import CardRequest, build_card, escape, fenced
-from core.export.card_words import WORDS
+from core.messages.locales import LANGUAGES, load_texts
 from core.models.loading import load_base
 from core.models.modular import load_adapter
 from core.runs.folder import RunFolder
@@ -150,7 +150,7 @@ def test_an_unknown_task_leaves_nothing(examined: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_the_card_holds_scores_data_skills_and_limits(examined: Path, language: str) -> None:
     card = build_card(CardRequest(examined, "lora", "task 0", language))
-    words = WORDS[language]
+    words = load_texts(language, "card")
     for title in ("tasks_title", "scores_title", "skills_title", "limits_title", "load_title", "settings_title"):
         assert f"## {words[title]}" in card
     assert f"| {words['metric_accuracy']} |" in card
@@ -184,12 +184,12 @@ def test_a_card_without_an_exam_says_so(run_dir: Path, tmp_path: Path) -> None:
 
 
 def test_both_languages_have_the_same_words() -> None:
-    assert WORDS["en"].keys() == WORDS["zh"].keys()
-    for language, words in WORDS.items():  # metrics are called as on the screens
+    cards = {language: load_texts(language, "card") for language in LANGUAGES}
+    for language, words in cards.items():  # metrics are called as on the screens
         for metric in METRICS.names():
             assert words[f"metric_{metric}"] == say(language, f"metric.{metric}")
     for key in ("tasks_head", "scores_head"):
-        assert WORDS["en"][key].count("|") == WORDS["zh"][key].count("|")
+        assert cards["en"][key].count("|") == cards["zh"][key].count("|")
 
 
 def test_text_of_users_cannot_become_markup() -> None:

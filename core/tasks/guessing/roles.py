@@ -34,7 +34,7 @@ _RUNNING_TEXT = 12.0  # words
 
 @dataclass(frozen=True)
 class RoleGuess:
-    """`reasons` are (message key, values), worded by core/messages and app/texts.
+    """`reasons` are (message key, values), worded in assets/locales.
 
     `split_column` says train or test itself, `group_column` names what rows belong to (a patient, a conversation),
     `weight_column` how much a row counts; all three are only offered, never used unasked.

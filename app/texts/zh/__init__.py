@@ -1,1 +1,0 @@
-"""Chinese texts of the interface, one file a screen, with the keys of the English ones."""
