@@ -22,7 +22,7 @@ from app.shell.upload_folders import new_export_folder, note_uploads
 from core.base.errors import TaskloomError, WorkspaceError
 from core.chat.protocol import ask
 from core.commands.runs import run_value
-from core.commands.task import task_value
+from core.commands.task_options import task_value
 from core.export.card import KINDS
 from core.runs.creation import create_run
 from core.runs.folder import RunFolder

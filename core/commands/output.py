@@ -8,9 +8,10 @@ import time
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from core.base.errors import Problem
+from core.base.errors import Problem, WorkspaceError
 
 BAR_WIDTH = 24
 
@@ -71,6 +72,20 @@ def progress_bar(share: float, text: str) -> str:
     share = min(1.0, max(0.0, share))
     full = round(BAR_WIDTH * share)
     return f"[{'#' * full}{'-' * (BAR_WIDTH - full)}] {100 * share:3.0f} %  {text}"
+
+
+def write_file(path: str, data: bytes) -> Path:
+    """A file the user asked for.
+
+    Raises:
+        WorkspaceError: it cannot be written.
+    """
+    target = Path(path).expanduser().resolve()
+    try:
+        target.write_bytes(data)
+    except OSError as error:
+        raise WorkspaceError("workspace.read_only", path=str(target), detail=error.strerror or "") from error
+    return target
 
 
 class ProgressLine:

@@ -35,7 +35,7 @@ def export_project(args: argparse.Namespace) -> Report:
 
 
 def import_project(args: argparse.Namespace) -> Report:
-    from core.commands.task_add import existing
+    from core.commands.task_options import existing
     from core.tasks.changing.add_task import list_tasks
     from core.tasks.changing.archive import import_project
     from core.workspace import LOCAL_OWNER, Workspace

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from core.base.errors import TaskFileError
 from core.commands.output import Report, Verbs, add_verb
-from core.commands.task import task_table, task_value
+from core.commands.task_options import task_table, task_value
 
 SAMPLE_DIR = Path(__file__).resolve().parents[2] / "assets" / "sample"
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
 from core.commands import task_add, task_change, task_health
-from core.commands.output import Parser, Report, Verbs, add_verb, table
+from core.commands.output import Parser, Report, Verbs, add_verb
+from core.commands.task_options import task_table, task_value
 
 
 def add_parser(verbs: Verbs) -> None:
@@ -71,30 +71,3 @@ def remove(args: argparse.Namespace) -> Report:
     spec = get_task(project, args.task)
     remove_task(project, spec.name)
     return Report({"removed": spec.name}, f"Task {spec.name} was removed.")
-
-
-def task_value(spec: Any) -> dict[str, Any]:
-    """A task as --json prints it."""
-    return {
-        "name": spec.name,
-        "task_id": spec.task_id,
-        "kind": spec.kind,
-        "metric": spec.metric,
-        "inputs": list(spec.inputs),
-        "targets": list(spec.targets),
-        "train": spec.num_train,
-        "validation": spec.num_validation,
-        "test": spec.num_test,
-        "file": spec.source.file,
-        "encoding": spec.source.encoding,
-        "labels": list(spec.labels),
-    }
-
-
-def task_table(specs: list[Any]) -> str:
-    """Tasks as people read them."""
-    rows = [
-        [s.name, s.kind, s.metric, " + ".join(s.inputs), " + ".join(s.targets), *s.num_examples.values()]
-        for s in specs
-    ]
-    return table(rows, ["task", "kind", "metric", "input", "answer", "practice", "check", "exam"])

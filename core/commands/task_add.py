@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 from typing import Any
 
-from core.base.errors import SettingError, TaskFileError, WorkspaceError
+from core.base.errors import SettingError, TaskFileError
 from core.commands.output import Report, Verbs, add_verb, said, table
+from core.commands.task_options import (
+    add_meaning,
+    add_reading,
+    add_split,
+    existing,
+    label_names,
+    read_options,
+    split_settings,
+    task_table,
+    task_value,
+)
 
 # Options that describe one file; domain.json says them already, and several files would share them.
 _ONE_FILE = ("test", "name", "input", "target", "instruction", "metric", "kind", "template", "labels", "weight")
@@ -35,40 +45,6 @@ def add_actions(actions: Verbs) -> None:
     preview.add_argument("file")
     preview.add_argument("--rows", type=int, default=5, metavar="N", help="rows to print (default 5)")
     add_reading(preview)
-
-
-def add_meaning(parser: argparse.ArgumentParser) -> None:
-    """Options that say what the columns are for."""
-    parser.add_argument("--input", action="append", metavar="COL", help="input column; repeat for several")
-    parser.add_argument("--target", action="append", metavar="COL", help="answer column; repeat for several")
-    parser.add_argument("--weight", metavar="COL", help="column of numbers: how much a practice row counts")
-    parser.add_argument("--instruction", metavar="TEXT", help="what the model is asked to do")
-    parser.add_argument("--template", metavar="TEXT", help="prompt with {column} and {instruction} placeholders")
-    parser.add_argument("--metric", help="how answers are scored, for example accuracy or token_f1")
-    parser.add_argument("--kind", help="kind of task: classification, multilabel, extraction, ...")
-    parser.add_argument("--labels", metavar="FILE", help="names of label codes: a file with codes and names")
-
-
-def add_reading(parser: argparse.ArgumentParser) -> None:
-    """Options that say how to read a file where the guess is wrong."""
-    parser.add_argument("--sheet", help="sheet of an xlsx file (default: the first that holds anything)")
-    parser.add_argument("--encoding", help="encoding of a text file (default: detected)")
-    parser.add_argument("--delimiter", metavar="C", help="one character between cells, or tab (default: detected)")
-    how = "how a quote inside quotes is written: doubled, backslash, or none where quotes are plain signs"
-    parser.add_argument("--quotes", metavar="HOW", help=f"{how} (default: detected)")
-    heads = parser.add_mutually_exclusive_group()
-    heads.add_argument("--header", action="store_true", default=None, help="the first row names the columns")
-    heads.add_argument("--no-header", dest="header", action="store_false", help="the first row is a row of data")
-
-
-def add_split(parser: argparse.ArgumentParser) -> None:
-    """Options that say which rows train, check and examine."""
-    how = "random, stratified, group or column (default: random)"
-    parser.add_argument("--split-by", metavar="HOW", help=how)
-    parser.add_argument("--split-column", metavar="COL", help="column of the groups, or that says the split")
-    parser.add_argument("--validation", type=float, metavar="SHARE", help="share of the check set (default 0.1)")
-    parser.add_argument("--exam", type=float, metavar="SHARE", help="share of the final exam (default 0.1)")
-    parser.add_argument("--seed", type=int, metavar="N", help="seed of the draw (default 0)")
 
 
 def add(args: argparse.Namespace) -> Report:
@@ -110,7 +86,6 @@ def _added(project: Any, args: argparse.Namespace) -> Report:
 def import_report(project: Any, added: list[Any], failed: Any = ()) -> Report:
     """The new tasks, and everything that was noticed about their rows: nothing is left out in silence."""
     from core.commands.doubts import doubt_lines, doubt_values
-    from core.commands.task import task_table, task_value
     from core.tasks.store import read_doubts, read_problems
 
     values, notes = [], []
@@ -160,43 +135,6 @@ def preview_file(args: argparse.Namespace) -> Report:
     return Report(value, "\n".join(lines))
 
 
-def read_options(args: argparse.Namespace) -> Any:
-    from core.tasks.reading.files import ReadOptions
-
-    delimiter = {"tab": "\t", "\\t": "\t"}.get(args.delimiter, args.delimiter)
-    given = {"sheet": args.sheet, "encoding": args.encoding, "quotes": args.quotes, "header": args.header}
-    return ReadOptions(**given, delimiter=delimiter)
-
-
-def split_settings(args: argparse.Namespace, known: Any = None) -> Any:
-    """Split settings with what the options say changed."""
-    from dataclasses import replace
-
-    from core.tasks.spec import SplitSettings
-
-    given = {
-        "method": args.split_by,
-        "column": args.split_column,
-        "validation": args.validation,
-        "test": args.exam,
-        "seed": args.seed,
-    }
-    return replace(known or SplitSettings(), **{k: v for k, v in given.items() if v is not None})
-
-
-def existing(path: str) -> Path:
-    found = Path(path).expanduser()
-    if not found.exists():
-        raise TaskFileError("command.no_file", path=path)
-    return found
-
-
-def label_names(args: argparse.Namespace) -> dict[str, str]:
-    from core.tasks.reading.label_codes import read_label_names
-
-    return read_label_names(existing(args.labels)) if args.labels else {}
-
-
 def _request(args: argparse.Namespace) -> Any:
     from core.tasks.changing.add_task import TaskRequest
 
@@ -214,17 +152,3 @@ def _request(args: argparse.Namespace) -> Any:
         split=split_settings(args),
         weight=args.weight or "",
     )
-
-
-def write_file(path: str, data: bytes) -> Path:
-    """A file the user asked for.
-
-    Raises:
-        WorkspaceError: it cannot be written.
-    """
-    target = Path(path).expanduser().resolve()
-    try:
-        target.write_bytes(data)
-    except OSError as error:
-        raise WorkspaceError("workspace.read_only", path=str(target), detail=error.strerror or "") from error
-    return target

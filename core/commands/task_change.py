@@ -6,8 +6,17 @@ import argparse
 from typing import Any
 
 from core.base.errors import SettingError
-from core.commands.output import Report, Verbs, add_verb, table
-from core.commands.task_add import add_meaning, add_split, label_names, split_settings, write_file
+from core.commands.output import Report, Verbs, table, write_file
+from core.commands.task_options import (
+    add_meaning,
+    add_split,
+    label_names,
+    on_task,
+    project_of,
+    split_settings,
+    task_table,
+    task_value,
+)
 
 _PLAIN = ("name", "instruction", "template", "system", "metric", "kind", "weight")
 
@@ -40,21 +49,7 @@ def add_actions(actions: Verbs) -> None:
     move.add_argument("--to", required=True, metavar="SPLIT", help="train, validation or test")
 
 
-def on_task(actions: Verbs, name: str, run: Any, help: str) -> argparse.ArgumentParser:
-    parser = add_verb(actions, name, run, help)
-    parser.add_argument("project")
-    parser.add_argument("task")
-    return parser
-
-
-def project_of(args: argparse.Namespace) -> Any:
-    from core.workspace import Workspace
-
-    return Workspace(args.workspace).get_project(args.project)
-
-
 def set_task(args: argparse.Namespace) -> Report:
-    from core.commands.task import task_table, task_value
     from core.tasks.changing.add_task import get_task, update_task
 
     project = project_of(args)

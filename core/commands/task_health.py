@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from core.commands.output import Report, Verbs, add_verb, said, table
-from core.commands.task_add import write_file
-from core.commands.task_change import on_task, project_of
+from core.commands.output import Report, Verbs, add_verb, said, table, write_file
+from core.commands.task_options import on_task, project_of
 
 
 def add_actions(actions: Verbs) -> None:
