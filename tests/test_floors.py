@@ -21,7 +21,12 @@ WORKERS = {"core.worker", "core.chat_worker"}
 FLOORS: dict[str, tuple[float, str]] = {
     "core": (0, "base"),
     "core.workspace": (1, "workspace"),
+    "core.tasks.cell_text": (1.5, "cells"),
+    "core.tasks.reading": (1.6, "reading"),
+    "core.tasks.guessing": (1.7, "guessing"),
     "core.tasks": (2, "tasks"),
+    "core.tasks.health": (2.1, "health"),
+    "core.tasks.changing": (2.2, "changing"),
     "core.adapters": (3, "adapters"),
     "core.models": (4, "models"),
     "core.evaluation": (5, "evaluation"),
@@ -130,6 +135,45 @@ def test_imports_go_down(name: str) -> None:
         there, other = place(target)
         allowed = there < floor or (there == floor and other == room)
         assert allowed, f"{name} (floor {floor}) imports {target} ({there})"
+
+
+def circles(arrows: dict[str, set[str]]) -> list[set[str]]:
+    """Groups of modules that import each other: what is left when all that reach no circle are taken away."""
+    above: dict[str, set[str]] = {name: set() for name in arrows}
+    for name, targets in arrows.items():
+        for target in targets & arrows.keys():
+            above[target].add(name)
+    found: list[set[str]] = []
+    left = set(arrows)
+    while left:
+        start = min(left)
+        circle = _reached(start, arrows) & _reached(start, above)
+        found += [circle] if circle else []
+        left -= circle | {start}
+    return found
+
+
+def _reached(start: str, arrows: dict[str, set[str]]) -> set[str]:
+    """Everything that can be reached from `start` in one step or more."""
+    seen: set[str] = set()
+    todo = [start]
+    while todo:
+        fresh = arrows.get(todo.pop(), set()) - seen
+        seen |= fresh
+        todo += fresh
+    return seen
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Inside a room too, and whether the import stands at the top or in a function."""
+    found = circles({n: ours(imported(tree(p), n)) & modules().keys() for n, p in modules().items()})
+    assert not found, f"import each other: {[sorted(circle) for circle in found]}"
+
+
+def test_the_law_of_circles_finds_one() -> None:
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"b", "d"}, "d": set()}) == [{"b", "c"}]
+    assert circles({"a": {"b"}, "b": {"c"}, "c": set()}) == []
+    assert circles({"a": {"a"}}) == [{"a"}]
 
 
 @pytest.mark.parametrize("name", modules())

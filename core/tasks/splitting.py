@@ -10,14 +10,8 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from core.tasks.guessing.split_words import SPLIT_NAMES
 from core.tasks.spec import SplitSettings
-
-_ALIASES = {
-    "train": ("train", "training", "learn", "训练", "訓練"),
-    "test": ("test", "testing", "exam", "eval", "测试", "測試"),
-    "validation": ("validation", "valid", "val", "dev", "development", "验证", "驗證", "check"),
-}
-SPLIT_NAMES = {alias: split for split, aliases in _ALIASES.items() for alias in aliases}
 
 
 @dataclass(frozen=True)

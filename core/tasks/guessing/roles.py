@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from core.base.errors import TaskFileError
 from core.tasks.guessing.kinds import guess_kind, guess_metric
 from core.tasks.guessing.profile import ColumnProfile, profile_columns
+from core.tasks.guessing.split_words import SPLIT_NAMES
 from core.tasks.reading.column_words import (
     ASKING_WORDS,
     ATTRIBUTE_WORDS,
@@ -16,7 +17,6 @@ from core.tasks.reading.column_words import (
     WEIGHT_WORDS,
 )
 from core.tasks.reading.table import Table
-from core.tasks.splitting import SPLIT_NAMES
 
 _LAST_COLUMN = 3.0
 _REPEATED = 2.5
