@@ -18,12 +18,13 @@ from typing import Any
 
 from core.base.errors import WorkspaceError
 from core.base.files import sync_files, write_json_atomic
+from core.base.processes import bind_to_parent
 from core.runs.device_lease import DeviceLease, holder_for, holder_values, lease_device, run_lease
 from core.runs.folder import RunFolder
 from core.runs.journal import FolderJournal, SilentJournal
 from core.runs.lock import try_lock
 from core.runs.queue_db import RunRegistry
-from core.runs.ranks import RankLost, bind_to_parent, join_machine, note_rank, start_ranks, wait_for_end, write_end
+from core.runs.ranks import RankLost, join_machine, note_rank, start_ranks, wait_for_end, write_end
 from core.runs.states import CANCELLED, FAILED, INTERRUPTED, QUEUED, STARTING, SUCCEEDED
 from core.training.config import RunConfig, num_ranks
 from core.training.reporting import CANCEL, PAUSE, STOP, Journal, RunCancelled, RunPaused

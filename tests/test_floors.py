@@ -182,6 +182,13 @@ def test_nobody_imports_a_worker(name: str) -> None:
     assert not targets & WORKERS, f"{name} imports a worker; workers are started by name"
 
 
+@pytest.mark.parametrize("name", [n for n in modules() if n != "core.base.processes"])
+def test_processes_are_started_through_one_door(name: str) -> None:
+    """Its reduced environment, process group and log files hold for every child."""
+    targets = imported(tree(modules()[name]), name)
+    assert not targets & {"subprocess", "multiprocessing"}, f"{name} starts processes beside core.base.processes"
+
+
 @pytest.mark.parametrize("name", [n for n in modules() if n.startswith("core")])
 def test_core_knows_no_gradio(name: str) -> None:
     assert not {t for t in imported(tree(modules()[name]), name) if t.split(".")[0] == "gradio"}

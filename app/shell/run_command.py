@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import json
 import logging
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 from core.base.errors import RunError, TaskloomError
+from core.base.processes import Finished, Order, python, run_to_end
 from core.messages import MESSAGES
-from core.runs.launching import worker_environment
 
 LOG = logging.getLogger("taskloom.app")
 MOST_SECONDS = 3600
@@ -26,33 +24,23 @@ def run_errand(workspace_dir: Path, *words: str) -> Any:
     Raises:
         TaskloomError: the command refused, with its own words; RunError: it broke or took too long.
     """
-    command = [sys.executable, "-P", "-m", "core", *words, "--workspace", str(workspace_dir.resolve()), "--json"]
+    command = python("-m", "core", *words, "--workspace", str(workspace_dir.resolve()), "--json")
     try:
-        done = subprocess.run(
-            command,
-            env=worker_environment(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=MOST_SECONDS,
-            cwd=workspace_dir,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise RunError("run.unexpected", detail=f"{words[0]}: {MOST_SECONDS} s") from error
-    if done.returncode == 0:
-        return json.loads(done.stdout)
+        done = run_to_end(Order(command, workspace_dir), MOST_SECONDS)
+    except TimeoutError as error:
+        raise RunError("run.unexpected", detail=f"{words[0]}: {error}") from error
+    if done.code == 0:
+        return json.loads(done.output)
     raise _refusal(words[0], done)
 
 
-def _refusal(name: str, done: subprocess.CompletedProcess[str]) -> TaskloomError:
+def _refusal(name: str, done: Finished) -> TaskloomError:
     """What the command said: its message key with values, else the last line of its log."""
     try:
-        said = json.loads(done.stdout)["error"]
+        said = json.loads(done.output)["error"]
     except (ValueError, KeyError, TypeError):
         said = {}
     if said.get("key") in MESSAGES:
         return TaskloomError(said["key"], **said.get("values", {}))
-    LOG.error("errand %s ended with %s: %s", name, done.returncode, done.stderr[-2000:])
-    lines = [line for line in done.stderr.splitlines() if line.strip()]
-    return RunError("run.unexpected", detail=lines[-1] if lines else name)
+    LOG.error("errand %s ended with %s: %s", name, done.code, done.complaints[-2000:])
+    return RunError("run.unexpected", detail=done.last_words if done.complaints.strip() else name)

@@ -10,18 +10,16 @@ import contextlib
 import itertools
 import json
 import queue
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
 from typing import IO, Any
 
 from core.base.errors import RunError
+from core.base.processes import Order, end_group, python, start_piped
 from core.chat.protocol import ERROR, ChatEvent, ChatRequest, event_from_dict
-from core.runs.launching import worker_environment
 
-COMMAND = (sys.executable, "-u", "-m", "core.chat_worker")
+COMMAND = python("-u", "-m", "core.chat_worker")
 
 
 class ChatProcess:
@@ -37,17 +35,9 @@ class ChatProcess:
         self._queues: dict[int, queue.SimpleQueue[ChatEvent]] = {}
         self._ids = itertools.count(1)
         self._lock = threading.Lock()
-        environment = {**worker_environment(), "TASKLOOM_CHAT_LOG": str(log_path)}
+        order = Order(command, variables={"TASKLOOM_CHAT_LOG": str(log_path)})
         try:
-            with open(log_path, "ab") as log:
-                self._process = subprocess.Popen(
-                    command,
-                    env=environment,
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=log,
-                    start_new_session=True,
-                )
+            self._process = start_piped(order, log_path)
         except OSError as error:
             detail = error.strerror or str(error)
             raise RunError("serving.worker_start", detail=detail, log=str(log_path)) from error
@@ -68,10 +58,6 @@ class ChatProcess:
     @property
     def is_alive(self) -> bool:
         return not self._ended and self._process.poll() is None
-
-    @property
-    def is_busy(self) -> bool:
-        return bool(self._queues)
 
     def ask(self, request: ChatRequest) -> tuple[int, queue.SimpleQueue[ChatEvent]]:
         """Sends a request; its events arrive in the queue, the last one is `done` or `error`."""
@@ -99,17 +85,13 @@ class ChatProcess:
 
     def kill(self) -> None:
         """Ends the process at once and waits for it."""
-        self._process.kill()
-        self._process.wait()
+        end_group(self._process)
 
     def close(self, grace_s: float = 2.0) -> None:
         """Closes the worker's input, which makes it leave by itself; kills it after a grace period."""
         with contextlib.suppress(OSError):  # it is gone already
             self._input.close()
-        try:
-            self._process.wait(grace_s)
-        except subprocess.TimeoutExpired:
-            self.kill()
+        end_group(self._process, grace_s)
 
     def _send(self, message: dict[str, Any]) -> None:
         line = json.dumps(message, ensure_ascii=False).encode() + b"\n"

@@ -10,13 +10,11 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from core.base.errors import RunError
-from core.runs.launching import worker_environment
+from core.base.processes import Order, python, run_to_end
 
 CONVERTER = "convert_hf_to_gguf"
 PACKAGE = "convert-hf-to-gguf"
@@ -40,21 +38,14 @@ def convert(folder: Path, check: Callable[[Path], float]) -> tuple[str, float]:
         return command_for(folder), 0.0
     program = Path(__file__).with_name("gguf_program.py")
     given = [str(folder), "--outfile", str(path), "--outtype", OUTTYPE]
-    command = [sys.executable, "-P", str(program), str(found.origin), *given]
-    done = subprocess.run(
-        command,
-        env=worker_environment(),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=MOST_S,
-        cwd=folder,
-        check=False,
-    )
-    if done.returncode != 0 or not path.is_file():
-        key = "export.gguf_tokenizer" if UNKNOWN_TOKENIZER in done.stderr else "export.gguf_failed"
-        lines = [line for line in done.stderr.splitlines() if line.strip()]
-        raise RunError(key, detail=lines[-1][:300] if lines else done.returncode)
+    order = Order(python(str(program), str(found.origin), *given), folder)
+    try:
+        done = run_to_end(order, MOST_S)
+    except TimeoutError as error:
+        raise RunError("export.gguf_failed", detail=str(error)) from error
+    if done.code != 0 or not path.is_file():
+        key = "export.gguf_tokenizer" if UNKNOWN_TOKENIZER in done.complaints else "export.gguf_failed"
+        raise RunError(key, detail=done.last_words[:300])
     return "", check(path) if _can_be_read() else 0.0
 
 

@@ -6,8 +6,6 @@ What was written is what is read: nothing of this process (patched layers, cache
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,8 +16,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from core.base.errors import RunError
+from core.base.processes import Order, python, run_to_end
 from core.models.modular import ModularModel
-from core.runs.launching import worker_environment
 
 READER = Path(__file__).with_name("plain_reader.py")
 MOST_S = 1800
@@ -82,23 +80,12 @@ def recheck_run(model: ModularModel, folder: Path, probe: Tensor) -> float:
 
 
 def _run_reader(words: list[str], folder: Path) -> None:
-    command = [sys.executable, "-P", *words]
     try:
-        done = subprocess.run(
-            command,
-            env=worker_environment(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=MOST_S,
-            cwd=Path(words[-1]).parent,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise RunError("export.unreadable", folder=str(folder), detail=f"{MOST_S} s") from error
-    if done.returncode != 0:
-        lines = [line for line in done.stderr.splitlines() if line.strip()]
-        raise RunError("export.unreadable", folder=str(folder), detail=lines[-1] if lines else done.returncode)
+        done = run_to_end(Order(python(*words), Path(words[-1]).parent), MOST_S)
+    except TimeoutError as error:
+        raise RunError("export.unreadable", folder=str(folder), detail=str(error)) from error
+    if done.code != 0:
+        raise RunError("export.unreadable", folder=str(folder), detail=done.last_words)
 
 
 @torch.no_grad()

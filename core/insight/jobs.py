@@ -15,20 +15,15 @@ import contextlib
 import json
 import os
 import signal
-import subprocess
-import sys
-import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from core.base.errors import RunError, WorkspaceError
 from core.base.files import read_json, write_json_atomic
+from core.base.processes import Order, find_process, python, start_detached
 from core.messages import MESSAGES
-from core.runs.launching import worker_environment
 from core.runs.lock import is_locked, try_lock
 
 RUNNING, DONE, FAILED, STOPPED, NONE = "running", "done", "failed", "stopped", "none"
@@ -99,9 +94,10 @@ def stop_job(folder: Path) -> JobState:
     if not is_locked(folder / "lock") or launched is None:
         raise RunError("insight.no_job")
     (folder / "STOP").touch()
-    with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
-        if abs(psutil.Process(launched["pid"]).create_time() - launched["create_time"]) < 1.0:
-            os.killpg(launched["pid"], signal.SIGTERM)
+    process = find_process(launched)
+    if process is not None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
     return read_job(folder)
 
 
@@ -147,37 +143,19 @@ def note_progress(done: int, total: int, note: str = "") -> None:
 
 
 def _launch(folder: Path, workspace_dir: Path, words: list[str], lock: int) -> None:
-    command = _command(words, workspace_dir)
-    environment = {**worker_environment(), VARIABLE: str(folder.resolve())}
+    variables = {VARIABLE: str(folder.resolve())}
+    order = Order(_command(words, workspace_dir), workspace_dir, variables, descriptors=(lock,))
     try:
-        with open(folder / "out.json", "wb") as out, open(folder / "log", "wb") as log:
-            process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=log,
-                start_new_session=True,
-                close_fds=True,
-                pass_fds=(lock,),
-                env=environment,
-                cwd=workspace_dir,
-            )
+        identity = start_detached(order, folder / "log", folder / "out.json")
     except OSError as error:
         raise WorkspaceError("workspace.read_only", path=str(folder), detail=error.strerror or "") from error
-    threading.Thread(target=process.wait, daemon=True, name=f"reaper-{folder.name}").start()
-    try:
-        created = psutil.Process(process.pid).create_time()
-    except psutil.Error:
-        created = 0.0
-    identity = {"pid": process.pid, "create_time": created, "command": command[3:], "began": time.time()}
-    write_json_atomic(folder / "launch.json", identity)
+    write_json_atomic(folder / "launch.json", {**identity, "began": time.time()})
 
 
-def _command(words: list[str], workspace_dir: Path) -> list[str]:
-    """An argument list, never a shell line. The options stand first: words may end with "--" and a user's text."""
+def _command(words: list[str], workspace_dir: Path) -> tuple[str, ...]:
+    """The options stand first: words may end with "--" and a user's text."""
     verb, *rest = words
-    options = ["--workspace", str(workspace_dir.resolve()), "--json"]
-    return [sys.executable, "-P", "-m", "core", verb, *options, *rest]
+    return python("-m", "core", verb, "--workspace", str(workspace_dir.resolve()), "--json", *rest)
 
 
 def _silent_end(folder: Path, launched: dict[str, Any], done: int, total: int) -> JobState:

@@ -21,8 +21,9 @@ from typing import Any
 
 from core.base.errors import WorkspaceError
 from core.base.files import read_json, sync_files, write_json_atomic, write_text_atomic
+from core.base.processes import boot_id
 from core.runs.events import EventWriter, last_event_id, read_events
-from core.runs.lock import boot_id, is_locked, steady_clock
+from core.runs.lock import is_locked, steady_clock
 from core.runs.states import FAILED, RunStatus, status_from_dict
 from core.training.config import RunConfig, config_to_yaml, load_config
 

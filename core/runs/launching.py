@@ -17,7 +17,6 @@ from core.runs.creation import create_run, discard_draft, list_runs
 from core.runs.device_lease import lease_device
 from core.runs.folder import RunFolder
 from core.runs.launchers import LAUNCHERS
-from core.runs.launchers import worker_environment as worker_environment  # the app's other children use it too
 from core.runs.liveness import kill_worker, run_state
 from core.runs.lock import try_lock
 from core.runs.queue_db import RunRegistry

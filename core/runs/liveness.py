@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 import time
 from dataclasses import replace
-from typing import Any
 
 import psutil
 
 from core.base.errors import WorkspaceError
 from core.base.files import read_json
+from core.base.processes import find_process
 from core.runs.folder import RunFolder
-from core.runs.lock import boot_id, held
+from core.runs.lock import held
 from core.runs.queue_db import RunRegistry
 from core.runs.ranks import read_ranks
 from core.runs.states import (
@@ -79,7 +79,7 @@ def worker_processes(folder: RunFolder) -> list[psutil.Process]:
         entries.insert(0, read_json(folder.launch_path))
     found: dict[int, psutil.Process] = {}
     for entry in entries:
-        root = _same_process(entry)
+        root = find_process(entry)
         if root is not None:
             found[root.pid] = root
             with contextlib.suppress(psutil.Error):
@@ -94,17 +94,6 @@ def kill_worker(folder: RunFolder, wait_s: float = 5.0) -> None:
         with contextlib.suppress(psutil.Error):
             process.kill()
     psutil.wait_procs(processes, timeout=wait_s)
-
-
-def _same_process(entry: dict[str, Any]) -> psutil.Process | None:
-    if entry.get("boot", boot_id()) != boot_id():
-        return None  # of another machine, or from before a restart of this one
-    try:
-        process = psutil.Process(int(entry["pid"]))
-        same = abs(process.create_time() - float(entry["create_time"])) < 1.0
-        return process if same and process.status() != psutil.STATUS_ZOMBIE else None
-    except (psutil.Error, KeyError, ValueError):
-        return None
 
 
 def _bury(folder: RunFolder, reason: str = "run.was_interrupted") -> RunStatus:

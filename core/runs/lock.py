@@ -68,11 +68,3 @@ def held(path: Path, wait_s: float = _ASKING_S) -> Iterator[bool]:
 def steady_clock() -> float:
     """Seconds that only go forward and are the same in all processes of one boot."""
     return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
-
-
-def boot_id() -> str:
-    """Tells this start of the machine from the one before; empty where the system does not say."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    except OSError:
-        return ""

@@ -6,25 +6,17 @@ the kernel when its parent dies (Linux), so no rank outlives its worker, whoever
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import os
-import signal
-import subprocess
-import sys
 import time
 from typing import Any
 
-import psutil
-
 from core.base.errors import RunError
 from core.base.files import read_json, write_json_atomic
+from core.base.processes import Order, Process, identity_of, python, start_beside
 from core.runs.folder import RunFolder
-from core.runs.lock import boot_id
 from core.runs.states import CANCELLED, FAILED, INTERRUPTED, SUCCEEDED
 from core.training.config import RunConfig
 
-_PR_SET_PDEATHSIG = 1
 LAST_WORDS_S = 15.0
 _LOST_WORDS = ("closed by peer", "reset by peer", "broken pipe", "socket", "gloo", "timed out")
 _ORDER = (FAILED, CANCELLED, INTERRUPTED, SUCCEEDED)  # the strongest end of any rank is the end of the run
@@ -40,7 +32,7 @@ class RankLost:
         return is_runtime and "memory" not in text and any(words in text for words in _LOST_WORDS)
 
 
-def start_ranks(folder: RunFolder, config: RunConfig, machine: int) -> subprocess.Popen[bytes]:
+def start_ranks(folder: RunFolder, config: RunConfig, machine: int) -> Process:
     """torchrun's agent with this machine's ranks; their output goes where the worker's goes.
 
     Raises:
@@ -49,7 +41,7 @@ def start_ranks(folder: RunFolder, config: RunConfig, machine: int) -> subproces
     if machine == 0:
         for path in folder.path.glob("rank-*.json"):
             path.unlink()
-    command = [sys.executable, "-P", "-m", "torch.distributed.run", "--nproc-per-node", str(config.num_processes)]
+    command = ["-m", "torch.distributed.run", "--nproc-per-node", str(config.num_processes)]
     if config.num_machines == 1:
         command.append("--standalone")
     else:
@@ -59,12 +51,10 @@ def start_ranks(folder: RunFolder, config: RunConfig, machine: int) -> subproces
         command += ["--nnodes", str(config.num_machines), "--node-rank", str(machine)]
         command += ["--master-addr", host, "--master-port", port]
     command += ["-m", "core.worker", str(folder.path), "--rank"]
-    environment = {**os.environ}
+    variables = {**os.environ}  # all of the worker's own, in which a cluster may have put names of its fabric
     if config.num_threads is not None:
-        environment["OMP_NUM_THREADS"] = str(config.num_threads)
-    return subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, close_fds=True, env=environment, preexec_fn=bind_to_parent
-    )
+        variables["OMP_NUM_THREADS"] = str(config.num_threads)
+    return start_beside(Order(python(*command), variables=variables))
 
 
 def join_machine(folder: RunFolder, machine: int) -> int:
@@ -79,17 +69,9 @@ def join_machine(folder: RunFolder, machine: int) -> int:
     return start_ranks(folder, config, machine).wait()
 
 
-def bind_to_parent() -> None:
-    """Asks the kernel to kill this process when its parent dies. Nothing happens where there is no such call."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
 def note_rank(folder: RunFolder, rank: int) -> None:
     """Leaves the identity of this process, so that it can be found when its parents are gone."""
-    own = psutil.Process()
-    identity = {"pid": own.pid, "create_time": own.create_time(), "boot": boot_id()}
-    write_json_atomic(folder.path / f"rank-{rank}.json", identity)
+    write_json_atomic(folder.path / f"rank-{rank}.json", identity_of(os.getpid()))
 
 
 def read_ranks(folder: RunFolder) -> list[dict[str, Any]]:

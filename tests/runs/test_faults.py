@@ -12,13 +12,14 @@ import pytest
 
 from core import worker
 from core.base.errors import RunError, WorkspaceError
+from core.base.processes import boot_id
 from core.runs import launchers
 from core.runs.creation import create_run
 from core.runs.folder import RunFolder
 from core.runs.journal import FolderJournal
 from core.runs.launching import cancel_run, start_run, stop_run
 from core.runs.liveness import run_state, worker_processes
-from core.runs.lock import boot_id, steady_clock, try_lock
+from core.runs.lock import steady_clock, try_lock
 from core.runs.rerun import find_remedy
 from core.runs.states import RunStatus
 from core.training import session

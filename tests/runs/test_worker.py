@@ -12,9 +12,9 @@ import psutil
 import pytest
 
 from core.base.errors import RunError
+from core.base.processes import child_environment
 from core.runs.creation import delete_run, list_runs
 from core.runs.device_lease import lease_holder
-from core.runs.launchers import worker_environment
 from core.runs.launching import cancel_run, kill_run, resume_run, start_run, stop_run
 from core.runs.liveness import run_state, worker_processes
 from core.runs.queue_db import RunRegistry
@@ -168,6 +168,6 @@ def test_a_worker_is_told_how_many_programs_to_keep_unless_somebody_else_has_sai
     """oneDNN alone keeps a thousand, more than a gigabyte of a long run."""
     name = "ONEDNN_PRIMITIVE_CACHE_CAPACITY"
     monkeypatch.delenv(name, raising=False)
-    assert worker_environment()[name] == "128"
+    assert child_environment()[name] == "128"
     monkeypatch.setenv(name, "1024")
-    assert worker_environment()[name] == "1024"
+    assert child_environment()[name] == "1024"

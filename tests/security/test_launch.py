@@ -11,8 +11,9 @@ import pytest
 
 from app.frame.serve import launch, on_space, open_context, parse_arguments
 from app.frame.workbench import build_workbench
+from core.base.processes import child_environment
 from core.chat.protocol import ask
-from core.runs.launchers import worker_command, worker_environment
+from core.runs.launchers import worker_command
 
 SAFE = {
     "ssr_mode": False, "run_history": False, "show_error": False, "allowed_paths": [], "strict_cors": True,
@@ -88,7 +89,7 @@ def test_no_field_takes_an_address(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_secrets_reach_no_worker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "OAUTH_CLIENT_SECRET", "WANDB_API_KEY", "AWS_SECRET_KEY"):
         monkeypatch.setenv(name, "hf_secret123")
-    assert "hf_secret123" not in str(worker_environment())
+    assert "hf_secret123" not in str(child_environment())
     from core.runs.folder import RunFolder
 
     assert "hf_secret123" not in " ".join(worker_command(RunFolder(tmp_path / "r1"), 3))

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from app.frame.serve import open_context, parse_arguments
+from core.base.processes import child_environment
 from core.chat.client import ChatClient
 from core.chat.protocol import ChatEvent, ask
 from core.chat.zero_gpu import ZeroGpuChat, answer_here, gpu_function
 from core.runs.device_lease import lease_device
-from core.runs.launchers import worker_environment
 from tests.serving.conftest import run_dir, tiny_llama_dir
 
 __all__ = ["run_dir", "tiny_llama_dir"]
@@ -100,5 +100,5 @@ def test_the_app_chooses_by_the_hardware(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert not isinstance(open_context(arguments).chat, ZeroGpuChat)
     monkeypatch.setenv("SPACES_ZERO_GPU", "true")
     assert isinstance(open_context(arguments).chat, ZeroGpuChat)
-    assert worker_environment()["CUDA_VISIBLE_DEVICES"] == "-1"
+    assert child_environment()["CUDA_VISIBLE_DEVICES"] == "-1"
     assert lease_device("auto") == "cpu"

@@ -85,7 +85,7 @@ def test_secrets_do_not_reach_the_child(
         return real(command, **options)  # type: ignore[call-overload]
 
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
-    monkeypatch.setattr("core.tasks.changing.isolation.subprocess.Popen", spy)
+    monkeypatch.setattr("core.base.processes.subprocess.Popen", spy)
     report = add_files(project, [small_csv])
     assert len(report.added) == 1
     assert seen

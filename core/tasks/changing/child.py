@@ -2,14 +2,13 @@
 
 Started as `python -m core.tasks.changing.child`.
 
-It limits its own memory, time, file size and open files first, so that a bomb or a hang costs that upload only.
-Started by `core.tasks.changing.isolation`; nobody imports it for its work.
+`core.tasks.changing.isolation` starts it with limits of memory, time, file size and open files, so that a bomb or a
+hang costs that upload only; nobody imports it for its work.
 """
 
 from __future__ import annotations
 
 import json
-import resource
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -21,22 +20,6 @@ from core.tasks.changing.preview import preview_file
 from core.tasks.changing.staging import stage_task
 from core.tasks.reading.readings import options_from_dict
 from core.workspace import Project
-
-MAX_WRITTEN_BYTES = 8 << 30
-MAX_OPEN_FILES = 256
-
-
-def limit_self(seconds: int, memory_bytes: int) -> None:
-    """Lowers this process's limits; they cannot be raised again."""
-    for name, value in (
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_CPU, seconds),
-        (resource.RLIMIT_AS, memory_bytes),
-        (resource.RLIMIT_FSIZE, MAX_WRITTEN_BYTES),
-        (resource.RLIMIT_NOFILE, MAX_OPEN_FILES),
-    ):
-        _, hard = resource.getrlimit(name)
-        resource.setrlimit(name, (value if hard == resource.RLIM_INFINITY else min(value, hard), hard))
 
 
 def answer(request: dict[str, Any]) -> Answer:
@@ -74,7 +57,6 @@ def answer(request: dict[str, Any]) -> Answer:
 
 def main() -> int:
     request = json.load(sys.stdin)
-    limit_self(request["seconds"], request["memory_bytes"])
     try:
         found = answer(request)
     except TaskloomError as error:

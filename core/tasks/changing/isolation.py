@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import shutil
 import signal
-import subprocess
-import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import core.base.errors
 from core.base.errors import Problem, TaskFileError
+from core.base.processes import Finished, Limits, Order, python, run_to_end
 from core.tasks.changing.preview import FilePreview
 from core.tasks.changing.staging import StagedTask, TaskRequest, stage_task
 from core.tasks.guessing.roles import RoleGuess
@@ -28,10 +24,9 @@ from core.workspace import Project
 if TYPE_CHECKING:
     from core.tasks.health.report import Finding, HealthReport
 
-ROOT = Path(core.__file__).resolve().parents[1]
-_KEPT_ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
-
 PREVIEW_SECONDS = 120
+MAX_WRITTEN_BYTES = 8 << 30
+MAX_OPEN_FILES = 256
 
 Answer = dict[str, Any]
 
@@ -82,11 +77,12 @@ def stage_isolated(
         "folder": folder.name,
         "project": project_to_dict(project),
     }
+    found = None
     try:
         found = ask_child(message, name, limits or ParseLimits())
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
+    finally:
+        if found is None:
+            shutil.rmtree(folder, ignore_errors=True)
     problems = [Problem(p["field"], p["key"], p["values"], p["severity"]) for p in found["problems"]]
     doubts = tuple(map(doubt_from_dict, found["doubts"]))
     return StagedTask(spec_from_dict(found["spec"]), folder, problems, doubts)
@@ -134,53 +130,30 @@ def ask_child(request: dict[str, Any], name: str, limits: ParseLimits) -> Answer
     Raises:
         TaskloomError: as the child would in this process; TaskFileError when it took too long or too much memory.
     """
-    message = json.dumps({**request, "seconds": limits.seconds, "memory_bytes": limits.memory_mb << 20})
-    environment = {k: v for k, v in os.environ.items() if k in _KEPT_ENVIRONMENT}
-    environment |= {"PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", "OMP_NUM_THREADS": "1", "ARROW_NUM_THREADS": "1"}
-    with (
-        tempfile.TemporaryFile("w+", encoding="utf-8") as errors,
-        subprocess.Popen(
-            [sys.executable, "-m", "core.tasks.changing.child"],
-            cwd=ROOT,
-            env=environment,
-            text=True,
-            encoding="utf-8",
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            start_new_session=True,
-        ) as child,
-    ):
-        try:
-            output, _ = child.communicate(message, timeout=limits.seconds)
-        except subprocess.TimeoutExpired as error:
-            _kill(child)
-            raise TaskFileError("file.took_too_long", file=name, seconds=limits.seconds) from error
-        except BaseException:
-            _kill(child)
-            raise
-        errors.seek(0)
-        report = errors.read()
-    return _checked(child.returncode, output, report, name, limits)
+    order = Order(
+        python("-m", "core.tasks.changing.child"),
+        variables={"PYTHONUTF8": "1", "OMP_NUM_THREADS": "1", "ARROW_NUM_THREADS": "1"},
+        is_bare=True,
+        limits=Limits(limits.seconds, limits.memory_mb << 20, MAX_WRITTEN_BYTES, MAX_OPEN_FILES),
+    )
+    try:
+        done = run_to_end(order, limits.seconds, json.dumps(request))
+    except TimeoutError as error:
+        raise TaskFileError("file.took_too_long", file=name, seconds=limits.seconds) from error
+    return _checked(done, name, limits)
 
 
-def _kill(child: subprocess.Popen[str]) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(child.pid, signal.SIGKILL)
-    child.wait()
-
-
-def _checked(code: int, output: str, report: str, name: str, limits: ParseLimits) -> Answer:
+def _checked(done: Finished, name: str, limits: ParseLimits) -> Answer:
     """The child's answer, or its error raised here in the same words."""
+    code, report = done.code, done.complaints
     if code == -signal.SIGXCPU:
         raise TaskFileError("file.took_too_long", file=name, seconds=limits.seconds)
     try:
-        found: Answer = json.loads(output)
+        found: Answer = json.loads(done.output)
     except ValueError as error:
         if code == -signal.SIGKILL or "MemoryError" in report or "memory" in report.lower():
             raise TaskFileError("file.too_much_memory", file=name, bound=limits.memory_mb) from error
-        detail = report.strip().splitlines()[-1][:200] if report.strip() else f"exit code {code}"
-        raise TaskFileError("file.parser_died", file=name, detail=detail) from error
+        raise TaskFileError("file.parser_died", file=name, detail=done.last_words[:200]) from error
     if "error" in found:
         kind = getattr(core.base.errors, found["error"]["kind"], TaskFileError)
         values = {"file": name, "bound": limits.memory_mb, **found["error"]["values"]}

@@ -1,0 +1,271 @@
+"""The one door through which other processes are started, and how one of them is told from a stranger later.
+
+Every child is an argument list, never a shell line; runs in a process group of its own; sees a reduced environment
+without tokens; and writes to files. A pipe is had only where somebody reads it all the time (`start_piped`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import psutil
+
+import core
+
+PIPE = subprocess.PIPE
+Process = subprocess.Popen[bytes]
+
+# A child sees these variables and no others: no tokens, no secrets of the app.
+_FOR_ALL = "PATH HOME USER LANG LANGUAGE TZ TMPDIR LD_LIBRARY_PATH PYTHONPATH VIRTUAL_ENV TASKLOOM_HOME"
+_FOR_NETWORK = """
+SSL_CERT_FILE REQUESTS_CA_BUNDLE HTTP_PROXY HTTPS_PROXY NO_PROXY http_proxy https_proxy no_proxy
+HF_HOME HF_HUB_CACHE HF_HUB_OFFLINE HF_ENDPOINT TRANSFORMERS_OFFLINE XDG_CACHE_HOME
+"""
+_FOR_CARDS = """
+CUDA_VISIBLE_DEVICES CUDA_HOME PYTORCH_ALLOC_CONF PYTORCH_CUDA_ALLOC_CONF OMP_NUM_THREADS MKL_NUM_THREADS
+"""
+# Where trackers write to; their keys are not passed (wandb finds its own in ~/.netrc after `wandb login`).
+_FOR_TRACKERS = """
+TENSORBOARD_LOGGING_DIR TRACKIO_DIR WANDB_MODE WANDB_DIR WANDB_PROJECT WANDB_ENTITY WANDB_BASE_URL
+"""
+_NEEDED = frozenset(_FOR_ALL.split())
+_PASSED = _NEEDED | frozenset(f"{_FOR_NETWORK} {_FOR_CARDS} {_FOR_TRACKERS}".split())
+_PASSED_BEGINNINGS = ("LC_", "NVIDIA_", "NCCL_", "GLOO_")
+
+_PR_SET_PDEATHSIG = 1
+# Found beforehand: between fork and exec of a process with threads nothing may be imported or looked up.
+_PRCTL: Callable[..., int] | None = getattr(ctypes.CDLL(None), "prctl", None)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a child may cost; beyond it the system ends it, or refuses it memory. None: no limit of ours."""
+
+    cpu_s: int | None = None
+    memory_bytes: int | None = None
+    written_bytes: int | None = None
+    open_files: int | None = None
+
+    def lower(self, pid: int) -> None:
+        """Lowers the limits of a process that was just started, which cannot raise them again (Linux).
+
+        From outside: the copy of a large process that becomes the child may itself be above them.
+        """
+        wanted = (
+            (resource.RLIMIT_CORE, 0),
+            (resource.RLIMIT_CPU, self.cpu_s),
+            (resource.RLIMIT_AS, self.memory_bytes),
+            (resource.RLIMIT_FSIZE, self.written_bytes),
+            (resource.RLIMIT_NOFILE, self.open_files),
+        )
+        for name, value in wanted:
+            if value is not None:
+                _, hard = resource.getrlimit(name)
+                soft = value if hard == resource.RLIM_INFINITY else min(value, hard)
+                with contextlib.suppress(ProcessLookupError):  # it has ended already
+                    resource.prlimit(pid, name, (soft, hard))
+
+
+@dataclass(frozen=True)
+class Order:
+    """A child to be started: `command` in `folder` (None: where this process works), with `variables` beside those
+    of `child_environment` and the open files `descriptors`, such as a run's lock. `is_bare`: nothing of network,
+    cards or trackers is passed on, for a child that reads what a stranger sent."""
+
+    command: tuple[str, ...]
+    folder: Path | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
+    descriptors: tuple[int, ...] = ()
+    is_bare: bool = False
+    limits: Limits | None = None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        passed = child_environment()
+        if self.is_bare:
+            passed = {k: v for k, v in passed.items() if k not in _PASSED or k in _NEEDED}
+        return {**passed, **self.variables}
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How a child ended: exit code (minus the signal that killed it), and what it said."""
+
+    code: int
+    output: str
+    complaints: str
+
+    @property
+    def last_words(self) -> str:
+        """The last line of its complaints, which of a Python traceback names the error."""
+        lines = [line for line in self.complaints.splitlines() if line.strip()]
+        return lines[-1] if lines else str(self.code)
+
+
+def python(*words: str) -> tuple[str, ...]:
+    """The command of a Python program; -P keeps the folder it runs in off sys.path."""
+    return (sys.executable, "-P", *words)
+
+
+def start_detached(order: Order, log: Path, output: Path | None = None) -> dict[str, Any]:
+    """Starts a child that outlives this process -> its identity {pid, create_time, boot, command}.
+
+    What it prints goes to `output`, which is written anew; without one to the log, which is appended to.
+
+    Raises:
+        OSError: a file cannot be written or the process cannot be started.
+    """
+    with contextlib.ExitStack() as files:
+        errors = files.enter_context(open(log, "ab" if output is None else "wb"))
+        prints = errors if output is None else files.enter_context(open(output, "wb"))
+        process = _start(order, subprocess.DEVNULL, prints, errors)
+    # Reaps the child when it ends, so that it does not stay as a zombie of this process.
+    threading.Thread(target=process.wait, daemon=True, name=f"reaper-{process.pid}").start()
+    return {**identity_of(process.pid), "command": list(order.command)}
+
+
+def start_piped(order: Order, log: Path) -> Process:
+    """Starts a child with pipes to its input and output; what it complains about is appended to the log.
+
+    Raises:
+        OSError: the log cannot be written or the process cannot be started.
+    """
+    with open(log, "ab") as errors:
+        return _start(order, PIPE, PIPE, errors)
+
+
+def start_beside(order: Order) -> Process:
+    """Starts a child that shares this process's output and group, and dies with it."""
+    return subprocess.Popen(
+        order.command,
+        cwd=order.folder,
+        env=order.environment,
+        stdin=subprocess.DEVNULL,
+        close_fds=True,
+        pass_fds=order.descriptors,
+        preexec_fn=bind_to_parent,
+    )
+
+
+def run_to_end(order: Order, seconds: float, given: str = "") -> Finished:
+    """Runs a child that reads `given` to its end. It dies with this process, and with the wait for it.
+
+    Raises:
+        TimeoutError: it took longer than `seconds`; it and its children are ended.
+        OSError: it cannot be started.
+    """
+    with tempfile.TemporaryFile() as reads, tempfile.TemporaryFile() as prints, tempfile.TemporaryFile() as errors:
+        reads.write(given.encode())
+        reads.seek(0)
+        process = _start(order, reads, prints, errors, is_bound=True)
+        try:
+            code = process.wait(seconds)
+        except subprocess.TimeoutExpired as error:
+            raise TimeoutError(f"{seconds:g} s") from error
+        finally:  # also when the wait was broken off
+            end_group(process)
+        return Finished(code, _text(prints), _text(errors))
+
+
+def end_group(process: Process, grace_s: float = 0.0) -> None:
+    """Waits for a child of this process to leave by itself, then ends it with all its children."""
+    try:
+        process.wait(grace_s)
+    except subprocess.TimeoutExpired:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def child_environment() -> dict[str, str]:
+    """What every child needs to find Python, models and cards, and no token."""
+    passed = {
+        name: value for name, value in os.environ.items() if name in _PASSED or name.startswith(_PASSED_BEGINNINGS)
+    }
+    root = str(Path(core.__file__).resolve().parents[1])
+    path = passed.get("PYTHONPATH", "")
+    passed["PYTHONPATH"] = f"{root}{os.pathsep}{path}" if path else root
+    passed["PYTHONUNBUFFERED"] = "1"
+    # Threads that wait actively starve each other on a shared machine: measured 3.5 times slower with two threads
+    # on two busy cores (assets/docs/decisions.md).
+    passed["OMP_WAIT_POLICY"] = os.environ.get("OMP_WAIT_POLICY", "PASSIVE")
+    # oneDNN keeps a program for every shape it has multiplied, by default 1,024 of them: over a gigabyte in a long
+    # run on a processor with matrix units. With 128 steps take as long (assets/docs/decisions.md).
+    programs = "ONEDNN_PRIMITIVE_CACHE_CAPACITY"
+    passed[programs] = os.environ.get(programs, "128")
+    if os.environ.get("SPACES_ZERO_GPU"):  # the card of a ZeroGPU Space is not for processes of their own
+        passed["CUDA_VISIBLE_DEVICES"] = "-1"
+    passed["HF_HUB_DISABLE_TELEMETRY"] = "1"
+    passed["TOKENIZERS_PARALLELISM"] = "false"
+    return passed
+
+
+def identity_of(pid: int) -> dict[str, Any]:
+    """What tells a process from a later one with the same pid: {pid, create_time, boot}."""
+    try:
+        created = psutil.Process(pid).create_time()
+    except psutil.Error:  # ended already; no process will match
+        created = 0.0
+    return {"pid": pid, "create_time": created, "boot": boot_id()}
+
+
+def find_process(identity: Mapping[str, Any]) -> psutil.Process | None:
+    """The living process that `identity_of` was asked about; None when it is gone or was of another machine."""
+    if identity.get("boot", boot_id()) != boot_id():
+        return None  # of another machine, or from before a restart of this one
+    try:
+        process = psutil.Process(int(identity["pid"]))
+        same = abs(process.create_time() - float(identity["create_time"])) < 1.0
+        return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+    except (psutil.Error, KeyError, ValueError, TypeError):
+        return None
+
+
+def boot_id() -> str:
+    """Tells this start of the machine from the one before; empty where the system does not say."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
+
+
+def bind_to_parent() -> None:
+    """Asks the kernel to kill this process when the thread that started it ends. Nothing where there is no such
+    call (Linux has it)."""
+    if _PRCTL is not None:
+        _PRCTL(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
+
+
+def _start(order: Order, reads: Any, prints: Any, errors: Any, is_bound: bool = False) -> Process:
+    process = subprocess.Popen(
+        order.command,
+        cwd=order.folder,
+        env=order.environment,
+        stdin=reads,
+        stdout=prints,
+        stderr=errors,
+        start_new_session=True,
+        close_fds=True,
+        pass_fds=order.descriptors,
+        preexec_fn=bind_to_parent if is_bound else None,
+    )
+    if order.limits is not None:
+        order.limits.lower(process.pid)
+    return process
+
+
+def _text(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode("utf-8", errors="replace")
