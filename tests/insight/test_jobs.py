@@ -40,7 +40,7 @@ def slow(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Jobs run a script that notes progress and waits instead of the command line."""
     script = tmp_path / "slow.py"
     script.write_text(SLOW, encoding="utf-8")
-    monkeypatch.setattr(jobs, "_command", lambda words, root: [jobs.sys.executable, str(script), *words])
+    monkeypatch.setattr(jobs, "_command", lambda words, root: jobs.python(str(script), *words))
     return tmp_path / "job"
 
 
