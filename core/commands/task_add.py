@@ -22,7 +22,7 @@ from core.commands.task_options import (
 
 # Options that describe one file; domain.json says them already, and several files would share them.
 _ONE_FILE = ("test", "name", "input", "target", "instruction", "metric", "kind", "template", "labels", "weight")
-_READING = ("sheet", "encoding", "delimiter", "quotes", "header")
+_READING = ("sheet", "encoding", "delimiter", "quotes", "header", "raw_numbers")
 _SPLIT = ("split_by", "split_column", "validation", "exam", "seed")
 PASTED = "-"
 

@@ -37,11 +37,13 @@ def add_meaning(parser: argparse.ArgumentParser) -> None:
 
 def add_reading(parser: argparse.ArgumentParser) -> None:
     """Options that say how to read a file where the guess is wrong."""
-    parser.add_argument("--sheet", help="sheet of an xlsx file (default: the first that holds anything)")
+    parser.add_argument("--sheet", help="sheet of an xlsx file (default: the first visible table)")
     parser.add_argument("--encoding", help="encoding of a text file (default: detected)")
     parser.add_argument("--delimiter", metavar="C", help="one character between cells, or tab (default: detected)")
     how = "how a quote inside quotes is written: doubled, backslash, or none where quotes are plain signs"
     parser.add_argument("--quotes", metavar="HOW", help=f"{how} (default: detected)")
+    raw = "numbers and dates of an xlsx file as stored, not as shown (501, not 00501)"
+    parser.add_argument("--raw-numbers", action="store_true", default=None, help=raw)
     heads = parser.add_mutually_exclusive_group()
     heads.add_argument("--header", action="store_true", default=None, help="the first row names the columns")
     heads.add_argument("--no-header", dest="header", action="store_false", help="the first row is a row of data")
@@ -62,7 +64,7 @@ def read_options(args: argparse.Namespace) -> Any:
 
     delimiter = {"tab": "\t", "\\t": "\t"}.get(args.delimiter, args.delimiter)
     given = {"sheet": args.sheet, "encoding": args.encoding, "quotes": args.quotes, "header": args.header}
-    return ReadOptions(**given, delimiter=delimiter)
+    return ReadOptions(**given, delimiter=delimiter, raw_numbers=bool(args.raw_numbers))
 
 
 def split_settings(args: argparse.Namespace, known: Any = None) -> Any:

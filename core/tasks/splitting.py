@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from core.tasks.guessing.split_words import SPLIT_NAMES
+from core.tasks.reading.split_words import SPLIT_NAMES
 from core.tasks.spec import SplitSettings
 
 

@@ -20,3 +20,9 @@ def small_csv(tmp_path: Path) -> Path:
     rows = [f"text number {i},{'red' if i % 2 else 'blue'}" for i in range(50)]
     path.write_text("text,label\n" + "\n".join(rows) + "\n", encoding="utf-8")
     return path
+
+
+@pytest.fixture(scope="session")
+def messy(shared_tasks: Path) -> Path:
+    """Files of kinds that strangers have, with what is right about each, when they lie beside the checkout."""
+    return shared_tasks.parent / "messy"

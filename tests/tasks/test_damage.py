@@ -83,7 +83,7 @@ def test_damaged_files(kind: str, tmp_path: Path) -> None:
 def test_more_rows_than_the_limit_are_refused_not_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "t.csv"
     path.write_text("text,label\n" + "hello,a\n" * 30, encoding="utf-8")
-    monkeypatch.setattr("core.tasks.reading.table.MAX_ROWS", 30)
+    monkeypatch.setattr("core.tasks.reading.readings.MAX_ROWS", 30)
     assert len(read_table(path).rows) == 30
     monkeypatch.setattr("core.tasks.reading.table.MAX_ROWS", 29)
     with pytest.raises(TaskFileError, match="29 are the limit"):

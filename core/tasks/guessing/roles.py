@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from core.base.errors import TaskFileError
 from core.tasks.guessing.kinds import guess_kind, guess_metric
 from core.tasks.guessing.profile import ColumnProfile, profile_columns
-from core.tasks.guessing.split_words import SPLIT_NAMES
 from core.tasks.reading.column_words import (
     ASKING_WORDS,
     ATTRIBUTE_WORDS,
@@ -16,6 +15,7 @@ from core.tasks.reading.column_words import (
     TARGET_WORDS,
     WEIGHT_WORDS,
 )
+from core.tasks.reading.split_words import SPLIT_NAMES
 from core.tasks.reading.table import Table
 
 _LAST_COLUMN = 3.0

@@ -24,7 +24,8 @@ class ReadOptions:
 
     `header` says whether the first row names the columns; `column_names` are used where it does not. `quotes` is
     one of QUOTES: how a quote inside a quoted cell is written ("" or \\"), or that quotes are ordinary characters.
-    `max_rows` stops early (previews).
+    `max_rows` stops early (previews). `raw_numbers` takes numbers and dates of a spreadsheet as stored, not
+    as their cells show them.
 
     Raises:
         SettingError: `quotes` is none of QUOTES.
@@ -37,6 +38,7 @@ class ReadOptions:
     header: bool | None = None
     max_rows: int | None = None
     column_names: tuple[str, ...] = ()
+    raw_numbers: bool = False
 
     def __post_init__(self) -> None:
         if self.quotes is not None and self.quotes not in QUOTES:

@@ -1,25 +1,24 @@
-"""xlsx workbooks, row by row. The zip is weighed before it is opened (bombs), numbers stay as Excel keeps them."""
+"""xlsx workbooks: the zip is weighed before it is opened (bombs), the sheet with the rows is chosen and read."""
 
 from __future__ import annotations
 
-import datetime
-import itertools
 import struct
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import ParseError
 
 from core.base.errors import TaskFileError
 from core.tasks.reading import limits
-from core.tasks.reading.delimited import HEADER_RECORDS, skip_titles
-from core.tasks.reading.header import looks_like_header
-from core.tasks.reading.table import ProblemLog, ReadOptions, Row, Table, check_cells, clean_columns, require_rows
-
-_EXCEL_ERRORS = frozenset(("#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NUM!", "#NULL!", "#SPILL!", "#CALC!"))
+from core.tasks.reading.readings import SHOWN_ROWS, Doubt, Reading, shown_rows
+from core.tasks.reading.sheet_cells import SheetCells
+from core.tasks.reading.sheet_choice import Choice, choose_sheet
+from core.tasks.reading.sheet_table import build_table, read_grid
+from core.tasks.reading.split_parts import join_parts
+from core.tasks.reading.table import ProblemLog, ReadOptions, Table
 
 # What zipfile, the XML parser and openpyxl raise on a damaged workbook, found by changing bytes at random.
 _DAMAGED = (
@@ -38,11 +37,10 @@ _DAMAGED = (
     struct.error,
 )
 
-Record = tuple[int, list[Any]]
-
 
 def read_sheet(path: Path, options: ReadOptions, log: ProblemLog) -> Table:
-    """One sheet of a workbook: the one asked for, else the first that holds anything.
+    """One sheet of a workbook: the one asked for, else the visible one that looks like a table. Sheets called
+    train, test, ... with the same columns are read together, with a column that says the split.
 
     Raises:
         TaskFileError: not a workbook, too large when unpacked, protected, unknown sheet, nothing in it.
@@ -89,90 +87,32 @@ def _read_book(book: Any, options: ReadOptions, log: ProblemLog) -> Table:
     titles = tuple(s.title for s in book.worksheets)
     if len(titles) > limits.MAX_SHEETS:
         raise TaskFileError("file.many_sheets", file=log.file, sheets=len(titles), bound=limits.MAX_SHEETS)
-    wanted = [s for s in book.worksheets if options.sheet in (None, s.title)]
-    if not wanted and options.sheet is not None:
-        raise TaskFileError("file.no_such_sheet", file=log.file, sheet=options.sheet, known=", ".join(titles))
-    for sheet in wanted:
-        records = _records(sheet, log)
-        first = list(itertools.islice(records, HEADER_RECORDS))
-        if first:
-            if options.sheet is None and len(titles) > 1:
-                log.add(
-                    "file.other_sheets",
-                    "warning",
-                    sheet=sheet.title,
-                    others=", ".join(t for t in titles if t != sheet.title),
-                )
-            return _build(first, records, titles, options, log)
-    raise TaskFileError("file.empty", file=log.file)
-
-
-def _records(sheet: Any, log: ProblemLog) -> Iterator[Record]:
-    sheet.reset_dimensions()  # the stored size may be wrong or huge
-    for number, values in enumerate(sheet.iter_rows(values_only=True), start=1):
-        cells = list(values)
-        while cells and cells[-1] is None:
-            cells.pop()
-        if len(cells) > limits.MAX_COLUMNS:
-            raise TaskFileError("file.many_columns", file=log.file, columns=len(cells), bound=limits.MAX_COLUMNS)
-        if cells:
-            yield number, [_cell(v, (number, i + 1), log, cells) for i, v in enumerate(cells)]
-
-
-def _cell(value: Any, place: tuple[int, int], log: ProblemLog, row: list[Any]) -> Any:
-    """A cell as text, number or date; `place` is (line, column)."""
-    if isinstance(value, str):
-        if value in _EXCEL_ERRORS:
-            line, column = place
-            log.add("file.excel_error", "warning", line=line, column=column, value=value, raw=row)
-            return None
-        return value.replace("_x000D_", "").replace("\r\n", "\n")
-    if isinstance(value, float):
-        return int(value) if value.is_integer() and abs(value) < 1e15 else value
-    if isinstance(value, datetime.datetime):
-        return value.date().isoformat() if value.time() == datetime.time() else value.isoformat(" ")
-    if isinstance(value, datetime.date | datetime.time | datetime.timedelta):
-        return str(value)
-    return value
-
-
-def _build(
-    first: list[Record], rest: Iterator[Record], titles: tuple[str, ...], options: ReadOptions, log: ProblemLog
-) -> Table:
-    first = first[skip_titles(first, options, log) :]
-    width = max(len(cells) for _, cells in first)
-    padded = [cells + [None] * (width - len(cells)) for _, cells in first]
-    has_header = options.header if options.header is not None else looks_like_header(padded)
-    if has_header:
-        columns = clean_columns(padded[0], log)
-    elif len(options.column_names) == width:
-        columns = clean_columns(options.column_names, log)
+    if options.sheet is None:
+        choice = choose_sheet(book, log)
     else:
-        columns = clean_columns([f"column_{i + 1}" for i in range(width)], log)
-    rows: list[Row] = []
-    numbers: list[int] = []
-    truncated = False
-    for line, cells in itertools.chain(first[1:] if has_header else first, rest):
-        if len(cells) > width:
-            log.add("file.ragged", line=line, found=len(cells), expected=width, raw=cells)
-            continue
-        if not check_cells(cells, line, log):
-            continue
-        if len(rows) >= options.row_cap:
-            truncated = True
-            break
-        rows.append(dict(zip(columns, cells + [None] * (width - len(cells)), strict=True)))
-        numbers.append(line)
-    require_rows(rows, log, has_header)
-    return Table(
-        log.file,
-        "xlsx",
-        "utf-8",
-        columns,
-        rows,
-        numbers,
-        log.finish(),
-        sheets=titles,
-        has_header=has_header,
-        truncated=truncated,
-    )
+        choice = Choice(next((s for s in book.worksheets if s.title == options.sheet), None))
+        if choice.sheet is None:
+            raise TaskFileError("file.no_such_sheet", file=log.file, sheet=options.sheet, known=", ".join(titles))
+    if choice.parts:
+        tables = {name: _read_one(book, sheet, options, log) for name, sheet in choice.parts}
+        return replace(join_parts(tables, log), sheets=titles)
+    table = _read_one(book, choice.sheet, options, log)
+    doubts = (_doubt(book, table, choice, log),) if choice.other is not None else ()
+    return replace(table, sheets=titles, doubts=doubts)
+
+
+def _doubt(book: Any, table: Table, choice: Choice, log: ProblemLog) -> Doubt:
+    """Two visible sheets that both hold a table: the first rows of each."""
+    some = ReadOptions(max_rows=SHOWN_ROWS)
+    other = _read_one(book, choice.other, some, ProblemLog(log.file))
+    sides = []
+    for sheet, found, score in ((choice.sheet, table, 0.6), (choice.other, other, 0.4)):
+        rows = shown_rows(found.columns, found.rows)
+        sides.append(Reading(ReadOptions(sheet=sheet.title), score, found.columns, rows))
+    values = {"file": log.file, "found": choice.sheet.title, "expected": choice.other.title}
+    return Doubt("sheet", sides[0], sides[1], values)
+
+
+def _read_one(book: Any, sheet: Any, options: ReadOptions, log: ProblemLog) -> Table:
+    cells = SheetCells(book, sheet, stored=options.raw_numbers)
+    return build_table(read_grid(cells, options, log), cells, options, log)

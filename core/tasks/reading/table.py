@@ -34,7 +34,7 @@ class Table:
     """A file read into memory. `lines[i]` is the physical line (sheet row, or record number) of `rows[i]`.
 
     `problems` tell every transformation (rows left out, a preamble, the encoding taken); `doubts` are the questions
-    that the file leaves open.
+    that the file leaves open. `split_column` is one that the file's own parts fill with train, test, ...
     """
 
     name: str
@@ -48,6 +48,7 @@ class Table:
     has_header: bool = True
     truncated: bool = False
     doubts: tuple[Doubt, ...] = ()
+    split_column: str = ""
 
 
 @dataclass

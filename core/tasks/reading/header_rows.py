@@ -1,0 +1,54 @@
+"""Two header rows: groups above the columns' own names, joined as 'Result / label'."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from core.tasks.reading.header import looks_like_header
+
+JOIN = " / "
+
+
+def join_header_rows(records: Sequence[Sequence[Any]]) -> tuple[list[str], int]:
+    """The joined names and 2, when the first two records are both header rows; else ([], 0).
+
+    The first row must repeat a name over neighbouring columns, or leave gaps after one, and the second must name
+    every column; below it must stand something that is no header.
+    """
+    if len(records) < 3:
+        return [], 0
+    above = ["" if c is None else str(c).strip() for c in records[0]]
+    names = ["" if c is None else str(c).strip() for c in records[1]]
+    if not all(names) or not all(_is_name(n) for n in names) or not _are_groups(above):
+        return [], 0
+    groups = _spread(above)
+    joined = [
+        name if not group or group == name else f"{group}{JOIN}{name}"
+        for group, name in zip(groups, names, strict=True)
+    ]
+    if len(set(joined)) < len(joined) or not looks_like_header([names, *records[2:]]):
+        return [], 0
+    return joined, 2
+
+
+def _are_groups(cells: Sequence[str]) -> bool:
+    """Fewer names than columns, each over neighbours, and at least one over two columns."""
+    found = [c for c in cells if c]
+    if not found or not all(_is_name(c) for c in found):
+        return False
+    spread = _spread(cells)
+    starts = [c for i, c in enumerate(spread) if c and (i == 0 or spread[i - 1] != c)]
+    return len(starts) < len([c for c in spread if c]) and len(set(starts)) == len(starts)
+
+
+def _spread(cells: Sequence[str]) -> list[str]:
+    """A group's name stands over the empty cells to its right too, as an unmerged header leaves them."""
+    spread: list[str] = []
+    for cell in cells:
+        spread.append(cell or (spread[-1] if spread else ""))
+    return spread
+
+
+def _is_name(cell: str) -> bool:
+    return len(cell) <= 60 and not cell.replace(".", "").replace(",", "").isdigit() and len(cell.split()) <= 6

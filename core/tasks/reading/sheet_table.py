@@ -1,0 +1,229 @@
+"""The cells of a sheet as a table: merged ranges filled, header rows joined, and everything done to it told."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from core.base.errors import TaskFileError
+from core.tasks.reading.delimited import HEADER_RECORDS, skip_titles
+from core.tasks.reading.header import looks_like_header
+from core.tasks.reading.header_rows import join_header_rows
+from core.tasks.reading.limits import MAX_COLUMNS
+from core.tasks.reading.sheet_cells import Dated, Merge, Record, SheetCells, SheetNotes, Shown
+from core.tasks.reading.table import ProblemLog, ReadOptions, Row, Table, check_cells, clean_columns, require_rows
+
+_LISTED = 5  # rows and columns that a note names
+_MOST_MERGES_SCANNED = 64 << 20  # bytes of XML that a preview searches for merged ranges
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A sheet in memory, all rows equally wide."""
+
+    records: list[Record]
+    width: int
+    num_merged: int
+    truncated: bool
+
+
+def read_grid(cells: SheetCells, options: ReadOptions, log: ProblemLog) -> Grid:
+    """All rows of a sheet up to the cap, merged ranges filled.
+
+    Raises:
+        TaskFileError: more columns than a table may have.
+    """
+    cap = options.row_cap + HEADER_RECORDS
+    records = list(itertools.islice(cells.rows(MAX_COLUMNS), cap + 1))
+    width = max((len(row) for _, row in records), default=0)
+    if width > MAX_COLUMNS:
+        raise TaskFileError("file.many_columns", file=log.file, columns=width, bound=MAX_COLUMNS)
+    for _, row in records:
+        row += [None] * (width - len(row))
+    filled = _fill_merged(records, cells.merges(), width) if records else []
+    if filled:
+        some = ", ".join(_range_name(m) for m in filled[:_LISTED])
+        log.tell("file.merged_cells", count=len(filled), ranges=some)
+    return Grid(records[:cap], width, len(filled), len(records) > cap)
+
+
+def _fill_merged(records: list[Record], merges: Sequence[Merge], width: int) -> list[Merge]:
+    """Every cell of a merged range gets its first one's value; a title over the whole width stays where it is."""
+    by_row = dict(records)
+    numbers = [number for number, _ in records]
+    filled = []
+    for merge in sorted(merges, key=lambda m: (m.first_row, m.first_column)):
+        first = by_row.get(merge.first_row)
+        left, right = merge.first_column - 1, min(merge.last_column, width)
+        if first is None or left >= width or first[left] is None:
+            continue
+        if merge.first_row == merge.last_row and right - left == width:
+            continue
+        covered = range(merge.first_row, merge.last_row + 1)
+        rows = covered if len(covered) <= len(numbers) else [n for n in numbers if n in covered]
+        for row in (by_row[n] for n in rows if n in by_row):
+            row[left:right] = [first[left]] * (right - left)
+        filled.append(merge)
+    return filled
+
+
+def build_table(grid: Grid, cells: SheetCells, options: ReadOptions, log: ProblemLog) -> Table:
+    """The table of a sheet: titles, header, rows.
+
+    Raises:
+        TaskFileError: no rows, or a column of formulas that were never calculated.
+    """
+    start = skip_titles(_plain(grid.records[:HEADER_RECORDS]), options, log)
+    records = grid.records[start:]
+    head = [row for _, row in _plain(records[:HEADER_RECORDS])]
+    has_header = options.header if options.header is not None else looks_like_header(head)
+    names, num_header = join_header_rows(head) if options.header is not False else ([], 0)
+    if num_header:
+        has_header = True
+        log.tell("file.two_headers", line=records[1][0], columns=", ".join(n for n in names if n)[:200])
+    elif has_header:
+        names, num_header = [cell or "" for cell in head[0]], 1
+    body = records[num_header:]
+    used = [i for i in range(grid.width) if _is_used(i, names, body)]
+    columns = _name_columns([names[i] for i in used] if has_header else None, len(used), options, log)
+    _require_results(cells.notes, {i + 1: name for i, name in zip(used, columns, strict=True)}, body, log)
+    rows, lines = _collect(body, used, columns, options.row_cap, log)
+    require_rows(rows, log, has_header)
+    places = {i + 1: name for i, name in zip(used, columns, strict=True)}
+    _tell_cells(cells.notes, places, dict(zip(lines, rows, strict=True)), log)
+    _finish_columns(rows, columns, log)
+    truncated = grid.truncated or len(body) > options.row_cap
+    return Table(
+        log.file, "xlsx", "utf-8", columns, rows, lines, log.finish(), has_header=has_header, truncated=truncated
+    )
+
+
+def _plain(records: Sequence[Record]) -> list[Record]:
+    """The records as text, for those who look at headers."""
+    return [(number, [_word(cell) for cell in row]) for number, row in records]
+
+
+def _word(cell: Any) -> str | None:
+    if cell is None:
+        return None
+    if isinstance(cell, bool):
+        return "TRUE" if cell else "FALSE"
+    return str(cell.text) if isinstance(cell, Shown | Dated) else str(cell)
+
+
+def _is_used(index: int, names: Sequence[Any], body: Sequence[Record]) -> bool:
+    """A column without a name and without a value is the margin of the sheet."""
+    return bool(index < len(names) and names[index]) or any(row[index] is not None for _, row in body)
+
+
+def _name_columns(
+    names: Sequence[Any] | None, width: int, options: ReadOptions, log: ProblemLog
+) -> tuple[str, ...]:
+    if names is not None:
+        return clean_columns(names, log)
+    if len(options.column_names) == width:
+        return clean_columns(options.column_names, log)
+    return clean_columns([f"column_{i + 1}" for i in range(width)], log)
+
+
+def _collect(
+    body: Sequence[Record], used: Sequence[int], columns: tuple[str, ...], cap: int, log: ProblemLog
+) -> tuple[list[Row], list[int]]:
+    rows: list[Row] = []
+    lines: list[int] = []
+    for line, cells in body:
+        values = [cells[i] for i in used]
+        if all(v is None for v in values) or not check_cells(values, line, log):
+            continue
+        if len(rows) >= cap:
+            break
+        rows.append(dict(zip(columns, values, strict=True)))
+        lines.append(line)
+    return rows, lines
+
+
+def _require_results(notes: SheetNotes, columns: dict[int, str], body: Sequence[Record], log: ProblemLog) -> None:
+    """Refuses a column in which only formulas stand that no program has calculated yet."""
+    empty = [
+        name
+        for place, name in columns.items()
+        if place in notes.unresolved and not any(row[place - 1] is not None for _, row in body)
+    ]
+    if empty:
+        place = next(p for p, name in columns.items() if name == empty[0])
+        raise TaskFileError(
+            "file.formulas_only", file=log.file, columns=", ".join(empty), line=notes.unresolved[place][0]
+        )
+
+
+def _tell_cells(notes: SheetNotes, columns: dict[int, str], lines: dict[int, Row], log: ProblemLog) -> None:
+    """What the cells were beside their values: errors, formulas, hidden rows and columns. `lines`: rows by line."""
+    for row, place, value in notes.errors:
+        if row in lines:
+            raw = [_word(cell) for cell in lines[row].values()]
+            log.add("file.excel_error", "warning", line=row, column=place, value=value, raw=raw)
+    for place, found in notes.unresolved.items():
+        rows = [row for row in found if row in lines]
+        if rows and place in columns:
+            log.add("file.formulas", "warning", column=columns[place], count=len(rows), lines=_some(rows))
+    for place, found in notes.unshown.items():
+        rows = [row for row in found if row in lines]
+        if rows and place in columns:
+            log.tell("file.unshown_numbers", column=columns[place], count=len(rows), lines=_some(rows))
+    hidden_rows = [row for row in notes.hidden_rows if row in lines]
+    if hidden_rows:
+        log.add("file.hidden_rows", "warning", count=len(hidden_rows), lines=_some(hidden_rows))
+    hidden = [name for place, name in columns.items() if place in notes.hidden_columns]
+    if hidden:
+        log.add("file.hidden_columns", "warning", columns=", ".join(hidden))
+
+
+def _finish_columns(rows: list[Row], columns: Iterable[str], log: ProblemLog) -> None:
+    """Cells become texts, column by column; numbers and dates that look different are told once a column."""
+    for column in columns:
+        kinds = {type(row[column]) for row in rows} - {str, type(None)}
+        if Shown in kinds:
+            _tell_shown(column, [row[column] for row in rows if isinstance(row[column], Shown)], log)
+        if bool in kinds:
+            _join_booleans(column, rows, log)
+        dates = [row[column] for row in rows if isinstance(row[column], Dated)] if Dated in kinds else []
+        if any(cell.is_system for cell in dates):
+            log.tell("file.system_dates", column=column, example=dates[0].text)
+        no_clock = bool(dates) and all(cell.day for cell in dates)
+        if no_clock:
+            log.tell("file.no_clock", column=column, example=dates[0].day)
+        for row in rows if kinds else ():
+            cell = row[column]
+            row[column] = cell.day if no_clock and isinstance(cell, Dated) else _word(cell)
+
+
+def _tell_shown(column: str, cells: Sequence[Shown], log: ProblemLog) -> None:
+    changed = [cell for cell in cells if cell.text != cell.stored]
+    if changed:
+        example = changed[0]
+        log.tell("file.shown_numbers", column=column, count=len(changed), shown=example.text, stored=example.stored)
+
+
+def _join_booleans(column: str, rows: list[Row], log: ProblemLog) -> None:
+    """True as a truth value and as a text, however it is written, is one label: TRUE."""
+    count = 0
+    for row in rows:
+        text = row[column]
+        if isinstance(text, str) and text.strip().upper() in ("TRUE", "FALSE"):
+            count += text != text.strip().upper()
+            row[column] = text.strip().upper()
+    if count:
+        log.tell("file.truth_words", column=column, count=count)
+
+
+def _some(rows: Sequence[int]) -> str:
+    return ", ".join(str(row) for row in rows[:_LISTED]) + (", ..." if len(rows) > _LISTED else "")
+
+
+def _range_name(merge: Merge) -> str:
+    from openpyxl.utils import get_column_letter
+
+    first, last = get_column_letter(merge.first_column), get_column_letter(merge.last_column)
+    return f"{first}{merge.first_row}:{last}{merge.last_row}"
