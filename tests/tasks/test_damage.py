@@ -85,6 +85,6 @@ def test_more_rows_than_the_limit_are_refused_not_lost(tmp_path: Path, monkeypat
     path.write_text("text,label\n" + "hello,a\n" * 30, encoding="utf-8")
     monkeypatch.setattr("core.tasks.reading.readings.MAX_ROWS", 30)
     assert len(read_table(path).rows) == 30
-    monkeypatch.setattr("core.tasks.reading.table.MAX_ROWS", 29)
+    monkeypatch.setattr("core.tasks.reading.readings.MAX_ROWS", 29)
     with pytest.raises(TaskFileError, match="29 are the limit"):
         read_table(path)
