@@ -14,7 +14,8 @@ from collections.abc import Callable, Generator, Sequence
 from core.chat.detecting import question_text
 from core.chat.protocol import DONE, VERSION, ChatEvent, ChatRequest
 from core.chat.retrieving import load_index
-from core.evaluation.normalise import items, label_items, last_number, plain
+from core.evaluation.normalise import items, label_items, plain
+from core.evaluation.numerals import last_quantity
 from core.tasks.dataset import Example
 from core.tasks.spec import TaskSpec
 
@@ -93,7 +94,7 @@ def _rule_of_kind(spec: TaskSpec, rows: Sequence[Example]) -> Rule | None:
         known = {label for row in rows for label in label_items(row.target)}
         return lambda question, answer: bool(answer.strip()) and set(label_items(answer)) <= known
     if spec.kind == "number":
-        return lambda question, answer: last_number(answer) is not None
+        return lambda question, answer: last_quantity(answer) is not None
     if spec.kind in ("extraction", "question_answering"):
         return _stands_in_question
     return None

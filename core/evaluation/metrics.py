@@ -1,57 +1,27 @@
 """Metrics as pure functions. Torch-free.
 
-Every metric turns each answer into a row of statistics and the column sums of these rows into one value. The
-bootstrap resamples rows, so that one matrix product gives the values of a thousand resamples, whatever the metric.
-
-Values lie in 0..1, larger is better. Intervals: percentile bootstrap, 95 %, seeded (Efron, Tibshirani
-1993, ch. 13).
+Every metric turns each answer into a row of statistics and the column sums of these rows into one value, so that
+one matrix product gives the values of a thousand resamples, whatever the metric. Values lie in 0..1, larger is
+better; how far they can be trusted stands in `intervals.py`, how texts are made comparable in `normalise.py` and
+`numerals.py`.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from core.base.errors import TaskloomError
 from core.base.registry import Registry
-from core.evaluation.normalise import items, label_items, last_number, letters, pairs, plain, rouge_words, words
+from core.evaluation.intervals import Array, Difference, Score, measure, measure_difference
+from core.evaluation.normalise import items, label_items, letters, pairs, plain, tokens, words
+from core.evaluation.numerals import decimal_mark, is_same, last_quantity
 
-Array = NDArray[np.float64]
-NUM_RESAMPLES = 1000
-NUMBER_TOLERANCE = 1e-4
-_CHUNK = 250
-
-
-@dataclass(frozen=True)
-class Score:
-    """A value with its 95 % interval over `n` answers; NaN-free: without answers everything is 0 and n is 0."""
-
-    value: float
-    low: float
-    high: float
-    n: int
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
-
-@dataclass(frozen=True)
-class Difference:
-    """Tuned minus base, paired: value, 95 % interval, and the two-sided bootstrap p-value of "no difference"."""
-
-    value: float
-    low: float
-    high: float
-    p: float
-    n: int
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+__all__ = ["METRICS", "Array", "Difference", "Metric", "Score", "compare", "score", "statistics", "values_of_rows"]
 
 
 @dataclass(frozen=True)
@@ -73,56 +43,33 @@ def score(metric: str, predictions: Sequence[str], references: Sequence[str], se
     Raises:
         SettingError: an unknown metric. TaskloomError: different numbers of answers and references.
     """
-    chosen = METRICS.get(metric)
-    rows = _statistics(chosen, predictions, references)
-    if not len(rows):
-        return Score(0.0, 0.0, 0.0, 0)
-    value = float(chosen.value(rows.sum(0, keepdims=True))[0])
-    resampled = _resample(chosen, [rows], seed)[0]
-    low, high = np.quantile(resampled, [0.025, 0.975])
-    return Score(value, float(low), float(high), len(rows))
+    return measure(statistics(metric, predictions, references), METRICS.get(metric).value, seed)
 
 
 def compare(
     metric: str, base: Sequence[str], tuned: Sequence[str], references: Sequence[str], seed: int = 0
 ) -> Difference:
-    """Paired bootstrap of tuned against base on the same questions (Koehn 2004)."""
-    chosen = METRICS.get(metric)
-    both = [_statistics(chosen, answers, references) for answers in (base, tuned)]
-    if not len(both[0]):
-        return Difference(0.0, 0.0, 0.0, 1.0, 0)
-    values = [float(chosen.value(rows.sum(0, keepdims=True))[0]) for rows in both]
-    first, second = _resample(chosen, both, seed)
-    gaps = second - first
-    low, high = np.quantile(gaps, [0.025, 0.975])
-    sided = min(float((gaps <= 0).mean()), float((gaps >= 0).mean()))
-    return Difference(values[1] - values[0], float(low), float(high), min(1.0, 2 * sided), len(both[0]))
+    """Tuned minus base on the same questions."""
+    first, second = (statistics(metric, answers, references) for answers in (base, tuned))
+    return measure_difference(first, second, METRICS.get(metric).value, seed)
 
 
 def values_of_rows(metric: str, predictions: Sequence[str], references: Sequence[str]) -> list[float]:
     """The metric of every answer alone, for lists of right and wrong answers."""
+    rows = statistics(metric, predictions, references)
+    return [float(v) for v in METRICS.get(metric).value(rows)] if len(rows) else []
+
+
+def statistics(metric: str, predictions: Sequence[str], references: Sequence[str]) -> Array:
+    """The rows [n, k] that a metric counts, one an answer.
+
+    Raises:
+        SettingError: an unknown metric. TaskloomError: different numbers of answers and references.
+    """
     chosen = METRICS.get(metric)
-    rows = _statistics(chosen, predictions, references)
-    return [float(v) for v in chosen.value(rows)] if len(rows) else []
-
-
-def _statistics(metric: Metric, predictions: Sequence[str], references: Sequence[str]) -> Array:
     if len(predictions) != len(references):
         raise TaskloomError("metric.lengths", predictions=len(predictions), references=len(references))
-    return metric.statistics(predictions, references) if references else np.zeros((0, 1))
-
-
-def _resample(metric: Metric, tables: list[Array], seed: int) -> list[Array]:
-    """Values of NUM_RESAMPLES resamples; all tables are resampled by the same rows."""
-    generator = np.random.default_rng(seed)
-    n = len(tables[0])
-    values: list[list[Array]] = [[] for _ in tables]
-    for start in range(0, NUM_RESAMPLES, _CHUNK):
-        size = min(_CHUNK, NUM_RESAMPLES - start)
-        counts = generator.multinomial(n, np.full(n, 1.0 / n), size=size).astype(np.float64)
-        for slot, table in enumerate(tables):
-            values[slot].append(metric.value(counts @ table))
-    return [np.concatenate(parts) for parts in values]
+    return chosen.statistics(predictions, references) if references else np.zeros((0, 1))
 
 
 def _ratio(top: Array, bottom: Array) -> Array:
@@ -134,28 +81,33 @@ def _mean(sums: Array) -> Array:
     return _ratio(sums[:, 0], sums[:, 1])
 
 
-def _per_answer(measure: Callable[[str, str], float]) -> Callable[[Sequence[str], Sequence[str]], Array]:
-    def statistics(predictions: Sequence[str], references: Sequence[str]) -> Array:
-        return np.array([[measure(p, r), 1.0] for p, r in zip(predictions, references, strict=True)])
+def _per_answer(one: Callable[[str, str], float]) -> Callable[[Sequence[str], Sequence[str]], Array]:
+    def count(predictions: Sequence[str], references: Sequence[str]) -> Array:
+        return np.array([[one(p, r), 1.0] for p, r in zip(predictions, references, strict=True)])
 
-    return statistics
+    return count
 
 
 def _equal(prediction: str, reference: str) -> float:
     return float(plain(prediction) == plain(reference))
 
 
-def _numbers_match(prediction: str, reference: str) -> float:
-    """The last number of the answer against that of the reference, relative tolerance 1e-4; without a number in the
-    reference the texts are compared."""
-    wanted, found = last_number(reference), last_number(prediction)
-    if wanted is None:
-        return _equal(prediction, reference)
-    return float(found is not None and abs(found - wanted) <= NUMBER_TOLERANCE * max(1.0, abs(wanted)))
+def _numbers_match(predictions: Sequence[str], references: Sequence[str]) -> Array:
+    """The last number of the answer against that of the reference, both read by the decimal mark that the
+    references show; without a number in the reference the texts are compared."""
+    mark = decimal_mark(references)
+    rows = []
+    for prediction, reference in zip(predictions, references, strict=True):
+        wanted, found = last_quantity(reference, mark), last_quantity(prediction, mark)
+        if wanted is None:
+            rows.append([_equal(prediction, reference), 1.0])
+        else:
+            rows.append([float(found is not None and is_same(found, wanted)), 1.0])
+    return np.array(rows)
 
 
 def _overlap_f1(prediction: list[str], reference: list[str]) -> float:
-    """F1 of two bags of tokens (SQuAD); two empty bags agree."""
+    """F1 of two bags of tokens (SQuAD); two empty bags agree, an empty one and another do not."""
     if not prediction or not reference:
         return float(prediction == reference)
     common = (Counter(prediction) & Counter(reference)).total()
@@ -163,8 +115,8 @@ def _overlap_f1(prediction: list[str], reference: list[str]) -> float:
 
 
 def _rouge_l(prediction: str, reference: str) -> float:
-    """ROUGE-L F1 (Lin 2004): longest common subsequence over tokens, one token a CJK character."""
-    p, r = rouge_words(prediction), rouge_words(reference)
+    """ROUGE-L F1 (Lin 2004): longest common subsequence over words (a character in scripts without spaces)."""
+    p, r = tokens(prediction), tokens(reference)
     if not p or not r:
         return float(p == r)
     return 2.0 * longest_common_subsequence(p, r) / (len(p) + len(r))
@@ -191,14 +143,14 @@ def _micro_f1(sums: Array) -> Array:
 
 
 def _counted(split: Callable[[str], list[str]]) -> Callable[[Sequence[str], Sequence[str]], Array]:
-    def statistics(predictions: Sequence[str], references: Sequence[str]) -> Array:
+    def count(predictions: Sequence[str], references: Sequence[str]) -> Array:
         rows = []
         for prediction, reference in zip(predictions, references, strict=True):
             answered, wanted = Counter(split(prediction)), Counter(split(reference))
             rows.append([(answered & wanted).total(), answered.total(), wanted.total()])
         return np.array(rows, dtype=np.float64)
 
-    return statistics
+    return count
 
 
 # Macro F1: statistics [true positives of C classes | answered | wanted], classes = those of the references.
@@ -246,12 +198,12 @@ def _register_all() -> None:
         ("entity_f1", "Entity F1", _counted(items), _micro_f1),
         ("slot_f1", "Slot F1", _counted(pairs), _micro_f1),
         ("rouge_l", "ROUGE-L", _per_answer(_rouge_l), _mean),
-        ("number_match", "Number match", _per_answer(_numbers_match), _mean),
+        ("number_match", "Number match", _numbers_match, _mean),
         ("bleu", "BLEU", _translation("bleu_rows"), _translation("bleu_values")),
         ("chrf", "chrF", _translation("chrf_rows"), _translation("chrf_values")),
     ]
-    for name, title, statistics, value in entries:
-        METRICS.register(name, Metric(name, title, statistics, value))
+    for name, title, count, value in entries:
+        METRICS.register(name, Metric(name, title, count, value))
 
 
 _register_all()

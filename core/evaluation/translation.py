@@ -1,31 +1,40 @@
 """BLEU and chrF by sacrebleu, brought to the form of the other metrics: sufficient statistics per answer.
 
-Sources: Papineni et al. 2002 and Post 2018 (BLEU, 4-grams, exponential smoothing, tokenizer 13a, characters for
-CJK); Popović 2015 (chrF, 6-grams, beta 2). Values are divided by 100.
+Sources: Papineni et al. 2002 and Post 2018 (BLEU, 4-grams, exponential smoothing, tokenizer 13a; characters
+for scripts without spaces); Popović 2015 (chrF, 6-grams, beta 2). Values are divided by 100.
 """
 
 from __future__ import annotations
 
-import re
+import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+import regex
 from sacrebleu.metrics import BLEU, CHRF
 
-Array = NDArray[np.float64]  # as in metrics.py, which loads this file on first use
-_CJK = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]")
+from core.evaluation.intervals import Array
+from core.evaluation.normalise import is_spaceless
+
+_CHINESE, _WORDS, _CHARACTERS = "zh", "13a", "char"
+_HAN_OR_KANA = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}]")
 
 
 def _tokenizer(references: Sequence[str]) -> str:
-    with_cjk = sum(bool(_CJK.search(text)) for text in references)
-    return "zh" if with_cjk * 2 > len(references) else "13a"
+    """sacrebleu's `zh` leaves Latin words whole; it knows no other script without spaces."""
+    spaceless = sum(map(is_spaceless, references))
+    if spaceless * 2 <= len(references):
+        return _WORDS
+    return _CHINESE if sum(bool(_HAN_OR_KANA.search(t)) for t in references) * 2 > spaceless else _CHARACTERS
 
 
 def _rows(scorer: Any, predictions: Sequence[str], references: Sequence[str]) -> Array:
     # sacrebleu keeps these statistics for its own bootstrap; there is no public way to ask for them.
-    rows = scorer._extract_corpus_statistics(list(predictions), [list(references)])
+    answers, wanted = (
+        [unicodedata.normalize("NFC", text) for text in texts] for texts in (predictions, references)
+    )
+    rows = scorer._extract_corpus_statistics(answers, [wanted])
     return np.array(rows, dtype=np.float64)
 
 

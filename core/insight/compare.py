@@ -1,8 +1,7 @@
 """Is one run better than another, and where: paired tests on the same exam rows, confusions, worst labels.
 
-Right-or-wrong metrics are tested by McNemar's exact test on the rows that only one run got right, others by the
-paired bootstrap of `evaluation.metrics`. With several tasks the p-values are corrected by Holm's method, so that
-one in twenty "findings" is not chance by construction. Torch-free.
+Intervals, p-values and what is called sure come from `evaluation.intervals`. With several tasks the p-values are
+corrected by Holm's method, so that one in twenty "findings" is not chance by construction. Torch-free.
 """
 
 from __future__ import annotations
@@ -11,17 +10,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
-from scipy.stats import binomtest
 
 from core.base.errors import RunError
-from core.evaluation.metrics import Difference, compare
+from core.evaluation.intervals import Difference, is_sure
+from core.evaluation.metrics import compare
 from core.evaluation.normalise import plain
 from core.insight.results import RIGHT, read_answers, read_task_records
 from core.insight.sentences import Sentence
 
 RIGHT_OR_WRONG = ("accuracy", "exact_match", "number_match")
 OTHER = "(other)"
-SURE_BELOW = 0.05
 MOST_LABELS = 40
 
 
@@ -43,7 +41,7 @@ class Comparison:
 
     @property
     def is_sure(self) -> bool:
-        return self.p_adjusted < SURE_BELOW
+        return is_sure(self.difference, self.p_adjusted)
 
 
 def compare_runs(first: Path, second: Path) -> list[Comparison]:
@@ -160,9 +158,7 @@ def _compare(task: str, metric: str, rows: pd.DataFrame) -> Comparison:
         return Comparison(task, metric, difference, difference.p, difference.p)
     right = [rows[f"tuned_score_{side}"] >= RIGHT for side in ("first", "second")]
     only_first, only_second = int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum())
-    apart = only_first + only_second
-    p = float(binomtest(only_second, apart, 0.5).pvalue) if apart else 1.0
-    return Comparison(task, metric, difference, p, p, only_first, only_second)
+    return Comparison(task, metric, difference, difference.p, difference.p, only_first, only_second)
 
 
 def _holm(comparisons: list[Comparison]) -> list[Comparison]:

@@ -37,10 +37,8 @@ class TaskResult:
 
     @property
     def is_sure(self) -> bool:
-        """Whether the 95 % interval of the paired difference leaves out zero."""
-        if self.difference is None:
-            return False
-        return self.difference.low > 0 or self.difference.high < 0
+        """Whether the difference is called real (`evaluation.intervals`)."""
+        return self.difference is not None and self.difference.is_sure
 
 
 def read_scores(run_dir: Path) -> list[TaskResult]:

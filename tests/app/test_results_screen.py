@@ -77,7 +77,8 @@ def test_scores_are_points_of_100_in_table_and_sentences(place: tuple[Context, S
     context, selection = place
     shown = html.unescape(draw_scores(context, selection, None))
     assert "100.0 <span" in shown
-    assert "trained model scores 100.0 (accuracy), 100.0 points above the untouched model's 0.0" in shown
+    assert "the untouched model scores 0.0 and the trained one 100.0 (accuracy)" in shown
+    assert "on 6 exam rows the difference may be chance" in shown
 
 
 def test_the_report_speaks_as_the_screens(place: tuple[Context, Selection]) -> None:

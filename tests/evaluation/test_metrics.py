@@ -7,13 +7,12 @@ import random
 import numpy as np
 import pytest
 from sacrebleu.metrics import BLEU, CHRF
-from scipy import stats
 from sklearn.metrics import accuracy_score, f1_score
 from torchmetrics.functional.text import rouge_score
 
 from core.base.errors import TaskloomError
 from core.evaluation.metrics import METRICS, compare, longest_common_subsequence, score, values_of_rows
-from core.evaluation.normalise import items, label_items, last_number, letters, pairs, plain, words
+from core.evaluation.normalise import items, label_items, letters, pairs, plain, words
 from core.tasks.guessing.kinds import METRICS as TASK_METRICS
 
 WORDS = ["the", "cat", "sat", "on", "a", "mat", "near", "big", "dog", "bird", "tree", "house", "under", "over"]
@@ -77,15 +76,6 @@ def test_bleu_and_chrf_agree_with_sacrebleu(seed: int) -> None:
         assert score(name, predictions, references).value == pytest.approx(expected, abs=1e-6)
 
 
-def test_bootstrap_interval_agrees_with_scipy() -> None:
-    predictions, references = labels(7)
-    right = np.array([float(p == r) for p, r in zip(predictions, references, strict=True)])
-    expected = stats.bootstrap((right,), np.mean, n_resamples=4000, method="percentile", rng=0).confidence_interval
-    found = score("accuracy", predictions, references)
-    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=0.01)
-    assert found == score("accuracy", predictions, references)  # seeded
-
-
 def test_paired_comparison_sees_a_real_difference_and_none_where_there_is_none() -> None:
     predictions, references = labels(3)
     better = [r if i % 3 else p for i, (p, r) in enumerate(zip(predictions, references, strict=True))]
@@ -95,7 +85,8 @@ def test_paired_comparison_sees_a_real_difference_and_none_where_there_is_none()
     assert found.low > 0
     assert found.p < 0.01
     same = compare("macro_f1", predictions, predictions, references)
-    assert (same.value, same.low, same.high, same.p) == (0.0, 0.0, 0.0, 1.0)
+    assert (same.value, same.p) == (0.0, 1.0)
+    assert not same.is_sure
 
 
 @pytest.mark.parametrize("metric", METRICS.names())
@@ -127,28 +118,12 @@ def test_entities_and_slots_are_counted_as_pairs() -> None:
 def test_normalisation_rules() -> None:
     assert plain("  “Card  Lost”. ") == "card lost"
     assert plain("Ｙｅｓ。") == "yes"
-    assert words("The answer's 3.5 元!") == ["answer", "s", "3", "5", "元"]
+    assert words("The answer's 3.5 元!") == ["answer", "s", "3.5", "元"]
     assert letters("你好， 世界!") == ["你", "好", "世", "界"]
     assert items("none") == []
     assert items("A: b；C: d") == ["a: b", "c: d"]
     assert label_items("a、b, c") == ["a", "b", "c"]
     assert pairs("artist=Ann: B; x") == ["artist=ann: b", "x"]
-
-
-@pytest.mark.parametrize(
-    ("text", "number"),
-    [
-        ("about $1,234.50 in all", 1234.5),
-        ("(3.2)", -3.2),
-        ("it rose by -7 %", -7.0),
-        ("no number", None),
-        ("from 3 to 4", 4.0),
-        ("５００", 500.0),
-        (".5", 0.5),
-    ],
-)
-def test_last_number(text: str, number: float | None) -> None:
-    assert last_number(text) == number
 
 
 def test_numbers_match_within_tolerance() -> None:

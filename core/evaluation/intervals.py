@@ -1,0 +1,174 @@
+"""How far a score, or the difference of two, can be trusted: one rule for every table of the workbench. Torch-free.
+
+Right-or-wrong answers: Wilson's score interval (Wilson 1927) for a share, Newcombe's hybrid score interval
+(Newcombe 1998, method 10) for two shares on the same rows. Everything else: percentile bootstrap over rows, 95 %,
+seeded (Efron, Tibshirani 1993, ch. 13; paired: Koehn 2004). A bootstrap of a few rows, or of rows that all say the
+same, hardly moves; there it is widened to what Wilson's interval says of as many rows, which is safe because no
+value between 0 and 1 varies more than right and wrong do. So no interval is a point.
+
+Below FEW rows nothing is sure.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Value = Callable[[Array], Array]  # column sums [r, k] of rows of statistics -> values [r]
+NUM_RESAMPLES = 1000
+FEW = 20  # rows; below, no difference is called sure and no task ready
+SURE_BELOW = 0.05
+_CHUNK = 250
+_Z = 1.959963984540054  # of the normal distribution, two-sided 95 %
+
+
+@dataclass(frozen=True)
+class Score:
+    """A value with its 95 % interval over `n` answers; NaN-free: without answers everything is 0 and n is 0."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Second minus first on the same rows: value, 95 % interval, two-sided p-value of "no difference", never 0."""
+
+    value: float
+    low: float
+    high: float
+    p: float
+    n: int
+
+    @property
+    def is_sure(self) -> bool:
+        return is_sure(self, self.p)
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def is_sure(difference: Any, p: float) -> bool:
+    """Whether a difference (with `low`, `high`, `n`) is called real: enough rows, an interval that leaves out zero,
+    and a p-value, corrected where several were looked at, below 0.05."""
+    enough = difference.n >= FEW
+    return bool(enough and (difference.low > 0 or difference.high < 0) and p < SURE_BELOW)
+
+
+def wilson(share: float, n: int) -> tuple[float, float]:
+    """Wilson's 95 % interval of a share (or of a mean of values in 0..1) over `n` rows; (0, 1) without rows."""
+    if n < 1:
+        return 0.0, 1.0
+    middle, z = share + _Z**2 / (2 * n), _Z / (1 + _Z**2 / n)
+    half = z * np.sqrt(max(0.0, share * (1 - share)) / n + (_Z / (2 * n)) ** 2)
+    centre = middle / (1 + _Z**2 / n)
+    return max(0.0, float(min(centre - half, share))), min(1.0, float(max(centre + half, share)))
+
+
+def measure(rows: Array, value: Value, seed: int = 0) -> Score:
+    """The value of a table of statistics [n, k], one row an answer, with its interval."""
+    n = len(rows)
+    if not n:
+        return Score(0.0, 0.0, 0.0, 0)
+    found = float(value(rows.sum(0, keepdims=True))[0])
+    if is_right_or_wrong(rows):
+        return Score(found, *wilson(found, n), n)
+    low, high = np.quantile(_resample([rows], value, seed)[0], [0.025, 0.975])
+    if n < FEW or low == high:
+        safe = wilson(min(1.0, max(0.0, found)), n)
+        low, high = min(low, safe[0]), max(high, safe[1])
+    return Score(found, float(min(low, found)), float(max(high, found)), n)
+
+
+def measure_difference(first: Array, second: Array, value: Value, seed: int = 0) -> Difference:
+    """Second minus first, paired by row."""
+    n = len(first)
+    if not n:
+        return Difference(0.0, 0.0, 0.0, 1.0, 0)
+    values = [float(value(rows.sum(0, keepdims=True))[0]) for rows in (first, second)]
+    gap = values[1] - values[0]
+    if is_right_or_wrong(first) and is_right_or_wrong(second):
+        low, high = newcombe(first[:, 0], second[:, 0])
+        return Difference(gap, low, high, mcnemar(first[:, 0], second[:, 0]), n)
+    resampled = _resample([first, second], value, seed)
+    gaps = resampled[1] - resampled[0]
+    low, high = np.quantile(gaps, [0.025, 0.975])
+    if n < FEW or low == high:
+        safe = _safe_difference(first, second, values)
+        low, high = min(low, safe[0]), max(high, safe[1])
+    sided = 1 + min(int((gaps <= 0).sum()), int((gaps >= 0).sum()))  # one more: 1000 draws cannot show p = 0
+    p = min(1.0, 2 * sided / (len(gaps) + 1))
+    return Difference(gap, float(min(low, gap)), float(max(high, gap)), p, n)
+
+
+def newcombe(first: Array, second: Array) -> tuple[float, float]:
+    """Newcombe's interval of the difference of two paired shares; `first` and `second` hold 0 and 1, [n]."""
+    n = len(first)
+    p, q = float(second.mean()), float(first.mean())
+    both, neither = float((first * second).sum()), float(((1 - first) * (1 - second)).sum())
+    only_second, only_first = float(((1 - first) * second).sum()), float((first * (1 - second)).sum())
+    spread = (both + only_second) * (only_first + neither) * (both + only_first) * (only_second + neither)
+    product = both * neither - only_second * only_first
+    if product > 0:
+        product = max(0.0, product - n / 2)  # Newcombe's continuity correction
+    phi = product / np.sqrt(spread) if spread > 0 else 0.0
+    low_p, high_p = wilson(p, n)
+    low_q, high_q = wilson(q, n)
+    down, up = p - low_p, high_q - q
+    below = np.sqrt(max(0.0, down**2 - 2 * phi * down * up + up**2))
+    down, up = high_p - p, q - low_q
+    above = np.sqrt(max(0.0, down**2 - 2 * phi * down * up + up**2))
+    return max(-1.0, float(p - q - below)), min(1.0, float(p - q + above))
+
+
+def mcnemar(first: Array, second: Array) -> float:
+    """Two-sided exact p-value: of the rows that only one got right, how many each."""
+    from scipy.stats import binomtest  # half a second: only when two models are compared
+
+    only_second, only_first = int((first < second).sum()), int((first > second).sum())
+    apart = only_first + only_second
+    p = float(binomtest(only_second, apart, 0.5).pvalue) if apart else 1.0
+    return max(p, sys.float_info.min)
+
+
+def is_right_or_wrong(rows: Array) -> bool:
+    """Whether the statistics are those of a share: [0 or 1, 1] a row."""
+    return bool(rows.shape[1] == 2 and (rows[:, 1] == 1).all() and np.isin(rows[:, 0], (0.0, 1.0)).all())
+
+
+def _safe_difference(first: Array, second: Array, values: list[float]) -> tuple[float, float]:
+    """Square-and-add of the two Wilson intervals (Newcombe 1998, method 8); where no row differs, a difference that
+    as many rows could have missed."""
+    n = len(first)
+    if np.array_equal(first, second):
+        missed = wilson(0.0, n)[1]
+        return -missed, missed
+    q, p = (min(1.0, max(0.0, value)) for value in values)
+    low_p, high_p = wilson(p, n)
+    low_q, high_q = wilson(q, n)
+    below, above = np.hypot(p - low_p, high_q - q), np.hypot(high_p - p, q - low_q)
+    return max(-1.0, float(p - q - below)), min(1.0, float(p - q + above))
+
+
+def _resample(tables: list[Array], value: Value, seed: int) -> list[Array]:
+    """Values of NUM_RESAMPLES resamples; all tables are resampled by the same rows."""
+    generator = np.random.default_rng(seed)
+    n = len(tables[0])
+    values: list[list[Array]] = [[] for _ in tables]
+    for start in range(0, NUM_RESAMPLES, _CHUNK):
+        size = min(_CHUNK, NUM_RESAMPLES - start)
+        counts = generator.multinomial(n, np.full(n, 1.0 / n), size=size).astype(np.float64)
+        for slot, table in enumerate(tables):
+            values[slot].append(value(counts @ table))
+    return [np.concatenate(parts) for parts in values]
