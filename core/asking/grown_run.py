@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.base.files import new_id, write_json_atomic, write_text_atomic
+from core.base.files import new_id, write_json_atomic
+from core.base.folders import whole_folder
+from core.base.lines import append_records
 from core.evaluation.results import build_results
 from core.models.modular import ModularModel, save_adapter
 from core.runs.folder import RunFolder
@@ -51,25 +52,25 @@ class GrownRun:
 def write_grown_run(source: RunFolder, grown: GrownRun) -> Path:
     """A finished run beside the old one. The old tasks' answers are still true, so their exam is taken over."""
     run_id = new_id("r")
-    folder = RunFolder(source.path.with_name(f".{run_id}"))
-    shutil.copytree(source.path, folder.path, ignore=shutil.ignore_patterns(*_LEFT_BEHIND))
-    dataset = _joined(grown)
-    save_dataset(dataset, folder.data_dir)
-    save_adapter(grown.model, folder.adapter_dir)
-    write_json_atomic(folder.allocation_path, grown.model.allocation_table())
-    folder.predictions_dir.mkdir(exist_ok=True)
-    index = len(dataset.tasks) - 1
-    lines = [
-        json.dumps(
-            {"row": row, "line": q.line, "prompt": q.prompt, "target": q.target, "tuned": text}, ensure_ascii=False
+    place = source.path.with_name(run_id)
+    with whole_folder(place) as building:
+        folder = RunFolder(building)
+        left_behind = shutil.ignore_patterns(*_LEFT_BEHIND)
+        shutil.copytree(source.path, building, ignore=left_behind, dirs_exist_ok=True)
+        dataset = _joined(grown)
+        save_dataset(dataset, folder.data_dir)
+        save_adapter(grown.model, folder.adapter_dir)
+        write_json_atomic(folder.allocation_path, grown.model.allocation_table())
+        folder.predictions_dir.mkdir(exist_ok=True)
+        index = len(dataset.tasks) - 1
+        answers = (
+            {"row": row, "line": q.line, "prompt": q.prompt, "target": q.target, "tuned": text}
+            for row, (q, text) in enumerate(zip(grown.questions, grown.texts, strict=True))
         )
-        + "\n"
-        for row, (q, text) in enumerate(zip(grown.questions, grown.texts, strict=True))
-    ]
-    write_text_atomic(folder.predictions_dir / f"{index}.jsonl", "".join(lines))
-    write_json_atomic(folder.results_path, build_results(dataset.tasks, folder.predictions_dir))
-    _write_run(folder, source, run_id, grown)
-    return folder.path.rename(source.path.with_name(run_id))
+        append_records(folder.answers_path(index), answers)
+        write_json_atomic(folder.results_path, build_results(dataset.tasks, folder.predictions_dir))
+        _write_run(folder, source, run_id, grown)
+    return place
 
 
 def _joined(grown: GrownRun) -> TaskDataset:

@@ -10,7 +10,6 @@ is only loaded for those answers.
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -19,6 +18,7 @@ from typing import Any
 
 from core.base.errors import RunError, WorkspaceError
 from core.base.files import new_id, read_json, write_json_atomic
+from core.base.folders import whole_folder
 from core.evaluation.metrics import compare, score
 from core.insight.probe_table import CHANCE, LEAVE_OUT, probe_path
 from core.runs.creation import fill_run
@@ -139,15 +139,14 @@ def _make_run(plan: Plan, place: str) -> RunFolder:
         config = shorten(config, _rows(dataset) / max(1, _rows(plan.dataset)))
         label = f"{name} - {plan.dataset.tasks[int(place)].name}"
     run_id = new_id("r")
-    building = plan.folder.path.with_name(f".{run_id}")
+    final = plan.folder.path.with_name(run_id)
+    more = {"run_id": run_id, "made_from": plan.folder.run_id, "part_of": f"{LEAVE_OUT}:{plan.folder.run_id}"}
     try:
-        building.mkdir()
-        more = {"run_id": run_id, "made_from": plan.folder.run_id, "part_of": f"{LEAVE_OUT}:{plan.folder.run_id}"}
-        fill_run(RunFolder(building), label[:80], config, dataset, more)
-        return RunFolder(building.rename(plan.folder.path.with_name(run_id)))
+        with whole_folder(final) as building:
+            fill_run(RunFolder(building), label[:80], config, dataset, more)
     except OSError as error:
-        shutil.rmtree(building, ignore_errors=True)
-        raise WorkspaceError("workspace.read_only", path=str(building), detail=error.strerror or "") from error
+        raise WorkspaceError("workspace.read_only", path=str(final), detail=error.strerror or "") from error
+    return RunFolder(final)
 
 
 def without_task(dataset: TaskDataset, left_out: int) -> TaskDataset:

@@ -21,6 +21,7 @@ from core.adapters.base import Adapter, Skill
 from core.asking.trained import load_trained, require_adapter
 from core.base.errors import RunError
 from core.base.files import write_json_atomic
+from core.base.lines import append_records, read_records
 from core.evaluation.exam import TUNED, Examiner, exam_rows
 from core.evaluation.metrics import compare, score
 from core.insight.probe_table import KNOCK_OUT, ProbeSettings, probe_path
@@ -134,9 +135,9 @@ class Rounds:
     def __init__(self, path: Path, rules: dict[str, Any], on_progress: OnProgress) -> None:
         self._path, self._on_progress, self.total, self._done = path, on_progress, 0, 0
         self._known: dict[str, Answers] = {}
-        lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.exists() else []
-        if lines and json.loads(lines[0]) == rules:
-            self._known = {record["name"]: record["answers"] for record in map(json.loads, lines[1:])}
+        found = read_records(path)
+        if found and found[0] == rules:
+            self._known = {record["name"]: record["answers"] for record in found[1:]}
         else:
             path.write_text(json.dumps(rules) + "\n", encoding="utf-8")
 
@@ -144,8 +145,7 @@ class Rounds:
         """The answers of a round, from the file when they are there."""
         if name not in self._known:
             self._known[name] = ask()
-            with open(self._path, "a", encoding="utf-8") as file:
-                file.write(json.dumps({"name": name, "answers": self._known[name]}) + "\n")
+            append_records(self._path, [{"name": name, "answers": self._known[name]}])
         self._done += 1
         self._on_progress(self._done, self.total)
         return self._known[name]

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import combinations
 
-from core.base.errors import WorkspaceError
+from core.base.lines import append_records, whole_lines
 from core.workspace import Project
 
 TIE = ""
@@ -52,21 +52,13 @@ def add_vote(project: Project, vote: Vote) -> None:
         WorkspaceError: the disk is full or read-only.
     """
     record = {**asdict(vote), "question": vote.question[:_BOTH_RARE]}
-    path = project.path / "votes.jsonl"
-    try:
-        with open(path, "a", encoding="utf-8") as file:
-            file.write(json.dumps(record, ensure_ascii=False) + "\n")
-    except OSError as error:
-        raise WorkspaceError("workspace.read_only", path=str(project.path), detail=error.strerror or "") from error
+    append_records(project.path / "votes.jsonl", [record])
 
 
 def read_votes(project: Project) -> list[Vote]:
     """All votes, oldest first; a line that a crash cut off is left out."""
-    path = project.path / "votes.jsonl"
-    if not path.is_file():
-        return []
     votes = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in whole_lines(project.path / "votes.jsonl"):
         try:
             record = json.loads(line)
             votes.append(Vote(**{**record, "sides": tuple(record["sides"])}))

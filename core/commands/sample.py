@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from core.base.errors import TaskFileError
+from core.base.folders import undone_on_error
 from core.commands.output import Report, Verbs, add_verb
 from core.commands.task_options import task_table, task_value
 
@@ -25,11 +26,9 @@ def sample(args: argparse.Namespace) -> Report:
         raise TaskFileError("command.no_file", path=str(SAMPLE_DIR))
     workspace = Workspace(args.workspace)
     project = workspace.create_project(args.name)
-    try:
+    # A half-made sample would stand in the way of the next try.
+    with undone_on_error(lambda: workspace.delete_project(project)):
         specs = load_sample(project)
-    except BaseException:
-        workspace.delete_project(project)  # a half-made sample would stand in the way of the next try
-        raise
     value = {"project_id": project.project_id, "name": project.name, "tasks": [task_value(spec) for spec in specs]}
     start = f"python -m core train {project.name!r}"
     return Report(value, f"{task_table(specs)}\n\nProject {project.name} is ready. Train it: {start}")

@@ -7,7 +7,6 @@ next question. Answers are kept group by group, so an interrupted exam goes on w
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from core.base.files import write_text_atomic
+from core.base.lines import append_records, read_records
 from core.evaluation.labels import LabelTree, task_labels
 from core.models.batching import answer_ids, encode_prompt
 from core.models.decoding import Answer, build_batch, write_answers
@@ -152,21 +152,13 @@ class Draft:
     def __init__(self, path: Path) -> None:
         self._path = path
         self.answers: dict[str, dict[int, str]] = {}
-        text = path.read_text(encoding="utf-8") if path.exists() else ""
-        whole = text[: text.rfind("\n") + 1]
-        if whole != text:
-            write_text_atomic(path, whole)
-        for line in filter(None, whole.split("\n")):  # splitlines would also cut at characters inside an answer
-            record = json.loads(line)
+        for record in read_records(path):
             self.answers.setdefault(record["who"], {})[record["row"]] = record["text"]
 
     def add(self, who: str, rows: list[int], texts: list[str]) -> None:
         records = [{"who": who, "row": row, "text": text} for row, text in zip(rows, texts, strict=True)]
         self.answers.setdefault(who, {}).update(zip(rows, texts, strict=True))
-        with open(self._path, "a", encoding="utf-8") as file:
-            file.write("".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records))
-            file.flush()
-            os.fsync(file.fileno())
+        append_records(self._path, records, is_synced=True)
 
     def discard(self) -> None:
         self._path.unlink(missing_ok=True)

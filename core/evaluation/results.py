@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
+from core.base.lines import read_records
 from core.evaluation.metrics import compare, score
 from core.tasks.spec import TaskSpec
 
@@ -27,16 +27,8 @@ def build_results(
     return {"version": VERSION, "only_labels": only_labels, "tasks": rows, "mean": means}
 
 
-def read_answers(path: Path) -> list[dict[str, Any]]:
-    """Lines of a predictions file; [] when there is none."""
-    if not path.exists():
-        return []
-    text = path.read_text(encoding="utf-8")
-    return [json.loads(line) for line in text[: text.rfind("\n") + 1].split("\n") if line]
-
-
 def _task_result(index: int, spec: TaskSpec, predictions_dir: Path, seed: int) -> dict[str, Any]:
-    answers = read_answers(predictions_dir / f"{index}.jsonl")
+    answers = read_records(predictions_dir / f"{index}.jsonl")
     targets = [answer["target"] for answer in answers]
     given = {who: [a[who] for a in answers] if answers and who in answers[0] else None for who in ("base", "tuned")}
     base, tuned = given["base"], given["tuned"]

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from core.base.errors import RunError
 from core.base.files import write_text_atomic
+from core.base.folders import undone_on_error
 from core.chat.loading import LoadedRun
 from core.export.card import GGUF, LORA, MERGED, SPACE, WHOLE_RUN, CardRequest, build_card
 from core.export.gguf import convert
@@ -65,17 +66,18 @@ def export_run(run_dir: Path, target: Path, wish: ExportWish) -> list[Export]:
     run = load_for_export(run_dir)
     indices = [run.task_index(name) for name in wish.tasks or [task.name for task in run.tasks]]
     was_there = target.exists()
-    try:
+
+    def clear() -> None:  # what was not compared is not offered
+        shutil.rmtree(target, ignore_errors=True)
+        if was_there:
+            target.mkdir()
+
+    with undone_on_error(clear):
         if wish.kind == WHOLE_RUN:
             return [_export_whole(run, target, wish)]
         if wish.kind == SPACE:
             return [_export_space(run, indices, target, wish)]
         return _export_tasks(run, indices, target, wish)
-    except BaseException:  # also Ctrl-C: what was not compared is not offered
-        shutil.rmtree(target, ignore_errors=True)
-        if was_there:
-            target.mkdir()
-        raise
 
 
 def load_for_export(run_dir: Path) -> LoadedRun:

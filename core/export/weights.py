@@ -10,10 +10,6 @@ pickles.
 
 from __future__ import annotations
 
-import secrets
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +25,7 @@ from core.adapters.base import LoraFactors
 from core.adapters.registry import METHODS
 from core.adapters.targets import is_linear, weight_out_in
 from core.base.errors import ModelError, RunError
+from core.base.folders import whole_folder
 from core.export.card import public_name
 from core.models.catalogue import pinned_revision, resolve_model
 from core.models.forward import share_weights
@@ -60,7 +57,7 @@ def export_lora(model: ModularModel, task: int, folder: Path, probe: Tensor) -> 
     _require_task(model, task)
     factors = model.adapter.lora_factors(task)
     rank = max(1, max(down.shape[0] for down, _ in factors.values()))
-    with _written(folder) as part:
+    with whole_folder(folder) as part:
         config = LoraConfig(
             r=rank,
             lora_alpha=rank,
@@ -87,7 +84,7 @@ def export_merged(model: ModularModel, task: int, folder: Path, tokenizer: Any, 
         ModelError: the method cannot be merged. RunError: the reloaded model answers differently.
     """
     _require_task(model, task)
-    with _written(folder) as part:
+    with whole_folder(folder) as part:
         merged = merge_task(model, task)
         merged.save_pretrained(part)
         tokenizer.save_pretrained(part)
@@ -179,21 +176,6 @@ def _require_task(model: ModularModel, task: int) -> None:
     if not 0 <= task < model.adapter.num_tasks:
         count = model.adapter.num_tasks
         raise ModelError("adapter.task_unknown", task=task, count=count, last=count - 1)
-
-
-@contextmanager
-def _written(folder: Path) -> Iterator[Path]:
-    """A folder beside the wanted one that takes its place when all went well, and vanishes when not."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    part = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.part")
-    part.mkdir()
-    try:
-        yield part
-        if folder.exists():
-            shutil.rmtree(folder)
-        part.replace(folder)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
 
 
 def build_probe(base: LoadedBase, texts: list[str], longest: int = 64) -> Tensor:

@@ -7,7 +7,6 @@ have `by_layer` in the line, or the mean alone. Files are parsed once and kept w
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -122,8 +121,7 @@ def read_history(run_dir: Path) -> History:
 @lru_cache(maxsize=KEPT_RUNS)
 def _read(run_dir: str, _: tuple[int, int, int]) -> History:
     folder = RunFolder(run_dir)
-    text = folder.allocation_history_path.read_text(encoding="utf-8")
-    snapshots = [_snapshot(json.loads(line)) for line in text[: text.rfind("\n") + 1].split("\n") if line]
+    snapshots = [_snapshot(record) for record in folder.read_allocation_history()]
     final = read_allocation_file(folder.path) if folder.allocation_path.exists() else None
     binary = folder.allocation_history_path.with_suffix(".f16")
     return History(binary, snapshots, tuple(read_task_names(folder.path)), final)

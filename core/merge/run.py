@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ from core.adapters.base import LoraFactors
 from core.adapters.methods.lora import LoraAdapter
 from core.base.errors import RunError
 from core.base.files import new_id, write_json_atomic
+from core.base.folders import whole_folder
 from core.evaluation.exam import Examiner
 from core.evaluation.results import build_results
 from core.merge.arithmetic import Merged, merge_loras
@@ -154,9 +154,9 @@ class _Result:
 def _write(folders: Sequence[RunFolder], request: MergeRequest, result: _Result, on_progress: OnProgress) -> Path:
     """Everything into a hidden folder, the exam included, which then becomes the run: nothing half-made is seen."""
     run_id = new_id("r")
-    folder = RunFolder(folders[0].path.with_name(f".{run_id}"))
-    folder.path.mkdir()
-    try:
+    place = folders[0].path.with_name(run_id)
+    with whole_folder(place) as building:
+        folder = RunFolder(building)
         way = result.merged.table.way
         label = require_label(request.name or f"{folders[0].read_run()['name']} · {way}"[:80])
         more = {"run_id": run_id, "merged_from": [source.run_id for source in folders], "merge": way}
@@ -174,7 +174,4 @@ def _write(folders: Sequence[RunFolder], request: MergeRequest, result: _Result,
         sizes = {str(path.relative_to(folder.path)): path.stat().st_size for path in files}
         done = {"state": SUCCEEDED, "ended": time.time(), "failure": None, "stopped_early": False, "files": sizes}
         folder.write_done(done)
-        return folder.path.rename(folder.path.with_name(run_id))
-    except BaseException:
-        shutil.rmtree(folder.path, ignore_errors=True)
-        raise
+    return place

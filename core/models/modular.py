@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
@@ -25,6 +23,7 @@ from core.adapters.methods.mta import AdaptedFeedForward
 from core.adapters.settings.places import AdapterConfig
 from core.adapters.targets import replace_module
 from core.base.errors import ModelError
+from core.base.folders import whole_folder
 from core.base.settings import settings_to_dict
 from core.models.loading import LoadedBase
 
@@ -227,19 +226,10 @@ def save_adapter(model: ModularModel, folder: Path) -> None:
         "base_model": model.model_id,
         "architecture": model.architecture,
     }
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    written = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.part")
-    written.mkdir()
     tensors = {name: t.detach().cpu().contiguous() for name, t in adapter.state_dict().items()}
-    save_file(tensors, written / WEIGHTS, metadata={"format": "pt"})
-    (written / DESCRIPTION).write_text(json.dumps(description, ensure_ascii=False, indent=1), encoding="utf-8")
-    if folder.exists():
-        replaced = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.old")
-        folder.replace(replaced)
-        written.replace(folder)
-        shutil.rmtree(replaced)
-    else:
-        written.replace(folder)
+    with whole_folder(folder) as written:
+        save_file(tensors, written / WEIGHTS, metadata={"format": "pt"})
+        (written / DESCRIPTION).write_text(json.dumps(description, ensure_ascii=False, indent=1), encoding="utf-8")
 
 
 def read_description(folder: Path) -> dict[str, Any]:

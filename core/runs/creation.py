@@ -9,6 +9,7 @@ from typing import Any
 
 from core.base.errors import RunError, WorkspaceError
 from core.base.files import inside, new_id, require_id, write_json_atomic
+from core.base.folders import remove_folder, whole_folder
 from core.runs.folder import RunFolder
 from core.runs.liveness import run_state
 from core.runs.prediction import find_prediction
@@ -40,18 +41,15 @@ def create_run(
     require_ready(config, dataset, project.runs_dir)
     run_id = new_id("r")
     label = require_label(name) if name else _free_name(project)
-    building = inside(project.runs_dir, f".{run_id}")
     final = inside(project.runs_dir, run_id)
     try:
-        building.mkdir(parents=True)
-        fill_run(RunFolder(building), label, config, dataset, {"run_id": run_id, "part_of": part_of})
-        expected = find_prediction(project.path, config, dataset)
-        if expected is not None:
-            write_json_atomic(RunFolder(building).prediction_path, expected)
-        building.rename(final)
+        with whole_folder(final) as building:
+            fill_run(RunFolder(building), label, config, dataset, {"run_id": run_id, "part_of": part_of})
+            expected = find_prediction(project.path, config, dataset)
+            if expected is not None:
+                write_json_atomic(RunFolder(building).prediction_path, expected)
     except OSError as error:
-        shutil.rmtree(building, ignore_errors=True)
-        raise WorkspaceError("workspace.read_only", path=str(building), detail=error.strerror or "") from error
+        raise WorkspaceError("workspace.read_only", path=str(final), detail=error.strerror or "") from error
     return RunFolder(final)
 
 
@@ -82,9 +80,7 @@ def delete_run(folder: RunFolder) -> None:
         raise RunError("run.still_live", name=folder.run_id, state=status.state)
     path = inside(folder.path.resolve().parent, require_id(folder.run_id))
     RunRegistry(folder.workspace_dir).forget(path)
-    grave = path.with_name(f".deleted-{path.name}")
-    path.rename(grave)  # at once gone from every list, even when removing its files takes a while
-    shutil.rmtree(grave)
+    remove_folder(path)
 
 
 def discard_draft(folder: RunFolder) -> None:

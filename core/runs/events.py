@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from core.base.errors import WorkspaceError
+from core.base.lines import end_of_last_line
 
 _BLOCK = 65_536
 
@@ -30,7 +31,7 @@ class EventWriter:
         except OSError as error:
             raise WorkspaceError("workspace.read_only", path=str(path), detail=error.strerror or "") from error
         self._path = path
-        self._end = _end_of_last_line(path)
+        self._end = end_of_last_line(path)
         os.ftruncate(self._file, self._end)
         self._next_id = _last_id(path, self._end) + 1
 
@@ -77,7 +78,7 @@ def read_events(path: Path, after_id: int = 0, limit: int | None = None) -> list
 
 def last_event_id(path: Path) -> int:
     """The id of the newest whole event, 0 when there is none."""
-    return _last_id(path, _end_of_last_line(path)) if path.exists() else 0
+    return _last_id(path, end_of_last_line(path)) if path.exists() else 0
 
 
 def _parse(line: bytes) -> dict[str, Any] | None:
@@ -102,19 +103,6 @@ def _offset_after(file: Any, after_id: int) -> int:
         else:
             low = start
     return low
-
-
-def _end_of_last_line(path: Path) -> int:
-    size = path.stat().st_size
-    with open(path, "rb") as file:
-        while size > 0:
-            start = max(0, size - _BLOCK)
-            file.seek(start)
-            cut = file.read(size - start).rfind(b"\n")
-            if cut >= 0:
-                return start + cut + 1
-            size = start
-    return 0
 
 
 def _last_id(path: Path, end: int) -> int:

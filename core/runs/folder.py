@@ -21,6 +21,7 @@ from typing import Any
 
 from core.base.errors import WorkspaceError
 from core.base.files import read_json, sync_files, write_json_atomic, write_text_atomic
+from core.base.lines import read_records
 from core.base.processes import boot_id
 from core.runs.events import EventWriter, last_event_id, read_events
 from core.runs.lock import is_locked, steady_clock
@@ -180,18 +181,14 @@ class RunFolder:
 
     def read_allocation_history(self) -> list[dict[str, Any]]:
         """Snapshots {step, stage, weights (tasks x skills, mean over layers), ...} in the order they were taken."""
-        if not self.allocation_history_path.exists():
-            return []
-        text = self.allocation_history_path.read_text(encoding="utf-8")
-        return [json.loads(line) for line in text[: text.rfind("\n") + 1].split("\n") if line]
+        return read_records(self.allocation_history_path)
+
+    def answers_path(self, task_index: int) -> Path:
+        return self.predictions_dir / f"{task_index}.jsonl"
 
     def read_predictions(self, task_index: int) -> list[dict[str, Any]]:
         """Exam answers of one task: {row, prompt, target, base, tuned}."""
-        path = self.predictions_dir / f"{task_index}.jsonl"
-        if not path.exists():
-            return []
-        text = path.read_text(encoding="utf-8")
-        return [json.loads(line) for line in text[: text.rfind("\n") + 1].split("\n") if line]
+        return read_records(self.answers_path(task_index))
 
     def read_log(self, num_lines: int = 200, max_bytes: int = 65_536) -> str:
         """The tail of the worker's output."""

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from core.base.errors import RunError, WorkspaceError
+from core.base.folders import undone_on_error
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS queue (
@@ -180,9 +181,6 @@ class RunRegistry:
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         with self._connection() as db:
             db.execute("BEGIN IMMEDIATE")
-            try:
+            with undone_on_error(lambda: db.execute("ROLLBACK")):
                 yield db
-            except BaseException:
-                db.execute("ROLLBACK")
-                raise
             db.execute("COMMIT")

@@ -7,7 +7,6 @@ On one's own machine nothing of this applies. Times of runs that a visitor delet
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 import time
@@ -16,6 +15,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from core.base.errors import RunError, SettingError, WorkspaceError
+from core.base.lines import append_records, read_records
 from core.runs.queue_db import RunRegistry
 from core.runs.states import LIVE
 from core.runs.summaries import RunSummary, list_summaries
@@ -134,8 +134,7 @@ def remember_runs(workspace: Workspace, project: Project, run_ids: Iterable[str]
     if recent:
         path = _ledger_path(workspace, project.owner)
         path.parent.mkdir(exist_ok=True)
-        with open(path, "a", encoding="ascii") as file:
-            file.writelines(f"{json.dumps(span)}\n" for span in recent)
+        append_records(path, recent)
 
 
 def _span(run: RunSummary, now: float) -> tuple[float, float]:
@@ -146,10 +145,7 @@ def _span(run: RunSummary, now: float) -> tuple[float, float]:
 
 
 def _ledger(workspace: Workspace, owner: str) -> list[tuple[float, float]]:
-    path = _ledger_path(workspace, owner)
-    if not path.is_file():
-        return []
-    return [(start, end) for start, end in map(json.loads, path.read_text(encoding="ascii").splitlines())]
+    return [(start, end) for start, end in read_records(_ledger_path(workspace, owner))]
 
 
 def _ledger_path(workspace: Workspace, owner: str) -> Path:

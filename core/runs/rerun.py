@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from dataclasses import dataclass, replace
@@ -11,6 +10,8 @@ from typing import Any
 
 from core.base.errors import RunError, WorkspaceError
 from core.base.files import new_id, write_json_atomic
+from core.base.folders import whole_folder
+from core.base.lines import whole_lines
 from core.runs.creation import require_ready
 from core.runs.folder import RunFolder
 from core.runs.launching import start_run
@@ -115,20 +116,19 @@ def run_again(folder: RunFolder, changes: dict[str, Any] | None = None, from_che
     dataset = load_saved_dataset(folder.data_dir)
     require_ready(config, dataset, folder.path.parent)
     run_id = new_id("r")
-    building = folder.path.with_name(f".{run_id}")
+    place = folder.path.with_name(run_id)
     try:
-        building.mkdir()
-        _copy_run(folder, RunFolder(building), run_id, config)
-        expected = find_prediction(folder.path.parents[1], config, dataset)
-        if expected is not None:
-            write_json_atomic(RunFolder(building).prediction_path, expected)
-        unfinished = status.state in (FAILED, INTERRUPTED)
-        if from_checkpoint and unfinished and config_difference(old, config).keys() <= _CARRIED:
-            _carry_checkpoint(folder, RunFolder(building), old, config)
-        return RunFolder(building.rename(folder.path.with_name(run_id)))
+        with whole_folder(place) as building:
+            _copy_run(folder, RunFolder(building), run_id, config)
+            expected = find_prediction(folder.path.parents[1], config, dataset)
+            if expected is not None:
+                write_json_atomic(RunFolder(building).prediction_path, expected)
+            unfinished = status.state in (FAILED, INTERRUPTED)
+            if from_checkpoint and unfinished and config_difference(old, config).keys() <= _CARRIED:
+                _carry_checkpoint(folder, RunFolder(building), old, config)
     except OSError as error:
-        shutil.rmtree(building, ignore_errors=True)
-        raise WorkspaceError("workspace.read_only", path=str(building), detail=error.strerror or "") from error
+        raise WorkspaceError("workspace.read_only", path=str(place), detail=error.strerror or "") from error
+    return RunFolder(place)
 
 
 def config_difference(first: RunConfig, second: RunConfig) -> dict[str, tuple[Any, Any]]:
@@ -190,8 +190,6 @@ def _carry_checkpoint(old: RunFolder, new: RunFolder, before: RunConfig, after: 
 
 def _copy_history(old: Path, new: Path) -> None:
     if old.exists():
-        text = old.read_text(encoding="utf-8")
-        lines = [line for line in text[: text.rfind("\n") + 1].splitlines() if json.loads(line)]
-        new.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        new.write_text("".join(f"{line}\n" for line in whole_lines(old)), encoding="utf-8")
     if old.with_suffix(".f16").exists():
         shutil.copy(old.with_suffix(".f16"), new.with_suffix(".f16"))

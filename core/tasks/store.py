@@ -7,8 +7,6 @@ A row file holds one {"line": n, "row": {...}} a line with all columns of the fi
 from __future__ import annotations
 
 import contextlib
-import secrets
-import shutil
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -18,13 +16,12 @@ import orjson
 
 from core.base.errors import Problem, WorkspaceError
 from core.base.files import inside, read_json, require_id, write_json_atomic
+from core.base.folders import remove_folder
 from core.tasks.reading.readings import Doubt, doubt_from_dict, doubt_to_dict
 from core.tasks.spec import TaskSpec, read_spec
 from core.workspace import Project
 
-HIDDEN = ".part-"
 DOUBTS = "doubts.json"
-STALE_SECONDS = 24 * 3600
 RETRIES = 5
 
 NumberedRow = tuple[int, dict[str, Any]]
@@ -32,19 +29,6 @@ NumberedRow = tuple[int, dict[str, Any]]
 
 def not_writable(folder: Path, error: OSError) -> WorkspaceError:
     return WorkspaceError("workspace.read_only", path=str(folder), detail=error.strerror or "")
-
-
-def hidden_name() -> str:
-    """A folder name for work in progress; such folders are no tasks."""
-    return f"{HIDDEN}{secrets.token_hex(6)}"
-
-
-def remove_leftovers(project: Project) -> None:
-    """Work in progress that a killed process left more than a day ago."""
-    for folder in project.tasks_dir.glob(f"{HIDDEN}*"):
-        with contextlib.suppress(FileNotFoundError):  # finished by its owner meanwhile
-            if time.time() - folder.stat().st_mtime > STALE_SECONDS:
-                shutil.rmtree(folder, ignore_errors=True)
 
 
 def task_dir(project: Project, task_id: str) -> Path:
@@ -74,12 +58,10 @@ def get_task(project: Project, name_or_id: str) -> TaskSpec:
 def remove_task(project: Project, name_or_id: str) -> TaskSpec:
     """Removes the task and its rows; runs keep their own copy."""
     spec = get_task(project, name_or_id)
-    grave = project.tasks_dir / hidden_name()
     try:
-        task_dir(project, spec.task_id).replace(grave)
+        remove_folder(task_dir(project, spec.task_id))
     except OSError as error:
         raise not_writable(project.tasks_dir, error) from error
-    shutil.rmtree(grave, ignore_errors=True)
     return spec
 
 

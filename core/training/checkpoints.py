@@ -12,8 +12,6 @@ A folder without a manifest, or with one that does not fit, is never read. No pi
 from __future__ import annotations
 
 import os
-import secrets
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +21,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from core.base.errors import WorkspaceError
+from core.base.folders import remove_folder, remove_leftovers, whole_folder
 from core.training.manifest import TrainingState, list_checkpoints, read_state, sync_folder, write_state
 
 OPTIMIZER, ADAPTER, BEST = "optimizer.safetensors", "adapter.safetensors", "best.safetensors"
@@ -45,24 +44,17 @@ def save_checkpoint(checkpoints_dir: Path, name: str, checkpoint: Checkpoint) ->
     Raises:
         WorkspaceError: the disk is full or not writable; nothing half-written stays under the final name.
     """
-    building = checkpoints_dir / f".{name}.{secrets.token_hex(4)}.part"
     final = checkpoints_dir / name
     try:
-        building.mkdir(parents=True)
-        _write_tensors(building / ADAPTER, checkpoint.adapter)
-        _write_tensors(building / OPTIMIZER, checkpoint.optimizer)
-        if checkpoint.best is not None:
-            _write_tensors(building / BEST, checkpoint.best)
-        write_state(building, checkpoint.state)
-        sync_folder(building)
-        replaced = checkpoints_dir / f".{name}.{secrets.token_hex(4)}.old"
-        if final.exists():
-            final.rename(replaced)
-        building.rename(final)
+        with whole_folder(final) as building:
+            _write_tensors(building / ADAPTER, checkpoint.adapter)
+            _write_tensors(building / OPTIMIZER, checkpoint.optimizer)
+            if checkpoint.best is not None:
+                _write_tensors(building / BEST, checkpoint.best)
+            write_state(building, checkpoint.state)
+            sync_folder(building)
         sync_folder(checkpoints_dir)
-        shutil.rmtree(replaced, ignore_errors=True)
     except (OSError, SafetensorError) as error:
-        shutil.rmtree(building, ignore_errors=True)
         raise WorkspaceError("run.disk_full", path=str(final), detail=str(error)) from error
     return final
 
@@ -76,11 +68,8 @@ def load_checkpoint(folder: Path) -> Checkpoint:
 def prune_checkpoints(checkpoints_dir: Path, keep: int) -> None:
     """Deletes all but the newest `keep` checkpoints, and what interrupted writes left behind."""
     for folder in list_checkpoints(checkpoints_dir)[keep:]:
-        grave = folder.with_name(f".{folder.name}.old")  # one atomic step, never a half-deleted checkpoint
-        folder.rename(grave)
-        shutil.rmtree(grave, ignore_errors=True)
-    for leftover in checkpoints_dir.glob(".step-*"):
-        shutil.rmtree(leftover, ignore_errors=True)
+        remove_folder(folder)
+    remove_leftovers(checkpoints_dir, older_than_s=0.0)
 
 
 def flatten_optimizer(optimizer: torch.optim.Optimizer) -> Tensors:

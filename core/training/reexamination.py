@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from core.base.files import write_json_atomic
+from core.base.folders import replace_folder, restore_folder
 from core.evaluation.exam import Examiner
 from core.evaluation.results import build_results
 from core.models.modular import DESCRIPTION, load_adapter
@@ -31,7 +32,7 @@ def examine_again(paths: RunPaths, config: RunConfig, journal: Journal) -> dict[
     Raises:
         ModelError: the adapter or its base model cannot be loaded.
     """
-    restore_answers(paths.predictions_dir)
+    restore_folder(paths.predictions_dir)
     settings = exam_settings(config)
     trained = (paths.adapter_dir / DESCRIPTION).stat().st_mtime_ns
     building = _open_exam(paths.predictions_dir, {**asdict(settings), "batch_size": 0, "trained": trained})
@@ -46,7 +47,7 @@ def examine_again(paths: RunPaths, config: RunConfig, journal: Journal) -> dict[
         )
     results = build_results(dataset.tasks, building, config.seed, settings.only_labels)
     (building / _RULES).unlink()
-    _swap(building, paths.predictions_dir)
+    replace_folder(building, paths.predictions_dir)
     write_json_atomic(paths.results_path, results)
     return results
 
@@ -57,32 +58,12 @@ def with_exam(config: RunConfig, rows: int | None, with_base: bool, only_labels:
     return replace(config, exam_rows=rows, exam_base=with_base, exam_only_labels=labels)
 
 
-def restore_answers(predictions_dir: Path) -> None:
-    """Puts the old answers back when a process died between the two renames of `_swap`."""
-    old = _beside(predictions_dir, "old")
-    if old.is_dir() and not predictions_dir.is_dir():
-        old.rename(predictions_dir)
-    shutil.rmtree(old, ignore_errors=True)
-
-
 def _open_exam(predictions_dir: Path, rules: dict[str, Any]) -> Path:
     """The folder of the new answers: that of an interrupted exam under the same rules, or an empty one."""
-    folder = _beside(predictions_dir, "new")
+    folder = predictions_dir.with_name(f"{predictions_dir.name}.new")
     said = json.dumps(rules, sort_keys=True)
     if not ((folder / _RULES).is_file() and (folder / _RULES).read_text(encoding="utf-8") == said):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         (folder / _RULES).write_text(said, encoding="utf-8")
     return folder
-
-
-def _swap(new: Path, place: Path) -> None:
-    old = _beside(place, "old")
-    if place.is_dir():
-        place.rename(old)
-    new.rename(place)
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _beside(folder: Path, word: str) -> Path:
-    return folder.with_name(f"{folder.name}.{word}")

@@ -12,6 +12,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from core.base.errors import TaskloomError
 from core.base.files import write_json_atomic, write_text_atomic
+from core.base.lines import whole_lines
 from core.evaluation.contributions import write_contributions
 from core.evaluation.exam import Examiner, ExamSettings
 from core.evaluation.results import build_results
@@ -174,9 +175,8 @@ def _cut_history(work: RunWork, last_step: int, last_stage: int) -> None:
     path = work.paths.allocation_history_path
     if not work.writes or not path.exists():
         return
-    text = path.read_text(encoding="utf-8")
     kept = []
-    for line in text[: text.rfind("\n") + 1].splitlines():
+    for line in whole_lines(path):
         snapshot = json.loads(line)
         known = snapshot["step"] <= last_step and snapshot["stage"] <= last_stage
         if known and not snapshot.get("final"):

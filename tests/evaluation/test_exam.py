@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from core.base.folders import restore_folder
 from core.evaluation.exam import BASE, TUNED, Draft, Examiner, ExamSettings, exam_rows
 from core.evaluation.labels import task_labels
 from core.evaluation.results import build_results
@@ -22,7 +23,7 @@ from core.models.modular import build_modular, save_adapter
 from core.runs.creation import create_run
 from core.runs.folder import RunFolder
 from core.tasks.dataset import TaskDataset, load_dataset_of
-from core.training.reexamination import examine_again, restore_answers, with_exam
+from core.training.reexamination import examine_again, with_exam
 from core.workspace import Project
 from tests.toy_project import quick_config
 
@@ -189,8 +190,8 @@ def test_a_new_exam_keeps_the_old_answers_until_it_is_done(
     assert len((folder.predictions_dir / "0.jsonl").read_text(encoding="utf-8").splitlines()) == 3
     assert sorted(p.name for p in folder.path.iterdir() if p.name.startswith("predictions")) == ["predictions"]
 
-    folder.predictions_dir.rename(folder.path / "predictions.old")  # killed between the two renames
-    restore_answers(folder.predictions_dir)
+    folder.predictions_dir.rename(folder.path / ".predictions.old")  # killed between the two renames
+    restore_folder(folder.predictions_dir)
     assert len(folder.read_predictions(0)) == 3
 
 

@@ -15,6 +15,7 @@ from typing import IO
 
 from core.base.errors import TaskFileError, TaskloomError
 from core.base.files import inside
+from core.base.folders import undone_on_error
 from core.tasks.changing.staging import free_name
 from core.tasks.spec import read_spec
 from core.tasks.store import list_tasks, not_writable, read_rows, task_dir
@@ -74,12 +75,9 @@ def import_project(workspace: Workspace, path: Path | str, owner: str, name: str
         label = name or _require_entries(pack, path.name)
         taken = frozenset(p.name for p in workspace.list_projects(owner))
         project = workspace.create_project(free_name(label, taken), owner)
-        try:
+        with undone_on_error(lambda: workspace.delete_project(project)):
             _unpack(pack, project)
             _require_readable(project, path.name)
-        except BaseException:
-            workspace.delete_project(project)
-            raise
     return project
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from core.base.errors import Problem, TaskFileError, TaskloomError
+from core.base.folders import undone_on_error
 from core.messages.details import plain_detail
 from core.tasks.changing.isolation import stage
 from core.tasks.changing.staging import (
@@ -70,14 +71,11 @@ def add_domain(project: Project, folder: Path | str, isolated: bool = False) -> 
     hints = read_hints(folder / HINTS)
     staged: list[StagedTask] = []
     taken = set(taken_names(project))
-    try:
+    with undone_on_error(lambda: discard_tasks(staged)):
         for hint in hints:
             entry = _Entry(_beside(folder, hint, "train"), _test_beside(folder, hint), hint=hint)
             staged.append(stage(project, entry.train, request_of(entry), frozenset(taken), isolated))
             taken.add(staged[-1].spec.name)
-    except BaseException:
-        discard_tasks(staged)
-        raise
     return commit_tasks(project, staged)
 
 

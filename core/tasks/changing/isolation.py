@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import core.base.errors
 from core.base.errors import Problem, TaskFileError
+from core.base.folders import hidden_beside, undone_on_error
 from core.base.processes import Finished, Limits, Order, python, run_to_end
 from core.tasks.changing.preview import FilePreview
 from core.tasks.changing.staging import StagedTask, TaskRequest, stage_task
 from core.tasks.guessing.roles import RoleGuess
 from core.tasks.reading.readings import ReadOptions, doubt_from_dict, options_from_dict
 from core.tasks.spec import SplitSettings, spec_from_dict
-from core.tasks.store import hidden_name
 from core.workspace import Project
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def stage_isolated(
     """`stage_task` in a child process; what a killed child left behind is removed."""
     path = Path(path)
     name = request.file_name or path.name
-    folder = project.tasks_dir / hidden_name()
+    folder = hidden_beside(project.tasks_dir / "task")
     message = {
         "verb": "stage",
         "path": str(path.resolve()),
@@ -77,12 +77,8 @@ def stage_isolated(
         "folder": folder.name,
         "project": project_to_dict(project),
     }
-    found = None
-    try:
+    with undone_on_error(lambda: shutil.rmtree(folder, ignore_errors=True)):
         found = ask_child(message, name, limits or ParseLimits())
-    finally:
-        if found is None:
-            shutil.rmtree(folder, ignore_errors=True)
     problems = [Problem(p["field"], p["key"], p["values"], p["severity"]) for p in found["problems"]]
     doubts = tuple(map(doubt_from_dict, found["doubts"]))
     return StagedTask(spec_from_dict(found["spec"]), folder, problems, doubts)

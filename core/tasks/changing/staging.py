@@ -12,6 +12,7 @@ from typing import Any
 
 from core.base.errors import Problem, SettingError, TaskFileError, WorkspaceError
 from core.base.files import new_id, write_json_atomic
+from core.base.folders import hidden_beside, remove_leftovers, undone_on_error
 from core.tasks.cell_text import input_text, plain_value
 from core.tasks.dataset import has_input, render_target
 from core.tasks.guessing.kinds import MAX_LABELS
@@ -22,7 +23,7 @@ from core.tasks.reading.shards import hash_parts, read_parts
 from core.tasks.reading.table import Doubt, ProblemLog, ReadOptions, Table
 from core.tasks.spec import SPLITS, SourceInfo, SplitSettings, TaskSpec, write_spec
 from core.tasks.splitting import SplitKeys, split_rows
-from core.tasks.store import hidden_name, list_tasks, not_writable, remove_leftovers, write_doubts, write_rows
+from core.tasks.store import list_tasks, not_writable, write_doubts, write_rows
 from core.tasks.templates import check_template, default_instruction, default_template
 from core.workspace import Project, require_label
 
@@ -90,17 +91,14 @@ def stage_task(
     log = ProblemLog(table.name, list(table.problems))
     rows = _split(spec, table, _read_test(table, spec, request, log), log)
     spec = with_counts(spec, rows, log)
-    folder = project.tasks_dir / (folder_name or hidden_name())
+    folder = project.tasks_dir / folder_name if folder_name else hidden_beside(project.tasks_dir / "task")
     try:
-        folder.mkdir(parents=True)
-        write_task(folder, spec, rows, log.finish())
-        write_doubts(folder, table.doubts)
+        with undone_on_error(lambda: shutil.rmtree(folder, ignore_errors=True)):
+            folder.mkdir(parents=True)
+            write_task(folder, spec, rows, log.finish())
+            write_doubts(folder, table.doubts)
     except OSError as error:
-        shutil.rmtree(folder, ignore_errors=True)
         raise not_writable(project.tasks_dir, error) from error
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
     return StagedTask(spec, folder, log.problems, table.doubts)
 
 
@@ -126,7 +124,7 @@ def discard_tasks(staged: list[StagedTask]) -> None:
 
 
 def taken_names(project: Project) -> frozenset[str]:
-    remove_leftovers(project)
+    remove_leftovers(project.tasks_dir)
     return frozenset(spec.name for spec in list_tasks(project))
 
 

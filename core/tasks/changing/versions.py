@@ -15,10 +15,11 @@ from typing import Any
 
 from core.base.errors import WorkspaceError
 from core.base.files import read_json, write_json_atomic
+from core.base.folders import whole_folder
 from core.tasks.changing.staging import SplitRow, with_counts, write_task
 from core.tasks.reading.table import ProblemLog
 from core.tasks.spec import SPLITS, TaskSpec, read_spec, write_spec
-from core.tasks.store import get_task, hidden_name, not_writable, read_rows, stored_problems, task_dir
+from core.tasks.store import get_task, not_writable, read_rows, stored_problems, task_dir
 from core.workspace import Project
 
 MAX_VERSIONS = 20
@@ -150,24 +151,15 @@ def swap_folder(folder: Path, spec: TaskSpec, rows: list[SplitRow], version: Ver
     Raises:
         WorkspaceError: the disk is full or read-only; the old state stays.
     """
-    fresh, old = folder.with_name(hidden_name()), folder.with_name(hidden_name())
     try:
-        fresh.mkdir()
-        if (folder / "versions").is_dir():
-            shutil.copytree(folder / "versions", fresh / "versions", copy_function=_link)
-        if version is not None:
-            _keep_version(folder, fresh / "versions" / f"{version.number:04d}", version)
-        write_task(fresh, spec, rows, stored_problems(folder))
-        folder.replace(old)
-        fresh.replace(folder)
+        with whole_folder(folder) as fresh:
+            if (folder / "versions").is_dir():
+                shutil.copytree(folder / "versions", fresh / "versions", copy_function=_link)
+            if version is not None:
+                _keep_version(folder, fresh / "versions" / f"{version.number:04d}", version)
+            write_task(fresh, spec, rows, stored_problems(folder))
     except OSError as error:
-        if old.is_dir() and not folder.is_dir():
-            old.replace(folder)
         raise not_writable(folder.parent, error) from error
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
-        if folder.is_dir():
-            shutil.rmtree(old, ignore_errors=True)
 
 
 def _keep_version(folder: Path, place: Path, version: Version) -> None:
