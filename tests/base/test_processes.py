@@ -94,8 +94,8 @@ def test_a_detached_child_writes_to_files_and_is_known_again(tmp_path: Path) -> 
     (tmp_path / "log").write_text("of the last time")
     identity = start_detached(Order(python("-c", code), tmp_path), tmp_path / "log", tmp_path / "out")
     try:
-        assert wait_for(tmp_path / "out") == "out\n"
-        assert wait_for(tmp_path / "log", "err") == "err\n"
+        assert wait_for(tmp_path / "out", "\n") == "out\n"
+        assert wait_for(tmp_path / "log", "\n") == "err\n"
         found = find_process(identity)
         assert found is not None
         assert found.pid == identity["pid"] == os.getpgid(found.pid)
@@ -111,7 +111,7 @@ def test_a_detached_child_writes_to_files_and_is_known_again(tmp_path: Path) -> 
 def test_without_an_output_file_everything_is_appended_to_the_log(tmp_path: Path) -> None:
     (tmp_path / "log").write_text("before\n")
     start_detached(Order(python("-c", "print('after')"), tmp_path), tmp_path / "log")
-    assert wait_for(tmp_path / "log", "after") == "before\nafter\n"
+    assert wait_for(tmp_path / "log", "after\n") == "before\nafter\n"
 
 
 def test_no_secret_reaches_a_child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
