@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 EMPTY_LIST = "none"
 LABEL_JOIN = "; "
-_LABEL_MARKS = re.compile(r"\s*[;；|\n]\s*")
+# What parts several labels of one cell: one of the marks people put, commas too, or a list as a program prints it.
+MARKS, COMMAS, LISTED = ";", ",", "[]"
+LABEL_MARKS = (MARKS, COMMAS, LISTED)
+_BY_MARKS = {MARKS: re.compile(r"\s*[;；|\n]\s*"), COMMAS: re.compile(r"\s*[;；|\n,，、]\s*")}
+_LONGEST_LIST = 10_000  # characters
 _LARGEST = 1 << 63  # what JSON libraries keep exactly
 
 
@@ -22,9 +28,50 @@ def target_text(value: Any) -> str:
     return _text(value, "; ").strip()
 
 
-def split_labels(text: str) -> list[str]:
-    """'a; b|c' -> a, b, c: the marks that people put between several labels of one cell."""
-    return _LABEL_MARKS.split(text.strip())
+def split_labels(text: str, marks: str = MARKS) -> list[str]:
+    """'a; b|c' -> a, b, c; with COMMAS 'a, b' too; with LISTED "['a', 'b']", and what is no list at the marks."""
+    listed = read_listed(text) if marks == LISTED else None
+    if listed is not None:
+        return listed
+    return [item for item in _BY_MARKS[MARKS if marks == LISTED else marks].split(text.strip()) if item]
+
+
+def label_splitter(marks: str) -> Callable[[str], list[str]]:
+    return lambda text: split_labels(text, marks)
+
+
+def read_listed(text: str) -> list[str] | None:
+    """The items of a list written as text: JSON, Python's ['a', 'b'], ('a',) or {'a'}, numpy's ['a' 'b'], or plain
+    [a, b]; None when it is none of these."""
+    text = text.strip()
+    if len(text) > _LONGEST_LIST or text[:1] + text[-1:] not in ("[]", "()", "{}"):
+        return None
+    quoted = text[1:].lstrip()[:1] in ("'", '"')
+    if text == "[]":
+        return []
+    if not quoted and text[0] != "[":
+        return None
+    found = _parsed(text)
+    if isinstance(found, list | tuple | set) and all(isinstance(i, str | int | float | None) for i in found):
+        spaced = quoted and "," not in text  # numpy puts no commas: Python would join 'a' 'b'
+        if not spaced:
+            return [item for item in (_text(i, ", ").strip() for i in found) if item]
+    if quoted:
+        items = re.findall(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"", text)
+        return [a or b for a, b in items if a or b]
+    inner = text[1:-1]
+    return None if "[" in inner or "]" in inner else [i for i in _BY_MARKS[COMMAS].split(inner.strip()) if i]
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        pass
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return None
 
 
 def _text(value: Any, separator: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 from core.base.errors import WorkspaceError
 from core.base.files import read_json, write_bytes_atomic, write_json_atomic
-from core.tasks.cell_text import EMPTY_LIST, LABEL_JOIN, input_text, split_labels, target_text
+from core.tasks.cell_text import EMPTY_LIST, LABEL_JOIN, LISTED, input_text, split_labels, target_text
 from core.tasks.spec import SPLITS, TaskSpec, spec_from_dict
 from core.tasks.store import get_task, list_tasks, read_rows, task_dir
 from core.tasks.templates import render_template
@@ -92,9 +92,9 @@ def render_target(spec: TaskSpec, row: dict[str, Any]) -> str:
 def _answer(spec: TaskSpec, value: Any) -> str:
     """One answer cell: blanks around it gone, codes replaced by their names, several labels joined by '; '."""
     names = spec.label_names
-    if spec.kind == "multilabel" and isinstance(value, str):
-        value = [item for item in split_labels(value) if item]
-        return LABEL_JOIN.join(_name(item, names) for item in value)
+    if isinstance(value, str) and (spec.kind == "multilabel" or spec.label_marks == LISTED):
+        items = split_labels(value, spec.label_marks)
+        return LABEL_JOIN.join(_name(item, names) for item in items) if items or not value.strip() else EMPTY_LIST
     if not names:
         return value.strip() if isinstance(value, str) else target_text(value)
     if isinstance(value, list):

@@ -9,6 +9,7 @@ from typing import Any
 
 from core.base.errors import SettingError
 from core.base.files import read_json, write_json_atomic
+from core.tasks.cell_text import LABEL_MARKS, MARKS
 from core.tasks.guessing.kinds import KINDS, METRICS
 
 SPLITS = ("train", "validation", "test")
@@ -76,6 +77,7 @@ class TaskSpec:
     num_test: int = 0
     labels: tuple[str, ...] = ()
     label_names: dict[str, str] = field(default_factory=dict)
+    label_marks: str = MARKS  # how several labels of one cell are parted: one of LABEL_MARKS
     templates: tuple[str, ...] = ()  # further wordings, drawn at random in training
     system: str = ""
     weight: str = ""  # a column of numbers: how much a practice row counts, against the mean row of its task
@@ -90,6 +92,9 @@ class TaskSpec:
     def __post_init__(self) -> None:
         if self.metric not in METRICS:
             raise SettingError("registry.unknown", kind="metric", name=self.metric, known=", ".join(METRICS))
+        if self.label_marks not in LABEL_MARKS:
+            known = ", ".join(LABEL_MARKS)
+            raise SettingError("registry.unknown", kind="label marks", name=self.label_marks, known=known)
         if self.kind not in KINDS:
             raise SettingError("registry.unknown", kind="task kind", name=self.kind, known=", ".join(KINDS))
 

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from core.base.errors import Problem, SettingError, TaskFileError
+from core.tasks.changing.describing import TaskRequest
 from core.tasks.changing.isolation import preview_isolated, stage
 from core.tasks.changing.preview import FilePreview, preview_file
 from core.tasks.changing.resplit import deal_rows, recount
-from core.tasks.changing.staging import TaskRequest, commit_tasks, taken_names
+from core.tasks.changing.staging import commit_tasks, taken_names
 from core.tasks.changing.versions import change_rows, change_spec
 from core.tasks.guessing.roles import RoleGuess
 from core.tasks.reading.files import read_table
@@ -46,6 +47,7 @@ _PLAIN = (
     "kind",
     "target_separator",
     "label_names",
+    "label_marks",
     "template",
     "templates",
     "system",
@@ -53,7 +55,7 @@ _PLAIN = (
     "targets",
     "weight",
 )
-_RECOUNTED = {"inputs", "targets", "label_names", "target_separator", "kind"}
+_RECOUNTED = {"inputs", "targets", "label_names", "label_marks", "target_separator", "kind"}
 
 
 @dataclass(frozen=True)

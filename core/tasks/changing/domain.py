@@ -15,16 +15,9 @@ from typing import Any
 from core.base.errors import Problem, TaskFileError, TaskloomError
 from core.base.folders import undone_on_error
 from core.messages.details import plain_detail
+from core.tasks.changing.describing import TaskRequest
 from core.tasks.changing.isolation import stage
-from core.tasks.changing.staging import (
-    StagedTask,
-    TaskRequest,
-    commit_tasks,
-    discard_tasks,
-    free_name,
-    stem_of,
-    taken_names,
-)
+from core.tasks.changing.staging import StagedTask, commit_tasks, discard_tasks, free_name, stem_of, taken_names
 from core.tasks.guessing.kinds import kind_from_hint, metric_from_hint
 from core.tasks.reading.files import SUFFIXES
 from core.tasks.reading.label_codes import read_label_names

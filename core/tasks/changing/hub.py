@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.base.errors import TaskFileError
+from core.tasks.changing.describing import TaskRequest
 from core.tasks.changing.isolation import stage
-from core.tasks.changing.staging import TaskRequest, commit_tasks, free_name, taken_names
+from core.tasks.changing.staging import commit_tasks, free_name, taken_names
 from core.tasks.reading.files import SUFFIXES
 from core.tasks.reading.shards import SHARD, name_parts, require_total
 from core.tasks.spec import TaskSpec

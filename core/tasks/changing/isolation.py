@@ -14,9 +14,10 @@ import core.base.errors
 from core.base.errors import Problem, TaskFileError
 from core.base.folders import hidden_beside, undone_on_error
 from core.base.processes import Finished, Limits, Order, python, run_to_end
+from core.tasks.changing.describing import TaskRequest
 from core.tasks.changing.preview import FilePreview
-from core.tasks.changing.staging import StagedTask, TaskRequest, stage_task
-from core.tasks.guessing.roles import RoleGuess
+from core.tasks.changing.staging import StagedTask, stage_task
+from core.tasks.guessing.roles import guess_from_dict
 from core.tasks.reading.readings import ReadOptions, doubt_from_dict, options_from_dict
 from core.tasks.spec import SplitSettings, spec_from_dict
 from core.workspace import Project
@@ -200,11 +201,7 @@ def preview_to_dict(found: FilePreview) -> dict[str, Any]:
 
 
 def preview_from_dict(record: dict[str, Any]) -> FilePreview:
-    guess = record["guess"]
-    if guess is not None:
-        reasons = tuple((key, values) for key, values in guess["reasons"])
-        columns = {k: tuple(guess[k]) for k in ("inputs", "targets")}
-        guess = RoleGuess(**{**guess, **columns, "reasons": reasons})
+    guess = None if record["guess"] is None else guess_from_dict(record["guess"])
     problems = [Problem(p["field"], p["key"], p["values"], p["severity"]) for p in record["problems"]]
     tuples = {k: tuple(record[k]) for k in ("columns", "sheets")}
     doubts = tuple(map(doubt_from_dict, record["doubts"]))

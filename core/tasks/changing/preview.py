@@ -8,7 +8,7 @@ from typing import Any
 
 from core.base.errors import Problem, TaskFileError
 from core.tasks.cell_text import plain_value
-from core.tasks.guessing.roles import RoleGuess, guess_roles
+from core.tasks.guessing.roles import RoleGuess, guess_roles, role_doubt
 from core.tasks.reading.files import read_table
 from core.tasks.reading.table import Doubt, ReadOptions, Table
 from core.tasks.reading.text_encoding import CHUNK, Source, open_bytes
@@ -54,9 +54,10 @@ def preview_file(path: Path | str, options: ReadOptions | None = None, name: str
     options = options or ReadOptions()
     table = read_table(path, replace(options, max_rows=options.max_rows or PREVIEW_ROWS), name)
     problems = list(table.problems)
-    guess = None
+    guess = doubt = None
     try:
         guess = guess_roles(table)
+        doubt = role_doubt(table, guess, options)
     except TaskFileError as error:
         problems.append(Problem("columns", error.key, error.values))
     rows = [{k: plain_value(v) for k, v in row.items()} for row in table.rows[:SHOWN_ROWS]]
@@ -73,7 +74,7 @@ def preview_file(path: Path | str, options: ReadOptions | None = None, name: str
         problems,
         table.sheets,
         table.has_header,
-        table.doubts,
+        table.doubts if doubt is None else (*table.doubts, doubt),
     )
 
 

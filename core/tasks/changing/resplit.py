@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from core.base.errors import TaskFileError
 from core.tasks.changing.staging import SplitRow, input_key, split_keys, with_counts
@@ -39,10 +40,22 @@ def deal_rows(folder: Path, spec: TaskSpec, exam_locked: bool) -> list[SplitRow]
 
 def explain_roles(folder: Path, spec: TaskSpec) -> RoleGuess | None:
     """What would be guessed about the stored rows, with its reasons; None where nothing fits."""
-    rows = [row for _, row in itertools.islice(read_rows(folder, "train"), EXPLAINED_ROWS)]
-    lines = list(range(len(rows)))
-    table = Table(spec.source.file, spec.source.format, spec.source.encoding, spec.columns, rows, lines, [])
     try:
-        return guess_roles(table)
+        return guess_roles(_stored_table(folder, spec))
     except TaskFileError:
         return None
+
+
+def changes_with_roles(
+    folder: Path, spec: TaskSpec, inputs: tuple[str, ...], targets: tuple[str, ...]
+) -> dict[str, Any]:
+    """The fields of a task that change with its roles: what kind of answers the new ones are, and their metric."""
+    guess = guess_roles(_stored_table(folder, spec), inputs, targets)
+    known: dict[str, Any] = {"inputs": inputs, "targets": targets, "kind": guess.kind, "metric": guess.metric}
+    return known | {"label_marks": guess.label_marks}
+
+
+def _stored_table(folder: Path, spec: TaskSpec) -> Table:
+    rows = [row for _, row in itertools.islice(read_rows(folder, "train"), EXPLAINED_ROWS)]
+    lines = list(range(len(rows)))
+    return Table(spec.source.file, spec.source.format, spec.source.encoding, spec.columns, rows, lines, [])

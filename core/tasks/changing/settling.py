@@ -8,6 +8,7 @@ from pathlib import Path
 
 from core.tasks.changing.add_task import update_task
 from core.tasks.changing.domain import read_again
+from core.tasks.changing.resplit import changes_with_roles
 from core.tasks.reading.readings import Doubt
 from core.tasks.spec import TaskSpec
 from core.tasks.store import get_task, read_doubts, task_dir, write_doubts
@@ -34,5 +35,7 @@ def settle_doubt(
     write_doubts(task_dir(project, spec.task_id), left)
     if not other:
         return spec
-    roles = {"inputs": doubt.other.inputs, "targets": doubt.other.targets}
-    return update_task(project, spec.task_id, roles)
+    folder = task_dir(project, spec.task_id)
+    return update_task(
+        project, spec.task_id, changes_with_roles(folder, spec, doubt.other.inputs, doubt.other.targets)
+    )

@@ -3,58 +3,27 @@
 from __future__ import annotations
 
 import shutil
-import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from core.base.errors import Problem, SettingError, TaskFileError, WorkspaceError
-from core.base.files import new_id, write_json_atomic
+from core.base.errors import Problem, TaskFileError, WorkspaceError
+from core.base.files import write_json_atomic
 from core.base.folders import hidden_beside, remove_leftovers, undone_on_error
 from core.tasks.cell_text import input_text, plain_value
+from core.tasks.changing.describing import TaskRequest, describe_task
 from core.tasks.dataset import has_input, render_target
 from core.tasks.guessing.kinds import MAX_LABELS
-from core.tasks.guessing.profile import sample_rows
-from core.tasks.guessing.roles import guess_roles, require_columns
+from core.tasks.guessing.roles import require_columns
 from core.tasks.reading.files import DELIMITED
-from core.tasks.reading.shards import hash_parts, read_parts
+from core.tasks.reading.shards import read_parts
 from core.tasks.reading.table import Doubt, ProblemLog, ReadOptions, Table
-from core.tasks.spec import SPLITS, SourceInfo, SplitSettings, TaskSpec, write_spec
+from core.tasks.spec import SPLITS, TaskSpec, write_spec
 from core.tasks.splitting import SplitKeys, split_rows
 from core.tasks.store import list_tasks, not_writable, write_doubts, write_rows
-from core.tasks.templates import check_template, default_instruction, default_template
 from core.workspace import Project, require_label
-
-
-@dataclass(frozen=True)
-class TaskRequest:
-    """What is known about a file before it is read. None (or empty) means guessed.
-
-    `file_name` and `test_file_name` are the names users know when the paths are temporary copies; `more_paths` and
-    `more_test_paths` are further parts of the same table, in order.
-    """
-
-    name: str | None = None
-    test_path: Path | str | None = None
-    inputs: tuple[str, ...] | None = None
-    targets: tuple[str, ...] | None = None
-    instruction: str | None = None
-    metric: str | None = None
-    kind: str | None = None
-    template: str | None = None
-    split: SplitSettings = field(default_factory=SplitSettings)
-    options: ReadOptions = field(default_factory=ReadOptions)
-    label_names: dict[str, str] = field(default_factory=dict)
-    target_separator: str = " | "
-    file_name: str | None = None
-    test_file_name: str | None = None
-    weight: str = ""
-    licence: str = ""
-    citation: str = ""
-    more_paths: tuple[Path, ...] = ()
-    more_test_paths: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -87,7 +56,7 @@ def stage_task(
     name = require_label(request.name or free_name(stem_of(table.name), taken))
     if name in taken:
         raise WorkspaceError("workspace.task_exists", project=project.name, name=name)
-    spec = _describe(name, table, path, request)
+    spec, doubts = describe_task(name, table, path, request)
     log = ProblemLog(table.name, list(table.problems))
     rows = _split(spec, table, _read_test(table, spec, request, log), log)
     spec = with_counts(spec, rows, log)
@@ -96,10 +65,10 @@ def stage_task(
         with undone_on_error(lambda: shutil.rmtree(folder, ignore_errors=True)):
             folder.mkdir(parents=True)
             write_task(folder, spec, rows, log.finish())
-            write_doubts(folder, table.doubts)
+            write_doubts(folder, doubts)
     except OSError as error:
         raise not_writable(project.tasks_dir, error) from error
-    return StagedTask(spec, folder, log.problems, table.doubts)
+    return StagedTask(spec, folder, log.problems, doubts)
 
 
 def commit_tasks(project: Project, staged: list[StagedTask]) -> list[TaskSpec]:
@@ -152,60 +121,6 @@ def write_task(folder: Path, spec: TaskSpec, rows: list[SplitRow], problems: lis
         write_rows(folder / f"{split}.jsonl", ((r.line, r.row) for r in rows if r.split == split))
     write_json_atomic(folder / "problems.json", [p.as_dict() for p in problems])
     write_spec(spec, folder)
-
-
-def _describe(name: str, table: Table, path: Path, request: TaskRequest) -> TaskSpec:
-    guess = guess_roles(table, request.inputs, request.targets)
-    both = set(guess.inputs) & set(guess.targets)
-    if both:
-        raise SettingError("task.both_roles", column=", ".join(sorted(both)))
-    if request.weight:
-        require_columns(table, (request.weight,))
-    template = request.template or default_template(guess.inputs)
-    for problem in check_template(template, table.columns, guess.targets):
-        raise SettingError(problem.key, **problem.values)
-    spec = TaskSpec(
-        task_id=new_id("t"),
-        name=name,
-        inputs=guess.inputs,
-        targets=guess.targets,
-        instruction="",
-        template=template,
-        metric=request.metric or guess.metric,
-        kind=request.kind or guess.kind,
-        target_separator=request.target_separator,
-        split=request.split,
-        columns=table.columns,
-        source=_source(table, path, request),
-        label_names=dict(request.label_names),
-        weight=request.weight,
-        created=time.time(),
-    )
-    rows = sample_rows(table)
-    labels = find_labels(spec, rows)
-    sample = " ".join(input_text(row.get(n))[:200] for row in rows[:20] for n in guess.inputs)
-    instruction = request.instruction
-    if instruction is None:
-        instruction = default_instruction(spec.kind, spec.targets, labels, sample)
-    return replace(spec, instruction=instruction.strip())
-
-
-def _source(table: Table, path: Path, request: TaskRequest) -> SourceInfo:
-    return SourceInfo(
-        file=table.name,
-        test_file=_test_name(request),
-        format=table.format,
-        encoding=table.encoding,
-        sha256=hash_parts((path, *request.more_paths)),
-        licence=request.licence,
-        citation=request.citation,
-    )
-
-
-def _test_name(request: TaskRequest) -> str:
-    if request.test_path is None:
-        return ""
-    return request.test_file_name or Path(request.test_path).name
 
 
 def _read_test(table: Table, spec: TaskSpec, request: TaskRequest, log: ProblemLog) -> Table | None:
@@ -287,11 +202,3 @@ def with_counts(spec: TaskSpec, rows: list[SplitRow], log: ProblemLog) -> TaskSp
         num_test=counts["test"],
         labels=tuple(sorted(answers)) if spec.kind == "classification" and len(answers) <= MAX_LABELS else (),
     )
-
-
-def find_labels(spec: TaskSpec, rows: list[dict[str, Any]]) -> tuple[str, ...]:
-    """The different answers of a classification task, sorted; () for other kinds or too many."""
-    if spec.kind != "classification":
-        return ()
-    found = {render_target(spec, row) for row in rows} - {""}
-    return tuple(sorted(found)) if len(found) <= MAX_LABELS else ()

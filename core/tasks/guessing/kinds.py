@@ -1,16 +1,21 @@
-"""What kind of problem a task is, and the metric that suits it."""
+"""What kind of problem a task is, and the metric that suits it: ordered tables whose first rule that holds wins."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from core.tasks.cell_text import EMPTY_LIST, input_text, target_text
-from core.tasks.guessing.profile import ColumnProfile, sample_rows
-from core.tasks.reading.column_words import ASKING_WORDS
+from core.tasks.cell_text import LISTED, MARKS
+from core.tasks.guessing.answers import MAX_LABELS, Answers, look_at
+from core.tasks.guessing.languages import is_translation
+from core.tasks.guessing.profile import ColumnProfile
+from core.tasks.reading.column_words import ASKING_WORDS, word_set
 from core.tasks.reading.scripts import is_mostly_cjk
 from core.tasks.reading.table import Table
+
+__all__ = ["KINDS", "MAX_LABELS", "METRICS", "guess_kind", "guess_metric", "kind_from_hint", "metric_from_hint"]
 
 KINDS = ("classification", "multilabel", "extraction", "question_answering", "generation", "number")
 METRICS = (
@@ -27,99 +32,114 @@ METRICS = (
     "bleu",
     "chrf",
 )
-MAX_LABELS = 200
-_ITEMS = re.compile(r"\s*[;；|\n]\s*")
-_PAIR = re.compile(r"^[^:=：]{1,40}\s*[:=：]\s*\S")
-_LOOK_AT = 400
-_LONG_ANSWER = 150  # characters; longer is running text with semicolons
+_INSIDE = 0.6
 _UNEVEN = 8.0  # largest / smallest label from which accuracy hides the small ones
+_UNEVEN_MANY = 2.5  # the same with more than three labels
+_MANY_NUMBERS = 20  # different numbers from which they are amounts rather than grades
+_LABEL_NAMES = word_set("label labels class classes category intent target y 标签 类别")
+_AMOUNT_NAMES = word_set("price amount cost score age year count total sum value minutes hours weight length")
+
+Columns = Sequence[ColumnProfile]
 
 
-def guess_kind(inputs: list[ColumnProfile], targets: list[ColumnProfile], table: Table) -> str:
-    """One of KINDS, from the answers and how they lie in the inputs."""
-    rows = sample_rows(table, _LOOK_AT)
-    answers = [" | ".join(target_text(r.get(t.name)) for t in targets) for r in rows]
-    sources = ["\n".join(input_text(r.get(i.name)) for i in inputs) for r in rows]
-    filled = [(a, s) for a, s in zip(answers, sources, strict=True) if a.strip(" |")]
-    target = targets[-1]
-    if not filled:
-        return "generation"
-    if len(targets) > 1 or _are_marked_items([a for a, _ in filled]):
-        return "extraction"
-    if target.lists > 0.5 or _are_items([a for a, _ in filled]):
-        asks = len(inputs) > 1 and any(ASKING_WORDS & set(i.words) for i in inputs)
-        if _share_inside(filled) > 0.6:
-            return "question_answering" if asks else "extraction"
-        return _items_kind([a for a, _ in filled])
-    if is_label_column(target, len(table.rows)):
-        return "classification"
-    if target.numeric > 0.9:
-        return "number"
-    if _share_inside(filled) > 0.6 and target.typical_words <= 25:
-        return "question_answering" if len(inputs) > 1 else "extraction"
-    return "generation"
+def _asks(inputs: Columns) -> bool:
+    return len(inputs) > 1 and any(ASKING_WORDS & set(i.words) for i in inputs)
 
 
-def is_label_column(p: ColumnProfile, num_rows: int) -> bool:
-    """Few short values, each coming back several times."""
-    if p.num_distinct > MAX_LABELS or p.typical_words > 8:
+def _are_amounts(a: Answers) -> bool:
+    """Numbers that measure: too many different ones for grades, and no codes of classes counted from 0 or 1."""
+    if a.target.numeric <= 0.9 or not a.are_labels:
+        return a.target.numeric > 0.9
+    values = set(a.target.texts)
+    if len(values) <= _MANY_NUMBERS:
         return False
-    repeats = len(p.texts) / max(1, p.num_distinct)
-    needed = 3.0 if num_rows < 100 else 4.0
-    return repeats >= needed or (p.num_distinct <= 5 and num_rows < 30 and repeats >= 1.5)
+    words = set(a.target.words)
+    counted = all(v.isdecimal() for v in values) and len(values) > 0.9 * (max(map(int, values)) + 1)
+    return bool(words & _AMOUNT_NAMES) or not (counted or words & _LABEL_NAMES)
 
 
-def _are_marked_items(answers: list[str]) -> bool:
-    """'TYPE: name; TYPE: name' or 'slot=value; ...', with some answers empty or 'none'."""
-    filled = [a for a in answers if a.lower() not in (EMPTY_LIST, "")]
-    if len(filled) < 0.05 * len(answers) + 1:
+# (kind, whether it holds for the answers and the columns of the inputs)
+_KIND_RULES: tuple[tuple[str, Callable[[Answers, Columns], bool]], ...] = (
+    ("generation", lambda a, i: not a.answers),
+    ("extraction", lambda a, i: a.num_targets > 1),
+    ("question_answering", lambda a, i: a.are_items and a.inside > _INSIDE and _asks(i)),
+    ("extraction", lambda a, i: a.are_marked_items and not a.are_labels_with_pairs),
+    ("extraction", lambda a, i: a.are_items and a.inside > _INSIDE),
+    ("multilabel", lambda a, i: a.marks in (MARKS, ",")),
+    ("multilabel", lambda a, i: (a.target.lists > 0.5 or a.marks == LISTED) and a.are_few_items),
+    ("number", lambda a, i: _are_amounts(a)),
+    ("classification", lambda a, i: a.are_labels),
+    ("extraction", lambda a, i: a.are_items),
+    ("question_answering", lambda a, i: a.inside > _INSIDE and a.target.typical_words <= 25 and len(i) > 1),
+    ("extraction", lambda a, i: a.inside > _INSIDE and a.target.typical_words <= 25),
+    ("generation", lambda a, i: True),
+)
+
+
+def guess_kind(inputs: Columns, targets: Columns, table: Table) -> tuple[str, Answers]:
+    """One of KINDS, from the answers and how they lie in the inputs; and what was looked at."""
+    answers = look_at(inputs, targets, table)
+    return next(kind for kind, holds in _KIND_RULES if holds(answers, inputs)), answers
+
+
+def _is_uneven(a: Answers) -> bool:
+    counts = Counter(a.target.texts).values()
+    if len(counts) <= 2 or _is_graded(a):
         return False
-    marked = sum(1 for a in filled if all(_PAIR.match(i) for i in _ITEMS.split(a) if i))
-    keys = Counter(re.split(r"[:=：]", i)[0].strip() for a in filled for i in _ITEMS.split(a) if i)
-    return marked > 0.85 * len(filled) and len(keys) <= max(10, len(filled) // 4)
+    return max(counts) > (_UNEVEN if len(counts) <= 3 else _UNEVEN_MANY) * min(counts)
 
 
-def _are_items(answers: list[str]) -> bool:
-    if sorted(len(a) for a in answers)[len(answers) // 2] > _LONG_ANSWER:
-        return False
-    several = sum(1 for a in answers if len([i for i in _ITEMS.split(a) if i]) > 1)
-    return several > 0.08 * len(answers) and any("; " in a or "；" in a for a in answers)
+def _is_graded(a: Answers) -> bool:
+    """Fractions between two ends, such as the share of raters: near misses are near."""
+    return a.target.numeric > 0.9 and any("." in t.rstrip("0").rstrip(".") for t in set(a.target.texts))
 
 
-def _items_kind(answers: list[str]) -> str:
-    items = Counter(i.strip() for a in answers for i in _ITEMS.split(a) if i.strip())
-    total = sum(items.values())
-    few = len(items) <= max(20, total // 4)
-    return "multilabel" if few and len(items) <= MAX_LABELS else "extraction"
+def _is_short(a: Answers) -> bool:
+    return a.target.typical_words <= 2 or a.target.numeric > 0.5 or a.target.dated > 0.5
 
 
-def _share_inside(pairs: list[tuple[str, str]]) -> float:
-    """Share of answer items that stand word for word in the input."""
-    inside = total = 0
-    for answer, source in pairs:
-        lower = source.lower()
-        for item in (i.strip().lower() for i in _ITEMS.split(answer)):
-            if item and item != EMPTY_LIST:
-                total += 1
-                inside += item in lower
-    return inside / total if total else 0.0
+def _has_few_letters(a: Answers) -> bool:
+    """Formulas, emoji, signs: what a score of words cannot see."""
+    text = "".join(a.answers[:100])
+    return sum(c.isalpha() for c in text) < 0.2 * len(text)
 
 
-def guess_metric(kind: str, inputs: list[ColumnProfile], targets: list[ColumnProfile]) -> str:
+def _has_pairs(a: Answers) -> bool:
+    return a.are_marked_items
+
+
+def _named(a: Answers, inputs: Columns) -> set[str]:
+    return {w for p in (*inputs, a.target) for w in p.words}
+
+
+def _is_cjk(a: Answers) -> bool:
+    return is_mostly_cjk(" ".join(a.target.texts[:100]))
+
+
+# (kind it is for, metric, whether it holds)
+_METRIC_RULES: tuple[tuple[str, str, Callable[[Answers, Columns], bool]], ...] = (
+    ("classification", "macro_f1", lambda a, i: _is_uneven(a)),
+    ("classification", "accuracy", lambda a, i: True),
+    ("multilabel", "micro_f1", lambda a, i: True),
+    ("number", "number_match", lambda a, i: True),
+    ("extraction", "exact_match", lambda a, i: a.num_targets > 1 or "acts" in a.target.words),
+    ("extraction", "slot_f1", lambda a, i: bool(_named(a, i) & {"slot", "slots"})),
+    ("extraction", "token_f1", lambda a, i: _has_pairs(a) and a.name_inside > _INSIDE > a.value_inside),
+    ("extraction", "entity_f1", lambda a, i: _has_pairs(a) or a.are_items),
+    ("extraction", "exact_match", lambda a, i: _is_short(a)),
+    ("extraction", "character_f1", lambda a, i: _is_cjk(a)),
+    ("extraction", "token_f1", lambda a, i: True),
+    ("question_answering", "character_f1", lambda a, i: _is_cjk(a)),
+    ("question_answering", "token_f1", lambda a, i: True),
+    ("generation", "exact_match", lambda a, i: bool(a.answers) and _has_few_letters(a)),
+    ("generation", "chrf", lambda a, i: is_translation(i, a)),
+    ("generation", "rouge_l", lambda a, i: True),
+)
+
+
+def guess_metric(kind: str, inputs: Columns, answers: Answers) -> str:
     """One of METRICS."""
-    target = targets[-1]
-    cjk = is_mostly_cjk(" ".join(target.texts[:100]))
-    if kind == "classification":
-        counts = Counter(target.texts).values()
-        return "macro_f1" if max(counts) > _UNEVEN * min(counts) and len(counts) > 2 else "accuracy"
-    if kind == "extraction":
-        if len(targets) > 1 or "acts" in target.words:
-            return "exact_match"
-        named = {w for p in (*inputs, *targets) for w in p.words}
-        return "slot_f1" if named & {"slot", "slots"} else "entity_f1"
-    if kind == "question_answering":
-        return "character_f1" if cjk else "token_f1"
-    return {"multilabel": "micro_f1", "number": "number_match"}.get(kind, "rouge_l")
+    return next(metric for of, metric, holds in _METRIC_RULES if of == kind and holds(answers, inputs))
 
 
 _KIND_NAMES = {

@@ -10,13 +10,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.tasks.cell_text import target_text
-from core.tasks.reading.column_words import ID_WORDS, SIDE_WORDS, name_words
+from core.tasks.guessing.number_text import is_date, is_number
+from core.tasks.reading.column_words import ID_WORDS, SIDE_WORDS, name_words, word_set
 from core.tasks.reading.table import Table
 
 SAMPLE_ROWS = 2000
-NUMBER = re.compile(r"[-+]?[$€£¥]?\d[\d,]*(\.\d+)?\s?%?|[-+]?\d*\.?\d+([eE][-+]?\d+)?")
+LOOKED_AT = 200
+STRICT_ID_WORDS = word_set("id ids uid uuid guid pid qid sid pmid doi idx hash unnamed serial 编号 序号")
 _UUID = re.compile(r"[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}|[0-9a-f]{24,64}")
-_WORDS = re.compile(r"[A-Za-z0-9']+|[\u3400-\u9fff\uac00-\ud7af]")
+_PLACE = re.compile(
+    r"(?:https?|s3|file)://\S+|(?:[\w.~-]*[/\\])+[\w.~%-]+|[\w-]+\.(?:txt|json|pdf|png|jpe?g|wav|xml|docx?)"
+)
+_WORDS = re.compile(r"[^\W_\u3400-\u9fff\uac00-\ud7af]+(?:['’][^\W_]+)*|[\u3400-\u9fff\uac00-\ud7af]")
+_FEW_FORMS = 3
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,7 @@ class ColumnProfile:
     typical_words: float
     typical_chars: float
     numeric: float
+    dated: float
     spaced: float
     lists: float
     top_share: float
@@ -45,40 +52,57 @@ class ColumnProfile:
         """Few different values that come back: a label, a topic, a source."""
         return (
             self.num_distinct >= 2
-            and self.distinct <= 0.25
+            and self.distinct <= (0.25 if len(self.texts) >= 40 else 0.5)
             and self.typical_words <= 8
             and (self.num_distinct <= max(20, len(self.texts) // 8))
         )
 
     @property
-    def is_identifier(self) -> bool:
-        """Numbers a row rather than saying something."""
-        named = bool(set(self.words) & ID_WORDS)
-        if self.typical_words > 8 or (self.spaced > 0.3 and not named):
+    def is_numbering(self) -> bool:
+        """Codes every row: a running number, a uuid, REQ-0012, a path. Names count only where values say little."""
+        if not self.texts or self.typical_words > 8:
             return False
-        if named and (self.distinct > 0.5 or self.numeric > 0.9 or self.typical_words <= 2):
+        named = bool(self.words) and self.words[-1] in STRICT_ID_WORDS
+        if named and self.distinct > 0.4:
             return True
-        coded = sum(1 for t in self.texts[:200] if _UUID.fullmatch(t)) > 0.8 * min(200, len(self.texts))
-        if coded:
+        some = self.texts[:LOOKED_AT]
+        if sum(1 for t in some if _UUID.fullmatch(t)) > 0.8 * len(some):
             return True
-        running = self.distinct > 0.98 and len(self.texts) >= 20 and self.spaced == 0
-        return running and self._looks_coded()
+        return self.distinct > 0.98 and len(self.texts) >= (8 if named else 20) and _codes_rows(some)
 
-    def _looks_coded(self) -> bool:
-        some = self.texts[:200]
-        digits = sum(1 for t in some if any(c.isdigit() for c in t)) / max(1, len(some))
-        if self.numeric > 0.98:
-            return all(t.isdigit() for t in some) and _is_running([int(t[:15]) for t in some])
-        return digits > 0.9 and self.typical_chars < 60
+    @property
+    def is_named_id(self) -> bool:
+        """Called key, file, date, author ... : often about the row, sometimes the answer."""
+        return bool(set(self.words) & ID_WORDS) and self.typical_words <= 8
 
     @property
     def is_side(self) -> bool:
         return bool(set(self.words) & SIDE_WORDS) and self.typical_words <= 6
 
+    @property
+    def is_running_text(self) -> bool:
+        return self.typical_words >= 4 and self.distinct > 0.3
+
+
+def _codes_rows(some: Sequence[str]) -> bool:
+    """Different short texts of one form: counted up, or places of files. Measures and dates are not codes."""
+    if all(t.isdecimal() for t in some):
+        return _is_running([int(t[:15]) for t in some])
+    if sum(1 for t in some if _PLACE.fullmatch(t)) > 0.8 * len(some):
+        return True
+    if any(" " in t for t in some) or sum(is_number(t) or is_date(t) for t in some) > 0.2 * len(some):
+        return False
+    forms = Counter(re.sub(r"\d+", "0", t) for t in some)
+    return len(forms) <= _FEW_FORMS and all("0" in form for form in forms)
+
 
 def _is_running(numbers: Sequence[int]) -> bool:
+    """Counted up: each larger than the one before, or nearly all by the same step."""
     steps = Counter(b - a for a, b in itertools.pairwise(numbers))
-    return bool(steps) and steps.most_common(1)[0][1] > 0.8 * len(numbers[1:])
+    if not steps:
+        return False
+    step, times = steps.most_common(1)[0]
+    return min(steps) > 0 or (step > 0 and times > 0.8 * steps.total())
 
 
 def num_words(text: str) -> float:
@@ -110,8 +134,9 @@ def profile_column(name: str, values: Sequence[Any]) -> ColumnProfile:
         distinct=len(frequency) / count,
         typical_words=lengths[len(lengths) // 2],
         typical_chars=float(chars[len(chars) // 2]),
-        numeric=sum(1 for t in texts if NUMBER.fullmatch(t)) / count,
-        spaced=sum(1 for t in texts if " " in t.strip()) / count,
+        numeric=sum(n for t, n in frequency.items() if is_number(t)) / count,
+        dated=sum(n for t, n in frequency.items() if is_date(t)) / count,
+        spaced=sum(n for t, n in frequency.items() if " " in t.strip()) / count,
         lists=sum(1 for v in values if isinstance(v, list)) / max(1, len(values)),
         top_share=frequency.most_common(1)[0][1] / count if frequency else 0.0,
     )

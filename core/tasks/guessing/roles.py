@@ -1,27 +1,28 @@
-"""Which columns are inputs, which the answer: guessed from names, positions and values, with reasons."""
+"""Which columns are inputs, which the answer: scored from names, places and values, with reasons and the runner-up.
+
+Where two columns come close, `RoleGuess.other` is the second reading: a question for whoever knows the file.
+"""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
+from typing import Any
 
 from core.base.errors import TaskFileError
+from core.tasks.cell_text import MARKS
+from core.tasks.guessing.candidates import NAMED, can_answer, input_word_score, score_candidates, target_word_score
+from core.tasks.guessing.inputs import Reasons, guess_inputs
 from core.tasks.guessing.kinds import guess_kind, guess_metric
 from core.tasks.guessing.profile import ColumnProfile, profile_columns
-from core.tasks.reading.column_words import (
-    ASKING_WORDS,
-    ATTRIBUTE_WORDS,
-    GROUP_WORDS,
-    INPUT_WORDS,
-    TARGET_WORDS,
-    WEIGHT_WORDS,
-)
+from core.tasks.reading.column_words import GROUP_WORDS, SPLIT_WORDS, WEIGHT_WORDS
+from core.tasks.reading.readings import Doubt, Reading, ReadOptions, shown_rows
 from core.tasks.reading.split_words import SPLIT_NAMES
 from core.tasks.reading.table import Table
 
-_LAST_COLUMN = 3.0
-_REPEATED = 2.5
-_LONG_TEXT = -1.5
-_QUESTION_LAST = 6.0
+# A lead of so many points is sure. The last place alone is worth 3, so it never decides in silence.
+CLOSE = 3.25
+NAMED_CLOSE = 6.5  # ... where the other column's name says answer too
 _PAIRS: tuple[set[str], ...] = (
     {"intent", "slots"},
     {"intent", "slot"},
@@ -29,15 +30,24 @@ _PAIRS: tuple[set[str], ...] = (
     {"intents", "slots"},
     {"意图", "槽位"},
 )
-_RUNNING_TEXT = 12.0  # words
+
+
+@dataclass(frozen=True)
+class RoleReading:
+    """One way to take the columns, with the share of the evidence (0 to 1) that speaks for it."""
+
+    inputs: tuple[str, ...]
+    targets: tuple[str, ...]
+    score: float
 
 
 @dataclass(frozen=True)
 class RoleGuess:
-    """`reasons` are (message key, values), worded in assets/locales.
+    """`reasons` are (message key, values), worded by core/messages and app/texts.
 
     `split_column` says train or test itself, `group_column` names what rows belong to (a patient, a conversation),
-    `weight_column` how much a row counts; all three are only offered, never used unasked.
+    `weight_column` how much a row counts; all three are only offered, never used unasked. `label_marks` is how
+    several labels of one cell are parted. `other` is the second reading where two come close.
     """
 
     inputs: tuple[str, ...]
@@ -48,6 +58,9 @@ class RoleGuess:
     split_column: str = ""
     group_column: str = ""
     weight_column: str = ""
+    label_marks: str = MARKS
+    score: float = 1.0
+    other: RoleReading | None = None
 
 
 def guess_roles(
@@ -61,29 +74,150 @@ def guess_roles(
     require_columns(table, (*(inputs or ()), *(targets or ())))
     profiles = profile_columns(table)
     by_name = {p.name: p for p in profiles}
-    reasons: list[tuple[str, dict[str, str]]] = []
+    reasons: Reasons = []
+    score, other = 1.0, None
     if targets is None:
-        targets = _guess_targets([p for p in profiles if p.name not in (inputs or ())], table, reasons)
+        targets, score, other = _guess_targets(profiles, inputs or (), table, reasons)
     if inputs is None:
-        inputs = _guess_inputs(profiles, targets, reasons)
+        inputs = guess_inputs(profiles, targets, reasons)
+    else:
+        other = other and RoleReading(inputs, other.targets, other.score)
     if not inputs:
         raise TaskFileError("file.no_input_column", file=table.name, columns=", ".join(table.columns))
-    kind = guess_kind([by_name[n] for n in inputs], [by_name[n] for n in targets], table)
+    kind, answers = guess_kind([by_name[n] for n in inputs], [by_name[n] for n in targets], table)
     reasons.append((f"guess.kind_{kind}", {}))
-    metric = guess_metric(kind, [by_name[n] for n in inputs], [by_name[n] for n in targets])
-    roles = (*inputs, *targets)
-    split = next((p.name for p in profiles if p.name not in roles and _says_split(p)), "")
-    group = next((p.name for p in profiles if p.name not in (*roles, split) and _names_group(p)), "")
-    reasons += [("guess.split_column", {"column": split})] if split else []
-    reasons += [("guess.group_column", {"column": group})] if group else []
-    weight = next((p.name for p in profiles if p.name not in (*roles, split, group) and _names_weight(p)), "")
-    reasons += [("guess.weight_column", {"column": weight})] if weight else []
-    return RoleGuess(tuple(inputs), tuple(targets), kind, metric, tuple(reasons), split, group, weight)
+    metric = guess_metric(kind, [by_name[n] for n in inputs], answers)
+    offered = _offered([p for p in profiles if p.name not in (*inputs, *targets)], reasons)
+    marks = answers.marks or MARKS
+    return RoleGuess(inputs, targets, kind, metric, tuple(reasons), *offered, marks, score, other)
+
+
+def guess_from_dict(record: dict[str, Any]) -> RoleGuess:
+    """A guess that was written as JSON."""
+    reasons = tuple((key, values) for key, values in record["reasons"])
+    columns = {k: tuple(record[k]) for k in ("inputs", "targets")}
+    other = record["other"]
+    if other is not None:
+        other = RoleReading(tuple(other["inputs"]), tuple(other["targets"]), other["score"])
+    return RoleGuess(**{**record, **columns, "reasons": reasons, "other": other})
+
+
+def role_doubt(table: Table, guess: RoleGuess, options: ReadOptions | None = None) -> Doubt | None:
+    """The question which column is the answer, with both readings; None where the guess is sure."""
+    if guess.other is None:
+        return None
+    options = options or ReadOptions()
+    rows = shown_rows(table.columns, table.rows)
+    taken, other = (
+        Reading(options, score, table.columns, rows, inputs, targets)
+        for inputs, targets, score in (
+            (guess.inputs, guess.targets, guess.score),
+            (guess.other.inputs, guess.other.targets, guess.other.score),
+        )
+    )
+    values = {"file": table.name, "found": ", ".join(guess.targets), "expected": ", ".join(guess.other.targets)}
+    return Doubt("roles", taken, other, values)
+
+
+def require_columns(table: Table, names: tuple[str, ...]) -> None:
+    for name in names:
+        if name not in table.columns:
+            raise TaskFileError("file.no_column", file=table.name, column=name, known=", ".join(table.columns))
+
+
+def _guess_targets(
+    profiles: list[ColumnProfile], inputs: tuple[str, ...], table: Table, reasons: Reasons
+) -> tuple[tuple[str, ...], float, RoleReading | None]:
+    """The answer columns, how sure that is (0 to 1), and the second reading where two come close."""
+    scored = [(s, p) for s, p in score_candidates(profiles) if p.name not in inputs]
+    readable = [p for p in profiles if not p.is_numbering or p.name in inputs]
+    if not scored or len(table.columns) < 2 or (len(readable) < 2 and not _has_answer(scored, readable)):
+        raise TaskFileError("file.one_column", file=table.name, columns=", ".join(table.columns))
+    lead, best = scored[0]
+    same = next((p for s, p in scored if p is not best and _names_the_codes(p, best)), None)
+    if same is not None:
+        reasons.append(("guess.named_codes", {"column": same.name, "other": best.name}))
+        best = same
+    reasons.append(_why_target(best))
+    partner = _partner(best, [p for _, p in scored])
+    targets = tuple(p.name for p in profiles if p in (best, partner))
+    if partner is not None:
+        reasons.append(("guess.target_pair", {"column": targets[0], "other": targets[1]}))
+    rivals = [
+        (s, p)
+        for s, p in scored
+        if p.name not in targets
+        and can_answer(p, profiles)
+        and not _says_the_same(p, best)
+        and not _is_about_splits(p)
+    ]
+    score, second = _second(lead, rivals)
+    if second is None:
+        return targets, score, None
+    other = RoleReading(guess_inputs(profiles, (second.name,), []), (second.name,), round(1 - score, 3))
+    return targets, score, other
+
+
+def _second(lead: float, rivals: list[tuple[float, ColumnProfile]]) -> tuple[float, ColumnProfile | None]:
+    """How sure the lead is, and the rival that is close: by points, or because its name says answer too."""
+    if not rivals:
+        return 1.0, None
+    points, rival = rivals[0]
+    sure = round(1 / (1 + math.exp((points - lead) / 2)), 3)
+    if lead - points < CLOSE:
+        return sure, rival
+    return sure, next((p for s, p in rivals if _claims_to_answer(p) and lead - s < NAMED_CLOSE), None)
+
+
+def _claims_to_answer(p: ColumnProfile) -> bool:
+    return target_word_score(p) > NAMED > input_word_score(p)
+
+
+def _has_answer(scored: list[tuple[float, ColumnProfile]], readable: list[ColumnProfile]) -> bool:
+    """One readable column is enough where the other stands in it, or its name says that it is the answer."""
+    lead, best = scored[0]
+    return bool(readable) and best not in readable and lead > 0
+
+
+def _why_target(p: ColumnProfile) -> tuple[str, dict[str, str]]:
+    if target_word_score(p) > 0:
+        return "guess.target_name", {"column": p.name}
+    if p.is_repeated:
+        return "guess.target_repeated", {"column": p.name, "values": str(p.num_distinct)}
+    return "guess.target_last", {"column": p.name}
+
+
+def _says_the_same(p: ColumnProfile, best: ColumnProfile) -> bool:
+    """Two columns whose values come in fixed pairs, such as the number and the name of a class."""
+    if not (p.is_repeated and best.is_repeated) or p.num_distinct != best.num_distinct:
+        return False
+    return len(p.texts) == len(best.texts) and len(set(zip(p.texts, best.texts, strict=True))) == p.num_distinct
+
+
+def _names_the_codes(p: ColumnProfile, best: ColumnProfile) -> bool:
+    return best.numeric > 0.9 > p.numeric and not p.is_side and _says_the_same(p, best)
+
+
+def _offered(rest: list[ColumnProfile], reasons: Reasons) -> tuple[str, str, str]:
+    """Columns that say train or test, what rows belong to, how much a row counts; '' where there is none."""
+    split = next((p.name for p in rest if _says_split(p)), "")
+    group = next((p.name for p in rest if p.name != split and _names_group(p)), "")
+    weight = next((p.name for p in rest if p.name not in (split, group) and _names_weight(p)), "")
+    for key, name in (("split", split), ("group", group), ("weight", weight)):
+        if name:
+            reasons.append((f"guess.{key}_column", {"column": name}))
+    return split, group, weight
 
 
 def _says_split(p: ColumnProfile) -> bool:
     """All its values are words for train, validation or test."""
     return p.num_distinct >= 2 and all(t.strip().lower() in SPLIT_NAMES for t in set(p.texts))
+
+
+def _is_about_splits(p: ColumnProfile) -> bool:
+    """Most of its values are such words, others perhaps unknown ones."""
+    known = sum(1 for t in p.texts if t.strip().lower() in SPLIT_NAMES)
+    return known > 0.5 * len(p.texts) or (known > 0 and bool(set(p.words) & SPLIT_WORDS))
 
 
 def _names_group(p: ColumnProfile) -> bool:
@@ -98,81 +232,6 @@ def _names_weight(p: ColumnProfile) -> bool:
     return positive and p.filled > 0.95 and p.num_distinct > 1 and bool(set(p.words) & WEIGHT_WORDS)
 
 
-def require_columns(table: Table, names: tuple[str, ...]) -> None:
-    for name in names:
-        if name not in table.columns:
-            raise TaskFileError("file.no_column", file=table.name, column=name, known=", ".join(table.columns))
-
-
-def _guess_targets(
-    profiles: list[ColumnProfile], table: Table, reasons: list[tuple[str, dict[str, str]]]
-) -> tuple[str, ...]:
-    filled = [p for p in profiles if p.filled >= 0.5]
-    usable = [p for p in filled if not p.is_constant] or filled
-    candidates = (
-        [p for p in usable if not _is_identifier(p) and not p.is_side and not _tells_of_another(p, profiles)]
-        or [p for p in filled if not _is_identifier(p)]
-        or usable
-    )
-    if not candidates or len(table.columns) < 2:
-        raise TaskFileError("file.one_column", file=table.name, columns=", ".join(table.columns))
-    last = candidates[-1]
-    scores = {p.name: target_score(p, p is last) for p in candidates}
-    if _asks_after_answer(last, candidates):
-        scores[last.name] += _QUESTION_LAST
-    best = max(candidates, key=lambda p: (scores[p.name], p is last))
-    if target_word_score(best) > 0:
-        reasons.append(("guess.target_name", {"column": best.name}))
-    elif best.is_repeated:
-        reasons.append(("guess.target_repeated", {"column": best.name, "values": str(best.num_distinct)}))
-    else:
-        reasons.append(("guess.target_last", {"column": best.name}))
-    partner = _partner(best, candidates)
-    if partner is None:
-        return (best.name,)
-    pair = tuple(p.name for p in candidates if p in (best, partner))
-    reasons.append(("guess.target_pair", {"column": pair[0], "other": pair[1]}))
-    return pair
-
-
-def _tells_of_another(p: ColumnProfile, profiles: list[ColumnProfile]) -> bool:
-    """'answer_type' beside 'answer' describes that column; it is neither an answer of its own nor an input."""
-    return any(o.words and len(p.words) > len(o.words) and p.words[: len(o.words)] == o.words for o in profiles)
-
-
-def _asks_after_answer(last: ColumnProfile, candidates: list[ColumnProfile]) -> bool:
-    """text, answer, question in this order: the question is to be written."""
-    answers = [p for p in candidates if p is not last and {"answer", "答案", "回答"} & set(p.words)]
-    return bool(answers) and bool(ASKING_WORDS & set(last.words)) and not last.is_repeated
-
-
-def _is_identifier(p: ColumnProfile) -> bool:
-    return p.is_identifier and target_word_score(p) < 3
-
-
-def target_score(p: ColumnProfile, is_last: bool) -> float:
-    score = target_word_score(p) - 0.8 * input_word_score(p)
-    score += _LAST_COLUMN if is_last else 0.0
-    score += _REPEATED if p.is_repeated else 0.0
-    if p.typical_words > 40:
-        score += _LONG_TEXT
-    return score + (-2.0 if p.filled < 0.8 else 0.0)
-
-
-def target_word_score(p: ColumnProfile) -> float:
-    """Best target word of the name; a qualified one (answer_type, answer_from) speaks of the answer, not as it."""
-    best = max((TARGET_WORDS.get(w, 0.0) for w in p.words), default=0.0)
-    if len(p.words) > 1 and p.words[-1] in ATTRIBUTE_WORDS and p.words[0] in TARGET_WORDS:
-        return best - 6.0
-    return best - 3.0 if p.words[:1] == ("long",) else best
-
-
-def input_word_score(p: ColumnProfile) -> float:
-    if len(p.words) > 1 and TARGET_WORDS.get(p.words[0], 0.0) >= 4:  # answers.text is the answer
-        return 0.0
-    return max((INPUT_WORDS.get(w, 0.0) for w in p.words), default=0.0)
-
-
 def _partner(best: ColumnProfile, candidates: list[ColumnProfile]) -> ColumnProfile | None:
     """An intent beside its slots (or a label beside its entities): answered together."""
     for pair in _PAIRS:
@@ -181,60 +240,3 @@ def _partner(best: ColumnProfile, candidates: list[ColumnProfile]) -> ColumnProf
             if own and other is not best and (pair - own) & set(other.words):
                 return other
     return None
-
-
-def _guess_inputs(
-    profiles: list[ColumnProfile], targets: tuple[str, ...], reasons: list[tuple[str, dict[str, str]]]
-) -> tuple[str, ...]:
-    chosen: list[ColumnProfile] = []
-    target_profiles = [p for p in profiles if p.name in targets]
-    asks = any(set(p.words) & ASKING_WORDS for p in target_profiles)
-    left_out: list[tuple[str, ColumnProfile]] = []
-    for p in profiles:
-        if p.name in targets:
-            continue
-        why = "guess.other_answer" if _tells_of_another(p, target_profiles) else _why_not_input(p, asks)
-        if why:
-            left_out.append((why, p))
-        else:
-            chosen.append(p)
-    if not any(p.typical_words >= _RUNNING_TEXT or input_word_score(p) >= 3 for p in chosen):
-        # Nothing to read so far: then the text named like an answer is what the label is about.
-        long = [p for why, p in left_out if why == "guess.other_answer" and p.typical_words >= _RUNNING_TEXT]
-        chosen = [p for p in profiles if p in chosen or p in long[:1]]
-    reasons += [(why, {"column": p.name}) for why, p in left_out if p not in chosen]
-    kept = [p for p in chosen if asks or not _is_part_of_another(p, chosen)]
-    reasons += [("guess.part_of_other", {"column": p.name}) for p in chosen if p not in kept]
-    if not kept:
-        spare = [p for p in profiles if p.name not in targets and not p.is_constant and not p.is_identifier]
-        kept = spare[:1] or [p for p in profiles if p.name not in targets][:1]
-    return tuple(p.name for p in kept)
-
-
-def _why_not_input(p: ColumnProfile, asks: bool) -> str | None:
-    wanted = input_word_score(p) >= 3
-    if p.filled < 0.05 or p.is_constant:
-        return "guess.constant"
-    if p.is_identifier and not wanted:
-        return "guess.identifier"
-    if p.is_side and not wanted:
-        return "guess.side"
-    named_target = target_word_score(p) >= 3 or (p.words[:1] in (("answer",), ("long",), ("label",)))
-    if named_target and not wanted and not asks:
-        return "guess.other_answer"
-    if p.is_repeated and not wanted:
-        return "guess.repeated"
-    return None
-
-
-def _is_part_of_another(p: ColumnProfile, chosen: list[ColumnProfile]) -> bool:
-    """A short column whose text stands inside a longer one tells nothing new ('focus' inside 'question')."""
-    if input_word_score(p) >= 3 or p.filled < 0.98:
-        return False
-    for other in chosen:
-        if other is p or len(other.texts) != len(p.texts) or other.typical_chars <= p.typical_chars:
-            continue
-        inside = sum(1 for a, b in zip(p.texts, other.texts, strict=True) if a.lower() in b.lower())
-        if inside >= 0.95 * len(p.texts):
-            return True
-    return False

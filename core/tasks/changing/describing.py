@@ -1,0 +1,124 @@
+"""What a table becomes as a task: roles, kind, metric, wording; guessed where the request does not say."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from core.base.errors import SettingError
+from core.base.files import new_id
+from core.tasks.cell_text import input_text
+from core.tasks.dataset import render_target
+from core.tasks.guessing.kinds import MAX_LABELS
+from core.tasks.guessing.profile import sample_rows
+from core.tasks.guessing.roles import guess_roles, require_columns, role_doubt
+from core.tasks.reading.readings import Doubt, ReadOptions
+from core.tasks.reading.shards import hash_parts
+from core.tasks.reading.table import Table
+from core.tasks.spec import SourceInfo, SplitSettings, TaskSpec
+from core.tasks.templates import check_template, default_instruction, default_template
+
+
+@dataclass(frozen=True)
+class TaskRequest:
+    """What is known about a file before it is read. None (or empty) means guessed.
+
+    `file_name` and `test_file_name` are the names users know when the paths are temporary copies; `more_paths` and
+    `more_test_paths` are further parts of the same table, in order.
+    """
+
+    name: str | None = None
+    test_path: Path | str | None = None
+    inputs: tuple[str, ...] | None = None
+    targets: tuple[str, ...] | None = None
+    instruction: str | None = None
+    metric: str | None = None
+    kind: str | None = None
+    template: str | None = None
+    split: SplitSettings = field(default_factory=SplitSettings)
+    options: ReadOptions = field(default_factory=ReadOptions)
+    label_names: dict[str, str] = field(default_factory=dict)
+    target_separator: str = " | "
+    file_name: str | None = None
+    test_file_name: str | None = None
+    weight: str = ""
+    licence: str = ""
+    citation: str = ""
+    more_paths: tuple[Path, ...] = ()
+    more_test_paths: tuple[Path, ...] = ()
+
+
+def describe_task(name: str, table: Table, path: Path, request: TaskRequest) -> tuple[TaskSpec, tuple[Doubt, ...]]:
+    """The task that a table becomes, and the questions that are open about it.
+
+    Raises:
+        TaskFileError, SettingError: no columns that could serve, unknown ones, a template that does not fit.
+    """
+    guess = guess_roles(table, request.inputs, request.targets)
+    both = set(guess.inputs) & set(guess.targets)
+    if both:
+        raise SettingError("task.both_roles", column=", ".join(sorted(both)))
+    if request.weight:
+        require_columns(table, (request.weight,))
+    template = request.template or default_template(guess.inputs)
+    for problem in check_template(template, table.columns, guess.targets):
+        raise SettingError(problem.key, **problem.values)
+    spec = TaskSpec(
+        task_id=new_id("t"),
+        name=name,
+        inputs=guess.inputs,
+        targets=guess.targets,
+        instruction="",
+        template=template,
+        metric=request.metric or guess.metric,
+        kind=request.kind or guess.kind,
+        label_marks=guess.label_marks,
+        target_separator=request.target_separator,
+        split=request.split,
+        columns=table.columns,
+        source=_source(table, path, request),
+        label_names=dict(request.label_names),
+        weight=request.weight,
+        created=time.time(),
+    )
+    doubt = role_doubt(table, guess, request.options)
+    doubts = table.doubts if doubt is None else (*table.doubts, doubt)
+    return _with_instruction(spec, table, request.instruction), doubts
+
+
+def _with_instruction(spec: TaskSpec, table: Table, given: str | None) -> TaskSpec:
+    if given is not None:
+        return replace(spec, instruction=given.strip())
+    rows = sample_rows(table)
+    labels = find_labels(spec, rows)
+    sample = " ".join(input_text(row.get(n))[:200] for row in rows[:20] for n in spec.inputs)
+    instruction = default_instruction(spec.kind, spec.targets, labels, sample)
+    return replace(spec, instruction=instruction.strip())
+
+
+def _source(table: Table, path: Path, request: TaskRequest) -> SourceInfo:
+    return SourceInfo(
+        file=table.name,
+        test_file=test_name(request),
+        format=table.format,
+        encoding=table.encoding,
+        sha256=hash_parts((path, *request.more_paths)),
+        licence=request.licence,
+        citation=request.citation,
+    )
+
+
+def test_name(request: TaskRequest) -> str:
+    if request.test_path is None:
+        return ""
+    return request.test_file_name or Path(request.test_path).name
+
+
+def find_labels(spec: TaskSpec, rows: list[dict[str, Any]]) -> tuple[str, ...]:
+    """The different answers of a classification task, sorted; () for other kinds or too many."""
+    if spec.kind != "classification":
+        return ()
+    found = {render_target(spec, row) for row in rows} - {""}
+    return tuple(sorted(found)) if len(found) <= MAX_LABELS else ()

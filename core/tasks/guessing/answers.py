@@ -1,0 +1,187 @@
+"""What the answers of a task look like: one of a few labels, several labels in one cell, marked items, parts of the
+input."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from core.tasks.cell_text import (
+    COMMAS,
+    EMPTY_LIST,
+    LISTED,
+    MARKS,
+    input_text,
+    label_splitter,
+    read_listed,
+    target_text,
+)
+from core.tasks.guessing.profile import ColumnProfile, num_words, sample_rows
+from core.tasks.reading.column_words import word_set
+from core.tasks.reading.table import Table
+
+MAX_LABELS = 200
+LOOKED_AT = 400
+_PAIR = re.compile(r"^(?=[^:=：]*[^\W\d])[^:=：]{1,40}\s*[:=：]\s*\S")
+_ITEMS = re.compile(r"\s*[;；|\n]\s*")
+_LONG_ANSWER = 150  # characters; longer is running text with semicolons
+_LONG_ITEM = 4  # words; items between commas that are longer are parts of sentences
+_SHARED = 0.6  # of the items in answers of several: how many come back in another company
+_ALONE = 0.3  # ... or stand alone elsewhere: "noise" beside "noise; smell"
+_SEVERAL_WORDS = word_set(
+    "labels tags intents categories topics keywords symptoms classes genres emotions themes aspects codes skills "
+    "schlagworte etiquetas etichette категории метки 标签 タグ"
+)
+
+
+@dataclass(frozen=True)
+class Answers:
+    """The filled answers of some rows with what stands in their inputs; the last target column is looked at."""
+
+    target: ColumnProfile
+    num_targets: int
+    num_rows: int
+    answers: tuple[str, ...]
+    sources: tuple[str, ...]
+
+    @cached_property
+    def marks(self) -> str:
+        """What parts the labels of one cell: MARKS, COMMAS or LISTED; '' where a cell holds one."""
+        candidates = (LISTED, MARKS, COMMAS)
+        return next((m for m in candidates if self._holds_several(m)), "")
+
+    @cached_property
+    def are_listed(self) -> bool:
+        """Lists as a program prints them: ['a', 'b']."""
+        texts = [a for a in self.answers if a != EMPTY_LIST]
+        return bool(texts) and sum(1 for a in texts if _is_listed(a)) > 0.6 * len(texts)
+
+    def _holds_several(self, marks: str) -> bool:
+        if marks == LISTED:
+            return self.are_listed
+        split = label_splitter(marks)
+        sets = [frozenset(split(a)) for a in self.answers]
+        several = [s for s in sets if len(s) > 1]
+        if len(several) < max(2, 0.03 * len(sets)):
+            return False
+        items = Counter(i for s in sets for i in s)
+        if len(items) > MAX_LABELS or sum(items.values()) < 3 * len(items):
+            return False
+        if marks == COMMAS and any(num_words(i) > _LONG_ITEM for i in items):
+            return False
+        company: dict[str, set[frozenset[str]]] = {}
+        for s in sets:
+            for item in s:
+                company.setdefault(item, set()).add(s)
+        among = [item for s in several for item in s]
+        shared = sum(1 for item in among if len(company[item]) > 1)
+        alone = sum(1 for item in among if frozenset((item,)) in company[item])
+        needed = _SHARED * 0.75 if set(self.target.words) & _SEVERAL_WORDS else _SHARED
+        return shared >= needed * len(among) or alone >= _ALONE * len(among)
+
+    @cached_property
+    def are_labels(self) -> bool:
+        """Few short values, each coming back several times."""
+        p = self.target
+        if p.num_distinct > MAX_LABELS or p.typical_words > 8 or not p.texts:
+            return False
+        repeats = len(p.texts) / p.num_distinct
+        needed = 3.0 if self.num_rows < 100 else 4.0
+        return repeats >= needed or (p.num_distinct <= 5 and self.num_rows < 30 and repeats >= 1.5)
+
+    @cached_property
+    def are_marked_items(self) -> bool:
+        """'TYPE: name; TYPE: name' or 'slot=value; ...', with some answers empty or 'none'."""
+        filled = [a for a in self.answers if a.lower() not in (EMPTY_LIST, "")]
+        if len(filled) < 0.05 * len(self.answers) + 1 or _share(filled, _is_place) > 0.5:
+            return False
+        marked = sum(1 for a in filled if all(_PAIR.match(i) for i in _ITEMS.split(a) if i))
+        pairs = [re.split(r"[:=：]", i) for a in filled for i in _ITEMS.split(a) if i]
+        few = min(len({p[side].strip() for p in pairs}) for side in (0, -1))  # the types, or what is said of names
+        return marked > 0.85 * len(filled) and few <= max(10, len(filled) // 4)
+
+    @cached_property
+    def are_labels_with_pairs(self) -> bool:
+        """Labels such as 'Billing: refund', 'prio=high': one pair each, and its value is no part of the text."""
+        several = _share(self.answers, lambda a: sum(bool(i) for i in _ITEMS.split(a)) > 1)
+        return self.are_labels and several < 0.02 and self.value_inside < 0.6
+
+    @cached_property
+    def are_items(self) -> bool:
+        if self.target.lists > 0.5 or self.are_listed:
+            return True
+        if sorted(len(a) for a in self.answers)[len(self.answers) // 2] > _LONG_ANSWER:
+            return False
+        several = _share(self.answers, lambda a: sum(bool(i) for i in _ITEMS.split(a)) > 1)
+        return several > 0.08 and any("; " in a or "；" in a for a in self.answers)
+
+    @cached_property
+    def are_few_items(self) -> bool:
+        split = label_splitter(LISTED if self.are_listed else MARKS)
+        items = Counter(i for a in self.answers for i in split(a))
+        return len(items) <= min(MAX_LABELS, max(20, sum(items.values()) // 4))
+
+    @cached_property
+    def inside(self) -> float:
+        """Share of answer items that stand word for word in the input."""
+        split = label_splitter(LISTED) if self.are_listed else _ITEMS.split
+        return share_inside(zip(self.answers, self.sources, strict=True), split)
+
+    @cached_property
+    def value_inside(self) -> float:
+        """The same for what stands behind the mark of 'TYPE: value'."""
+        return share_inside(zip(self.answers, self.sources, strict=True), _side_of_pair(-1))
+
+    @cached_property
+    def name_inside(self) -> float:
+        return share_inside(zip(self.answers, self.sources, strict=True), _side_of_pair(0))
+
+
+def look_at(inputs: Sequence[ColumnProfile], targets: Sequence[ColumnProfile], table: Table) -> Answers:
+    rows = sample_rows(table, LOOKED_AT)
+    answers = [" | ".join(target_text(r.get(t.name)) for t in targets) for r in rows]
+    sources = ["\n".join(input_text(r.get(i.name)) for i in inputs) for r in rows]
+    filled = [(a, s) for a, s in zip(answers, sources, strict=True) if a.strip(" |")]
+    return Answers(
+        targets[-1], len(targets), len(table.rows), tuple(a for a, _ in filled), tuple(s for _, s in filled)
+    )
+
+
+def share_inside(pairs: Iterable[tuple[str, str]], split: Callable[[str], Iterable[str]]) -> float:
+    inside = total = 0
+    for answer, source in pairs:
+        lower = source.lower()
+        for item in (i.strip().lower() for i in split(answer)):
+            if item and item != EMPTY_LIST:
+                total += 1
+                inside += item in lower and (len(item) > 3 or _stands_alone(item, lower))
+    return inside / total if total else 0.0
+
+
+def _stands_alone(item: str, text: str) -> bool:
+    """A short word is not found inside others: 'no' is no part of 'know'. Scripts without blanks have no others."""
+    if not item.isascii():
+        return True
+    return re.search(rf"(?<![^\W_]){re.escape(item)}(?![^\W_])", text) is not None
+
+
+def _side_of_pair(side: int) -> Callable[[str], list[str]]:
+    def split(answer: str) -> list[str]:
+        return [re.split(r"[:=：]", i, maxsplit=1)[side] for i in _ITEMS.split(answer) if i]
+
+    return split
+
+
+def _is_listed(text: str) -> bool:
+    return text[:1] in ("[", "{", "(") and read_listed(text) is not None
+
+
+def _is_place(text: str) -> bool:
+    return "://" in text and " " not in text
+
+
+def _share(texts: Sequence[str], holds: Callable[[str], bool]) -> float:
+    return sum(map(holds, texts)) / len(texts) if texts else 0.0
