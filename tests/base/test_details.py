@@ -17,7 +17,7 @@ BROKEN_JSON = {
     '{"a": }': "a value is missing or is not written as JSON wants it",
     '{"a": 1 "b": 2}': "a comma or a closing bracket is missing",
     '{"a" 1}': "a colon is missing after a name",
-    "{'a': 1}": "a name in double quotes is missing",
+    "{'a: 1}": "a name in double quotes is missing",
     '{"a": "x}': "a text has no closing quote",
     '{"a": "x\ty"}': "a text holds a line break or a tab; write \\n or \\t",
     '{"a": "\\q"}': "a backslash in a text is not doubled",

@@ -71,11 +71,15 @@ def guess_roles(
     Raises:
         TaskFileError: fewer than two columns that could serve, or a column asked for that is not there.
     """
+    by_form = inputs is None and targets is None and bool(table.targets)
+    inputs, targets = (table.inputs, table.targets) if by_form else (inputs, targets)
     require_columns(table, (*(inputs or ()), *(targets or ())))
     profiles = profile_columns(table)
     by_name = {p.name: p for p in profiles}
     reasons: Reasons = []
     score, other = 1.0, None
+    if by_form:
+        reasons.append(("guess.form", {"column": ", ".join(table.targets)}))
     if targets is None:
         targets, score, other = _guess_targets(profiles, inputs or (), table, reasons)
     if inputs is None:

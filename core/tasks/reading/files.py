@@ -9,8 +9,8 @@ from pathlib import Path
 
 from core.base.errors import TaskFileError
 from core.tasks.reading.columnar import read_parquet
-from core.tasks.reading.conversations import unfold_conversations
 from core.tasks.reading.delimited import read_delimited
+from core.tasks.reading.forms.registry import unfold_forms
 from core.tasks.reading.jsons import read_json, read_jsonl
 from core.tasks.reading.limits import MAX_FILE_BYTES
 from core.tasks.reading.sheets import read_sheet
@@ -79,7 +79,7 @@ def read_table(path: Path | str, options: ReadOptions | None = None, name: str |
     log = ProblemLog(name or path.name)
     kind = detect_kind(path, log.file)
     try:
-        table = _read(path, kind, options, log)
+        table = unfold_forms(_read(path, kind, options, log))
     except (UnicodeError, OSError) as error:
         raise TaskFileError("file.unreadable", file=log.file, detail=str(error)) from error
     if table.truncated and options.max_rows is None:
@@ -91,12 +91,12 @@ def _read(path: Path, kind: FileKind, options: ReadOptions, log: ProblemLog) -> 
     if kind.format == "xlsx":
         return read_sheet(path, options, log)
     if kind.format == "parquet":
-        return unfold_conversations(read_parquet(path, options, log))
+        return read_parquet(path, options, log)
     source = Source(path, log.file, kind.gzipped)
     if kind.format == "json":
-        return unfold_conversations(read_json(source, options, log))
+        return read_json(source, options, log)
     if kind.format == "jsonl":
-        return unfold_conversations(read_jsonl(source, options, log))
+        return read_jsonl(source, options, log)
     return read_delimited(source, kind.format, options, log)
 
 

@@ -94,8 +94,8 @@ def _read_book(book: Any, options: ReadOptions, log: ProblemLog) -> Table:
         if choice.sheet is None:
             raise TaskFileError("file.no_such_sheet", file=log.file, sheet=options.sheet, known=", ".join(titles))
     if choice.parts:
-        tables = {name: _read_one(book, sheet, options, log) for name, sheet in choice.parts}
-        return replace(join_parts(tables, log), sheets=titles)
+        parts = [(name, _read_one(book, sheet, options, log)) for name, sheet in choice.parts]
+        return replace(join_parts(parts, log), sheets=titles)
     table = _read_one(book, choice.sheet, options, log)
     doubts = (_doubt(book, table, choice, log),) if choice.other is not None else ()
     return replace(table, sheets=titles, doubts=doubts)

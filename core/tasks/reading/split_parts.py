@@ -3,7 +3,7 @@ with a column that says the split."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 
 from core.base.errors import TaskFileError
@@ -13,34 +13,36 @@ from core.tasks.reading.table import ProblemLog, Row, Table
 COLUMN = "split"
 
 
-def join_parts(tables: Mapping[str, Table], log: ProblemLog) -> Table:
-    """All rows under one header, the split in a column of its own; lines are those of each part.
+def join_parts(parts: Iterable[tuple[str, Table]], log: ProblemLog, column: str = COLUMN) -> Table:
+    """All rows under one header, the name of each row's part in a column of its own; lines are those of the parts.
 
     Args:
-        tables: by the name of the part (train, test, ...), all with the problems of the same `log`.
+        parts: the name (train, test, ...) and the table of each, all with the problems of the same `log`.
+        column: what to call the new column; a name that is taken gets a mark.
 
     Raises:
         TaskFileError: together more rows than a table may have.
     """
-    columns = tuple(dict.fromkeys(column for table in tables.values() for column in table.columns))
-    split = COLUMN
-    while split in columns:
-        split += "_"
+    tables = list(parts)
+    columns = tuple(dict.fromkeys(name for _, table in tables for name in table.columns))
+    while column in columns:
+        column += "_"
     rows: list[Row] = []
     lines: list[int] = []
-    for name, table in tables.items():
-        rows += ({**{column: row.get(column) for column in columns}, split: name} for row in table.rows)
+    for name, table in tables:
+        rows += ({**{c: row.get(c) for c in columns}, column: name} for row in table.rows)
         lines += table.lines
     if len(rows) > MAX_ROWS:
         raise TaskFileError("file.many_rows", file=log.file, rows=len(rows), bound=MAX_ROWS)
-    log.tell("file.split_parts", parts=", ".join(f"{name}: {len(table.rows)}" for name, table in tables.items()))
-    first = next(iter(tables.values()))
+    sizes = ", ".join(f"{name}: {len(table.rows)}" for name, table in tables)
+    log.tell("file.split_parts", column=column, parts=sizes)
+    first = tables[0][1]
     return replace(
         first,
-        columns=(*columns, split),
+        columns=(*columns, column),
         rows=rows,
         lines=lines,
         problems=log.problems,
-        truncated=any(table.truncated for table in tables.values()),
-        split_column=split,
+        truncated=any(table.truncated for _, table in tables),
+        split_column=column,
     )

@@ -35,6 +35,7 @@ class Table:
 
     `problems` tell every transformation (rows left out, a preamble, the encoding taken); `doubts` are the questions
     that the file leaves open. `split_column` is one that the file's own parts fill with train, test, ...
+    `inputs` and `targets` are filled where the form of the file says what is asked and what is answered.
     """
 
     name: str
@@ -49,6 +50,8 @@ class Table:
     truncated: bool = False
     doubts: tuple[Doubt, ...] = ()
     split_column: str = ""
+    inputs: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
 
 
 @dataclass
