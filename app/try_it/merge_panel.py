@@ -15,7 +15,8 @@ from app.shell.selection import Selection
 from app.texts import say
 from app.texts.words import Key
 from core.adapters.registry import METHODS
-from core.merge.table import MERGE_FILE, WAYS, read_merge
+from core.merge.table import WAYS, read_merge
+from core.runs.folder import RunFolder
 from core.runs.summaries import list_summaries
 
 
@@ -57,7 +58,7 @@ def draw_merge(context: Context, selection: Selection, picked: list[str] | None)
     ]
     chosen = [run_id for _, run_id in known if run_id in (picked or [selection.run_id])]
     run_dir = context.trained_run(selection)
-    shown = merge_view(run_dir, language) if run_dir and (run_dir / MERGE_FILE).is_file() else ""
+    shown = merge_view(run_dir, language) if run_dir and RunFolder(run_dir).merge_path.is_file() else ""
     return [note(say(language, "merge.note")), gr.update(choices=known, value=chosen), shown, None, None, None]
 
 

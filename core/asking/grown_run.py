@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,26 +16,6 @@ from core.models.modular import ModularModel, save_adapter
 from core.runs.folder import RunFolder
 from core.runs.states import SUCCEEDED
 from core.tasks.dataset import Example, TaskDataset, save_dataset
-
-_LEFT_BEHIND = (
-    "checkpoints",
-    "adapter",
-    "events.jsonl",
-    "heartbeat",
-    "worker.lock",
-    "worker.log",
-    "launch.json",
-    "STOP",
-    "CANCEL",
-    "GRACE",
-    "DONE",
-    "probes",
-    "jobs",
-    "flags.json",
-    "allocation_history.jsonl",
-    "allocation_history.f16",
-    "contributions.json",
-)
 
 
 @dataclass(frozen=True)
@@ -55,8 +36,7 @@ def write_grown_run(source: RunFolder, grown: GrownRun) -> Path:
     place = source.path.with_name(run_id)
     with whole_folder(place) as building:
         folder = RunFolder(building)
-        left_behind = shutil.ignore_patterns(*_LEFT_BEHIND)
-        shutil.copytree(source.path, building, ignore=left_behind, dirs_exist_ok=True)
+        shutil.copytree(source.path, building, ignore=_left_behind(source), dirs_exist_ok=True)
         dataset = _joined(grown)
         save_dataset(dataset, folder.data_dir)
         save_adapter(grown.model, folder.adapter_dir)
@@ -71,6 +51,14 @@ def write_grown_run(source: RunFolder, grown: GrownRun) -> Path:
         write_json_atomic(folder.results_path, build_results(dataset.tasks, folder.predictions_dir))
         _write_run(folder, source, run_id, grown)
     return place
+
+
+def _left_behind(source: RunFolder) -> Callable[[str, list[str]], set[str]]:
+    """What was measured of the old model, or belongs to its worker, is no truth about the new one."""
+    old_model = (source.adapter_dir, source.checkpoints_dir, source.contributions_path, source.flags_path)
+    old_history = (source.allocation_history_path, source.snapshots_path, source.events_path, source.done_path)
+    paths = (*old_model, *old_history, source.probes_dir, source.jobs_dir, *source.worker_paths)
+    return shutil.ignore_patterns(*(path.name for path in paths))
 
 
 def _joined(grown: GrownRun) -> TaskDataset:

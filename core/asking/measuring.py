@@ -19,4 +19,4 @@ def measure_run(run_dir: Path) -> None:
     """
     folder = RunFolder(run_dir)
     trained = load_trained(folder)
-    write_contributions(run_dir, trained.base, trained.model, load_saved_dataset(folder.data_dir))
+    write_contributions(folder.contributions_path, trained.base, trained.model, load_saved_dataset(folder.data_dir))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -133,12 +132,8 @@ def convert_setting(info: SettingInfo, value: Any) -> Any:
     raise SettingError("setting.type", name=info.name, value=value, expected=expected)
 
 
-def read_yaml_settings(path: Path) -> dict[str, Any]:
-    """A YAML file of 'name: value' lines (nested groups allowed) as a dictionary."""
-    return parse_yaml_settings(path.read_text(encoding="utf-8-sig"), path.name)
-
-
 def parse_yaml_settings(text: str, name: str = "YAML") -> dict[str, Any]:
+    """YAML of 'name: value' lines (nested groups allowed) as a dictionary."""
     if len(text) > MAX_YAML_CHARS:
         raise SettingError("setting.yaml", file=name, line=1, detail=f"longer than {MAX_YAML_CHARS} characters")
     try:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from core.evaluation.metrics import Score, score
 from core.insight.sentences import Sentence
 from core.runs.folder import RunFolder
-from core.tasks.dataset import TaskDataset, load_saved_dataset
+from core.tasks.dataset import SAVED_TASKS, TaskDataset, load_saved_dataset
 from core.tasks.spec import TaskSpec
 
 Array = NDArray[np.float64]
@@ -99,7 +99,7 @@ class TaskDetector:
 def load_detector(run_dir: Path | str) -> TaskDetector:
     """The detector of a run, made once a process."""
     path = Path(run_dir).resolve()
-    return _load(str(path), (RunFolder(path).data_dir / "tasks.json").stat().st_mtime)
+    return _load(str(path), (RunFolder(path).data_dir / SAVED_TASKS).stat().st_mtime)
 
 
 @lru_cache(maxsize=4)

@@ -24,7 +24,7 @@ from core.base.errors import TaskloomError
 from core.chat import completion
 from core.chat.client import ChatClient
 from core.chat.protocol import FULL, ChatRequest
-from core.tasks.dataset import load_saved_tasks
+from core.runs.folder import RunFolder
 from core.tasks.spec import TaskSpec
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -59,7 +59,7 @@ def find_models(run_dirs: list[Path]) -> dict[str, Served]:
     """The models of some runs, by name."""
     found = {}
     for run_dir in run_dirs:
-        for task in load_saved_tasks(run_dir / "data"):
+        for task in RunFolder(run_dir).read_tasks():
             name = f"{run_dir.name}:{task.name}"
             found[name] = Served(name, run_dir.resolve(), task)
     return found

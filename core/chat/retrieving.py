@@ -18,7 +18,7 @@ from core.base.errors import RunError
 from core.chat.detecting import question_text
 from core.evaluation.normalise import plain, words
 from core.runs.folder import RunFolder
-from core.tasks.dataset import Example, load_saved_dataset
+from core.tasks.dataset import SAVED_TASKS, Example, load_saved_dataset
 from core.tasks.spec import TaskSpec
 
 K1, B = 1.5, 0.75
@@ -85,7 +85,7 @@ def load_index(run_dir: Path | str, task: str) -> tuple[TaskSpec, ExampleIndex]:
         RunError: the run has no such task.
     """
     path = Path(run_dir).resolve()
-    return _load(str(path), task, (RunFolder(path).data_dir / "tasks.json").stat().st_mtime)
+    return _load(str(path), task, (RunFolder(path).data_dir / SAVED_TASKS).stat().st_mtime)
 
 
 @lru_cache(maxsize=8)

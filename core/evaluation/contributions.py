@@ -23,15 +23,14 @@ from core.models.loading import LoadedBase
 from core.models.modular import ModularModel
 from core.tasks.dataset import Example, TaskDataset
 
-FILE = "contributions.json"
 NUM_ROWS = 8  # of a task; the means move little beyond
 MAX_TOKENS = 256
 VERSION = 1
 
 
-def write_contributions(run_dir: Path, base: LoadedBase, model: ModularModel, dataset: TaskDataset) -> None:
-    """<run>/contributions.json, see `measure_contributions`."""
-    write_json_atomic(run_dir / FILE, measure_contributions(base, model, dataset))
+def write_contributions(path: Path, base: LoadedBase, model: ModularModel, dataset: TaskDataset) -> None:
+    """A run's contributions.json, see `measure_contributions`."""
+    write_json_atomic(path, measure_contributions(base, model, dataset))
 
 
 def measure_contributions(base: LoadedBase, model: ModularModel, dataset: TaskDataset) -> dict[str, Any]:

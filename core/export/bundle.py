@@ -25,10 +25,9 @@ from core.models.forward import share_weights
 from core.models.loading import load_base
 from core.models.modular import DESCRIPTION, load_adapter
 from core.runs.folder import RunFolder
-from core.tasks.dataset import load_saved_dataset
+from core.tasks.dataset import SAVED_TASKS, load_saved_dataset
 
 PROBE_ROWS = 4
-_RUN_FILES = ("run.json", "config.yaml", "allocation.json", "results.json", "record.json", "status.json", "DONE")
 
 
 @dataclass(frozen=True)
@@ -134,10 +133,11 @@ def _export_whole(run: LoadedRun, target: Path, wish: ExportWish) -> Export:
     copy = RunFolder(target)
     copy.data_dir.mkdir(parents=True)
     export_folder(run.model, copy.adapter_dir)
-    for name in _RUN_FILES:
-        if (source.path / name).is_file():
-            shutil.copyfile(source.path / name, target / name)
-    shutil.copyfile(source.data_dir / "tasks.json", copy.data_dir / "tasks.json")
+    told = (source.run_path, source.config_path, source.record_path, source.status_path, source.done_path)
+    for path in (*told, source.allocation_path, source.results_path):
+        if path.is_file():
+            shutil.copyfile(path, target / path.name)
+    shutil.copyfile(source.data_dir / SAVED_TASKS, copy.data_dir / SAVED_TASKS)
     difference = recheck_run(run.model, target, _probe(run, list(range(len(run.tasks)))))
     request = CardRequest(source.path, WHOLE_RUN, None, wish.language, wish.examples)
     write_text_atomic(target / "README.md", build_card(request))

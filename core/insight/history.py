@@ -123,7 +123,7 @@ def _read(run_dir: str, _: tuple[int, int, int]) -> History:
     folder = RunFolder(run_dir)
     snapshots = [_snapshot(record) for record in folder.read_allocation_history()]
     final = read_allocation_file(folder.path) if folder.allocation_path.exists() else None
-    binary = folder.allocation_history_path.with_suffix(".f16")
+    binary = folder.snapshots_path
     return History(binary, snapshots, tuple(read_task_names(folder.path)), final)
 
 

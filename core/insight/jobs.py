@@ -24,6 +24,7 @@ from core.base.errors import RunError, WorkspaceError
 from core.base.files import read_json, write_json_atomic
 from core.base.processes import Order, find_process, python, start_detached
 from core.messages import MESSAGES
+from core.runs.folder import RunFolder
 from core.runs.lock import is_locked, try_lock
 
 RUNNING, DONE, FAILED, STOPPED, NONE = "running", "done", "failed", "stopped", "none"
@@ -58,7 +59,7 @@ class JobState:
 
 
 def job_dir(run_dir: Path, kind: str) -> Path:
-    return run_dir / "jobs" / kind
+    return RunFolder(run_dir).jobs_dir / kind
 
 
 def start_job(folder: Path, workspace_dir: Path, words: list[str]) -> JobState:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from core.base.files import read_json, write_json_atomic
 from core.insight.results import read_flags, require_answer
+from core.runs.folder import RunFolder
 
 
 def set_flag(run_dir: Path, task: str, row: int, on: bool = True) -> set[int]:
@@ -15,7 +16,7 @@ def set_flag(run_dir: Path, task: str, row: int, on: bool = True) -> set[int]:
         RunError: no such task, or the row was not answered.
     """
     require_answer(run_dir, task, row)
-    path = run_dir / "flags.json"
+    path = RunFolder(run_dir).flags_path
     everything = dict(read_json(path)) if path.is_file() else {}
     rows = read_flags(run_dir, task) | {row} if on else read_flags(run_dir, task) - {row}
     write_json_atomic(path, {**everything, task: sorted(rows)})

@@ -19,6 +19,7 @@ import pandas as pd
 from core.base.errors import RunError, SettingError
 from core.base.files import read_json
 from core.insight.sentences import Sentence
+from core.runs.folder import RunFolder
 
 KNOCK_OUT, TRANSFER, LEAVE_OUT = "knockout", "transfer", "leaveout"
 KINDS = (KNOCK_OUT, TRANSFER, LEAVE_OUT)
@@ -62,7 +63,7 @@ class Probe:
 def probe_path(run_dir: Path, kind: str) -> Path:
     if kind not in KINDS:
         raise SettingError("registry.unknown", kind="probe", name=kind, known=", ".join(KINDS))
-    return run_dir / "probes" / f"{kind}.json"
+    return RunFolder(run_dir).probes_dir / f"{kind}.json"
 
 
 def read_probe(run_dir: Path, kind: str) -> Probe:

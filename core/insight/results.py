@@ -170,7 +170,7 @@ def require_answer(run_dir: Path, task: str, row: int) -> dict[str, Any]:
 
 def read_flags(run_dir: Path, task: str) -> set[int]:
     """Rows of a task that were marked to look at again."""
-    path = run_dir / "flags.json"
+    path = RunFolder(run_dir).flags_path
     return set(read_json(path).get(task, [])) if path.is_file() else set()
 
 

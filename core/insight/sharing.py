@@ -16,8 +16,8 @@ from core.base.errors import RunError
 from core.base.files import read_json
 from core.insight.allocation import COMMON, PRIVATE, Array
 from core.insight.sentences import Sentence
+from core.runs.folder import RunFolder
 
-FILE = "contributions.json"
 ALIKE = 0.02
 
 
@@ -39,7 +39,7 @@ def read_contributions(run_dir: Path) -> Contributions | None:
     Raises:
         RunError: the file does not fit the run.
     """
-    path = run_dir / FILE
+    path = RunFolder(run_dir).contributions_path
     if not path.is_file():
         return None
     record: dict[str, Any] = read_json(path)

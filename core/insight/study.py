@@ -12,7 +12,6 @@ the reference arm, so that baselines get a larger rank or more skills (the paper
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
@@ -250,7 +249,7 @@ def limit_rows(folder: RunFolder, share: float, seed: int) -> None:
 def _start(project: Project, place: Path, study: Study, index: int) -> RunFolder | None:
     """The cell's run, at work; None when it is done."""
     cell = study.cells[index]
-    if cell.run_id and (project.runs_dir / cell.run_id / "run.json").exists():
+    if cell.run_id and RunFolder(project.runs_dir / cell.run_id).run_path.exists():
         folder = RunFolder(project.runs_dir / cell.run_id)
         state = run_state(folder)
         if state.state == SUCCEEDED:
@@ -284,8 +283,3 @@ def _follow(folder: RunFolder, on_status: Callable[[RunStatus], None]) -> RunSta
         if not status.is_live:
             return status
         time.sleep(POLL_S)
-
-
-def study_as_json(study: Study) -> str:
-    """The plan as text, for a report."""
-    return json.dumps({**asdict(study), "config": config_to_dict(study.config)}, ensure_ascii=False, indent=1)

@@ -17,7 +17,7 @@ from core.base.folders import whole_folder
 from core.evaluation.exam import Examiner
 from core.evaluation.results import build_results
 from core.merge.arithmetic import Merged, merge_loras
-from core.merge.table import MERGE_FILE, MergeSettings
+from core.merge.table import MergeSettings
 from core.models.forward import share_weights
 from core.models.loading import LoadedBase, load_base
 from core.models.modular import ModularModel, build_modular, load_adapter, save_adapter
@@ -163,7 +163,7 @@ def _write(folders: Sequence[RunFolder], request: MergeRequest, result: _Result,
         fill_run(folder, label, result.config, result.dataset, more)
         save_adapter(result.model, folder.adapter_dir)
         write_json_atomic(folder.allocation_path, result.model.allocation_table())
-        write_json_atomic(folder.path / MERGE_FILE, result.merged.table.as_dict())
+        write_json_atomic(folder.merge_path, result.merged.table.as_dict())
         if request.exam_rows != 0:
             examiner = Examiner(result.base, result.model, exam_settings(result.config))
             with torch.no_grad():

@@ -12,11 +12,11 @@ from typing import Any
 
 from core.base.errors import RunError, SettingError
 from core.base.files import read_json
+from core.runs.folder import RunFolder
 
 AVERAGE, ARITHMETIC, METAGPT, TIES, DARE = "average", "task_arithmetic", "metagpt", "ties", "dare"
 WAYS = (METAGPT, AVERAGE, ARITHMETIC, TIES, DARE)
 DENSE = (TIES, DARE)  # these work on single numbers of the weight change, not on its factors
-MERGE_FILE = "merge.json"
 MAX_RANK = 256
 _SCALES = {ARITHMETIC: 0.3, TIES: 1.0}  # DARE: 1 / number of tasks
 _DENSITIES = {TIES: 0.2, DARE: 0.5}
@@ -79,7 +79,7 @@ def read_merge(run_dir: Path) -> MergeTable:
     Raises:
         RunError: the run was not made by merging.
     """
-    path = Path(run_dir) / MERGE_FILE
+    path = RunFolder(run_dir).merge_path
     if not path.is_file():
         raise RunError("merge.not_merged", run=Path(run_dir).name)
     return MergeTable(**read_json(path))

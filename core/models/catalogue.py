@@ -218,7 +218,3 @@ def pinned_revision(model_id_or_path: str) -> str | None:
 
 def looks_like_path(text: str) -> bool:
     return text.startswith((".", "/", "~")) or text.count("/") > 1 or "\\" in text
-
-
-def starter_available() -> bool:
-    return (STARTER_DIR / "config.json").is_file()

@@ -25,8 +25,6 @@ from core.runs.folder import RunFolder
 from core.training.manifest import list_checkpoints
 
 COPIED, DELETED = "COPIED", "deleted"
-_WORKERS = frozenset({"worker.log", "worker.lock", "heartbeat", "launch.json", "STOP", "CANCEL", "PAUSE"})
-_KEPT_OF_A_RUN = ("config.yaml", "run.json", "status.json")
 
 
 @dataclass(frozen=True)
@@ -171,13 +169,14 @@ def _files(folder: Path) -> tuple[Path, ...]:
 
 def _of_ended_run(folder: RunFolder) -> tuple[Path, ...]:
     """All files of a run that has ended but what only its worker needed; its event file is closed by now."""
-    closed = [p for p in _files(folder.path) if "checkpoints" not in p.relative_to(folder.path).parts]
-    return tuple(p for p in closed if p.name not in _WORKERS)
+    passing = {path.name for path in folder.worker_paths}
+    kept = (p for p in _files(folder.path) if not p.is_relative_to(folder.checkpoints_dir))
+    return tuple(p for p in kept if p.name not in passing)
 
 
 def _of_open_run(folder: RunFolder) -> tuple[Path, ...]:
     """What a run needs to be resumed elsewhere."""
-    files = [folder.path / name for name in _KEPT_OF_A_RUN if (folder.path / name).is_file()]
+    files = [p for p in (folder.config_path, folder.run_path, folder.status_path) if p.is_file()]
     checkpoints = list_checkpoints(folder.checkpoints_dir)
     return (*files, *_files(folder.data_dir), *(_files(checkpoints[0]) if checkpoints else ()))
 

@@ -65,7 +65,7 @@ def list_runs(project: Project) -> list[RunFolder]:
     """The runs of a project, newest first."""
     if not project.runs_dir.is_dir():
         return []
-    found = [p for p in project.runs_dir.iterdir() if not p.name.startswith(".") and (p / "run.json").exists()]
+    found = [p for p in project.runs_dir.iterdir() if not p.name.startswith(".") and RunFolder(p).run_path.exists()]
     return [RunFolder(path) for path in sorted(found, key=lambda p: p.name, reverse=True)]
 
 
@@ -97,11 +97,6 @@ def update_run(folder: RunFolder, **changes: Any) -> None:
     if "name" in changes:
         changes["name"] = require_label(changes["name"])
     folder.write_run({**folder.read_run(), **changes})
-
-
-def read_frozen_tasks(run_dir: Path) -> list[dict[str, Any]]:
-    """The tasks of a run as run.json lists them: index, task_id, name, metric, sizes."""
-    return list(RunFolder(run_dir).read_run()["tasks"])
 
 
 def fill_run(folder: RunFolder, label: str, config: RunConfig, dataset: TaskDataset, more: dict[str, Any]) -> None:

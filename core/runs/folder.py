@@ -7,6 +7,7 @@ heartbeat       touched every second  worker.lock   flock held while a worker li
 launch.json     process id, its start time, command   STOP, CANCEL, PAUSE  wishes
 adapter/        the trained adapter   checkpoints/  resumable states
 allocation.json, allocation_history.jsonl, results.json, predictions/<task index>.jsonl, record.json
+contributions.json, flags.json, merge.json, probes/, jobs/   what was asked of it later
 DONE            final marker; only its state is the truth about the end
 """
 
@@ -26,6 +27,8 @@ from core.base.processes import boot_id
 from core.runs.events import EventWriter, last_event_id, read_events
 from core.runs.lock import is_locked, steady_clock
 from core.runs.states import FAILED, RunStatus, status_from_dict
+from core.tasks.dataset import load_saved_tasks
+from core.tasks.spec import TaskSpec
 from core.training.config import RunConfig, config_to_yaml, load_config
 
 _FINAL_FIELDS = (
@@ -68,13 +71,30 @@ class RunFolder:
         self.predictions_dir = self.path / "predictions"
         self.allocation_path = self.path / "allocation.json"
         self.allocation_history_path = self.path / "allocation_history.jsonl"
+        self.snapshots_path = self.path / "allocation_history.f16"  # every layer, at the places the history names
         self.results_path = self.path / "results.json"
         self.prediction_path = self.path / "prediction.json"
         self.record_path = self.path / "record.json"
+        # What was asked of it later
+        self.contributions_path = self.path / "contributions.json"
+        self.flags_path = self.path / "flags.json"
+        self.merge_path = self.path / "merge.json"
+        self.probes_dir = self.path / "probes"
+        self.jobs_dir = self.path / "jobs"
 
     @property
     def run_id(self) -> str:
         return self.path.name
+
+    @property
+    def worker_paths(self) -> tuple[Path, ...]:
+        """What only a worker and those who watch it need: signs of life, its output, wishes."""
+        signs = (self.heartbeat_path, self.lock_path, self.log_path, self.launch_path)
+        return (*signs, self.stop_path, self.cancel_path, self.pause_path)
+
+    def rank_path(self, rank: int) -> Path:
+        """What one of several processes says of itself."""
+        return self.path / f"rank-{rank}.json"
 
     @property
     def workspace_dir(self) -> Path:
@@ -92,6 +112,10 @@ class RunFolder:
         """run.json: run_id, name, created, tasks [{index, task_id, name, num_train, num_validation, num_test}],
         notes, starred."""
         return dict(read_json(self.run_path))
+
+    def read_tasks(self) -> tuple[TaskSpec, ...]:
+        """The tasks as they were frozen for the run."""
+        return load_saved_tasks(self.data_dir)
 
     def write_run(self, run: dict[str, Any]) -> None:
         write_json_atomic(self.run_path, run)

@@ -13,17 +13,17 @@ from pathlib import Path
 
 from core.base.errors import RunError, TaskloomError, WorkspaceError
 from core.base.files import write_json_atomic
-from core.runs.creation import create_run, discard_draft, list_runs
+from core.runs.creation import create_run, discard_draft
 from core.runs.device_lease import lease_device
 from core.runs.folder import RunFolder
 from core.runs.launchers import LAUNCHERS
 from core.runs.liveness import kill_worker, run_state
 from core.runs.lock import try_lock
 from core.runs.queue_db import RunRegistry
-from core.runs.states import CANCELLED, DRAFT, INTERRUPTED, LIVE, QUEUED, STARTABLE, RunStatus
+from core.runs.states import CANCELLED, DRAFT, INTERRUPTED, QUEUED, STARTABLE, RunStatus
 from core.training.config import RunConfig
 from core.training.manifest import list_checkpoints
-from core.workspace import Project, Workspace
+from core.workspace import Project
 
 
 def start_run(folder: RunFolder, token: str | None = None) -> RunStatus:
@@ -143,18 +143,6 @@ def resume_run(folder: RunFolder) -> RunStatus:
     except OSError as error:
         raise WorkspaceError("workspace.read_only", path=str(folder.path), detail=error.strerror or "") from error
     return start_run(folder)
-
-
-def reconcile_runs(workspace: Workspace) -> list[RunFolder]:
-    """For the start of the app: looks at every run once. Live workers go on; the runs of dead ones become
-    interrupted (or cancelled, when that was wished) and are returned."""
-    changed = []
-    for project in workspace.list_projects():
-        for folder in list_runs(project):
-            before = folder.read_status().state
-            if before in LIVE and not run_state(folder).is_live:
-                changed.append(folder)
-    return changed
 
 
 def _launch(folder: RunFolder, registry: RunRegistry, lock: int) -> RunStatus:

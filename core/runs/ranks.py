@@ -71,7 +71,7 @@ def join_machine(folder: RunFolder, machine: int) -> int:
 
 def note_rank(folder: RunFolder, rank: int) -> None:
     """Leaves the identity of this process, so that it can be found when its parents are gone."""
-    write_json_atomic(folder.path / f"rank-{rank}.json", identity_of(os.getpid()))
+    write_json_atomic(folder.rank_path(rank), identity_of(os.getpid()))
 
 
 def read_ranks(folder: RunFolder) -> list[dict[str, Any]]:
@@ -80,7 +80,7 @@ def read_ranks(folder: RunFolder) -> list[dict[str, Any]]:
 
 
 def write_end(folder: RunFolder, rank: int, state: str, changes: dict[str, Any]) -> None:
-    path = folder.path / f"rank-{rank}.json"
+    path = folder.rank_path(rank)
     write_json_atomic(path, {**read_json(path), "end": state, "changes": changes})
 
 

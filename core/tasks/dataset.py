@@ -21,6 +21,8 @@ from core.workspace import Project
 
 SYSTEM_END = "\u2063\n\n"  # an invisible separator: it shows as a blank line and is never typed
 
+SAVED_TASKS = "tasks.json"  # the descriptions in a frozen copy
+
 
 @dataclass(frozen=True)
 class Example:
@@ -197,7 +199,7 @@ def save_dataset(dataset: TaskDataset, folder: Path) -> None:
     for (index, split), examples in dataset.examples.items():
         lines = "".join(f"{json.dumps(asdict(e), ensure_ascii=False)}\n" for e in examples)
         write_bytes_atomic(folder / f"{index}.{split}.jsonl", lines.encode())
-    write_json_atomic(folder / "tasks.json", [t.as_dict() for t in dataset.tasks])
+    write_json_atomic(folder / SAVED_TASKS, [t.as_dict() for t in dataset.tasks])
 
 
 def load_saved_dataset(folder: Path) -> TaskDataset:
@@ -217,7 +219,7 @@ def load_saved_dataset(folder: Path) -> TaskDataset:
 
 def load_saved_tasks(folder: Path) -> tuple[TaskSpec, ...]:
     """Only the task descriptions of a frozen copy."""
-    path = folder / "tasks.json"
+    path = folder / SAVED_TASKS
     if not path.is_file():
         raise WorkspaceError("workspace.damaged", path=str(path), detail="missing")
     return tuple(spec_from_dict(record) for record in read_json(path))

@@ -61,9 +61,6 @@ class MixtureSampler:
         """How often an epoch goes through each task's examples (1 = once)."""
         return [c / n if n else 0.0 for c, n in zip(self._counts, self.sizes, strict=True)]
 
-    def epoch_length(self) -> int:
-        return sum(self._counts)
-
     def epoch_examples(self, epoch: int) -> list[tuple[int, int]]:
         """(task index, example index) of one epoch, mixed. Capped tasks go on where the last epoch stopped."""
         pairs: list[tuple[int, int]] = []

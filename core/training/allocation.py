@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from core.adapters.allocation_metrics import measure
 from core.base.files import write_json_atomic
+from core.base.lines import append_records
 from core.models.modular import ModularModel
 from core.training.reporting import RunPaths
 
@@ -31,10 +31,9 @@ def write_allocation(model: ModularModel, paths: RunPaths, step: int, stage: int
     line: dict[str, Any] = {"step": step, "stage": stage, "weights": mean, "metrics": metrics}
     if final:
         line["final"] = True
-    line["offset"] = _add_snapshot(paths.allocation_history_path.with_suffix(".f16"), weights.astype(np.float16))
+    line["offset"] = _add_snapshot(paths.snapshots_path, weights.astype(np.float16))
     line["shape"] = list(weights.shape)
-    with open(paths.allocation_history_path, "a", encoding="utf-8") as file:
-        file.write(json.dumps(line) + "\n")
+    append_records(paths.allocation_history_path, [line])
 
 
 def _add_snapshot(path: Path, weights_LTS: np.ndarray) -> int:

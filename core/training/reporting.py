@@ -36,9 +36,11 @@ class RunPaths(Protocol):
     predictions_dir: Path
     allocation_path: Path
     allocation_history_path: Path
+    snapshots_path: Path
     results_path: Path
     record_path: Path
     prediction_path: Path
+    contributions_path: Path
 
 
 class RunCancelled(Exception):

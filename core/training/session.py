@@ -182,7 +182,7 @@ def _cut_history(work: RunWork, last_step: int, last_stage: int) -> None:
         if known and not snapshot.get("final"):
             kept.append(f"{line}\n")
     write_text_atomic(path, "".join(kept))
-    snapshots = path.with_suffix(".f16")
+    snapshots = work.paths.snapshots_path
     if snapshots.exists():
         last = json.loads(kept[-1]) if kept else {}
         os.truncate(snapshots, last["offset"] + 2 * math.prod(last["shape"]) if "offset" in last else 0)
@@ -208,7 +208,7 @@ def _save(prepared: Prepared, paths: RunPaths, journal: Journal) -> None:
     journal.progress(stage="saving", message_key="run.saving", message_values={}, eta_s=None, eta_range_s=None)
     model = prepared.work.model.modular
     save_adapter(model, paths.adapter_dir)
-    write_contributions(paths.path, prepared.base, model, prepared.dataset)
+    write_contributions(paths.contributions_path, prepared.base, model, prepared.dataset)
     plan = prepared.work.plan
     write_allocation(model, paths, plan.total_steps, len(plan.stages), final=True)
 

@@ -16,7 +16,7 @@ from core.base.files import new_id
 from core.messages import english
 from core.runs.creation import create_run, list_runs, update_run
 from core.runs.folder import RunFolder
-from core.runs.launching import cancel_run, reconcile_runs
+from core.runs.launching import cancel_run
 from core.runs.rerun import config_difference, find_remedy, run_again
 from core.runs.states import RunStatus
 from core.runs.summaries import list_summaries, own_runs, summarise_run
@@ -27,6 +27,7 @@ from core.training.reporting import PAUSE, RunPaused
 from core.training.session import train_run
 from core.workspace import Project, Workspace
 from tests.toy_project import ListJournal, build_toy_project, quick_config, quick_run
+from tests.watching import reconcile_runs
 
 
 @pytest.fixture

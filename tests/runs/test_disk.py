@@ -24,7 +24,8 @@ READ_ONLY = """
 import json, sys
 from core.base.errors import TaskloomError
 from core.runs.creation import create_run, list_runs
-from core.runs.launching import reconcile_runs, resume_run, start_run, stop_run
+from core.runs.launching import resume_run, start_run, stop_run
+from tests.watching import reconcile_runs
 from core.runs.liveness import run_state
 from core.runs.queueing import list_queue
 from core.runs.summaries import list_summaries

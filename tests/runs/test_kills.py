@@ -18,7 +18,7 @@ import pytest
 import torch
 
 from core.runs.folder import RunFolder
-from core.runs.launching import reconcile_runs, resume_run, stop_run
+from core.runs.launching import resume_run, stop_run
 from core.runs.liveness import run_state, worker_processes
 from core.training.checkpoints import Checkpoint, load_checkpoint, prune_checkpoints, save_checkpoint
 from core.training.manifest import TrainingState, check_checkpoint, find_checkpoint
@@ -26,7 +26,7 @@ from core.training.stage import StageWatch
 from core.workspace import Project, Workspace
 from tests.killing import die_after, in_a_child, kill_and_resume, outcome, processor_seconds, same_outcome, train
 from tests.toy_project import quick_run
-from tests.watching import ended, trains, wait_for
+from tests.watching import ended, reconcile_runs, trains, wait_for
 
 LONG: dict[str, Any] = {"max_steps": 100_000, "evaluate_every": 50, "checkpoint_every": 5}
 

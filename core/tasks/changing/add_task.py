@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from core.base.errors import Problem, SettingError, TaskFileError
+from core.base.errors import Problem, SettingError
 from core.tasks.changing.describing import TaskRequest
 from core.tasks.changing.isolation import preview_isolated, stage
 from core.tasks.changing.preview import FilePreview, preview_file
@@ -187,10 +187,3 @@ def check_roles(spec: TaskSpec) -> list[Problem]:
     for template in (spec.template, *spec.templates):
         problems += check_template(template, spec.columns, spec.targets)
     return problems
-
-
-def problem_of(error: TaskFileError | Exception, file: str) -> Problem:
-    """A raised error as an entry of an import report."""
-    key = getattr(error, "key", "file.unreadable")
-    values = getattr(error, "values", {"detail": str(error)})
-    return Problem(file, key, {"file": file, **values})
