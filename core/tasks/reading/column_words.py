@@ -77,6 +77,7 @@ GROUP_WORDS = word_set(
 )
 WEIGHT_WORDS = word_set("weight weights confidence importance agreement 权重 置信度 可信度")
 ASKING_WORDS = other_words.ASKING | word_set("question query 问题 問題")
+SPLIT_WORDS = word_set("split fold set partition subset")
 COLUMN_WORDS = frozenset(w for w in (*TARGET_WORDS, *INPUT_WORDS, *ID_WORDS, *SIDE_WORDS) if len(w) > 1)
 _OTHER_VALUES = other_words.VALUES | other_words.ASKING | other_words.IDS
 COMMON_COLUMN_WORDS = (
