@@ -27,7 +27,11 @@ FLOORS: dict[str, tuple[float, str]] = {
     "core.tasks": (2, "tasks"),
     "core.tasks.health": (2.1, "health"),
     "core.tasks.changing": (2.2, "changing"),
-    "core.adapters": (3, "adapters"),
+    "core.adapters.settings": (3, "adapter settings"),
+    "core.adapters": (3.1, "adapters"),
+    "core.adapters.parts": (3.2, "parts"),
+    "core.adapters.methods": (3.3, "methods"),
+    "core.adapters.fast": (3.4, "fast"),  # knows the definition; the definition never imports it
     "core.models": (4, "models"),
     "core.evaluation": (5, "evaluation"),
     "core.training": (5.5, "training"),  # training may ask evaluation, never the other way round
@@ -176,6 +180,17 @@ def test_the_law_of_circles_finds_one() -> None:
     assert circles({"a": {"a"}}) == [{"a"}]
 
 
+def test_the_definition_never_imports_its_fast_path() -> None:
+    """Whoever reads or changes a method needs no file of the fast path: it comes with the call, from above."""
+    for name in modules():
+        below = name.startswith("core.adapters") and not name.startswith("core.adapters.fast")
+        if below:
+            fast = {t for t in imported(tree(modules()[name]), name) if t.startswith("core.adapters.fast")}
+            assert not fast, f"{name} imports {sorted(fast)}"
+    taken = imported(tree(modules()["core.adapters.fast.path"]), "core.adapters.fast.path")
+    assert not {t for t in taken if t.startswith("core.adapters.methods")}
+
+
 @pytest.mark.parametrize("name", modules())
 def test_nobody_imports_a_worker(name: str) -> None:
     targets = imported(tree(modules()[name]), name)
@@ -241,6 +256,7 @@ def test_the_law_catches_an_import_that_goes_up() -> None:
     """The law itself is tested: a lower floor may not import a higher one, a screen may not import a screen."""
     assert place("core.tasks.reading.files") < place("core.runs.folder")
     assert place("core.adapters.methods.cpoly")[0] > place("core.tasks.dataset")[0]
+    assert place("core.adapters.parts.skills") < place("core.adapters.fast.path")
     assert place("core.worker")[1] != place("core.commands.train")[1]
     source = ast.parse("if TYPE_CHECKING:\n  import torch\ndef f():\n  import peft\nimport datasets.x\n")
     assert imported(source, "core.base.errors", only_at_import=True) == {"datasets.x"}

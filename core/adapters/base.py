@@ -10,14 +10,17 @@ from __future__ import annotations
 import importlib
 from abc import abstractmethod
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from core.adapters.call import Call, current_call
+from core.adapters.call import AdaptedLinear, Call, LinearGroup, Linears
+from core.adapters.observing import TASK, Observation, Parts, Seen
 from core.adapters.registry import METHODS
 from core.adapters.settings.places import AdapterConfig
 from core.adapters.targets import Site, replace_module
@@ -42,8 +45,12 @@ class Adapter(nn.Module):
     """Base class of all methods. T tasks, L rows of the allocation (layers times routing heads), S skills.
 
     Subclasses wrap the base model's layers when they are built and answer the questions below. Parameters are
-    float32 whatever the base model's type.
+    float32 whatever the base model's type. `takes_fast_path`: whether calls are given one (core/adapters/call.py);
+    `prune_below`: the weight under which the last stage's end switches skills off, 0 for never.
     """
+
+    takes_fast_path = True
+    prune_below = 0.0
 
     def __init__(self, method: str, config: AdapterConfig, num_tasks: int) -> None:
         super().__init__()
@@ -81,8 +88,29 @@ class Adapter(nn.Module):
         """[L, T, C] what is behind the weights that are learned; C = 0 where nothing is."""
 
     def packs(self, batch_size: int) -> bool:
-        """Whether batches of so many examples may stand in one row of tokens (core/adapters/fast/packed.py)."""
+        """Whether batches of so many examples may stand behind each other in one row of tokens."""
         return False
+
+    def observe(self, seen: Seen) -> Observation:
+        """The weights that a text was read with. Here: its task's row of the allocation."""
+        return Observation(TASK, torch.from_numpy(self.allocation()[:, seen.task]).float())
+
+    def measure_parts(self, seen: Seen) -> Parts | None:
+        """How much common and private skills added; None where that cannot be told apart."""
+        return None
+
+    @property
+    def can_switch_off(self) -> bool:
+        """Whether `switch_off` works."""
+        return False
+
+    def switch_off(self, column: int) -> AbstractContextManager[None]:
+        """Inside, skill number `column` adds nothing; the others keep their weights.
+
+        Raises:
+            ModelError: the method's skills are no parts of a sum.
+        """
+        raise ModelError("adapter.no_switch", method=METHODS.get(self.method).title)
 
     def adapted_names(self) -> list[str]:
         """Paths of the base model's modules that the adapter changes; the allocation may have other rows."""
@@ -110,11 +138,6 @@ class Adapter(nn.Module):
         for parameters in self.parameter_groups(stage).values():
             for parameter in parameters:
                 parameter.requires_grad_(True)
-
-    @property
-    def depends_on_prompt(self) -> bool:
-        """Whether the weights of a call follow from its prompt; such a call cannot serve another prompt."""
-        return False
 
     def add_task(self, like: int | None = None, seed: int = 0) -> int:
         """Adds a row for one more task, a copy of task `like`'s or the mean of all; returns its task id. The
@@ -179,71 +202,20 @@ class Adapter(nn.Module):
         return [skill.name for skill in self.skills()]
 
 
-class AdaptedLinear(nn.Module):
-    """A frozen linear layer with an adapter's term added. Members of a group read one input and are computed
-    together.
-
-    `group` is not a submodule: the adapter owns it.
-    """
-
-    def __init__(self, linear: nn.Module, group: LinearGroup, position: int) -> None:
-        super().__init__()
-        self.linear = linear
-        self.position = position
-        object.__setattr__(self, "group", group)
-
-    @property
-    def weight(self) -> Tensor:
-        return self.linear.weight  # type: ignore[return-value]
-
-    @property
-    def bias(self) -> Tensor | None:
-        return self.linear.bias  # type: ignore[return-value]
-
-    def forward(self, x: Tensor) -> Tensor:
-        call = current_call()
-        if call.disabled:
-            return self.linear(x)
-        group: LinearGroup = self.group  # type: ignore[assignment]
-        return group.output(call, self.position, x)
-
-
-class LinearGroup:
-    """Linear layers that read one input. The first one called computes all; the others take their part.
-
-    A member that is called with another input, or a second time with the same, starts a new round: the parts are an
-    economy, never an assumption.
-    """
-
-    def __init__(self, index: int, linears: list[nn.Module], adapter: LinearAdapter) -> None:
-        self.index = index
-        self.linears = linears
-        self.adapter = adapter
-
-    def output(self, call: Call, position: int, x: Tensor) -> Tensor:
-        kept: tuple[Tensor, dict[int, Tensor]] | None = call.shared.get(self.index)
-        if kept is None or kept[0] is not x or position not in kept[1]:
-            outputs = self.adapter.run_group(call, self.index, x, self.linears)
-            kept = call.shared[self.index] = (x, dict(enumerate(outputs)))
-        output = kept[1].pop(position)
-        if not kept[1]:
-            del call.shared[self.index]
-        return output
-
-
 class LinearAdapter(Adapter):
     """A method that adds a term to linear layers."""
 
     @abstractmethod
-    def run_group(self, call: Call, group: int, x: Tensor, linears: list[nn.Module]) -> list[Tensor]:
+    def run_group(self, call: Call, group: int, x: Tensor, linears: Linears) -> list[Tensor]:
         """Outputs [rows, n, o_k] of the layers of a group for x [rows, n, i], base and adapter together."""
 
     def wrap_linears(self, model: nn.Module, sites: list[Site], groups: list[list[int]]) -> None:
         for index, members in enumerate(groups):
             linears = [model.get_submodule(sites[m].name) for m in members]
-            group = LinearGroup(index, linears, self)
+            group = LinearGroup(index, linears, self.run_group)
             for position, member in enumerate(members):
-                replace_module(model, sites[member].name, AdaptedLinear(linears[position], group, position))
+                output = partial(group.output, position)
+                replace_module(model, sites[member].name, AdaptedLinear(linears[position], output))
 
 
 def build_adapter(

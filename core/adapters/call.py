@@ -1,67 +1,98 @@
-"""The task of a call travels with the call: a ContextVar scoped to one forward or one generation.
+"""One call of the modular model, and the layers that read it.
 
-Two threads may use one model for two tasks, because nothing is stored on the shared modules.
+The task of a call travels with the call: a ContextVar scoped to one forward or one generation. Two threads may use
+one model for two tasks, because nothing is stored on the shared modules.
+
+Shapes: b examples, R rows of a layer's input (examples, or examples times beams), n tokens, i inputs, o outputs; N
+tokens of examples that stand behind each other in one row.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from core.adapters.fast.packed import Packing
 from core.base.errors import ModelError
 
 TaskIds = Tensor | list[int] | tuple[int, ...]
+Linears = list[nn.Module]
+
+
+@dataclass(eq=False)
+class Packed:
+    """Examples behind each other in one row of tokens. owners [N]: the example of each token; wanted: the tokens
+    whose outputs are read, to which the last block trims the row (`trims`, from its attention on)."""
+
+    owners: Tensor
+    wanted: Tensor | None = None
+    trims: bool = False
+
+
+class FastPath(Protocol):
+    """A quicker way to what the definition says. It is put into a call from above; the definition never imports
+    it, and does without it."""
+
+    def outputs(
+        self, call: Call, group: int, x: Tensor, linears: Linears, gates: Tensor | None
+    ) -> list[Tensor] | None:
+        """As `LinearAdapter.run_group`, or None where the definition has to serve."""
 
 
 @dataclass(eq=False)
 class Call:
-    """One forward or generation of the modular model.
+    """One forward or generation.
 
     task_ids [b] long, on the model's device; rows: the distinct tasks, ascending; slots [b]: position of each
-    example's task in rows. blend [b, R]: shares of the tasks in rows, where examples answer as mixtures of them;
+    example's task in rows. blend [b, rows]: shares of the tasks in rows, where examples answer as mixtures of them;
     every example then has a row of weights of its own, which slots counts. `state` is what the adapter prepared
-    once for the call, `shared` what the layers of one input hand to each other. prompt_mask [b, n]: the tokens of
-    the question, for methods that read it; what they conclude from it stays in `memory` (first axis = examples)
-    for the decoding steps that follow. packing: the examples stand behind each other in one row of tokens; owners
-    [N]: the example of each token of it; wanted [P]: the tokens whose outputs are read, to which the last block
-    trims the row (`trims`, from its attention on).
+    once for the call, of the method's own type; `parts` what the layers of one input hand to each other, by group:
+    the input, and the outputs not yet taken. prompt_mask [b, n]: the tokens of the question, for methods that read
+    it; what they conclude from it stays in `memory`, by layer (first axis = examples), for the decoding steps that
+    follow.
     """
 
     task_ids: Tensor
     rows: list[int]
     slots: Tensor
     training: bool = False
-    blend: Tensor | None = None
     disabled: bool = False
-    state: Any = None
-    shared: dict[Any, Any] = field(default_factory=dict)
+    blend: Tensor | None = None
+    state: object = None
+    parts: dict[int, tuple[Tensor, dict[int, Tensor]]] = field(default_factory=dict)
     prompt_mask: Tensor | None = None
-    memory: dict[Any, Tensor] = field(default_factory=dict)
-    packing: Packing | None = None
-    owners: Tensor | None = None
-    wanted: Tensor | None = None
-    trims: bool = False
-
-    def trim(self, x: Tensor) -> Tensor:
-        """x [1, N, d] -> [1, P, d] of the wanted tokens; layers that follow find their owners."""
-        assert self.wanted is not None  # the last block has looked
-        assert self.owners is not None
-        self.owners = self.owners.index_select(0, self.wanted)
-        return x.index_select(1, self.wanted)
+    memory: dict[int, Tensor] = field(default_factory=dict)
+    packed: Packed | None = None
+    fast: FastPath | None = None
 
     def repeats(self, num_rows: int) -> int:
         """How many rows a layer sees for each example: 1, or the beams times return sequences of a generation."""
+        if self.packed is not None:
+            raise ModelError("adapter.not_packed")
         b = self.task_ids.shape[0]
         if num_rows % b:
             raise ModelError("adapter.rows", rows=num_rows, examples=b)
         return num_rows // b
+
+    def mixed(self, rows: Tensor, axis: int = 0) -> Tensor:
+        """Weights of the tasks in `rows` along an axis -> of a blended call those of its examples, sum_t q_t
+        alpha_t, along the same axis; of any other call as they are."""
+        if self.blend is None:
+            return rows
+        return torch.tensordot(self.blend.to(rows.dtype), rows.movedim(axis, 0), 1).movedim(0, axis)
+
+
+def fast_outputs(
+    call: Call, group: int, x: Tensor, linears: Linears, gates: Tensor | None = None
+) -> list[Tensor] | None:
+    """What the call's fast path makes of a group of layers; None: compute by the definition. gates [b, n, G, S]:
+    weights that differ by token."""
+    return None if call.fast is None else call.fast.outputs(call, group, x, linears, gates)
 
 
 _CALL: ContextVar[Call | None] = ContextVar("taskloom_call", default=None)
@@ -88,14 +119,6 @@ def enter_call(call: Call) -> Iterator[Call]:
         _CALL.reset(token)
 
 
-def mix_rows(call: Call, rows: Tensor, axis: int = 0) -> Tensor:
-    """Weights of the tasks in `call.rows` along an axis -> of a blended call those of its examples, sum_t q_t
-    alpha_t, along the same axis; of any other call as they are."""
-    if call.blend is None:
-        return rows
-    return torch.tensordot(call.blend.to(rows.dtype), rows.movedim(axis, 0), 1).movedim(0, axis)
-
-
 def build_call(task_ids: TaskIds | None, num_tasks: int, device: torch.device, training: bool) -> Call:
     """Checks the task ids and sorts out the distinct tasks.
 
@@ -120,21 +143,53 @@ def build_call(task_ids: TaskIds | None, num_tasks: int, device: torch.device, t
     return Call(moved, rows, slots.to(device, non_blocking=True), training=training)
 
 
-def build_blended_call(blends: Sequence[Mapping[int, float]], num_tasks: int, device: torch.device) -> Call:
-    """A call whose examples answer as mixtures of tasks, as prompt-aware routing wants it (WavLLM, arXiv
-    2404.00656): the mixing weights of an example are sum_t q_t alpha_t. One task with the share 1 is that task.
-    For inference only.
-
-    blends: for each example its tasks' rows with their shares, which are made to sum to one.
-
-    Raises:
-        ModelError: no examples, no tasks, or a task the adapter has no row for.
+class Adapted(nn.Module):
+    """In the place of a frozen module of the base model, `inner`: with an adapter on, `run` answers. Holds no
+    numbers and no state; what it needs it finds in the current call, and the adapter behind `run` is no submodule.
     """
-    likeliest = [max(blend, key=lambda task: blend[task]) for blend in blends if blend]
-    call = build_call(likeliest if len(likeliest) == len(blends) else None, num_tasks, device, training=False)
-    rows = sorted({task for blend in blends for task in blend})
-    build_call(rows, num_tasks, device, training=False)  # every one of them must be known
-    shares = torch.tensor([[blend.get(task, 0.0) for task in rows] for blend in blends])
-    call.rows, call.slots = rows, torch.arange(len(blends), device=device)
-    call.blend = (shares / shares.sum(1, keepdim=True)).to(device)
-    return call
+
+    def __init__(self, inner: nn.Module, run: Callable[[Call, Tensor], Tensor]) -> None:
+        super().__init__()
+        self.inner = inner
+        self.run = run
+
+    def forward(self, x: Tensor) -> Tensor:
+        call = current_call()
+        return self.inner(x) if call.disabled else self.run(call, x)
+
+
+class AdaptedLinear(Adapted):
+    """A frozen linear layer with an adapter's term added; models look at its weight."""
+
+    @property
+    def weight(self) -> Tensor:
+        return self.inner.weight  # type: ignore[return-value]
+
+    @property
+    def bias(self) -> Tensor | None:
+        return self.inner.bias  # type: ignore[return-value]
+
+
+RunGroup = Callable[[Call, int, Tensor, Linears], list[Tensor]]
+
+
+class LinearGroup:
+    """Linear layers that read one input. The first one called computes all by `run_group` of the adapter; the
+    others take their part. A member that is called with another input, or a second time with the same, starts a new
+    round: the parts are an economy, never an assumption.
+    """
+
+    def __init__(self, index: int, linears: Linears, run: RunGroup) -> None:
+        self.index = index
+        self.linears = linears
+        self.run = run
+
+    def output(self, position: int, call: Call, x: Tensor) -> Tensor:
+        kept = call.parts.get(self.index)
+        if kept is None or kept[0] is not x or position not in kept[1]:
+            outputs = self.run(call, self.index, x, self.linears)
+            kept = call.parts[self.index] = (x, dict(enumerate(outputs)))
+        output = kept[1].pop(position)
+        if not kept[1]:
+            del call.parts[self.index]
+        return output

@@ -12,7 +12,8 @@ from core.base.files import new_id, write_json_atomic
 from core.base.folders import whole_folder
 from core.base.lines import append_records
 from core.evaluation.results import build_results
-from core.models.modular import ModularModel, save_adapter
+from core.models.building import save_adapter
+from core.models.modular import ModularModel
 from core.runs.folder import RunFolder
 from core.runs.states import SUCCEEDED
 from core.tasks.dataset import Example, TaskDataset, save_dataset

@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from core.adapters.observing import TOKEN, Observation
 from core.asking.trained import load_trained, require_adapter
 from core.base.errors import RunError
 from core.evaluation.contributions import encode_text
 from core.evaluation.exam import TUNED, Examiner
-from core.evaluation.observing import TOKEN, Observation, observe
+from core.evaluation.observing import observe
 from core.models.loading import LoadedBase
 from core.runs.folder import RunFolder
 from core.tasks.dataset import Example, load_saved_dataset
@@ -51,8 +52,8 @@ def look_at(run_dir: Path, task: str, prompt: str, answer: str | None = None) ->
 def _table(found: Observation, model: Any) -> dict[str, Any]:
     skills = model.adapter.skills()
     used = [i for i in range(len(skills)) if float(found.weights[:, i].abs().max()) > 0]
-    sites = [site.name for site in getattr(model.adapter, "sites", [])]
-    layers = sites if len(sites) == len(found.weights) else model.layer_names()
+    adapted = model.adapter.adapted_names()
+    layers = adapted if len(adapted) == len(found.weights) else model.layer_names()
     by_token = found.by_token if found.level == TOKEN else found.size_by_token
     return {
         "level": found.level,

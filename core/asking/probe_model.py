@@ -8,16 +8,13 @@ of task i. Every change is a paired difference on the same questions, with its 9
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from core.adapters.base import Adapter, Skill
+from core.adapters.base import Adapter
 from core.asking.trained import load_trained, require_adapter
 from core.base.errors import RunError
 from core.base.files import write_json_atomic
@@ -25,7 +22,7 @@ from core.base.lines import append_records, read_records
 from core.evaluation.exam import TUNED, Examiner, exam_rows
 from core.evaluation.metrics import compare, score
 from core.insight.probe_table import KNOCK_OUT, ProbeSettings, probe_path
-from core.models.modular import WEIGHTS
+from core.models.building import WEIGHTS
 from core.runs.folder import RunFolder
 from core.tasks.dataset import TaskDataset, load_saved_dataset
 from core.training.session import exam_settings
@@ -79,7 +76,7 @@ class Prober:
         own = [rounds.after(f"{task}", partial(self.answers, task, task)) for task in tasks]
         cells: list[list[dict[str, Any] | None]] = [[None] * len(skills) for _ in tasks]
         for column in range(len(skills)):
-            with switched_off(self.model.adapter, skills, column):
+            with self.model.adapter.switch_off(column):
                 for task in tasks:
                     if used[task][column]:
                         without = rounds.after(f"{task} without {column}", partial(self.answers, task, task))
@@ -179,25 +176,6 @@ def answer_rows(
 
 
 def require_switchable(adapter: Adapter) -> None:
-    """Raises RunError for methods whose skills are not rows of a bank, or that have a single one."""
-    if not hasattr(adapter, "bank") or len(adapter.skills()) < 2:
+    """Raises RunError for methods whose skills cannot be switched off one by one, or that have a single one."""
+    if not adapter.can_switch_off or len(adapter.skills()) < 2:
         raise RunError("insight.no_knock_out", method=adapter.method)
-
-
-@contextmanager
-def switched_off(adapter: Adapter, skills: list[Skill], column: int) -> Iterator[None]:
-    """Inside, one skill contributes nothing. Every skill is one row of the bank's parameters."""
-    bank: Any = adapter.bank
-    owner = skills[column].task
-    if owner is None:
-        rows, place = bank.common, [s for s in skills if s.task is None].index(skills[column])
-    else:
-        rows, place = bank.private[owner], [s for s in skills if s.task == owner].index(skills[column])
-    kept = rows.detach()[place].clone()
-    with torch.no_grad():
-        rows[place] = 0.0
-    try:
-        yield
-    finally:
-        with torch.no_grad():
-            rows[place] = kept

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import torch
 
 from core.base.errors import RunError
+from core.models.building import load_adapter
 from core.models.loading import LoadedBase
-from core.models.modular import ModularModel, load_adapter
+from core.models.modular import ModularModel
 from core.runs.folder import RunFolder
 from core.training.config import RunConfig
 from core.training.device import apply_device, choose_device, load_chosen_base

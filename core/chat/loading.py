@@ -14,10 +14,11 @@ from core.chat.prompts import build_prompt, with_examples
 from core.chat.protocol import FULL, ChatRequest, SkillWeight
 from core.chat.quantising import quantise_base
 from core.models.batching import encode_prompt
+from core.models.building import DESCRIPTION, load_adapter
 from core.models.decoding import Answer, Batch, build_batch
 from core.models.forward import Blend, end_tokens, share_weights
 from core.models.loading import LoadedBase, load_base
-from core.models.modular import DESCRIPTION, ModularModel, load_adapter
+from core.models.modular import ModularModel
 from core.runs.device_lease import lease_holder
 from core.runs.folder import RunFolder
 from core.tasks.dataset import load_saved_tasks

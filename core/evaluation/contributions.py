@@ -15,9 +15,10 @@ import torch
 from torch import Tensor
 
 from core.adapters.base import LoraFactors
+from core.adapters.observing import Parts
 from core.base.errors import ModelError
 from core.base.files import write_json_atomic
-from core.evaluation.observing import Parts, measure_parts
+from core.evaluation.observing import measure_parts
 from core.models.batching import answer_ids, encode_prompt
 from core.models.loading import LoadedBase
 from core.models.modular import ModularModel
@@ -49,7 +50,7 @@ def measure_contributions(base: LoadedBase, model: ModularModel, dataset: TaskDa
             name: [[round(value, 6) for value in getattr(part, name)] for part in found]
             for name in ("common", "private", "base")
         }
-    layers = [site.name for site in getattr(model.adapter, "sites", [])] or model.layer_names()
+    layers = model.adapter.adapted_names()
     return {
         "version": VERSION,
         "rows": NUM_ROWS,

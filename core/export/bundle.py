@@ -20,10 +20,10 @@ from core.export.gguf import convert
 from core.export.recheck import Written, recheck, recheck_run
 from core.export.space import build_space
 from core.export.weights import build_probe, export_folder, export_lora, export_merged
+from core.models.building import DESCRIPTION, load_adapter
 from core.models.catalogue import pinned_revision, resolve_model
 from core.models.forward import share_weights
 from core.models.loading import load_base
-from core.models.modular import DESCRIPTION, load_adapter
 from core.runs.folder import RunFolder
 from core.tasks.dataset import SAVED_TASKS, load_saved_dataset
 

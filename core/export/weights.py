@@ -27,10 +27,11 @@ from core.adapters.targets import is_linear, weight_out_in
 from core.base.errors import ModelError, RunError
 from core.base.folders import whole_folder
 from core.export.card import public_name
+from core.models.building import save_adapter, unwrap
 from core.models.catalogue import pinned_revision, resolve_model
 from core.models.forward import share_weights
 from core.models.loading import LoadedBase
-from core.models.modular import ModularModel, save_adapter, unwrap
+from core.models.modular import ModularModel
 
 TASK_TYPES = {"decoder": "CAUSAL_LM", "encoder_decoder": "SEQ_2_SEQ_LM"}
 # Largest difference of logits between the live model and the reloaded export, as a share of the largest logit.

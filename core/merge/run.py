@@ -18,9 +18,10 @@ from core.evaluation.exam import Examiner
 from core.evaluation.results import build_results
 from core.merge.arithmetic import Merged, merge_loras
 from core.merge.table import MergeSettings
+from core.models.building import build_modular, load_adapter, save_adapter
 from core.models.forward import share_weights
 from core.models.loading import LoadedBase, load_base
-from core.models.modular import ModularModel, build_modular, load_adapter, save_adapter
+from core.models.modular import ModularModel
 from core.runs.creation import fill_run
 from core.runs.folder import RunFolder
 from core.runs.states import SUCCEEDED

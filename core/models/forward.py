@@ -14,7 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from core.adapters.call import Call, build_blended_call, build_call, enter_call
+from core.adapters.blending import build_blended_call
+from core.adapters.call import Call, build_call, enter_call
 from core.models.loading import LoadedBase
 from core.models.modular import ModularModel
 
@@ -60,7 +61,7 @@ class TaskForward:
         else:
             call = build_blended_call(tasks, known, device)
         call.prompt_mask = prompt_mask.to(self._model.device)
-        self._model.adapter.prepare(call)
+        self._model.prepare(call)
         return Opened(tasks, call)
 
     def __call__(self, opened: Opened, **inputs: Any) -> Any:
@@ -80,7 +81,7 @@ class TaskForward:
         memory = {k: kept.index_select(0, places) for k, kept in opened.call.memory.items()}
         return self._again([opened.tasks[row] for row in rows], memory)
 
-    def _again(self, tasks: list[Blend], memory: dict[Any, Tensor]) -> Opened:
+    def _again(self, tasks: list[Blend], memory: dict[int, Tensor]) -> Opened:
         opened = self.open(tasks, torch.ones(len(tasks), 0, dtype=torch.long))
         opened.call.memory = memory
         return opened

@@ -1,37 +1,25 @@
-"""Base model and adapter as one modular model: task ids for every call, save, load."""
+"""Base model and adapter as one modular model: task ids for every call."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import Tensor
 
-from core.adapters.base import AdaptedLinear, Adapter, build_adapter
+from core.adapters.base import Adapter
 from core.adapters.call import Call, TaskIds, build_call, current_call, enter_call, has_call
-from core.adapters.fast.packed import Packing
+from core.adapters.fast.packed import PackedRow, Packing
 from core.adapters.fast.packed_attention import packed_attention
-from core.adapters.fast.recompute import make_lean, undo_lean
-from core.adapters.methods.mta import AdaptedFeedForward
-from core.adapters.settings.places import AdapterConfig
-from core.adapters.targets import replace_module
+from core.adapters.fast.path import FastPath
 from core.base.errors import ModelError
-from core.base.folders import whole_folder
-from core.base.settings import settings_to_dict
 from core.models.loading import LoadedBase
-
-FORMAT = 1
-WEIGHTS, DESCRIPTION = "adapter.safetensors", "adapter.json"
+from core.models.model_reports import ModelReports
 
 
-class ModularModel(nn.Module):
+class ModularModel(ModelReports):
     """A frozen base model that answers as the task it is told.
 
     Every forward and generation takes `task_ids` [b], the allocation rows of its examples, as a list, a CPU tensor
@@ -90,7 +78,7 @@ class ModularModel(nn.Module):
         """As `forward` for examples that stand behind each other: input_ids [1, N], one task id for each example.
 
         wanted [P]: the tokens whose outputs are read. Where the model's last block can be trimmed
-        (core/adapters/fast/last_block.py) the head sees these alone, in this order; see `Call.trims`.
+        (core/adapters/fast/last_block.py) the head sees these alone, in this order; see `Packed.trims`.
 
         Raises:
             ModelError: the adapter or the base model cannot keep them apart.
@@ -113,52 +101,11 @@ class ModularModel(nn.Module):
         with enter_call(Call(nothing, [], nothing, disabled=True)):
             yield
 
-    def set_stage(self, stage: int) -> None:
-        self.adapter.set_stage(stage)
-
-    def parameter_groups(self, stage: int) -> dict[str, list[nn.Parameter]]:
-        """What a stage (1, 2) trains: "skills" and "allocation", each to be given its learning rate."""
-        return self.adapter.parameter_groups(stage)
-
-    def add_task(self, name: str, like: int | None = None, seed: int = 0) -> int:
-        """A row for one more task (a copy of task `like`'s, or the mean of all); returns its task id."""
-        task = self.adapter.add_task(like, seed)
-        self.tasks.append(name)
-        return task
-
-    def skill_names(self) -> list[str]:
-        return self.adapter.skill_names()
-
-    def layer_names(self) -> list[str]:
-        return self.adapter.layer_names()
-
-    def allocation(self) -> np.ndarray:
-        """[L, T, S] mixing weights at evaluation: layers x tasks x skills."""
-        return self.adapter.allocation()
-
-    def allocation_logits(self) -> np.ndarray:
-        return self.adapter.allocation_logits()
-
-    def allocation_table(self) -> dict[str, Any]:
-        """The allocation as JSON values: layers, skills with their kind and task, weights [L][T][S]."""
-        return {
-            "layers": self.layer_names(),
-            "tasks": self.tasks,
-            "skills": [{"name": s.name, "kind": s.kind, "task": s.task} for s in self.adapter.skills()],
-            "weights": self.allocation().astype(float).round(6).tolist(),
-        }
-
-    def activation_checkpointing_enable(
-        self, activation_checkpointing_kwargs: dict[str, Any] | None = None, **others: Any
-    ) -> None:
-        """Recomputes blocks in the backward pass; the recomputation re-enters the call of its forward."""
-        chosen = dict(activation_checkpointing_kwargs or {})
-        chosen["use_reentrant"] = False
-        chosen["context_fn"] = _recomputation_contexts
-        self.base.activation_checkpointing_enable(activation_checkpointing_kwargs=chosen, **others)
-
-    def activation_checkpointing_disable(self) -> None:
-        self.base.activation_checkpointing_disable()
+    def prepare(self, call: Call) -> None:
+        """Computes once for a call what all its layers need."""
+        self.adapter.prepare(call)
+        if self.adapter.takes_fast_path:
+            call.fast = FastPath(call)
 
     def _prompt_mask(self, attention_mask: Tensor | None, labels: Tensor | None) -> Tensor | None:
         if labels is None or self.architecture == "encoder_decoder":
@@ -181,103 +128,13 @@ class ModularModel(nn.Module):
             examples = input_ids.shape[0] if packing is None else len(packing.tokens)
             if len(call.task_ids) != examples:
                 raise ModelError("adapter.task_count", ids=len(call.task_ids), examples=examples)
-            call.prompt_mask, call.packing, call.wanted = prompt_mask, packing, wanted
-            call.owners = None if packing is None else packing.owners
-            self.adapter.prepare(call)
+            call.prompt_mask = prompt_mask
+            if packing is not None:
+                call.packed = PackedRow(owners=packing.owners, wanted=wanted, packing=packing)
+            self.prepare(call)
         with enter_call(call):
             yield
 
 
 def _disabled_call() -> Call | None:
     return current_call() if has_call() and current_call().disabled else None
-
-
-def _recomputation_contexts() -> tuple[AbstractContextManager[Any], AbstractContextManager[Any]]:
-    """For torch.utils.checkpoint: the recomputation may run in a thread of autograd's, which has no current
-    call.
-    """
-    return nullcontext(), enter_call(current_call())
-
-
-def build_modular(
-    base: LoadedBase,
-    method: str,
-    config: AdapterConfig | Mapping[str, Any] | None,
-    tasks: Sequence[str] | int,
-    seed: int = 0,
-) -> ModularModel:
-    """A base model with a new adapter of a registered method; `tasks` are their names, or how many there are."""
-    names = [f"task {i + 1}" for i in range(tasks)] if isinstance(tasks, int) else list(tasks)
-    make_lean(base.model)
-    adapter = build_adapter(base.model, method, config, len(names), seed)
-    return ModularModel(base, adapter, names)
-
-
-def save_adapter(model: ModularModel, folder: Path) -> None:
-    """Writes adapter.safetensors and adapter.json into `folder`; readers see the old pair or the new one."""
-    adapter = model.adapter
-    description = {
-        "format": FORMAT,
-        "method": adapter.method,
-        "config": settings_to_dict(adapter.config),
-        "num_tasks": adapter.num_tasks,
-        "tasks": model.tasks,
-        "stage": adapter.stage,
-        "base_model": model.model_id,
-        "architecture": model.architecture,
-    }
-    tensors = {name: t.detach().cpu().contiguous() for name, t in adapter.state_dict().items()}
-    with whole_folder(folder) as written:
-        save_file(tensors, written / WEIGHTS, metadata={"format": "pt"})
-        (written / DESCRIPTION).write_text(json.dumps(description, ensure_ascii=False, indent=1), encoding="utf-8")
-
-
-def read_description(folder: Path) -> dict[str, Any]:
-    """adapter.json as a dictionary.
-
-    Raises:
-        ModelError: missing, damaged, or written by a newer version.
-    """
-    try:
-        description: dict[str, Any] = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ModelError("adapter.not_found", folder=str(folder)) from error
-    except ValueError as error:
-        raise ModelError("adapter.damaged", folder=str(folder), detail=str(error)) from error
-    if description.get("format") != FORMAT:
-        raise ModelError("adapter.format", folder=str(folder), found=description.get("format"))
-    return description
-
-
-def load_adapter(base: LoadedBase, folder: Path) -> ModularModel:
-    """The modular model of a saved adapter on its base model.
-
-    Raises:
-        ModelError: the folder is missing or damaged, or the base model is another one than it was made for.
-    """
-    folder = Path(folder)
-    description = read_description(folder)
-    names = description["tasks"]
-    try:
-        tensors = load_file(folder / WEIGHTS)
-    except (OSError, SafetensorError) as error:
-        raise ModelError("adapter.damaged", folder=str(folder), detail=str(error)) from error
-    model = build_modular(base, description["method"], description["config"], names)
-    expected = {name: tuple(t.shape) for name, t in model.adapter.state_dict().items()}
-    found = {name: tuple(t.shape) for name, t in tensors.items()}
-    if expected != found:
-        raise ModelError("adapter.mismatch", base=base.model_id, made_for=description["base_model"])
-    model.adapter.load_state_dict(tensors)
-    model.set_stage(min(int(description["stage"]), model.adapter.num_stages))
-    model.eval()
-    return model
-
-
-def unwrap(model: nn.Module) -> None:
-    """Takes the adapter out of a base model: its layers are the original ones again."""
-    undo_lean(model)
-    for name, module in list(model.named_modules()):
-        if isinstance(module, AdaptedLinear):
-            replace_module(model, name, module.linear)
-        elif isinstance(module, AdaptedFeedForward):
-            replace_module(model, name, module.inner)

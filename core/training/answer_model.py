@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from core.adapters.call import current_call, has_call
+from core.adapters.fast.packed import packed_row
 from core.models.modular import ModularModel
 from core.training.answer_loss import answer_losses
 
@@ -93,7 +93,8 @@ class AnswerModel(nn.Module):
         if self._positions is None:
             return None
         rows = arguments[0].flatten(0, -2)
-        trimmed = has_call() and current_call().trims  # then these are the rows wanted already
+        packed = packed_row()
+        trimmed = packed is not None and packed.trims  # then these are the rows wanted already
         picked = rows[: len(self._positions)] if trimmed else rows.index_select(0, self._positions)
         if not self.own_loss:
             return (picked, *arguments[1:])

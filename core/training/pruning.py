@@ -7,12 +7,12 @@ from core.training.work import RunWork
 
 
 def prune_allocation(work: RunWork) -> int:
-    """Switches off the allocation's weights below the method's `prune_below`; returns how many.
+    """Switches off the allocation's weights below the adapter's `prune_below`; returns how many.
 
     The others of a row are renormalised, so a task leaves with fewer skills in its export. Pruning a second time
     (a run resumed after its last stage) changes nothing. The check loss before and after goes into the journal.
     """
-    threshold = getattr(work.config.adapter, "prune_below", 0.0)
+    threshold = work.model.modular.adapter.prune_below
     if not threshold:
         return 0
     before = _check(work)

@@ -16,7 +16,7 @@ from core.base.files import write_json_atomic
 from core.base.folders import replace_folder, restore_folder
 from core.evaluation.exam import Examiner
 from core.evaluation.results import build_results
-from core.models.modular import DESCRIPTION, load_adapter
+from core.models.building import DESCRIPTION, load_adapter
 from core.tasks.dataset import load_saved_dataset
 from core.training.config import RunConfig
 from core.training.device import apply_device, choose_device, load_chosen_base

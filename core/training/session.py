@@ -16,8 +16,8 @@ from core.base.lines import whole_lines
 from core.evaluation.contributions import write_contributions
 from core.evaluation.exam import Examiner, ExamSettings
 from core.evaluation.results import build_results
+from core.models.building import build_modular, save_adapter
 from core.models.loading import LoadedBase
-from core.models.modular import build_modular, save_adapter
 from core.tasks.dataset import TaskDataset, load_saved_dataset
 from core.training.allocation import write_allocation
 from core.training.answer_model import AnswerModel

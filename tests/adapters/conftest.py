@@ -12,8 +12,9 @@ import pytest
 import torch
 from transformers.utils import logging
 
+from core.models.building import build_modular
 from core.models.loading import LoadedBase, load_base
-from core.models.modular import ModularModel, build_modular
+from core.models.modular import ModularModel
 from tests.adapters.contract import VARIANTS
 from tests.tiny_models import build_tiny_llama, build_tiny_t5
 

@@ -10,7 +10,7 @@ import torch
 
 from core.adapters.registry import METHODS
 from core.base.errors import ModelError
-from core.models.modular import load_adapter, save_adapter
+from core.models.building import load_adapter, save_adapter
 
 OWN = ["cpoly", "poly", "mhr", "private_lora", "ia3", "mta"]
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import torch
 
-from core.adapters.base import AdaptedLinear
-from core.adapters.call import build_blended_call, build_call, enter_call
+from core.adapters.blending import build_blended_call
+from core.adapters.call import AdaptedLinear, build_call, enter_call
 from core.adapters.registry import METHODS
 from core.base.errors import ModelError
 from core.models.modular import ModularModel

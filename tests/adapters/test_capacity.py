@@ -32,7 +32,7 @@ NAMES = {
 @pytest.mark.parametrize(("config", "expected"), CASES)
 def test_capacity_is_what_the_adapter_holds_and_uses(bench, config, expected):
     assert capacity(config, 6) == expected
-    from core.models.modular import build_modular
+    from core.models.building import build_modular
 
     model = build_modular(bench.base("llama"), NAMES[type(config)], config, 6)
     width = sum(s.in_features + s.out_features for s in model.adapter.sites)

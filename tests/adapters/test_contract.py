@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 import torch
 
-from core.adapters.base import AdaptedLinear
+from core.adapters.call import AdaptedLinear
 from core.base.errors import ModelError
 from core.export.weights import merge_task
-from core.models.modular import load_adapter, save_adapter
+from core.models.building import load_adapter, save_adapter
 from tests.adapters.contract import MARKS, ROUNDED_START, TASKS, base_logits, logits, same
 
 pytestmark = MARKS

@@ -10,7 +10,8 @@ import torch
 from core.adapters.fast.bfloat16_linears import HalfLinear, use_half_products
 from core.adapters.registry import METHODS
 from core.base.errors import ModelError
-from core.models.modular import ModularModel, build_modular
+from core.models.building import build_modular
+from core.models.modular import ModularModel
 from tests.adapters.contract import MARKS, TASKS, logits, same
 
 pytestmark = MARKS

@@ -9,7 +9,7 @@ import torch
 
 from core.adapters.call import build_call, enter_call
 from core.adapters.fast import fused
-from core.models.modular import build_modular
+from core.models.building import build_modular
 from tests.adapters.conftest import shake
 
 CONFIGS: dict[str, dict[str, Any]] = {
@@ -88,7 +88,7 @@ def test_layers_of_a_group_are_computed_once(bench, monkeypatch):
     model = bench.model("llama", "cpoly")
     calls = []
     original = fused.run_fused
-    monkeypatch.setattr("core.adapters.parts.skills.run_fused", lambda *a: calls.append(len(a[2])) or original(*a))
+    monkeypatch.setattr("core.adapters.fast.path.run_fused", lambda *a: calls.append(len(a[2])) or original(*a))
     batch = bench.batch("llama")
     model(batch.input_ids, batch.attention_mask, task_ids=[0, 1, 2, 0])
     assert sorted(calls) == [1, 1, 1, 1, 2, 2, 3, 3]  # of two blocks: q k v, o, gate up, down
@@ -97,7 +97,7 @@ def test_layers_of_a_group_are_computed_once(bench, monkeypatch):
 @pytest.mark.parametrize("widest", [0, 10_000])
 def test_both_layouts_of_the_sum_form_agree(bench, monkeypatch, widest):
     """Side by side for few columns, one set for each task for many: forced here for the same model."""
-    monkeypatch.setattr("core.adapters.parts.skills.WIDEST_STACK", widest)
+    monkeypatch.setattr("core.adapters.fast.layouts.WIDEST_STACK", widest)
     for tasks in ([0, 3, 0, 2], [1, 1, 1, 1]):
         logits, grads = run(bench, "llama", {}, tasks)
         expected, expected_grads = run(bench, "llama", {"kernel": "plain"}, tasks)

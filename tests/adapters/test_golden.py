@@ -15,7 +15,7 @@ from torch import nn
 from core.adapters.base import build_adapter
 from core.adapters.call import build_call, enter_call
 from core.adapters.parts.skills import SkillAdapter
-from core.models.modular import unwrap
+from core.models.building import unwrap
 
 # Printed by: python tests/references/cpoly_dense.py
 GOLDEN = {
@@ -79,7 +79,7 @@ def test_fixed_numbers(combine, task, kernel):
     adapter.prepare(call)
     with enter_call(call), torch.no_grad():
         outputs = model(torch.eye(2, dtype=torch.double).expand(2, -1, -1))
-    base = model.layers[0].proj.linear.weight.detach()
+    base = model.layers[0].proj.inner.weight.detach()
     change = outputs[0].T - base
     np.testing.assert_allclose(change.ravel().numpy(), GOLDEN[combine, task], atol=1e-10)
 
@@ -92,7 +92,7 @@ def test_logits_equal_the_dense_reference(bench, architecture, name):
         config["target_modules"] = "o_proj" if architecture == "llama" else "o"
     base = bench.base(architecture)
     base.model.double()
-    from core.models.modular import build_modular
+    from core.models.building import build_modular
 
     model = build_modular(base, "cpoly", config, 3).eval()
     model.adapter.double()

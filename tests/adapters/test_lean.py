@@ -9,9 +9,9 @@ import torch
 from peft import LoraConfig, get_peft_model
 from torch import nn
 
-from core.adapters.fast import recompute as lean
+from core.adapters.fast import recompute
 from core.adapters.fast.recompute import LeanFeedForward, LeanNorm, make_lean, undo_lean
-from core.models.modular import unwrap
+from core.models.building import unwrap
 from tests.kept import kept_bytes
 
 
@@ -67,10 +67,10 @@ def test_values_to_the_bit_and_gradients(bench, architecture, dtype):
 def test_derivatives():
     generator = torch.Generator().manual_seed(0)
     gate, up = (torch.randn(2, 3, 5, generator=generator, dtype=torch.double, requires_grad=True) for _ in "ab")
-    assert torch.autograd.gradcheck(lean._GatedProduct.apply, (gate, up))
+    assert torch.autograd.gradcheck(recompute._GatedProduct.apply, (gate, up))
     h = torch.randn(2, 3, 5, generator=generator, dtype=torch.double, requires_grad=True)
     weight = torch.randn(5, generator=generator, dtype=torch.double)
-    y, _ = lean._Norm.apply(h, weight, 1e-3, torch.double)
+    y, _ = recompute._Norm.apply(h, weight, 1e-3, torch.double)
     direction = torch.randn(2, 3, 5, generator=generator, dtype=torch.double)
     (y * direction).sum().backward()
     found = h.grad

@@ -18,7 +18,7 @@ import torch, torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 from core.adapters.registry import METHODS
 from core.models.loading import load_base
-from core.models.modular import build_modular
+from core.models.building import build_modular
 
 llama, t5, out = sys.argv[1:]
 ranks = int(os.environ.get("WORLD_SIZE", "1"))

@@ -19,13 +19,14 @@ import pytest
 import torch
 from torch import nn
 
-from core.adapters.base import AdaptedLinear
+from core.adapters.call import Adapted, AdaptedLinear
 from core.adapters.methods.ia3 import IA3Adapter, _scales_input
 from core.adapters.methods.lora import LoraAdapter
 from core.adapters.methods.moe_lora import MoeLoraAdapter
-from core.adapters.methods.mta import AdaptedFeedForward, MTAAdapter
+from core.adapters.methods.mta import MTAAdapter
 from core.adapters.parts.skills import SkillAdapter
-from core.models.modular import ModularModel, build_modular
+from core.models.building import build_modular
+from core.models.modular import ModularModel
 from tests.adapters.conftest import shake
 
 # Printed by: python tests/references/family_dense.py, python tests/references/mta_dense.py
@@ -116,7 +117,7 @@ def test_lora(bench, architecture):
         run(model, bench, architecture)
     for position, site in enumerate(adapter.sites):
         x, y = seen[site.name]
-        weight = numbers(model.base.get_submodule(site.name).linear.weight)
+        weight = numbers(model.base.get_submodule(site.name).inner.weight)
         factors = numbers(adapter.downs[position]), numbers(adapter.ups[position])
         close(y[1], load("family_dense").lora(numbers(x[1]), weight, None, factors, 5.0))
 
@@ -152,7 +153,7 @@ def test_skills(bench, architecture, method, config):
     changes = {task: dense.dense_changes(tensors, layout, task) for task in set(TASKS)}
     for position, site in enumerate(adapter.sites):
         x, y = seen[site.name]
-        weight = numbers(model.base.get_submodule(site.name).linear.weight)
+        weight = numbers(model.base.get_submodule(site.name).inner.weight)
         for row, task in enumerate(TASKS):
             close(y[row], numbers(x[row]) @ (weight + changes[task][position]).T)
 
@@ -172,7 +173,7 @@ def test_moe_lora(bench, architecture):
         for k, member in enumerate(shape.members):
             site = adapter.sites[member]
             x, y = seen[site.name]
-            weight = numbers(model.base.get_submodule(site.name).linear.weight)
+            weight = numbers(model.base.get_submodule(site.name).inner.weight)
             factors = [expert[member] for expert in experts]
             close(y[0], load("family_dense").moe_lora(numbers(x[0]), weight, None, gates[k], factors))
 
@@ -192,7 +193,7 @@ def test_ia3(bench, architecture):
             scale = numbers(adapter.scales[task])[at : at + size]
             at += size
             x, y = seen[site.name]
-            weight = numbers(model.base.get_submodule(site.name).linear.weight)
+            weight = numbers(model.base.get_submodule(site.name).inner.weight)
             form = family.ia3_inputs if _scales_input(site) else family.ia3_outputs
             close(y[row], form(numbers(x[row]), weight, None, scale))
 
@@ -212,7 +213,7 @@ def test_task_adapters(bench, architecture, stage, config):
     adapter = model.adapter
     assert isinstance(adapter, MTAAdapter)
     mta = load("mta_dense")
-    with recorded(model, AdaptedFeedForward) as seen:
+    with recorded(model, Adapted) as seen:
         batch = run(model, bench, architecture)
     tokens = batch.attention_mask.bool()
     prompt = (tokens & (batch.labels == -100) if architecture == "llama" else tokens).numpy()

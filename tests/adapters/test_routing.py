@@ -10,7 +10,7 @@ from core.adapters.call import build_call
 from core.adapters.parts.routing import TaskRouter, gumbel_sigmoid, normalise
 from core.adapters.targets import find_sites, group_sites
 from core.base.errors import ModelError, SettingError
-from core.models.modular import build_modular
+from core.models.building import build_modular
 
 COUNTS = {
     ("cpoly", ()): lambda w, L, T: (3 + T) * 2 * w + L * T * 3,

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from core.models.modular import build_modular
+from core.models.building import build_modular
 from core.runs.folder import RunFolder
 from core.tasks.changing.domain import add_domain
 from core.tasks.dataset import TaskDataset, load_dataset_of

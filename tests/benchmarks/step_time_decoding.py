@@ -23,8 +23,8 @@ import torch
 from transformers.utils import logging
 
 from core.export.weights import merge_task
+from core.models.building import build_modular
 from core.models.loading import LoadedBase
-from core.models.modular import build_modular
 
 Writer = Callable[[], Any]
 

@@ -17,8 +17,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from core.adapters.fast.bfloat16_linears import use_half_products
 from core.adapters.registry import METHODS
+from core.models.building import build_modular
 from core.models.loading import LoadedBase
-from core.models.modular import build_modular
 
 SYNCS = ("_local_scalar_dense", "nonzero", "_unique2", "item", "equal", "is_nonzero")
 SHAPES: dict[str, dict[str, Any]] = {

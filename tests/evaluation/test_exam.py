@@ -18,8 +18,8 @@ from core.evaluation.exam import BASE, TUNED, Draft, Examiner, ExamSettings, exa
 from core.evaluation.labels import task_labels
 from core.evaluation.results import build_results
 from core.models.batching import answer_ids, encode_prompt
+from core.models.building import build_modular, save_adapter
 from core.models.loading import load_base
-from core.models.modular import build_modular, save_adapter
 from core.runs.creation import create_run
 from core.runs.folder import RunFolder
 from core.tasks.dataset import TaskDataset, load_dataset_of

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from core.adapters.base import AdaptedLinear
-from core.adapters.call import build_call, enter_call
+from core.adapters.call import AdaptedLinear, build_call, enter_call
+from core.adapters.observing import PROMPT, TASK, TOKEN
 from core.adapters.registry import METHODS
 from core.evaluation.contributions import delta_similarity, measure_contributions
-from core.evaluation.observing import PROMPT, TASK, TOKEN, measure_parts, observe
+from core.evaluation.observing import measure_parts, observe
+from core.models.building import build_modular
 from core.models.loading import LoadedBase, load_base
-from core.models.modular import ModularModel, build_modular
+from core.models.modular import ModularModel
 from core.tasks.dataset import load_dataset_of
 from core.workspace import Project
 from tests.serving.conftest import shake
@@ -71,7 +72,7 @@ def layer_change(model: ModularModel, name: str, ids: list[int], task: int) -> t
     with torch.no_grad(), enter_call(call):
         model.base(input_ids=torch.tensor([ids]))
     hook.remove()
-    base = module.linear(seen["x"])
+    base = module.inner(seen["x"])
     return (seen["y"] - base).detach(), base.detach()
 
 

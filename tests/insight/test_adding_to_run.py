@@ -12,8 +12,8 @@ from core.asking.new_task import AddSettings, Learner, add_task_to_run
 from core.base.errors import ModelError, RunError, SettingError
 from core.insight.allocation import read_allocation
 from core.insight.results import read_scores
+from core.models.building import build_modular, load_adapter, save_adapter
 from core.models.loading import load_base
-from core.models.modular import build_modular, load_adapter, save_adapter
 from core.runs.folder import RunFolder
 from core.runs.liveness import run_state
 from core.tasks.changing.add_task import TaskRequest, add_task

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import torch
 
-from core.asking.probe_model import Prober, run_probe, switched_off
+from core.asking.probe_model import Prober, run_probe
 from core.base.errors import RunError, SettingError
 from core.insight.probe_table import ProbeSettings, describe_probe, probe_from_dict, read_probe
+from core.models.building import build_modular, save_adapter
 from core.models.loading import load_base
-from core.models.modular import build_modular, save_adapter
 from core.runs.folder import RunFolder
 from tests.serving.conftest import make_trained_run, tiny_llama_dir  # noqa: F401  a fixture
 
@@ -38,7 +38,7 @@ def test_a_switched_off_skill_contributes_nothing_and_comes_back(run_dir: Path) 
     with torch.no_grad():
         before = model(ids, task_ids=[1]).logits
         for column, skill in enumerate(adapter.skills()):
-            with switched_off(adapter, adapter.skills(), column):
+            with adapter.switch_off(column):
                 changed = not torch.equal(model(ids, task_ids=[1]).logits, before)
             assert changed == (skill.task in (None, 1)), skill
             assert torch.equal(model(ids, task_ids=[1]).logits, before)
@@ -46,7 +46,7 @@ def test_a_switched_off_skill_contributes_nothing_and_comes_back(run_dir: Path) 
         columns = [i for i, s in enumerate(adapter.skills()) if s.task in (None, 1)]
         with contextlib.ExitStack() as stack:
             for column in columns:
-                stack.enter_context(switched_off(adapter, adapter.skills(), column))
+                stack.enter_context(adapter.switch_off(column))
             with model.disabled():
                 base = model(ids).logits
             torch.testing.assert_close(model(ids, task_ids=[1]).logits, base)

@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from core.base.errors import ModelError
+from core.models.building import build_modular, load_adapter, save_adapter
 from core.models.catalogue import CATALOGUE, find_model
 from core.models.loading import load_base
-from core.models.modular import build_modular, load_adapter, save_adapter
 from tests.tiny_models import build_tiny_llama, build_tiny_t5
 
 

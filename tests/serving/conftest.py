@@ -37,8 +37,8 @@ def make_trained_run(workspace_dir: Path, base_dir: Path, num_tasks: int = 2) ->
     import json
 
     from core.base.files import write_json_atomic
+    from core.models.building import build_modular, save_adapter
     from core.models.loading import load_base
-    from core.models.modular import build_modular, save_adapter
     from core.runs.creation import create_run
     from core.tasks.changing.add_task import TaskRequest, add_task
     from core.training.config import RunConfig

@@ -11,10 +11,11 @@ import torch
 
 from core.adapters.registry import METHODS
 from core.chat.text_stream import TextStream
+from core.models.building import build_modular
 from core.models.decoding import END, LIMIT, Answer, DecoderBatch, EncoderDecoderBatch, choose_token, write_answers
 from core.models.forward import TaskForward, end_tokens, share_weights
 from core.models.loading import LoadedBase, load_base
-from core.models.modular import ModularModel, build_modular
+from core.models.modular import ModularModel
 from tests.serving.conftest import shake
 
 PROMPTS = ("Read the message.", "What is the sum of 12 and 30?", "Yes or no? The fox jumps over the dog.", "Hi")

@@ -16,8 +16,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, GPT2LM
 from core.adapters.registry import METHODS
 from core.base.errors import ModelError, RunError
 from core.export import weights as export
+from core.models.building import build_modular, load_adapter
 from core.models.loading import LoadedBase, load_base
-from core.models.modular import ModularModel, build_modular, load_adapter
+from core.models.modular import ModularModel
 from tests.tiny_models import build_tiny_llama, build_tiny_t5, build_tokenizer
 
 # PEFT asks transformers for an attribute under its old name.

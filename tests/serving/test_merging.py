@@ -139,9 +139,9 @@ def test_a_merged_run_is_used_like_a_run(run_dir: Path, tmp_path: Path, capsys: 
 def test_averaging_a_single_task_answers_like_it(run_dir: Path, tmp_path: Path) -> None:
     """Logits of the merged run equal the source task's own."""
     from core.merge.run import MergeRequest, merge_runs
+    from core.models.building import load_adapter
     from core.models.forward import share_weights
     from core.models.loading import load_base
-    from core.models.modular import load_adapter
     from core.runs.folder import RunFolder
 
     source = RunFolder(run_dir)

@@ -50,7 +50,7 @@ def test_a_quantised_run_answers_nearly_like_the_full_one(run_dir: Path) -> None
 
 @pytest.mark.parametrize("method", ["lora", "ia3", "moe_lora", "private_lora"])
 def test_every_method_stands_on_quantised_layers(tiny_llama_dir: Path, method: str) -> None:
-    from core.models.modular import build_modular
+    from core.models.building import build_modular
     from tests.serving.conftest import shake
 
     base = load_base(str(tiny_llama_dir))

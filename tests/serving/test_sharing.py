@@ -23,8 +23,8 @@ from core.export import gguf
 from core.export.bundle import ExportWish, export_run
 from core.export.card import CardRequest, build_card, escape, fenced
 from core.messages.locales import LANGUAGES, load_texts
+from core.models.building import load_adapter
 from core.models.loading import load_base
-from core.models.modular import load_adapter
 from core.runs.folder import RunFolder
 from core.tasks.dataset import load_saved_tasks
 

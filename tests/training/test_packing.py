@@ -12,8 +12,9 @@ import torch.nn.functional as F
 from core.adapters.fast.last_block import find_last_blocks
 from core.adapters.fast.packed import pack, share_beginnings
 from core.models.batching import cut_by_tokens
+from core.models.building import build_modular, unwrap
 from core.models.loading import load_base
-from core.models.modular import ModularModel, build_modular, unwrap
+from core.models.modular import ModularModel
 from core.tasks.dataset import load_dataset_of
 from core.training.answer_loss import answer_losses
 from core.training.answer_model import AnswerModel, Batch

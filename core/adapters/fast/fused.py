@@ -3,7 +3,7 @@
     h   = x [A_1; ..; A_S]^T          one product for the whole group
     y_k = x W0_k^T + (h_k * scale) [B_1, .., B_S]^T    added into the base product's output
 
-Only x (or what it is made from, core/adapters/fast/recompute.py) and h [N, G*K] are kept for the backward
+Only x (or what it is made from, core/adapters/fast/sources.py) and h [N, G*K] are kept for the backward
 pass, which adds into one buffer for dL/dx. The result equals `core.adapters.parts.definition.plain_deltas`; a test
 holds the two together.
 
@@ -22,12 +22,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from core.adapters.fast.bfloat16_linears import HalfLinear
-from core.adapters.fast.recompute import Source
+from core.adapters.fast.sources import Source
 from core.adapters.parts.bank import GroupFactors
 from core.adapters.parts.definition import Mixture
-
-# More columns than this for a layer, and one set of factors for each example is cheaper than all side by side.
-WIDEST_STACK = 32
 
 
 @dataclass(eq=False)

@@ -13,7 +13,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from core.adapters.call import current_call, has_call
+from core.adapters.fast.packed import packed_row
 from core.adapters.fast.packed_attention import PackedSelfAttention
 
 _CHILDREN = {"self_attn", "mlp", "input_layernorm", "post_attention_layernorm"}
@@ -28,12 +28,12 @@ class LastBlock(nn.Module):
     post_attention_layernorm: nn.Module
 
     def forward(self, hidden_states: Tensor, *positional: Any, **others: Any) -> Any:
-        call = current_call() if has_call() else None
-        if call is None or call.wanted is None or not isinstance(self.self_attn, PackedSelfAttention):
+        packed = packed_row()
+        if packed is None or packed.wanted is None or not isinstance(self.self_attn, PackedSelfAttention):
             return super().forward(hidden_states, *positional, **others)
-        call.trims = True  # the attention gives the wanted tokens alone
+        packed.trims = True  # the attention gives the wanted tokens alone
         attended, _ = self.self_attn(hidden_states=self.input_layernorm(hidden_states), **others)
-        hidden = attended + hidden_states.index_select(1, call.wanted)
+        hidden = attended + hidden_states.index_select(1, packed.wanted)
         return hidden + self.mlp(self.post_attention_layernorm(hidden))
 
 

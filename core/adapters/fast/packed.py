@@ -20,6 +20,8 @@ from itertools import accumulate, pairwise
 import torch
 from torch import Tensor
 
+from core.adapters.call import Packed, current_call, has_call
+
 ROUND_TOKENS = 128  # N is a multiple of this, n of ROUND_LENGTH
 ROUND_LENGTH = 32
 CHUNK_TOKENS = 512  # of R times n; keeps R h n n small for long texts
@@ -98,6 +100,27 @@ class Packing:
         head, begins = torch.arange(heads)[:, None], counts.cumsum(0) - counts
         places = _place(self.shared[:4], heads).T.flatten()
         return (tokens * heads + head).flatten(), places, (begins + head * self.shared.shape[1]).flatten()
+
+
+@dataclass(eq=False, kw_only=True)
+class PackedRow(Packed):
+    """What one call over packed examples needs: the packing, and cos and sin of the positions, made once for the
+    layers of the call (by number type and scale, with the embedding they were made from)."""
+
+    packing: Packing
+    angles: dict[tuple[torch.dtype, float], tuple[Tensor, Tensor, Tensor]] = field(default_factory=dict)
+
+    def trim(self, x: Tensor) -> Tensor:
+        """x [1, N, d] -> [1, P, d] of the wanted tokens; layers that follow find their owners."""
+        assert self.wanted is not None  # the last block has looked
+        self.owners = self.owners.index_select(0, self.wanted)
+        return x.index_select(1, self.wanted)
+
+
+def packed_row() -> PackedRow | None:
+    """Of the current call, if its examples are packed."""
+    packed = current_call().packed if has_call() else None
+    return packed if isinstance(packed, PackedRow) else None
 
 
 def _place(places: Tensor, heads: int) -> Tensor:

@@ -20,8 +20,7 @@ from torch import Tensor, nn
 from transformers import AttentionInterface
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
-from core.adapters.call import Call, current_call, has_call
-from core.adapters.fast.packed import HeadTables, Packing
+from core.adapters.fast.packed import HeadTables, PackedRow, Packing, packed_row
 from core.base.errors import ModelError
 
 NAME = "taskloom_packed"
@@ -55,13 +54,13 @@ def _attention(
     Raises:
         ModelError: no packed call, or a kind of attention that is not computed here.
     """
-    packing = current_call().packing
-    if packing is None or others.get("dropout") or any(others.get(name) is not None for name in _OTHER_KINDS):
+    packed = packed_row()
+    if packed is None or others.get("dropout") or any(others.get(name) is not None for name in _OTHER_KINDS):
         raise ModelError("adapter.not_packed")
     heads, tokens, size = query.shape[1:]
     scale = size**-0.5 if others.get("scaling") is None else others["scaling"]
     rows = [t.transpose(1, 2).reshape(-1, size).to(value.dtype) for t in (query * scale, key, value)]
-    output = _PackedAttention.apply(*rows, _Plan(packing, packing.tables_of(heads, key.shape[1])))
+    output = _PackedAttention.apply(*rows, _Plan(packed.packing, packed.packing.tables_of(heads, key.shape[1])))
     return output.view(1, tokens, heads, size), None
 
 
@@ -80,31 +79,30 @@ class PackedSelfAttention(nn.Module):
     def forward(
         self, hidden_states: Tensor, position_embeddings: tuple[Tensor, Tensor] | None = None, **others: Any
     ) -> Any:
-        call = current_call() if has_call() else None
-        packing = None if call is None else call.packing
-        if call is None or packing is None or position_embeddings is None:
+        packed = packed_row()
+        if packed is None or position_embeddings is None:
             return super().forward(hidden_states, position_embeddings=position_embeddings, **others)
         size, tokens = self.head_dim, hidden_states.shape[1]
         q, k, v = (layer(hidden_states) for layer in (self.q_proj, self.k_proj, self.v_proj))
-        angles = _angles(call, position_embeddings, q.dtype)
-        scaled = _angles(call, position_embeddings, q.dtype, self.scaling)  # scales the queries in the same pass
+        angles = _angles(packed, position_embeddings, q.dtype)
+        scaled = _angles(packed, position_embeddings, q.dtype, self.scaling)  # scales the queries in the same pass
         q, k = (
             _Turned.apply(t.view(tokens, -1, size), *turn).view(-1, size) for t, turn in ((q, scaled), (k, angles))
         )
-        tables = packing.tables_of(q.shape[0] // tokens, k.shape[0] // tokens)
-        output = _PackedAttention.apply(q, k, v.reshape(-1, size), _Plan(packing, tables))
+        tables = packed.packing.tables_of(q.shape[0] // tokens, k.shape[0] // tokens)
+        output = _PackedAttention.apply(q, k, v.reshape(-1, size), _Plan(packed.packing, tables))
         output = output.view(1, tokens, -1)
-        return self.o_proj(call.trim(output) if call.trims else output), None
+        return self.o_proj(packed.trim(output) if packed.trims else output), None
 
 
 def _angles(
-    call: Call, embeddings: tuple[Tensor, Tensor], dtype: torch.dtype, scale: float = 1.0
+    packed: PackedRow, embeddings: tuple[Tensor, Tensor], dtype: torch.dtype, scale: float = 1.0
 ) -> tuple[Tensor, Tensor]:
     """cos and sin [N, 1, d] of the tokens' positions, times a scale; made once for the layers of a call."""
-    key = ("angles", dtype, scale)
-    made = call.shared.get(key)
+    made = packed.angles.get((dtype, scale))
     if made is None or made[0] is not embeddings[0]:
-        made = call.shared[key] = (embeddings[0], *((t[0, :, None] * scale).to(dtype) for t in embeddings))
+        cos, sin = ((t[0, :, None] * scale).to(dtype) for t in embeddings)
+        made = packed.angles[dtype, scale] = (embeddings[0], cos, sin)
     return made[1], made[2]
 
 

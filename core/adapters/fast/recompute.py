@@ -11,39 +11,18 @@ they are. It is done by changing the module's class, so that names and parameter
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache, partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from core.adapters.call import Call, current_call, has_call
+from core.adapters.call import current_call, has_call
 from core.adapters.fast.bfloat16_linears import HALF, HalfLinear
 from core.adapters.fast.last_block import LastBlock, find_last_blocks
 from core.adapters.fast.packed_attention import PackedSelfAttention
-
-_SOURCE = "source"
-
-
-class Source(NamedTuple):
-    """How to make a tensor again in the backward pass: make(*tensors)."""
-
-    make: Callable[..., Tensor]
-    tensors: tuple[Tensor, ...]
-
-
-def offer_source(x: Tensor, source: Source) -> None:
-    """Tells the layers that read `x` next where it came from. One offer is held at a time: a tensor kept here for
-    longer would cost what the source is to save."""
-    if has_call() and torch.is_grad_enabled():
-        current_call().shared[_SOURCE] = (x, source)
-
-
-def find_source(call: Call, x: Tensor) -> Source | None:
-    offered = call.shared.get(_SOURCE)
-    return offered[1] if offered is not None and offered[0] is x else None
+from core.adapters.fast.sources import Source, offer_source
 
 
 class _Norm(torch.autograd.Function):
@@ -99,7 +78,7 @@ class LeanNorm(nn.Module):
     def forward(self, hidden_states: Tensor) -> Tensor:
         eps, own = _epsilon(self), hidden_states.dtype
         assert eps is not None
-        packed = has_call() and current_call().packing is not None
+        packed = has_call() and current_call().packed is not None
         wanted = HALF if packed and self.half_output else own  # padded calls leave q, k and v of one type
         y, scale = _Norm.apply(hidden_states, self.weight, eps, wanted)
         make = partial(_normalised, own=own, wanted=wanted)

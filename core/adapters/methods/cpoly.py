@@ -20,7 +20,8 @@ from __future__ import annotations
 
 from torch import nn
 
-from core.adapters.parts.skills import SkillAdapter, SkillCounts
+from core.adapters.parts.definition import SkillCounts
+from core.adapters.parts.skills import SkillAdapter
 from core.adapters.settings.skills import CPolyConfig
 
 

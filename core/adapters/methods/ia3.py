@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from core.adapters.base import LinearAdapter, ParameterGroups, Skill
-from core.adapters.call import Call, mix_rows
+from core.adapters.call import Call
 from core.adapters.settings.baselines import IA3Config
 from core.adapters.targets import Site, find_sites
 from core.base.errors import ModelError
@@ -47,11 +47,12 @@ class IA3Adapter(LinearAdapter):
         """The scales of the tasks present (of the examples in a blended call), split by layer: [m, size] each."""
         rows = call.rows if self.config.per_task else [0]
         scales = torch.stack([self.scales[t] for t in rows]).to(self.compute_dtype)
-        scales = mix_rows(call, scales) if self.config.per_task else scales
+        scales = call.mixed(scales) if self.config.per_task else scales
         call.state = scales.split(self.sizes, 1)
 
     def run_group(self, call: Call, group: int, x: Tensor, linears: list[nn.Module]) -> list[Tensor]:
-        scale = call.state[group]
+        assert isinstance(call.state, tuple)
+        scale: Tensor = call.state[group]
         if self.config.per_task:
             rows = call.slots.repeat_interleave(call.repeats(x.shape[0]))
             scale = scale.index_select(0, rows)[:, None]

@@ -14,15 +14,17 @@ Parameters: E * r * sum over layers (i + o) + E * sum over layers i.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from core.adapters.base import LinearAdapter, ParameterGroups, Skill
-from core.adapters.call import Call
-from core.adapters.fast.fused import Fused, fits, run_fused, spread
-from core.adapters.fast.recompute import find_source
-from core.adapters.parts.bank import GroupFactors, SkillBank, group_shapes
+from core.adapters.call import Call, Linears, fast_outputs
+from core.adapters.observing import TOKEN, Observation, Seen
+from core.adapters.parts.bank import Gathered, SkillBank, group_shapes
+from core.adapters.parts.switching import switched_off
 from core.adapters.parts.usage import GateUsage
 from core.adapters.settings.baselines import MoeLoraConfig
 from core.adapters.targets import find_sites, group_sites, weight_out_in
@@ -48,19 +50,18 @@ class MoeLoraAdapter(LinearAdapter):
         self.wrap_linears(model, self.sites, groups)
 
     def prepare(self, call: Call) -> None:
-        call.state = self.bank.gather([], self.compute_dtype)
+        call.state = Gathered(self.bank.gather([], self.compute_dtype))
 
-    def run_group(self, call: Call, group: int, x: Tensor, linears: list[nn.Module]) -> list[Tensor]:
-        factors: GroupFactors = call.state[group]
-        experts, layers, rank, _ = factors.down.shape
+    def run_group(self, call: Call, group: int, x: Tensor, linears: Linears) -> list[Tensor]:
+        assert isinstance(call.state, Gathered)
+        factors = call.state.factors[group]
+        experts, layers, _, _ = factors.down.shape
         inner = x.to(self.compute_dtype)
         gates = torch.softmax((inner @ self.gates[group].to(inner.dtype).T).unflatten(-1, (layers, experts)), -1)
         self._count(call, group, gates)
-        down = factors.down.transpose(0, 1).reshape(layers * experts * rank, -1)
-        up = [u.transpose(1, 2).reshape(experts * rank, -1) for u in factors.up]
-        fused = Fused(down, up, spread(gates, rank), None)
-        if fits(x, fused, linears):
-            return run_fused(x, fused, linears, find_source(call, x))
+        quick = fast_outputs(call, group, x, linears, gates)
+        if quick is not None:
+            return quick
         bases = [linear(x) for linear in linears]
         deltas = [
             torch.einsum("bni,eri,bne,eor->bno", inner, factors.down[:, k], gates[:, :, k], factors.up[k])
@@ -82,6 +83,25 @@ class MoeLoraAdapter(LinearAdapter):
 
     def allocation_logits(self) -> np.ndarray:
         return np.zeros((len(self.sites), self.num_tasks, 0), dtype=np.float32)
+
+    def observe(self, seen: Seen) -> Observation:
+        """Every token's own gate in every layer."""
+        experts, gates = self.config.num_experts, []
+        places = {m: (g, k) for g, shape in enumerate(self.bank.shapes) for k, m in enumerate(shape.members)}
+        for index, site in enumerate(self.sites):
+            group, position = places[index]
+            rows = self.gates[group][position * experts : (position + 1) * experts]
+            gates.append(torch.softmax(seen.inputs[site.name].float() @ rows.float().T, -1)[0].cpu())
+        longest = max(len(gate) for gate in gates)
+        whole = [gate for gate in gates if len(gate) == longest]
+        return Observation(TOKEN, torch.stack([gate.mean(0) for gate in gates]), torch.stack(whole).mean(0))
+
+    @property
+    def can_switch_off(self) -> bool:
+        return True
+
+    def switch_off(self, column: int) -> AbstractContextManager[None]:
+        return switched_off(self.bank, column)
 
     def grow(self, like: int | None) -> None:
         self.usage.add_task()

@@ -38,6 +38,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from core.adapters.base import Adapter, ParameterGroups, Skill
-from core.adapters.call import Call, current_call, mix_rows
+from core.adapters.call import Adapted, Call
+from core.adapters.observing import PROMPT, Observation, Seen
 from core.adapters.parts.feed_forward import build_pool, find_feed_forwards
 from core.adapters.parts.usage import GateUsage
 from core.adapters.settings.task_adapters import MTAConfig
@@ -54,25 +56,6 @@ from core.adapters.targets import replace_module
 
 START, START_OF_PAIR = 0.20, 0.22
 FAR = 200.0  # exp(-200) is zero in float32: this many temperatures ahead, an adapter is the only one
-
-
-class AdaptedFeedForward(nn.Module):
-    """A frozen feed-forward network in whose place the adapter answers. Holds no state; the adapter is no
-    submodule.
-    """
-
-    def __init__(self, inner: nn.Module, index: int, adapter: MTAAdapter) -> None:
-        super().__init__()
-        self.inner = inner
-        self.index = index
-        object.__setattr__(self, "adapter", adapter)
-
-    def forward(self, x: Tensor) -> Tensor:
-        call = current_call()
-        if call.disabled:
-            return self.inner(x)
-        adapter: MTAAdapter = self.adapter  # type: ignore[assignment]
-        return adapter.run_feed_forward(call, self.index, x, self.inner)
 
 
 class MTAAdapter(Adapter):
@@ -96,7 +79,7 @@ class MTAAdapter(Adapter):
         both = bool(getattr(getattr(model, "config", None), "is_encoder_decoder", False))
         self.reads_start = [both and "decoder" in site.stack for site in self.sites]
         for index, (site, network) in enumerate(zip(self.sites, inner, strict=True)):
-            replace_module(model, site.name, AdaptedFeedForward(network, index, self))
+            replace_module(model, site.name, Adapted(network, partial(self.run_feed_forward, index, network)))
 
     def alpha(self) -> Tensor:
         """[L, T, N]: the selector's weights; in stage 2 on request those of the task's own pair, renormalised."""
@@ -110,11 +93,12 @@ class MTAAdapter(Adapter):
         """The selector's rows of the examples: [L, b, N]."""
         alpha = self.alpha()
         blended = call.blend is not None
-        call.state = mix_rows(call, alpha[:, call.rows], 1) if blended else alpha.index_select(1, call.task_ids)
+        call.state = call.mixed(alpha[:, call.rows], 1) if blended else alpha.index_select(1, call.task_ids)
 
-    def run_feed_forward(self, call: Call, index: int, x: Tensor, inner: nn.Module) -> Tensor:
+    def run_feed_forward(self, index: int, inner: nn.Module, call: Call, x: Tensor) -> Tensor:
         """MTA(x, t) for x [R, n, d]."""
         times = call.repeats(x.shape[0])
+        assert isinstance(call.state, Tensor)
         weights = call.state[index].repeat_interleave(times, 0)
         gated = self.stage == 2 and self.shared > 0
         plain: Any = inner(x) if gated or self.pools[index].needs_plain else None
@@ -165,9 +149,16 @@ class MTAAdapter(Adapter):
     def allocation_logits(self) -> np.ndarray:
         return self.selector.detach().cpu().numpy()
 
-    @property
-    def depends_on_prompt(self) -> bool:
-        return self.stage == 2 and self.shared > 0
+    def observe(self, seen: Seen) -> Observation:
+        """Stage 2: alpha times g_0, and g_1..g_K as this very prompt set them."""
+        found = super().observe(seen)
+        if self.stage == 1 or not self.shared:
+            return found
+        alpha = self.alpha()[:, seen.task].float().cpu()
+        for index, gates in seen.call.memory.items():
+            gate = gates[0].float().cpu()
+            found.weights[index] = torch.cat([alpha[index] * gate[0], gate[1:]])
+        return replace(found, level=PROMPT)
 
     def grow(self, like: int | None) -> None:
         row = self.selector[:, like : like + 1] if like is not None else self.selector.mean(1, keepdim=True)

@@ -34,6 +34,13 @@ class GroupFactors:
     up: list[Tensor]
 
 
+@dataclass(eq=False)
+class Gathered:
+    """The factors of every group that one call needs."""
+
+    factors: list[GroupFactors]
+
+
 def group_shapes(sites: list[Site], groups: list[list[int]]) -> list[GroupShape]:
     return [GroupShape(tuple(g), sites[g[0]].in_features, tuple(sites[i].out_features for i in g)) for g in groups]
 

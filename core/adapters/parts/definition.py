@@ -1,4 +1,4 @@
-"""The adapter term of a group of linear layers: the readable definition and the fast path.
+"""The adapter term of a group of linear layers: the readable definition.
 
 Shapes: R rows of the batch (examples, or examples times beams), n tokens, i inputs, o_k outputs of layer k, G
 layers of the group, S gathered skills, r rank, m rows of weights, H routing heads, W [G, H, m, S] mixing weights.
@@ -14,7 +14,17 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from core.adapters.parts.bank import GroupFactors
+from core.adapters.parts.bank import Gathered, GroupFactors, GroupShape
+
+
+@dataclass(frozen=True)
+class SkillCounts:
+    """A common and B private skills, H routing heads, and whether the private weights are learned."""
+
+    common: int
+    private: int
+    heads: int = 1
+    learnable: bool = False
 
 
 @dataclass(eq=False)
@@ -27,8 +37,31 @@ class Mixture:
     combine: str
 
 
+@dataclass(eq=False)
+class SkillState(Gathered):
+    """What one call needs in every group.
+
+    weights [L, H, m, S]: layers, routing heads, rows of weights, skills; slots [b]: the row of each example,
+    task_slots [b] its task among those present, None where an example is a mixture of tasks.
+    """
+
+    shapes: list[GroupShape]
+    weights: Tensor
+    slots: Tensor
+    combine: str
+    counts: SkillCounts
+    task_slots: Tensor | None
+
+    def mixture(self, group: int) -> Mixture:
+        members = self.shapes[group].members
+        first, last = members[0], members[-1]
+        neighbours = members == tuple(range(first, last + 1))
+        chosen = self.weights[first : last + 1] if neighbours else self.weights[list(members)]
+        return Mixture(self.factors[group], chosen, self.slots, self.combine)
+
+
 def plain_deltas(x: Tensor, mixture: Mixture, rows: Tensor) -> list[Tensor]:
-    """The definition, layer by layer; `rows` [R] chooses the weights of each row of x [R, n, i]."""
+    """Layer by layer; `rows` [R] chooses the weights of each row of x [R, n, i]."""
     form = _plain_sum if mixture.combine == "sum" else _plain_mix
     outputs = []
     for k, up in enumerate(mixture.factors.up):
@@ -51,23 +84,3 @@ def _plain_mix(x: Tensor, down: Tensor, up: Tensor, weights: Tensor) -> Tensor:
     mixed_up = torch.einsum("HRS,SHor->RHor", weights, up.unflatten(1, (heads, -1))).flatten(1, 2)
     hidden = torch.einsum("Rni,Rri->Rnr", x, mixed_down)
     return torch.einsum("Rnr,Ror->Rno", hidden, mixed_up) / rank
-
-
-def lora_of_sum(down: Tensor, up: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-    """One low-rank pair (A [K, i], B [o, K]) equal to the sum form; K = rank times the skills with a weight.
-
-    down [S, r, i], up [S, o, r], weights [H, S].
-    """
-    active = weights.ne(0).any(0)
-    down, up, weights = down[active], up[active], weights[:, active]
-    blocks = up.unflatten(1, (weights.shape[0], -1))
-    scaled = torch.einsum("HS,SHor->HoSr", weights, blocks).flatten(0, 1).flatten(1)
-    return down.flatten(0, 1), scaled
-
-
-def lora_of_mix(down: Tensor, up: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-    """One low-rank pair (A [r, i], B [o, r]) equal to the mix form, its 1/r included."""
-    heads, rank = weights.shape[0], down.shape[1]
-    mixed_down = torch.einsum("HS,SrHi->rHi", weights, down.unflatten(2, (heads, -1))).flatten(1)
-    mixed_up = torch.einsum("HS,SHor->Hor", weights, up.unflatten(1, (heads, -1))).flatten(0, 1)
-    return mixed_down, mixed_up / rank

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 
 SMALLEST = 1e-12
-SWITCHED_OFF = -1e4  # its sigmoid is exactly zero, with noise too
 
 
 def gumbel_sigmoid(logits: Tensor, temperature: float) -> Tensor:
@@ -71,27 +70,3 @@ class TaskRouter(nn.Module):
         if not self.num_private:
             return common
         return torch.cat([common, self.private_weights(tasks, tasks.tolist())], -1)
-
-    @torch.no_grad()
-    def prune(self, threshold: float) -> int:
-        """Switches off common weights below `threshold`, but never a row's largest; returns how many were on
-        before.
-        """
-        tasks = torch.arange(self.num_tasks, device=self.logits.device)
-        weights = self.common_weights(tasks, None)
-        small = (weights < threshold) & (weights < weights.amax(-1, keepdim=True)) & (self.logits > SWITCHED_OFF)
-        self.logits.masked_fill_(small, SWITCHED_OFF)
-        return int(small.sum())
-
-    @torch.no_grad()
-    def add_row(self, like: int | None = None) -> None:
-        """Appends a task: a copy of task `like`'s row, or the mean of all rows."""
-        old = self.logits
-        row = old[:, like : like + 1] if like is not None else old.mean(1, keepdim=True)
-        self.logits = nn.Parameter(torch.cat([old, row], 1))
-        if self.private is not None:
-            layers, tasks, skills = self.private.shape
-            grown = self.private.new_zeros(layers, tasks + 1, skills + self.num_private)
-            grown[:, :tasks, :skills] = self.private
-            grown[:, tasks, skills:] = 1.0
-            self.private = nn.Parameter(grown)

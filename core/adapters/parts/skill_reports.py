@@ -1,0 +1,127 @@
+"""What is asked of skills and done to them apart from computing with them: names, the allocation, a task as one
+LoRA, what each adds, growing and pruning."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+
+import numpy as np
+import torch
+
+from core.adapters.base import LinearAdapter, LoraFactors, ParameterGroups, Skill
+from core.adapters.observing import Observation, Parts, Seen
+from core.adapters.parts.bank import SkillBank
+from core.adapters.parts.definition import SkillCounts, SkillState
+from core.adapters.parts.lora_form import lora_of_mix, lora_of_sum
+from core.adapters.parts.observed_skills import Layer, observe_skills, part_sizes
+from core.adapters.parts.routing import TaskRouter
+from core.adapters.parts.row_changes import add_row, prune_rows
+from core.adapters.parts.switching import switched_off
+from core.adapters.settings.skills import SkillConfig
+from core.adapters.targets import Site
+from core.base.errors import ModelError
+
+WIDEST_PACKED = 64  # columns of a layer
+
+
+class SkillReports(LinearAdapter):
+    """The half of a skill adapter that no forward pass runs through."""
+
+    options: SkillConfig
+    counts: SkillCounts
+    sites: list[Site]
+    bank: SkillBank
+    router: TaskRouter
+
+    def require_heads(self) -> None:
+        """Raises ModelError where a layer cannot be cut into that many routing heads."""
+        heads = self.counts.heads
+        for site in self.sites:
+            if site.in_features % heads or site.out_features % heads:
+                sizes = {"inputs": site.in_features, "outputs": site.out_features}
+                raise ModelError("adapter.heads", heads=heads, layer=site.name, **sizes)
+
+    def packs(self, batch_size: int) -> bool:
+        """The fast path with all skills side by side, unless these are so many that they cost more than padding."""
+        counts, options = self.counts, self.options
+        present = self.num_tasks if counts.learnable else min(self.num_tasks, batch_size)
+        columns = (counts.common + present * counts.private) * options.rank
+        simple = self.takes_fast_path and options.combine == "sum" and counts.heads == 1
+        return simple and columns <= WIDEST_PACKED
+
+    def new_task_groups(self, task: int, with_private: bool) -> ParameterGroups:
+        allocation = [p for p in self.router.parameters() if p.numel()]
+        private = [self.bank.private[task]] if with_private and self.counts.private else []
+        return {"skills": private, "allocation": allocation}
+
+    def grow(self, like: int | None) -> None:
+        add_row(self.router, like)
+        self.bank.add_task()
+
+    def prune(self, threshold: float) -> int:
+        """Switches off common skills whose mixing weight is below `threshold` (each row keeps its largest); returns
+        how many. The others are renormalised."""
+        return prune_rows(self.router, threshold)
+
+    def skills(self) -> list[Skill]:
+        common = [Skill(f"common {i + 1}", "common") for i in range(self.counts.common)]
+        private = [
+            Skill(f"private {t + 1}" + (f".{j + 1}" if self.counts.private > 1 else ""), "private", t)
+            for t in range(self.num_tasks)
+            for j in range(self.counts.private)
+        ]
+        return common + private
+
+    def layer_names(self) -> list[str]:
+        names = [site.name for site in self.sites] if self.options.granularity == "layer" else ["model"]
+        heads = self.counts.heads
+        return names if heads == 1 else [f"{name} head {h + 1}" for name in names for h in range(heads)]
+
+    def adapted_names(self) -> list[str]:
+        return [site.name for site in self.sites]
+
+    def allocation(self) -> np.ndarray:
+        return self.router.allocation().float().cpu().numpy()
+
+    def allocation_entries(self) -> np.ndarray:
+        """The gates of the common skills, sigmoid of the logits."""
+        return torch.sigmoid(self.router.logits.detach()).float().cpu().numpy()
+
+    def allocation_logits(self) -> np.ndarray:
+        return self.router.logits.detach().float().cpu().numpy()
+
+    @torch.no_grad()
+    def lora_factors(self, task: int) -> LoraFactors:
+        """sum: the factors of the active skills side by side, B scaled by the weights; mix: the mixed factors."""
+        heads, tasks = self.counts.heads, list(range(self.num_tasks))
+        weights = self.router.allocation()[:, task].unflatten(0, (-1, heads)).expand(len(self.sites), -1, -1)
+        found: LoraFactors = {}
+        for shape, factors in zip(self.bank.shapes, self.bank.gather(tasks, torch.float32), strict=True):
+            for k, member in enumerate(shape.members):
+                form = lora_of_sum if self.options.combine == "sum" else lora_of_mix
+                found[self.sites[member].name] = form(factors.down[:, k], factors.up[k], weights[member])
+        return found
+
+    def observe(self, seen: Seen) -> Observation:
+        """Weights by layer (the mean over routing heads) and every used skill's part."""
+        tasks = self.router.gathered_tasks(seen.call.rows)
+        skills = self.skills()
+        used = [i for i, skill in enumerate(skills) if skill.task is None or skill.task in tasks]
+        return observe_skills(self._layers(seen), used, len(skills))
+
+    def measure_parts(self, seen: Seen) -> Parts:
+        return part_sizes(self._layers(seen), self.counts.common)
+
+    @property
+    def can_switch_off(self) -> bool:
+        return len(self.skills()) > 1
+
+    def switch_off(self, column: int) -> AbstractContextManager[None]:
+        return switched_off(self.bank, column)
+
+    def _layers(self, seen: Seen) -> list[Layer]:
+        """In the order of `adapted_names`."""
+        state = seen.call.state
+        assert isinstance(state, SkillState)
+        places = {m: (g, k) for g, shape in enumerate(self.bank.shapes) for k, m in enumerate(shape.members)}
+        return [Layer.of(state, *places[index], *seen.layer(site.name)) for index, site in enumerate(self.sites)]
