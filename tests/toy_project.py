@@ -9,7 +9,8 @@ from typing import Any
 
 from core.runs.creation import create_run
 from core.runs.folder import RunFolder
-from core.tasks.changing.add_task import TaskRequest, add_task
+from core.tasks.changing.add_task import add_task
+from core.tasks.changing.describing import TaskRequest
 from core.training.config import RunConfig, change_config
 from core.workspace import Project, Workspace
 

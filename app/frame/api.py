@@ -28,8 +28,8 @@ from core.runs.creation import create_run
 from core.runs.folder import RunFolder
 from core.runs.launching import start_run, stop_run
 from core.runs.summaries import list_summaries
-from core.tasks.changing.add_task import list_tasks
 from core.tasks.changing.domain import add_files
+from core.tasks.store import list_tasks
 from core.training.config import RunConfig, change_config
 from core.workspace import Project
 

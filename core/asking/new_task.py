@@ -19,7 +19,8 @@ from core.asking.grown_run import GrownRun, write_grown_run
 from core.asking.trained import load_trained, require_adapter
 from core.base.errors import RunError, SettingError
 from core.evaluation.exam import TUNED, Examiner
-from core.evaluation.metrics import Score, score
+from core.evaluation.intervals import Score
+from core.evaluation.metrics import score
 from core.runs.folder import RunFolder
 from core.tasks.dataset import Example, TaskDataset, load_saved_dataset
 from core.training.answer_model import AnswerModel

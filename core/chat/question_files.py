@@ -14,10 +14,12 @@ from typing import Any
 from core.base.errors import RunError, TaskFileError, TaskloomError
 from core.chat.client import ChatClient
 from core.chat.protocol import ChatEvent, ChatRequest
-from core.evaluation.metrics import Score, score, values_of_rows
+from core.evaluation.intervals import Score
+from core.evaluation.metrics import score, values_of_rows
 from core.tasks.cell_text import input_text, target_text
 from core.tasks.dataset import has_input, render_target
-from core.tasks.reading.files import ReadOptions, read_table
+from core.tasks.reading.files import read_table
+from core.tasks.reading.readings import ReadOptions
 from core.tasks.spec import TaskSpec
 
 MAX_QUESTIONS = 2000

@@ -80,7 +80,7 @@ def _obey(line: str, args: argparse.Namespace, folder: Any) -> bool:
 
 def _answer(client: Any, args: argparse.Namespace, folder: Any, text: str) -> str:
     """Streams one answer to the terminal; an error is told and the chat goes on."""
-    from core.chat.client import ask
+    from core.chat.protocol import ask
 
     request = ask(
         folder.path.resolve(),

@@ -36,8 +36,8 @@ def export_project(args: argparse.Namespace) -> Report:
 
 def import_project(args: argparse.Namespace) -> Report:
     from core.commands.task_options import existing
-    from core.tasks.changing.add_task import list_tasks
     from core.tasks.changing.archive import import_project
+    from core.tasks.store import list_tasks
     from core.workspace import LOCAL_OWNER, Workspace
 
     project = import_project(Workspace(args.workspace), existing(args.file), LOCAL_OWNER, args.name)
@@ -57,7 +57,7 @@ def create_project(args: argparse.Namespace) -> Report:
 
 def list_projects(args: argparse.Namespace) -> Report:
     from core.runs.creation import list_runs
-    from core.tasks.changing.add_task import list_tasks
+    from core.tasks.store import list_tasks
     from core.workspace import Workspace
 
     rows = [

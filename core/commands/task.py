@@ -27,7 +27,7 @@ def add_parser(verbs: Verbs) -> None:
 
 
 def show_all(args: argparse.Namespace) -> Report:
-    from core.tasks.changing.add_task import list_tasks
+    from core.tasks.store import list_tasks
     from core.workspace import Workspace
 
     project = Workspace(args.workspace).get_project(args.project)
@@ -39,8 +39,8 @@ def show_all(args: argparse.Namespace) -> Report:
 def show(args: argparse.Namespace) -> Report:
     from dataclasses import asdict
 
-    from core.tasks.changing.add_task import get_task
     from core.tasks.dataset import load_dataset_of
+    from core.tasks.store import get_task
     from core.workspace import Workspace
 
     project = Workspace(args.workspace).get_project(args.project)
@@ -64,7 +64,7 @@ def show(args: argparse.Namespace) -> Report:
 
 
 def remove(args: argparse.Namespace) -> Report:
-    from core.tasks.changing.add_task import get_task, remove_task
+    from core.tasks.store import get_task, remove_task
     from core.workspace import Workspace
 
     project = Workspace(args.workspace).get_project(args.project)

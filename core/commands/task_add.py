@@ -103,7 +103,7 @@ def import_report(project: Any, added: list[Any], failed: Any = ()) -> Report:
 def preview_file(args: argparse.Namespace) -> Report:
     from core.commands.doubts import doubt_lines, doubt_values
     from core.messages import english
-    from core.tasks.changing.add_task import preview_isolated
+    from core.tasks.changing.isolation import preview_isolated
 
     found = preview_isolated(existing(args.file), read_options(args))
     guess = found.guess
@@ -136,7 +136,7 @@ def preview_file(args: argparse.Namespace) -> Report:
 
 
 def _request(args: argparse.Namespace) -> Any:
-    from core.tasks.changing.add_task import TaskRequest
+    from core.tasks.changing.describing import TaskRequest
 
     return TaskRequest(
         name=args.name,

@@ -50,7 +50,8 @@ def add_actions(actions: Verbs) -> None:
 
 
 def set_task(args: argparse.Namespace) -> Report:
-    from core.tasks.changing.add_task import get_task, update_task
+    from core.tasks.changing.add_task import update_task
+    from core.tasks.store import get_task
 
     project = project_of(args)
     spec = get_task(project, args.task)
@@ -72,9 +73,9 @@ def set_task(args: argparse.Namespace) -> Report:
 
 def show_rows(args: argparse.Namespace) -> Report:
     from core.tasks.cell_text import target_text
-    from core.tasks.changing.add_task import get_task
     from core.tasks.changing.browsing import find_rows, shown_columns
     from core.tasks.changing.exporting import export_rows
+    from core.tasks.store import get_task
 
     project = project_of(args)
     spec = get_task(project, args.task)

@@ -86,8 +86,8 @@ def undo(args: argparse.Namespace) -> Report:
 def versions(args: argparse.Namespace) -> Report:
     import time
 
-    from core.tasks.changing.add_task import get_task
     from core.tasks.changing.versions import list_versions
+    from core.tasks.store import get_task
 
     project = project_of(args)
     spec = get_task(project, args.task)
@@ -99,8 +99,8 @@ def versions(args: argparse.Namespace) -> Report:
 
 
 def diff_task(args: argparse.Namespace) -> Report:
-    from core.tasks.changing.add_task import get_task
     from core.tasks.changing.versions import compare_specs, compare_versions, export_difference, read_version
+    from core.tasks.store import get_task
 
     project = project_of(args)
     spec = get_task(project, args.task)

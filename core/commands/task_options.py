@@ -60,7 +60,7 @@ def add_split(parser: argparse.ArgumentParser) -> None:
 
 
 def read_options(args: argparse.Namespace) -> Any:
-    from core.tasks.reading.files import ReadOptions
+    from core.tasks.reading.readings import ReadOptions
 
     delimiter = {"tab": "\t", "\\t": "\t"}.get(args.delimiter, args.delimiter)
     given = {"sheet": args.sheet, "encoding": args.encoding, "quotes": args.quotes, "header": args.header}

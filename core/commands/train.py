@@ -47,7 +47,7 @@ def add_background(parser: argparse.ArgumentParser) -> None:
 
 def train(args: argparse.Namespace) -> Report:
     from core.runs.launching import begin_run
-    from core.tasks.changing.add_task import list_tasks
+    from core.tasks.store import list_tasks
     from core.training.equal_size import match_size
     from core.workspace import Workspace
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from core.models.batching import answer_ids
 from core.tasks.dataset import TaskDataset
+from core.tasks.encoding import answer_ids
 
 LABELLED = ("classification",)
 MOST_LABELS = 5000

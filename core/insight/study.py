@@ -258,7 +258,7 @@ def _start(project: Project, place: Path, study: Study, index: int) -> RunFolder
             (resume_run if state.state == INTERRUPTED else start_run)(folder)
         if not state.is_terminal:
             return folder
-    from core.tasks.changing.add_task import list_tasks
+    from core.tasks.store import list_tasks
 
     tasks = list(study.tasks) if study.tasks else None
     config = cell_config(study, cell, len(tasks or list_tasks(project)))

@@ -15,8 +15,9 @@ from torch.utils.data import Dataset
 
 from core.adapters.fast.packed import ROUND_TOKENS, pack, share_beginnings
 from core.base.errors import TaskloomError
-from core.models.batching import IGNORED, Collator, Encoded, cut_by_tokens, encode_task, split_by_length
+from core.models.batching import Collator, cut_by_tokens, split_by_length
 from core.tasks.dataset import TaskDataset
+from core.tasks.encoding import IGNORED, Encoded, encode_task
 from core.tasks.mixture import MixtureSampler
 from core.training.answer_model import Batch, answer_positions
 

@@ -27,9 +27,9 @@ import torch  # noqa: E402
 from stages import Study  # noqa: E402
 
 from core.evaluation.exam import BASE, TUNED, Examiner, ExamSettings  # noqa: E402
-from core.models.batching import encode_prompt  # noqa: E402
 from core.tasks.changing.sample import load_sample  # noqa: E402
 from core.tasks.dataset import TaskDataset, load_dataset_of  # noqa: E402
+from core.tasks.encoding import encode_prompt  # noqa: E402
 from core.training.config import RunConfig, change_config  # noqa: E402
 from core.workspace import Workspace  # noqa: E402
 

@@ -26,9 +26,11 @@ from app.shell.context import Context
 from app.shell.selection import Selection
 from app.tasks.health_panel import draw_health, mend, take_back
 from app.tasks.rows_panel import draw_rows, save_rows
-from app.tasks.task_editor import EDITED, draw_task, save_task
+from app.tasks.task_editor import draw_task, save_task
+from app.tasks.task_fields import EDITED
 from app.tasks.versions_panel import draw_difference
-from core.tasks.changing.add_task import add_task, list_tasks
+from core.tasks.changing.add_task import add_task
+from core.tasks.store import list_tasks
 from core.workspace import Workspace
 
 TURN = 0.005  # seconds between two looks at the clock

@@ -18,7 +18,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from core.chat.client import ChatClient, ask  # noqa: E402
+from core.chat.client import ChatClient  # noqa: E402
+from core.chat.protocol import ask  # noqa: E402
 from core.chat.question_files import Question, answer_questions  # noqa: E402
 from core.chat.refining import build_rule  # noqa: E402
 from core.chat.retrieving import load_index  # noqa: E402

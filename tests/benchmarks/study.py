@@ -27,8 +27,8 @@ from core.base.errors import RunError  # noqa: E402
 from core.insight import study_tables as tables  # noqa: E402
 from core.insight.study import Arm, Study, create_study, find_study, read_study, run_study  # noqa: E402
 from core.runs.events import read_events  # noqa: E402
-from core.tasks.changing.add_task import list_tasks  # noqa: E402
 from core.tasks.changing.domain import add_domain  # noqa: E402
+from core.tasks.store import list_tasks  # noqa: E402
 from core.training.config import RunConfig, apply_assignments  # noqa: E402
 from core.workspace import Project, Workspace  # noqa: E402
 

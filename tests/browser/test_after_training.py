@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from core.insight.jobs import job_dir, read_job
-from core.tasks.changing.add_task import TaskRequest, add_task
+from core.tasks.changing.add_task import add_task
+from core.tasks.changing.describing import TaskRequest
 from core.tasks.store import list_tasks, read_rows, task_dir
 from core.workspace import Project, Workspace
 from tests.browser.driving import PATIENCE_MS, open_screen, running_app, wait_until_open

@@ -40,7 +40,8 @@ from core.runs.events import read_events
 from core.runs.folder import RunFolder
 from core.runs.launching import cancel_run
 from core.runs.states import RunStatus
-from core.tasks.changing.add_task import TaskRequest, add_task
+from core.tasks.changing.add_task import add_task
+from core.tasks.changing.describing import TaskRequest
 from core.training.config import RunConfig, change_config
 from core.workspace import Project, Workspace
 from tests.tiny_models import build_tiny_llama

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from core.tasks.changing.add_task import list_tasks
+from core.tasks.store import list_tasks
 from core.workspace import Project, Workspace
 from tests.browser.driving import running_app
 from tests.serving.conftest import make_trained_run, tiny_llama_dir

@@ -17,9 +17,10 @@ import pytest
 from app.drawing.markup import to_csv
 from core.base.files import write_json_atomic
 from core.runs.folder import RunFolder
-from core.tasks.changing.add_task import list_tasks, update_task
+from core.tasks.changing.add_task import update_task
 from core.tasks.changing.domain import add_files
 from core.tasks.changing.exporting import csv_bytes
+from core.tasks.store import list_tasks
 from core.workspace import Workspace
 from tests.browser.driving import PATIENCE_MS, SCREENS, open_screen, running_app, wait_until_open
 from tests.serving.conftest import make_trained_run, tiny_llama_dir

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from core.base.errors import RunError
-from core.chat.client import ChatClient, ask
+from core.chat.client import ChatClient
+from core.chat.protocol import ask
 
 HANGS = (sys.executable, "-c", "import time; time.sleep(60)", "--")
 BREAKS = (sys.executable, "-c", "import sys; sys.stdin.readline(); sys.exit(3)", "--")

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from core.chat.client import ChatClient, ask
+from core.chat.client import ChatClient
 from core.chat.endpoint import MAX_BODY, Service, build_server, find_models
+from core.chat.protocol import ask
 
 TOKEN = "a-token-for-tests"
 

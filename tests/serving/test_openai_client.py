@@ -9,8 +9,9 @@ from pathlib import Path
 import openai
 import pytest
 
-from core.chat.client import ChatClient, ask
+from core.chat.client import ChatClient
 from core.chat.endpoint import Service, build_server, find_models
+from core.chat.protocol import ask
 
 TOKEN = "a-token-for-tests"
 

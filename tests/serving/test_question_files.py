@@ -12,7 +12,8 @@ import pytest
 
 from core.__main__ import main
 from core.base.errors import TaskFileError
-from core.chat.client import ChatClient, ask
+from core.chat.client import ChatClient
+from core.chat.protocol import ask
 from core.chat.question_files import answer_questions, judge, outcome_csv, read_questions
 from core.tasks.dataset import load_saved_tasks
 

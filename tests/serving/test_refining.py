@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from core.chat.client import ChatClient, ask
+from core.chat.client import ChatClient
 from core.chat.detecting import question_text
 from core.chat.prompts import with_examples
-from core.chat.protocol import DONE, ERROR, VERSION, ChatEvent, ChatRequest
+from core.chat.protocol import DONE, ERROR, VERSION, ChatEvent, ChatRequest, ask
 from core.chat.refining import build_rule, refine
 from core.chat.retrieving import ExampleIndex, load_index
 from core.evaluation.normalise import plain

@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 import yaml
 
-from core.chat.client import ChatClient, ask
+from core.chat.client import ChatClient
 from core.chat.loading import RunShelf
 from core.chat.prompts import build_prompt
+from core.chat.protocol import ask
 from core.export.bundle import ExportWish, export_run
 from core.tasks.encoding import encode_prompt
 from tests.serving.conftest import make_trained_run

@@ -14,7 +14,7 @@ from core.runs.bucket_copy import COPIED, Mirror
 from core.runs.folder import RunFolder
 from core.runs.liveness import run_state
 from core.runs.summaries import list_summaries
-from core.tasks.changing.add_task import list_tasks
+from core.tasks.store import list_tasks
 from core.workspace import Project, Workspace
 from tests.toy_project import build_toy_project
 

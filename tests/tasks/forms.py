@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from core.tasks.guessing.roles import guess_roles
-from core.tasks.reading.files import Table
+from core.tasks.reading.table import Table
 
 Q, A = "The {} of flat {} drips. What now?", "Call flat {}."
 

@@ -9,18 +9,9 @@ import pytest
 import torch
 
 from core.base.errors import ModelError
-from core.models.batching import (
-    IGNORED,
-    Collator,
-    cut_middle,
-    encode_example,
-    encode_prompt,
-    encode_task,
-    padded_length,
-    padding_share,
-    split_by_length,
-)
+from core.models.batching import Collator, padded_length, padding_share, split_by_length
 from core.tasks.dataset import Example
+from core.tasks.encoding import IGNORED, cut_middle, encode_example, encode_prompt, encode_task
 from tests.tiny_models import build_tokenizer
 
 EXAMPLE = Example("Name the class.\n\nThe table for two is red.", "furniture")

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from core.base.errors import TaskFileError, TaskloomError
-from core.tasks.changing.add_task import list_tasks
 from core.tasks.changing.domain import add_domain, add_files
 from core.tasks.changing.sample import SAMPLE_DIR, load_sample
 from core.tasks.dataset import load_dataset_of
+from core.tasks.store import list_tasks
 from core.workspace import Project
 
 DOMAINS = ("chinese", "customer_service", "finance", "medical")

@@ -11,14 +11,15 @@ import pytest
 
 from core.base.errors import SettingError, TaskFileError
 from core.messages import english
-from core.tasks.changing.add_task import TaskRequest, add_pasted, add_task, get_task, read_problems
+from core.tasks.changing.add_task import add_pasted, add_task
+from core.tasks.changing.describing import TaskRequest
 from core.tasks.changing.editing import CHAT, ORIGIN, add_correction, add_rows, delete_rows, edit_row, move_rows
 from core.tasks.changing.exporting import csv_bytes, export_health, export_problems, export_rows
 from core.tasks.changing.versions import list_versions, undo_change
 from core.tasks.dataset import load_dataset_of
 from core.tasks.health.report import health_report
 from core.tasks.mixture import MixtureSampler, MixtureSettings
-from core.tasks.store import read_rows, task_dir
+from core.tasks.store import get_task, read_problems, read_rows, task_dir
 from core.workspace import Project
 
 

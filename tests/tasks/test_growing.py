@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from core.base.errors import SettingError, TaskFileError, WorkspaceError
-from core.tasks.changing.add_task import TaskRequest, add_task, get_task, list_tasks, update_task
+from core.tasks.changing.add_task import add_task, update_task
 from core.tasks.changing.archive import export_project, import_project
+from core.tasks.changing.describing import TaskRequest
 from core.tasks.changing.editing import delete_rows
 from core.tasks.changing.fixes import apply_fix
 from core.tasks.changing.versions import compare_specs, compare_versions, list_versions, read_version, undo_change
@@ -21,6 +22,7 @@ from core.tasks.guessing.roles import guess_roles
 from core.tasks.reading.files import read_table
 from core.tasks.spec import SplitSettings
 from core.tasks.splitting import SplitKeys, split_rows
+from core.tasks.store import get_task, list_tasks
 from core.workspace import Project, Workspace
 from tests.tiny_models import build_tokenizer
 

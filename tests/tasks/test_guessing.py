@@ -15,7 +15,8 @@ from core.tasks.changing.settling import settle_doubt
 from core.tasks.guessing.kinds import KINDS, METRICS
 from core.tasks.guessing.roles import RoleGuess, guess_from_dict, guess_roles, role_doubt
 from core.tasks.reading.files import read_table
-from core.tasks.reading.table import ReadOptions, Table
+from core.tasks.reading.readings import ReadOptions
+from core.tasks.reading.table import Table
 from core.tasks.store import read_doubts
 from core.workspace import Project
 from tests.benchmarks.guess_table import measure

@@ -9,20 +9,13 @@ from typing import Any
 import pytest
 
 from core.base.errors import SettingError, TaskFileError, TaskloomError, WorkspaceError
-from core.tasks.changing.add_task import (
-    TaskRequest,
-    add_task,
-    get_task,
-    list_tasks,
-    preview_file,
-    read_problems,
-    remove_task,
-    update_task,
-)
+from core.tasks.changing.add_task import add_task, update_task
+from core.tasks.changing.describing import TaskRequest
+from core.tasks.changing.preview import preview_file
 from core.tasks.changing.staging import stem_of
 from core.tasks.dataset import load_dataset_of, load_saved_dataset, save_dataset
 from core.tasks.spec import SplitSettings, spec_from_dict
-from core.tasks.store import read_rows, task_dir
+from core.tasks.store import get_task, list_tasks, read_problems, read_rows, remove_task, task_dir
 from core.workspace import Project
 
 

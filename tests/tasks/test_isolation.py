@@ -11,11 +11,14 @@ from pathlib import Path
 import pytest
 
 from core.base.errors import SettingError, TaskFileError, WorkspaceError
-from core.tasks.changing.add_task import TaskRequest, add_task, list_tasks, preview_file, preview_isolated
+from core.tasks.changing.add_task import add_task
+from core.tasks.changing.describing import TaskRequest
 from core.tasks.changing.domain import add_files
-from core.tasks.changing.isolation import ParseLimits, health_isolated, stage_isolated
+from core.tasks.changing.isolation import ParseLimits, health_isolated, preview_isolated, stage_isolated
+from core.tasks.changing.preview import preview_file
 from core.tasks.health.report import health_report
-from core.tasks.reading.table import ReadOptions
+from core.tasks.reading.readings import ReadOptions
+from core.tasks.store import list_tasks
 from core.workspace import Project
 
 

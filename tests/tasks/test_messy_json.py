@@ -12,7 +12,8 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from core.tasks.reading.files import Table, read_table
+from core.tasks.reading.files import read_table
+from core.tasks.reading.table import Table
 from tests.tasks.forms import pairs, roles, save, told
 
 # --- where the rows are

@@ -10,7 +10,9 @@ import pytest
 
 from core.base.errors import TaskFileError
 from core.tasks.guessing.roles import guess_roles
-from core.tasks.reading.files import ReadOptions, Table, read_table
+from core.tasks.reading.files import read_table
+from core.tasks.reading.readings import ReadOptions
+from core.tasks.reading.table import Table
 from tests.tasks.workbooks import replace_in_book, write_book
 
 HEAD = ["text", "label"]

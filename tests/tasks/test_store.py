@@ -10,9 +10,9 @@ import pytest
 
 from core.base.errors import WorkspaceError
 from core.base.folders import HIDDEN
-from core.tasks.changing.add_task import add_task, list_tasks
+from core.tasks.changing.add_task import add_task
 from core.tasks.changing.versions import change_rows, read_all_rows
-from core.tasks.store import read_rows, task_dir
+from core.tasks.store import list_tasks, read_rows, task_dir
 from core.workspace import Project
 
 

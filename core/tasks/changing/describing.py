@@ -11,7 +11,7 @@ from core.base.errors import SettingError
 from core.base.files import new_id
 from core.tasks.cell_text import input_text
 from core.tasks.dataset import render_target
-from core.tasks.guessing.kinds import MAX_LABELS
+from core.tasks.guessing.answers import MAX_LABELS
 from core.tasks.guessing.profile import sample_rows
 from core.tasks.guessing.roles import guess_roles, require_columns, role_doubt
 from core.tasks.reading.readings import Doubt, ReadOptions

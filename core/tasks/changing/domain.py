@@ -21,7 +21,7 @@ from core.tasks.changing.staging import StagedTask, commit_tasks, discard_tasks,
 from core.tasks.guessing.kinds import kind_from_hint, metric_from_hint
 from core.tasks.reading.files import SUFFIXES
 from core.tasks.reading.label_codes import read_label_names
-from core.tasks.reading.table import ReadOptions
+from core.tasks.reading.readings import ReadOptions
 from core.tasks.spec import TaskSpec
 from core.tasks.store import list_tasks, remove_task
 from core.workspace import Project

@@ -10,7 +10,8 @@ from core.base.errors import Problem, TaskFileError
 from core.tasks.cell_text import plain_value
 from core.tasks.guessing.roles import RoleGuess, guess_roles, role_doubt
 from core.tasks.reading.files import read_table
-from core.tasks.reading.table import Doubt, ReadOptions, Table
+from core.tasks.reading.readings import Doubt, ReadOptions
+from core.tasks.reading.table import Table
 from core.tasks.reading.text_encoding import CHUNK, Source, open_bytes
 
 PREVIEW_ROWS = 2000

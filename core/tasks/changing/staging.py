@@ -15,11 +15,12 @@ from core.base.folders import hidden_beside, remove_leftovers, undone_on_error
 from core.tasks.cell_text import input_text, plain_value
 from core.tasks.changing.describing import TaskRequest, describe_task
 from core.tasks.dataset import has_input, render_target
-from core.tasks.guessing.kinds import MAX_LABELS
+from core.tasks.guessing.answers import MAX_LABELS
 from core.tasks.guessing.roles import require_columns
 from core.tasks.reading.files import DELIMITED
+from core.tasks.reading.readings import Doubt, ReadOptions
 from core.tasks.reading.shards import read_parts
-from core.tasks.reading.table import Doubt, ProblemLog, ReadOptions, Table
+from core.tasks.reading.table import ProblemLog, Table
 from core.tasks.spec import SPLITS, TaskSpec, write_spec
 from core.tasks.splitting import SplitKeys, split_rows
 from core.tasks.store import list_tasks, not_writable, write_doubts, write_rows

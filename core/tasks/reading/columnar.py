@@ -10,7 +10,8 @@ from core.base.errors import TaskFileError
 from core.tasks.reading.arrow_values import ColumnReader, class_names
 from core.tasks.reading.json_rows import flatten_row
 from core.tasks.reading.limits import MAX_COLUMNS, MAX_JSON_DEPTH, MAX_ROWS, MAX_UNPACKED_BYTES
-from core.tasks.reading.table import ProblemLog, ReadOptions, Row, Table, check_cells, clean_columns, require_rows
+from core.tasks.reading.readings import ReadOptions
+from core.tasks.reading.table import ProblemLog, Row, Table, check_cells, clean_columns, require_rows
 
 BATCH_ROWS = 4096
 _PANDAS_INDEX = re.compile(r"__index_level_\d+__")

@@ -13,8 +13,9 @@ from core.tasks.reading.delimited import read_delimited
 from core.tasks.reading.forms.registry import unfold_forms
 from core.tasks.reading.jsons import read_json, read_jsonl
 from core.tasks.reading.limits import MAX_FILE_BYTES
+from core.tasks.reading.readings import ReadOptions
 from core.tasks.reading.sheets import read_sheet
-from core.tasks.reading.table import ProblemLog, ReadOptions, Table
+from core.tasks.reading.table import ProblemLog, Table
 from core.tasks.reading.text_encoding import GZIP_MAGIC, Source
 
 __all__ = ["FORMATS", "ReadOptions", "Table", "read_table"]

@@ -11,7 +11,8 @@ from core.base.errors import TaskFileError
 from core.tasks.reading.header import looks_like_header
 from core.tasks.reading.json_text import Item
 from core.tasks.reading.limits import MAX_COLUMNS, MAX_JSON_DEPTH
-from core.tasks.reading.table import ProblemLog, ReadOptions, Row, Table, check_cells, clean_columns, require_rows
+from core.tasks.reading.readings import ReadOptions
+from core.tasks.reading.table import ProblemLog, Row, Table, check_cells, clean_columns, require_rows
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _HEADER_RECORDS = 300

@@ -18,8 +18,9 @@ from core.tasks.reading.json_rows import JsonRows
 from core.tasks.reading.json_shapes import Shape, at_path, find_shape
 from core.tasks.reading.json_text import Item, JsonText, find_array, skip_space
 from core.tasks.reading.limits import MAX_JSON_BYTES
+from core.tasks.reading.readings import ReadOptions
 from core.tasks.reading.split_parts import join_parts
-from core.tasks.reading.table import ProblemLog, ReadOptions, Table
+from core.tasks.reading.table import ProblemLog, Table
 from core.tasks.reading.text_encoding import Source, detect_encoding, read_text
 
 _COMMENT = re.compile(r"[ \t]*(//|#)[^\n]*\n")

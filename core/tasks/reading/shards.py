@@ -16,7 +16,8 @@ from core.base.errors import TaskFileError
 from core.base.files import hash_file
 from core.tasks.reading.files import read_table
 from core.tasks.reading.limits import MAX_FILE_BYTES, MAX_ROWS
-from core.tasks.reading.table import ReadOptions, Row, Table
+from core.tasks.reading.readings import ReadOptions
+from core.tasks.reading.table import Row, Table
 
 SHARD = re.compile(r"(.*)-(\d{5})-of-(\d{5})(?:-[0-9a-f]{16})?(\..*)")  # older data sets add a hash
 

@@ -13,12 +13,12 @@ from xml.etree.ElementTree import ParseError
 
 from core.base.errors import TaskFileError
 from core.tasks.reading import limits
-from core.tasks.reading.readings import SHOWN_ROWS, Doubt, Reading, shown_rows
+from core.tasks.reading.readings import SHOWN_ROWS, Doubt, Reading, ReadOptions, shown_rows
 from core.tasks.reading.sheet_cells import SheetCells
 from core.tasks.reading.sheet_choice import Choice, choose_sheet
 from core.tasks.reading.sheet_table import build_table, read_grid
 from core.tasks.reading.split_parts import join_parts
-from core.tasks.reading.table import ProblemLog, ReadOptions, Table
+from core.tasks.reading.table import ProblemLog, Table
 
 # What zipfile, the XML parser and openpyxl raise on a damaged workbook, found by changing bytes at random.
 _DAMAGED = (
