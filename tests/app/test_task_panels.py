@@ -22,7 +22,8 @@ from app.texts import TEXTS, word_error
 from core.base.errors import TaskFileError, WorkspaceError
 from core.tasks.changing.add_task import get_task, list_tasks
 from core.tasks.changing.versions import list_versions
-from core.tasks.health.texts import _SCRIPTS, _STOPWORDS, _SUSPICIOUS, PERSONAL
+from core.tasks.health.characters import KINDS
+from core.tasks.health.texts import _SCRIPTS, _STOPWORDS, PERSONAL
 from core.workspace import Workspace
 
 LOOK = ("starter", 512)
@@ -209,7 +210,7 @@ def test_what_findings_list_is_named_in_the_language() -> None:
     ):
         assert said in word_error("zh", key, listed)[0]
     assert "英语、德语" in _lengths({"languages": {"English": 8, "German": 2, "unknown": 1}}, "zh")
-    for group, names in (("spoken.", {**_STOPWORDS, **_SCRIPTS}), ("found.", {**_SUSPICIOUS, **PERSONAL})):
+    for group, names in (("spoken.", {**_STOPWORDS, **_SCRIPTS}), ("found.", {*KINDS, *PERSONAL})):
         assert {group + name for name in names} == {key for key in TEXTS["zh"] if key.startswith(group)}
 
 

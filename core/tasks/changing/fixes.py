@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import html
-import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -14,18 +11,15 @@ from core.base.registry import Registry
 from core.tasks.changing.staging import SplitRow
 from core.tasks.changing.versions import change_rows, read_all_rows
 from core.tasks.dataset import render_prompt, render_target
-from core.tasks.health.labels import alike_labels, has_labels, labels_of
+from core.tasks.health.characters import character_faults, clean_text
+from core.tasks.health.labels import has_labels, labels_of
 from core.tasks.health.near_duplicates import NearIndex
 from core.tasks.health.rows import TaskRows, conflicting_rows, leaking_rows, load_rows, near_groups, repeated_rows
-from core.tasks.health.texts import MOJIBAKE, PERSONAL, passes_luhn
+from core.tasks.health.spelling import alike_labels
+from core.tasks.health.texts import PERSONAL, kinds_of_row, passes_luhn, personal_data
 from core.tasks.spec import TaskSpec
 from core.tasks.store import get_task, task_dir
 from core.workspace import Project
-
-_INVISIBLE = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff\u00ad\ufffd]"
-)
-_TAGS = re.compile(r"</?(?:p|br|div|span|b|i|a|td|tr|li|ul)\b[^>]{0,80}>")
 
 
 @dataclass(frozen=True)
@@ -38,6 +32,7 @@ class Fixed:
 
 
 Fix = Callable[[TaskSpec, list[SplitRow]], Fixed]
+KindsIn = Callable[[str], list[str]]
 FIXES: Registry[Fix] = Registry("fix")
 
 
@@ -138,14 +133,18 @@ def merge_labels(spec: TaskSpec, rows: list[SplitRow]) -> Fixed:
     return Fixed(rows, touched, {"label_names": {**renamed, **names}} if touched else {})
 
 
-def _changed(spec: TaskSpec, rows: list[SplitRow], clean: Callable[[str], str]) -> Fixed:
-    """Every text of the input and answer columns through `clean`."""
+def _changed(spec: TaskSpec, rows: list[SplitRow], kinds_in: KindsIn, clean: Callable[[str], str]) -> Fixed:
+    """The input and answer texts of the rows of the finding through `clean`; no other row is touched."""
     columns = {*spec.inputs, *spec.targets}
-    mended, count = [], 0
-    for item in rows:
+    table = _side_by_side(spec, rows)
+    found = {table.lines[i] for i in range(len(table.texts)) if kinds_of_row(table, i, kinds_in)}
+    mended, count = list(rows), 0
+    for position in found:
+        item = rows[position]
         row = {k: _deep(v, clean) if k in columns else v for k, v in item.row.items()}
-        count += row != item.row
-        mended.append(replace(item, row=row))
+        if row != item.row:
+            count += 1
+            mended[position] = replace(item, row=row)
     return Fixed(mended, count, {})
 
 
@@ -155,18 +154,8 @@ def _deep(value: Any, clean: Callable[[str], str]) -> Any:
     return [_deep(v, clean) for v in value] if isinstance(value, list) else value
 
 
-def clean_text(text: str) -> str:
-    """Invisible and control characters go, HTML entities and tags become what they stand for, and UTF-8 that was
-    once read as Windows-1252 ('cafÃ©') is read again as what it is."""
-    clean = _INVISIBLE.sub("", _TAGS.sub(" ", html.unescape(text)).replace("\u00a0", " ")).strip()
-    if MOJIBAKE.search(clean):
-        with contextlib.suppress(UnicodeError):  # not all of the text was damaged: then it stays as it is
-            return clean.encode("cp1252").decode("utf-8")
-    return clean
-
-
 def clean_characters(spec: TaskSpec, rows: list[SplitRow]) -> Fixed:
-    return _changed(spec, rows, clean_text)
+    return _changed(spec, rows, character_faults, clean_text)
 
 
 def mask_text(text: str) -> str:
@@ -180,7 +169,7 @@ def mask_text(text: str) -> str:
 
 
 def mask_personal(spec: TaskSpec, rows: list[SplitRow]) -> Fixed:
-    return _changed(spec, rows, mask_text)
+    return _changed(spec, rows, personal_data, mask_text)
 
 
 for _fix in (

@@ -12,6 +12,7 @@ from typing import Any
 from core.tasks.cell_text import target_text
 from core.tasks.guessing.number_text import is_date, is_number
 from core.tasks.reading.column_words import ID_WORDS, SIDE_WORDS, name_words, word_set
+from core.tasks.reading.scripts import CJK
 from core.tasks.reading.table import Table
 
 SAMPLE_ROWS = 2000
@@ -23,6 +24,7 @@ _PLACE = re.compile(
 )
 _WORDS = re.compile(r"[^\W_\u3400-\u9fff\uac00-\ud7af]+(?:['’][^\W_]+)*|[\u3400-\u9fff\uac00-\ud7af]")
 _FEW_FORMS = 3
+_LONGEST_FORM = 20  # characters of a code, each number counted as one
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,9 @@ def _codes_rows(some: Sequence[str]) -> bool:
     if any(" " in t for t in some) or sum(is_number(t) or is_date(t) for t in some) > 0.2 * len(some):
         return False
     forms = Counter(re.sub(r"\d+", "0", t) for t in some)
-    return len(forms) <= _FEW_FORMS and all("0" in form for form in forms)
+    # A code has few letters, and none of a script that writes without blanks: there it is a sentence.
+    short = all("0" in form and len(form) <= _LONGEST_FORM and not CJK.search(form) for form in forms)
+    return short and len(forms) <= _FEW_FORMS
 
 
 def _is_running(numbers: Sequence[int]) -> bool:

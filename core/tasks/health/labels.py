@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
+from core.tasks.health.spelling import alike_labels, label_slips, shown_pairs
 from core.tasks.spec import TaskSpec
 
 RARE_ROWS = 5
 UNEVEN = 20.0  # largest label / smallest
 NUM_SAMPLES = 3
 SHOWN = 12
-MAX_COMPARED = 400
 _SPLITTER = re.compile(r"\s*;\s*")
 
 FindingFields = dict[str, Any]
@@ -33,18 +32,28 @@ def has_labels(spec: TaskSpec) -> bool:
 def label_findings(
     spec: TaskSpec, splits: Sequence[str], lines: Sequence[int], answers: Sequence[str]
 ) -> list[FindingFields]:
-    """Rare, unseen, uneven and look-alike labels, as the fields of findings."""
+    """One label only, rare, unseen, uneven and look-alike ones, as the fields of findings."""
     if not has_labels(spec):
         return []
     counts: Counter[str] = Counter()
+    everywhere: Counter[str] = Counter()
     exam: dict[str, tuple[str, int]] = {}
     for split, line, answer in zip(splits, lines, answers, strict=True):
-        for label in labels_of(spec, answer):
+        labels = labels_of(spec, answer)
+        everywhere.update(labels)
+        for label in labels:
             if split == "train":
                 counts[label] += 1
             else:
                 exam.setdefault(label, (split, line))
-    found = (_unseen(counts, exam), _rare(counts), _uneven(counts), _alike(counts))
+    found = (
+        _single(everywhere),
+        _unseen(counts, exam),
+        _rare(counts),
+        _uneven(counts),
+        _alike(everywhere),
+        _slips(everywhere),
+    )
     return [finding for finding in found if finding is not None]
 
 
@@ -70,12 +79,24 @@ def _uneven(counts: Counter[str]) -> FindingFields | None:
     return _finding("health.uneven_labels", "info", len(counts), most=most, high=high, least=least, low=low)
 
 
-def _alike(counts: Counter[str]) -> FindingFields | None:
-    alike = alike_labels(counts)
+def _alike(everywhere: Counter[str]) -> FindingFields | None:
+    alike = alike_labels(everywhere)
     if not alike:
         return None
-    pairs = "; ".join(f"{a!r} / {b!r}" for a, b in alike[:SHOWN])
-    return _finding("health.alike_labels", "warning", len(alike), pairs=pairs) | {"fix": "merge_labels"}
+    found = _finding("health.alike_labels", "warning", len(alike), pairs=shown_pairs(alike, SHOWN))
+    return found | {"fix": "merge_labels"}
+
+
+def _slips(everywhere: Counter[str]) -> FindingFields | None:
+    slips = label_slips(everywhere)
+    return _finding("health.label_slips", "info", len(slips), pairs=shown_pairs(slips, SHOWN)) if slips else None
+
+
+def _single(everywhere: Counter[str]) -> FindingFields | None:
+    if len(everywhere) != 1:
+        return None
+    (label, count), *_ = everywhere.items()
+    return _finding("health.single_label", "warning", count, label=label)
 
 
 def _finding(key: str, severity: str, count: int, **values: Any) -> FindingFields:
@@ -85,44 +106,6 @@ def _finding(key: str, severity: str, count: int, **values: Any) -> FindingField
 def shown(labels: Sequence[str]) -> str:
     text = ", ".join(labels[:SHOWN])
     return f"{text}, ..." if len(labels) > SHOWN else text
-
-
-def alike_labels(counts: Counter[str]) -> list[tuple[str, str]]:
-    """(rarer, commoner) pairs that differ in case, blanks, marks or letter width, or by a slip in a rare one."""
-    labels = [label for label, _ in counts.most_common()]
-    plain: dict[str, str] = {}
-    pairs = []
-    for label in labels:
-        owner = plain.setdefault(_plain(label), label)
-        if owner != label:
-            pairs.append((label, owner))
-    taken = {rare for rare, _ in pairs}
-    if len(labels) > MAX_COMPARED:
-        return pairs
-    for number, label in enumerate(labels):
-        for other in labels[:number]:
-            slip = counts[label] * 10 <= counts[other] and _is_slip(_plain(label), _plain(other))
-            if slip and label not in taken:
-                pairs.append((label, other))
-                taken.add(label)
-    return pairs
-
-
-def _plain(label: str) -> str:
-    text = unicodedata.normalize("NFKC", label).casefold()
-    kept = re.sub(r"[\W_]+", "", text)
-    return kept or text
-
-
-def _is_slip(a: str, b: str) -> bool:
-    """One letter added, lost, changed or two swapped, in a name of six letters or more without digits."""
-    if min(len(a), len(b)) < 6 or abs(len(a) - len(b)) > 1 or any(c.isdigit() for c in a + b):
-        return False
-    start = 0
-    while start < min(len(a), len(b)) and a[start] == b[start]:
-        start += 1
-    x, y = a[start:], b[start:]
-    return x[1:] == y[1:] or x[1:] == y or x == y[1:] or (x[:2] == y[1::-1] and x[2:] == y[2:])
 
 
 def label_statistics(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -34,15 +35,16 @@ def tokens(text: str) -> list[str]:
 
 
 class _Numbering(dict[str, int]):
-    """Word -> number in the order of first sight."""
+    """Word -> a number of its letters, looked up but once. It does not depend on what was seen before: a report on
+    all tasks and a fix of one of them find the same rows."""
 
     def __missing__(self, word: str) -> int:
-        number = self[word] = len(self)
+        number = self[word] = zlib.crc32(word.encode("utf-8", "replace"))
         return number
 
 
 class NearIndex:
-    """Signatures of texts added one after the other; the same texts in the same order give the same numbers."""
+    """Signatures of texts; a text has the same one whatever stands beside it."""
 
     def __init__(self, seed: int = 0) -> None:
         rng = np.random.default_rng(seed)

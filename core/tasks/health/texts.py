@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from core.tasks.health.rows import TaskRows
+from core.tasks.health.characters import UNMENDABLE, character_faults
+from core.tasks.health.rows import Place, TaskRows
 from core.tasks.reading.scripts import CJK
 
 LOOKED_AT = 20_000  # rows of a task that are searched for characters, personal data and languages
@@ -15,15 +16,6 @@ BINS = 12
 MEASURED = 4_000  # rows whose tokens are counted for the statistics
 MIXED_SHARE = 0.02
 _FORMAT_TOKENS = 12  # turn marks around prompt and answer
-MOJIBAKE = re.compile("Ã[\u0080-\u00bf]|â€[\u0080-\u2122œ™˜“”]|ï»¿|锟斤拷|烫烫烫")
-_SUSPICIOUS: dict[str, re.Pattern[str]] = {
-    "control": re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"),
-    "replacement": re.compile("\ufffd"),
-    "invisible": re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff\u00ad]"),
-    "private": re.compile("[\ue000-\uf8ff]"),
-    "mojibake": MOJIBAKE,
-    "html": re.compile(r"&(?:amp|lt|gt|quot|nbsp|#\d{2,5});|</?(?:p|br|div|span|b|i|a|td|tr|li|ul)\b[^>]{0,80}>"),
-}
 PERSONAL: dict[str, re.Pattern[str]] = {
     "email": re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})*\.[A-Za-z]{2,24}"),
     "card": re.compile(r"(?<!\d)(?:\d[ -]?){15}\d(?!\d)"),
@@ -75,20 +67,24 @@ def sample_indices(count: int) -> range:
 def text_findings(rows: TaskRows, max_tokens: int | None) -> list[dict[str, Any]]:
     """Findings about characters, personal data, languages and cut rows, as the fields of findings."""
     indices = sample_indices(len(rows.texts))
-    found = [
-        {**searched, "key": key, "severity": "warning", "fix": fix}
-        for key, fix, patterns, matches in (
-            ("health.characters", "clean_characters", _SUSPICIOUS, _any_match),
-            ("health.personal", "mask_personal", PERSONAL, _personal_match),
-        )
-        for searched in _searched(rows, indices, patterns, matches)
-    ]
+    found = []
+    for key, kinds_in, fix_for in _SEARCHES:
+        kinds, places = _searched(rows, indices, kinds_in)
+        if places:
+            listed = ", ".join(f"{kind} {n}" for kind, n in kinds.most_common())
+            known: dict[str, Any] = {
+                "key": key,
+                "severity": "warning",
+                "count": len(places),
+                "values": {"kinds": listed},
+            }
+            found.append({**known, "places": tuple(places[:200]), "fix": fix_for(kinds)})
     languages = Counter(language_of(rows.texts[i][:400]) for i in indices)
-    known = {name: n for name, n in languages.items() if name}
-    total = sum(known.values())
-    minor = {name: n for name, n in known.items() if n / total >= MIXED_SHARE and n != max(known.values())}
+    spoken = {name: n for name, n in languages.items() if name}
+    total = sum(spoken.values())
+    minor = {name: n for name, n in spoken.items() if n / total >= MIXED_SHARE and n != max(spoken.values())}
     if minor:
-        listed = ", ".join(f"{name} {100 * n / total:.0f} %" for name, n in Counter(known).most_common(4))
+        listed = ", ".join(f"{name} {100 * n / total:.0f} %" for name, n in Counter(spoken).most_common(4))
         found.append(
             {
                 "key": "health.languages",
@@ -121,18 +117,17 @@ def _cut_findings(rows: TaskRows, max_tokens: int | None) -> list[dict[str, Any]
     ]
 
 
-Matcher = Callable[[re.Pattern[str], str, str], bool]
+def personal_data(text: str) -> list[str]:
+    """The kinds of PERSONAL in a text."""
+    return [kind for kind, pattern in PERSONAL.items() if _holds(pattern, kind, text)]
 
 
-def _any_match(pattern: re.Pattern[str], kind: str, text: str) -> bool:
-    return pattern.search(text) is not None
-
-
-def _personal_match(pattern: re.Pattern[str], kind: str, text: str) -> bool:
+def _holds(pattern: re.Pattern[str], kind: str, text: str) -> bool:
     if kind == "email":
         return "@" in text and pattern.search(text) is not None
-    match = pattern.search(text)
-    return match is not None and (kind != "card" or passes_luhn(match.group()))
+    if kind != "card":
+        return pattern.search(text) is not None
+    return any(passes_luhn(match.group()) for match in pattern.finditer(text))
 
 
 def passes_luhn(number: str) -> bool:
@@ -142,21 +137,34 @@ def passes_luhn(number: str) -> bool:
     return total % 10 == 0
 
 
+def kinds_of_row(rows: TaskRows, index: int, kinds_in: Callable[[str], list[str]]) -> list[str]:
+    """What is found in one row: in each of its inputs and in its answer."""
+    parts = rows.parts[index] if rows.parts else (rows.texts[index],)
+    return list(dict.fromkeys(kind for text in (*parts, rows.answers[index]) for kind in kinds_in(text)))
+
+
 def _searched(
-    rows: TaskRows, indices: Sequence[int], patterns: dict[str, re.Pattern[str]], matches: Matcher
-) -> list[dict[str, Any]]:
+    rows: TaskRows, indices: Sequence[int], kinds_in: Callable[[str], list[str]]
+) -> tuple[Counter[str], list[Place]]:
     kinds: Counter[str] = Counter()
     places = []
     for i in indices:
-        text = f"{rows.texts[i]}\n{rows.answers[i]}"
-        hit = [kind for kind, pattern in patterns.items() if matches(pattern, kind, text)]
+        hit = kinds_of_row(rows, i, kinds_in)
         kinds.update(hit)
         if hit:
             places.append(rows.place(i))
-    if not places:
-        return []
-    listed = ", ".join(f"{kind} {n}" for kind, n in kinds.most_common())
-    return [{"count": len(places), "values": {"kinds": listed}, "places": tuple(places[:200])}]
+    return kinds, places
+
+
+def _fix_for_characters(kinds: Counter[str]) -> str:
+    return "" if set(kinds) <= UNMENDABLE else "clean_characters"
+
+
+# (finding, what is looked for in a text, the fix that mends what was found)
+_SEARCHES: tuple[tuple[str, Callable[[str], list[str]], Callable[[Counter[str]], str]], ...] = (
+    ("health.characters", character_faults, _fix_for_characters),
+    ("health.personal", personal_data, lambda kinds: "mask_personal"),
+)
 
 
 def length_statistics(rows: TaskRows) -> dict[str, Any]:
