@@ -1,10 +1,11 @@
-"""Which task does a text without a label belong to? Torch-free, trained in a second from a run's own practice rows.
+"""Which task does a text without a label belong to, if any? Torch-free, trained from a run's own practice rows.
 
-A logistic regression over character n-grams (no word lists, so Chinese works as well) with probabilities that are
-made honest on the check rows (temperature scaling, Guo et al. 2017). The instruction is taken out of the prompts
-first: a user who does not name the task does not type it either. As in the prompt-aware routing of WavLLM (arXiv
-2404.00656) an undecided text is answered with the skills of all tasks it may belong to, sum_t q_t alpha_t; here q
-comes from the text, not from the base model's hidden states.
+A linear classifier over character n-grams (no word lists, so Chinese works as well) with probabilities that are
+made honest on the check rows (temperature scaling, Guo et al. 2017). That a text belongs to no task at all is told
+first, by `abstaining.py`. The instruction is taken out of the prompts: a user who does not name the task does not
+type it either. As in the prompt-aware routing of WavLLM (arXiv 2404.00656) an undecided text is answered with the
+skills of all tasks it may belong to, sum_t q_t alpha_t; here q comes from the text, not from the base model's hidden
+states.
 """
 
 from __future__ import annotations
@@ -18,17 +19,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.chat.abstaining import Abstainer, AbstainReport, read_foreign_texts
+from core.chat.text_space import Array, TextSpace
 from core.evaluation.metrics import Score, score
 from core.insight.sentences import Sentence
 from core.runs.folder import RunFolder
 from core.tasks.dataset import SAVED_TASKS, TaskDataset, load_saved_dataset
 from core.tasks.spec import TaskSpec
 
-Array = NDArray[np.float64]
 AUTO = "auto"  # in place of a task's name: detect it
 MAX_ROWS = 300  # of a task and split; more rows change nothing but the waiting time
-MAX_CHARACTERS = 2000
-NUM_FEATURES = 2**16
+MAX_CHECKED = 600  # check rows of all tasks together that the refusal is set on
 CALIBRATION_BINS = 10
 HONEST = 5.0  # points between stated and true certainty that no reader would notice
 LEAST_SHARE = 0.01  # a less likely task does not take part in the mixture
@@ -38,11 +39,18 @@ _PLACEHOLDER = re.compile(r"\{([^{}\n]+)\}")
 
 @dataclass(frozen=True)
 class Detection:
-    """The likeliest task, and all tasks with their probabilities, likeliest first."""
+    """The likeliest task, and all tasks with their probabilities, likeliest first: supposed that it is one of them.
+    `foreign`, 0..1, is how much the text reads like none of them."""
 
     task: str
     probability: float
     ranking: tuple[tuple[str, float], ...]
+    foreign: float = 0.0
+
+    @property
+    def is_none(self) -> bool:
+        """Whether it is none of the tasks; then nobody should be answered as `task`."""
+        return self.foreign > 0.5
 
     @property
     def blend(self) -> tuple[tuple[str, float], ...]:
@@ -63,6 +71,7 @@ class DetectorReport:
     majority: float
     calibration_error: float
     bins: tuple[tuple[float, float, int], ...] = ()
+    abstaining: AbstainReport | None = None
 
 
 class TaskDetector:
@@ -71,17 +80,22 @@ class TaskDetector:
     def __init__(self, dataset: TaskDataset) -> None:
         self.names = dataset.names()
         texts, labels = _rows(dataset, "train")
-        self._model = _fit(texts, labels) if len(self.names) > 1 else None
-        self._temperature = 1.0
         check_texts, check_labels = _rows(dataset, "validation")
+        self._space = TextSpace("char", 4, [*texts, *read_foreign_texts().texts])
+        self._model = _fit(self._space.known[: len(texts)], labels) if len(set(labels)) > 1 else None
+        self._temperature = 1.0
         if self._model is not None and check_texts:
             self._temperature = _calibrate(self._scores(check_texts), check_labels)
+        words = TextSpace("word", 1, [*texts, *read_foreign_texts().texts])
+        thinned = check_texts[:: -(-len(check_texts) // MAX_CHECKED) or 1]
+        self._abstainer = Abstainer([self._space, words], labels, thinned)
 
     def detect(self, text: str) -> Detection:
         """The task of a text as a user would type it, without an instruction."""
         ranking = sorted(zip(self.names, self.probabilities([text])[0], strict=True), key=lambda pair: -pair[1])
         ranked = tuple((name, round(float(p), 4)) for name, p in ranking)
-        return Detection(ranked[0][0], ranked[0][1], ranked)
+        foreign = round(float(self.foreignness([text])[0]), 4)
+        return Detection(ranked[0][0], ranked[0][1], ranked, foreign)
 
     def probabilities(self, texts: list[str]) -> Array:
         """[texts, tasks]; rows sum to 1."""
@@ -89,10 +103,17 @@ class TaskDetector:
             return np.ones((len(texts), 1))
         return _softmax(self._scores(texts) / self._temperature)
 
+    def foreignness(self, texts: list[str]) -> Array:
+        """[texts] in 0..1; above one half a text is none of the tasks. An empty one always is."""
+        return np.where([bool(text.strip()) for text in texts], self._abstainer.foreignness(texts), 1.0)
+
+    def examine_abstaining(self, texts: list[str]) -> AbstainReport:
+        """How well texts of none of the tasks are told, on exam texts and on the shipped foreign ones."""
+        return self._abstainer.examine(texts)
+
     def _scores(self, texts: list[str]) -> Array:
         assert self._model is not None  # the callers have looked
-        vectorizer, model = self._model
-        found = np.asarray(model.decision_function(vectorizer.transform([t[:MAX_CHARACTERS] for t in texts])))
+        found = np.asarray(self._model.decision_function(self._space.place(texts)))
         return np.stack([-found / 2, found / 2], 1) if found.ndim == 1 else found
 
 
@@ -120,13 +141,18 @@ def examine_detector(run_dir: Path) -> DetectorReport:
     found = tuple((float(sure[i].mean()), float(right[i].mean()), int(i.sum())) for i in inside)
     error = sum(abs(stated - share) * n for stated, share, n in found) / len(labels)
     majority = float(np.bincount(labels).max() / len(labels))
-    return DetectorReport(score("accuracy", guessed, wanted), majority, float(error), found)
+    accuracy, abstaining = score("accuracy", guessed, wanted), detector.examine_abstaining(texts)
+    return DetectorReport(accuracy, majority, float(error), found, abstaining)
 
 
 def report_from_dict(values: dict[str, Any]) -> DetectorReport:
     """Reads what `asdict` wrote."""
     bins = tuple((float(stated), float(right), int(n)) for stated, right, n in values["bins"])
-    return DetectorReport(Score(**values["accuracy"]), values["majority"], values["calibration_error"], bins)
+    told = values.get("abstaining")
+    abstaining = AbstainReport(**told) if told else None
+    return DetectorReport(
+        Score(**values["accuracy"]), values["majority"], values["calibration_error"], bins, abstaining
+    )
 
 
 def describe_detector(report: DetectorReport) -> list[Sentence]:
@@ -138,7 +164,15 @@ def describe_detector(report: DetectorReport) -> list[Sentence]:
     key = "says.certainty_good" if error < HONEST else "says.certainty_off"
     sure = sum(stated * n for stated, _, n in report.bins) / max(1, sum(n for _, _, n in report.bins))
     tone = {"sure": f"{100 * sure:.0f}", "right": told["accuracy"], "error": f"{error:.1f}"}
-    return [Sentence("says.detector", {**told, "n": accuracy.n}), Sentence(key, tone)]
+    return [Sentence("says.detector", {**told, "n": accuracy.n}), Sentence(key, tone), *_abstaining_says(report)]
+
+
+def _abstaining_says(report: DetectorReport) -> list[Sentence]:
+    found = report.abstaining
+    if found is None:
+        return []
+    shares = {name: f"{100 * getattr(found, name):.0f}" for name in ("recall", "refused", "precision")}
+    return [Sentence("says.abstaining", {**shares, "foreign": found.num_foreign, "n": found.num_own})]
 
 
 def question_text(task: TaskSpec, prompt: str) -> str:
@@ -166,19 +200,15 @@ def _rows(dataset: TaskDataset, split: str) -> tuple[list[str], NDArray[np.int64
     for index, task in enumerate(dataset.tasks):
         rows = dataset.split(index, split)
         order = np.random.default_rng(index).permutation(len(rows))[:MAX_ROWS]
-        texts += [question_text(task, rows[i].prompt)[:MAX_CHARACTERS] for i in order]
+        texts += [question_text(task, rows[i].prompt) for i in order]
         labels += [index] * len(order)
     return texts, np.array(labels, dtype=np.int64)
 
 
-def _fit(texts: list[str], labels: NDArray[np.int64]) -> tuple[Any, Any]:
-    from sklearn.feature_extraction.text import HashingVectorizer
-    from sklearn.linear_model import LogisticRegression
+def _fit(placed: Any, labels: NDArray[np.int64]) -> Any:
+    from sklearn.svm import LinearSVC
 
-    settings = {"ngram_range": (1, 4), "n_features": NUM_FEATURES, "alternate_sign": False}
-    vectorizer = HashingVectorizer(analyzer="char", **settings)
-    model = LogisticRegression(C=30.0, class_weight="balanced", max_iter=200)
-    return vectorizer, model.fit(vectorizer.transform(texts), labels)
+    return LinearSVC(C=1.0, class_weight="balanced", random_state=0).fit(placed, labels)
 
 
 def _calibrate(scores: Array, labels: NDArray[np.int64]) -> float:

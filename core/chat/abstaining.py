@@ -1,0 +1,174 @@
+"""Does a text belong to none of a run's tasks? Torch-free; fitted on practice rows and on foreign texts.
+
+A text is compared with the practice rows and with `assets/foreign` (everyday questions, other fields, small talk,
+in many languages): four likenesses, of characters and of words, to either side. A logistic regression over these
+four numbers is fitted on texts the likenesses have not seen: check rows on one side, foreign texts without the texts
+of their own topic on the other. Topics that a task is about itself (its practice rows are drawn to them more than
+OWN_TOPIC times as often as by chance) are left out: weather is not foreign to a task about weather. Above the threshold a text is none of the tasks; it is set where both kinds of
+mistake together are rarest, but so that at most MOST_REFUSED of the tasks' own texts are refused. Nothing is drawn
+at random.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.chat.text_space import Array, TextSpace, nearest
+
+FOREIGN_PATH = Path(__file__).resolve().parents[2] / "assets" / "foreign" / "foreign_text.jsonl"
+MOST_REFUSED = 0.1  # of the tasks' own check rows
+OWN_TOPIC = 2.0
+NO_SUBJECT = ("commands", "scraps", "small_talk")  # of these no task is
+FOLDS = 5
+_LEAST_ROWS = 20  # fewer check rows say too little: practice rows, each without itself, take their place
+_MOST_ROWS = 600
+_PART = 256  # texts compared at a time: a table of them against all practice rows
+_STRENGTH = 10.0  # of the logistic regression (inverse regularisation); four features hardly need any
+
+
+@dataclass(frozen=True)
+class ForeignTexts:
+    """The shipped texts, and the number of each one's topic in `names`."""
+
+    texts: tuple[str, ...]
+    topics: NDArray[np.int64]
+    names: tuple[str, ...]
+
+
+@lru_cache(maxsize=1)
+def read_foreign_texts() -> ForeignTexts:
+    records = [json.loads(line) for line in FOREIGN_PATH.read_text(encoding="utf-8").splitlines()]
+    names = sorted({record["topic"] for record in records})
+    topics = np.array([names.index(record["topic"]) for record in records], dtype=np.int64)
+    return ForeignTexts(tuple(record["text"] for record in records), topics, tuple(names))
+
+
+@dataclass(frozen=True)
+class AbstainReport:
+    """recall: share of foreign texts that were refused; refused: share of the tasks' own exam texts that were
+    refused by mistake; precision: share of the refused that are foreign, if as many of both are asked."""
+
+    recall: float
+    refused: float
+    precision: float
+    num_foreign: int
+    num_own: int
+
+
+class Abstainer:
+    """Tells how foreign a text is to all tasks together.
+
+    Args:
+        spaces: of characters, then of words; both know the practice rows first, then the foreign texts.
+        labels: the task of each practice row. check: texts of the tasks that the spaces do not know.
+    """
+
+    def __init__(self, spaces: Sequence[TextSpace], labels: NDArray[np.int64], check: Sequence[str]) -> None:
+        self._spaces, self._num = spaces, len(labels)
+        topics = read_foreign_texts().topics
+        self.own_topics = self._find_own_topics(labels, topics)
+        self._kept = ~np.isin(topics, self.own_topics)
+        self._topics = topics[self._kept]
+        self._own = self._likenesses(check) if len(check) >= _LEAST_ROWS else self._practice_likenesses()
+        self._foreign = self._foreign_likenesses()
+        self._fit = _fit(self._own, self._foreign)
+
+    def foreignness(self, texts: Sequence[str]) -> Array:
+        """[texts] in 0..1: above one half a text is none of the tasks."""
+        return self._fit.foreignness(self._likenesses(texts))
+
+    def examine(self, texts: Sequence[str]) -> AbstainReport:
+        """On own texts that were not seen yet, and on the foreign texts: in FOLDS parts, each topic is judged by a
+        threshold that was set without it."""
+        refused = float((self.foreignness(texts) > 0.5).mean())
+        folds = np.unique(self._topics, return_inverse=True)[1] % FOLDS
+        told = np.zeros(len(folds), dtype=bool)
+        for fold in range(FOLDS):
+            inside = folds == fold
+            told[inside] = _fit(self._own, self._foreign[~inside]).foreignness(self._foreign[inside]) > 0.5
+        recall = float(told.mean())
+        precision = recall / (recall + refused) if recall + refused else 0.0
+        return AbstainReport(recall, refused, precision, len(told), len(texts))
+
+    def _likenesses(self, texts: Sequence[str]) -> Array:
+        """[texts, 2 a space]: likeness to practice rows and to foreign texts."""
+        return np.stack([c for space in self._spaces for c in self._columns(space, space.place(texts))], 1)
+
+    def _practice_likenesses(self) -> Array:
+        """Of practice rows themselves, each compared with the others."""
+        columns, rows = [], np.arange(self._num)[:: -(-self._num // _MOST_ROWS)]
+        for space in self._spaces:
+            own, foreign = self._products(space, space.known[rows])
+            own[np.arange(len(rows)), rows] = 0.0
+            columns += [nearest(own), nearest(foreign)]
+        return np.stack(columns, 1)
+
+    def _foreign_likenesses(self) -> Array:
+        """Of the foreign texts, each compared with those of other topics."""
+        columns, same = [], self._topics[:, None] == self._topics[None, :]
+        for space in self._spaces:
+            own, foreign = self._products(space, space.known[self._num :][self._kept])
+            columns += [nearest(own), nearest(np.where(same, 0.0, foreign))]
+        return np.stack(columns, 1)
+
+    def _columns(self, space: TextSpace, placed: Any) -> list[Array]:
+        parts = [self._products(space, placed[at : at + _PART]) for at in range(0, placed.shape[0], _PART)]
+        return [np.concatenate([nearest(part[side]) for part in parts]) for side in (0, 1)]
+
+    def _products(self, space: TextSpace, placed: Any) -> tuple[Array, Array]:
+        found = (placed @ space.known.T).toarray()
+        return found[:, : self._num], found[:, self._num :][:, self._kept]
+
+    def _find_own_topics(self, labels: NDArray[np.int64], topics: NDArray[np.int64]) -> list[int]:
+        """Topics whose texts are the most similar ones to the rows of a task more often than their number says."""
+        space, names, found = self._spaces[0], read_foreign_texts().names, set[int]()
+        expected = np.bincount(topics) / len(topics)
+        for task in np.unique(labels):
+            likeness = (space.known[: self._num][labels == task] @ space.known[self._num :].T).toarray()
+            nearest_topics = topics[likeness.argmax(1)[likeness.max(1) > 0]]
+            share = np.bincount(nearest_topics, minlength=len(names)) / max(1, len(nearest_topics))
+            found |= {int(topic) for topic in np.flatnonzero(share > OWN_TOPIC * expected)}
+        return sorted(topic for topic in found if names[topic] not in NO_SUBJECT)
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    """Foreignness = the logistic function of (likenesses - middle) @ weights - threshold."""
+
+    middle: Array
+    weights: Array
+    threshold: float
+
+    def foreignness(self, likenesses: Array) -> Array:
+        found: Array = 1.0 / (1.0 + np.exp(self.threshold - (likenesses - self.middle) @ self.weights))
+        return found
+
+
+def _fit(own: Array, foreign: Array) -> _Fitted:
+    from sklearn.linear_model import LogisticRegression
+
+    both = np.vstack([own, foreign])
+    middle, spread = both.mean(0), np.maximum(both.std(0), 1e-9)
+    kinds = np.r_[np.zeros(len(own)), np.ones(len(foreign))]
+    model = LogisticRegression(C=_STRENGTH, class_weight="balanced").fit((both - middle) / spread, kinds)
+    weights = model.coef_[0] / spread
+    return _Fitted(middle, weights, _threshold((own - middle) @ weights, (foreign - middle) @ weights))
+
+
+def _threshold(own: Array, foreign: Array) -> float:
+    """The smallest sum of both error shares among those that refuse few enough own texts; the middle of equals."""
+    places = np.unique(np.r_[own, foreign])
+    between = np.r_[(places[1:] + places[:-1]) / 2, places[-1] + 1.0]
+    refused = 1.0 - np.searchsorted(np.sort(own), between, side="right") / len(own)
+    missed = np.searchsorted(np.sort(foreign), between, side="right") / len(foreign)
+    cost = np.where(refused <= MOST_REFUSED, refused + missed, np.inf)
+    best = np.flatnonzero(cost <= cost.min() + 1e-12)
+    return float(between[best[len(best) // 2]])
