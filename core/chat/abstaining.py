@@ -2,11 +2,10 @@
 
 A text is compared with the practice rows and with `assets/foreign` (everyday questions, other fields, small talk,
 in many languages): four likenesses, of characters and of words, to either side. A logistic regression over these
-four numbers is fitted on texts the likenesses have not seen: check rows on one side, foreign texts without the texts
-of their own topic on the other. Topics that a task is about itself (its practice rows are drawn to them more than
-OWN_TOPIC times as often as by chance) are left out: weather is not foreign to a task about weather. Above the threshold a text is none of the tasks; it is set where both kinds of
-mistake together are rarest, but so that at most MOST_REFUSED of the tasks' own texts are refused. Nothing is drawn
-at random.
+numbers is fitted on texts the likenesses have not seen: check rows on one side, foreign texts without the texts of
+their own topic on the other. Topics that a task is about itself are left out: weather is not foreign to a task
+about weather. Above the threshold a text is none of the tasks; it is set where both kinds of mistake together are
+rarest, but so that at most MOST_REFUSED of the tasks' own texts are refused. Nothing is drawn at random.
 """
 
 from __future__ import annotations
@@ -25,7 +24,8 @@ from core.chat.text_space import Array, TextSpace, nearest
 
 FOREIGN_PATH = Path(__file__).resolve().parents[2] / "assets" / "foreign" / "foreign_text.jsonl"
 MOST_REFUSED = 0.1  # of the tasks' own check rows
-OWN_TOPIC = 2.0
+OWN_TOPIC = 2.0  # a task is about a topic that its practice rows are drawn to so many times as often as by chance
+NEAR_FOREIGN = 0.8  # where between own and foreign texts the limit stands, when nothing lies between them
 NO_SUBJECT = ("commands", "scraps", "small_talk")  # of these no task is
 FOLDS = 5
 _LEAST_ROWS = 20  # fewer check rows say too little: practice rows, each without itself, take their place
@@ -164,11 +164,9 @@ def _fit(own: Array, foreign: Array) -> _Fitted:
 
 
 def _threshold(own: Array, foreign: Array) -> float:
-    """The smallest sum of both error shares among those that refuse few enough own texts; the middle of equals."""
+    """Where the sum of both error shares is smallest among the limits that refuse few enough own texts."""
     places = np.unique(np.r_[own, foreign])
-    between = np.r_[(places[1:] + places[:-1]) / 2, places[-1] + 1.0]
+    between = np.r_[places[:-1] + NEAR_FOREIGN * np.diff(places), places[-1] + 1.0]
     refused = 1.0 - np.searchsorted(np.sort(own), between, side="right") / len(own)
     missed = np.searchsorted(np.sort(foreign), between, side="right") / len(foreign)
-    cost = np.where(refused <= MOST_REFUSED, refused + missed, np.inf)
-    best = np.flatnonzero(cost <= cost.min() + 1e-12)
-    return float(between[best[len(best) // 2]])
+    return float(between[int(np.argmin(np.where(refused <= MOST_REFUSED, refused + missed, np.inf)))])

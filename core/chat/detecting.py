@@ -2,10 +2,9 @@
 
 A linear classifier over character n-grams (no word lists, so Chinese works as well) with probabilities that are
 made honest on the check rows (temperature scaling, Guo et al. 2017). That a text belongs to no task at all is told
-first, by `abstaining.py`. The instruction is taken out of the prompts: a user who does not name the task does not
-type it either. As in the prompt-aware routing of WavLLM (arXiv 2404.00656) an undecided text is answered with the
-skills of all tasks it may belong to, sum_t q_t alpha_t; here q comes from the text, not from the base model's hidden
-states.
+by `abstaining.py`. The instruction is taken out of the prompts: a user who does not name the task does not type it
+either. As in the prompt-aware routing of WavLLM (arXiv 2404.00656) an undecided text is answered with the skills of
+all tasks it may belong to, sum_t q_t alpha_t; here q comes from the text, not from the base model's hidden states.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.chat.abstaining import Abstainer, AbstainReport, read_foreign_texts
-from core.chat.text_space import Array, TextSpace
+from core.chat.text_space import CHARACTERS, WORDS, Array, TextSpace
 from core.evaluation.metrics import Score, score
 from core.insight.sentences import Sentence
 from core.runs.folder import RunFolder
@@ -81,12 +80,12 @@ class TaskDetector:
         self.names = dataset.names()
         texts, labels = _rows(dataset, "train")
         check_texts, check_labels = _rows(dataset, "validation")
-        self._space = TextSpace("char", 4, [*texts, *read_foreign_texts().texts])
+        self._space = TextSpace(CHARACTERS, [*texts, *read_foreign_texts().texts])
         self._model = _fit(self._space.known[: len(texts)], labels) if len(set(labels)) > 1 else None
         self._temperature = 1.0
         if self._model is not None and check_texts:
             self._temperature = _calibrate(self._scores(check_texts), check_labels)
-        words = TextSpace("word", 1, [*texts, *read_foreign_texts().texts])
+        words = TextSpace(WORDS, [*texts, *read_foreign_texts().texts])
         thinned = check_texts[:: -(-len(check_texts) // MAX_CHECKED) or 1]
         self._abstainer = Abstainer([self._space, words], labels, thinned)
 

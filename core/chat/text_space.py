@@ -8,7 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.evaluation.normalise import words
+
 Array = NDArray[np.float64]
+CHARACTERS, WORDS = "characters", "words"
+LONGEST = 4  # characters of an n-gram
 NUM_FEATURES = 2**18
 HALF = 300  # characters kept from the beginning and from the end of a long text
 SHARP = 3  # how many of the most similar rows tell how alike a text is
@@ -21,15 +25,15 @@ class TextSpace:
     the text less like the known ones.
 
     Args:
-        unit: "char" or "word". longest: up to so many of them in an n-gram. known: what the rarity is counted over.
+        unit: CHARACTERS (up to 4 in a row) or WORDS, as scores count them. known: what the rarity is counted over.
     """
 
-    def __init__(self, unit: str, longest: int, known: Sequence[str]) -> None:
+    def __init__(self, unit: str, known: Sequence[str]) -> None:
         from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
 
         self._count = HashingVectorizer(
-            analyzer=unit,
-            ngram_range=(1, longest),
+            analyzer="char" if unit == CHARACTERS else words,
+            ngram_range=(1, LONGEST),
             n_features=NUM_FEATURES,
             alternate_sign=False,
             norm=None,

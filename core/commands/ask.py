@@ -69,12 +69,18 @@ def choose_task(
     folder: Any, name: str | None, content: str | dict[str, str], quiet: bool
 ) -> tuple[str, tuple[tuple[str, float], ...]]:
     """-> the named task, or with the name "auto" (unless a task has it) the one that the text most likely belongs
-    to, and then the shares in which the skills of several are mixed."""
+    to, and then the shares in which the skills of several are mixed.
+
+    Raises:
+        RunError: the text belongs to none of the tasks, or no task has the name.
+    """
     from core.chat.detecting import AUTO, load_detector
 
     if name != AUTO or any(task["name"] == AUTO for task in folder.read_run()["tasks"]):
         return require_task(folder, name), ()
     found = load_detector(folder.path).detect(content if isinstance(content, str) else "\n".join(content.values()))
+    if found.is_none:
+        raise RunError("chat.no_task_fits", task=found.task, percent=round(100 * found.foreign))
     if not quiet:
         shares = ", ".join(f"{task} {100 * share:.0f} %" for task, share in found.blend)
         mixed = f"; skills mixed: {shares}" if shares else ""

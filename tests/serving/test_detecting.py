@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from core.chat.detecting import Detection, by_columns, examine_detector, load_detector, question_text
+from core.chat.abstaining import Abstainer, read_foreign_texts
+from core.chat.detecting import (
+    Detection,
+    TaskDetector,
+    by_columns,
+    describe_detector,
+    examine_detector,
+    load_detector,
+    question_text,
+    report_from_dict,
+)
+from core.chat.text_space import CHARACTERS, WORDS, TextSpace
 from core.runs.creation import create_run
 from core.tasks.changing.add_task import TaskRequest, add_task
-from core.tasks.dataset import load_saved_dataset, load_saved_tasks
+from core.tasks.dataset import TaskDataset, load_saved_dataset, load_saved_tasks
 from core.tasks.spec import TaskSpec
 from core.training.config import RunConfig
 from core.workspace import Workspace
 
-WORDS = {
+PATTERNS = {
     "cards": ("my card was {} and I need a new one", ("lost", "stolen", "broken", "eaten", "bent")),
     "weather": ("will it {} in the town tomorrow", ("rain", "snow", "freeze", "storm", "clear")),
     "银行": ("我的{}什么时候可以办好", ("贷款", "转账", "开户", "信用卡", "存折")),
@@ -30,11 +42,11 @@ def run_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("detect")
     build_tiny_llama(folder / "llama")
     project = Workspace(folder / "home").create_project("Desk")
-    for name, (pattern, words) in WORDS.items():
+    for name, (pattern, words) in PATTERNS.items():
         rows = [{"text": pattern.format(words[i % 5]) + f" {i}", "label": words[i % 5]} for i in range(60)]
         path = folder / f"{name}.jsonl"
         path.write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in rows), encoding="utf-8")
-        add_task(project, path, TaskRequest(name=name, instruction=f"Same words for {len(WORDS)} tasks."))
+        add_task(project, path, TaskRequest(name=name, instruction=f"Same words for {len(PATTERNS)} tasks."))
     return create_run(project, RunConfig(base_model=str(folder / "llama"))).path
 
 
@@ -54,6 +66,82 @@ def test_new_texts_go_to_their_task(run_dir: Path) -> None:
     assert sum(p for _, p in found.ranking) == pytest.approx(1.0, abs=1e-3)
     assert found.ranking[0] == (found.task, found.probability)
     assert load_detector(run_dir) is detector  # made once
+
+
+STRANGE = (
+    "Does warfarin interact with ibuprofen?",
+    "hi",
+    "Schreib mir ein Gedicht",
+    "¿Qué síntomas tiene la gripe?",
+    "Кто выиграл матч?",
+    "???",
+    "",
+    "  \n ",
+    "The patient was admitted with acute renal failure and treated with intravenous fluids. " * 200,
+)
+OWN = (
+    "someone has stolen my card",
+    "does it rain tomorrow?",
+    "我的信用卡什么时候到",
+    "will it snow",
+    "my card was lost. " * 2000,
+)
+
+
+@pytest.mark.parametrize("text", STRANGE)
+def test_a_text_of_no_task_is_told(run_dir: Path, text: str) -> None:
+    assert load_detector(run_dir).detect(text).is_none
+
+
+@pytest.mark.parametrize("text", OWN)
+def test_a_text_of_a_task_is_not_refused(run_dir: Path, text: str) -> None:
+    assert not load_detector(run_dir).detect(text).is_none
+
+
+def test_abstaining_is_measured_on_texts_that_were_not_seen(run_dir: Path) -> None:
+    report = examine_detector(run_dir)
+    told = report.abstaining
+    assert told is not None
+    assert told.num_own == 18
+    assert told.num_foreign > 250
+    assert told.recall > 0.8
+    assert told.refused < 0.2
+    assert told.precision == pytest.approx(told.recall / (told.recall + told.refused))
+    assert report_from_dict(asdict(report)) == report
+    older = {name: value for name, value in asdict(report).items() if name != "abstaining"}
+    assert report_from_dict(older).abstaining is None
+    assert "says.abstaining" in [sentence.key for sentence in describe_detector(report)]
+    assert len(describe_detector(report_from_dict(older))) == 2
+
+
+def test_a_detector_is_the_same_every_time(run_dir: Path) -> None:
+    dataset = load_saved_dataset(run_dir / "data")
+    first, second = TaskDetector(dataset), TaskDetector(dataset)
+    texts = ["my card was lost", "will it rain", "Does warfarin interact with ibuprofen?"]
+    assert np.array_equal(first.probabilities(texts), second.probabilities(texts))
+    assert np.array_equal(first.foreignness(texts), second.foreignness(texts))
+
+
+def test_a_run_of_one_task_refuses_too(run_dir: Path) -> None:
+    """And one without check rows: then practice rows, each without itself, say where the limit is."""
+    dataset = load_saved_dataset(run_dir / "data")
+    detector = TaskDetector(TaskDataset(dataset.tasks[:1], {(0, "train"): dataset.split(0, "train")}))
+    assert detector.detect("my card was bent and I need a new one").task == "cards"
+    assert not detector.detect("my card was bent and I need a new one").is_none
+    assert detector.detect("Does warfarin interact with ibuprofen?").is_none
+
+
+def test_foreign_texts_of_a_tasks_own_field_are_left_out() -> None:
+    foreign = read_foreign_texts()
+    assert len(foreign.texts) > 300
+    assert len(set(foreign.texts)) == len(foreign.texts)
+    weather = [
+        text for text, topic in zip(foreign.texts, foreign.topics, strict=True) if foreign.names[topic] == "weather"
+    ]
+    labels = np.zeros(len(weather), dtype=np.int64)
+    spaces = [TextSpace(unit, [*weather, *foreign.texts]) for unit in (CHARACTERS, WORDS)]
+    own = Abstainer(spaces, labels, ()).own_topics
+    assert [foreign.names[topic] for topic in own] == ["weather"]
 
 
 def test_a_text_of_no_task_is_less_sure(run_dir: Path) -> None:
