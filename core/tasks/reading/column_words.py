@@ -77,6 +77,11 @@ GROUP_WORDS = word_set(
 )
 WEIGHT_WORDS = word_set("weight weights confidence importance agreement 权重 置信度 可信度")
 ASKING_WORDS = other_words.ASKING | word_set("question query 问题 問題")
+# Only ever names of columns beside each other, as of translations; told from values in `header`.
+LANGUAGE_WORDS = word_set(
+    "en de fr es pt it nl ru zh ja ko ar english german french spanish portuguese italian dutch russian chinese "
+    "japanese korean arabic deutsch englisch français anglais español inglés 中文 英文 日语 法语 德语"
+)
 SPLIT_WORDS = word_set("split fold set partition subset")
 COLUMN_WORDS = frozenset(w for w in (*TARGET_WORDS, *INPUT_WORDS, *ID_WORDS, *SIDE_WORDS) if len(w) > 1)
 _OTHER_VALUES = other_words.VALUES | other_words.ASKING | other_words.IDS

@@ -1,23 +1,30 @@
-"""csv, tsv and txt with any delimiter: sniffed dialect, quoted newlines, physical line numbers, ragged rows."""
+"""csv, tsv and txt: the likeliest reading of a sample is applied to the file; what stays open becomes a question.
+
+Preamble, footer and repeated header lines are named and left out; rows that do not fit are listed.
+"""
 
 from __future__ import annotations
 
 import itertools
+import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable
 
 from core.base.errors import TaskFileError
-from core.tasks.reading.dialects import sniff_dialect
-from core.tasks.reading.header import looks_like_header, num_title_rows
+from core.tasks.reading.choosing import choose_reading
 from core.tasks.reading.limits import MAX_CELL_CHARS
 from core.tasks.reading.records import Dialect, Record, read_records
 from core.tasks.reading.table import ProblemLog, ReadOptions, Row, Table, check_cells, clean_columns, require_rows
-from core.tasks.reading.text_encoding import Source, detect_encoding, read_lines
+from core.tasks.reading.table_head import HEADER_RECORDS, Header, find_header, tell_head
+from core.tasks.reading.text_encoding import Source, detect_encoding, read_lines, tell_encoding
 
-SAMPLE_LINES = 400
-HEADER_RECORDS = 300
-_BY_FORMAT = {"csv": ",;\t|", "tsv": "\t,;|", "txt": "\t,;|^~\x01"}
+MOST_FOOTER_ROWS = 5
+_TOTALS = re.compile(
+    r"(totals?|sum|summe|gesamt|insgesamt|totale|somme|suma|totaal|celkem|razem|итого|всего|合计|总计|小计|合計)\s*:?"
+    r"|(source|quelle|fuente|fonte|exported|created|generated|end of|rows|records)\b.*"
+    r"|\(?\d+ (rows|records|lines)\b.*",
+    re.IGNORECASE,
+)
 
 
 def read_delimited(source: Source, format_name: str, options: ReadOptions, log: ProblemLog) -> Table:
@@ -26,85 +33,107 @@ def read_delimited(source: Source, format_name: str, options: ReadOptions, log: 
     Raises:
         TaskFileError: nothing usable in it, too many columns, binary content.
     """
+    if options.delimiter is not None and len(options.delimiter) != 1:
+        raise TaskFileError("file.bad_delimiter", file=log.file, delimiter=options.delimiter)
     source = detect_encoding(source, options.encoding)
-    lines = read_lines(source, log)
-    sample = list(itertools.islice(lines, SAMPLE_LINES))
-    if not any(line.strip() for line in sample) and len(sample) < SAMPLE_LINES:
-        raise TaskFileError("file.empty", file=log.file)
-    skipped, separator = _excel_separator(sample)
-    delimiter = options.delimiter or separator
-    if delimiter is not None and len(delimiter) != 1:
-        raise TaskFileError("file.bad_delimiter", file=log.file, delimiter=delimiter)
-    dialect = sniff_dialect(sample[skipped:], _BY_FORMAT[format_name], delimiter)
-    records = read_records(itertools.chain(sample[skipped:], lines), dialect, log, skipped)
+    chosen = choose_reading(source, format_name, options, log.file)
+    tell_encoding(chosen.source, log)
+    lines = itertools.islice(read_lines(chosen.source, log), chosen.skipped, None)
+    records = read_records(lines, chosen.dialect, log, chosen.skipped)
     first = list(itertools.islice(records, HEADER_RECORDS))
     if not first:
         raise TaskFileError("file.empty", file=log.file)
-    first = first[skip_titles(first, options, log) :]
-    has_header = options.header if options.header is not None else looks_like_header([c for _, c in first])
-    columns = _columns(first, has_header, options, log)
-    body = itertools.chain(first[1:] if has_header else first, records)
-    rows, numbers, truncated = _collect(body, columns, options.row_cap, log, dialect)
-    require_rows(rows, log, has_header)
+    header = find_header([cells for _, cells in first], options.header)
+    tell_head(first, header, log)
+    first = first[header.titles :]
+    columns = _columns(first, header, options, log)
+    body = itertools.chain(first[header.height :], records)
+    found = _Body(columns, [cells for _, cells in first[: header.height]], chosen.dialect, log)
+    truncated = found.collect(body, options.row_cap)
+    require_rows(found.rows, log, bool(header.height))
     return Table(
         log.file,
         format_name,
-        source.encoding,
+        chosen.source.encoding,
         columns,
-        rows,
-        numbers,
+        found.rows,
+        found.lines,
         log.finish(),
-        has_header=has_header,
+        has_header=bool(header.height),
         truncated=truncated,
+        doubts=chosen.doubts,
     )
 
 
-def skip_titles(first: Sequence[tuple[int, list[Any]]], options: ReadOptions, log: ProblemLog) -> int:
-    """How many rows stand above the header; each is noted."""
-    count = num_title_rows([cells for _, cells in first]) if options.header is not False else 0
-    for line, cells in first[:count]:
-        log.add("file.title_row", "warning", line=line, text=str(cells[0] if cells else "")[:80])
-    return count
-
-
-def _columns(first: list[Record], has_header: bool, options: ReadOptions, log: ProblemLog) -> tuple[str, ...]:
-    if has_header:
-        cells = first[0][1]
-        widths = Counter(len(c) for _, c in first[1:]).most_common(1)
-        # A trailing delimiter in the body, or a header shorter than its rows, leaves columns without a name.
-        usual = widths[0][0] if widths and widths[0][1] * 2 > len(first) - 1 else 0
-        extra = max(0, usual - len(cells))
-        return clean_columns(cells + [""] * extra, log)
-    width_all = Counter(len(c) for _, c in first).most_common(1)[0][0]
-    if len(options.column_names) == width_all:
+def _columns(first: list[Record], header: Header, options: ReadOptions, log: ProblemLog) -> tuple[str, ...]:
+    widths = Counter(len(cells) for _, cells in first[header.height :]).most_common(1)
+    if header.height:
+        names = list(header.names)
+        # A trailing delimiter in the body, or a header shorter than its rows: columns without a name.
+        usual = widths[0][0] if widths and widths[0][1] * 2 > len(first) - header.height else 0
+        return clean_columns(names + [""] * max(0, usual - len(names)), log)
+    if len(options.column_names) == widths[0][0]:
         return clean_columns(options.column_names, log)
-    return clean_columns([f"column_{i + 1}" for i in range(width_all)], log)
+    return clean_columns([f"column_{i + 1}" for i in range(widths[0][0])], log)
 
 
-def _collect(
-    records: Iterable[Record], columns: tuple[str, ...], cap: int, log: ProblemLog, dialect: Dialect
-) -> tuple[list[Row], list[int], bool]:
-    rows: list[Row] = []
-    numbers: list[int] = []
-    width = len(columns)
-    for line, cells in records:
-        if len(cells) > width and not any(cells[width:]):
-            cells = cells[:width]
-        if len(cells) != width:
-            log.add("file.ragged", line=line, found=len(cells), expected=width, raw=dialect.join(cells))
-            continue
-        if sum(map(len, cells)) > MAX_CELL_CHARS and not check_cells(cells, line, log):
-            continue
-        if len(rows) >= cap:
-            return rows, numbers, True
-        rows.append(dict(zip(columns, cells, strict=True)))
-        numbers.append(line)
-    return rows, numbers, False
+class _Body:
+    """The rows below the header; what is left out is noted with the reason."""
 
+    def __init__(self, columns: tuple[str, ...], heads: list[list[str]], dialect: Dialect, log: ProblemLog) -> None:
+        self._columns, self._heads, self._dialect, self._log = columns, heads, dialect, log
+        self.rows: list[Row] = []
+        self.lines: list[int] = []
+        self._odd: list[Record] = []  # rows of another width since the latest good one: perhaps a footer
 
-def _excel_separator(sample: list[str]) -> tuple[int, str | None]:
-    """Excel writes 'sep=;' on the first line of a file for other countries."""
-    first = sample[0].strip().lower() if sample else ""
-    if first.startswith("sep=") and len(first) == 5:
-        return 1, first[4]
-    return 0, None
+    def collect(self, records: Iterable[Record], cap: int) -> bool:
+        """Takes rows up to `cap`; returns whether there were more."""
+        columns, width, rows, lines = self._columns, len(self._columns), self.rows, self.lines
+        heads = {head[0]: head for head in self._heads if sum(map(bool, head)) > 1}
+        for line, cells in records:
+            if len(cells) > width and not any(cells[width:]):
+                cells = cells[:width]
+            if len(cells) != width:
+                self._odd.append((line, cells))
+                continue
+            if cells[0] in heads and heads[cells[0]][:width] == cells:
+                self._log.add("file.repeated_header", "warning", line=line, raw=cells)
+                continue
+            if sum(map(len, cells)) > MAX_CELL_CHARS and not check_cells(cells, line, self._log):
+                continue
+            if len(rows) >= cap:
+                self._flush_odd(False)
+                return True
+            if self._odd:
+                self._flush_odd(False)
+            rows.append(dict(zip(columns, cells, strict=True)))
+            lines.append(line)
+        self._flush_odd(True)
+        self._take_footer()
+        return False
+
+    def _flush_odd(self, at_end: bool) -> None:
+        width = len(self._columns)
+        for line, cells in self._odd:
+            few = sum(1 for cell in cells if cell.strip()) <= max(1, width // 2) and len(cells) < width
+            if at_end and few and len(self._odd) <= MOST_FOOTER_ROWS:
+                self._log.tell("file.footer_row", line=line, raw=cells)
+            else:
+                raw = self._dialect.join(cells)
+                self._log.add("file.ragged", line=line, found=len(cells), expected=width, raw=raw)
+        self._odd = []
+
+    def _take_footer(self) -> None:
+        """Leaves out the last rows that hold a sum, or one cell of a wide table, below rows that are full."""
+        sparse = [i for i, row in enumerate(self.rows) if not all(value.strip() for value in row.values())]
+        if len(sparse) > MOST_FOOTER_ROWS or len(self.rows) < 2 * MOST_FOOTER_ROWS:
+            return
+        while self.rows:
+            cells = [value.strip() for value in self.rows[-1].values()]
+            filled = sum(map(bool, cells))
+            is_sum = bool(_TOTALS.fullmatch(cells[0])) and filled <= 2
+            if not cells[0] or not (is_sum or (filled == 1 and len(cells) > 2)):
+                return
+            self._log.tell("file.footer_row", line=self.lines[-1], raw=cells)
+            self.rows.pop()
+            self.lines.pop()

@@ -13,7 +13,7 @@ from typing import Any
 from core.base.errors import SettingError
 from core.tasks.reading.limits import MAX_ROWS
 
-QUOTES = ("doubled", "backslash", "none")
+QUOTES = ("doubled", "backslash", "single", "single-backslash", "none", "none-backslash")
 SHOWN_ROWS = 3
 SHOWN_CHARS = 60
 
@@ -85,6 +85,11 @@ def shown_rows(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> tup
     """The first rows as a `Reading` shows them: SHOWN_ROWS of them, cells cut to SHOWN_CHARS."""
     first = [row for row, _ in zip(rows, range(SHOWN_ROWS), strict=False)]
     return tuple(tuple(_shown(row.get(column)) for column in columns) for row in first)
+
+
+def shown_cells(rows: Sequence[Sequence[Any]]) -> tuple[tuple[str, ...], ...]:
+    """As `shown_rows`, from rows of cells."""
+    return tuple(tuple(_shown(cell) for cell in row) for row in rows[:SHOWN_ROWS])
 
 
 def _shown(value: Any) -> str:

@@ -1,14 +1,15 @@
 """Lines of text to records of cells: Python's csv reader does the splitting, this file numbers physical lines and
-recovers where a quote is never closed (the reader would swallow the rest of the file as one cell)."""
+mends what is not written by the rules (a quote that is never closed would swallow the rest of the file)."""
 
 from __future__ import annotations
 
 import csv
 import io
 import itertools
+import re
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Any
 
 from core.tasks.reading.limits import MAX_CELL_CHARS
 from core.tasks.reading.table import ProblemLog
@@ -19,147 +20,134 @@ BLOCK_LINES = 4_000
 csv.field_size_limit(2 * MAX_CELL_CHARS)
 
 Record = tuple[int, list[str]]
+Fault = tuple[str, int]  # "end", "stray" or "large", and over how many lines
 
 
 @dataclass(frozen=True)
 class Dialect:
+    """How cells are written. `quote` is empty where quotes are ordinary signs; a quote inside quotes is doubled, or
+    stands behind a backslash where `escape` is "quotes" or "all" (then backslashes are doubled themselves)."""
+
     delimiter: str
-    quoted: bool = True
+    quote: str = '"'
+    escape: str = ""
     skip_blanks: bool = False
 
     def reader(self, lines: Iterable[str], strict: bool = False) -> Iterator[list[str]]:
-        quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if self.quoted else csv.QUOTE_NONE
+        if self.escape:
+            kept = re.compile(rf"\\(?![{re.escape(self.delimiter + self.quote)}])")
+            lines = (_keep_backslashes(line, kept, self.escape) if "\\" in line else line for line in lines)
         return csv.reader(
-            lines, delimiter=self.delimiter, quoting=quoting, skipinitialspace=self.skip_blanks, strict=strict
+            lines,
+            delimiter=self.delimiter,
+            quoting=csv.QUOTE_MINIMAL if self.quote else csv.QUOTE_NONE,
+            quotechar=self.quote or None,
+            escapechar="\\" if self.escape else None,
+            skipinitialspace=self.skip_blanks,
+            strict=strict,
         )
+
+    @property
+    def plain(self) -> Dialect:
+        """The same with quotes as ordinary signs."""
+        return replace(self, quote="")
 
     def join(self, cells: Sequence[str]) -> str:
         """A record as text again: the file's own, but for quotes that were not needed."""
         text = io.StringIO(newline="")
         csv.writer(text, delimiter=self.delimiter, lineterminator="").writerow(cells)
-        return text.getvalue() if self.quoted else self.delimiter.join(cells)
+        return text.getvalue() if self.quote else self.delimiter.join(cells)
+
+
+def _keep_backslashes(line: str, kept: re.Pattern[str], escape: str) -> str:
+    """Doubles the backslashes that escape nothing, so that the csv reader leaves them in."""
+    if escape == "all":
+        return "\\\\".join(kept.sub(r"\\\\", part) for part in line.split("\\\\"))
+    return kept.sub(r"\\\\", line)
 
 
 def read_records(lines: Iterable[str], dialect: Dialect, log: ProblemLog, skipped: int = 0) -> Iterator[Record]:
-    """Records with the physical line each starts on; blank lines left out; unclosed quotes recovered.
-
-    Blocks of lines go to the csv reader at once; what a block cannot settle (its last record, an unclosed quote, a
-    cell above the cap) is left to the careful reading line by line.
-    """
-    lines = iter(lines)
-    block: list[str] = []
-    while len(block) <= BLOCK_LINES:
-        fresh = list(itertools.islice(lines, BLOCK_LINES))
-        block += fresh
-        if len(fresh) < BLOCK_LINES:
-            break
-        done = yield from _whole_records(block, dialect, skipped)
-        skipped += done
-        del block[:done]
-        if done == 0:
-            break
-    yield from _careful_records(itertools.chain(block, lines), dialect, log, skipped)
+    """Records with the physical line each starts on; blank lines left out; faults of quoting mended and noted."""
+    return _Records(iter(lines), dialect, log, skipped).run()
 
 
-def _whole_records(block: list[str], dialect: Dialect, skipped: int) -> Generator[Record, None, int]:
-    """The records of a block but its last one; returns how many lines they took."""
-    reader: Any = dialect.reader(block)
-    start, end = 0, len(block)
-    try:
-        for cells in reader:
-            if reader.line_num >= end:
-                return start
-            if any(cells):
-                yield skipped + start + 1, cells
-            start = reader.line_num
-    except csv.Error:
-        return start
-    return start
+class _Records:
+    """Blocks of lines go to the csv reader at once; it stops at a fault, which is mended, and goes on behind it."""
 
+    def __init__(self, lines: Iterator[str], dialect: Dialect, log: ProblemLog, number: int) -> None:
+        self._lines, self._dialect, self._log = lines, dialect, log
+        self._number = number  # of lines done
+        self._block: list[str] = []
+        self._width = 0  # of the latest record
+        self._recoveries = 0
 
-def _careful_records(lines: Iterable[str], dialect: Dialect, log: ProblemLog, skipped: int) -> Iterator[Record]:
-    feed = _Feed(lines, skipped)
-    for _ in range(MAX_RECOVERIES):
-        broken = yield from _until_broken(feed, dialect)
-        if broken is None:
-            return
-        line, text = broken
-        if len(text) == 1 and len(text[0]) > MAX_CELL_CHARS:
-            log.add("file.giant_cell", line=line, column=1, chars=len(text[0]), bound=MAX_CELL_CHARS, raw=text[0])
-        else:
-            log.add("file.open_quote", "warning", line=line, raw=text[0])
-            yield line, next(Dialect(dialect.delimiter, quoted=False).reader(text[:1]))
-        feed.rewind(text[1:], line)
-    yield from _unquoted(feed, dialect, log)
+    def run(self) -> Iterator[Record]:
+        ended = False
+        while not ended:
+            fresh = list(itertools.islice(self._lines, BLOCK_LINES))
+            ended = len(fresh) < BLOCK_LINES
+            self._block += fresh
+            while self._block:
+                fault = yield from self._sound(ended)
+                if fault is None or (fault[0] == "end" and not ended and self._may_go_on(fault)):
+                    break
+                yield from self._mend(*fault)
 
+    def _may_go_on(self, fault: Fault) -> bool:
+        return sum(map(len, self._block[: fault[1]])) <= MAX_CELL_CHARS
 
-def _unquoted(feed: _Feed, dialect: Dialect, log: ProblemLog) -> Iterator[Record]:
-    plain = Dialect(dialect.delimiter, quoted=False)
-    for line in feed:
-        if len(line) > MAX_CELL_CHARS:
-            size: dict[str, Any] = {"chars": len(line), "bound": MAX_CELL_CHARS}
-            log.add("file.giant_cell", line=feed.number, column=1, raw=line, **size)
-        elif line.strip():
-            yield feed.number, next(plain.reader([line]))
-
-
-class _Feed:
-    """Hands lines to the csv reader, keeps those of the record being read, and can go back to its start."""
-
-    def __init__(self, lines: Iterable[str], number: int = 0) -> None:
-        self._lines = iter(lines)
-        self.number = number
-        self.pending: list[str] = []
-
-    def __iter__(self) -> _Feed:
-        return self
-
-    def __next__(self) -> str:
-        line = next(self._lines)
-        self.number += 1
-        self.pending.append(line)
-        return line
-
-    def rewind(self, lines: list[str], number: int) -> None:
-        self._lines = itertools.chain(lines, self._lines)
-        self.number = number
-        self.pending = []
-
-
-Broken = tuple[int, list[str]]
-
-
-def _until_broken(feed: _Feed, dialect: Dialect) -> Generator[Record, None, Broken | None]:
-    """Yields records; returns (line, text lines) of a record whose quote is never closed, or None at the end."""
-    reader = dialect.reader(feed)
-    held: tuple[int, list[str], list[str]] | None = None
-    while True:
-        start = feed.number + 1
-        feed.pending = []
+    def _sound(self, ended: bool) -> Generator[Record, None, Fault | None]:
+        """Records up to the first fault; the last one of a block waits for the lines to come."""
+        block, number, fault = self._block, self._number, None
+        reader: Any = self._dialect.reader(block, strict=True)
+        start, end = 0, len(block) + ended
+        cells: list[str] = []
         try:
-            cells = next(reader, None)
-        except csv.Error:
-            if held:
-                yield held[0], held[1]
-            return start, feed.pending
-        if held is not None:
-            if cells is None and _is_unclosed(held[2], dialect):
-                return held[0], held[2]
-            yield held[0], held[1]
-            held = None
-        if cells is None:
-            return None
-        if not any(cells):
-            continue
-        if len(feed.pending) > 1 or not feed.pending[-1].endswith(("\n", "\r")):
-            held = (start, cells, feed.pending)
-        else:
-            yield start, cells
+            for cells in reader:
+                if reader.line_num >= end:
+                    break
+                if cells and (len(cells) > 1 or cells[0].strip()):
+                    yield number + start + 1, cells
+                start = reader.line_num
+        except csv.Error as error:
+            kind = next((k for k, words in _FAULTS.items() if words in str(error)), "stray")
+            fault = (kind, max(1, reader.line_num - start))
+        self._width = len(cells) or self._width
+        self._number += start
+        del block[:start]
+        return fault
+
+    def _mend(self, kind: str, num_lines: int) -> Iterator[Record]:
+        """One record where the quotes do not parse: read as they stand, or as ordinary signs on its first line."""
+        text, number = self._block[:num_lines], self._number + 1
+        if len(text[0]) > MAX_CELL_CHARS:
+            size: dict[str, Any] = {"chars": len(text[0]), "bound": MAX_CELL_CHARS}
+            self._log.add("file.giant_cell", line=number, column=1, raw=text[0], **size)
+            self._drop(1)
+            return
+        lenient = list(self._dialect.reader(text)) if kind == "stray" else []
+        plain = next(self._dialect.plain.reader(text[:1]), [])
+        if len(lenient) == 1 and (num_lines == 1 or len(lenient[0]) == self._width):
+            as_signs = num_lines == 1 and len(plain) in (self._width, len(lenient[0])) and self._has_loose(plain)
+            self._log.add("file.stray_quote", "warning", line=number, raw=text[0])
+            self._drop(num_lines)
+            yield number, plain if as_signs else lenient[0]
+            return
+        self._log.add("file.open_quote", "warning", line=number, raw=text[0])
+        self._drop(1)
+        yield number, plain
+        self._recoveries += 1
+        if self._recoveries > MAX_RECOVERIES:
+            self._dialect = self._dialect.plain
+
+    def _has_loose(self, cells: list[str]) -> bool:
+        """Whether a quote belongs to the text of a cell rather than standing around it, blanks apart."""
+        whole = re.compile(rf"\s*{self._dialect.quote}[^{self._dialect.quote}]*{self._dialect.quote}\s*")
+        return any(self._dialect.quote in cell and not whole.fullmatch(cell) for cell in cells)
+
+    def _drop(self, num_lines: int) -> None:
+        del self._block[:num_lines]
+        self._number += num_lines
 
 
-def _is_unclosed(text: list[str], dialect: Dialect) -> bool:
-    try:
-        list(dialect.reader(text, strict=True))
-    except csv.Error as error:
-        return "unexpected end" in str(error)
-    return False
+_FAULTS = {"end": "unexpected end", "large": "field larger"}

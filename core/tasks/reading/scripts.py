@@ -19,47 +19,17 @@ _TRADITIONAL = (
     "，。？！：；「」、（）《》"
 )
 _HANGUL = "이다는에의가을로고하한지기사도를자은어아시나서해대인일리라정있그것수들없"
-_COMMON = {
-    "gb18030": frozenset(_SIMPLIFIED),
-    "big5hkscs": frozenset(_TRADITIONAL),
-    "cp949": frozenset(_HANGUL),
-    "shift_jis": frozenset(map(chr, range(0x3041, 0x30FF))),
-    "euc_jp": frozenset(map(chr, range(0x3041, 0x30FF))),
+_KANA = "".join(map(chr, range(0x3041, 0x30FF)))
+# language: (common characters, their share of a text, codec, last lead byte of its everyday characters, what one of
+# those costs: minus the logarithm of its share)
+EAST_ASIAN: dict[str, tuple[frozenset[str], float, str, int, float]] = {
+    "zh-simplified": (frozenset(_SIMPLIFIED), 0.6, "gb18030", 0xD7, 9.0),
+    "zh-traditional": (frozenset(_TRADITIONAL), 0.6, "big5hkscs", 0xC6, 9.0),
+    "ja": (frozenset(_KANA + "、。「」・ー？！"), 0.6, "euc_jp", 0xCF, 9.0),
+    "ko": (frozenset(_HANGUL), 0.5, "cp949", 0xC8, 8.0),
 }
-_ENOUGH = 0.3  # share of common characters that running text of the right encoding passes easily
-_BROKEN = 0.01
 CJK = re.compile(r"[\u3400-\u9fff\uf900-\ufaff\u3040-\u30ff\uac00-\ud7af]")
 LATIN = re.compile(r"[A-Za-z\u00c0-\u024f]")
-
-
-def guess_legacy_encoding(sample: bytes) -> str:
-    """The encoding of bytes that are not UTF-8, from lines that hold bytes beyond ASCII."""
-    scores = {name: _share_of_common(sample, name) for name in _COMMON}
-    best = max(scores, key=lambda name: scores[name])
-    if scores[best] >= _ENOUGH:
-        return best
-    from charset_normalizer import from_bytes  # here: most files never need it
-
-    match = from_bytes(sample[: 1 << 16]).best()
-    if match is not None and match.encoding not in ("ascii", "utf_8"):
-        return match.encoding
-    return "cp1252" if _decodes(sample, "cp1252") else "latin-1"
-
-
-def _share_of_common(sample: bytes, encoding: str) -> float:
-    text = sample.decode(encoding, "replace")
-    beyond = [c for c in text if c > "\x7f"]
-    if not beyond or beyond.count("\ufffd") > _BROKEN * len(beyond) + 1:
-        return 0.0
-    return sum(1 for c in beyond if c in _COMMON[encoding]) / len(beyond)
-
-
-def _decodes(sample: bytes, encoding: str) -> bool:
-    try:
-        sample.decode(encoding)
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def is_mostly_cjk(text: str) -> bool:

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.base.errors import TaskFileError
-from core.tasks.reading.delimited import HEADER_RECORDS, skip_titles
 from core.tasks.reading.header import looks_like_header
 from core.tasks.reading.header_rows import join_header_rows
 from core.tasks.reading.limits import MAX_COLUMNS
 from core.tasks.reading.sheet_cells import Dated, Merge, Record, SheetCells, SheetNotes, Shown
 from core.tasks.reading.table import ProblemLog, ReadOptions, Row, Table, check_cells, clean_columns, require_rows
+from core.tasks.reading.table_head import HEADER_RECORDS, skip_titles
 
 _LISTED = 5  # rows and columns that a note names
 _MOST_MERGES_SCANNED = 64 << 20  # bytes of XML that a preview searches for merged ranges

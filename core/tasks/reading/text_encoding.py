@@ -1,7 +1,7 @@
 """From bytes to lines of text: gzip, size caps, and which encoding a file is in.
 
-Order: byte-order mark, UTF-16 without one, strict UTF-8, UTF-8 with a few broken bytes, East Asian encodings told
-apart by how common their characters are, charset-normalizer, Windows-1252. After strict UTF-8 it is a guess.
+Order: byte-order mark, UTF-16 without one, ISO-2022-JP by its escapes, strict UTF-8, UTF-8 with a few broken bytes,
+then a guess among the legacy encodings (`legacy`), which is said in words and asked about where others come close.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import gzip
 import io
+import unicodedata
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -16,8 +17,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from core.base.errors import TaskFileError
+from core.tasks.reading.legacy import EncodingGuess, encoding_words, rank_encodings
 from core.tasks.reading.limits import MAX_LINE_CHARS, MAX_UNPACKED_BYTES
-from core.tasks.reading.scripts import guess_legacy_encoding
 from core.tasks.reading.table import ProblemLog
 
 CHUNK = 1 << 20
@@ -25,6 +26,8 @@ SAMPLE_BYTES = 1 << 18
 _ASCII = bytes(range(128))
 # What text files hold: everything but the control characters (tab, line ends, escape and Ctrl-Z are common).
 _TEXT_BYTES = bytes(b for b in range(256) if b >= 32 or b in b"\t\n\r\x0b\x0c\x1a\x1b\x01")
+_JAPANESE_ESCAPES = (b"\x1b$B", b"\x1b$@")
+NEAR, MOST_RIVALS = 8.0, 3  # logarithms of odds within which the other evidence of a file may decide
 GZIP_MAGIC = b"\x1f\x8b"
 _BOMS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -45,6 +48,7 @@ class Source:
     encoding: str = "utf-8"
     guessed: bool = False
     repair: bool = False  # broken bytes become U+FFFD and their lines are noted
+    ranked: tuple[EncodingGuess, ...] = ()  # of a guess among legacy encodings: it and those that come close
 
 
 def open_bytes(source: Source) -> BinaryIO:
@@ -104,6 +108,8 @@ def detect_encoding(source: Source, wanted: str | None = None) -> Source:
         wide = _guess_wide(head)
         if wide:
             return replace(source, encoding=wide, repair=True)
+        if head.isascii() and any(escape in head for escape in _JAPANESE_ESCAPES):
+            return replace(source, encoding="iso2022_jp", repair=True)
         if len(head.translate(None, _TEXT_BYTES)) * 20 > len(head):
             raise TaskFileError("file.binary", file=source.name)
         scan = _scan_utf8(head, stream)
@@ -111,7 +117,15 @@ def detect_encoding(source: Source, wanted: str | None = None) -> Source:
         return source
     if scan.good >= scan.broken * 10:
         return replace(source, guessed=True, repair=True)
-    return replace(source, encoding=guess_legacy_encoding(scan.sample), guessed=True, repair=True)
+    ranked = rank_encodings(scan.sample)
+    close = tuple(guess for guess in ranked if ranked[0].score - guess.score < NEAR)[:MOST_RIVALS]
+    return replace(source, encoding=ranked[0].encoding, guessed=True, repair=True, ranked=close)
+
+
+def tell_encoding(source: Source, log: ProblemLog) -> None:
+    """Says in words which encoding was taken where the file does not tell it itself."""
+    if source.ranked:
+        log.tell("reading.encoding", found=encoding_words(source.encoding), encoding=source.encoding)
 
 
 @dataclass(frozen=True)
@@ -145,15 +159,15 @@ def _scan_utf8(head: bytes, stream: BinaryIO) -> _Scan:
 
 
 def _guess_wide(head: bytes) -> str | None:
-    """UTF-16 without a mark: nearly every second byte of mostly Latin text is zero."""
-    if len(head) < 8:
+    """UTF-16 without a mark: the zero bytes of its ASCII characters (line ends, digits) all stand on one side, and
+    what comes out is text."""
+    even, odd = head[0::2].count(0), head[1::2].count(0)
+    if len(head) < 8 or even + odd < 2 or min(even, odd) * 20 > max(even, odd):
         return None
-    even, odd = head[0::2].count(0) / len(head[0::2]), head[1::2].count(0) / len(head[1::2])
-    if odd > 0.3 and even < 0.05:
-        return "utf-16-le"
-    if even > 0.3 and odd < 0.05:
-        return "utf-16-be"
-    return None
+    name = "utf-16-le" if odd > even else "utf-16-be"
+    text = head[: len(head) // 2 * 2].decode(name, "replace")
+    strange = sum(1 for c in text if c not in "\t\n\r" and unicodedata.category(c) in ("Cc", "Cn", "Co"))
+    return name if strange * 50 <= len(text) else None
 
 
 def read_lines(source: Source, log: ProblemLog) -> Iterator[str]:
@@ -171,6 +185,9 @@ def read_lines(source: Source, log: ProblemLog) -> Iterator[str]:
             if "\0" in line:
                 log.add("file.nul", "warning", line=number, raw=line, at=line.index("\0"))
                 line = line.replace("\0", "")
+            if number > 1 and "\ufeff" in line:
+                log.add("file.inner_mark", "note", line=number, raw=line, at=line.index("\ufeff"))
+                line = line.replace("\ufeff", "")
             if source.repair and "\ufffd" in line:
                 at = line.index("\ufffd")
                 log.add("file.broken_bytes", "warning", line=number, encoding=source.encoding, raw=line, at=at)
