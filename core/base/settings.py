@@ -18,12 +18,16 @@ from core.messages.details import plain_detail
 
 S = TypeVar("S")
 MAX_YAML_CHARS = 100_000
+# What a changed setting means for training that was interrupted: the result is the same; it differs, but what was
+# learned so far still fits; training has to begin anew.
+SAME_RESULT, STILL_FITS, BEGINS_ANEW = "same result", "still fits", "begins anew"
 _EXPECTED = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
 
 
 @dataclass(frozen=True)
 class SettingInfo:
-    """One setting as a form or a help page sees it. `level` is simple, detailed or expert."""
+    """One setting as a form or a help page sees it. `level` is simple, detailed or expert; `changed` says what a
+    change means for training that was interrupted."""
 
     name: str
     type: type
@@ -37,6 +41,7 @@ class SettingInfo:
     choices: tuple[str, ...]
     group: str
     level: str
+    changed: str
 
 
 def setting(
@@ -50,6 +55,7 @@ def setting(
     choices: tuple[str, ...] = (),
     group: str = "training",
     level: str = "detailed",
+    changed: str = BEGINS_ANEW,
 ) -> Any:
     """A dataclass field that knows how to explain and check itself."""
     info = {
@@ -61,6 +67,7 @@ def setting(
         "choices": choices,
         "group": group,
         "level": level,
+        "changed": changed,
     }
     return dataclasses.field(default=default, metadata=info)
 

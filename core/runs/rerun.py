@@ -12,6 +12,7 @@ from core.base.errors import RunError, WorkspaceError
 from core.base.files import new_id, write_json_atomic
 from core.base.folders import whole_folder
 from core.base.lines import whole_lines
+from core.base.settings import SAME_RESULT, STILL_FITS, describe_settings
 from core.runs.creation import require_ready
 from core.runs.folder import RunFolder
 from core.runs.launching import start_run
@@ -22,34 +23,6 @@ from core.tasks.dataset import load_saved_dataset
 from core.training.config import RunConfig, change_config, config_to_dict
 from core.training.failures import remedy_changes
 from core.training.manifest import find_checkpoint, list_checkpoints, read_state, settings_hash, write_state
-
-# Settings after whose change a checkpoint still fits: its tensors, stage and steps mean the same.
-_CARRIED = frozenset(
-    {
-        "batch_size",
-        "accumulation",
-        "learning_rate_skills",
-        "learning_rate_allocation",
-        "stage2_learning_rate",
-        "gradient_checkpointing",
-        "max_tokens",
-        "device",
-        "precision",
-        "num_processes",
-        "num_threads",
-        "exam_rows",
-        "exam_base",
-        "exam_batch_size",
-        "exam_after_stop",
-        "max_new_tokens",
-        "log_every",
-        "num_checkpoints",
-        "report_to",
-        "patience",
-        "max_gradient_norm",
-        "max_hours",
-    }
-)
 
 # Failures that may be gone at the next try with the same settings.
 PASSING = frozenset({"disk_full", "hardware", "model", "killed", "unknown"})
@@ -124,11 +97,18 @@ def run_again(folder: RunFolder, changes: dict[str, Any] | None = None, from_che
             if expected is not None:
                 write_json_atomic(RunFolder(building).prediction_path, expected)
             unfinished = status.state in (FAILED, INTERRUPTED)
-            if from_checkpoint and unfinished and config_difference(old, config).keys() <= _CARRIED:
+            if from_checkpoint and unfinished and checkpoint_fits(old, config):
                 _carry_checkpoint(folder, RunFolder(building), old, config)
     except OSError as error:
         raise WorkspaceError("workspace.read_only", path=str(place), detail=error.strerror or "") from error
     return RunFolder(place)
+
+
+def checkpoint_fits(old: RunConfig, new: RunConfig) -> bool:
+    """Whether what was learned under the old settings goes on under the new ones: tensors, stage and steps mean the
+    same."""
+    fitting = {info.name for info in describe_settings(RunConfig) if info.changed in (SAME_RESULT, STILL_FITS)}
+    return config_difference(old, new).keys() <= fitting
 
 
 def config_difference(first: RunConfig, second: RunConfig) -> dict[str, tuple[Any, Any]]:

@@ -15,25 +15,10 @@ from typing import Any
 
 from core.base.errors import Problem
 from core.base.files import hash_file
+from core.base.settings import SAME_RESULT, describe_settings
 from core.training.config import RunConfig, config_to_dict
 
 MANIFEST, STATE = "manifest.json", "state.json"
-
-# Settings that may change between an interruption and the resumption without changing the result of training.
-_FREE_SETTINGS = frozenset(
-    {
-        "exam_rows",
-        "exam_base",
-        "exam_after_stop",
-        "exam_batch_size",
-        "max_new_tokens",
-        "num_threads",
-        "log_every",
-        "num_checkpoints",
-        "report_to",
-        "max_hours",
-    }
-)
 
 
 @dataclass(frozen=True)
@@ -59,8 +44,9 @@ class TrainingState:
 
 
 def settings_hash(config: RunConfig) -> str:
-    """Of all settings that a checkpoint depends on."""
-    values = {name: value for name, value in config_to_dict(config).items() if name not in _FREE_SETTINGS}
+    """Of all settings that the result of training depends on."""
+    free = {info.name for info in describe_settings(RunConfig) if info.changed == SAME_RESULT}
+    values = {name: value for name, value in config_to_dict(config).items() if name not in free}
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,11 +11,13 @@ import pytest
 
 from core.adapters.registry import METHODS
 from core.base.errors import SettingError
-from core.base.settings import describe_settings
+from core.base.settings import BEGINS_ANEW, SAME_RESULT, SettingInfo, describe_settings
+from core.runs.rerun import checkpoint_fits
 from core.tasks.dataset import TaskDataset, load_dataset_of
 from core.training.checks import _check_cap, check_config, check_run
 from core.training.config import RunConfig, apply_assignments, change_config, config_from_yaml, config_to_yaml
 from core.training.goals import GOALS, config_for_goal, goal_of
+from core.training.manifest import settings_hash
 from core.training.plan import plan_run
 from core.workspace import Project
 from tests.toy_project import quick_config
@@ -106,3 +109,22 @@ def test_a_tiny_task_that_caps_all_others_is_named() -> None:
     assert _check_cap(RunConfig(mixture_cap=100.0), dataset(12, 3000)) == []
     assert _check_cap(RunConfig(), dataset(300, 3000)) == []
     assert _check_cap(RunConfig(), dataset(0)) == []
+
+
+@pytest.mark.parametrize("info", describe_settings(RunConfig), ids=lambda info: info.name)
+def test_what_a_changed_setting_means_is_written_on_the_setting(info: SettingInfo) -> None:
+    """Resuming asks for the same hash, a new run from a checkpoint for settings that still fit."""
+    value = next(c for c in (*info.choices, True, False, 7, 0.5, "other") if _other(info, c))
+    changed = dataclasses.replace(RunConfig(), **{info.name: value})
+    assert (settings_hash(changed) == settings_hash(RunConfig())) == (info.changed == SAME_RESULT)
+    assert checkpoint_fits(RunConfig(), changed) == (info.changed != BEGINS_ANEW)
+
+
+def _other(info: SettingInfo, value: Any) -> bool:
+    fits = value in info.choices if info.choices else type(value) is info.type
+    return fits and value != info.default
+
+
+def test_a_setting_that_says_nothing_begins_anew() -> None:
+    assert describe_settings(RunConfig)[0].changed == BEGINS_ANEW
+    assert all(info.changed == BEGINS_ANEW for method in METHODS for info in describe_settings(method.config_class))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from core.base.settings import setting
+from core.base.settings import SAME_RESULT, STILL_FITS, setting
 
 DEFAULT_METHOD = "cpoly"
 
@@ -64,6 +64,7 @@ class LearningSettings:
         minimum=1,
         maximum=4096,
         help="Examples in one forward and backward pass. Halve it when memory runs out.",
+        changed=STILL_FITS,
     )
     accumulation: int = setting(
         1,
@@ -73,6 +74,7 @@ class LearningSettings:
         maximum=1024,
         level="expert",
         help="Batches whose gradients are added up before one optimizer step.",
+        changed=STILL_FITS,
     )
     max_tokens: int = setting(
         512,
@@ -81,6 +83,7 @@ class LearningSettings:
         minimum=16,
         maximum=131_072,
         help="Prompt and answer together. Longer prompts are cut in the middle; answers are kept.",
+        changed=STILL_FITS,
     )
     learning_rate_skills: float | None = setting(
         None,
@@ -89,6 +92,7 @@ class LearningSettings:
         maximum=1.0,
         help="Step size of the skills in stage 1. Too high and the loss jumps, too low and nothing is learned. "
         "Empty: the method's own, 0.01 (0.03 for multi-head routing and task adapters).",
+        changed=STILL_FITS,
     )
     learning_rate_allocation: float = setting(
         1e-1,
@@ -96,6 +100,7 @@ class LearningSettings:
         minimum=0.0,
         maximum=10.0,
         help="Step size of the tasks x skills table. It wants about ten times the rate of the skills.",
+        changed=STILL_FITS,
     )
     rate_by_width: bool = setting(
         True,
@@ -119,6 +124,7 @@ class LearningSettings:
         maximum=10_000.0,
         level="expert",
         help="Training stops after this time and keeps the best adapter so far. Empty: no limit.",
+        changed=SAME_RESULT,
     )
     schedule: str = setting(
         "linear",
@@ -151,6 +157,7 @@ class LearningSettings:
         maximum=1000.0,
         level="expert",
         help="Longer gradients are shortened to this norm. 0 switches it off.",
+        changed=STILL_FITS,
     )
 
 
@@ -185,4 +192,5 @@ class Stage2Settings:
         group="stage2",
         help="Step size of the allocation while the skills are frozen. Empty: the method's own, 0.3 for a table of "
         "weights, 0.01 for the gate of the mixture of task adapters.",
+        changed=STILL_FITS,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from core.base.settings import setting
+from core.base.settings import SAME_RESULT, STILL_FITS, setting
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,7 @@ class MachineSettings:
         choices=("auto", "cpu", "cuda"),
         group="machine",
         help="Where the model is trained. auto: a graphics card when there is one.",
+        changed=STILL_FITS,
     )
     precision: str = setting(
         "auto",
@@ -24,6 +25,7 @@ class MachineSettings:
         choices=("auto", "float32", "bfloat16"),
         group="machine",
         help="auto: bfloat16 where the hardware has units for it, else float32. bfloat16 halves the memory.",
+        changed=STILL_FITS,
     )
     gradient_checkpointing: bool = setting(
         False,
@@ -32,6 +34,7 @@ class MachineSettings:
         level="expert",
         help="Forgets intermediate results and computes them again in the backward pass: about half the memory, "
         "a third slower.",
+        changed=STILL_FITS,
     )
     num_threads: int | None = setting(
         None,
@@ -42,6 +45,7 @@ class MachineSettings:
         group="machine",
         level="expert",
         help="Threads of the training process. Empty: all cores of this machine.",
+        changed=SAME_RESULT,
     )
     num_processes: int = setting(
         1,
@@ -51,6 +55,7 @@ class MachineSettings:
         group="machine",
         level="expert",
         help="Processes that share the batches on this machine (data parallel): one a graphics card.",
+        changed=STILL_FITS,
     )
     num_machines: int = setting(
         1,
@@ -77,6 +82,7 @@ class MachineSettings:
         group="machine",
         level="expert",
         help="Steps between two points of the loss curves.",
+        changed=SAME_RESULT,
     )
     checkpoint_every: int | None = setting(
         None,
@@ -96,6 +102,7 @@ class MachineSettings:
         group="machine",
         level="expert",
         help="Older resumable checkpoints are deleted.",
+        changed=SAME_RESULT,
     )
     report_to: str = setting(
         "none",
@@ -104,4 +111,5 @@ class MachineSettings:
         group="machine",
         level="expert",
         help="A tracking tool that is installed on this machine and gets the curves as well.",
+        changed=SAME_RESULT,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from core.base.settings import setting
+from core.base.settings import SAME_RESULT, STILL_FITS, setting
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,7 @@ class EvaluationSettings:
         maximum=10_000,
         group="evaluation",
         help="Ends a stage when this many checks in a row brought no improvement. Empty: never.",
+        changed=STILL_FITS,
     )
     exam_rows: int | None = setting(
         200,
@@ -90,12 +91,14 @@ class EvaluationSettings:
         maximum=10_000_000,
         group="evaluation",
         help="Rows of each task's final exam (test split) answered at the end. 0: no exam. Empty: all rows.",
+        changed=SAME_RESULT,
     )
     exam_base: bool = setting(
         True,
         label="Examine the base model too",
         group="evaluation",
         help="Answers the same exam with the untouched base model, so that the gain can be shown.",
+        changed=SAME_RESULT,
     )
     exam_after_stop: bool = setting(
         False,
@@ -103,6 +106,7 @@ class EvaluationSettings:
         group="evaluation",
         level="expert",
         help="Whether a run that was stopped by hand still sits the final exam.",
+        changed=SAME_RESULT,
     )
     exam_only_labels: bool = setting(
         False,
@@ -120,6 +124,7 @@ class EvaluationSettings:
         group="evaluation",
         level="expert",
         help="Questions that are answered at the same time in the final exam.",
+        changed=SAME_RESULT,
     )
     max_new_tokens: int | None = setting(
         None,
@@ -129,4 +134,5 @@ class EvaluationSettings:
         maximum=8192,
         group="evaluation",
         help="Longest answer in the exam. Empty: taken from the answers in each task's practice set.",
+        changed=SAME_RESULT,
     )
