@@ -6,10 +6,13 @@ Exit codes: 0 done, 1 an unexpected error, 2 a mistake that is explained in one 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import sys
 import traceback
+from collections.abc import Iterator
+from pathlib import Path
 
 from core.base.errors import TaskloomError
 from core.commands import VERBS, add_verbs
@@ -41,6 +44,11 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command and returns the exit code."""
     args = parse(arguments)
+    with _workspace_for_children(args.workspace):
+        return _run(args)
+
+
+def _run(args: argparse.Namespace) -> int:
     try:
         report: Report = args.command(args)
         _print(report, args.json)
@@ -63,6 +71,20 @@ def main(arguments: list[str] | None = None) -> int:
         detail = f"{type(error).__name__}: {error}".replace("\n", " ")
         print(f"unexpected error: {detail} (set TASKLOOM_TRACE=1 to see where)", file=sys.stderr)
         return 1
+
+
+@contextlib.contextmanager
+def _workspace_for_children(folder: str | None) -> Iterator[None]:
+    """Whatever is started from here finds the workspace of --workspace, and the model store in it."""
+    before = os.environ.get("TASKLOOM_HOME")
+    if folder:
+        os.environ["TASKLOOM_HOME"] = str(Path(folder).expanduser().resolve())
+    try:
+        yield
+    finally:
+        os.environ.pop("TASKLOOM_HOME", None)
+        if before is not None:
+            os.environ["TASKLOOM_HOME"] = before
 
 
 def _print(report: Report, as_json: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from app.texts import TEXTS
 from app.texts.words import Key
-from core.models.catalogue import CATALOGUE, BaseModelInfo
+from core.models.known_models import CATALOGUE, BaseModelInfo
 
 
 def model_offers() -> list[tuple[str, str]]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import shlex
 
-from core.export.card import CardRequest, public_name, snippet
+from core.export.base_names import public_name
+from core.export.card import CardRequest, snippet
 from core.tasks.spec import TaskSpec
 
 LOAD, PYTHON, COMMAND, HTTP = "load", "python", "command", "http"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from app.shell.context import Context
 from app.shell.selection import Selection
 from core.base.errors import Problem, SettingError
-from core.models.catalogue import CATALOGUE
+from core.models.known_models import CATALOGUE
 from core.runs.folder import RunFolder
 from core.runs.quotas import limit_time, remember_runs, require_another_project, require_another_run, require_space
 from core.training.config import RunConfig

@@ -20,7 +20,7 @@ from app.tasks.task_markup import notes_view, prompts_view, reasons_view, rows_v
 from app.texts import say, word_problem
 from app.texts.words import Key
 from core.base.errors import ModelError, Problem, TaskloomError
-from core.models.catalogue import STARTER
+from core.models.known_models import STARTER
 from core.models.seeing import see_examples
 from core.tasks.changing.add_task import check_roles, read_problems, remove_task
 from core.tasks.changing.in_child import update_apart

@@ -14,7 +14,7 @@ from app.shell.selection import Selection
 from app.texts import TEXTS, clauses, say, word_method
 from core.adapters.registry import METHODS
 from core.base.errors import Problem
-from core.models.catalogue import CATALOGUE
+from core.models.known_models import CATALOGUE
 from core.runs.device_lease import holder_values
 from core.runs.ready import ReadyReport, ready_report
 from core.tasks.changing.add_task import list_tasks

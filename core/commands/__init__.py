@@ -8,6 +8,7 @@ from typing import Any
 VERBS = (
     "project",
     "task",
+    "model",
     "ready",
     "train",
     "runs",

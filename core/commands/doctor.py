@@ -107,7 +107,7 @@ def _workspace_dir(args: argparse.Namespace) -> Path:
 
 
 def _starter() -> Finding:
-    from core.models.catalogue import STARTER_DIR
+    from core.models.known_models import STARTER_DIR
 
     whole = (STARTER_DIR / "config.json").is_file() and any(STARTER_DIR.glob("*.safetensors"))
     text = "the starter model is here" if whole else "no starter model; name a base model with --base-model"

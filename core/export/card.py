@@ -15,10 +15,10 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from core.adapters.registry import METHODS
 from core.base.files import read_json
+from core.export.base_names import is_public, licence_of, public_name, record_of
 from core.insight.allocation import average_allocation, read_allocation, uniform_weight
 from core.insight.results import TaskResult, read_scores
 from core.messages.locales import load_texts
-from core.models.catalogue import CATALOGUE
 from core.runs.folder import RunFolder
 from core.tasks.dataset import load_saved_dataset, load_saved_tasks
 from core.tasks.spec import TaskSpec
@@ -102,6 +102,10 @@ def _facts(config: RunConfig, words: dict[str, str]) -> str:
         f"- {words['licence']}{colon}{licence or words['unknown']}",
         f"- {words['method']}{colon}{METHODS.get(config.method).title}",
     ]
+    record = record_of(config.base_model)
+    if record is not None and record.quantised_from:  # the Hub's own weights are finer than these
+        kind, sha256 = record.quantised_from, record.weights_sha256[:16]
+        facts.append(f"- {words['base_quantised'].format(kind=kind, origin=escape(record.origin), sha256=sha256)}")
     return "\n".join([*facts, *([] if is_public(base) else [f"- {words['base_local']}"])])
 
 
@@ -138,25 +142,10 @@ def snippet(request: CardRequest, base_model: str) -> str:
     return fenced("\n".join(lines), "python")
 
 
-def is_public(base_model: str) -> bool:
-    """Whether others can load a base model by this name: an id of the Hub."""
-    return base_model.count("/") == 1
-
-
 def is_encoder_decoder(run_dir: Path) -> bool:
     """What kind of base model the run's adapter was made for."""
     described = read_json(RunFolder(run_dir).adapter_dir / "adapter.json")
     return bool(described.get("architecture") == "encoder_decoder")
-
-
-def public_name(base_model: str) -> str:
-    """A base model as others may see it: a folder of this machine by its last name alone."""
-    return Path(base_model).name if Path(base_model).is_dir() else base_model
-
-
-def licence_of(base_model: str) -> str:
-    """The licence of a recommended base model, '' for any other."""
-    return next((info.licence for info in CATALOGUE if info.model_id == base_model), "")
 
 
 def escape(text: str) -> str:
@@ -285,7 +274,7 @@ def _head(request: CardRequest) -> ModelCardData:
         if request.task in (None, s.task)
     ]
     return ModelCardData(
-        base_model=base_model if is_public(public_name(base_model)) else None,
+        base_model=public_name(base_model) if is_public(public_name(base_model)) else None,
         license=licence.lower() or "other",
         library_name=LIBRARIES.get(request.kind),
         language=[request.language],

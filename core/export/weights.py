@@ -26,7 +26,7 @@ from core.adapters.registry import METHODS
 from core.adapters.targets import is_linear, weight_out_in
 from core.base.errors import ModelError, RunError
 from core.base.folders import whole_folder
-from core.export.card import public_name
+from core.export.base_names import public_name
 from core.models.building import save_adapter, unwrap
 from core.models.catalogue import pinned_revision, resolve_model
 from core.models.forward import share_weights

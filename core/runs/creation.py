@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from core.base.errors import RunError, WorkspaceError
 from core.base.files import inside, new_id, require_id, write_json_atomic
 from core.base.folders import remove_folder, whole_folder
+from core.models.catalogue import anchor_model
 from core.runs.folder import RunFolder
 from core.runs.liveness import run_state
 from core.runs.prediction import find_prediction
@@ -39,6 +41,7 @@ def create_run(
     """
     dataset = load_run_dataset(project, config, task_names)
     require_ready(config, dataset, project.runs_dir)
+    config = replace(config, base_model=anchor_model(config.base_model))
     run_id = new_id("r")
     label = require_label(name) if name else _free_name(project)
     final = inside(project.runs_dir, run_id)

@@ -12,6 +12,8 @@ from core.adapters.registry import METHODS
 from core.base.errors import ModelError, Problem
 from core.base.settings import check_settings
 from core.models.catalogue import find_model
+from core.models.inspection import inspect_folder
+from core.models.known_models import STARTER
 from core.tasks.dataset import TaskDataset
 from core.training.config import RunConfig
 
@@ -91,6 +93,10 @@ def _check_cap(config: RunConfig, dataset: TaskDataset) -> list[Problem]:
 def _check_model(config: RunConfig) -> list[Problem]:
     try:
         info = find_model(config.base_model)
+        if info.package is not None and info.local_path is None:
+            raise ModelError("model.not_fetched", model=info.model_id)
+        if info.local_path is not None and info.model_id != STARTER:
+            inspect_folder(info.local_path, config.allow_large_base)
     except ModelError as error:
         return [Problem("base_model", error.key, error.values)]
     problems = []

@@ -16,7 +16,9 @@ import psutil
 import torch
 
 from core.base.files import read_json, write_json_atomic
+from core.models.catalogue import find_model
 from core.models.modular import ModularModel
+from core.models.records import hash_weights, read_record
 from core.tasks.dataset import TaskDataset
 from core.training.config import RunConfig, config_to_dict
 from core.training.device import DeviceChoice
@@ -39,6 +41,7 @@ def build_record(
         "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
         "python": platform.python_version(),
         "hardware": read_hardware(),
+        "base_weights_sha256": _hash_of_base(config.base_model),
         "parameters": {
             "base": sum(p.numel() for p in model.base.parameters()),
             "adapter": sum(p.numel() for p in model.adapter.parameters()),
@@ -46,6 +49,16 @@ def build_record(
         "data": [_data_entry(dataset, index) for index in range(len(dataset.tasks))],
         "command": f"python -m core rerun {run_id}",
     }
+
+
+def _hash_of_base(base_model: str) -> str:
+    """SHA-256 of the base model's weights, where they lie in a folder of this machine; '' for the Hub's (the commit
+    tells those apart)."""
+    folder = find_model(base_model).local_path
+    if folder is None:
+        return ""
+    record = read_record(folder)
+    return record.weights_sha256 if record else hash_weights(folder)
 
 
 def note_actual(record_path: Path, prediction_path: Path, seconds: float, training_s: float) -> None:

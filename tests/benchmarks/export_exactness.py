@@ -25,8 +25,8 @@ GOAL = 1e-4
 def measure(run_dir: Path) -> list[dict]:
     """One entry a kind: method, base model, tasks, rank, largest difference of logits."""
     from core.base.errors import ModelError
+    from core.export.base_names import public_name
     from core.export.bundle import ExportWish, export_run
-    from core.export.card import public_name
     from core.runs.folder import RunFolder
 
     config, found = RunFolder(run_dir).read_config(), []

@@ -12,7 +12,8 @@ import torch
 
 from core.base.errors import ModelError
 from core.models.building import build_modular, load_adapter, save_adapter
-from core.models.catalogue import CATALOGUE, find_model
+from core.models.catalogue import find_model
+from core.models.known_models import CATALOGUE
 from core.models.loading import load_base
 from tests.tiny_models import build_tiny_llama, build_tiny_t5
 

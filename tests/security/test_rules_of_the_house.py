@@ -97,7 +97,8 @@ def test_packages_stand_above_their_last_known_hole(package: str) -> None:
 
 
 def test_every_listed_model_is_pinned_to_a_commit() -> None:
-    from core.models.catalogue import CATALOGUE, STARTER, pinned_revision
+    from core.models.catalogue import pinned_revision
+    from core.models.known_models import CATALOGUE, STARTER
 
     for model in CATALOGUE:
         if model.model_id != STARTER:
@@ -110,7 +111,7 @@ def test_every_listed_model_is_pinned_to_a_commit() -> None:
 def test_a_listed_model_is_asked_for_at_its_commit(monkeypatch: pytest.MonkeyPatch) -> None:
     from core.base.errors import ModelError
     from core.models import loading
-    from core.models.catalogue import CATALOGUE
+    from core.models.known_models import CATALOGUE
 
     asked: dict[str, object] = {}
 

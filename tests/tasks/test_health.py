@@ -12,7 +12,7 @@ import pytest
 
 from core.base.errors import SettingError, WorkspaceError
 from core.messages import MESSAGES
-from core.models.catalogue import STARTER_DIR
+from core.models.known_models import STARTER_DIR
 from core.tasks.changing.add_task import TaskRequest, add_task, get_task, update_task
 from core.tasks.changing.editing import add_rows
 from core.tasks.changing.fixes import FIXES, apply_fix, mask_text

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from core.base.errors import ModelError
-from core.models.catalogue import STARTER_DIR
+from core.models.known_models import STARTER_DIR
 from core.tasks.dataset import SYSTEM_END, Example
 from core.tasks.encoding import encode_example, seen_example
 from core.tasks.token_file import TokenFile

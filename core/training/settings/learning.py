@@ -20,6 +20,12 @@ class ModelSettings:
         level="simple",
         help="The language model that is tuned: a name from the list, a folder, or an id on the Hugging Face Hub.",
     )
+    allow_large_base: bool = setting(
+        False,
+        label="Allow a base model above a billion parameters",
+        group="model",
+        help="Larger models need more memory and time than this workbench is made for.",
+    )
     method: str = setting(
         DEFAULT_METHOD,
         label="Adapter method",
