@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from core.chat.client import ChatClient, ask
+from core.chat.client import ChatClient
 from core.chat.protocol import ask
 from core.models.known_models import STARTER_DIR
 from tests.serving.conftest import make_trained_run
