@@ -97,7 +97,7 @@ class _Body:
                 self._odd.append((line, cells))
                 continue
             if cells[0] in heads and heads[cells[0]][:width] == cells:
-                self._log.add("file.repeated_header", "warning", line=line, raw=cells)
+                self._log.add("reading.repeated_header", "warning", line=line, raw=cells)
                 continue
             if sum(map(len, cells)) > MAX_CELL_CHARS and not check_cells(cells, line, self._log):
                 continue
@@ -117,7 +117,7 @@ class _Body:
         for line, cells in self._odd:
             few = sum(1 for cell in cells if cell.strip()) <= max(1, width // 2) and len(cells) < width
             if at_end and few and len(self._odd) <= MOST_FOOTER_ROWS:
-                self._log.tell("file.footer_row", line=line, raw=cells)
+                self._log.tell("reading.footer_row", line=line, raw=cells)
             else:
                 raw = self._dialect.join(cells)
                 self._log.add("file.ragged", line=line, found=len(cells), expected=width, raw=raw)
@@ -134,6 +134,6 @@ class _Body:
             is_sum = bool(_TOTALS.fullmatch(cells[0])) and filled <= 2
             if not cells[0] or not (is_sum or (filled == 1 and len(cells) > 2)):
                 return
-            self._log.tell("file.footer_row", line=self.lines[-1], raw=cells)
+            self._log.tell("reading.footer_row", line=self.lines[-1], raw=cells)
             self.rows.pop()
             self.lines.pop()

@@ -191,7 +191,7 @@ def _width_score(widths: Sequence[int], usual: int, whole: bool) -> float:
     if usual == 1:
         return -_ONE_COLUMN
     lead = next((i for i, width in enumerate(widths) if width == usual), 0)
-    lead = lead if lead <= MAX_TITLE_ROWS else 0
+    lead = lead if lead <= MAX_TITLE_ROWS and max(widths[:lead], default=0) < usual else 0
     tail = next((i for i, width in enumerate(reversed(widths)) if width == usual), 0) if whole else 0
     tail = tail if tail <= 5 and lead + tail < len(widths) // 2 else 0
     off = sum(1 for width in widths[lead : len(widths) - tail] if width != usual)
@@ -204,8 +204,9 @@ def _quote_cost(dialect: Dialect, log: ProblemLog, records: Sequence[Record]) ->
     for quote in "\"'":
         if quote == dialect.quote:
             continue
-        ends = Counter((cell[0] == quote, cell[-1] == quote) for cell in map(str.strip, cells) if len(cell) > 1)
-        around, broken = ends[True, True], ends[True, False] + ends[False, True]
+        ends = Counter((cell[0] == quote, cell[-1] == quote) for cell in map(str.strip, cells) if cell)
+        lone = sum(1 for cell in cells if cell == quote)
+        around, broken = ends[True, True] - lone, ends[True, False] + ends[False, True] + lone
         cost += (min(9.0, 3.0 * math.log1p(around)) + min(9.0, 3.0 * math.log1p(broken))) * _QUOTE_WEIGHT[quote]
     if dialect.skip_blanks or not dialect.quote:
         return cost
@@ -214,7 +215,7 @@ def _quote_cost(dialect: Dialect, log: ProblemLog, records: Sequence[Record]) ->
 
 
 def _num_faults(log: ProblemLog) -> int:
-    return log.counts["file.stray_quote"] + log.counts["file.open_quote"]
+    return log.counts["reading.stray_quote"] + log.counts["file.open_quote"]
 
 
 def _kind_score(body: Sequence[Sequence[str]]) -> float:

@@ -129,7 +129,7 @@ class _Records:
         plain = next(self._dialect.plain.reader(text[:1]), [])
         if len(lenient) == 1 and (num_lines == 1 or len(lenient[0]) == self._width):
             as_signs = num_lines == 1 and len(plain) in (self._width, len(lenient[0])) and self._has_loose(plain)
-            self._log.add("file.stray_quote", "warning", line=number, raw=text[0])
+            self._log.add("reading.stray_quote", "warning", line=number, raw=text[0])
             self._drop(num_lines)
             yield number, plain if as_signs else lenient[0]
             return

@@ -186,7 +186,7 @@ def read_lines(source: Source, log: ProblemLog) -> Iterator[str]:
                 log.add("file.nul", "warning", line=number, raw=line, at=line.index("\0"))
                 line = line.replace("\0", "")
             if number > 1 and "\ufeff" in line:
-                log.add("file.inner_mark", "note", line=number, raw=line, at=line.index("\ufeff"))
+                log.add("reading.inner_mark", "note", line=number, raw=line, at=line.index("\ufeff"))
                 line = line.replace("\ufeff", "")
             if source.repair and "\ufffd" in line:
                 at = line.index("\ufffd")
