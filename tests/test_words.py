@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from app.texts import TEXTS, word_choice
+from app.texts.language import in_language
 from core.base.settings import describe_settings
 from core.messages import MESSAGES, locales
 from core.messages.locales import LANGUAGES, LOCALES, load_pairs, load_texts, locale_files
@@ -92,7 +93,7 @@ def test_every_choice_of_every_setting_is_worded_with_what_a_config_calls_it(lan
                 key = f"choice.{info.name}.{choice}"
                 used.add(key)
                 assert key in TEXTS[language], f"{choice!r} of the setting {info.name} has no words"
-                label = word_choice(language, info.name, choice)
+                label = in_language(language, word_choice, info.name, choice)
                 assert choice in label.casefold(), f"{label!r} hides what a config calls it"
                 named = choice in ("tensorboard", "trackio", "wandb")  # products are called the same everywhere
                 assert named or label != choice, label

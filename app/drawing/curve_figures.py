@@ -13,12 +13,12 @@ from app.texts import say
 PANEL_HEIGHT = 190
 
 
-def loss_panels(curves: Curves, last_step: int, language: str) -> Figure:
+def loss_panels(curves: Curves, last_step: int) -> Figure:
     """Loss per task as small multiples: practice as a line, checks as points, a line where stage 2 starts.
 
     The panels and their time axis (up to `last_step`) are there from the first event on, so that nothing jumps.
     """
-    practice, check = say(language, "plot.practice"), say(language, "plot.check")
+    practice, check = say("plot.practice"), say("plot.check")
     panels = [
         (
             _clean(name),
@@ -32,12 +32,12 @@ def loss_panels(curves: Curves, last_step: int, language: str) -> Figure:
     return _panels(panels, last_step, curves.stage2_start)
 
 
-def measure_panels(curves: Curves, last_step: int, language: str) -> Figure:
+def measure_panels(curves: Curves, last_step: int) -> Figure:
     """What the run as a whole reports: mean check loss, both learning rates, gradient norm, speed; one trace each,
     in the order of `curves.MEASURES`."""
     held = curves.measures
     lines = {
-        name: (held.get(name, ()), say(language, f"plot.{name}"), colour, mode)
+        name: (held.get(name, ()), say(f"plot.{name}"), colour, mode)
         for name, colour, mode in (
             ("mean", RED, "lines+markers"),
             ("lr_skills", BLUE, "lines"),
@@ -48,7 +48,7 @@ def measure_panels(curves: Curves, last_step: int, language: str) -> Figure:
     }
     groups = (("mean",), ("lr_skills", "lr_allocation"), ("gradient_norm",), ("tokens_per_s",))
     panels = [
-        (say(language, "plot.rates") if len(names) > 1 else lines[names[0]][1], [lines[name] for name in names])
+        (say("plot.rates") if len(names) > 1 else lines[names[0]][1], [lines[name] for name in names])
         for names in groups
     ]
     figure = _panels(panels, last_step, curves.stage2_start)

@@ -8,20 +8,20 @@ from app.texts import say
 from core.insight.expecting import Expected
 
 
-def word_seconds(seconds: float, language: str) -> str:
+def word_seconds(seconds: float) -> str:
     """'45 s', '12 min', '3 h 20 min': two parts at most."""
     whole = max(0, round(seconds))
     if whole < 90:
-        return say(language, "time.s", s=whole)
+        return say("time.s", s=whole)
     if whole < 90 * 60:
-        return say(language, "time.min", m=round(whole / 60))
-    return say(language, "time.h", h=whole // 3600, m=whole % 3600 // 60)
+        return say("time.min", m=round(whole / 60))
+    return say("time.h", h=whole // 3600, m=whole % 3600 // 60)
 
 
-def word_range(low: float, high: float, language: str) -> str:
+def word_range(low: float, high: float) -> str:
     """A range of durations; one value when both ends read the same."""
-    first, last = word_seconds(low, language), word_seconds(high, language)
-    return first if first == last else say(language, "time.range", low=first, high=last)
+    first, last = word_seconds(low), word_seconds(high)
+    return first if first == last else say("time.range", low=first, high=last)
 
 
 def word_moment(seconds_since_1970: float) -> str:
@@ -43,9 +43,9 @@ def word_memory(megabytes: float) -> str:
     return f"{megabytes / 1024:.1f} GB" if megabytes >= 1000 else f"{megabytes:.0f} MB"
 
 
-def asking_time(expected: Expected, language: str) -> str:
+def asking_time(expected: Expected) -> str:
     """How many answers will be asked for and, where it is known, about how long that takes."""
     answers = word_count(expected.answers)
     if expected.seconds is None:
-        return say(language, "skills.asks", answers=answers)
-    return say(language, "skills.asks_time", answers=answers, time=word_seconds(expected.seconds, language))
+        return say("skills.asks", answers=answers)
+    return say("skills.asks_time", answers=answers, time=word_seconds(expected.seconds))

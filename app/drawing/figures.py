@@ -46,7 +46,7 @@ def to_json(figure: Figure | None) -> str:
     return "" if figure is None else json.dumps(figure, ensure_ascii=False)
 
 
-def skill_heatmap(table: pd.DataFrame, even_share: float, language: str) -> Figure:
+def skill_heatmap(table: pd.DataFrame, even_share: float) -> Figure:
     """Mixing weights, one row a task and one column a skill, on 0..1 with the even share 1/K marked."""
     top = max(1.0, float(table.to_numpy().max(initial=1.0)))
     marks = sorted({0.0, round(even_share, 3), top})
@@ -58,11 +58,11 @@ def skill_heatmap(table: pd.DataFrame, even_share: float, language: str) -> Figu
         "ticktext": [f"1/K = {v:.2f}" if 0 < v < top else f"{v:g}" for v in marks],
     }
     axis = {"cmin": 0.0, "cmax": top, "colorscale": SHARES, "colorbar": bar}
-    hover = say(language, "plot.weight_hover")
-    return _heatmap(_named(table, language), axis, SHARES_DARK, hover)
+    hover = say("plot.weight_hover")
+    return _heatmap(_named(table), axis, SHARES_DARK, hover)
 
 
-def similarity_heatmap(table: pd.DataFrame, language: str) -> Figure:
+def similarity_heatmap(table: pd.DataFrame) -> Figure:
     """Task by task similarity on -1..1, centred at 0."""
     axis = {
         "cmin": -1.0,
@@ -70,37 +70,37 @@ def similarity_heatmap(table: pd.DataFrame, language: str) -> Figure:
         "colorscale": SIGNED,
         "colorbar": {"thickness": 12, "len": 0.9, "outlinewidth": 0, "tickvals": [-1, 0, 1]},
     }
-    return _heatmap(table, axis, SIGNED_DARK, say(language, "plot.similarity_hover"))
+    return _heatmap(table, axis, SIGNED_DARK, say("plot.similarity_hover"))
 
 
-def lean_heatmap(table: pd.DataFrame, language: str) -> Figure:
+def lean_heatmap(table: pd.DataFrame) -> Figure:
     """How far each weight lies above or below the even share; the scale fits the largest difference."""
     most = max(0.05, float(table.abs().to_numpy().max(initial=0.0)))
-    return _signed(_named(table, language), most, ".2f", say(language, "plot.lean_hover"))
+    return _signed(_named(table), most, ".2f", say("plot.lean_hover"))
 
 
-def change_heatmap(points: pd.DataFrame, language: str) -> Figure:
+def change_heatmap(points: pd.DataFrame) -> Figure:
     """Change of a score in points of 100: blue is better, brown is worse; empty cells cannot change."""
     most = max(1.0, float(points.abs().to_numpy()[points.notna().to_numpy()].max(initial=0.0)))
-    return _signed(_named(points, language), most, "+.1f", say(language, "plot.change_hover"))
+    return _signed(_named(points), most, "+.1f", say("plot.change_hover"))
 
 
-def count_heatmap(counts: pd.DataFrame, language: str) -> Figure:
+def count_heatmap(counts: pd.DataFrame) -> Figure:
     """Right label (rows) against given answer (columns): shares of a row in colour, counts in the cells."""
     totals = counts.sum(axis=1).where(lambda t: t > 0, 1)
     shares = counts.div(totals, axis=0)
     bar = {"thickness": 12, "len": 0.9, "outlinewidth": 0, "tickvals": [0, 1], "ticktext": ["0 %", "100 %"]}
     axis = {"cmin": 0.0, "cmax": 1.0, "colorscale": SHARES, "colorbar": bar}
-    figure = _heatmap(shares, axis, SHARES_DARK, say(language, "plot.count_hover"))
+    figure = _heatmap(shares, axis, SHARES_DARK, say("plot.count_hover"))
     figure["data"][0]["text"] = [[str(value) for value in row] for row in counts.to_numpy().astype(int)]
     if figure["data"][0]["texttemplate"]:
         figure["data"][0]["texttemplate"] = "%{text}"
     return figure
 
 
-def _named(table: pd.DataFrame, language: str) -> pd.DataFrame:
+def _named(table: pd.DataFrame) -> pd.DataFrame:
     """The table with the names of its skills in the user's language."""
-    return table.rename(columns=lambda name: word_skills(language, str(name)))
+    return table.rename(columns=lambda name: word_skills(str(name)))
 
 
 def _signed(table: pd.DataFrame, most: float, form: str, hover: str) -> Figure:
@@ -143,7 +143,7 @@ def _heatmap(table: pd.DataFrame, coloraxis: Figure, dark_scale: list[list[Any]]
     return {"data": [trace], "layout": layout}
 
 
-def share_bars(share: pd.DataFrame, language: str) -> Figure:
+def share_bars(share: pd.DataFrame) -> Figure:
     """Common against private share of each task's weight, one stacked bar a task."""
     colours = {"common": BLUE, "private": ORANGE}
     tasks = [str(n) for n in share.index]
@@ -153,9 +153,9 @@ def share_bars(share: pd.DataFrame, language: str) -> Figure:
             "orientation": "h",
             "y": tasks,
             "x": [round(float(v), 4) for v in share[kind]],
-            "name": say(language, f"skills.{kind}"),
+            "name": say(f"skills.{kind}"),
             "marker": {"color": colours[kind]},
-            "hovertemplate": "%{y}: %{x:.0%}<extra>" + say(language, f"skills.{kind}") + "</extra>",
+            "hovertemplate": "%{y}: %{x:.0%}<extra>" + say(f"skills.{kind}") + "</extra>",
         }
         for kind in colours
     ]
@@ -168,7 +168,7 @@ def share_bars(share: pd.DataFrame, language: str) -> Figure:
     return {"data": data, "layout": layout}
 
 
-def certainty_curve(frame: pd.DataFrame, language: str) -> Figure:
+def certainty_curve(frame: pd.DataFrame) -> Figure:
     """Stated certainty against how often it was right: columns stated, right (0..1), n (texts, the size of a
     point). On the dashed line both are the same."""
     most = max(1, int(frame["n"].max()))
@@ -178,13 +178,13 @@ def certainty_curve(frame: pd.DataFrame, language: str) -> Figure:
         "x": [0, 1],
         "y": [0, 1],
         "hoverinfo": "skip",
-        "name": say(language, "detector.ideal"),
+        "name": say("detector.ideal"),
         "line": {"color": GREY, "dash": "dash", "width": 1.5},
     }
     found = {
         "type": "scatter",
         "mode": "lines+markers",
-        "name": say(language, "detector.right"),
+        "name": say("detector.right"),
         "x": [round(float(v), 4) for v in frame["stated"]],
         "y": [round(float(v), 4) for v in frame["right"]],
         "marker": {"color": BLUE, "size": [8 + 14 * (int(n) / most) ** 0.5 for n in frame["n"]]},
@@ -193,12 +193,12 @@ def certainty_curve(frame: pd.DataFrame, language: str) -> Figure:
         "hovertemplate": "%{x:.0%} → %{y:.0%} (%{customdata})<extra></extra>",
     }
     layout = _layout(height=300, legend=True)
-    layout["xaxis"] = {"title": {"text": say(language, "detector.stated")}, "range": [0, 1.03], "tickformat": ".0%"}
+    layout["xaxis"] = {"title": {"text": say("detector.stated")}, "range": [0, 1.03], "tickformat": ".0%"}
     layout["yaxis"] = {"range": [0, 1.05], "tickformat": ".0%", "automargin": True}
     return {"data": [ideal, found], "layout": layout}
 
 
-def score_bars(rows: Sequence[Mapping[str, Any]], language: str) -> Figure:
+def score_bars(rows: Sequence[Mapping[str, Any]]) -> Figure:
     """Base and tuned score of each task with intervals, in points of 100; `base` and `tuned` have value, low, high
     (0..1), or are None."""
     tasks = [str(row["task"]) for row in rows]
@@ -210,7 +210,7 @@ def score_bars(rows: Sequence[Mapping[str, Any]], language: str) -> Figure:
                 "type": "bar",
                 "orientation": "h",
                 "y": tasks,
-                "name": say(language, f"results.{side}"),
+                "name": say(f"results.{side}"),
                 "x": [100 * s["value"] if s else None for s in scores],
                 "marker": {"color": colour},
                 "error_x": {
@@ -221,7 +221,7 @@ def score_bars(rows: Sequence[Mapping[str, Any]], language: str) -> Figure:
                     "array": [100 * (s["high"] - s["value"]) if s else 0 for s in scores],
                     "arrayminus": [100 * (s["value"] - s["low"]) if s else 0 for s in scores],
                 },
-                "hovertemplate": "%{y}: %{x:.1f}<extra>" + say(language, f"results.{side}") + "</extra>",
+                "hovertemplate": "%{y}: %{x:.1f}<extra>" + say(f"results.{side}") + "</extra>",
             }
         )
     layout = _layout(height=110 + 46 * len(tasks), legend=True)

@@ -56,7 +56,7 @@ def build_field(
 
     `choices`, (label, value), offers values for a free text.
     """
-    label, explained = word_setting("en", info)
+    label, explained = word_setting(info)
     given = {
         "label": label,
         "info": _help(info, explained),
@@ -68,17 +68,15 @@ def build_field(
     if info.type is bool:
         widget = gr.Checkbox(min_width=160, **given)
     elif info.choices:
-        widget = gr.Dropdown(choices=_worded(info, "en"), filterable=False, min_width=220, **given)
+        widget = gr.Dropdown(choices=_worded(info), filterable=False, min_width=220, **given)
     elif choices:
-        widget = gr.Dropdown(choices=_said(choices, "en"), allow_custom_value=True, **given)
+        widget = gr.Dropdown(choices=_said(choices), allow_custom_value=True, **given)
     elif info.type in (int, float):
         widget = gr.Number(precision=0 if info.type is int else None, step=1 if info.type is int else None, **given)
     else:
         widget = gr.Textbox(max_lines=1, max_length=500, **given)
     spoken = any(isinstance(label, Key) for label, _ in choices)
-    words.follow(
-        widget, lambda language: _texts(info, language) | ({"choices": _said(choices, language)} if spoken else {})
-    )
+    words.follow(widget, lambda: _texts(info) | ({"choices": _said(choices)} if spoken else {}))
     return FormField(name, info, method, widget)
 
 
@@ -110,9 +108,9 @@ def differences(config: RunConfig) -> list[tuple[str, Any, Any]]:
     return [(name, default.get(name), value) for name, value in _flat(config).items() if value != default.get(name)]
 
 
-def setting_labels(language: str) -> Callable[[str], str]:
+def setting_labels() -> Callable[[str], str]:
     """Name of a setting to its label in a language."""
-    labels = {name: word_setting(language, info)[0] for name, info, _ in list_settings()}
+    labels = {name: word_setting(info)[0] for name, info, _ in list_settings()}
     return lambda name: labels.get(name, name)
 
 
@@ -126,21 +124,21 @@ def _flat(config: RunConfig) -> dict[str, Any]:
     return {**values, **{ADAPTER + name: value for name, value in nested.items()}}
 
 
-def _texts(info: SettingInfo, language: str) -> dict[str, Any]:
-    label, explained = word_setting(language, info)
-    worded: dict[str, Any] = {"choices": _worded(info, language)} if info.choices else {}
-    return {"label": label, "info": _help(info, explained, language), **worded}
+def _texts(info: SettingInfo) -> dict[str, Any]:
+    label, explained = word_setting(info)
+    worded: dict[str, Any] = {"choices": _worded(info)} if info.choices else {}
+    return {"label": label, "info": _help(info, explained), **worded}
 
 
-def _worded(info: SettingInfo, language: str) -> list[tuple[str, str]]:
+def _worded(info: SettingInfo) -> list[tuple[str, str]]:
     """(label, value) of the choices of a setting."""
-    return [(word_choice(language, info.name, choice), choice) for choice in info.choices]
+    return [(word_choice(info.name, choice), choice) for choice in info.choices]
 
 
-def _said(choices: Sequence[Any], language: str) -> list[Any]:
-    return [(say(language, label) if isinstance(label, Key) else label, value) for label, value in choices]
+def _said(choices: Sequence[Any]) -> list[Any]:
+    return [(say(label) if isinstance(label, Key) else label, value) for label, value in choices]
 
 
-def _help(info: SettingInfo, explained: str, language: str = "en") -> str:
+def _help(info: SettingInfo, explained: str) -> str:
     """The help with the expert's name of the setting in brackets, so that an ML reader can map it."""
-    return say(language, "form.help", help=explained, name=info.name)
+    return say("form.help", help=explained, name=info.name)

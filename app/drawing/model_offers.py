@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.texts import TEXTS
+from app.texts import TEXTS, say_or
 from app.texts.words import Key
 from core.models.known_models import CATALOGUE, BaseModelInfo
 
@@ -15,6 +15,6 @@ def model_offers() -> list[tuple[str, str]]:
     ]
 
 
-def model_title(model: BaseModelInfo, language: str) -> str:
+def model_title(model: BaseModelInfo) -> str:
     """Models have the names their makers gave them; what is ours, the starter, is worded."""
-    return TEXTS[language].get(f"model.{model.model_id}", model.title)
+    return say_or(f"model.{model.model_id}", model.title)

@@ -28,98 +28,97 @@ TONES = {
 }
 
 
-def word_state(status: RunStatus, language: str) -> str:
+def word_state(status: RunStatus) -> str:
     if status.state == "succeeded" and status.stopped_early:
-        return say(language, "state.stopped_early")
-    return say(language, f"state.{status.state}")
+        return say("state.stopped_early")
+    return say(f"state.{status.state}")
 
 
-def word_stage(stage: str | None, language: str) -> str:
-    return say(language, f"stage.{stage}") if stage in STAGES else ""
+def word_stage(stage: str | None) -> str:
+    return say(f"stage.{stage}") if stage in STAGES else ""
 
 
-def word_message(status: RunStatus, language: str) -> str:
+def word_message(status: RunStatus) -> str:
     if not status.message_key:
         return ""
-    return word_whole(language, status.message_key, status.message_values)
+    return word_whole(status.message_key, status.message_values)
 
 
-def word_eta(status: RunStatus, language: str) -> str:
+def word_eta(status: RunStatus) -> str:
     if not status.is_live:
         return ""
     if status.eta_range_s:
-        return word_range(*status.eta_range_s, language)
-    return word_seconds(status.eta_s, language) if status.eta_s is not None else say(language, "run.eta_unknown")
+        return word_range(*status.eta_range_s)
+    return word_seconds(status.eta_s) if status.eta_s is not None else say("run.eta_unknown")
 
 
-def state_badge(status: RunStatus, language: str) -> str:
-    return badge(word_state(status, language), TONES.get(status.state, ""))
+def state_badge(status: RunStatus) -> str:
+    return badge(word_state(status), TONES.get(status.state, ""))
 
 
-def job_bar(run_id: str, name: str, status: RunStatus, language: str) -> str:
+def job_bar(run_id: str, name: str, status: RunStatus) -> str:
     """One line for every screen: which run works, what it does, how far it is, how long it takes; the name opens
     it."""
     known = bool(status.eta_range_s) or status.eta_s is not None
-    eta = say(language, "run.eta", eta=word_eta(status, language)) if known else word_eta(status, language)
+    eta = say("run.eta", eta=word_eta(status)) if known else word_eta(status)
     return (
-        f'<div class="job">{state_badge(status, language)}'
+        f'<div class="job">{state_badge(status)}'
         f'<button type="button" class="job-name" data-run="{esc(run_id)}">{esc(name)}</button>'
-        f'<span class="job-stage">{esc(word_stage(status.stage, language))}</span>{_bar(status, language)}'
+        f'<span class="job-stage">{esc(word_stage(status.stage))}</span>{_bar(status)}'
         f'<span class="n">{status.progress:.0%}</span>'
         f'<span class="job-eta">{esc(eta)}</span></div>'
     )
 
 
-def word_remedy(remedy: Remedy, config: RunConfig, label: Callable[[str], str], language: str) -> str:
+def word_remedy(remedy: Remedy, config: RunConfig, label: Callable[[str], str]) -> str:
     """What the button of a failed run would do: which settings change to what, and from where it goes on."""
     values = config_to_dict(config)
     changes = clauses(
-        language,
         (
-            f"{label(name)}: {word_value(language, name, values.get(name))} → {word_value(language, name, value)}"
+            f"{label(name)}: {word_value(name, values.get(name))} → {word_value(name, value)}"
             for name, value in remedy.changes.items()
-        ),
+        )
     )
     start = "run.remedy_begin" if remedy.from_step is None else "run.remedy_step"
-    where = say(language, start, step=word_count(remedy.from_step or 0))
+    where = say(start, step=word_count(remedy.from_step or 0))
     key = "run.remedy" if changes else "run.remedy_again"
-    return say(language, key, changes=changes, where=where)
+    return say(key, changes=changes, where=where)
 
 
-def progress_panel(name: str, status: RunStatus, language: str, remedy: str = "") -> str:
+def progress_panel(name: str, status: RunStatus, remedy: str = "") -> str:
     """The whole picture of one run: state, phase, bar, numbers, and what happened in words."""
     pairs = [
-        (say(language, "run.phase"), word_stage(status.stage, language) if status.is_live else ""),
+        (say("run.phase"), word_stage(status.stage) if status.is_live else ""),
         (
-            say(language, "run.step"),
+            say("run.step"),
             f"{word_count(status.step)} / {word_count(status.total_steps)}" if status.total_steps else "",
         ),
-        (say(language, "run.eta_label"), word_eta(status, language)),
-        (say(language, "run.speed"), _speed(status, language)),
-        (say(language, "run.place"), str(status.queue_place or "")),
-        (say(language, "run.took"), _took(status, language)),
+        (say("run.eta_label"), word_eta(status)),
+        (say("run.speed"), _speed(status)),
+        (say("run.place"), str(status.queue_place or "")),
+        (say("run.took"), _took(status)),
     ]
-    message = "" if status.message_key == "run.training" else word_message(status, language)
+    message = "" if status.message_key == "run.training" else word_message(status)
     tone = "bad" if status.state == "failed" else "warn" if status.state in ("interrupted", "stalled") else "info"
     lines = [(tone, message)] if message else []
     if status.state == "stalled" and status.stalled_s:
-        lines.append(("warn", say(language, "run.stalled_for", time=word_seconds(status.stalled_s, language))))
+        lines.append(("warn", say("run.stalled_for", time=word_seconds(status.stalled_s))))
     if remedy:
         lines.append(("info", remedy))
     return (
-        f'<div class="progress" data-state="{esc(status.state)}"><b>{esc(name)}</b> {state_badge(status, language)}'
-        f"{_bar(status, language)}{facts(pairs)}{bullets(lines) if lines else ''}</div>"
+        f'<div class="progress" data-state="{esc(status.state)}"><b>{esc(name)}</b> {state_badge(status)}'
+        f"{_bar(status)}{facts(pairs)}{bullets(lines) if lines else ''}</div>"
     )
 
 
-def run_card(run: RunSummary, active: bool, language: str) -> dict[str, Any]:
+def run_card(run: RunSummary, active: bool) -> dict[str, Any]:
     """One run in the history: name, state, method and model, tasks, when, and its mean score."""
-    tasks = say(language, "run.tasks", n=len(run.tasks))
-    parts = [word_method(language, run.method), Path(run.base_model).name, tasks]
+    tasks = say("run.tasks", n=len(run.tasks))
+    parts = [word_method(run.method), Path(run.base_model).name, tasks]
     if run.tuned is not None:
-        parts.append(say(language, "run.mean", score=word_score(run.tuned)))
+        parts.append(say("run.mean", score=word_score(run.tuned)))
     if run.part_of:
-        parts.append(say(language, f"run.part_of_{run.part_of.partition(':')[0]}"))
+        parts.append(say(f"run.part_of_{run.part_of.partition(':')[0]}"))
     parts += [word_moment(run.created or 0), run.notes[:120]]
     status = RunStatus(state=run.state, stopped_early=run.stopped_early)
     return card(
@@ -127,18 +126,18 @@ def run_card(run: RunSummary, active: bool, language: str) -> dict[str, Any]:
         ("★ " if run.starred else "") + run.name,
         meta=" · ".join(part for part in parts if part),
         active=active,
-        badge=word_state(status, language),
+        badge=word_state(status),
         tone=TONES.get(run.state, ""),
     )
 
 
-def readiness(problems: Sequence[Problem], facts_now: Sequence[str], language: str) -> str:
+def readiness(problems: Sequence[Problem], facts_now: Sequence[str]) -> str:
     """The Ready card: everything that stops a run, everything to know, and what will happen."""
     errors = [p for p in problems if p.severity == "error"]
-    items = [("bad", word_problem(language, p)) for p in errors]
-    items += [("warn", word_problem(language, p)) for p in problems if p.severity != "error"]
+    items = [("bad", word_problem(p)) for p in errors]
+    items += [("warn", word_problem(p)) for p in problems if p.severity != "error"]
     items += [("ok", text) for text in facts_now]
-    title = say(language, "plan.not_ready" if errors else "plan.ready")
+    title = say("plan.not_ready" if errors else "plan.ready")
     state = "no" if errors else "yes"
     head = badge(title, "bad" if errors else "good")
     return f'<div class="progress" data-ready="{state}">{head}{bullets(items)}</div>'
@@ -153,16 +152,16 @@ def score_cell(score: dict[str, Any] | None) -> str:
     return f"{word_score(score['value'])}{interval}"
 
 
-def _bar(status: RunStatus, language: str) -> str:
+def _bar(status: RunStatus) -> str:
     tone = "bad" if status.state == "failed" else "busy" if status.is_live else ""
-    return bar(1.0 if status.state == "succeeded" else status.progress, tone, say(language, "run.progress"))
+    return bar(1.0 if status.state == "succeeded" else status.progress, tone, say("run.progress"))
 
 
-def _speed(status: RunStatus, language: str) -> str:
+def _speed(status: RunStatus) -> str:
     if not status.is_live or not status.tokens_per_s:
         return ""
-    return say(language, "run.tokens_per_s", n=word_count(round(status.tokens_per_s)))
+    return say("run.tokens_per_s", n=word_count(round(status.tokens_per_s)))
 
 
-def _took(status: RunStatus, language: str) -> str:
-    return word_seconds(status.ended - status.started, language) if status.ended and status.started else ""
+def _took(status: RunStatus) -> str:
+    return word_seconds(status.ended - status.started) if status.ended and status.started else ""

@@ -32,31 +32,31 @@ def short_layers(names: Sequence[str]) -> list[str]:
     return short if len(set(short)) == len(short) else list(names)
 
 
-def split_heatmap(table: pd.DataFrame, num_common: int, even_share: float, language: str) -> Figure:
+def split_heatmap(table: pd.DataFrame, num_common: int, even_share: float) -> Figure:
     """The skill heatmap with a line between common and private skills."""
-    figure = skill_heatmap(table, even_share, language)
+    figure = skill_heatmap(table, even_share)
     if 0 < num_common < table.shape[1]:
         place = {"xref": "x", "yref": "paper", "x0": num_common - 0.5, "x1": num_common - 0.5, "y0": 0, "y1": 1}
         figure["layout"]["shapes"] = [{"type": "line", **place, "line": {"color": GREY, "width": 2}}]
     return figure
 
 
-def layers_heatmap(profile: pd.DataFrame, even_share: float, language: str) -> Figure:
+def layers_heatmap(profile: pd.DataFrame, even_share: float) -> Figure:
     """One task's weights: skills as rows, layers from left to right."""
-    turned = profile.T.rename(index=lambda name: word_skills(language, str(name)))
+    turned = profile.T.rename(index=lambda name: word_skills(str(name)))
     turned.columns = short_layers([str(name) for name in turned.columns])
-    figure = skill_heatmap(turned, even_share, language)
+    figure = skill_heatmap(turned, even_share)
     figure["data"][0]["hovertemplate"] = "%{x}, %{y}: %{z:.3f}<extra></extra>"
     figure["layout"]["xaxis"]["tickangle"] = -90 if len(turned.columns) > 8 else 0
     return figure
 
 
-def size_heatmap(table: pd.DataFrame, language: str) -> Figure:
+def size_heatmap(table: pd.DataFrame) -> Figure:
     """Sizes or gates with their own scale: rows are skills, columns layers or tokens."""
-    turned = table.T.rename(index=lambda name: word_skills(language, str(name)))
+    turned = table.T.rename(index=lambda name: word_skills(str(name)))
     turned.columns = short_layers([str(name) for name in turned.columns])
     top = max(1e-6, float(turned.to_numpy().max(initial=0.0)))
-    figure = skill_heatmap(turned, 0.0, language)
+    figure = skill_heatmap(turned, 0.0)
     figure["layout"]["coloraxis"] |= {"cmin": 0.0, "cmax": top}
     figure["layout"]["coloraxis"]["colorbar"] |= {"tickvals": [0, top], "ticktext": ["0", f"{top:.2g}"]}
     figure["data"][0]["hovertemplate"] = "%{x}, %{y}: %{z:.3f}<extra></extra>"
@@ -64,15 +64,15 @@ def size_heatmap(table: pd.DataFrame, language: str) -> Figure:
     return figure
 
 
-def similarity_tree(similarity: pd.DataFrame, tree: np.ndarray | None, language: str) -> Figure:
+def similarity_tree(similarity: pd.DataFrame, tree: np.ndarray | None) -> Figure:
     """Similarity of tasks, ordered by the tree, with the tree (a dendrogram) above. `tree` is scipy's linkage."""
     if tree is None:
-        return similarity_heatmap(similarity, language)
+        return similarity_heatmap(similarity)
     from scipy.cluster.hierarchy import dendrogram
 
     drawn = dendrogram(tree, no_plot=True)
     order = [str(similarity.index[i]) for i in drawn["leaves"]]
-    figure = similarity_heatmap(similarity.loc[order, order], language)
+    figure = similarity_heatmap(similarity.loc[order, order])
     links = [
         {
             "type": "scatter",
@@ -125,7 +125,7 @@ def curves_over_steps(
     return {"data": data, "layout": layout}
 
 
-def part_bars(parts: pd.DataFrame, language: str) -> Figure:
+def part_bars(parts: pd.DataFrame) -> Figure:
     """Sizes of the common and of the private part relative to the base layer, layer by layer."""
     layers = short_layers([str(name) for name in parts.index])
     data = [
@@ -133,9 +133,9 @@ def part_bars(parts: pd.DataFrame, language: str) -> Figure:
             "type": "bar",
             "x": layers,
             "y": [round(float(v), 5) for v in parts[kind]],
-            "name": say(language, f"skills.{kind}"),
+            "name": say(f"skills.{kind}"),
             "marker": {"color": colour},
-            "hovertemplate": "%{x}: %{y:.3f}<extra>" + say(language, f"skills.{kind}") + "</extra>",
+            "hovertemplate": "%{x}: %{y:.3f}<extra>" + say(f"skills.{kind}") + "</extra>",
         }
         for kind, colour in (("common", BLUE), ("private", ORANGE))
     ]

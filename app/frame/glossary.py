@@ -29,10 +29,7 @@ WORDS = (
 )
 
 
-def glossary_view(language: str) -> str:
+def glossary_view() -> str:
     """A list of terms; the key of a term is `term.<name>` with its meaning under `meaning.<name>`."""
-    items = "".join(
-        f"<dt>{esc(say(language, f'term.{name}'))}</dt><dd>{esc(say(language, f'meaning.{name}'))}</dd>"
-        for name in WORDS
-    )
+    items = "".join(f"<dt>{esc(say(f'term.{name}'))}</dt><dd>{esc(say(f'meaning.{name}'))}</dd>" for name in WORDS)
     return f'<dl class="terms">{items}</dl>'

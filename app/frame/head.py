@@ -16,6 +16,7 @@ from app.shell.context import Context
 from app.shell.selection import Selection
 from app.shell.visitors import login_offered
 from app.texts import LANGUAGE_NAMES, say
+from app.texts.language import current_language
 from app.texts.words import Key
 from core.runs.folder import RunFolder
 from core.runs.liveness import run_state
@@ -58,7 +59,7 @@ def build_head(context: Context) -> None:
     """Name, project, run, language and tools, the same on every screen."""
     words, head = context.words, {}
     with gr.Row(elem_id="head"):
-        gr.HTML(brand(say("en", "app.title")), elem_id="brand")
+        gr.HTML(brand(say("app.title")), elem_id="brand")
         for name, width in (("project", 160), ("run", 140), ("language", 90)):
             head[name] = words(
                 gr.Dropdown,
@@ -116,7 +117,7 @@ def open_job(context: Context, selection: Selection, event: gr.EventData) -> tup
 
 def draw_head(context: Context, selection: Selection) -> list[Any]:
     """-> project, run and language selectors, the tools. A selector with nothing to choose is not there."""
-    language, project = selection.language, context.project(selection)
+    project = context.project(selection)
     projects = [(p.name, p.project_id) for p in context.projects(selection)]
     runs = [(run.name, run.run_id) for run in list_summaries(project)] if project else []
     languages = [(name, code) for code, name in LANGUAGE_NAMES.items()]
@@ -124,24 +125,24 @@ def draw_head(context: Context, selection: Selection) -> list[Any]:
     return [
         gr.update(choices=projects, value=project.project_id if project else None, visible=bool(projects)),
         gr.update(choices=runs, value=chosen, visible=bool(runs)),
-        gr.update(choices=languages, value=language),
-        tools_view(language),
+        gr.update(choices=languages, value=selection.language),
+        tools_view(),
     ]
 
 
-def tools_view(language: str) -> str:
+def tools_view() -> str:
     """Buttons for the glossary and for light and dark, and the glossary itself in a dialog."""
     keys = ("glossary.title", "app.close", "app.theme", "plot.whole", "app.refused")
-    title, close, theme, whole, refused = (esc(say(language, key)) for key in keys)
-    said = {name: say(language, f"said.{name}") for name in ("error", "done", "drop")}
+    title, close, theme, whole, refused = (esc(say(key)) for key in keys)
+    said = {name: say(f"said.{name}") for name in ("error", "done", "drop")}
     return (
-        f'<div class="tools" data-language="{language}" data-whole="{whole}" data-refused="{refused}" '
+        f'<div class="tools" data-language="{current_language()}" data-whole="{whole}" data-refused="{refused}" '
         f'data-words="{esc(json.dumps(said, ensure_ascii=False))}">'
         f'<button type="button" class="tool" data-act="glossary" aria-label="{title}" title="{title}">?</button>'
         f'<button type="button" class="tool" data-act="theme" aria-label="{theme}" title="{theme}">◐</button>'
         f'<dialog aria-label="{title}"><div class="sheet-head"><h2>{title}</h2>'
         f'<button type="button" class="tool" data-act="close" aria-label="{close}" title="{close}">✕</button></div>'
-        f'<div class="sheet-body">{glossary_view(language)}</div></dialog></div>'
+        f'<div class="sheet-body">{glossary_view()}</div></dialog></div>'
     )
 
 
@@ -152,7 +153,7 @@ def draw_job(context: Context, selection: Selection, seen: Bar | None) -> Any:
         for run in list_summaries(project):
             if run.state in LIVE:
                 status = run_state(RunFolder(project.runs_dir / run.run_id))
-                lines.append(job_bar(run.run_id, f"{project.name} · {run.name}", status, selection.language))
+                lines.append(job_bar(run.run_id, f"{project.name} · {run.name}", status))
                 states.append((run.run_id, status.state))
     now = Bar("".join(lines), tuple(states))
     return gr.skip() if now == seen else [now.text, now, gr.update(value=TICK_S if lines else IDLE_TICK_S)]

@@ -97,11 +97,11 @@ def draw(context: Context, selection: Selection) -> list[Any]:
     """-> what was drawn, the bar, its text, the buttons back and onwards."""
     if not 1 <= selection.tour <= len(STOPS) or context.project(selection) is None:
         return ["", gr.update(visible=False), "", gr.skip(), gr.skip()]
-    language, stop = selection.language, STOPS[selection.tour - 1]
+    stop = STOPS[selection.tour - 1]
     status = _watched(context, selection) if stop.name == "watch" else None
-    text = tour_text(selection.tour, language, status)
+    text = tour_text(selection.tour, status)
     ready = status is None or status.state == "succeeded"
-    onwards = gr.update(value=say(language, f"tour.{stop.name}_next"), interactive=ready)
+    onwards = gr.update(value=say(f"tour.{stop.name}_next"), interactive=ready)
     return [text, gr.update(visible=True), text, gr.update(interactive=selection.tour > 1), onwards]
 
 
@@ -113,17 +113,17 @@ def poll(context: Context, selection: Selection, seen: str) -> Any:
     return gr.skip() if drawn[0] == seen else drawn
 
 
-def tour_text(number: int, language: str, status: RunStatus | None) -> str:
+def tour_text(number: int, status: RunStatus | None) -> str:
     """Where the tour is (as dots and in words), and two sentences about this stop."""
     stop = STOPS[number - 1]
     dots = "".join(f'<i class="{"on" if n <= number else ""}"></i>' for n in range(1, len(STOPS) + 1))
-    count = say(language, "tour.count", n=number, all=len(STOPS))
-    body = esc(say(language, f"tour.{stop.name}_text"))
+    count = say("tour.count", n=number, all=len(STOPS))
+    body = esc(say(f"tour.{stop.name}_text"))
     if status is not None:
-        body += f' <b class="n">{esc(_word_wait(status, language))}</b>'
+        body += f' <b class="n">{esc(_word_wait(status))}</b>'
     return (
         f'<div class="tour-count"><span class="dots" aria-hidden="true">{dots}</span>{esc(count)}</div>'
-        f"<b>{esc(say(language, f'tour.{stop.name}_title'))}</b><p>{body}</p>"
+        f"<b>{esc(say(f'tour.{stop.name}_title'))}</b><p>{body}</p>"
     )
 
 
@@ -132,9 +132,9 @@ def _watched(context: Context, selection: Selection) -> RunStatus:
     return RunStatus() if run_dir is None else run_state(RunFolder(run_dir))
 
 
-def _word_wait(status: RunStatus, language: str) -> str:
+def _word_wait(status: RunStatus) -> str:
     if status.state == "succeeded":
-        return say(language, "tour.watch_done")
+        return say("tour.watch_done")
     if not status.is_live:
-        return say(language, "tour.watch_stopped")
-    return say(language, "tour.watch_busy", share=f"{status.progress:.0%}", eta=word_eta(status, language))
+        return say("tour.watch_stopped")
+    return say("tour.watch_busy", share=f"{status.progress:.0%}", eta=word_eta(status))

@@ -22,11 +22,12 @@ from app.shell.upload_folders import KEPT_S, LOOK_EVERY_S
 from app.shell.visitors import owner_of_visit, take_along
 from app.skills import screen as skills
 from app.tasks import screen as tasks
-from app.texts import LANGUAGES, say
+from app.texts import say
 from app.texts.words import Key
 from app.train import screen as train
 from app.try_it import screen as try_it
 from core.base.files import write_text_atomic
+from core.messages.locales import LANGUAGES
 
 # A tab that was clicked while the page opened is the one that is shown.
 OPENED = """kept => {
@@ -49,7 +50,7 @@ def build_workbench(context: Context) -> gr.Blocks:
     remembers in BrowserState.
     """
     gr.set_static_paths([str(PLOTLY_JS)])
-    title, cleaning = say("en", "app.title"), (LOOK_EVERY_S, KEPT_S)
+    title, cleaning = say("app.title"), (LOOK_EVERY_S, KEPT_S)
     with gr.Blocks(title=title, analytics_enabled=False, delete_cache=cleaning) as demo:
         context.page, context.selection = demo, gr.State(Selection())
         context.clock = gr.Timer(IDLE_TICK_S)

@@ -55,7 +55,7 @@ def grow_words(context: Context, selection: Selection, *chosen: Any) -> list[str
     """The command that the job runs."""
     task, counts, draws, steps, private = chosen
     if not task:
-        raise gr.Error(say(selection.language, "grow.no_task"), title=say(selection.language, "error.title"))
+        raise gr.Error(say("grow.no_task"), title=say("error.title"))
     run_dir = context.trained_run(selection)
     words = ["add-task", run_dir.name, f"--draws={int(draws)}", f"--steps={int(steps)}"]  # type: ignore[union-attr]
     words += [f"--rows={int(count)}" for count in sorted(counts) or COUNTS]
@@ -67,16 +67,16 @@ SPEC = JobSpec("add-task", grow_words, run_place)
 
 def draw(context: Context, selection: Selection, task: str | None) -> list[Any]:
     """-> introduction, body, the project's tasks that the run does not know yet."""
-    language, run_dir = selection.language, context.trained_run(selection)
+    run_dir = context.trained_run(selection)
     project = context.project(selection)
     if run_dir is None or project is None:
-        hint = empty(say(language, "grow.none_title"), say(language, "grow.none_text"))
+        hint = empty(say("grow.none_title"), say("grow.none_text"))
         return [hint, gr.update(visible=False), gr.skip()]
     known = {spec.name for spec in load_saved_tasks(run_dir / "data")}
     names = [spec.name for spec in list_tasks(project) if spec.name not in known]
-    said = lead(say(language, "grow.lead"))
+    said = lead(say("grow.lead"))
     if not names:
-        said += empty(say(language, "grow.all_known"), say(language, "grow.no_task"))
+        said += empty(say("grow.all_known"), say("grow.no_task"))
     value = task if task in names else names[0] if names else None
     at_work = find_job(context, selection, SPEC).is_live
     return [said, gr.update(visible=bool(names) or at_work), gr.update(choices=names, value=value)]
@@ -84,28 +84,28 @@ def draw(context: Context, selection: Selection, task: str | None) -> list[Any]:
 
 def draw_outcome(context: Context, selection: Selection) -> list[Any]:
     """-> sentences, curve with its band, nearest tasks, whether the new run can be opened."""
-    language, state = selection.language, find_job(context, selection, SPEC)
+    state = find_job(context, selection, SPEC)
     if not isinstance(state.value, dict) or "curve" not in state.value:
         return ["", "", "", gr.update(visible=False)]
     found = growth_from_dict(state.value)
-    metric = say(language, f"metric.{found.metric}")
-    told = [word_error(language, s.key, {**s.values, "metric": metric})[0] for s in describe_growth(found)]
+    metric = say(f"metric.{found.metric}")
+    told = [word_error(s.key, {**s.values, "metric": metric})[0] for s in describe_growth(found)]
     frame = growth_frame(found)
-    curve = banded_curves({metric: frame.rename(columns={"rows": "x"})}, say(language, "grow.axis"))
+    curve = banded_curves({metric: frame.rename(columns={"rows": "x"})}, say("grow.axis"))
     shown = with_csv(curve, "new-task", frame.set_index("rows"), "rows")
     exists = context.run_dir(selection.with_run(found.run_id)) is not None
     return [
-        part(say(language, "grow.outcome", task=found.task)) + paragraphs(told),
+        part(say("grow.outcome", task=found.task)) + paragraphs(told),
         to_json(shown),
-        nearest_table(found.nearest, language),
+        nearest_table(found.nearest),
         gr.update(visible=exists),
     ]
 
 
-def nearest_table(nearest: list[tuple[str, float]], language: str) -> str:
+def nearest_table(nearest: list[tuple[str, float]]) -> str:
     rows = [[esc(name), f"{loss:.2f}"] for name, loss in nearest[:5]]
-    headers = [say(language, "results.task"), say(language, "grow.loss")]
-    head = part(say(language, "grow.nearest")) + note(say(language, "grow.nearest_note"))
+    headers = [say("results.task"), say("grow.loss")]
+    head = part(say("grow.nearest")) + note(say("grow.nearest_note"))
     return head + table(headers, rows, (1,))
 
 

@@ -35,7 +35,7 @@ class PackPanel:
 def draw_pack(context: Context, selection: Selection) -> list[Any]:
     """-> what is in it, the export button (only with an open project), no file."""
     is_open = context.project(selection) is not None
-    return [small(say(selection.language, "pack.note")), gr.update(visible=is_open), gr.update(visible=False)]
+    return [small(say("pack.note")), gr.update(visible=is_open), gr.update(visible=False)]
 
 
 def make_pack(context: Context, selection: Selection) -> Any:

@@ -17,8 +17,10 @@ from app.shell.permissions import note_deletion, require_shared_project
 from app.shell.selection import Selection
 from app.shell.upload_folders import forget_project
 from app.texts import say
+from app.texts.language import in_language
 from app.texts.words import Key
 from core.base.errors import TaskloomError
+from core.messages.locales import LANGUAGES
 from core.runs.states import LIVE
 from core.runs.summaries import list_summaries, own_runs
 from core.tasks.changing.add_task import list_tasks
@@ -80,8 +82,8 @@ def create_project(context: Context, selection: Selection, name: str) -> tuple[A
 def open_sample(context: Context, selection: Selection) -> tuple[Any, ...]:
     """Opens the sample project with the tour. It is made from the files in assets at the first click; a failed copy
     leaves nothing."""
-    label = say(selection.language, "home.sample_name")
-    names = {say(language, "home.sample_name") for language in ("en", "zh")}
+    label = say("home.sample_name")
+    names = {in_language(language, say, "home.sample_name") for language in LANGUAGES}
     known = next((p for p in context.projects(selection) if p.name in names), None)
     if known is None:
         require_shared_project(context, selection)
@@ -107,9 +109,7 @@ def remove_project(context: Context, selection: Selection, sure: bool) -> tuple[
     if sure:
         project = context.require_project(selection)
         if any(run.state in LIVE for run in list_summaries(project)):
-            raise gr.Error(
-                say(selection.language, "home.remove_busy"), title=say(selection.language, "error.title")
-            )
+            raise gr.Error(say("home.remove_busy"), title=say("error.title"))
         note_deletion(context, project)
         forget_project(context, project)
     return selection.with_project("").with_tour(0), False, gr.update(interactive=False)
@@ -117,17 +117,17 @@ def remove_project(context: Context, selection: Selection, sure: bool) -> tuple[
 
 def draw(context: Context, selection: Selection) -> list[Any]:
     """-> introduction, way through the workbench, block of projects, its heading, project cards, deleting."""
-    language, projects = selection.language, context.projects(selection)
+    projects = context.projects(selection)
     current = context.project(selection)
-    intro = part(say(language, "home.open", name=current.name)) if current else hero(language)
+    intro = part(say("home.open", name=current.name)) if current else hero()
     if forgets_at_restart():
-        intro = bullets([("warn", say(language, "home.forgets"))]) + intro
-    shown = [_project_card(project, project == current, language) for project in reversed(projects)]
+        intro = bullets([("warn", say("home.forgets"))]) + intro
+    shown = [_project_card(project, project == current) for project in reversed(projects)]
     return [
         intro,
-        _steps(current, language),
+        _steps(current),
         gr.update(visible=bool(projects)),
-        part(say(language, "home.choose")),
+        part(say("home.choose")),
         shown,
         gr.update(visible=current is not None),
     ]
@@ -135,35 +135,32 @@ def draw(context: Context, selection: Selection) -> list[Any]:
 
 def draw_start(context: Context, selection: Selection) -> list[Any]:
     """-> the offer of the tour, the invitation to bring files, the button that is the second choice at first."""
-    language, projects = selection.language, context.projects(selection)
-    offer, invite = (
-        part(say(language, f"home.{name}_title")) + note(say(language, f"home.{name}_text"))
-        for name in ("tour", "own")
-    )
+    projects = context.projects(selection)
+    offer, invite = (part(say(f"home.{name}_title")) + note(say(f"home.{name}_text")) for name in ("tour", "own"))
     return [offer, invite, gr.update(variant="primary" if projects else "secondary")]
 
 
-def _project_card(project: Project, active: bool, language: str) -> dict[str, Any]:
+def _project_card(project: Project, active: bool) -> dict[str, Any]:
     """Name, how much is in it, the best mean score, when something last happened."""
     num_tasks, runs = len(list_tasks(project)), list_summaries(project)
     busy = any(run.state in LIVE for run in runs)
     last = max([project.created, *(run.created or 0 for run in runs)])
     best = max((run.tuned for run in own_runs(runs) if run.tuned is not None), default=None)
-    parts = [say(language, "home.card", tasks=num_tasks, runs=len(runs))]
+    parts = [say("home.card", tasks=num_tasks, runs=len(runs))]
     if best is not None:
-        parts.append(say(language, "home.best", score=word_score(best)))
+        parts.append(say("home.best", score=word_score(best)))
     parts.append(word_moment(last))
     return card(
         project.project_id,
         project.name,
         active=active,
         meta=" · ".join(parts),
-        badge=say(language, "home.training") if busy else "",
+        badge=say("home.training") if busy else "",
         tone="busy",
     )
 
 
-def _steps(project: Project | None, language: str) -> list[dict[str, Any]]:
+def _steps(project: Project | None) -> list[dict[str, Any]]:
     """The way through the workbench; the first step that is not done is the active one. Without a project the way
     is only shown."""
     tasks, runs = (list_tasks(project), list_summaries(project)) if project else ([], [])
@@ -173,9 +170,9 @@ def _steps(project: Project | None, language: str) -> list[dict[str, Any]]:
     return [
         card(
             step,
-            f"{number} · {say(language, f'tab.{step}')}",
-            text=say(language, f"home.step_{step}"),
-            badge=say(language, "home.next") if step == following else "✓" if done.get(step) else "",
+            f"{number} · {say(f'tab.{step}')}",
+            text=say(f"home.step_{step}"),
+            badge=say("home.next") if step == following else "✓" if done.get(step) else "",
             tone="" if step == following else "good",
             active=step == following,
             still=project is None,

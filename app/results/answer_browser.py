@@ -83,7 +83,7 @@ def draw_tasks(context: Context, selection: Selection, task: str | None) -> list
     found = [r for r in read_task_records(run_dir) if (run_dir / "predictions" / f"{r['index']}.jsonl").is_file()]
     names = [str(record["name"]) for record in found]
     value = task if task in names else names[0] if names else None
-    return [part(say(selection.language, "results.answers")), gr.update(choices=names, value=value)]
+    return [part(say("results.answers")), gr.update(choices=names, value=value)]
 
 
 def draw_first(
@@ -96,7 +96,7 @@ def draw_first(
 def draw_answers(context: Context, selection: Selection, view: View, *, step: int = 0) -> list[Any]:
     """-> the list, what it shows, buttons to the pages before and after."""
     task, kind, search, other, page = view or (None, "all", "", None, 0)
-    language, run_dir = selection.language, context.run_dir(selection)
+    run_dir = context.run_dir(selection)
     hidden = gr.update(visible=False)
     second = context.run_dir(selection.with_run(other)) if other else None
     try:
@@ -106,26 +106,26 @@ def draw_answers(context: Context, selection: Selection, view: View, *, step: in
     if rows is None:
         return ["", (), hidden, hidden]
     if rows.empty:
-        return [note(say(language, "results.no_rows")), view, hidden, hidden]
+        return [note(say("results.no_rows")), view, hidden, hidden]
     pages = -(-len(rows) // PAGE)
     page = min(max(0, page + step), pages - 1)
     shown = rows.iloc[page * PAGE : (page + 1) * PAGE]
     values = {"n": len(rows), "first": page * PAGE + 1, "last": page * PAGE + len(shown)}
-    head = note(say(language, "results.answers_count", **values))
-    file = download_link("answers.csv", answers_csv(rows), say(language, "results.download_answers"))
-    text = head + answer_table(shown, language) + f"<p>{file}</p>"
+    head = note(say("results.answers_count", **values))
+    file = download_link("answers.csv", answers_csv(rows), say("results.download_answers"))
+    text = head + answer_table(shown) + f"<p>{file}</p>"
     drawn = (task, kind, search, other, page)
     return [text, drawn, gr.update(visible=page > 0), gr.update(visible=page < pages - 1)]
 
 
-def answer_table(rows: pd.DataFrame, language: str) -> str:
+def answer_table(rows: pd.DataFrame) -> str:
     """Question, right answer, and the answers of all models; right ones in green; a mark and a pencil a row."""
     sides = ["tuned", *(["base"] if rows["base"].notna().any() else []), *(["other"] if "other" in rows else [])]
-    headers = [say(language, f"results.{name}") for name in ("input", "right", *sides)] + [""]
+    headers = [say(f"results.{name}") for name in ("input", "right", *sides)] + [""]
     cells = []
     for row in rows.to_dict("records"):
         given = [_given(row[side], row[f"{side}_score"]) for side in sides]
-        cells.append([_long(row["prompt"]), esc(row["target"]), *given, _acts(row, language)])
+        cells.append([_long(row["prompt"]), esc(row["target"]), *given, _acts(row)])
     return table(headers, cells, named=True)
 
 
@@ -136,7 +136,7 @@ def answers_csv(rows: pd.DataFrame) -> str:
 
 def act_on_answer(context: Context, selection: Selection, view: View, event: gr.EventData) -> list[Any]:
     """A click in the list: marks a row, takes the mark away, or opens the form to correct it."""
-    run_dir, language = context.run_dir(selection), selection.language
+    run_dir = context.run_dir(selection)
     if run_dir is None or not view:
         return [gr.skip()] * 9
     task, row = str(view[0]), int(event.id)
@@ -144,7 +144,7 @@ def act_on_answer(context: Context, selection: Selection, view: View, event: gr.
         set_flag(run_dir, task, row, not is_flagged(run_dir, task, row))
         return [*draw_answers(context, selection, view), *[gr.skip()] * 5]
     record = require_answer(run_dir, task, row)
-    about = part(say(language, "correct.title")) + note(say(language, "correct.note")) + _long(record["prompt"])
+    about = part(say("correct.title")) + note(say("correct.note")) + _long(record["prompt"])
     form = [gr.update(visible=True), about, gr.update(value=record["target"]), ""]
     return [*[gr.skip()] * 4, (selection.run_id, task, row), *form]
 
@@ -163,20 +163,20 @@ def correct(
         return selection, ""
     _, task, row = chosen
     spec = correct_answer(context.require_project(selection), run_dir, task, row, answer, place)
-    told = say(selection.language, f"correct.done_{place}", task=spec.name)
+    told = say(f"correct.done_{place}", task=spec.name)
     return selection.touched(), f'<p class="say up">{esc(told)}</p>'
 
 
-def _acts(row: dict[str, Any], language: str) -> str:
+def _acts(row: dict[str, Any]) -> str:
     """Two small buttons; what they say is also read aloud."""
-    flag = say(language, "results.unflag" if row["flagged"] else "results.flag")
+    flag = say("results.unflag" if row["flagged"] else "results.flag")
     mark = badge("⚑", "warn") if row["flagged"] else "⚐"
     number = int(row["row"])
     return (
         f'<button type="button" class="mini" data-id="{number}" data-act="flag" title="{esc(flag)}" '
         f'aria-label="{esc(flag)}">{mark}</button> <button type="button" class="mini" data-id="{number}" '
-        f'data-act="correct" title="{esc(say(language, "results.correct"))}" '
-        f'aria-label="{esc(say(language, "results.correct"))}">✎</button>'
+        f'data-act="correct" title="{esc(say("results.correct"))}" '
+        f'aria-label="{esc(say("results.correct"))}">✎</button>'
     )
 
 

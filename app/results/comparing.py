@@ -11,7 +11,7 @@ from core.runs.folder import RunFolder
 from core.runs.rerun import config_difference
 
 
-def comparison_view(first: Path, second: Path, language: str) -> str:
+def comparison_view(first: Path, second: Path) -> str:
     """Sentences, one row a task (second minus first in points of 100), and the settings that differ.
 
     Raises:
@@ -20,15 +20,15 @@ def comparison_view(first: Path, second: Path, language: str) -> str:
     from core.insight.compare import compare_runs, describe_comparison  # scipy.stats: only when it is asked for
 
     comparisons = compare_runs(first, second)
-    said = [word_error(language, s.key, s.values)[0] for s in describe_comparison(comparisons)]
+    said = [word_error(s.key, s.values)[0] for s in describe_comparison(comparisons)]
     rows = [
         [
             f"<b>{esc(c.task)}</b>",
-            esc(say(language, f"metric.{c.metric}")),
+            esc(say(f"metric.{c.metric}")),
             f"{100 * c.difference.value:+.1f}",
             f"[{100 * c.difference.low:+.1f}, {100 * c.difference.high:+.1f}]",
             f"{c.p_adjusted:.2g}",
-            badge(say(language, "compare.sure" if c.is_sure else "results.unsure"), "good" if c.is_sure else ""),
+            badge(say("compare.sure" if c.is_sure else "results.unsure"), "good" if c.is_sure else ""),
         ]
         for c in comparisons
     ]
@@ -40,23 +40,20 @@ def comparison_view(first: Path, second: Path, language: str) -> str:
         "compare.p",
         "compare.verdict",
     )
-    head = note(say(language, "compare.note", first=_name(first), second=_name(second)))
-    shown = table([say(language, name) for name in names], rows, numeric=(2, 3, 4))
-    return head + shown + paragraphs(said) + settings_view(first, second, language)
+    head = note(say("compare.note", first=_name(first), second=_name(second)))
+    shown = table([say(name) for name in names], rows, numeric=(2, 3, 4))
+    return head + shown + paragraphs(said) + settings_view(first, second)
 
 
-def settings_view(first: Path, second: Path, language: str) -> str:
+def settings_view(first: Path, second: Path) -> str:
     """The settings in which two runs differ."""
     differ = config_difference(RunFolder(first).read_config(), RunFolder(second).read_config())
     if not differ:
-        return note(say(language, "compare.same_settings"))
-    label = setting_labels(language)
-    rows = [
-        [esc(label(name)), *(esc(word_value(language, name, value)) for value in pair)]
-        for name, pair in differ.items()
-    ]
-    headers = [say(language, "compare.setting"), _name(first), _name(second)]
-    return part(say(language, "compare.settings")) + table(headers, rows)
+        return note(say("compare.same_settings"))
+    label = setting_labels()
+    rows = [[esc(label(name)), *(esc(word_value(name, value)) for value in pair)] for name, pair in differ.items()]
+    headers = [say("compare.setting"), _name(first), _name(second)]
+    return part(say("compare.settings")) + table(headers, rows)
 
 
 def _name(run_dir: Path) -> str:

@@ -37,19 +37,19 @@ SPEC = JobSpec("detect", detector_words, run_place)
 
 
 def draw_about(context: Context, selection: Selection) -> list[Any]:
-    run_dir, language = context.trained_run(selection), selection.language
+    run_dir = context.trained_run(selection)
     several = run_dir is not None and len(RunFolder(run_dir).read_run()["tasks"]) > 1
-    about = part(say(language, "detector.title")) + note(say(language, "detector.note"))
+    about = part(say("detector.title")) + note(say("detector.note"))
     return [gr.update(visible=several), about]
 
 
 def draw_detector(context: Context, selection: Selection) -> list[str]:
     """-> the sentence, stated certainty against how often it was right; nothing before it has been measured."""
-    language, value = selection.language, find_job(context, selection, SPEC).value
+    value = find_job(context, selection, SPEC).value
     report = report_from_dict(value) if isinstance(value, dict) and "bins" in value else None
     if report is None or not report.bins:
         return ["", ""]
-    told = [word_error(language, s.key, s.values)[0] for s in describe_detector(report)]
+    told = [word_error(s.key, s.values)[0] for s in describe_detector(report)]
     frame = pd.DataFrame(report.bins, columns=["stated", "right", "n"])
-    figure = with_csv(certainty_curve(frame, language), "calibration", frame.set_index("stated"), "stated")
+    figure = with_csv(certainty_curve(frame), "calibration", frame.set_index("stated"), "stated")
     return [paragraphs(told), to_json(figure)]

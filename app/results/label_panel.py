@@ -41,25 +41,25 @@ def draw_choices(context: Context, selection: Selection, task: str | None) -> li
     hidden = gr.update(visible=False)
     if not names:
         return ["", hidden, hidden]
-    head = part(say(selection.language, "labels.title")) + note(say(selection.language, "labels.note"))
+    head = part(say("labels.title")) + note(say("labels.note"))
     value = task if task in names else names[0]
     return [head, gr.update(choices=names, value=value, visible=True), gr.update(visible=True)]
 
 
 def draw_labels(context: Context, selection: Selection, task: str | None, side: str) -> list[str]:
     """-> confusion matrix, worst labels in words and numbers."""
-    run_dir, language = context.run_dir(selection), selection.language
+    run_dir = context.run_dir(selection)
     names = _labelled(context, selection)
     chosen = task if task in names else names[0] if names else None
     if run_dir is None or chosen is None:
         return ["", ""]
-    worded = {OTHER: say(language, "labels.other")}
+    worded = {OTHER: say("labels.other")}
     matrix = confusion_matrix(run_dir, chosen, side).rename(index=worded, columns=worded)
     worst = worst_labels(run_dir, chosen, side).replace({"label": worded, "instead": worded})
-    said = [word_error(language, s.key, s.values)[0] for s in describe_labels(worst)]
-    headers = [say(language, f"labels.{name}") for name in ("label", "n", "right", "recall", "instead")]
+    said = [word_error(s.key, s.values)[0] for s in describe_labels(worst)]
+    headers = [say(f"labels.{name}") for name in ("label", "n", "right", "recall", "instead")]
     rows = [_cells(row) for row in worst.head(MOST_WORST).to_dict("records")]
-    figure = with_csv(count_heatmap(matrix, language), f"confusion-{side}", matrix, say(language, "labels.label"))
+    figure = with_csv(count_heatmap(matrix), f"confusion-{side}", matrix, say("labels.label"))
     return [to_json(figure), paragraphs(said) + table(headers, rows, numeric=(1, 2, 3))]
 
 

@@ -3,7 +3,6 @@ panel."""
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from app.shell.job_panel import JobPanel, JobSpec, run_place
 from app.shell.selection import Selection
 from app.shell.upload_folders import new_export_folder
 from app.texts import say, word_error, word_method, word_sentence, word_skills
+from app.texts.language import current_language
 from app.texts.words import Key
 from core.base.files import write_text_atomic
 from core.insight.compare import Comparison, compare_runs
@@ -96,10 +96,10 @@ def _build_exam(context: Context) -> None:
 
 def draw_exam_note(context: Context, selection: Selection, rows: float | None, with_base: bool) -> str:
     """What another exam does, how many answers that is and about how long they take."""
-    run_dir, said = context.trained_run(selection), say(selection.language, "exam.note")
+    run_dir, said = context.trained_run(selection), say("exam.note")
     if run_dir is None:
         return note(said)
-    return note(said + asking_time(expect_exam(run_dir, int(rows or 0), with_base), selection.language))
+    return note(said + asking_time(expect_exam(run_dir, int(rows or 0), with_base)))
 
 
 def exam_words(
@@ -116,19 +116,19 @@ def make_report(context: Context, selection: Selection) -> Any:
     if run_dir is None:
         return gr.update(visible=False)
     target = new_export_folder(run_dir.name) / "report.html"
-    write_text_atomic(target, build_report(run_dir, report_words(selection.language)))
+    write_text_atomic(target, build_report(run_dir, report_words()))
     return gr.update(value=str(target), visible=True)
 
 
-def report_words(language: str) -> ReportWords:
+def report_words() -> ReportWords:
     """The report speaks as the screens do."""
     return ReportWords(
-        language=language,
-        headings={name: say(language, f"report.{name}") for name in WORDS},
-        sentence=lambda said: word_sentence(language, said.key, said.values),
-        metric=lambda name: say(language, f"metric.{name}"),
-        skill=partial(word_skills, language),
-        method=partial(word_method, language),
+        language=current_language(),
+        headings={name: say(f"report.{name}") for name in WORDS},
+        sentence=lambda said: word_sentence(said.key, said.values),
+        metric=lambda name: say(f"metric.{name}"),
+        skill=word_skills,
+        method=word_method,
     )
 
 
@@ -138,7 +138,7 @@ def draw_others(context: Context, selection: Selection, other: str | None) -> li
     runs = list_summaries(project) if project and find_scores(context, selection) else []
     choices = [(run.name, run.run_id) for run in runs if run.tuned is not None and run.run_id != selection.run_id]
     kept = other if other in [run_id for _, run_id in choices] else None
-    nothing = (say(selection.language, "compare.nobody"), "")
+    nothing = (say("compare.nobody"), "")
     shown = gr.update(choices=[nothing, *choices], value=kept or "", visible=bool(choices))
     return [shown, draw_comparison(context, selection, kept)]
 
@@ -146,36 +146,36 @@ def draw_others(context: Context, selection: Selection, other: str | None) -> li
 def draw_comparison(context: Context, selection: Selection, other: str | None) -> str:
     """The chosen run minus the other, as in the table's column."""
     first, second = find_other(context, selection, other), context.run_dir(selection)
-    return comparison_view(first, second, selection.language) if first and second else ""
+    return comparison_view(first, second) if first and second else ""
 
 
 def draw(context: Context, selection: Selection, other: str | None) -> list[Any]:
     """-> introduction with sentences, table, bars, and whether there is more below."""
-    language, scores = selection.language, find_scores(context, selection)
+    scores = find_scores(context, selection)
     if not scores:
-        hint = empty(say(language, "results.none_title"), say(language, "results.none_text"))
+        hint = empty(say("results.none_title"), say("results.none_text"))
         return [hint, "", "", gr.update(visible=False)]
     rows = [
         {"task": s.task, "tuned": s.tuned.as_dict(), "base": s.base.as_dict() if s.base else None} for s in scores
     ]
-    figure = with_csv(score_bars(rows, language), "scores", score_frame(scores).set_index("task"), "task")
-    said = lead(say(language, "results.lead"))
+    figure = with_csv(score_bars(rows), "scores", score_frame(scores).set_index("task"), "task")
+    said = lead(say("results.lead"))
     folder = RunFolder(context.run_dir(selection))  # type: ignore[arg-type]
     if (folder.read_results() or {}).get("only_labels"):
-        said += note(say(language, "exam.was_labels"))
+        said += note(say("exam.was_labels"))
     return [said, draw_scores(context, selection, other), to_json(figure), gr.update(visible=True)]
 
 
 def draw_scores(context: Context, selection: Selection, other: str | None) -> str:
     """The table with its sentences; with another run its scores and the change against it as well."""
-    language, scores = selection.language, find_scores(context, selection)
+    scores = find_scores(context, selection)
     if not scores:
         return ""
-    said = [word_error(language, s.key, _worded(s.values, language))[0] for s in describe_results(scores)]
+    said = [word_error(s.key, _worded(s.values))[0] for s in describe_results(scores)]
     second = find_other(context, selection, other)
     against = compare_runs(second, context.run_dir(selection)) if second else []  # type: ignore[arg-type]
     name = str(RunFolder(second).read_run()["name"]) if second else ""
-    return score_table(scores, language, name, {c.task: c for c in against}) + paragraphs(said)
+    return score_table(scores, name, {c.task: c for c in against}) + paragraphs(said)
 
 
 def find_other(context: Context, selection: Selection, other: str | None) -> Path | None:
@@ -190,33 +190,31 @@ def find_scores(context: Context, selection: Selection) -> list[TaskResult]:
     return read_scores(run_dir)
 
 
-def score_table(
-    scores: list[TaskResult], language: str, other: str = "", against: dict[str, Comparison] | None = None
-) -> str:
+def score_table(scores: list[TaskResult], other: str = "", against: dict[str, Comparison] | None = None) -> str:
     """Task x metric with intervals, the change with an arrow, and whether it may be chance; a CSV of the same.
 
     `other` names a second run, `against` holds this run minus that one by task.
     """
     names = ["task", "metric", "base", "tuned", "change", "rows"]
-    headers = [say(language, f"results.{name}") for name in names]
+    headers = [say(f"results.{name}") for name in names]
     if other:
-        headers.insert(5, say(language, "results.against", run=other))
+        headers.insert(5, say("results.against", run=other))
     rows = []
     for s in scores:
-        row = [f"<b>{esc(s.task)}</b>", esc(say(language, f"metric.{s.metric}"))]
+        row = [f"<b>{esc(s.task)}</b>", esc(say(f"metric.{s.metric}"))]
         row += [score_cell(s.base.as_dict() if s.base else None), score_cell(s.tuned.as_dict())]
-        row += [_change(s, language)]
-        rows.append(row + ([_against((against or {}).get(s.task), language)] if other else []) + [str(s.tuned.n)])
+        row += [_change(s)]
+        rows.append(row + ([_against((against or {}).get(s.task))] if other else []) + [str(s.tuned.n)])
     if len(scores) > 1:
-        rows.append(_mean_row(scores, other, against or {}, language))
+        rows.append(_mean_row(scores, other, against or {}))
     numeric = range(2, len(headers))
-    return table(headers, rows, numeric=numeric) + f"<p>{_csv(scores, language)}</p>"
+    return table(headers, rows, numeric=numeric) + f"<p>{_csv(scores)}</p>"
 
 
-def _mean_row(scores: list[TaskResult], other: str, against: dict[str, Comparison], language: str) -> list[str]:
+def _mean_row(scores: list[TaskResult], other: str, against: dict[str, Comparison]) -> list[str]:
     base, tuned = mean_scores(scores)
     gain = "" if base is None else _arrow(tuned - base)
-    name = f"<b>{esc(say(language, 'results.mean'))}</b>"
+    name = f"<b>{esc(say('results.mean'))}</b>"
     row = [name, "", word_score(base), f"<b>{word_score(tuned)}</b>", gain]
     if other:
         gaps = [c.difference.value for c in against.values()]
@@ -224,27 +222,27 @@ def _mean_row(scores: list[TaskResult], other: str, against: dict[str, Compariso
     return [*row, ""]
 
 
-def _csv(scores: list[TaskResult], language: str) -> str:
+def _csv(scores: list[TaskResult]) -> str:
     frame = score_frame(scores)
     text = to_csv(list(frame.columns), frame.round(6).values.tolist())
-    return download_link("results.csv", text, say(language, "results.download"))
+    return download_link("results.csv", text, say("results.download"))
 
 
-def _change(score: TaskResult, language: str) -> str:
+def _change(score: TaskResult) -> str:
     if score.change is None:
         return "–"
-    return _marked(score.change, score.is_sure, language)
+    return _marked(score.change, score.is_sure)
 
 
-def _against(comparison: Comparison | None, language: str) -> str:
+def _against(comparison: Comparison | None) -> str:
     if comparison is None:
         return "–"
-    return _marked(comparison.difference.value, comparison.is_sure, language)
+    return _marked(comparison.difference.value, comparison.is_sure)
 
 
-def _marked(change: float, is_sure: bool, language: str) -> str:
+def _marked(change: float, is_sure: bool) -> str:
     if not is_sure:
-        return f"{_arrow(change, 'same')} {badge(say(language, 'results.unsure'))}"
+        return f"{_arrow(change, 'same')} {badge(say('results.unsure'))}"
     return _arrow(change)
 
 
@@ -255,6 +253,6 @@ def _arrow(change: float, css: str = "") -> str:
     return f'<span class="{css or name}">{sign} {100 * change:+.1f}</span>'
 
 
-def _worded(values: dict[str, Any], language: str) -> dict[str, Any]:
+def _worded(values: dict[str, Any]) -> dict[str, Any]:
     """Sentence values with the metric's name in the user's language."""
-    return {**values, "metric": say(language, f"metric.{values['metric']}")} if "metric" in values else values
+    return {**values, "metric": say(f"metric.{values['metric']}")} if "metric" in values else values

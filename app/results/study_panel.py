@@ -17,7 +17,7 @@ from app.drawing.widgets import plot
 from app.shell.context import Context
 from app.shell.job_panel import JobPanel, JobSpec
 from app.shell.selection import Selection
-from app.texts import TEXTS, say, word_error
+from app.texts import say, say_or, word_error
 from app.texts.words import Key
 from core.base.errors import RunError
 from core.insight.sentences import Sentence
@@ -38,7 +38,7 @@ def build_studies(context: Context) -> None:
     words = context.words
     with words(gr.Accordion, label=Key("study.title"), open=False, elem_id="results-study"):
         about = gr.HTML()
-        context.on_selection(lambda _, selection: note(say(selection.language, "study.note")), about)
+        context.on_selection(lambda _, selection: note(say("study.note")), about)
         fields = _build_fields(context)
         count = gr.HTML(elem_id="study-count")
         JobPanel(context, JobSpec(KIND, study_words, project_place), fields, "study.start", "primary")
@@ -98,15 +98,15 @@ def draw_count(context: Context, selection: Selection, *chosen: Any) -> str:
     ended = [run for run in ended if float(run.started or 0) >= (run.created or 0)]  # not those grown from others
     ended = own_runs(ended)  # nor parts of studies, which may have had fewer rows
     if not ended:
-        return note(say(selection.language, "study.count_unknown", runs=runs))
+        return note(say("study.count_unknown", runs=runs))
     took = float(ended[0].ended) - float(ended[0].started)  # type: ignore[arg-type]
-    one, whole = (word_seconds(seconds, selection.language) for seconds in (took, took * runs))
-    return note(say(selection.language, "study.count", runs=runs, time=one, whole=whole))
+    one, whole = (word_seconds(seconds) for seconds in (took, took * runs))
+    return note(say("study.count", runs=runs, time=one, whole=whole))
 
 
 def draw_study(context: Context, selection: Selection, name: str | None) -> list[Any]:
     """-> names of the project's studies, the table in words and numbers, the curve over shares of the rows."""
-    language, project = selection.language, context.project(selection)
+    project = context.project(selection)
     known = list_studies(project) if project else []
     chosen = name if name in known else known[0] if known else name or "Study"
     names = gr.update(choices=list(dict.fromkeys([*known, "Study"])), value=chosen)
@@ -117,33 +117,33 @@ def draw_study(context: Context, selection: Selection, name: str | None) -> list
     try:
         frame = study_frame(project, study)
     except RunError:
-        return [names, note(say(language, "study.none")), ""]
+        return [names, note(say("study.none")), ""]
     summary, reference = summarise_study(frame), study.arms[0].label
     done = frame[["arm", "share", "seed"]].drop_duplicates()
-    progress = say(language, "study.done", done=int((done["arm"] != "base model").sum()), all=len(study.cells))
-    said = [word_error(language, s.key, s.values)[0] for s in describe_study(frame, summary, reference, language)]
-    head = part(f"{study.name}: {say(language, 'study.table')}") + note(progress) + paragraphs(said)
-    shown = head + summary_table(summary, language) + _curve_title(study.shares, language)
-    return [names, shown, draw_curve(summary, language)]
+    progress = say("study.done", done=int((done["arm"] != "base model").sum()), all=len(study.cells))
+    said = [word_error(s.key, s.values)[0] for s in describe_study(frame, summary, reference)]
+    head = part(f"{study.name}: {say('study.table')}") + note(progress) + paragraphs(said)
+    shown = head + summary_table(summary) + _curve_title(study.shares)
+    return [names, shown, draw_curve(summary)]
 
 
 def draw_outcome(context: Context, selection: Selection, name: str | None) -> list[Any]:
     return draw_study(context, selection, name)[1:]
 
 
-def describe_study(frame: pd.DataFrame, summary: pd.DataFrame, reference: str, language: str) -> list[Sentence]:
+def describe_study(frame: pd.DataFrame, summary: pd.DataFrame, reference: str) -> list[Sentence]:
     """The best method, and which differences to the first one are larger than chance, at the largest share."""
     share = summary["share"].max()
     best = summary[summary["share"] == share].iloc[0]
-    first = word_arm(str(best["arm"]), language)
+    first = word_arm(str(best["arm"]))
     told = [Sentence("says.study_best", {"arm": first, "mean": f"{100 * best['mean']:.1f}"})]
     gaps = against_reference(frame, reference)
     if gaps.empty:
         return told
     for gap in gaps[gaps["share"] == share].itertuples():
-        values = {"arm": word_arm(str(gap.arm), language), "reference": word_arm(reference, language)}
+        values = {"arm": word_arm(str(gap.arm)), "reference": word_arm(reference)}
         if gap.low > 0 or gap.high < 0:
-            direction = say(language, "study.below" if gap.difference > 0 else "study.above")
+            direction = say("study.below" if gap.difference > 0 else "study.above")
             values |= {"points": f"{abs(100 * gap.difference):.1f}", "direction": direction}
             told.append(Sentence("says.study_sure", values))
         else:
@@ -151,37 +151,37 @@ def describe_study(frame: pd.DataFrame, summary: pd.DataFrame, reference: str, l
     return told
 
 
-def summary_table(summary: pd.DataFrame, language: str) -> str:
+def summary_table(summary: pd.DataFrame) -> str:
     names = ("arm", "share", "mean", "range", "rankmean", "parameters_column", "seconds")
     rows = [
         [
-            f"<b>{esc(word_arm(str(r.arm), language))}</b>",
+            f"<b>{esc(word_arm(str(r.arm)))}</b>",
             f"{r.share:.0%}",
             word_score(r.mean),
             "–" if r.low != r.low else f"[{word_score(r.low)}, {word_score(r.high)}]",
             "–" if r.rank != r.rank else f"{r.rank:.1f}",
             word_count(int(r.parameters)),
-            "–" if r.seconds != r.seconds else word_seconds(r.seconds, language),
+            "–" if r.seconds != r.seconds else word_seconds(r.seconds),
         ]
         for r in summary.itertuples()
     ]
-    return table([say(language, f"study.{name}") for name in names], rows, numeric=range(1, 7))
+    return table([say(f"study.{name}") for name in names], rows, numeric=range(1, 7))
 
 
-def draw_curve(summary: pd.DataFrame, language: str) -> str:
+def draw_curve(summary: pd.DataFrame) -> str:
     """Mean over the tasks by share of the practice rows, one line a method, its interval over seeds as a band."""
     if summary["share"].nunique() < 2:
         return ""
     shown = summary[summary["arm"] != "base model"].rename(columns={"share": "x"})
-    curves = {word_arm(str(arm), language): rows.sort_values("x") for arm, rows in shown.groupby("arm", sort=False)}
-    figure = banded_curves(curves, say(language, "study.axis"), percent=True)
+    curves = {word_arm(str(arm)): rows.sort_values("x") for arm, rows in shown.groupby("arm", sort=False)}
+    figure = banded_curves(curves, say("study.axis"), percent=True)
     return to_json(with_csv(figure, "study", summary.set_index("arm"), "arm"))
 
 
-def word_arm(label: str, language: str) -> str:
+def word_arm(label: str) -> str:
     """A standard method of a study in words; one that a person named keeps its name."""
-    return say(language, f"arm.{label}") if f"arm.{label}" in TEXTS["en"] else label
+    return say_or(f"arm.{label}", label)
 
 
-def _curve_title(shares: tuple[float, ...], language: str) -> str:
-    return part(say(language, "study.curve")) if len(shares) > 1 else ""
+def _curve_title(shares: tuple[float, ...]) -> str:
+    return part(say("study.curve")) if len(shares) > 1 else ""

@@ -20,6 +20,7 @@ from app.shell.selection import Selection
 from app.shell.upload_folders import new_export_folder
 from app.shell.visitors import signed_in_token
 from app.texts import say
+from app.texts.language import current_language
 from app.texts.words import Key
 from core.base.errors import RunError
 from core.export.card import GGUF, OF_ALL_TASKS
@@ -66,26 +67,26 @@ def build_push(context: Context, kind: Any, task: Any, examples: Any) -> None:
 def draw_push(context: Context, selection: Selection) -> tuple[str, str]:
     """-> whose login is used, and no outcome yet."""
     has_login = not context.shared and bool(login_token())
-    return note(say(selection.language, "share.login_found" if has_login else "share.login_needed")), ""
+    return note(say("share.login_found" if has_login else "share.login_needed")), ""
 
 
 def push_files(context: Context, selection: Selection, *values: Any) -> tuple[str, str]:
     """-> the address it went to, and an emptied token field."""
     kind, task, examples, repo, private, typed = values
-    run_dir, language = context.trained_run(selection), selection.language
+    run_dir = context.trained_run(selection)
     if run_dir is None:
         return "", ""
     token = choose_token(context, typed)
     folder = new_export_folder(run_dir.name)
     try:
-        made = run_errand(context.workspace.root, *export_words(run_dir, folder, kind, task, examples, language))[0]
+        made = run_errand(context.workspace.root, *export_words(run_dir, folder, kind, task, examples))[0]
         if kind == GGUF and made["todo"]:
             raise RunError("push.gguf_missing", command=made["todo"])
         done = push_folder(Path(made["folder"]), PushWish(repo or "", kind, private=bool(private)), token)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     link = f'<a href="{esc(done.url)}" target="_blank" rel="noopener">{esc(done.repo)}</a>'
-    return f"<p class='say'>{badge(say(language, 'share.pushed'), 'good')} {link}</p>", ""
+    return f"<p class='say'>{badge(say('share.pushed'), 'good')} {link}</p>", ""
 
 
 def choose_token(context: Context, typed: str | None) -> str:
@@ -102,10 +103,18 @@ def choose_token(context: Context, typed: str | None) -> str:
     return token
 
 
-def export_words(
-    run_dir: Path, folder: Path, kind: str, task: str | None, examples: bool, language: str
-) -> list[str]:
+def export_words(run_dir: Path, folder: Path, kind: str, task: str | None, examples: bool) -> list[str]:
     """The export command for one choice on the screen."""
     chosen = [] if kind in OF_ALL_TASKS or not task else [f"--task={task}"]
     shown = ["--examples", SHOWN_EXAMPLES] if examples else []
-    return ["export", run_dir.name, str(folder / "files"), "--as", kind, *chosen, *shown, "--language", language]
+    return [
+        "export",
+        run_dir.name,
+        str(folder / "files"),
+        "--as",
+        kind,
+        *chosen,
+        *shown,
+        "--language",
+        current_language(),
+    ]

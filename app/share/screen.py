@@ -15,6 +15,7 @@ from app.shell.run_command import run_errand
 from app.shell.selection import Selection
 from app.shell.upload_folders import new_export_folder
 from app.texts import say
+from app.texts.language import current_language
 from app.texts.words import Key
 from core.export.card import KINDS, OF_ALL_TASKS, CardRequest, build_card
 from core.runs.folder import RunFolder
@@ -81,16 +82,16 @@ def _build_code(context: Context) -> tuple[Any, Any]:
 
 def draw(context: Context, selection: Selection) -> list[Any]:
     """-> introduction, body, tasks, heading of the card, no check and no file yet."""
-    language, run_dir = selection.language, context.trained_run(selection)
+    run_dir = context.trained_run(selection)
     if run_dir is None:
-        hint = empty(say(language, "share.none_title"), say(language, "share.none_text"))
+        hint = empty(say("share.none_title"), say("share.none_text"))
         return [hint, gr.update(visible=False), gr.skip(), "", "", gr.update(visible=False)]
     names = [spec.name for spec in load_saved_tasks(run_dir / "data")]
     return [
-        lead(say(language, "share.lead")),
+        lead(say("share.lead")),
         gr.update(visible=True),
         gr.update(choices=names, value=names[0]),
-        part(say(language, "share.card")),
+        part(say("share.card")),
         "",
         gr.update(visible=False),
     ]
@@ -101,7 +102,7 @@ def draw_card(context: Context, selection: Selection, kind: str, task: str | Non
     request = request_for(context, selection, kind, task, examples)
     if request is None:
         return ["", gr.skip(), ""]
-    about = note(say(selection.language, f"share.about_{kind}"))
+    about = note(say(f"share.about_{kind}"))
     return [about, gr.update(visible=kind not in OF_ALL_TASKS), without_head(build_card(request))]
 
 
@@ -125,31 +126,31 @@ def request_for(
         return None
     names = [spec.name for spec in load_saved_tasks(run_dir / "data")]
     chosen = None if kind in OF_ALL_TASKS else task if task in names else names[0]
-    return CardRequest(run_dir, kind, chosen, selection.language, CONSENTED if examples else 0)
+    return CardRequest(run_dir, kind, chosen, current_language(), CONSENTED if examples else 0)
 
 
 def make_files(
     context: Context, selection: Selection, kind: str, task: str | None, examples: bool
 ) -> tuple[Any, str]:
     """Exports in a process of its own, checks the reloaded files, and packs them into one zip to download."""
-    run_dir, language = context.trained_run(selection), selection.language
+    run_dir = context.trained_run(selection)
     if run_dir is None:
         return gr.update(visible=False), ""
     folder = new_export_folder(run_dir.name)
-    made = run_errand(context.workspace.root, *export_words(run_dir, folder, kind, task, examples, language))
+    made = run_errand(context.workspace.root, *export_words(run_dir, folder, kind, task, examples))
     packed = shutil.make_archive(str(folder / f"taskloom-{kind}-{run_dir.name}"), "zip", folder / "files")
     shutil.rmtree(folder / "files")
-    return gr.update(value=packed, visible=True), checked_view(made, language)
+    return gr.update(value=packed, visible=True), checked_view(made)
 
 
-def checked_view(made: list[dict[str, Any]], language: str) -> str:
+def checked_view(made: list[dict[str, Any]]) -> str:
     """What the check after reloading found, and the command that is left to the user."""
-    items = [("ok", say(language, "share.checked", difference=f"{max(e['difference'] for e in made):.1e}"))]
+    items = [("ok", say("share.checked", difference=f"{max(e['difference'] for e in made):.1e}"))]
     todo = next((e["todo"] for e in made if e["todo"]), "")
     if not todo:
         return bullets(items)
     command = todo.replace(made[0]["folder"], "FOLDER")
-    return bullets([*items, ("warn", say(language, "share.gguf_todo"))]) + log_view(command)
+    return bullets([*items, ("warn", say("share.gguf_todo"))]) + log_view(command)
 
 
 def without_head(card: str) -> str:

@@ -15,8 +15,8 @@ def word_holder(context: Context, selection: Selection) -> str:
     or answers questions."""
     project = context.project(selection)
     holder = holder_for(project, lease_device("auto")) if project else None
-    language, purpose = selection.language, (holder or {}).get("purpose", "")
+    purpose = (holder or {}).get("purpose", "")
     if holder is None or purpose not in PURPOSES:
         return ""
-    name = holder.get("label") or holder.get("name") or say(language, "device.somebody")
-    return say(language, "device.holder", name=name, purpose=say(language, f"purpose.{purpose}"))
+    name = holder.get("label") or holder.get("name") or say("device.somebody")
+    return say("device.holder", name=name, purpose=say(f"purpose.{purpose}"))

@@ -13,13 +13,14 @@ from typing import Any
 import gradio as gr
 
 from app.shell.selection import Selection
-from app.texts import LANGUAGES, say, word_error
+from app.texts import say, word_error
+from app.texts.language import current_language, speaking, stream_in
 from core.base.errors import TaskloomError
 
 LOG = logging.getLogger("taskloom.app")
 
 
-def translate_error(error: Exception, language: str, hide: str = "") -> gr.Error:
+def translate_error(error: Exception, hide: str = "") -> gr.Error:
     """A toast for any exception: what happened and what to do, or an id under which the log has the details.
 
     `hide` is a path of this machine that visitors of a shared page need not know.
@@ -27,14 +28,14 @@ def translate_error(error: Exception, language: str, hide: str = "") -> gr.Error
     if isinstance(error, gr.Error):
         return error
     if isinstance(error, TaskloomError):
-        message, hint = word_error(language, error.key, error.values)
+        message, hint = word_error(error.key, error.values)
         text = html.escape(message) + (f"<br>{html.escape(hint)}" if hint else "")
         text = text.replace(hide, "…") if hide else text
-        return gr.Error(text, title=say(language, "error.title"), duration=15, print_exception=False)
+        return gr.Error(text, title=say("error.title"), duration=15, print_exception=False)
     incident = secrets.token_hex(4)
     LOG.error("incident %s", incident, exc_info=error)
-    text = say(language, "error.unexpected", incident=incident)
-    return gr.Error(text, title=say(language, "error.title"), duration=15, print_exception=False)
+    text = say("error.unexpected", incident=incident)
+    return gr.Error(text, title=say("error.title"), duration=15, print_exception=False)
 
 
 def allow_all(args: tuple[Any, ...]) -> None:
@@ -47,22 +48,23 @@ def guarded(
     check: Callable[[tuple[Any, ...]], None] = allow_all,
     hide: str = "",
 ) -> Callable[..., Any]:
-    """The handler behind a check of its arguments, its errors translated. A quiet one (polling) leaves the screen
-    as it is. `hide`: see `translate_error`."""
+    """The handler behind a check of its arguments, in the visitor's language, its errors translated. A quiet one
+    (polling) leaves the screen as it is. `hide`: see `translate_error`."""
     if inspect.isgeneratorfunction(handler):
         return _guarded_stream(handler, check, hide)
 
     @functools.wraps(handler)
     def run(*args: Any, **kwargs: Any) -> Any:
-        try:
-            check(args)
-            return handler(*args, **kwargs)
-        except Exception as error:  # the one translator of the app
-            if quiet:
-                if not isinstance(error, TaskloomError):
-                    LOG.warning("polling failed", exc_info=error)
-                return gr.skip()
-            raise translate_error(error, language_in(args), hide) from error
+        with speaking(language_in(args)):
+            try:
+                check(args)
+                return handler(*args, **kwargs)
+            except Exception as error:  # the one translator of the app
+                if quiet:
+                    if not isinstance(error, TaskloomError):
+                        LOG.warning("polling failed", exc_info=error)
+                    return gr.skip()
+                raise translate_error(error, hide) from error
 
     return run
 
@@ -70,20 +72,23 @@ def guarded(
 def _guarded_stream(
     handler: Callable[..., Iterator[Any]], check: Callable[[tuple[Any, ...]], None], hide: str
 ) -> Callable[..., Iterator[Any]]:
-    @functools.wraps(handler)
-    def run(*args: Any, **kwargs: Any) -> Iterator[Any]:
+    def worded(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Iterator[Any]:
         try:
             check(args)
             yield from handler(*args, **kwargs)
         except Exception as error:  # the one translator of the app
-            raise translate_error(error, language_in(args), hide) from error
+            raise translate_error(error, hide) from error
+
+    @functools.wraps(handler)
+    def run(*args: Any, **kwargs: Any) -> Iterator[Any]:
+        yield from stream_in(language_in(args), worded(args, kwargs))
 
     return run
 
 
 def language_in(args: tuple[Any, ...]) -> str:
-    """The language of the Selection among a handler's arguments."""
-    return next((arg.language for arg in args if isinstance(arg, Selection)), LANGUAGES[0])
+    """The language of the Selection among a handler's arguments; without one, of whoever called it."""
+    return next((arg.language for arg in args if isinstance(arg, Selection)), current_language())
 
 
 def bind_first(handler: Callable[..., Any], first: Any) -> Callable[..., Any]:

@@ -84,7 +84,7 @@ def draw(context: Context, selection: Selection, *, spec: JobSpec) -> list[Any]:
     state = find_job(context, selection, spec)
     place = spec.place(context, selection)
     return [
-        job_line(state, selection.language, word_holder(context, selection) if state.waiting else ""),
+        job_line(state, word_holder(context, selection) if state.waiting else ""),
         gr.update(visible=state.is_live),
         gr.update(interactive=place is not None and not state.is_live),
         stamp(state),
@@ -110,21 +110,21 @@ def stamp(state: JobState) -> str:
     return f"{state.state} {state.done}/{state.total} {state.waiting} {eta if state.is_live else ''}"
 
 
-def job_line(state: JobState, language: str, holder: str = "") -> str:
+def job_line(state: JobState, holder: str = "") -> str:
     """How far it is and how long it takes, or why it ended; nothing for a job that is done or was never started.
     `holder`: who has the device that it waits for."""
     if state.state in (NONE, DONE):
         return ""
     if state.state == FAILED:
-        text = word_whole(language, state.key, state.values)
+        text = word_whole(state.key, state.values)
         return bullets([("bad", text)])
     if state.state == STOPPED:
-        return bullets([("info", say(language, "job.stopped"))])
+        return bullets([("info", say("job.stopped"))])
     if state.waiting:
-        held = holder or say(language, "device.other")
-        return bullets([("info", say(language, "job.waiting", holder=held))])
+        held = holder or say("device.other")
+        return bullets([("info", say("job.waiting", holder=held))])
     if not state.total:
-        return bullets([("info", say(language, "job.starting"))])
-    left = "" if state.eta_s is None else say(language, "job.eta", time=word_seconds(state.eta_s, language))
-    shown, told = f"{state.share:.0%} {esc(left)}", say(language, "run.progress")
+        return bullets([("info", say("job.starting"))])
+    left = "" if state.eta_s is None else say("job.eta", time=word_seconds(state.eta_s))
+    shown, told = f"{state.share:.0%} {esc(left)}", say("run.progress")
     return f'<div class="errand">{bar(state.share, "busy", told)}<span>{shown}</span></div>'

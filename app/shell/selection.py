@@ -11,7 +11,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
-from app.texts import LANGUAGES
+from core.messages.locales import LANGUAGES
 from core.workspace import LOCAL_OWNER
 
 _OWNER = re.compile(r"[0-9a-f]{32}")

@@ -55,7 +55,7 @@ def draw_choices(context: Context, selection: Selection, task: str | None, shown
     run_dir = context.trained_run(selection)
     names = [spec.name for spec in load_saved_tasks(run_dir / "data")] if run_dir else []
     chosen = task if task in names else names[0] if names else None
-    about, tasks = note(say(selection.language, "look.note")), gr.update(choices=names, value=chosen)
+    about, tasks = note(say("look.note")), gr.update(choices=names, value=chosen)
     kept = [gr.skip() if shown_run == selection.run_id else ""] * 7
     return [about, tasks, selection.run_id, *kept]
 
@@ -78,22 +78,22 @@ def look(context: Context, selection: Selection, task: str | None, *values: Any,
     else:
         asked = [f"--row={int(values[0] or 0)}"]
     record = run_errand(context.workspace.root, "look", run_dir.name, f"--task={spec.name}", *asked)
-    return draw_look(look_from_dict(record), selection.language)
+    return draw_look(look_from_dict(record))
 
 
-def draw_look(found: Look, language: str) -> list[str]:
+def draw_look(found: Look) -> list[str]:
     """-> sentences, then heading and plot of the weights, of the sizes of the skills' parts, and of the tokens."""
     even = 1.0 / max(1, found.weights.shape[1])
-    drawn = [word_all(describe_look(found), language) + note(say(language, "look.answer", text=found.answer[:300]))]
-    weights = with_csv(layers_heatmap(found.weights, even, language), "look-weights", found.weights, "layer")
-    drawn += [part(say(language, "look.weights")), to_json(weights)]
+    drawn = [word_all(describe_look(found)) + note(say("look.answer", text=found.answer[:300]))]
+    weights = with_csv(layers_heatmap(found.weights, even), "look-weights", found.weights, "layer")
+    drawn += [part(say("look.weights")), to_json(weights)]
     for name, table in (("sizes", found.sizes), ("tokens", found.by_token)):
         if table is None:
             drawn += ["", ""]
             continue
         heading = f"look.{name}" if name == "sizes" else f"look.{name}_{found.level}"
-        figure = with_csv(size_heatmap(table, language), f"look-{name}", table, name)
-        drawn += [part(say(language, heading)), to_json(figure)]
+        figure = with_csv(size_heatmap(table), f"look-{name}", table, name)
+        drawn += [part(say(heading)), to_json(figure)]
     return drawn
 
 

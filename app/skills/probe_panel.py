@@ -31,7 +31,7 @@ def build_probes(context: Context) -> None:
     words = context.words
     with words(gr.Accordion, label=Key("skills.probes"), open=False, elem_id="skills-probes"):
         about = gr.HTML()
-        context.on_selection(lambda _, selection: note(say(selection.language, "skills.probe_note")), about)
+        context.on_selection(lambda _, selection: note(say("skills.probe_note")), about)
         label = Key("skills.probe_rows")
         rows = words(gr.Slider, label=label, minimum=10, maximum=500, step=10, value=50, elem_id="probe-rows")
         for kind in KINDS:
@@ -51,24 +51,24 @@ def build_probes(context: Context) -> None:
 
 def draw_hint(context: Context, selection: Selection, rows: float | None, *, kind: str) -> str:
     """What a probe does, how much it asks or trains for that, and about how long it takes on this run's measure."""
-    language, run_dir = selection.language, context.trained_run(selection)
-    said = say(language, f"skills.{kind}_note")
+    run_dir = context.trained_run(selection)
+    said = say(f"skills.{kind}_note")
     if run_dir is None:
         return note(said)
     if kind == LEAVE_OUT:
-        return note(said + _training_time(RunFolder(run_dir), language))
+        return note(said + _training_time(RunFolder(run_dir)))
     try:
-        return note(said + asking_time(expect_probe(run_dir, kind, int(rows or 0)), language))
+        return note(said + asking_time(expect_probe(run_dir, kind, int(rows or 0))))
     except RunError:  # a run without a table of weights
         return note(said)
 
 
-def _training_time(folder: RunFolder, language: str) -> str:
+def _training_time(folder: RunFolder) -> str:
     status, num_runs = run_state(folder), len(folder.read_run()["tasks"]) + 1
     if not status.started or not status.ended:
-        return say(language, "skills.leaveout_count", n=num_runs)
-    time = word_seconds(num_runs * (status.ended - status.started), language)
-    return say(language, "skills.leaveout_time", n=num_runs, time=time)
+        return say("skills.leaveout_count", n=num_runs)
+    time = word_seconds(num_runs * (status.ended - status.started))
+    return say("skills.leaveout_time", n=num_runs, time=time)
 
 
 def probe_words(context: Context, selection: Selection, rows: float | None = None, *, kind: str) -> list[str]:
@@ -79,17 +79,17 @@ def probe_words(context: Context, selection: Selection, rows: float | None = Non
 
 def draw_probe(context: Context, selection: Selection, *, kind: str) -> list[str]:
     """-> heading with sentences, heatmap in points; nothing when it has not been measured."""
-    run_dir, language = context.trained_run(selection), selection.language
+    run_dir = context.trained_run(selection)
     if run_dir is None or not probe_path(run_dir, kind).is_file():
         return ["", ""]
     probe = read_probe(run_dir, kind)
-    said = [word_sentence(language, s.key, s.values) for s in describe_probe(probe)]
+    said = [word_sentence(s.key, s.values) for s in describe_probe(probe)]
     points = probe.change * 100
-    figure = with_csv(change_heatmap(points, language), kind, interval_table(probe), say(language, "word.task"))
+    figure = with_csv(change_heatmap(points), kind, interval_table(probe), say("word.task"))
     _mark_sure(figure, probe)
     for axis, side in (("xaxis", kind), ("yaxis", "score")):
-        figure["layout"][axis]["title"] = {"text": say(language, f"skills.axis_{side}"), "font": {"size": 12}}
-    return [part(say(language, f"skills.{kind}_title")) + paragraphs(said), to_json(figure)]
+        figure["layout"][axis]["title"] = {"text": say(f"skills.axis_{side}"), "font": {"size": 12}}
+    return [part(say(f"skills.{kind}_title")) + paragraphs(said), to_json(figure)]
 
 
 def interval_table(probe: Probe) -> pd.DataFrame:

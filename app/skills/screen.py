@@ -81,14 +81,14 @@ def _build_controls(context: Context) -> list[Any]:
 
 def draw_page(context: Context, selection: Selection) -> list[Any]:
     """-> introduction, body, the sliders' ends, whether there are stages to show apart."""
-    language, allocation = selection.language, find_allocation(context, selection)
+    allocation = find_allocation(context, selection)
     if allocation is None:
-        hint = empty(say(language, "skills.none_title"), say(language, "skills.none_text"))
+        hint = empty(say("skills.none_title"), say("skills.none_text"))
         return [hint, gr.update(visible=False), *[gr.skip()] * 4]
     layers, heads = len(layer_names(allocation)), num_heads(allocation)
     moments = len(read_history(context.run_dir(selection)))  # type: ignore[arg-type]
     return [
-        lead(say(language, "skills.lead")),
+        lead(say("skills.lead")),
         gr.update(visible=True),
         gr.update(maximum=max(1, layers), interactive=layers > 1),
         gr.update(maximum=max(1, heads), visible=heads > 1, value=0),
@@ -100,66 +100,66 @@ def draw_page(context: Context, selection: Selection) -> list[Any]:
 def draw_heatmap(context: Context, selection: Selection, *chosen: Any) -> list[Any]:
     """`chosen` as `_build_controls` lists it -> what is shown, heatmap, sentences. Layer 0 and head 0 are means."""
     layer, head, moment, order, look, gate = chosen
-    language, final = selection.language, find_allocation(context, selection)
+    final = find_allocation(context, selection)
     if final is None:
         return ["", "", ""]
     history = read_history(context.run_dir(selection))  # type: ignore[arg-type]
-    shown, when = pick_moment(final, history, int(moment or 0), language)
-    name, table = pick_table(shown, int(layer or 0), int(head or 0), language)
+    shown, when = pick_moment(final, history, int(moment or 0))
+    name, table = pick_table(shown, int(layer or 0), int(head or 0))
     rows = cluster_order(task_similarity(final, centred=True)) if order == CLUSTERED else sorted(table.index)
     table = table.loc[rows, [n for n in used_skills(final) if n in table.columns]]
     if gate != "both" and has_gate(shown):
         table = gate_part(table, gate)
     return [
         part(" · ".join(text for text in (name, when) if text)),
-        to_json(draw_table(shown, table, look == LEAN, language)),
-        _below(final, table, gate, language),
+        to_json(draw_table(shown, table, look == LEAN)),
+        _below(final, table, gate),
     ]
 
 
-def draw_table(allocation: Allocation, table: pd.DataFrame, leans: bool, language: str) -> Figure:
+def draw_table(allocation: Allocation, table: pd.DataFrame, leans: bool) -> Figure:
     """Weights, common and private apart, or how far the common ones are from the even share."""
     common = [s.name for s in allocation.skills if s.kind == "common" and s.name in table.columns]
     even = 1.0 / max(1, len(common) or table.shape[1])
     if leans and len(common) > 1:
-        figure = lean_heatmap(table[common] - even, language)
+        figure = lean_heatmap(table[common] - even)
     else:
-        figure = split_heatmap(table, len(common), even, language)
-    return with_csv(figure, "skills", table, say(language, "word.task"))
+        figure = split_heatmap(table, len(common), even)
+    return with_csv(figure, "skills", table, say("word.task"))
 
 
-def pick_moment(final: Allocation, history: History, moment: int, language: str) -> tuple[Allocation, str]:
+def pick_moment(final: Allocation, history: History, moment: int) -> tuple[Allocation, str]:
     """The trained model, or a snapshot of the training with its stage and step."""
     if 0 <= moment < len(history) - 1:
         then = history[moment]
-        return then, say(language, "skills.moment_one", stage=then.stage, step=then.step)
+        return then, say("skills.moment_one", stage=then.stage, step=then.step)
     return final, ""
 
 
-def pick_table(allocation: Allocation, layer: int, head: int, language: str) -> tuple[str, pd.DataFrame]:
+def pick_table(allocation: Allocation, layer: int, head: int) -> tuple[str, pd.DataFrame]:
     """The table of a layer and routing head (0: the mean over all), with its name."""
     names = layer_names(allocation)
     if allocation.layers == (MEAN,):
         layer, head = 0, 0
     chosen = names[min(layer, len(names)) - 1] if layer > 0 else None
-    told = say(language, "skills.layer_one", name=chosen) if chosen else say(language, "skills.layer_mean")
+    told = say("skills.layer_one", name=chosen) if chosen else say("skills.layer_mean")
     if head > 0 and num_heads(allocation) > 1:
-        told += " · " + say(language, "skills.head_one", n=head)
+        told += " · " + say("skills.head_one", n=head)
         return told, cut_table(allocation, chosen, head)
     return told, cut_table(allocation, chosen)
 
 
-def _below(allocation: Allocation, table: pd.DataFrame, gate: str, language: str) -> str:
+def _below(allocation: Allocation, table: pd.DataFrame, gate: str) -> str:
     """Sentences about the averaged table and its numbers."""
     told = describe_allocation(allocation)[:MOST_SENTENCES]
     if gate == GATE and OWN in table.columns:
         least = str(table[OWN].idxmin())
         values = {"share": f"{100 * table[OWN].mean():.0f}", "task": least}
         told = [Sentence("says.gate_own", {**values, "least": f"{100 * table[OWN].min():.0f}"})]
-    said = [word_sentence(language, s.key, s.values) for s in told]
+    said = [word_sentence(s.key, s.values) for s in told]
     share = f"{uniform_weight(allocation):.2f}"
-    said.append(say(language, "skills.even", k=max(1, len(allocation.columns("common"))), share=share))
+    said.append(say("skills.even", k=max(1, len(allocation.columns("common"))), share=share))
     numbers = allocation_numbers(allocation)
     if numbers:
-        said.append(say(language, "skills.numbers", **{name: f"{value:.2f}" for name, value in numbers.items()}))
+        said.append(say("skills.numbers", **{name: f"{value:.2f}" for name, value in numbers.items()}))
     return paragraphs(said)

@@ -109,69 +109,69 @@ def find_contributions(context: Context, selection: Selection) -> Contributions 
     return read_contributions(run_dir) if run_dir is not None else None
 
 
-def word_all(sentences: list[Sentence], language: str) -> str:
-    return paragraphs(word_sentence(language, s.key, s.values) for s in sentences)
+def word_all(sentences: list[Sentence]) -> str:
+    return paragraphs(word_sentence(s.key, s.values) for s in sentences)
 
 
 def draw_share(context: Context, selection: Selection) -> list[Any]:
     """Measured shares; for a run that was never measured a button instead."""
-    language, allocation = selection.language, find_allocation(context, selection)
+    allocation = find_allocation(context, selection)
     found = find_contributions(context, selection)
     both = allocation is not None and {s.kind for s in allocation.skills} == {"common", "private"}
     if allocation is None or not both:
         return ["", "", gr.update(visible=False)]
-    head = part(say(language, "skills.share_title"))
+    head = part(say("skills.share_title"))
     share = output_share(found) if found else None
     if share is None:
-        return [head + note(say(language, "skills.share_missing")), "", gr.update(visible=True)]
+        return [head + note(say("skills.share_missing")), "", gr.update(visible=True)]
     share = share.loc[cluster_order(task_similarity(allocation, centred=True))]
-    said = head + note(say(language, "skills.share_note")) + word_all(describe_share(share), language)
-    figure = with_csv(share_bars(share, language), "common-private", share, say(language, "word.task"))
+    said = head + note(say("skills.share_note")) + word_all(describe_share(share))
+    figure = with_csv(share_bars(share), "common-private", share, say("word.task"))
     return [said, to_json(figure), gr.update(visible=False)]
 
 
 def draw_near(context: Context, selection: Selection, kind: str) -> list[str]:
     """Similarity of tasks with its tree, by the use of common skills or by what they add to the weights."""
-    language, allocation = selection.language, find_allocation(context, selection)
+    allocation = find_allocation(context, selection)
     if allocation is None or len(allocation.tasks) < 2:
         return ["", ""]
-    head = part(say(language, "skills.near_title")) + note(say(language, f"skills.near_note_{kind}"))
+    head = part(say("skills.near_title")) + note(say(f"skills.near_note_{kind}"))
     if kind == WEIGHTS:
         found = find_contributions(context, selection)
         similarity = found.similarity if found else None
         if similarity is None:
-            return [head + note(say(language, "skills.near_missing")), ""]
+            return [head + note(say("skills.near_missing")), ""]
     else:
         similarity = task_similarity(allocation)
     key = "says.near_weights" if kind == WEIGHTS else "says.near_allocation"
     tree = task_tree(similarity) if len(similarity) > 2 else None
-    figure = similarity_tree(similarity, tree, language)
-    shown = with_csv(figure, f"similarity-{kind}", similarity, say(language, "word.task"))
-    return [head + word_all(describe_similarity(similarity, key), language), to_json(shown)]
+    figure = similarity_tree(similarity, tree)
+    shown = with_csv(figure, f"similarity-{kind}", similarity, say("word.task"))
+    return [head + word_all(describe_similarity(similarity, key)), to_json(shown)]
 
 
 def draw_task_choice(context: Context, selection: Selection, task: str | None) -> list[Any]:
     allocation = find_allocation(context, selection)
     if allocation is None:
         return ["", gr.skip()]
-    names, language = list(allocation.tasks), selection.language
-    head = part(say(language, "skills.layers_title")) + note(say(language, "skills.layers_note"))
+    names = list(allocation.tasks)
+    head = part(say("skills.layers_title")) + note(say("skills.layers_note"))
     return [head, gr.update(choices=names, value=task if task in names else names[0])]
 
 
 def draw_task(context: Context, selection: Selection, task: str | None) -> list[str]:
     """-> weights by layer, sentence, sizes of the parts by layer."""
-    language, allocation = selection.language, find_allocation(context, selection)
+    allocation = find_allocation(context, selection)
     if allocation is None or task not in allocation.tasks:
         return ["", "", ""]
     profile = task_by_layer(allocation, str(task))
-    figure = layers_heatmap(profile, uniform_weight(allocation), language)
+    figure = layers_heatmap(profile, uniform_weight(allocation))
     found = find_contributions(context, selection)
     parts = layer_share(found, str(task)) if found and task in found.tasks else None
-    drawn = with_csv(part_bars(parts, language), f"parts-{task}", parts, "layer") if parts is not None else None
-    said = word_all(describe_profile(profile, str(task), allocation), language)
+    drawn = with_csv(part_bars(parts), f"parts-{task}", parts, "layer") if parts is not None else None
+    said = word_all(describe_profile(profile, str(task), allocation))
     if drawn is not None:
-        said += part(say(language, "skills.parts_title")) + note(say(language, "skills.parts_note"))
+        said += part(say("skills.parts_title")) + note(say("skills.parts_note"))
     return [to_json(with_csv(figure, f"layers-{task}", profile, "layer")), said, to_json(drawn)]
 
 
@@ -189,20 +189,20 @@ def describe_profile(profile: pd.DataFrame, task: str, allocation: Allocation) -
 
 def draw_time(context: Context, selection: Selection) -> list[str]:
     """-> sentences, sharpness and usage, effective skills of every task."""
-    language, run_dir = selection.language, context.run_dir(selection)
+    run_dir = context.run_dir(selection)
     curves = read_history(run_dir).curves if run_dir is not None else pd.DataFrame()
     if len(curves) < 2:
         return ["", "", ""]
-    names = {name: say(language, f"skills.{name}") for name in ("sharpness", "usage")}
+    names = {name: say(f"skills.{name}") for name in ("sharpness", "usage")}
     tasks = [name for name in curves.columns if name not in ("step", "stage", "sharpness", "usage")]
     allocation = find_allocation(context, selection)
     skills = len(allocation.columns(COMMON)) if allocation else None
     first = curves_over_steps(curves, list(names), names, (0, 1.02))
     second = curves_over_steps(curves, tasks, {}, (0.9, float(skills) + 0.1 if skills else None))
-    head = part(say(language, "skills.time_title")) + note(say(language, "skills.time_note"))
+    head = part(say("skills.time_title")) + note(say("skills.time_note"))
     table = curves.set_index("step")
     return [
-        head + word_all(describe_time(curves, tasks, skills or 0), language),
+        head + word_all(describe_time(curves, tasks, skills or 0)),
         to_json(with_csv(first, "sharpness", table[["stage", *names]], "step")),
         to_json(with_csv(second, "effective-skills", table[["stage", *tasks]], "step")),
     ]
@@ -234,7 +234,6 @@ def draw_others(context: Context, selection: Selection) -> list[Any]:
 
 def draw_other(context: Context, selection: Selection, other: str | None) -> list[str]:
     """The other run minus the chosen one, on the tasks that both have."""
-    language = selection.language
     mine, theirs = (find_allocation(context, s) for s in (selection, selection.with_run(other or "")))
     if mine is None or theirs is None:
         return ["", ""]
@@ -244,8 +243,8 @@ def draw_other(context: Context, selection: Selection, other: str | None) -> lis
     told = Sentence("says.runs_moved", {"task": largest[0], "skill": largest[1], "change": f"{value:+.2f}"})
     if abs(value) < MOVED:
         told = Sentence("says.runs_same", {"change": f"{abs(value):.2f}"})
-    figure = lean_heatmap(change, language)
+    figure = lean_heatmap(change)
     figure["data"][0]["hovertemplate"] = "%{y}, %{x}: %{z:+.3f}<extra></extra>"
-    head = part(say(language, "skills.other_title")) + note(say(language, "skills.other_note"))
-    figure = with_csv(figure, "difference", change, say(language, "word.task"))
-    return [head + word_all([told], language), to_json(figure)]
+    head = part(say("skills.other_title")) + note(say("skills.other_note"))
+    figure = with_csv(figure, "difference", change, say("word.task"))
+    return [head + word_all([told]), to_json(figure)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -73,47 +72,47 @@ def ask_health(context: Context, selection: Selection, opened: bool) -> list[Any
     spec, cleared = chosen_task(context, selection), [[], gr.update(visible=False), "", "", ""]
     if not opened or spec is None:
         return [None, "", *cleared]
-    return [selection, note(say(selection.language, "health.looking")), *cleared]
+    return [selection, note(say("health.looking")), *cleared]
 
 
 def draw_health(context: Context, selection: Selection, opened: bool, model: str, limit: float | None) -> list[Any]:
     """-> heading, findings, Undo button, lengths, labels with samples, no table of all tasks. Closed is free."""
-    spec, language = chosen_task(context, selection), selection.language
+    spec = chosen_task(context, selection)
     if not opened or spec is None:
         return ["", [], gr.update(visible=False), "", "", ""]
     project = context.require_project(selection)
     report = _checked(project, [spec.task_id], model, limit)
     health = report.tasks[0]
-    head = "" if health.findings else note(say(language, "health.fine"))
+    head = "" if health.findings else note(say("health.fine"))
     undo = bool(list_versions(project, spec.task_id))
-    shown = [_finding_card(number, finding, language) for number, finding in enumerate(health.findings)]
+    shown = [_finding_card(number, finding) for number, finding in enumerate(health.findings)]
     return [
-        _lengths(health.statistics, language) + head + (_report_link(report, language) if shown else ""),
+        _lengths(health.statistics) + head + (_report_link(report) if shown else ""),
         shown,
         gr.update(visible=undo),
-        to_json(lengths_figure(health.statistics, int(limit or DEFAULT_LIMIT), language)),
-        _labels(health.statistics, language),
+        to_json(lengths_figure(health.statistics, int(limit or DEFAULT_LIMIT))),
+        _labels(health.statistics),
         "",
     ]
 
 
 def draw_all(context: Context, selection: Selection, model: str, limit: float | None) -> str:
     """All tasks of the project and what lies between them, as one table with a file."""
-    language, project = selection.language, context.project(selection)
+    project = context.project(selection)
     if project is None:
         return ""
     report = _checked(project, None, model, limit)
     found = [(t.name, f) for t in report.tasks for f in t.findings]
-    found += [(say(language, "health.between"), f) for f in report.across]
-    rows = [[esc(name), *_finding_cells(finding, language)] for name, finding in found]
-    heads = [say(language, f"health.{name}") for name in ("task", "weight", "finding")]
-    shown = table(heads, rows) if rows else note(say(language, "health.fine"))
-    return part(say(language, "health.all_title")) + shown + _report_link(report, language)
+    found += [(say("health.between"), f) for f in report.across]
+    rows = [[esc(name), *_finding_cells(finding)] for name, finding in found]
+    heads = [say(f"health.{name}") for name in ("task", "weight", "finding")]
+    shown = table(heads, rows) if rows else note(say("health.fine"))
+    return part(say("health.all_title")) + shown + _report_link(report)
 
 
-def _finding_cells(f: Finding, language: str) -> list[str]:
-    said = word_whole(language, f.key, {"count": f.count, **f.values})
-    return [badge(say(language, f"health.{f.severity}"), TONES[f.severity]), esc(said)]
+def _finding_cells(f: Finding) -> list[str]:
+    said = word_whole(f.key, {"count": f.count, **f.values})
+    return [badge(say(f"health.{f.severity}"), TONES[f.severity]), esc(said)]
 
 
 def _checked(project: Project, names: list[str] | None, model: str, limit: float | None) -> HealthReport:
@@ -125,9 +124,9 @@ def _checked(project: Project, names: list[str] | None, model: str, limit: float
     return health_isolated(project, names, int(limit or DEFAULT_LIMIT), folder)
 
 
-def _report_link(report: HealthReport, language: str) -> str:
-    text = export_health(report, partial(word_error, language)).decode("utf-8-sig")
-    return download_link("health.csv", text, say(language, "health.file"))
+def _report_link(report: HealthReport) -> str:
+    text = export_health(report, word_error).decode("utf-8-sig")
+    return download_link("health.csv", text, say("health.file"))
 
 
 def mend(context: Context, selection: Selection, event: gr.EventData) -> Selection:
@@ -135,8 +134,8 @@ def mend(context: Context, selection: Selection, event: gr.EventData) -> Selecti
     spec = chosen_task(context, selection)
     if spec is not None and event.act == "act":
         done = fix_apart(context.require_project(selection), spec.task_id, str(event.id))
-        said = say(selection.language, "health.fixed", n=done.count)
-        exam = say(selection.language, "health.fixed_exam", n=done.exam) if done.exam else ""
+        said = say("health.fixed", n=done.count)
+        exam = say("health.fixed_exam", n=done.exam) if done.exam else ""
         tell(f"{said} {exam}".strip(), 6)
     return selection.touched()
 
@@ -156,37 +155,34 @@ def chosen_task(context: Context, selection: Selection) -> TaskSpec | None:
     return next((spec for spec in specs if spec.task_id == selection.task_id), specs[0] if specs else None)
 
 
-def _finding_card(number: int, finding: Finding, language: str) -> dict[str, Any]:
-    message, hint = word_error(language, finding.key, {"count": finding.count, **finding.values})
+def _finding_card(number: int, finding: Finding) -> dict[str, Any]:
+    message, hint = word_error(finding.key, {"count": finding.count, **finding.values})
     lines = ", ".join(str(line) for _, line in finding.places[:MOST_LINES])
     more = " …" if len(finding.places) > MOST_LINES else ""
     return card(
         finding.fix or f"none-{number}",
         message,
         text=hint,
-        meta=say(language, "health.lines", lines=lines + more) if lines else "",
-        badge=say(language, f"health.{finding.severity}"),
+        meta=say("health.lines", lines=lines + more) if lines else "",
+        badge=say(f"health.{finding.severity}"),
         tone=TONES[finding.severity],
-        action=say(language, f"fix.{finding.fix}") if finding.fix else "",
+        action=say(f"fix.{finding.fix}") if finding.fix else "",
         still=True,
     )
 
 
-def _lengths(statistics: dict[str, Any], language: str) -> str:
+def _lengths(statistics: dict[str, Any]) -> str:
     pairs = []
     for name in ("input_tokens", "answer_tokens"):
         lengths = statistics.get(name)
         if lengths:
             said = say(
-                language,
-                "health.tokens",
-                median=word_count(lengths["median"]),
-                largest=word_count(lengths["largest"]),
+                "health.tokens", median=word_count(lengths["median"]), largest=word_count(lengths["largest"])
             )
-            pairs.append((say(language, f"health.{name}"), said))
+            pairs.append((say(f"health.{name}"), said))
     languages = statistics.get("languages") or {}
-    known = [word_names(language, "languages", name) for name in languages if name != "unknown"]
-    pairs.append((say(language, "health.spoken"), listing(language, known)))
+    known = [word_names("languages", name) for name in languages if name != "unknown"]
+    pairs.append((say("health.spoken"), listing(known)))
     return facts(pairs)
 
 
@@ -195,7 +191,7 @@ def _start_of(text: str) -> str:
     return plain if len(plain) <= SAMPLE_CHARS else f"{plain[:SAMPLE_CHARS].rsplit(' ', 1)[0]} …"
 
 
-def _labels(statistics: dict[str, Any], language: str) -> str:
+def _labels(statistics: dict[str, Any]) -> str:
     """Every answer of a classification with its practice rows and three samples."""
     labels = statistics.get("labels") or []
     if not labels:
@@ -208,5 +204,5 @@ def _labels(statistics: dict[str, Any], language: str) -> str:
         ]
         for entry in labels[:MOST_LABELS]
     ]
-    headers = [say(language, f"health.{name}") for name in ("label", "practice", "samples")]
-    return part(say(language, "health.labels")) + table(headers, rows, numeric=(1,))
+    headers = [say(f"health.{name}") for name in ("label", "practice", "samples")]
+    return part(say("health.labels")) + table(headers, rows, numeric=(1,))

@@ -102,13 +102,13 @@ def draw_first(context: Context, selection: Selection, dropped: list[str], name:
     path = _path(dropped, name)
     if path is None:
         return [gr.skip(), ""]
-    guess = (say(selection.language, "import.guess"), "")
+    guess = (say("import.guess"), "")
     try:
         found = preview_isolated(path)
     except TaskloomError as error:
-        return [gr.update(choices=[guess], value="", visible=False), _refused(error, selection.language)]
+        return [gr.update(choices=[guess], value="", visible=False), _refused(error)]
     sheets = gr.update(choices=[guess, *((s, s) for s in found.sheets)], value="", visible=len(found.sheets) > 1)
-    return [sheets, preview_view(found, selection.language)]
+    return [sheets, preview_view(found)]
 
 
 def draw_preview(context: Context, selection: Selection, dropped: list[str], name: str, *options: Any) -> str:
@@ -116,9 +116,9 @@ def draw_preview(context: Context, selection: Selection, dropped: list[str], nam
     if path is None:
         return ""
     try:
-        return preview_view(preview_isolated(path, ReadOptions(**_options(options))), selection.language)
+        return preview_view(preview_isolated(path, ReadOptions(**_options(options))))
     except TaskloomError as error:
-        return _refused(error, selection.language)
+        return _refused(error)
 
 
 def read_differently(
@@ -150,23 +150,23 @@ def take_hub(context: Context, selection: Selection, dataset: str, config: str) 
     return selection.with_task(spec.task_id), _added(selection, spec.name)
 
 
-def preview_view(found: FilePreview, language: str) -> str:
+def preview_view(found: FilePreview) -> str:
     """How the file is read: encoding, first rows, the guess with its reasons, what was noted."""
     key = {"exact": "import.about", "nearly": "import.about_nearly", "at_least": "import.about_first"}[found.count]
-    about = say(language, key, format=found.format, encoding=found.encoding, rows=word_count(found.num_rows))
+    about = say(key, format=found.format, encoding=found.encoding, rows=word_count(found.num_rows))
     rows = [[esc(str(row.get(c) if row.get(c) is not None else "")[:MOST_CHARS]) for c in found.columns]
             for row in found.rows]  # fmt: skip
-    reasons = [("info", word_error(language, key, v)[0]) for key, v in (found.guess.reasons if found.guess else ())]
-    notes = [("warn", word_problem(language, p), p.raw) for p in found.problems[:MOST_NOTES]]
+    reasons = [("info", word_error(key, v)[0]) for key, v in (found.guess.reasons if found.guess else ())]
+    notes = [("warn", word_problem(p), p.raw) for p in found.problems[:MOST_NOTES]]
     return note(about) + table(found.columns, rows) + bullets([*reasons, *notes])
 
 
-def _refused(error: TaskloomError, language: str) -> str:
-    return bullets([("bad", word_problem(language, error))])
+def _refused(error: TaskloomError) -> str:
+    return bullets([("bad", word_problem(error))])
 
 
 def _added(selection: Selection, name: str) -> str:
-    return bullets([("ok", say(selection.language, "tasks.added", names=name))])
+    return bullets([("ok", say("tasks.added", names=name))])
 
 
 def _path(dropped: list[str], name: str | None) -> Path | None:

@@ -11,8 +11,10 @@ from app.shell.notices import tell
 from app.shell.permissions import require_shared_space
 from app.shell.selection import Selection
 from app.tasks.health_panel import chosen_task
-from app.texts import LANGUAGES, say
+from app.texts import say
+from app.texts.language import in_language
 from app.texts.words import Key
+from core.messages.locales import LANGUAGES
 from core.tasks.cell_text import target_text
 from core.tasks.changing.browsing import PAGE_ROWS, EditedRow, find_rows, shown_columns
 from core.tasks.changing.editing import Place
@@ -23,7 +25,9 @@ Shown = dict[str, Any]  # places: [[split, line], ...], columns: names behind th
 WIDTHS = [104, 80, 80]  # pixels of the fixed columns, whose heads would break in two otherwise
 ROOM, LONG, LEAST = 455, 40, 220  # pixels that a desk has left for the others; characters and pixels of a long cell
 # Splits are shown, and may be typed, in every language.
-SPLIT_OF = {say(language, f"rows.{split}").lower(): split for language in LANGUAGES for split in SPLITS}
+SPLIT_OF = {
+    in_language(language, say, f"rows.{split}").lower(): split for language in LANGUAGES for split in SPLITS
+}
 NOTHING: Shown = {"places": [], "columns": [], "start": 0, "total": 0}
 
 
@@ -80,19 +84,19 @@ def page_on(context: Context, selection: Selection, find: str, split: str, shown
 
 def draw_rows(context: Context, selection: Selection, find: str, split: str, start: int = 0) -> list[Any]:
     """-> what is shown, how many rows fit, the table of one page."""
-    spec, language = chosen_task(context, selection), selection.language
+    spec = chosen_task(context, selection)
     if spec is None:
         return [NOTHING, "", gr.skip()]
     page = find_rows(context.require_project(selection), spec.task_id, split or "", find or "", start)
     columns = shown_columns(spec, page.rows)
-    heads = [say(language, f"rows.{name}") for name in ("delete", "split", "line")]
+    heads = [say(f"rows.{name}") for name in ("delete", "split", "line")]
     data = [
-        [False, say(language, f"rows.{r.split}"), str(r.line), *(target_text(r.row.get(c)) for c in columns)]
+        [False, say(f"rows.{r.split}"), str(r.line), *(target_text(r.row.get(c)) for c in columns)]
         for r in page.rows
     ]
     shown = {"places": [[r.split, r.line] for r in page.rows], "columns": columns, "start": start,
              "total": page.total}  # fmt: skip
-    said = say(language, "rows.count", first=start + bool(data), last=start + len(data), total=page.total)
+    said = say("rows.count", first=start + bool(data), last=start + len(data), total=page.total)
     kinds = ["bool", *["str"] * (len(columns) + 2)]
     value = {"headers": [*heads, *columns], "data": data}
     table = gr.update(value=value, datatype=kinds, column_widths=_widths(columns, data))
@@ -119,7 +123,7 @@ def _pixels(text: str) -> int:
 
 def add_row(_: Context, selection: Selection, data: list[list[Any]], shown: Shown) -> Any:
     """An empty row at the end; it becomes a practice row when the table is saved."""
-    blank = [False, say(selection.language, f"rows.{SPLITS[0]}"), "", *[""] * len(shown["columns"])]
+    blank = [False, say(f"rows.{SPLITS[0]}"), "", *[""] * len(shown["columns"])]
     return [*data, blank]
 
 
@@ -133,7 +137,7 @@ def save_rows(context: Context, selection: Selection, shown: Shown, data: list[l
     kept = [_edited(cells, places, shown["columns"]) for cells in data if not _ticked(cells[0])]
     project = context.require_project(selection)
     _, count = save_table_apart(project, spec.task_id, places, kept)
-    tell(say(selection.language, "rows.saved", n=count), 6)
+    tell(say("rows.saved", n=count), 6)
     return selection.touched()
 
 

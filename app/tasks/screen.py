@@ -65,19 +65,18 @@ def take_files(
     context: Context, selection: Selection, paths: list[str] | None
 ) -> tuple[Selection, Any, str, list[str]]:
     """Adds the dropped files; a file that cannot be read is named with its reason and disturbs no other."""
-    language = selection.language
     project = context.project(selection)
     if project is None:
-        raise gr.Error(say(language, "tasks.need_project"), title=say(language, "error.title"))
+        raise gr.Error(say("tasks.need_project"), title=say("error.title"))
     require_shared_space(context, selection)
     note_uploads(project, paths or [])
     done = add_files(project, list(paths or []))
     items: list[tuple[str, ...]] = [
-        ("bad", _with_file(file, word_problem(language, problem)), problem.raw) for file, problem in done.failed
+        ("bad", _with_file(file, word_problem(problem)), problem.raw) for file, problem in done.failed
     ]
     if done.added:
-        names = listing(selection.language, (task.name for task in done.added))
-        items.insert(0, ("ok", say(language, "tasks.added", names=names)))
+        names = listing(task.name for task in done.added)
+        items.insert(0, ("ok", say("tasks.added", names=names)))
     chosen = selection.with_task(done.added[0].task_id) if done.added else selection
     return chosen, None, bullets(items), [path for path in paths or [] if Path(path).name.lower() != HINTS]
 
@@ -94,13 +93,9 @@ def choose_task(context: Context, selection: Selection, event: gr.EventData) -> 
 
 def draw_list(context: Context, selection: Selection) -> tuple[str, Any, list[Any]]:
     """-> introduction, the file field (only with an open project), one card a task."""
-    language, project = selection.language, context.project(selection)
+    project = context.project(selection)
     if project is None:
-        return (
-            empty(say(language, "tasks.none_title"), say(language, "tasks.need_project")),
-            gr.update(visible=False),
-            [],
-        )
+        return (empty(say("tasks.none_title"), say("tasks.need_project")), gr.update(visible=False), [])
     specs, current = list_tasks(project), chosen_task(context, selection)
     shown = [
         card(
@@ -108,10 +103,9 @@ def draw_list(context: Context, selection: Selection) -> tuple[str, Any, list[An
             spec.name,
             active=spec == current,
             meta=say(
-                language,
                 "tasks.card",
-                kind=say(language, f"kind.{spec.kind}"),
-                metric=say(language, f"metric.{spec.metric}"),
+                kind=say(f"kind.{spec.kind}"),
+                metric=say(f"metric.{spec.metric}"),
                 train=word_count(spec.num_train),
                 check=word_count(spec.num_validation),
                 exam=word_count(spec.num_test),
@@ -119,8 +113,8 @@ def draw_list(context: Context, selection: Selection) -> tuple[str, Any, list[An
         )
         for spec in specs
     ]
-    hint = "" if specs else empty(say(language, "tasks.none_title"), say(language, "tasks.none_text"))
-    return note(say(language, "tasks.lead")) + hint, gr.update(visible=True), shown
+    hint = "" if specs else empty(say("tasks.none_title"), say("tasks.none_text"))
+    return note(say("tasks.lead")) + hint, gr.update(visible=True), shown
 
 
 def _with_file(file: str, said: str) -> str:

@@ -145,24 +145,22 @@ class Editor:
 
 def draw_task(context: Context, selection: Selection, model: str, limit: float | None) -> list[Any]:
     """The chosen task as it is saved; what was typed and not saved is forgotten."""
-    language, spec = selection.language, chosen_task(context, selection)
+    spec = chosen_task(context, selection)
     if spec is None:
         return ["", "", "", "", gr.update(visible=False), False, *[gr.skip()] * (len(EDITED) + 3)]
-    source = say(
-        language, "tasks.source", file=spec.source.file, format=spec.source.format, encoding=spec.source.encoding
-    )
+    source = say("tasks.source", file=spec.source.file, format=spec.source.format, encoding=spec.source.encoding)
     about = part(spec.name) + note(" · ".join(p for p in (source, spec.source.licence, spec.source.citation) if p))
     folder = task_dir(context.require_project(selection), spec.task_id)
-    named = say(language, "tasks.named", n=len(spec.label_names)) if spec.label_names else ""
+    named = say("tasks.named", n=len(spec.label_names)) if spec.label_names else ""
     exam = "tasks.exam_file" if spec.source.test_file else "tasks.exam_locked"
     return [
-        about + notes_view(read_problems(context.require_project(selection), spec.task_id), language),
-        reasons_view(_explained(folder, spec), spec, language),
+        about + notes_view(read_problems(context.require_project(selection), spec.task_id)),
+        reasons_view(_explained(folder, spec), spec),
         note(named) if named else "",
-        note(say(language, exam, n=spec.num_test, file=spec.source.test_file)),
+        note(say(exam, n=spec.num_test, file=spec.source.test_file)),
         gr.update(visible=False),
         gr.update(value=False, visible=not spec.source.test_file),
-        *field_values(spec, language),
+        *field_values(spec),
         *_preview(context, selection, spec, (model, limit)),
     ]
 
@@ -190,8 +188,8 @@ def draw_preview(
     except TaskloomError as error:
         problems = [Problem("task", error.key, error.values)]
     if problems:
-        wrong = bullets(("bad", word_problem(selection.language, p)) for p in problems)
-        return [gr.skip(), part(say(selection.language, "tasks.sees")) + wrong, gr.update(interactive=False)]
+        wrong = bullets(("bad", word_problem(p)) for p in problems)
+        return [gr.skip(), part(say("tasks.sees")) + wrong, gr.update(interactive=False)]
     return _preview(context, selection, edited, (model, limit))
 
 
@@ -206,7 +204,7 @@ def save_task(context: Context, selection: Selection, redraw: bool, *values: Any
             changes.pop("template", None)
         if changes or redraw:
             update_apart(project, spec.task_id, changes | ({"split": edited.split} if redraw else {}), redraw)
-        tell(say(selection.language, "tasks.saved"))
+        tell(say("tasks.saved"))
     return selection.touched()
 
 
@@ -233,7 +231,7 @@ def _preview(context: Context, selection: Selection, spec: TaskSpec, look: tuple
     model, limit = look[0], int(look[1] or 512)
     examples = [e for line, row in rows if (e := build_example(spec, row, line, "train")) is not None][:SEEN_ROWS]
     try:
-        prompts = seen_view(see_examples(model, examples, limit), selection.language)
+        prompts = seen_view(see_examples(model, examples, limit))
     except ModelError:
-        prompts = prompts_view(examples, selection.language)
+        prompts = prompts_view(examples)
     return [rows_view(spec, rows), prompts, gr.update(interactive=True)]

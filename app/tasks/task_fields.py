@@ -31,9 +31,9 @@ EDITED = (
 SPLIT = ("validation", "test", "method", "column", "seed")
 
 
-def field_values(spec: TaskSpec, language: str) -> list[Any]:
+def field_values(spec: TaskSpec) -> list[Any]:
     """One value or update a field, in the order of EDITED."""
-    none = (say(language, "tasks.no_column"), "")
+    none = (say("tasks.no_column"), "")
     columns = [none, *((c, c) for c in spec.columns)]
     return [
         spec.name,

@@ -8,7 +8,7 @@ from app.drawing.figures import BLUE, ORANGE, RED, Figure
 from app.texts import say
 
 
-def lengths_figure(statistics: dict[str, Any], limit: int, language: str) -> Figure | None:
+def lengths_figure(statistics: dict[str, Any], limit: int) -> Figure | None:
     """How many rows have how many tokens: inputs and answers, with the length limit where it is in sight."""
     sides = [(name, statistics[name]["histogram"]) for name in ("input_tokens", "answer_tokens")]
     if not any(bins for _, bins in sides):
@@ -16,7 +16,7 @@ def lengths_figure(statistics: dict[str, Any], limit: int, language: str) -> Fig
     data: list[dict[str, Any]] = []
     for number, ((name, bins), colour) in enumerate(zip(sides, (BLUE, ORANGE), strict=True), start=1):
         data.append({
-            "type": "bar", "name": say(language, f"health.{name}"), "marker": {"color": colour},
+            "type": "bar", "name": say(f"health.{name}"), "marker": {"color": colour},
             "x": [b["from"] + (b["to"] + 1 - b["from"]) / 2 for b in bins], "y": [b["rows"] for b in bins],
             "width": [b["to"] + 1 - b["from"] for b in bins],
             "customdata": [[b["from"], b["to"]] for b in bins],
@@ -27,7 +27,7 @@ def lengths_figure(statistics: dict[str, Any], limit: int, language: str) -> Fig
         "height": 250, "paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)", "bargap": 0,
         "showlegend": False, "margin": {"l": 46, "r": 12, "t": 26, "b": 40},
         "grid": {"rows": 1, "columns": 2, "pattern": "independent"},
-        **{f"xaxis{n}": {"title": {"text": say(language, f"health.{name}")}, "rangemode": "tozero"}
+        **{f"xaxis{n}": {"title": {"text": say(f"health.{name}")}, "rangemode": "tozero"}
            for n, (name, _) in enumerate(sides, start=1)},
         **{f"yaxis{n}": {"rangemode": "tozero"} for n in (1, 2)},
     }  # fmt: skip
@@ -37,6 +37,6 @@ def lengths_figure(statistics: dict[str, Any], limit: int, language: str) -> Fig
         layout["shapes"] = [{**line, "line": {"color": RED, "width": 2, "dash": "dot"}}]
         layout["annotations"] = [{
             "x": limit, "y": 1, "xref": "x1", "yref": "y1 domain", "showarrow": False, "xanchor": "left",
-            "text": say(language, "health.limit", n=limit), "font": {"size": 11},
+            "text": say("health.limit", n=limit), "font": {"size": 11},
         }]  # fmt: skip
     return {"data": data, "layout": layout}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 from app.drawing.markup import bullets, download_link, esc, note, part, prompt_view, table
@@ -29,25 +28,25 @@ def rows_view(spec: TaskSpec, rows: Sequence[NumberedRow]) -> str:
     return table(columns, [[_cell(row.get(name), name in spec.targets) for name in columns] for _, row in rows])
 
 
-def prompts_view(examples: Sequence[Example], language: str) -> str:
+def prompts_view(examples: Sequence[Example]) -> str:
     """The first prompts as training builds them, the learned part marked; the model's own tokens are not known."""
-    head = part(say(language, "tasks.sees")) + note(say(language, "tasks.sees_plain"))
+    head = part(say("tasks.sees")) + note(say("tasks.sees_plain"))
     return head + "".join(prompt_view(e.prompt.replace(SYSTEM_END, "\n\n"), e.target) for e in examples)
 
 
-def seen_view(seen: SeenRows, language: str) -> str:
+def seen_view(seen: SeenRows) -> str:
     """The first prompts with the base model's turn marks, exactly as it reads them, and their tokens."""
-    head = part(say(language, "tasks.sees")) + note(say(language, "tasks.sees_note"))
-    return head + "".join(prompt_view(e.read, e.learned) + _tokens(e, language) for e in seen.examples)
+    head = part(say("tasks.sees")) + note(say("tasks.sees_note"))
+    return head + "".join(prompt_view(e.read, e.learned) + _tokens(e) for e in seen.examples)
 
 
-def _tokens(e: SeenExample, language: str) -> str:
-    said = say(language, "tasks.tokens", read=e.num_read, learned=e.num_learned, limit=e.limit)
+def _tokens(e: SeenExample) -> str:
+    said = say("tasks.tokens", read=e.num_read, learned=e.num_learned, limit=e.limit)
     cut = e.num_cut + e.num_answer_cut
-    return note(said) + (bullets([("warn", say(language, "tasks.tokens_cut", n=cut))]) if cut else "")
+    return note(said) + (bullets([("warn", say("tasks.tokens_cut", n=cut))]) if cut else "")
 
 
-def reasons_view(guess: RoleGuess | None, spec: TaskSpec, language: str) -> str:
+def reasons_view(guess: RoleGuess | None, spec: TaskSpec) -> str:
     """Why these columns and this kind, in sentences: what was guessed, or that a person or the data set's own
     description said otherwise."""
     if guess is None:
@@ -55,27 +54,26 @@ def reasons_view(guess: RoleGuess | None, spec: TaskSpec, language: str) -> str:
     said = []
     if set(guess.inputs) == set(spec.inputs) and set(guess.targets) == set(spec.targets):
         kept = [r for r in guess.reasons if guess.kind == spec.kind or not r[0].startswith("guess.kind_")]
-        said += [word_error(language, key, values)[0] for key, values in kept]
+        said += [word_error(key, values)[0] for key, values in kept]
     else:
-        said.append(say(language, "tasks.why_columns"))
+        said.append(say("tasks.why_columns"))
     if guess.kind != spec.kind:
-        said.append(say(language, "tasks.why_kind", kind=say(language, f"kind.{spec.kind}")))
+        said.append(say("tasks.why_kind", kind=say(f"kind.{spec.kind}")))
     return bullets(("info", text) for text in said)
 
 
-def notes_view(problems: Sequence[Problem], language: str) -> str:
+def notes_view(problems: Sequence[Problem]) -> str:
     """What was noted about the file when it was read, and all of it as a file."""
     if not problems:
         return ""
     items: list[tuple[str, ...]] = [
-        ("warn" if p.severity == "warning" else "bad", word_problem(language, p), p.raw)
-        for p in problems[:MOST_NOTES]
+        ("warn" if p.severity == "warning" else "bad", word_problem(p), p.raw) for p in problems[:MOST_NOTES]
     ]
     if len(problems) > MOST_NOTES:
-        items.append(("info", say(language, "tasks.more", n=len(problems) - MOST_NOTES)))
-    rows = export_problems(problems, partial(word_error, language)).decode("utf-8-sig")
-    link = download_link("problems.csv", rows, say(language, "tasks.problems_file"))
-    return part(say(language, "tasks.problems")) + bullets(items) + link
+        items.append(("info", say("tasks.more", n=len(problems) - MOST_NOTES)))
+    rows = export_problems(problems, word_error).decode("utf-8-sig")
+    link = download_link("problems.csv", rows, say("tasks.problems_file"))
+    return part(say("tasks.problems")) + bullets(items) + link
 
 
 def _cell(value: Any, learned: bool) -> str:

@@ -12,7 +12,7 @@ from app.drawing.markup import download_link, esc, note, part, table
 from app.shell.context import Context
 from app.shell.selection import Selection
 from app.tasks.health_panel import chosen_task, take_back
-from app.texts import TEXTS, say
+from app.texts import say, say_or
 from app.texts.words import Key
 from core.tasks.cell_text import target_text
 from core.tasks.changing.fixes import FIXES
@@ -51,14 +51,14 @@ class VersionsPanel:
 
 def draw_versions(context: Context, selection: Selection) -> list[Any]:
     """-> table of versions, Undo, versions to compare with, an empty comparison."""
-    spec, language = chosen_task(context, selection), selection.language
+    spec = chosen_task(context, selection)
     if spec is None:
         return ["", gr.update(visible=False), gr.update(visible=False), ""]
     earlier = list_versions(context.require_project(selection), spec.task_id)
-    now = note(say(language, "versions.now", n=spec.version))
-    rows = [_version_row(v, language) for v in reversed(earlier)]
-    heads = [say(language, f"versions.{name}") for name in ("number", "ended", "rows", "when")]
-    choices = [(say(language, "versions.number_n", n=v.number), v.number) for v in reversed(earlier)]
+    now = note(say("versions.now", n=spec.version))
+    rows = [_version_row(v) for v in reversed(earlier)]
+    heads = [say(f"versions.{name}") for name in ("number", "ended", "rows", "when")]
+    choices = [(say("versions.number_n", n=v.number), v.number) for v in reversed(earlier)]
     shown = now + (table(heads, rows, numeric=(0, 2)) if rows else "")
     return [
         shown, gr.update(visible=bool(earlier)), gr.update(choices=choices, value=None, visible=bool(earlier)), "",
@@ -67,39 +67,39 @@ def draw_versions(context: Context, selection: Selection) -> list[Any]:
 
 def draw_difference(context: Context, selection: Selection, number: int | None) -> str:
     """Settings and rows that differ between a version and now."""
-    spec, language = chosen_task(context, selection), selection.language
+    spec = chosen_task(context, selection)
     if spec is None or number is None:
         return ""
     project = context.require_project(selection)
     rows, count = compare_apart(project, spec.task_id, int(number))
-    shown = part(say(language, "versions.changed", n=number, now=spec.version))
-    shown += _settings(project, spec, number, language)
+    shown = part(say("versions.changed", n=number, now=spec.version))
+    shown += _settings(project, spec, number)
     if rows:
-        heads = [say(language, f"versions.{name}") for name in ("line", "before", "after")]
+        heads = [say(f"versions.{name}") for name in ("line", "before", "after")]
         shown += table(heads, [_row_cells(d, spec) for d in rows[:MOST_ROWS]], numeric=(0,))
-        shown += note(say(language, "versions.count", n=word_count(count)))
+        shown += note(say("versions.count", n=word_count(count)))
         text = export_difference(rows)
-        shown += download_link(f"changes_since_{number}.jsonl", text, say(language, "versions.file"))
+        shown += download_link(f"changes_since_{number}.jsonl", text, say("versions.file"))
     return shown
 
 
-def _version_row(version: Version, language: str) -> list[str]:
+def _version_row(version: Version) -> list[str]:
     key = f"fix.{version.change}" if version.change in FIXES else f"change.{version.change}"
-    what = say(language, key) if key in TEXTS["en"] else version.change
+    what = say_or(key, version.change)
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(version.time))
     return [str(version.number), esc(what), str(version.count or ""), esc(when)]
 
 
-def _name(setting: str, language: str) -> str:
+def _name(setting: str) -> str:
     """As the editor calls it."""
     key = f"tasks.{setting}"
-    return say(language, key) if key in TEXTS["en"] else setting
+    return say_or(key, setting)
 
 
-def _settings(project: Project, spec: TaskSpec, number: int, language: str) -> str:
+def _settings(project: Project, spec: TaskSpec, number: int) -> str:
     before, now = read_version(project, spec.task_id, number), get_task(project, spec.task_id)
     pairs = compare_specs(before, now)
-    rows = [[esc(_name(name, language)), _short(old), _short(new)] for name, (old, new) in pairs.items()]
+    rows = [[esc(_name(name)), _short(old), _short(new)] for name, (old, new) in pairs.items()]
     return table(["", str(number), str(now.version)], rows) if rows else ""
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import gradio as gr
 
-from app.texts import LANGUAGES, say
+from app.texts import say
+from app.texts.language import speaking
+from core.messages.locales import LANGUAGES
 
 
 class Key(str):
@@ -18,19 +21,20 @@ class Words:
     """Makes components whose labels, values, choices and hints are `Key`s, and words them for a language."""
 
     def __init__(self) -> None:
-        self._made: list[tuple[gr.blocks.Block, Callable[[str], dict[str, Any]]]] = []
+        self._made: list[tuple[gr.blocks.Block, Callable[[], dict[str, Any]]]] = []
 
     def __call__(self, component_class: Any, value: Any = None, /, **settings: Any) -> Any:
         """Builds a component in the reference language and remembers how to say it in the others."""
         if value is not None:
             settings["label" if component_class is gr.Tab else "value"] = value
         keyed = {name: given for name, given in settings.items() if _has_keys(given)}
-        component = component_class(**{**settings, **_worded(keyed, LANGUAGES[0])})
-        self.follow(component, lambda language: _worded(keyed, language))
+        with speaking(LANGUAGES[0]):
+            component = component_class(**{**settings, **_worded(keyed)})
+        self.follow(component, partial(_worded, keyed))
         return component
 
-    def follow(self, component: Any, wording: Callable[[str], dict[str, Any]]) -> None:
-        """A component made elsewhere: `wording(language)` gives its texts."""
+    def follow(self, component: Any, wording: Callable[[], dict[str, Any]]) -> None:
+        """A component made elsewhere: `wording()` gives its texts."""
         self._made.append((component, wording))
 
     @property
@@ -39,7 +43,8 @@ class Words:
 
     def updates(self, language: str) -> list[Any]:
         """One update a component, in the order of `components`."""
-        return [gr.update(**wording(language)) for _, wording in self._made]
+        with speaking(language):
+            return [gr.update(**wording()) for _, wording in self._made]
 
 
 def _has_keys(given: Any) -> bool:
@@ -48,11 +53,11 @@ def _has_keys(given: Any) -> bool:
     return isinstance(given, Key)
 
 
-def _worded(keyed: dict[str, Any], language: str) -> dict[str, Any]:
-    return {name: _word(given, language) for name, given in keyed.items()}
+def _worded(keyed: dict[str, Any]) -> dict[str, Any]:
+    return {name: _word(given) for name, given in keyed.items()}
 
 
-def _word(given: Any, language: str) -> Any:
+def _word(given: Any) -> Any:
     if isinstance(given, list):
-        return [(say(language, text) if isinstance(text, Key) else text, value) for text, value in given]
-    return say(language, given)
+        return [(say(text) if isinstance(text, Key) else text, value) for text, value in given]
+    return say(given)

@@ -50,14 +50,14 @@ def save_about(context: Context, selection: Selection, name: str, star: bool, no
 
 def draw_about(context: Context, selection: Selection, other_id: str | None) -> list[Any]:
     """-> fold, name, star, notes, runs to compare with, differences to the chosen one, record."""
-    run_dir, language = context.run_dir(selection), selection.language
+    run_dir = context.run_dir(selection)
     if run_dir is None:
         return [gr.update(visible=False), "", False, "", gr.skip(), "", ""]
     folder = RunFolder(run_dir)
     run = folder.read_run()
     project = context.workspace.project_of_run(run_dir)
     others = [r for r in list_summaries(project) if r.run_id != folder.run_id][:MOST_OTHERS]
-    choices = [(say(language, "about.defaults"), ""), *((r.name, r.run_id) for r in others)]
+    choices = [(say("about.defaults"), ""), *((r.name, r.run_id) for r in others)]
     stays = other_id if other_id in {r.run_id for r in others} else ""
     return [
         gr.update(visible=True),
@@ -66,47 +66,47 @@ def draw_about(context: Context, selection: Selection, other_id: str | None) -> 
         run.get("notes", ""),
         gr.update(choices=choices, value=stays),
         draw_difference(context, selection, stays),
-        record_view(folder, language),
+        record_view(folder),
     ]
 
 
 def draw_difference(context: Context, selection: Selection, other_id: str | None) -> str:
     """Settings in which the chosen run differs from another one, or from the defaults of its method."""
-    run_dir, language = context.run_dir(selection), selection.language
+    run_dir = context.run_dir(selection)
     if run_dir is None:
         return ""
     config = RunFolder(run_dir).read_config()
     other_dir = context.run_dir(selection.with_run(other_id)) if other_id else None
     if other_dir is None:
-        other, title = change_config(RunConfig(), {"method": config.method}), say(language, "about.defaults")
+        other, title = change_config(RunConfig(), {"method": config.method}), say("about.defaults")
     else:
         other, title = RunFolder(other_dir).read_config(), RunFolder(other_dir).read_run()["name"]
     found = config_difference(config, other)
     if not found:
-        return note(say(language, "about.same"))
-    label = setting_labels(language)
-    rows = [[esc(label(name)), *(esc(word_value(language, name, v)) for v in pair)] for name, pair in found.items()]
-    heads = [say(language, "about.setting"), say(language, "about.this"), title]
-    return part(say(language, "about.differs")) + table(heads, rows)
+        return note(say("about.same"))
+    label = setting_labels()
+    rows = [[esc(label(name)), *(esc(word_value(name, v)) for v in pair)] for name, pair in found.items()]
+    heads = [say("about.setting"), say("about.this"), title]
+    return part(say("about.differs")) + table(heads, rows)
 
 
-def record_view(folder: RunFolder, language: str) -> str:
+def record_view(folder: RunFolder) -> str:
     """Where it ran, how to repeat it, and prediction against what happened."""
     if not folder.record_path.exists():
         return ""
     record = read_json(folder.record_path)
     versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
     pairs = [
-        (say(language, "about.seed"), str(record["config"]["seed"])),
-        (say(language, "about.device"), f"{record['device']['device']}, {record['hardware']['processor']}"),
-        (say(language, "about.versions"), versions),
+        (say("about.seed"), str(record["config"]["seed"])),
+        (say("about.device"), f"{record['device']['device']}, {record['hardware']['processor']}"),
+        (say("about.versions"), versions),
     ]
-    command = f'<p class="note">{esc(say(language, "about.repeat"))} <code>{esc(record["command"])}</code></p>'
-    head = part(say(language, "about.record"))
-    return head + facts(pairs) + command + _prediction_table(record, language)
+    command = f'<p class="note">{esc(say("about.repeat"))} <code>{esc(record["command"])}</code></p>'
+    head = part(say("about.record"))
+    return head + facts(pairs) + command + _prediction_table(record)
 
 
-def _prediction_table(record: dict[str, Any], language: str) -> str:
+def _prediction_table(record: dict[str, Any]) -> str:
     actual, error, predicted = (record.get(name) for name in ("actual", "prediction_error", "prediction"))
     if not actual or not error or not predicted:
         return ""
@@ -115,21 +115,16 @@ def _prediction_table(record: dict[str, Any], language: str) -> str:
     least, _, most = predicted["memory_mb"]
     time_key = "about.training_time" if predicted.get("covers") == "training" else "about.whole_time"
     rows = [
+        [esc(say(time_key)), esc(word_range(low, high)), esc(word_seconds(took)), _off(error.get("seconds"))],
         [
-            esc(say(language, time_key)),
-            esc(word_range(low, high, language)),
-            esc(word_seconds(took, language)),
-            _off(error.get("seconds")),
-        ],
-        [
-            esc(say(language, "about.memory")),
+            esc(say("about.memory")),
             esc(f"{word_memory(least)} – {word_memory(most)}"),
             esc(word_memory(actual["memory_mb"])),
             _off(error.get("memory_mb")),
         ],
     ]
-    source = say(language, f"about.by_{predicted.get('source', 'formula')}")
-    heads = ["", source, say(language, "about.happened"), say(language, "about.off")]
+    source = say(f"about.by_{predicted.get('source', 'formula')}")
+    heads = ["", source, say("about.happened"), say("about.off")]
     return table(heads, rows, numeric=(3,))
 
 

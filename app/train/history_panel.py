@@ -48,13 +48,13 @@ def choose_run(_: Context, selection: Selection, event: gr.EventData) -> Selecti
 
 def draw_history(context: Context, selection: Selection, word: str | None, starred: bool) -> list[Any]:
     """-> heading, search (from the second run on), cards of the newest runs that match."""
-    project, language = context.project(selection), selection.language
+    project = context.project(selection)
     runs = list_summaries(project) if project else []
     found = [run for run in runs if (run.starred or not starred) and _matches(run, word or "")]
-    shown = [run_card(run, run.run_id == selection.run_id, language) for run in found[:MOST_CARDS]]
-    heading = part(say(language, "run.history")) if runs else ""
+    shown = [run_card(run, run.run_id == selection.run_id) for run in found[:MOST_CARDS]]
+    heading = part(say("run.history")) if runs else ""
     if len(shown) < len(runs):
-        heading += note(say(language, "history.some", shown=len(shown), count=len(runs)))
+        heading += note(say("history.some", shown=len(shown), count=len(runs)))
     return [heading, gr.update(visible=len(runs) > 1), shown]
 
 

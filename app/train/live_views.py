@@ -19,13 +19,13 @@ from core.runs.folder import RunFolder
 MOST_CELLS = 300  # a larger table is for the Skills screen
 
 
-def whole_curves(curves: Curves, last_step: int, language: str) -> list[Any]:
+def whole_curves(curves: Curves, last_step: int) -> list[Any]:
     """-> heading, losses by task, heading, measures: the figures as they are; nothing before the first point."""
     if not any(curves.practice.values()) and not any(curves.checks.values()):
         return ["", "", "", ""]
-    about = part(say(language, "train.loss_title")) + note(say(language, "train.loss_note"))
-    measures = part(say(language, "train.measures_title")) + note(say(language, "train.measures_note"))
-    figures = (loss_panels(curves, last_step, language), measure_panels(curves, last_step, language))
+    about = part(say("train.loss_title")) + note(say("train.loss_note"))
+    measures = part(say("train.measures_title")) + note(say("train.measures_note"))
+    figures = (loss_panels(curves, last_step), measure_panels(curves, last_step))
     for figure in figures:
         figure["layout"]["meta"]["number"] = curves.number
     return [about, to_json(figures[0]), measures, to_json(figures[1])]
@@ -38,7 +38,7 @@ def grown_curves(curves: Curves) -> list[Any]:
     return [gr.skip(), news_json(curves, losses), gr.skip(), news_json(curves, measures)]
 
 
-def live_skills(folder: RunFolder, language: str) -> list[str]:
+def live_skills(folder: RunFolder) -> list[str]:
     """-> heading with the step, heatmap of the newest allocation; nothing for a method without one."""
     try:
         allocation = read_allocation(folder.path)
@@ -46,11 +46,9 @@ def live_skills(folder: RunFolder, language: str) -> list[str]:
         return ["", ""]
     if len(allocation.skills) < 2 or len(allocation.tasks) * len(allocation.skills) > MOST_CELLS:
         return ["", ""]
-    heading = part(say(language, "train.skills_title")) + note(
-        say(language, "train.skills_note", step=allocation.step or 0)
-    )
+    heading = part(say("train.skills_title")) + note(say("train.skills_note", step=allocation.step or 0))
     table = average_allocation(allocation).round(4)
-    return [heading, to_json(skill_heatmap(table, uniform_weight(allocation), language))]
+    return [heading, to_json(skill_heatmap(table, uniform_weight(allocation)))]
 
 
 def skills_stamp(folder: RunFolder) -> int:

@@ -239,13 +239,13 @@ class Plan:
         boxes.append(gr.update(visible=plan_size(config, 1) is not None))
         problems, facts = check_plan(context, selection, config)
         ready = not any(p.severity == "error" for p in problems)
-        card_html = readiness(problems, facts, selection.language)
-        return [text, text, *boxes, goal_cards(config, selection.language), card_html, gr.update(interactive=ready)]
+        card_html = readiness(problems, facts)
+        return [text, text, *boxes, goal_cards(config), card_html, gr.update(interactive=ready)]
 
     def _unusable(self, selection: Selection, problem: Problem) -> list[Any]:
         """The form holds a wrong value: the last usable config stays, and Start is off until the form is right."""
         kept = [gr.skip()] * (4 + len(self.boxes))
-        return [*kept, readiness([problem], [], selection.language), gr.update(interactive=False)]
+        return [*kept, readiness([problem], []), gr.update(interactive=False)]
 
 
 def show_level(_: Context, level: str) -> tuple[Any, ...]:

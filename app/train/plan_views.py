@@ -11,7 +11,7 @@ from app.drawing.widgets import card
 from app.shell.context import Context
 from app.shell.permissions import shared_problems
 from app.shell.selection import Selection
-from app.texts import TEXTS, clauses, say, word_method
+from app.texts import clauses, say, say_or, word_method
 from core.adapters.registry import METHODS
 from core.base.errors import Problem
 from core.models.known_models import CATALOGUE
@@ -23,27 +23,27 @@ from core.training.equal_size import plan_size
 from core.training.goals import GOALS, goal_of, read_goal_figures
 
 
-def goal_cards(config: RunConfig, language: str) -> list[dict[str, Any]]:
+def goal_cards(config: RunConfig) -> list[dict[str, Any]]:
     chosen = goal_of(config)
     return [
         card(
             goal.name,
-            _goal_text(goal.name, "title", goal.title, language),
+            _goal_text(goal.name, "title", goal.title),
             active=goal.name == chosen,
-            text=_goal_text(goal.name, "summary", goal.summary, language),
-            meta=_measured(goal.name, language),
+            text=_goal_text(goal.name, "summary", goal.summary),
+            meta=_measured(goal.name),
         )
         for goal in GOALS
     ]
 
 
-def _measured(name: str, language: str) -> str:
+def _measured(name: str) -> str:
     """What the committed study measured for a goal; nothing while it was not measured."""
     found = read_goal_figures().get(name)
     if found is None:
         return ""
-    time, score = word_seconds(found.seconds, language), f"{100 * found.score:.0f}"
-    return say(language, "goal.measured", time=time, score=score, base=f"{100 * found.base:.0f}")
+    time, score = word_seconds(found.seconds), f"{100 * found.score:.0f}"
+    return say("goal.measured", time=time, score=score, base=f"{100 * found.base:.0f}")
 
 
 def check_plan(context: Context, selection: Selection, config: RunConfig) -> tuple[list[Problem], list[str]]:
@@ -55,47 +55,47 @@ def check_plan(context: Context, selection: Selection, config: RunConfig) -> tup
     if refused:
         return refused, []
     report = ready_report(project, config)
-    return report.problems, _facts(report, config, selection.language) if report.ready else []
+    return report.problems, _facts(report, config) if report.ready else []
 
 
-def _facts(report: ReadyReport, config: RunConfig, language: str) -> list[str]:
+def _facts(report: ReadyReport, config: RunConfig) -> list[str]:
     """Tasks, method, steps, time, memory, and who is first in the queue."""
     method, tasks = METHODS.get(config.method), len(report.shares)
     known = next((m for m in CATALOGUE if m.model_id == config.base_model), None)
-    model = Path(config.base_model).name if known is None else model_title(known, language)
+    model = Path(config.base_model).name if known is None else model_title(known)
     steps = word_count(sum(report.steps.values()))
     said = [
-        say(language, "plan.fact_tasks", n=tasks, examples=word_count(report.examples)),
-        say(language, "plan.fact_method", method=word_method(language, method.name), model=model),
-        say(language, "plan.fact_stages" if len(report.steps) > 1 else "plan.fact_stage", steps=steps),
+        say("plan.fact_tasks", n=tasks, examples=word_count(report.examples)),
+        say("plan.fact_method", method=word_method(method.name), model=model),
+        say("plan.fact_stages" if len(report.steps) > 1 else "plan.fact_stage", steps=steps),
     ]
     if tasks > 1:
-        said.append(_mixture_fact(report, language))
+        said.append(_mixture_fact(report))
     size, reference = plan_size(config, tasks), plan_size(RunConfig(), tasks)
     if size and reference:
         values = {"active": size.active, "total": size.total, "others": f"{reference.active}, {reference.total}"}
-        said.append(say(language, "plan.fact_size", **values))
+        said.append(say("plan.fact_size", **values))
     if report.seconds:
         key = "plan.fact_rehearsed" if report.rehearsed else "plan.fact_time"
-        said.append(say(language, key, time=word_range(*report.seconds, language)))
+        said.append(say(key, time=word_range(*report.seconds)))
     if report.memory_mb:
         low, high = (word_memory(mb) for mb in report.memory_mb)
-        said.append(say(language, "plan.fact_memory", low=low, high=high, device=report.device))
+        said.append(say("plan.fact_memory", low=low, high=high, device=report.device))
     if report.device_holder:
         name = holder_values(report.device_holder)["name"]
-        said.append(say(language, "plan.fact_queue" if name else "plan.fact_queue_other", name=name))
+        said.append(say("plan.fact_queue" if name else "plan.fact_queue_other", name=name))
     return said
 
 
-def _mixture_fact(report: ReadyReport, language: str) -> str:
+def _mixture_fact(report: ReadyReport) -> str:
     """Each task's share of the rows drawn, and how often the whole run goes through its rows."""
     parts = [
-        say(language, "plan.fact_share", task=task, share=f"{100 * share:.0f}", passes=f"{report.passes[task]:.1f}")
+        say("plan.fact_share", task=task, share=f"{100 * share:.0f}", passes=f"{report.passes[task]:.1f}")
         for task, share in report.shares.items()
     ]
-    return say(language, "plan.fact_mixture", listed=clauses(language, parts))
+    return say("plan.fact_mixture", listed=clauses(parts))
 
 
-def _goal_text(name: str, part: str, english: str, language: str) -> str:
+def _goal_text(name: str, part: str, english: str) -> str:
     """Goals of core are worded in `texts`; a goal added later shows its English wording until it is translated."""
-    return TEXTS[language].get(f"goal.{name}.{part}", english)
+    return say_or(f"goal.{name}.{part}", english)

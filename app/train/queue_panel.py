@@ -28,10 +28,10 @@ def build_queue(context: Context) -> None:
 
 def draw_queue(context: Context, selection: Selection) -> list[Any]:
     """-> what is shown as text, heading, cards."""
-    language, waiting = selection.language, _queue(context, selection)
+    waiting = _queue(context, selection)
     names = {p.project_id: p.name for p in context.projects(selection)}
-    shown = [_waiting_card(w, names[w.project_id], language) for w in waiting]
-    heading = part(say(language, "queue.title")) + note(say(language, "queue.note")) if shown else ""
+    shown = [_waiting_card(w, names[w.project_id]) for w in waiting]
+    heading = part(say("queue.title")) + note(say("queue.note")) if shown else ""
     return [str(shown), heading, shown]
 
 
@@ -62,11 +62,11 @@ def _queue(context: Context, selection: Selection) -> list[Waiting]:
     return list_queue(context.workspace.root, {p.project_id for p in context.projects(selection)})
 
 
-def _waiting_card(waiting: Waiting, project: str, language: str) -> dict[str, Any]:
+def _waiting_card(waiting: Waiting, project: str) -> dict[str, Any]:
     holder = waiting.holder or {}
-    behind = say(language, "queue.behind", name=holder["name"]) if holder.get("name") else ""
+    behind = say("queue.behind", name=holder["name"]) if holder.get("name") else ""
     actions = [
-        {"id": waiting.run_id, "act": act, "label": sign, "hint": say(language, f"queue.{act}")}
+        {"id": waiting.run_id, "act": act, "label": sign, "hint": say(f"queue.{act}")}
         for act, sign in (("first", "⇈"), ("up", "↑"), ("down", "↓"), ("out", "✕"))
         if waiting.place > 1 or act in ("down", "out")
     ]

@@ -40,7 +40,7 @@ def begin_rehearsal(context: Context, selection: Selection, text: str, at_work: 
     if not at_work:
         project = context.require_project(selection)
         at_work = start_rehearsal(project, shared_config(context, selection, read_yaml(text))).run_id
-    return [at_work, *_shown(say(selection.language, "rehearsal.waits"), "info", True)]
+    return [at_work, *_shown(say("rehearsal.waits"), "info", True)]
 
 
 def halt_rehearsal(context: Context, selection: Selection, at_work: str) -> list[Any]:
@@ -53,16 +53,16 @@ def halt_rehearsal(context: Context, selection: Selection, at_work: str) -> list
 
 def poll_rehearsal(context: Context, selection: Selection, at_work: str) -> Any:
     """While one is at work: its phase. At its end the screens read anew, the Ready card with them."""
-    folder, language = _folder(context, selection, at_work), selection.language
+    folder = _folder(context, selection, at_work)
     if folder is None:
         return gr.skip()
     status = run_state(folder)
     if status.is_live:
-        text = word_stage(status.stage, language) or word_message(status, language)
-        said = say(language, "rehearsal.works", phase=text, share=f"{status.progress:.0%}")
+        text = word_stage(status.stage) or word_message(status)
+        said = say("rehearsal.works", phase=text, share=f"{status.progress:.0%}")
         return [gr.skip(), *_shown(said, "info", True), gr.skip()]
     good = status.state == SUCCEEDED
-    said = say(language, "rehearsal.done") if good else word_message(status, language)
+    said = say("rehearsal.done") if good else word_message(status)
     end_rehearsal(folder)
     return ["", *_shown(said, "ok" if good else "bad", False), selection.touched()]
 

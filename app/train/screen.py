@@ -123,9 +123,7 @@ def build(context: Context) -> None:
         [context.selection, token],
         show_progress="full",
     )
-    context.on_selection(
-        lambda _, selection: (note(say(selection.language, "train.lead")), new_id()), [intro, token]
-    )
+    context.on_selection(lambda _, selection: (note(say("train.lead")), new_id()), [intro, token])
 
 
 def act(context: Context, selection: Selection, *, name: str) -> Selection:
@@ -181,15 +179,15 @@ def draw_run(context: Context, selection: Selection, curves: Curves) -> list[Any
     """The chosen run, all of it: after a page load, a switch of language, or another choice."""
     run_dir = context.run_dir(selection)
     if run_dir is None:
-        hint = empty(say(selection.language, "run.none_title"), say(selection.language, "run.none_text"))
+        hint = empty(say("run.none_title"), say("run.none_text"))
         return [(), Curves(), hint, *[""] * 6, *buttons_for(None)]
-    folder, language = RunFolder(run_dir), selection.language
+    folder = RunFolder(run_dir)
     if curves.run_id != folder.run_id:
         curves = new_curves(folder.run_id, [task["name"] for task in folder.read_run()["tasks"]])
     curves.take(folder.read_events(curves.cursor))
     status = run_state(folder)
-    views = [*whole_curves(curves, status.total_steps, language), *live_skills(folder, language)]
-    return [_stamp(folder, status, curves), curves, *_panel(folder, status, language, views)]
+    views = [*whole_curves(curves, status.total_steps), *live_skills(folder)]
+    return [_stamp(folder, status, curves), curves, *_panel(folder, status, views)]
 
 
 def poll_run(context: Context, selection: Selection, seen: tuple[Any, ...], curves: Curves) -> Any:
@@ -198,7 +196,7 @@ def poll_run(context: Context, selection: Selection, seen: tuple[Any, ...], curv
     run_dir = context.run_dir(selection)
     if run_dir is None or curves.run_id != run_dir.name:
         return gr.skip()
-    folder, language = RunFolder(run_dir), selection.language
+    folder = RunFolder(run_dir)
     status = run_state(folder)
     grown = folder.last_event_id() > curves.cursor and curves.take(folder.read_events(curves.cursor))
     stamp = _stamp(folder, status, curves)
@@ -208,24 +206,22 @@ def poll_run(context: Context, selection: Selection, seen: tuple[Any, ...], curv
     if grown and curves.number > 1 and seen and seen[-3:-1] == stamp[-3:-1]:
         views = grown_curves(curves)
     elif grown:
-        views = whole_curves(curves, status.total_steps, language)
-    skills = [gr.skip()] * 2 if seen and seen[-1] == stamp[-1] else live_skills(folder, language)
-    drawn = _panel(folder, status, language, [*views, *skills])
+        views = whole_curves(curves, status.total_steps)
+    skills = [gr.skip()] * 2 if seen and seen[-1] == stamp[-1] else live_skills(folder)
+    drawn = _panel(folder, status, [*views, *skills])
     return [stamp, curves, *drawn]
 
 
-def _panel(folder: RunFolder, status: RunStatus, language: str, views: list[Any]) -> list[Any]:
+def _panel(folder: RunFolder, status: RunStatus, views: list[Any]) -> list[Any]:
     """-> progress, views, buttons, log fold."""
     remedy = find_remedy(folder, status)
-    told = word_remedy(remedy, folder.read_config(), setting_labels(language), language) if remedy else ""
+    told = word_remedy(remedy, folder.read_config(), setting_labels()) if remedy else ""
     can_keep = status.state == "interrupted" and bool(list_checkpoints(folder.checkpoints_dir))
-    panel = progress_panel(folder.read_run()["name"], status, language, told)
-    return [panel, *views, *buttons_for(status, remedy, language, can_keep)]
+    panel = progress_panel(folder.read_run()["name"], status, told)
+    return [panel, *views, *buttons_for(status, remedy, can_keep)]
 
 
-def buttons_for(
-    status: RunStatus | None, remedy: Remedy | None = None, language: str = "en", can_keep: bool = False
-) -> list[Any]:
+def buttons_for(status: RunStatus | None, remedy: Remedy | None = None, can_keep: bool = False) -> list[Any]:
     """Visibility of BUTTONS and of the log: only what makes sense in a state is there."""
     if status is None:
         return [gr.update(visible=False)] * (len(BUTTONS) + 1)
@@ -242,7 +238,7 @@ def buttons_for(
     updates = {name: gr.update(visible=shown[name]) for name, _ in BUTTONS}
     if remedy is not None:
         key = "run.mend" if remedy.changes else "run.mend_again"
-        updates["mend"] = gr.update(visible=True, value=say(language, key))
+        updates["mend"] = gr.update(visible=True, value=say(key))
     return [*updates.values(), gr.update(visible=True)]
 
 

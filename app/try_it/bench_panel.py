@@ -63,7 +63,7 @@ def click_answer(context: Context, selection: Selection, asked: list[Exchange], 
         return [gr.skip(), gr.skip(), gr.update(visible=True), shown, (exchange.key, place), gr.skip()]
     voted = cast_vote(context, selection, asked[index], place)
     changed = [*asked[:index], voted, *asked[index + 1 :]]
-    return [conversation_view(changed, selection.language), changed, *NOTHING, draw_tally(context, selection)]
+    return [conversation_view(changed), changed, *NOTHING, draw_tally(context, selection)]
 
 
 def cast_vote(context: Context, selection: Selection, exchange: Exchange, place: int) -> Exchange:
@@ -96,7 +96,7 @@ def save_correction(
         right.strip(),
         f"{CHAT}: {side.vote_label}",
     )
-    tell(say(selection.language, "try.corrected", task=spec.name, rows=spec.num_train))
+    tell(say("try.corrected", task=spec.name, rows=spec.num_train))
     return selection.touched(), gr.update(visible=False)
 
 
@@ -107,24 +107,24 @@ def _row(context: Context, selection: Selection, task: str, content: str | dict[
 
 def draw_tally(context: Context, selection: Selection) -> str:
     """Every pair of sides that stood beside each other: votes for each, and whether chance could do the same."""
-    project, language = context.project(selection), selection.language
+    project = context.project(selection)
     duels = tally(read_votes(project)) if project else []
     if not duels:
         return ""
-    headers = [say(language, f"try.tally_{name}") for name in ("first", "votes", "second", "alike", "verdict")]
+    headers = [say(f"try.tally_{name}") for name in ("first", "votes", "second", "alike", "verdict")]
     rows = [
         [
-            esc(_named(duel.first, language)),
+            esc(_named(duel.first)),
             f"{duel.first_wins} : {duel.second_wins}",
-            esc(_named(duel.second, language)),
+            esc(_named(duel.second)),
             str(duel.ties),
-            esc(say(language, "try.tally_sure" if duel.p < 0.05 else "try.tally_open", p=f"{duel.p:.2f}")),
+            esc(say("try.tally_sure" if duel.p < 0.05 else "try.tally_open", p=f"{duel.p:.2f}")),
         ]
         for duel in duels
     ]
-    about = note(say(language, "try.tally_note"))
-    return part(say(language, "try.tally")) + table(headers, rows, numeric=(1, 3)) + about
+    about = note(say("try.tally_note"))
+    return part(say("try.tally")) + table(headers, rows, numeric=(1, 3)) + about
 
 
-def _named(label: str, language: str) -> str:
-    return say(language, "try.base") if label == "base" else label
+def _named(label: str) -> str:
+    return say("try.base") if label == "base" else label

@@ -49,16 +49,14 @@ def find_spec(context: Context, selection: Selection, name: str | None) -> TaskS
 
 def side_choices(context: Context, selection: Selection, place: int) -> list[tuple[str, str]]:
     """(label, value) of a column: the run, its base model, other tasks of the run, other runs of the project."""
-    language, project = selection.language, context.project(selection)
-    choices = [(say(language, f"try.{kind}"), kind) for kind in (TUNED, BASE)]
-    choices += [
-        (say(language, "try.as_task", task=s.name), f"{TASK}:{s.name}") for s in specs_of(context, selection)
-    ]
+    project = context.project(selection)
+    choices = [(say(f"try.{kind}"), kind) for kind in (TUNED, BASE)]
+    choices += [(say("try.as_task", task=s.name), f"{TASK}:{s.name}") for s in specs_of(context, selection)]
     runs = list_summaries(project) if project else []
     for run in runs:
         if run.run_id != selection.run_id and context.trained_run(selection.with_run(run.run_id)):
-            choices.append((say(language, "try.other_run", run=run.name), f"{RUN}:{run.run_id}"))
-    return choices if place == 0 else [(say(language, "try.nobody"), NOBODY), *choices]
+            choices.append((say("try.other_run", run=run.name), f"{RUN}:{run.run_id}"))
+    return choices if place == 0 else [(say("try.nobody"), NOBODY), *choices]
 
 
 def build_exchange(context: Context, selection: Selection, asking: Asking, texts: list[Any]) -> Exchange:
@@ -70,7 +68,7 @@ def build_exchange(context: Context, selection: Selection, asking: Asking, texts
     run_dir = context.trained_run(selection)
     spec, found = find_spec(context, selection, asking.task), None
     if run_dir is None or (spec is None and asking.task != AUTO):
-        raise gr.Error(say(selection.language, "try.none_title"), title=say(selection.language, "error.title"))
+        raise gr.Error(say("try.none_title"), title=say("error.title"))
     if spec is None:
         found = load_detector(run_dir).detect(str(texts[0] or ""))
         spec = find_spec(context, selection, found.task)

@@ -26,10 +26,10 @@ class Side:
     probability: float | None = None
     blend: tuple[tuple[str, float], ...] = ()
 
-    def title(self, language: str) -> str:
+    def title(self) -> str:
         if self.kind == RUN:
             return self.run_name
-        return say(language, f"try.{self.kind}_title", task=self.task)
+        return say(f"try.{self.kind}_title", task=self.task)
 
     @property
     def vote_label(self) -> str:
@@ -63,7 +63,7 @@ class Answer:
     def is_over(self) -> bool:
         return self.done is not None or bool(self.error)
 
-    def after(self, event: ChatEvent, language: str) -> Answer:
+    def after(self, event: ChatEvent) -> Answer:
         """The answer after one more event."""
         if event.kind == PHASE:
             again = event.text == "replaced"
@@ -77,7 +77,7 @@ class Answer:
             version = Version(event.text, event.values["valid"], shown)
             return dataclasses.replace(self, text="", phase="refining", versions=(*self.versions, version))
         if event.kind == ERROR:
-            worded = word_whole(language, event.key, event.values)
+            worded = word_whole(event.key, event.values)
             return dataclasses.replace(self, error=worded)
         return dataclasses.replace(self, text=event.text, done=event) if event.kind == DONE else self
 
@@ -156,13 +156,13 @@ def to_json(asked: list[Exchange]) -> str:
     return json.dumps(records, ensure_ascii=False, indent=1)
 
 
-def to_markdown(asked: list[Exchange], language: str) -> str:
+def to_markdown(asked: list[Exchange]) -> str:
     """The conversation for people, oldest first."""
     parts = []
     for exchange in reversed(asked):
         parts.append(f"## {exchange.task}\n\n> " + exchange.question.replace("\n", "\n> "))
         for answer in exchange.answers:
-            parts.append(f"**{answer.side.title(language)}**\n\n{answer.error or answer.text or '-'}")
+            parts.append(f"**{answer.side.title()}**\n\n{answer.error or answer.text or '-'}")
     return "\n\n".join(parts) + "\n"
 
 

@@ -28,7 +28,7 @@ def build_file_panel(context: Context, task: Any, settings: list[Any]) -> None:
     words = context.words
     with words(gr.Accordion, label=Key("try.file"), open=False, elem_id="try-file-panel"):
         about = gr.HTML()
-        context.on_selection(lambda _, selection: note(say(selection.language, "try.file_note")), about)
+        context.on_selection(lambda _, selection: note(say("try.file_note")), about)
         label = Key("try.file_drop")
         file = words(gr.File, label=label, file_types=list(SUFFIXES), elem_id="try-file", height=110)
         with gr.Row():
@@ -54,22 +54,22 @@ def answer_file(
         answers[place] = answer
         if time.monotonic() - drawn > REDRAW_S:
             drawn = time.monotonic()
-            said = say(selection.language, "try.file_progress", done=len(answers), total=total)
+            said = say("try.file_progress", done=len(answers), total=total)
             yield paragraphs([said]) + bar(len(answers) / total, "", said)
-    yield outcome_view(judge(spec, [answers[place] for place in range(total)]), selection.language)
+    yield outcome_view(judge(spec, [answers[place] for place in range(total)]))
 
 
-def outcome_view(outcome: FileOutcome, language: str) -> str:
-    said = say(language, "try.file_done", n=len(outcome.answers))
+def outcome_view(outcome: FileOutcome) -> str:
+    said = say("try.file_done", n=len(outcome.answers))
     if outcome.score is not None:
         found = outcome.score
         points = {
             name: f"{100 * value:.1f}"
             for name, value in (("value", found.value), ("low", found.low), ("high", found.high))
         }
-        said += " " + say(language, "try.file_score", n=found.n, **points)
-    save = download_link("answers.csv", outcome_csv(outcome), say(language, "try.file_save"))
-    heads = [say(language, f"try.file_{name}") for name in ("line", "question", "answer", "right", "score_head")]
+        said += " " + say("try.file_score", n=found.n, **points)
+    save = download_link("answers.csv", outcome_csv(outcome), say("try.file_save"))
+    heads = [say(f"try.file_{name}") for name in ("line", "question", "answer", "right", "score_head")]
     rows = []
     for answer, value in list(zip(outcome.answers, outcome.values, strict=True))[:SHOWN]:
         question = "\n".join(answer.question.inputs.values())
@@ -78,5 +78,5 @@ def outcome_view(outcome: FileOutcome, language: str) -> str:
         shown = "–" if value is None else f'<span class="{tone}">{100 * value:.0f}</span>'
         cell = f'<div class="cell">{esc(question[:400])}</div>'
         rows.append([str(answer.question.line), cell, text, esc(answer.question.target) or "–", shown])
-    more = note(say(language, "try.file_more", n=SHOWN)) if len(outcome.answers) > SHOWN else ""
+    more = note(say("try.file_more", n=SHOWN)) if len(outcome.answers) > SHOWN else ""
     return paragraphs([said]) + f"<p>{save}</p>" + table(heads, rows, numeric=(0, 4)) + more

@@ -50,7 +50,7 @@ def build_merge_panel(context: Context) -> None:
 
 def draw_merge(context: Context, selection: Selection, picked: list[str] | None) -> list[Any]:
     """-> what merging is, runs to choose from, the table when the chosen run is a merged one, empty numbers."""
-    project, language = context.project(selection), selection.language
+    project = context.project(selection)
     known = [
         (run.name, run.run_id)
         for run in (list_summaries(project) if project else [])
@@ -58,8 +58,8 @@ def draw_merge(context: Context, selection: Selection, picked: list[str] | None)
     ]
     chosen = [run_id for _, run_id in known if run_id in (picked or [selection.run_id])]
     run_dir = context.trained_run(selection)
-    shown = merge_view(run_dir, language) if run_dir and RunFolder(run_dir).merge_path.is_file() else ""
-    return [note(say(language, "merge.note")), gr.update(choices=known, value=chosen), shown, None, None, None]
+    shown = merge_view(run_dir) if run_dir and RunFolder(run_dir).merge_path.is_file() else ""
+    return [note(say("merge.note")), gr.update(choices=known, value=chosen), shown, None, None, None]
 
 
 def merge(
@@ -69,7 +69,7 @@ def merge(
     require_shared_space(context, selection)
     own = [run_dir.name for run_id in runs or [] if (run_dir := context.trained_run(selection.with_run(run_id)))]
     if not own:
-        return gr.skip(), note(say(selection.language, "merge.choose"))
+        return gr.skip(), note(say("merge.choose"))
     options = [
         word
         for name, value in zip(("scale", "density", "rank"), numbers, strict=True)
@@ -79,26 +79,20 @@ def merge(
     made = run_errand(context.workspace.root, "merge", *own, "--way", way, *options)
     changed = selection.with_run(made["run_id"])
     run_dir = context.run_dir(changed)
-    return changed, merge_view(run_dir, selection.language) if run_dir else ""
+    return changed, merge_view(run_dir) if run_dir else ""
 
 
-def merge_view(run_dir: Path, language: str) -> str:
+def merge_view(run_dir: Path) -> str:
     """Norm, factor and cosines of every task, and a sentence."""
     found = read_merge(run_dir)
-    heads = [say(language, f"merge.{name}") for name in ("task", "norm", "factor")] + found.tasks
+    heads = [say(f"merge.{name}") for name in ("task", "norm", "factor")] + found.tasks
     rows = [
         [f"<b>{esc(task)}</b>", f"{norm:.3f}", f"{factor:.4f}", *(_cosine(cosine) for cosine in row)]
         for task, norm, factor, row in zip(found.tasks, found.norms, found.factors, found.cosines, strict=True)
     ]
-    said = say(
-        language,
-        "merge.said",
-        way=say(language, f"merge.{found.way}"),
-        rank=found.rank,
-        kept=f"{100 * found.kept:.1f}",
-    )
+    said = say("merge.said", way=say(f"merge.{found.way}"), rank=found.rank, kept=f"{100 * found.kept:.1f}")
     numeric = tuple(range(1, len(heads)))
-    return part(say(language, "merge.table")) + table(heads, rows, numeric) + paragraphs([said])
+    return part(say("merge.table")) + table(heads, rows, numeric) + paragraphs([said])
 
 
 def _cosine(value: float) -> str:

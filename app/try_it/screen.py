@@ -140,24 +140,24 @@ def draw(
     context: Context, selection: Selection, task: str | None, asked: list[Exchange], *values: Any
 ) -> list[Any]:
     """Tasks of the chosen run and who can answer; without a trained one, what to do to get it."""
-    language, specs, (longest, *chosen) = selection.language, specs_of(context, selection), values
+    specs, (longest, *chosen) = specs_of(context, selection), values
     if not specs:
-        hint = empty(say(language, "try.none_title"), say(language, "try.none_text"))
+        hint = empty(say("try.none_title"), say("try.none_text"))
         rest = [gr.skip()] * (MOST_SIDES + MOST_COLUMNS + 1)
         return [hint, gr.update(visible=False), gr.skip(), None, *rest[:MOST_SIDES], "", [], "", *rest[MOST_SIDES:]]
     names = [(spec.name, spec.name) for spec in specs]
     if len(specs) > 1:
-        names.append((say(language, "try.auto"), AUTO))
+        names.append((say("try.auto"), AUTO))
     current = task if task in [value for _, value in names] else specs[0].name
     sides = []
     for place, value in enumerate(chosen):
         choices = side_choices(context, selection, place)
         known = value in [name for _, name in choices]
         sides.append(gr.update(choices=choices, value=value if known else DEFAULTS[place]))
-    shown = conversation_view(asked, language), asked, export_view(asked, language)
+    shown = conversation_view(asked), asked, export_view(asked)
     fields = show_fields(context, selection, current)
     return [
-        lead(say(language, "try.lead")),
+        lead(say("try.lead")),
         gr.update(visible=True),
         gr.update(choices=names, value=current),
         longest or None,
@@ -170,7 +170,7 @@ def draw(
 def draw_device(context: Context, selection: Selection) -> list[str]:
     """-> who is using the device that answers are written on, and the same to be compared with later."""
     holder = word_holder(context, selection) if context.trained_run(selection) else ""
-    said = say(selection.language, "device.slower", holder=holder) if holder else ""
+    said = say("device.slower", holder=holder) if holder else ""
     return [bullets([("info", said)]) if said else "", said]
 
 
@@ -181,9 +181,9 @@ def poll_device(context: Context, selection: Selection, seen: str) -> Any:
 
 def show_fields(context: Context, selection: Selection, task: str | None) -> list[Any]:
     """-> exam questions to choose from, a field for each input column of the task (one when it is detected)."""
-    spec, language = find_spec(context, selection, task), selection.language
-    columns = list(spec.inputs)[:MOST_COLUMNS] if spec else [say(language, "try.any_text")]
-    hint = say(language, "try.hint")
+    spec = find_spec(context, selection, task)
+    columns = list(spec.inputs)[:MOST_COLUMNS] if spec else [say("try.any_text")]
+    hint = say("try.hint")
     shown = [gr.update(label=name, visible=True, placeholder=hint) for name in columns]
     presets = preset_choices(exam_rows(context, selection, spec), spec) if spec else []
     choose = gr.update(choices=presets, value=None, interactive=bool(presets))
@@ -256,22 +256,22 @@ def stream_answers(
     context: Context, selection: Selection, asked: list[Exchange], filling: Filling
 ) -> Iterator[tuple[Any, ...]]:
     """Fills some answers of one exchange. The Stop button ends them where they are."""
-    language, drawn, index = selection.language, 0.0, filling.index
+    drawn, index = 0.0, filling.index
     requests = [request_to(context, selection, asked[index], p, **filling.changes) for p in filling.places]
     wish = context.stops.begin(filling.session)
-    yield conversation_view(asked, language), gr.skip(), gr.skip()
+    yield conversation_view(asked), gr.skip(), gr.skip()
     try:
         for batch in stream_together(context.chat, requests, wish):
             for number, event in batch:
                 place, exchange = filling.places[number], asked[index]
-                asked[index] = exchange.with_answer(place, exchange.answers[place].after(event, language))
+                asked[index] = exchange.with_answer(place, exchange.answers[place].after(event))
             if time.monotonic() - drawn >= REDRAW_S:
                 drawn = time.monotonic()
-                yield conversation_view(asked, language), gr.skip(), gr.skip()
+                yield conversation_view(asked), gr.skip(), gr.skip()
     finally:
         context.stops.end(filling.session, wish)
     kept = asked[:MOST_EXCHANGES]
-    yield conversation_view(kept, language), kept, export_view(kept, language)
+    yield conversation_view(kept), kept, export_view(kept)
 
 
 def stop(context: Context, request: gr.Request) -> None:

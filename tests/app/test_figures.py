@@ -13,6 +13,7 @@ from app.drawing.curve_figures import loss_panels
 from app.drawing.curves import Curves, new_curves
 from app.drawing.figures import score_bars, share_bars, similarity_heatmap, skill_heatmap, thin, to_json
 from app.texts import word_sentence
+from app.texts.language import in_language
 
 TABLE = pd.DataFrame(
     [[0.5, 0.25, 1.0], [0.1, 0.65, 0.0]], index=["a", "b <i>"], columns=["common 1", "common 2", "private 1"]
@@ -43,18 +44,18 @@ def valid(figure) -> go.Figure:
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_every_figure_is_valid_and_transparent(language: str) -> None:
     made = [
-        skill_heatmap(TABLE, 1 / 3, language),
-        similarity_heatmap(SHARE @ SHARE.T, language),
-        share_bars(SHARE, language),
-        score_bars(SCORES, language),
-        loss_panels(curves(), 100, language),
+        in_language(language, skill_heatmap, TABLE, 1 / 3),
+        in_language(language, similarity_heatmap, SHARE @ SHARE.T),
+        in_language(language, share_bars, SHARE),
+        in_language(language, score_bars, SCORES),
+        in_language(language, loss_panels, curves(), 100),
     ]
     for figure in made:
         assert valid(figure).layout.paper_bgcolor == "rgba(0,0,0,0)"
 
 
 def test_the_heatmap_marks_the_even_share_and_keeps_the_scale() -> None:
-    figure = skill_heatmap(TABLE, 1 / 3, "en")
+    figure = skill_heatmap(TABLE, 1 / 3)
     axis = figure["layout"]["coloraxis"]
     assert (axis["cmin"], axis["cmax"]) == (0.0, 1.0)
     assert any("1/K" in text for text in axis["colorbar"]["ticktext"])
@@ -63,19 +64,19 @@ def test_the_heatmap_marks_the_even_share_and_keeps_the_scale() -> None:
 
 
 def test_numbers_stand_in_the_cells_of_small_tables_only() -> None:
-    assert skill_heatmap(TABLE, 0.5, "en")["data"][0]["texttemplate"]
+    assert skill_heatmap(TABLE, 0.5)["data"][0]["texttemplate"]
     large = pd.DataFrame(np.zeros((16, 3)))
-    assert not skill_heatmap(large, 0.5, "en")["data"][0]["texttemplate"]
+    assert not skill_heatmap(large, 0.5)["data"][0]["texttemplate"]
 
 
 def test_plots_speak_chinese() -> None:
-    english, chinese = (to_json(share_bars(SHARE, language)) for language in ("en", "zh"))
+    english, chinese = (to_json(in_language(language, share_bars, SHARE)) for language in ("en", "zh"))
     assert "common" in english
     assert "公共" in chinese
 
 
 def test_one_panel_a_task_from_the_first_event_on() -> None:
-    figure = loss_panels(curves(5), 100, "en")
+    figure = loss_panels(curves(5), 100)
     assert figure["layout"]["meta"]["panels"] == 5
     assert len(figure["layout"]["annotations"]) == 5
     assert all(figure["layout"][f"xaxis{i or ''}"]["range"] == [0, 100] for i in ("", 2, 5))
@@ -84,11 +85,11 @@ def test_one_panel_a_task_from_the_first_event_on() -> None:
 
 def test_names_cannot_carry_tags_into_a_plot() -> None:
     named = new_curves("r", ["<b>x</b>"])
-    assert "<b>" not in loss_panels(named, 1, "en")["layout"]["annotations"][0]["text"]
+    assert "<b>" not in loss_panels(named, 1)["layout"]["annotations"][0]["text"]
 
 
 def test_a_missing_base_score_is_a_gap() -> None:
-    base, tuned = score_bars(SCORES, "en")["data"]
+    base, tuned = score_bars(SCORES)["data"]
     assert base["x"] == [None, 20.0]  # points of 100, as in the sentences beside it
     assert tuned["error_x"]["array"] == pytest.approx([10, 10])
 
@@ -107,8 +108,15 @@ def test_nothing_to_draw_is_empty_text() -> None:
 
 
 def test_names_of_skills_follow_the_language_and_other_names_do_not() -> None:
-    assert skill_heatmap(TABLE, 0.3, "en")["data"][0]["x"] == list(TABLE.columns)
-    assert skill_heatmap(TABLE, 0.3, "zh")["data"][0]["x"] == ["公共 1", "公共 2", "私有 1"]
-    assert "公共 2" in word_sentence("zh", "says.task_uses_alone", {"task": "common 1", "skills": "common 2"})
-    assert "common 1" in word_sentence("zh", "says.task_uses_alone", {"task": "common 1", "skills": "common 2"})
-    assert skill_heatmap(TABLE.rename(columns={"common 1": "shared"}), 0.3, "zh")["data"][0]["x"][0] == "shared"
+    assert skill_heatmap(TABLE, 0.3)["data"][0]["x"] == list(TABLE.columns)
+    assert in_language("zh", skill_heatmap, TABLE, 0.3)["data"][0]["x"] == ["公共 1", "公共 2", "私有 1"]
+    assert "公共 2" in in_language(
+        "zh", word_sentence, "says.task_uses_alone", {"task": "common 1", "skills": "common 2"}
+    )
+    assert "common 1" in in_language(
+        "zh", word_sentence, "says.task_uses_alone", {"task": "common 1", "skills": "common 2"}
+    )
+    assert (
+        in_language("zh", skill_heatmap, TABLE.rename(columns={"common 1": "shared"}), 0.3)["data"][0]["x"][0]
+        == "shared"
+    )

@@ -9,6 +9,7 @@ import pytest
 
 from app.drawing.forms import build_field, differences, form_values, list_settings, read_form
 from app.texts import word_error, word_value
+from app.texts.language import in_language
 from app.texts.words import Words
 from app.train.screen import BUTTONS, buttons_for
 from core.adapters.registry import METHODS
@@ -61,18 +62,18 @@ def test_the_choices_follow_the_language() -> None:
 
 def test_an_error_names_a_setting_as_its_field_is_labelled() -> None:
     values = {"name": "warmup", "value": 2, "bound": 0.9}
-    assert "Setting Warm-up (warmup) is 2, above" in word_error("en", "setting.high", values)[0]
-    assert "“预热（warmup）”的值 2 大于上限 0.9" in word_error("zh", "setting.high", values)[0]
-    assert "Setting nonsense is 2" in word_error("en", "setting.high", {**values, "name": "nonsense"})[0]
+    assert "Setting Warm-up (warmup) is 2, above" in word_error("setting.high", values)[0]
+    assert "“预热（warmup）”的值 2 大于上限 0.9" in in_language("zh", word_error, "setting.high", values)[0]
+    assert "Setting nonsense is 2" in word_error("setting.high", {**values, "name": "nonsense"})[0]
 
 
 def test_values_of_settings_are_read_as_words() -> None:
-    assert word_value("zh", "schedule", "cosine") == "余弦下降（cosine）"
-    assert word_value("zh", "adapter.combine", "mix") == "先对因子求平均（mix）"
-    assert [word_value("zh", "exam_base", value) for value in (True, False, None)] == ["是", "否", "–"]
-    assert word_value("en", "method", "private_lora") == "LoRA (one per task)"
-    assert word_value("en", "epochs", 3.0) == "3.0"
-    assert word_value("en", "schedule", "sawtooth") == "sawtooth"  # of a method that was added, not worded
+    assert in_language("zh", word_value, "schedule", "cosine") == "余弦下降（cosine）"
+    assert in_language("zh", word_value, "adapter.combine", "mix") == "先对因子求平均（mix）"
+    assert [in_language("zh", word_value, "exam_base", value) for value in (True, False, None)] == ["是", "否", "–"]
+    assert word_value("method", "private_lora") == "LoRA (one per task)"
+    assert word_value("epochs", 3.0) == "3.0"
+    assert word_value("schedule", "sawtooth") == "sawtooth"  # of a method that was added, not worded
 
 
 @pytest.mark.parametrize("method", METHODS.names())

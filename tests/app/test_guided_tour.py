@@ -14,6 +14,7 @@ from app.home import screen as home
 from app.shell.context import Context
 from app.shell.selection import Selection, selection_from_prefs, selection_to_prefs
 from app.texts import LANGUAGES, TEXTS, say
+from app.texts.language import in_language
 from core.runs.states import RunStatus
 from core.runs.summaries import RunSummary
 from core.workspace import Workspace
@@ -39,9 +40,9 @@ def test_every_stop_has_its_words_and_a_screen() -> None:
 
 def test_the_tour_names_the_buttons_that_are_there() -> None:
     for language in LANGUAGES:
-        assert say(language, "tasks.sees") in say(language, "tour.tasks_text")
-        assert say(language, "try.ask") in say(language, "tour.try_it_text")
-        assert say(language, "goal.balanced.title") in say(language, "tour.plan_text")
+        assert in_language(language, say, "tasks.sees") in in_language(language, say, "tour.tasks_text")
+        assert in_language(language, say, "try.ask") in in_language(language, say, "tour.try_it_text")
+        assert in_language(language, say, "goal.balanced.title") in in_language(language, say, "tour.plan_text")
 
 
 def test_the_sample_opens_with_the_first_stop_and_is_remembered(context: Context, opened: Selection) -> None:
@@ -50,7 +51,7 @@ def test_the_sample_opens_with_the_first_stop_and_is_remembered(context: Context
     assert selection_from_prefs({"tour": "x"}, "en", shared=False).tour == 0
     seen, bar, text, back, onwards = draw(context, opened)
     assert bar["visible"]
-    assert say("en", "tour.tasks_title") in text == seen
+    assert say("tour.tasks_title") in text == seen
     assert not back["interactive"]
     assert onwards["interactive"]
 
@@ -96,4 +97,4 @@ def test_it_ends_at_home_and_goes_back(context: Context, opened: Selection) -> N
 
 @pytest.mark.parametrize("state", ["failed", "interrupted", "cancelled"])
 def test_a_training_that_ended_badly_is_said(state: str) -> None:
-    assert say("en", "tour.watch_stopped") in tour_text(WATCH, "en", RunStatus(state))
+    assert say("tour.watch_stopped") in tour_text(WATCH, RunStatus(state))

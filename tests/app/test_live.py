@@ -11,6 +11,7 @@ import pytest
 from app.drawing.curves import MEASURES, Curves, new_curves
 from app.drawing.figures import MOST_POINTS
 from app.drawing.live_plot import MOST_NEWS
+from app.texts.language import in_language
 from app.train import live_views as live
 from app.train.live_views import grown_curves, whole_curves
 
@@ -38,7 +39,7 @@ def events(first: int, last: int, every: int = 5) -> list[dict]:
 
 
 def figures(curves: Curves) -> list[dict]:
-    return [json.loads(text) for text in whole_curves(curves, 20_000, "en")[1::2]]
+    return [json.loads(text) for text in whole_curves(curves, 20_000)[1::2]]
 
 
 def test_a_tick_costs_a_few_kilobytes_and_a_page_load_little_more() -> None:
@@ -46,7 +47,7 @@ def test_a_tick_costs_a_few_kilobytes_and_a_page_load_little_more() -> None:
     curves = new_curves("r", TASKS)
     began = time.process_time()
     curves.take(events(0, 20_000))
-    whole = sum(len(str(view)) for view in whole_curves(curves, 20_000, "en"))
+    whole = sum(len(str(view)) for view in whole_curves(curves, 20_000))
     assert time.process_time() - began < 2.0
     assert whole < 200_000
     began = time.process_time()
@@ -86,7 +87,7 @@ def test_a_page_that_slept_gets_few_points() -> None:
 
 
 def test_a_run_without_points_shows_nothing() -> None:
-    assert whole_curves(new_curves("r", TASKS), 100, "zh") == ["", "", "", ""]
+    assert in_language("zh", whole_curves, new_curves("r", TASKS), 100) == ["", "", "", ""]
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
@@ -94,14 +95,14 @@ def test_the_allocation_fills_in_while_the_run_is_at_work(tmp_path, language: st
     from core.runs.folder import RunFolder
 
     folder = RunFolder(tmp_path)
-    assert live.live_skills(folder, language) == ["", ""]
+    assert in_language(language, live.live_skills, folder) == ["", ""]
     assert live.skills_stamp(folder) == 0
     folder.write_run({"tasks": [{"index": 0, "name": "a"}, {"index": 1, "name": "b"}]})
     names = ["common 1", "common 2", "private 1"]
     skills = [{"name": name, "kind": name.split()[0], "task": 0 if "private" in name else None} for name in names]
     table = {"layers": ["l1"], "skills": skills, "weights": [[[0.7, 0.3, 1.0], [0.5, 0.5, 0.0]]], "step": 40}
     folder.allocation_path.write_text(json.dumps(table), encoding="utf-8")
-    heading, figure = live.live_skills(folder, language)
+    heading, figure = in_language(language, live.live_skills, folder)
     assert "40" in heading
     assert json.loads(figure)["data"][0]["z"][0] == [0.7, 0.3, 1.0]
     assert len(figure) < 4_000

@@ -21,6 +21,7 @@ from app.drawing.markup import (
     to_csv,
 )
 from app.drawing.run_markup import job_bar, progress_panel, readiness
+from app.texts.language import in_language
 from app.try_it.answers import exchange_view, export_view
 from app.try_it.conversation import Answer, Exchange, Side, Version, question_text
 from core.base.errors import Problem
@@ -49,15 +50,15 @@ FULL = Answer(
         log_view(EVIL),
         prompt_view(EVIL, EVIL),
         table([EVIL], []),
-        job_bar(EVIL, EVIL, RunStatus("running"), "en"),
-        progress_panel(EVIL, RunStatus("running"), "en"),
+        job_bar(EVIL, EVIL, RunStatus("running")),
+        progress_panel(EVIL, RunStatus("running")),
         bar(0.5, label=EVIL),
         download_link(EVIL, EVIL, EVIL),
-        exchange_view(Exchange(EVIL, EVIL, EVIL, (Answer(SIDE, text=EVIL), Answer(SIDE, error=EVIL))), "en"),
-        export_view([Exchange(EVIL, EVIL, EVIL, (Answer(SIDE, text=EVIL),))], "en"),
-        readiness([Problem("x", "check.no_train", {"task": EVIL})], [EVIL], "en"),
-        exchange_view(Exchange(EVIL, EVIL, {EVIL: EVIL}, (FULL,), expected=EVIL), "en"),
-        exchange_view(Exchange(EVIL, EVIL, EVIL, (FULL, FULL), vote=0), "en"),
+        exchange_view(Exchange(EVIL, EVIL, EVIL, (Answer(SIDE, text=EVIL), Answer(SIDE, error=EVIL)))),
+        export_view([Exchange(EVIL, EVIL, EVIL, (Answer(SIDE, text=EVIL),))]),
+        readiness([Problem("x", "check.no_train", {"task": EVIL})], [EVIL]),
+        exchange_view(Exchange(EVIL, EVIL, {EVIL: EVIL}, (FULL,), expected=EVIL)),
+        exchange_view(Exchange(EVIL, EVIL, EVIL, (FULL, FULL), vote=0)),
     ],
 )
 def test_nothing_foreign_becomes_a_tag(made: str) -> None:
@@ -77,13 +78,13 @@ def test_every_state_has_words(state: str, language: str) -> None:
     status = RunStatus(
         state=state, stage="stage1", step=3, total_steps=9, progress=0.3, eta_s=70.0, stalled_s=200.0
     )
-    assert f'data-state="{state}"' in progress_panel("Run", status, language)
+    assert f'data-state="{state}"' in in_language(language, progress_panel, "Run", status)
 
 
 def test_the_ready_card_says_no_while_there_is_an_error() -> None:
     warning = Problem("x", "check.no_validation", {"task": "a"}, "warning")
-    assert 'data-ready="yes"' in readiness([warning], ["fact"], "en")
-    assert 'data-ready="no"' in readiness([warning, Problem("x", "check.no_tasks")], ["fact"], "en")
+    assert 'data-ready="yes"' in readiness([warning], ["fact"])
+    assert 'data-ready="no"' in readiness([warning, Problem("x", "check.no_tasks")], ["fact"])
 
 
 def test_progress_stays_between_0_and_100() -> None:
@@ -94,10 +95,10 @@ def test_progress_stays_between_0_and_100() -> None:
 def test_an_answer_grows_by_events() -> None:
     answer = Answer(SIDE)
     for event in (ChatEvent("phase", "loading"), ChatEvent("delta", "Pro"), ChatEvent("delta", "s")):
-        answer = answer.after(event, "en")
+        answer = answer.after(event)
     assert (answer.text, answer.phase, answer.done) == ("Pros", "answering", None)
-    assert answer.after(ChatEvent("done", "Pros", tokens=2), "en").done is not None
-    failed = answer.after(ChatEvent("error", key="serving.empty_message"), "zh")
+    assert answer.after(ChatEvent("done", "Pros", tokens=2)).done is not None
+    failed = in_language("zh", answer.after, ChatEvent("error", key="serving.empty_message"))
     assert "消息" in failed.error
     assert failed.text == "Pros"
 

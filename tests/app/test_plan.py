@@ -12,6 +12,7 @@ from app.drawing.forms import read_yaml
 from app.shell.context import Context
 from app.shell.selection import Selection
 from app.texts import LANGUAGES, say, word_method
+from app.texts.language import in_language
 from app.train import plan_views as planning
 from app.train.plan import Plan, show_level
 from app.train.plan_views import goal_cards
@@ -99,9 +100,9 @@ def test_levels_show_more_of_the_same() -> None:
 
 def test_goal_cards_say_what_was_measured_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(planning, "read_goal_figures", dict)
-    assert [card["meta"] for card in goal_cards(RunConfig(), "en")] == ["", "", ""]
+    assert [card["meta"] for card in goal_cards(RunConfig())] == ["", "", ""]
     monkeypatch.setattr(planning, "read_goal_figures", lambda: {"quick": GoalFigures(61.0, 0.42, 0.04)})
-    quick, balanced, _ = (card["meta"] for card in goal_cards(RunConfig(), "en"))
+    quick, balanced, _ = (card["meta"] for card in goal_cards(RunConfig()))
     assert "61 s" in quick
     assert "4 → 42" in quick
     assert balanced == ""
@@ -124,10 +125,12 @@ def test_methods_are_named_in_the_language(built: tuple[Context, Plan]) -> None:
     field = next(field for field in plan.fields if field.name == "method")
     for language in LANGUAGES:
         made = dict(zip(built[0].words.components, built[0].words.updates(language), strict=True))
-        assert made[field.widget]["choices"] == [(word_method(language, m.name), m.name) for m in METHODS]
-    assert all(word_method("en", m.name) == m.title for m in METHODS)
-    assert word_method("zh", "lora") != word_method("en", "lora")
-    assert word_method("zh", "of tomorrow") == "of tomorrow"
+        assert made[field.widget]["choices"] == [
+            (in_language(language, word_method, m.name), m.name) for m in METHODS
+        ]
+    assert all(word_method(m.name) == m.title for m in METHODS)
+    assert in_language("zh", word_method, "lora") != word_method("lora")
+    assert in_language("zh", word_method, "of tomorrow") == "of tomorrow"
 
 
 def test_the_name_of_the_starter_follows_the_language(built: tuple[Context, Plan]) -> None:
@@ -135,7 +138,7 @@ def test_the_name_of_the_starter_follows_the_language(built: tuple[Context, Plan
     field = next(field for field in plan.fields if field.name == "base_model")
     for language in LANGUAGES:
         made = dict(zip(built[0].words.components, built[0].words.updates(language), strict=True))
-        assert (say(language, "model.starter"), "starter") in made[field.widget]["choices"]
+        assert (in_language(language, say, "model.starter"), "starter") in made[field.widget]["choices"]
 
 
 def test_the_buttons_of_equal_size_set_the_rank_and_can_be_undone(

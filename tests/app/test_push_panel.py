@@ -12,6 +12,7 @@ from app.share import push_panel
 from app.share.push_panel import choose_token, export_words
 from app.shell import visitors
 from app.shell.context import Context
+from app.texts.language import in_language
 from core.base.errors import RunError
 from core.workspace import Workspace
 
@@ -47,8 +48,8 @@ def test_a_visitors_token_comes_from_a_login_that_has_not_expired() -> None:
 
 
 def test_rows_leave_only_with_consent_and_no_token_is_a_word(tmp_path: Path) -> None:
-    words = export_words(tmp_path / "r1", tmp_path, "lora", "--task 1", False, "zh")
+    words = in_language("zh", export_words, tmp_path / "r1", tmp_path, "lora", "--task 1", False)
     assert "--task=--task 1" in words
     assert "--examples" not in words
-    assert "--examples" in export_words(tmp_path / "r1", tmp_path, "lora", "a", True, "en")
-    assert not any(word.startswith("--task") for word in export_words(tmp_path, tmp_path, "space", "a", True, "en"))
+    assert "--examples" in export_words(tmp_path / "r1", tmp_path, "lora", "a", True)
+    assert not any(word.startswith("--task") for word in export_words(tmp_path, tmp_path, "space", "a", True))

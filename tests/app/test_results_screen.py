@@ -16,6 +16,7 @@ from app.results.detector_panel import SPEC, detector_words, draw_about, draw_de
 from app.results.screen import draw_comparison, draw_scores, report_words
 from app.shell.context import Context
 from app.shell.selection import Selection
+from app.texts.language import in_language
 from core.base.files import write_json_atomic
 from core.chat.detecting import DetectorReport
 from core.evaluation.metrics import Score
@@ -96,7 +97,9 @@ def test_the_report_speaks_as_the_screens(place: tuple[Context, Selection]) -> N
         ),
         encoding="utf-8",
     )
-    pages = {language: build_report(run_dir, report_words(language)) for language in ("en", "zh")}
+    pages = {
+        language: in_language(language, lambda: build_report(run_dir, report_words())) for language in ("en", "zh")
+    }
     for language, metric, method in (("en", "accuracy", "LoRA (shared)"), ("zh", "准确率", "LoRA（共享）")):
         assert f"<td>{metric}</td>" in pages[language]
         assert f"100.0（{metric}）" in pages[language] or f"100.0 ({metric})" in pages[language]
@@ -157,7 +160,7 @@ def test_certainty_is_said_and_drawn(place: tuple[Context, Selection]) -> None:
     assert found["marker"]["size"][0] < found["marker"]["size"][1]
     honest = DetectorReport(report.accuracy, 0.5, 0.01, report.bins)
     write_json_atomic(folder / "out.json", asdict(honest))
-    assert "可信" in draw_detector(context, selection.with_language("zh"))[0]
+    assert "可信" in in_language("zh", draw_detector, context, selection)[0]
     record = RunFolder(context.run_dir(selection)).read_run()  # type: ignore[arg-type]
     write_json_atomic(context.run_dir(selection) / "run.json", {**record, "tasks": record["tasks"][:1]})  # type: ignore[operator]
     assert draw_about(context, selection)[0]["visible"] is False

@@ -19,6 +19,7 @@ from app.drawing.figures import (
     similarity_heatmap,
     skill_heatmap,
 )
+from app.texts.language import in_language
 
 APP = Path(__file__).resolve().parents[2] / "app"
 SPEAKING = {"label", "info", "placeholder", "title", "value"}  # what a component or a toast shows
@@ -65,7 +66,7 @@ def hard_coded(path: Path) -> list[str]:
 
 def test_the_search_finds_hard_coded_text(tmp_path: Path) -> None:
     page = tmp_path / "page.py"
-    page.write_text('gr.Button(value="Save all")\ngr.Error("No such run")\npart("Title")\nsay("en", "tab.home")\n')
+    page.write_text('gr.Button(value="Save all")\ngr.Error("No such run")\npart("Title")\nsay("tab.home")\n')
     assert len(hard_coded(page)) == 3
 
 
@@ -114,13 +115,13 @@ def test_plots_speak_chinese() -> None:
     score = {"task": "t1", "tuned": {"value": 0.5, "low": 0.4, "high": 0.6}, "base": None}
     curves = Curves(practice={"t1": [(1, 2.0)]}, checks={"t1": [(1, 2.0)]})
     for figure in (
-        skill_heatmap(skills, 0.5, "zh"),
-        similarity_heatmap(square, "zh"),
-        lean_heatmap(skills, "zh"),
-        change_heatmap(skills, "zh"),
-        share_bars(share, "zh"),
-        score_bars([score], "zh"),
-        loss_panels(curves, 9, "zh"),
+        in_language("zh", skill_heatmap, skills, 0.5),
+        in_language("zh", similarity_heatmap, square),
+        in_language("zh", lean_heatmap, skills),
+        in_language("zh", change_heatmap, skills),
+        in_language("zh", share_bars, share),
+        in_language("zh", score_bars, [score]),
+        in_language("zh", loss_panels, curves, 9),
     ):
         for text in shown_texts(figure):
             plain = re.sub(r"%\{[^}]*\}|</?extra>|t[12]|1/K", "", text)

@@ -13,6 +13,7 @@ from app.results.study_panel import describe_study, draw_count, summary_table, w
 from app.shell.context import Context
 from app.shell.selection import Selection
 from app.texts import TEXTS, say, word_error
+from app.texts.language import in_language
 from core.insight.study import STANDARD_ARMS
 from core.insight.study_tables import BASE, summarise_study
 from core.runs.summaries import RunSummary
@@ -44,8 +45,8 @@ def frame_of(**scores: list[float]) -> pd.DataFrame:
 
 
 def told(frame: pd.DataFrame, language: str) -> list[str]:
-    sentences = describe_study(frame, summarise_study(frame), "ours", language)
-    return [word_error(language, s.key, s.values)[0] for s in sentences]
+    sentences = in_language(language, describe_study, frame, summarise_study(frame), "ours")
+    return [in_language(language, word_error, s.key, s.values)[0] for s in sentences]
 
 
 @pytest.mark.parametrize(
@@ -68,18 +69,18 @@ def test_a_difference_is_called_sure_or_not(language: str, sure: str, unsure: st
 def test_every_standard_method_is_worded(language: str) -> None:
     for label in (*(arm.label for arm in STANDARD_ARMS), BASE):
         assert f"arm.{label}" in TEXTS[language], label
-    assert word_arm("my own arm", language) == "my own arm"
+    assert in_language(language, word_arm, "my own arm") == "my own arm"
     frame = frame_of(**{"shared LoRA": [0.8, 0.9], "private LoRA": [0.5, 0.4]})
-    shown = summary_table(summarise_study(frame), language)
-    assert word_arm("private LoRA", language) in shown
-    assert ("private LoRA" in shown) == (word_arm("private LoRA", language) == "private LoRA")
+    shown = in_language(language, summary_table, summarise_study(frame))
+    assert in_language(language, word_arm, "private LoRA") in shown
+    assert ("private LoRA" in shown) == (in_language(language, word_arm, "private LoRA") == "private LoRA")
 
 
 def test_a_study_says_how_long_all_of_it_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     context = Context(Workspace(tmp_path))
     opened = Selection().with_project(context.workspace.create_project("Desk", "local").project_id)
     chosen = ("Study", ["C-Poly", "Poly"], 3, [0.5, 1.0], "rank")
-    assert draw_count(context, opened, *chosen) == note(say("en", "study.count_unknown", runs=12))
+    assert draw_count(context, opened, *chosen) == note(say("study.count_unknown", runs=12))
     run = RunSummary("r1", "Run 1", "succeeded", "cpoly", "starter", created=10.0, started=20.0, ended=140.0)
     monkeypatch.setattr(study_panel, "list_summaries", lambda project: [run])
     assert "12 runs in all, about 24 min: one run" in draw_count(context, opened, *chosen)

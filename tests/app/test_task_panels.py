@@ -19,6 +19,7 @@ from app.tasks.task_editor import EDITED, draw_task, save_task, take_codes
 from app.tasks.task_editor import draw_preview as draw_prompts
 from app.tasks.versions_panel import draw_difference, draw_versions
 from app.texts import TEXTS, word_error
+from app.texts.language import in_language
 from core.base.errors import TaskFileError, WorkspaceError
 from core.tasks.changing.add_task import get_task, list_tasks
 from core.tasks.changing.versions import list_versions
@@ -198,7 +199,7 @@ def test_health_is_read_on_demand_and_as_a_file(context: Context, mails: Selecti
     assert any("4 tokens" in card["title"] for card in findings)
     assert json.loads(lengths)["data"][0]["y"]
     assert "mail number" in labels
-    table = draw_all(context, mails.with_language("zh"), *LOOK)
+    table = in_language("zh", draw_all, context, mails, *LOOK)
     assert "health.csv" in table
 
 
@@ -208,8 +209,8 @@ def test_what_findings_list_is_named_in_the_language() -> None:
         ("health.personal", {"count": 3, "kinds": "email 3, phone 1"}, "电子邮箱 3, 电话号码 1"),
         ("health.characters", {"count": 2, "kinds": "mojibake 2, html 1"}, "乱码 2, HTML 1"),
     ):
-        assert said in word_error("zh", key, listed)[0]
-    assert "英语、德语" in _lengths({"languages": {"English": 8, "German": 2, "unknown": 1}}, "zh")
+        assert said in in_language("zh", word_error, key, listed)[0]
+    assert "英语、德语" in in_language("zh", _lengths, {"languages": {"English": 8, "German": 2, "unknown": 1}})
     for group, names in (("spoken.", {**_STOPWORDS, **_SCRIPTS}), ("found.", {*KINDS, *PERSONAL})):
         assert {group + name for name in names} == {key for key in TEXTS["zh"] if key.startswith(group)}
 

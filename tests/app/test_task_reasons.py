@@ -8,6 +8,7 @@ import pytest
 
 from app.tasks.task_markup import reasons_view
 from app.texts import say, word_error
+from app.texts.language import in_language
 from core.tasks.guessing.roles import RoleGuess
 from core.tasks.spec import TaskSpec
 
@@ -23,20 +24,20 @@ SPEC = TaskSpec("t1", "mails", ("text",), ("label",), "Answer.", "{text}", "roug
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_a_guess_that_was_taken_is_explained(language: str) -> None:
-    shown = reasons_view(GUESS, SPEC, language)
+    shown = in_language(language, reasons_view, GUESS, SPEC)
     for key, values in GUESS.reasons:
-        assert word_error(language, key, values)[0] in shown
+        assert in_language(language, word_error, key, values)[0] in shown
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_a_kind_that_was_set_is_not_called_another(language: str) -> None:
-    shown = reasons_view(GUESS, replace(SPEC, kind="classification", metric="accuracy"), language)
-    assert word_error(language, "guess.kind_generation", {})[0] not in shown
-    assert word_error(language, *GUESS.reasons[0])[0] in shown
-    assert say(language, "kind.classification") in shown
+    shown = in_language(language, reasons_view, GUESS, replace(SPEC, kind="classification", metric="accuracy"))
+    assert in_language(language, word_error, "guess.kind_generation", {})[0] not in shown
+    assert in_language(language, word_error, *GUESS.reasons[0])[0] in shown
+    assert in_language(language, say, "kind.classification") in shown
 
 
 def test_columns_that_were_set_are_not_explained_by_a_guess() -> None:
-    shown = reasons_view(GUESS, replace(SPEC, inputs=("label",), targets=("text",)), "en")
+    shown = reasons_view(GUESS, replace(SPEC, inputs=("label",), targets=("text",)))
     assert "its name says so" not in shown
-    assert say("en", "tasks.why_columns").replace("'", "&#x27;") in shown
+    assert say("tasks.why_columns").replace("'", "&#x27;") in shown

@@ -19,6 +19,7 @@ from app.shell.device_user import word_holder
 from app.shell.job_panel import job_line
 from app.shell.selection import Selection
 from app.shell.stream_columns import Stops, stream_together
+from app.texts.language import in_language
 from app.try_it.answers import exchange_view
 from app.try_it.bench_panel import click_answer, draw_tally, save_correction
 from app.try_it.columns import Asking, build_exchange, request_to, side_choices
@@ -68,7 +69,7 @@ def asking(*choices: str, task: str = "task 0", blind: bool = False) -> Asking:
 
 def over(exchange: Exchange, *texts: str) -> Exchange:
     for i, text in enumerate(texts):
-        done = exchange.answers[i].after(ChatEvent(DONE, text, tokens=1), "en")
+        done = exchange.answers[i].after(ChatEvent(DONE, text, tokens=1))
         exchange = exchange.with_answer(i, done)
     return exchange
 
@@ -94,7 +95,7 @@ def test_a_task_is_found_with_its_probability(place: Place) -> None:
     found = build_exchange(context, selection, asking("tuned", task=AUTO), ["message 5 of task 1"])
     assert found.task == "task 1"
     assert 0.5 < (found.answers[0].side.probability or 0) <= 1
-    assert "task found: task 1" in exchange_view(found, "en")
+    assert "task found: task 1" in exchange_view(found)
     pairs = build_exchange(context, selection, asking("tuned", task=AUTO), ["what is 7\nit is 7 号"])
     assert pairs.content == {"question": "what is 7", "context": "it is 7 号"}  # a line a column
 
@@ -107,7 +108,7 @@ def test_an_undecided_text_is_answered_with_the_skills_of_several_tasks(place: P
     assert len(tuned.blend) > 1
     assert sum(share for _, share in tuned.blend) == pytest.approx(1.0)
     assert base.blend == named.blend == ()  # no skills; a task that was named
-    assert "skills mixed: " + tuned.blend[0][0] in exchange_view(found, "en")
+    assert "skills mixed: " + tuned.blend[0][0] in exchange_view(found)
     assert json.loads(to_json([found]))[0]["answers"][0]["blend"] == dict(tuned.blend)
     request = request_to(context, selection, found, 0)
     assert request.blend == tuned.blend
@@ -122,7 +123,7 @@ def test_errors_are_nothing_to_vote_on(place: Place) -> None:
     exchange = build_exchange(*place, asking("tuned", "base"), ["message 3"])
     failed = ChatEvent("error", key="serving.empty_message")
     for number in (0, 1):
-        exchange = exchange.with_answer(number, exchange.answers[number].after(failed, "en"))
+        exchange = exchange.with_answer(number, exchange.answers[number].after(failed))
     assert not exchange.can_vote
     assert over(exchange, "a", "b").can_vote
 
@@ -135,7 +136,9 @@ def test_a_run_that_has_the_device_is_named(place: Place) -> None:
     shown, seen = draw_device(context, selection)
     assert "Night run (training) is using" in shown
     assert poll_device(context, selection, seen) == gr.skip()
-    assert "Night run" in job_line(JobState("running", waiting=True), "zh", word_holder(context, selection))
+    assert "Night run" in in_language(
+        "zh", job_line, JobState("running", waiting=True), word_holder(context, selection)
+    )
     training.release()
     assert poll_device(context, selection, seen) == ["", ""]
     chat = DeviceLease(context.workspace.root, lease_device("auto"), "chat", "r1", "Night run")
@@ -159,7 +162,7 @@ def test_answers_stream_and_are_kept(place: Place) -> None:
 def test_blind_answers_show_no_name_until_the_vote(place: Place) -> None:
     context, selection = place
     exchange = over(build_exchange(context, selection, asking("tuned", "base", blind=True), ["x"]), "one", "two")
-    hidden = exchange_view(exchange, "en")
+    hidden = exchange_view(exchange)
     assert "Answer A" in hidden
     assert "untouched" not in hidden
     assert "Correct" not in hidden
@@ -196,8 +199,8 @@ def test_an_exam_question_never_enters_practice(place: Place) -> None:
     text = fill_example(context, selection, "task 0")[0]["value"]
     exchange = over(build_exchange(context, selection, asking("tuned"), [text]), "wrong")
     assert exchange.expected in ("yes", "no")
-    assert "Right answer of the exam" in exchange_view(exchange, "en")
-    assert "Correct" not in exchange_view(exchange, "en")
+    assert "Right answer of the exam" in exchange_view(exchange)
+    assert "Correct" not in exchange_view(exchange)
     with pytest.raises(RunError, match="final exam"):
         click_answer(context, selection, [exchange], click("correct", exchange, 0))
 
@@ -207,12 +210,12 @@ def test_versions_of_a_refined_answer_are_shown(place: Place) -> None:
     exchange = build_exchange(context, selection, asking("tuned"), ["x"])
     first = exchange.answers[0]
     for number, text in enumerate(("perhaps", "yes")):
-        first = first.after(ChatEvent(DELTA, text), "en")
+        first = first.after(ChatEvent(DELTA, text))
         shown = [{"prompt": "like this", "answer": "yes"}] if number else []
         values = {"round": number, "valid": text == "yes", "examples": shown}
-        first = first.after(ChatEvent(VERSION, text, values=values), "en")
-    done = first.after(ChatEvent(DONE, "yes", values={"reason": "valid", "rounds": 1, "valid": True}), "en")
-    html = exchange_view(exchange.with_answer(0, done), "en")
+        first = first.after(ChatEvent(VERSION, text, values=values))
+    done = first.after(ChatEvent(DONE, "yes", values={"reason": "valid", "rounds": 1, "valid": True}))
+    html = exchange_view(exchange.with_answer(0, done))
     assert html.index("perhaps") < html.index("like this")
     assert "refined until valid" in html
 
@@ -224,7 +227,7 @@ def test_saved_conversations_hold_everything(place: Place) -> None:
     assert (record["question"], record["vote"]) == ("问题", "alike")
     assert [a["text"] for a in record["answers"]] == ["一", "二"]
     assert record["answers"][1]["who"] == "base"
-    assert "> 问题" in to_markdown([exchange], "zh")
+    assert "> 问题" in in_language("zh", to_markdown, [exchange])
 
 
 def test_a_file_is_answered_and_scored(place: Place, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from app.shell.selection import Selection
 from app.skills import screen as skills
 from app.tasks import screen as tasks
 from app.texts import TEXTS, say
+from app.texts.language import in_language, speaking
 from app.texts.words import Key, Words
 from app.train import screen as train
 from app.train.history_panel import draw_history
@@ -55,7 +56,7 @@ def test_every_text_on_the_page_follows_the_language(context: Context) -> None:
     """A component that shows one of our English texts and is not followed would stay English."""
     page = workbench.build_workbench(context)
     followed = {id(component) for component in context.words.components}
-    ours = {text for text in TEXTS["en"].values() if len(text) > 3} - {say("en", "app.title"), "YAML"}
+    ours = {text for text in TEXTS["en"].values() if len(text) > 3} - {say("app.title"), "YAML"}
     left = [
         (type(block).__name__, text)
         for block in page.blocks.values()
@@ -109,22 +110,23 @@ def test_a_project_opens_on_the_newest_run_of_a_person(context: Context) -> None
     assert opened.run_id == "r20260102-000000-aaaaaaaa"
     listed = {card["id"]: card["meta"] for card in draw_history(context, opened, "", False)[2]}
     assert list(listed) == [run_id for run_id, _ in reversed(runs)]  # the parts can be chosen too
-    assert [say("en", "run.part_of_leaveout") in meta for meta in listed.values()] == [True, False, False]
+    assert [say("run.part_of_leaveout") in meta for meta in listed.values()] == [True, False, False]
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_every_screen_says_what_to_do_while_there_is_nothing(context: Context, language: str) -> None:
     nobody = Selection(owner=FIRST, language=language)
-    assert say(language, "tasks.need_project") in tasks.draw_list(context, nobody)[0]
-    assert say(language, "run.none_title") in "".join(map(str, train.draw_run(context, nobody, train.Curves())))
-    for screen, drawn in (
-        ("results", results.draw(context, nobody, None)),
-        ("skills", skills.draw_page(context, nobody)),
-        ("try", try_it.draw(context, nobody, None, [], None)),
-        ("grow", grow.draw(context, nobody, None)),
-        ("share", share.draw(context, nobody)),
-    ):
-        assert say(language, f"{screen}.none_title") in drawn[0]
+    with speaking(language):
+        assert say("tasks.need_project") in tasks.draw_list(context, nobody)[0]
+        assert say("run.none_title") in "".join(map(str, train.draw_run(context, nobody, train.Curves())))
+        for screen, drawn in (
+            ("results", results.draw(context, nobody, None)),
+            ("skills", skills.draw_page(context, nobody)),
+            ("try", try_it.draw(context, nobody, None, [], None)),
+            ("grow", grow.draw(context, nobody, None)),
+            ("share", share.draw(context, nobody)),
+        ):
+            assert say(f"{screen}.none_title") in drawn[0]
     problems, facts = check_plan(context, nobody, RunConfig())
     assert [p.severity for p in problems] == ["error"]
     assert facts == []
@@ -162,15 +164,15 @@ def test_words_follow_the_language_in_choices_and_labels() -> None:
     with gr.Blocks():
         words = Words()
         radio = words(gr.Radio, label=Key("plan.level"), choices=[(Key("level.simple"), "simple")], value="simple")
-    assert radio.label == say("en", "plan.level")
+    assert radio.label == say("plan.level")
     chinese = words.updates("zh")[0]
-    assert chinese["label"] == say("zh", "plan.level")
-    assert chinese["choices"] == [(say("zh", "level.simple"), "simple")]
+    assert chinese["label"] == in_language("zh", say, "plan.level")
+    assert chinese["choices"] == [(in_language("zh", say, "level.simple"), "simple")]
 
 
 def test_the_glossary_explains_every_word_in_both_languages() -> None:
     for language in ("en", "zh"):
-        assert glossary_view(language).count("<dt>") == len(WORDS)
+        assert in_language(language, glossary_view).count("<dt>") == len(WORDS)
 
 
 @pytest.mark.parametrize("changes", [{"base_model": "/etc"}, {"report_to": "wandb"}, {"num_processes": 8}])

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.texts import PHRASES, word_error
+from app.texts.language import in_language
 from core.base.errors import SettingError, TaskFileError
 from core.base.settings import MAX_YAML_CHARS, parse_yaml_settings
 from core.messages.details import PLAIN_DETAILS, plain_detail
@@ -45,7 +46,9 @@ def test_a_broken_line_of_jsonl_is_explained(tmp_path: Path, line: str) -> None:
     assert problem.values["detail"] == BROKEN_JSON[line]
     with pytest.raises(json.JSONDecodeError) as caught:
         json.loads(line)
-    english, chinese = (word_error(language, problem.key, problem.values)[0] for language in ("en", "zh"))
+    english, chinese = (
+        in_language(language, word_error, problem.key, problem.values)[0] for language in ("en", "zh")
+    )
     assert f"line 2, column {caught.value.colno}: this is not valid JSON ({BROKEN_JSON[line]})" in english
     assert f"第 2 行第 {caught.value.colno} 列不是有效的 JSON（{PHRASES['zh'][BROKEN_JSON[line]]}）" in chinese
 
@@ -59,7 +62,10 @@ def test_a_broken_json_file_is_explained_in_chinese(tmp_path: Path, text: str) -
     with pytest.raises(TaskFileError) as caught:
         read_table(path)
     assert caught.value.key == "file.bad_json"
-    assert PHRASES["zh"][caught.value.values["detail"]] in word_error("zh", "file.bad_json", caught.value.values)[0]
+    assert (
+        PHRASES["zh"][caught.value.values["detail"]]
+        in in_language("zh", word_error, "file.bad_json", caught.value.values)[0]
+    )
 
 
 @pytest.mark.parametrize("text", BROKEN_YAML, ids=range(len(BROKEN_YAML)))
@@ -67,18 +73,20 @@ def test_broken_yaml_is_explained(text: str) -> None:
     with pytest.raises(SettingError) as caught:
         parse_yaml_settings(text)
     assert caught.value.values["detail"] == BROKEN_YAML[text]
-    assert PHRASES["zh"][BROKEN_YAML[text]] in word_error("zh", caught.value.key, caught.value.values)[0]
+    assert (
+        PHRASES["zh"][BROKEN_YAML[text]] in in_language("zh", word_error, caught.value.key, caught.value.values)[0]
+    )
 
 
 def test_a_wrong_type_is_named_in_chinese() -> None:
     values = {"name": "epochs", "value": "many", "expected": "a number"}
-    assert word_error("zh", "setting.type", values)[1] == "应为：数字。"
+    assert in_language("zh", word_error, "setting.type", values)[1] == "应为：数字。"
 
 
 def test_other_details_stay_as_they_are() -> None:
     said = "the disk is on fire"
     assert plain_detail(said) == said
-    assert said in word_error("zh", "file.unreadable", {"file": "x", "detail": said})[0]
+    assert said in in_language("zh", word_error, "file.unreadable", {"file": "x", "detail": said})[0]
 
 
 def test_every_plain_detail_has_chinese_words() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from app.drawing.durations import asking_time
+from app.texts.language import in_language
 from core.base.files import write_json_atomic
 from core.insight.expecting import Expected, expect_exam, expect_probe
 from core.insight.jobs import job_dir
@@ -116,6 +117,6 @@ def test_without_an_exam_an_earlier_probe_is_the_measure(folder: RunFolder) -> N
 
 
 def test_the_panel_says_a_time_or_how_many_answers() -> None:
-    assert asking_time(Expected(950, 67.4), "en").startswith(" That is 950 answers, about 67 s (estimate")
-    assert asking_time(Expected(950, None), "en") == " That is 950 answers."
-    assert asking_time(Expected(950, None), "zh") == "共需 950 个回答。"
+    assert asking_time(Expected(950, 67.4)).startswith(" That is 950 answers, about 67 s (estimate")
+    assert asking_time(Expected(950, None)) == " That is 950 answers."
+    assert in_language("zh", asking_time, Expected(950, None)) == "共需 950 个回答。"
