@@ -191,6 +191,18 @@ def test_the_definition_never_imports_its_fast_path() -> None:
     assert not {t for t in taken if t.startswith("core.adapters.methods")}
 
 
+@pytest.mark.parametrize("name", [n for n in modules() if n != "core.adapters.registry"])
+def test_nobody_knows_a_method_by_name(name: str) -> None:
+    """A method is one file, its settings and one entry of the registry; traits say the rest. ("lora" is a format of
+    export as well.)"""
+    methods = {p.stem for p in (ROOT / "core" / "adapters" / "methods").glob("*.py")} - {"__init__", "lora"}
+    said = {node.value for node in ast.walk(tree(modules()[name])) if isinstance(node, ast.Constant)}
+    assert not said & methods, f"{name} names {sorted(said & methods)}"
+    if not name.startswith("core.adapters.methods"):
+        taken = {t for t in imported(tree(modules()[name]), name) if t.startswith("core.adapters.methods.")}
+        assert not taken, f"{name} imports {sorted(taken)}"
+
+
 @pytest.mark.parametrize("name", modules())
 def test_nobody_imports_a_worker(name: str) -> None:
     targets = imported(tree(modules()[name]), name)

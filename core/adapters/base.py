@@ -183,6 +183,14 @@ class Adapter(nn.Module):
         """
         raise ModelError("adapter.no_lora", method=METHODS.get(self.method).title)
 
+    def take_lora(self, factors: LoraFactors) -> None:
+        """Puts one low-rank pair a layer, as `lora_factors` gives them, in the place of all skills.
+
+        Raises:
+            ModelError: the method is no single LoRA.
+        """
+        raise ModelError("adapter.no_lora", method=METHODS.get(self.method).title)
+
     def merged_weight(self, name: str, weight: Tensor, task: int) -> Tensor:
         """The weight [o, i] of an adapted layer as one task sees it.
 

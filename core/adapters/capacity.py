@@ -8,20 +8,10 @@ parameters. Torch-free.
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
 from typing import Any
 
-from core.adapters.settings.baselines import LoraConfig, PrivateLoraConfig
-from core.adapters.settings.places import AdapterConfig
+from core.adapters.settings.places import AdapterConfig, Capacity
 from core.base.errors import SettingError
-
-
-@dataclass(frozen=True)
-class Capacity:
-    """Columns of low rank in a layer: `active` for one example, `total` kept for all tasks."""
-
-    active: int
-    total: int
 
 
 def capacity(config: AdapterConfig, num_tasks: int) -> Capacity:
@@ -30,10 +20,10 @@ def capacity(config: AdapterConfig, num_tasks: int) -> Capacity:
     Raises:
         SettingError: the method's size is not a rank ((IA)^3, task adapters).
     """
-    active, total = _skills(config, num_tasks)
-    rank = int(dataclasses.asdict(config)["rank"])
-    used = 1 if getattr(config, "combine", "sum") == "mix" else active
-    return Capacity(used * rank, total * rank)
+    found = config.capacity(num_tasks)
+    if found is None:
+        raise SettingError("adapter.no_rank", settings=type(config).__name__)
+    return found
 
 
 def equal_active_rank(config: AdapterConfig, reference: AdapterConfig, num_tasks: int) -> AdapterConfig:
@@ -50,20 +40,19 @@ def equal_total_parameters(config: AdapterConfig, reference: AdapterConfig, num_
     return _with_rank(config, _nearest(capacity(reference, num_tasks).total, one))
 
 
-def _skills(config: AdapterConfig, num_tasks: int) -> tuple[int, int]:
-    """(skills an example may use, skills kept)."""
-    values: dict[str, Any] = dataclasses.asdict(config)
-    if "num_experts" in values:
-        return values["num_experts"], values["num_experts"]
-    if "num_common_skills" in values:
-        common, private = values["num_common_skills"], values.get("num_private_skills", 0)
-        every = values.get("private_block") == "learnable"
-        return common + private * (num_tasks if every else 1), common + private * num_tasks
-    if isinstance(config, PrivateLoraConfig):
-        return 1, num_tasks
-    if isinstance(config, LoraConfig):
-        return 1, 1
-    raise SettingError("adapter.no_rank", settings=type(config).__name__)
+def equal_numbers(config: AdapterConfig, reference: AdapterConfig, num_tasks: int) -> dict[str, Any]:
+    """Changes that give `config` about as many numbers a layer as `reference` holds: more skills of the same rank
+    where a method has only shared ones, a larger rank otherwise.
+
+    Raises:
+        SettingError: the size of one of the two is not a rank.
+    """
+    if config.grows_by == "rank":
+        equal: Any = equal_total_parameters(config, reference, num_tasks)
+        return {"rank": equal.rank}
+    now, name = capacity(config, num_tasks).total, config.grows_by
+    each = now / getattr(config, name)
+    return {name: max(2, round(capacity(reference, num_tasks).total / each))}
 
 
 def _with_rank(config: AdapterConfig, rank: int) -> AdapterConfig:

@@ -1,6 +1,7 @@
 """The registry of adapter methods. Torch-free: an implementation is imported only where a model is built.
 
-A new method is one file with `build(base_model, config, num_tasks, seed) -> Adapter` and one line here.
+A new method is one file with `build(base_model, method, config, num_tasks) -> Adapter`, its settings in one of
+`settings/`, and one entry here. Nothing else in the house knows a method by its name, its class or its attributes.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ class MethodInfo:
     `stages` names what each stage of training trains, in order: the first of ("skills and allocation",
     "allocation") is stage 1. `exports_lora` says whether a task leaves as one standard LoRA. `skill_rate` and
     `stage2_rate` are the learning rates that stage 1 and stage 2 want: a table's logits must move by whole units to
-    change a weight, a network's not.
+    change a weight, a network's not. `reads_weights`: its adapters are made of the base model's own layers, which
+    then cannot be held in 8 bits. `takes_lora`: one low-rank pair a layer can be put in as the whole adapter
+    (`Adapter.take_lora`), as a merge wants it. `arms`: what a comparison of methods runs, (label, settings) each.
     """
 
     name: str
@@ -38,6 +41,9 @@ class MethodInfo:
     exports_lora: bool = True
     skill_rate: float = SKILL_RATE
     stage2_rate: float = TABLE_RATE
+    reads_weights: bool = False
+    takes_lora: bool = False
+    arms: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 METHODS: Registry[MethodInfo] = Registry("adapter method")
@@ -48,9 +54,10 @@ JOINT_THEN_ALLOCATION = ("skills and allocation", "allocation")
 def register(
     name: str, title: str, config_class: type[AdapterConfig], stages: tuple[str, ...], summary: str, **traits: Any
 ) -> MethodInfo:
-    """Registers the method of `core/adapters/methods/<name>.py`; `traits` are further fields of MethodInfo."""
-    info = MethodInfo(name, title, summary, config_class, f"core.adapters.methods.{name}", stages, **traits)
-    return METHODS.register(name, info)
+    """Registers the method of `core/adapters/methods/<name>.py`, or of another `module`; `traits` are fields of
+    MethodInfo. Without `arms` a comparison runs it once, with its defaults."""
+    home = {"module": f"core.adapters.methods.{name}", "arms": ((title, ()),), **traits}
+    return METHODS.register(name, MethodInfo(name, title, summary, config_class, stages=stages, **home))
 
 
 register(
@@ -59,6 +66,7 @@ register(
     CPolyConfig,
     JOINT_THEN_ALLOCATION,
     "Common skills shared by all tasks, private skills of each task",
+    arms=(("C-Poly", ()), ("C-Poly mix", ("adapter.combine=mix",))),
 )
 register(
     "mta",
@@ -69,6 +77,8 @@ register(
     exports_lora=False,
     skill_rate=TASK_ADAPTER_RATE,
     stage2_rate=GATE_RATE,
+    reads_weights=True,
+    arms=(("MTA", ()), ("MTA stage 1", ("stage2_fraction=0",))),
 )
 register(
     "poly",
@@ -76,6 +86,7 @@ register(
     PolyConfig,
     JOINT_THEN_ALLOCATION,
     "Common skills only; each task learns its mixture of them",
+    arms=(("Poly", ()),),
 )
 register(
     "mhr",
@@ -84,9 +95,25 @@ register(
     JOINT_THEN_ALLOCATION,
     "Polytropon with a mixture of its own for each block of a layer",
     skill_rate=HEADS_RATE,
+    arms=(("MHR", ()),),
 )
-register("lora", "LoRA (shared)", LoraConfig, ("skills",), "One low-rank adapter for all tasks: the plain baseline")
-register("private_lora", "LoRA (one per task)", PrivateLoraConfig, ("skills",), "Nothing is shared between tasks")
+register(
+    "lora",
+    "LoRA (shared)",
+    LoraConfig,
+    ("skills",),
+    "One low-rank adapter for all tasks: the plain baseline",
+    takes_lora=True,
+    arms=(("shared LoRA", ()),),
+)
+register(
+    "private_lora",
+    "LoRA (one per task)",
+    PrivateLoraConfig,
+    ("skills",),
+    "Nothing is shared between tasks",
+    arms=(("private LoRA", ()),),
+)
 register(
     "moe_lora",
     "MoE-LoRA",
@@ -102,4 +129,7 @@ register(
     ("skills",),
     "Learned scales of keys, values and activations; the smallest adapters",
     exports_lora=False,
+    arms=(),
 )
+
+DEFAULT_METHOD = METHODS.names()[0]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from core.adapters.registry import METHODS
 from core.base.errors import ModelError, RunError
 from core.chat.prompts import build_prompt, with_examples
 from core.chat.protocol import FULL, ChatRequest, SkillWeight
@@ -128,8 +129,8 @@ class RunShelf:
 
     def _load(self, folder: RunFolder, precision: str) -> LoadedRun:
         config, device = folder.read_config(), free_device(folder.workspace_dir)
-        if precision != FULL and config.method == "mta":
-            raise ModelError("chat.no_precision", method=config.method)  # it copies the layers that would change
+        if precision != FULL and METHODS.get(config.method).reads_weights:
+            raise ModelError("chat.no_precision", method=config.method)
         key = (config.base_model, device, precision)
         if key not in self._bases:
             dtype = "bfloat16" if device == "cuda" and torch.cuda.is_bf16_supported() else "float32"

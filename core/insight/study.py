@@ -17,12 +17,12 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from core.adapters.capacity import capacity, equal_active_rank, equal_total_parameters
+from core.adapters.capacity import equal_active_rank, equal_numbers
 from core.adapters.registry import METHODS
+from core.adapters.settings.places import LinearConfig
 from core.base.errors import RunError, SettingError
 from core.base.files import new_id, read_json, write_json_atomic, write_text_atomic
 from core.base.settings import describe_settings
@@ -36,7 +36,7 @@ from core.workspace import Project
 
 RANK, PARAMETERS = "rank", "parameters"
 SIZES = ("adapter.rank", "adapter.num_")  # settings that make an adapter larger or smaller
-PLACES = ("upper_share", "target_modules")  # settings that say where adapters sit
+PLACES = tuple(info.name for info in describe_settings(LinearConfig))  # settings that say where adapters sit
 POLL_S = 0.5
 OnStatus = Callable[["Cell", int, int, RunStatus], None]
 
@@ -50,17 +50,7 @@ class Arm:
     assignments: tuple[str, ...] = ()
 
 
-STANDARD_ARMS = (
-    Arm("C-Poly", "cpoly"),
-    Arm("C-Poly mix", "cpoly", ("adapter.combine=mix",)),
-    Arm("Poly", "poly"),
-    Arm("MHR", "mhr"),
-    Arm("MoE-LoRA", "moe_lora"),
-    Arm("shared LoRA", "lora"),
-    Arm("private LoRA", "private_lora"),
-    Arm("MTA", "mta"),
-    Arm("MTA stage 1", "mta", ("stage2_fraction=0",)),
-)
+STANDARD_ARMS = tuple(Arm(label, info.name, assignments) for info in METHODS for label, assignments in info.arms)
 
 
 @dataclass(frozen=True)
@@ -194,28 +184,12 @@ def arm_config(study: Study, arm: Arm, num_tasks: int) -> RunConfig:
     try:
         if study.fairness == RANK:
             return replace(config, adapter=equal_active_rank(config.adapter, start.adapter, num_tasks))
-        return change_config(config, equal_parameters(config.adapter, start.adapter, num_tasks))
+        equal = equal_numbers(config.adapter, start.adapter, num_tasks)
+        return change_config(config, {f"adapter.{name}": value for name, value in equal.items()})
     except SettingError as error:
         if error.key != "adapter.no_rank":
             raise
         return config
-
-
-def equal_parameters(adapter: Any, reference: Any, num_tasks: int) -> dict[str, Any]:
-    """Changes that give `adapter` about as many numbers a layer as `reference` holds.
-
-    More skills or experts of the same rank where a method has only shared ones, a larger rank otherwise.
-
-    Raises:
-        SettingError: the size of one of the two is not a rank.
-    """
-    total = capacity(reference, num_tasks).total
-    names = {info.name for info in describe_settings(type(adapter))}
-    capacity(adapter, num_tasks)
-    for skills in ("num_common_skills", "num_experts"):
-        if skills in names and "num_private_skills" not in names:
-            return {f"adapter.{skills}": max(2, round(total / adapter.rank))}
-    return {"adapter.rank": equal_total_parameters(adapter, reference, num_tasks).rank}  # type: ignore[attr-defined]
 
 
 def _own_defaults(config: RunConfig, method: str) -> RunConfig:

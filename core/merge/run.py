@@ -10,10 +10,11 @@ from pathlib import Path
 import torch
 
 from core.adapters.base import LoraFactors
-from core.adapters.methods.lora import LoraAdapter
+from core.adapters.registry import METHODS
 from core.base.errors import RunError
 from core.base.files import new_id, write_json_atomic
 from core.base.folders import whole_folder
+from core.base.settings import settings_to_dict
 from core.evaluation.exam import Examiner
 from core.evaluation.results import build_results
 from core.merge.arithmetic import Merged, merge_loras
@@ -31,6 +32,8 @@ from core.training.config import RunConfig, change_config
 from core.training.device import apply_device, choose_device
 from core.training.session import exam_settings
 from core.workspace import require_label
+
+MERGED = next(info.name for info in METHODS if info.takes_lora)  # what holds a merge
 
 OnProgress = Callable[[int, int], None]  # (exam answers so far, in all)
 
@@ -115,12 +118,13 @@ def _read_sources(folders: Sequence[RunFolder], request: MergeRequest, base: Loa
 
 def _merged_config(configs: Sequence[RunConfig], rank: int) -> RunConfig:
     """The first run's settings as a shared LoRA whose layers are all those that any of the runs adapts."""
-    places = [(c.adapter.upper_share, getattr(c.adapter, "target_modules", "all")) for c in configs if c.adapter]
-    shares, modules = {share for share, _ in places}, {names for _, names in places}
+    settings = [settings_to_dict(c.adapter) for c in configs if c.adapter]
+    shares = {values["upper_share"] for values in settings}
+    modules = {values.get("target_modules", "all") for values in settings}
     return change_config(
         configs[0],
         {
-            "method": "lora",
+            "method": MERGED,
             "adapter.rank": rank,
             "adapter.alpha": None,
             "adapter.upper_share": max(shares, default=1.0),
@@ -132,13 +136,8 @@ def _merged_config(configs: Sequence[RunConfig], rank: int) -> RunConfig:
 @torch.no_grad()
 def build_merged(base: LoadedBase, config: RunConfig, merged: Merged, tasks: list[str]) -> ModularModel:
     """The base model with the merged factors as its shared LoRA; layers that were not merged stay as they are."""
-    model = build_modular(replace(base, model=share_weights(base.model)), "lora", config.adapter, tasks)
-    adapter = model.adapter
-    assert isinstance(adapter, LoraAdapter)
-    for site, down, up in zip(adapter.sites, adapter.downs, adapter.ups, strict=True):
-        if site.name in merged.factors:
-            down.copy_(merged.factors[site.name][0])
-            up.copy_(merged.factors[site.name][1])
+    model = build_modular(replace(base, model=share_weights(base.model)), MERGED, config.adapter, tasks)
+    model.adapter.take_lora(merged.factors)
     model.eval()
     return model
 

@@ -13,7 +13,6 @@ from typing import Any
 
 import psutil
 
-from core.adapters.registry import METHODS
 from core.base.errors import ModelError, WorkspaceError
 from core.base.files import read_json, write_json_atomic
 from core.models.catalogue import find_model
@@ -55,7 +54,7 @@ def estimate_run(config: RunConfig, dataset: TaskDataset, plan: RunPlan | None =
     if size is None:
         return None
     plan = plan or plan_run(config, dataset)
-    skills, active, rank = _skills_of(config, len(dataset.tasks))
+    columns = config.adapter.cost(len(dataset.tasks))
     device = lease_device(config.device)
     dtype, products = _number_types(config.precision, device)
     cost = estimate(
@@ -64,9 +63,9 @@ def estimate_run(config: RunConfig, dataset: TaskDataset, plan: RunPlan | None =
             config.batch_size,
             _mean_tokens(config, dataset),
             plan.total_steps * config.accumulation,
-            rank,
-            skills,
-            active * rank,
+            1,
+            columns.total,
+            columns.active,
             dtype,
             device,
             config.num_threads or psutil.cpu_count() or 1,
@@ -117,14 +116,6 @@ def _read_rehearsals(project_dir: Path) -> dict[str, Any]:
         return dict(read_json(_rehearsals_path(project_dir)))
     except (OSError, WorkspaceError):  # none yet, or damaged: a rehearsal can be made again
         return {}
-
-
-def _skills_of(config: RunConfig, num_tasks: int) -> tuple[int, int, int]:
-    """(skills kept, skills used by an example, rank); a method without these settings counts as one skill."""
-    adapter = config.adapter
-    common, private = getattr(adapter, "num_common_skills", 1), getattr(adapter, "num_private_skills", 0)
-    kept = common + private * num_tasks
-    return kept, common + private, getattr(adapter, "rank", 1) if config.method in METHODS else 1
 
 
 def _number_types(precision: str, device: str) -> tuple[str, str]:

@@ -5,14 +5,14 @@ Torch-free. What "as large" means is in `core/adapters/capacity.py`.
 
 from __future__ import annotations
 
-from core.adapters.capacity import Capacity, capacity, equal_active_rank, equal_total_parameters
-from core.adapters.settings.places import AdapterConfig
-from core.adapters.settings.skills import CPolyConfig
+from core.adapters.capacity import capacity, equal_active_rank, equal_total_parameters
+from core.adapters.registry import DEFAULT_METHOD, METHODS
+from core.adapters.settings.places import AdapterConfig, Capacity
 from core.base.errors import SettingError
 from core.training.config import RunConfig, change_config
 
 ACTIVE, TOTAL = "active", "total"
-REFERENCE = CPolyConfig()
+REFERENCE = METHODS.get(DEFAULT_METHOD).config_class()
 
 
 def match_size(config: RunConfig, num_tasks: int, way: str, reference: AdapterConfig = REFERENCE) -> RunConfig:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from core.adapters.capacity import Capacity, capacity, equal_active_rank, equal_total_parameters
+from core.adapters.capacity import capacity, equal_active_rank, equal_total_parameters
 from core.adapters.settings.baselines import IA3Config, LoraConfig, MoeLoraConfig, PrivateLoraConfig
+from core.adapters.settings.places import Capacity
 from core.adapters.settings.skills import CPolyConfig, PolyConfig
 from core.adapters.settings.task_adapters import MTAConfig
 from core.base.errors import SettingError

@@ -77,6 +77,15 @@ class LoraAdapter(LinearAdapter):
             for site, down, up in zip(self.sites, self.downs, self.ups, strict=True)
         }
 
+    @torch.no_grad()
+    def take_lora(self, factors: LoraFactors) -> None:
+        """B is divided by what the output is multiplied with; layers without a pair stay as they are."""
+        scale = self.alpha / self.config.rank
+        for site, down, up in zip(self.sites, self.downs, self.ups, strict=True):
+            if site.name in factors:
+                down.copy_(factors[site.name][0])
+                up.copy_(factors[site.name][1] / scale)
+
     def skills(self) -> list[Skill]:
         return [Skill(NAME, "common")]
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
-from core.adapters.settings.places import GROUP, LinearConfig
+from core.adapters.settings.places import GROUP, Capacity, LinearConfig
 from core.base.settings import setting
 
 
@@ -31,6 +32,9 @@ class LoraConfig(LinearConfig):
         help="The adapter's output is scaled by alpha / rank. Empty means alpha = rank.",
     )
 
+    def capacity(self, num_tasks: int) -> Capacity:
+        return Capacity(self.rank, self.rank)
+
 
 @dataclass(frozen=True)
 class PrivateLoraConfig(LinearConfig):
@@ -54,10 +58,15 @@ class PrivateLoraConfig(LinearConfig):
         help="fused is fast; plain is the readable definition, with the same results.",
     )
 
+    def capacity(self, num_tasks: int) -> Capacity:
+        return Capacity(self.rank, self.rank * num_tasks)
+
 
 @dataclass(frozen=True)
 class MoeLoraConfig(LinearConfig):
     """Low-rank experts that every token chooses among."""
+
+    grows_by: ClassVar[str] = "num_experts"
 
     num_experts: int = setting(
         4,
@@ -77,6 +86,9 @@ class MoeLoraConfig(LinearConfig):
         label="Rank",
         help="Size of the adapter. Larger learns more and costs more memory and time.",
     )
+
+    def capacity(self, num_tasks: int) -> Capacity:
+        return Capacity(self.num_experts * self.rank, self.num_experts * self.rank)
 
 
 @dataclass(frozen=True)

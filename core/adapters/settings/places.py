@@ -6,6 +6,7 @@ Plain dataclasses without torch, so that forms and the command line can read the
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from core.base.settings import setting
 
@@ -13,8 +14,19 @@ GROUP = "adapter"
 
 
 @dataclass(frozen=True)
+class Capacity:
+    """Columns of low rank in a layer: `active` for one example, `total` kept for all tasks."""
+
+    active: int
+    total: int
+
+
+@dataclass(frozen=True)
 class AdapterConfig:
-    """Where adapters sit. Every method has this setting."""
+    """Where adapters sit, a setting of every method; what a method's sizes come to. `grows_by` names the setting by
+    which a comparison gives the method more numbers."""
+
+    grows_by: ClassVar[str] = "rank"
 
     upper_share: float = setting(
         1.0,
@@ -25,6 +37,15 @@ class AdapterConfig:
         label="Share of blocks adapted",
         help="1 adapts every block; 0.5 only the upper half, which trains faster.",
     )
+
+    def capacity(self, num_tasks: int) -> Capacity | None:
+        """What the settings come to for T tasks; None where the method's size is no rank. Allocation and gates are
+        not counted."""
+        return None
+
+    def cost(self, num_tasks: int) -> Capacity:
+        """As `capacity`, for the estimate of memory and time: a guess where the size is no rank."""
+        return self.capacity(num_tasks) or Capacity(1, 1)
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
-from core.adapters.settings.places import GROUP, LinearConfig
+from core.adapters.settings.places import GROUP, Capacity, LinearConfig
 from core.base.settings import setting
 
 
@@ -71,6 +72,10 @@ class SkillConfig(LinearConfig):
         help="fused is fast; plain is the readable definition, with the same results.",
     )
 
+    def columns(self, used: int, kept: int) -> Capacity:
+        """Of so many skills: mixed factors are computed with once, a sum of products skill by skill."""
+        return Capacity(self.rank * (1 if self.combine == "mix" else used), self.rank * kept)
+
 
 @dataclass(frozen=True)
 class CPolyConfig(SkillConfig):
@@ -112,10 +117,17 @@ class CPolyConfig(SkillConfig):
         help="Splits each layer into this many blocks with mixtures of their own.",
     )
 
+    def capacity(self, num_tasks: int) -> Capacity:
+        private = self.num_private_skills * num_tasks
+        used = private if self.private_block == "learnable" else self.num_private_skills
+        return self.columns(self.num_common_skills + used, self.num_common_skills + private)
+
 
 @dataclass(frozen=True)
 class PolyConfig(SkillConfig):
     """Polytropon: common skills only."""
+
+    grows_by: ClassVar[str] = "num_common_skills"
 
     num_common_skills: int = setting(
         4,
@@ -126,6 +138,9 @@ class PolyConfig(SkillConfig):
         label="Common skills",
         help="Skills that all tasks share; each task learns how much of each it uses.",
     )
+
+    def capacity(self, num_tasks: int) -> Capacity:
+        return self.columns(self.num_common_skills, self.num_common_skills)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from core.adapters.settings.places import GROUP, AdapterConfig
+from core.adapters.settings.places import GROUP, AdapterConfig, Capacity
 from core.base.settings import setting
 
 
@@ -130,3 +130,7 @@ class MTAConfig(AdapterConfig):
         label="Stage 2 trains",
         help="gate trains the shared adapters and the gate; all trains the task adapters too.",
     )
+
+    def cost(self, num_tasks: int) -> Capacity:
+        """As much as one low-rank adapter on all layers: here they are more, on fewer layers."""
+        return Capacity(self.rank, self.rank)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from core.adapters.registry import DEFAULT_METHOD
 from core.base.settings import SAME_RESULT, STILL_FITS, setting
-
-DEFAULT_METHOD = "cpoly"
 
 
 @dataclass(frozen=True)
