@@ -16,7 +16,8 @@ from app.shell.job_panel import JobPanel, JobSpec, find_job, run_place
 from app.shell.selection import Selection
 from app.texts import say, word_error
 from app.texts.words import Key
-from core.insight.growth import describe_growth, growth_frame, growth_from_dict
+from core.base.records import from_record
+from core.insight.growth import Growth, describe_growth, growth_frame
 from core.tasks.changing.add_task import list_tasks
 from core.tasks.dataset import load_saved_tasks
 
@@ -87,7 +88,7 @@ def draw_outcome(context: Context, selection: Selection) -> list[Any]:
     state = find_job(context, selection, SPEC)
     if not isinstance(state.value, dict) or "curve" not in state.value:
         return ["", "", "", gr.update(visible=False)]
-    found = growth_from_dict(state.value)
+    found = from_record(Growth, state.value, "add-task")
     metric = say(f"metric.{found.metric}")
     told = [word_error(s.key, {**s.values, "metric": metric})[0] for s in describe_growth(found)]
     frame = growth_frame(found)

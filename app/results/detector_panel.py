@@ -15,7 +15,8 @@ from app.shell.context import Context
 from app.shell.job_panel import JobPanel, JobSpec, find_job, run_place
 from app.shell.selection import Selection
 from app.texts import say, word_error
-from core.chat.detecting import describe_detector, report_from_dict
+from core.base.records import from_record
+from core.chat.detecting import DetectorReport, describe_detector
 from core.runs.folder import RunFolder
 
 
@@ -46,7 +47,7 @@ def draw_about(context: Context, selection: Selection) -> list[Any]:
 def draw_detector(context: Context, selection: Selection) -> list[str]:
     """-> the sentence, stated certainty against how often it was right; nothing before it has been measured."""
     value = find_job(context, selection, SPEC).value
-    report = report_from_dict(value) if isinstance(value, dict) and "bins" in value else None
+    report = from_record(DetectorReport, value, "detect") if isinstance(value, dict) and "bins" in value else None
     if report is None or not report.bins:
         return ["", ""]
     told = [word_error(s.key, s.values)[0] for s in describe_detector(report)]

@@ -144,16 +144,6 @@ def examine_detector(run_dir: Path) -> DetectorReport:
     return DetectorReport(accuracy, majority, float(error), found, abstaining)
 
 
-def report_from_dict(values: dict[str, Any]) -> DetectorReport:
-    """Reads what `asdict` wrote."""
-    bins = tuple((float(stated), float(right), int(n)) for stated, right, n in values["bins"])
-    told = values.get("abstaining")
-    abstaining = AbstainReport(**told) if told else None
-    return DetectorReport(
-        Score(**values["accuracy"]), values["majority"], values["calibration_error"], bins, abstaining
-    )
-
-
 def describe_detector(report: DetectorReport) -> list[Sentence]:
     """How often the task is told right, and how far stated certainty can be believed."""
     accuracy = report.accuracy

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from core.base.errors import RunError, SettingError
+from core.base.errors import RunError, SettingError, WorkspaceError
+from core.base.records import from_record
 from core.messages import english
 
 MAX_CHARS = 200_000  # of one question; the model reads a few thousand at most
@@ -97,15 +98,15 @@ def ask(run_dir: object, task: str, text: str | dict[str, str], **settings: Any)
 
 
 def request_from_dict(values: dict[str, Any]) -> ChatRequest:
-    """Reads what `as_dict` wrote."""
+    """Reads what `as_dict` wrote.
+
+    Raises:
+        RunError: it is no request; SettingError: a value out of bounds.
+    """
     try:
-        known = {name: values[name] for name in ChatRequest.__dataclass_fields__ if name in values}
-        examples = tuple((str(prompt), str(answer)) for prompt, answer in known.get("examples", ()))
-        blend = tuple((str(task), float(share)) for task, share in known.get("blend", ()))
-        listed = {"messages": tuple(known["messages"]), "examples": examples, "blend": blend}
-        return ChatRequest(**{**known, **listed})
-    except (KeyError, TypeError, ValueError) as error:
-        raise RunError("serving.bad_request", detail=str(error)) from error
+        return from_record(ChatRequest, values, "request")
+    except WorkspaceError as error:
+        raise RunError("serving.bad_request", detail=error.values["detail"]) from error
 
 
 @dataclass(frozen=True)
@@ -160,6 +161,4 @@ class ChatEvent:
 
 
 def event_from_dict(values: dict[str, Any]) -> ChatEvent:
-    known = {name: values[name] for name in ChatEvent.__dataclass_fields__ if name in values}
-    known["weights"] = tuple(SkillWeight(**w) for w in known.get("weights", ()))
-    return ChatEvent(**known)
+    return from_record(ChatEvent, values, "chat worker")

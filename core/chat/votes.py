@@ -12,7 +12,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import combinations
 
+from core.base.errors import WorkspaceError
 from core.base.lines import append_records, whole_lines
+from core.base.records import from_record
 from core.workspace import Project
 
 TIE = ""
@@ -60,9 +62,8 @@ def read_votes(project: Project) -> list[Vote]:
     votes = []
     for line in whole_lines(project.path / "votes.jsonl"):
         try:
-            record = json.loads(line)
-            votes.append(Vote(**{**record, "sides": tuple(record["sides"])}))
-        except (ValueError, KeyError, TypeError):
+            votes.append(from_record(Vote, json.loads(line), "votes.jsonl"))
+        except (ValueError, WorkspaceError):
             continue
     return votes
 

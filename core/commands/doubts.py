@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from core.commands.output import table
 from core.messages import english
-from core.tasks.reading.readings import Doubt, Reading, ReadOptions, doubt_to_dict
+from core.tasks.reading.readings import Doubt, Reading, ReadOptions
 
 
 def doubt_values(doubts: Iterable[Doubt]) -> list[dict[str, Any]]:
@@ -17,7 +18,7 @@ def doubt_values(doubts: Iterable[Doubt]) -> list[dict[str, Any]]:
     for doubt in doubts:
         question, hint = english(doubt.key, doubt.values)
         choose = {"taken": choosing(doubt.taken), "other": choosing(doubt.other)}
-        found.append({**doubt_to_dict(doubt), "question": question, "hint": hint, "choose": choose})
+        found.append({**asdict(doubt), "question": question, "hint": hint, "choose": choose})
     return found
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,14 +23,6 @@ class Growth:
     nearest: list[tuple[str, float]]
     untrained: float
     curve: dict[int, list[float]]
-
-
-def growth_from_dict(record: dict[str, Any]) -> Growth:
-    """From the JSON of `python -m core add-task`."""
-    curve = {int(count): [float(v) for v in values] for count, values in record["curve"].items()}
-    nearest = [(str(name), float(loss)) for name, loss in record["nearest"]]
-    run_id, task, metric = (str(record[name]) for name in ("run_id", "task", "metric"))
-    return Growth(run_id, task, metric, nearest, float(record["untrained"]), curve)
 
 
 def growth_frame(found: Growth) -> pd.DataFrame:

@@ -25,6 +25,7 @@ from core.adapters.registry import METHODS
 from core.adapters.settings.places import LinearConfig
 from core.base.errors import RunError, SettingError
 from core.base.files import new_id, read_json, write_json_atomic, write_text_atomic
+from core.base.records import from_record
 from core.base.settings import describe_settings
 from core.runs.creation import create_run
 from core.runs.folder import RunFolder
@@ -119,18 +120,7 @@ def write_study(folder: Path, study: Study) -> None:
 def read_study(folder: Path) -> Study:
     """The inverse of `write_study`."""
     record = read_json(folder / "study.json")
-    arms = tuple(Arm(a["label"], a["method"], tuple(a["assignments"])) for a in record["arms"])
-    tasks = tuple(record["tasks"]) if record["tasks"] else None
-    return Study(
-        record["name"],
-        config_from_dict(record["config"]),
-        arms,
-        tuple(record["seeds"]),
-        tuple(record["shares"]),
-        record["fairness"],
-        tasks,
-        tuple(Cell(**cell) for cell in record["cells"]),
-    )
+    return from_record(Study, {**record, "config": config_from_dict(record["config"])}, folder / "study.json")
 
 
 def find_study(project: Project, name: str) -> Path | None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from core.base.errors import RunError, SettingError
-from core.base.files import read_json
+from core.base.records import read_record
 from core.runs.folder import RunFolder
 
 AVERAGE, ARITHMETIC, METAGPT, TIES, DARE = "average", "task_arithmetic", "metagpt", "ties", "dare"
@@ -82,7 +82,7 @@ def read_merge(run_dir: Path) -> MergeTable:
     path = RunFolder(run_dir).merge_path
     if not path.is_file():
         raise RunError("merge.not_merged", run=Path(run_dir).name)
-    return MergeTable(**read_json(path))
+    return read_record(MergeTable, path)
 
 
 def metagpt_factors(norms: list[float]) -> list[float]:

@@ -24,9 +24,10 @@ from core.base.errors import WorkspaceError
 from core.base.files import read_json, sync_files, write_json_atomic, write_text_atomic
 from core.base.lines import read_records
 from core.base.processes import boot_id
+from core.base.records import read_record
 from core.runs.events import EventWriter, last_event_id, read_events
 from core.runs.lock import is_locked, steady_clock
-from core.runs.states import FAILED, RunStatus, status_from_dict
+from core.runs.states import FAILED, RunStatus
 from core.tasks.dataset import load_saved_tasks
 from core.tasks.spec import TaskSpec
 from core.training.config import RunConfig, config_to_yaml, load_config
@@ -127,7 +128,7 @@ class RunFolder:
         if not self.status_path.exists():
             status = RunStatus()
         else:
-            status = status_from_dict(read_json(self.status_path))
+            status = read_record(RunStatus, self.status_path)
         if done is None:
             return status
         if self._missing_files(done):

@@ -69,11 +69,3 @@ class RunStatus:
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
-
-
-def status_from_dict(values: dict[str, Any]) -> RunStatus:
-    """Reads what `as_dict` wrote; names of other versions are left out."""
-    known = {name: values[name] for name in RunStatus.__dataclass_fields__ if name in values}
-    if known.get("eta_range_s") is not None:
-        known["eta_range_s"] = tuple(known["eta_range_s"])
-    return RunStatus(**known)

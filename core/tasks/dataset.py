@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from core.base.errors import WorkspaceError
-from core.base.files import read_json, write_bytes_atomic, write_json_atomic
+from core.base.files import write_bytes_atomic, write_json_atomic
+from core.base.records import read_record
 from core.tasks.cell_text import EMPTY_LIST, LABEL_JOIN, LISTED, input_text, split_labels, target_text
-from core.tasks.spec import SPLITS, TaskSpec, spec_from_dict
+from core.tasks.spec import SPLITS, TaskSpec
 from core.tasks.store import get_task, list_tasks, read_rows, task_dir
 from core.tasks.templates import render_template
 from core.workspace import Project
@@ -222,7 +223,7 @@ def load_saved_tasks(folder: Path) -> tuple[TaskSpec, ...]:
     path = folder / SAVED_TASKS
     if not path.is_file():
         raise WorkspaceError("workspace.damaged", path=str(path), detail="missing")
-    return tuple(spec_from_dict(record) for record in read_json(path))
+    return read_record(tuple[TaskSpec, ...], path)
 
 
 def _read_examples(path: Path) -> list[Example]:

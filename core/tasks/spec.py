@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from core.base.errors import SettingError
-from core.base.files import read_json, write_json_atomic
+from core.base.files import write_json_atomic
+from core.base.records import read_record
 from core.tasks.cell_text import LABEL_MARKS, MARKS
 from core.tasks.guessing.kinds import KINDS, METRICS
 
@@ -106,25 +106,9 @@ class TaskSpec:
         return asdict(self)
 
 
-def spec_from_dict(record: dict[str, Any]) -> TaskSpec:
-    """The inverse of `TaskSpec.as_dict`; names from other versions are left aside."""
-    known = {f.name for f in dataclasses.fields(TaskSpec)}
-    values = {k: v for k, v in record.items() if k in known}
-    for name in ("inputs", "targets", "columns", "labels", "templates"):
-        values[name] = tuple(values.get(name, ()))
-    values["split"] = _part(SplitSettings, values.get("split", {}))
-    values["source"] = _part(SourceInfo, values.get("source", {}))
-    return TaskSpec(**values)
-
-
-def _part(cls: Any, record: dict[str, Any]) -> Any:
-    known = {f.name for f in dataclasses.fields(cls)}
-    return cls(**{k: v for k, v in record.items() if k in known})
-
-
 def write_spec(spec: TaskSpec, task_dir: Path) -> None:
     write_json_atomic(task_dir / "task.json", spec.as_dict())
 
 
 def read_spec(task_dir: Path) -> TaskSpec:
-    return spec_from_dict(read_json(task_dir / "task.json"))
+    return read_record(TaskSpec, task_dir / "task.json")

@@ -9,15 +9,17 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from core.base.errors import Problem, WorkspaceError
-from core.base.files import inside, read_json, require_id, write_json_atomic
+from core.base.files import inside, require_id, write_json_atomic
 from core.base.folders import remove_folder
-from core.tasks.reading.readings import Doubt, doubt_from_dict, doubt_to_dict
+from core.base.records import read_record
+from core.tasks.reading.readings import Doubt
 from core.tasks.spec import TaskSpec, read_spec
 from core.workspace import Project
 
@@ -96,18 +98,18 @@ def stored_problems(folder: Path) -> list[Problem]:
     path = folder / "problems.json"
     if not path.is_file():
         return []
-    return [Problem(r["field"], r["key"], r["values"], r["severity"]) for r in read_json(path)]
+    return read_record(list[Problem], path)
 
 
 def read_doubts(project: Project, name_or_id: str) -> list[Doubt]:
     """Questions about how the task's file was read that nobody has answered yet."""
     path = task_dir(project, get_task(project, name_or_id).task_id) / DOUBTS
-    return [doubt_from_dict(record) for record in read_json(path)] if path.is_file() else []
+    return read_record(list[Doubt], path) if path.is_file() else []
 
 
 def write_doubts(folder: Path, doubts: Sequence[Doubt]) -> None:
     """Keeps the open questions of a task; none leave no file."""
     if doubts:
-        write_json_atomic(folder / DOUBTS, [doubt_to_dict(doubt) for doubt in doubts])
+        write_json_atomic(folder / DOUBTS, [asdict(doubt) for doubt in doubts])
     else:
         (folder / DOUBTS).unlink(missing_ok=True)

@@ -15,6 +15,7 @@ from typing import Any
 
 from core.base.errors import Problem
 from core.base.files import hash_file
+from core.base.records import read_record
 from core.base.settings import SAME_RESULT, describe_settings
 from core.training.config import RunConfig, config_to_dict
 
@@ -86,7 +87,7 @@ def find_checkpoint(checkpoints_dir: Path) -> tuple[Path | None, list[Problem]]:
 
 
 def read_state(folder: Path) -> TrainingState:
-    return TrainingState(**json.loads((folder / STATE).read_text(encoding="utf-8")))
+    return read_record(TrainingState, folder / STATE)
 
 
 def write_state(folder: Path, state: TrainingState) -> None:

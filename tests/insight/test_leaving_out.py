@@ -13,7 +13,8 @@ from core.asking import leaving_out
 from core.asking import probe_model as probing
 from core.asking.leaving_out import run_leave_out, shorten, without_task
 from core.base.errors import RunError
-from core.insight.growth import describe_growth, growth_frame, growth_from_dict
+from core.base.records import from_record
+from core.insight.growth import Growth, describe_growth, growth_frame
 from core.insight.probe_table import CHANCE, read_probe
 from core.runs.creation import create_run
 from core.runs.folder import RunFolder
@@ -172,7 +173,7 @@ def test_a_new_task_is_told_with_its_band() -> None:
         "untrained": 0.2,
         "curve": {"5": [0.4, 0.5, 0.6], "10": [0.79, 0.8, 0.81], "20": [0.8, 0.81, 0.82]},
     }
-    found = growth_from_dict(json.loads(json.dumps(record)))
+    found = from_record(Growth, json.loads(json.dumps(record)), "test")
     frame = growth_frame(found)
     assert list(frame["rows"]) == [0, 5, 10, 20]
     assert frame["mean"][1] == pytest.approx(0.5)

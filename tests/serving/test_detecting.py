@@ -9,16 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.base.records import from_record
 from core.chat.abstaining import Abstainer, read_foreign_texts
 from core.chat.detecting import (
     Detection,
+    DetectorReport,
     TaskDetector,
     by_columns,
     describe_detector,
     examine_detector,
     load_detector,
     question_text,
-    report_from_dict,
 )
 from core.chat.text_space import CHARACTERS, WORDS, TextSpace
 from core.runs.creation import create_run
@@ -107,11 +108,11 @@ def test_abstaining_is_measured_on_texts_that_were_not_seen(run_dir: Path) -> No
     assert told.recall > 0.8
     assert told.refused < 0.2
     assert told.precision == pytest.approx(told.recall / (told.recall + told.refused))
-    assert report_from_dict(asdict(report)) == report
+    assert from_record(DetectorReport, asdict(report), "test") == report
     older = {name: value for name, value in asdict(report).items() if name != "abstaining"}
-    assert report_from_dict(older).abstaining is None
+    assert from_record(DetectorReport, older, "test").abstaining is None
     assert "says.abstaining" in [sentence.key for sentence in describe_detector(report)]
-    assert len(describe_detector(report_from_dict(older))) == 2
+    assert len(describe_detector(from_record(DetectorReport, older, "test"))) == 2
 
 
 def test_a_detector_is_the_same_every_time(run_dir: Path) -> None:

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from core.base.errors import TaskFileError
+from core.base.records import from_record
 from core.tasks.changing.add_task import add_task
 from core.tasks.changing.settling import settle_doubt
 from core.tasks.guessing.kinds import KINDS, METRICS
-from core.tasks.guessing.roles import RoleGuess, guess_from_dict, guess_roles, role_doubt
+from core.tasks.guessing.roles import RoleGuess, guess_roles, role_doubt
 from core.tasks.reading.files import read_table
 from core.tasks.reading.readings import ReadOptions
 from core.tasks.reading.table import Table
@@ -74,7 +75,7 @@ def test_close_readings_are_a_question_and_named_ones_are_not() -> None:
     assert (doubt.taken.targets, doubt.other.targets) == (("b",), ("a",))
     assert 0 < doubt.other.score <= doubt.taken.score < 1
     assert guess_of({"question": TEXTS, "answer": TEXTS[::-1]}).other is None
-    assert guess_from_dict(json.loads(json.dumps(asdict(close)))) == close
+    assert from_record(RoleGuess, json.loads(json.dumps(asdict(close))), "test") == close
 
 
 def test_rows_that_are_only_numbered_have_no_answer() -> None:

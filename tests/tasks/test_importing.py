@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from core.base.errors import SettingError, TaskFileError, TaskloomError, WorkspaceError
+from core.base.records import from_record
 from core.tasks.changing.add_task import add_task, update_task
 from core.tasks.changing.describing import TaskRequest
 from core.tasks.changing.preview import preview_file
 from core.tasks.changing.staging import stem_of
 from core.tasks.dataset import load_dataset_of, load_saved_dataset, save_dataset
-from core.tasks.spec import SplitSettings, spec_from_dict
+from core.tasks.spec import SplitSettings, TaskSpec
 from core.tasks.store import get_task, list_tasks, read_problems, read_rows, remove_task, task_dir
 from core.workspace import Project
 
@@ -35,7 +36,7 @@ def test_a_plain_file_becomes_a_task(project: Project, small_csv: Path) -> None:
     assert (spec.num_train, spec.num_validation, spec.num_test) == (40, 5, 5)
     assert spec.labels == ("blue", "red")
     assert list_tasks(project) == [spec] == [get_task(project, "colours")] == [get_task(project, spec.task_id)]
-    assert spec_from_dict(json.loads(json.dumps(spec.as_dict()))) == spec
+    assert from_record(TaskSpec, json.loads(json.dumps(spec.as_dict())), "test") == spec
     dataset = load_dataset_of(project)
     example = dataset.split(0, "train")[0]
     assert example.prompt == f"{spec.instruction}\n\ntext number {example.line - 2}"

@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from core.base.errors import TaskloomError
-from core.tasks.changing.isolation import Answer, preview_to_dict, request_from_dict
+from core.tasks.changing.describing import TaskRequest
+from core.tasks.changing.isolation import Answer
 from core.tasks.changing.preview import preview_file
 from core.tasks.changing.staging import stage_task
-from core.tasks.reading.readings import options_from_dict
+from core.tasks.reading.readings import ReadOptions
+from core.tasks.spec import SplitSettings
 from core.workspace import Project
 
 
@@ -26,8 +28,8 @@ def answer(request: dict[str, Any]) -> Answer:
     """Does what was asked: 'preview' a file, 'health' of a project, a change of a task 'apart', or
     'stage' a task into a hidden folder."""
     if request["verb"] == "preview":
-        options = options_from_dict(request["options"])
-        return {"preview": preview_to_dict(preview_file(Path(request["path"]), options, request["name"]))}
+        found = preview_file(Path(request["path"]), _options(request["options"]), request["name"])
+        return {"preview": asdict(found)}
     if request["verb"] == "labels":
         from core.tasks.reading.label_codes import read_label_names
 
@@ -45,14 +47,23 @@ def answer(request: dict[str, Any]) -> Answer:
 
         return {"done": answer_apart(project, request["what"], request["task"], request["arguments"])}
     staged = stage_task(
-        project,
-        Path(request["path"]),
-        request_from_dict(request["request"]),
-        frozenset(request["taken"]),
-        request["folder"],
+        project, Path(request["path"]), _request(request["request"]), frozenset(request["taken"]), request["folder"]
     )
     doubts = [asdict(doubt) for doubt in staged.doubts]
     return {"spec": staged.spec.as_dict(), "problems": [asdict(p) for p in staged.problems], "doubts": doubts}
+
+
+# By hand and not by `core.base.records`: every file of an import starts such a process, and pydantic would take a
+# quarter of the processor time that it needs to start.
+def _options(record: dict[str, Any]) -> ReadOptions:
+    return ReadOptions(**{**record, "column_names": tuple(record["column_names"])})
+
+
+def _request(record: dict[str, Any]) -> TaskRequest:
+    named: dict[str, Any] = {"options": _options(record["options"]), "split": SplitSettings(**record["split"])}
+    named |= {k: tuple(record[k]) if record[k] is not None else None for k in ("inputs", "targets")}
+    named |= {k: tuple(map(Path, record[k])) for k in ("more_paths", "more_test_paths")}
+    return TaskRequest(**{**record, **named})
 
 
 def main() -> int:

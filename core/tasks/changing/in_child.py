@@ -11,14 +11,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from core.base.records import from_record
 from core.tasks.changing.add_task import update_task
 from core.tasks.changing.browsing import EditedRow, save_table
 from core.tasks.changing.editing import CHAT, Place, add_correction, edit_row, move_rows
 from core.tasks.changing.fixes import Outcome, apply_fix
-from core.tasks.changing.isolation import ParseLimits, ask_child, project_to_dict
-from core.tasks.changing.staging import SplitRow
+from core.tasks.changing.isolation import CHILD, ParseLimits, ask_child, project_to_dict
 from core.tasks.changing.versions import RowDifference, compare_versions, undo_change
-from core.tasks.spec import TaskSpec, spec_from_dict
+from core.tasks.spec import TaskSpec
 from core.tasks.store import get_task
 from core.workspace import Project
 
@@ -31,14 +31,14 @@ def fix_apart(project: Project, name: str, fix: str) -> Outcome:
     if not is_large(project, name):
         return apply_fix(project, name, fix)
     done = _ask(project, "fix", name, fix=fix)
-    return Outcome(spec_from_dict(done["task"]), done["count"], done["exam"])
+    return Outcome(_spec(done), done["count"], done["exam"])
 
 
 def undo_apart(project: Project, name: str) -> TaskSpec:
     """`undo_change`; raises what it raises."""
     if not is_large(project, name):
         return undo_change(project, name)
-    return spec_from_dict(_ask(project, "undo", name)["task"])
+    return _spec(_ask(project, "undo", name))
 
 
 def update_apart(project: Project, name: str, changes: dict[str, Any], redraw_exam: bool = False) -> TaskSpec:
@@ -46,7 +46,9 @@ def update_apart(project: Project, name: str, changes: dict[str, Any], redraw_ex
     if not is_large(project, name):
         return update_task(project, name, changes, redraw_exam)
     plain = {k: v if isinstance(v, str | list | tuple | dict) else asdict(v) for k, v in changes.items()}
-    return spec_from_dict(_ask(project, "update", name, changes=plain, redraw_exam=redraw_exam)["task"])
+    return from_record(
+        TaskSpec, _ask(project, "update", name, changes=plain, redraw_exam=redraw_exam)["task"], CHILD
+    )
 
 
 def save_table_apart(
@@ -56,7 +58,7 @@ def save_table_apart(
     if not is_large(project, name):
         return save_table(project, name, shown, edited)
     done = _ask(project, "save", name, shown=list(shown), edited=[asdict(row) for row in edited])
-    return spec_from_dict(done["task"]), done["count"]
+    return _spec(done), done["count"]
 
 
 def compare_apart(project: Project, name: str, number: int) -> tuple[list[RowDifference], int]:
@@ -65,12 +67,7 @@ def compare_apart(project: Project, name: str, number: int) -> tuple[list[RowDif
         found = compare_versions(project, name, number)
         return found[:MOST_DIFFERENCES], len(found)
     done = _ask(project, "compare", name, number=number)
-
-    def side(record: dict[str, Any] | None) -> SplitRow | None:
-        return None if record is None else SplitRow(**record)
-
-    differences = [RowDifference(d["line"], side(d["before"]), side(d["after"])) for d in done["rows"]]
-    return differences, done["count"]
+    return from_record(list[RowDifference], done["rows"], CHILD), done["count"]
 
 
 def add_correction_apart(
@@ -80,25 +77,33 @@ def add_correction_apart(
     if not is_large(project, name):
         return add_correction(project, name, row, answer, origin)
     done = _ask(project, "correction", name, row=dict(row), answer=answer, origin=origin)
-    return spec_from_dict(done["task"])
+    return _spec(done)
 
 
 def edit_row_apart(project: Project, name: str, place: Place, changes: Mapping[str, Any]) -> TaskSpec:
     """`edit_row`; raises what it raises."""
     if not is_large(project, name):
         return edit_row(project, name, place, changes)
-    return spec_from_dict(_ask(project, "edit", name, place=list(place), changes=dict(changes))["task"])
+    return from_record(
+        TaskSpec, _ask(project, "edit", name, place=list(place), changes=dict(changes))["task"], CHILD
+    )
 
 
 def move_rows_apart(project: Project, name: str, places: Sequence[Place], split: str) -> TaskSpec:
     """`move_rows`; raises what it raises."""
     if not is_large(project, name):
         return move_rows(project, name, places, split)
-    return spec_from_dict(_ask(project, "move", name, places=[list(p) for p in places], split=split)["task"])
+    return from_record(
+        TaskSpec, _ask(project, "move", name, places=[list(p) for p in places], split=split)["task"], CHILD
+    )
 
 
 def is_large(project: Project, name: str) -> bool:
     return sum(get_task(project, name).num_examples.values()) > LARGE_ROWS
+
+
+def _spec(done: dict[str, Any]) -> TaskSpec:
+    return from_record(TaskSpec, done["task"], CHILD)
 
 
 def _ask(project: Project, what: str, name: str, **arguments: Any) -> dict[str, Any]:

@@ -11,25 +11,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import core.base.errors
-from core.base.errors import Problem, TaskFileError
+from core.base.errors import TaskFileError
 from core.base.folders import hidden_beside, undone_on_error
 from core.base.processes import Finished, Limits, Order, python, run_to_end
+from core.base.records import from_record
 from core.tasks.changing.describing import TaskRequest
 from core.tasks.changing.preview import FilePreview
 from core.tasks.changing.staging import StagedTask, stage_task
-from core.tasks.guessing.roles import guess_from_dict
-from core.tasks.reading.readings import ReadOptions, doubt_from_dict, options_from_dict
-from core.tasks.spec import SplitSettings, spec_from_dict
+from core.tasks.reading.readings import ReadOptions
 from core.workspace import Project
 
 if TYPE_CHECKING:
-    from core.tasks.health.report import Finding, HealthReport
+    from core.tasks.health.report import HealthReport
 
 PREVIEW_SECONDS = 120
 MAX_WRITTEN_BYTES = 8 << 30
 MAX_OPEN_FILES = 256
 
 Answer = dict[str, Any]
+CHILD = "core.tasks.changing.child"  # where a record came from, should one not fit
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def preview_isolated(
         "options": asdict(options or ReadOptions()),
     }
     found = ask_child(request, name or path.name, limits or ParseLimits(PREVIEW_SECONDS))
-    return preview_from_dict(found["preview"])
+    return from_record(FilePreview, found["preview"], CHILD)
 
 
 def stage_isolated(
@@ -80,9 +80,7 @@ def stage_isolated(
     }
     with undone_on_error(lambda: shutil.rmtree(folder, ignore_errors=True)):
         found = ask_child(message, name, limits or ParseLimits())
-    problems = [Problem(p["field"], p["key"], p["values"], p["severity"]) for p in found["problems"]]
-    doubts = tuple(map(doubt_from_dict, found["doubts"]))
-    return StagedTask(spec_from_dict(found["spec"]), folder, problems, doubts)
+    return from_record(StagedTask, {**found, "folder": folder}, CHILD)
 
 
 def health_isolated(
@@ -100,7 +98,9 @@ def health_isolated(
         "token_file": None if token_file is None else str(token_file.resolve()),
         "project": project_to_dict(project),
     }
-    return report_from_dict(ask_child(request, project.name, limits or ParseLimits())["report"])
+    from core.tasks.health.report import HealthReport  # numpy; a start without a report is spared it
+
+    return from_record(HealthReport, ask_child(request, project.name, limits or ParseLimits())["report"], CHILD)
 
 
 def label_names_isolated(path: Path | str, limits: ParseLimits | None = None) -> dict[str, str]:
@@ -166,43 +166,3 @@ def request_to_dict(request: TaskRequest) -> dict[str, Any]:
     for name in ("more_paths", "more_test_paths"):
         record[name] = [str(Path(path).resolve()) for path in record[name]]
     return record
-
-
-def request_from_dict(record: dict[str, Any]) -> TaskRequest:
-    columns: dict[str, Any]
-    columns = {k: tuple(record[k]) if record[k] is not None else None for k in ("inputs", "targets")}
-    columns |= {k: tuple(map(Path, record[k])) for k in ("more_paths", "more_test_paths")}
-    return TaskRequest(
-        **{
-            **record,
-            **columns,
-            "options": options_from_dict(record["options"]),
-            "split": SplitSettings(**record["split"]),
-        }
-    )
-
-
-def report_from_dict(record: dict[str, Any]) -> HealthReport:
-    from core.tasks.health.report import (  # here: keeps numpy out of the child's start
-        Finding,
-        HealthReport,
-        TaskHealth,
-    )
-
-    def findings(items: list[dict[str, Any]]) -> tuple[Finding, ...]:
-        return tuple(Finding(**{**f, "places": tuple((s, n) for s, n in f["places"])}) for f in items)
-
-    tasks = (TaskHealth(**{**t, "findings": findings(t["findings"])}) for t in record["tasks"])
-    return HealthReport(tuple(tasks), findings(record["across"]))
-
-
-def preview_to_dict(found: FilePreview) -> dict[str, Any]:
-    return asdict(found)
-
-
-def preview_from_dict(record: dict[str, Any]) -> FilePreview:
-    guess = None if record["guess"] is None else guess_from_dict(record["guess"])
-    problems = [Problem(p["field"], p["key"], p["values"], p["severity"]) for p in record["problems"]]
-    tuples = {k: tuple(record[k]) for k in ("columns", "sheets")}
-    doubts = tuple(map(doubt_from_dict, record["doubts"]))
-    return FilePreview(**{**record, **tuples, "guess": guess, "problems": problems, "doubts": doubts})

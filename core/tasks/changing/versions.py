@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from core.base.errors import WorkspaceError
-from core.base.files import read_json, write_json_atomic
+from core.base.files import write_json_atomic
 from core.base.folders import whole_folder
+from core.base.records import read_record
 from core.tasks.changing.staging import SplitRow, with_counts, write_task
 from core.tasks.reading.table import ProblemLog
 from core.tasks.spec import SPLITS, TaskSpec, read_spec, write_spec
@@ -45,7 +46,7 @@ def list_versions(project: Project, name: str) -> list[Version]:
     """Earlier states of a task, the oldest first."""
     folder = task_dir(project, get_task(project, name).task_id) / "versions"
     found = (p for p in folder.glob("*/change.json"))
-    return sorted((Version(**read_json(p)) for p in found), key=lambda v: v.number)
+    return sorted((read_record(Version, p) for p in found), key=lambda v: v.number)
 
 
 def change_rows(

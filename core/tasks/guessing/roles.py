@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
 
 from core.base.errors import TaskFileError
 from core.tasks.cell_text import MARKS
@@ -94,16 +93,6 @@ def guess_roles(
     offered = _offered([p for p in profiles if p.name not in (*inputs, *targets)], reasons)
     marks = answers.marks or MARKS
     return RoleGuess(inputs, targets, kind, metric, tuple(reasons), *offered, marks, score, other)
-
-
-def guess_from_dict(record: dict[str, Any]) -> RoleGuess:
-    """A guess that was written as JSON."""
-    reasons = tuple((key, values) for key, values in record["reasons"])
-    columns = {k: tuple(record[k]) for k in ("inputs", "targets")}
-    other = record["other"]
-    if other is not None:
-        other = RoleReading(tuple(other["inputs"]), tuple(other["targets"]), other["score"])
-    return RoleGuess(**{**record, **columns, "reasons": reasons, "other": other})
 
 
 def role_doubt(table: Table, guess: RoleGuess, options: ReadOptions | None = None) -> Doubt | None:

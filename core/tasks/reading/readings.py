@@ -7,7 +7,7 @@ carries a `Doubt`: both readings with their first rows, shown side by side until
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from core.base.errors import SettingError
@@ -95,23 +95,3 @@ def shown_cells(rows: Sequence[Sequence[Any]]) -> tuple[tuple[str, ...], ...]:
 def _shown(value: Any) -> str:
     text = "" if value is None else str(value)
     return text if len(text) <= SHOWN_CHARS else text[: SHOWN_CHARS - 1] + "…"
-
-
-def doubt_to_dict(doubt: Doubt) -> dict[str, Any]:
-    return asdict(doubt)
-
-
-def doubt_from_dict(record: Mapping[str, Any]) -> Doubt:
-    """A doubt that was written as JSON."""
-    taken, other = (_reading_from_dict(record[name]) for name in ("taken", "other"))
-    return Doubt(record["about"], taken, other, dict(record["values"]))
-
-
-def options_from_dict(record: Mapping[str, Any]) -> ReadOptions:
-    return ReadOptions(**{**record, "column_names": tuple(record.get("column_names") or ())})
-
-
-def _reading_from_dict(record: Mapping[str, Any]) -> Reading:
-    columns = {name: tuple(record[name]) for name in ("columns", "inputs", "targets")}
-    rows = tuple(tuple(row) for row in record["rows"])
-    return Reading(options_from_dict(record["options"]), record["score"], rows=rows, **columns)
