@@ -40,6 +40,7 @@ def skills(args: argparse.Namespace) -> Report:
 
 def _all_tasks(run_dir: Any, found: Any, weights: Any, layer: str | None) -> Report:
     from core.insight import allocation as tables
+    from core.insight.evidence import describe_evidence, read_evidence
     from core.insight.history import read_history
     from core.insight.sentences import describe_allocation
     from core.insight.sharing import describe_share, output_share, read_contributions
@@ -47,7 +48,9 @@ def _all_tasks(run_dir: Any, found: Any, weights: Any, layer: str | None) -> Rep
     parts = read_contributions(run_dir)
     share = output_share(parts) if parts else None
     similarity = tables.task_similarity(found)
-    told = describe_allocation(found) + (describe_share(share) if share is not None else [])
+    evidence = read_evidence(run_dir)
+    told = describe_evidence(evidence) if evidence is not None else []
+    told += describe_allocation(found) + (describe_share(share) if share is not None else [])
     sentences = [sentence.text for sentence in told]
     curves = read_history(run_dir).curves
     value = {
@@ -59,6 +62,7 @@ def _all_tasks(run_dir: Any, found: Any, weights: Any, layer: str | None) -> Rep
         "weight_similarity": parts.similarity.to_dict("index") if parts and parts.similarity is not None else None,
         "effective_skills": tables.task_effective_skills(found).to_dict(),
         "over_time": curves.to_dict("records"),
+        "evidence": None if evidence is None else _evidence_value(evidence),
         "sentences": sentences,
     }
     common = [found.skills[i].name for i in found.columns(tables.COMMON)]
@@ -69,6 +73,22 @@ def _all_tasks(run_dir: Any, found: Any, weights: Any, layer: str | None) -> Rep
     if len(common) > 1:
         lines.append(f"\nan even share of a common skill is {tables.uniform_weight(found):.3f}")
     return Report(value, "\n".join([*lines, "", *sentences]))
+
+
+def _evidence_value(evidence: Any) -> dict[str, Any]:
+    """Changes of the loss in nats per answer token, None where nothing can change."""
+    tables = {"without_skill": evidence.skills, "without_kind": evidence.kinds, "with_row_of": evidence.borrowed}
+    return {
+        name: {
+            part: getattr(change, part).astype(object).where(getattr(change, part).notna(), None).to_dict("index")
+            for part in ("value", "low", "high")
+        }
+        for name, change in tables.items()
+    } | {
+        "lost_without_common": evidence.common_share.astype(object)
+        .where(evidence.common_share.notna(), None)
+        .to_dict()
+    }
 
 
 def _one_task(weights: Any) -> Report:

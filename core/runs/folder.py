@@ -78,6 +78,7 @@ class RunFolder:
         self.record_path = self.path / "record.json"
         # What was asked of it later
         self.contributions_path = self.path / "contributions.json"
+        self.evidence_path = self.path / "evidence.json"
         self.flags_path = self.path / "flags.json"
         self.merge_path = self.path / "merge.json"
         self.probes_dir = self.path / "probes"

@@ -65,7 +65,7 @@ class EncodedSplit:
 
     def collate(self, places: list[Place]) -> Batch:
         """A batch: input_ids, attention_mask [b, n], task_ids (list of b), num_tokens, and for the N answer tokens
-        positions, targets, tasks_of_tokens and token_weights [N].
+        positions, targets, tasks_of_tokens, examples_of_tokens (their place in the batch) and token_weights [N].
 
         Decoder-only batches also tell which tokens are the question: prompt_mask [b, n]."""
         collated = self._collator([self.examples[task][row] for task, row in places])
@@ -80,6 +80,7 @@ class EncodedSplit:
             "num_tokens": int(mask.sum()),
             "task_ids": tasks.tolist(),
             "tasks_of_tokens": tasks[owners],
+            "examples_of_tokens": owners,
             "positions": positions,
             "targets": targets,
             "token_weights": self._token_weights(owners, places),
@@ -117,6 +118,7 @@ class EncodedSplit:
             "num_tokens": sum(lengths),
             "task_ids": listed,
             "tasks_of_tokens": torch.tensor(listed)[owners],
+            "examples_of_tokens": owners,
             "positions": positions,
             "targets": labels[learned],
             "wanted": functional.pad(positions, (0, -len(positions) % ROUND_TOKENS)),
@@ -133,13 +135,18 @@ class EncodedSplit:
 
     def batches(self, batch_size: int) -> Iterator[Batch]:
         """All rows once, sorted by length, for checks."""
+        for places in self.groups(batch_size):
+            yield self.pack(places) if self.packed else self.collate(places)
+
+    def groups(self, batch_size: int) -> Iterator[list[Place]]:
+        """The places of `batches`, batch by batch."""
         places = sorted(self.places(), key=self.length)
         for start in range(0, len(places), batch_size):
             chosen = places[start : start + batch_size]
             if self.packed:
-                yield from self.parts(chosen)
+                yield from cut_by_tokens(chosen, self.length, PACKED_TOKENS)
             else:
-                yield self.collate(chosen)
+                yield chosen
 
     def _shift_right(self, labels: torch.Tensor) -> torch.Tensor:
         """Decoder inputs of an encoder-decoder model: the answer moved right by its start token."""

@@ -41,6 +41,7 @@ class RunPaths(Protocol):
     record_path: Path
     prediction_path: Path
     contributions_path: Path
+    evidence_path: Path
 
 
 class RunCancelled(Exception):

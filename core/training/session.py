@@ -26,6 +26,7 @@ from core.training.checkpoints import Checkpoint, load_checkpoint
 from core.training.choose_packing import choose_packing
 from core.training.config import RunConfig
 from core.training.device import DeviceChoice, apply_device, choose_device, load_chosen_base
+from core.training.evidence import write_evidence
 from core.training.manifest import TrainingState, find_checkpoint, list_checkpoints, settings_hash
 from core.training.pace import Pace
 from core.training.plan import RunPlan, build_sampler, plan_run
@@ -71,6 +72,7 @@ def train_run(paths: RunPaths, config: RunConfig, journal: Journal, shard: Shard
         if config.exam_rows != 0 and (config.exam_after_stop or not stopped):
             stopped |= _examine(prepared, config, paths, journal)
         _write_results(prepared, paths, config)
+        _weigh_skills(prepared, paths, journal)
         if not (stopped or resumed):
             seconds = time.monotonic() - began
             note_actual(paths.record_path, paths.prediction_path, seconds, prepared.training_s)
@@ -114,6 +116,7 @@ def prepare(paths: RunPaths, config: RunConfig, journal: Journal, shard: Shard) 
 
 
 def build_encoder(base: LoadedBase, config: RunConfig) -> Encoder:
+    """How this run turns text into tokens."""
     return Encoder(
         base.tokenizer,
         base.architecture,
@@ -211,6 +214,13 @@ def _save(prepared: Prepared, paths: RunPaths, journal: Journal) -> None:
     write_contributions(paths.contributions_path, prepared.base, model, prepared.dataset)
     plan = prepared.work.plan
     write_allocation(model, paths, plan.total_steps, len(plan.stages), final=True)
+
+
+def _weigh_skills(prepared: Prepared, paths: RunPaths, journal: Journal) -> None:
+    """What every skill does to every task, on check rows."""
+    journal.progress(stage="evidence", message_key="run.weighing", message_values={}, eta_s=None, eta_range_s=None)
+    work = prepared.work
+    write_evidence(paths.evidence_path, work.model, work.validation, prepared.dataset.names())
 
 
 def _examine(prepared: Prepared, config: RunConfig, paths: RunPaths, journal: Journal) -> bool:

@@ -1,0 +1,168 @@
+"""What a run's skills do, as measured after training: tables, and the two or three sentences that they allow.
+
+Reads <run>/evidence.json (`core.training.evidence` makes it). Torch-free. Sentences and plots come from the same
+table, so that they cannot contradict each other; what an interval does not hold is not said.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from core.base.files import read_json
+from core.insight.allocation import COMMON, PRIVATE
+from core.insight.sentences import Sentence
+from core.runs.folder import RunFolder
+
+NOTICEABLE = 0.01  # nats per answer token, one percent; below this even a sure change is of no use to a reader
+FEWEST_ROWS = 4  # below this no interval is worth a sentence
+MOST_SHARED = 3  # skills told one by one
+
+
+@dataclass(frozen=True)
+class Change:
+    """Changes of the loss with their 95 % intervals, [tasks x columns] in nats per answer token.
+
+    Above 0 the task is worse off. NaN where nothing can change or there is no interval."""
+
+    value: pd.DataFrame
+    low: pd.DataFrame
+    high: pd.DataFrame
+
+    @property
+    def worse(self) -> pd.DataFrame:
+        """Where the task surely needs what was taken away."""
+        return (self.low > 0) & (self.value > NOTICEABLE)
+
+    @property
+    def better(self) -> pd.DataFrame:
+        """Where the task surely does better without it."""
+        return (self.high < 0) & (self.value < -NOTICEABLE)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """skills: each skill switched off; kinds: all common and all private ones (columns `common`, `private`);
+    borrowed: the task of the row answered with the row of the column's task. own and base: losses of the trained
+    and of the untouched model."""
+
+    tasks: tuple[str, ...]
+    rows: pd.Series
+    own: pd.Series
+    base: pd.Series
+    skills: Change
+    kinds: Change
+    borrowed: Change
+
+    @cached_property
+    def common_share(self) -> pd.Series:
+        """The share of a task's gain over the untouched model that is lost without common skills, 0 to 1; NaN where
+        there is no gain or there are no common skills."""
+        gain = self.base - self.own
+        return (self.kinds.value[COMMON] / gain.where(gain > NOTICEABLE)).clip(0, 1)
+
+    @property
+    def common_skills(self) -> list[str]:
+        return [name for name in self.skills.value.columns if self.skills.value[name].notna().sum() > 1]
+
+
+def read_evidence(run_dir: Path) -> Evidence | None:
+    """What was measured for a run; None for runs made before this was measured, or without check rows."""
+    path = RunFolder(run_dir).evidence_path
+    return evidence_from_record(read_json(path)) if path.is_file() else None
+
+
+def evidence_from_record(record: dict[str, Any]) -> Evidence:
+    tasks = list(record["tasks"])
+    both = [list(pair) for pair in zip(record["without_common"], record["without_private"], strict=True)]
+
+    def series(name: str) -> pd.Series:
+        return pd.Series([math.nan if v is None else v for v in record[name]], index=tasks, dtype=float)
+
+    return Evidence(
+        tuple(tasks),
+        series("rows"),
+        series("own"),
+        series("base"),
+        _change(record["cells"], tasks, record["skills"]),
+        _change(both, tasks, [COMMON, PRIVATE]),
+        _change(record["borrowed"], tasks, tasks),
+    )
+
+
+def _change(cells: list[list[dict[str, float] | None]], tasks: list[str], columns: list[str]) -> Change:
+    tables = {
+        name: pd.DataFrame(
+            [[math.nan if cell is None else cell.get(name, math.nan) for cell in row] for row in cells],
+            index=tasks,
+            columns=columns,
+            dtype=float,
+        )
+        for name in ("value", "low", "high")
+    }
+    return Change(**tables)
+
+
+def percent(change: float) -> str:
+    """A change of the loss as what becomes of a right answer's likelihood, in percent per token: +0.05 -> '5'."""
+    return f"{100 * (1 - math.exp(-abs(change))):.0f}"
+
+
+def describe_evidence(found: Evidence) -> list[Sentence]:
+    """What the tasks share, what each needs of its own, and what to do about it; nothing that may be chance."""
+    if float(found.rows.max()) < FEWEST_ROWS:
+        return [Sentence("says.evidence_few", {"rows": int(found.rows.max())})]
+    if not found.kinds.value.notna().to_numpy().any():
+        return _describe_borrowed(found) or [Sentence("says.evidence_none")]
+    return [*_describe_common(found), *_describe_private(found), *_describe_borrowed(found)]
+
+
+def _describe_common(found: Evidence) -> list[Sentence]:
+    if not found.kinds.value[COMMON].notna().any():
+        return []
+    needs = [task for task in found.tasks if found.kinds.worse.loc[task, COMMON]]
+    if not needs:
+        return [Sentence("says.shares_nothing")]
+    said = []
+    for skill in _by_size(found)[:MOST_SHARED]:
+        users = [task for task in found.tasks if found.skills.worse.loc[task, skill]]
+        losses = [percent(found.skills.value.loc[task, skill]) for task in users]
+        key = "says.shared_skill" if len(users) > 1 else "says.used_skill"
+        values = {"skill": skill, "tasks": ", ".join(users), "percents": ", ".join(losses)}
+        said.append(Sentence(key, values))
+    if not said:  # each skill alone can be done without, all of them cannot
+        said.append(Sentence("says.needs_common", {"tasks": ", ".join(needs)}))
+    others = [task for task in found.tasks if task not in needs]
+    if others:
+        said.append(Sentence("says.shares_nothing_here", {"tasks": ", ".join(others)}))
+    return said
+
+
+def _by_size(found: Evidence) -> list[str]:
+    """Common skills that a task surely needs, the most needed first."""
+    worse = found.skills.value.where(found.skills.worse)[found.common_skills]
+    return [str(name) for name in worse.sum().sort_values(ascending=False).index if worse[name].notna().any()]
+
+
+def _describe_private(found: Evidence) -> list[Sentence]:
+    needs = found.kinds.value[PRIVATE].where(found.kinds.worse[PRIVATE]).dropna()
+    if needs.empty:
+        return []
+    most = str(needs.idxmax())
+    return [Sentence("says.own_skill", {"task": most, "percent": percent(float(needs.max())), "count": len(needs)})]
+
+
+def _describe_borrowed(found: Evidence) -> list[Sentence]:
+    """The best row that a task could borrow, where it surely gains by it."""
+    better = found.borrowed.value.where(found.borrowed.better)
+    if not better.notna().to_numpy().any():
+        return []
+    row, column = np.unravel_index(int(np.nanargmin(better.to_numpy())), better.shape)
+    values = {"task": better.index[row], "other": better.columns[column]}
+    return [Sentence("says.better_borrowed", {**values, "percent": percent(float(better.iloc[row, column]))})]

@@ -1,0 +1,193 @@
+"""Evidence equals the slow definition: a row at a time, factors set to zero by hand, plain losses."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from core.asking.measuring import measure_run
+from core.asking.trained import load_trained
+from core.base.files import read_json
+from core.insight.evidence import describe_evidence, evidence_from_record, read_evidence
+from core.runs.folder import RunFolder
+from core.tasks.dataset import load_saved_dataset
+from core.training.batches import EncodedSplit
+from core.training.evidence import ROWS, change_of
+from core.training.session import build_encoder
+from tests.serving.conftest import make_trained_run, tiny_llama_dir  # noqa: F401  a fixture
+
+TOLERANCE = 1e-5
+
+
+@pytest.fixture(scope="module")
+def run_dir(tmp_path_factory: pytest.TempPathFactory, tiny_llama_dir: Path) -> Path:  # noqa: F811
+    made = make_trained_run(tmp_path_factory.mktemp("workspace"), tiny_llama_dir)
+    folder = RunFolder(made)
+    folder.write_config(replace(folder.read_config(), precision="float32"))
+    measure_run(made)
+    return made
+
+
+class Slow:
+    """The definition, a row at a time, without packing, picked positions or shared passes."""
+
+    def __init__(self, run_dir: Path) -> None:
+        self.run = load_trained(RunFolder(run_dir))
+        self.run.model.eval()
+        dataset = load_saved_dataset(RunFolder(run_dir).data_dir)
+        self.split = EncodedSplit(dataset, "validation", build_encoder(self.run.base, self.run.config))
+
+    @torch.no_grad()
+    def losses(self, task: int, row_of: int | None = None) -> np.ndarray:
+        found = []
+        for example in self.split.examples[task][:ROWS]:
+            ids, labels = torch.tensor([example.input_ids]), torch.tensor([example.labels])
+            logits = self.run.model(ids, task_ids=[task if row_of is None else row_of]).logits
+            loss = functional.cross_entropy(logits[0, :-1].float(), labels[0, 1:], ignore_index=-100)
+            found.append(float(loss))
+        return np.array(found)
+
+    def without(self, task: int, columns: list[int]) -> np.ndarray:
+        bank, kept = self.run.model.adapter.bank, {}
+        with torch.no_grad():
+            for column in columns:
+                factors = bank.common if column < 3 else bank.private[column - 3]
+                place = column if column < 3 else 0
+                kept[column] = (factors, place, factors[place].clone())
+                factors[place] = 0.0
+        losses = self.losses(task)
+        with torch.no_grad():
+            for factors, place, numbers in kept.values():
+                factors[place] = numbers
+        return losses
+
+
+@pytest.fixture(scope="module")
+def slow(run_dir: Path) -> Slow:
+    return Slow(run_dir)
+
+
+def test_every_cell_is_the_slow_definition(run_dir: Path, slow: Slow) -> None:
+    record = read_json(RunFolder(run_dir).evidence_path)
+    for task in range(3):
+        own = slow.losses(task)
+        assert record["own"][task] == pytest.approx(own.mean(), abs=TOLERANCE)
+        for column, cell in enumerate(record["cells"][task]):
+            if column >= 3 and column - 3 != task:
+                assert cell is None  # another task's own skill
+                continue
+            wanted = change_of(own, slow.without(task, [column]))
+            assert cell == pytest.approx(wanted, abs=TOLERANCE)
+        assert record["without_common"][task] == pytest.approx(
+            change_of(own, slow.without(task, [0, 1, 2])), abs=TOLERANCE
+        )
+        for other in range(3):
+            cell = record["borrowed"][task][other]
+            if other == task:
+                assert cell is None
+            else:
+                assert cell == pytest.approx(change_of(own, slow.losses(task, other)), abs=TOLERANCE)
+
+
+def test_nothing_is_left_changed(run_dir: Path, slow: Slow) -> None:
+    before = read_json(RunFolder(run_dir).evidence_path)
+    measure_run(run_dir)
+    assert read_json(RunFolder(run_dir).evidence_path) == before
+
+
+def test_base_losses_are_those_of_the_untouched_model(run_dir: Path, slow: Slow) -> None:
+    record = read_json(RunFolder(run_dir).evidence_path)
+    with slow.run.model.disabled():
+        assert record["base"][1] == pytest.approx(slow.losses(1).mean(), abs=TOLERANCE)
+
+
+def test_intervals_shrink_with_rows_and_one_row_has_none() -> None:
+    own = np.zeros(4)
+    few, many = change_of(own[:2], np.array([1.0, 2.0])), change_of(np.zeros(16), np.tile([1.0, 2.0], 8))
+    assert few["low"] < 0 < many["low"] < 1.5 < many["high"] < few["high"]
+    assert change_of(own[:1], np.array([1.0])) == {"value": 1.0}
+    assert change_of(own[:0], own[:0]) is None
+
+
+def record_of(cells: dict, commons: list, privates: list, borrowed: list | None = None, rows: int = 16) -> dict:
+    """Two tasks, two common skills and one private one each; every change is given as (value, half an interval)."""
+
+    def cell(change):
+        return None if change is None else dict(zip(("value", "low", "high"), _around(*change), strict=True))
+
+    return {
+        "tasks": ["mails", "bills"],
+        "skills": ["common 1", "common 2", "private 1", "private 2"],
+        "rows": [rows, rows],
+        "own": [1.0, 1.0],
+        "base": [3.0, 3.0],
+        "cells": [[cell(c) for c in cells["mails"]], [cell(c) for c in cells["bills"]]],
+        "without_common": [cell(c) for c in commons],
+        "without_private": [cell(c) for c in privates],
+        "borrowed": [[None, cell(borrowed[0])], [cell(borrowed[1]), None]] if borrowed else [[None] * 2] * 2,
+    }
+
+
+def _around(value: float, half: float) -> tuple[float, float, float]:
+    return value, value - half, value + half
+
+
+SURE, MAYBE, TINY = (0.5, 0.1), (0.5, 0.6), (0.004, 0.001)
+
+
+def keys(record: dict) -> list[str]:
+    return [sentence.key for sentence in describe_evidence(evidence_from_record(record))]
+
+
+def test_a_shared_skill_is_named_with_what_each_task_loses() -> None:
+    cells = {"mails": [SURE, MAYBE, SURE, None], "bills": [(1.0, 0.1), MAYBE, None, MAYBE]}
+    said = describe_evidence(evidence_from_record(record_of(cells, [SURE, SURE], [SURE, MAYBE])))
+    assert [s.key for s in said] == ["says.shared_skill", "says.own_skill"]
+    assert said[0].text.startswith("mails, bills share common 1")
+    assert said[0].values["percents"] == "39, 63"  # 1 - e^-0.5, 1 - e^-1
+
+
+@pytest.mark.parametrize("change", [MAYBE, TINY])
+def test_what_may_be_chance_or_is_too_small_is_not_said(change) -> None:
+    cells = {"mails": [change, change, change, None], "bills": [change, change, None, change]}
+    assert keys(record_of(cells, [change] * 2, [change] * 2)) == ["says.shares_nothing"]
+
+
+def test_skills_that_stand_in_for_each_other_are_needed_together() -> None:
+    cells = {"mails": [TINY, TINY, SURE, None], "bills": [TINY, TINY, None, SURE]}
+    assert keys(record_of(cells, [SURE, MAYBE], [SURE, SURE])) == [
+        "says.needs_common",
+        "says.shares_nothing_here",
+        "says.own_skill",
+    ]
+
+
+def test_a_better_row_is_proposed_only_when_sure() -> None:
+    cells = {"mails": [SURE, TINY, SURE, None], "bills": [SURE, TINY, None, SURE]}
+    better, maybe = (-0.3, 0.1), (-0.3, 0.4)
+    assert keys(record_of(cells, [SURE] * 2, [SURE] * 2, [better, SURE]))[-1] == "says.better_borrowed"
+    assert "says.better_borrowed" not in keys(record_of(cells, [SURE] * 2, [SURE] * 2, [maybe, SURE]))
+
+
+def test_few_rows_allow_no_sentence() -> None:
+    cells = {"mails": [SURE, SURE, SURE, None], "bills": [SURE, SURE, None, SURE]}
+    assert keys(record_of(cells, [SURE] * 2, [SURE] * 2, rows=2)) == ["says.evidence_few"]
+
+
+def test_share_of_the_gain_that_common_skills_carry() -> None:
+    cells = {"mails": [SURE, TINY, SURE, None], "bills": [SURE, TINY, None, SURE]}
+    found = evidence_from_record(record_of(cells, [(0.5, 0.1), (3.0, 0.1)], [SURE] * 2))
+    assert found.common_share["mails"] == pytest.approx(0.25)
+    assert found.common_share["bills"] == 1.0
+    assert not math.isnan(found.own["mails"])
+
+
+def test_runs_without_evidence_say_nothing(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    assert read_evidence(tmp_path / "run") is None
