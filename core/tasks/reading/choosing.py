@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from core.base.errors import TaskFileError
 from core.tasks.reading import dialects
 from core.tasks.reading.dialects import MARK_WORDS, QUOTE_WORDS, Candidate, name_quotes, rank_dialects
-from core.tasks.reading.header import SURE
+from core.tasks.reading.header import is_sure
 from core.tasks.reading.legacy import encoding_words
 from core.tasks.reading.readings import SHOWN_ROWS, Doubt, Reading, ReadOptions, shown_cells
 from core.tasks.reading.records import Dialect, read_records
@@ -160,9 +160,9 @@ def _rows_that_differ(best: Candidate, other: Candidate) -> list[list[list[str]]
 def _ask_header(read: _Read, options: ReadOptions, file: str) -> list[Doubt]:
     best = read.candidates[0]
     header = best.header
-    if options.header is not None or abs(header.score) >= SURE or len(best.records) - header.titles < 2:
-        return []
     rows = [cells for _, cells in best.records[header.titles :]]
+    if options.header is not None or len(rows) < 2 or is_sure(rows, header.score):
+        return []
     named = Reading(
         replace(options, header=True, max_rows=None),
         _share(header.score, 0.0, 0),

@@ -26,10 +26,10 @@ MARK_WORDS = {
     ":": "colon",
 }  # fmt: skip
 _RARITY = {"csv": ",;\t|", "tsv": "\t,;|", "txt": "\t,;|"}
-NEAR = 3.0  # logarithms of odds within which the runner-up is shown
+NEAR = 3.5  # logarithms of odds within which the runner-up is shown
 _LOOK_AT, _MOST_COLUMNS = 200, 60  # rows and columns that are looked at
 _ONE_COLUMN, _RAGGED, _RAGGED_SHARE, _TITLE = 9.0, 4.0, 20.0, 1.0
-_QUOTE_WEIGHT = {'"': 1.0, "'": 0.7}
+_BROKEN = {'"': 3.0, "'": 1.0}  # an apostrophe may begin or end a cell of text
 _FAULT, _RIVAL_EVERYWHERE, _RIVAL_BELOW = 4.0, 7.0, 2.5
 
 
@@ -100,7 +100,8 @@ def _quotings(text: str, mark: str) -> Iterator[Dialect]:
 
 
 def _has_cells_in(text: str, mark: str, quote: str) -> bool:
-    return f"{quote}{mark}" in text and (f"{mark}{quote}" in text or f"{mark} {quote}" in text)
+    opened = any(f"{before}{quote}" in text for before in (mark, f"{mark} ", "\n", "\r"))
+    return opened and any(f"{quote}{after}" in text for after in (mark, "\n", "\r"))
 
 
 def _escape_in(text: str) -> str:
@@ -175,7 +176,7 @@ def _prior(dialect: Dialect, format_name: str) -> float:
     return (
         -rare
         - (1.5 if dialect.escape else 0.0)
-        - (1.0 if dialect.quote == "'" else 0.0)
+        - (4.0 if dialect.quote == "'" else 0.0)
         - 0.3 * dialect.skip_blanks
     )
 
@@ -207,7 +208,10 @@ def _quote_cost(dialect: Dialect, log: ProblemLog, records: Sequence[Record]) ->
         ends = Counter((cell[0] == quote, cell[-1] == quote) for cell in map(str.strip, cells) if cell)
         lone = sum(1 for cell in cells if cell == quote)
         around, broken = ends[True, True] - lone, ends[True, False] + ends[False, True] + lone
-        cost += (min(9.0, 3.0 * math.log1p(around)) + min(9.0, 3.0 * math.log1p(broken))) * _QUOTE_WEIGHT[quote]
+        doubled = sum(1 for cell in cells if cell[:1] == quote == cell[-1:] and quote * 2 in cell[1:-1])
+        escaped = sum(1 for cell in cells if f"\\{quote}" in cell)
+        cost += min(9.0, 3.0 * math.log1p(around)) + min(9.0, _BROKEN[quote] * math.log1p(broken))
+        cost += min(9.0, 2.0 * math.log1p(doubled)) + min(9.0, 2.0 * math.log1p(escaped))
     if dialect.skip_blanks or not dialect.quote:
         return cost
     blanks = sum(1 for cell in cells if cell.startswith(f" {dialect.quote}"))

@@ -11,7 +11,7 @@ from core.tasks.reading.cells import cell_kind, is_typed
 from core.tasks.reading.column_words import COLUMN_WORDS, COMMON_COLUMN_WORDS, LANGUAGE_WORDS, name_words
 
 MAX_TITLE_ROWS = 20
-SURE = 1.5  # a score beyond this, either way, is no question
+SURE, SURE_OF_STRANGERS = 1.5, 4.0  # a score beyond is no question; names that nobody knows need more
 _LOOK_AT, _MOST_COLUMNS = 200, 60  # what is looked at
 _IDENTIFIER = re.compile(r"[^\W\d][\w.\- /()\[\]%#:?°€$&']{0,39}")
 _SENTENCE = re.compile(r"[!。！，,;；]|\.\s*$|\?\s*\S|\S{3,}\?$")
@@ -48,10 +48,20 @@ def _text(cell: Any) -> str:
     return "" if cell is None else str(cell).strip()
 
 
-def _cell_score(cell: str, column: list[str]) -> float:
+def is_sure(records: Records, score: float) -> bool:
+    """Whether a header score leaves no question."""
+    cells = [_text(cell) for cell in records[0]] if records else []
+    strangers = score > 0 and not any(map(_is_known, cells)) and not _are_names([c for c in cells if c])
+    return abs(score) >= (SURE_OF_STRANGERS if strangers else SURE)
+
+
+def _is_known(cell: str) -> bool:
     words = name_words(cell)
-    known = 1 <= len(words) <= 3 and not _SENTENCE.search(cell) and bool(set(words) & COMMON_COLUMN_WORDS)
-    score = 2.5 if known else 0.0
+    return 1 <= len(words) <= 3 and not _SENTENCE.search(cell) and bool(set(words) & COMMON_COLUMN_WORDS)
+
+
+def _cell_score(cell: str, column: list[str]) -> float:
+    score = 2.5 if _is_known(cell) else -1.0 if len(cell.split()) > 3 else 0.0
     if is_typed(cell_kind(cell)):
         return score + _typed_score(cell, column)
     if _SENTENCE.search(cell) or not _IDENTIFIER.fullmatch(cell) or len(cell.split()) > 5:
