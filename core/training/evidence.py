@@ -61,7 +61,7 @@ def measure_evidence(model: AnswerModel, split: EncodedSplit, tasks: Sequence[st
             "skills": [skill.name for skill in asker.skills],
             "rows": [len(losses) for losses in own],
             "own": [_mean(losses) for losses in own],
-            "base": [_mean(losses) for losses in asker.losses(lambda: model.modular.disabled())],
+            "base": [_mean(losses) for losses in asker.untouched()],
             **_without(asker, own),
             "borrowed": _borrowed(asker, own),
         }
@@ -80,12 +80,19 @@ class _Asker:
         self.can_switch = model.modular.adapter.can_switch_off
         self._device = model.modular.device
 
-    @torch.no_grad()
     def losses(self, condition: Callable[[], AbstractContextManager[Any]] = nullcontext, shift: int = 0) -> Losses:
         """By task the mean loss of every row, [R]; with `shift` task t answers with the row of task t + shift."""
+        return self._losses(condition, shift, self._split.packed)
+
+    def untouched(self) -> Losses:
+        """Without the adapter; a call without it keeps no examples apart, so they stand in rows of their own."""
+        return self._losses(self._model.modular.disabled, 0, False)
+
+    @torch.no_grad()
+    def _losses(self, condition: Callable[[], AbstractContextManager[Any]], shift: int, packed: bool) -> Losses:
         found = [np.full(min(ROWS, len(rows)), np.nan) for rows in self._split.examples]
         for places in self._groups():
-            batch = self._split.pack(places) if self._split.packed else self._split.collate(places)
+            batch = self._split.pack(places) if packed else self._split.collate(places)
             batch["task_ids"] = [(task + shift) % self.num_tasks for task in batch["task_ids"]]
             moved = to_device(batch, self._device)
             with condition():
