@@ -1,4 +1,4 @@
-"""Questions and answers of the Try it screen as escaped HTML; see `exchanges.py` for what they are."""
+"""Questions and answers of the Try it screen as escaped HTML; see `conversation.py` for what they are."""
 
 from __future__ import annotations
 

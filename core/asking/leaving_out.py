@@ -60,7 +60,7 @@ class Plan:
 
 
 def run_leave_out(run_dir: Path, on_progress: OnProgress) -> dict[str, Any]:
-    """Trains T + 1 runs, one after the other, and writes <run>/probes/leaveout.json in the form of `probes.py`.
+    """Trains T + 1 runs in turn and writes <run>/probes/leaveout.json in the form of `probe_table.py`.
 
     Goes on where it was interrupted.
 

@@ -1,4 +1,4 @@
-"""Causal questions to a trained run, answered by asking it again. Needs torch; `probes.py` reads the outcome.
+"""Causal questions to a trained run, answered by asking it again. Needs torch; `probe_table.py` reads the outcome.
 
 Knock-out: the exam without one skill. Its factors are set to zero, the other skills keep their weights, so the
 change of the score is what this skill contributed. Transfer: the exam of task j answered with the allocation row

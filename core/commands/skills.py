@@ -22,24 +22,23 @@ def add_parser(verbs: Verbs) -> None:
 
 
 def skills(args: argparse.Namespace) -> Report:
-    from core.insight import allocation as tables
-    from core.insight import allocation_cuts as views
+    from core.insight import allocation, allocation_cuts
 
     folder = find_run(args)
     if args.measure:
         _measure(folder)
-    found = _at_step(folder.path, args.step) if args.step is not None else tables.read_allocation(folder.path)
+    found = _at_step(folder.path, args.step) if args.step is not None else allocation.read_allocation(folder.path)
     if args.layers:
         return Report(list(found.layers), "\n".join(found.layers))
     if args.other:
         return _difference(found, find_run(argparse.Namespace(workspace=args.workspace, run=args.other)).path)
     if args.task:
-        return _one_task(views.task_by_layer(found, args.task, args.head))
-    return _all_tasks(folder.path, found, views.cut_table(found, args.layer, args.head), args.layer)
+        return _one_task(allocation_cuts.task_by_layer(found, args.task, args.head))
+    return _all_tasks(folder.path, found, allocation_cuts.cut_table(found, args.layer, args.head), args.layer)
 
 
 def _all_tasks(run_dir: Any, found: Any, weights: Any, layer: str | None) -> Report:
-    from core.insight import allocation as tables
+    from core.insight import allocation
     from core.insight.evidence import describe_evidence, read_evidence
     from core.insight.history import read_history
     from core.insight.sentences import describe_allocation
@@ -47,7 +46,7 @@ def _all_tasks(run_dir: Any, found: Any, weights: Any, layer: str | None) -> Rep
 
     parts = read_contributions(run_dir)
     share = output_share(parts) if parts else None
-    similarity = tables.task_similarity(found)
+    similarity = allocation.task_similarity(found)
     evidence = read_evidence(run_dir)
     told = describe_evidence(evidence) if evidence is not None else []
     told += describe_allocation(found) + (describe_share(share) if share is not None else [])
@@ -56,22 +55,22 @@ def _all_tasks(run_dir: Any, found: Any, weights: Any, layer: str | None) -> Rep
     value = {
         "layer": layer,
         "weights": weights.to_dict("index"),
-        "numbers": tables.allocation_numbers(found),
+        "numbers": allocation.allocation_numbers(found),
         "share": None if share is None else share.to_dict("index"),
         "similarity": similarity.to_dict("index"),
         "weight_similarity": parts.similarity.to_dict("index") if parts and parts.similarity is not None else None,
-        "effective_skills": tables.task_effective_skills(found).to_dict(),
+        "effective_skills": allocation.task_effective_skills(found).to_dict(),
         "over_time": curves.to_dict("records"),
         "evidence": None if evidence is None else _evidence_value(evidence),
         "sentences": sentences,
     }
-    common = [found.skills[i].name for i in found.columns(tables.COMMON)]
+    common = [found.skills[i].name for i in found.columns(allocation.COMMON)]
     names = [*common, *([] if share is None else ["common share", "private share"])]
     shares = {task: [] if share is None else list(share.loc[task]) for task in weights.index}
     rows = [[task, *weights.loc[task, common], *shares[task]] for task in weights.index]
     lines = [table(rows, ["task", *names])]
     if len(common) > 1:
-        lines.append(f"\nan even share of a common skill is {tables.uniform_weight(found):.3f}")
+        lines.append(f"\nan even share of a common skill is {allocation.uniform_weight(found):.3f}")
     return Report(value, "\n".join([*lines, "", *sentences]))
 
 

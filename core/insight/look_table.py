@@ -1,4 +1,4 @@
-"""The outcome of `looking.py` as tables and sentences. Torch-free."""
+"""The outcome of `look_model.py` as tables and sentences. Torch-free."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Outcomes of causal questions as tables and sentences. Torch-free; `probing.py` and `leaving_out.py` make them.
+"""Outcomes of causal questions as tables and sentences. Torch-free; made by `probe_model.py` and `leaving_out.py`.
 
 knockout: a skill is switched off. transfer: task j is answered with the row of task i. leaveout: the run is trained
 again without task i, and once more with all tasks and another seed, which shows how far chance alone moves a score.

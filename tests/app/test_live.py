@@ -12,7 +12,7 @@ from app.drawing.curves import MEASURES, Curves, new_curves
 from app.drawing.figures import MOST_POINTS
 from app.drawing.live_plot import MOST_NEWS
 from app.texts.language import in_language
-from app.train import live_views as live
+from app.train import live_views
 from app.train.live_views import grown_curves, whole_curves
 
 TASKS = [f"task {number}" for number in range(6)]
@@ -95,15 +95,15 @@ def test_the_allocation_fills_in_while_the_run_is_at_work(tmp_path, language: st
     from core.runs.folder import RunFolder
 
     folder = RunFolder(tmp_path)
-    assert in_language(language, live.live_skills, folder) == ["", ""]
-    assert live.skills_stamp(folder) == 0
+    assert in_language(language, live_views.live_skills, folder) == ["", ""]
+    assert live_views.skills_stamp(folder) == 0
     folder.write_run({"tasks": [{"index": 0, "name": "a"}, {"index": 1, "name": "b"}]})
     names = ["common 1", "common 2", "private 1"]
     skills = [{"name": name, "kind": name.split()[0], "task": 0 if "private" in name else None} for name in names]
     table = {"layers": ["l1"], "skills": skills, "weights": [[[0.7, 0.3, 1.0], [0.5, 0.5, 0.0]]], "step": 40}
     folder.allocation_path.write_text(json.dumps(table), encoding="utf-8")
-    heading, figure = in_language(language, live.live_skills, folder)
+    heading, figure = in_language(language, live_views.live_skills, folder)
     assert "40" in heading
     assert json.loads(figure)["data"][0]["z"][0] == [0.7, 0.3, 1.0]
     assert len(figure) < 4_000
-    assert live.skills_stamp(folder) > 0
+    assert live_views.skills_stamp(folder) > 0

@@ -13,7 +13,7 @@ from app.shell.context import Context
 from app.shell.selection import Selection
 from app.texts import LANGUAGES, say, word_method
 from app.texts.language import in_language
-from app.train import plan_views as planning
+from app.train import plan_views
 from app.train.plan import Plan, show_level
 from app.train.plan_views import goal_cards
 from core.adapters.registry import METHODS
@@ -99,9 +99,9 @@ def test_levels_show_more_of_the_same() -> None:
 
 
 def test_goal_cards_say_what_was_measured_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(planning, "read_goal_figures", dict)
+    monkeypatch.setattr(plan_views, "read_goal_figures", dict)
     assert [card["meta"] for card in goal_cards(RunConfig())] == ["", "", ""]
-    monkeypatch.setattr(planning, "read_goal_figures", lambda: {"quick": GoalFigures(61.0, 0.42, 0.04)})
+    monkeypatch.setattr(plan_views, "read_goal_figures", lambda: {"quick": GoalFigures(61.0, 0.42, 0.04)})
     quick, balanced, _ = (card["meta"] for card in goal_cards(RunConfig()))
     assert "61 s" in quick
     assert "4 → 42" in quick

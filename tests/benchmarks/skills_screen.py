@@ -27,7 +27,7 @@ import numpy as np  # noqa: E402
 from app.shell.context import Context  # noqa: E402
 from app.shell.selection import Selection  # noqa: E402
 from app.skills import screen as skills  # noqa: E402
-from app.skills import skill_sections as sections  # noqa: E402
+from app.skills import skill_sections  # noqa: E402
 from core.workspace import Workspace  # noqa: E402
 
 PAGE = ROOT / "assets" / "docs" / "skills_screen.md"
@@ -85,13 +85,14 @@ def changes(context: Context, selection: Selection) -> dict[str, list[Callable[[
             for v in ("weights", "lean")
         ],
         "one task over all layers": [
-            lambda v=v: sections.draw_task(context, selection, f"task {v}") for v in places
+            lambda v=v: skill_sections.draw_task(context, selection, f"task {v}") for v in places
         ],
         "similarity with its tree": [
-            lambda v=v: sections.draw_near(context, selection, v) for v in (sections.ALLOCATION, sections.WEIGHTS)
+            lambda v=v: skill_sections.draw_near(context, selection, v)
+            for v in (skill_sections.ALLOCATION, skill_sections.WEIGHTS)
         ]
         * 2,
-        "curves over time": [lambda: sections.draw_time(context, selection)] * 4,
+        "curves over time": [lambda: skill_sections.draw_time(context, selection)] * 4,
     }
 
 

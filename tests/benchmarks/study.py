@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from core.base.errors import RunError  # noqa: E402
-from core.insight import study_tables as tables  # noqa: E402
+from core.insight import study_tables  # noqa: E402
 from core.insight.study import Arm, Study, create_study, find_study, read_study, run_study  # noqa: E402
 from core.runs.events import read_events  # noqa: E402
 from core.tasks.changing.domain import add_domain  # noqa: E402
@@ -114,7 +114,7 @@ def read(workspaces: list[Path]) -> tuple[Study, pd.DataFrame]:
                 study = read_study(folder)
                 plan = plan or study
                 with suppress(RunError):  # begun, and no exam yet
-                    frames.append(tables.study_frame(project, study))
+                    frames.append(study_tables.study_frame(project, study))
     assert plan is not None, "no study in these workspaces"
     return plan, pd.concat(frames, ignore_index=True)
 
@@ -156,10 +156,10 @@ def plot_means(frame: pd.DataFrame, path: Path) -> None:
 
     domains = sorted(frame["domain"].unique())
     figure, axes = plt.subplots(1, len(domains) + 1, figsize=(12, 4.2), sharey=True)
-    order = list(tables.summarise_study(frame)["arm"])[::-1]
+    order = list(study_tables.summarise_study(frame)["arm"])[::-1]
     for axis, title in zip(axes, [*domains, "average of the domains"], strict=True):
         part = frame if title not in domains else frame[frame["domain"] == title]
-        rows = tables.summarise_study(part).set_index("arm").reindex(order)
+        rows = study_tables.summarise_study(part).set_index("arm").reindex(order)
         low, high = (rows["mean"] - rows["low"]).fillna(0), (rows["high"] - rows["mean"]).fillna(0)
         axis.errorbar(
             100 * rows["mean"],
@@ -184,7 +184,7 @@ def plot_curve(frame: pd.DataFrame, path: Path) -> None:
     import matplotlib.pyplot as plt
 
     figure, axis = plt.subplots(figsize=(6.5, 4.2))
-    for index, (arm, rows) in enumerate(tables.summarise_study(frame).groupby("arm")):
+    for index, (arm, rows) in enumerate(study_tables.summarise_study(frame).groupby("arm")):
         rows = rows.sort_values("share")
         low, high = (rows["mean"] - rows["low"]).fillna(0), (rows["high"] - rows["mean"]).fillna(0)
         axis.errorbar(
@@ -220,9 +220,9 @@ def report(workspaces: list[Path]) -> None:
     plan, frame = read(workspaces)
     whole = frame[frame["share"] == 1.0]
     plot_means(whole, DOCS / "study.svg")
-    parts = [tables.study_report(plan, whole).split("\n", 2)[2].strip()]
+    parts = [study_tables.study_report(plan, whole).split("\n", 2)[2].strip()]
     for domain, part in whole.groupby("domain"):
-        summary = tables.summarise_study(part)
+        summary = study_tables.summarise_study(part)
         lines = ["| arm | mean | mean rank |", "| --- | --- | --- |"] + [
             f"| {r.arm} | {span(r)} | {r.rank:.2f} |".replace("nan", "-") for r in summary.itertuples()
         ]
@@ -231,10 +231,10 @@ def report(workspaces: list[Path]) -> None:
     curve = frame[(frame["share"] < 1.0)]
     if len(curve):
         chosen = frame[frame["domain"].isin(curve["domain"]) & frame["arm"].isin(curve["arm"])]
-        plot_curve(chosen[chosen["arm"] != tables.BASE], DOCS / "study-rows.svg")
+        plot_curve(chosen[chosen["arm"] != study_tables.BASE], DOCS / "study-rows.svg")
         where = ", ".join(sorted(curve["domain"].unique()))
         head = f"## Fewer rows ({where})\n\n![Score by rows](study-rows.svg)\n"
-        table = tables.summarise_study(chosen[chosen["arm"] != tables.BASE])
+        table = study_tables.summarise_study(chosen[chosen["arm"] != study_tables.BASE])
         parts.append(
             head
             + "\n| arm | share of rows | mean |\n| --- | --- | --- |\n"
@@ -248,7 +248,7 @@ def write_docs(text: str, frame: pd.DataFrame) -> None:
     path = DOCS / "study.md"
     old = path.read_text(encoding="utf-8") if path.exists() else f"# Comparison of the methods\n\n{begin}\n{end}\n"
     path.write_text(old.split(begin)[0] + f"{begin}\n{text}\n{end}" + old.split(end)[1], encoding="utf-8")
-    summary = tables.summarise_study(frame[frame["share"] == 1.0])
+    summary = study_tables.summarise_study(frame[frame["share"] == 1.0])
     path = DOCS / "study.json"
     record = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     record |= {  # the goal cards keep their figures in the same file

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.asking import leaving_out
-from core.asking import probe_model as probing
+from core.asking import leaving_out, probe_model
 from core.asking.leaving_out import run_leave_out, shorten, without_task
 from core.base.errors import RunError
 from core.base.records import from_record
@@ -82,7 +81,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[RunFolder]:
         }
 
     monkeypatch.setattr(leaving_out, "start_run", start)
-    monkeypatch.setattr(probing, "answer_rows", rows)
+    monkeypatch.setattr(probe_model, "answer_rows", rows)
     return made
 
 

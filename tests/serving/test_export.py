@@ -15,7 +15,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, GPT2LM
 
 from core.adapters.registry import METHODS
 from core.base.errors import ModelError, RunError
-from core.export import weights as export
+from core.export import weights
 from core.models.building import build_modular, load_adapter
 from core.models.loading import LoadedBase, load_base
 from core.models.modular import ModularModel
@@ -108,7 +108,7 @@ def live_logits(model: ModularModel, task: int) -> torch.Tensor:
 def test_lora_of_every_form(folders, tmp_path, architecture, form):
     """export_lora itself reloads with plain PEFT and compares; here the file's shape is looked at too."""
     model, _ = tuned(folders, architecture, form)
-    reports = [export.export_lora(model, task, tmp_path / f"task{task}", PROBE) for task in (0, 2)]
+    reports = [weights.export_lora(model, task, tmp_path / f"task{task}", PROBE) for task in (0, 2)]
     assert all(report.difference < 2e-5 for report in reports)
     config = json.loads((tmp_path / "task2" / "adapter_config.json").read_text())
     assert config["r"] == config["lora_alpha"] == reports[1].rank
@@ -141,10 +141,10 @@ def test_reloaded_in_a_fresh_process(folders, tmp_path):
         model, base = tuned(folders, architecture, form)
         name = f"{kind} {architecture} {form}"
         if kind == "lora":
-            export.export_lora(model, 1, tmp_path / name, PROBE)
+            weights.export_lora(model, 1, tmp_path / name, PROBE)
             _require_uniform(tmp_path / name)
         else:
-            export.export_merged(model, 1, tmp_path / name, base.tokenizer, PROBE)
+            weights.export_merged(model, 1, tmp_path / name, base.tokenizer, PROBE)
         assert not list((tmp_path / name).glob("*.bin"))
         jobs.append([kind, str(folders[architecture]), str(tmp_path / name), str(tmp_path / f"{name}.out")])
         expected[name] = live_logits(model, 1)
@@ -173,7 +173,7 @@ def _require_uniform(folder: Path) -> None:
 def test_merged_models(folders, tmp_path, architecture, form):
     model, base = tuned(folders, architecture, form)
     before = live_logits(model, 0)
-    report = export.export_merged(model, 2, tmp_path / "merged", base.tokenizer, PROBE)
+    report = weights.export_merged(model, 2, tmp_path / "merged", base.tokenizer, PROBE)
     assert report.difference < 2e-5
     assert torch.equal(live_logits(model, 0), before)  # the live model is left alone
     plain = AutoModelForCausalLM.from_pretrained(tmp_path / "merged")
@@ -185,16 +185,16 @@ def test_methods_that_cannot_say_so_and_leave_nothing(folders, tmp_path):
     for info in METHODS:
         model, base = tuned(folders, "llama", info.name)
         if info.name == "cpoly":
-            export.export_lora(model, 0, tmp_path / "out", PROBE)
+            weights.export_lora(model, 0, tmp_path / "out", PROBE)
         elif not info.exports_lora:
             with pytest.raises(ModelError, match="cannot become one LoRA"):
-                export.export_lora(model, 0, tmp_path / "none", PROBE)
+                weights.export_lora(model, 0, tmp_path / "none", PROBE)
         if info.name in ("mta", "moe_lora"):
             with pytest.raises(ModelError, match="cannot"):
-                export.export_merged(model, 0, tmp_path / "none", base.tokenizer, PROBE)
+                weights.export_merged(model, 0, tmp_path / "none", base.tokenizer, PROBE)
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
     with pytest.raises(ModelError, match="no task 3"):
-        export.export_lora(tuned(folders, "llama", "sum")[0], 3, tmp_path / "none", PROBE)
+        weights.export_lora(tuned(folders, "llama", "sum")[0], 3, tmp_path / "none", PROBE)
 
 
 def test_an_export_that_answers_differently_is_taken_back(folders, tmp_path, monkeypatch):
@@ -203,13 +203,13 @@ def test_an_export_that_answers_differently_is_taken_back(folders, tmp_path, mon
     broken = {name: (down, up * 1.5) for name, (down, up) in factors.items()}
     monkeypatch.setattr(model.adapter, "lora_factors", lambda task: broken)
     with pytest.raises(RunError, match="taken back"):
-        export.export_lora(model, 0, tmp_path / "out", PROBE)
+        weights.export_lora(model, 0, tmp_path / "out", PROBE)
     assert not list(tmp_path.iterdir())
 
 
 def test_own_folder(folders, tmp_path):
     model, base = tuned(folders, "llama", "mta")
-    export.export_folder(model, tmp_path / "own")
+    weights.export_folder(model, tmp_path / "own")
     loaded = load_adapter(load_base(str(folders["llama"])), tmp_path / "own")
     assert torch.equal(live_logits(loaded, 1), live_logits(model, 1))
-    assert export.build_probe(base, ["hello there", "hi"]).shape[0] == 2
+    assert weights.build_probe(base, ["hello there", "hi"]).shape[0] == 2

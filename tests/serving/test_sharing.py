@@ -19,8 +19,7 @@ from core.base.files import write_json_atomic
 from core.chat.loading import RunShelf
 from core.evaluation.metrics import METRICS
 from core.evaluation.results import build_results
-from core.export import bundle as sharing
-from core.export import gguf
+from core.export import bundle, gguf
 from core.export.bundle import ExportWish, export_run
 from core.export.card import CardRequest, build_card, escape, fenced
 from core.messages.locales import LANGUAGES, load_texts
@@ -92,7 +91,7 @@ def test_what_a_fresh_process_reads_is_what_counts(
     examined: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Files that were changed after writing answer differently or cannot be read: nothing is offered."""
-    written = sharing.export_lora
+    written = bundle.export_lora
 
     def spoilt(model, task, folder, probe):
         report = written(model, task, folder, probe)
@@ -107,7 +106,7 @@ def test_what_a_fresh_process_reads_is_what_counts(
         return report
 
     for fault, said in ((spoilt, "differ by"), (broken, "cannot load it")):
-        monkeypatch.setattr(sharing, "export_lora", fault)
+        monkeypatch.setattr(bundle, "export_lora", fault)
         with pytest.raises(RunError, match=said):
             export_run(examined, tmp_path / "out", ExportWish("lora", ("task 1",)))
         assert not (tmp_path / "out").exists()

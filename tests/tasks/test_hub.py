@@ -13,9 +13,8 @@ import pyarrow.parquet
 import pytest
 
 from core.base.errors import TaskFileError
-from core.tasks.changing import hub as hub_door
 from core.tasks.changing.hub import add_hub_dataset, choose_files
-from core.tasks.reading import shards as parts
+from core.tasks.reading import shards
 from core.tasks.spec import TaskSpec
 from core.tasks.store import read_rows, task_dir
 from core.workspace import Project
@@ -100,7 +99,7 @@ def test_parts_that_do_not_fit(project: Project, hub: Path, monkeypatch: pytest.
     assert "train-00001-of-00002.parquet" in caught.value.message
     write_parts(hub, "train", [part_of(0, 30), part_of(30, 20)])
     sizes = [p.stat().st_size for p in (hub / "data").iterdir()]
-    monkeypatch.setattr(parts, "MAX_FILE_BYTES", sum(sizes) - 1)
+    monkeypatch.setattr(shards, "MAX_FILE_BYTES", sum(sizes) - 1)
     with pytest.raises(TaskFileError) as caught:
         add_hub_dataset(project, "someone/large")
     assert caught.value.key == "file.too_large"
@@ -146,7 +145,7 @@ def test_an_error_of_our_own_is_not_taken_for_one_of_the_network(
     def broken(names: list[str], config: str | None) -> None:
         raise KeyError("a bug")
 
-    monkeypatch.setattr(hub_door, "choose_files", broken)
+    monkeypatch.setattr("core.tasks.changing.hub.choose_files", broken)
     with pytest.raises(KeyError, match="a bug"):
         add_hub_dataset(project, "someone/colours")
 
