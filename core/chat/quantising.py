@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from core.adapters.targets import swap_class
 from core.base.errors import ModelError
 from core.chat.protocol import FULL, INT8
 from core.models.loading import LoadedBase
@@ -75,7 +76,7 @@ def require_precision(precision: str, device: str) -> None:
 def pack_linear(linear: nn.Linear, pack: Callable[[nn.Linear], Callable[[Tensor], Tensor]]) -> None:
     """Turns a linear layer into a packed one."""
     object.__setattr__(linear, "packed", _Packed(pack(linear)))
-    linear.__class__ = PackedLinear
+    swap_class(linear, PackedLinear)
     linear.weight = nn.Parameter(linear.weight.new_zeros(1, 1).expand(linear.weight.shape), requires_grad=False)
 
 

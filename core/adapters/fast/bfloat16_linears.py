@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from core.adapters.targets import find_linears
+from core.adapters.targets import find_linears, swap_class
 
 HALF = torch.bfloat16
 # Norms whose output linear layers of the block read; it is made in bfloat16 at once.
@@ -30,7 +30,7 @@ def use_half_products(model: nn.Module) -> int:
     count = 0
     for _, linear in find_linears(model):
         if type(linear) is nn.Linear and linear.weight.dtype == torch.float32:
-            linear.__class__ = HalfLinear
+            swap_class(linear, HalfLinear)
             linear.to(HALF)
             count += 1
     for name, module in model.named_modules() if count else ():

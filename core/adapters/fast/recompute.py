@@ -23,6 +23,7 @@ from core.adapters.fast.bfloat16_linears import HALF, HalfLinear
 from core.adapters.fast.last_block import LastBlock, find_last_blocks
 from core.adapters.fast.packed_attention import PackedSelfAttention
 from core.adapters.fast.sources import Source, offer_source
+from core.adapters.targets import swap_class
 
 
 class _Norm(torch.autograd.Function):
@@ -115,17 +116,17 @@ def make_lean(model: nn.Module) -> None:
             # (core/training/choose_packing.py).
             known[type(module)] = issubclass(lean, PackedSelfAttention) or _same(module, lean)
         if known[type(module)]:
-            module.__class__ = lean
+            swap_class(module, lean)
     for block in find_last_blocks(model):
         if isinstance(block.self_attn, PackedSelfAttention) and not isinstance(block, LastBlock):
-            block.__class__ = _lean_class(LastBlock, type(block))  # type: ignore[arg-type]
+            swap_class(block, _lean_class(LastBlock, type(block)))  # type: ignore[arg-type]
 
 
 def undo_lean(model: nn.Module) -> None:
     """Gives every module its own class back."""
     for module in model.modules():
         if isinstance(module, _LEAN):
-            module.__class__ = type(module).__mro__[2]
+            swap_class(module, type(module).__mro__[2])
 
 
 def _lean_of(module: nn.Module) -> type[nn.Module] | None:
@@ -163,11 +164,11 @@ def _same(module: nn.Module, lean: type[nn.Module]) -> bool:
     module.train()
     try:
         expected = module(x)
-        module.__class__ = lean
+        swap_class(module, lean)
         found = module(x)
     except (RuntimeError, TypeError, AttributeError):  # another call than ours: not of this kind
         return False
     finally:
-        module.__class__ = own
+        swap_class(module, own)
         module.train(was_training)
     return isinstance(expected, Tensor) and torch.equal(found, expected)
