@@ -49,7 +49,7 @@ def write_grown_run(source: RunFolder, grown: GrownRun) -> Path:
             for row, (q, text) in enumerate(zip(grown.questions, grown.texts, strict=True))
         )
         append_records(folder.answers_path(index), answers)
-        write_json_atomic(folder.results_path, build_results(dataset.tasks, folder.predictions_dir))
+        write_json_atomic(folder.results_path, build_results(dataset, folder.predictions_dir))
         _write_run(folder, source, run_id, grown)
     return place
 

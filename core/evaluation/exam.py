@@ -17,7 +17,7 @@ import numpy as np
 from core.base.files import write_text_atomic
 from core.base.lines import append_records, read_records
 from core.evaluation.labels import LabelTree, task_labels
-from core.models.batching import answer_ids, encode_prompt
+from core.models.batching import Encoded, answer_ids, encode_prompt
 from core.models.decoding import Answer, build_batch, write_answers
 from core.models.loading import LoadedBase
 from core.models.modular import ModularModel
@@ -62,7 +62,8 @@ class Examiner:
     def sit(
         self, dataset: TaskDataset, predictions_dir: Path, on_batch: OnBatch, on_task: OnTask | None = None
     ) -> None:
-        """Examines every task and writes <predictions>/<task index>.jsonl: {row, prompt, target, base, tuned}.
+        """Examines every task and writes <predictions>/<task index>.jsonl: {row, line, prompt, target, cut, base,
+        tuned}; cut: whether the question was too long to be read whole.
 
         `on_task` hears of every task whose answers are new. The same settings are expected when it goes on.
         """
@@ -88,7 +89,8 @@ class Examiner:
                     draft.add(who, [left[place][0] for place in places], texts)
                     done += len(places)
                     on_batch(done, total)
-            write_text_atomic(path, _lines(chosen, draft.answers))
+            cut = self.cut_rows(dataset, task, chosen)
+            write_text_atomic(path, _lines(chosen, draft.answers, cut))
             draft.discard()
             if on_task is not None:
                 on_task(task)
@@ -128,9 +130,17 @@ class Examiner:
 
     def encode(self, prompt: str, max_new_tokens: int) -> list[int]:
         """The tokens of a question, cut so that the answer has room."""
+        return self._encoded(prompt, max_new_tokens).input_ids
+
+    def _encoded(self, prompt: str, max_new_tokens: int) -> Encoded:
         base = self.base
         limit = min(self.settings.max_tokens + max_new_tokens, base.context)
-        return encode_prompt(base.tokenizer, prompt, base.architecture, limit, reserve=max_new_tokens).input_ids
+        return encode_prompt(base.tokenizer, prompt, base.architecture, limit, reserve=max_new_tokens)
+
+    def cut_rows(self, dataset: TaskDataset, task: int, chosen: list[tuple[int, Example]]) -> set[int]:
+        """Rows whose question does not fit."""
+        length = self.answer_length(dataset, task)
+        return {row for row, example in chosen if self._encoded(example.prompt, length).num_cut}
 
     def _answers(
         self, prompts: Sequence[str], task: int, max_new_tokens: int, tree: LabelTree | None
@@ -176,11 +186,11 @@ def _sample(examples: list[Example], count: int | None, seed: int) -> list[tuple
     return [(int(row), examples[row]) for row in sorted(rows)]
 
 
-def _lines(chosen: list[tuple[int, Example]], answers: dict[str, dict[int, str]]) -> str:
+def _lines(chosen: list[tuple[int, Example]], answers: dict[str, dict[int, str]], cut: set[int]) -> str:
     lines = []
     for row, example in chosen:
         record: dict[str, Any] = {"row": row, "line": example.line}
-        record |= {"prompt": example.prompt, "target": example.target}
+        record |= {"prompt": example.prompt, "target": example.target, "cut": row in cut}
         record |= {who: given[row] for who, given in answers.items() if row in given}
         lines.append(json.dumps(record, ensure_ascii=False))
     return "".join(f"{line}\n" for line in lines)

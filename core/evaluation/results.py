@@ -1,39 +1,77 @@
-"""From exam answers to results.json: every task's score with its interval, base against tuned. Torch-free."""
+"""From exam answers to results.json: every task's score with its interval, beside the untouched model's and what a
+guess would score, and the evidence that a verdict is built on. Torch-free.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from core.base.lines import read_records
+from core.evaluation.evidence import find_evidence
+from core.evaluation.guesses import Questions, best_guess, gain_over, guess_scores, make_guesses
 from core.evaluation.metrics import compare, score
+from core.tasks.dataset import Example, TaskDataset
 from core.tasks.spec import TaskSpec
 
-VERSION = 1
+VERSION = 2  # 1 had neither guesses nor evidence
 
 
 def build_results(
-    tasks: tuple[TaskSpec, ...], predictions_dir: Path, seed: int = 0, only_labels: bool = False
+    dataset: TaskDataset,
+    predictions_dir: Path,
+    seed: int = 0,
+    only_labels: bool = False,
+    known: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Scores of all tasks that have answers. `only_labels` notes that the answers could only be labels.
+    """Scores of all tasks that have answers. `only_labels` notes that the answers could only be labels; `known`:
+    the results of the same exam some tasks earlier, which are not counted again.
 
     Returns:
-        {version, only_labels, tasks: [{index, task_id, name, kind, metric, n, base, tuned, difference}], mean:
-        {base, tuned}}; base and tuned are {value, low, high, n} or None, difference {value, low, high, p, n} or
-        None; values 0..1.
+        {version, only_labels, tasks: [{index, task_id, name, kind, metric, n, base, tuned, difference, guesses,
+        best_guess, most_frequent, gain, evidence}], mean: {base, tuned}}; base and tuned are {value, low, high, n}
+        or None, difference (tuned minus base) and gain (tuned minus the best guess) {value, low, high, p, n} or
+        None, guesses by name (see `guesses.py`; {} where nothing can be guessed from); values 0..1.
     """
-    rows = [_task_result(index, spec, predictions_dir, seed) for index, spec in enumerate(tasks)]
+    done = {record["index"]: record for record in (known or {}).get("tasks", []) if record["n"]}
+    rows = [
+        done.get(index) or _task_result(dataset, index, predictions_dir, seed)
+        for index in range(len(dataset.tasks))
+    ]
     means = {who: _mean([row[who]["value"] for row in rows if row[who]]) for who in ("base", "tuned")}
     return {"version": VERSION, "only_labels": only_labels, "tasks": rows, "mean": means}
 
 
-def _task_result(index: int, spec: TaskSpec, predictions_dir: Path, seed: int) -> dict[str, Any]:
-    answers = read_records(predictions_dir / f"{index}.jsonl")
+def judge_answers(
+    spec: TaskSpec, practice: Sequence[Example], answers: Sequence[dict[str, Any]], seed: int = 0
+) -> dict[str, Any]:
+    """Guesses, gain and evidence of a task's answered exam rows: the part of its record that version 1 lacked."""
+    targets = [str(answer["target"]) for answer in answers]
+    tuned = [answer.get("tuned") for answer in answers]
+    guesses = make_guesses(spec, practice, Questions([str(a["prompt"]) for a in answers], targets), seed)
+    scores = guess_scores(spec, guesses, seed)
+    best = best_guess(scores)
+    gain = None
+    if best is not None and all(isinstance(text, str) for text in tuned):
+        chosen = next(guess for guess in guesses if guess.name == best)
+        gain = gain_over(spec, chosen, [str(text) for text in tuned], targets, seed).as_dict()
+    return {
+        "guesses": {name: found.as_dict() for name, found in scores.items()},
+        "best_guess": best,
+        "most_frequent": guesses[0].answer if guesses else None,
+        "gain": gain,
+        "evidence": find_evidence(spec, practice, answers).as_dict(),
+    }
+
+
+def _task_result(dataset: TaskDataset, index: int, predictions_dir: Path, seed: int) -> dict[str, Any]:
+    spec, answers = dataset.tasks[index], read_records(predictions_dir / f"{index}.jsonl")
     targets = [answer["target"] for answer in answers]
     given = {who: [a[who] for a in answers] if answers and who in answers[0] else None for who in ("base", "tuned")}
     base, tuned = given["base"], given["tuned"]
     both = base is not None and tuned is not None
-    return {
+    record: dict[str, Any] = {
         "index": index,
         "task_id": spec.task_id,
         "name": spec.name,
@@ -44,6 +82,7 @@ def _task_result(index: int, spec: TaskSpec, predictions_dir: Path, seed: int) -
         "tuned": score(spec.metric, tuned, targets, seed).as_dict() if tuned is not None else None,
         "difference": compare(spec.metric, base or [], tuned or [], targets, seed).as_dict() if both else None,
     }
+    return record | judge_answers(spec, dataset.split(index, "train"), answers, seed)
 
 
 def _mean(values: list[float]) -> float | None:

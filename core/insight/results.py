@@ -1,18 +1,24 @@
-"""Exam results of a run as tables: task x metric, base against tuned, and the answers behind the numbers."""
+"""Exam results of a run as tables: task x metric, trained against guessing and against the untouched model, and the
+answers behind the numbers.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from core.base.errors import RunError
+from core.base.errors import RunError, WorkspaceError
 from core.base.files import read_json
+from core.evaluation.evidence import Evidence, evidence_from_dict
 from core.evaluation.metrics import Difference, Score, values_of_rows
+from core.evaluation.results import judge_answers
 from core.insight.sentences import Sentence
 from core.runs.folder import RunFolder
+from core.tasks.dataset import load_saved_dataset
 
 ANSWER_COLUMNS = ["row", "line", "prompt", "target", "base", "tuned", "base_score", "tuned_score", "flagged"]
 FILTERS = ("all", "wrong", "fixed", "broken", "flagged")
@@ -21,7 +27,11 @@ RIGHT = 0.999  # the score of one answer from which on it counts as right; F1-li
 
 @dataclass(frozen=True)
 class TaskResult:
-    """One task's exam. Values lie in 0..1; `base` is missing when the base model was not examined."""
+    """One task's exam. Values lie in 0..1; `base` is missing when the base model was not examined.
+
+    `guesses` by name (`evaluation.guesses`), the best of them by name, what the most frequent answer is, and
+    `gain`, trained minus the best guess, paired; empty and None where there are no practice rows to guess from.
+    """
 
     index: int
     task: str
@@ -29,6 +39,17 @@ class TaskResult:
     tuned: Score
     base: Score | None = None
     difference: Difference | None = None
+    kind: str = ""
+    guesses: dict[str, Score] = field(default_factory=dict)
+    best_guess: str | None = None
+    most_frequent: str = ""
+    gain: Difference | None = None
+    evidence: Evidence | None = None
+
+    @property
+    def best(self) -> Score | None:
+        """The best guess."""
+        return self.guesses[self.best_guess] if self.best_guess else None
 
     @property
     def change(self) -> float | None:
@@ -42,15 +63,21 @@ class TaskResult:
 
 
 def read_scores(run_dir: Path) -> list[TaskResult]:
-    """The exam of a run, one entry a task that has been examined.
+    """The exam of a run, one entry a task that has been examined. What results of older versions lack is counted
+    from the answers and the practice rows of the run, where they are still there.
 
     Raises:
         RunError: there has been no exam yet.
     """
-    results = RunFolder(run_dir).read_results()
+    folder = RunFolder(run_dir)
+    results = folder.read_results()
     if results is None:
         raise RunError("insight.no_results", run=run_dir.name)
-    return [_task_result(record) for record in results["tasks"] if record.get("tuned")]
+    records = [record for record in results["tasks"] if record.get("tuned")]
+    if any("guesses" not in record for record in records):
+        missing = _judged(str(run_dir), folder.results_path.stat().st_mtime_ns)
+        records = [record | missing.get(int(record["index"]), {}) for record in records]
+    return [_task_result(record) for record in records]
 
 
 def score_frame(scores: list[TaskResult]) -> pd.DataFrame:
@@ -211,7 +238,8 @@ def _kept(answers: pd.DataFrame, kind: str) -> pd.Series[bool]:
 
 
 def _task_result(record: dict[str, Any]) -> TaskResult:
-    base, difference = record.get("base"), record.get("difference")
+    base, difference, gain = record.get("base"), record.get("difference"), record.get("gain")
+    evidence = record.get("evidence")
     return TaskResult(
         int(record["index"]),
         str(record["name"]),
@@ -219,7 +247,27 @@ def _task_result(record: dict[str, Any]) -> TaskResult:
         Score(**record["tuned"]),
         Score(**base) if base else None,
         Difference(**difference) if difference else None,
+        str(record.get("kind", "")),
+        {name: Score(**values) for name, values in record.get("guesses", {}).items()},
+        record.get("best_guess"),
+        str(record.get("most_frequent") or ""),
+        Difference(**gain) if gain else None,
+        evidence_from_dict(evidence) if evidence else None,
     )
+
+
+@lru_cache(maxsize=8)
+def _judged(run_dir: str, _: int) -> dict[int, dict[str, Any]]:
+    """What results of version 1 lack, by task index; {} for a run whose data is gone."""
+    folder = RunFolder(run_dir)
+    try:
+        dataset = load_saved_dataset(folder.data_dir)
+    except WorkspaceError:
+        return {}
+    return {
+        index: judge_answers(spec, dataset.split(index, "train"), folder.read_predictions(index))
+        for index, spec in enumerate(dataset.tasks)
+    }
 
 
 def _points(value: float) -> str:

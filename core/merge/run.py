@@ -168,7 +168,7 @@ def _write(folders: Sequence[RunFolder], request: MergeRequest, result: _Result,
             examiner = Examiner(result.base, result.model, exam_settings(result.config))
             with torch.no_grad():
                 examiner.sit(result.dataset, folder.predictions_dir, on_progress)
-            results = build_results(result.dataset.tasks, folder.predictions_dir, result.config.seed)
+            results = build_results(result.dataset, folder.predictions_dir, result.config.seed)
             write_json_atomic(folder.results_path, results)
         files = [*folder.adapter_dir.glob("*"), folder.allocation_path]
         sizes = {str(path.relative_to(folder.path)): path.stat().st_size for path in files}

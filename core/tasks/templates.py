@@ -12,7 +12,7 @@ from core.tasks.reading.column_words import pretty_title
 from core.tasks.reading.scripts import is_mostly_cjk
 
 INSTRUCTION = "instruction"
-_PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}\n]+)\}")
+PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}\n]+)\}")
 _LISTED_LABELS = 8
 
 
@@ -39,12 +39,12 @@ def render_template(template: str, row: Mapping[str, Any], instruction: str = ""
             return instruction
         return input_text(row[name]) if name in row else match.group(0)
 
-    return _PLACEHOLDER.sub(value, template).strip()
+    return PLACEHOLDER.sub(value, template).strip()
 
 
 def placeholders(template: str) -> list[str]:
     """Column names in the template, each once, {instruction} not counted."""
-    names = (m.group(1) for m in _PLACEHOLDER.finditer(template))
+    names = (m.group(1) for m in PLACEHOLDER.finditer(template))
     return [n for n in dict.fromkeys(names) if n is not None and n != INSTRUCTION]
 
 

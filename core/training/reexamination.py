@@ -45,7 +45,7 @@ def examine_again(paths: RunPaths, config: RunConfig, journal: Journal) -> dict[
         Examiner(base, model, settings).sit(
             dataset, building, lambda done, total: journal.event("exam", done=done, total=total)
         )
-    results = build_results(dataset.tasks, building, config.seed, settings.only_labels)
+    results = build_results(dataset, building, config.seed, settings.only_labels)
     (building / _RULES).unlink()
     replace_folder(building, paths.predictions_dir)
     write_json_atomic(paths.results_path, results)

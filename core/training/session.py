@@ -7,6 +7,7 @@ import math
 import os
 import time
 from dataclasses import dataclass, replace
+from typing import Any
 
 from transformers.utils.logging import disable_progress_bar
 
@@ -54,6 +55,7 @@ class Prepared:
     base: LoadedBase
     work: RunWork
     training_s: float = 0.0  # of all stages, checks included
+    results: dict[str, Any] | None = None  # of the exam so far
 
 
 def train_run(paths: RunPaths, config: RunConfig, journal: Journal, shard: Shard | None = None) -> Outcome:
@@ -274,8 +276,9 @@ def exam_settings(config: RunConfig) -> ExamSettings:
 
 def _write_results(prepared: Prepared, paths: RunPaths, config: RunConfig) -> None:
     """Also after every task of the exam, so that the page fills in while the rest is answered."""
-    results = build_results(prepared.dataset.tasks, paths.predictions_dir, config.seed, config.exam_only_labels)
-    write_json_atomic(paths.results_path, results)
+    labels, known = config.exam_only_labels, prepared.results
+    prepared.results = build_results(prepared.dataset, paths.predictions_dir, config.seed, labels, known)
+    write_json_atomic(paths.results_path, prepared.results)
 
 
 __all__ = ["Outcome", "RunPlan", "train_run"]

@@ -25,7 +25,7 @@ from core.insight.jobs import job_dir
 from core.insight.report import ReportWords, build_report
 from core.runs.folder import RunFolder
 from core.tasks.changing.add_task import TaskRequest, add_task
-from core.tasks.dataset import render_prompt
+from core.tasks.dataset import TaskDataset, render_prompt
 from core.tasks.store import list_tasks, read_rows, task_dir
 from core.workspace import Project, Workspace
 
@@ -52,7 +52,9 @@ def examined_run(project: Project, run_id: str, right: int) -> None:
         ]
         text = "".join(json.dumps(record) + "\n" for record in records)
         (run_dir / "predictions" / f"{index}.jsonl").write_text(text, encoding="utf-8")
-    write_json_atomic(run_dir / "results.json", build_results(tuple(specs), run_dir / "predictions"))
+    write_json_atomic(
+        run_dir / "results.json", build_results(TaskDataset(tuple(specs), {}), run_dir / "predictions")
+    )
     tasks = [
         {"index": i, "task_id": s.task_id, "name": s.name, "metric": s.metric, "kind": s.kind}
         for i, s in enumerate(specs)

@@ -41,14 +41,16 @@ def run_id(home: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> str:
 def write_exam(home: Path, run_id: str) -> None:
     from core.base.files import write_json_atomic
     from core.evaluation.results import build_results
-    from core.tasks.dataset import load_saved_tasks
+    from core.tasks.dataset import load_saved_dataset
 
     folder = RunFolder(next(home.glob(f"projects/*/runs/{run_id}")))
     folder.predictions_dir.mkdir(exist_ok=True)
     rows = [{"row": i, "prompt": "p", "target": "yes", "base": "no", "tuned": "yes"} for i in range(10)]
     text = "".join(json.dumps(row) + "\n" for row in rows)
     (folder.predictions_dir / "0.jsonl").write_text(text, encoding="utf-8")
-    write_json_atomic(folder.results_path, build_results(load_saved_tasks(folder.data_dir), folder.predictions_dir))
+    write_json_atomic(
+        folder.results_path, build_results(load_saved_dataset(folder.data_dir), folder.predictions_dir)
+    )
 
 
 def test_evaluate_shows_the_exam(run: Run, home: Path, run_id: str) -> None:

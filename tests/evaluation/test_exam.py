@@ -88,7 +88,7 @@ def test_a_whole_exam_and_its_results(examiner: Examiner, toy_project: Project, 
         (row, example.prompt, example.target) for row, example in rows
     ]
     assert lines[2]["tuned"] == examiner.answer([lines[2]["prompt"]], 0, TUNED, 5)[0]
-    results = build_results(dataset.tasks, tmp_path)
+    results = build_results(dataset, tmp_path)
     assert [t["n"] for t in results["tasks"]] == [6, 6]
 
 

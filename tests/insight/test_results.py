@@ -21,6 +21,7 @@ from core.insight.results import (
     score_frame,
     scores_value,
 )
+from core.tasks.dataset import TaskDataset
 from core.tasks.spec import TaskSpec
 
 
@@ -54,7 +55,7 @@ def run(tmp_path: Path) -> Path:
         text = "".join(json.dumps(row) + "\n" for row in rows)
         (tmp_path / "predictions" / f"{index}.jsonl").write_text(text, encoding="utf-8")
     specs = (spec("mails"), spec("calls"), spec("notes"), spec("unseen"))
-    write_json_atomic(tmp_path / "results.json", build_results(specs, tmp_path / "predictions"))
+    write_json_atomic(tmp_path / "results.json", build_results(TaskDataset(specs, {}), tmp_path / "predictions"))
     tasks = [{"index": i, "task_id": s.task_id, "name": s.name, "metric": s.metric} for i, s in enumerate(specs)]
     write_json_atomic(tmp_path / "run.json", {"run_id": "r", "tasks": tasks})
     return tmp_path

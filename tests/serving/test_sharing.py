@@ -26,7 +26,7 @@ from core.messages.locales import LANGUAGES, load_texts
 from core.models.building import load_adapter
 from core.models.loading import load_base
 from core.runs.folder import RunFolder
-from core.tasks.dataset import load_saved_tasks
+from core.tasks.dataset import load_saved_dataset
 
 # PEFT 0.21 asks transformers 5.23 by an old name.
 pytestmark = pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated:FutureWarning")
@@ -44,7 +44,9 @@ def examined(run_dir: Path) -> Path:
     ]
     text = "".join(json.dumps(row) + "\n" for row in rows)
     (folder.predictions_dir / "0.jsonl").write_text(text, encoding="utf-8")
-    write_json_atomic(folder.results_path, build_results(load_saved_tasks(folder.data_dir), folder.predictions_dir))
+    write_json_atomic(
+        folder.results_path, build_results(load_saved_dataset(folder.data_dir), folder.predictions_dir)
+    )
     return run_dir
 
 

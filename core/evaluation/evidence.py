@@ -1,0 +1,119 @@
+"""What the answers and the data of a task say about whether its score can be believed. Torch-free; shares 0..1."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from core.evaluation.normalise import label_items, plain
+from core.tasks.dataset import Example
+from core.tasks.prompt_inputs import input_texts
+from core.tasks.spec import TaskSpec
+
+LABELLED = ("classification", "multilabel")
+FREE_TEXT = "generation"  # where one input may well have several good answers
+_NAMED = 5  # unseen labels that are named
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """`top_answer` is given in `top_share` of the answers and right in `top_right` of the rows; `truth_share` is
+    the share of the commonest right answer of `truths` different ones.
+
+    empty: answers that say nothing. unchanged: answers equal to the untouched model's (None: it was not examined).
+    cut_questions: exam questions that were cut to fit (None: not noted). contradicting: practice rows whose input
+    comes back with another answer. unseen: exam rows with a label that no practice row has. leaky: exam rows whose
+    input is a practice row's.
+    """
+
+    practice: int
+    top_answer: str = ""
+    top_share: float = 0.0
+    top_right: float = 0.0
+    truth_share: float = 0.0
+    truths: int = 0
+    empty: float = 0.0
+    unchanged: float | None = None
+    cut_questions: float | None = None
+    contradicting: float = 0.0
+    unseen: float = 0.0
+    unseen_labels: tuple[str, ...] = ()
+    leaky: float = 0.0
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def evidence_from_dict(record: dict[str, Any]) -> Evidence:
+    """The inverse of `Evidence.as_dict`; names from other versions are left aside."""
+    known = {field.name for field in dataclasses.fields(Evidence)}
+    values = {name: value for name, value in record.items() if name in known}
+    return Evidence(**{**values, "unseen_labels": tuple(values.get("unseen_labels", ()))})
+
+
+def find_evidence(spec: TaskSpec, practice: Sequence[Example], answers: Sequence[dict[str, Any]]) -> Evidence:
+    """From a task's practice rows and its answered exam rows {prompt, target, base, tuned, cut}."""
+    if not answers:
+        return Evidence(len(practice))
+    given = [plain(str(answer.get("tuned") or "")) for answer in answers]
+    truth = [plain(str(answer["target"])) for answer in answers]
+    n, truths = len(answers), Counter(truth)
+    top, count = Counter(given).most_common(1)[0]
+    shown = next(str(a.get("tuned") or "") for a, text in zip(answers, given, strict=True) if text == top)
+    known, contradicting = _look_at_practice(spec, practice)
+    leaky = sum(_question(spec, str(answer["prompt"])) in known for answer in answers)
+    unseen = _unseen_labels(spec, practice, answers)
+    return Evidence(
+        practice=len(practice),
+        top_answer=shown,
+        top_share=count / n,
+        top_right=truths[top] / n,
+        truth_share=truths.most_common(1)[0][1] / n,
+        truths=len(truths),
+        empty=sum(not text for text in given) / n,
+        unchanged=_unchanged(answers, given),
+        cut_questions=sum(bool(a["cut"]) for a in answers) / n if all("cut" in a for a in answers) else None,
+        contradicting=contradicting,
+        unseen=sum(unseen.values()) / n,
+        unseen_labels=tuple(label for label, _ in unseen.most_common(_NAMED)),
+        leaky=leaky / n,
+    )
+
+
+def _unchanged(answers: Sequence[dict[str, Any]], given: Sequence[str]) -> float | None:
+    if not all(isinstance(answer.get("base"), str) for answer in answers):
+        return None
+    same = sum(plain(answer["base"]) == text for answer, text in zip(answers, given, strict=True))
+    return same / len(answers)
+
+
+def _look_at_practice(spec: TaskSpec, practice: Sequence[Example]) -> tuple[set[str], float]:
+    """The inputs of the practice rows, and the share of rows whose input also stands beside another answer."""
+    found: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for example in practice:
+        found[_question(spec, example.prompt)][plain(example.target)] += 1
+    if spec.kind == FREE_TEXT:
+        return set(found), 0.0
+    torn = sum(answers.total() for answers in found.values() if len(answers) > 1)
+    return set(found), torn / len(practice) if practice else 0.0
+
+
+def _unseen_labels(spec: TaskSpec, practice: Sequence[Example], answers: Sequence[dict[str, Any]]) -> Counter[str]:
+    """Label -> exam rows that ask for it although no practice row shows it."""
+    if spec.kind not in LABELLED or not practice:
+        return Counter()
+    split = label_items if spec.kind == "multilabel" else _one_label
+    known = {label for example in practice for label in split(example.target)}
+    missing = [[label for label in split(str(a["target"])) if label not in known] for a in answers]
+    return Counter(labels[0] for labels in missing if labels)
+
+
+def _one_label(text: str) -> list[str]:
+    return [plain(text)]
+
+
+def _question(spec: TaskSpec, prompt: str) -> str:
+    return plain("\n".join(input_texts(spec, prompt)))
