@@ -29,7 +29,8 @@ from core.base.files import write_text_atomic
 from core.insight.compare import Comparison, compare_runs
 from core.insight.expecting import expect_exam
 from core.insight.report import WORDS, ReportWords, build_report
-from core.insight.results import TaskResult, describe_results, mean_scores, read_scores, score_frame
+from core.insight.results import TaskResult, describe_mean, mean_scores, read_scores, score_frame
+from core.insight.verdicts import describe_verdicts, read_verdicts
 from core.runs.folder import RunFolder
 from core.runs.summaries import list_summaries
 
@@ -171,7 +172,9 @@ def draw_scores(context: Context, selection: Selection, other: str | None) -> st
     scores = find_scores(context, selection)
     if not scores:
         return ""
-    said = [word_error(s.key, _worded(s.values))[0] for s in describe_results(scores)]
+    run_dir = context.run_dir(selection)
+    judged = describe_verdicts(read_verdicts(run_dir, scores)) if run_dir else []
+    said = [word_error(s.key, s.values)[0] for s in (*judged, *describe_mean(scores))]
     second = find_other(context, selection, other)
     against = compare_runs(second, context.run_dir(selection)) if second else []  # type: ignore[arg-type]
     name = str(RunFolder(second).read_run()["name"]) if second else ""
@@ -251,8 +254,3 @@ def _arrow(change: float, css: str = "") -> str:
         return '<span class="same">= 0.0</span>'
     sign, name = ("▲", "up") if change > 0 else ("▼", "down")
     return f'<span class="{css or name}">{sign} {100 * change:+.1f}</span>'
-
-
-def _worded(values: dict[str, Any]) -> dict[str, Any]:
-    """Sentence values with the metric's name in the user's language."""
-    return {**values, "metric": say(f"metric.{values['metric']}")} if "metric" in values else values

@@ -20,9 +20,9 @@ from app.shell.selection import Selection
 from app.texts import say, say_or, word_error
 from app.texts.words import Key
 from core.base.errors import RunError
-from core.insight.sentences import Sentence
 from core.insight.study import PARAMETERS, RANK, STANDARD_ARMS, find_study, list_studies, read_study
 from core.insight.study_tables import against_reference, study_frame, summarise_study
+from core.messages import Sentence
 from core.runs.summaries import list_summaries, own_runs
 
 SHARES = (0.1, 0.2, 0.5, 1.0)

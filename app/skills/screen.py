@@ -31,7 +31,8 @@ from core.insight.allocation_cuts import (
     used_skills,
 )
 from core.insight.history import MEAN, History, read_history
-from core.insight.sentences import Sentence, describe_allocation
+from core.insight.sentences import describe_allocation
+from core.messages import Sentence
 
 TITLE = "tab.skills"
 CLUSTERED, LEAN = "clustered", "lean"

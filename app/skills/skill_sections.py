@@ -28,7 +28,6 @@ from core.insight.allocation import (
 )
 from core.insight.allocation_cuts import difference_of_runs, task_by_layer
 from core.insight.history import read_history
-from core.insight.sentences import Sentence
 from core.insight.sharing import (
     Contributions,
     describe_share,
@@ -37,6 +36,7 @@ from core.insight.sharing import (
     output_share,
     read_contributions,
 )
+from core.messages import Sentence
 from core.runs.summaries import list_summaries
 
 ALLOCATION, WEIGHTS = "allocation", "weight_deltas"

@@ -11,7 +11,7 @@ from app.texts.language import current_language
 from core.adapters.registry import METHODS
 from core.base.errors import Problem, TaskloomError
 from core.base.settings import SettingInfo, describe_settings
-from core.messages import MESSAGES, fill
+from core.messages import MESSAGES, Sentence, fill
 from core.messages.locales import LANGUAGES, load_pairs, load_texts
 from core.training.config import RunConfig
 
@@ -48,6 +48,7 @@ def word_error(key: str, values: Mapping[str, Any]) -> tuple[str, str]:
     """What happened and what to do, for an error or problem key of core."""
     language = current_language()
     wording = ERRORS[language].get(key) or MESSAGES[key]
+    inner = {name: v for name, v in values.items() if isinstance(v, Sentence)}
     worded = {"purpose": f"purpose.{values.get('purpose')}", "stage": f"during.{values.get('stage')}"}
     known = {name: say(word) for name, word in worded.items() if word in TEXTS[language]}
     known |= {name: word_names(name, str(values[name])) for name in _LISTED if name in values}
@@ -55,6 +56,7 @@ def word_error(key: str, values: Mapping[str, Any]) -> tuple[str, str]:
         known["name"] = name_setting(str(values.get("name")))
     phrases = PHRASES[language]
     known |= {name: phrases[said] for name in _PHRASED if (said := str(values.get(name))) in phrases}
+    known |= {name: word_error(part.key, part.values)[0] for name, part in inner.items()}
     return fill(wording, {**values, **known})
 
 

@@ -1,4 +1,4 @@
-"""evaluate RUN: the final exam with intervals, base against tuned"""
+"""evaluate RUN: the final exam: verdict of each task, scores with intervals, trained against guessing"""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from core.commands.runs import find_run
 
 
 def add_parser(verbs: Verbs) -> None:
-    parser = add_verb(verbs, "evaluate", evaluate, "scores of a run on the final exam, base against tuned")
+    parser = add_verb(
+        verbs, "evaluate", evaluate, "verdicts and scores of a run on the final exam, against guessing"
+    )
     parser.add_argument("run", help="run id, or a unique beginning of it")
     parser.add_argument("--again", action="store_true", help="sit the exam again, although there are results")
     parser.add_argument("--rows", type=int, metavar="N", help="sit the exam on N rows a task (0: all)")
@@ -21,16 +23,23 @@ def add_parser(verbs: Verbs) -> None:
 
 
 def evaluate(args: argparse.Namespace) -> Report:
-    from core.insight.results import describe_results, read_scores, scores_value
+    from core.insight.results import describe_mean, read_scores, scores_value
+    from core.insight.verdicts import describe_verdicts, read_verdicts
 
     folder = find_run(args)
     wanted = args.again or args.only_labels or args.rows is not None
     if wanted or folder.read_results() is None or not read_scores(folder.path):
         sit_exam(folder, args)
     scores = read_scores(folder.path)
-    sentences = [sentence.text for sentence in describe_results(scores)]
-    value = {"run_id": folder.run_id, "results": scores_value(scores), "sentences": sentences}
-    return Report(value, "\n".join([score_text(scores), "", *sentences]))
+    verdicts = read_verdicts(folder.path, scores)
+    sentences = [said.text for said in (*describe_verdicts(verdicts), *describe_mean(scores))]
+    value = {
+        "run_id": folder.run_id,
+        "verdicts": [verdict.as_dict() for verdict in verdicts],
+        "results": scores_value(scores),
+        "sentences": sentences,
+    }
+    return Report(value, "\n".join([*sentences, "", score_text(scores), "", *guess_lines(scores)]))
 
 
 def sit_exam(folder: Any, args: argparse.Namespace) -> None:
@@ -80,20 +89,35 @@ class ExamLine:
 
 
 def score_text(scores: list[Any]) -> str:
-    """Scores as people read them: in points of 100 with the 95 % interval; sure: it leaves out "no difference"."""
+    """Scores as people read them: in points of 100 with the 95 % interval. gain: above the best guess; sure: at
+    least 20 rows, and the gain's interval leaves out zero."""
     rows = [
         [
             s.task,
             s.metric,
             s.tuned.n,
+            None if s.best is None else f"{100 * s.best.value:.1f}",
             _shown(s.base),
             _shown(s.tuned),
-            None if s.change is None else f"{100 * s.change:+.1f}",
-            "yes" if s.is_sure else "no",
+            None if s.gain is None else f"{100 * s.gain.value:+.1f}",
+            None if s.gain is None else "yes" if s.gain.is_sure else "no",
         ]
         for s in scores
     ]
-    return table(rows, ["task", "metric", "rows", "base", "tuned", "change", "sure"])
+    return table(rows, ["task", "metric", "rows", "guess", "base", "tuned", "gain", "sure"])
+
+
+def guess_lines(scores: list[Any]) -> list[str]:
+    """What the best guess of each task does, and what its metric counts, in words."""
+    from core.insight.results import best_guess_sentence
+    from core.messages import Sentence
+
+    lines = []
+    for s in scores:
+        said = best_guess_sentence(s)
+        best = f"; best guess: {said.text}" if said else ""
+        lines.append(f"{s.task}: {s.metric} says {Sentence(f'counts.{s.metric}').text}{best}.")
+    return lines
 
 
 def _shown(score: Any) -> str | None:

@@ -1,21 +1,22 @@
 """From exam answers to results.json: every task's score with its interval, beside the untouched model's and what a
-guess would score, and the evidence that a verdict is built on. Torch-free.
+guess would score, and the symptoms that a verdict looks at. Torch-free.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from core.base.lines import read_records
-from core.evaluation.evidence import find_evidence
 from core.evaluation.guesses import Questions, best_guess, gain_over, guess_scores, make_guesses
 from core.evaluation.metrics import compare, score
+from core.evaluation.symptoms import find_symptoms
 from core.tasks.dataset import Example, TaskDataset
 from core.tasks.spec import TaskSpec
 
-VERSION = 2  # 1 had neither guesses nor evidence
+VERSION = 2  # 1 had neither guesses nor symptoms
 
 
 def build_results(
@@ -30,7 +31,7 @@ def build_results(
 
     Returns:
         {version, only_labels, tasks: [{index, task_id, name, kind, metric, n, base, tuned, difference, guesses,
-        best_guess, most_frequent, gain, evidence}], mean: {base, tuned}}; base and tuned are {value, low, high, n}
+        best_guess, most_frequent, gain, symptoms}], mean: {base, tuned}}; base and tuned are {value, low, high, n}
         or None, difference (tuned minus base) and gain (tuned minus the best guess) {value, low, high, p, n} or
         None, guesses by name (see `guesses.py`; {} where nothing can be guessed from); values 0..1.
     """
@@ -46,7 +47,7 @@ def build_results(
 def judge_answers(
     spec: TaskSpec, practice: Sequence[Example], answers: Sequence[dict[str, Any]], seed: int = 0
 ) -> dict[str, Any]:
-    """Guesses, gain and evidence of a task's answered exam rows: the part of its record that version 1 lacked."""
+    """Guesses, gain and symptoms of a task's answered exam rows: the part of its record that version 1 lacked."""
     targets = [str(answer["target"]) for answer in answers]
     tuned = [answer.get("tuned") for answer in answers]
     guesses = make_guesses(spec, practice, Questions([str(a["prompt"]) for a in answers], targets), seed)
@@ -61,7 +62,7 @@ def judge_answers(
         "best_guess": best,
         "most_frequent": guesses[0].answer if guesses else None,
         "gain": gain,
-        "evidence": find_evidence(spec, practice, answers).as_dict(),
+        "symptoms": asdict(find_symptoms(spec, practice, answers)),
     }
 
 

@@ -6,16 +6,16 @@ users is escaped: a task's name or instruction cannot become markup.
 
 from __future__ import annotations
 
-import html
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from core.adapters.registry import METHODS
 from core.base.files import read_json
 from core.export.base_names import is_public, licence_of, public_name, record_of
+from core.export.card_scores import score_section
+from core.export.markdown import escape, fenced, markdown_table
 from core.insight.allocation import average_allocation, read_allocation, uniform_weight
 from core.insight.results import TaskResult, read_scores
 from core.messages.locales import load_texts
@@ -29,7 +29,6 @@ KINDS = (LORA, MERGED, GGUF, SPACE, WHOLE_RUN)
 OF_ALL_TASKS = (SPACE, WHOLE_RUN)
 LIBRARIES = {LORA: "peft", MERGED: "transformers", GGUF: "gguf"}
 MOST_EXAMPLES = 5  # a task
-LONGEST_CELL = 300
 MOST_LABELS = 8
 MOST_SKILLS = 12  # columns of the skill map; the whole table is in allocation.json
 
@@ -84,7 +83,7 @@ def card_body(request: CardRequest) -> str:
             words["tasks_note"],
             *_examples(request, words),
             f"## {words['scores_title']}",
-            _score_table(scores, words),
+            score_section(request.run_dir, scores, words, request.language),
             *_skill_map(folder, words),
             f"## {words['limits_title']}",
             words["limits"],
@@ -148,19 +147,6 @@ def is_encoder_decoder(run_dir: Path) -> bool:
     return bool(described.get("architecture") == "encoder_decoder")
 
 
-def escape(text: str) -> str:
-    """Text of a user on one line, without anything that Markdown or HTML would act on."""
-    plain = html.escape(" ".join(text.split())[:LONGEST_CELL], quote=False)
-    return "".join(f"\\{c}" if c in "\\`*_{}[]()#+!|~$" else c for c in plain)
-
-
-def fenced(text: str, language: str = "") -> str:
-    """A code block whose fence is longer than any run of backticks in the text."""
-    longest = max((len(run) for run in "".join(c if c == "`" else " " for c in text).split()), default=0)
-    fence = "`" * max(3, longest + 1)
-    return f"{fence}{language}\n{text.rstrip()}\n{fence}"
-
-
 def _prompt(task: TaskSpec) -> str:
     template = task.template.replace("{instruction}", task.instruction)
     text = f"{task.system}\n\n{template}" if task.system else template
@@ -185,7 +171,7 @@ def _task_table(tasks: list[TaskSpec], words: dict[str, str]) -> str:
         ]
         for t in tasks
     ]
-    return _markdown(words["tasks_head"], rows)
+    return markdown_table(words["tasks_head"], rows)
 
 
 def _answers(task: TaskSpec, words: dict[str, str]) -> str:
@@ -210,23 +196,6 @@ def _examples(request: CardRequest, words: dict[str, str]) -> list[str]:
     return parts
 
 
-def _score_table(scores: list[TaskResult], words: dict[str, str]) -> str:
-    if not scores:
-        return words["no_scores"]
-    rows = [
-        [
-            escape(s.task),
-            words[f"metric_{s.metric}"],
-            s.tuned.n,
-            _interval(s.base),
-            _interval(s.tuned),
-            _interval(s.difference, "+"),
-        ]
-        for s in scores
-    ]
-    return words["scores_note"] + "\n\n" + _markdown(words["scores_head"], rows)
-
-
 def _skill_map(folder: RunFolder, words: dict[str, str]) -> list[str]:
     if not folder.allocation_path.exists():
         return []
@@ -235,26 +204,13 @@ def _skill_map(folder: RunFolder, words: dict[str, str]) -> list[str]:
     rows = [[escape(str(task)), *(f"{value:.2f}" for value in table.loc[task])] for task in table.index]
     head = " | ".join([words["task"], *(_skill_name(str(name), words) for name in table.columns)])
     note = words["skills_note"].format(uniform=f"{uniform_weight(allocation):.2f}")
-    return [f"## {words['skills_title']}", note, _markdown(head, rows)]
+    return [f"## {words['skills_title']}", note, markdown_table(head, rows)]
 
 
 def _skill_name(name: str, words: dict[str, str]) -> str:
     """'common 1' in the card's language; a name of another form stays."""
     kind, _, number = name.partition(" ")
     return words[f"skill_{kind}"].format(n=number) if number.isdigit() and f"skill_{kind}" in words else name
-
-
-def _markdown(head: str, rows: list[list[Any]]) -> str:
-    count = head.count("|") + 1
-    lines = [f"| {head} |", "|" + " --- |" * count]
-    return "\n".join([*lines, *("| " + " | ".join(map(str, row)) + " |" for row in rows)])
-
-
-def _interval(score: Any, sign: str = "") -> str:
-    if score is None:
-        return "-"
-    low, high = f"{100 * score.low:.1f}", f"{100 * score.high:.1f}"
-    return f"{100 * score.value:{sign}.1f} [{low}, {high}]"
 
 
 def _head(request: CardRequest) -> ModelCardData:

@@ -16,7 +16,7 @@ from core.evaluation.intervals import Difference, is_sure
 from core.evaluation.metrics import compare
 from core.evaluation.normalise import plain
 from core.insight.results import RIGHT, read_answers, read_task_records
-from core.insight.sentences import Sentence
+from core.messages import Sentence
 
 RIGHT_OR_WRONG = ("accuracy", "exact_match", "number_match")
 OTHER = "(other)"

@@ -17,7 +17,7 @@ import pandas as pd
 
 from core.base.files import read_json
 from core.insight.allocation import COMMON, PRIVATE
-from core.insight.sentences import Sentence
+from core.messages import Sentence
 from core.runs.folder import RunFolder
 
 NOTICEABLE = 0.01  # nats per answer token, one percent; below this even a sure change is of no use to a reader

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from core.insight.sentences import Sentence
 from core.insight.study_tables import mean_interval
+from core.messages import Sentence
 
 LITTLE = 0.02  # a gain below two points is not worth more rows
 

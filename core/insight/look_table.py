@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from core.insight.sentences import Sentence
+from core.messages import Sentence
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ import pandas as pd
 
 from core.base.errors import RunError, SettingError
 from core.base.files import read_json
-from core.insight.sentences import Sentence
+from core.messages import Sentence
 from core.runs.folder import RunFolder
 
 KNOCK_OUT, TRANSFER, LEAVE_OUT = "knockout", "transfer", "leaveout"

@@ -19,9 +19,11 @@ from core.base.errors import RunError
 from core.evaluation.metrics import METRICS
 from core.insight.allocation import average_allocation, read_allocation, uniform_weight
 from core.insight.compare import describe_labels, worst_labels
-from core.insight.results import TaskResult, describe_results, read_answers, read_scores
-from core.insight.sentences import Sentence, describe_allocation
+from core.insight.results import TaskResult, best_guess_sentence, describe_mean, read_answers, read_scores
+from core.insight.sentences import describe_allocation
 from core.insight.sharing import describe_share, output_share, read_contributions
+from core.insight.verdicts import Verdict, read_verdicts
+from core.messages import Sentence
 from core.runs.folder import RunFolder
 
 WORDS = {  # headings by name; the screens give them in their language
@@ -33,7 +35,12 @@ WORDS = {  # headings by name; the screens give them in their language
     "rows": "Rows",
     "base": "Base model",
     "tuned": "Tuned",
-    "change": "Change",
+    "guess": "Best guess",
+    "gain": "Gain over the guess",
+    "verdicts": "Can it be used?",
+    "verdict": "Verdict",
+    "reason": "Why",
+    "next": "Next",
     "question": "Question",
     "right": "Right answer",
     "common": "common skills",
@@ -74,7 +81,8 @@ def build_report(run_dir: Path, words: ReportWords, num_answers: int = 20) -> st
     labelled = {str(task["name"]) for task in run["tasks"] if task.get("kind") == LABELLED}
     parts = [f"<h1>{html.escape(run['name'])}</h1>", f"<p>{html.escape(_about(run, words))}</p>"]
     if scores:
-        parts += [f"<h2>{heads['scores']}</h2>", _list(describe_results(scores), words), _scores(scores, words)]
+        parts += [f"<h2>{heads['verdicts']}</h2>", _verdicts(read_verdicts(run_dir, scores), words)]
+        parts += [f"<h2>{heads['scores']}</h2>", _list(describe_mean(scores), words), _scores(scores, words)]
     if folder.allocation_path.exists():
         allocation = read_allocation(run_dir)
         table = average_allocation(allocation).rename(columns=lambda name: words.skill(str(name)))
@@ -92,6 +100,15 @@ def build_report(run_dir: Path, words: ReportWords, num_answers: int = 20) -> st
     body = "\n".join(parts)
     head = f'<meta charset="utf-8"><title>{html.escape(run["name"])}</title><style>{_STYLE}</style>'
     return f'<!doctype html>\n<html lang="{words.language}"><head>{head}</head><body>\n{body}\n</body></html>\n'
+
+
+def _verdicts(verdicts: list[Verdict], words: ReportWords) -> str:
+    rows = []
+    for v in verdicts:
+        said = (Sentence(f"verdict.{v.verdict}"), v.reason, Sentence(f"step.{v.step}"))
+        rows.append([v.task, *map(words.sentence, said)])
+    heads = [words.headings[name] for name in ("task", "verdict", "reason", "next")]
+    return _table(heads, rows, texts=4)
 
 
 def _about(run: dict[str, object], words: ReportWords) -> str:
@@ -115,13 +132,22 @@ def _scores(scores: list[TaskResult], words: ReportWords) -> str:
             s.task,
             words.metric(s.metric),
             str(s.tuned.n),
+            _guess(s, words),
             _interval(s.base),
             _interval(s.tuned),
-            _interval(s.difference, "+"),
+            _interval(s.gain, "+"),
         ]
         for s in scores
     ]
-    return _table([words.headings[k] for k in ("task", "metric", "rows", "base", "tuned", "change")], rows)
+    heads = [words.headings[k] for k in ("task", "metric", "rows", "guess", "base", "tuned", "gain")]
+    counts = {s.metric: words.sentence(Sentence(f"counts.{s.metric}")) for s in scores}
+    said = [f"<li>{html.escape(f'{words.metric(name)}: {text}')}</li>" for name, text in counts.items()]
+    return f"{_table(heads, rows)}<ul>{''.join(said)}</ul>"
+
+
+def _guess(score: TaskResult, words: ReportWords) -> str:
+    said = best_guess_sentence(score)
+    return f"{100 * score.best.value:.1f} ({words.sentence(said)})" if said and score.best else "-"
 
 
 def _interval(score: object, sign: str = "") -> str:
@@ -131,9 +157,9 @@ def _interval(score: object, sign: str = "") -> str:
     return f"{100 * value:{sign}.1f} [{100 * low:.1f}, {100 * high:.1f}]"
 
 
-def _table(heads: list[str], rows: list[list[str]]) -> str:
-    """Texts in the first two columns, numbers, set right, in the others."""
-    look = ["" if column < 2 else ' class="n"' for column in range(len(heads))]
+def _table(heads: list[str], rows: list[list[str]], texts: int = 2) -> str:
+    """Texts in the first columns, numbers, set right, in the others."""
+    look = ["" if column < texts else ' class="n"' for column in range(len(heads))]
     top = "".join(f"<th{css}>{html.escape(head)}</th>" for css, head in zip(look, heads, strict=True))
     lines = [
         "".join(f"<td{css}>{html.escape(cell)}</td>" for css, cell in zip(look, row, strict=True)) for row in rows

@@ -13,15 +13,18 @@ import pandas as pd
 
 from core.base.errors import RunError, WorkspaceError
 from core.base.files import read_json
-from core.evaluation.evidence import Evidence, evidence_from_dict
+from core.base.records import from_record
 from core.evaluation.metrics import Difference, Score, values_of_rows
 from core.evaluation.results import judge_answers
-from core.insight.sentences import Sentence
+from core.evaluation.symptoms import Symptoms
+from core.messages import Sentence
 from core.runs.folder import RunFolder
 from core.tasks.dataset import load_saved_dataset
 
 ANSWER_COLUMNS = ["row", "line", "prompt", "target", "base", "tuned", "base_score", "tuned_score", "flagged"]
 FILTERS = ("all", "wrong", "fixed", "broken", "flagged")
+LONGEST_QUOTE = 60  # characters of an answer inside a sentence
+NAN = float("nan")
 RIGHT = 0.999  # the score of one answer from which on it counts as right; F1-like metrics are rarely exactly 1
 
 
@@ -44,7 +47,7 @@ class TaskResult:
     best_guess: str | None = None
     most_frequent: str = ""
     gain: Difference | None = None
-    evidence: Evidence | None = None
+    symptoms: Symptoms | None = None
 
     @property
     def best(self) -> Score | None:
@@ -77,30 +80,26 @@ def read_scores(run_dir: Path) -> list[TaskResult]:
     if any("guesses" not in record for record in records):
         missing = _judged(str(run_dir), folder.results_path.stat().st_mtime_ns)
         records = [record | missing.get(int(record["index"]), {}) for record in records]
-    return [_task_result(record) for record in records]
+    return [_task_result(record, folder.results_path) for record in records]
 
 
 def score_frame(scores: list[TaskResult]) -> pd.DataFrame:
-    """One row a task: metric, n, base and tuned with intervals, change, p-value of "no difference"."""
+    """One row a task: metric, n, the best guess, base and tuned with intervals, gain over the guess and change
+    against base, each with the p-value of "no difference". What was not measured is NaN, left empty in tables."""
     rows = []
     for s in scores:
-        base = s.base or Score(float("nan"), float("nan"), float("nan"), 0)
-        rows.append(
-            {
-                "task": s.task,
-                "metric": s.metric,
-                "n": s.tuned.n,
-                "base": base.value,
-                "base_low": base.low,
-                "base_high": base.high,
-                "tuned": s.tuned.value,
-                "tuned_low": s.tuned.low,
-                "tuned_high": s.tuned.high,
-                "change": s.change if s.change is not None else float("nan"),
-                "p": s.difference.p if s.difference else float("nan"),
-            }
-        )
+        row = {"task": s.task, "metric": s.metric, "n": s.tuned.n, "best_guess": s.best_guess or ""}
+        row |= _parts("guess", s.best) | _parts("base", s.base) | _parts("tuned", s.tuned)
+        row |= {"gain": s.gain.value if s.gain else NAN, "gain_low": s.gain.low if s.gain else NAN}
+        row |= {"gain_high": s.gain.high if s.gain else NAN, "gain_p": s.gain.p if s.gain else NAN}
+        row |= {"change": s.change if s.change is not None else NAN, "p": s.difference.p if s.difference else NAN}
+        rows.append(row)
     return pd.DataFrame(rows)
+
+
+def _parts(name: str, score: Score | None) -> dict[str, float]:
+    values = (score.value, score.low, score.high) if score else (NAN, NAN, NAN)
+    return dict(zip((name, f"{name}_low", f"{name}_high"), values, strict=True))
 
 
 def scores_value(scores: list[TaskResult]) -> list[dict[str, Any]]:
@@ -114,6 +113,10 @@ def scores_value(scores: list[TaskResult]) -> list[dict[str, Any]]:
             "base": s.base.as_dict() if s.base else None,
             "change": s.change,
             "difference": s.difference.as_dict() if s.difference else None,
+            "guesses": {name: guess.as_dict() for name, guess in s.guesses.items()},
+            "best_guess": s.best_guess,
+            "most_frequent": s.most_frequent,
+            "gain": s.gain.as_dict() if s.gain else None,
         }
         for s in scores
     ]
@@ -126,22 +129,36 @@ def mean_scores(scores: list[TaskResult]) -> tuple[float | None, float]:
     return (sum(base) / len(base) if len(base) == len(scores) else None), tuned
 
 
-def describe_results(scores: list[TaskResult]) -> list[Sentence]:
-    """Is it better, and is the difference real? One sentence a task, and one for the mean."""
-    sentences = []
-    mean_base, mean_tuned = mean_scores(scores) if scores else (None, 0.0)
-    if mean_base is not None and len(scores) > 1:
-        values = {"n": len(scores), "base": _points(mean_base), "tuned": _points(mean_tuned)}
-        sentences.append(Sentence("says.mean", values))
-    for s in scores:
-        values = {"task": s.task, "metric": s.metric, "tuned": _points(s.tuned.value), "n": s.tuned.n}
-        if s.base is None or s.change is None:
-            sentences.append(Sentence("says.only_tuned", values))
-            continue
-        key = "says.unsure" if not s.is_sure else "says.better" if s.change > 0 else "says.worse"
-        gain = f"{abs(100 * s.change):.1f}"
-        sentences.append(Sentence(key, {**values, "base": _points(s.base.value), "gain": gain}))
-    return sentences
+def mean_guess(scores: list[TaskResult]) -> float | None:
+    """Mean of the best guesses; None unless all tasks have one."""
+    best = [s.best.value for s in scores if s.best]
+    return sum(best) / len(best) if best and len(best) == len(scores) else None
+
+
+def describe_mean(scores: list[TaskResult]) -> list[Sentence]:
+    """The means over the tasks, where there are several: trained, guessing, untouched; [] otherwise."""
+    if len(scores) < 2:
+        return []
+    base, tuned = mean_scores(scores)
+    guess = mean_guess(scores)
+    values = {"n": len(scores), "tuned": _points(tuned)}
+    values |= {"guess": _points(guess)} if guess is not None else {}
+    values |= {"base": _points(base)} if base is not None else {}
+    key = "says.mean" + ("" if guess is None else "_guess") + ("" if base is None else "_base")
+    return [Sentence(key, values)]
+
+
+def best_guess_sentence(score: TaskResult) -> Sentence | None:
+    """What the best guess does, in words; None where none was measured."""
+    if score.best_guess is None:
+        return None
+    return Sentence(f"guesswork.{score.best_guess}", {"answer": short(score.most_frequent)})
+
+
+def short(answer: str) -> str:
+    """An answer on one line, as a sentence quotes it."""
+    text = " ".join(answer.split())
+    return text if len(text) <= LONGEST_QUOTE else f"{text[:LONGEST_QUOTE]}…"
 
 
 def read_task_records(run_dir: Path) -> list[dict[str, Any]]:
@@ -237,23 +254,10 @@ def _kept(answers: pd.DataFrame, kind: str) -> pd.Series[bool]:
     return chosen[kind]
 
 
-def _task_result(record: dict[str, Any]) -> TaskResult:
-    base, difference, gain = record.get("base"), record.get("difference"), record.get("gain")
-    evidence = record.get("evidence")
-    return TaskResult(
-        int(record["index"]),
-        str(record["name"]),
-        str(record["metric"]),
-        Score(**record["tuned"]),
-        Score(**base) if base else None,
-        Difference(**difference) if difference else None,
-        str(record.get("kind", "")),
-        {name: Score(**values) for name, values in record.get("guesses", {}).items()},
-        record.get("best_guess"),
-        str(record.get("most_frequent") or ""),
-        Difference(**gain) if gain else None,
-        evidence_from_dict(evidence) if evidence else None,
-    )
+def _task_result(record: dict[str, Any], source: Path) -> TaskResult:
+    names = {"task": "name", "most_frequent": "most_frequent"}
+    found = {**record, **{name: record.get(given) or "" for name, given in names.items()}}
+    return from_record(TaskResult, found, source)
 
 
 @lru_cache(maxsize=8)

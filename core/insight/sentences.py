@@ -2,30 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
 from core.insight.allocation import COMMON, Allocation, average_allocation, task_similarity
-from core.messages import english
+from core.messages import Sentence
 
 # Weights within this of the even share count as equal in words: half a percent is below what a reader can use.
 ALIKE = 0.02
 CLOSE = 0.2  # a correlation below this is no closeness worth a sentence
-
-
-@dataclass(frozen=True)
-class Sentence:
-    """One statement about a table: a key that every language words, and its values."""
-
-    key: str
-    values: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def text(self) -> str:
-        return english(self.key, self.values)[0]
 
 
 def describe_allocation(allocation: Allocation) -> list[Sentence]:

@@ -15,7 +15,7 @@ import pandas as pd
 from core.base.errors import RunError
 from core.base.files import read_json
 from core.insight.allocation import COMMON, PRIVATE, Array
-from core.insight.sentences import Sentence
+from core.messages import Sentence
 from core.runs.folder import RunFolder
 
 ALIKE = 0.02

@@ -1,21 +1,21 @@
 """Can this task be used, why not, what next? One verdict a task, from the first rule of RULES that applies.
 
-The table is read from top to bottom: what makes a score untrue or shows that nothing was learned comes first, then what
-keeps a good score from being reached, then how good the score is. Torch-free; wording by the keys `verdict.*`,
+The table is read from top to bottom: what makes a score untrue or shows that nothing was learned comes first, then
+what keeps a good score from being reached, then how good the score is. Torch-free; wording by the keys `verdict.*`,
 `reason.*` and `step.*`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.evaluation.evidence import Evidence
-from core.evaluation.intervals import FEW
-from core.insight.results import TaskResult, read_scores
-from core.insight.sentences import Sentence
+from core.evaluation.intervals import FEW, Score
+from core.evaluation.symptoms import Symptoms
+from core.insight.results import TaskResult, best_guess_sentence, read_scores, short
+from core.messages import Sentence
 from core.runs.folder import RunFolder
 
 READY, PROMISING, NOT_YET, BROKEN = "ready", "promising", "not_yet", "broken"
@@ -48,18 +48,18 @@ NOT_SURE_ROWS = 100  # below, more exam rows may decide whether a gain is real
 
 @dataclass(frozen=True)
 class Facts:
-    """What the rules look at: a task's scores and evidence, and the share of practice rows that were cut."""
+    """What the rules look at: a task's scores and symptoms, and the share of practice rows that were cut."""
 
     score: TaskResult
     cut_practice: float = 0.0
 
     @property
-    def evidence(self) -> Evidence:
-        return self.score.evidence or Evidence(0)
+    def symptoms(self) -> Symptoms:
+        return self.score.symptoms or Symptoms(0)
 
     @property
     def cut(self) -> float:
-        return max(self.cut_practice, self.evidence.cut_questions or 0.0)
+        return max(self.cut_practice, self.symptoms.cut_questions or 0.0)
 
     @property
     def gains(self) -> bool:
@@ -114,18 +114,18 @@ def _is_worse_than_untouched(facts: Facts) -> bool:
 
 
 def _has_collapsed(facts: Facts) -> bool:
-    seen, enough = facts.evidence, facts.score.tuned.n >= FEW // 2
+    seen, enough = facts.symptoms, facts.score.tuned.n >= FEW // 2
     often = seen.top_share >= SAME_ANSWER and seen.truths > 1
     return enough and often and seen.truth_share <= SAME_ANSWER * seen.top_share and not facts.gains
 
 
 def _is_unchanged(facts: Facts) -> bool:
-    same = facts.evidence.unchanged
+    same = facts.symptoms.unchanged
     return same is not None and same >= UNCHANGED and not facts.gains
 
 
 def _more_or_longer(facts: Facts) -> str:
-    return MORE_ROWS if facts.evidence.practice < MANY_PRACTICE else TRAIN_LONGER
+    return MORE_ROWS if facts.symptoms.practice < MANY_PRACTICE else TRAIN_LONGER
 
 
 def _decide_or_train(facts: Facts) -> str:
@@ -134,19 +134,19 @@ def _decide_or_train(facts: Facts) -> str:
 
 RULES = (
     Rule("no_exam", NOT_YET, EXAMINE, lambda f: f.score.tuned.n == 0),
-    Rule("silent", BROKEN, TRAIN_LONGER, lambda f: f.evidence.empty >= SILENT),
+    Rule("silent", BROKEN, TRAIN_LONGER, lambda f: f.symptoms.empty >= SILENT),
     Rule("unchanged", BROKEN, TRAIN_LONGER, _is_unchanged),
     Rule("collapsed", BROKEN, TRAIN_LONGER, _has_collapsed),
-    Rule("leaky", NOT_YET, FIX_DATA, lambda f: f.evidence.leaky >= LEAKY),
+    Rule("leaky", NOT_YET, FIX_DATA, lambda f: f.symptoms.leaky >= LEAKY),
     Rule("below_guess", BROKEN, _more_or_longer, _is_below_guess),
     Rule("worse", BROKEN, _more_or_longer, _is_worse_than_untouched),
     Rule("exam_small", NOT_YET, MORE_ROWS, lambda f: f.score.tuned.n < FEW),
     Rule("not_measured", NOT_YET, EXAMINE, lambda f: f.score.gain is None),
     Rule("ready", READY, TRY_IT, lambda f: f.is_good),
     Rule("cut", NOT_YET, ALLOW_LONGER, lambda f: f.cut >= CUT),
-    Rule("contradicting", NOT_YET, FIX_DATA, lambda f: f.evidence.contradicting >= CONTRADICTING),
-    Rule("unseen", NOT_YET, MORE_ROWS, lambda f: f.evidence.unseen >= UNSEEN),
-    Rule("few_practice", NOT_YET, MORE_ROWS, lambda f: f.evidence.practice < FEW_PRACTICE),
+    Rule("contradicting", NOT_YET, FIX_DATA, lambda f: f.symptoms.contradicting >= CONTRADICTING),
+    Rule("unseen", NOT_YET, MORE_ROWS, lambda f: f.symptoms.unseen >= UNSEEN),
+    Rule("few_practice", NOT_YET, MORE_ROWS, lambda f: f.symptoms.practice < FEW_PRACTICE),
     Rule("may_be_chance", NOT_YET, _decide_or_train, lambda f: not f.gains),
     Rule("not_good_enough", PROMISING, _more_or_longer, lambda f: True),
 )
@@ -176,25 +176,34 @@ def read_verdicts(run_dir: Path, scores: list[TaskResult] | None = None) -> list
     return verdicts
 
 
-def best_guess_sentence(score: TaskResult) -> Sentence | None:
-    """What the best guess does, in words; None where none was measured."""
-    if score.best_guess is None:
-        return None
-    return Sentence(f"guess.{score.best_guess}", {"answer": score.most_frequent})
+def describe_verdicts(verdicts: list[Verdict]) -> list[Sentence]:
+    """One sentence a task: verdict, reason, next step."""
+    return [
+        Sentence(
+            "says.verdict",
+            {
+                "task": found.task,
+                "verdict": Sentence(f"verdict.{found.verdict}"),
+                "reason": found.reason,
+                "step": Sentence(f"step.{found.step}"),
+            },
+        )
+        for found in verdicts
+    ]
 
 
 def _values(facts: Facts) -> dict[str, Any]:
     """Everything that a reason may name. Points of 100; shares in percent; `guess` is a sentence of its own."""
-    score, seen = facts.score, facts.evidence
+    score, seen = facts.score, facts.symptoms
     values: dict[str, Any] = {
         "task": score.task,
-        "metric": score.metric,
+        "counts": Sentence(f"counts.{score.metric}"),
         "n": score.tuned.n,
         "score": _points(score.tuned.value),
         "low": _points(score.tuned.low),
         "practice": seen.practice,
         "few": FEW,
-        "answer": seen.top_answer,
+        "answer": short(seen.top_answer),
         "share": _percent(seen.top_share),
         "right": _percent(seen.top_right),
         "empty": _percent(seen.empty),
@@ -217,13 +226,12 @@ def _cut_practice(folder: RunFolder) -> dict[str, float]:
     """Task -> share of practice rows that training had to cut, as the run noted it."""
     if not folder.events_path.exists():
         return {}
-    notes = [e["values"] for e in folder.read_events() if e["kind"] == "notice" and e.get("key") == "check.long_rows"]
-    return {str(values["task"]): float(values["share"]) / 100 for values in notes if "share" in values}
+    notices = [event for event in folder.read_events() if event["kind"] == "notice"]
+    cut = [event["values"] for event in notices if event.get("key") == "check.long_rows"]
+    return {str(values["task"]): float(values["share"]) / 100 for values in cut if "share" in values}
 
 
 def _unexamined(record: dict[str, Any]) -> TaskResult:
-    from core.evaluation.intervals import Score
-
     return TaskResult(int(record["index"]), str(record["name"]), str(record["metric"]), Score(0.0, 0.0, 0.0, 0))
 
 

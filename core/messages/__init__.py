@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from core.messages.locales import load_pairs, load_texts
@@ -28,7 +29,29 @@ def stage_word(stage: str) -> str:
     return load_texts("en", "screens/runs").get(_DURING + stage, "")
 
 
+@dataclass(frozen=True)
+class Sentence:
+    """One statement: a key that every language words, and its values, which may be statements themselves."""
+
+    key: str
+    values: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        return english(self.key, self.values)[0]
+
+
+def word(said: Sentence, language: str) -> str:
+    """A statement in a language, for documents that leave the workbench; English where the language lacks it."""
+    if language == "en":
+        return said.text
+    wording = load_pairs(language, "messages").get(said.key) or MESSAGES[said.key]
+    inner = {n: word(v, language) if isinstance(v, Sentence) else v for n, v in said.values.items()}
+    return fill(wording, inner)[0]
+
+
 def english(key: str, values: Mapping[str, Any]) -> Wording:
     """What happened and what to do, for a key of core."""
     stage = stage_word(str(values["stage"])) if "stage" in values else ""
-    return fill(MESSAGES[key], {**values, "stage": stage} if stage else values)
+    worded = {name: said.text if isinstance(said, Sentence) else said for name, said in values.items()}
+    return fill(MESSAGES[key], {**worded, "stage": stage} if stage else worded)

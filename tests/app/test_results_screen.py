@@ -23,6 +23,7 @@ from core.evaluation.metrics import Score
 from core.evaluation.results import build_results
 from core.insight.jobs import job_dir
 from core.insight.report import ReportWords, build_report
+from core.messages import Sentence, word
 from core.runs.folder import RunFolder
 from core.tasks.changing.add_task import TaskRequest, add_task
 from core.tasks.dataset import TaskDataset, render_prompt
@@ -80,8 +81,8 @@ def test_scores_are_points_of_100_in_table_and_sentences(place: tuple[Context, S
     context, selection = place
     shown = html.unescape(draw_scores(context, selection, None))
     assert "100.0 <span" in shown
-    assert "the untouched model scores 0.0 and the trained one 100.0 (accuracy)" in shown
-    assert "on 6 exam rows the difference may be chance" in shown
+    assert "calls: not yet. Exam rows: 6. That is too few to tell skill from luck; 20 are the least." in shown
+    assert "Averaged over 2 tasks the score went from the untouched model's 0.0 to 100.0." in shown
 
 
 def test_the_report_speaks_as_the_screens(place: tuple[Context, Selection]) -> None:
@@ -104,7 +105,7 @@ def test_the_report_speaks_as_the_screens(place: tuple[Context, Selection]) -> N
     }
     for language, metric, method in (("en", "accuracy", "LoRA (shared)"), ("zh", "准确率", "LoRA（共享）")):
         assert f"<td>{metric}</td>" in pages[language]
-        assert f"100.0（{metric}）" in pages[language] or f"100.0 ({metric})" in pages[language]
+        assert word(Sentence("reason.exam_small", {"n": 6, "few": 20}), language) in pages[language]
         assert method in pages[language]
     assert "accuracy" not in pages["zh"]
     assert "<td>Accuracy</td>" in build_report(run_dir, ReportWords())  # the command line's own

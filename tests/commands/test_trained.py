@@ -56,11 +56,14 @@ def write_exam(home: Path, run_id: str) -> None:
 def test_evaluate_shows_the_exam(run: Run, home: Path, run_id: str) -> None:
     write_exam(home, run_id)
     outcome = run("evaluate", run_id)
-    assert "100.0 [100.0, 100.0]" in outcome.out
-    assert "yes" in outcome.out.splitlines()[2]
+    assert "100.0 [72.2, 100.0]" in outcome.out  # Wilson: ten of ten rows do not prove that all are right
+    assert outcome.out.startswith("task 0: not yet. Exam rows: 10.")
+    assert " no\n" in outcome.out  # ten rows are never sure
+    assert "accuracy says how many answers are right" in outcome.out
     value = run("evaluate", run_id, "--json").value
     assert value["results"][0]["change"] == 1.0
-    assert "100.0 points above" in value["sentences"][0]
+    assert value["verdicts"][0]["rule"] == "exam_small"
+    assert value["results"][0]["best_guess"] in value["results"][0]["guesses"]
 
 
 def test_report_is_one_safe_page(run: Run, home: Path, run_id: str, tmp_path: Path) -> None:
@@ -74,7 +77,8 @@ def test_report_is_one_safe_page(run: Run, home: Path, run_id: str, tmp_path: Pa
     assert "<script" not in page
     assert "&lt;script&gt;" in page
     assert "http" not in page
-    assert "100.0 points above" in page
+    assert "Exam rows: 10." in page
+    assert "Best guess" in page
     assert page.count("<tr>") > 10
 
 

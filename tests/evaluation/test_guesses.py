@@ -1,16 +1,17 @@
-"""Guess baselines and evidence against hand-counted cases and independent implementations."""
+"""Guess baselines and symptoms against hand-counted cases and independent implementations."""
 
 from __future__ import annotations
 
 import random
 from collections import Counter
+from dataclasses import asdict
 
 import numpy as np
 import pytest
 from sklearn.dummy import DummyClassifier
 from sklearn.metrics import f1_score
 
-from core.evaluation.evidence import evidence_from_dict, find_evidence
+from core.base.records import from_record
 from core.evaluation.guesses import (
     BY_SHARE,
     COPY,
@@ -24,6 +25,7 @@ from core.evaluation.guesses import (
     make_guesses,
     nearest_rows,
 )
+from core.evaluation.symptoms import Symptoms, find_symptoms
 from core.tasks.dataset import SYSTEM_END, Example, render_prompt
 from core.tasks.prompt_inputs import input_texts
 from core.tasks.spec import TaskSpec
@@ -179,32 +181,32 @@ def exam_answers(task: TaskSpec, given: list[tuple[str, str, str]], **more: obje
     ]
 
 
-def test_evidence_counts_what_it_says() -> None:
+def test_symptoms_counts_what_it_says() -> None:
     task = spec()
     practice = rows(task, [("one", "a1"), ("one", "b2"), ("One.", "a1"), ("two", "a1"), ("three", "b2")])
     given = [("two", "a1", "A1"), ("four", "b2", "a1."), ("five", "c3", ""), ("six", "d4", "a1"), ("7", "c3", "b2")]
-    found = find_evidence(task, practice, exam_answers(task, given, base="b2", cut=True))
+    found = find_symptoms(task, practice, exam_answers(task, given, base="b2", cut=True))
     assert (found.practice, found.top_answer, found.top_share, found.top_right) == (5, "A1", 0.6, 0.2)
     assert (found.truth_share, found.truths) == (0.4, 4)
     assert (found.empty, found.unchanged, found.cut_questions) == (0.2, 0.2, 1.0)
     assert found.contradicting == 0.6  # three spellings of "one", two answers
     assert (found.unseen, found.unseen_labels) == (pytest.approx(0.6), ("c3", "d4"))
     assert found.leaky == 0.2
-    assert evidence_from_dict({**found.as_dict(), "of_another_version": 1}) == found
+    assert from_record(Symptoms, {**asdict(found), "of_another_version": 1}, "here") == found
 
 
-def test_evidence_of_free_text_knows_neither_labels_nor_contradictions() -> None:
+def test_symptoms_of_free_text_knows_neither_labels_nor_contradictions() -> None:
     task = spec("rouge_l", "generation")
     practice = rows(task, [("one", "a sentence"), ("one", "another sentence")])
-    found = find_evidence(task, practice, exam_answers(task, [("two", "new words", "x")]))
+    found = find_symptoms(task, practice, exam_answers(task, [("two", "new words", "x")]))
     assert (found.contradicting, found.unseen, found.unchanged, found.cut_questions) == (0.0, 0.0, None, None)
 
 
-def test_evidence_of_several_labels_a_row() -> None:
+def test_symptoms_of_several_labels_a_row() -> None:
     task = spec("micro_f1", "multilabel")
     practice = rows(task, [("one", "a1; b2"), ("two", "none")])
-    found = find_evidence(
+    found = find_symptoms(
         task, practice, exam_answers(task, [("3", "b2; a1", "a1"), ("4", "a1; z9", "a1"), ("5", "none", "")])
     )
     assert (found.unseen, found.unseen_labels) == (pytest.approx(1 / 3), ("z9",))
-    assert find_evidence(task, practice, []).practice == 2
+    assert find_symptoms(task, practice, []).practice == 2

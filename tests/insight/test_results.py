@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,12 @@ import pytest
 
 from core.base.errors import RunError
 from core.base.files import write_json_atomic
+from core.evaluation.intervals import Score
 from core.evaluation.results import build_results
 from core.insight.results import (
     ANSWER_COLUMNS,
-    describe_results,
+    describe_mean,
+    mean_guess,
     mean_scores,
     read_answers,
     read_scores,
@@ -79,13 +82,15 @@ def test_scores_are_those_of_the_answers(run: Path) -> None:
     json.dumps(scores_value(list(scores.values())), allow_nan=False)
 
 
-def test_sentences_say_whether_the_difference_is_real(run: Path) -> None:
-    texts = [s.text for s in describe_results(read_scores(run))]
-    assert texts[0].startswith("On mails the trained model scores 83.3 (accuracy), 75.0 points above")
-    assert "on 20 exam rows the difference may be chance" in texts[1]
-    assert texts[2] == "On notes the trained model scores 75.0 (accuracy) on 4 exam rows."
-    both = [s for s in read_scores(run) if s.base]
-    assert describe_results(both)[0].text.startswith("Averaged over 2 tasks the score went from")
+def test_the_mean_is_said_against_guessing_where_a_guess_was_measured(run: Path) -> None:
+    scores = read_scores(run)
+    assert [s.text for s in describe_mean(scores)] == ["Averaged over 3 tasks the trained model scores 71.1."]
+    both = [s for s in scores if s.base]
+    assert describe_mean(both)[0].text.startswith("Averaged over 2 tasks the score went from the untouched model's")
+    assert describe_mean(scores[:1]) == []
+    guessed = [replace(s, best_guess="copy", guesses={"copy": Score(0.25, 0.1, 0.4, 60)}) for s in both]
+    assert "the best guesses 25.0 and the untouched model" in describe_mean(guessed)[0].text
+    assert mean_guess([*guessed, scores[2]]) is None
 
 
 def test_answers_are_filtered_and_searched(run: Path) -> None:

@@ -21,7 +21,11 @@ from core.evaluation.metrics import METRICS
 from core.evaluation.results import build_results
 from core.export import bundle, gguf
 from core.export.bundle import ExportWish, export_run
-from core.export.card import CardRequest, build_card, escape, fenced
+from core.export.card import CardRequest, build_card
+from core.export.markdown import escape, fenced
+from core.insight.results import read_scores
+from core.insight.verdicts import read_verdicts
+from core.messages import Sentence, word
 from core.messages.locales import LANGUAGES, load_texts
 from core.models.building import load_adapter
 from core.models.loading import load_base
@@ -159,7 +163,14 @@ def test_the_card_holds_scores_data_skills_and_limits(examined: Path, language: 
     assert f"| {'common 1' if language == 'en' else '公共 1'} | " in card
     assert ("| common 1 |" in card) == (language == "en")
     assert "66.7 [" in card
-    assert "+66.7 [" in card
+    scored = read_scores(examined)[0]
+    assert scored.gain is not None
+    assert f" | {100 * scored.gain.value:+.1f} [" in card
+    verdict = next(v for v in read_verdicts(examined) if v.task == "task 0")
+    assert words["verdicts_head"] in card
+    assert f"| task 0 | {escape(word(Sentence(f'verdict.{verdict.verdict}'), language))} | " in card
+    assert escape(word(verdict.reason, language)) in card
+    assert escape(word(Sentence("counts.accuracy"), language)) in card
     assert "PeftModel.from_pretrained" in card
     assert "{text}" in card  # the prompt's template
     assert "apply_chat_template" in card

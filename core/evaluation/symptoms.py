@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from core.evaluation.normalise import label_items, plain
@@ -19,7 +18,7 @@ _NAMED = 5  # unseen labels that are named
 
 
 @dataclass(frozen=True)
-class Evidence:
+class Symptoms:
     """`top_answer` is given in `top_share` of the answers and right in `top_right` of the rows; `truth_share` is
     the share of the commonest right answer of `truths` different ones.
 
@@ -43,21 +42,11 @@ class Evidence:
     unseen_labels: tuple[str, ...] = ()
     leaky: float = 0.0
 
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
-
-def evidence_from_dict(record: dict[str, Any]) -> Evidence:
-    """The inverse of `Evidence.as_dict`; names from other versions are left aside."""
-    known = {field.name for field in dataclasses.fields(Evidence)}
-    values = {name: value for name, value in record.items() if name in known}
-    return Evidence(**{**values, "unseen_labels": tuple(values.get("unseen_labels", ()))})
-
-
-def find_evidence(spec: TaskSpec, practice: Sequence[Example], answers: Sequence[dict[str, Any]]) -> Evidence:
+def find_symptoms(spec: TaskSpec, practice: Sequence[Example], answers: Sequence[dict[str, Any]]) -> Symptoms:
     """From a task's practice rows and its answered exam rows {prompt, target, base, tuned, cut}."""
     if not answers:
-        return Evidence(len(practice))
+        return Symptoms(len(practice))
     given = [plain(str(answer.get("tuned") or "")) for answer in answers]
     truth = [plain(str(answer["target"])) for answer in answers]
     n, truths = len(answers), Counter(truth)
@@ -66,7 +55,7 @@ def find_evidence(spec: TaskSpec, practice: Sequence[Example], answers: Sequence
     known, contradicting = _look_at_practice(spec, practice)
     leaky = sum(_question(spec, str(answer["prompt"])) in known for answer in answers)
     unseen = _unseen_labels(spec, practice, answers)
-    return Evidence(
+    return Symptoms(
         practice=len(practice),
         top_answer=shown,
         top_share=count / n,
