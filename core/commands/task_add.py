@@ -21,7 +21,19 @@ from core.commands.task_options import (
 )
 
 # Options that describe one file; domain.json says them already, and several files would share them.
-_ONE_FILE = ("test", "name", "input", "target", "instruction", "metric", "kind", "template", "labels", "weight")
+_ONE_FILE = (
+    "test",
+    "validation_file",
+    "name",
+    "input",
+    "target",
+    "instruction",
+    "metric",
+    "kind",
+    "template",
+    "labels",
+    "weight",
+)
 _READING = ("sheet", "encoding", "delimiter", "quotes", "header", "raw_numbers")
 _SPLIT = ("split_by", "split_column", "validation", "exam", "seed")
 PASTED = "-"
@@ -37,6 +49,11 @@ def add_actions(actions: Verbs) -> None:
     parser.add_argument("--hub", metavar="ID", help="a data set of the Hugging Face Hub, such as PolyAI/banking77")
     parser.add_argument("--config", metavar="NAME", help="configuration of the --hub data set")
     parser.add_argument("--test", metavar="FILE", help="rows of the final exam; else a share is held back")
+    parser.add_argument(
+        "--validation-file", metavar="FILE", help="rows of the check set; else a share is held back"
+    )
+    alone = "files called test, dev, ... are tasks of their own"
+    parser.add_argument("--alone", action="store_true", help=f"{alone}; else they are asked about")
     parser.add_argument("--name", help="name of the task (default: from the file name)")
     add_meaning(parser)
     add_reading(parser)
@@ -65,7 +82,7 @@ def add(args: argparse.Namespace) -> Report:
 
 def _added(project: Any, args: argparse.Namespace) -> Report:
     from core.tasks.changing.add_task import add_pasted, add_task
-    from core.tasks.changing.domain import add_domain, add_files
+    from core.tasks.changing.domain import add_domain, add_files, require_partner
     from core.tasks.changing.hub import add_hub_dataset
 
     if args.domain:
@@ -75,12 +92,16 @@ def _added(project: Any, args: argparse.Namespace) -> Report:
     if args.file == [PASTED]:
         return import_report(project, [add_pasted(project, sys.stdin.read(), _request(args))])
     if len(args.file) == 1:
+        if not (args.alone or args.test or args.validation_file):
+            require_partner(existing(args.file[0]))
         return import_report(project, [add_task(project, existing(args.file[0]), _request(args), isolated=True)])
-    found = add_files(project, [existing(path) for path in args.file])
+    paths = [existing(path) for path in args.file]
+    found = add_files(project, paths, alone=[path.name for path in paths] if args.alone else ())
+    failed = [*found.failed, *((item.path.name, item.problem) for item in found.lone)]
     if not found.added:
-        file, problem = found.failed[0]
+        file, problem = failed[0]
         raise TaskFileError(problem.key, **{"file": file, **problem.values})
-    return import_report(project, found.added, found.failed)
+    return import_report(project, found.added, failed)
 
 
 def import_report(project: Any, added: list[Any], failed: Any = ()) -> Report:
@@ -141,6 +162,7 @@ def _request(args: argparse.Namespace) -> Any:
     return TaskRequest(
         name=args.name,
         test_path=existing(args.test) if args.test else None,
+        validation_path=existing(args.validation_file) if args.validation_file else None,
         inputs=tuple(args.input) if args.input else None,
         targets=tuple(args.target) if args.target else None,
         instruction=args.instruction,

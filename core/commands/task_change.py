@@ -10,6 +10,7 @@ from core.commands.output import Report, Verbs, table, write_file
 from core.commands.task_options import (
     add_meaning,
     add_split,
+    existing,
     label_names,
     on_task,
     project_of,
@@ -42,6 +43,9 @@ def add_actions(actions: Verbs) -> None:
     new = on_task(actions, "new", new_row, "add a row")
     new.add_argument("--set", action="append", required=True, metavar="COL=TEXT", help="repeat for several cells")
     new.add_argument("--split", default="train", help="train, validation or test (default train)")
+    attach = on_task(actions, "attach", attach_file, "make a file the exam (or the check set) of a task")
+    attach.add_argument("file")
+    attach.add_argument("--to", default="test", metavar="SPLIT", help="test or validation (default test)")
     delete = on_task(actions, "delete", delete_rows, "delete rows")
     delete.add_argument("place", nargs="+", help="SPLIT:LINE; repeat for several")
     move = on_task(actions, "move", move_rows, "move rows to another split")
@@ -103,6 +107,15 @@ def new_row(args: argparse.Namespace) -> Report:
     from core.tasks.changing.editing import add_rows
 
     return _done(add_rows(project_of(args), args.task, [_cells(args.set)], args.split), 1)
+
+
+def attach_file(args: argparse.Namespace) -> Report:
+    from core.tasks.changing.in_child import attach_apart
+
+    done = attach_apart(project_of(args), args.task, existing(args.file), args.to)
+    report = _done(done.task, done.count)
+    value = {**report.value, "left_out": done.left_out}
+    return Report(value, f"{report.text}\n{done.left_out} rows that ask the same were left out of practice.")
 
 
 def delete_rows(args: argparse.Namespace) -> Report:

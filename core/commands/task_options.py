@@ -68,7 +68,7 @@ def read_options(args: argparse.Namespace) -> Any:
 
 
 def split_settings(args: argparse.Namespace, known: Any = None) -> Any:
-    """Split settings with what the options say changed."""
+    """Split settings with what the options say changed; None where nothing is said or known."""
     from dataclasses import replace
 
     from core.tasks.spec import SplitSettings
@@ -80,7 +80,8 @@ def split_settings(args: argparse.Namespace, known: Any = None) -> Any:
         "test": args.exam,
         "seed": args.seed,
     }
-    return replace(known or SplitSettings(), **{k: v for k, v in given.items() if v is not None})
+    said = {k: v for k, v in given.items() if v is not None}
+    return replace(known or SplitSettings(), **said) if said or known else None
 
 
 def existing(path: str) -> Path:

@@ -49,6 +49,7 @@ class SourceInfo:
 
     file: str = ""
     test_file: str = ""
+    validation_file: str = ""
     format: str = ""
     encoding: str = ""
     sha256: str = ""

@@ -7,10 +7,11 @@ such as one patient or one document); column (a column says train, validation or
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from core.tasks.reading.split_words import SPLIT_NAMES
+from core.tasks.reading.split_words import split_of_word
 from core.tasks.spec import SplitSettings
 
 
@@ -37,7 +38,7 @@ def split_rows(
     known = keys if isinstance(keys, SplitKeys) else SplitKeys(keys)
     exam = frozenset(test_keys or ())
     if settings.method == "column":
-        return _by_column(known, test_keys is not None, exam)
+        return _by_column(known, settings, test_keys is not None, exam)
     names = _group_names(known, settings)
     groups: dict[str, list[int]] = {}
     for index, name in enumerate(names):
@@ -103,18 +104,35 @@ def _deal(groups: dict[str, list[int]], settings: SplitSettings, with_test: bool
             chosen[index] = "train"
 
 
-def _by_column(keys: SplitKeys, has_test_file: bool, exam: frozenset[str]) -> list[str | None]:
-    """What the column says; unknown words mean training. An input of two splits stays in the stricter one only."""
-    said = [SPLIT_NAMES.get(word.strip().lower(), "train") for word in keys.column]
+def unknown_words(column: Sequence[str]) -> Counter[str]:
+    """Words of a split column that say neither training nor check set nor exam, and how often each comes."""
+    return Counter({w: n for w, n in Counter(c.strip() for c in column).items() if split_of_word(w) is None})
+
+
+def _by_column(
+    keys: SplitKeys, settings: SplitSettings, has_test_file: bool, exam: frozenset[str]
+) -> list[str | None]:
+    """What the column says; a row with an unknown word is left out. An input of two splits stays in the stricter
+    one only. A check set or exam that no word names is drawn from the training rows."""
+    splits = {word: split_of_word(word) for word in set(keys.column)}
+    said = [splits[word] for word in keys.column]
     strictness = {"train": 0, "validation": 1, "test": 2}
     strictest: dict[str, str] = {}
     for key, split in zip(keys.inputs, said, strict=True):
-        if strictness[split] > strictness.get(strictest.get(key, ""), -1):
+        if split is not None and strictness[split] > strictness.get(strictest.get(key, ""), -1):
             strictest[key] = split
     chosen: list[str | None] = []
     for key, split in zip(keys.inputs, said, strict=True):
-        torn = split != strictest[key] or key in exam or (has_test_file and split == "test")
+        torn = split != strictest.get(key) or key in exam or (has_test_file and split == "test")
         chosen.append(None if torn else split)
+    missing = {"test": settings.test if not has_test_file else 0.0, "validation": settings.validation}
+    shares = {split: 0.0 if split in said else share for split, share in missing.items()}
+    groups: dict[str, list[int]] = {}
+    for index, (key, split) in enumerate(zip(keys.inputs, chosen, strict=True)):
+        if split == "train":
+            groups.setdefault(key, []).append(index)
+    if any(shares.values()) and groups:
+        _deal(groups, SplitSettings(shares["validation"], shares["test"], settings.seed), True, chosen)
     return chosen
 
 

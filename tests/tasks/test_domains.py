@@ -85,7 +85,10 @@ def test_files_pair_by_name(project: Project, tmp_path: Path) -> None:
         (tmp_path / name).write_text(f"text{mark}label\n{rows}", encoding="utf-8")
     report = add_files(project, sorted(tmp_path.glob("*.?sv")))
     sizes = {s.name: (s.num_train + s.num_validation, s.num_test) for s in report.added}
-    assert sizes == {"a": (30, 7), "b": (30, 5), "c.test": (8, 1)}
+    assert sizes == {"a": (30, 7), "b": (30, 5)}
+    assert [(item.path.name, item.split) for item in report.lone] == [("c.test.csv", "test")]
+    report = add_files(project, [tmp_path / "c.test.csv"], alone=["c.test.csv"])
+    assert [(s.name, s.num_train + s.num_validation, s.num_test) for s in report.added] == [("c.test", 8, 1)]
 
 
 def test_a_domain_comes_whole_or_not_at_all(project: Project, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from core.tasks.guessing.roles import guess_roles
 from core.tasks.reading.files import read_table
 from core.tasks.spec import SplitSettings
 from core.tasks.splitting import SplitKeys, split_rows
-from core.tasks.store import get_task, list_tasks
+from core.tasks.store import get_task, list_tasks, read_problems
 from core.workspace import Project, Workspace
 from tests.tiny_models import build_tokenizer
 
@@ -99,8 +99,10 @@ def test_a_column_may_say_the_split(project: Project, tmp_path: Path) -> None:
     path.write_text(f"text,label,part\n{rows}", encoding="utf-8")
     request = TaskRequest(inputs=("text",), targets=("label",), split=SplitSettings(0, 0, 0, "column", "part"))
     spec = add_task(project, path, request)
-    # 'text 0' is a training and an exam row: it stays in the exam only
-    assert (spec.num_train, spec.num_validation, spec.num_test) == (6, 1, 2)
+    # 'text 0' is a training and an exam row: it stays in the exam only; nobody knows what 'other' is for
+    assert (spec.num_train, spec.num_validation, spec.num_test) == (5, 1, 2)
+    (unknown,) = [p for p in read_problems(project, spec.name) if p.key == "task.unknown_splits"]
+    assert (unknown.values["words"], unknown.values["count"]) == ("other (1)", 1)
     for bad in (SplitSettings(0, 0, 0, "column", "nowhere"),):
         with pytest.raises(TaskFileError):
             add_task(project, path, TaskRequest(split=bad))

@@ -60,9 +60,10 @@ def _options(record: dict[str, Any]) -> ReadOptions:
 
 
 def _request(record: dict[str, Any]) -> TaskRequest:
-    named: dict[str, Any] = {"options": _options(record["options"]), "split": SplitSettings(**record["split"])}
+    split = None if record["split"] is None else SplitSettings(**record["split"])
+    named: dict[str, Any] = {"options": _options(record["options"]), "split": split}
     named |= {k: tuple(record[k]) if record[k] is not None else None for k in ("inputs", "targets")}
-    named |= {k: tuple(map(Path, record[k])) for k in ("more_paths", "more_test_paths")}
+    named |= {k: tuple(map(Path, record[k])) for k in ("more_paths", "more_test_paths", "more_validation_paths")}
     return TaskRequest(**{**record, **named})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from core.tasks.guessing.answers import MAX_LABELS
 from core.tasks.guessing.profile import sample_rows
 from core.tasks.guessing.roles import guess_roles, require_columns, role_doubt
 from core.tasks.reading.readings import Doubt, ReadOptions
-from core.tasks.reading.shards import hash_parts
+from core.tasks.reading.shards import hash_parts, name_parts
 from core.tasks.reading.table import Table
 from core.tasks.spec import SourceInfo, SplitSettings, TaskSpec
 from core.tasks.templates import check_template, default_instruction, default_template
@@ -25,8 +26,9 @@ from core.tasks.templates import check_template, default_instruction, default_te
 class TaskRequest:
     """What is known about a file before it is read. None (or empty) means guessed.
 
-    `file_name` and `test_file_name` are the names users know when the paths are temporary copies; `more_paths` and
-    `more_test_paths` are further parts of the same table, in order.
+    `file_name`, `test_file_name` and `validation_file_name` are the names users know when the paths are temporary
+    copies; `more_paths`, ... are further parts of the same table, in order. Without a `split`, a column of the file
+    that says train, test, ... is followed, else rows are drawn.
     """
 
     name: str | None = None
@@ -37,7 +39,7 @@ class TaskRequest:
     metric: str | None = None
     kind: str | None = None
     template: str | None = None
-    split: SplitSettings = field(default_factory=SplitSettings)
+    split: SplitSettings | None = None
     options: ReadOptions = field(default_factory=ReadOptions)
     label_names: dict[str, str] = field(default_factory=dict)
     target_separator: str = " | "
@@ -48,6 +50,9 @@ class TaskRequest:
     citation: str = ""
     more_paths: tuple[Path, ...] = ()
     more_test_paths: tuple[Path, ...] = ()
+    validation_path: Path | str | None = None
+    validation_file_name: str | None = None
+    more_validation_paths: tuple[Path, ...] = ()
 
 
 def describe_task(name: str, table: Table, path: Path, request: TaskRequest) -> tuple[TaskSpec, tuple[Doubt, ...]]:
@@ -76,7 +81,7 @@ def describe_task(name: str, table: Table, path: Path, request: TaskRequest) -> 
         kind=request.kind or guess.kind,
         label_marks=guess.label_marks,
         target_separator=request.target_separator,
-        split=request.split,
+        split=choose_split(table, request, (*guess.inputs, *guess.targets), guess.split_column),
         columns=table.columns,
         source=_source(table, path, request),
         label_names=dict(request.label_names),
@@ -101,7 +106,10 @@ def _with_instruction(spec: TaskSpec, table: Table, given: str | None) -> TaskSp
 def _source(table: Table, path: Path, request: TaskRequest) -> SourceInfo:
     return SourceInfo(
         file=table.name,
-        test_file=test_name(request),
+        test_file=part_name(request.test_path, request.test_file_name, request.more_test_paths),
+        validation_file=part_name(
+            request.validation_path, request.validation_file_name, request.more_validation_paths
+        ),
         format=table.format,
         encoding=table.encoding,
         sha256=hash_parts((path, *request.more_paths)),
@@ -110,10 +118,21 @@ def _source(table: Table, path: Path, request: TaskRequest) -> SourceInfo:
     )
 
 
-def test_name(request: TaskRequest) -> str:
-    if request.test_path is None:
+def choose_split(table: Table, request: TaskRequest, roles: Sequence[str], offered: str) -> SplitSettings:
+    """What was asked for; else the column by which the file says it itself, else a draw."""
+    if request.split is not None:
+        return request.split
+    column = table.split_column or offered
+    if not column or column in roles or request.test_path is not None:
+        return SplitSettings()
+    return SplitSettings(method="column", column=column)
+
+
+def part_name(path: Path | str | None, name: str | None, more: Sequence[Path]) -> str:
+    """The name of a test or check file as users know it; '' where there is none."""
+    if path is None:
         return ""
-    return request.test_file_name or Path(request.test_path).name
+    return name or name_parts([Path(path).name, *(p.name for p in more)])
 
 
 def find_labels(spec: TaskSpec, rows: list[dict[str, Any]]) -> tuple[str, ...]:

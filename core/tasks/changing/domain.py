@@ -6,7 +6,6 @@ domain.json: {"domain": ..., "tasks": [{"name", "train", "test", "inputs", "targ
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,40 +16,32 @@ from core.base.folders import undone_on_error
 from core.messages.details import plain_detail
 from core.tasks.changing.describing import TaskRequest
 from core.tasks.changing.isolation import stage
+from core.tasks.changing.pairing import FileSet, Hint, LoneFile, pair_files
 from core.tasks.changing.staging import StagedTask, commit_tasks, discard_tasks, free_name, stem_of, taken_names
 from core.tasks.guessing.kinds import kind_from_hint, metric_from_hint
-from core.tasks.reading.files import SUFFIXES
 from core.tasks.reading.label_codes import read_label_names
 from core.tasks.reading.readings import ReadOptions
-from core.tasks.spec import TaskSpec
+from core.tasks.reading.shards import name_parts
+from core.tasks.spec import SplitSettings, TaskSpec
 from core.tasks.store import list_tasks, remove_task
 from core.workspace import Project
 
 HINTS = "domain.json"
-_PART = re.compile(r"^(?P<stem>.*?)[._-]?(?P<part>train|test)$", re.IGNORECASE)
-_LABELS = re.compile(r"^(?P<stem>.+)[._-]labels?$", re.IGNORECASE)
 _MAX_HINT_BYTES = 4 << 20
-
-Hint = dict[str, Any]
 
 
 @dataclass
 class ImportReport:
-    """What became of several files: tasks added, files refused with the reason, notes by task id."""
+    """What became of several files: tasks added, files refused with the reason, notes by task id.
+
+    `lone`: files that their names call test or check set, without the file they belong to; nothing was done to them
+    until somebody says what they are.
+    """
 
     added: list[TaskSpec] = field(default_factory=list)
     failed: list[tuple[str, Problem]] = field(default_factory=list)
     problems: dict[str, list[Problem]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class _Entry:
-    """One task to be: its files and what a domain.json says about it."""
-
-    train: Path
-    test: Path | None = None
-    labels: Path | None = None
-    hint: Hint = field(default_factory=dict)
+    lone: list[LoneFile] = field(default_factory=list)
 
 
 def add_domain(project: Project, folder: Path | str, isolated: bool = False) -> list[TaskSpec]:
@@ -66,29 +57,45 @@ def add_domain(project: Project, folder: Path | str, isolated: bool = False) -> 
     taken = set(taken_names(project))
     with undone_on_error(lambda: discard_tasks(staged)):
         for hint in hints:
-            entry = _Entry(_beside(folder, hint, "train"), _test_beside(folder, hint), hint=hint)
-            staged.append(stage(project, entry.train, request_of(entry), frozenset(taken), isolated))
+            files = _hinted_beside(folder, hint)
+            staged.append(stage(project, files.train[0], request_of(files), frozenset(taken), isolated))
             taken.add(staged[-1].spec.name)
     return commit_tasks(project, staged)
 
 
-def add_files(project: Project, paths: Sequence[Path | str], isolated: bool = True) -> ImportReport:
-    """Adds dropped files, each on its own: NAME.train.EXT with NAME.test.EXT, hints from a domain.json among them,
-    NAME_labels.EXT as the names of label codes. Files that fail are reported and leave nothing behind. Each file is
-    parsed in a limited child process unless `isolated` is False."""
+def add_files(
+    project: Project, paths: Sequence[Path | str], isolated: bool = True, alone: Sequence[str] = ()
+) -> ImportReport:
+    """Adds dropped files, each task on its own: files that belong together by their names (`pair_files`), hints
+    from a domain.json among them. Files that fail are reported and leave nothing behind. Each file is parsed in a
+    limited child process unless `isolated` is False.
+
+    Args:
+        alone: names of files that are tasks of their own although their names say test or check set.
+    """
     report = ImportReport()
-    for entry in _pair([Path(p) for p in paths], report):
-        taken = taken_names(project)
+    for files in _pair([Path(p) for p in paths], report, alone):
+        main, taken = files.train[0], taken_names(project)
         try:
-            request = request_of(entry)
+            request = request_of(files)
             if request.name is None:
-                request = replace(request, name=free_name(stem_of(entry.train.name), taken))
-            staged = stage(project, entry.train, request, taken, isolated)
+                request = replace(request, name=free_name(stem_of(request.file_name or main.name), taken))
+            staged = stage(project, main, request, taken, isolated)
             report.added += commit_tasks(project, [staged])
             report.problems[staged.spec.task_id] = staged.problems
         except TaskloomError as error:
-            report.failed.append((entry.train.name, Problem(entry.train.name, error.key, error.values)))
+            report.failed.append((main.name, Problem(main.name, error.key, error.values)))
     return report
+
+
+def require_partner(path: Path) -> None:
+    """Refuses a single file whose name says that it is the exam or the check set of another one.
+
+    Raises:
+        TaskFileError: with the words of the name.
+    """
+    for item in pair_files([path]).lone:
+        raise TaskFileError(item.problem.key, **item.problem.values)
 
 
 def read_again(
@@ -104,15 +111,16 @@ def read_again(
         TaskFileError, SettingError: as `add_task`.
     """
     path = Path(path)
-    entries = _pair([Path(p) for p in paths], ImportReport())
-    entry = next((e for e in entries if e.train == path), _Entry(path))
-    request = request_of(entry)
+    known = _pair([Path(p) for p in paths], ImportReport())
+    files = next((f for f in known if path in f.train), FileSet((path,)))
+    request = request_of(files)
+    shown = request.file_name or path.name
     given = {name: value for name, value in options.items() if value is not None}
-    old = next((s for s in list_tasks(project) if s.source.file == path.name), None)
+    old = next((s for s in list_tasks(project) if s.source.file == shown), None)
     taken = taken_names(project) - ({old.name} if old else set())
-    name = old.name if old else request.name or free_name(stem_of(path.name), taken)
+    name = old.name if old else request.name or free_name(stem_of(shown), taken)
     request = replace(request, name=name, options=replace(request.options, **given))
-    staged = stage(project, path, request, taken, isolated=True)
+    staged = stage(project, files.train[0], request, taken, isolated=True)
     if old is not None:
         remove_task(project, old.task_id)
     return commit_tasks(project, [staged])[0]
@@ -142,25 +150,30 @@ def read_hints(path: Path) -> list[Hint]:
     return tasks
 
 
-def request_of(entry: _Entry) -> TaskRequest:
-    """What a domain.json entry says, as a request; anything it leaves out is guessed."""
-    hint = entry.hint
+def request_of(files: FileSet) -> TaskRequest:
+    """What the files and a domain.json entry say, as a request; anything left out is guessed."""
+    hint = files.hint
     target = hint.get("target", hint.get("targets"))
     columns = tuple(str(c) for c in hint.get("columns") or ())
-    options = ReadOptions(header=hint.get("header"), column_names=columns)
     names = {str(k): str(v) for k, v in (hint.get("label_names") or {}).items()}
-    if not names and entry.labels is not None:
-        names = read_label_names(entry.labels)
+    if not names and files.labels is not None:
+        names = read_label_names(files.labels)
     return TaskRequest(
         name=str(hint["name"]) if hint.get("name") else None,
-        test_path=entry.test,
+        file_name=name_parts([p.name for p in files.train]),
+        more_paths=files.train[1:],
+        test_path=next(iter(files.test), None),
+        more_test_paths=files.test[1:],
+        validation_path=next(iter(files.validation), None),
+        more_validation_paths=files.validation[1:],
         inputs=_names(hint.get("inputs", hint.get("input"))),
         targets=_names(target),
         instruction=hint.get("instruction"),
         metric=metric_from_hint(hint.get("metric")),
         kind=kind_from_hint(hint.get("kind")),
         template=hint.get("template"),
-        options=options,
+        split=SplitSettings() if hint else None,
+        options=ReadOptions(header=hint.get("header"), column_names=columns),
         label_names=names,
         licence=str(hint.get("licence") or hint.get("license") or ""),
         citation=str(hint.get("citation") or ""),
@@ -182,59 +195,43 @@ def _beside(folder: Path, hint: Hint, part: str) -> Path:
     return folder / name
 
 
-def _test_beside(folder: Path, hint: Hint) -> Path | None:
-    return _beside(folder, hint, "test") if hint.get("test") else None
+def _hinted_beside(folder: Path, hint: Hint) -> FileSet:
+    """The files that an entry of a domain.json names."""
+    test, validation = ((_beside(folder, hint, s),) if hint.get(s) else () for s in ("test", "validation"))
+    return FileSet((_beside(folder, hint, "train"),), test, validation, hint=hint)
 
 
-def _pair(paths: list[Path], report: ImportReport) -> list[_Entry]:
+def _pair(paths: list[Path], report: ImportReport, alone: Sequence[str] = ()) -> list[FileSet]:
     """Groups dropped files into tasks, hinted ones first in the order of their domain.json."""
     by_name = {p.name: p for p in paths}
-    entries: list[_Entry] = []
-    used: set[str] = set()
+    sets: list[FileSet] = []
+    used: set[Path] = set()
     for path in paths:
         if path.name.lower() == HINTS:
-            used.add(path.name)
-            entries += _hinted(path, by_name, used, report)
-    plain = [p for p in paths if p.name not in used]
-    labels = {m.group("stem").lower(): p for p in plain if (m := _LABELS.match(_stem(p)))}
-    owners = {_PART.sub(r"\g<stem>", _stem(p)).lower() for p in plain}
-    labels = {stem: p for stem, p in labels.items() if stem in owners}
-    plain = [p for p in plain if p not in labels.values()]
-    parts = ((_PART.match(_stem(p)), p) for p in plain)
-    tests = {m.group("stem").lower(): p for m, p in parts if m and m.group("part").lower() == "test"}
-    trains = [p for p in plain if p not in tests.values()]
-    for path in trains:
-        stem = _PART.sub(r"\g<stem>", _stem(path)).lower()
-        entries.append(_Entry(path, tests.pop(stem, None), labels.get(stem)))
-    # A test file without its train file is a task of its own rather than lost.
-    entries += [_Entry(path) for path in tests.values()]
-    return entries
+            used.add(path)
+            sets += _hinted(path, by_name, used, report)
+    found = pair_files([p for p in paths if p not in used], alone)
+    report.failed += found.failed
+    report.lone += found.lone
+    return [*sets, *found.sets]
 
 
-def _stem(path: Path) -> str:
-    name = path.name
-    for suffix in sorted(SUFFIXES, key=len, reverse=True):
-        if name.lower().endswith(suffix):
-            return name[: -len(suffix)]
-    return name
-
-
-def _hinted(path: Path, by_name: dict[str, Path], used: set[str], report: ImportReport) -> list[_Entry]:
-    entries = []
+def _hinted(path: Path, by_name: dict[str, Path], used: set[Path], report: ImportReport) -> list[FileSet]:
+    sets = []
     try:
         hints = read_hints(path)
     except TaskFileError as error:
         report.failed.append((path.name, Problem(path.name, error.key, error.values)))
         return []
     for hint in hints:
-        train, test = by_name.get(str(hint.get("train"))), by_name.get(str(hint.get("test")))
+        train = by_name.get(str(hint.get("train")))
         if train is None:
             continue
-        used.update(p.name for p in (train, test) if p is not None)
-        stem = _PART.sub(r"\g<stem>", _stem(train)).lower()
-        matches = ((_LABELS.match(_stem(p)), p) for p in by_name.values())
-        labels = next((p for m, p in matches if m and m.group("stem").lower() == stem), None)
+        parts = [by_name.get(str(hint.get(split))) for split in ("test", "validation")]
+        used.update(p for p in (train, *parts) if p is not None)
+        labels = next((s.labels for s in pair_files([train, *by_name.values()]).sets if train in s.train), None)
         if labels is not None:
-            used.add(labels.name)
-        entries.append(_Entry(train, test, labels, hint))
-    return entries
+            used.add(labels)
+        test, validation = ((p,) if p is not None else () for p in parts)
+        sets.append(FileSet((train,), test, validation, labels, hint))
+    return sets

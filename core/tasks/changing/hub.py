@@ -14,9 +14,11 @@ from pathlib import Path
 from core.base.errors import TaskFileError
 from core.tasks.changing.describing import TaskRequest
 from core.tasks.changing.isolation import stage
+from core.tasks.changing.pairing import bare_name
 from core.tasks.changing.staging import commit_tasks, free_name, taken_names
 from core.tasks.reading.files import SUFFIXES
 from core.tasks.reading.shards import SHARD, name_parts, require_total
+from core.tasks.reading.split_words import split_of_name
 from core.tasks.spec import TaskSpec
 from core.workspace import Project
 
@@ -32,10 +34,11 @@ class HubFiles:
     train: tuple[str, ...]
     test: tuple[str, ...]
     others: tuple[str, ...]
+    validation: tuple[str, ...] = ()
 
 
 def choose_files(names: list[str], config: str | None = None) -> HubFiles:
-    """Picks the train and test file of a repository: of `config`, else of the first folder that has a train part.
+    """Picks train, test and check file of a repository: of `config`, else of the first folder with a train part.
 
     Raises:
         TaskFileError: nothing that this program can read, or a numbered part is missing.
@@ -44,14 +47,23 @@ def choose_files(names: list[str], config: str | None = None) -> HubFiles:
     if config:
         usable = [n for n in usable if config in Path(n).parts or Path(n).name.startswith(f"{config}.")]
     data = [n for n in usable if Path(n).name not in ("dataset_infos.json", "README.txt", "LICENSE.txt")]
-    trains = [n for n in data if "train" in Path(n).name.lower()] or data[:1]
+    trains = [n for n in data if _split_of(n) == "train"] or [n for n in data if _split_of(n) is None] or data[:1]
     if not trains:
         raise TaskFileError("hub.no_files", known=", ".join(SUFFIXES))
     beside = [n for n in data if Path(n).parent == Path(trains[0]).parent]
     train = _all_parts(trains[0], beside)
-    test = next((n for n in beside if "test" in Path(n).name.lower() and n not in train), None)
-    tests = _all_parts(test, beside) if test else ()
-    return HubFiles(train, tests, tuple(n for n in beside if n not in (*train, *tests)))
+    test, check = (_part(split, beside, train) for split in ("test", "validation"))
+    return HubFiles(train, test, tuple(n for n in beside if n not in (*train, *test, *check)), check)
+
+
+def _part(split: str, beside: list[str], train: tuple[str, ...]) -> tuple[str, ...]:
+    found = next((n for n in beside if _split_of(n) == split and n not in train), None)
+    return _all_parts(found, beside) if found else ()
+
+
+def _split_of(name: str) -> str | None:
+    shard = SHARD.fullmatch(Path(name).name)
+    return split_of_name(shard[1] if shard else bare_name(Path(name)))
 
 
 def _all_parts(name: str, beside: list[str]) -> tuple[str, ...]:
@@ -78,7 +90,9 @@ def add_hub_dataset(project: Project, dataset_id: str, config: str | None = None
         raise TaskFileError("hub.bad_id", dataset=dataset_id[:100])
     chosen, revision = _look_up(dataset_id, config)
     train, *more = (_download(dataset_id, name, revision) for name in chosen.train)
-    tests = [_download(dataset_id, name, revision) for name in chosen.test]
+    tests, checks = (
+        [_download(dataset_id, n, revision) for n in part] for part in (chosen.test, chosen.validation)
+    )
     taken = taken_names(project)
     request = TaskRequest(
         name=free_name(dataset_id.rpartition("/")[2][:70], taken),
@@ -87,6 +101,9 @@ def add_hub_dataset(project: Project, dataset_id: str, config: str | None = None
         more_test_paths=tuple(tests[1:]),
         file_name=_label(chosen.train),
         test_file_name=_label(chosen.test) if chosen.test else None,
+        validation_path=checks[0] if checks else None,
+        more_validation_paths=tuple(checks[1:]),
+        validation_file_name=_label(chosen.validation) if chosen.validation else None,
         citation=f"https://huggingface.co/datasets/{dataset_id}" + (f" ({revision[:12]})" if revision else ""),
     )
     return commit_tasks(project, [stage(project, train, request, taken, isolated=True)])[0]
@@ -104,7 +121,7 @@ def _look_up(dataset_id: str, config: str | None) -> tuple[HubFiles, str | None]
         info = HfApi().dataset_info(dataset_id, timeout=TIMEOUT, files_metadata=True)
     sizes = {file.rfilename: file.size or 0 for file in info.siblings or ()}
     chosen = choose_files(list(sizes), config)
-    for names in (chosen.train, chosen.test):
+    for names in (chosen.train, chosen.test, chosen.validation):
         require_total((sizes[name] for name in names), _label(names) if names else "")
     return chosen, info.sha
 

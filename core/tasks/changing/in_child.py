@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from core.base.records import from_record
 from core.tasks.changing.add_task import update_task
+from core.tasks.changing.attaching import Attached, attach_part
 from core.tasks.changing.browsing import EditedRow, save_table
 from core.tasks.changing.editing import CHAT, Place, add_correction, edit_row, move_rows
 from core.tasks.changing.fixes import Outcome, apply_fix
@@ -98,6 +100,12 @@ def move_rows_apart(project: Project, name: str, places: Sequence[Place], split:
     )
 
 
+def attach_apart(project: Project, name: str, path: Path, split: str) -> Attached:
+    """`attach_part`, always in the child: the file may be anybody's; raises what it raises."""
+    done = _ask(project, "attach", name, path=str(path.resolve()), split=split, file_name=path.name)
+    return Attached(from_record(TaskSpec, done["task"], CHILD), done["count"], done["left_out"])
+
+
 def is_large(project: Project, name: str) -> bool:
     return sum(get_task(project, name).num_examples.values()) > LARGE_ROWS
 
@@ -122,6 +130,11 @@ def answer_apart(project: Project, what: str, name: str, arguments: dict[str, An
 def _fix(project: Project, name: str, fix: str) -> dict[str, Any]:
     done = apply_fix(project, name, fix)
     return {"task": done.task.as_dict(), "count": done.count, "exam": done.exam}
+
+
+def _attach(project: Project, name: str, path: str, split: str, file_name: str) -> dict[str, Any]:
+    done = attach_part(project, name, path, split, file_name)
+    return {"task": done.task.as_dict(), "count": done.count, "left_out": done.left_out}
 
 
 def _undo(project: Project, name: str) -> dict[str, Any]:
@@ -158,6 +171,7 @@ def _compare(project: Project, name: str, number: int) -> dict[str, Any]:
 
 _DOORS: dict[str, Callable[..., dict[str, Any]]] = {
     "fix": _fix,
+    "attach": _attach,
     "undo": _undo,
     "update": _update,
     "save": _save,

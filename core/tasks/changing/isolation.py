@@ -15,7 +15,7 @@ from core.base.errors import TaskFileError
 from core.base.folders import hidden_beside, undone_on_error
 from core.base.processes import Finished, Limits, Order, python, run_to_end
 from core.base.records import from_record
-from core.tasks.changing.describing import TaskRequest
+from core.tasks.changing.describing import TaskRequest, part_name
 from core.tasks.changing.preview import FilePreview
 from core.tasks.changing.staging import StagedTask, stage_task
 from core.tasks.reading.readings import ReadOptions
@@ -158,11 +158,18 @@ def _checked(done: Finished, name: str, limits: ParseLimits) -> Answer:
     return found
 
 
+_PATHS = ("more_paths", "more_test_paths", "more_validation_paths")
+
+
 def request_to_dict(request: TaskRequest) -> dict[str, Any]:
     record = asdict(request)
-    if request.test_path is not None:
-        record["test_path"] = str(Path(request.test_path).resolve())
-        record["test_file_name"] = request.test_file_name or Path(request.test_path).name
-    for name in ("more_paths", "more_test_paths"):
+    for part in ("test", "validation"):
+        path = record[f"{part}_path"]
+        if path is not None:
+            record[f"{part}_path"] = str(Path(path).resolve())
+            record[f"{part}_file_name"] = record[f"{part}_file_name"] or part_name(
+                path, None, record[f"more_{part}_paths"]
+            )
+    for name in _PATHS:
         record[name] = [str(Path(path).resolve()) for path in record[name]]
     return record

@@ -1,4 +1,4 @@
-"""Which dropped files belong together: by whole words of their names (train, test, dev, ...), numbered parts, labels.
+"""Which dropped files belong together: by whole words of their names (train, test, dev), numbered parts, labels.
 
 A file whose name says test or check set and that finds no partner is not paired with anything: it is asked about.
 """
@@ -15,7 +15,9 @@ from core.base.errors import Problem
 from core.tasks.reading.files import SUFFIXES
 from core.tasks.reading.split_words import name_tokens, split_of_name, split_of_word, stem_tokens
 
-_SHARD = re.compile(r"(?P<base>.*?)[-_. ]*\b(?P<part>\d{1,5})[-_ ]?of[-_ ]?(?P<count>\d{1,5})(?:-[0-9a-f]{16})?", re.I)
+_SHARD = re.compile(
+    r"(?P<base>.*?)[-_. ]*(?<!\d)(?P<part>\d{1,5})[-_ ]?of[-_ ]?(?P<count>\d{1,5})(?:-[0-9a-f]{16})?", re.I
+)
 _LABELS = frozenset(("label", "labels"))
 Hint = dict[str, Any]
 
@@ -41,6 +43,11 @@ class LoneFile:
 
     path: Path
     split: str
+
+    @property
+    def problem(self) -> Problem:
+        """The question, as an import report shows it."""
+        return Problem(self.path.name, "pair.lone", {"file": self.path.name, "split": self.split}, "warning")
 
 
 @dataclass(frozen=True)
@@ -95,7 +102,8 @@ def pair_files(paths: Sequence[Path], alone: Sequence[str] = ()) -> Pairing:
         test, validation = (parts[s].paths if s in parts else () for s in ("test", "validation"))
         names = labels.get(main.stem)
         sets.append(FileSet(main.paths, test, validation, names.paths[0] if names else None))
-    return Pairing(tuple(sets), tuple(_not_told_by_folder(lone, sets)), tuple(failed))
+    asked = _not_told_by_folder(lone, sets)
+    return Pairing(tuple(sets), tuple(asked), tuple(failed))
 
 
 def bare_name(path: Path) -> str:
@@ -114,7 +122,7 @@ def _named(paths: Sequence[Path], failed: list[tuple[str, Problem]]) -> list[_Na
     found: list[_Named | tuple[str, int, str]] = []
     for path in paths:
         match = _SHARD.fullmatch(bare_name(path))
-        if match and int(match["count"]) > 1 and int(match["part"]) <= int(match["count"]):
+        if match and _is_part(match):
             key = (match["base"], int(match["count"]), _suffix(path))
             if key not in shards:
                 found.append(key)
@@ -138,6 +146,12 @@ def _named(paths: Sequence[Path], failed: list[tuple[str, Problem]]) -> list[_Na
     return named
 
 
+def _is_part(match: re.Match[str]) -> bool:
+    """00000-of-00001 is a whole that is numbered; '1 of 1' is a name like any other."""
+    part, count = int(match["part"]), int(match["count"])
+    return part <= count and (count > 1 or (count == 1 and len(match["count"]) == 5))
+
+
 def _describe(paths: tuple[Path, ...], name: str) -> _Named:
     split = split_of_name(name)
     folder = split_of_word(paths[0].parent.name) if split is None else None
@@ -152,14 +166,12 @@ def _label_files(named: Sequence[_Named]) -> dict[tuple[str, ...], _Named]:
 
 
 def _main_of(part: _Named, mains: Sequence[_Named]) -> _Named | None:
-    """The training file of the same name: in the same folder, called train, of the same ending, if there is a choice."""
+    """The training file of the same name: of several the one of the same folder, the same ending, called train."""
     same = [m for m in mains if m.stem == part.stem]
     if not part.stem:
         same = [m for m in same if m.split == "train"]
     return max(
-        same,
-        key=lambda m: (m.folder == part.folder, m.split == "train", m.suffix == part.suffix),
-        default=None,
+        same, key=lambda m: (m.folder == part.folder, m.split == "train", m.suffix == part.suffix), default=None
     )
 
 

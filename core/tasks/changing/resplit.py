@@ -7,13 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from core.base.errors import TaskFileError
-from core.tasks.changing.staging import SplitRow, input_key, split_keys, with_counts
+from core.base.errors import SettingError, TaskFileError
+from core.tasks.changing.dealing import SplitRow, input_key, split_keys
+from core.tasks.changing.staging import with_counts
 from core.tasks.changing.versions import read_all_rows
 from core.tasks.guessing.roles import RoleGuess, guess_roles
 from core.tasks.reading.table import ProblemLog, Table
 from core.tasks.spec import TaskSpec
-from core.tasks.splitting import split_rows
+from core.tasks.splitting import split_rows, unknown_words
 from core.tasks.store import read_rows
 
 EXPLAINED_ROWS = 300
@@ -29,13 +30,25 @@ def recount(folder: Path, spec: TaskSpec) -> TaskSpec:
 
 
 def deal_rows(folder: Path, spec: TaskSpec, exam_locked: bool) -> list[SplitRow]:
-    """All rows dealt out anew by `spec.split`; test rows stay with a locked exam, or one from a file of its own."""
+    """All rows dealt out anew by `spec.split`; test rows stay with a locked exam, and rows of a test or check file.
+
+    Raises:
+        SettingError: the column says words that are in no split that is known.
+    """
     rows = read_all_rows(folder)
-    exam = [r for r in rows if r.split == "test"] if exam_locked or spec.source.test_file else []
-    free = sorted((r for r in rows if r.split != "test" or not exam), key=lambda r: r.line)
-    test_keys = [input_key(spec, r.row) for r in exam] if exam else None
-    splits = split_rows(split_keys(spec, [r.row for r in free]), spec.split, test_keys)
-    return [replace(r, split=s or "train") for s, r in zip(splits, free, strict=True)] + exam
+    kept = {"test"} if exam_locked or spec.source.test_file else set()
+    kept |= {"validation"} if spec.source.validation_file else set()
+    held = [r for r in rows if r.split in kept]
+    exam = [r for r in held if r.split == "test"]
+    free = sorted((r for r in rows if r.split not in kept), key=lambda r: r.line)
+    keys = split_keys(spec, [r.row for r in free])
+    words = unknown_words(keys.column) if spec.split.method == "column" else None
+    if words:
+        listed = ", ".join(f"{word or '(empty)'} ({count})" for word, count in words.most_common(10))
+        raise SettingError("task.bad_split_words", column=spec.split.column, words=listed)
+    settings = replace(spec.split, validation=0.0) if spec.source.validation_file else spec.split
+    splits = split_rows(keys, settings, [input_key(spec, r.row) for r in exam] if exam else None)
+    return [replace(r, split=s or "train") for s, r in zip(splits, free, strict=True)] + held
 
 
 def explain_roles(folder: Path, spec: TaskSpec) -> RoleGuess | None:

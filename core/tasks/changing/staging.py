@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from core.base.errors import Problem, TaskFileError, WorkspaceError
 from core.base.files import write_json_atomic
 from core.base.folders import hidden_beside, remove_leftovers, undone_on_error
-from core.tasks.cell_text import input_text, plain_value
+from core.tasks.changing.dealing import SplitRow, deal_table, read_part_files
 from core.tasks.changing.describing import TaskRequest, describe_task
+from core.tasks.changing.pairing import bare_name
 from core.tasks.dataset import has_input, render_target
 from core.tasks.guessing.answers import MAX_LABELS
-from core.tasks.guessing.roles import require_columns
-from core.tasks.reading.files import DELIMITED
-from core.tasks.reading.readings import Doubt, ReadOptions
+from core.tasks.reading.readings import Doubt
 from core.tasks.reading.shards import read_parts
-from core.tasks.reading.table import ProblemLog, Table
+from core.tasks.reading.split_words import split_of_name
+from core.tasks.reading.table import ProblemLog
 from core.tasks.spec import SPLITS, TaskSpec, write_spec
-from core.tasks.splitting import SplitKeys, split_rows
 from core.tasks.store import list_tasks, not_writable, write_doubts, write_rows
 from core.workspace import Project, require_label
 
@@ -35,13 +32,6 @@ class StagedTask:
     folder: Path
     problems: list[Problem]
     doubts: tuple[Doubt, ...] = ()
-
-
-@dataclass(frozen=True)
-class SplitRow:
-    split: str
-    line: int
-    row: dict[str, Any]
 
 
 def stage_task(
@@ -59,7 +49,8 @@ def stage_task(
         raise WorkspaceError("workspace.task_exists", project=project.name, name=name)
     spec, doubts = describe_task(name, table, path, request)
     log = ProblemLog(table.name, list(table.problems))
-    rows = _split(spec, table, _read_test(table, spec, request, log), log)
+    _tell_name(spec, log)
+    rows = deal_table(spec, table, read_part_files(table, spec, request, log), log)
     spec = with_counts(spec, rows, log)
     folder = project.tasks_dir / folder_name if folder_name else hidden_beside(project.tasks_dir / "task")
     try:
@@ -124,60 +115,6 @@ def write_task(folder: Path, spec: TaskSpec, rows: list[SplitRow], problems: lis
     write_spec(spec, folder)
 
 
-def _read_test(table: Table, spec: TaskSpec, request: TaskRequest, log: ProblemLog) -> Table | None:
-    """The test file, read like the train file; it must have the same columns where they matter."""
-    if request.test_path is None:
-        return None
-    options = request.options
-    if not table.has_header:
-        options = ReadOptions(
-            sheet=options.sheet, delimiter=options.delimiter, header=False, column_names=table.columns
-        )
-    test = read_parts((Path(request.test_path), *request.more_test_paths), options, spec.source.test_file)
-    require_columns(test, (*spec.inputs, *spec.targets))
-    log.problems += test.problems
-    return test
-
-
-def input_key(spec: TaskSpec, row: dict[str, Any]) -> str:
-    """What must be equal for two rows to ask the same: all inputs, blanks evened out."""
-    if len(spec.inputs) == 1:
-        return " ".join(input_text(row.get(spec.inputs[0])).split())
-    return "\x1f".join(" ".join(input_text(row.get(name)).split()) for name in spec.inputs)
-
-
-def split_keys(spec: TaskSpec, rows: Sequence[dict[str, Any]]) -> SplitKeys:
-    """What `split_rows` needs to know of the rows, for the way of splitting that the task has."""
-    method, column = spec.split.method, spec.split.column
-    return SplitKeys(
-        [input_key(spec, row) for row in rows],
-        [render_target(spec, row) for row in rows] if method == "stratified" else (),
-        [input_text(row.get(column)) for row in rows] if column else (),
-    )
-
-
-def _split(spec: TaskSpec, table: Table, test: Table | None, log: ProblemLog) -> list[SplitRow]:
-    if spec.split.column:
-        require_columns(table, (spec.split.column,))
-    keys = split_keys(spec, table.rows)
-    test_keys = None if test is None else [input_key(spec, row) for row in test.rows]
-    rows = []
-    left_out = []
-    all_text = table.format in DELIMITED  # cells of such files are text already; a million rows need no copies
-    for split, line, row in zip(split_rows(keys, spec.split, test_keys), table.lines, table.rows, strict=True):
-        if split is None:
-            left_out.append(line)
-        else:
-            rows.append(SplitRow(split, line, row if all_text else {k: plain_value(v) for k, v in row.items()}))
-    if left_out:
-        some = ", ".join(str(n) for n in left_out[:10])
-        log.add("task.in_test", "warning", count=len(left_out), lines=some)
-    if test is not None:
-        for line, row in zip(test.lines, test.rows, strict=True):
-            rows.append(SplitRow("test", line, {k: plain_value(v) for k, v in row.items()}))
-    return rows
-
-
 def with_counts(spec: TaskSpec, rows: list[SplitRow], log: ProblemLog) -> TaskSpec:
     """The spec with its sizes and labels; rows that cannot serve are noted."""
     counts: Counter[str] = Counter()
@@ -189,9 +126,10 @@ def with_counts(spec: TaskSpec, rows: list[SplitRow], log: ProblemLog) -> TaskSp
             if len(answers) <= MAX_LABELS:
                 answers[answer] += 1
         else:
-            file = spec.source.test_file if item.split == "test" and spec.source.test_file else spec.source.file
+            file = _file_of(spec, item.split)
             key = "task.empty_input" if answer else "task.empty_answer"
-            log.add(key, "warning", line=item.line, place=f"{file}, line {item.line}", raw=item.row)
+            line = item.own_line or item.line
+            log.add(key, "warning", line=line, place=f"{file}, line {line}", raw=item.row)
     if not counts["train"]:
         raise TaskFileError(
             "task.nothing_to_train", file=log.file, inputs=", ".join(spec.inputs), targets=", ".join(spec.targets)
@@ -203,3 +141,16 @@ def with_counts(spec: TaskSpec, rows: list[SplitRow], log: ProblemLog) -> TaskSp
         num_test=counts["test"],
         labels=tuple(sorted(answers)) if spec.kind == "classification" and len(answers) <= MAX_LABELS else (),
     )
+
+
+def _tell_name(spec: TaskSpec, log: ProblemLog) -> None:
+    """A file called test or check set that is trained on all the same is never so in silence."""
+    split = split_of_name(bare_name(Path(spec.source.file)))
+    if split in ("test", "validation") and not spec.source.test_file:
+        log.add("pair.trained_on", "warning", split=split)
+
+
+def _file_of(spec: TaskSpec, split: str) -> str:
+    """The file that the rows of a split come from."""
+    own = {"test": spec.source.test_file, "validation": spec.source.validation_file}
+    return own.get(split) or spec.source.file

@@ -6,6 +6,7 @@ Where two columns come close, `RoleGuess.other` is the second reading: a questio
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass, field
 
 from core.base.errors import TaskFileError
@@ -16,7 +17,7 @@ from core.tasks.guessing.kinds import guess_kind, guess_metric
 from core.tasks.guessing.profile import ColumnProfile, profile_columns
 from core.tasks.reading.column_words import GROUP_WORDS, SPLIT_WORDS, WEIGHT_WORDS
 from core.tasks.reading.readings import Doubt, Reading, ReadOptions, shown_rows
-from core.tasks.reading.split_words import SPLIT_NAMES
+from core.tasks.reading.split_words import says_split, split_of_word
 from core.tasks.reading.table import Table
 
 # A lead of so many points is sure. The last place alone is worth 3, so it never decides in silence.
@@ -203,13 +204,13 @@ def _offered(rest: list[ColumnProfile], reasons: Reasons) -> tuple[str, str, str
 
 
 def _says_split(p: ColumnProfile) -> bool:
-    """All its values are words for train, validation or test."""
-    return p.num_distinct >= 2 and all(t.strip().lower() in SPLIT_NAMES for t in set(p.texts))
+    """Most of its rows say train, validation or test, and few words come besides."""
+    return says_split(Counter(p.texts))
 
 
 def _is_about_splits(p: ColumnProfile) -> bool:
     """Most of its values are such words, others perhaps unknown ones."""
-    known = sum(1 for t in p.texts if t.strip().lower() in SPLIT_NAMES)
+    known = sum(1 for t in p.texts if split_of_word(t))
     return known > 0.5 * len(p.texts) or (known > 0 and bool(set(p.words) & SPLIT_WORDS))
 
 

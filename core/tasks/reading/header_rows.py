@@ -33,13 +33,13 @@ def join_header_rows(records: Sequence[Sequence[Any]]) -> tuple[list[str], int]:
 
 
 def _are_groups(cells: Sequence[str]) -> bool:
-    """Fewer names than columns, each over neighbours, and at least one over two columns."""
+    """Fewer names than columns, each over neighbours; one alone over all of them is a title."""
     found = [c for c in cells if c]
     if not found or not all(_is_name(c) for c in found):
         return False
     spread = _spread(cells)
     starts = [c for i, c in enumerate(spread) if c and (i == 0 or spread[i - 1] != c)]
-    return len(starts) < len([c for c in spread if c]) and len(set(starts)) == len(starts)
+    return 1 < len(starts) < len([c for c in spread if c]) and len(set(starts)) == len(starts)
 
 
 def _spread(cells: Sequence[str]) -> list[str]:

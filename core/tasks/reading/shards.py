@@ -19,6 +19,7 @@ from core.tasks.reading.limits import MAX_FILE_BYTES, MAX_ROWS
 from core.tasks.reading.readings import ReadOptions
 from core.tasks.reading.table import Row, Table
 
+_PART = re.compile(r"\d+([-_ ]?of[-_ ]?\d)", re.IGNORECASE)
 SHARD = re.compile(r"(.*)-(\d{5})-of-(\d{5})(?:-[0-9a-f]{16})?(\..*)")  # older data sets add a hash
 
 
@@ -31,11 +32,11 @@ def read_parts(paths: Sequence[Path], options: ReadOptions, name: str) -> Table:
     if len(paths) == 1:
         return read_table(paths[0], options, name)
     require_total((path.stat().st_size for path in paths), name)
-    first = read_table(paths[0], options, _part_name(name, 0))
+    first = read_table(paths[0], options, _part_name(name, 0, paths[0]))
     rows: list[Row] = list(first.rows)
     lines, problems = list(first.lines), list(first.problems)
     for number, path in enumerate(paths[1:], start=1):
-        part = read_table(path, options, _part_name(name, number))
+        part = read_table(path, options, _part_name(name, number, path))
         if set(part.columns) != set(first.columns):
             known = ", ".join(first.columns)
             raise TaskFileError("file.other_columns", file=part.name, columns=", ".join(part.columns), known=known)
@@ -60,12 +61,16 @@ def hash_parts(paths: Sequence[Path]) -> str:
     return hashes[0] if len(hashes) == 1 else hashlib.sha256("\n".join(hashes).encode()).hexdigest()
 
 
-def _part_name(name: str, number: int) -> str:
-    """The part's own name from the one of all parts: paths of the Hub's cache do not tell it."""
+def _part_name(name: str, number: int, path: Path) -> str:
+    """The part's own name; paths of the Hub's cache do not tell it, so there it is made from that of all parts."""
+    if SHARD.fullmatch(path.name) or "-*-of-" not in name:
+        return path.name
     return name.replace("-*-of-", f"-{number:05d}-of-", 1)
 
 
 def name_parts(names: Sequence[str]) -> str:
     """One name for all parts: 'train-*-of-00003.parquet'; a single file keeps its own."""
     shard = SHARD.fullmatch(names[0])
-    return names[0] if len(names) == 1 or shard is None else f"{shard[1]}-*-of-{shard[3]}{shard[4]}"
+    if len(names) == 1:
+        return names[0]
+    return _PART.sub(r"*\1", names[0], count=1) if shard is None else f"{shard[1]}-*-of-{shard[3]}{shard[4]}"

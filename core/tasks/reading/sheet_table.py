@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.base.errors import TaskFileError
-from core.tasks.reading.header import looks_like_header
-from core.tasks.reading.header_rows import join_header_rows
 from core.tasks.reading.limits import MAX_COLUMNS
 from core.tasks.reading.sheet_cells import Dated, Merge, Record, SheetCells, SheetNotes, Shown
 from core.tasks.reading.table import ProblemLog, ReadOptions, Row, Table, check_cells, clean_columns, require_rows
-from core.tasks.reading.table_head import HEADER_RECORDS, skip_titles
+from core.tasks.reading.table_head import HEADER_RECORDS, find_header, tell_head
 
 _LISTED = 5  # rows and columns that a note names
 _MOST_MERGES_SCANNED = 64 << 20  # bytes of XML that a preview searches for merged ranges
@@ -75,17 +73,12 @@ def build_table(grid: Grid, cells: SheetCells, options: ReadOptions, log: Proble
     Raises:
         TaskFileError: no rows, or a column of formulas that were never calculated.
     """
-    start = skip_titles(_plain(grid.records[:HEADER_RECORDS]), options, log)
-    records = grid.records[start:]
-    head = [row for _, row in _plain(records[:HEADER_RECORDS])]
-    has_header = options.header if options.header is not None else looks_like_header(head)
-    names, num_header = join_header_rows(head) if options.header is not False else ([], 0)
-    if num_header:
-        has_header = True
-        log.tell("file.two_headers", line=records[1][0], columns=", ".join(n for n in names if n)[:200])
-    elif has_header:
-        names, num_header = [cell or "" for cell in head[0]], 1
-    body = records[num_header:]
+    first = _plain(grid.records[:HEADER_RECORDS])
+    header = find_header([row for _, row in first], options.header)
+    tell_head(first, header, log)
+    names = [name or "" for name in header.names]
+    has_header = header.height > 0
+    body = _without_header(grid.records[header.titles + header.height :], names, log)
     used = [i for i in range(grid.width) if _is_used(i, names, body)]
     columns = _name_columns([names[i] for i in used] if has_header else None, len(used), options, log)
     _require_results(cells.notes, {i + 1: name for i, name in zip(used, columns, strict=True)}, body, log)
@@ -98,6 +91,17 @@ def build_table(grid: Grid, cells: SheetCells, options: ReadOptions, log: Proble
     return Table(
         log.file, "xlsx", "utf-8", columns, rows, lines, log.finish(), has_header=has_header, truncated=truncated
     )
+
+
+def _without_header(records: Sequence[Record], names: Sequence[str], log: ProblemLog) -> list[Record]:
+    """The rows without those that repeat the header, as in sheets that were put together."""
+    kept = []
+    for number, row in records:
+        if names and row[0] is not None and [_word(cell) or "" for cell in row] == names:
+            log.add("reading.repeated_header", "warning", line=number, raw=names)
+        else:
+            kept.append((number, row))
+    return kept
 
 
 def _plain(records: Sequence[Record]) -> list[Record]:

@@ -14,7 +14,8 @@ COLUMN = "split"
 
 
 def join_parts(parts: Iterable[tuple[str, Table]], log: ProblemLog, column: str = COLUMN) -> Table:
-    """All rows under one header, the name of each row's part in a column of its own; lines are those of the parts.
+    """All rows under one header, the name of each row's part in a column of its own; lines are those of the
+    parts, or go on where the part before ended.
 
     Args:
         parts: the name (train, test, ...) and the table of each, all with the problems of the same `log`.
@@ -31,7 +32,8 @@ def join_parts(parts: Iterable[tuple[str, Table]], log: ProblemLog, column: str 
     lines: list[int] = []
     for name, table in tables:
         rows += ({**{c: row.get(c) for c in columns}, column: name} for row in table.rows)
-        lines += table.lines
+        before = lines[-1] if lines and table.lines[0] <= lines[-1] else 0  # each sheet begins at row 1 again
+        lines += (before + line for line in table.lines)
     if len(rows) > MAX_ROWS:
         raise TaskFileError("file.many_rows", file=log.file, rows=len(rows), bound=MAX_ROWS)
     sizes = ", ".join(f"{name}: {len(table.rows)}" for name, table in tables)

@@ -31,9 +31,10 @@ def find_header(records: Records, wanted: bool | None = None) -> Header:
     rows = records[titles:]
     if wanted is False or not rows:
         return Header(titles, 0, -99.0)
-    names, height = join_header_rows(rows)
-    if height:
-        return Header(titles, height, 9.0, tuple(names))
+    for start in range(titles + 1):  # groups with gaps between them look like a title
+        names, height = join_header_rows(records[start:])
+        if height:
+            return Header(start, height, 9.0, tuple(names))
     score = header_score(rows)
     if wanted or score > 0:
         return Header(titles, 1, 99.0 if wanted else score, tuple(rows[0]))
