@@ -157,7 +157,9 @@ def preview_view(found: FilePreview) -> str:
     rows = [[esc(str(row.get(c) if row.get(c) is not None else "")[:MOST_CHARS]) for c in found.columns]
             for row in found.rows]  # fmt: skip
     reasons = [("info", word_error(key, v)[0]) for key, v in (found.guess.reasons if found.guess else ())]
-    notes = [("warn", word_problem(p), p.raw) for p in found.problems[:MOST_NOTES]]
+    notes = [
+        ("info" if p.severity == "note" else "warn", word_problem(p), p.raw) for p in found.problems[:MOST_NOTES]
+    ]
     return note(about) + table(found.columns, rows) + bullets([*reasons, *notes])
 
 

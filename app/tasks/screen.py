@@ -14,6 +14,7 @@ from app.shell.context import Context
 from app.shell.permissions import require_shared_space
 from app.shell.selection import Selection
 from app.shell.upload_folders import note_uploads
+from app.tasks.doubt_panel import DoubtPanel
 from app.tasks.health_panel import HealthPanel, chosen_task
 from app.tasks.import_panel import ImportPanel
 from app.tasks.rows_panel import RowsPanel
@@ -24,6 +25,7 @@ from app.texts.words import Key
 from core.tasks.changing.add_task import list_tasks
 from core.tasks.changing.domain import HINTS, add_files
 from core.tasks.reading.files import SUFFIXES
+from core.tasks.store import read_doubts
 
 TITLE = "tab.tasks"
 
@@ -47,6 +49,7 @@ def build(context: Context) -> None:
             with gr.Column(visible=False) as ways:
                 more = ImportPanel(context)
         with gr.Column(scale=7, min_width=320), gr.Column(visible=False) as body:
+            doubts = DoubtPanel(context)
             editor = Editor(context)
             RowsPanel(context)
             HealthPanel(context, [editor.model, editor.limit])
@@ -57,6 +60,7 @@ def build(context: Context) -> None:
     # A field that is drawn anew while it uploads loses what was dropped.
     context.on_selection(draw_list, [intro, drop, listed], kept=[drop], subject=lambda seen: seen.project_id)
     context.on_selection(draw_frame, [ways, body])
+    doubts.wire(context, more.dropped)
     editor.wire(context)
     more.wire(context, report)
 
@@ -102,6 +106,8 @@ def draw_list(context: Context, selection: Selection) -> tuple[str, Any, list[An
             spec.task_id,
             spec.name,
             active=spec == current,
+            badge=say("doubts.open") if read_doubts(project, spec.task_id) else "",
+            tone="warn",
             meta=say(
                 "tasks.card",
                 kind=say(f"kind.{spec.kind}"),

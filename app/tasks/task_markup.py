@@ -17,6 +17,7 @@ from core.tasks.spec import TaskSpec
 
 MOST_CHARS = 160  # of a cell in the table of rows
 MOST_NOTES = 12
+_TONES = {"warning": "warn", "note": "info"}
 
 NumberedRow = tuple[int, dict[str, Any]]
 
@@ -67,7 +68,7 @@ def notes_view(problems: Sequence[Problem]) -> str:
     if not problems:
         return ""
     items: list[tuple[str, ...]] = [
-        ("warn" if p.severity == "warning" else "bad", word_problem(p), p.raw) for p in problems[:MOST_NOTES]
+        (_TONES.get(p.severity, "bad"), word_problem(p), p.raw) for p in problems[:MOST_NOTES]
     ]
     if len(problems) > MOST_NOTES:
         items.append(("info", say("tasks.more", n=len(problems) - MOST_NOTES)))

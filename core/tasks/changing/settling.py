@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from core.base.errors import TaskFileError
 from core.tasks.changing.add_task import update_task
 from core.tasks.changing.domain import read_again
 from core.tasks.changing.resplit import changes_with_roles
@@ -31,6 +32,8 @@ def settle_doubt(
     spec = get_task(project, name)
     left = [item for item in read_doubts(project, spec.task_id) if item != doubt]
     if other and doubt.about != "roles":
+        if not Path(path).is_file():
+            raise TaskFileError("reading.file_gone", file=spec.source.file)
         return read_again(project, path, asdict(doubt.other.options), paths)
     write_doubts(task_dir(project, spec.task_id), left)
     if not other:
