@@ -37,9 +37,9 @@ class RunConfig(
 
 
 def skill_rate(config: RunConfig) -> float:
-    """Learning rate of the skills: as set, else the method's own."""
-    own = METHODS.get(config.method).skill_rate
-    return own if config.learning_rate_skills is None else config.learning_rate_skills
+    """Learning rate of the skills: as set, else that of the method's settings, else of the method."""
+    wishes = (config.learning_rate_skills, config.adapter.own_skill_rate(), METHODS.get(config.method).skill_rate)
+    return next(rate for rate in wishes if rate is not None)
 
 
 def stage2_rate(config: RunConfig) -> float:

@@ -20,6 +20,7 @@ VARIANTS |= {
     "cpoly-heads": ("cpoly", {"routing_heads": 4}, 2),
     "ia3-shared": ("ia3", {"per_task": False}, 1),
     "mta-faithful": ("mta", {"form": "faithful", "upper_share": 1.0}, 1),
+    "mta-own": ("mta", {"selector": "own", "upper_share": 1.0}, 1),
     "mta-stage2": ("mta", {"upper_share": 1.0, "own_pair": True}, 2),
     "mta-faithful-stage2": ("mta", {"form": "faithful", "num_shared": 2, "stage2_trains": "all"}, 2),
 }

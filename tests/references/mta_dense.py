@@ -71,7 +71,8 @@ def gate_weights(parts: Sequence[Array], prompt: Array, gate: Gate) -> list[floa
 
 
 def stage_two(x: Array, base: Network, own: Array, shared: Sequence[Network], prompt: Array, gate: Gate) -> Array:
-    """F + (g_0 / start) (e_t - F) + sum g_k (S_k - F), start = softmax(beta, 0, ..)_0."""
+    """F + (g_0 / start) (e_t - F) + sum g_k (S_k - F), start = softmax(beta, 0, ..)_0. Of a task's own pair, e_t is
+    p_t, and what stage 1 had beyond it, e_t - p_t, is added by the caller."""
     parts = [own, *(network(x) for network in shared)]
     g = gate_weights(parts, prompt, gate)
     start = math.exp(gate.start) / (math.exp(gate.start) + len(shared))
@@ -107,7 +108,7 @@ def golden() -> dict[str, Array]:
     return {
         "stage 1": whole.ravel(),
         "stage 2": stage_two(x, base, whole, shared, prompt, gate).ravel(),
-        "stage 2 own pair": stage_two(x, base, pair, shared, prompt, gate).ravel(),
+        "stage 2 own pair": (stage_two(x, base, pair, shared, prompt, gate) + whole - pair).ravel(),
     }
 
 

@@ -7,21 +7,22 @@ Stage 1, task weights selector: alpha_t = softmax(w_t / tau), tau = 0.1, over N 
 1), MTA(x, t) = sum_k alpha_tk A_k(x). The logits w start at 0.20, and at 0.22 for a pair of adapters that overlaps
 with the next task's pair.
 
-Stage 2, shared adapters and gate: e_t is the same sum over all adapters (or over the task's own pair with alpha
-renormalised); S_1..S_K are shared adapters; u = [pool(e_t); pool(S_1); ..; pool(S_K)]; g = softmax(W2 ReLU(W1 u +
-b1) + b2). With F the block's own network,
+Stage 2, shared adapters and gate: e_t is the same sum over all adapters; S_1..S_K are shared adapters; u =
+[pool(e_t); pool(S_1); ..; pool(S_K)]; g = softmax(W2 ReLU(W1 u + b1) + b2). With F the block's own network,
 
     MTA = F(x) + (g_0 / g_0^start) (e_t - F(x)) + sum_k g_k (S_k(x) - F(x))
 
 which is the paper's g_0 e_t + sum_k g_k S_k(x), the weight of e_t measured by what it is at the start: W2 = 0 and
 b2 = (beta, 0, ..) with beta = 4 make g_0^start = 0.95 for K = 3, and every S_k starts as F, so stage 2 starts as
-exactly the function that stage 1 ended with.
+exactly the function that stage 1 ended with. With `own_pair` the gate sees and weighs p_t, the sum over the task's
+two strongest adapters with alpha renormalised (the paper's e_t); what the pair leaves out, e_t - p_t, is added as
+stage 1 left it, so that this start holds there too.
 
 What differs from the paper: the light form (a low-rank term on the feed-forward network) beside the faithful
-copies; the start of stage 2 (above), for which e_t keeps all adapters unless `own_pair` asks for the paper's pair;
-pool is the masked mean over the prompt, taken once per instance and reused at every decoding step (the released
-code reads position 0, which in cached decoding makes the gate depend on the token). In an encoder-decoder model's
-decoder, where no prompt is, the pool is the start position. The base model stays frozen; stage 2 trains the shared
+copies; the start of stage 2 (above), for which e_t keeps all adapters; pool is the masked mean over the prompt,
+taken once per instance and reused at every decoding step (the released code reads position 0, which in cached
+decoding makes the gate depend on the token). In an encoder-decoder model's decoder, where no prompt is, the pool is
+the start position. The base model stays frozen; stage 2 trains the shared
 adapters and the gate, and the task adapters too when asked to.
 
 Ablations are settings: one adapter for all tasks (`num_adapters` 1), one per task or a uniform mixture
@@ -37,7 +38,7 @@ Parameters per block: (N + K) * 2*r*d (light) or (N + K) * the network's (faithf
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -49,13 +50,21 @@ from torch import Tensor, nn
 from core.adapters.base import Adapter, ParameterGroups, Skill
 from core.adapters.call import Adapted, Call
 from core.adapters.observing import PROMPT, Observation, Seen
-from core.adapters.parts.feed_forward import build_pool, find_feed_forwards
+from core.adapters.parts.feed_forward import Pool, build_pool, find_feed_forwards
 from core.adapters.parts.usage import GateUsage
 from core.adapters.settings.task_adapters import MTAConfig
 from core.adapters.targets import replace_module
 
 START, START_OF_PAIR = 0.20, 0.22
 FAR = 200.0  # exp(-200) is zero in float32: this many temperatures ahead, an adapter is the only one
+
+
+@dataclass(frozen=True)
+class Selected:
+    """Weights of the task adapters for the examples of a call, [L, b, N]; `pair`: of each task's own pair alone."""
+
+    alpha: Tensor
+    pair: Tensor | None
 
 
 class MTAAdapter(Adapter):
@@ -69,7 +78,8 @@ class MTAAdapter(Adapter):
         self.shared = config.num_shared
         inner = [model.get_submodule(site.name) for site in self.sites]
         width = _width(model)
-        self.pools = nn.ModuleList([build_pool(config, self.num_adapters, f, width) for f in inner])
+        apart = config.selector == "own"
+        self.pools = nn.ModuleList([build_pool(config, self.num_adapters, f, width, apart) for f in inner])
         self.selector = nn.Parameter(_selector_start(self.config, len(self.sites), num_tasks))
         self.shared_pools = nn.ModuleList(
             [build_pool(config, self.shared, f, width) for f in inner] if self.shared else []
@@ -82,34 +92,44 @@ class MTAAdapter(Adapter):
             replace_module(model, site.name, Adapted(network, partial(self.run_feed_forward, index, network)))
 
     def alpha(self) -> Tensor:
-        """[L, T, N]: the selector's weights; in stage 2 on request those of the task's own pair, renormalised."""
-        alpha = torch.softmax(self.selector / self.config.selector_temperature, -1)
-        if self.stage == 1 or not self.config.own_pair:
-            return alpha
-        pair = torch.zeros_like(alpha).scatter_(-1, alpha.topk(min(2, self.num_adapters), -1).indices, 1.0)
-        return alpha * pair / (alpha * pair).sum(-1, keepdim=True)
+        """[L, T, N]: the selector's weights."""
+        return torch.softmax(self.selector / self.config.selector_temperature, -1)
 
     def prepare(self, call: Call) -> None:
-        """The selector's rows of the examples: [L, b, N]."""
-        alpha = self.alpha()
-        blended = call.blend is not None
-        call.state = call.mixed(alpha[:, call.rows], 1) if blended else alpha.index_select(1, call.task_ids)
+        """The selector's rows of the examples, and in stage 2 on request those of their own pairs."""
+        alpha, pair = self.alpha(), None
+        if self.config.own_pair and self._gated:
+            strongest = alpha.topk(min(2, self.num_adapters), -1).indices
+            pair = alpha * torch.zeros_like(alpha).scatter_(-1, strongest, 1.0)
+            pair = self._rows(call, pair / pair.sum(-1, keepdim=True))
+        call.state = Selected(self._rows(call, alpha), pair)
+
+    def _rows(self, call: Call, weights: Tensor) -> Tensor:
+        if call.blend is not None:
+            return call.mixed(weights[:, call.rows], 1)
+        return weights.index_select(1, call.task_ids)
+
+    @property
+    def _gated(self) -> bool:
+        return self.stage == 2 and self.shared > 0
 
     def run_feed_forward(self, index: int, inner: nn.Module, call: Call, x: Tensor) -> Tensor:
         """MTA(x, t) for x [R, n, d]."""
-        times = call.repeats(x.shape[0])
-        assert isinstance(call.state, Tensor)
-        weights = call.state[index].repeat_interleave(times, 0)
-        gated = self.stage == 2 and self.shared > 0
-        plain: Any = inner(x) if gated or self.pools[index].needs_plain else None
-        own = self.pools[index].mixed(x, plain, weights)  # type: ignore[operator]
-        if gated:
+        times, pool = call.repeats(x.shape[0]), self.pools[index]
+        assert isinstance(call.state, Selected)
+        assert isinstance(pool, Pool)
+        plain: Any = inner(x) if self._gated or pool.needs_plain else None
+        own = pool.mixed(x, plain, call.state.alpha[index].repeat_interleave(times, 0))
+        if self._gated:
+            pair = own
+            if call.state.pair is not None:
+                pair = pool.mixed(x, plain, call.state.pair[index].repeat_interleave(times, 0))
             shared = self.shared_pools[index].each(x, plain)  # type: ignore[operator]
-            outputs = torch.cat([own[None], shared])
+            outputs = torch.cat([pair[None], shared])
             gate = self._gate(call, index, outputs)
             gate = torch.cat([gate[:, :1] / self._start_of_gate(), gate[:, 1:]], 1).to(x.dtype)
-            rest = (1.0 - gate.sum(1))[:, None, None] * plain
-            own = torch.einsum("kRnd,Rk->Rnd", outputs, gate) + rest
+            mixed = torch.einsum("kRnd,Rk->Rnd", outputs, gate) + (1.0 - gate.sum(1))[:, None, None] * plain
+            own = mixed if call.state.pair is None else mixed + own - pair
         return F.dropout(own, self.config.dropout, call.training)
 
     def _start_of_gate(self) -> float:
@@ -141,7 +161,7 @@ class MTAAdapter(Adapter):
     def allocation(self) -> np.ndarray:
         """Stage 1: alpha. Stage 2: alpha times the mean g_0, and the mean g_1..g_K of each task's prompts."""
         alpha = self.alpha().cpu()
-        if self.stage == 1 or not self.shared:
+        if not self._gated:
             return alpha.numpy()
         gate = self.usage.mean().cpu()
         return torch.cat([alpha * gate[..., :1], gate[..., 1:]], -1).numpy()
@@ -152,7 +172,7 @@ class MTAAdapter(Adapter):
     def observe(self, seen: Seen) -> Observation:
         """Stage 2: alpha times g_0, and g_1..g_K as this very prompt set them."""
         found = super().observe(seen)
-        if self.stage == 1 or not self.shared:
+        if not self._gated:
             return found
         alpha = self.alpha()[:, seen.task].float().cpu()
         for index, gates in seen.call.memory.items():

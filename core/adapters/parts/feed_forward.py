@@ -82,15 +82,45 @@ class LightPool(Pool):
 
     def mixed(self, x: Tensor, plain: Tensor | None, weights: Tensor) -> Tensor:
         assert plain is not None
-        count, rank, _ = self.down.shape
-        hidden = x @ self.down.to(x.dtype).flatten(0, 1).T
-        scaled = hidden * (self.scale * weights.to(x.dtype)).repeat_interleave(rank, 1)[:, None]
-        return plain + scaled @ self.up.to(x.dtype).transpose(1, 2).reshape(count * rank, -1)
+        return plain + _low_rank_sum(x, self.down, self.up, self.scale * weights)
 
     def each(self, x: Tensor, plain: Tensor | None) -> Tensor:
         assert plain is not None
         hidden = torch.einsum("Rni,kri->kRnr", x, self.down.to(x.dtype))
         return plain + self.scale * torch.einsum("kRnr,kor->kRno", hidden, self.up.to(x.dtype))
+
+
+class OwnLightPool(Pool):
+    """As `LightPool`, with parameters of their own for every adapter: an optimizer then leaves those alone, moments
+    included, that no example of a batch uses (their gradient is None)."""
+
+    needs_plain = True
+
+    def __init__(self, count: int, width: int, rank: int, alpha: float | None) -> None:
+        super().__init__()
+        self.scale = 1.0 if alpha is None else alpha / rank
+        bound = 1.0 / math.sqrt(width)
+        self.down = nn.ParameterList([torch.empty(rank, width).uniform_(-bound, bound) for _ in range(count)])
+        self.up = nn.ParameterList([torch.zeros(width, rank) for _ in range(count)])
+
+    def mixed(self, x: Tensor, plain: Tensor | None, weights: Tensor) -> Tensor:
+        assert plain is not None
+        used = [k for k, has_weight in enumerate(weights.ne(0).any(0).tolist()) if has_weight]
+        down, up = (torch.stack([factors[k] for k in used]) for factors in (self.down, self.up))
+        return plain + _low_rank_sum(x, down, up, self.scale * weights[:, used])
+
+    def each(self, x: Tensor, plain: Tensor | None) -> Tensor:
+        assert plain is not None
+        pairs = zip(self.down, self.up, strict=True)
+        return plain + self.scale * torch.stack([x @ d.to(x.dtype).T @ u.to(x.dtype).T for d, u in pairs])
+
+
+def _low_rank_sum(x: Tensor, down: Tensor, up: Tensor, weights: Tensor) -> Tensor:
+    """sum_k weights[:, k] (x D_k^T) U_k^T for down [N, r, d], up [N, d, r], all side by side."""
+    count, rank, _ = down.shape
+    hidden = x @ down.to(x.dtype).flatten(0, 1).T
+    scaled = hidden * weights.to(x.dtype).repeat_interleave(rank, 1)[:, None]
+    return scaled @ up.to(x.dtype).transpose(1, 2).reshape(count * rank, -1)
 
 
 class FaithfulPool(Pool):
@@ -117,7 +147,8 @@ class FaithfulPool(Pool):
         return torch.stack([network(x.to(self.dtype)).to(x.dtype) for network in self.copies])
 
 
-def build_pool(config: MTAConfig, count: int, base: nn.Module, width: int) -> Pool:
+def build_pool(config: MTAConfig, count: int, base: nn.Module, width: int, apart: bool = False) -> Pool:
+    """`apart`: an example uses few of the adapters, so each has parameters of its own, as faithful copies do."""
     if config.form == "faithful":
         return FaithfulPool(count, base)
-    return LightPool(count, width, config.rank, config.alpha)
+    return (OwnLightPool if apart else LightPool)(count, width, config.rank, config.alpha)

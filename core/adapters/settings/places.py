@@ -43,6 +43,10 @@ class AdapterConfig:
         not counted."""
         return None
 
+    def own_skill_rate(self) -> float | None:
+        """The learning rate of the skills that these settings want; None: that of the method."""
+        return None
+
     def cost(self, num_tasks: int) -> Capacity:
         """As `capacity`, for the estimate of memory and time: a guess where the size is no rank."""
         return self.capacity(num_tasks) or Capacity(1, 1)

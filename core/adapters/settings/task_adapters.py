@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from core.adapters.settings.places import GROUP, AdapterConfig, Capacity
 from core.base.settings import setting
 
+FAITHFUL_RATE = 0.001  # measured by tests/benchmarks/rates.py (assets/docs/decisions.md)
+
 
 @dataclass(frozen=True)
 class MTAConfig(AdapterConfig):
@@ -102,7 +104,7 @@ class MTAConfig(AdapterConfig):
         group=GROUP,
         level="expert",
         label="Stage 2 keeps the task's own pair",
-        help="Stage 2 mixes only a task's two strongest adapters, as in the paper; switched off, all of them.",
+        help="The gate of stage 2 weighs only a task's two strongest adapters, as in the paper; off: all of them.",
     )
     gate_size: int = setting(
         64,
@@ -130,6 +132,10 @@ class MTAConfig(AdapterConfig):
         label="Stage 2 trains",
         help="gate trains the shared adapters and the gate; all trains the task adapters too.",
     )
+
+    def own_skill_rate(self) -> float | None:
+        """A copy of a whole network wants far smaller steps than a low-rank term that starts at zero."""
+        return FAITHFUL_RATE if self.form == "faithful" else None
 
     def cost(self, num_tasks: int) -> Capacity:
         """As much as one low-rank adapter on all layers: here they are more, on fewer layers."""

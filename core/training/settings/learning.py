@@ -96,7 +96,7 @@ class LearningSettings:
         minimum=0.0,
         maximum=1.0,
         help="Step size of the skills in stage 1. Too high and the loss jumps, too low and nothing is learned. "
-        "Empty: the method's own, 0.01 (0.03 for multi-head routing and task adapters).",
+        "Empty: the method's own, 0.01 (0.03 for multi-head routing and task adapters, 0.001 for faithful ones).",
         changed=STILL_FITS,
     )
     learning_rate_allocation: float = setting(
