@@ -109,6 +109,16 @@ def _change(cells: list[list[dict[str, float] | None]], tasks: list[str], column
     return Change(**tables)
 
 
+def borrowed_similarity(found: Evidence) -> pd.DataFrame:
+    """How alike two tasks are in what they learned, 0 to 1.
+
+    What is left of a right answer's likelihood per token when each answers with the other's row (the mean of both
+    ways); 1 = nothing is lost."""
+    lost = found.borrowed.value.clip(lower=0).fillna(0.0).to_numpy()
+    kept = np.exp(-(lost + lost.T) / 2)
+    return pd.DataFrame(kept, index=list(found.tasks), columns=list(found.tasks))
+
+
 def percent(change: float) -> str:
     """A change of the loss as what becomes of a right answer's likelihood, in percent per token: +0.05 -> '5'."""
     return f"{100 * (1 - math.exp(-abs(change))):.0f}"
