@@ -58,6 +58,7 @@ class Adapter(nn.Module):
         self.config = config
         self.num_tasks = num_tasks
         self.stage = 1
+        self.trained_share = 1.0  # of the steps of this stage, 0 to 1; the training sets it before every step
 
     @property
     def num_stages(self) -> int:

@@ -58,6 +58,10 @@ class StageWatch(TrainerCallback):
         self._began = time.monotonic()
         self._last_log = (time.monotonic(), 0)
 
+    def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
+        self.work.model.modular.adapter.trained_share = (self.first_step + state.global_step) / self.stage.steps
+        return control
+
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
         step = self.first_step + state.global_step
         check = step % self.stage.evaluate_every == 0 or step == self.stage.steps

@@ -61,12 +61,26 @@ class SkillAdapter(SkillReports):
         gathered = self.router.gathered_tasks(call.rows)
         weights = self.router.common_weights(tasks, self.options.temperature if noisy else None)
         if self.counts.private:
-            weights = torch.cat([weights, self.router.private_weights(tasks, gathered)], -1)
+            private = self.router.private_weights(tasks, gathered)
+            weights = torch.cat([weights, self._held_back(private, call.training)], -1)
         weights = call.mixed(weights, 1).unflatten(0, (-1, self.counts.heads)).to(self.compute_dtype)
         weights = weights.expand(len(self.sites), -1, -1, -1)
         factors = self.bank.gather(gathered, self.compute_dtype)
         own = None if call.blend is not None else call.slots
         call.state = SkillState(factors, self.bank.shapes, weights, slots, self.options.combine, self.counts, own)
+
+    def _held_back(self, private: Tensor, training: bool) -> Tensor:
+        """Weights of private skills [L, m, R*B] in stage 1: none before `private_start`, and none in a share of the
+        draws, so that the common skills learn to carry what tasks have in common."""
+        options = self.options
+        if not training or self.stage != 1:
+            return private
+        if self.trained_share < options.private_start:
+            return private * 0.0
+        if options.private_dropout:
+            kept = torch.rand(private.shape[1], device=private.device) >= options.private_dropout
+            return private * kept[None, :, None].to(private.dtype)
+        return private
 
     def run_group(self, call: Call, group: int, x: Tensor, linears: Linears) -> list[Tensor]:
         quick = fast_outputs(call, group, x, linears)
