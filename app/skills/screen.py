@@ -13,6 +13,7 @@ from app.drawing.skill_figures import split_heatmap
 from app.drawing.widgets import plot
 from app.shell.context import Context
 from app.shell.selection import Selection
+from app.skills.evidence_panel import build_evidence
 from app.skills.look_panel import build_look
 from app.skills.probe_panel import build_probes
 from app.skills.skill_sections import build_other, build_sections, find_allocation
@@ -43,6 +44,7 @@ def build(context: Context) -> None:
     """One screen for one run: the heatmap with its controls, then the sections below it."""
     head = gr.HTML(elem_id="skills-head")
     with gr.Column(visible=False) as body:
+        build_evidence(context)
         controls = _build_controls(context)
         title = gr.HTML(elem_id="skills-layer-name")
         heatmap = plot("skills-heatmap")

@@ -119,6 +119,13 @@ def borrowed_similarity(found: Evidence) -> pd.DataFrame:
     return pd.DataFrame(kept, index=list(found.tasks), columns=list(found.tasks))
 
 
+def skill_effects(found: Evidence) -> pd.DataFrame:
+    """What each task's right answers lose without each common skill, without all of them (`common`), and without its
+    own skills (`private`): percent of their likelihood per token, below 0 is a loss. [tasks x columns]"""
+    table = found.skills.value[found.common_skills].join(found.kinds.value)
+    return 100 * (np.exp(-table) - 1)
+
+
 def percent(change: float) -> str:
     """A change of the loss as what becomes of a right answer's likelihood, in percent per token: +0.05 -> '5'."""
     return f"{100 * (1 - math.exp(-abs(change))):.0f}"

@@ -8,8 +8,9 @@ import pandas as pd
 from core.insight.allocation import COMMON, Allocation, average_allocation, task_similarity
 from core.messages import Sentence
 
-# Weights within this of the even share count as equal in words: half a percent is below what a reader can use.
-ALIKE = 0.02
+# Weights within this share of the even one count as equal in words: a few noisy steps move them that far, with
+# another seed to another side.
+ALIKE = 0.15
 CLOSE = 0.2  # a correlation below this is no closeness worth a sentence
 
 
@@ -21,7 +22,7 @@ def describe_allocation(allocation: Allocation) -> list[Sentence]:
     sentences: list[Sentence] = []
     names = [allocation.skills[i].name for i in common]
     uniform = 1.0 / max(1, len(common))
-    flat = bool(names) and bool(np.abs(allocation.weights[:, :, common] - uniform).max() < ALIKE)
+    flat = bool(names) and bool(np.abs(allocation.weights[:, :, common] - uniform).max() < ALIKE * uniform)
     if flat:
         sentences.append(Sentence("says.all_alike", {"k": len(common), "uniform": f"{uniform:.2f}"}))
     elif len(names) > 1:
