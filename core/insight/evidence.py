@@ -120,8 +120,8 @@ def borrowed_similarity(found: Evidence) -> pd.DataFrame:
 
 
 def skill_effects(found: Evidence) -> pd.DataFrame:
-    """What each task's right answers lose without each common skill, without all of them (`common`), and without its
-    own skills (`private`): percent of their likelihood per token, below 0 is a loss. [tasks x columns]"""
+    """What each task's right answers lose without each common skill, without all of them (`common`), and without
+    its own skills (`private`): percent of their likelihood per token, below 0 is a loss. [tasks x columns]"""
     table = found.skills.value[found.common_skills].join(found.kinds.value)
     return 100 * (np.exp(-table) - 1)
 
