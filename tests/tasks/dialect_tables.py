@@ -63,6 +63,7 @@ class Written:
     rows: list[tuple[str, ...]]
     data: bytes
     about: str
+    encoding: str = "utf-8"
 
 
 @st.composite
@@ -96,9 +97,8 @@ def written_tables(draw: st.DrawFn) -> Written:
     )
     writer.writerows([columns, *rows] if has_header else rows)
     data = text.getvalue().encode(encoding)
-    return Written(
-        columns, rows, data, f"{language} {encoding} {mark!r} {quote} {escape} {quoting} {ends!r} {kinds}"
-    )
+    about = f"{language} {encoding} {mark!r} {quote} {escape} {quoting} {ends!r} {kinds}"
+    return Written(columns, rows, data, about, encoding)
 
 
 @st.composite

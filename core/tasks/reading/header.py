@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -32,20 +33,29 @@ def header_score(records: Records) -> float:
     if not filled:
         return -9.0
     body = [[_text(cell) for cell in record[:_MOST_COLUMNS]] for record in records[1 : _LOOK_AT + 1]]
-    if len(filled) > 1 and body.count(first) * 10 <= len(body):  # two files put together: the header comes again
+    again = body.count(first)
+    if len(filled) > 1 and (again * 10 <= len(body) or any(map(_is_known, filled)) or _are_names(filled)):
+        # Files put together: the header comes again.
         body = [row for row in body if row != first]
     columns = [[r[i] for r in body if i < len(r) and r[i]] for i in range(len(first))]
     score = sum(_cell_score(cell, column) for cell, column in zip(first, columns, strict=True) if cell)
     if _are_names(filled):
         score += 2.0
     if not body:
-        return score if all(_IDENTIFIER.fullmatch(cell) for cell in filled) else -1.0
+        return score if all(map(_is_identifier, filled)) else -1.0
     repeated = [name for name, count in Counter(filled).items() if count > 1]
     return score - 1.0 * len(repeated)
 
 
 def _text(cell: Any) -> str:
     return "" if cell is None else str(cell).strip()
+
+
+def _is_identifier(cell: str) -> bool:
+    """Written as names are; the marks above and below the letters of Thai or Hindi belong to them."""
+    if not cell.isascii():
+        cell = "".join(c for c in cell if unicodedata.category(c)[0] != "M")
+    return bool(_IDENTIFIER.fullmatch(cell))
 
 
 def is_sure(records: Records, score: float) -> bool:
@@ -64,7 +74,7 @@ def _cell_score(cell: str, column: list[str]) -> float:
     score = 2.5 if _is_known(cell) else -1.0 if len(cell.split()) > 3 else 0.0
     if is_typed(cell_kind(cell)):
         return score + _typed_score(cell, column)
-    if _SENTENCE.search(cell) or not _IDENTIFIER.fullmatch(cell) or len(cell.split()) > 5:
+    if _SENTENCE.search(cell) or not _is_identifier(cell) or len(cell.split()) > 5:
         score -= 2.0
     if not column:
         return score + 0.5

@@ -107,13 +107,14 @@ def rank_encodings(sample: bytes) -> list[EncodingGuess]:
     contexts = _byte_contexts(sample)
     judged = {name: _judge(name, sample, contexts) for name in ENCODINGS}
     kept = sorted(judged, key=lambda name: -max(judged[name].values()))[:_KEPT]
-    scale = min(1.0, _MOST_EVIDENCE / max(1.0, sum(contexts.values())))
+    evidence = sum(contexts.values())
+    scale, trust = min(1.0, _MOST_EVIDENCE / max(1.0, evidence)), _LIBRARY * min(1.0, (evidence + 1) / 4)
     shares = _library_shares(sample)
     floor = min(max(scores.values()) for scores in judged.values())
     ranked = []
     for name in {*kept, *(shares.keys() & ENCODINGS.keys())}:
         language, score = _with_words(name, judged[name], sample) if name in kept else ("", floor)
-        told = _LIBRARY * math.log(shares.get(name, 0.0) + 0.01)
+        told = trust * math.log(shares.get(name, 0.0) + 0.01)
         ranked.append(EncodingGuess(name, language, scale * score + told - ENCODINGS[name][2]))
     ranked.sort(key=lambda guess: (-guess.score, guess.encoding))
     alike: dict[str, list[EncodingGuess]] = {}
@@ -205,7 +206,7 @@ def _letter_place_cost(before: str, char: str, after: str) -> float:
         cost += _INNER_CAPITAL
     if char.islower() and before.isalpha() and before.isupper() and after.isalpha() and after.isupper():
         cost += _INNER_CAPITAL
-    if not neighbours and script in ("latin", "other"):
+    if not neighbours and script not in ("wide", "thai", "arabic"):
         cost += _LONE_LETTER
         cost += _NEXT_TO_DIGIT if before.isdigit() or after.isdigit() else 0.0
     return cost
