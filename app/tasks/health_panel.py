@@ -17,12 +17,13 @@ from app.tasks.task_figures import lengths_figure
 from app.texts import listing, say, word_error, word_names, word_whole
 from app.texts.words import Key
 from core.base.errors import ModelError
-from core.models.seeing import token_folder
+from core.models.seeing import length_limit
 from core.tasks.changing.add_task import list_tasks
 from core.tasks.changing.exporting import export_health
 from core.tasks.changing.in_child import fix_apart, undo_apart
 from core.tasks.changing.isolation import health_isolated
 from core.tasks.changing.versions import list_versions
+from core.tasks.cuts import LengthLimit
 from core.tasks.health.report import Finding, HealthReport
 from core.tasks.spec import TaskSpec
 from core.workspace import Project
@@ -117,11 +118,12 @@ def _finding_cells(f: Finding) -> list[str]:
 
 def _checked(project: Project, names: list[str] | None, model: str, limit: float | None) -> HealthReport:
     """Tokens are the base model's own where its files are on this machine, else estimated."""
+    most = int(limit or DEFAULT_LIMIT)
     try:
-        folder = token_folder(model)
+        measured = length_limit(model, most)
     except ModelError:
-        folder = None
-    return health_isolated(project, names, int(limit or DEFAULT_LIMIT), folder)
+        measured = LengthLimit(most, model)
+    return health_isolated(project, names, measured)
 
 
 def _report_link(report: HealthReport) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.drawing.markup import bullets, download_link, esc, note, part, prompt_view, table
-from app.texts import say, word_error, word_problem
+from app.texts import listing, say, word_error, word_problem
 from core.base.errors import Problem
 from core.models.seeing import SeenRows
 from core.tasks.changing.exporting import export_problems
@@ -43,8 +43,10 @@ def seen_view(seen: SeenRows) -> str:
 
 def _tokens(e: SeenExample) -> str:
     said = say("tasks.tokens", read=e.num_read, learned=e.num_learned, limit=e.limit)
-    cut = e.num_cut + e.num_answer_cut
-    return note(said) + (bullets([("warn", say("tasks.tokens_cut", n=cut))]) if cut else "")
+    if e.is_left_out:
+        return note(said) + bullets([("warn", say("tasks.tokens_left_out"))])
+    cut = say("tasks.tokens_cut", n=e.num_cut, columns=listing(e.cut_columns)) if e.num_cut else ""
+    return note(said) + (bullets([("warn", cut)]) if cut else "")
 
 
 def reasons_view(guess: RoleGuess | None, spec: TaskSpec) -> str:

@@ -7,6 +7,7 @@ downloaded when the base model lies in this folder.
 import json
 import re
 import threading
+import unicodedata
 import warnings
 from pathlib import Path
 
@@ -19,11 +20,14 @@ HERE = Path(__file__).resolve().parent
 SETTINGS = json.loads((HERE / "settings.json").read_text(encoding="utf-8"))
 TASKS = {task["name"]: task for task in SETTINGS["tasks"]}
 MIN_PROMPT_TOKENS = 16
+MAX_TRIES = 8
+NEAR = 16  # characters in which a blank is looked for
 _PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}\n]+)\}")
 
 
-def render_prompt(task, values):
-    """The task's template filled with {column: text}; {instruction} stands for the task's instruction."""
+def render_prompt(task, values, kept=None):
+    """The task's template filled with {column: text}; {instruction} stands for the task's instruction. `kept`: how
+    many characters stay of a column, from both of its ends."""
 
     def value(match):
         name = match.group(1)
@@ -31,9 +35,34 @@ def render_prompt(task, values):
             return match.group(0)[0]
         if name == "instruction" and name not in values:
             return task["instruction"]
-        return values.get(name, match.group(0))
+        text = values.get(name, match.group(0))
+        return both_ends(text, kept[name]) if kept and kept.get(name, len(text)) < len(text) else text
 
     return _PLACEHOLDER.sub(value, task["template"]).replace("\u2063", "").strip()
+
+
+def both_ends(text, keep):
+    """The beginning and the end of a text, cut at blanks where some are near."""
+    head, tail = text[: (keep + 1) // 2], text[len(text) - keep // 2 :] if keep > 1 else ""
+    blank = max(head.rfind(" "), head.rfind("\n"))
+    if blank >= len(head) - NEAR > 0:
+        head = head[:blank]
+    blank = min((place for place in (tail.find(" "), tail.find("\n")) if place >= 0), default=-1)
+    if 0 <= blank < NEAR < len(tail):
+        tail = tail[blank + 1 :]
+    while tail and unicodedata.category(tail[0])[0] == "M":
+        tail = tail[1:]
+    return f"{head.rstrip()} … {tail.lstrip()}".strip()
+
+
+def level_down(sizes, total):
+    """Sizes reduced to `total` by lowering the largest to one level; the small ones stay."""
+    order = sorted(range(len(sizes)), key=lambda i: sizes[i])
+    left, found = max(0, total), list(sizes)
+    for number, index in enumerate(order):
+        found[index] = min(sizes[index], left // (len(order) - number))
+        left -= found[index]
+    return found
 
 
 def defuse(tokenizer, text):
@@ -45,9 +74,38 @@ def defuse(tokenizer, text):
 
 
 def prompt_ids(tokenizer, task, values):
-    """Token ids that stand before the answer, the middle left out where the text is too long."""
-    texts = [text for text in (task["system"], render_prompt(task, values)) if text]
-    texts = [defuse(tokenizer, text) for text in texts]
+    """Token ids that stand before the answer. Where they are too many, the middle of the longest column gives way,
+    as in training."""
+    values = {name: as_it_stands(task, name, text) for name, text in values.items()}
+    ids, limit = encode(tokenizer, task, render_prompt(task, values)), max(task["room"], MIN_PROMPT_TOKENS)
+    names = [n for n in dict.fromkeys(_PLACEHOLDER.findall(task["template"])) if n in values]
+    sizes = [len(tokenizer(values[n], add_special_tokens=False)["input_ids"]) for n in names]
+    surplus = len(ids) - limit
+    for _ in range(MAX_TRIES):
+        if len(ids) <= limit or not sum(sizes):
+            break
+        levels = level_down(sizes, sum(sizes) - surplus)
+        kept = {n: len(values[n]) * level // max(1, s) for n, level, s in zip(names, levels, sizes, strict=True)}
+        ids = encode(tokenizer, task, render_prompt(task, values, kept))
+        if not sum(levels):
+            break
+        surplus += len(ids) - limit + 1
+    if len(ids) > limit:
+        front = limit // 2
+        ids = ids[:front] + ids[len(ids) - (limit - front) :]
+    return ids
+
+
+def as_it_stands(task, name, text):
+    """A column's text as the prompt has it: without blanks where the prompt begins or ends with it."""
+    text, template = text.replace("\u2063", ""), task["template"].strip()
+    text = text.lstrip() if template.startswith(f"{{{name}}}") else text
+    return text.rstrip() if template.endswith(f"{{{name}}}") else text
+
+
+def encode(tokenizer, task, prompt):
+    """System prompt and prompt as token ids, with the model's turn marks."""
+    texts = [defuse(tokenizer, text) for text in (task["system"], prompt) if text]
     if SETTINGS["architecture"] == "encoder_decoder":
         ids = tokenizer("\n\n".join(texts))["input_ids"]
     elif getattr(tokenizer, "chat_template", None):
@@ -56,10 +114,6 @@ def prompt_ids(tokenizer, task, values):
         ids = tokenizer("\n\n".join(texts) + "\n\n")["input_ids"]
         if ids and ids[-1] == tokenizer.eos_token_id != tokenizer.bos_token_id:
             ids = ids[:-1]
-    limit = max(task["room"], MIN_PROMPT_TOKENS)
-    if len(ids) > limit:
-        front = limit // 2
-        ids = ids[:front] + ids[len(ids) - (limit - front) :]
     return ids
 
 

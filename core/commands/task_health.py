@@ -36,13 +36,13 @@ def add_actions(actions: Verbs) -> None:
 
 def report_health(args: argparse.Namespace) -> Report:
     from core.messages import english
-    from core.models.seeing import token_folder
+    from core.models.seeing import length_limit
     from core.tasks.changing.exporting import export_health
     from core.tasks.changing.isolation import health_isolated
 
     project = project_of(args)
-    folder = token_folder(args.base_model)
-    found = health_isolated(project, args.task or None, args.max_tokens, folder)
+    limit = length_limit(args.base_model, args.max_tokens)
+    found = health_isolated(project, args.task or None, limit)
     lines: list[str] = []
     for title, findings in [*((t.name, t.findings) for t in found.tasks), ("between tasks", found.across)]:
         lines += [*([""] if lines else []), f"{title}:" if findings else f"{title}: nothing stands out"]
@@ -52,7 +52,7 @@ def report_health(args: argparse.Namespace) -> Report:
             lines.append(f"- [{finding.severity}] {message} {hint}")
             lines += [f"  rows: {places}{' ...' if finding.count > 5 else ''}"] if places else []
             lines += [f"  fix: {finding.fix}"] if finding.fix else []
-    value = {**found.as_dict(), "tokens": "estimated" if folder is None else args.base_model}
+    value = {**found.as_dict(), "tokens": "estimated" if limit.token_file is None else args.base_model}
     if args.export:
         value["file"] = str(write_file(args.export, export_health(found, english)))
         lines += ["", value["file"]]
@@ -144,7 +144,8 @@ def see(args: argparse.Namespace) -> Report:
     seen = see_examples(args.base_model, dataset.split(0, "train")[: max(0, args.rows)], args.max_tokens)
     lines = []
     for e in seen.examples:
-        cut = f", {e.num_cut + e.num_answer_cut} tokens cut" if e.num_cut + e.num_answer_cut else ""
+        cut = f", {e.num_cut} tokens left out of {', '.join(e.cut_columns) or 'the prompt'}" if e.num_cut else ""
+        cut += ", does not fit: LEFT OUT of the training" if e.is_left_out else ""
         lines.append(f"--- read: {e.num_read} tokens, learned: {e.num_learned}, limit {e.limit}{cut}\n{e.read}")
         lines.append(f"--- learned\n{e.learned}\n")
     return Report(asdict(seen), "\n".join(lines))

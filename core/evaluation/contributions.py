@@ -19,7 +19,7 @@ from core.adapters.observing import Parts
 from core.base.errors import ModelError
 from core.base.files import write_json_atomic
 from core.evaluation.observing import measure_parts
-from core.models.batching import answer_ids, encode_prompt
+from core.models.batching import encode_example, encode_prompt
 from core.models.loading import LoadedBase
 from core.models.modular import ModularModel
 from core.tasks.dataset import Example, TaskDataset
@@ -62,14 +62,14 @@ def measure_contributions(base: LoadedBase, model: ModularModel, dataset: TaskDa
 
 
 def encode_text(base: LoadedBase, example: Example, max_tokens: int) -> tuple[list[int], list[int] | None]:
-    """Prompt and answer as one text for a decoder-only model; prompt, and answer for the decoder, for others."""
-    answer = answer_ids(base.tokenizer, example.target)[:-1] if example.target else []
-    limit = min(max_tokens, base.context)
-    if base.architecture == "encoder_decoder":
-        return encode_prompt(base.tokenizer, example.prompt, base.architecture, limit).input_ids, answer[:limit]
-    answer = answer[: limit // 2]
-    prompt = encode_prompt(base.tokenizer, example.prompt, base.architecture, limit, reserve=len(answer))
-    return prompt.input_ids + answer, None
+    """Prompt and answer as one text for a decoder-only model; prompt, and answer for the decoder, for others. As in
+    training, but without the token that ends the answer; the prompt alone where both do not fit."""
+    limit, own = min(max_tokens, base.context), base.architecture == "encoder_decoder"
+    encoded = encode_example(base.tokenizer, example, base.architecture, limit) if example.target else None
+    if encoded is None:
+        prompt = encode_prompt(base.tokenizer, example.prompt, base.architecture, limit)
+        return prompt.input_ids, [] if own else None
+    return (encoded.input_ids, encoded.labels[:-1]) if own else (encoded.input_ids[:-1], None)
 
 
 @torch.no_grad()

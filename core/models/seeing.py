@@ -10,6 +10,7 @@ from typing import Any
 
 from core.base.errors import ModelError
 from core.models.catalogue import find_model, pinned_revision
+from core.tasks.cuts import LengthLimit
 from core.tasks.dataset import Example
 from core.tasks.encoding import SeenExample, seen_example
 from core.tasks.token_file import TokenFile
@@ -42,6 +43,17 @@ def token_folder(model: str) -> Path | None:
     except HFValidationError:
         return None
     return Path(found).parent if isinstance(found, str) else None
+
+
+def length_limit(model: str, max_tokens: int) -> LengthLimit:
+    """What a run with this base model reads at most: `max_tokens`, or the model's own limit where that is less.
+
+    Raises:
+        ModelError: there is no such model.
+    """
+    info, folder = find_model(model), token_folder(model)
+    most = min(max_tokens, info.context or max_tokens)
+    return LengthLimit(most, info.title, info.architecture or "decoder", str(folder) if folder else None)
 
 
 def see_examples(model: str, examples: Sequence[Example], max_tokens: int) -> SeenRows:

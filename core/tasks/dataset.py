@@ -7,7 +7,7 @@ import math
 import zlib
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,13 @@ from core.base.errors import WorkspaceError
 from core.base.files import write_bytes_atomic, write_json_atomic
 from core.base.records import read_record
 from core.tasks.cell_text import EMPTY_LIST, LABEL_JOIN, LISTED, input_text, split_labels, target_text
+from core.tasks.prompt import Prompt, Value
 from core.tasks.spec import SPLITS, TaskSpec
 from core.tasks.store import get_task, list_tasks, read_rows, task_dir
-from core.tasks.templates import render_template
+from core.tasks.templates import RESERVED, render_template
 from core.workspace import Project
 
-SYSTEM_END = "\u2063\n\n"  # an invisible separator: it shows as a blank line and is never typed
+SYSTEM_END = f"{RESERVED}\n\n"  # it shows as a blank line
 
 SAVED_TASKS = "tasks.json"  # the descriptions in a frozen copy
 
@@ -29,13 +30,20 @@ SAVED_TASKS = "tasks.json"  # the descriptions in a frozen copy
 class Example:
     """One prompt with its answer; `line` is where it stands in the file it came from.
 
-    `weight` is what it counts in the loss: 1 for all, unless the task has a column of weights.
+    `weight` is what it counts in the loss: 1 for all, unless the task has a column of weights. `values` says where
+    the texts of the columns stand in the prompt; prompts of older projects do not know.
     """
 
     prompt: str
     target: str
     line: int = 0
     weight: float = 1.0
+    values: tuple[Value, ...] = field(default=(), compare=False)
+
+    def __post_init__(self) -> None:
+        known = self.prompt.values if isinstance(self.prompt, Prompt) else self.values
+        object.__setattr__(self, "prompt", Prompt(self.prompt, known))
+        object.__setattr__(self, "values", self.prompt.values)  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True)
@@ -55,13 +63,13 @@ class TaskDataset:
         return [t.name for t in self.tasks]
 
 
-def render_prompt(spec: TaskSpec, row: dict[str, Any], template: str | None = None) -> str:
+def render_prompt(spec: TaskSpec, row: dict[str, Any], template: str | None = None) -> Prompt:
     """The one way from a row to what the model reads, in training, in exams and in the chat.
 
     A system prompt stands in front, ended by SYSTEM_END; encoding turns it into a turn of its own.
     """
-    text = render_template(template or spec.template, row, spec.instruction).replace(SYSTEM_END[0], "")
-    return f"{spec.system}{SYSTEM_END}{text}" if spec.system else text
+    prompt = render_template(template or spec.template, row, spec.instruction)
+    return prompt.below(f"{spec.system}{SYSTEM_END}") if spec.system else prompt
 
 
 def choose_template(spec: TaskSpec, line: int, seed: int = 0) -> str:

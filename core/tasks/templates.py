@@ -8,10 +8,12 @@ from typing import Any
 
 from core.base.errors import Problem
 from core.tasks.cell_text import input_text
+from core.tasks.prompt import Prompt, Value
 from core.tasks.reading.column_words import pretty_title
 from core.tasks.reading.scripts import is_mostly_cjk
 
 INSTRUCTION = "instruction"
+RESERVED = "\u2063"  # an invisible separator: it parts a system prompt from the rest, and is never typed
 PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}\n]+)\}")
 _LISTED_LABELS = 8
 
@@ -28,18 +30,35 @@ def default_template(inputs: Sequence[str]) -> str:
     return f"{{{INSTRUCTION}}}\n\n{body}".strip()
 
 
-def render_template(template: str, row: Mapping[str, Any], instruction: str = "") -> str:
-    """Fills the placeholders in one pass: braces inside values are left alone. {{ and }} stand for braces."""
+def render_template(template: str, row: Mapping[str, Any], instruction: str = "") -> Prompt:
+    """Fills the placeholders in one pass: braces inside values are left alone. {{ and }} stand for braces. RESERVED
+    is taken out, since it means something between turns."""
+    parts: list[str] = []
+    values: list[Value] = []
+    size = last = 0
+    for match in PLACEHOLDER.finditer(template):
+        name, before = match.group(1), template[last : match.start()].replace(RESERVED, "")
+        last = match.end()
+        text = _filled(match, row, instruction).replace(RESERVED, "")
+        size += len(before)
+        if name is not None and name in row:
+            values.append((name, size, size + len(text)))
+        size += len(text)
+        parts += [before, text]
+    whole = "".join(parts) + template[last:].replace(RESERVED, "")
+    bare = whole.strip()
+    start = len(whole) - len(whole.lstrip())
+    inside = ((n, min(max(0, b - start), len(bare)), min(max(0, e - start), len(bare))) for n, b, e in values)
+    return Prompt(bare, inside)
 
-    def value(match: re.Match[str]) -> str:
-        name = match.group(1)
-        if name is None:
-            return match.group(0)[0]
-        if name == INSTRUCTION and INSTRUCTION not in row:
-            return instruction
-        return input_text(row[name]) if name in row else match.group(0)
 
-    return PLACEHOLDER.sub(value, template).strip()
+def _filled(match: re.Match[str], row: Mapping[str, Any], instruction: str) -> str:
+    name = match.group(1)
+    if name is None:
+        return match.group(0)[0]
+    if name == INSTRUCTION and INSTRUCTION not in row:
+        return instruction
+    return input_text(row[name]) if name in row else match.group(0)
 
 
 def placeholders(template: str) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -74,6 +75,12 @@ class TokenFile:
         Raises:
             TemplateError: the template refuses the messages.
         """
+        values = {k: v for k, v in options.items() if k != "tokenize"}
+        template = self._compiled_template
+        return str(template.render(messages=list(messages), tools=None, documents=None, **self.named, **values))
+
+    @cached_property
+    def _compiled_template(self) -> Any:
         from jinja2.exceptions import TemplateError
         from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -86,9 +93,7 @@ class TokenFile:
         world.filters["tojson"] = lambda value, **how: json.dumps(value, ensure_ascii=False, **how)
         world.globals["raise_exception"] = refuse
         world.globals["strftime_now"] = lambda form: datetime.now().strftime(form)
-        values = {k: v for k, v in options.items() if k != "tokenize"}
-        template = world.from_string(str(self.chat_template))
-        return template.render(messages=list(messages), tools=None, documents=None, **self.named, **values)
+        return world.from_string(str(self.chat_template))
 
 
 def _read(folder: Path, name: str) -> dict[str, Any]:

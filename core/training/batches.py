@@ -7,7 +7,7 @@ go, was resumed at 400, or is shared by four processes.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch.nn import functional
@@ -43,19 +43,30 @@ class Encoder:
 
 
 class EncodedSplit:
-    """One split of all tasks as tokens. `num_cut` counts the examples whose prompt had to be cut, by task."""
+    """One split of all tasks as tokens, without the examples that do not fit. By task: `num_cut` counts those whose
+    prompt gave way, `kept` holds the places in the dataset of those that fit, `num_left_out` counts the others."""
 
     def __init__(self, dataset: TaskDataset, split: str, encoder: Encoder, max_rows: int | None = None) -> None:
         self.encoder = encoder
         self.examples: list[list[Encoded]] = []
+        self.kept: list[list[int]] = []
+        self.num_left_out: list[int] = []
         for task in range(len(dataset.tasks)):
             rows = dataset.split(task, split)[:max_rows]
-            self.examples.append(
-                encode_task(encoder.tokenizer, rows, encoder.architecture, encoder.max_tokens, task)
-            )
+            found = encode_task(encoder.tokenizer, rows, encoder.architecture, encoder.max_tokens, task)
+            self.examples.append([example for example in found if example is not None])
+            self.kept.append([place for place, example in enumerate(found) if example is not None])
+            self.num_left_out.append(len(found) - len(self.kept[-1]))
         self.num_cut = [sum(1 for e in task if e.num_cut) for task in self.examples]
         self._collator = Collator(encoder.pad_id, encoder.architecture)
         self.packed = False  # examples behind each other instead of padded rows (core/training/choose_packing.py)
+
+    def fitting(self, dataset: TaskDataset, split: str) -> TaskDataset:
+        """The dataset with only those examples of the split that fit, so that both count alike."""
+        examples = dict(dataset.examples)
+        for task, kept in enumerate(self.kept):
+            examples[(task, split)] = [dataset.split(task, split)[place] for place in kept]
+        return replace(dataset, examples=examples)
 
     def length(self, place: Place) -> int:
         return self.examples[place[0]][place[1]].length

@@ -14,13 +14,14 @@ from core.base.settings import check_settings
 from core.models.catalogue import find_model
 from core.models.inspection import inspect_folder
 from core.models.known_models import STARTER
+from core.models.seeing import length_limit
+from core.tasks.cuts import measure_cuts, percent
 from core.tasks.dataset import TaskDataset
 from core.training.config import RunConfig
 
 FEW_ROWS = 20
 MOST_UNSEEN = 4  # times more rows than a pass sees
 CHARACTERS_A_TOKEN = 2.5  # a cautious mean over English and Chinese; the Ready card measures exactly
-LONG_SHARE = 0.05
 SPARE_MB = 64
 
 
@@ -109,15 +110,25 @@ def _check_model(config: RunConfig) -> list[Problem]:
 
 
 def _check_lengths(config: RunConfig, dataset: TaskDataset) -> list[Problem]:
+    """Practice rows that are too long for the base model, counted as health counts them."""
     problems = []
-    limit = config.max_tokens * CHARACTERS_A_TOKEN
-    for index, spec in enumerate(dataset.tasks):
-        examples = dataset.examples.get((index, "train"), [])
-        long = sum(len(e.prompt) + len(e.target) > limit for e in examples)
-        if examples and long / len(examples) > LONG_SHARE:
-            share = round(100 * long / len(examples))
-            values = {"task": spec.name, "share": share, "tokens": config.max_tokens}
+    try:
+        limit = length_limit(config.base_model, config.max_tokens)
+    except ModelError:  # said by _check_model
+        return []
+    try:
+        counts = [measure_cuts(dataset.split(task, "train"), limit) for task in range(len(dataset.tasks))]
+    except ModelError as error:
+        return [Problem("base_model", error.key, error.values)]
+    for spec, cuts in zip(dataset.tasks, counts, strict=True):
+        known = {"task": spec.name, "tokens": limit.max_tokens, "model": limit.model, "rows": cuts.rows}
+        if cuts.cut:
+            values = known | {"count": cuts.cut, "share": percent(cuts.cut, cuts.rows), "column": cuts.column}
             problems.append(Problem(spec.name, "check.long_rows", values, "warning"))
+        if cuts.left_out:
+            severity = "error" if cuts.left_out == cuts.rows else "warning"
+            values = known | {"count": cuts.left_out}
+            problems.append(Problem(spec.name, "check.left_out", values, severity))
     return problems
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from transformers.utils.logging import disable_progress_bar
 
-from core.base.errors import TaskloomError
+from core.base.errors import RunError, TaskloomError
 from core.base.files import write_json_atomic, write_text_atomic
 from core.base.lines import whole_lines
 from core.evaluation.contributions import write_contributions
@@ -94,6 +94,7 @@ def prepare(paths: RunPaths, config: RunConfig, journal: Journal, shard: Shard) 
     encoder = build_encoder(base, config)
     train = EncodedSplit(dataset, "train", encoder)
     _report_cuts(train, dataset, encoder, journal)
+    dataset = train.fitting(dataset, "train")
     validation = EncodedSplit(dataset, "validation", encoder, config.validation_rows)
     plan = plan_run(config, dataset)
     checks = sum(-(-stage.steps // stage.evaluate_every) for stage in plan.stages)
@@ -203,10 +204,21 @@ def choose_paths(work: RunWork, choice: DeviceChoice, journal: Journal) -> None:
 
 
 def _report_cuts(train: EncodedSplit, dataset: TaskDataset, encoder: Encoder, journal: Journal) -> None:
-    for spec, cut, rows in zip(dataset.tasks, train.num_cut, train.examples, strict=True):
+    """Says which practice rows give way and which are left out.
+
+    Raises:
+        RunError: no row of a task fits.
+    """
+    for task, spec in enumerate(dataset.tasks):
+        cut, left_out, kept = train.num_cut[task], train.num_left_out[task], len(train.kept[task])
+        known = {"task": spec.name, "tokens": encoder.max_tokens}
+        if left_out and not kept:
+            raise RunError("training.no_room", **known)
         if cut:
-            values = {"task": spec.name, "share": round(100 * cut / len(rows)), "tokens": encoder.max_tokens}
-            journal.event("notice", key="check.long_rows", values=values)
+            share = round(100 * cut / (kept + left_out))
+            journal.event("notice", key="training.rows_cut", values=known | {"count": cut, "share": share})
+        if left_out:
+            journal.event("notice", key="training.rows_left_out", values=known | {"count": left_out})
 
 
 def _save(prepared: Prepared, paths: RunPaths, journal: Journal) -> None:

@@ -168,7 +168,7 @@ def test_an_answer_never_outgrows_the_context(run_dir: Path) -> None:
     bench.begin(1, ask(run_dir, "task 0", "many words " * 200, max_new_tokens=8000))
     group = bench._groups[bench.groups()[0]]
     answer = group.waiting[0].answer
-    assert len(answer.prompt) == 256
+    assert 240 < len(answer.prompt) <= 256
     assert len(answer.prompt) + answer.max_new_tokens == group.run.base.context
 
 

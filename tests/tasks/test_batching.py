@@ -4,14 +4,30 @@ from __future__ import annotations
 
 import random
 from itertools import combinations, pairwise
+from pathlib import Path
 
 import pytest
 import torch
 
 from core.base.errors import ModelError
 from core.models.batching import Collator, padded_length, padding_share, split_by_length
-from core.tasks.dataset import Example
-from core.tasks.encoding import IGNORED, cut_middle, encode_example, encode_prompt, encode_task
+from core.models.known_models import STARTER_DIR
+from core.tasks.cuts import LengthLimit, measure_cuts
+from core.tasks.dataset import Example, TaskDataset, build_example, load_saved_dataset, save_dataset
+from core.tasks.encoding import (
+    IGNORED,
+    MIN_PROMPT_TOKENS,
+    answer_ids,
+    cut_middle,
+    encode_example,
+    encode_prompt,
+    encode_task,
+    seen_example,
+)
+from core.tasks.prompt import GAP
+from core.tasks.spec import TaskSpec
+from core.tasks.token_file import TokenFile
+from core.training.batches import EncodedSplit, Encoder
 from tests.tiny_models import build_tokenizer
 
 EXAMPLE = Example("Name the class.\n\nThe table for two is red.", "furniture")
@@ -34,7 +50,7 @@ def test_chat_format_and_answer_only_loss(chat) -> None:
     assert chat.decode(answer) == "furniture<|end|>"
     assert encoded.labels[-len(answer) :] == answer == encoded.input_ids[-len(answer) :]
     assert set(encoded.labels[: -len(answer)]) == {IGNORED}
-    assert (encoded.num_cut, encoded.num_answer_cut) == (0, 0)
+    assert encoded.num_cut == 0
 
 
 @pytest.mark.parametrize(
@@ -72,17 +88,99 @@ def test_long_prompts_lose_their_middle_and_are_counted(chat) -> None:
     assert cut_middle([1, 2, 3, 4, 5], 4) == ([1, 2, 4, 5], 1)
 
 
-def test_answers_are_never_cut_in_silence(chat) -> None:
-    encoded = encode_example(chat, Example("Short?", "long answer " * 100), "decoder", 64)
-    assert encoded.num_answer_cut > 0
-    assert len(encoded.input_ids) <= 64
-    assert len(encoded.input_ids) == 64
-    assert encoded.labels[-1] != chat.eos_token_id  # the model does not learn to stop in the middle
+def test_an_example_whose_answer_does_not_fit_is_left_out(chat) -> None:
+    assert encode_example(chat, Example("Short?", "long answer " * 100), "decoder", 64) is None
     roomy = encode_example(chat, Example("x " * 100, "long answer " * 4), "decoder", 64)
-    assert roomy.num_answer_cut == 0
     assert roomy.num_cut > 0
-    both = encode_example(build_tokenizer(chat=False), Example("x", "long answer " * 100), "encoder_decoder", 32)
-    assert (len(both.labels), both.num_answer_cut > 0) == (32, True)
+    assert roomy.labels[-1] == chat.eos_token_id
+    plain = build_tokenizer(chat=False)
+    assert encode_example(plain, Example("x", "long answer " * 100), "encoder_decoder", 32) is None
+    seen = seen_example(chat, Example("Short?", "long answer " * 100), "decoder", 64)
+    assert seen.is_left_out
+    assert seen.num_learned > 64
+    assert "Short?" in seen.read
+
+
+WORDS = ["red", "blue", "green", "stone", "river", "lamp", "table", "chair", "window", "garden"]
+
+
+def rows_of_all_sizes() -> list[Example]:
+    """Prompts of a task with a passage, a question and an instruction, and answers, short and long."""
+    generator = random.Random(5)
+    template = "{instruction}\n\nPassage: {passage}\nQuestion: {question}"
+    said = "Answer from the passage, please."
+    task = TaskSpec("t", "t", ("passage", "question"), ("answer",), said, template, "rouge_l", "generation")
+    found = []
+    for number in range(60):
+        sizes = [generator.choice((1, 4, 20, 90, 300)) for _ in range(3)]
+        passage, question, answer = (" ".join(generator.choices(WORDS, k=size)) for size in sizes)
+        row = {"passage": passage, "question": f"{question}?", "answer": answer}
+        found.append(build_example(task, row, number))
+    return found
+
+
+@pytest.mark.parametrize("architecture", ["decoder", "encoder_decoder"])
+@pytest.mark.parametrize("limit", [80, 128, 200])
+def test_the_prompt_gives_way_and_the_answer_never(chat, plain, architecture: str, limit: int) -> None:
+    tokenizer = chat if architecture == "decoder" else plain
+    left_out = cut = 0
+    for example in rows_of_all_sizes():
+        encoded = encode_example(tokenizer, example, architecture, limit)
+        answer = answer_ids(tokenizer, example.target)
+        if encoded is None:
+            frame = example.prompt.shortened([0, 0])
+            least = len(encode_prompt(tokenizer, frame, architecture, 10**6).input_ids)
+            own = architecture == "encoder_decoder"
+            assert len(answer) > limit or (0 if own else len(answer)) + least + MIN_PROMPT_TOKENS > limit
+            left_out += 1
+            continue
+        assert [t for t in encoded.labels if t != IGNORED] == answer
+        assert len(encoded.input_ids) <= limit
+        text = tokenizer.decode(encoded.input_ids)
+        assert "Answer from the passage, please." in text
+        assert "Passage: " in text
+        assert "Question: " in text
+        if encoded.num_cut:
+            cut += 1
+            assert encoded.cut_columns
+            assert GAP.strip() in text
+            question = str(example.prompt).partition("Question: ")[2]
+            if encoded.cut_columns == ("passage",):
+                assert question in text  # the short column stays whole
+        asked = encode_prompt(tokenizer, example.prompt, architecture, limit, reserve=len(answer))
+        assert encoded.input_ids[: len(asked.input_ids)] == asked.input_ids  # exam and chat ask the same
+    assert cut
+    assert left_out
+
+
+def test_a_frozen_dataset_keeps_what_may_give_way(chat, tmp_path: Path) -> None:
+    rows = rows_of_all_sizes()
+    task = TaskSpec("t", "t", ("passage", "question"), ("answer",), "", "{passage}", "rouge_l", "generation")
+    save_dataset(TaskDataset((task,), {(0, "train"): rows, (0, "validation"): [], (0, "test"): []}), tmp_path)
+    loaded = load_saved_dataset(tmp_path).split(0, "train")
+    assert loaded == rows
+    for one, other in zip(loaded, rows, strict=True):
+        assert encode_example(chat, one, "decoder", 96) == encode_example(chat, other, "decoder", 96)
+    old = Example(str(rows[3].prompt), "yes")  # of a project from before columns were known: the middle goes
+    assert len(encode_example(chat, old, "decoder", 48).input_ids) <= 48
+
+
+def test_one_count_for_tasks_health_ready_and_training(chat) -> None:
+    """What is counted beforehand is what training does."""
+    rows = rows_of_all_sizes()
+    for limit in (64, 128, 256):
+        found = measure_cuts(rows, LengthLimit(limit, token_file=str(STARTER_DIR)))
+        tokenizer = TokenFile(STARTER_DIR)
+        dataset = TaskDataset((None,), {(0, "train"): rows})
+        split = EncodedSplit(dataset, "train", Encoder(tokenizer, "decoder", limit, 0))
+        assert (found.cut, found.left_out) == (split.num_cut[0], split.num_left_out[0])
+        assert len(split.kept[0]) + found.left_out == found.rows == len(rows)
+        assert set(found.left_out_lines).isdisjoint(rows[place].line for place in split.kept[0])
+        assert split.fitting(dataset, "train").sizes("train") == [len(split.examples[0])]
+        assert dataset.sizes("train") == [len(rows)]
+    estimated = measure_cuts(rows, LengthLimit(96))
+    assert estimated.is_estimated
+    assert estimated.cut + estimated.left_out > 0
 
 
 def test_marks_typed_by_a_user_stay_text(chat) -> None:

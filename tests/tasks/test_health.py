@@ -17,6 +17,7 @@ from core.tasks.changing.add_task import TaskRequest, add_task, get_task, update
 from core.tasks.changing.editing import add_rows
 from core.tasks.changing.fixes import FIXES, apply_fix, mask_text
 from core.tasks.changing.versions import compare_versions, export_difference, list_versions, undo_change
+from core.tasks.cuts import LengthLimit
 from core.tasks.health.characters import clean_text
 from core.tasks.health.near_duplicates import NearIndex, near_pairs, text_overlap, tokens
 from core.tasks.health.report import Finding, health_report
@@ -206,8 +207,8 @@ def test_tokens_are_counted_by_the_models_own_tokenizer(project: Project, tmp_pa
     rows = healthy_rows()
     rows[11]["text"] = "xqzj " * 60  # a tokenizer needs far more tokens for this than letters / 4
     add(project, tmp_path, rows)
-    estimated = health_report(project, max_tokens=180).tasks[0]
-    counted = health_report(project, max_tokens=180, token_file=STARTER_DIR).tasks[0]
+    estimated = health_report(project, limit=LengthLimit(180)).tasks[0]
+    counted = health_report(project, limit=LengthLimit(180, token_file=str(STARTER_DIR))).tasks[0]
     assert "health.cut" not in {f.key for f in estimated.findings}
     assert {f.key: f.places for f in counted.findings}["health.cut"] == (("train", 12),)
     longest = max(TokenFile(STARTER_DIR).count([r["text"] for r in rows]))
@@ -225,8 +226,8 @@ def test_cut_rows_follow_the_limit(project: Project, tmp_path: Path) -> None:
     rows[11]["text"] = "word " * 400
     add(project, tmp_path, rows)
     assert "health.cut" not in findings(project)
-    assert findings(project, max_tokens=300)["health.cut"].places == (("train", 12),)
-    assert "health.cut" not in findings(project, max_tokens=1000)
+    assert findings(project, limit=LengthLimit(300))["health.cut"].places == (("train", 12),)
+    assert "health.cut" not in findings(project, limit=LengthLimit(1000))
 
 
 def test_small_and_uneven_and_unseen(project: Project, tmp_path: Path) -> None:

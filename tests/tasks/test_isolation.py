@@ -16,6 +16,7 @@ from core.tasks.changing.describing import TaskRequest
 from core.tasks.changing.domain import add_files
 from core.tasks.changing.isolation import ParseLimits, health_isolated, preview_isolated, stage_isolated
 from core.tasks.changing.preview import preview_file
+from core.tasks.cuts import LengthLimit
 from core.tasks.health.report import health_report
 from core.tasks.reading.readings import ReadOptions
 from core.tasks.store import list_tasks
@@ -60,9 +61,9 @@ def test_memory_is_limited(project: Project, tmp_path: Path) -> None:
 def test_the_health_report_crosses_unchanged(project: Project, small_csv: Path) -> None:
     small_csv.write_text(small_csv.read_text(encoding="utf-8") + "text number 4,blue\n,red\n", encoding="utf-8")
     add_task(project, small_csv)
-    report = health_report(project, max_tokens=5)
+    report = health_report(project, limit=LengthLimit(5))
     assert report.tasks[0].findings
-    assert health_isolated(project, max_tokens=5) == report
+    assert health_isolated(project, limit=LengthLimit(5)) == report
     with pytest.raises(WorkspaceError, match="nope"):
         health_isolated(project, ["nope"])
 

@@ -92,7 +92,14 @@ def test_checks_of_tasks_model_lengths_and_disk(
     assert keys == ["check.no_train", "check.no_validation"]
     assert "model.no_folder" in [p.key for p in check_run(quick_config(Path("/nowhere")), dataset)]
     long = check_run(quick_config(tiny_llama, max_tokens=16), dataset)
-    assert [p.key for p in long] == ["check.long_rows"] * 2
+    assert [(p.key, p.severity) for p in long] == [("check.left_out", "error")] * 2
+    longest = dataclasses.replace(
+        dataset.split(0, "train")[0], prompt="many words " * 60, values=(("text", 0, 600),)
+    )
+    some = {**dataset.examples, (0, "train"): [longest, *dataset.split(0, "train")]}
+    (found,) = check_run(quick_config(tiny_llama, max_tokens=128), dataclasses.replace(dataset, examples=some))
+    assert (found.key, found.values["count"], found.values["column"]) == ("check.long_rows", 1, "text")
+    assert (found.values["tokens"], found.values["rows"]) == (128, len(some[(0, "train")]))
     monkeypatch.setattr("core.training.checks.SPARE_MB", 10**9)
     assert "check.disk" in [p.key for p in check_run(quick_config(tiny_llama), dataset, tiny_llama)]
 

@@ -19,6 +19,7 @@ from core.tasks.changing.describing import TaskRequest
 from core.tasks.changing.isolation import Answer
 from core.tasks.changing.preview import preview_file
 from core.tasks.changing.staging import stage_task
+from core.tasks.cuts import LengthLimit
 from core.tasks.reading.readings import ReadOptions
 from core.tasks.spec import SplitSettings
 from core.workspace import Project
@@ -40,7 +41,8 @@ def answer(request: dict[str, Any]) -> Answer:
             health_report,  # here: numpy takes longer to load than most files to read
         )
 
-        report = health_report(project, request["names"], request["max_tokens"], request["token_file"])
+        limit = request["limit"] and LengthLimit(**request["limit"])
+        report = health_report(project, request["names"], limit)
         return {"report": asdict(report)}
     if request["verb"] == "apart":
         from core.tasks.changing.in_child import answer_apart

@@ -18,6 +18,7 @@ from core.base.records import from_record
 from core.tasks.changing.describing import TaskRequest, part_name
 from core.tasks.changing.preview import FilePreview
 from core.tasks.changing.staging import StagedTask, stage_task
+from core.tasks.cuts import LengthLimit
 from core.tasks.reading.readings import ReadOptions
 from core.workspace import Project
 
@@ -86,16 +87,14 @@ def stage_isolated(
 def health_isolated(
     project: Project,
     names: Sequence[str] | None = None,
-    max_tokens: int | None = None,
-    token_file: Path | None = None,
+    limit: LengthLimit | None = None,
     limits: ParseLimits | None = None,
 ) -> HealthReport:
     """`health_report` in a child process: a million rows take a gigabyte that the app should not keep."""
     request = {
         "verb": "health",
         "names": None if names is None else list(names),
-        "max_tokens": max_tokens,
-        "token_file": None if token_file is None else str(token_file.resolve()),
+        "limit": None if limit is None else asdict(limit),
         "project": project_to_dict(project),
     }
     from core.tasks.health.report import HealthReport  # numpy; a start without a report is spared it

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from core.messages import english
+from core.tasks.cuts import Cuts, LengthLimit, looked_at, measure_cuts, percent
+from core.tasks.dataset import build_examples, has_input, render_target
 from core.tasks.health.across import across_findings
 from core.tasks.health.labels import label_findings, label_statistics
 from core.tasks.health.near_duplicates import NearIndex
@@ -29,7 +31,7 @@ from core.tasks.health.rows import (
 )
 from core.tasks.health.texts import length_statistics, text_findings
 from core.tasks.spec import SPLITS
-from core.tasks.store import get_task, list_tasks
+from core.tasks.store import get_task, list_tasks, read_rows, task_dir
 from core.tasks.token_estimate import estimate_all
 from core.tasks.token_file import TokenFile
 from core.workspace import Project
@@ -84,36 +86,48 @@ class HealthReport:
 
 
 def health_report(
-    project: Project,
-    names: Sequence[str] | None = None,
-    max_tokens: int | None = None,
-    token_file: Path | str | None = None,
+    project: Project, names: Sequence[str] | None = None, limit: LengthLimit | None = None
 ) -> HealthReport:
-    """Looks at all tasks of a project, or those named; `max_tokens` tells which rows a base model would cut.
-
-    Args:
-        token_file: folder with the base model's tokenizer.json; without it tokens are estimated.
+    """Looks at all tasks of a project, or those named; `limit` tells which rows are too long for a base model.
 
     Raises:
         WorkspaceError: an unknown task, or damaged rows. ModelError: no such tokenizer.
     """
     specs = list_tasks(project) if names is None else [get_task(project, n) for n in names]
-    count = TokenFile(Path(token_file)).count if token_file else estimate_all
+    count = TokenFile(Path(limit.token_file)).count if limit and limit.token_file else estimate_all
     index = NearIndex()
     tasks, loaded = [], []
     for spec in specs:
         rows = load_rows(spec, read_all(project, spec))
         signatures = index.signatures(rows.texts)
         rows.count_tokens = count
-        tasks.append(task_health(rows, signatures, max_tokens))
+        cuts = None if limit is None else _measure_cuts(project, rows, limit)
+        tasks.append(task_health(rows, signatures, limit, cuts))
         loaded.append((rows, signatures))
     return HealthReport(tuple(tasks), tuple(Finding(**f) for f in across_findings(loaded)))
 
 
-def task_health(rows: TaskRows, signatures: Any, max_tokens: int | None = None) -> TaskHealth:
+def _measure_cuts(project: Project, rows: TaskRows, limit: LengthLimit) -> Cuts:
+    """The count that Ready makes of the same rows; only those looked at become prompts."""
+    spec, total = rows.spec, rows.splits.count("train")
+    wanted = frozenset(looked_at(total))
+    usable = (
+        (line, row)
+        for line, row in read_rows(task_dir(project, spec.task_id), "train")
+        if has_input(spec, row) and render_target(spec, row)
+    )
+    some = [numbered for place, numbered in enumerate(usable) if place in wanted]
+    return measure_cuts(build_examples(spec, some, "train"), limit, total)
+
+
+def task_health(
+    rows: TaskRows, signatures: Any, limit: LengthLimit | None = None, cuts: Cuts | None = None
+) -> TaskHealth:
     findings = [*_size_findings(rows), *_repeat_findings(rows), *_near_findings(rows, signatures)]
     findings += [Finding(**f) for f in label_findings(rows.spec, rows.splits, rows.lines, rows.answers)]
-    findings += [Finding(**f) for f in text_findings(rows, max_tokens)]
+    findings += [Finding(**f) for f in text_findings(rows)]
+    if limit is not None and cuts is not None:
+        findings += _cut_findings(limit, cuts)
     rank = {"error": 0, "warning": 1, "info": 2}
     findings.sort(key=lambda f: (rank[f.severity], -f.count))
     statistics = {
@@ -121,7 +135,30 @@ def task_health(rows: TaskRows, signatures: Any, max_tokens: int | None = None) 
         "labels": label_statistics(rows.spec, rows.splits, rows.texts, rows.answers),
         **length_statistics(rows),
     }
+    if limit is not None and cuts is not None:
+        statistics["too_long"] = {
+            "limit": limit.max_tokens,
+            "model": limit.model,
+            "cut": cuts.cut,
+            "left_out": cuts.left_out,
+            "rows": cuts.rows,
+            "estimated": cuts.is_estimated,
+        }
     return TaskHealth(rows.spec.task_id, rows.spec.name, tuple(findings), statistics)
+
+
+def _cut_findings(limit: LengthLimit, cuts: Cuts) -> list[Finding]:
+    known = {"limit": limit.max_tokens, "model": limit.model, "rows": cuts.rows}
+    found = []
+    if cuts.cut:
+        places = tuple(("train", line) for line in cuts.lines[:SHOWN_PLACES])
+        values = known | {"share": percent(cuts.cut, cuts.rows), "column": cuts.column}
+        found.append(Finding("health.cut", "warning", cuts.cut, values, places))
+    if cuts.left_out:
+        places = tuple(("train", line) for line in cuts.left_out_lines[:SHOWN_PLACES])
+        severity = "error" if cuts.left_out == cuts.rows else "warning"
+        found.append(Finding("health.left_out", severity, cuts.left_out, known, places))
+    return found
 
 
 def _size_findings(rows: TaskRows) -> list[Finding]:

@@ -1,4 +1,4 @@
-"""Texts: lengths and what would be cut, languages, suspicious characters, possible personal data."""
+"""Texts: lengths, languages, suspicious characters, possible personal data."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ LOOKED_AT = 20_000  # rows of a task that are searched for characters, personal 
 BINS = 12
 MEASURED = 4_000  # rows whose tokens are counted for the statistics
 MIXED_SHARE = 0.02
-_FORMAT_TOKENS = 12  # turn marks around prompt and answer
 PERSONAL: dict[str, re.Pattern[str]] = {
     "email": re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})*\.[A-Za-z]{2,24}"),
     "card": re.compile(r"(?<!\d)(?:\d[ -]?){15}\d(?!\d)"),
@@ -64,8 +63,8 @@ def sample_indices(count: int) -> range:
     return range(0, count, max(1, -(-count // LOOKED_AT)))
 
 
-def text_findings(rows: TaskRows, max_tokens: int | None) -> list[dict[str, Any]]:
-    """Findings about characters, personal data, languages and cut rows, as the fields of findings."""
+def text_findings(rows: TaskRows) -> list[dict[str, Any]]:
+    """Findings about characters, personal data and languages, as the fields of findings."""
     indices = sample_indices(len(rows.texts))
     found = []
     for key, kinds_in, fix_for in _SEARCHES:
@@ -93,28 +92,7 @@ def text_findings(rows: TaskRows, max_tokens: int | None) -> list[dict[str, Any]
                 "values": {"languages": listed},
             }
         )
-    return found + _cut_findings(rows, max_tokens)
-
-
-def _cut_findings(rows: TaskRows, max_tokens: int | None) -> list[dict[str, Any]]:
-    if max_tokens is None:
-        return []
-    wording = f"{rows.spec.system}{rows.spec.instruction}{rows.spec.template}"
-    room = max_tokens - rows.count_tokens([wording])[0] - _FORMAT_TOKENS
-    long = [i for i in range(len(rows.texts)) if len(rows.texts[i]) + len(rows.answers[i]) > room]
-    sizes = rows.count_tokens([f"{rows.texts[i]}\n{rows.answers[i]}" for i in long])
-    cut = [i for i, size in zip(long, sizes, strict=True) if size > room]
-    if not cut:
-        return []
-    return [
-        {
-            "key": "health.cut",
-            "severity": "warning",
-            "count": len(cut),
-            "values": {"limit": max_tokens, "share": f"{100 * len(cut) / len(rows.texts):.0f} %"},
-            "places": tuple(rows.place(i) for i in cut[:200]),
-        }
-    ]
+    return found
 
 
 def personal_data(text: str) -> list[str]:
