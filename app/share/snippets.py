@@ -33,7 +33,7 @@ def snippet_for(way: str, request: CardRequest, base_model: str, task: TaskSpec)
             "client.view_api()",
         )
         return "\n".join(lines)
-    return _http(f"{run}:{task.name}", run, content)
+    return _http(f"{run}/{task.name}", run, content)
 
 
 def _commands(request: CardRequest, task: TaskSpec, content: str | dict[str, str]) -> str:

@@ -10,13 +10,16 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from core.chat.loading import LoadedRun, RunShelf
-from core.chat.protocol import DELTA, DONE, PHASE, ChatEvent, ChatRequest
+from core.chat.protocol import DELTA, DONE, PHASE, ChatEvent, ChatRequest, TokenScore
+from core.chat.stop_words import StopWords
 from core.chat.text_stream import TextStream
-from core.models.decoding import LIMIT, STOPPED, Answer, Batch
+from core.models.answer import END, LIMIT, STOPPED, Answer, Scored
+from core.models.decoding import Batch, DecoderBatch
 from core.runs.device_lease import DeviceLease, lease_holder
 
 Say = Callable[[int, ChatEvent], None]
@@ -32,8 +35,11 @@ class Talk:
     request: ChatRequest
     answer: Answer
     text: TextStream
+    stops: StopWords
     num_cut: int
     began: float
+    shown: str = ""
+    prompt_scores: list[Scored] = field(default_factory=list)
     first_s: float | None = None
     num_told: int = 0
 
@@ -81,7 +87,9 @@ class Bench:
         run = self._shelf.get(request.run_dir, request.precision)
         self._hold_device(run)
         answer, num_cut = run.build_answer(number, request)
-        talk = Talk(request, answer, TextStream(run.tokenizer), num_cut, began)
+        behind = answer.prompt[-1:] if request.raw is not None and run.base.architecture == "decoder" else []
+        text = TextStream(run.tokenizer, behind)
+        talk = Talk(request, answer, text, StopWords(request.stop), num_cut, began)
         key = (request.run_dir, request.tuned, request.precision)
         if key not in self._groups:
             self._groups[key] = Group(run, run.build_batch(request.tuned))
@@ -104,12 +112,22 @@ class Bench:
             admitted = group.waiting[: MAX_BATCH - len(group.open)]
             group.waiting = group.waiting[len(admitted) :]
             group.open += admitted
-            group.batch.add([talk.answer for talk in admitted])
+            self._admit(group.batch, admitted)
         elif group.open:
             group.batch.step()
         self._settle(group)
         if not group.talks:
             del self._groups[key]
+
+    def _admit(self, batch: Batch, admitted: list[Talk]) -> None:
+        for talk in admitted:
+            if talk.request.echo and isinstance(batch, DecoderBatch):
+                talk.prompt_scores = batch.score_prompt(talk.answer)
+            if not talk.answer.max_new_tokens:
+                talk.answer.finished = LIMIT
+        writing = [talk.answer for talk in admitted if not talk.answer.finished]
+        if writing:
+            batch.add(writing)
 
     def drop(self, key: GroupKey, event: ChatEvent) -> None:
         """Ends all answers of a group with an error."""
@@ -141,7 +159,11 @@ class Bench:
             if new and talk.first_s is None:
                 talk.first_s = time.monotonic() - talk.began
                 self._say(talk.answer.number, ChatEvent(PHASE, "answering"))
-            text = talk.text.push(new, is_last=talk.answer.finished is not None)
+            is_last = talk.answer.finished is not None
+            text = talk.stops.push(talk.text.push(new, is_last), is_last)
+            talk.shown += text
+            if talk.stops.found:
+                talk.answer.finished = END
             if text:
                 self._say(talk.answer.number, ChatEvent(DELTA, text))
             if talk.answer.finished:
@@ -156,7 +178,7 @@ class Bench:
             answer.number,
             ChatEvent(
                 DONE,
-                talk.text.text.strip(),
+                talk.shown if talk.request.raw is not None else talk.shown.strip(),
                 tokens=len(answer.tokens),
                 seconds=round(time.monotonic() - talk.began, 3),
                 first_s=None if talk.first_s is None else round(talk.first_s, 3),
@@ -166,5 +188,25 @@ class Bench:
                 stopped=answer.finished == STOPPED,
                 limited=answer.finished == LIMIT,
                 weights=run.skill_weights(answer.tasks) if talk.request.tuned else (),
+                scores=_told(run.tokenizer, talk),
             ),
         )
+
+
+def _told(tokenizer: Any, talk: Talk) -> tuple[TokenScore, ...]:
+    """The scores of a request with its tokens as text. A token's text is what it adds behind the one before it,
+    since many tokenizers write a token alone without the blank before it."""
+
+    def text_of(token: int, before: int | None) -> str:
+        if before is None:
+            return str(tokenizer.decode([token]))
+        known = str(tokenizer.decode([before]))
+        return str(tokenizer.decode([before, token]))[len(known) :]
+
+    found, before = [], None if talk.prompt_scores else talk.answer.prompt[-1]
+    for number, scored in enumerate([*talk.prompt_scores, *talk.answer.scores]):
+        likely = tuple((text_of(token, before), round(value, 5)) for token, value in scored.likely)
+        logprob = None if scored.logprob is None else round(scored.logprob, 5)
+        found.append(TokenScore(text_of(scored.token, before), logprob, likely, number < len(talk.prompt_scores)))
+        before = scored.token
+    return tuple(found)

@@ -1,76 +1,84 @@
-"""Between OpenAI's chat format and ours: requests in, completions and stream chunks out. Pure functions."""
+"""Between OpenAI's formats and ours: requests in, completions and stream chunks out. Pure functions."""
 
 from __future__ import annotations
 
 import json
 import secrets
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from core.base.errors import RunError, SettingError
-from core.chat.protocol import DELTA, DONE, ERROR, ChatEvent, ChatRequest, request_from_dict
+from core.chat.bodies import Body, ChatBody, TextBody
+from core.chat.protocol import ChatEvent, ChatRequest, TokenScore
 from core.tasks.spec import TaskSpec
+
+CHAT, TEXT = "chat.completion", "text_completion"
 
 # Faults of the caller; everything else is ours.
 _CALLERS_FAULTS = (
+    "serving.bad_request",
     "serving.empty_message",
     "serving.long_message",
     "serving.missing_input",
     "serving.bad_value",
+    "serving.no_echo",
+    "serving.raw_too_long",
+    "chat.no_task_fits",
     "insight.no_task",
 )
 
 
-def build_request(body: dict[str, Any], run_dir: Path, task: TaskSpec) -> ChatRequest:
-    """A request from the body of a completion call. Without a temperature the likeliest words are taken.
+def chat_requests(body: ChatBody, run_dir: Path, task: TaskSpec, **more: Any) -> list[ChatRequest]:
+    """A request for each of the n answers. Without a temperature the likeliest words are taken.
 
     Raises:
         RunError, SettingError: messages or settings that cannot be used.
     """
-    if body.get("n", 1) != 1:
-        raise SettingError("serving.bad_value", name="n", value=body["n"], low=1, high=1)
-    if body.get("stop"):
-        raise SettingError("serving.no_stop_words")
-    longest = body.get("max_completion_tokens") or body.get("max_tokens")
-    values = {
-        "run_dir": str(run_dir),
-        "task": task.name,
-        "messages": _messages(body, task),
-        "tuned": bool(body.get("tuned", True)),
-        "temperature": _number(body, "temperature", 0.0),
-        "top_p": _number(body, "top_p", 1.0),
-        "seed": int(_number(body, "seed", 0)),
-        "max_new_tokens": int(longest) if longest else None,
-    }
-    return request_from_dict(values)
+    longest = body.max_completion_tokens if body.max_completion_tokens is not None else body.max_tokens
+    messages = tuple(_by_column(m, task) for m in body.messages)
+    more |= {"messages": messages, "max_new_tokens": longest, "num_likely": body.num_likely}
+    return _requests(body, run_dir, task, more)
 
 
-def _number(body: dict[str, Any], name: str, default: float) -> float:
-    value = body.get(name)
-    if value is None:
-        return default
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise RunError("serving.bad_request", detail=f"{name} is not a number")
-    return float(value)
+def text_requests(body: TextBody, run_dir: Path, task: TaskSpec, **more: Any) -> list[ChatRequest]:
+    """A request for each of the n answers to each of the prompts, prompt by prompt.
+
+    Raises:
+        RunError, SettingError: prompts or settings that cannot be used.
+    """
+    found: list[ChatRequest] = []
+    for prompt in body.prompts:
+        own = {"messages": (), "raw": prompt, "max_new_tokens": body.max_tokens, "num_likely": body.logprobs}
+        found += _requests(body, run_dir, task, {**more, **own, "echo": body.echo and body.logprobs is not None})
+    return found
 
 
-def _messages(body: dict[str, Any], task: TaskSpec) -> list[dict[str, Any]]:
-    messages = body.get("messages")
-    if not isinstance(messages, list) or not all(isinstance(m, dict) for m in messages):
-        raise RunError("serving.bad_request", detail="messages is not a list of objects")
-    if len(task.inputs) < 2:
-        return messages
-    return [_by_column(m) if m.get("role") == "user" else m for m in messages]
+def _requests(body: Body, run_dir: Path, task: TaskSpec, more: dict[str, Any]) -> list[ChatRequest]:
+    """Each answer has a seed of its own; the call's seed, or where it has none one that the answer tells."""
+    seed = body.seed if body.seed is not None else secrets.randbelow(2**31) if body.temperature > 0 else 0
+    how = {"tuned": body.tuned, "temperature": body.temperature, "top_p": body.top_p, "stop": tuple(body.stop)}
+    seeds = [seed if number == 0 else (seed + number) % 2**31 for number in range(body.n)]
+    return [ChatRequest(str(run_dir), task.name, seed=own, **{**how, **more}) for own in seeds]
 
 
-def _by_column(message: dict[str, Any]) -> dict[str, Any]:
-    """A message whose text is a JSON object is that object."""
+def last_text(body: ChatBody) -> str:
+    """What the last user message says, for finding out its task."""
+    contents = [m.get("content") for m in body.messages if m.get("role") == "user"]
+    content = contents[-1] if contents else ""
+    if isinstance(content, list):
+        return "".join(str(block.get("text", "")) for block in content if isinstance(block, dict))
+    return str(content or "")
+
+
+def _by_column(message: dict[str, Any], task: TaskSpec) -> dict[str, Any]:
+    """A user's message that is a JSON object is that object, where the task has several input columns."""
+    if len(task.inputs) < 2 or message.get("role") != "user":
+        return message
     try:
         content = json.loads(str(message.get("content", "")))
-    except ValueError:
+    except (ValueError, RecursionError):
         return message
     return {**message, "content": content} if isinstance(content, dict) else message
 
@@ -79,35 +87,72 @@ def model_card(name: str) -> dict[str, Any]:
     return {"id": name, "object": "model", "created": 0, "owned_by": "taskloom"}
 
 
-def whole(name: str, done: ChatEvent) -> dict[str, Any]:
+def whole_chat(name: str, asked: Sequence[ChatRequest], done: Sequence[ChatEvent]) -> dict[str, Any]:
     """The completion of an answer that is not streamed."""
-    message = {"role": "assistant", "content": done.text}
-    choice = {"index": 0, "message": message, "finish_reason": _reason(done), "logprobs": None}
-    return {**_head(name, "chat.completion", new_completion_id()), "choices": [choice], **_account(done)}
+    choices = []
+    for index, (request, event) in enumerate(zip(asked, done, strict=True)):
+        message = {"role": "assistant", "content": event.text}
+        scores = {"content": [_chat_score(s) for s in event.scores], "refusal": None}
+        kept = scores if request.num_likely is not None else None
+        choices.append({"index": index, "message": message, "finish_reason": reason_of(event), "logprobs": kept})
+    return {**head(name, CHAT, new_id(CHAT)), "choices": choices, **account(asked, done, len(done))}
 
 
-def chunks(name: str, events: Iterable[ChatEvent], with_usage: bool) -> Iterator[str]:
-    """JSON texts of the stream, the last one [DONE]. An error ends the stream as an error object."""
-    number = new_completion_id()
+def whole_text(
+    name: str, body: TextBody, asked: Sequence[ChatRequest], done: Sequence[ChatEvent]
+) -> dict[str, Any]:
+    """The same for texts that were continued; each prompt has its n answers side by side."""
+    choices = []
+    for index, event in enumerate(done):
+        prompt = body.prompts[index // body.n]
+        before = _prompt_text(prompt, event) if body.echo else ""
+        scores = _text_scores(event, before) if body.logprobs is not None else None
+        text = before + event.text
+        choices.append({"index": index, "text": text, "finish_reason": reason_of(event), "logprobs": scores})
+    return {**head(name, TEXT, new_id(TEXT)), "choices": choices, **account(asked, done, body.n)}
 
-    def chunk(delta: dict[str, Any], reason: str | None) -> str:
-        choice = {"index": 0, "delta": delta, "finish_reason": reason, "logprobs": None}
-        return json.dumps({**_head(name, "chat.completion.chunk", number), "choices": [choice]}, ensure_ascii=False)
 
-    yield chunk({"role": "assistant", "content": ""}, None)
-    for event in events:
-        if event.kind == DELTA:
-            yield chunk({"content": event.text}, None)
-        elif event.kind == ERROR:
-            kind = kind_of(status_of(event.key))
-            yield json.dumps({"error": {"message": event.message, "type": kind, "code": None}}, ensure_ascii=False)
-            return
-        elif event.kind == DONE:
-            yield chunk({}, _reason(event))
-            if with_usage:
-                head = _head(name, "chat.completion.chunk", number)
-                yield json.dumps({**head, "choices": [], **_account(event)}, ensure_ascii=False)
-    yield "[DONE]"
+def _prompt_text(prompt: str | tuple[int, ...], event: ChatEvent) -> str:
+    return prompt if isinstance(prompt, str) else "".join(s.text for s in event.scores if s.is_prompt)
+
+
+def _chat_score(score: TokenScore) -> dict[str, Any]:
+    def entry(text: str, logprob: float | None) -> dict[str, Any]:
+        return {"token": text, "logprob": logprob, "bytes": list(text.encode())}
+
+    return {**entry(score.text, score.logprob), "top_logprobs": [entry(*pair) for pair in score.likely]}
+
+
+def _text_scores(event: ChatEvent, before: str) -> dict[str, Any]:
+    """Four lists of one length. Tokens behind a stop word, of which the text holds nothing, are left out."""
+    tokens, offset, kept, offsets = event.scores, 0, list[TokenScore](), list[int]()
+    for score in tokens:
+        if not score.is_prompt and offset >= len(before) + len(event.text):
+            break
+        kept.append(score)
+        offsets.append(offset)
+        offset += len(score.text)
+    return {
+        "tokens": [s.text for s in kept],
+        "token_logprobs": [s.logprob for s in kept],
+        "top_logprobs": [dict(s.likely) if s.logprob is not None else None for s in kept],
+        "text_offset": offsets,
+    }
+
+
+def chunk(first: dict[str, Any], index: int, piece: dict[str, Any], reason: str | None) -> str:
+    """One piece of a stream; `piece` is {"delta": ...} of a chat or {"text": ...}."""
+    choice = {"index": index, **piece, "finish_reason": reason, "logprobs": None}
+    return json.dumps({**first, "choices": [choice]}, ensure_ascii=False)
+
+
+def error_text(event: ChatEvent) -> str:
+    """An error in the middle of a stream."""
+    return json.dumps(error_value(event.message, kind_of(status_of(event.key))), ensure_ascii=False)
+
+
+def error_value(message: str, kind: str) -> dict[str, Any]:
+    return {"error": {"message": message, "type": kind, "code": None, "param": None}}
 
 
 def status_of(key: str) -> HTTPStatus:
@@ -119,24 +164,24 @@ def kind_of(status: HTTPStatus) -> str:
     return "invalid_request_error" if status == HTTPStatus.BAD_REQUEST else "server_error"
 
 
-def new_completion_id() -> str:
-    return f"chatcmpl-{secrets.token_hex(12)}"
+def new_id(kind: str) -> str:
+    return f"{'chatcmpl' if kind.startswith(CHAT) else 'cmpl'}-{secrets.token_hex(12)}"
 
 
-def _head(name: str, kind: str, number: str) -> dict[str, Any]:
+def head(name: str, kind: str, number: str) -> dict[str, Any]:
     return {"id": number, "object": kind, "created": int(time.time()), "model": name}
 
 
-def _reason(done: ChatEvent) -> str:
+def reason_of(done: ChatEvent) -> str:
     return "length" if done.limited else "stop"
 
 
-def _account(done: ChatEvent) -> dict[str, Any]:
-    """Usage as clients expect it, and what only we know, under a name of our own."""
-    usage = {
-        "prompt_tokens": done.prompt_tokens,
-        "completion_tokens": done.tokens,
-        "total_tokens": done.prompt_tokens + done.tokens,
-    }
-    skills = {weight.name: weight.weight for weight in done.weights}
-    return {"usage": usage, "taskloom": {"seconds": done.seconds, "cut_tokens": done.num_cut, "skills": skills}}
+def account(asked: Sequence[ChatRequest], done: Sequence[ChatEvent], n: int) -> dict[str, Any]:
+    """Usage as clients expect it (a prompt counts once, however many answers it gets), and what only we know of the
+    first answer, under a name of our own."""
+    prompt, written = sum(event.prompt_tokens for event in done[::n]), sum(event.tokens for event in done)
+    usage = {"prompt_tokens": prompt, "completion_tokens": written, "total_tokens": prompt + written}
+    first, event = asked[0], done[0]
+    skills = {weight.name: weight.weight for weight in event.weights}
+    own = {"task": first.task, "seed": first.seed, "seconds": event.seconds, "cut_tokens": event.num_cut}
+    return {"usage": usage, "taskloom": {**own, "skills": skills}}

@@ -1,198 +1,194 @@
-"""An HTTP endpoint in the form of OpenAI's chat API, so that existing clients can talk to trained runs. Torch-free.
+"""An HTTP endpoint in the form of OpenAI's API, so that existing clients can talk to trained runs. Torch-free.
 
-    GET  /v1/models             one model a task: "<run id>:<task name>"
-    POST /v1/chat/completions   messages, temperature, top_p, max_tokens, seed, stream; "tuned": false asks the base
+    GET  /v1/models               one model a task: "<run>/<task>"; "<run>/auto" finds out the task of each text
+    GET  /v1/models/<model>       one of them
+    POST /v1/chat/completions     a question to the task, worded as in training
+    POST /v1/completions          a text that the model goes on writing as it stands; with echo and logprobs
 
 The last user message is the input of the task; for a task with several input columns it is a JSON object column ->
 text. System messages and earlier turns are not shown to the model: its prompt is the one it was trained with.
-Requests of many callers and tasks share forward passes in the chat worker.
+Requests of many callers and tasks share forward passes in the chat worker. `core/chat/bodies.py` says which fields
+a call may have.
 """
 
 from __future__ import annotations
 
-import contextlib
+import asyncio
 import hmac
-import json
-import threading
-from dataclasses import dataclass, field, replace
+import socket
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from core.base.errors import TaskloomError
 from core.chat import completion
-from core.chat.client import ChatClient
-from core.chat.protocol import FULL, ChatRequest
-from core.runs.folder import RunFolder
-from core.tasks.spec import TaskSpec
+from core.chat.bodies import BodyError
+from core.chat.calls import Calls
+from core.chat.service import MAX_OPEN, MAX_WAITING, Refused, Service
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-MAX_BODY = 1 << 20
-MAX_OPEN = 64  # answers at the same time; the next caller is told to come back
-SOCKET_S = 60.0
+IDLE_S = 30.0  # a connection without a request is closed after one to two times this
+MAX_HEADER_BYTES = 64 << 10
+MAX_CONNECTIONS = MAX_OPEN + MAX_WAITING + 64  # beyond, a caller is told to come back before anything is read
+GRACE_S = 2  # for open answers when the endpoint is ended
 
 
-@dataclass(frozen=True)
-class Served:
-    """One model of the endpoint: a task of a run."""
-
-    name: str
-    run_dir: Path
-    task: TaskSpec
-
-
-@dataclass
-class Service:
-    """What the handler needs: models by name, the client, the token (empty: none asked for), allowed Host names,
-    the precision of the base model."""
-
-    models: dict[str, Served]
-    client: ChatClient
-    token: str = ""
-    hosts: tuple[str, ...] = ()
-    precision: str = FULL
-    open_answers: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(MAX_OPEN))
-
-
-def find_models(run_dirs: list[Path]) -> dict[str, Served]:
-    """The models of some runs, by name."""
-    found = {}
-    for run_dir in run_dirs:
-        for task in RunFolder(run_dir).read_tasks():
-            name = f"{run_dir.name}:{task.name}"
-            found[name] = Served(name, run_dir.resolve(), task)
-    return found
-
-
-def build_server(service: Service, host: str = "127.0.0.1", port: int = 0) -> ThreadingHTTPServer:
-    """A server that is bound (port 0: any free one) and not yet running; `serve_forever` runs it.
+def build_server(service: Service, host: str = "127.0.0.1", port: int = 0) -> Endpoint:
+    """An endpoint that is bound (port 0: any free one) and not yet running; `serve` runs it.
 
     Raises:
         OSError: the address cannot be used.
     """
-    server = ThreadingHTTPServer((host, port), type("Handler", (Handler,), {"service": service}))
-    server.daemon_threads = True
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.create_server((host, port), family=family, backlog=MAX_CONNECTIONS)
+    server = Endpoint(service, bound)
     if host in LOOPBACK:
         # A web page that made its own name point to this machine sends that name: it is refused.
-        service.hosts = tuple(f"{name}:{server.server_port}" for name in ("127.0.0.1", "localhost", "[::1]"))
+        service.hosts = tuple(f"{name}:{server.port}" for name in ("127.0.0.1", "localhost", "[::1]"))
     return server
 
 
-class Refused(Exception):
-    """An answer of the endpoint that is not 200: status, OpenAI's error type, message."""
+class Endpoint:
+    """A bound endpoint. Requests may hold private text: none is logged."""
 
-    def __init__(self, status: HTTPStatus, message: str, kind: str = "invalid_request_error") -> None:
-        super().__init__(message)
-        self.status, self.kind = status, kind
+    def __init__(self, service: Service, bound: socket.socket) -> None:
+        self._service, self._socket = service, bound
+        self.port: int = bound.getsockname()[1]
+        config = uvicorn.Config(
+            build_app(service),
+            http=PatientProtocol,
+            loop="asyncio",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            date_header=False,
+            timeout_keep_alive=round(IDLE_S),
+            timeout_graceful_shutdown=GRACE_S,
+            limit_concurrency=MAX_CONNECTIONS,
+            h11_max_incomplete_event_size=MAX_HEADER_BYTES,
+        )
+        self._server = uvicorn.Server(config)
+
+    def serve(self) -> None:
+        """Answers until `stop` is called, or Ctrl-C in the main thread.
+
+        Raises:
+            KeyboardInterrupt: after Ctrl-C.
+        """
+        self._server.run(sockets=[self._socket])
+
+    def stop(self) -> None:
+        self._server.should_exit = True
+
+    def close(self) -> None:
+        self._socket.close()
+        self._service.pool.close()
 
 
-class Handler(BaseHTTPRequestHandler):
-    """One connection. `service` is set by `build_server`."""
+class PatientProtocol(H11Protocol):
+    """Closes a connection that only stands there: uvicorn waits for the head of a request for ever."""
 
-    service: Service
-    protocol_version = "HTTP/1.1"
-    timeout = SOCKET_S
-    server_version, sys_version = "taskloom", ""
+    _was_idle = False
 
-    def do_GET(self) -> None:
-        try:
-            self._require_access("/v1/models")
-        except Refused as refused:
-            self._refuse(refused)
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.loop.call_later(IDLE_S, self._look)
+
+    def _look(self) -> None:
+        if self.transport.is_closing():
             return
-        models = [completion.model_card(name) for name in self.service.models]
-        self._send(HTTPStatus.OK, {"object": "list", "data": models})
-
-    def do_POST(self) -> None:
-        try:
-            self._require_access("/v1/chat/completions")
-            body = self._body()
-            request, served = self._request(body)
-            if not self.service.open_answers.acquire(blocking=False):
-                busy = "Too many answers are open; try again."
-                raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, busy, "overloaded_error")
-        except Refused as refused:
-            self._refuse(refused)
+        is_idle = self.cycle is None or self.cycle.response_complete
+        if is_idle and self._was_idle:
+            self.transport.close()
             return
-        try:
-            answer = self._stream if body.get("stream") else self._answer
-            answer(request, served.name, body)
-        finally:
-            self.service.open_answers.release()
+        self._was_idle = is_idle
+        self.loop.call_later(IDLE_S, self._look)
 
-    def log_message(self, format: str, *args: Any) -> None:
-        """Requests may hold private text: nothing is logged."""
 
-    def _require_access(self, path: str) -> None:
-        """Host name, token and path."""
-        if self.service.hosts and self.headers.get("Host", "") not in self.service.hosts:
-            raise Refused(HTTPStatus.FORBIDDEN, "This host name is not served here.")
-        given, wanted = self.headers.get("Authorization", ""), f"Bearer {self.service.token}"
-        if self.service.token and not hmac.compare_digest(given.encode(), wanted.encode()):
+def build_app(service: Service) -> ASGIApp:
+    """The endpoint as an ASGI application."""
+    calls = Calls(service)
+    routes = [
+        Route("/v1/models", calls.models),
+        Route("/v1/models/{name:path}", calls.model),
+        Route("/v1/chat/completions", calls.chat, methods=["POST"]),
+        Route("/v1/completions", calls.text, methods=["POST"]),
+    ]
+    handlers: Any = {
+        Refused: _refuse,
+        BodyError: _refuse_body,
+        TaskloomError: _explain,
+        HTTPException: _nothing_here,
+        ClientDisconnect: _gone,
+        Exception: _unexpected,
+    }
+    return Guard(Starlette(routes=routes, exception_handlers=handlers), service)
+
+
+class Guard:
+    """Host name and token, looked at before anything of the call is read."""
+
+    def __init__(self, app: ASGIApp, service: Service) -> None:
+        self._app, self._service = app, service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = {name: value for name, value in scope["headers"] if name in (b"host", b"authorization")}
+        refused = self._check(headers)
+        if refused is not None:
+            await _refusal(refused)(scope, receive, send)
+            return
+        scope["path"] = scope["path"].rstrip("/") or "/"
+        await self._app(scope, receive, send)
+
+    def _check(self, headers: dict[bytes, bytes]) -> Refused | None:
+        if self._service.hosts and headers.get(b"host", b"").decode("latin-1") not in self._service.hosts:
+            return Refused(HTTPStatus.FORBIDDEN, "This host name is not served here.")
+        wanted = f"Bearer {self._service.token}".encode()
+        if self._service.token and not hmac.compare_digest(headers.get(b"authorization", b""), wanted):
             message = "The API key is missing or wrong."
-            raise Refused(HTTPStatus.UNAUTHORIZED, message, "authentication_error")
-        if self.path.split("?")[0].rstrip("/") != path:
-            raise Refused(HTTPStatus.NOT_FOUND, f"There is nothing at {self.path}.")
+            return Refused(HTTPStatus.UNAUTHORIZED, message, "authentication_error")
+        return None
 
-    def _body(self) -> dict[str, Any]:
-        length = self.headers.get("Content-Length", "")
-        if not length.isdigit() or int(length) > MAX_BODY:
-            raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is missing or too long.")
-        try:
-            body = json.loads(self.rfile.read(int(length)))
-        except (ValueError, UnicodeDecodeError) as error:
-            raise Refused(HTTPStatus.BAD_REQUEST, f"The body is not JSON: {error}.") from error
-        if not isinstance(body, dict):
-            raise Refused(HTTPStatus.BAD_REQUEST, "The body must be a JSON object.")
-        return body
 
-    def _request(self, body: dict[str, Any]) -> tuple[ChatRequest, Served]:
-        name = str(body.get("model", ""))
-        if name not in self.service.models:
-            known = ", ".join(self.service.models)
-            raise Refused(HTTPStatus.NOT_FOUND, f"There is no model {name!r}. Known: {known}.")
-        served = self.service.models[name]
-        try:
-            request = completion.build_request(body, served.run_dir, served.task)
-            return replace(request, precision=self.service.precision), served
-        except TaskloomError as error:
-            raise Refused(HTTPStatus.BAD_REQUEST, str(error)) from error
+def _refusal(refused: Refused) -> Response:
+    """Closes the connection too: the rest of an unread body must not be taken for a request."""
+    value = completion.error_value(str(refused), refused.kind)
+    return JSONResponse(value, refused.status, headers={"Connection": "close"})
 
-    def _answer(self, request: ChatRequest, name: str, body: dict[str, Any]) -> None:
-        try:
-            done = self.service.client.answer(request)
-        except TaskloomError as error:
-            status = completion.status_of(error.key)
-            self._refuse(Refused(status, str(error), completion.kind_of(status)))
-            return
-        self._send(HTTPStatus.OK, completion.whole(name, done))
 
-    def _stream(self, request: ChatRequest, name: str, body: dict[str, Any]) -> None:
-        """Server-sent events. A caller that hangs up closes the stream, which stops the answer."""
-        self._begin(HTTPStatus.OK, {"Content-Type": "text/event-stream", "Cache-Control": "no-store"}, close=True)
-        options = body.get("stream_options")
-        with_usage = isinstance(options, dict) and bool(options.get("include_usage"))
-        with contextlib.closing(self.service.client.stream(request)) as events, contextlib.suppress(OSError):
-            for chunk in completion.chunks(name, events, with_usage):
-                self.wfile.write(b"data: " + chunk.encode() + b"\n\n")
+async def _refuse(http: Request, error: Any) -> Response:
+    return _refusal(error)
 
-    def _refuse(self, refused: Refused) -> None:
-        """Closes the connection too: the rest of an unread body must not be taken for a request."""
-        error = {"message": str(refused), "type": refused.kind, "code": None}
-        self._send(refused.status, {"error": error}, close=True)
 
-    def _send(self, status: HTTPStatus, value: Any, close: bool = False) -> None:
-        data = json.dumps(value, ensure_ascii=False).encode()
-        self._begin(status, {"Content-Type": "application/json", "Content-Length": str(len(data))}, close)
-        with contextlib.suppress(OSError):  # the caller has hung up
-            self.wfile.write(data)
+async def _refuse_body(http: Request, error: Any) -> Response:
+    return _refusal(Refused(HTTPStatus.BAD_REQUEST, str(error)))
 
-    def _begin(self, status: HTTPStatus, headers: dict[str, str], close: bool) -> None:
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        if close:
-            self.close_connection = True
-            self.send_header("Connection", "close")
-        self.end_headers()
+
+async def _explain(http: Request, error: Any) -> Response:
+    status = completion.status_of(error.key)
+    return _refusal(Refused(status, str(error), completion.kind_of(status)))
+
+
+async def _nothing_here(http: Request, error: Any) -> Response:
+    return _refusal(Refused(HTTPStatus.NOT_FOUND, f"There is nothing at {http.url.path}."))
+
+
+async def _gone(http: Request, error: Any) -> Response:
+    return Response(status_code=499)  # nobody reads it
+
+
+async def _unexpected(http: Request, error: Any) -> Response:
+    """uvicorn writes the error itself into the log."""
+    words = f"An unexpected error: {type(error).__name__}. The log of the endpoint holds it."
+    return _refusal(Refused(HTTPStatus.INTERNAL_SERVER_ERROR, words, "server_error"))

@@ -14,9 +14,10 @@ from core.base.errors import ModelError, RunError
 from core.chat.prompts import build_prompt, with_examples
 from core.chat.protocol import FULL, ChatRequest, SkillWeight
 from core.chat.quantising import quantise_base
+from core.models.answer import Answer
 from core.models.batching import encode_prompt
 from core.models.building import DESCRIPTION, load_adapter
-from core.models.decoding import Answer, Batch, build_batch
+from core.models.decoding import Batch, build_batch
 from core.models.forward import Blend, end_tokens, share_weights
 from core.models.loading import LoadedBase, load_base
 from core.models.modular import ModularModel
@@ -53,6 +54,8 @@ class LoadedRun:
             RunError: no such task, also in the mixture, or a value for one of its input columns is missing.
         """
         index = self.task_index(request.task)
+        if request.raw is not None:
+            return self._raw_answer(number, index, request), 0
         longest = request.max_new_tokens or self.config.max_new_tokens or ANSWER_TOKENS
         room, context = self.config.max_tokens, self.base.context
         is_decoder = self.base.architecture == "decoder"  # it writes its answer behind the prompt
@@ -63,17 +66,29 @@ class LoadedRun:
         encoded = encode_prompt(self.tokenizer, turns, self.base.architecture, room)
         if is_decoder:
             longest = min(longest, context - len(encoded.input_ids))
-        answer = Answer(
-            number,
-            index,
-            list(encoded.input_ids),
-            longest,
-            request.temperature,
-            request.top_p,
-            request.seed,
-            {self.task_index(name): share for name, share in request.blend},
-        )
-        return answer, encoded.num_cut
+        return self._answer(number, index, list(encoded.input_ids), longest, request), encoded.num_cut
+
+    def _answer(self, number: int, index: int, prompt: list[int], longest: int, request: ChatRequest) -> Answer:
+        blend = {self.task_index(name): share for name, share in request.blend}
+        how = (request.temperature, request.top_p, request.seed, blend)
+        return Answer(number, index, prompt, longest, *how, num_likely=request.num_likely)
+
+    def _raw_answer(self, number: int, index: int, request: ChatRequest) -> Answer:
+        """A text as it stands; one that is too long is refused, since whoever writes a prompt himself counts on
+        all of it."""
+        is_decoder, given = self.base.architecture == "decoder", request.raw
+        prompt = list(self.tokenizer(given)["input_ids"]) if isinstance(given, str) else list(given or ())
+        if not prompt:
+            raise RunError("serving.empty_message")
+        if not all(0 <= token < self.model.config.vocab_size for token in prompt):
+            raise RunError("serving.bad_request", detail="a token id is outside of the vocabulary")
+        if request.echo and not is_decoder:
+            raise RunError("serving.no_echo")
+        longest = ANSWER_TOKENS if request.max_new_tokens is None else request.max_new_tokens
+        room = self.base.context - (longest if is_decoder else 0)
+        if len(prompt) > room:
+            raise RunError("serving.raw_too_long", length=len(prompt), room=max(0, room), answer=longest)
+        return self._answer(number, index, prompt, longest, request)
 
     def build_batch(self, tuned: bool) -> Batch:
         return build_batch(self.base, self.model, tuned)

@@ -15,12 +15,14 @@ from core.messages import english
 
 MAX_CHARS = 200_000  # of one question; the model reads a few thousand at most
 MAX_ROUNDS = 5
+MAX_STOPS = 16
 LIMITS = {
     "temperature": (0.0, 5.0),
     "top_p": (0.01, 1.0),
     "max_new_tokens": (1, 8192),
     "seed": (0, 2**31 - 1),
     "refine": (0, MAX_ROUNDS),
+    "num_likely": (0, 20),
 }
 FULL, INT8, INT4 = "full", "int8", "int4"
 PRECISIONS = (FULL, INT8, INT4)
@@ -41,6 +43,11 @@ class ChatRequest:
     answer) pairs, the most similar first, shown before the question as far as they fit. `blend`: (task, share) of
     every task that a text of an undecided task may belong to; it is put as a question of `task` and answered with
     the skills of them all, mixed by the shares. Empty: with those of `task`.
+
+    `raw` is a text, or its token ids, that the model goes on writing as it stands, without the task's wording and
+    instead of the messages. `stop`: texts that end the answer before them. `num_likely`: the answer comes with how
+    likely each of its tokens was, and with so many of the likeliest in its place; None: without. `echo`: so do the
+    tokens of the prompt.
     """
 
     run_dir: str
@@ -55,6 +62,10 @@ class ChatRequest:
     refine: int = 0
     examples: tuple[tuple[str, str], ...] = ()
     blend: tuple[tuple[str, float], ...] = ()
+    raw: str | tuple[int, ...] | None = None
+    stop: tuple[str, ...] = ()
+    num_likely: int | None = None
+    echo: bool = False
 
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:
@@ -62,13 +73,16 @@ class ChatRequest:
             raise SettingError("registry.unknown", kind="precision", name=self.precision, known=known)
         for name, (low, high) in LIMITS.items():
             value = getattr(self, name)
+            low = 0 if name == "max_new_tokens" and self.echo else low  # only how likely the prompt is
             if value is not None and not low <= value <= high:
                 raise SettingError("serving.bad_value", name=name, value=value, low=low, high=high)
         for name, share in self.blend:
             if not 0 < share <= 1:
                 raise SettingError("serving.bad_value", name=f"blend {name}", value=share, low=0, high=1)
-        found = self.require_input()
-        length = len(found) if isinstance(found, str) else sum(map(len, found.values()))
+        if len(self.stop) > MAX_STOPS:
+            raise SettingError("serving.bad_value", name="stop", value=len(self.stop), low=0, high=MAX_STOPS)
+        found = self.require_input() if self.raw is None else self.raw
+        length = sum(map(len, found.values())) if isinstance(found, dict) else len(found)
         if length > MAX_CHARS:
             raise RunError("serving.long_message", length=length, bound=MAX_CHARS)
 
@@ -119,6 +133,17 @@ class SkillWeight:
 
 
 @dataclass(frozen=True)
+class TokenScore:
+    """One token as text, the natural logarithm of its probability (None: nothing stands before it), and the
+    likeliest tokens in its place with theirs."""
+
+    text: str
+    logprob: float | None
+    likely: tuple[tuple[str, float], ...] = ()
+    is_prompt: bool = False
+
+
+@dataclass(frozen=True)
 class ChatEvent:
     """One thing that happened to a request.
 
@@ -128,7 +153,7 @@ class ChatEvent:
     "done": `text` is the whole answer; `tokens`, `seconds`, `first_s` (until the first token), `prompt_tokens`,
     `num_cut` (prompt tokens left out because the text was too long), `stopped` (on demand), `limited` (the answer
     hit max_new_tokens) and `weights` describe it, for a refined one `values` say how it ended. "error": `key`
-    with `values` is a worded message; the stream ends.
+    with `values` is a worded message; the stream ends. `scores`: where they were asked for.
     """
 
     kind: str
@@ -144,6 +169,7 @@ class ChatEvent:
     weights: tuple[SkillWeight, ...] = ()
     key: str = ""
     values: dict[str, Any] = field(default_factory=dict)
+    scores: tuple[TokenScore, ...] = ()
 
     @property
     def is_last(self) -> bool:

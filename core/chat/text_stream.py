@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 
 class TextStream:
-    """Turns token ids into text as they come; half a character (a Chinese one may span tokens) waits."""
+    """Turns token ids into text as they come; half a character (a Chinese one may span tokens) waits. `behind`: the
+    tokens that the text goes on from, so that a blank between them and the text is kept."""
 
-    def __init__(self, tokenizer: Any) -> None:
+    def __init__(self, tokenizer: Any, behind: Sequence[int] = ()) -> None:
         self._tokenizer = tokenizer
-        self._tokens: list[int] = []
+        self._tokens = list(behind)
         self._start = 0  # tokens before this one no longer change how later ones are spelled
-        self._shown = 0  # tokens before this one are text already
+        self._shown = len(self._tokens)  # tokens before this one are text already
         self.text = ""
 
     def push(self, tokens: list[int], is_last: bool = False) -> str:

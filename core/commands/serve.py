@@ -31,7 +31,8 @@ def add_parser(verbs: Verbs) -> None:
 
 def serve(args: argparse.Namespace) -> Report:
     from core.chat.client import ChatClient
-    from core.chat.endpoint import LOOPBACK, Service, build_server, find_models
+    from core.chat.endpoint import LOOPBACK, build_server
+    from core.chat.service import Service, find_models
 
     if args.no_token and args.host not in LOOPBACK:
         raise RunError("serving.token_needed", host=args.host)
@@ -44,15 +45,15 @@ def serve(args: argparse.Namespace) -> Report:
     except OSError as error:
         detail = error.strerror or str(error)
         raise RunError("serving.address", host=args.host, port=args.port, detail=detail) from error
-    url = f"http://{args.host}:{server.server_port}/v1"
+    url = f"http://{args.host}:{server.port}/v1"
     if not args.json:
         _tell(url, token, list(models))
     try:
-        server.serve_forever()
+        server.serve()
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
     finally:
-        server.server_close()
+        server.close()
         client.close()
     return Report({"url": url, "models": list(models)})
 

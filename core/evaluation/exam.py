@@ -17,8 +17,9 @@ import numpy as np
 from core.base.files import write_text_atomic
 from core.base.lines import append_records, read_records
 from core.evaluation.labels import LabelTree, task_labels
+from core.models.answer import Answer
 from core.models.batching import Encoded, answer_ids, encode_prompt
-from core.models.decoding import Answer, build_batch, write_answers
+from core.models.decoding import build_batch, write_answers
 from core.models.loading import LoadedBase
 from core.models.modular import ModularModel
 from core.tasks.dataset import Example, TaskDataset

@@ -1,16 +1,14 @@
 """Writing answers token by token: questions of different tasks in one forward pass, new ones join on the way. The
 chat and the exam write alike.
 
-Legend: b questions, n tokens, V vocabulary. The loop is our own because transformers' streamer serves one
-question at a time and its `generate` admits no question later. Greedy answers equal
-`model.generate` on the question alone.
+The loop is our own because transformers' streamer serves one question at a time and its `generate` admits no
+question later. Greedy answers equal `model.generate` on the question alone.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -19,76 +17,10 @@ from transformers import DynamicCache, EncoderDecoderCache
 from transformers.cache_utils import DynamicLayer
 from transformers.modeling_outputs import BaseModelOutput
 
-from core.models.forward import Blend, Opened, TaskForward, end_tokens
+from core.models.answer import Answer, Scored, score_tokens, take_all
+from core.models.forward import Opened, TaskForward, end_tokens
 from core.models.loading import LoadedBase
 from core.models.modular import ModularModel
-
-END, LIMIT, STOPPED = "end", "limit", "stopped"
-
-
-@dataclass
-class Answer:
-    """One answer being written. `prompt` holds token ids; `finished` says why it ended (end, limit, stopped).
-    `blend`: rows of the allocation with their shares, where the answer is to mix several; else {}.
-    `allowed`: the tokens that may follow the tokens so far, where not every token may."""
-
-    number: int
-    task: int
-    prompt: list[int]
-    max_new_tokens: int
-    temperature: float = 0.0
-    top_p: float = 1.0
-    seed: int = 0
-    blend: Blend = field(default_factory=dict)
-    allowed: Callable[[tuple[int, ...]], list[int]] | None = None
-    tokens: list[int] = field(default_factory=list)
-    finished: str | None = None
-    random: torch.Generator = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.random = torch.Generator().manual_seed(self.seed)
-
-    @property
-    def tasks(self) -> Blend:
-        """The tasks that it is answered as, with their shares."""
-        return self.blend or {self.task: 1.0}
-
-    def choose(self, logits_V: Tensor) -> int:
-        """The next token from its logits."""
-        if self.allowed is None:
-            return choose_token(logits_V, self.temperature, self.top_p, self.random)
-        tokens = self.allowed(tuple(self.tokens))
-        return tokens[choose_token(logits_V[tokens], self.temperature, self.top_p, self.random)]
-
-    def take(self, token: int, ends: frozenset[int]) -> None:
-        """One token more; an end token ends the answer and is not kept."""
-        if token in ends:
-            self.finished = END
-            return
-        self.tokens.append(token)
-        if len(self.tokens) >= self.max_new_tokens:
-            self.finished = LIMIT
-
-
-def choose_token(logits_V: Tensor, temperature: float, top_p: float, random: torch.Generator) -> int:
-    """The likeliest token at temperature 0, else a draw from the smallest set of tokens with probability top_p."""
-    if temperature <= 0:
-        return int(logits_V.argmax())
-    probability, order = torch.softmax(logits_V.float().cpu() / temperature, -1).sort(descending=True)
-    if top_p < 1:
-        before = probability.cumsum(-1) - probability
-        probability = torch.where(before < top_p, probability, torch.zeros_like(probability))
-    return int(order[torch.multinomial(probability, 1, generator=random)])
-
-
-def take_all(answers: list[Answer], logits_bV: Tensor, ends: frozenset[int]) -> None:
-    """The next token of every answer. Where all take the likeliest one, the device is waited for once."""
-    if all(a.temperature <= 0 and a.allowed is None for a in answers):
-        tokens = logits_bV.argmax(-1).tolist()
-    else:
-        tokens = [answer.choose(row) for answer, row in zip(answers, logits_bV, strict=True)]
-    for answer, token in zip(answers, tokens, strict=True):
-        answer.take(token, ends)
 
 
 class DecoderBatch:
@@ -126,6 +58,16 @@ class DecoderBatch:
             self._mask, self._cache, self._opened = mask, cache, opened
         self.answers = self.answers + answers
         take_all(answers, logits, self._ends)
+
+    def score_prompt(self, answer: Answer) -> list[Scored]:
+        """How likely each token of a prompt was after those before it; nothing stands before the first."""
+        ids = torch.tensor([answer.prompt])
+        mask = torch.ones_like(ids)
+        extra = {"position_ids": mask.cumsum(-1) - 1} if self._takes_positions else {}
+        opened = self._forward.open([answer.tasks], mask)
+        out = self._forward(opened, input_ids=ids, attention_mask=mask, use_cache=False, **extra)
+        first = Scored(answer.prompt[0], None, [])
+        return [first, *score_tokens(out.logits[0, :-1], answer.prompt[1:], answer.num_likely or 0)]
 
     def step(self) -> None:
         """One more token for every question."""

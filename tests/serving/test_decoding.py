@@ -11,8 +11,9 @@ import torch
 
 from core.adapters.registry import METHODS
 from core.chat.text_stream import TextStream
+from core.models.answer import END, LIMIT, Answer, choose_token
 from core.models.building import build_modular
-from core.models.decoding import END, LIMIT, Answer, DecoderBatch, EncoderDecoderBatch, choose_token, write_answers
+from core.models.decoding import DecoderBatch, EncoderDecoderBatch, write_answers
 from core.models.forward import TaskForward, end_tokens, share_weights
 from core.models.loading import LoadedBase, load_base
 from core.models.modular import ModularModel

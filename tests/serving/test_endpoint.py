@@ -8,59 +8,34 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
-from core.chat.client import ChatClient
-from core.chat.endpoint import MAX_BODY, Service, build_server, find_models
+from core.chat.calls import MAX_BODY
 from core.chat.protocol import ask
-
-TOKEN = "a-token-for-tests"
-
-
-class Caller:
-    """Calls one server."""
-
-    def __init__(self, port: int, client: ChatClient) -> None:
-        self.port, self.client = port, client
-
-    def __call__(self, path: str, body: Any = None, **headers: str) -> tuple[int, bytes, dict[str, str]]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
-        sent = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"} | headers
-        connection.request("GET" if body is None else "POST", path, data, sent)
-        response = connection.getresponse()
-        answer = response.status, response.read(), dict(response.headers)
-        connection.close()
-        return answer
-
-    def complete(self, model: str, text: Any, **settings: Any) -> tuple[int, Any]:
-        body = {"model": model, "messages": [{"role": "user", "content": text}], "max_tokens": 8, **settings}
-        status, data, _ = self("/v1/chat/completions", body)
-        return status, json.loads(data)
+from tests.serving.calling import TOKEN, Caller, serving
 
 
 @pytest.fixture(scope="module")
 def call(run_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
-    client = ChatClient(log_path=tmp_path_factory.mktemp("log") / "chat.log")
-    server = build_server(Service(find_models([run_dir]), client, TOKEN))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield Caller(server.server_port, client)
-    server.shutdown()
-    server.server_close()
-    client.close()
+    with serving([run_dir], tmp_path_factory.mktemp("log")) as caller:
+        yield caller
 
 
 def test_models_are_the_tasks_of_the_run(call: Caller, run_dir: Path) -> None:
     status, data, _ = call("/v1/models")
     assert status == 200
     names = [m["id"] for m in json.loads(data)["data"]]
-    assert names == [f"{run_dir.name}:{task}" for task in ("task 0", "task 1", "pairs")]
+    assert names == [f"{run_dir.name}/{task}" for task in ("task 0", "task 1", "pairs", "auto")]
+    for name in (names[0], f"{run_dir.name}:task 0"):  # the second is how older versions named it
+        status, data, _ = call(f"/v1/models/{quote(name)}")
+        assert (status, json.loads(data)["id"]) == (200, names[0])
+    assert call("/v1/models/nothing")[0] == 404
 
 
 def test_a_completion_is_the_chat_answer(call: Caller, run_dir: Path) -> None:
-    status, value = call.complete(f"{run_dir.name}:task 0", "message 3")
+    status, value = call.complete(f"{run_dir.name}/task 0", "message 3")
     direct = call.client.answer(ask(run_dir, "task 0", "message 3", max_new_tokens=8))
     assert status == 200
     assert value["object"] == "chat.completion"
@@ -69,13 +44,13 @@ def test_a_completion_is_the_chat_answer(call: Caller, run_dir: Path) -> None:
     assert value["usage"]["completion_tokens"] == direct.tokens
     assert value["usage"]["total_tokens"] == direct.tokens + direct.prompt_tokens
     assert value["taskloom"]["skills"]["common 1"] == direct.weights[0].weight
-    _, base = call.complete(f"{run_dir.name}:task 0", "message 3", tuned=False)
+    _, base = call.complete(f"{run_dir.name}/task 0", "message 3", tuned=False)
     assert base["choices"][0]["message"]["content"] != direct.text
 
 
 def test_a_stream_ends_with_done_and_adds_up(call: Caller, run_dir: Path) -> None:
     body = {
-        "model": f"{run_dir.name}:task 1",
+        "model": f"{run_dir.name}/task 1",
         "stream": True,
         "max_tokens": 12,
         "stream_options": {"include_usage": True},
@@ -97,17 +72,17 @@ def test_a_stream_ends_with_done_and_adds_up(call: Caller, run_dir: Path) -> Non
 
 def test_inputs_by_column_come_as_json(call: Caller, run_dir: Path) -> None:
     content = {"question": "what is 3", "context": "it is 3"}
-    status, value = call.complete(f"{run_dir.name}:pairs", json.dumps(content))
+    status, value = call.complete(f"{run_dir.name}/pairs", json.dumps(content))
     assert status == 200
     direct = call.client.answer(ask(run_dir, "pairs", content, max_new_tokens=8))
     assert value["choices"][0]["message"]["content"] == direct.text
-    status, value = call.complete(f"{run_dir.name}:pairs", "only text")
+    status, value = call.complete(f"{run_dir.name}/pairs", "only text")
     assert status == 400
     assert "question, context" in value["error"]["message"]
 
 
 def test_sixteen_callers_of_all_tasks_get_their_solo_answers(call: Caller, run_dir: Path) -> None:
-    questions = [(f"{run_dir.name}:task {i % 2}", f"message {i}") for i in range(16)]
+    questions = [(f"{run_dir.name}/task {i % 2}", f"message {i}") for i in range(16)]
     alone = [call.complete(*question)[1]["choices"][0]["message"]["content"] for question in questions]
     together: dict[int, str] = {}
 
@@ -127,15 +102,30 @@ def test_sixteen_callers_of_all_tasks_get_their_solo_answers(call: Caller, run_d
     [
         ({"temperature": "hot"}, "temperature is not a number"),
         ({"temperature": 9}, "temperature is 9"),
-        ({"n": 2}, "n is 2"),
-        ({"stop": ["x"]}, "Stop words"),
+        ({"n": 99}, "n is 99"),
+        ({"n": "2"}, "n is not a whole number"),
+        ({"n": True}, "n is not a whole number"),
+        ({"stop": [""]}, "stop.0"),
+        ({"stop": ["x"] * 17}, "stop"),
+        ({"stop": 3}, "stop is not a list"),
+        ({"seed": -1}, "seed is -1"),
+        ({"seed": 1.5}, "seed is not a whole number"),
+        ({"max_tokens": 0}, "max_new_tokens is 0"),
+        ({"top_logprobs": 21, "logprobs": True}, "top_logprobs is 21"),
+        ({"logprobs": True, "stream": True}, "leave out stream"),
+        ({"frequency_penalty": 0.5}, "frequency_penalty is not offered"),
+        ({"logit_bias": {"5": 1}}, "logit_bias is not offered"),
+        ({"tools": [{"type": "function"}]}, "tools is not offered"),
+        ({"response_format": {"type": "json_object"}}, "response_format is not offered"),
+        ({"temprature": 1}, "temprature is not offered"),
+        ({"messages": [1]}, "messages.0 is not an object"),
         ({"messages": "hello"}, "not a list"),
         ({"messages": []}, "message is empty"),
         ({"messages": [{"role": "user", "content": " "}]}, "message is empty"),
     ],
 )
 def test_wrong_settings_are_explained(call: Caller, run_dir: Path, settings: Any, part: str) -> None:
-    status, value = call.complete(f"{run_dir.name}:task 0", "hi", **settings)
+    status, value = call.complete(f"{run_dir.name}/task 0", "hi", **settings)
     assert status == 400
     assert part in value["error"]["message"]
 
@@ -168,7 +158,7 @@ def test_a_connection_serves_several_requests(call: Caller) -> None:
 def test_hanging_up_stops_the_answer(call: Caller, run_dir: Path) -> None:
     body = json.dumps(
         {
-            "model": f"{run_dir.name}:task 0",
+            "model": f"{run_dir.name}/task 0",
             "stream": True,
             "max_tokens": 400,
             "messages": [{"role": "user", "content": "message 1"}],
