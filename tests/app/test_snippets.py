@@ -47,7 +47,7 @@ def test_python_and_http_name_the_task(run_dir: Path, inputs: tuple[str, ...]) -
     assert repr(ODD) in code
     words = shlex.split(snippet_for(HTTP, request, "starter", task(*inputs)).split("\n\n")[1])
     body = json.loads(words[words.index("-d") + 1])
-    assert body["model"] == f"r1:{ODD}"
+    assert body["model"] == f"r1/{ODD}"
     content = body["messages"][0]["content"]
     assert content == "... text ..." if len(inputs) == 1 else set(json.loads(content)) == set(inputs)
 
