@@ -57,5 +57,8 @@ def _option_words(options: ReadOptions) -> Iterable[str]:
         value = getattr(options, name)
         if value is not None:
             yield f"--{name} {shlex.quote(value)}"
+    for name in ("raw_numbers", "fill_down"):
+        if getattr(options, name):
+            yield f"--{name.replace('_', '-')}"
     if options.header is not None:
         yield "--header" if options.header else "--no-header"

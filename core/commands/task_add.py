@@ -34,7 +34,7 @@ _ONE_FILE = (
     "labels",
     "weight",
 )
-_READING = ("sheet", "encoding", "delimiter", "quotes", "header", "raw_numbers")
+_READING = ("sheet", "encoding", "delimiter", "quotes", "header", "raw_numbers", "fill_down")
 _SPLIT = ("split_by", "split_column", "validation", "exam", "seed")
 PASTED = "-"
 

@@ -44,6 +44,8 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quotes", metavar="HOW", help=f"{how} (default: detected)")
     raw = "numbers and dates of an xlsx file as stored, not as shown (501, not 00501)"
     parser.add_argument("--raw-numbers", action="store_true", default=None, help=raw)
+    down = "words that stand only where a block of an xlsx file begins hold for all its rows"
+    parser.add_argument("--fill-down", action="store_true", default=None, help=down)
     heads = parser.add_mutually_exclusive_group()
     heads.add_argument("--header", action="store_true", default=None, help="the first row names the columns")
     heads.add_argument("--no-header", dest="header", action="store_false", help="the first row is a row of data")
@@ -64,7 +66,9 @@ def read_options(args: argparse.Namespace) -> Any:
 
     delimiter = {"tab": "\t", "\\t": "\t"}.get(args.delimiter, args.delimiter)
     given = {"sheet": args.sheet, "encoding": args.encoding, "quotes": args.quotes, "header": args.header}
-    return ReadOptions(**given, delimiter=delimiter, raw_numbers=bool(args.raw_numbers))
+    return ReadOptions(
+        **given, delimiter=delimiter, raw_numbers=bool(args.raw_numbers), fill_down=bool(args.fill_down)
+    )
 
 
 def split_settings(args: argparse.Namespace, known: Any = None) -> Any:

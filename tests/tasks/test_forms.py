@@ -315,6 +315,42 @@ def test_tokens_with_tags(tmp_path: Path) -> None:
     assert caught.value.key == "form.tag_numbers"
 
 
+def test_intents_with_their_examples(tmp_path: Path) -> None:
+    value = {
+        "intents": [
+            {"tag": tag, "patterns": [f"{tag} {w}" for w in "abc"], "responses": ["ok"]} for tag in ("in", "out")
+        ]
+    }
+    table = read_table(save(tmp_path / "a.json", value))
+    assert table.rows[3] == {"tag": "out", "patterns": "out a", "responses": ["ok"]}
+    assert roles(table) == (("patterns",), ("tag",))
+
+
+def test_a_dialogue_of_bare_texts(tmp_path: Path) -> None:
+    table = read_table(
+        save(tmp_path / "a.json", [{"dialog": ["One?", f"Two {i}.", "Three?", "Four."]} for i in range(5)])
+    )
+    assert (table.rows[1]["user"], table.rows[1]["assistant"]) == ("Three?", "Four.")
+    assert "form.alternating" in told(table)
+
+
+def test_answers_that_were_judged_bad_are_not_practised(tmp_path: Path) -> None:
+    rows = [{"prompt": q, "completion": a, "label": i % 2 == 0} for i, (q, a) in enumerate(pairs())]
+    table = read_table(save(tmp_path / "a.jsonl", rows))
+    assert [row["completion"] for row in table.rows] == [a for _, a in pairs()[::2]]
+    assert (told(table)["form.judged"]["left_out"], roles(table)) == (3, (("prompt",), ("completion",)))
+    ranked = [{"prompt": q, "responses": ["No.", a], "scores": [1, 5.5]} for q, a in pairs()]
+    assert [row["responses"] for row in read_table(save(tmp_path / "b.jsonl", ranked)).rows] == [
+        a for _, a in pairs()
+    ]
+
+
+def test_a_conversation_without_an_answer_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TaskFileError) as caught:
+        read_table(save(tmp_path / "a.jsonl", [{"messages": turns(q, a)[:1]} for q, a in pairs()]))
+    assert caught.value.key == "form.nobody_answers"
+
+
 def test_a_form_that_nobody_knows_is_said(tmp_path: Path) -> None:
     rows = [{"text": q, "label": a, "extra": [{"x": 1, "y": [2]}]} for q, a in pairs()]
     assert told(read_table(save(tmp_path / "a.jsonl", rows)))["form.nested"]["columns"] == "extra"
@@ -323,4 +359,4 @@ def test_a_form_that_nobody_knows_is_said(tmp_path: Path) -> None:
 def test_every_form_has_words_and_stands_in_the_registry_once() -> None:
     from core.messages import MESSAGES
 
-    assert {f"form.{name}" for name in FORMS.names()} <= set(MESSAGES)
+    assert {f"form.{name}" for name in FORMS.names()} <= {*MESSAGES}

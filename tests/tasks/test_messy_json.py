@@ -23,6 +23,13 @@ ROWS = [{"text": q, "label": "ab"[i % 2]} for i, (q, _) in enumerate(pairs())]
 def test_named_splits_are_all_used(tmp_path: Path) -> None:
     for name, value in (
         ("plain", {"train": ROWS, "test": ROWS[:2], "validation": ROWS[:1]}),
+        (
+            "ids",
+            {
+                s: {str(i): r for i, r in enumerate(rows)}
+                for s, rows in (("train", ROWS), ("test", ROWS[:2]), ("val", ROWS[:1]))
+            },
+        ),
         ("inside", {"version": 1, "data": {"train": ROWS, "test": ROWS[:2], "dev": ROWS[:1]}}),
         (
             "lists",

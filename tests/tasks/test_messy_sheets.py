@@ -210,6 +210,54 @@ def test_a_stored_result_of_a_formula_is_its_value(tmp_path: Path) -> None:
 
 
 # --- rows that are not where they should be
+def test_words_at_the_head_of_a_block_are_asked_about(tmp_path: Path) -> None:
+    teams = ["plumbing", None, None, "garden", None, None, "roof", None]
+    rows = [["team", "text"], *([team, text] for team, (text, _) in zip(teams, body(8), strict=True))]
+    path = write_book(tmp_path / "a.xlsx", {"d": rows})
+    (doubt,) = read_table(path).doubts
+    assert (doubt.about, doubt.taken.options.fill_down, doubt.other.options.fill_down) == ("blocks", False, True)
+    assert [row[0] for row in doubt.other.rows] == ["plumbing"] * 3
+    filled = read_table(path, doubt.other.options)
+    assert column(filled, "team") == ["plumbing"] * 3 + ["garden"] * 3 + ["roof"] * 2
+    assert told(filled)["file.filled_down"]["count"] == 5
+    assert filled.doubts == ()
+
+
+def test_a_second_table_below_is_left_out_and_said(tmp_path: Path) -> None:
+    rows = [HEAD, *body(8), [None, None], ["name", "phone"], ["Ada", 12345], ["Bob", 67890]]
+    table = read_table(write_book(tmp_path / "a.xlsx", {"d": rows}))
+    assert len(table.rows) == 8
+    assert told(table)["file.second_table"] == {"file": "a.xlsx", "line": 11, "columns": "name, phone", "count": 3}
+    apart = [HEAD, *body(4), [None, None], *body(8)[4:]]
+    assert len(read_table(write_book(tmp_path / "b.xlsx", {"d": apart})).rows) == 8  # a blank row ends nothing
+
+
+def test_a_table_on_its_side_is_refused(tmp_path: Path) -> None:
+    rows = [[name, *(cell[i] for cell in body(10) * 2)] for i, name in enumerate(HEAD)]
+    with pytest.raises(TaskFileError, match="text, label stand below each other"):
+        read_table(write_book(tmp_path / "a.xlsx", {"d": rows}))
+
+
+def test_a_repeated_header_is_left_out(messy: Path) -> None:
+    table = read_table(messy / "18-header-value" / "concat.xlsx")
+    assert (len(table.rows), table.columns) == (100, ("text", "label"))
+    assert "reading.repeated_header" in told(table)
+
+
+def test_sheets_with_the_same_columns_are_read_together(tmp_path: Path) -> None:
+    path = write_book(tmp_path / "a.xlsx", {"Jan": [HEAD, *body(6)], "Feb": [HEAD, *body(8)[6:]]})
+    table = read_table(path)
+    assert [row["sheet"] for row in table.rows] == ["Jan"] * 6 + ["Feb"] * 2
+    assert (table.split_column, table.doubts[0].other.options.sheet) == ("", "Jan")
+    assert len(read_table(path, table.doubts[0].other.options).rows) == 6
+
+
+def test_a_short_pivot_in_front_gives_way_to_the_data(tmp_path: Path) -> None:
+    pivot = [["Row Labels", "Count"], ["a", 13], ["b", 13], ["Total", 26]]
+    table = read_table(write_book(tmp_path / "a.xlsx", {"Pivot": pivot, "Data": [HEAD, *body(10) * 2]}))
+    assert table.columns == ("text", "label")
+
+
 def test_a_late_wide_row_is_not_dropped(tmp_path: Path) -> None:
     rows = [HEAD, *body(6)]
     rows[6] = [*rows[6], None, "remark"]

@@ -59,7 +59,7 @@ def _splits(value: dict[str, Any], path: Path = ()) -> Shape | None:
 
 def _are_rows(value: Any) -> bool:
     if isinstance(value, dict):
-        return bool(value) and _columns(value) is not None
+        return bool(value) and (_columns(value) or _by_id(value)) is not None
     return isinstance(value, list) and bool(value) and isinstance(value[0], dict | list)
 
 
@@ -89,6 +89,7 @@ def _arrays(value: dict[str, Any]) -> Shape | None:
     columns = _keys(longest)
     same = [(p, rows) for p, rows in found if p[:-1] == path[:-1] and _keys(rows) == columns]
     left = {".".join(p): len(rows) for p, rows in found if p not in {q for q, _ in same}}
+    left |= {k: len(v) for k, v in value.items() if isinstance(v, list) and v and not isinstance(v[0], dict | list)}
     if len(same) == 1:
         return Shape((("", path),), left=left)
     order = {p: i for i, (p, _) in enumerate(_find_arrays(value, (), _DEPTH))}

@@ -23,7 +23,7 @@ from core.tasks.reading.split_parts import join_parts
 from core.tasks.reading.table import ProblemLog, Table
 from core.tasks.reading.text_encoding import Source, detect_encoding, read_text
 
-_COMMENT = re.compile(r"[ \t]*(//|#)[^\n]*\n")
+_COMMENT = re.compile(r"[ \t]*(?:(?://|#)[^\n]*\n|/\*.*?\*/)", re.DOTALL)
 PART = "part"
 
 

@@ -25,7 +25,7 @@ class ReadOptions:
     `header` says whether the first row names the columns; `column_names` are used where it does not. `quotes` is
     one of QUOTES: how a quote inside a quoted cell is written ("" or \\"), or that quotes are ordinary characters.
     `max_rows` stops early (previews). `raw_numbers` takes numbers and dates of a spreadsheet as stored, not
-    as their cells show them.
+    as their cells show them; `fill_down` fills what stands only where a block of its rows begins.
 
     Raises:
         SettingError: `quotes` is none of QUOTES.
@@ -39,6 +39,7 @@ class ReadOptions:
     max_rows: int | None = None
     column_names: tuple[str, ...] = ()
     raw_numbers: bool = False
+    fill_down: bool = False
 
     def __post_init__(self) -> None:
         if self.quotes is not None and self.quotes not in QUOTES:

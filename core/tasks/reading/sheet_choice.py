@@ -13,15 +13,18 @@ from core.tasks.reading.split_words import split_of_name
 from core.tasks.reading.table import ProblemLog
 
 _LOOKED_AT = 30  # rows
+_SHORT = 3  # times as many rows in another sheet make one short
 
 
 @dataclass(frozen=True)
 class Choice:
-    """`parts`: sheets read together, with the split that their names say; else one sheet and its runner-up."""
+    """`parts`: sheets with the same columns, read together, each with its name, or with the split that it says
+    (`is_split`); else one sheet and its runner-up."""
 
     sheet: Any
     other: Any = None
     parts: tuple[tuple[str, Any], ...] = ()
+    is_split: bool = False
 
 
 def choose_sheet(book: Any, log: ProblemLog) -> Choice:
@@ -36,8 +39,10 @@ def choose_sheet(book: Any, log: ProblemLog) -> Choice:
         raise TaskFileError("file.empty", file=log.file)
     visible = [(look, s) for look, s in filled if s.sheet_state == "visible"] or filled
     hidden = [s.title for _, s in filled if s.sheet_state != "visible"]
-    parts = _split_parts(visible)
-    taken = [s for _, s in parts] if parts else [max(visible, key=lambda found: found[0].is_table)[1]]
+    splits = _split_parts(visible)
+    main = _main(visible)
+    parts = splits or _like(main, visible)
+    taken = [s for _, s in parts] if parts else [main[1]]
     if hidden:
         kept = [title for title in hidden if title not in {s.title for s in taken}]
         if kept:
@@ -49,15 +54,33 @@ def choose_sheet(book: Any, log: ProblemLog) -> Choice:
         names = ", ".join(s.title for s in taken)
         log.add("file.other_sheets", "warning", sheet=names, others=", ".join(s.title for _, s in rest))
     other = next((s for look, s in rest if look.is_table), None)
-    return Choice(taken[0], None if parts else other, tuple(parts))
+    return Choice(taken[0], None if splits else taken[0] if parts else other, tuple(parts), bool(splits))
 
 
 @dataclass(frozen=True)
 class _Look:
+    """`rows` of the first _LOOKED_AT; `columns` as the first row with two cells or more says them."""
+
     rows: int
     columns: tuple[str, ...]
     is_table: bool
-    first: tuple[tuple[str, ...], ...] = ()
+
+
+_Seen = tuple[_Look, Any]
+
+
+def _main(visible: list[_Seen]) -> _Seen:
+    """The first sheet that looks like a table; one of a few rows gives way to a longer one."""
+    tables = [found for found in visible if found[0].is_table] or visible
+    longest = max(look.rows for look, _ in tables)
+    return next(found for found in tables if found[0].rows * _SHORT >= longest)
+
+
+def _like(main: _Seen, visible: list[_Seen]) -> list[tuple[str, Any]]:
+    """The sheets with the same columns as the main one (a month each, for example); [] for one alone."""
+    columns = main[0].columns
+    same = [(s.title, s) for look, s in visible if look.is_table and look.columns == columns]
+    return same if len(same) > 1 and len(columns) > 1 and all(columns) else []
 
 
 def _look(book: Any, sheet: Any) -> _Look:
@@ -73,7 +96,7 @@ def _plain(cell: Any) -> str:
     return "" if cell is None else str(getattr(cell, "text", cell)).strip()
 
 
-def _split_parts(visible: list[tuple[_Look, Any]]) -> list[tuple[str, Any]]:
+def _split_parts(visible: list[_Seen]) -> list[tuple[str, Any]]:
     """Sheets called train, test, ... with the same columns, in the order of the workbook; else []."""
     found = [(split_of_name(sheet.title), look, sheet) for look, sheet in visible]
     named = [(split, look, sheet) for split, look, sheet in found if split]

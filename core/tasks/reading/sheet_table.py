@@ -10,6 +10,13 @@ from typing import Any
 from core.base.errors import TaskFileError
 from core.tasks.reading.limits import MAX_COLUMNS
 from core.tasks.reading.sheet_cells import Dated, Merge, Record, SheetCells, SheetNotes, Shown
+from core.tasks.reading.sheet_checks import (
+    ask_to_fill,
+    block_columns,
+    fill_down,
+    find_second_table,
+    require_upright,
+)
 from core.tasks.reading.table import ProblemLog, ReadOptions, Row, Table, check_cells, clean_columns, require_rows
 from core.tasks.reading.table_head import HEADER_RECORDS, find_header, tell_head
 
@@ -78,7 +85,13 @@ def build_table(grid: Grid, cells: SheetCells, options: ReadOptions, log: Proble
     tell_head(first, header, log)
     names = [name or "" for name in header.names]
     has_header = header.height > 0
+    require_upright([row for _, row in first], has_header, log)
     body = _without_header(grid.records[header.titles + header.height :], names, log)
+    second = find_second_table(_plain(body))
+    if second is not None:
+        words = ", ".join(_word(cell) or "" for cell in body[second][1] if cell is not None)
+        log.add("file.second_table", "warning", line=body[second][0], columns=words, count=len(body) - second)
+        body = body[:second]
     used = [i for i in range(grid.width) if _is_used(i, names, body)]
     columns = _name_columns([names[i] for i in used] if has_header else None, len(used), options, log)
     _require_results(cells.notes, {i + 1: name for i, name in zip(used, columns, strict=True)}, body, log)
@@ -88,9 +101,11 @@ def build_table(grid: Grid, cells: SheetCells, options: ReadOptions, log: Proble
     _tell_cells(cells.notes, places, dict(zip(lines, rows, strict=True)), log)
     _finish_columns(rows, columns, log)
     truncated = grid.truncated or len(body) > options.row_cap
-    return Table(
-        log.file, "xlsx", "utf-8", columns, rows, lines, log.finish(), has_header=has_header, truncated=truncated
-    )
+    table = Table(log.file, "xlsx", "utf-8", columns, rows, lines, log.problems, (), has_header, truncated)
+    if options.fill_down:
+        fill_down(rows, block_columns(table), log)
+    log.finish()
+    return ask_to_fill(table, options)
 
 
 def _without_header(records: Sequence[Record], names: Sequence[str], log: ProblemLog) -> list[Record]:

@@ -17,9 +17,11 @@ from core.tasks.reading.readings import SHOWN_ROWS, Doubt, Reading, ReadOptions,
 from core.tasks.reading.sheet_cells import SheetCells
 from core.tasks.reading.sheet_choice import Choice, choose_sheet
 from core.tasks.reading.sheet_table import build_table, read_grid
+from core.tasks.reading.split_parts import COLUMN as SPLIT
 from core.tasks.reading.split_parts import join_parts
 from core.tasks.reading.table import ProblemLog, Table
 
+SHEET = "sheet"  # the column that says which sheet a row is from
 # What zipfile, the XML parser and openpyxl raise on a damaged workbook, found by changing bytes at random.
 _DAMAGED = (
     ValueError,
@@ -95,22 +97,28 @@ def _read_book(book: Any, options: ReadOptions, log: ProblemLog) -> Table:
             raise TaskFileError("file.no_such_sheet", file=log.file, sheet=options.sheet, known=", ".join(titles))
     if choice.parts:
         parts = [(name, _read_one(book, sheet, options, log)) for name, sheet in choice.parts]
-        return replace(join_parts(parts, log), sheets=titles)
-    table = _read_one(book, choice.sheet, options, log)
-    doubts = (_doubt(book, table, choice, log),) if choice.other is not None else ()
-    return replace(table, sheets=titles, doubts=doubts)
+        joined = join_parts(parts, log, SPLIT if choice.is_split else SHEET)
+        table = joined if choice.is_split else replace(joined, split_column="")
+    else:
+        table = _read_one(book, choice.sheet, options, log)
+    doubt = _doubt(book, table, choice, log) if choice.other is not None else None
+    return replace(table, sheets=titles, doubts=(*table.doubts, *((doubt,) if doubt else ())))
 
 
-def _doubt(book: Any, table: Table, choice: Choice, log: ProblemLog) -> Doubt:
-    """Two visible sheets that both hold a table: the first rows of each."""
-    some = ReadOptions(max_rows=SHOWN_ROWS)
-    other = _read_one(book, choice.other, some, ProblemLog(log.file))
-    sides = []
-    for sheet, found, score in ((choice.sheet, table, 0.6), (choice.other, other, 0.4)):
-        rows = shown_rows(found.columns, found.rows)
-        sides.append(Reading(ReadOptions(sheet=sheet.title), score, found.columns, rows))
-    values = {"file": log.file, "found": choice.sheet.title, "expected": choice.other.title}
-    return Doubt("sheet", sides[0], sides[1], values)
+def _doubt(book: Any, table: Table, choice: Choice, log: ProblemLog) -> Doubt | None:
+    """Two visible sheets that both hold a table, or several as one against the first alone."""
+    try:
+        other = _read_one(book, choice.other, ReadOptions(max_rows=SHOWN_ROWS), ProblemLog(log.file))
+    except TaskFileError:
+        return None  # the other sheet cannot be meant: it cannot be read
+    titles = [title for title, _ in choice.parts]
+    taken = ReadOptions() if titles else ReadOptions(sheet=choice.sheet.title)
+    left = Reading(taken, 0.6, table.columns, shown_rows(table.columns, table.rows))
+    right = Reading(
+        ReadOptions(sheet=choice.other.title), 0.4, other.columns, shown_rows(other.columns, other.rows)
+    )
+    values = {"file": log.file, "found": " + ".join(titles) or choice.sheet.title, "expected": choice.other.title}
+    return Doubt("sheet", left, right, values)
 
 
 def _read_one(book: Any, sheet: Any, options: ReadOptions, log: ProblemLog) -> Table:

@@ -6,6 +6,7 @@ that a split by group keeps its turns together.
 
 from __future__ import annotations
 
+from core.base.errors import TaskFileError
 from core.tasks.cell_text import input_text
 from core.tasks.reading.forms.base import Form, filled, mostly, rebuilt
 from core.tasks.reading.forms.turns import COLUMNS, Losses, parse_turns, rows_of, used_columns
@@ -17,7 +18,7 @@ _NOT_KEPT = (*COLUMNS, "conversation")
 def _find(table: Table) -> str | None:
     for column in table.columns:
         values = filled(table, column)
-        if mostly(values, lambda value: bool(parse_turns(value))) and _has_answers(values):
+        if mostly(values, lambda value: bool(parse_turns(value))):
             return column
     return None
 
@@ -27,6 +28,11 @@ def _has_answers(values: list[object]) -> bool:
 
 
 def _unfold(table: Table, column: str, log: ProblemLog) -> Table:
+    """Raises:
+    TaskFileError: nobody answers in any of the conversations.
+    """
+    if not _has_answers(filled(table, column)):
+        raise TaskFileError("form.nobody_answers", file=table.name, column=column)
     others = [c for c in table.columns if c != column and c not in _NOT_KEPT]
     rows: list[Row] = []
     lines: list[int] = []

@@ -6,8 +6,10 @@ from dataclasses import replace
 
 from core.base.registry import Registry
 from core.tasks.reading.forms import (
+    alternating,
     conversation,
     history,
+    judged,
     label_studio,
     marked_text,
     preference,
@@ -15,6 +17,7 @@ from core.tasks.reading.forms import (
     spans,
     squad,
     tagged_tokens,
+    utterances,
 )
 from core.tasks.reading.forms.base import Form
 from core.tasks.reading.forms.nested import tell_nested
@@ -28,10 +31,13 @@ for _form in (
     preference.FORM,
     prompt_completion.FORM,
     history.FORM,
+    judged.FORM,
     conversation.FORM,
+    alternating.FORM,
     marked_text.FORM,
     spans.FORM,
     tagged_tokens.FORM,
+    utterances.FORM,
 ):
     FORMS.register(_form.name, _form)
 
