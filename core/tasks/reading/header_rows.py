@@ -20,7 +20,8 @@ def join_header_rows(records: Sequence[Sequence[Any]]) -> tuple[list[str], int]:
         return [], 0
     above = ["" if c is None else str(c).strip() for c in records[0]]
     names = ["" if c is None else str(c).strip() for c in records[1]]
-    if not all(names) or not all(_is_name(n) for n in names) or not _are_groups(above):
+    above += [""] * (len(names) - len(above))
+    if len(above) > len(names) or not all(names) or not all(_is_name(n) for n in names) or not _are_groups(above):
         return [], 0
     groups = _spread(above)
     joined = [
