@@ -11,14 +11,13 @@ from core.base.errors import TaskFileError
 from core.tasks.reading import dialects
 from core.tasks.reading.dialects import MARK_WORDS, QUOTE_WORDS, Candidate, name_quotes, rank_dialects
 from core.tasks.reading.header import is_sure
-from core.tasks.reading.legacy import encoding_words
+from core.tasks.reading.legacy import NEAR_ENCODING, encoding_words
 from core.tasks.reading.readings import SHOWN_ROWS, Doubt, Reading, ReadOptions, shown_cells
 from core.tasks.reading.records import Dialect, read_records
 from core.tasks.reading.table import ProblemLog
 from core.tasks.reading.text_encoding import Source, read_lines
 
 SAMPLE_LINES = 400
-NEAR_ENCODING = 4.0  # logarithms of odds; found on sentences of 60 languages, see the benchmark
 _SEARCHED_LINES = 100_000
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.base.errors import TaskFileError
+from core.tasks.reading.asked_encoding import ask_encoding
 from core.tasks.reading.columnar import read_parquet
 from core.tasks.reading.delimited import read_delimited
 from core.tasks.reading.forms.registry import unfold_forms
@@ -94,10 +95,10 @@ def _read(path: Path, kind: FileKind, options: ReadOptions, log: ProblemLog) -> 
     if kind.format == "parquet":
         return read_parquet(path, options, log)
     source = Source(path, log.file, kind.gzipped)
-    if kind.format == "json":
-        return read_json(source, options, log)
-    if kind.format == "jsonl":
-        return read_jsonl(source, options, log)
+    if kind.format in ("json", "jsonl"):
+        read = read_json if kind.format == "json" else read_jsonl
+        table = read(source, options, log)
+        return ask_encoding(table, source, options, lambda other: read(source, other, ProblemLog(log.file)))
     return read_delimited(source, kind.format, options, log)
 
 

@@ -21,7 +21,7 @@ from core.tasks.reading.limits import MAX_JSON_BYTES
 from core.tasks.reading.readings import ReadOptions
 from core.tasks.reading.split_parts import join_parts
 from core.tasks.reading.table import ProblemLog, Table
-from core.tasks.reading.text_encoding import Source, detect_encoding, read_text
+from core.tasks.reading.text_encoding import Source, detect_encoding, read_text, tell_encoding
 
 _COMMENT = re.compile(r"[ \t]*(?:(?://|#)[^\n]*\n|/\*.*?\*/)", re.DOTALL)
 PART = "part"
@@ -30,12 +30,14 @@ PART = "part"
 def read_jsonl(source: Source, options: ReadOptions, log: ProblemLog) -> Table:
     """One object a line. A bad line is noted with its column, the others are kept."""
     source = detect_encoding(source, options.encoding)
+    tell_encoding(source, log)
     return _from_lines(source, options, log)
 
 
 def read_json(source: Source, options: ReadOptions, log: ProblemLog) -> Table:
     """A whole JSON value; where it turns out to be one object a line, it is read as such."""
     source = detect_encoding(source, options.encoding)
+    tell_encoding(source, log)
     text = read_text(source, log, MAX_JSON_BYTES)
     start = skip_space(text, 1 if text.startswith("\ufeff") else 0)
     while comment := _COMMENT.match(text, start):

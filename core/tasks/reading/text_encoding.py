@@ -185,7 +185,9 @@ def read_lines(source: Source, log: ProblemLog) -> Iterator[str]:
             if "\0" in line:
                 log.add("file.nul", "warning", line=number, raw=line, at=line.index("\0"))
                 line = line.replace("\0", "")
-            if number > 1 and "\ufeff" in line:
+            if number == 1:
+                line = line.removeprefix("\ufeff")
+            if "\ufeff" in line:
                 log.add("reading.inner_mark", "note", line=number, raw=line, at=line.index("\ufeff"))
                 line = line.replace("\ufeff", "")
             if source.repair and "\ufffd" in line:
@@ -201,6 +203,10 @@ def read_text(source: Source, log: ProblemLog, max_bytes: int) -> str:
     if len(data) > max_bytes:
         raise TaskFileError("file.too_large", file=source.name, bound=max_bytes >> 20)
     text = data.decode(source.encoding, "replace" if source.repair else "strict")
+    text = text.removeprefix("\ufeff")
+    if "\ufeff" in text:
+        log.tell("reading.inner_mark", line=text[: text.index("\ufeff")].count("\n") + 1)
+        text = text.replace("\ufeff", "")
     if "\0" in text:
         log.add("file.nul", "warning", line=text[: text.index("\0")].count("\n") + 1)
         text = text.replace("\0", "")
