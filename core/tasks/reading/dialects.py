@@ -206,12 +206,14 @@ def _quote_cost(dialect: Dialect, log: ProblemLog, records: Sequence[Record]) ->
         if quote == dialect.quote:
             continue
         ends = Counter((cell[0] == quote, cell[-1] == quote) for cell in map(str.strip, cells) if cell)
-        lone = sum(1 for cell in cells if cell == quote)
+        lone = sum(1 for cell in cells if cell.strip() == quote)
         around, broken = ends[True, True] - lone, ends[True, False] + ends[False, True] + lone
         doubled = sum(1 for cell in cells if cell[:1] == quote == cell[-1:] and quote * 2 in cell[1:-1])
-        escaped = sum(1 for cell in cells if f"\\{quote}" in cell)
         cost += min(9.0, 3.0 * math.log1p(around)) + min(9.0, _BROKEN[quote] * math.log1p(broken))
-        cost += min(9.0, 2.0 * math.log1p(doubled)) + min(9.0, 2.0 * math.log1p(escaped))
+        cost += min(9.0, 2.0 * math.log1p(doubled))
+    escaped = sum(1 for cell in cells if '\\"' in cell or "\\'" in cell)  # no writer of text puts them together
+    if escaped and not dialect.escape:
+        cost += min(9.0, 1.0 + 2.0 * math.log1p(escaped))
     if dialect.skip_blanks or not dialect.quote:
         return cost
     blanks = sum(1 for cell in cells if cell.startswith(f" {dialect.quote}"))
