@@ -17,7 +17,11 @@ def comparison_view(first: Path, second: Path) -> str:
     Raises:
         RunError: the runs have no task or no exam rows in common.
     """
-    from core.insight.compare import compare_runs, describe_comparison  # scipy.stats: only when it is asked for
+    from core.insight.compare import (  # scipy.stats: only when it is asked for
+        compare_runs,
+        describe_comparison,
+        shown_p,
+    )
 
     comparisons = compare_runs(first, second)
     said = [word_error(s.key, s.values)[0] for s in describe_comparison(comparisons)]
@@ -27,7 +31,7 @@ def comparison_view(first: Path, second: Path) -> str:
             esc(say(f"metric.{c.metric}")),
             f"{100 * c.difference.value:+.1f}",
             f"[{100 * c.difference.low:+.1f}, {100 * c.difference.high:+.1f}]",
-            f"{c.p_adjusted:.2g}",
+            esc(shown_p(c.p_adjusted)),
             badge(say("compare.sure" if c.is_sure else "results.unsure"), "good" if c.is_sure else ""),
         ]
         for c in comparisons

@@ -142,7 +142,7 @@ def describe_study(frame: pd.DataFrame, summary: pd.DataFrame, reference: str) -
         return told
     for gap in gaps[gaps["share"] == share].itertuples():
         values = {"arm": word_arm(str(gap.arm)), "reference": word_arm(reference)}
-        if gap.low > 0 or gap.high < 0:
+        if gap.sure:
             direction = say("study.below" if gap.difference > 0 else "study.above")
             values |= {"points": f"{abs(100 * gap.difference):.1f}", "direction": direction}
             told.append(Sentence("says.study_sure", values))

@@ -47,16 +47,21 @@ def _tell(line: ProgressLine, done: int, total: int) -> None:
 
 
 def _report(outcome: Any, task: str) -> Report:
-    from core.insight.study_tables import mean_interval
+    from core.evaluation.intervals import mean_interval
+    from core.insight.verdicts import describe_verdicts, read_verdicts
 
+    questions = outcome.final.n
     rows = [["0 (nearest task's row)", 1, f"{100 * outcome.untrained:.1f}", None]]
     for count, values in outcome.curve.items():
-        low, high = mean_interval(values)
+        low, high = mean_interval(values, questions)
         band = None if low != low else f"[{100 * low:.1f}, {100 * high:.1f}]"
         rows.append([str(count), len(values), f"{100 * sum(values) / len(values):.1f}", band])
     run_id = Path(outcome.run_dir).name
     nearest = ", ".join(f"{name} (loss {loss:.2f})" for name, loss in outcome.nearest[:3])
+    verdicts = [found for found in read_verdicts(Path(outcome.run_dir)) if found.task == task]
     lines = [
+        *(said.text for said in describe_verdicts(verdicts)),
+        "",
         table(rows, ["rows", "draws", outcome.metric, "95 % over draws"]),
         "",
         f"Nearest known tasks: {nearest}.",
@@ -70,5 +75,7 @@ def _report(outcome: Any, task: str) -> Report:
         "untrained": outcome.untrained,
         "curve": outcome.curve,
         "final": outcome.final.as_dict(),
+        "questions": questions,
+        "verdict": verdicts[0].as_dict() if verdicts else None,
     }
     return Report(value, "\n".join(lines))

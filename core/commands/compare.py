@@ -16,7 +16,7 @@ def add_parser(verbs: Verbs) -> None:
 
 
 def compare(args: argparse.Namespace) -> Report:
-    from core.insight.compare import compare_runs, comparison_frame, describe_comparison
+    from core.insight.compare import compare_runs, comparison_frame, describe_comparison, shown_p
 
     first, second = (
         find_run(SimpleNamespace(workspace=args.workspace, run=name)).path  # type: ignore[arg-type]
@@ -32,10 +32,11 @@ def compare(args: argparse.Namespace) -> Report:
             c.difference.n,
             f"{100 * c.difference.value:+.1f}",
             f"[{100 * c.difference.low:+.1f}, {100 * c.difference.high:+.1f}]",
-            f"{c.p_adjusted:.3g}",
+            shown_p(c.p_adjusted),
+            "yes" if c.is_sure else "no",
         ]
         for c in found
     ]
-    shown = table(rows, ["task", "metric", "rows", "difference", "95 % interval", "p (corrected)"])
+    shown = table(rows, ["task", "metric", "rows", "difference", "95 % interval", "p (corrected)", "sure"])
     records = frame.astype(object).where(frame.notna(), None).to_dict("records")
     return Report({"comparisons": records, "sentences": sentences}, "\n".join([shown, "", *sentences]))

@@ -23,18 +23,29 @@ def add_parser(verbs: Verbs) -> None:
 
 
 def evaluate(args: argparse.Namespace) -> Report:
-    from core.insight.results import describe_mean, read_scores, scores_value
-    from core.insight.verdicts import describe_verdicts, read_verdicts
+    from core.insight.results import read_scores
 
     folder = find_run(args)
     wanted = args.again or args.only_labels or args.rows is not None
     if wanted or folder.read_results() is None or not read_scores(folder.path):
         sit_exam(folder, args)
+    found = exam_report(folder)
+    return Report({"run_id": folder.run_id, **found.value}, found.text)
+
+
+def exam_report(folder: Any) -> Report:
+    """What the exam of a run shows: verdicts, means, scores, and what guesses and metrics mean.
+
+    Raises:
+        RunError: there has been no exam yet.
+    """
+    from core.insight.results import describe_mean, read_scores, scores_value
+    from core.insight.verdicts import describe_verdicts, read_verdicts
+
     scores = read_scores(folder.path)
     verdicts = read_verdicts(folder.path, scores)
     sentences = [said.text for said in (*describe_verdicts(verdicts), *describe_mean(scores))]
     value = {
-        "run_id": folder.run_id,
         "verdicts": [verdict.as_dict() for verdict in verdicts],
         "results": scores_value(scores),
         "sentences": sentences,

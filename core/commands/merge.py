@@ -52,8 +52,7 @@ def _tell(line: ProgressLine, done: int, total: int) -> None:
 
 
 def _report(folder: Any) -> Report:
-    from core.commands.evaluate import score_text
-    from core.insight.results import read_scores, scores_value
+    from core.commands.evaluate import exam_report
     from core.merge.table import read_merge
 
     found = read_merge(folder.path)
@@ -65,8 +64,8 @@ def _report(folder: Any) -> Report:
     lines = [table(rows, heads), "", f"Merged by {found.way} at rank {found.rank}; {100 * found.kept:.1f} % kept."]
     value: dict[str, Any] = {"run_id": folder.run_id, "merge": found.as_dict()}
     if folder.read_results() is not None:
-        scores = read_scores(folder.path)
-        value["results"] = scores_value(scores)
-        lines += ["", score_text(scores)]
+        exam = exam_report(folder)
+        value |= exam.value
+        lines += ["", exam.text]
     lines.append(f"\nThe merged run: {folder.run_id}. Ask it: python -m core ask {folder.run_id} --task auto TEXT")
     return Report(value, "\n".join(lines))

@@ -76,10 +76,10 @@ def _report(made: Any, frame: Any) -> Report:
             r.share,
             r.seeds,
             f"{100 * r.mean:.1f}",
-            f"[{100 * r.low:.1f}, {100 * r.high:.1f}]",
-            r.rank,
+            None if r.low != r.low else f"[{100 * r.low:.1f}, {100 * r.high:.1f}]",
+            None if r.rank != r.rank else r.rank,
             r.parameters,
-            r.seconds,
+            None if r.seconds != r.seconds else r.seconds,
         ]
         for r in summary.itertuples()
     ]

@@ -106,16 +106,15 @@ def follow_to_end(folder: Any, quiet: bool) -> Report:
 
 def result_report(folder: Any) -> Report:
     """A finished run: its scores, where there are some, and what to do next."""
-    from core.commands.evaluate import score_text
-    from core.insight.results import read_scores, scores_value
+    from core.commands.evaluate import exam_report
 
     run = folder.read_run()
     value: dict[str, Any] = {"run_id": folder.run_id, "name": run["name"], "path": str(folder.path)}
     lines = [f"Run {folder.run_id} ({run['name']}) is done."]
     if folder.read_results() is not None:
-        scores = read_scores(folder.path)
-        value["results"] = scores_value(scores)
-        lines += ["", score_text(scores)]
+        exam = exam_report(folder)
+        value |= exam.value
+        lines += ["", exam.text]
     task = run["tasks"][0]["name"]
     lines += [
         "",

@@ -12,7 +12,7 @@ Below FEW rows nothing is sure.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -59,11 +59,29 @@ class Difference:
         return asdict(self)
 
 
-def is_sure(difference: Any, p: float) -> bool:
-    """Whether a difference (with `low`, `high`, `n`) is called real: enough rows, an interval that leaves out zero,
-    and a p-value, corrected where several were looked at, below 0.05."""
-    enough = difference.n >= FEW
-    return bool(enough and (difference.low > 0 or difference.high < 0) and p < SURE_BELOW)
+def is_clear(low: float, high: float, rows: int) -> bool:
+    """Whether an interval leaves out zero and enough exam rows stand behind it; never for NaN."""
+    return bool(rows >= FEW and (low > 0 or high < 0))
+
+
+def is_sure(difference: Difference, p: float) -> bool:
+    """Whether a difference is called real: `is_clear`, and a p-value, corrected where several were looked at, below
+    0.05."""
+    return is_clear(difference.low, difference.high, difference.n) and p < SURE_BELOW
+
+
+def mean_interval(given: Sequence[float] | Array, rows: int) -> tuple[float, float]:
+    """95 % t-interval of a mean over seeds or draws, each measured on `rows` exam rows; (nan, nan) for fewer than
+    two values. Few rows, or values that are all the same, leave open what so many rows can miss."""
+    values = np.asarray(given, dtype=np.float64)
+    if len(values) < 2:
+        return float("nan"), float("nan")
+    from scipy.stats import t as student  # half a second: only for studies and curves
+
+    half = float(student.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
+    if rows < FEW or half == 0:
+        half += wilson(0.0, rows)[1]
+    return float(values.mean()) - half, float(values.mean()) + half
 
 
 def wilson(share: float, n: int) -> tuple[float, float]:

@@ -88,9 +88,16 @@ def describe_comparison(comparisons: list[Comparison]) -> list[Sentence]:
     sentences = []
     for c in comparisons:
         key = "says.second_better" if c.difference.value > 0 else "says.first_better"
+        p = shown_p(c.p_adjusted)
         values = {"task": c.task, "points": f"{abs(100 * c.difference.value):.1f}", "n": c.difference.n}
-        sentences.append(Sentence(key if c.is_sure else "says.runs_alike", values | {"p": f"{c.p_adjusted:.2g}"}))
+        values["p"] = p if p.startswith("<") else f"= {p}"
+        sentences.append(Sentence(key if c.is_sure else "says.runs_alike", values))
     return sentences
+
+
+def shown_p(p: float) -> str:
+    """A p-value as people read it; none is ever 0."""
+    return "< 0.001" if p < 0.001 else f"{p:.2g}"
 
 
 def confusion_matrix(run_dir: Path, task: str, side: str = "tuned") -> pd.DataFrame:

@@ -18,6 +18,7 @@ import pandas as pd
 
 from core.base.errors import RunError, SettingError
 from core.base.files import read_json
+from core.evaluation.intervals import Difference
 from core.messages import Sentence
 from core.runs.folder import RunFolder
 
@@ -41,23 +42,24 @@ class ProbeSettings:
 
 @dataclass(frozen=True)
 class Probe:
-    """One outcome: changes, their intervals, and whether an interval leaves out zero; [tasks x columns]."""
+    """One outcome: changes, their intervals, and whether each is sure by itself (`evaluation.intervals`); [tasks x
+    columns]."""
 
     kind: str
     scores: pd.Series
     change: pd.DataFrame
     low: pd.DataFrame
     high: pd.DataFrame
+    sure_alone: pd.DataFrame
 
     @property
     def is_sure(self) -> pd.DataFrame:
-        """Whether the interval leaves out zero; after training again also whether the change is larger than the
-        largest one that another seed alone brought to any task."""
-        sure = (self.low > 0) | (self.high < 0)
+        """`sure_alone`; after training again also whether the change is larger than the largest one that another
+        seed alone brought to any task."""
         if CHANCE not in self.change.columns:
-            return sure
+            return self.sure_alone
         noise = float(self.change[CHANCE].abs().max())
-        return sure & (self.change.abs() > noise)
+        return self.sure_alone & (self.change.abs() > noise)
 
 
 def probe_path(run_dir: Path, kind: str) -> Path:
@@ -87,8 +89,14 @@ def probe_from_dict(outcome: dict[str, Any]) -> Probe:
         )
         for name in ("value", "low", "high")
     }
+    sure = pd.DataFrame(
+        [[cell is not None and Difference(**cell).is_sure for cell in row] for row in outcome["cells"]],
+        index=outcome["tasks"],
+        columns=outcome["columns"],
+        dtype=bool,
+    )
     scores = pd.Series([s["value"] for s in outcome["scores"]], index=outcome["tasks"])
-    return Probe(outcome["kind"], scores, tables["value"], tables["low"], tables["high"])
+    return Probe(outcome["kind"], scores, tables["value"], tables["low"], tables["high"], sure)
 
 
 def describe_probe(probe: Probe) -> list[Sentence]:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t as student
 
 from core.adapters.capacity import capacity
 from core.base.errors import RunError, SettingError
 from core.base.files import read_json
+from core.evaluation.intervals import is_clear, mean_interval
 from core.insight.results import read_scores
 from core.insight.study import Cell, Study
 from core.runs.events import read_events
@@ -20,7 +19,7 @@ from core.runs.folder import RunFolder
 from core.workspace import Project
 
 BASE = "base model"
-CONFIDENCE = 0.95
+MANY = 10**9  # a loss is a mean over tokens: its rows leave nothing open
 SUMMARY_HEAD = [
     "arm",
     "share of rows",
@@ -37,9 +36,9 @@ GAPS_HEAD = ["arm", "share of rows", "pairs", "score", "check loss"]
 
 
 def study_frame(project: Project, study: Study) -> pd.DataFrame:
-    """One row a task of every finished run: domain (the project's name), arm, seed, share, task, metric, score
-    (0..1), check loss (nats a token on the check set, of the kept adapter), active rank, parameters, seconds by the
-    clock and of the processor (which other work on the machine disturbs least).
+    """One row a task of every finished run: domain (the project's name), arm, seed, share, task, metric, exam rows,
+    score (0..1), check loss (nats a token on the check set, of the kept adapter), active rank, parameters, seconds
+    by the clock and of the processor (which other work on the machine disturbs least).
     Frames of several domains may be put below one another.
 
     Raises:
@@ -68,6 +67,7 @@ def _run_rows(project: Project, cell: Cell, folder: RunFolder) -> list[dict[str,
     rows = []
     for s in read_scores(folder.path):
         place = {"domain": project.name, "seed": cell.seed, "share": cell.share, "task": s.task, "metric": s.metric}
+        place["rows"] = s.tuned.n
         loss = losses.get(s.index, np.nan)
         rows.append({"arm": cell.arm, **place, "score": s.tuned.value, "check_loss": loss, **size})
         if s.base is not None:
@@ -85,7 +85,7 @@ def summarise_study(frame: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for (arm, share), part in frame.groupby(["arm", "share"]):
         runs = part.groupby(["seed", "domain"])["score"].mean().groupby("seed").mean()
-        low, high = mean_interval(runs.to_numpy())
+        low, high = mean_interval(runs.to_numpy(), _exam_rows(part))
         rows.append(
             {
                 "arm": arm,
@@ -112,7 +112,8 @@ def task_scores(frame: pd.DataFrame) -> pd.DataFrame:
 
 def against_reference(frame: pd.DataFrame, reference: str) -> pd.DataFrame:
     """Reference minus every other arm, paired by seed and domain: the mean over tasks of the score and of the check
-    loss (negative: the reference's is lower), each with its 95 % t-interval over pairs."""
+    loss (negative: the reference's is lower), each with its 95 % t-interval over pairs, and whether the difference
+    in score is sure (`evaluation.intervals`)."""
     runs = frame.groupby(["share", "domain", "seed", "arm"])[["score", "check_loss"]].mean().unstack()
     rows = []
     for share, part in runs.groupby(level="share"):
@@ -120,9 +121,10 @@ def against_reference(frame: pd.DataFrame, reference: str) -> pd.DataFrame:
             gaps = (part["score"][reference] - part["score"][arm]).dropna().to_numpy()
             if arm in (reference, BASE) or not len(gaps):
                 continue
-            low, high = mean_interval(gaps)
+            rows_asked = _exam_rows(frame[(frame["share"] == share) & (frame["arm"] == arm)])
+            low, high = mean_interval(gaps, rows_asked)
             losses = (part["check_loss"][reference] - part["check_loss"][arm]).dropna().to_numpy()
-            loss_low, loss_high = mean_interval(losses)
+            loss_low, loss_high = mean_interval(losses, MANY)
             rows.append(
                 {
                     "share": share,
@@ -131,6 +133,7 @@ def against_reference(frame: pd.DataFrame, reference: str) -> pd.DataFrame:
                     "difference": gaps.mean(),
                     "low": low,
                     "high": high,
+                    "sure": is_clear(low, high, rows_asked),
                     "loss": losses.mean() if len(losses) else np.nan,
                     "loss_low": loss_low,
                     "loss_high": loss_high,
@@ -139,13 +142,9 @@ def against_reference(frame: pd.DataFrame, reference: str) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def mean_interval(given: Sequence[float] | np.ndarray) -> tuple[float, float]:
-    """95 % t-interval of a mean; (nan, nan) for fewer than two values."""
-    values = np.asarray(given, dtype=np.float64)
-    if len(values) < 2:
-        return float("nan"), float("nan")
-    half = student.ppf((1 + CONFIDENCE) / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
-    return float(values.mean() - half), float(values.mean() + half)
+def _exam_rows(part: pd.DataFrame) -> int:
+    """Exam rows behind one mean over the tasks of `part`, whose rows are of several seeds."""
+    return int(part.groupby(["domain", "task"])["rows"].max().sum())
 
 
 def study_report(study: Study, frame: pd.DataFrame) -> str:

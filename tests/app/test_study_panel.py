@@ -31,6 +31,7 @@ def frame_of(**scores: list[float]) -> pd.DataFrame:
                 "share": 1.0,
                 "task": "t",
                 "metric": "accuracy",
+                "rows": 100,
                 "score": score,
                 "check_loss": 1.0,
                 "active_rank": 8,

@@ -26,7 +26,7 @@ from tests.toy_project import build_toy_project, quick_config
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    return build_toy_project(tmp_path)
+    return build_toy_project(tmp_path, rows=240)  # an exam large enough to be sure of something
 
 
 def answer(folder: RunFolder, right: set[str]) -> None:
@@ -171,6 +171,7 @@ def test_a_new_task_is_told_with_its_band() -> None:
         "nearest": [["mails", 1.0], ["calls", 2.0]],
         "untrained": 0.2,
         "curve": {"5": [0.4, 0.5, 0.6], "10": [0.79, 0.8, 0.81], "20": [0.8, 0.81, 0.82]},
+        "questions": 100,
     }
     found = from_record(Growth, json.loads(json.dumps(record)), "test")
     frame = growth_frame(found)
@@ -181,3 +182,6 @@ def test_a_new_task_is_told_with_its_band() -> None:
     begin = "fees scores 20.0 with the skills of mails as they are, and 81.0 after practising 20 rows"
     assert texts[0].startswith(begin)
     assert texts[2] == "More rows than 10 brought less than 2 points."
+    few = from_record(Growth, json.loads(json.dumps({**record, "questions": 10})), "test")
+    assert growth_frame(few)["low"][2] < growth_frame(found)["low"][2] - 0.2
+    assert len(describe_growth(few)) == 2  # ten questions cannot say that more rows bring nothing

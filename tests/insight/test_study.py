@@ -13,6 +13,7 @@ import pytest
 from scipy.stats import ttest_1samp
 
 from core.base.errors import RunError, SettingError
+from core.evaluation.intervals import mean_interval
 from core.insight.study import (
     STANDARD_ARMS,
     Arm,
@@ -29,7 +30,6 @@ from core.insight.study import (
 from core.insight.study_tables import (
     BASE,
     against_reference,
-    mean_interval,
     study_frame,
     study_report,
     summarise_study,
@@ -207,6 +207,7 @@ def frame_of(scores: dict[str, list[list[float]]]) -> pd.DataFrame:
                 "share": 1.0,
                 "task": f"t{task}",
                 "metric": "accuracy",
+                "rows": 100,
                 "score": score,
                 "check_loss": 1.0,
                 "active_rank": 8,
@@ -261,5 +262,5 @@ def test_every_domain_counts_the_same_whatever_its_number_of_tasks() -> None:
 
 
 def test_one_seed_has_no_interval(tmp_path: Path) -> None:
-    assert all(np.isnan(v) for v in mean_interval(np.array([0.5])))
+    assert all(np.isnan(v) for v in mean_interval(np.array([0.5]), 100))
     assert "[nan" not in study_report(Study("s", RunConfig(), (Arm("ours", "cpoly"),)), frame_of({"ours": [[0.5]]}))
