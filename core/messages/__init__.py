@@ -24,9 +24,9 @@ def fill(wording: Wording, values: Mapping[str, Any]) -> Wording:
     return wording[0].format_map(blank), wording[1].format_map(blank)
 
 
-def stage_word(stage: str) -> str:
+def stage_word(stage: str | None) -> str:
     """What a run does in a stage, '' for an unknown one."""
-    return load_texts("en", "screens/runs").get(_DURING + stage, "")
+    return load_texts("en", "screens/runs").get(f"{_DURING}{stage}", "")
 
 
 @dataclass(frozen=True)
