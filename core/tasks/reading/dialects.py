@@ -221,7 +221,7 @@ def _quote_cost(dialect: Dialect, log: ProblemLog, records: Sequence[Record]) ->
 
 
 def _num_faults(log: ProblemLog) -> int:
-    return log.counts["reading.stray_quote"] + log.counts["file.open_quote"]
+    return sum(log.counts[key] for key in ("reading.stray_quote", "reading.escaped_quote", "file.open_quote"))
 
 
 def _kind_score(body: Sequence[Sequence[str]]) -> float:

@@ -20,6 +20,7 @@ BLOCK_LINES = 4_000
 csv.field_size_limit(2 * MAX_CELL_CHARS)
 
 Record = tuple[int, list[str]]
+Mended = tuple[str, list[str], int]  # what is noted, the cells, over how many lines
 Fault = tuple[str, int]  # "end", "stray" or "large", and over how many lines
 
 
@@ -125,20 +126,43 @@ class _Records:
             self._log.add("file.giant_cell", line=number, column=1, raw=text[0], **size)
             self._drop(1)
             return
+        key, cells, taken = self._escaped(text) or self._stray(kind, text) or self._open(text)
+        self._log.add(key, "warning", line=number, raw=text[0])
+        self._drop(taken)
+        yield number, cells
+        if key == "file.open_quote":
+            self._recoveries += 1
+            if self._recoveries > MAX_RECOVERIES and self._dialect.quote:
+                self._log.add("reading.quotes_given_up", "warning", line=self._number + 1)
+                self._dialect = self._dialect.plain
+
+    def _escaped(self, text: list[str]) -> Mended | None:
+        """Quotes behind backslashes, where they make a record of the usual width."""
+        if self._dialect.escape or f"\\{self._dialect.quote}" not in "".join(text):
+            return None
+        for part in (text[:1], text):
+            try:
+                found = list(replace(self._dialect, escape="quotes").reader(part, strict=True))
+            except csv.Error:
+                continue
+            if len(found) == 1 and len(found[0]) == self._width:
+                return "reading.escaped_quote", found[0], len(part)
+        return None
+
+    def _stray(self, kind: str, text: list[str]) -> Mended | None:
+        """Text behind a closing quote: the cell as it reads, or the quotes as signs of the text."""
         lenient = list(self._dialect.reader(text)) if kind == "stray" else []
-        plain = next(self._dialect.plain.reader(text[:1]), [])
-        if len(lenient) == 1 and (num_lines == 1 or len(lenient[0]) == self._width):
-            as_signs = num_lines == 1 and len(plain) in (self._width, len(lenient[0])) and self._has_loose(plain)
-            self._log.add("reading.stray_quote", "warning", line=number, raw=text[0])
-            self._drop(num_lines)
-            yield number, plain if as_signs else lenient[0]
-            return
-        self._log.add("file.open_quote", "warning", line=number, raw=text[0])
-        self._drop(1)
-        yield number, plain
-        self._recoveries += 1
-        if self._recoveries > MAX_RECOVERIES:
-            self._dialect = self._dialect.plain
+        if len(lenient) != 1 or (len(text) > 1 and len(lenient[0]) != self._width):
+            return None
+        plain = self._plain(text)
+        as_signs = len(text) == 1 and len(plain) in (self._width, len(lenient[0])) and self._has_loose(plain)
+        return "reading.stray_quote", plain if as_signs else lenient[0], len(text)
+
+    def _open(self, text: list[str]) -> Mended:
+        return "file.open_quote", self._plain(text), 1
+
+    def _plain(self, text: list[str]) -> list[str]:
+        return next(self._dialect.plain.reader(text[:1]), [])
 
     def _has_loose(self, cells: list[str]) -> bool:
         """Whether a quote belongs to the text of a cell rather than standing around it, blanks apart."""
