@@ -62,12 +62,12 @@ class Api:
 
         Args:
             project: name or id of the project; it is made when there is none of this name.
-            files: the task files; NAME.train.EXT and NAME.test.EXT become one task.
+            files: the task files; those that belong together by their names (train, test, dev) become one task.
         """
         home = self._project(project)
         note_uploads(home, files or [])
         report = add_files(home, list(files or []))
-        for _, problem in report.failed[:1]:
+        for problem in [*(p for _, p in report.failed), *(item.problem for item in report.lone)][:1]:
             raise gr.Error(f"{problem.message} {problem.hint}".strip(), print_exception=False)
         return [task_value(spec) for spec in report.added]
 

@@ -56,6 +56,9 @@ class ImportPanel:
                 self.sheet = self._choice(words, "sheet", [])
                 heads = [(Key("import.has_header"), "yes"), (Key("import.no_header"), "no")]
                 self.header = self._choice(words, "header", heads)
+            with gr.Row():
+                kinds = [(Key("import.shown"), "shown"), (Key("import.stored"), "stored")]
+                self.numbers = self._choice(words, "numbers", kinds, visible=False)
             self.preview = gr.HTML(elem_id="again-preview")
             self.read = words(gr.Button, Key("import.read"), variant="primary", elem_id="again-read")
         with words(gr.Accordion, label=Key("import.paste"), open=False, elem_id="import-paste"):
@@ -79,10 +82,15 @@ class ImportPanel:
 
     def wire(self, context: Context, report: Any) -> None:
         selection, quiet = context.selection, {"show_progress": "hidden"}
-        options = [self.encoding, self.delimiter, self.sheet, self.header]
+        options = [self.encoding, self.delimiter, self.sheet, self.header, self.numbers]
         looked_at = [selection, self.dropped, self.file, *options]
         context.on(self.dropped.change, offer_files, [self.dropped], [self.fold, self.file], **quiet)
-        context.on(self.file.change, draw_first, [selection, self.dropped, self.file], [self.sheet, self.preview])
+        context.on(
+            self.file.change,
+            draw_first,
+            [selection, self.dropped, self.file],
+            [self.sheet, self.numbers, self.preview],
+        )
         for field in options:
             context.on(field.input, draw_preview, looked_at, self.preview, trigger_mode="always_last")
         context.on(self.read.click, read_differently, looked_at, [selection, report], show_progress="full")
@@ -98,17 +106,17 @@ def offer_files(_: Context, dropped: list[str]) -> list[Any]:
 
 
 def draw_first(context: Context, selection: Selection, dropped: list[str], name: str | None) -> list[Any]:
-    """-> sheets of the chosen file, its preview as it is guessed."""
+    """-> sheets of the chosen file, how its numbers are taken (a spreadsheet's), its preview as it is guessed."""
     path = _path(dropped, name)
     if path is None:
-        return [gr.skip(), ""]
+        return [gr.skip(), gr.skip(), ""]
     guess = (say("import.guess"), "")
     try:
         found = preview_isolated(path)
     except TaskloomError as error:
-        return [gr.update(choices=[guess], value="", visible=False), _refused(error)]
+        return [gr.update(choices=[guess], value="", visible=False), gr.update(visible=False), _refused(error)]
     sheets = gr.update(choices=[guess, *((s, s) for s in found.sheets)], value="", visible=len(found.sheets) > 1)
-    return [sheets, preview_view(found)]
+    return [sheets, gr.update(value="", visible=found.format == "xlsx"), preview_view(found)]
 
 
 def draw_preview(context: Context, selection: Selection, dropped: list[str], name: str, *options: Any) -> str:
@@ -177,8 +185,8 @@ def _path(dropped: list[str], name: str | None) -> Path | None:
 
 
 def _options(values: tuple[Any, ...]) -> dict[str, Any]:
-    encoding, delimiter, sheet, header = values
+    encoding, delimiter, sheet, header, numbers = values
     return {
         "encoding": encoding or None, "delimiter": delimiter or None, "sheet": sheet or None,
-        "header": {"yes": True, "no": False}.get(header),
+        "header": {"yes": True, "no": False}.get(header), "raw_numbers": numbers == "stored",
     }  # fmt: skip

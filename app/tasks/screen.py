@@ -17,6 +17,7 @@ from app.shell.upload_folders import note_uploads
 from app.tasks.doubt_panel import DoubtPanel
 from app.tasks.health_panel import HealthPanel, chosen_task
 from app.tasks.import_panel import ImportPanel
+from app.tasks.lone_panel import LonePanel
 from app.tasks.rows_panel import RowsPanel
 from app.tasks.task_editor import Editor
 from app.tasks.versions_panel import VersionsPanel
@@ -45,6 +46,7 @@ def build(context: Context) -> None:
                 height=150,
             )
             report = gr.HTML(elem_id="task-report")
+            lone = LonePanel(context)
             listed = cards("task-cards", "rows")
             with gr.Column(visible=False) as ways:
                 more = ImportPanel(context)
@@ -54,21 +56,23 @@ def build(context: Context) -> None:
             RowsPanel(context)
             HealthPanel(context, [editor.model, editor.limit])
             VersionsPanel(context)
-    taken = [selection, drop, report, more.dropped]
+    taken = [selection, drop, report, more.dropped, lone.lone]
     context.on(drop.upload, take_files, [selection, drop], taken, show_progress="full")
     context.on(listed.click, choose_task, [selection], selection, show_progress="hidden")
     # A field that is drawn anew while it uploads loses what was dropped.
     context.on_selection(draw_list, [intro, drop, listed], kept=[drop], subject=lambda seen: seen.project_id)
     context.on_selection(draw_frame, [ways, body])
     doubts.wire(context, more.dropped)
+    lone.wire(context, report)
     editor.wire(context)
     more.wire(context, report)
 
 
 def take_files(
     context: Context, selection: Selection, paths: list[str] | None
-) -> tuple[Selection, Any, str, list[str]]:
-    """Adds the dropped files; a file that cannot be read is named with its reason and disturbs no other."""
+) -> tuple[Selection, Any, str, list[str], list[str]]:
+    """Adds the dropped files; a file that cannot be read is named with its reason and disturbs no other. The last
+    of what comes back are files that are asked about."""
     project = context.project(selection)
     if project is None:
         raise gr.Error(say("tasks.need_project"), title=say("error.title"))
@@ -82,7 +86,8 @@ def take_files(
         names = listing(task.name for task in done.added)
         items.insert(0, ("ok", say("tasks.added", names=names)))
     chosen = selection.with_task(done.added[0].task_id) if done.added else selection
-    return chosen, None, bullets(items), [path for path in paths or [] if Path(path).name.lower() != HINTS]
+    dropped = [path for path in paths or [] if Path(path).name.lower() != HINTS]
+    return chosen, None, bullets(items), dropped, [str(item.path) for item in done.lone]
 
 
 def draw_frame(context: Context, selection: Selection) -> list[Any]:

@@ -65,12 +65,17 @@ def reasons_view(guess: RoleGuess | None, spec: TaskSpec) -> str:
     return bullets(("info", text) for text in said)
 
 
+def _file_first(problems: Sequence[Problem]) -> list[Problem]:
+    """What concerns the whole file stands before what concerns one row."""
+    return sorted(problems, key=lambda p: "line" in p.values)
+
+
 def notes_view(problems: Sequence[Problem]) -> str:
     """What was noted about the file when it was read, and all of it as a file."""
     if not problems:
         return ""
     items: list[tuple[str, ...]] = [
-        (_TONES.get(p.severity, "bad"), word_problem(p), p.raw) for p in problems[:MOST_NOTES]
+        (_TONES.get(p.severity, "bad"), word_problem(p), p.raw) for p in _file_first(problems)[:MOST_NOTES]
     ]
     if len(problems) > MOST_NOTES:
         items.append(("info", say("tasks.more", n=len(problems) - MOST_NOTES)))

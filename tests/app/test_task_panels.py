@@ -60,27 +60,27 @@ def test_a_file_that_failed_is_read_differently(context: Context, place: Selecti
     path.parent.mkdir()
     body = "".join(f"今天天气很好{i}¦{'好差'[i % 2]}\n" for i in range(20))
     path.write_bytes(f"文本¦标签\n{body}".encode("gb18030"))
-    selection, _, report, dropped = take_files(context, place, [str(path)])
+    selection, _, report, dropped, _ = take_files(context, place, [str(path)])
     assert "export.csv" in report
     assert list_tasks(context.require_project(place)) == []
-    assert "文本¦标签" in draw_first(context, selection, dropped, "export.csv")[1]
-    assert "标签" in draw_preview(context, selection, dropped, "export.csv", "", "¦", "", "")
-    assert "bad" in draw_preview(context, selection, dropped, "export.csv", "klingon", "¦", "", "")
-    chosen, _ = read_differently(context, selection, dropped, "export.csv", "gb18030", "¦", "", "")
+    assert "文本¦标签" in draw_first(context, selection, dropped, "export.csv")[2]
+    assert "标签" in draw_preview(context, selection, dropped, "export.csv", "", "¦", "", "", "")
+    assert "bad" in draw_preview(context, selection, dropped, "export.csv", "klingon", "¦", "", "", "")
+    chosen, _ = read_differently(context, selection, dropped, "export.csv", "gb18030", "¦", "", "", "")
     spec = spec_of(context, chosen)
     assert (spec.inputs, spec.targets, spec.source.encoding) == (("文本",), ("标签",), "gb18030")
-    again, _ = read_differently(context, chosen, dropped, "export.csv", "gb18030", "¦", "", "no")
+    again, _ = read_differently(context, chosen, dropped, "export.csv", "gb18030", "¦", "", "no", "")
     assert [s.name for s in list_tasks(context.require_project(again))] == ["export"]  # replaced, not doubled
     assert spec_of(context, again).num_train + spec_of(context, again).num_test > 16
     with pytest.raises(TaskFileError):
-        read_differently(context, again, dropped, "export.csv", "gb18030", "%", "", "")
+        read_differently(context, again, dropped, "export.csv", "gb18030", "%", "", "", "")
     assert spec_of(context, again).columns == ("column_1", "column_2")  # a failed try changes nothing
 
 
 def test_only_ones_own_drop_can_be_read(context: Context, mails: Selection) -> None:
     before = spec_of(context, mails)
-    assert read_differently(context, mails, ["/etc/hosts"], "passwd", "", "", "", "") == (mails, "")
-    assert draw_preview(context, mails, [], "mails.csv", "", "", "", "") == ""
+    assert read_differently(context, mails, ["/etc/hosts"], "passwd", "", "", "", "", "") == (mails, "")
+    assert draw_preview(context, mails, [], "mails.csv", "", "", "", "", "") == ""
     assert spec_of(context, mails) == before
 
 

@@ -1,0 +1,82 @@
+"""What is this file? One that its name calls an exam or a check set, and that came without its training file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import gradio as gr
+
+from app.drawing.markup import bullets, esc, note, part
+from app.drawing.widgets import buttons_in
+from app.shell.context import Context
+from app.shell.permissions import require_shared_space
+from app.shell.selection import Selection
+from app.texts import say, word_problem
+from core.tasks.changing.domain import add_files
+from core.tasks.changing.in_child import attach_apart
+from core.tasks.changing.pairing import pair_files
+from core.tasks.store import list_tasks
+
+MOST_TASKS = 6  # that are offered as its owner
+ALONE, LEAVE = "alone", "leave"
+
+
+class LonePanel:
+    """`lone` (State) holds the paths that are still asked about, of the latest drop."""
+
+    def __init__(self, context: Context) -> None:
+        self.lone = gr.State([])
+        self.view = buttons_in("lone-files")
+        context.on_selection(draw_lone, [self.view], extra=[self.lone])
+        context.on(self.lone.change, draw_lone, [context.selection, self.lone], self.view, show_progress="hidden")
+
+    def wire(self, context: Context, report: gr.HTML) -> None:
+        asked = [context.selection, self.lone]
+        context.on(self.view.click, choose_part, asked, [*asked, report], show_progress="full")
+
+
+def draw_lone(context: Context, selection: Selection, lone: list[str]) -> str:
+    """One question a file, with a button for every answer."""
+    project = context.project(selection)
+    if project is None or not lone:
+        return ""
+    tasks = [(spec.task_id, spec.name) for spec in list_tasks(project)][-MOST_TASKS:]
+    asked = pair_files([Path(path) for path in lone]).lone
+    return "".join(
+        _question(number, word_problem(item.problem), item.split, tasks) for number, item in enumerate(asked)
+    )
+
+
+def choose_part(
+    context: Context, selection: Selection, lone: list[str], event: gr.EventData
+) -> tuple[Selection, list[str], str]:
+    """-> selection on what came of it, the files still asked about, a report."""
+    number, act = int(event.id), str(event.act)
+    if number >= len(lone):
+        return selection, lone, ""
+    require_shared_space(context, selection)
+    project, path = context.require_project(selection), Path(lone[number])
+    left = [other for other in lone if other != lone[number]]
+    if act == LEAVE:
+        return selection, left, bullets([("info", say("lone.left", file=path.name))])
+    if act == ALONE:
+        done = add_files(project, [path], alone=[path.name])
+        if not done.added:
+            return selection, left, bullets(("bad", word_problem(problem)) for _, problem in done.failed)
+        said = say("tasks.added", names=done.added[0].name)
+        return selection.with_task(done.added[0].task_id).touched(), left, bullets([("ok", said)])
+    (item,) = pair_files([path]).lone
+    attached = attach_apart(project, act, path, item.split)
+    said = say(f"lone.attached_{item.split}", task=attached.task.name, n=attached.count, out=attached.left_out)
+    return selection.with_task(attached.task.task_id).touched(), left, bullets([("ok", said)])
+
+
+def _question(number: int, said: str, split: str, tasks: list[tuple[str, str]]) -> str:
+    offered = [(task_id, say(f"lone.{split}_of", task=name)) for task_id, name in tasks]
+    offered += [(ALONE, say("lone.alone")), (LEAVE, say("lone.leave"))]
+    buttons = "".join(
+        f'<button class="card-act" type="button" data-id="{number}" data-act="{esc(act)}">{esc(label)}</button>'
+        for act, label in offered
+    )
+    asked = part(say("lone.title")) + note(said)
+    return f'<section class="doubt">{asked}<div class="choices">{buttons}</div></section>'
