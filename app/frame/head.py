@@ -13,6 +13,7 @@ from app.drawing.run_markup import job_bar
 from app.frame.file_drops import FILE_DROPS
 from app.frame.glossary import glossary_view
 from app.shell.context import Context
+from app.shell.redraw import Shown
 from app.shell.selection import Selection
 from app.shell.visitors import login_offered
 from app.texts import LANGUAGE_NAMES, say
@@ -55,28 +56,46 @@ element.addEventListener('click', event => {
 });"""
 
 
-def build_head(context: Context) -> None:
+class Head:
     """Name, project, run, language and tools, the same on every screen."""
-    words, head = context.words, {}
-    with gr.Row(elem_id="head"):
-        gr.HTML(brand(say("app.title")), elem_id="brand")
-        for name, width in (("project", 160), ("run", 140), ("language", 90)):
-            head[name] = words(
-                gr.Dropdown,
-                label=Key(f"app.{name}"),
-                choices=[],
-                interactive=True,
-                elem_id=f"choose-{name}",
-                min_width=width,
-                filterable=name != "language",
-            )
-        if login_offered():
-            gr.LoginButton(size="sm", min_width=140, elem_id="login")
-        tools = gr.HTML(elem_id="tools", js_on_load=_TOOLS + FILE_DROPS)
-    selection, quiet = context.selection, {"show_progress": "hidden"}
-    for name, choose in (("project", choose_project), ("run", choose_run), ("language", choose_language)):
-        context.on(head[name].input, choose, [selection, head[name]], selection, **quiet)
-    context.on_selection(draw_head, [head["project"], head["run"], head["language"], tools])
+
+    def __init__(self, context: Context) -> None:
+        with gr.Row(elem_id="head"):
+            gr.HTML(brand(say("app.title")), elem_id="brand")
+            self.project = self._choice(context, "project", 160)
+            self.run = self._choice(context, "run", 140)
+            self.language = self._choice(context, "language", 90, filterable=False)
+            if login_offered():
+                gr.LoginButton(size="sm", min_width=140, elem_id="login")
+            self.tools = gr.HTML(elem_id="tools", js_on_load=_TOOLS + FILE_DROPS)
+        selection, quiet = context.selection, {"show_progress": "hidden"}
+        for field, choose in (
+            (self.project, choose_project),
+            (self.run, choose_run),
+            (self.language, choose_language),
+        ):
+            context.on(field.input, choose, [selection, field], selection, **quiet)
+        context.on_selection(self.draw, [self.project, self.run, self.language, self.tools])
+
+    @staticmethod
+    def _choice(context: Context, name: str, width: int, filterable: bool = True) -> Any:
+        given = {"choices": [], "interactive": True, "filterable": filterable, "min_width": width}
+        return context.words(gr.Dropdown, label=Key(f"app.{name}"), elem_id=f"choose-{name}", **given)
+
+    def draw(self, context: Context, selection: Selection) -> Shown:
+        """A selector with nothing to choose is not there."""
+        project = context.project(selection)
+        projects = [(p.name, p.project_id) for p in context.projects(selection)]
+        runs = [(run.name, run.run_id) for run in list_summaries(project)] if project else []
+        languages = [(name, code) for code, name in LANGUAGE_NAMES.items()]
+        chosen = selection.run_id if any(run_id == selection.run_id for _, run_id in runs) else None
+        opened = project.project_id if project else None
+        return {
+            self.project: gr.update(choices=projects, value=opened, visible=bool(projects)),
+            self.run: gr.update(choices=runs, value=chosen, visible=bool(runs)),
+            self.language: gr.update(choices=languages, value=selection.language),
+            self.tools: tools_view(),
+        }
 
 
 @dataclass(frozen=True)
@@ -87,13 +106,37 @@ class Bar:
     states: tuple[tuple[str, str], ...]
 
 
-def build_job_bar(context: Context) -> None:
+class JobBar:
     """The jobs at work in a bar that floats above the bottom edge, so that its coming and going moves nothing."""
-    bar, seen = gr.HTML(elem_id="job-bar", js_on_load=_JOB_CLICK), gr.State(None)
-    drawn = [bar, seen, context.clock]
-    context.on_tick(poll_job, [context.selection, seen], [*drawn, context.selection])
-    context.on_selection(draw_job, drawn, [seen])
-    context.on(bar.click, open_job, [context.selection], [context.selection, context.tabs], show_progress="hidden")
+
+    def __init__(self, context: Context) -> None:
+        self.bar, self.seen = gr.HTML(elem_id="job-bar", js_on_load=_JOB_CLICK), gr.State(None)
+        selection, shown = context.selection, [self.bar, self.seen, context.clock]
+        context.on_tick(self.poll, [selection, self.seen], [*shown, selection])
+        context.on_selection(self.draw, shown, [self.seen])
+        context.on(self.bar.click, open_job, [selection], [selection, context.tabs], show_progress="hidden")
+
+    def draw(self, context: Context, selection: Selection, seen: Bar | None) -> Shown:
+        """The running jobs of this owner in one line each, and how often to look; nothing new, nothing sent."""
+        lines, states = [], []
+        for project in context.projects(selection):
+            for run in list_summaries(project):
+                if run.state in LIVE:
+                    status = run_state(RunFolder(project.runs_dir / run.run_id))
+                    lines.append(job_bar(run.run_id, f"{project.name} · {run.name}", status))
+                    states.append((run.run_id, status.state))
+        now = Bar("".join(lines), tuple(states))
+        if now == seen:
+            return gr.skip()
+        often = gr.update(value=TICK_S if lines else IDLE_TICK_S)
+        return {self.bar: now.text, self.seen: now, context.clock: often}
+
+    def poll(self, context: Context, selection: Selection, seen: Bar | None) -> Shown:
+        """As `draw`; when a run has begun, stopped or ended, the open screen reads anew."""
+        shown = self.draw(context, selection, seen)
+        if shown != gr.skip() and seen is not None and seen.states != shown[self.seen].states:
+            shown[context.selection] = selection.moved()
+        return shown
 
 
 def choose_project(context: Context, selection: Selection, project_id: str | None) -> Selection:
@@ -108,26 +151,11 @@ def choose_language(_: Context, selection: Selection, language: str) -> Selectio
     return selection.with_language(language)
 
 
-def open_job(context: Context, selection: Selection, event: gr.EventData) -> tuple[Selection, Any]:
+def open_job(context: Context, selection: Selection, event: gr.EventData) -> Shown:
     """A click on the bar leads to the run on the Train screen, from whatever project and screen."""
     run_dir = context.workspace.find_run_dir(str(event.id), selection.owner)
     project = context.workspace.project_of_run(run_dir)
-    return selection.with_project(project.project_id, run_dir.name), gr.update(selected="tab.train")
-
-
-def draw_head(context: Context, selection: Selection) -> list[Any]:
-    """-> project, run and language selectors, the tools. A selector with nothing to choose is not there."""
-    project = context.project(selection)
-    projects = [(p.name, p.project_id) for p in context.projects(selection)]
-    runs = [(run.name, run.run_id) for run in list_summaries(project)] if project else []
-    languages = [(name, code) for code, name in LANGUAGE_NAMES.items()]
-    chosen = selection.run_id if any(run_id == selection.run_id for _, run_id in runs) else None
-    return [
-        gr.update(choices=projects, value=project.project_id if project else None, visible=bool(projects)),
-        gr.update(choices=runs, value=chosen, visible=bool(runs)),
-        gr.update(choices=languages, value=selection.language),
-        tools_view(),
-    ]
+    return context.go_to(selection.with_project(project.project_id, run_dir.name), "train")
 
 
 def tools_view() -> str:
@@ -144,25 +172,3 @@ def tools_view() -> str:
         f'<button type="button" class="tool" data-act="close" aria-label="{close}" title="{close}">✕</button></div>'
         f'<div class="sheet-body">{glossary_view()}</div></dialog></div>'
     )
-
-
-def draw_job(context: Context, selection: Selection, seen: Bar | None) -> Any:
-    """The running jobs of this owner in one line each, and how often to look; nothing new, nothing sent."""
-    lines, states = [], []
-    for project in context.projects(selection):
-        for run in list_summaries(project):
-            if run.state in LIVE:
-                status = run_state(RunFolder(project.runs_dir / run.run_id))
-                lines.append(job_bar(run.run_id, f"{project.name} · {run.name}", status))
-                states.append((run.run_id, status.state))
-    now = Bar("".join(lines), tuple(states))
-    return gr.skip() if now == seen else [now.text, now, gr.update(value=TICK_S if lines else IDLE_TICK_S)]
-
-
-def poll_job(context: Context, selection: Selection, seen: Bar | None) -> Any:
-    """As `draw_job`; when a run has begun, stopped or ended, the open screen reads anew."""
-    drawn = draw_job(context, selection, seen)
-    if not isinstance(drawn, list):
-        return drawn
-    moved = seen is not None and seen.states != drawn[1].states
-    return [*drawn, selection.moved() if moved else gr.skip()]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import gradio as gr
 
 from app.drawing.markup import esc
 from app.drawing.run_markup import word_eta
 from app.shell.context import Context
+from app.shell.redraw import Shown
 from app.shell.selection import Selection
 from app.texts import say
 from app.texts.words import Key
@@ -55,62 +55,59 @@ class Tour:
 
     def wire(self, context: Context) -> None:
         """After the screens are built: the tour moves between them and starts what the plan says."""
-        moves = [context.selection, context.tabs]
-        context.on(self.next.click, go_on, [context.selection, context.plan], moves)
-        context.on(self.back.click, go_back, [context.selection], moves, show_progress="hidden")
-        leave = [context.selection]
-        context.on(self.leave.click, lambda _, s: s.with_tour(0), leave, context.selection, show_progress="hidden")
-        drawn = [self.seen, self.bar, self.text, self.back, self.next]
-        context.on_selection(draw, drawn)
-        context.on_tick(poll, [context.selection, self.seen], drawn)
+        selection, quiet = context.selection, {"show_progress": "hidden"}
+        moves, drawn = [selection, context.tabs], [self.seen, self.bar, self.text, self.back, self.next]
+        context.on(self.next.click, self.go_on, [selection, context.plan], moves)
+        context.on(self.back.click, self.go_back, [selection], moves, **quiet)
+        context.on(self.leave.click, lambda _, seen: seen.with_tour(0), [selection], selection, **quiet)
+        context.on_selection(self.draw, drawn)
+        context.on_tick(self.poll, [selection, self.seen], drawn)
+
+    def go_on(self, context: Context, selection: Selection, plan: str) -> Shown:
+        """The next stop. On the way out of the plan the training starts, unless the project has a run already."""
+        stop = STOPS[selection.tour - 1]
+        if stop.name == "plan":
+            selection = _with_a_run(context, selection, plan)
+        if selection.tour >= len(STOPS):
+            return context.go_to(selection.with_tour(0), "home")
+        return _at(context, selection, selection.tour + 1)
+
+    def go_back(self, context: Context, selection: Selection) -> Shown:
+        return _at(context, selection, max(1, selection.tour - 1))
+
+    def draw(self, context: Context, selection: Selection) -> Shown:
+        """The bar with its text and buttons; nothing without a tour."""
+        if not 1 <= selection.tour <= len(STOPS) or context.project(selection) is None:
+            return {self.seen: "", self.bar: gr.update(visible=False), self.text: ""}
+        stop = STOPS[selection.tour - 1]
+        status = _watched(context, selection) if stop.name == "watch" else None
+        text = tour_text(selection.tour, status)
+        ready = status is None or status.state == "succeeded"
+        return {
+            self.seen: text,
+            self.bar: gr.update(visible=True),
+            self.text: text,
+            self.back: gr.update(interactive=selection.tour > 1),
+            self.next: gr.update(value=say(f"tour.{stop.name}_next"), interactive=ready),
+        }
+
+    def poll(self, context: Context, selection: Selection, seen: str) -> Shown:
+        """While the tour waits for the training it says how far that is; nothing new, nothing sent."""
+        if selection.tour != WATCH:
+            return gr.skip()
+        shown = self.draw(context, selection)
+        return gr.skip() if shown[self.seen] == seen else shown
 
 
-def go_on(context: Context, selection: Selection, plan: str) -> tuple[Selection, Any]:
-    """The next stop. On the way out of the plan the training starts, unless the project has a run already."""
-    stop = STOPS[selection.tour - 1]
-    if stop.name == "plan":
-        selection = _with_a_run(context, selection, plan)
-    if selection.tour >= len(STOPS):
-        return selection.with_tour(0), gr.update(selected="tab.home")
-    return _at(selection, selection.tour + 1)
-
-
-def go_back(_: Context, selection: Selection) -> tuple[Selection, Any]:
-    return _at(selection, max(1, selection.tour - 1))
-
-
-def _at(selection: Selection, number: int) -> tuple[Selection, Any]:
-    return selection.with_tour(number), gr.update(selected=f"tab.{STOPS[number - 1].screen}")
+def _at(context: Context, selection: Selection, number: int) -> Shown:
+    return context.go_to(selection.with_tour(number), STOPS[number - 1].screen)
 
 
 def _with_a_run(context: Context, selection: Selection, plan: str) -> Selection:
     project = context.require_project(selection)
     usable = [run for run in list_summaries(project) if run.state in LIVE or run.state == "succeeded"]
     known = next(iter(own_runs(usable)), None)
-    if known is not None:
-        return selection.with_run(known.run_id)
-    started, _ = start(context, selection, plan, "")
-    return started
-
-
-def draw(context: Context, selection: Selection) -> list[Any]:
-    """-> what was drawn, the bar, its text, the buttons back and onwards."""
-    if not 1 <= selection.tour <= len(STOPS) or context.project(selection) is None:
-        return ["", gr.update(visible=False), "", gr.skip(), gr.skip()]
-    stop = STOPS[selection.tour - 1]
-    status = _watched(context, selection) if stop.name == "watch" else None
-    text = tour_text(selection.tour, status)
-    ready = status is None or status.state == "succeeded"
-    onwards = gr.update(value=say(f"tour.{stop.name}_next"), interactive=ready)
-    return [text, gr.update(visible=True), text, gr.update(interactive=selection.tour > 1), onwards]
-
-
-def poll(context: Context, selection: Selection, seen: str) -> Any:
-    """While the tour waits for the training it says how far that is; nothing new, nothing sent."""
-    if selection.tour != WATCH:
-        return gr.skip()
-    drawn = draw(context, selection)
-    return gr.skip() if drawn[0] == seen else drawn
+    return start(context, selection, plan, "") if known is None else selection.with_run(known.run_id)
 
 
 def tour_text(number: int, status: RunStatus | None) -> str:

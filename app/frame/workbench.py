@@ -10,7 +10,7 @@ import gradio as gr
 
 from app.drawing.widgets import PLOTLY_JS
 from app.frame.api import build_api
-from app.frame.head import IDLE_TICK_S, build_head, build_job_bar
+from app.frame.head import IDLE_TICK_S, Head, JobBar
 from app.frame.tour import Tour
 from app.grow import screen as grow
 from app.home import screen as home
@@ -58,7 +58,7 @@ def build_workbench(context: Context) -> gr.Blocks:
         prefs = gr.BrowserState({}, storage_key="taskloom", secret=secret)
         screen = context.open_screen = gr.BrowserState("", storage_key="taskloom-screen", secret=secret)
         build_api(context)  # first, so that no other event takes one of its names
-        build_head(context)
+        Head(context)
         tour = Tour(context)
         with gr.Tabs(selected=TABS[0].TITLE) as context.tabs:
             for tab in TABS:
@@ -69,7 +69,7 @@ def build_workbench(context: Context) -> gr.Blocks:
                 keep = f"kept => window.taskloomOpened ? '{tab.TITLE}' : kept"  # Home is chosen while it opens
                 page.select(None, screen, screen, js=keep, api_visibility="private")
         context.screen = ""
-        build_job_bar(context)
+        JobBar(context)
         reopen_when_forgotten(context)
         tour.wire(context)
         context.wire_ticks()
@@ -114,7 +114,7 @@ def reopen_when_forgotten(context: Context) -> None:
 
 def find_forgotten(selection: Selection) -> Any:
     """-> True for a page whose session the server does not know: every opened one has counted a change."""
-    return gr.skip() if selection.version else [True]
+    return gr.skip() if selection.version else True
 
 
 def open_screen(_: Context, screen: Any) -> Any:

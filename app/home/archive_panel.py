@@ -6,9 +6,10 @@ from typing import Any
 
 import gradio as gr
 
-from app.drawing.markup import note as small
+from app.drawing.markup import note
 from app.shell.context import Context
 from app.shell.permissions import require_shared_project, require_shared_space
+from app.shell.redraw import Shown
 from app.shell.selection import Selection
 from app.shell.upload_folders import new_export_folder, note_uploads
 from app.texts import say
@@ -22,36 +23,40 @@ class PackPanel:
     def __init__(self, context: Context) -> None:
         words, selection = context.words, context.selection
         with words(gr.Accordion, label=Key("pack.title"), open=False, elem_id="project-pack"):
-            note = gr.HTML()
+            self.about = gr.HTML()
             with gr.Row(elem_classes="bottom"):
-                make = words(gr.Button, Key("pack.make"), elem_id="pack-make", min_width=180)
-                take = words(gr.UploadButton, label=Key("pack.take"), elem_id="pack-take", min_width=180)
-            file = words(gr.File, label=Key("pack.file"), visible=False, interactive=False, elem_id="pack-file")
-        context.on(make.click, make_pack, [selection], file, show_progress="full")
-        context.on(take.upload, take_pack, [selection, take], [selection, context.tabs], show_progress="full")
-        context.on_selection(draw_pack, [note, make, file])
+                self.make = words(gr.Button, Key("pack.make"), elem_id="pack-make", min_width=180)
+                self.take = words(gr.UploadButton, label=Key("pack.take"), elem_id="pack-take", min_width=180)
+            self.file = words(
+                gr.File, label=Key("pack.file"), visible=False, interactive=False, elem_id="pack-file"
+            )
+        moves = [selection, context.tabs]
+        context.on(self.make.click, self.make_pack, [selection], self.file, show_progress="full")
+        context.on(self.take.upload, self.take_pack, [selection, self.take], moves, show_progress="full")
+        context.on_selection(self.draw, [self.about, self.make, self.file])
 
+    def draw(self, context: Context, selection: Selection) -> Shown:
+        """What is in it, the export button only with an open project, and no file yet."""
+        is_open = context.project(selection) is not None
+        return {
+            self.about: note(say("pack.note")),
+            self.make: gr.update(visible=is_open),
+            self.file: gr.update(visible=False),
+        }
 
-def draw_pack(context: Context, selection: Selection) -> list[Any]:
-    """-> what is in it, the export button (only with an open project), no file."""
-    is_open = context.project(selection) is not None
-    return [small(say("pack.note")), gr.update(visible=is_open), gr.update(visible=False)]
+    def make_pack(self, context: Context, selection: Selection) -> Any:
+        """Packs the open project into a file to download."""
+        project = context.require_project(selection)
+        safe = "".join(c if c.isalnum() or c in "-_" else "-" for c in project.name)[:60]
+        target = new_export_folder(project.project_id) / f"{safe}.taskloom.zip"
+        return gr.update(value=str(export_project(project, target)), visible=True)
 
-
-def make_pack(context: Context, selection: Selection) -> Any:
-    """Packs the open project into a file to download."""
-    project = context.require_project(selection)
-    safe = "".join(c if c.isalnum() or c in "-_" else "-" for c in project.name)[:60]
-    target = new_export_folder(project.project_id) / f"{safe}.taskloom.zip"
-    return gr.update(value=str(export_project(project, target)), visible=True)
-
-
-def take_pack(context: Context, selection: Selection, path: str | None) -> tuple[Selection, Any]:
-    """-> selection on the new project, the Tasks screen."""
-    if not path:
-        return selection, gr.skip()
-    require_shared_project(context, selection)
-    require_shared_space(context, selection)
-    project = import_project(context.workspace, path, selection.owner)
-    note_uploads(project, [path])
-    return selection.with_project(project.project_id), gr.update(selected="tab.tasks")
+    def take_pack(self, context: Context, selection: Selection, path: str | None) -> Shown:
+        """Opens the project that was packed in a file."""
+        if not path:
+            return gr.skip()
+        require_shared_project(context, selection)
+        require_shared_space(context, selection)
+        project = import_project(context.workspace, path, selection.owner)
+        note_uploads(project, [path])
+        return context.go_to(selection.with_project(project.project_id), "tasks")

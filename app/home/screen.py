@@ -14,11 +14,12 @@ from app.home.intro import hero
 from app.shell.bucket_thread import forgets_at_restart
 from app.shell.context import Context
 from app.shell.permissions import note_deletion, require_shared_project
+from app.shell.redraw import Shown
 from app.shell.selection import Selection
 from app.shell.upload_folders import forget_project
 from app.texts import say
 from app.texts.language import in_language
-from app.texts.words import Key
+from app.texts.words import Key, Words
 from core.base.errors import TaskloomError
 from core.messages.locales import LANGUAGES
 from core.runs.states import LIVE
@@ -31,113 +32,123 @@ TITLE = "tab.home"
 STEPS = ("tasks", "train", "results", "skills", "try_it")
 
 
-def build(context: Context) -> None:
+class Home:
     """A first visitor sees what this is and two ways to begin; later the next step and the projects come first."""
-    words = context.words
-    intro = gr.HTML(elem_id="home-intro")
-    steps = cards("home-steps", "five")
-    with gr.Column(visible=False) as own:
-        title = gr.HTML()
-        projects = cards("home-projects")
-    with gr.Row(elem_id="home-start"):
-        with gr.Column(elem_classes="start-card", min_width=280):
-            offer = gr.HTML()
-            sample = words(gr.Button, Key("home.sample"), variant="primary", elem_id="project-sample")
-        with gr.Column(elem_classes="start-card", min_width=280):
-            invite = gr.HTML()
-            with gr.Row(elem_classes="bottom"):
-                name = words(
-                    gr.Textbox,
-                    label=Key("home.name"),
-                    placeholder=Key("home.name_hint"),
-                    max_length=80,
-                    scale=3,
-                    min_width=150,
-                    elem_id="project-name",
-                )
-                create = words(gr.Button, Key("home.create"), scale=2, min_width=120, elem_id="project-create")
-    PackPanel(context)
-    with words(gr.Accordion, label=Key("home.remove_title"), open=False, elem_id="project-danger") as danger:
-        gone = words(gr.Checkbox, label=Key("home.remove_sure"), value=False, elem_id="project-remove-sure")
-        remove = words(gr.Button, Key("home.remove"), variant="stop", interactive=False, elem_id="project-remove")
-    moves = [context.selection, context.tabs]
-    for trigger in (create.click, name.submit):
-        context.on(trigger, create_project, [context.selection, name], [*moves, name])
-    context.on(sample.click, open_sample, [context.selection], moves, show_progress="full")
-    context.on(projects.click, open_project, [context.selection], moves)
-    context.on(steps.click, go_to_step, [], context.tabs)
-    context.on(gone.input, lambda _, sure: gr.update(interactive=bool(sure)), [gone], remove)
-    context.on(remove.click, remove_project, [context.selection, gone], [context.selection, gone, remove])
-    context.on_selection(draw, [intro, steps, own, title, projects, danger])
-    context.on_selection(draw_start, [offer, invite, create])
 
+    def __init__(self, context: Context) -> None:
+        words = context.words
+        self.intro = gr.HTML(elem_id="home-intro")
+        self.steps = cards("home-steps", "five")
+        with gr.Column(visible=False) as self.own:
+            self.title = gr.HTML()
+            self.projects = cards("home-projects")
+        with gr.Row(elem_id="home-start"):
+            with gr.Column(elem_classes="start-card", min_width=280):
+                self.offer = gr.HTML()
+                self.sample = words(gr.Button, Key("home.sample"), variant="primary", elem_id="project-sample")
+            with gr.Column(elem_classes="start-card", min_width=280):
+                self.invite = gr.HTML()
+                self._build_name(words)
+        PackPanel(context)
+        with words(
+            gr.Accordion, label=Key("home.remove_title"), open=False, elem_id="project-danger"
+        ) as self.danger:
+            self.sure = words(
+                gr.Checkbox, label=Key("home.remove_sure"), value=False, elem_id="project-remove-sure"
+            )
+            self.remove = words(
+                gr.Button, Key("home.remove"), variant="stop", interactive=False, elem_id="project-remove"
+            )
+        self._wire(context)
 
-def create_project(context: Context, selection: Selection, name: str) -> tuple[Any, ...]:
-    """-> selection on the new project, the Tasks screen, an empty name field."""
-    require_shared_project(context, selection)
-    project = context.workspace.create_project(name, selection.owner)
-    return selection.with_project(project.project_id), gr.update(selected="tab.tasks"), ""
+    def _build_name(self, words: Words) -> None:
+        given = {"label": Key("home.name"), "placeholder": Key("home.name_hint"), "max_length": 80}
+        with gr.Row(elem_classes="bottom"):
+            self.name = words(gr.Textbox, **given, scale=3, min_width=150, elem_id="project-name")
+            self.create = words(gr.Button, Key("home.create"), scale=2, min_width=120, elem_id="project-create")
 
+    def _wire(self, context: Context) -> None:
+        selection, moves = context.selection, [context.selection, context.tabs]
+        for trigger in (self.create.click, self.name.submit):
+            context.on(trigger, self.create_project, [selection, self.name], [*moves, self.name])
+        context.on(self.sample.click, self.open_sample, [selection], moves, show_progress="full")
+        context.on(self.projects.click, self.open_project, [selection], moves)
+        context.on(self.steps.click, self.go_to_step, [], context.tabs)
+        context.on(self.sure.input, lambda _, sure: gr.update(interactive=bool(sure)), [self.sure], self.remove)
+        context.on(
+            self.remove.click, self.remove_project, [selection, self.sure], [selection, self.sure, self.remove]
+        )
+        shown = [self.intro, self.steps, self.own, self.title, self.projects, self.danger]
+        context.on_selection(self.draw, shown)
+        context.on_selection(self.draw_start, [self.offer, self.invite, self.create])
 
-def open_sample(context: Context, selection: Selection) -> tuple[Any, ...]:
-    """Opens the sample project with the tour. It is made from the files in assets at the first click; a failed copy
-    leaves nothing."""
-    label = say("home.sample_name")
-    names = {in_language(language, say, "home.sample_name") for language in LANGUAGES}
-    known = next((p for p in context.projects(selection) if p.name in names), None)
-    if known is None:
+    def create_project(self, context: Context, selection: Selection, name: str) -> Shown:
+        """A new project, and the Tasks screen to fill it."""
         require_shared_project(context, selection)
-        known = context.workspace.create_project(label, selection.owner)
-        try:
-            load_sample(known)
-        except TaskloomError:
-            context.workspace.delete_project(known)
-            raise
-    return context.open_project(selection.with_tour(1), known.project_id), gr.update(selected="tab.tasks")
+        project = context.workspace.create_project(name, selection.owner)
+        return {**context.go_to(selection.with_project(project.project_id), "tasks"), self.name: ""}
+
+    def open_sample(self, context: Context, selection: Selection) -> Shown:
+        """Opens the sample project with the tour."""
+        project = _find_sample(context, selection) or _make_sample(context, selection)
+        return context.go_to(context.open_project(selection.with_tour(1), project.project_id), "tasks")
+
+    def open_project(self, context: Context, selection: Selection, event: gr.EventData) -> Shown:
+        return context.go_to(context.open_project(selection, str(event.id)), "tasks")
+
+    def go_to_step(self, _: Context, event: gr.EventData) -> Any:
+        return gr.update(selected=f"tab.{event.id}")
+
+    def remove_project(self, context: Context, selection: Selection, sure: bool) -> Shown:
+        """Deletes the open project with everything in it; its runs must have ended."""
+        if sure:
+            project = context.require_project(selection)
+            if any(run.state in LIVE for run in list_summaries(project)):
+                raise gr.Error(say("home.remove_busy"), title=say("error.title"))
+            note_deletion(context, project)
+            forget_project(context, project)
+        gone = selection.with_project("").with_tour(0)
+        return {context.selection: gone, self.sure: False, self.remove: gr.update(interactive=False)}
+
+    def draw(self, context: Context, selection: Selection) -> Shown:
+        """Introduction, the way through the workbench, the projects."""
+        projects, current = context.projects(selection), context.project(selection)
+        intro = part(say("home.open", name=current.name)) if current else hero()
+        if forgets_at_restart():
+            intro = bullets([("warn", say("home.forgets"))]) + intro
+        return {
+            self.intro: intro,
+            self.steps: _steps(current),
+            self.own: gr.update(visible=bool(projects)),
+            self.title: part(say("home.choose")),
+            self.projects: [_project_card(project, project == current) for project in reversed(projects)],
+            self.danger: gr.update(visible=current is not None),
+        }
+
+    def draw_start(self, context: Context, selection: Selection) -> Shown:
+        """The offer of the tour, and the invitation to bring files, whose button is the second choice at first."""
+        offer, invite = (
+            part(say(f"home.{name}_title")) + note(say(f"home.{name}_text")) for name in ("tour", "own")
+        )
+        main = "primary" if context.projects(selection) else "secondary"
+        return {self.offer: offer, self.invite: invite, self.create: gr.update(variant=main)}
 
 
-def open_project(context: Context, selection: Selection, event: gr.EventData) -> tuple[Any, ...]:
-    return context.open_project(selection, str(event.id)), gr.update(selected="tab.tasks")
+def _find_sample(context: Context, selection: Selection) -> Project | None:
+    names = {in_language(language, say, "home.sample_name") for language in LANGUAGES}
+    return next((p for p in context.projects(selection) if p.name in names), None)
 
 
-def go_to_step(_: Context, event: gr.EventData) -> Any:
-    return gr.update(selected=f"tab.{event.id}")
-
-
-def remove_project(context: Context, selection: Selection, sure: bool) -> tuple[Any, ...]:
-    """Deletes the open project with everything in it; its runs must have ended."""
-    if sure:
-        project = context.require_project(selection)
-        if any(run.state in LIVE for run in list_summaries(project)):
-            raise gr.Error(say("home.remove_busy"), title=say("error.title"))
-        note_deletion(context, project)
-        forget_project(context, project)
-    return selection.with_project("").with_tour(0), False, gr.update(interactive=False)
-
-
-def draw(context: Context, selection: Selection) -> list[Any]:
-    """-> introduction, way through the workbench, block of projects, its heading, project cards, deleting."""
-    projects = context.projects(selection)
-    current = context.project(selection)
-    intro = part(say("home.open", name=current.name)) if current else hero()
-    if forgets_at_restart():
-        intro = bullets([("warn", say("home.forgets"))]) + intro
-    shown = [_project_card(project, project == current) for project in reversed(projects)]
-    return [
-        intro,
-        _steps(current),
-        gr.update(visible=bool(projects)),
-        part(say("home.choose")),
-        shown,
-        gr.update(visible=current is not None),
-    ]
-
-
-def draw_start(context: Context, selection: Selection) -> list[Any]:
-    """-> the offer of the tour, the invitation to bring files, the button that is the second choice at first."""
-    projects = context.projects(selection)
-    offer, invite = (part(say(f"home.{name}_title")) + note(say(f"home.{name}_text")) for name in ("tour", "own"))
-    return [offer, invite, gr.update(variant="primary" if projects else "secondary")]
+def _make_sample(context: Context, selection: Selection) -> Project:
+    """Made from the files in assets at the first click; a failed copy leaves nothing."""
+    require_shared_project(context, selection)
+    project = context.workspace.create_project(say("home.sample_name"), selection.owner)
+    try:
+        load_sample(project)
+    except TaskloomError:
+        context.workspace.delete_project(project)
+        raise
+    return project
 
 
 def _project_card(project: Project, active: bool) -> dict[str, Any]:
@@ -179,3 +190,6 @@ def _steps(project: Project | None) -> list[dict[str, Any]]:
         )
         for number, step in enumerate(STEPS, start=1)
     ]
+
+
+build = Home

@@ -15,13 +15,14 @@ import gradio as gr
 
 from app.drawing.markup import badge, esc, note
 from app.shell.context import Context
+from app.shell.redraw import Shown
 from app.shell.run_command import run_errand
 from app.shell.selection import Selection
 from app.shell.upload_folders import new_export_folder
 from app.shell.visitors import signed_in_token
 from app.texts import say
 from app.texts.language import current_language
-from app.texts.words import Key
+from app.texts.words import Key, Words
 from core.base.errors import RunError
 from core.export.card import GGUF, OF_ALL_TASKS
 from core.export.hub import PushWish, login_token, push_folder
@@ -29,64 +30,49 @@ from core.export.hub import PushWish, login_token, push_folder
 SHOWN_EXAMPLES = "2"
 
 
-def build_push(context: Context, kind: Any, task: Any, examples: Any) -> None:
-    """Name, visibility, token and the button; the outcome below."""
-    words = context.words
-    with words(gr.Accordion, label=Key("share.push"), open=False, elem_id="share-push"):
-        about = gr.HTML()
-        repo = words(
-            gr.Textbox,
-            label=Key("share.repo"),
-            info=Key("share.repo_help"),
-            max_lines=1,
-            elem_id="push-repo",
-            placeholder="clinic-notes",
-        )
-        private = words(gr.Checkbox, label=Key("share.private"), value=True, elem_id="push-private")
-        token = words(
-            gr.Textbox,
-            label=Key("share.token"),
-            info=Key("share.token_help"),
-            type="password",
-            max_lines=1,
-            elem_id="push-token",
-        )
-        button = words(gr.Button, Key("share.push_now"), elem_id="push-now")
-        outcome = gr.HTML(elem_id="push-outcome")
-    context.on_selection(draw_push, [about, outcome], kept=[outcome], subject=context.results_seen)
-    context.on(
-        button.click,
-        push_files,
-        [context.selection, kind, task, examples, repo, private, token],
-        [outcome, token],
-        show_progress="full",
-        concurrency_limit=2,
-    )
+class PushPanel:
+    """Name, visibility, token and the button; the outcome below. `choice`: kind, task and consent of the screen."""
 
+    def __init__(self, context: Context, choice: list[Any]) -> None:
+        with context.words(gr.Accordion, label=Key("share.push"), open=False, elem_id="share-push"):
+            self.about = gr.HTML()
+            self._build_address(context.words)
+            self.button = context.words(gr.Button, Key("share.push_now"), elem_id="push-now")
+            self.outcome = gr.HTML(elem_id="push-outcome")
+        shown, seldom = [self.about, self.outcome], {"show_progress": "full", "concurrency_limit": 2}
+        context.on_selection(self.draw, shown, kept=[self.outcome], subject=context.results_seen)
+        given = [context.selection, *choice, self.repo, self.private, self.token]
+        context.on(self.button.click, self.push_files, given, [self.outcome, self.token], **seldom)
 
-def draw_push(context: Context, selection: Selection) -> tuple[str, str]:
-    """-> whose login is used, and no outcome yet."""
-    has_login = not context.shared and bool(login_token())
-    return note(say("share.login_found" if has_login else "share.login_needed")), ""
+    def _build_address(self, words: Words) -> None:
+        given = {"label": Key("share.repo"), "info": Key("share.repo_help"), "placeholder": "clinic-notes"}
+        self.repo = words(gr.Textbox, **given, max_lines=1, elem_id="push-repo")
+        self.private = words(gr.Checkbox, label=Key("share.private"), value=True, elem_id="push-private")
+        given = {"label": Key("share.token"), "info": Key("share.token_help"), "type": "password"}
+        self.token = words(gr.Textbox, **given, max_lines=1, elem_id="push-token")
 
+    def draw(self, context: Context, _: Selection) -> Shown:
+        """Whose login is used; no outcome yet."""
+        has_login = not context.shared and bool(login_token())
+        return {self.about: note(say("share.login_found" if has_login else "share.login_needed")), self.outcome: ""}
 
-def push_files(context: Context, selection: Selection, *values: Any) -> tuple[str, str]:
-    """-> the address it went to, and an emptied token field."""
-    kind, task, examples, repo, private, typed = values
-    run_dir = context.trained_run(selection)
-    if run_dir is None:
-        return "", ""
-    token = choose_token(context, typed)
-    folder = new_export_folder(run_dir.name)
-    try:
-        made = run_errand(context.workspace.root, *export_words(run_dir, folder, kind, task, examples))[0]
-        if kind == GGUF and made["todo"]:
-            raise RunError("push.gguf_missing", command=made["todo"])
-        done = push_folder(Path(made["folder"]), PushWish(repo or "", kind, private=bool(private)), token)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-    link = f'<a href="{esc(done.url)}" target="_blank" rel="noopener">{esc(done.repo)}</a>'
-    return f"<p class='say'>{badge(say('share.pushed'), 'good')} {link}</p>", ""
+    def push_files(self, context: Context, selection: Selection, *values: Any) -> Shown:
+        """The address it went to; the token field is emptied."""
+        kind, task, examples, repo, private, typed = values
+        run_dir = context.trained_run(selection)
+        if run_dir is None:
+            return {self.outcome: "", self.token: ""}
+        token = choose_token(context, typed)
+        folder = new_export_folder(run_dir.name)
+        try:
+            made = run_errand(context.workspace.root, *export_words(run_dir, folder, kind, task, examples))[0]
+            if kind == GGUF and made["todo"]:
+                raise RunError("push.gguf_missing", command=made["todo"])
+            done = push_folder(Path(made["folder"]), PushWish(repo or "", kind, private=bool(private)), token)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        link = f'<a href="{esc(done.url)}" target="_blank" rel="noopener">{esc(done.repo)}</a>'
+        return {self.outcome: f"<p class='say'>{badge(say('share.pushed'), 'good')} {link}</p>", self.token: ""}
 
 
 def choose_token(context: Context, typed: str | None) -> str:
@@ -107,14 +93,5 @@ def export_words(run_dir: Path, folder: Path, kind: str, task: str | None, examp
     """The export command for one choice on the screen."""
     chosen = [] if kind in OF_ALL_TASKS or not task else [f"--task={task}"]
     shown = ["--examples", SHOWN_EXAMPLES] if examples else []
-    return [
-        "export",
-        run_dir.name,
-        str(folder / "files"),
-        "--as",
-        kind,
-        *chosen,
-        *shown,
-        "--language",
-        current_language(),
-    ]
+    spoken = ["--language", current_language()]
+    return ["export", run_dir.name, str(folder / "files"), "--as", kind, *chosen, *shown, *spoken]

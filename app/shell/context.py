@@ -14,7 +14,7 @@ import gradio as gr
 
 from app.shell.bucket_thread import Copier
 from app.shell.handlers import bind_first, guarded
-from app.shell.redraw import Page, Redraw, keep_typed
+from app.shell.redraw import Page, Redraw, Shown, keep_typed, spread
 from app.shell.selection import Selection
 from app.shell.stream_columns import Stops
 from app.shell.visitors import require_visitor
@@ -55,7 +55,7 @@ def run_polls(polls: list[Poll], screen: Any, *values: Any) -> Any:
     for poll in polls:
         mine = [next(given) for _ in poll.inputs]
         found = poll.handler(*mine) if poll.screen in ("", screen) else gr.skip()
-        outcomes += found if isinstance(found, list) else [gr.skip()] * len(poll.outputs)
+        outcomes += spread(found, poll.outputs)
     return gr.skip() if all(value == gr.skip() for value in outcomes) else outcomes
 
 
@@ -92,7 +92,8 @@ class Context:
     def on(
         self, trigger: Any, handler: Callable[..., Any], inputs: Any = None, outputs: Any = None, **how: Any
     ) -> Any:
-        """Wires `handler(context, *inputs)`: errors translated, not offered as a public endpoint."""
+        """Wires `handler(context, *inputs)`: errors translated, not offered as a public endpoint. With several
+        outputs it gives a `Shown`, {component: value}."""
         how = {"api_visibility": "private", "show_progress": "minimal", **how}
         how["show_progress_on"] = [] if how["show_progress"] == "hidden" else _where_seen(outputs)
         return trigger(self.guarded(handler), inputs, outputs, **how)
@@ -110,7 +111,7 @@ class Context:
                 require_visitor(selection.owner, self.shared)
 
     def on_tick(self, handler: Callable[..., Any], inputs: list[Any], outputs: list[Any]) -> None:
-        """Polls: `handler(context, *inputs)` gives a list for the outputs, or gr.skip(). See `wire_ticks`."""
+        """Polls: `handler(context, *inputs)` gives {component: value}, or gr.skip(). See `wire_ticks`."""
         self.polls.append(Poll(self.guarded(handler, quiet=True), inputs, outputs, self.screen))
 
     def wire_ticks(self) -> None:
@@ -184,6 +185,10 @@ class Context:
         results = run_dir / "results.json" if run_dir else None
         stamp = results.stat().st_mtime_ns if results and results.is_file() else 0
         return (selection.run_id, stamp, selection.language)
+
+    def go_to(self, selection: Selection, screen: str) -> Shown:
+        """Another screen is opened, with this selection."""
+        return {self.selection: selection, self.tabs: gr.update(selected=f"tab.{screen}")}
 
     def open_project(self, selection: Selection, project_id: str) -> Selection:
         """The selection on a project and the newest run that a person asked for.

@@ -13,6 +13,8 @@ from typing import Any
 
 import gradio as gr
 
+Shown = dict[Any, Any]  # what a handler gives: component -> value; a component left out stays as it is
+
 
 @dataclass(frozen=True)
 class Redraw:
@@ -48,7 +50,7 @@ class Page:
             except gr.Error as error:
                 errors.append(error)
                 continue
-            for component, value in zip(part.outputs, spread(outcome, len(part.outputs)), strict=True):
+            for component, value in zip(part.outputs, spread(outcome, part.outputs), strict=True):
                 found[id(component)] = combine(found[id(component)], value)
         _report(errors, len(self.parts))
         drawn = [found[id(component)] for component in self.outputs]
@@ -68,7 +70,7 @@ def keep_typed(
 
     def draw(selection: Any, *values: Any) -> list[Any]:
         *given, told = values
-        drawn = list(spread(handler(selection, *given), len(outputs)))
+        drawn = list(spread(handler(selection, *given), outputs))
         about = subject(selection)
         telling = [copy(drawn[place]) for place in places]  # Gradio takes updates to pieces when it sends them
         before = told[1] if told and told[0] == about else [None] * len(places)
@@ -80,11 +82,19 @@ def keep_typed(
     return draw
 
 
-def spread(outcome: Any, count: int) -> Sequence[Any]:
-    """A handler's outcome as a list of `count` values, by Gradio's rules."""
-    if count == 1:
-        return [outcome]
-    return [outcome] * count if outcome == gr.skip() else outcome
+def spread(outcome: Any, outputs: Sequence[Any]) -> Sequence[Any]:
+    """A handler's outcome as one value an output: gr.skip() for all, or for those that a `Shown` leaves out.
+
+    Raises:
+        ValueError: it shows something in a component that is none of the outputs.
+    """
+    if outcome == gr.skip():
+        return [outcome] * len(outputs)
+    if isinstance(outcome, dict) and not _is_update(outcome) and not any(isinstance(key, str) for key in outcome):
+        if unknown := outcome.keys() - set(outputs):
+            raise ValueError(f"no output: {unknown}")
+        return [outcome.get(component, gr.skip()) for component in outputs]
+    return [outcome] if len(outputs) == 1 else outcome
 
 
 def combine(first: Any, second: Any) -> Any:

@@ -10,6 +10,7 @@ from app.drawing.durations import word_memory, word_range, word_seconds
 from app.drawing.forms import setting_labels
 from app.drawing.markup import esc, facts, note, part, table
 from app.shell.context import Context
+from app.shell.redraw import Shown
 from app.shell.selection import Selection
 from app.texts import say, word_value
 from app.texts.words import Key
@@ -23,21 +24,51 @@ from core.training.config import RunConfig, change_config
 MOST_OTHERS = 200
 
 
-def build_about(context: Context) -> None:
+class AboutPanel:
     """Folded away; name, notes and star are saved together."""
-    words = context.words
-    with words(gr.Accordion, label=Key("about.title"), open=False, visible=False, elem_id="run-about") as fold:
-        with gr.Row():
-            name = words(gr.Textbox, label=Key("about.name"), max_length=80, elem_id="run-name", scale=3)
-            star = words(gr.Checkbox, label=Key("about.star"), elem_id="run-star", scale=1, min_width=120)
-        notes = words(gr.Textbox, label=Key("about.notes"), max_length=2000, lines=2, elem_id="run-notes")
-        save = words(gr.Button, Key("about.save"), size="sm", elem_id="run-save")
-        other = words(gr.Dropdown, label=Key("about.compare"), choices=[], value=None, elem_id="run-diff-with")
-        differs, record = gr.HTML(elem_id="run-diff"), gr.HTML(elem_id="run-record")
-    drawn = [fold, name, star, notes, other, differs, record]
-    context.on_selection(draw_about, drawn, [other], kept=[name, star, notes])
-    context.on(save.click, save_about, [context.selection, name, star, notes], context.selection)
-    context.on(other.input, draw_difference, [context.selection, other], differs, show_progress="hidden")
+
+    def __init__(self, context: Context) -> None:
+        words, selection = context.words, context.selection
+        label = Key("about.title")
+        with words(gr.Accordion, label=label, open=False, visible=False, elem_id="run-about") as self.fold:
+            with gr.Row():
+                given = {"label": Key("about.name"), "max_length": 80, "scale": 3}
+                self.name = words(gr.Textbox, **given, elem_id="run-name")
+                given = {"label": Key("about.star"), "scale": 1, "min_width": 120}
+                self.star = words(gr.Checkbox, **given, elem_id="run-star")
+            given = {"label": Key("about.notes"), "max_length": 2000, "lines": 2}
+            self.notes = words(gr.Textbox, **given, elem_id="run-notes")
+            self.save = words(gr.Button, Key("about.save"), size="sm", elem_id="run-save")
+            given = {"label": Key("about.compare"), "choices": [], "value": None}
+            self.other = words(gr.Dropdown, **given, elem_id="run-diff-with")
+            self.differs, self.record = gr.HTML(elem_id="run-diff"), gr.HTML(elem_id="run-record")
+        typed = [self.name, self.star, self.notes]
+        shown = [self.fold, *typed, self.other, self.differs, self.record]
+        context.on_selection(self.draw, shown, [self.other], kept=typed)
+        context.on(self.save.click, save_about, [selection, *typed], selection)
+        context.on(self.other.input, draw_difference, [selection, self.other], self.differs, show_progress="hidden")
+
+    def draw(self, context: Context, selection: Selection, other_id: str | None) -> Shown:
+        """What was written on the chosen run, the runs to compare it with, and its record."""
+        run_dir = context.run_dir(selection)
+        if run_dir is None:
+            blank = {self.name: "", self.star: False, self.notes: "", self.differs: "", self.record: ""}
+            return {self.fold: gr.update(visible=False), **blank}
+        folder = RunFolder(run_dir)
+        run = folder.read_run()
+        project = context.workspace.project_of_run(run_dir)
+        others = [r for r in list_summaries(project) if r.run_id != folder.run_id][:MOST_OTHERS]
+        choices = [(say("about.defaults"), ""), *((r.name, r.run_id) for r in others)]
+        stays = other_id if other_id in {r.run_id for r in others} else ""
+        return {
+            self.fold: gr.update(visible=True),
+            self.name: run["name"],
+            self.star: run.get("starred", False),
+            self.notes: run.get("notes", ""),
+            self.other: gr.update(choices=choices, value=stays),
+            self.differs: draw_difference(context, selection, stays),
+            self.record: record_view(folder),
+        }
 
 
 def save_about(context: Context, selection: Selection, name: str, star: bool, notes: str) -> Selection:
@@ -46,28 +77,6 @@ def save_about(context: Context, selection: Selection, name: str, star: bool, no
     if run_dir is not None:
         update_run(RunFolder(run_dir), name=name or "", starred=bool(star), notes=(notes or "").strip())
     return selection.touched()
-
-
-def draw_about(context: Context, selection: Selection, other_id: str | None) -> list[Any]:
-    """-> fold, name, star, notes, runs to compare with, differences to the chosen one, record."""
-    run_dir = context.run_dir(selection)
-    if run_dir is None:
-        return [gr.update(visible=False), "", False, "", gr.skip(), "", ""]
-    folder = RunFolder(run_dir)
-    run = folder.read_run()
-    project = context.workspace.project_of_run(run_dir)
-    others = [r for r in list_summaries(project) if r.run_id != folder.run_id][:MOST_OTHERS]
-    choices = [(say("about.defaults"), ""), *((r.name, r.run_id) for r in others)]
-    stays = other_id if other_id in {r.run_id for r in others} else ""
-    return [
-        gr.update(visible=True),
-        run["name"],
-        run.get("starred", False),
-        run.get("notes", ""),
-        gr.update(choices=choices, value=stays),
-        draw_difference(context, selection, stays),
-        record_view(folder),
-    ]
 
 
 def draw_difference(context: Context, selection: Selection, other_id: str | None) -> str:

@@ -9,46 +9,72 @@ import gradio as gr
 from app.drawing.curve_figures import loss_panels, measure_panels
 from app.drawing.curves import MEASURES, Curves
 from app.drawing.figures import skill_heatmap, to_json
-from app.drawing.live_plot import news_json
+from app.drawing.live_plot import live_plot, news_json
 from app.drawing.markup import note, part
+from app.drawing.widgets import plot
+from app.shell.redraw import Shown
 from app.texts import say
 from core.base.errors import TaskloomError
-from core.insight.allocation import average_allocation, read_allocation, uniform_weight
+from core.insight.allocation import Allocation, average_allocation, read_allocation, uniform_weight
 from core.runs.folder import RunFolder
 
 MOST_CELLS = 300  # a larger table is for the Skills screen
 
 
-def whole_curves(curves: Curves, last_step: int) -> list[Any]:
-    """-> heading, losses by task, heading, measures: the figures as they are; nothing before the first point."""
-    if not any(curves.practice.values()) and not any(curves.checks.values()):
-        return ["", "", "", ""]
-    about = part(say("train.loss_title")) + note(say("train.loss_note"))
-    measures = part(say("train.measures_title")) + note(say("train.measures_note"))
-    figures = (loss_panels(curves, last_step), measure_panels(curves, last_step))
-    for figure in figures:
-        figure["layout"]["meta"]["number"] = curves.number
-    return [about, to_json(figures[0]), measures, to_json(figures[1])]
+class LiveViews:
+    """Headings and figures; a figure of losses or measures takes the whole or only what is new."""
+
+    def __init__(self) -> None:
+        self.losses_head, self.losses = gr.HTML(), live_plot("loss-plot")
+        self.measures_head, self.measures = gr.HTML(), live_plot("measure-plot")
+        self.skills_head, self.skills = gr.HTML(), plot("live-skills")
+
+    @property
+    def all(self) -> list[Any]:
+        return [self.losses_head, self.losses, self.measures_head, self.measures, self.skills_head, self.skills]
+
+    def whole(self, curves: Curves, last_step: int) -> Shown:
+        """Losses by task and measures, the figures as they are; nothing before the first point."""
+        if not any(curves.practice.values()) and not any(curves.checks.values()):
+            return dict.fromkeys(self.all[:4], "")
+        figures = (loss_panels(curves, last_step), measure_panels(curves, last_step))
+        for figure in figures:
+            figure["layout"]["meta"]["number"] = curves.number
+        return {
+            self.losses_head: part(say("train.loss_title")) + note(say("train.loss_note")),
+            self.losses: to_json(figures[0]),
+            self.measures_head: part(say("train.measures_title")) + note(say("train.measures_note")),
+            self.measures: to_json(figures[1]),
+        }
+
+    def grown(self, curves: Curves) -> Shown:
+        """As `whole`, for a page that has the figures: only the points of the last `take`."""
+        losses = [(kind, name) for name in curves.practice for kind in ("practice", "checks")]
+        measures = [("measures", name) for name in MEASURES]
+        return {self.losses: news_json(curves, losses), self.measures: news_json(curves, measures)}
+
+    def skills_of(self, folder: RunFolder) -> Shown:
+        """The newest allocation with its step; nothing for a method without one."""
+        allocation = _small_allocation(folder)
+        if allocation is None:
+            return {self.skills_head: "", self.skills: ""}
+        table = average_allocation(allocation).round(4)
+        told = note(say("train.skills_note", step=allocation.step or 0))
+        return {
+            self.skills_head: part(say("train.skills_title")) + told,
+            self.skills: to_json(skill_heatmap(table, uniform_weight(allocation))),
+        }
 
 
-def grown_curves(curves: Curves) -> list[Any]:
-    """As `whole_curves`, for a page that has the figures: only the points of the last `take`."""
-    losses = [(kind, name) for name in curves.practice for kind in ("practice", "checks")]
-    measures = [("measures", name) for name in MEASURES]
-    return [gr.skip(), news_json(curves, losses), gr.skip(), news_json(curves, measures)]
-
-
-def live_skills(folder: RunFolder) -> list[str]:
-    """-> heading with the step, heatmap of the newest allocation; nothing for a method without one."""
+def _small_allocation(folder: RunFolder) -> Allocation | None:
+    """The newest allocation; None for none yet, a method that has none, or one for the Skills screen."""
     try:
         allocation = read_allocation(folder.path)
-    except (TaskloomError, OSError):  # none yet, or a method that has none
-        return ["", ""]
+    except (TaskloomError, OSError):
+        return None
     if len(allocation.skills) < 2 or len(allocation.tasks) * len(allocation.skills) > MOST_CELLS:
-        return ["", ""]
-    heading = part(say("train.skills_title")) + note(say("train.skills_note", step=allocation.step or 0))
-    table = average_allocation(allocation).round(4)
-    return [heading, to_json(skill_heatmap(table, uniform_weight(allocation)))]
+        return None
+    return allocation
 
 
 def skills_stamp(folder: RunFolder) -> int:

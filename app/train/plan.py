@@ -23,6 +23,7 @@ from app.drawing.model_offers import model_offers
 from app.drawing.run_markup import readiness
 from app.drawing.widgets import cards
 from app.shell.context import Context
+from app.shell.redraw import Shown
 from app.shell.selection import Selection
 from app.texts import TEXTS
 from app.texts.words import Key
@@ -116,7 +117,8 @@ class Plan:
         widgets = [field.widget for field in self.fields]
         shown = self._shown_in()
         quiet: dict[str, Any] = {"show_progress": "hidden"}
-        context.on(self.level.change, show_level, [self.level], [self.simple, self.detailed, self.expert], **quiet)
+        levels = [self.simple, self.detailed, self.expert]
+        context.on(self.level.change, self.show_level, [self.level], levels, **quiet)
         self._wire_fields(context, shown, widgets)
         given, all_of_it = [context.selection, self.config, self.past], [*self._kept(), *shown, *widgets]
         context.on(self.goals.click, self.use_goal, given, all_of_it, **quiet)
@@ -132,7 +134,7 @@ class Plan:
         opens, and never again, so that it takes away nothing that was typed."""
         self.blank = [field for field in self.fields if field.info.optional]
         widgets, config = [field.widget for field in self.blank], read_yaml(self.config.value)
-        self.empty = form_values(self.blank, config)
+        self.empty = self._filled(config, self.blank)
         context.on(context.page.load, lambda _: self.empty, None, widgets, show_progress="hidden")
 
     def _wire_fields(self, context: Context, shown: list[Any], widgets: list[Any]) -> None:
@@ -165,21 +167,29 @@ class Plan:
         given = [context.selection, self.config, self.past]
         context.on(button.click, self.use_run, given, [*self._kept(), *self._shown_in(), *widgets])
 
-    def use_run(self, context: Context, selection: Selection, text: str, past: list[str]) -> list[Any]:
+    def show_level(self, _: Context, level: str) -> Shown:
+        """Simple stays above Detailed: a level shows more of the same config."""
+        return {
+            self.simple: gr.update(visible=level != "yaml"),
+            self.detailed: gr.update(visible=level == "detailed"),
+            self.expert: gr.update(visible=level == "yaml"),
+        }
+
+    def use_run(self, context: Context, selection: Selection, text: str, past: list[str]) -> Shown:
         run_dir = context.run_dir(selection)
         config = RunFolder(run_dir).read_config() if run_dir else RunConfig()
         return self._replaced(context, selection, config, [*past, text])
 
-    def go_back(self, context: Context, selection: Selection, text: str, past: list[str]) -> list[Any]:
+    def go_back(self, context: Context, selection: Selection, text: str, past: list[str]) -> Shown:
         """Undo: the settings as they were before a goal, a YAML text or a run replaced them."""
         *older, last = past or [text]
         return self._replaced(context, selection, read_yaml(last), older)
 
-    def _replaced(self, context: Context, selection: Selection, config: RunConfig, past: list[str]) -> list[Any]:
+    def _replaced(self, context: Context, selection: Selection, config: RunConfig, past: list[str]) -> Shown:
         """Everything shows another config; `past` is what Undo can bring back."""
         kept = past[-MOST_UNDO:]
-        undo = gr.update(visible=bool(kept))
-        return [kept, undo, {}, *self._shown(context, selection, config), *form_values(self.fields, config)]
+        undo = {self.past: kept, self.undo: gr.update(visible=bool(kept)), self.held: {}}
+        return {**undo, **self._shown(context, selection, config), **self._filled(config, self.fields)}
 
     def use_field(
         self,
@@ -191,7 +201,7 @@ class Plan:
         *,
         key: str,
         whole: bool = False,
-    ) -> list[Any]:
+    ) -> Shown:
         """A field was edited: config, YAML and Ready card follow; the fields keep what the user typed. Edits that
         no config can be made of are held until they are put right. `whole`: all fields show the new config."""
         edits = {**held, key: value}
@@ -199,58 +209,57 @@ class Plan:
         try:
             config = read_form(chosen, [edits[field.key] for field in chosen], read_yaml(text))
         except TaskloomError as error:
-            unusable = self._unusable(selection, Problem("form", error.key, error.values))
-            return [edits, *unusable, *([gr.skip()] * len(self.fields) if whole else [])]
-        return [{}, *self._shown(context, selection, config), *(form_values(self.fields, config) if whole else [])]
+            return {self.held: edits, **self._unusable(Problem("form", error.key, error.values))}
+        fields = self._filled(config, self.fields) if whole else {}
+        return {self.held: {}, **self._shown(context, selection, config), **fields}
 
     def use_goal(
         self, context: Context, selection: Selection, text: str, past: list[str], event: gr.EventData
-    ) -> list[Any]:
+    ) -> Shown:
         """A goal card was chosen: its settings replace those that goals differ in, the rest stays."""
         config = config_for_goal(str(event.id), read_yaml(text))
         unchanged = config_to_yaml(config) == text
         return self._replaced(context, selection, config, past if unchanged else [*past, text])
 
-    def use_size(
-        self, context: Context, selection: Selection, text: str, past: list[str], *, way: str
-    ) -> list[Any]:
+    def use_size(self, context: Context, selection: Selection, text: str, past: list[str], *, way: str) -> Shown:
         """The rank becomes the one at which the method is as large as C-Poly with its defaults."""
         tasks = list_tasks(context.require_project(selection))
         config = match_size(read_yaml(text), max(1, len(tasks)), way)
         unchanged = config_to_yaml(config) == text
         return self._replaced(context, selection, config, past if unchanged else [*past, text])
 
-    def use_yaml(
-        self, context: Context, selection: Selection, text: str, past: list[str], wanted: str
-    ) -> list[Any]:
+    def use_yaml(self, context: Context, selection: Selection, text: str, past: list[str], wanted: str) -> Shown:
         """The YAML text was applied: the form shows it. A wrong text is refused as a whole."""
         return self._replaced(context, selection, read_yaml(wanted), [*past, text])
 
-    def draw(self, context: Context, selection: Selection, text: str, held: dict[str, Any]) -> list[Any]:
-        """-> goal cards, Ready card, Start button as the config has them; fields and YAML keep what is typed. While
+    def draw(self, context: Context, selection: Selection, text: str, held: dict[str, Any]) -> Shown:
+        """Goal cards, Ready card and Start button as the config has them; fields and YAML keep what is typed. While
         a field holds what no config can be made of, the card says so and Start stays off."""
-        goals, card, start = self._shown(context, selection, read_yaml(text))[-3:]
-        return [goals, gr.skip(), gr.skip()] if held else [goals, card, start]
+        shown = self._shown(context, selection, read_yaml(text))
+        return {part: shown[part] for part in ((self.goals,) if held else (self.goals, self.ready, self.start))}
 
-    def _shown(self, context: Context, selection: Selection, config: RunConfig) -> list[Any]:
-        """-> config text, YAML, method boxes, buttons of equal size, goal cards, Ready card, Start button."""
+    def _shown(self, context: Context, selection: Selection, config: RunConfig) -> Shown:
+        """All that follows from a config, but for the fields."""
         text = config_to_yaml(config)
-        boxes = [gr.update(visible=key.split(":")[1] == config.method) for key in self.boxes]
-        boxes.append(gr.update(visible=plan_size(config, 1) is not None))
+        boxes = {box: gr.update(visible=key.split(":")[1] == config.method) for key, box in self.boxes.items()}
         problems, facts = check_plan(context, selection, config)
         ready = not any(p.severity == "error" for p in problems)
-        card_html = readiness(problems, facts)
-        return [text, text, *boxes, goal_cards(config), card_html, gr.update(interactive=ready)]
+        return {
+            self.config: text,
+            self.yaml: text,
+            **boxes,
+            self.equal_row: gr.update(visible=plan_size(config, 1) is not None),
+            self.goals: goal_cards(config),
+            self.ready: readiness(problems, facts),
+            self.start: gr.update(interactive=ready),
+        }
 
-    def _unusable(self, selection: Selection, problem: Problem) -> list[Any]:
+    def _filled(self, config: RunConfig, fields: list[FormField]) -> Shown:
+        return dict(zip((field.widget for field in fields), form_values(fields, config), strict=True))
+
+    def _unusable(self, problem: Problem) -> Shown:
         """The form holds a wrong value: the last usable config stays, and Start is off until the form is right."""
-        kept = [gr.skip()] * (4 + len(self.boxes))
-        return [*kept, readiness([problem], []), gr.update(interactive=False)]
-
-
-def show_level(_: Context, level: str) -> tuple[Any, ...]:
-    """Simple stays above Detailed: a level shows more of the same config."""
-    return tuple(gr.update(visible=v) for v in (level != "yaml", level == "detailed", level == "yaml"))
+        return {self.ready: readiness([problem], []), self.start: gr.update(interactive=False)}
 
 
 def _offers(name: str) -> list[Any]:

@@ -9,6 +9,7 @@ import gradio as gr
 from app.drawing.markup import note, part
 from app.drawing.widgets import card, cards
 from app.shell.context import Context
+from app.shell.redraw import Shown
 from app.shell.selection import Selection
 from app.texts import say
 from core.runs.folder import RunFolder
@@ -17,27 +18,26 @@ from core.runs.queue_db import RunRegistry
 from core.runs.queueing import Waiting, list_queue, move_run
 
 
-def build_queue(context: Context) -> None:
+class QueuePanel:
     """Nothing is shown while nothing waits."""
-    title, waiting, seen = gr.HTML(), cards("queue", "rows"), gr.State("")
-    drawn = [seen, title, waiting]
-    context.on_selection(draw_queue, drawn)
-    context.on_tick(poll_queue, [context.selection, seen], drawn)
-    context.on(waiting.click, act_on_queue, [context.selection], context.selection, show_progress="hidden")
 
+    def __init__(self, context: Context) -> None:
+        self.title, self.waiting, self.seen = gr.HTML(), cards("queue", "rows"), gr.State("")
+        selection, shown = context.selection, [self.seen, self.title, self.waiting]
+        context.on_selection(self.draw, shown)
+        context.on_tick(self.poll, [selection, self.seen], shown)
+        context.on(self.waiting.click, act_on_queue, [selection], selection, show_progress="hidden")
 
-def draw_queue(context: Context, selection: Selection) -> list[Any]:
-    """-> what is shown as text, heading, cards."""
-    waiting = _queue(context, selection)
-    names = {p.project_id: p.name for p in context.projects(selection)}
-    shown = [_waiting_card(w, names[w.project_id]) for w in waiting]
-    heading = part(say("queue.title")) + note(say("queue.note")) if shown else ""
-    return [str(shown), heading, shown]
+    def draw(self, context: Context, selection: Selection) -> Shown:
+        waiting = _queue(context, selection)
+        names = {p.project_id: p.name for p in context.projects(selection)}
+        shown = [_waiting_card(w, names[w.project_id]) for w in waiting]
+        heading = part(say("queue.title")) + note(say("queue.note")) if shown else ""
+        return {self.seen: str(shown), self.title: heading, self.waiting: shown}
 
-
-def poll_queue(context: Context, selection: Selection, seen: str) -> Any:
-    drawn = draw_queue(context, selection)
-    return gr.skip() if drawn[0] == seen else drawn
+    def poll(self, context: Context, selection: Selection, seen: str) -> Shown:
+        shown = self.draw(context, selection)
+        return gr.skip() if shown[self.seen] == seen else shown
 
 
 def act_on_queue(context: Context, selection: Selection, event: gr.EventData) -> Selection:

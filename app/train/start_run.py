@@ -6,13 +6,12 @@ from app.drawing.forms import read_yaml
 from app.shell.context import Context
 from app.shell.permissions import shared_config
 from app.shell.selection import Selection
-from core.base.files import new_id
 from core.runs.launching import begin_run
 
 
-def start(context: Context, selection: Selection, text: str, token: str) -> tuple[Selection, str]:
+def start(context: Context, selection: Selection, text: str, token: str) -> Selection:
     """Makes a run from the plan and starts it. The token makes a second click of the same Start harmless."""
     project = context.require_project(selection)
     config = shared_config(context, selection, read_yaml(text))
     folder = begin_run(project, config, token or None)
-    return selection.with_run(folder.run_id), new_id()
+    return selection.with_run(folder.run_id)

@@ -11,7 +11,7 @@ from app.drawing.forms import build_field, differences, form_values, list_settin
 from app.texts import word_error, word_value
 from app.texts.language import in_language
 from app.texts.words import Words
-from app.train.screen import BUTTONS, buttons_for
+from app.train.screen import buttons_for
 from core.adapters.registry import METHODS
 from core.base.errors import SettingError
 from core.base.settings import describe_settings, setting
@@ -159,7 +159,7 @@ def test_a_field_that_may_be_empty_is_told_so_when_the_page_opens(tmp_path) -> N
     widgets = {field.widget._id: field.name for field in plan.blank}
     (event,) = (fn for fn in context.page.fns.values() if (context.page._id, "load") in fn.targets)
     assert {block._id for block in event.outputs} == set(widgets)
-    empty = [widgets[block._id] for block, value in zip(event.outputs, event.fn(), strict=True) if value is None]
+    empty = [widgets[block._id] for block, value in event.fn().items() if value is None]
     assert {"max_steps", "evaluate_every", "num_threads"} <= set(empty)
 
 
@@ -179,5 +179,5 @@ def test_a_field_that_may_be_empty_is_told_so_when_the_page_opens(tmp_path) -> N
 def test_only_buttons_that_make_sense_are_there(status: RunStatus | None, there: set[str]) -> None:
     has_remedy = status is not None and status.failure == "out_of_memory"
     remedy = Remedy("out_of_memory", {"batch_size": 8}, 40) if has_remedy else None
-    shown = dict(zip([name for name, _ in BUTTONS], buttons_for(status, remedy), strict=False))
+    shown = buttons_for(status, remedy)
     assert {name for name, update in shown.items() if update["visible"]} == there

@@ -8,16 +8,18 @@ import gradio as gr
 import pytest
 
 from app.frame import tour
-from app.frame.tour import STOPS, WATCH, draw, go_back, go_on, poll, tour_text
+from app.frame.tour import STOPS, WATCH, Tour, tour_text
 from app.frame.workbench import TABS
-from app.home import screen as home
+from app.home.screen import Home
 from app.shell.context import Context
+from app.shell.redraw import Shown
 from app.shell.selection import Selection, selection_from_prefs, selection_to_prefs
 from app.texts import LANGUAGES, TEXTS, say
 from app.texts.language import in_language
 from core.runs.states import RunStatus
 from core.runs.summaries import RunSummary
 from core.workspace import Workspace
+from tests.app.panels import build_panel
 
 
 @pytest.fixture
@@ -27,7 +29,12 @@ def context(tmp_path) -> Context:
 
 @pytest.fixture
 def opened(context: Context) -> Selection:
-    return home.open_sample(context, Selection())[0]
+    return build_panel(Home, context).open_sample(context, Selection())[context.selection]
+
+
+@pytest.fixture
+def bar(context: Context, opened: Selection) -> Tour:
+    return build_panel(Tour, context)
 
 
 def test_every_stop_has_its_words_and_a_screen() -> None:
@@ -45,54 +52,63 @@ def test_the_tour_names_the_buttons_that_are_there() -> None:
         assert in_language(language, say, "goal.balanced.title") in in_language(language, say, "tour.plan_text")
 
 
-def test_the_sample_opens_with_the_first_stop_and_is_remembered(context: Context, opened: Selection) -> None:
+def moved(shown: Shown, context: Context) -> tuple[Selection, dict]:
+    """Where a handler leads: the selection, and the screen that it opens."""
+    return shown[context.selection], shown[context.tabs]
+
+
+def test_the_sample_opens_with_the_first_stop_and_is_remembered(
+    context: Context, opened: Selection, bar: Tour
+) -> None:
     assert opened.tour == 1
     assert selection_from_prefs(selection_to_prefs(opened.with_tour(5)), "en", shared=False).tour == 5
     assert selection_from_prefs({"tour": "x"}, "en", shared=False).tour == 0
-    seen, bar, text, back, onwards = draw(context, opened)
-    assert bar["visible"]
-    assert say("tour.tasks_title") in text == seen
-    assert not back["interactive"]
-    assert onwards["interactive"]
+    shown = bar.draw(context, opened)
+    assert shown[bar.bar]["visible"]
+    assert say("tour.tasks_title") in shown[bar.text] == shown[bar.seen]
+    assert not shown[bar.back]["interactive"]
+    assert shown[bar.next]["interactive"]
 
 
 def test_leaving_the_plan_starts_one_run(
-    context: Context, opened: Selection, monkeypatch: pytest.MonkeyPatch
+    context: Context, opened: Selection, bar: Tour, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started = []
-    monkeypatch.setattr(tour, "start", lambda c, s, plan, token: (started.append(plan), (s.with_run("r"), ""))[1])
-    second, tabs = go_on(context, opened, "plan")
+    monkeypatch.setattr(tour, "start", lambda c, s, plan, token: (started.append(plan), s.with_run("r"))[1])
+    second, tabs = moved(bar.go_on(context, opened, "plan"), context)
     assert (second.tour, tabs["selected"]) == (2, "tab.train")
-    third, tabs = go_on(context, second, "epochs: 1")
+    third, tabs = moved(bar.go_on(context, second, "epochs: 1"), context)
     assert (third.tour, third.run_id, started) == (WATCH, "r", ["epochs: 1"])
     known = RunSummary("old", "Run 1", "succeeded", "cpoly", "starter")
     part = replace(known, run_id="newer", part_of="study:s1")
     monkeypatch.setattr(tour, "list_summaries", lambda project: [part, known])
-    again, _ = go_on(context, second, "epochs: 1")
+    again, _ = moved(bar.go_on(context, second, "epochs: 1"), context)
     assert again.run_id == "old"
     assert len(started) == 1
 
 
-def test_it_waits_for_the_training(context: Context, opened: Selection, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_waits_for_the_training(
+    context: Context, opened: Selection, bar: Tour, monkeypatch: pytest.MonkeyPatch
+) -> None:
     here = opened.with_tour(WATCH)
     status = RunStatus("running", progress=0.5, eta_s=60)
     monkeypatch.setattr(tour, "_watched", lambda *_: status)
-    drawn = draw(context, here)
-    assert not drawn[-1]["interactive"]
-    assert "50%" in drawn[2]
-    assert poll(context, here, drawn[0]) == gr.skip()
+    drawn = bar.draw(context, here)
+    assert not drawn[bar.next]["interactive"]
+    assert "50%" in drawn[bar.text]
+    assert bar.poll(context, here, drawn[bar.seen]) == gr.skip()
     status = RunStatus("succeeded")
-    assert poll(context, here, drawn[0])[-1]["interactive"]
-    assert poll(context, here.with_tour(1), "") == gr.skip()
+    assert bar.poll(context, here, drawn[bar.seen])[bar.next]["interactive"]
+    assert bar.poll(context, here.with_tour(1), "") == gr.skip()
 
 
-def test_it_ends_at_home_and_goes_back(context: Context, opened: Selection) -> None:
-    ended, tabs = go_on(context, opened.with_tour(len(STOPS)), "")
+def test_it_ends_at_home_and_goes_back(context: Context, opened: Selection, bar: Tour) -> None:
+    ended, tabs = moved(bar.go_on(context, opened.with_tour(len(STOPS)), ""), context)
     assert (ended.tour, tabs["selected"]) == (0, "tab.home")
-    assert go_back(context, opened.with_tour(4))[0].tour == 3
-    assert go_back(context, opened)[0].tour == 1
-    assert not draw(context, ended)[1]["visible"]
-    assert not draw(context, Selection(tour=3))[1]["visible"]
+    assert moved(bar.go_back(context, opened.with_tour(4)), context)[0].tour == 3
+    assert moved(bar.go_back(context, opened), context)[0].tour == 1
+    assert not bar.draw(context, ended)[bar.bar]["visible"]
+    assert not bar.draw(context, Selection(tour=3))[bar.bar]["visible"]
 
 
 @pytest.mark.parametrize("state", ["failed", "interrupted", "cancelled"])

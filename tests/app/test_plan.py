@@ -14,7 +14,7 @@ from app.shell.selection import Selection
 from app.texts import LANGUAGES, say, word_method
 from app.texts.language import in_language
 from app.train import plan_views
-from app.train.plan import Plan, show_level
+from app.train.plan import Plan
 from app.train.plan_views import goal_cards
 from core.adapters.registry import METHODS
 from core.base.errors import TaskloomError
@@ -35,20 +35,22 @@ def built(tmp_path_factory) -> tuple[Context, Plan]:
 def test_a_goal_can_be_undone(built: tuple[Context, Plan]) -> None:
     context, plan = built
     mine = config_to_yaml(change_config(RunConfig(), {"batch_size": 3}))
-    past, undo, _, text, *_ = plan.use_goal(context, Selection(), mine, [], SimpleNamespace(id="best"))
-    assert past == [mine]
-    assert undo["visible"]
-    assert text == config_to_yaml(config_for_goal("best", change_config(RunConfig(), {"batch_size": 3})))
-    past, undo, _, text, *_ = plan.go_back(context, Selection(), text, past)
-    assert (past, text, undo["visible"]) == ([], mine, False)
+    shown = plan.use_goal(context, Selection(), mine, [], SimpleNamespace(id="best"))
+    assert shown[plan.past] == [mine]
+    assert shown[plan.undo]["visible"]
+    assert shown[plan.config] == config_to_yaml(
+        config_for_goal("best", change_config(RunConfig(), {"batch_size": 3}))
+    )
+    shown = plan.go_back(context, Selection(), shown[plan.config], shown[plan.past])
+    assert (shown[plan.past], shown[plan.config], shown[plan.undo]["visible"]) == ([], mine, False)
 
 
 def test_a_redraw_keeps_start_off_while_a_field_is_wrong(built: tuple[Context, Plan]) -> None:
     context, plan = built
     text = config_to_yaml(RunConfig())
-    held, *_ = plan.use_field(context, Selection(), text, {}, -3, key=":batch_size")
-    assert plan.draw(context, Selection(), text, held)[1:] == [gr.skip(), gr.skip()]
-    assert "interactive" in plan.draw(context, Selection(), text, {})[2]
+    held = plan.use_field(context, Selection(), text, {}, -3, key=":batch_size")[plan.held]
+    assert set(plan.draw(context, Selection(), text, held)) == {plan.goals}
+    assert "interactive" in plan.draw(context, Selection(), text, {})[plan.start]
 
 
 def test_a_wrong_yaml_loses_nothing_and_a_right_one_can_be_undone(built: tuple[Context, Plan]) -> None:
@@ -56,45 +58,46 @@ def test_a_wrong_yaml_loses_nothing_and_a_right_one_can_be_undone(built: tuple[C
     mine = config_to_yaml(RunConfig())
     with pytest.raises(TaskloomError):
         plan.use_yaml(context, Selection(), mine, [], "batch_size: [")
-    past, _, _, text, *_ = plan.use_yaml(context, Selection(), mine, [], "batch_size: 5")
-    assert past == [mine]
-    assert "batch_size: 5" in text
+    shown = plan.use_yaml(context, Selection(), mine, [], "batch_size: 5")
+    assert shown[plan.past] == [mine]
+    assert "batch_size: 5" in shown[plan.config]
 
 
 def test_choosing_the_same_goal_again_is_nothing_to_undo(built: tuple[Context, Plan]) -> None:
     context, plan = built
     text = config_to_yaml(config_for_goal("quick"))
-    assert plan.use_goal(context, Selection(), text, [], SimpleNamespace(id="quick"))[0] == []
+    assert plan.use_goal(context, Selection(), text, [], SimpleNamespace(id="quick"))[plan.past] == []
 
 
 def test_a_wrong_field_is_held_until_it_is_right(built: tuple[Context, Plan]) -> None:
     """Start stays off while a field is wrong, whatever else is edited, and no edit is lost."""
     context, plan = built
     mine = config_to_yaml(RunConfig())
-    held, *kept, _, start = plan.use_field(context, Selection(), mine, {}, -1, key=":batch_size")
-    assert held == {":batch_size": -1}
-    assert not start["interactive"]
-    assert all(value == gr.skip() for value in kept)
-    held, *_, start = plan.use_field(context, Selection(), mine, held, 7, key=":seed")
-    assert (set(held), start["interactive"]) == ({":batch_size", ":seed"}, False)
-    held, text, *_ = plan.use_field(context, Selection(), mine, held, 3, key=":batch_size")
-    assert held == {}
-    assert text == config_to_yaml(change_config(RunConfig(), {"batch_size": 3, "seed": 7}))
+    shown = plan.use_field(context, Selection(), mine, {}, -1, key=":batch_size")
+    assert shown[plan.held] == {":batch_size": -1}
+    assert not shown[plan.start]["interactive"]
+    assert set(shown) == {plan.held, plan.ready, plan.start}
+    shown = plan.use_field(context, Selection(), mine, shown[plan.held], 7, key=":seed")
+    assert (set(shown[plan.held]), shown[plan.start]["interactive"]) == ({":batch_size", ":seed"}, False)
+    shown = plan.use_field(context, Selection(), mine, shown[plan.held], 3, key=":batch_size")
+    assert shown[plan.held] == {}
+    assert shown[plan.config] == config_to_yaml(change_config(RunConfig(), {"batch_size": 3, "seed": 7}))
 
 
 def test_another_method_shows_its_own_settings(built: tuple[Context, Plan]) -> None:
     context, plan = built
-    _, text, *shown = plan.use_field(
-        context, Selection(), config_to_yaml(RunConfig()), {}, "lora", key=":method", whole=True
-    )
-    assert text == config_to_yaml(change_config(RunConfig(), {"method": "lora"}))
-    values = dict(zip((field.key for field in plan.fields), shown[-len(plan.fields) :], strict=True))
+    shown = plan.use_field(context, Selection(), config_to_yaml(RunConfig()), {}, "lora", key=":method", whole=True)
+    assert shown[plan.config] == config_to_yaml(change_config(RunConfig(), {"method": "lora"}))
+    values = {field.key: shown[field.widget] for field in plan.fields}
     assert values[":method"] == "lora"
     assert values["lora:adapter.rank"] == change_config(RunConfig(), {"method": "lora"}).adapter.rank
 
 
-def test_levels_show_more_of_the_same() -> None:
-    shown = {level: [u["visible"] for u in show_level(None, level)] for level in ("simple", "detailed", "yaml")}
+def test_levels_show_more_of_the_same(built: tuple[Context, Plan]) -> None:
+    context, plan = built
+    parts = (plan.simple, plan.detailed, plan.expert)
+    drawn = {level: plan.show_level(context, level) for level in ("simple", "detailed", "yaml")}
+    shown = {level: [updates[part]["visible"] for part in parts] for level, updates in drawn.items()}
     assert shown == {"simple": [True, False, False], "detailed": [True, True, False], "yaml": [False, False, True]}
 
 
@@ -149,10 +152,11 @@ def test_the_buttons_of_equal_size_set_the_rank_and_can_be_undone(
     monkeypatch.setattr("app.train.plan.list_tasks", lambda _: [None] * 8)
     mine = config_to_yaml(change_config(RunConfig(), {"method": "lora", "adapter.rank": 3}))
     for way, rank in (("active", 8), ("total", 22)):
-        past, undo, _, text, *_ = plan.use_size(context, place, mine, [], way=way)
+        drawn = plan.use_size(context, place, mine, [], way=way)
+        text = drawn[plan.config]
         assert read_yaml(text).adapter.rank == rank
-        assert (past, undo["visible"]) == ([mine], True)
-        assert plan.use_size(context, place, text, [], way=way)[0] == []  # already so: nothing to undo
+        assert (drawn[plan.past], drawn[plan.undo]["visible"]) == ([mine], True)
+        assert plan.use_size(context, place, text, [], way=way)[plan.past] == []  # already so: nothing to undo
 
 
 @pytest.mark.parametrize(("method", "shown"), [("cpoly", True), ("lora", True), ("ia3", False), ("mta", False)])
@@ -161,5 +165,4 @@ def test_the_buttons_stand_only_where_the_size_is_a_rank(
 ) -> None:
     context, plan = built
     config = change_config(RunConfig(), {"method": method})
-    filled = dict(zip(plan._shown_in(), plan._shown(context, Selection(), config), strict=True))
-    assert filled[plan.equal_row]["visible"] is shown
+    assert plan._shown(context, Selection(), config)[plan.equal_row]["visible"] is shown

@@ -67,7 +67,7 @@ def test_what_is_typed_outlives_a_redraw_that_brings_nothing_new() -> None:
 
 
 def test_a_wrong_number_of_values_is_found() -> None:
-    assert spread(gr.skip(), 2) == [gr.skip()] * 2
+    assert spread(gr.skip(), [A, B]) == [gr.skip()] * 2
     with pytest.raises(ValueError):
         Page((Redraw(lambda a: [1], [A], [A, B]),)).draw("x")
 

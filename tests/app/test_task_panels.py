@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.home.archive_panel import make_pack, take_pack
+from app.home.archive_panel import PackPanel
 from app.shell.context import Context
 from app.shell.selection import Selection
 from app.tasks.health_panel import _lengths, ask_health, draw_all, draw_health
@@ -26,6 +26,7 @@ from core.tasks.changing.versions import list_versions
 from core.tasks.health.characters import KINDS
 from core.tasks.health.texts import _SCRIPTS, _STOPWORDS, PERSONAL
 from core.workspace import Workspace
+from tests.app.panels import build_panel
 
 LOOK = ("starter", 512)
 
@@ -216,7 +217,8 @@ def test_what_findings_list_is_named_in_the_language() -> None:
 
 
 def test_a_project_is_packed_and_opened(context: Context, mails: Selection) -> None:
-    packed = make_pack(context, mails)["value"]
-    opened, _ = take_pack(context, mails, packed)
+    panel = build_panel(PackPanel, context)
+    packed = panel.make_pack(context, mails)["value"]
+    opened = panel.take_pack(context, mails, packed)[context.selection]
     project = context.require_project(opened)
     assert (project.name, get_task(project, "mails").num_train) == ("Desk 2", spec_of(context, mails).num_train)

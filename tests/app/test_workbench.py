@@ -7,13 +7,14 @@ import types
 import gradio as gr
 import pytest
 
+from app.drawing.curves import Curves
 from app.frame import workbench
 from app.frame.glossary import WORDS, glossary_view
-from app.frame.head import Bar, poll_job
-from app.grow import screen as grow
-from app.home import screen as home
+from app.frame.head import Bar, JobBar
+from app.grow.screen import Grow
+from app.home.screen import Home
 from app.results import screen as results
-from app.share import screen as share
+from app.share.screen import Share
 from app.shell.context import Context, Poll, run_polls
 from app.shell.permissions import shared_problems
 from app.shell.selection import Selection
@@ -22,15 +23,17 @@ from app.tasks import screen as tasks
 from app.texts import TEXTS, say
 from app.texts.language import in_language, speaking
 from app.texts.words import Key, Words
-from app.train import screen as train
-from app.train.history_panel import draw_history
+from app.train.history_panel import HistoryPanel
 from app.train.plan_views import check_plan
+from app.train.screen import RunPanel
+from app.train.start_run import start
 from app.try_it import screen as try_it
 from core.base.errors import RunError, SettingError, WorkspaceError
 from core.runs.folder import RunFolder
 from core.runs.states import RunStatus
 from core.training.config import RunConfig, change_config, config_to_yaml
 from core.workspace import Workspace
+from tests.app.panels import build_panel
 
 FIRST, SECOND = "a" * 32, "b" * 32
 
@@ -71,7 +74,8 @@ def test_every_text_on_the_page_follows_the_language(context: Context) -> None:
 
 def test_one_owner_sees_nothing_of_another(context: Context) -> None:
     mine, theirs = Selection(owner=FIRST), Selection(owner=SECOND)
-    chosen, *_ = home.create_project(context, mine, "Mine")
+    home = build_panel(Home, context)
+    chosen = home.create_project(context, mine, "Mine")[context.selection]
     assert context.project(chosen) is not None
     stolen = Selection(owner=SECOND, project_id=chosen.project_id, task_id="t", run_id="r")
     assert context.project(stolen) is None
@@ -79,7 +83,7 @@ def test_one_owner_sees_nothing_of_another(context: Context) -> None:
     with pytest.raises(WorkspaceError):
         context.open_project(theirs, chosen.project_id)
     with pytest.raises(WorkspaceError):
-        train.start(context, stolen, "", "token")
+        start(context, stolen, "", "token")
     with pytest.raises(WorkspaceError):
         home.remove_project(context, stolen, True)
     assert context.workspace.get_project("Mine", FIRST).project_id == chosen.project_id
@@ -108,7 +112,8 @@ def test_a_project_opens_on_the_newest_run_of_a_person(context: Context) -> None
         folder.write_status(RunStatus(state="cancelled"))
     opened = context.open_project(Selection(owner=FIRST), project.project_id)
     assert opened.run_id == "r20260102-000000-aaaaaaaa"
-    listed = {card["id"]: card["meta"] for card in draw_history(context, opened, "", False)[2]}
+    history = build_panel(HistoryPanel, context)
+    listed = {card["id"]: card["meta"] for card in history.draw(context, opened, "", False)[history.runs]}
     assert list(listed) == [run_id for run_id, _ in reversed(runs)]  # the parts can be chosen too
     assert [say("run.part_of_leaveout") in meta for meta in listed.values()] == [True, False, False]
 
@@ -118,13 +123,15 @@ def test_every_screen_says_what_to_do_while_there_is_nothing(context: Context, l
     nobody = Selection(owner=FIRST, language=language)
     with speaking(language):
         assert say("tasks.need_project") in tasks.draw_list(context, nobody)[0]
-        assert say("run.none_title") in "".join(map(str, train.draw_run(context, nobody, train.Curves())))
+        panel = build_panel(RunPanel, context)
+        assert say("run.none_title") in panel.draw(context, nobody, Curves())[panel.progress]
+        grow, share = build_panel(Grow, context), build_panel(Share, context)
+        assert say("grow.none_title") in grow.draw(context, nobody, None)[grow.head]
+        assert say("share.none_title") in share.draw(context, nobody)[share.head]
         for screen, drawn in (
             ("results", results.draw(context, nobody, None)),
             ("skills", skills.draw_page(context, nobody)),
             ("try", try_it.draw(context, nobody, None, [], None)),
-            ("grow", grow.draw(context, nobody, None)),
-            ("share", share.draw(context, nobody)),
         ):
             assert say(f"{screen}.none_title") in drawn[0]
     problems, facts = check_plan(context, nobody, RunConfig())
@@ -133,31 +140,32 @@ def test_every_screen_says_what_to_do_while_there_is_nothing(context: Context, l
 
 
 def test_the_sample_is_loaded_once_and_opened_again(context: Context) -> None:
-    first, _ = home.open_sample(context, Selection(owner=FIRST))
-    again, _ = home.open_sample(context, Selection(owner=FIRST, language="zh"))
+    home = build_panel(Home, context)
+    first = home.open_sample(context, Selection(owner=FIRST))[context.selection]
+    again = home.open_sample(context, Selection(owner=FIRST, language="zh"))[context.selection]
     assert first.project_id == again.project_id
     assert len(context.projects(first)) == 1
 
 
 def test_polls_share_one_event_and_stay_silent_together() -> None:
     silent = Poll(lambda a: gr.skip(), ["a"], ["x", "y"])
-    loud = Poll(lambda b, c: [b + c], ["b", "c"], ["z"])
+    loud = Poll(lambda b, c: b + c, ["b", "c"], ["z"])
     assert run_polls([silent, silent], "", 1, 2) == gr.skip()
     assert run_polls([silent, loud], "", 1, 2, 3) == [gr.skip(), gr.skip(), 5]
 
 
 def test_a_screen_is_polled_while_it_is_open() -> None:
-    here, there = Poll(lambda a: [a], ["a"], ["x"], "tab.train"), Poll(lambda b: [b], ["b"], ["y"], "tab.results")
+    here, there = Poll(lambda a: a, ["a"], ["x"], "tab.train"), Poll(lambda b: b, ["b"], ["y"], "tab.results")
     assert run_polls([here, there], "tab.results", 1, 2) == [gr.skip(), 2]
     assert run_polls([here, there], "", 1, 2) == gr.skip()
 
 
 def test_a_run_that_ends_lets_the_open_screen_read_anew(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
-    selection, running = Selection(), Bar("line", (("r1", "running"),))
-    assert poll_job(context, selection, Bar("", ())) == gr.skip()
-    assert poll_job(context, selection, None)[3] == gr.skip()  # the first look
-    text, seen, _, moved = poll_job(context, selection, running)
-    assert (text, seen.states, moved) == ("", (), selection.moved())
+    bar, selection, running = build_panel(JobBar, context), Selection(), Bar("line", (("r1", "running"),))
+    assert bar.poll(context, selection, Bar("", ())) == gr.skip()
+    assert context.selection not in bar.poll(context, selection, None)  # the first look
+    shown = bar.poll(context, selection, running)
+    assert (shown[bar.bar], shown[bar.seen].states, shown[context.selection]) == ("", (), selection.moved())
 
 
 def test_words_follow_the_language_in_choices_and_labels() -> None:
@@ -177,19 +185,19 @@ def test_the_glossary_explains_every_word_in_both_languages() -> None:
 
 @pytest.mark.parametrize("changes", [{"base_model": "/etc"}, {"report_to": "wandb"}, {"num_processes": 8}])
 def test_a_shared_page_refuses_what_ones_own_machine_may(context: Context, changes: dict) -> None:
-    opened, _ = home.open_sample(context, Selection(owner=FIRST))
+    opened = build_panel(Home, context).open_sample(context, Selection(owner=FIRST))[context.selection]
     config = change_config(RunConfig(), changes)
     problems, _ = check_plan(context, opened, config)
     assert [p.field for p in problems] == list(changes)
     with pytest.raises(SettingError):
-        train.start(context, opened, config_to_yaml(config), "token")
+        start(context, opened, config_to_yaml(config), "token")
     assert list(context.require_project(opened).runs_dir.iterdir()) == []
     assert shared_problems(Context(context.workspace), config) == []
 
 
 def test_a_visitor_has_one_run_at_a_time(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
-    opened, _ = home.open_sample(context, Selection(owner=FIRST))
+    opened = build_panel(Home, context).open_sample(context, Selection(owner=FIRST))[context.selection]
     busy = types.SimpleNamespace(state="running", started=None, ended=None)
     monkeypatch.setattr("core.runs.quotas.list_summaries", lambda project: [busy])
     with pytest.raises(RunError, match="at work"):
-        train.start(context, opened, config_to_yaml(RunConfig()), "token")
+        start(context, opened, config_to_yaml(RunConfig()), "token")

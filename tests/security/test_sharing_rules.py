@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from app.home import screen as home
+from app.home.screen import Home
 from app.shell.context import Context
 from app.shell.handlers import translate_error
 from app.shell.permissions import note_deletion, require_shared_resume, shared_config
@@ -22,6 +22,7 @@ from core.runs.quotas import Quota, limit_time, quota_from_environment, usage_of
 from core.runs.summaries import RunSummary
 from core.training.config import RunConfig
 from core.workspace import Workspace
+from tests.app.panels import build_panel
 
 ALICE, BOB = "a" * 32, "b" * 32
 QUOTA = Quota(runs=1, minutes=60, disk_mb=1, projects=2, queue=3, free_mb=1)
@@ -61,6 +62,7 @@ def with_runs(context: Context, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_a_visitor_has_so_many_projects_and_another_visitor_too(context: Context) -> None:
+    home = build_panel(Home, context)
     for name in ("one", "two"):
         home.create_project(context, Selection(owner=ALICE), name)
     with pytest.raises(WorkspaceError, match="2 projects"):
@@ -120,7 +122,7 @@ def test_a_full_queue_and_a_full_disk_take_no_runs(context: Context, monkeypatch
         shared_config(context, Selection(owner=ALICE), RunConfig())
     monkeypatch.setattr("shutil.disk_usage", lambda _: types.SimpleNamespace(free=1000))
     with pytest.raises(WorkspaceError, match="almost full"):
-        home.create_project(context, Selection(owner=ALICE), "one")
+        build_panel(Home, context).create_project(context, Selection(owner=ALICE), "one")
 
 
 def test_limits_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
