@@ -50,3 +50,9 @@ def test_sentences_in_thirty_languages_are_read_in_their_encoding(num_rows: int,
         if {row["text"] for row in table.rows} != {text} or len(table.rows) != num_rows:
             wrong.append((name, table.encoding))
     assert len(sentences) - len(wrong) >= LEAST_SENTENCES, wrong
+
+
+def test_the_table_in_the_documentation_names_every_folder() -> None:
+    text = (Path(__file__).resolve().parents[2] / "assets" / "docs" / "reading.md").read_text(encoding="utf-8")
+    for folder in {fact.file.partition("/")[0] for fact in read_facts()}:
+        assert f"| {folder} |" in text
