@@ -53,8 +53,7 @@ def test_a_lone_exam_becomes_the_exam_of_a_task(context: Context, place: Selecti
     shown = draw_lone(context, selection, lone)
     assert "mail.test.csv is called a test set" in shown
     assert "The final exam of mail" in shown
-    with in_language("zh"):
-        assert "mail 的最终考试" in draw_lone(context, selection, lone)
+    assert "mail 的最终考试" in in_language("zh", draw_lone, context, selection, lone)
     (spec,) = list_tasks(project)
     selection, left, report = answer(context, selection, lone, spec.task_id)
     assert (left, list_tasks(project)[0].num_test) == ([], 10)

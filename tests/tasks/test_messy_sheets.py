@@ -142,6 +142,8 @@ def test_two_header_rows_are_joined(tmp_path: Path, merged: bool) -> None:
     assert table.columns == ("Report / text", "Report / lang", "Result / label", "Result / reviewer")
     assert (len(table.rows), table.lines[0]) == (6, 3)
     assert told(table)["file.two_headers"]["line"] == 2
+    guess = guess_roles(table)
+    assert (guess.inputs, guess.targets) == (("Report / text",), ("Result / label",))  # not the reviewer
 
 
 def test_a_header_merged_over_two_rows(tmp_path: Path) -> None:

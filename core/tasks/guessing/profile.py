@@ -12,6 +12,7 @@ from typing import Any
 from core.tasks.cell_text import target_text
 from core.tasks.guessing.number_text import is_date, is_number
 from core.tasks.reading.column_words import ID_WORDS, SIDE_WORDS, name_words, word_set
+from core.tasks.reading.header_rows import own_name
 from core.tasks.reading.scripts import CJK
 from core.tasks.reading.table import Table
 
@@ -131,7 +132,7 @@ def profile_column(name: str, values: Sequence[Any]) -> ColumnProfile:
     chars = sorted(len(t) for t in texts) or [0]
     return ColumnProfile(
         name=name,
-        words=tuple(name_words(name)),
+        words=tuple(name_words(own_name(name))),
         texts=texts,
         filled=len(texts) / max(1, len(values)),
         num_distinct=len(frequency),

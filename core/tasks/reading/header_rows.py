@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from core.tasks.reading.column_words import COLUMN_WORDS, name_words
 from core.tasks.reading.header import looks_like_header
 
 JOIN = " / "
@@ -31,6 +32,13 @@ def join_header_rows(records: Sequence[Sequence[Any]]) -> tuple[list[str], int]:
     if len(set(joined)) < len(joined) or not looks_like_header([names, *records[2:]]):
         return [], 0
     return joined, 2
+
+
+def own_name(column: str) -> str:
+    """The column's name without its group's: 'Result / label' is a label; 'Result / 2024' is still a result."""
+    group, _, own = column.rpartition(JOIN)
+    known = set(name_words(own)) & COLUMN_WORDS
+    return own if group and (known or not set(name_words(group)) & COLUMN_WORDS) else column
 
 
 def _are_groups(cells: Sequence[str]) -> bool:
