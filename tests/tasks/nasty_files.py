@@ -112,6 +112,11 @@ FILES = [
     Nasty("zip.xlsx", lambda: archive({"readme.txt": b"hello"}), "file.zip_not_sheet"),
     Nasty("old.xls", lambda: b"\xd0\xcf\x11\xe0" + b"\0" * 600, "file.old_excel"),
     Nasty("old_renamed.xlsx", lambda: b"\xd0\xcf\x11\xe0" + b"\0" * 600, "file.old_excel"),
+    Nasty(
+        "password.xlsx",
+        lambda: b"\xd0\xcf\x11\xe0" + b"\0" * 600 + "EncryptedPackage".encode("utf-16-le"),
+        "file.sheet_locked",
+    ),
     Nasty("page.csv", text("<!DOCTYPE html><html><body>login</body></html>"), "file.wrong_suffix"),
     Nasty("report.csv", lambda: b"%PDF-1.7 ....", "file.wrong_suffix"),
     Nasty("weights.json", lambda: b"\x80\x04\x95\x10\x00pickle", "file.wrong_suffix"),

@@ -273,6 +273,21 @@ def test_a_table_that_begins_further_right(tmp_path: Path) -> None:
     assert (table.columns, table.problems) == (("text", "label"), [])
 
 
+def test_a_title_over_a_table_that_begins_further_right(tmp_path: Path) -> None:
+    rows = [[None, "Complaints of the year", None], *([None, *row] for row in [HEAD, *body()])]
+    table = read_table(write_book(tmp_path / "a.xlsx", {"d": rows}, lambda s: s.merge_cells("B1:C1")))
+    assert (table.columns, len(table.rows)) == (("text", "label"), 6)
+    assert "file.title_row" in told(table)
+
+
+def test_a_workbook_in_the_strict_format_is_refused_by_name(tmp_path: Path) -> None:
+    path = write_book(tmp_path / "a.xlsx", {"d": [HEAD, *body()]})
+    main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    replace_in_book(path, "xl/workbook.xml", main, "http://purl.oclc.org/ooxml/spreadsheetml/main")
+    with pytest.raises(TaskFileError, match="Strict Open XML"):
+        read_table(path)
+
+
 def test_a_merged_range_as_large_as_the_sheet_costs_nothing(tmp_path: Path) -> None:
     path = write_book(tmp_path / "a.xlsx", {"d": [HEAD, *body()]}, lambda s: s.merge_cells("B2:B3"))
     replace_in_book(path, "xl/worksheets/sheet1.xml", 'ref="B2:B3"', 'ref="D2:XFD1048576"')

@@ -55,6 +55,9 @@ _MAGIC = (
     (b"\x80\x04\x95", "pickle"),
     (b"{\\rtf", "rtf"),
 )
+_OLD_CONTAINER = b"\xd0\xcf\x11\xe0"
+_ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
+_LOOKED_AT_BYTES = 4 << 20
 DELIMITED = frozenset(("csv", "tsv", "txt"))
 _TEXT = DELIMITED | {"jsonl", "json"}
 
@@ -125,7 +128,17 @@ def detect_kind(path: Path, name: str) -> FileKind:
         raise TaskFileError("file.wrong_suffix", file=name, expected=ending, found="gzip" if gzipped else "text")
     if gzipped:
         head = _unpacked_head(path, name)
+    if expected == "xlsx" and _is_encrypted(path, head):
+        raise TaskFileError("file.sheet_locked", file=name)
     return FileKind(_agreed_format(expected, head, name), gzipped)
+
+
+def _is_encrypted(path: Path, head: bytes) -> bool:
+    """A workbook with a password stands inside Excel's old kind of container."""
+    if not head.startswith(_OLD_CONTAINER):
+        return False
+    with open(path, "rb") as file:
+        return _ENCRYPTED in file.read(_LOOKED_AT_BYTES)
 
 
 def format_of_name(name: str) -> str:

@@ -59,12 +59,13 @@ def _fill_merged(records: list[Record], merges: Sequence[Merge], width: int) -> 
     by_row = dict(records)
     numbers = [number for number, _ in records]
     filled = []
+    margin = min((i for _, row in records for i, cell in enumerate(row) if cell is not None), default=0)
     for merge in sorted(merges, key=lambda m: (m.first_row, m.first_column)):
         first = by_row.get(merge.first_row)
         left, right = merge.first_column - 1, min(merge.last_column, width)
         if first is None or left >= width or first[left] is None:
             continue
-        if merge.first_row == merge.last_row and right - left == width:
+        if merge.first_row == merge.last_row and left <= margin and right == width:
             continue
         covered = range(merge.first_row, merge.last_row + 1)
         rows = covered if len(covered) <= len(numbers) else [n for n in numbers if n in covered]

@@ -72,6 +72,7 @@ def _require_harmless(path: Path, log: ProblemLog) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
+            strict = _is_strict(archive)
     except (zipfile.BadZipFile, OSError, ValueError) as error:
         raise TaskFileError("file.bad_sheet", file=log.file, detail=_plain(error)) from error
     names = {e.filename for e in entries}
@@ -83,6 +84,17 @@ def _require_harmless(path: Path, log: ProblemLog) -> None:
         raise TaskFileError("file.sheet_bomb", file=log.file, size=size >> 20, packed=max(1, packed >> 20))
     if any(e.flag_bits & 1 for e in entries):
         raise TaskFileError("file.sheet_locked", file=log.file)
+    if strict:
+        raise TaskFileError("file.strict_sheet", file=log.file)
+
+
+def _is_strict(archive: zipfile.ZipFile) -> bool:
+    """Saved as "Strict Open XML", which openpyxl reads as empty."""
+    try:
+        with archive.open("xl/workbook.xml") as file:
+            return b"purl.oclc.org/ooxml" in file.read(2000)
+    except (KeyError, RuntimeError, zlib.error, EOFError, NotImplementedError):
+        return False
 
 
 def _read_book(book: Any, options: ReadOptions, log: ProblemLog) -> Table:
