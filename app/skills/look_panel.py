@@ -13,91 +13,110 @@ from app.drawing.markup import note, part
 from app.drawing.skill_figures import layers_heatmap, size_heatmap
 from app.drawing.widgets import plot
 from app.shell.context import Context
+from app.shell.redraw import Shown
 from app.shell.run_command import run_errand
 from app.shell.selection import Selection
-from app.skills.skill_sections import word_all
+from app.skills.chosen_run import word_all
 from app.texts import say
 from app.texts.words import Key
 from core.insight.look_table import Look, describe_look, look_from_dict
+from core.runs.folder import RunFolder
 from core.tasks.dataset import load_saved_tasks
 from core.tasks.spec import TaskSpec
 
 MOST_COLUMNS = 4  # input columns that get a field of their own
 
 
-def build_look(context: Context) -> None:
+class LookPanel:
     """Choose a task, then an exam row or a text of one's own."""
-    words = context.words
-    with words(gr.Accordion, label=Key("look.title"), open=False, elem_id="skills-look"):
-        about = gr.HTML()
-        with gr.Row():
-            task = words(gr.Dropdown, label=Key("look.task"), choices=[], elem_id="look-task", min_width=200)
-            row = words(gr.Number, label=Key("look.row"), value=0, precision=0, minimum=0, elem_id="look-row")
-            by_row = words(gr.Button, Key("look.by_row"), elem_id="look-by-row", min_width=160)
-        fields = [
-            gr.Textbox(lines=2, max_lines=8, visible=False, elem_id=f"look-input-{i}") for i in range(MOST_COLUMNS)
-        ]
-        by_text = words(gr.Button, Key("look.by_text"), elem_id="look-by-text")
-        shown_run, drawn = gr.State(""), [gr.HTML(elem_id="look-says")]
-        for name in ("weights", "sizes", "tokens"):
-            drawn += [gr.HTML(), plot(f"look-{name}")]
-    context.on_selection(draw_choices, [about, task, shown_run, *drawn], [task, shown_run])
-    context.on_selection(draw_fields, fields, [task])
-    context.on(task.change, draw_fields, [context.selection, task], fields, show_progress="hidden")
-    slow = {"show_progress": "full", "concurrency_limit": 1, "concurrency_id": "look"}
-    context.on(by_row.click, partial(look, typed=False), [context.selection, task, row], drawn, **slow)
-    context.on(by_text.click, partial(look, typed=True), [context.selection, task, *fields], drawn, **slow)
 
+    def __init__(self, context: Context) -> None:
+        words = context.words
+        with words(gr.Accordion, label=Key("look.title"), open=False, elem_id="skills-look"):
+            self.about = gr.HTML()
+            with gr.Row():
+                self.task = words(
+                    gr.Dropdown, label=Key("look.task"), choices=[], elem_id="look-task", min_width=200
+                )
+                given = {"label": Key("look.row"), "value": 0, "precision": 0, "minimum": 0}
+                self.row = words(gr.Number, **given, elem_id="look-row")
+                self.by_row = words(gr.Button, Key("look.by_row"), elem_id="look-by-row", min_width=160)
+            names = [f"look-input-{i}" for i in range(MOST_COLUMNS)]
+            self.fields = [gr.Textbox(lines=2, max_lines=8, visible=False, elem_id=name) for name in names]
+            self.by_text = words(gr.Button, Key("look.by_text"), elem_id="look-by-text")
+            self.shown_run, self.said = gr.State(""), gr.HTML(elem_id="look-says")
+            self.plots = {name: (gr.HTML(), plot(f"look-{name}")) for name in ("weights", "sizes", "tokens")}
+        self._wire(context)
 
-def draw_choices(context: Context, selection: Selection, task: str | None, shown_run: str) -> list[Any]:
-    """-> explanation, tasks, whose example is shown. What was looked at stays while the run stays the same: the end
-    of a job redraws the screen too."""
-    run_dir = context.trained_run(selection)
-    names = [spec.name for spec in load_saved_tasks(run_dir / "data")] if run_dir else []
-    chosen = task if task in names else names[0] if names else None
-    about, tasks = note(say("look.note")), gr.update(choices=names, value=chosen)
-    kept = [gr.skip() if shown_run == selection.run_id else ""] * 7
-    return [about, tasks, selection.run_id, *kept]
+    @property
+    def drawn(self) -> list[Any]:
+        return [self.said, *(part for pair in self.plots.values() for part in pair)]
 
+    def _wire(self, context: Context) -> None:
+        selection, slow = context.selection, {"show_progress": "full", "concurrency_limit": 1}
+        slow["concurrency_id"] = "look"
+        shown = [self.about, self.task, self.shown_run, *self.drawn]
+        context.on_selection(self.draw, shown, [self.task, self.shown_run])
+        context.on_selection(self.draw_fields, self.fields, [self.task])
+        context.on(self.task.change, self.draw_fields, [selection, self.task], self.fields, show_progress="hidden")
+        by_row, by_text = (partial(self.look, typed=typed) for typed in (False, True))
+        context.on(self.by_row.click, by_row, [selection, self.task, self.row], self.drawn, **slow)
+        context.on(self.by_text.click, by_text, [selection, self.task, *self.fields], self.drawn, **slow)
 
-def draw_fields(context: Context, selection: Selection, task: str | None) -> list[Any]:
-    spec = _find_task(context, selection, task)
-    columns = list(spec.inputs)[:MOST_COLUMNS] if spec else []
-    shown = [gr.update(label=name, visible=True) for name in columns]
-    return shown + [gr.update(visible=False)] * (MOST_COLUMNS - len(columns))
+    def draw(self, context: Context, selection: Selection, task: str | None, shown_run: str) -> Shown:
+        """What was looked at stays while the run stays the same: the end of a job redraws the screen too."""
+        run_dir = context.trained_run(selection)
+        names = [spec.name for spec in load_saved_tasks(RunFolder(run_dir).data_dir)] if run_dir else []
+        chosen = task if task in names else names[0] if names else None
+        return {
+            self.about: note(say("look.note")),
+            self.task: gr.update(choices=names, value=chosen),
+            self.shown_run: selection.run_id,
+            **({} if shown_run == selection.run_id else self._nothing()),
+        }
 
+    def draw_fields(self, context: Context, selection: Selection, task: str | None) -> Shown:
+        spec = _find_task(context, selection, task)
+        names = list(spec.inputs)[:MOST_COLUMNS] if spec else []
+        shown = {field: gr.update(visible=False) for field in self.fields}
+        for field, name in zip(self.fields, names, strict=False):
+            shown[field] = gr.update(label=name, visible=True)
+        return shown
 
-def look(context: Context, selection: Selection, task: str | None, *values: Any, typed: bool) -> list[str]:
-    """Asks the model in a process of its own; some seconds on a CPU."""
-    run_dir, spec = context.trained_run(selection), _find_task(context, selection, task)
-    if run_dir is None or spec is None:
-        return [""] * 7
-    if typed:
-        pairs = zip(spec.inputs, values, strict=False)
-        asked = [f"--input={column}={value or ''}" for column, value in pairs]
-    else:
-        asked = [f"--row={int(values[0] or 0)}"]
-    record = run_errand(context.workspace.root, "look", run_dir.name, f"--task={spec.name}", *asked)
-    return draw_look(look_from_dict(record))
+    def look(self, context: Context, selection: Selection, task: str | None, *values: Any, typed: bool) -> Shown:
+        """Asks the model in a process of its own; some seconds on a CPU."""
+        run_dir, spec = context.trained_run(selection), _find_task(context, selection, task)
+        if run_dir is None or spec is None:
+            return self._nothing()
+        if typed:
+            pairs = zip(spec.inputs, values, strict=False)
+            asked = [f"--input={column}={value or ''}" for column, value in pairs]
+        else:
+            asked = [f"--row={int(values[0] or 0)}"]
+        record = run_errand(context.workspace.root, "look", run_dir.name, f"--task={spec.name}", *asked)
+        return self.shown(look_from_dict(record))
 
+    def shown(self, found: Look) -> Shown:
+        """Sentences, then the weights, the sizes of the skills' parts, and the tokens, as far as there are."""
+        even = 1.0 / max(1, found.weights.shape[1])
+        said = word_all(describe_look(found)) + note(say("look.answer", text=found.answer[:300]))
+        drawn = {**self._nothing(), self.said: said}
+        figures = {"weights": (say("look.weights"), layers_heatmap(found.weights, even), found.weights, "layer")}
+        if found.sizes is not None:
+            figures["sizes"] = (say("look.sizes"), size_heatmap(found.sizes), found.sizes, "sizes")
+        if found.by_token is not None:
+            title = say(f"look.tokens_{found.level}")
+            figures["tokens"] = (title, size_heatmap(found.by_token), found.by_token, "tokens")
+        for name, (title, figure, table, index) in figures.items():
+            head, picture = self.plots[name]
+            drawn |= {head: part(title), picture: to_json(with_csv(figure, f"look-{name}", table, index))}
+        return drawn
 
-def draw_look(found: Look) -> list[str]:
-    """-> sentences, then heading and plot of the weights, of the sizes of the skills' parts, and of the tokens."""
-    even = 1.0 / max(1, found.weights.shape[1])
-    drawn = [word_all(describe_look(found)) + note(say("look.answer", text=found.answer[:300]))]
-    weights = with_csv(layers_heatmap(found.weights, even), "look-weights", found.weights, "layer")
-    drawn += [part(say("look.weights")), to_json(weights)]
-    for name, table in (("sizes", found.sizes), ("tokens", found.by_token)):
-        if table is None:
-            drawn += ["", ""]
-            continue
-        heading = f"look.{name}" if name == "sizes" else f"look.{name}_{found.level}"
-        figure = with_csv(size_heatmap(table), f"look-{name}", table, name)
-        drawn += [part(say(heading)), to_json(figure)]
-    return drawn
+    def _nothing(self) -> Shown:
+        return dict.fromkeys(self.drawn, "")
 
 
 def _find_task(context: Context, selection: Selection, name: str | None) -> TaskSpec | None:
     run_dir = context.trained_run(selection)
-    specs = load_saved_tasks(run_dir / "data") if run_dir else []
+    specs = load_saved_tasks(RunFolder(run_dir).data_dir) if run_dir else []
     return next((spec for spec in specs if spec.name == name), None)

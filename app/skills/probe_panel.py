@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import gradio as gr
 import pandas as pd
@@ -13,6 +14,7 @@ from app.drawing.markup import note, paragraphs, part
 from app.drawing.widgets import plot
 from app.shell.context import Context
 from app.shell.job_panel import JobPanel, JobSpec, run_place
+from app.shell.redraw import Shown
 from app.shell.selection import Selection
 from app.texts import say, word_sentence
 from app.texts.words import Key
@@ -23,30 +25,46 @@ from core.runs.folder import RunFolder
 from core.runs.liveness import run_state
 
 
-def build_probes(context: Context) -> None:
-    """A button a question, how far it is, and the outcome of whatever has been measured for the chosen run.
+class ProbePanel:
+    """One question: what it costs, its button and how far it is, and the outcome when it has been measured."""
 
-    Leaving tasks out trains many runs, which a shared page does not offer.
-    """
-    words = context.words
-    with words(gr.Accordion, label=Key("skills.probes"), open=False, elem_id="skills-probes"):
-        about = gr.HTML()
-        context.on_selection(lambda _, selection: note(say("skills.probe_note")), about)
-        label = Key("skills.probe_rows")
-        rows = words(gr.Slider, label=label, minimum=10, maximum=500, step=10, value=50, elem_id="probe-rows")
-        for kind in KINDS:
-            if kind == LEAVE_OUT and context.shared:
-                continue
-            hint, hints = gr.HTML(elem_id=f"probe-{kind}-hint"), partial(draw_hint, kind=kind)
-            context.on_selection(hints, hint, [rows])
-            inputs = [] if kind == LEAVE_OUT else [rows]
-            if inputs:
-                quiet = {"show_progress": "hidden", "trigger_mode": "always_last"}
-                context.on(rows.change, hints, [context.selection, rows], hint, **quiet)
-            spec = JobSpec(kind, partial(probe_words, kind=kind), run_place)
-            JobPanel(context, spec, inputs, f"skills.{kind}")
-            outcome = [gr.HTML(elem_id=f"probe-{kind}-says"), plot(f"probe-{kind}-plot")]
-            context.on_selection(partial(draw_probe, kind=kind), outcome)
+    def __init__(self, context: Context, kind: str, rows: Any) -> None:
+        self.kind, self.hint = kind, gr.HTML(elem_id=f"probe-{kind}-hint")
+        inputs, hints = [] if kind == LEAVE_OUT else [rows], partial(draw_hint, kind=kind)
+        context.on_selection(hints, self.hint, [rows])
+        if inputs:
+            quiet = {"show_progress": "hidden", "trigger_mode": "always_last"}
+            context.on(rows.change, hints, [context.selection, rows], self.hint, **quiet)
+        JobPanel(context, JobSpec(kind, partial(probe_words, kind=kind), run_place), inputs, f"skills.{kind}")
+        self.said, self.plot = gr.HTML(elem_id=f"probe-{kind}-says"), plot(f"probe-{kind}-plot")
+        context.on_selection(self.draw, [self.said, self.plot])
+
+    def draw(self, context: Context, selection: Selection) -> Shown:
+        """Sentences and a heatmap in points; nothing when it has not been measured."""
+        run_dir, kind = context.trained_run(selection), self.kind
+        if run_dir is None or not probe_path(run_dir, kind).is_file():
+            return {self.said: "", self.plot: ""}
+        probe = read_probe(run_dir, kind)
+        said = [word_sentence(s.key, s.values) for s in describe_probe(probe)]
+        figure = with_csv(change_heatmap(probe.change * 100), kind, interval_table(probe), say("word.task"))
+        _mark_sure(figure, probe)
+        for axis, side in (("xaxis", kind), ("yaxis", "score")):
+            figure["layout"][axis]["title"] = {"text": say(f"skills.axis_{side}"), "font": {"size": 12}}
+        return {self.said: part(say(f"skills.{kind}_title")) + paragraphs(said), self.plot: to_json(figure)}
+
+
+class ProbePanels:
+    """All questions in one fold. Leaving tasks out trains many runs, which a shared page does not offer."""
+
+    def __init__(self, context: Context) -> None:
+        words = context.words
+        with words(gr.Accordion, label=Key("skills.probes"), open=False, elem_id="skills-probes"):
+            about = gr.HTML()
+            context.on_selection(lambda _, selection: note(say("skills.probe_note")), about)
+            given = {"label": Key("skills.probe_rows"), "minimum": 10, "maximum": 500, "step": 10, "value": 50}
+            rows = words(gr.Slider, **given, elem_id="probe-rows")
+            kinds = [kind for kind in KINDS if not (kind == LEAVE_OUT and context.shared)]
+            self.panels = {kind: ProbePanel(context, kind, rows) for kind in kinds}
 
 
 def draw_hint(context: Context, selection: Selection, rows: float | None, *, kind: str) -> str:
@@ -75,21 +93,6 @@ def probe_words(context: Context, selection: Selection, rows: float | None = Non
     run_dir = context.trained_run(selection)
     more = [] if rows is None else [f"--rows={int(rows)}"]
     return [kind, run_dir.name, "--again", *more]  # type: ignore[union-attr]
-
-
-def draw_probe(context: Context, selection: Selection, *, kind: str) -> list[str]:
-    """-> heading with sentences, heatmap in points; nothing when it has not been measured."""
-    run_dir = context.trained_run(selection)
-    if run_dir is None or not probe_path(run_dir, kind).is_file():
-        return ["", ""]
-    probe = read_probe(run_dir, kind)
-    said = [word_sentence(s.key, s.values) for s in describe_probe(probe)]
-    points = probe.change * 100
-    figure = with_csv(change_heatmap(points), kind, interval_table(probe), say("word.task"))
-    _mark_sure(figure, probe)
-    for axis, side in (("xaxis", kind), ("yaxis", "score")):
-        figure["layout"][axis]["title"] = {"text": say(f"skills.axis_{side}"), "font": {"size": 12}}
-    return [part(say(f"skills.{kind}_title")) + paragraphs(said), to_json(figure)]
 
 
 def interval_table(probe: Probe) -> pd.DataFrame:

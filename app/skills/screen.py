@@ -12,13 +12,19 @@ from app.drawing.markup import empty, lead, paragraphs, part
 from app.drawing.skill_figures import split_heatmap
 from app.drawing.widgets import plot
 from app.shell.context import Context
+from app.shell.redraw import Shown
 from app.shell.selection import Selection
-from app.skills.evidence_panel import build_evidence
-from app.skills.look_panel import build_look
-from app.skills.probe_panel import build_probes
-from app.skills.skill_sections import build_other, build_sections, find_allocation
+from app.skills.chosen_run import find_allocation
+from app.skills.evidence_panel import EvidencePanel
+from app.skills.look_panel import LookPanel
+from app.skills.other_run_panel import OtherRunPanel
+from app.skills.probe_panel import ProbePanels
+from app.skills.share_panel import SharePanel
+from app.skills.similarity_panel import SimilarityPanel
+from app.skills.task_panel import TaskPanel
+from app.skills.time_panel import TimePanel
 from app.texts import say, word_sentence
-from app.texts.words import Key
+from app.texts.words import Key, Words
 from core.insight.allocation import Allocation, allocation_numbers, cluster_order, task_similarity, uniform_weight
 from core.insight.allocation_cuts import (
     ALPHA,
@@ -40,84 +46,102 @@ CLUSTERED, LEAN = "clustered", "lean"
 MOST_SENTENCES = 8
 
 
-def build(context: Context) -> None:
-    """One screen for one run: the heatmap with its controls, then the sections below it."""
-    head = gr.HTML(elem_id="skills-head")
-    with gr.Column(visible=False) as body:
-        build_evidence(context)
-        controls = _build_controls(context)
-        title = gr.HTML(elem_id="skills-layer-name")
-        heatmap = plot("skills-heatmap")
-        below = gr.HTML(elem_id="skills-says")
-        build_sections(context)
-        build_look(context)
-        build_probes(context)
-        build_other(context)  # last: its field appears when a second run is there, and would push what is above
-    outputs = [title, heatmap, below]
-    layer, head_slider, moment, order, look, gate = controls
-    context.on_selection(draw_page, [head, body, layer, head_slider, moment, gate])
-    context.on_selection(draw_heatmap, outputs, controls)
-    quiet = {"show_progress": "hidden", "trigger_mode": "always_last"}
-    for trigger in (layer.change, head_slider.change, moment.change, order.input, look.input, gate.input):
-        context.on(trigger, draw_heatmap, [context.selection, *controls], outputs, **quiet)
+class Skills:
+    """One screen for one run: the evidence first, the heatmap with its controls, then the sections below it."""
 
+    def __init__(self, context: Context) -> None:
+        self.head = gr.HTML(elem_id="skills-head")
+        with gr.Column(visible=False) as self.body:
+            EvidencePanel(context)
+            self._build_controls(context.words)
+            self.title = gr.HTML(elem_id="skills-layer-name")
+            self.heatmap = plot("skills-heatmap")
+            self.below = gr.HTML(elem_id="skills-says")
+            with gr.Row():
+                with gr.Column(min_width=340):
+                    SharePanel(context)
+                with gr.Column(min_width=340):
+                    SimilarityPanel(context)
+            TaskPanel(context)
+            TimePanel(context)
+            LookPanel(context)
+            ProbePanels(context)
+            OtherRunPanel(context)  # last: its field appears with a second run, and would push what is above
+        self._wire(context)
 
-def _build_controls(context: Context) -> list[Any]:
-    """-> layer and head sliders (0 is the mean), moment slider (right end is the trained model), order of rows,
-    colours, and for the mixture of task adapters which of its two stages."""
-    words, sliders = context.words, []
-    with gr.Row():
-        for name, value in (("layer", 0), ("head", 0), ("moment", 1)):
-            given = {"label": Key(f"skills.{name}"), "info": Key(f"skills.{name}_help"), "min_width": 240}
-            given |= {"minimum": 0, "maximum": 1, "step": 1, "value": value, "elem_id": f"skills-{name}"}
-            sliders.append(words(gr.Slider, **given, visible=name != "head"))
-    radios = []
-    choices = (("order", (CLUSTERED, "alphabetical")), ("view", ("weights", LEAN)), ("gate", ("both", ALPHA, GATE)))
-    with gr.Row():
-        for name, names in choices:
-            listed = [(Key(f"skills.{n}"), n) for n in names]
-            label = Key("skills.stages" if name == "gate" else f"skills.{name}")
-            given = {"label": label, "value": names[0], "elem_id": f"skills-{name}"}
-            radios.append(words(gr.Radio, choices=listed, visible=name != "gate", min_width=240, **given))
-    return [*sliders, *radios]
+    def _build_controls(self, words: Words) -> None:
+        """Sliders (layer and head 0 are means, the right end of the moments is the trained model), the order of
+        rows, colours, and for the mixture of task adapters which of its two stages."""
+        with gr.Row():
+            self.layer, self.routing_head, self.moment = (
+                self._slider(words, name, value) for name, value in (("layer", 0), ("head", 0), ("moment", 1))
+            )
+        with gr.Row():
+            self.order = self._radio(words, "order", (CLUSTERED, "alphabetical"))
+            self.view = self._radio(words, "view", ("weights", LEAN))
+            self.gate = self._radio(words, "gate", ("both", ALPHA, GATE))
 
+    @staticmethod
+    def _slider(words: Words, name: str, value: int) -> Any:
+        given = {"label": Key(f"skills.{name}"), "info": Key(f"skills.{name}_help"), "min_width": 240}
+        given |= {"minimum": 0, "maximum": 1, "step": 1, "value": value, "elem_id": f"skills-{name}"}
+        return words(gr.Slider, **given, visible=name != "head")
 
-def draw_page(context: Context, selection: Selection) -> list[Any]:
-    """-> introduction, body, the sliders' ends, whether there are stages to show apart."""
-    allocation = find_allocation(context, selection)
-    if allocation is None:
-        hint = empty(say("skills.none_title"), say("skills.none_text"))
-        return [hint, gr.update(visible=False), *[gr.skip()] * 4]
-    layers, heads = len(layer_names(allocation)), num_heads(allocation)
-    moments = len(read_history(context.run_dir(selection)))  # type: ignore[arg-type]
-    return [
-        lead(say("skills.lead")),
-        gr.update(visible=True),
-        gr.update(maximum=max(1, layers), interactive=layers > 1),
-        gr.update(maximum=max(1, heads), visible=heads > 1, value=0),
-        gr.update(maximum=max(1, moments), value=max(1, moments), interactive=moments > 1),
-        gr.update(visible=has_gate(allocation)),
-    ]
+    @staticmethod
+    def _radio(words: Words, name: str, names: tuple[str, ...]) -> Any:
+        listed = [(Key(f"skills.{n}"), n) for n in names]
+        label = Key("skills.stages" if name == "gate" else f"skills.{name}")
+        given = {"label": label, "value": names[0], "elem_id": f"skills-{name}", "min_width": 240}
+        return words(gr.Radio, choices=listed, visible=name != "gate", **given)
 
+    def _wire(self, context: Context) -> None:
+        controls = [self.layer, self.routing_head, self.moment, self.order, self.view, self.gate]
+        shown = [self.title, self.heatmap, self.below]
+        page = [self.head, self.body, self.layer, self.routing_head, self.moment, self.gate]
+        context.on_selection(self.draw, page)
+        context.on_selection(self.draw_heatmap, shown, controls)
+        moved = [field.change for field in (self.layer, self.routing_head, self.moment)]
+        chosen = [field.input for field in (self.order, self.view, self.gate)]
+        quiet = {"show_progress": "hidden", "trigger_mode": "always_last"}
+        for trigger in (*moved, *chosen):
+            context.on(trigger, self.draw_heatmap, [context.selection, *controls], shown, **quiet)
 
-def draw_heatmap(context: Context, selection: Selection, *chosen: Any) -> list[Any]:
-    """`chosen` as `_build_controls` lists it -> what is shown, heatmap, sentences. Layer 0 and head 0 are means."""
-    layer, head, moment, order, look, gate = chosen
-    final = find_allocation(context, selection)
-    if final is None:
-        return ["", "", ""]
-    history = read_history(context.run_dir(selection))  # type: ignore[arg-type]
-    shown, when = pick_moment(final, history, int(moment or 0))
-    name, table = pick_table(shown, int(layer or 0), int(head or 0))
-    rows = cluster_order(task_similarity(final, centred=True)) if order == CLUSTERED else sorted(table.index)
-    table = table.loc[rows, [n for n in used_skills(final) if n in table.columns]]
-    if gate != "both" and has_gate(shown):
-        table = gate_part(table, gate)
-    return [
-        part(" · ".join(text for text in (name, when) if text)),
-        to_json(draw_table(shown, table, look == LEAN)),
-        _below(final, table, gate),
-    ]
+    def draw(self, context: Context, selection: Selection) -> Shown:
+        """Introduction, the sliders' ends, and whether there are stages to show apart."""
+        allocation = find_allocation(context, selection)
+        if allocation is None:
+            hint = empty(say("skills.none_title"), say("skills.none_text"))
+            return {self.head: hint, self.body: gr.update(visible=False)}
+        layers, heads = len(layer_names(allocation)), num_heads(allocation)
+        moments = len(read_history(context.run_dir(selection)))  # type: ignore[arg-type]
+        last = max(1, moments)
+        return {
+            self.head: lead(say("skills.lead")),
+            self.body: gr.update(visible=True),
+            self.layer: gr.update(maximum=max(1, layers), interactive=layers > 1),
+            self.routing_head: gr.update(maximum=max(1, heads), visible=heads > 1, value=0),
+            self.moment: gr.update(maximum=last, value=last, interactive=moments > 1),
+            self.gate: gr.update(visible=has_gate(allocation)),
+        }
+
+    def draw_heatmap(self, context: Context, selection: Selection, *chosen: Any) -> Shown:
+        """`chosen`: layer, head, moment, order, colours, stage. Layer 0 and head 0 are means."""
+        layer, head, moment, order, view, gate = chosen
+        final = find_allocation(context, selection)
+        if final is None:
+            return {self.title: "", self.heatmap: "", self.below: ""}
+        history = read_history(context.run_dir(selection))  # type: ignore[arg-type]
+        shown, when = pick_moment(final, history, int(moment or 0))
+        name, table = pick_table(shown, int(layer or 0), int(head or 0))
+        rows = cluster_order(task_similarity(final, centred=True)) if order == CLUSTERED else sorted(table.index)
+        table = table.loc[rows, [n for n in used_skills(final) if n in table.columns]]
+        if gate != "both" and has_gate(shown):
+            table = gate_part(table, gate)
+        return {
+            self.title: part(" · ".join(text for text in (name, when) if text)),
+            self.heatmap: to_json(draw_table(shown, table, view == LEAN)),
+            self.below: _below(final, table, gate),
+        }
 
 
 def draw_table(allocation: Allocation, table: pd.DataFrame, leans: bool) -> Figure:
@@ -166,3 +190,6 @@ def _below(allocation: Allocation, table: pd.DataFrame, gate: str) -> str:
     if numbers:
         said.append(say("skills.numbers", **{name: f"{value:.2f}" for name, value in numbers.items()}))
     return paragraphs(said)
+
+
+build = Skills

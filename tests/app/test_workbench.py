@@ -18,7 +18,7 @@ from app.share.screen import Share
 from app.shell.context import Context, Poll, run_polls
 from app.shell.permissions import shared_problems
 from app.shell.selection import Selection
-from app.skills import screen as skills
+from app.skills.screen import Skills
 from app.tasks import screen as tasks
 from app.texts import TEXTS, say
 from app.texts.language import in_language, speaking
@@ -127,10 +127,11 @@ def test_every_screen_says_what_to_do_while_there_is_nothing(context: Context, l
         assert say("run.none_title") in panel.draw(context, nobody, Curves())[panel.progress]
         grow, share = build_panel(Grow, context), build_panel(Share, context)
         assert say("grow.none_title") in grow.draw(context, nobody, None)[grow.head]
+        skills = build_panel(Skills, context)
+        assert say("skills.none_title") in skills.draw(context, nobody)[skills.head]
         assert say("share.none_title") in share.draw(context, nobody)[share.head]
         for screen, drawn in (
             ("results", results.draw(context, nobody, None)),
-            ("skills", skills.draw_page(context, nobody)),
             ("try", try_it.draw(context, nobody, None, [], None)),
         ):
             assert say(f"{screen}.none_title") in drawn[0]

@@ -26,9 +26,12 @@ import numpy as np  # noqa: E402
 
 from app.shell.context import Context  # noqa: E402
 from app.shell.selection import Selection  # noqa: E402
-from app.skills import screen as skills  # noqa: E402
-from app.skills import skill_sections  # noqa: E402
+from app.skills.screen import Skills  # noqa: E402
+from app.skills.similarity_panel import ALLOCATION, WEIGHTS, SimilarityPanel  # noqa: E402
+from app.skills.task_panel import TaskPanel  # noqa: E402
+from app.skills.time_panel import TimePanel  # noqa: E402
 from core.workspace import Workspace  # noqa: E402
+from tests.app.panels import build_panel  # noqa: E402
 
 PAGE = ROOT / "assets" / "docs" / "skills_screen.md"
 TASKS, SKILLS, LAYERS, SNAPSHOTS = 64, 32, 32, 200
@@ -71,7 +74,8 @@ def build_run(workspace: Workspace) -> tuple[str, str]:
 
 def changes(context: Context, selection: Selection) -> dict[str, list[Callable[[], Any]]]:
     """Every control of the screen, moved through several values."""
-    draw, places = skills.draw_heatmap, (0, 1, 9, 31)
+    draw, places = build_panel(Skills, context).draw_heatmap, (0, 1, 9, 31)
+    task, near, time_panel = (build_panel(p, context) for p in (TaskPanel, SimilarityPanel, TimePanel))
     return {
         "layer": [
             lambda v=v: draw(context, selection, v, 0, SNAPSHOTS, "clustered", "weights", "both") for v in places
@@ -84,15 +88,10 @@ def changes(context: Context, selection: Selection) -> dict[str, list[Callable[[
             for o in ("clustered", "alphabetical")
             for v in ("weights", "lean")
         ],
-        "one task over all layers": [
-            lambda v=v: skill_sections.draw_task(context, selection, f"task {v}") for v in places
-        ],
-        "similarity with its tree": [
-            lambda v=v: skill_sections.draw_near(context, selection, v)
-            for v in (skill_sections.ALLOCATION, skill_sections.WEIGHTS)
-        ]
+        "one task over all layers": [lambda v=v: task.draw(context, selection, f"task {v}") for v in places],
+        "similarity with its tree": [lambda v=v: near.draw(context, selection, v) for v in (ALLOCATION, WEIGHTS)]
         * 2,
-        "curves over time": [lambda: skill_sections.draw_time(context, selection)] * 4,
+        "curves over time": [lambda: time_panel.draw(context, selection)] * 4,
     }
 
 
@@ -112,7 +111,7 @@ def main() -> None:
                 began = time.process_time()
                 found = press()
                 spent.append(time.process_time() - began)
-                sent = max(sent, sum(len(part) for part in found if isinstance(part, str)))
+                sent = max(sent, sum(len(part) for part in found.values() if isinstance(part, str)))
             slowest = max(slowest, *spent)
             median = statistics.median(spent)
             rows.append(f"| {name} | {max(spent):.2f} s | {median:.2f} s | {sent / 1024:.0f} KB |")

@@ -1,0 +1,28 @@
+"""What the chosen run has to show of its skills."""
+
+from __future__ import annotations
+
+from app.drawing.markup import paragraphs
+from app.shell.context import Context
+from app.shell.selection import Selection
+from app.texts import word_sentence
+from core.insight.allocation import Allocation, read_allocation
+from core.insight.sharing import Contributions, read_contributions
+from core.messages import Sentence
+
+
+def find_allocation(context: Context, selection: Selection) -> Allocation | None:
+    """The allocation of the chosen run, None while it has none."""
+    run_dir = context.run_dir(selection)
+    if run_dir is None or not (run_dir / "allocation.json").is_file():
+        return None
+    return read_allocation(run_dir)
+
+
+def find_contributions(context: Context, selection: Selection) -> Contributions | None:
+    run_dir = context.run_dir(selection)
+    return read_contributions(run_dir) if run_dir is not None else None
+
+
+def word_all(sentences: list[Sentence]) -> str:
+    return paragraphs(word_sentence(s.key, s.values) for s in sentences)

@@ -1,0 +1,72 @@
+"""One task over all layers: which skills it uses where, and how large their parts are."""
+
+from __future__ import annotations
+
+import gradio as gr
+import pandas as pd
+
+from app.drawing.figures import to_json, with_csv
+from app.drawing.markup import note, part
+from app.drawing.skill_figures import layers_heatmap, part_bars, short_layer
+from app.drawing.widgets import plot
+from app.shell.context import Context
+from app.shell.redraw import Shown
+from app.shell.selection import Selection
+from app.skills.chosen_run import find_allocation, find_contributions, word_all
+from app.texts import say
+from app.texts.words import Key
+from core.insight.allocation import COMMON, Allocation, uniform_weight
+from core.insight.allocation_cuts import task_by_layer
+from core.insight.sharing import layer_share
+from core.messages import Sentence
+
+
+class TaskPanel:
+    def __init__(self, context: Context) -> None:
+        self.head = gr.HTML()
+        with gr.Row():
+            given = {"label": Key("skills.pick_task"), "choices": [], "min_width": 220}
+            self.task = context.words(gr.Dropdown, **given, elem_id="skills-task")
+        self.layers, self.said, self.parts = plot("skills-layers"), gr.HTML(), plot("skills-parts")
+        shown, quiet = [self.layers, self.said, self.parts], {"show_progress": "hidden"}
+        context.on_selection(self.draw_choice, [self.head, self.task], [self.task])
+        context.on_selection(self.draw, shown, [self.task])
+        given = [context.selection, self.task]
+        context.on(self.task.change, self.draw, given, shown, trigger_mode="always_last", **quiet)
+
+    def draw_choice(self, context: Context, selection: Selection, task: str | None) -> Shown:
+        allocation = find_allocation(context, selection)
+        if allocation is None:
+            return {self.head: ""}
+        names = list(allocation.tasks)
+        return {
+            self.head: part(say("skills.layers_title")) + note(say("skills.layers_note")),
+            self.task: gr.update(choices=names, value=task if task in names else names[0]),
+        }
+
+    def draw(self, context: Context, selection: Selection, task: str | None) -> Shown:
+        allocation = find_allocation(context, selection)
+        if allocation is None or task not in allocation.tasks:
+            return {self.layers: "", self.said: "", self.parts: ""}
+        profile = task_by_layer(allocation, str(task))
+        figure = layers_heatmap(profile, uniform_weight(allocation))
+        found = find_contributions(context, selection)
+        parts = layer_share(found, str(task)) if found and task in found.tasks else None
+        drawn = with_csv(part_bars(parts), f"parts-{task}", parts, "layer") if parts is not None else None
+        said = word_all(describe_profile(profile, str(task), allocation))
+        if drawn is not None:
+            said += part(say("skills.parts_title")) + note(say("skills.parts_note"))
+        layers = to_json(with_csv(figure, f"layers-{task}", profile, "layer"))
+        return {self.layers: layers, self.said: said, self.parts: to_json(drawn)}
+
+
+def describe_profile(profile: pd.DataFrame, task: str, allocation: Allocation) -> list[Sentence]:
+    """Where the task leans most on one of the common skills."""
+    common = [allocation.skills[i].name for i in allocation.columns(COMMON)]
+    shown = profile[[name for name in profile.columns if name in common]]
+    if shown.shape[1] < 2:
+        return []
+    layer, skill = shown.stack().idxmax()
+    weight = f"{shown.loc[layer, skill]:.2f}"
+    values = {"task": task, "skill": skill, "layer": short_layer(str(layer)), "weight": weight}
+    return [Sentence("says.layer_most", values)]
