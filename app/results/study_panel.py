@@ -20,7 +20,7 @@ from app.shell.selection import Selection
 from app.texts import say, say_or, word_error
 from app.texts.words import Key
 from core.base.errors import RunError
-from core.insight.study import PARAMETERS, RANK, STANDARD_ARMS, find_study, list_studies, read_study
+from core.insight.study import PARAMETERS, PART_ARMS, RANK, STANDARD_ARMS, Arm, find_study, list_studies, read_study
 from core.insight.study_tables import against_reference, study_frame, summarise_study
 from core.messages import Sentence
 from core.runs.summaries import list_summaries, own_runs
@@ -52,8 +52,8 @@ def build_studies(context: Context) -> None:
 
 
 def _build_fields(context: Context) -> list[Any]:
-    """-> name, methods, seeds, shares, what is equal."""
-    words, labels = context.words, [(Key(f"arm.{arm.label}"), arm.label) for arm in STANDARD_ARMS]
+    """-> name, methods, parts of methods, seeds, shares, what is equal."""
+    words = context.words
     with gr.Row():
         label, hint = Key("study.name"), Key("study.name_help")
         given = {"label": label, "info": hint, "choices": ["Study"], "value": "Study", "allow_custom_value": True}
@@ -63,12 +63,23 @@ def _build_fields(context: Context) -> list[Any]:
         fair = [(Key(f"study.{kind}"), kind) for kind in FAIRNESS]
         given = {"label": Key("study.fair"), "choices": fair, "value": FAIRNESS[0]}
         fairness = words(gr.Radio, **given, elem_id="study-fair", min_width=220)
-    given = {"label": Key("study.arms"), "choices": labels, "value": list(DEFAULT_ARMS)}
+    given = {"label": Key("study.arms"), "choices": _choices(STANDARD_ARMS), "value": list(DEFAULT_ARMS)}
     arms = words(gr.CheckboxGroup, **given, elem_id="study-arms")
+    given = {
+        "label": Key("study.parts"),
+        "info": Key("study.parts_help"),
+        "choices": _choices(PART_ARMS),
+        "value": [],
+    }
+    parts = words(gr.CheckboxGroup, **given, elem_id="study-parts")
     listed = [(f"{share:.0%}", share) for share in SHARES]
     given = {"label": Key("study.shares"), "choices": listed, "value": [1.0]}
     shares = words(gr.CheckboxGroup, **given, elem_id="study-shares")
-    return [name, arms, seeds, shares, fairness]
+    return [name, arms, parts, seeds, shares, fairness]
+
+
+def _choices(arms: tuple[Arm, ...]) -> list[tuple[Key, str]]:
+    return [(Key(f"arm.{arm.label}"), arm.label) for arm in arms]
 
 
 def project_place(context: Context, selection: Selection) -> Path | None:
@@ -78,9 +89,11 @@ def project_place(context: Context, selection: Selection) -> Path | None:
 
 def study_words(context: Context, selection: Selection, *chosen: Any) -> list[str]:
     """The command that the job runs; settings are those of the chosen run."""
-    name, arms, seeds, shares, fairness = chosen
-    known = {arm.label: arm for arm in STANDARD_ARMS}
-    texts = [f"{a.label}: {a.method} {' '.join(a.assignments)}".strip() for a in map(known.get, arms) if a]
+    name, arms, parts, seeds, shares, fairness = chosen
+    known = {arm.label: arm for arm in (*STANDARD_ARMS, *PART_ARMS)}
+    texts = [
+        f"{a.label}: {a.method} {' '.join(a.assignments)}".strip() for a in map(known.get, [*arms, *parts]) if a
+    ]
     words = [KIND, context.require_project(selection).project_id, f"--name={name or 'Study'}", f"--fair={fairness}"]
     words += [f"--arm={text}" for text in texts] + [f"--seeds={int(seeds)}"]
     words += [f"--share={share}" for share in sorted(shares)]
@@ -90,8 +103,8 @@ def study_words(context: Context, selection: Selection, *chosen: Any) -> list[st
 
 def draw_count(context: Context, selection: Selection, *chosen: Any) -> str:
     """How many runs that makes, how long the last one took, and so about how long all take at most."""
-    _, arms, seeds, shares, _ = chosen
-    runs = len(arms) * int(seeds or 0) * len(shares)
+    _, arms, parts, seeds, shares, _ = chosen
+    runs = (len(arms) + len(parts)) * int(seeds or 0) * len(shares)
     project = context.project(selection)
     summaries = list_summaries(project) if project else []
     ended = [run for run in summaries if run.state == "succeeded" and run.ended and run.started]

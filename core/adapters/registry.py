@@ -20,6 +20,9 @@ SKILL_RATE, HEADS_RATE, TASK_ADAPTER_RATE = 0.01, 0.03, 0.03
 TABLE_RATE, GATE_RATE = 0.3, 0.01
 
 
+Arms = tuple[tuple[str, tuple[str, ...]], ...]
+
+
 @dataclass(frozen=True)
 class MethodInfo:
     """What a form, a table or a run needs to know about a method without importing it.
@@ -29,7 +32,8 @@ class MethodInfo:
     `stage2_rate` are the learning rates that stage 1 and stage 2 want: a table's logits must move by whole units to
     change a weight, a network's not. `reads_weights`: its adapters are made of the base model's own layers, which
     then cannot be held in 8 bits. `takes_lora`: one low-rank pair a layer can be put in as the whole adapter
-    (`Adapter.take_lora`), as a merge wants it. `arms`: what a comparison of methods runs, (label, settings) each.
+    (`Adapter.take_lora`), as a merge wants it. `arms`: what a comparison of methods runs, (label, settings) each;
+    `parts`: what takes the method apart, one thing changed in each.
     """
 
     name: str
@@ -43,7 +47,8 @@ class MethodInfo:
     stage2_rate: float = TABLE_RATE
     reads_weights: bool = False
     takes_lora: bool = False
-    arms: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    arms: Arms = ()
+    parts: Arms = ()
 
 
 METHODS: Registry[MethodInfo] = Registry("adapter method")
@@ -67,6 +72,13 @@ register(
     JOINT_THEN_ALLOCATION,
     "Common skills shared by all tasks, private skills of each task",
     arms=(("C-Poly", ()), ("C-Poly mix", ("adapter.combine=mix",))),
+    parts=(
+        ("C-Poly common only", ("adapter.num_private_skills=0",)),
+        ("C-Poly private only", ("adapter.num_common_skills=0",)),
+        ("C-Poly learnable private", ("adapter.private_block=learnable",)),
+        ("C-Poly one allocation", ("adapter.granularity=model",)),
+        ("C-Poly stage 1", ("stage2_fraction=0",)),
+    ),
 )
 register(
     "mta",
@@ -79,6 +91,12 @@ register(
     stage2_rate=GATE_RATE,
     reads_weights=True,
     arms=(("MTA", ()), ("MTA stage 1", ("stage2_fraction=0",))),
+    parts=(
+        ("MTA one for all", ("adapter.num_adapters=1", "stage2_fraction=0")),
+        ("MTA one a task", ("adapter.selector=own", "stage2_fraction=0")),
+        ("MTA uniform", ("adapter.selector=uniform", "stage2_fraction=0")),
+        *((f"MTA K={count}", (f"adapter.num_shared={count}",)) for count in range(3)),
+    ),
 )
 register(
     "poly",

@@ -17,6 +17,7 @@ def add_parser(verbs: Verbs) -> None:
     parser.add_argument("project")
     parser.add_argument("--name", default="Study", help="the same name again goes on with that study")
     parser.add_argument("--arm", action="append", metavar="TEXT", help=ARM_HELP)
+    parser.add_argument("--parts-of", metavar="METHOD", help="a method and its ablations (cpoly, mta) as the arms")
     parser.add_argument("--seeds", type=int, default=3, metavar="N", help="seeds 0 to N-1 (default 3)")
     parser.add_argument("--share", type=float, action="append", help="share of the practice rows; may be repeated")
     parser.add_argument("--fair", choices=("rank", "parameters"), default="rank", help="what all arms share")
@@ -47,10 +48,11 @@ def study(args: argparse.Namespace) -> Report:
 
 
 def _plan(args: argparse.Namespace) -> Any:
-    from core.insight.study import STANDARD_ARMS, Study, parse_arm
+    from core.insight.study import STANDARD_ARMS, Study, arms_of, parse_arm
 
     args.method = None
-    arms = tuple(parse_arm(text) for text in args.arm) if args.arm else STANDARD_ARMS
+    chosen = tuple(parse_arm(text) for text in args.arm or ()) + (arms_of(args.parts_of) if args.parts_of else ())
+    arms = tuple({arm.label: arm for arm in chosen}.values()) or STANDARD_ARMS
     shares = tuple(args.share) if args.share else (1.0,)
     tasks = tuple(args.task) if args.task else None
     return Study(args.name, build_config(args), arms, tuple(range(args.seeds)), shares, args.fair, tasks)

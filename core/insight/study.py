@@ -51,7 +51,9 @@ class Arm:
     assignments: tuple[str, ...] = ()
 
 
+# By method: what a comparison runs, and what takes the method apart.
 STANDARD_ARMS = tuple(Arm(label, info.name, assignments) for info in METHODS for label, assignments in info.arms)
+PART_ARMS = tuple(Arm(label, info.name, assignments) for info in METHODS for label, assignments in info.parts)
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,18 @@ class Study:
 
     def arm(self, label: str) -> Arm:
         return next(arm for arm in self.arms if arm.label == label)
+
+
+def arms_of(method: str) -> tuple[Arm, ...]:
+    """A method as it is, and taken apart: one thing changed in each arm.
+
+    Raises:
+        SettingError: no such method, or none that is taken apart.
+    """
+    if not METHODS.get(method).parts:
+        known = ", ".join(info.name for info in METHODS if info.parts)
+        raise SettingError("registry.unknown", kind="method that is taken apart", name=method, known=known)
+    return tuple(arm for arm in (*STANDARD_ARMS, *PART_ARMS) if arm.method == method)
 
 
 def parse_arm(text: str) -> Arm:
@@ -164,11 +178,12 @@ def cell_config(study: Study, cell: Cell, num_tasks: int) -> RunConfig:
 def arm_config(study: Study, arm: Arm, num_tasks: int) -> RunConfig:
     """An arm's settings: its method's own defaults, what the arm asks for, then the size that fairness gives it.
 
-    A size that the arm names itself (`adapter.rank=4`) is kept. Methods without a rank keep their own size.
+    A size that the arm names itself (`adapter.rank=4`) is kept; to leave a kind of skills out (`=0`) is no size.
+    Methods without a rank keep their own size.
     """
     config = apply_assignments(_own_defaults(study.config, arm.method), list(arm.assignments))
     reference = study.arms[0]
-    if arm == reference or any(text.startswith(SIZES) for text in arm.assignments):
+    if arm == reference or any(text.startswith(SIZES) and not text.endswith("=0") for text in arm.assignments):
         return config
     start = apply_assignments(_own_defaults(study.config, reference.method), list(reference.assignments))
     try:

@@ -17,7 +17,7 @@ from core.models.known_models import STARTER
 from core.models.seeing import length_limit
 from core.tasks.cuts import measure_cuts, percent
 from core.tasks.dataset import TaskDataset
-from core.training.config import RunConfig
+from core.training.config import RunConfig, own_stages
 
 FEW_ROWS = 20
 MOST_UNSEEN = 4  # times more rows than a pass sees
@@ -32,7 +32,8 @@ def check_config(config: RunConfig) -> list[Problem]:
     if not isinstance(config.adapter, wanted):
         values = {"method": config.method, "found": type(config.adapter).__name__}
         return problems + [Problem("adapter", "config.adapter_mismatch", values)]
-    return problems + [dataclasses.replace(p, field=f"adapter.{p.field}") for p in check_settings(config.adapter)]
+    own = [*check_settings(config.adapter), *config.adapter.check()]
+    return problems + [dataclasses.replace(p, field=f"adapter.{p.field}") for p in own]
 
 
 def check_run(config: RunConfig, dataset: TaskDataset, runs_dir: Path | None = None) -> list[Problem]:
@@ -72,9 +73,17 @@ def _check_tasks(config: RunConfig, dataset: TaskDataset) -> list[Problem]:
         if not dataset.examples.get((index, "validation")):
             problems.append(Problem(spec.name, "check.no_validation", {"task": spec.name}, "warning"))
     problems += _check_cap(config, dataset)
-    if len(dataset.tasks) == 1 and len(METHODS.get(config.method).stages) > 1 and config.stage2_fraction > 0:
-        problems.append(Problem("stage2_fraction", "check.stage2_single", {}, "warning"))
-    return problems
+    return problems + _check_stage2(config, len(dataset.tasks))
+
+
+def _check_stage2(config: RunConfig, num_tasks: int) -> list[Problem]:
+    """A second stage that was asked for and cannot be, or brings nothing."""
+    wanted = config.stage2_steps if config.stage2_steps is not None else config.stage2_fraction
+    if not wanted or len(METHODS.get(config.method).stages) < 2:
+        return []
+    if len(own_stages(config)) < 2:
+        return [Problem("stage2_fraction", "check.stage2_nothing", {}, "warning")]
+    return [Problem("stage2_fraction", "check.stage2_single", {}, "warning")] if num_tasks == 1 else []
 
 
 def _check_cap(config: RunConfig, dataset: TaskDataset) -> list[Problem]:

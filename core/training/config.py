@@ -48,6 +48,12 @@ def stage2_rate(config: RunConfig) -> float:
     return own if config.stage2_learning_rate is None else config.stage2_learning_rate
 
 
+def own_stages(config: RunConfig) -> tuple[str, ...]:
+    """What the stages train that the method has with these settings."""
+    stages: tuple[str, ...] = config.adapter.own_stages(METHODS.get(config.method).stages)
+    return stages
+
+
 def num_ranks(config: RunConfig) -> int:
     """Training processes over all machines."""
     return config.num_processes * config.num_machines

@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from core.adapters.registry import METHODS
 from core.tasks.dataset import TaskDataset, few_shot_dataset, load_dataset_of
 from core.tasks.mixture import MixtureSampler, MixtureSettings
-from core.training.config import RunConfig, num_ranks
+from core.training.config import RunConfig, num_ranks, own_stages
 from core.workspace import Project
 
 CHECKS_A_STAGE = 10
@@ -69,7 +68,7 @@ def plan_run(config: RunConfig, dataset: TaskDataset) -> RunPlan:
     per_epoch = len(sampler.epoch_examples(0))
     per_step = config.batch_size * config.accumulation * num_ranks(config)
     first = config.max_steps or max(1, math.ceil(config.epochs * per_epoch / per_step))
-    trains = METHODS.get(config.method).stages
+    trains = own_stages(config)
     rows = sum(min(config.validation_rows, size) for size in dataset.sizes("validation"))
     check_cost = FORWARD_SHARE * rows / per_step
     stages = [_stage(config, "stage1", trains[0], first, check_cost)]

@@ -339,6 +339,7 @@ def test_shown_gates_forget_what_they_no_longer_do():
     early, late = torch.tensor([[1.0, 0.0]]).expand(16, 2), torch.tensor([[0.0, 1.0]]).expand(16, 2)
     for gates in (early, late):
         for _ in range(100):
+            usage.fade(torch.zeros(16, dtype=torch.long))
             usage.add(0, torch.zeros(16, dtype=torch.long), gates)
     assert usage.mean()[0, 0, 1] > 0.99
     assert usage.mean()[0, 1].tolist() == [0.5, 0.5]  # never seen

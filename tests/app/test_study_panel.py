@@ -14,7 +14,7 @@ from app.shell.context import Context
 from app.shell.selection import Selection
 from app.texts import TEXTS, say, word_error
 from app.texts.language import in_language
-from core.insight.study import STANDARD_ARMS
+from core.insight.study import PART_ARMS, STANDARD_ARMS
 from core.insight.study_tables import BASE, summarise_study
 from core.runs.summaries import RunSummary
 from core.workspace import Workspace
@@ -68,7 +68,7 @@ def test_a_difference_is_called_sure_or_not(language: str, sure: str, unsure: st
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_every_standard_method_is_worded(language: str) -> None:
-    for label in (*(arm.label for arm in STANDARD_ARMS), BASE):
+    for label in (*(arm.label for arm in (*STANDARD_ARMS, *PART_ARMS)), BASE):
         assert f"arm.{label}" in TEXTS[language], label
     assert in_language(language, word_arm, "my own arm") == "my own arm"
     frame = frame_of(**{"shared LoRA": [0.8, 0.9], "private LoRA": [0.5, 0.4]})
@@ -80,7 +80,7 @@ def test_every_standard_method_is_worded(language: str) -> None:
 def test_a_study_says_how_long_all_of_it_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     context = Context(Workspace(tmp_path))
     opened = Selection().with_project(context.workspace.create_project("Desk", "local").project_id)
-    chosen = ("Study", ["C-Poly", "Poly"], 3, [0.5, 1.0], "rank")
+    chosen = ("Study", ["C-Poly"], ["MTA K=0"], 3, [0.5, 1.0], "rank")
     assert draw_count(context, opened, *chosen) == note(say("study.count_unknown", runs=12))
     run = RunSummary("r1", "Run 1", "succeeded", "cpoly", "starter", created=10.0, started=20.0, ended=140.0)
     monkeypatch.setattr(study_panel, "list_summaries", lambda project: [run])

@@ -135,3 +135,20 @@ def _other(info: SettingInfo, value: Any) -> bool:
 def test_a_setting_that_says_nothing_begins_anew() -> None:
     assert describe_settings(RunConfig)[0].changed == BEGINS_ANEW
     assert all(info.changed == BEGINS_ANEW for method in METHODS for info in describe_settings(method.config_class))
+
+
+def test_skills_of_no_kind_are_refused_and_a_stage_without_work_is_left_out(toy_project: Project) -> None:
+    """Private skills alone have no allocation to refine; that stage 2 is left out is said."""
+    data = load_dataset_of(toy_project)
+
+    def stages(**adapter: Any) -> tuple[list[str], list[str]]:
+        config = change_config(RunConfig(), {f"adapter.{name}": value for name, value in adapter.items()})
+        about = ("stage2_fraction", "adapter.num_common_skills")
+        told = [p.key for p in check_run(config, data) if p.field in about]
+        return [stage.trains for stage in plan_run(config, data).stages], told
+
+    both, none = ["skills and allocation", "allocation"], {"num_common_skills": 0, "num_private_skills": 0}
+    assert stages() == (both, [])
+    assert stages(num_common_skills=0) == (both[:1], ["check.stage2_nothing"])
+    assert stages(num_common_skills=0, private_block="learnable") == (both, [])
+    assert stages(**none)[1][0] == "adapter.no_skills"

@@ -51,6 +51,8 @@ class MoeLoraAdapter(LinearAdapter):
 
     def prepare(self, call: Call) -> None:
         call.state = Gathered(self.bank.gather([], self.compute_dtype))
+        if call.training:
+            self.usage.fade(call.task_ids)
 
     def run_group(self, call: Call, group: int, x: Tensor, linears: Linears) -> list[Tensor]:
         assert isinstance(call.state, Gathered)

@@ -103,6 +103,8 @@ class MTAAdapter(Adapter):
             pair = alpha * torch.zeros_like(alpha).scatter_(-1, strongest, 1.0)
             pair = self._rows(call, pair / pair.sum(-1, keepdim=True))
         call.state = Selected(self._rows(call, alpha), pair)
+        if self._gated and call.training:
+            self.usage.fade(call.task_ids)
 
     def _rows(self, call: Call, weights: Tensor) -> Tensor:
         if call.blend is not None:

@@ -13,6 +13,8 @@ SWITCHED_OFF = -1e4  # its sigmoid is exactly zero, with noise too
 @torch.no_grad()
 def prune_rows(router: TaskRouter, threshold: float) -> int:
     """Switches off common weights below `threshold`, but never a row's largest; returns how many were on before."""
+    if not router.logits.numel():
+        return 0  # no common skills
     tasks = torch.arange(router.num_tasks, device=router.logits.device)
     weights = router.common_weights(tasks, None)
     small = (weights < threshold) & (weights < weights.amax(-1, keepdim=True)) & (router.logits > SWITCHED_OFF)

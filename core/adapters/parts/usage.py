@@ -24,13 +24,19 @@ class GateUsage(nn.Module):
         self.register_buffer("counts", torch.zeros(num_layers, num_tasks))
 
     @torch.no_grad()
-    def add(self, layer: int, task_ids: Tensor, gates: Tensor) -> None:
-        """gates [b, S]: the mean weights of each example in one layer."""
-        seen = torch.zeros_like(self.counts[layer])
+    def fade(self, task_ids: Tensor) -> None:
+        """Once a call of training, before its layers: what was seen of its tasks counts less."""
+        seen = torch.zeros_like(self.counts[0])
         seen.index_add_(0, task_ids, torch.ones_like(task_ids, dtype=seen.dtype))
         older = torch.exp(-seen / WINDOW)
-        self.sums[layer].mul_(older[:, None]).index_add_(0, task_ids, gates.detach().to(self.sums.dtype))
-        self.counts[layer].mul_(older).add_(seen)
+        self.sums.mul_(older[None, :, None])
+        self.counts.mul_(older)
+
+    @torch.no_grad()
+    def add(self, layer: int, task_ids: Tensor, gates: Tensor) -> None:
+        """gates [b, S]: the mean weights of each example in one layer."""
+        self.sums[layer].index_add_(0, task_ids, gates.detach().to(self.sums.dtype))
+        self.counts[layer].index_add_(0, task_ids, torch.ones_like(task_ids, dtype=self.counts.dtype))
 
     def mean(self) -> Tensor:
         uniform = 1.0 / self.sums.shape[-1]

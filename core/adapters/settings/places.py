@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from core.base.errors import Problem
 from core.base.settings import setting
 
 GROUP = "adapter"
@@ -42,6 +43,14 @@ class AdapterConfig:
         """What the settings come to for T tasks; None where the method's size is no rank. Allocation and gates are
         not counted."""
         return None
+
+    def check(self) -> list[Problem]:
+        """What is wrong with settings that are right one by one."""
+        return []
+
+    def own_stages(self, stages: tuple[str, ...]) -> tuple[str, ...]:
+        """Of the method's stages those that have something to train with these settings."""
+        return stages
 
     def own_skill_rate(self) -> float | None:
         """The learning rate of the skills that these settings want; None: that of the method."""

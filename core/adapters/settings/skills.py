@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from core.adapters.settings.places import GROUP, Capacity, LinearConfig
+from core.base.errors import Problem
 from core.base.settings import setting
 
 
@@ -134,6 +135,16 @@ class CPolyConfig(SkillConfig):
         label="Routing heads",
         help="Splits each layer into this many blocks with mixtures of their own.",
     )
+
+    def check(self) -> list[Problem]:
+        if self.num_common_skills + self.num_private_skills:
+            return []
+        return [Problem("num_common_skills", "adapter.no_skills")]
+
+    def own_stages(self, stages: tuple[str, ...]) -> tuple[str, ...]:
+        """Private skills alone have no allocation to refine, unless their weights are learned."""
+        learned = self.num_common_skills or self.private_block == "learnable"
+        return stages if learned else stages[:1]
 
     def capacity(self, num_tasks: int) -> Capacity:
         private = self.num_private_skills * num_tasks
