@@ -1,4 +1,4 @@
-"""task list | show | remove; the actions that add, change and check tasks have files of their own"""
+"""task list | show | export | remove; the actions that add, change and check tasks have files of their own"""
 
 from __future__ import annotations
 
@@ -19,6 +19,10 @@ def add_parser(verbs: Verbs) -> None:
     showing.add_argument("project")
     showing.add_argument("task")
     showing.add_argument("--rows", type=int, default=2, metavar="N", help="examples to print (default 2)")
+    saving = add_verb(actions, "export", export, "write a task as a folder for the library datasets (Arrow)")
+    saving.add_argument("project")
+    saving.add_argument("task")
+    saving.add_argument("folder", help="a new folder; datasets.load_from_disk and `task add` open it")
     removing = add_verb(actions, "remove", remove, "remove a task from a project; runs keep their own copy")
     removing.add_argument("project")
     removing.add_argument("task")
@@ -61,6 +65,20 @@ def show(args: argparse.Namespace) -> Report:
     lines = [f"{name}: {shown}" for name, shown in value.items() if name not in ("examples", "labels")]
     lines += [f"\n--- example, line {e.line}\n{e.prompt}\n--- answer\n{e.target}" for e in examples]
     return Report(value, "\n".join(lines))
+
+
+def export(args: argparse.Namespace) -> Report:
+    from pathlib import Path
+
+    from core.tasks.changing.dataset_library import save_folder
+    from core.tasks.store import get_task
+    from core.workspace import Workspace
+
+    project, folder = Workspace(args.workspace).get_project(args.project), Path(args.folder).expanduser().resolve()
+    spec = get_task(project, args.task)
+    counts = save_folder(project, spec.name, folder)
+    told = ", ".join(f"{count} {split}" for split, count in counts.items())
+    return Report({"task": spec.name, "folder": str(folder), **counts}, f"{folder}: {told} rows")
 
 
 def remove(args: argparse.Namespace) -> Report:

@@ -82,6 +82,8 @@ def add(args: argparse.Namespace) -> Report:
 
 def _added(project: Any, args: argparse.Namespace) -> Report:
     from core.tasks.changing.add_task import add_pasted, add_task
+    from core.tasks.changing.dataset_folder import add_dataset_folder
+    from core.tasks.changing.dataset_library import is_dataset_folder
     from core.tasks.changing.domain import add_domain, add_files, require_partner
     from core.tasks.changing.hub import add_hub_dataset
 
@@ -91,6 +93,8 @@ def _added(project: Any, args: argparse.Namespace) -> Report:
         return import_report(project, [add_hub_dataset(project, args.hub, args.config)])
     if args.file == [PASTED]:
         return import_report(project, [add_pasted(project, sys.stdin.read(), _request(args))])
+    if len(args.file) == 1 and is_dataset_folder(existing(args.file[0])):
+        return import_report(project, [add_dataset_folder(project, existing(args.file[0]), _request(args))])
     if len(args.file) == 1:
         if not (args.alone or args.test or args.validation_file):
             require_partner(existing(args.file[0]))

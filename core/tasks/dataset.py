@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import math
 import zlib
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+import orjson
 
 from core.base.errors import WorkspaceError
 from core.base.files import write_bytes_atomic, write_json_atomic
@@ -206,8 +207,8 @@ def save_dataset(dataset: TaskDataset, folder: Path) -> None:
     """A frozen copy: tasks.json and <task index>.<split>.jsonl, so that a run never depends on later edits."""
     folder.mkdir(parents=True, exist_ok=True)
     for (index, split), examples in dataset.examples.items():
-        lines = "".join(f"{json.dumps(asdict(e), ensure_ascii=False)}\n" for e in examples)
-        write_bytes_atomic(folder / f"{index}.{split}.jsonl", lines.encode())
+        lines = b"".join(orjson.dumps(e, option=orjson.OPT_APPEND_NEWLINE) for e in examples)
+        write_bytes_atomic(folder / f"{index}.{split}.jsonl", lines)
     write_json_atomic(folder / SAVED_TASKS, [t.as_dict() for t in dataset.tasks])
 
 
@@ -236,7 +237,7 @@ def load_saved_tasks(folder: Path) -> tuple[TaskSpec, ...]:
 
 def _read_examples(path: Path) -> list[Example]:
     try:
-        with open(path, encoding="utf-8") as file:
-            return [Example(**json.loads(line)) for line in file]
+        with open(path, "rb") as file:
+            return [Example(**orjson.loads(line)) for line in file]
     except (OSError, ValueError, TypeError) as error:
         raise WorkspaceError("workspace.damaged", path=str(path), detail=str(error)) from error

@@ -1,6 +1,9 @@
 """Data sets from the Hugging Face Hub, for local use: data files only, no script of the data set is ever run.
 
-The files are downloaded to the Hub's own cache and imported like dropped files: train and test parts are paired.
+Which files are the train, test and check part is what the data set's card declares (the library `datasets` reads
+it, in a child process without network); else their names say it. They are downloaded to the Hub's own cache,
+nothing that is too large or lies elsewhere, and imported like dropped files: our reader finds encodings and
+separators, and tells what it did (see assets/docs/decisions.md for the library's own loaders).
 """
 
 from __future__ import annotations
@@ -12,8 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.base.errors import TaskFileError
+from core.base.records import from_record
+from core.tasks.changing.dataset_library import CardFiles, choose_splits
 from core.tasks.changing.describing import TaskRequest
-from core.tasks.changing.isolation import stage
+from core.tasks.changing.isolation import ParseLimits, ask_child, stage
 from core.tasks.changing.pairing import bare_name
 from core.tasks.changing.staging import commit_tasks, free_name, taken_names
 from core.tasks.reading.files import SUFFIXES
@@ -24,6 +29,7 @@ from core.workspace import Project
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}(/[A-Za-z0-9][A-Za-z0-9._-]{0,95})?")
 TIMEOUT = 20.0  # seconds until the Hub answers
+CARD, CARD_SECONDS, MAX_CARD_BYTES = "README.md", 120, 4 << 20
 
 
 @dataclass(frozen=True)
@@ -88,7 +94,7 @@ def add_hub_dataset(project: Project, dataset_id: str, config: str | None = None
     """
     if not _ID.fullmatch(dataset_id):
         raise TaskFileError("hub.bad_id", dataset=dataset_id[:100])
-    chosen, revision = _look_up(dataset_id, config)
+    chosen, revision, label_names = _look_up(dataset_id, config)
     train, *more = (_download(dataset_id, name, revision) for name in chosen.train)
     tests, checks = (
         [_download(dataset_id, n, revision) for n in part] for part in (chosen.test, chosen.validation)
@@ -104,6 +110,8 @@ def add_hub_dataset(project: Project, dataset_id: str, config: str | None = None
         validation_path=checks[0] if checks else None,
         more_validation_paths=tuple(checks[1:]),
         validation_file_name=_label(chosen.validation) if chosen.validation else None,
+        targets=tuple(label_names) or None,
+        label_names={str(code): name for names in label_names.values() for code, name in enumerate(names)},
         citation=f"https://huggingface.co/datasets/{dataset_id}" + (f" ({revision[:12]})" if revision else ""),
     )
     return commit_tasks(project, [stage(project, train, request, taken, isolated=True)])[0]
@@ -113,17 +121,53 @@ def _label(names: tuple[str, ...]) -> str:
     return name_parts([Path(name).name for name in names])
 
 
-def _look_up(dataset_id: str, config: str | None) -> tuple[HubFiles, str | None]:
-    """The files to take, and the commit that they are taken from; what is too large is not downloaded at all."""
+def _look_up(dataset_id: str, config: str | None) -> tuple[HubFiles, str | None, dict[str, tuple[str, ...]]]:
+    """The files to take, the commit that they are taken from, and the declared names of label codes by column; what
+    is too large is not downloaded at all."""
     from huggingface_hub import HfApi  # here: only this door needs the network
 
     with _client_errors_worded(dataset_id):
         info = HfApi().dataset_info(dataset_id, timeout=TIMEOUT, files_metadata=True)
     sizes = {file.rfilename: file.size or 0 for file in info.siblings or ()}
-    chosen = choose_files(list(sizes), config)
+    card = _read_card(dataset_id, list(sizes), config, info.sha) if CARD in sizes else None
+    chosen = choose_files(list(sizes), config) if card is None else declared_files(card)
     for names in (chosen.train, chosen.test, chosen.validation):
         require_total((sizes[name] for name in names), _label(names) if names else "")
-    return chosen, info.sha
+    return chosen, info.sha, _names_of_codes(card, chosen)
+
+
+def declared_files(card: CardFiles) -> HubFiles:
+    """The files of a card's splits.
+
+    Raises:
+        TaskFileError: no train split that this program can read.
+    """
+    usable = {
+        split: tuple(n for n in names if n.lower().endswith(SUFFIXES)) for split, names in card.splits.items()
+    }
+    splits = choose_splits(split for split, names in usable.items() if names)
+    if "train" not in splits:
+        raise TaskFileError("hub.no_files", known=", ".join(SUFFIXES))
+    parts = [usable[splits[part]] if part in splits else () for part in ("train", "test", "validation")]
+    others = tuple(n for split, names in usable.items() if split not in splits.values() for n in names)
+    return HubFiles(parts[0], parts[1], others, parts[2])
+
+
+def _names_of_codes(card: CardFiles | None, chosen: HubFiles) -> dict[str, tuple[str, ...]]:
+    """The one declared column of classes, which is the answer; parquet files bring the names of theirs along."""
+    if card is None or len(card.labels) != 1 or chosen.train[0].lower().endswith(".parquet"):
+        return {}
+    return card.labels
+
+
+def _read_card(dataset_id: str, names: list[str], config: str | None, revision: str | None) -> CardFiles | None:
+    path = _download(dataset_id, CARD, revision)
+    if path.stat().st_size > MAX_CARD_BYTES:
+        raise TaskFileError("hub.bad_card", detail=f"{CARD} > {MAX_CARD_BYTES >> 20} MB")
+    text = path.read_text(encoding="utf-8", errors="replace")
+    request = {"verb": "card", "card": text, "names": names, "config": config}
+    found = ask_child(request, dataset_id, ParseLimits(CARD_SECONDS))["card"]
+    return None if found is None else from_record(CardFiles, found, CARD)
 
 
 def _download(dataset_id: str, name: str, revision: str | None) -> Path:

@@ -128,7 +128,7 @@ def ask_child(request: dict[str, Any], name: str, limits: ParseLimits) -> Answer
     """
     order = Order(
         python("-m", "core.tasks.changing.child"),
-        variables={"PYTHONUTF8": "1", "OMP_NUM_THREADS": "1", "ARROW_NUM_THREADS": "1"},
+        variables={"PYTHONUTF8": "1", "OMP_NUM_THREADS": "1", "ARROW_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"},
         is_bare=True,
         limits=Limits(limits.seconds, limits.memory_mb << 20, MAX_WRITTEN_BYTES, MAX_OPEN_FILES),
     )
