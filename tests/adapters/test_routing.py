@@ -180,3 +180,37 @@ def test_settings_that_cannot_work_are_refused(bench):
         build_modular(base, "no such method", {}, 2)
     with pytest.raises(ModelError):
         build_modular(base, "cpoly", {}, 0)
+
+
+def private_gradient(model, share: float, training: bool = True) -> float:
+    """How strongly the private skills of task 0 are pulled after this share of stage 1."""
+    model.train(training)
+    model.adapter.set_stage(1)
+    model.adapter.trained_share = share
+    for parameter in model.adapter.parameters():
+        parameter.grad = None
+        with torch.no_grad():
+            parameter.add_(0.1)
+    model(torch.tensor([[5, 6, 7, 8]]), task_ids=[0]).logits.pow(2).sum().backward()
+    gradient = model.adapter.bank.private[0].grad
+    return 0.0 if gradient is None else float(gradient.abs().sum())
+
+
+@pytest.mark.parametrize("kernel", ["plain", "fused"])
+def test_common_skills_learn_alone_first(bench, kernel):
+    model = bench.model("llama", "cpoly", {"private_start": 0.4, "kernel": kernel}, tasks=2)
+    assert private_gradient(model, 0.0) == private_gradient(model, 0.39) == 0.0
+    assert private_gradient(model, 0.4) > 0.0
+    assert private_gradient(model, 0.0, training=False) > 0.0  # an answer always has its task's own skill
+
+
+def test_private_skills_alone_learn_from_the_first_step(bench):
+    model = bench.model("llama", "cpoly", {"num_common_skills": 0, "private_start": 0.9}, tasks=2)
+    assert private_gradient(model, 0.0) > 0.0
+
+
+def test_a_share_of_the_draws_is_without_private_skills(bench):
+    model = bench.model("llama", "cpoly", {"private_start": 0.0, "private_dropout": 0.5}, tasks=2)
+    torch.manual_seed(0)
+    pulled = [private_gradient(model, 0.5) > 0 for _ in range(40)]
+    assert 8 <= sum(pulled) <= 32

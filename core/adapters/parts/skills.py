@@ -20,7 +20,13 @@ from core.base.errors import ModelError
 class SkillAdapter(SkillReports):
     """Parameters: (A + T*B) * r * sum over layers (i + o) for the skills, L*H*T*A for the allocation (L = 1 when
     one allocation serves the whole model), and L*H*T*T*B for a learnable private block.
+
+    private_start: share of stage 1 in which the common skills learn alone; private_dropout: share of the draws of
+    stage 1 without private skills.
     """
+
+    private_start = 0.0
+    private_dropout = 0.0
 
     def __init__(
         self,
@@ -70,15 +76,14 @@ class SkillAdapter(SkillReports):
         call.state = SkillState(factors, self.bank.shapes, weights, slots, self.options.combine, self.counts, own)
 
     def _held_back(self, private: Tensor, training: bool) -> Tensor:
-        """Weights of private skills [L, m, R*B] in stage 1: none before `private_start`, and none in a share of the
-        draws, so that the common skills learn to carry what tasks have in common."""
-        options = self.options
+        """Weights of private skills [L, m, R*B] in stage 1: none before `private_start`, and none in a share of
+        the draws, so that the common skills learn to carry what tasks have in common."""
         if not training or self.stage != 1:
             return private
-        if self.trained_share < options.private_start:
+        if self.trained_share < self.private_start:
             return private * 0.0
-        if options.private_dropout:
-            kept = torch.rand(private.shape[1], device=private.device) >= options.private_dropout
+        if self.private_dropout:
+            kept = torch.rand(private.shape[1], device=private.device) >= self.private_dropout
             return private * kept[None, :, None].to(private.dtype)
         return private
 

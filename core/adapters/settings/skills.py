@@ -55,24 +55,6 @@ class SkillConfig(LinearConfig):
         label="Routing noise in training",
         help="Samples the mixing weights while training (Gumbel-sigmoid), so that skills are explored.",
     )
-    private_start: float = setting(
-        0.0,
-        group=GROUP,
-        level="expert",
-        minimum=0.0,
-        maximum=0.95,
-        label="Private skills join after",
-        help="Share of stage 1 in which the common skills learn alone, so that they carry what the tasks share.",
-    )
-    private_dropout: float = setting(
-        0.0,
-        group=GROUP,
-        level="expert",
-        minimum=0.0,
-        maximum=0.95,
-        label="Leave private skills out",
-        help="Share of the examples of stage 1 answered without private skills, so that common ones learn more.",
-    )
     prune_below: float = setting(
         0.0,
         group=GROUP,
@@ -117,6 +99,24 @@ class CPolyConfig(SkillConfig):
         level="simple",
         label="Private skills per task",
         help="Skills that belong to one task alone.",
+    )
+    private_start: float = setting(
+        0.4,
+        group=GROUP,
+        level="expert",
+        minimum=0.0,
+        maximum=0.95,
+        label="Private skills join after",
+        help="Share of stage 1 in which the common skills learn alone, so that they carry what the tasks share.",
+    )
+    private_dropout: float = setting(
+        0.0,
+        group=GROUP,
+        level="expert",
+        minimum=0.0,
+        maximum=0.95,
+        label="Leave private skills out",
+        help="Share of the examples of stage 1 answered without private skills, so that common ones learn more.",
     )
     private_block: str = setting(
         "one_hot",
