@@ -176,7 +176,7 @@ def _prior(dialect: Dialect, format_name: str) -> float:
     return (
         -rare
         - (1.5 if dialect.escape else 0.0)
-        - (4.0 if dialect.quote == "'" else 0.0)
+        - (0.0 if dialect.quote != "'" else 1.0 if dialect.escape else 4.0)
         - 0.3 * dialect.skip_blanks
     )
 
