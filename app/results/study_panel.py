@@ -16,11 +16,22 @@ from app.drawing.skill_figures import banded_curves
 from app.drawing.widgets import plot
 from app.shell.context import Context
 from app.shell.job_panel import JobPanel, JobSpec
+from app.shell.redraw import Shown
 from app.shell.selection import Selection
 from app.texts import say, say_or, word_error
-from app.texts.words import Key
+from app.texts.words import Key, Words
 from core.base.errors import RunError
-from core.insight.study import PARAMETERS, PART_ARMS, RANK, STANDARD_ARMS, Arm, find_study, list_studies, read_study
+from core.insight.study import (
+    PARAMETERS,
+    PART_ARMS,
+    RANK,
+    STANDARD_ARMS,
+    Arm,
+    Study,
+    find_study,
+    list_studies,
+    read_study,
+)
 from core.insight.study_tables import against_reference, study_frame, summarise_study
 from core.messages import Sentence
 from core.runs.summaries import list_summaries, own_runs
@@ -29,53 +40,6 @@ SHARES = (0.1, 0.2, 0.5, 1.0)
 DEFAULT_ARMS = ("C-Poly", "Poly", "shared LoRA", "private LoRA")
 FAIRNESS = (RANK, PARAMETERS)
 KIND = "study"
-
-
-def build_studies(context: Context) -> None:
-    """A shared page trains one run at a time and offers no studies."""
-    if context.shared:
-        return
-    words = context.words
-    with words(gr.Accordion, label=Key("study.title"), open=False, elem_id="results-study"):
-        about = gr.HTML()
-        context.on_selection(lambda _, selection: note(say("study.note")), about)
-        fields = _build_fields(context)
-        count = gr.HTML(elem_id="study-count")
-        JobPanel(context, JobSpec(KIND, study_words, project_place), fields, "study.start", "primary")
-        drawn = [gr.HTML(elem_id="study-outcome"), plot("study-curve")]
-    name = fields[0]
-    context.on_selection(draw_count, count, fields)
-    context.on_selection(draw_study, [name, *drawn], [name])
-    for field in fields:
-        context.on(field.change, draw_count, [context.selection, *fields], count, show_progress="hidden")
-    context.on(name.change, draw_outcome, [context.selection, name], drawn, show_progress="hidden")
-
-
-def _build_fields(context: Context) -> list[Any]:
-    """-> name, methods, parts of methods, seeds, shares, what is equal."""
-    words = context.words
-    with gr.Row():
-        label, hint = Key("study.name"), Key("study.name_help")
-        given = {"label": label, "info": hint, "choices": ["Study"], "value": "Study", "allow_custom_value": True}
-        name = words(gr.Dropdown, **given, elem_id="study-name", min_width=180)
-        given = {"label": Key("study.seeds"), "minimum": 1, "maximum": 10, "step": 1, "value": 3}
-        seeds = words(gr.Slider, **given, elem_id="study-seeds", min_width=180)
-        fair = [(Key(f"study.{kind}"), kind) for kind in FAIRNESS]
-        given = {"label": Key("study.fair"), "choices": fair, "value": FAIRNESS[0]}
-        fairness = words(gr.Radio, **given, elem_id="study-fair", min_width=220)
-    given = {"label": Key("study.arms"), "choices": _choices(STANDARD_ARMS), "value": list(DEFAULT_ARMS)}
-    arms = words(gr.CheckboxGroup, **given, elem_id="study-arms")
-    given = {
-        "label": Key("study.parts"),
-        "info": Key("study.parts_help"),
-        "choices": _choices(PART_ARMS),
-        "value": [],
-    }
-    parts = words(gr.CheckboxGroup, **given, elem_id="study-parts")
-    listed = [(f"{share:.0%}", share) for share in SHARES]
-    given = {"label": Key("study.shares"), "choices": listed, "value": [1.0]}
-    shares = words(gr.CheckboxGroup, **given, elem_id="study-shares")
-    return [name, arms, parts, seeds, shares, fairness]
 
 
 def _choices(arms: tuple[Arm, ...]) -> list[tuple[Key, str]]:
@@ -117,31 +81,77 @@ def draw_count(context: Context, selection: Selection, *chosen: Any) -> str:
     return note(say("study.count", runs=runs, time=one, whole=whole))
 
 
-def draw_study(context: Context, selection: Selection, name: str | None) -> list[Any]:
-    """-> names of the project's studies, the table in words and numbers, the curve over shares of the rows."""
+class StudyPanel:
+    def __init__(self, context: Context) -> None:
+        quiet = {"show_progress": "hidden"}
+        with context.words(gr.Accordion, label=Key("study.title"), open=False, elem_id="results-study"):
+            about = gr.HTML()
+            context.on_selection(lambda _, selection: note(say("study.note")), about)
+            fields = self._build_fields(context.words)
+            self.count = gr.HTML(elem_id="study-count")
+            JobPanel(context, JobSpec(KIND, study_words, project_place), fields, "study.start", "primary")
+            self.outcome, self.curve = gr.HTML(elem_id="study-outcome"), plot("study-curve")
+        shown = [self.outcome, self.curve]
+        context.on_selection(draw_count, self.count, fields)
+        context.on_selection(self.draw, [self.name, *shown], [self.name])
+        for field in fields:
+            context.on(field.change, draw_count, [context.selection, *fields], self.count, **quiet)
+        context.on(self.name.change, self.draw_outcome, [context.selection, self.name], shown, **quiet)
+
+    def _build_fields(self, words: Words) -> list[Any]:
+        """-> name, methods, parts of methods, seeds, shares, what is equal."""
+        with gr.Row():
+            given = {"label": Key("study.name"), "info": Key("study.name_help"), "allow_custom_value": True}
+            given |= {"choices": ["Study"], "value": "Study", "min_width": 180}
+            self.name = words(gr.Dropdown, **given, elem_id="study-name")
+            given = {"label": Key("study.seeds"), "minimum": 1, "maximum": 10, "step": 1, "value": 3}
+            seeds = words(gr.Slider, **given, elem_id="study-seeds", min_width=180)
+            fair = [(Key(f"study.{kind}"), kind) for kind in FAIRNESS]
+            given = {"label": Key("study.fair"), "choices": fair, "value": FAIRNESS[0]}
+            fairness = words(gr.Radio, **given, elem_id="study-fair", min_width=220)
+        given = {"label": Key("study.arms"), "choices": _choices(STANDARD_ARMS), "value": list(DEFAULT_ARMS)}
+        arms = words(gr.CheckboxGroup, **given, elem_id="study-arms")
+        given = {"label": Key("study.parts"), "info": Key("study.parts_help"), "value": []}
+        parts = words(gr.CheckboxGroup, choices=_choices(PART_ARMS), **given, elem_id="study-parts")
+        listed = [(f"{share:.0%}", share) for share in SHARES]
+        given = {"label": Key("study.shares"), "choices": listed, "value": [1.0]}
+        shares = words(gr.CheckboxGroup, **given, elem_id="study-shares")
+        return [self.name, arms, parts, seeds, shares, fairness]
+
+    def draw(self, context: Context, selection: Selection, name: str | None) -> Shown:
+        """The project's studies, and the chosen one."""
+        known, chosen = _studies(context, selection, name)
+        names = gr.update(choices=list(dict.fromkeys([*known, "Study"])), value=chosen)
+        return {self.name: names, **self.draw_outcome(context, selection, chosen)}
+
+    def draw_outcome(self, context: Context, selection: Selection, name: str | None) -> Shown:
+        """The table in words and numbers, the curve over shares of the rows."""
+        project, (known, chosen) = context.project(selection), _studies(context, selection, name)
+        folder = find_study(project, chosen) if project and chosen in known else None
+        if project is None or folder is None:
+            return {self.outcome: "", self.curve: ""}
+        study = read_study(folder)
+        try:
+            frame = study_frame(project, study)
+        except RunError:
+            return {self.outcome: note(say("study.none")), self.curve: ""}
+        return {self.outcome: study_view(study, frame), self.curve: draw_curve(summarise_study(frame))}
+
+
+def _studies(context: Context, selection: Selection, name: str | None) -> tuple[list[str], str]:
+    """The project's studies, and the one to show: that of this name where there is one, else the newest."""
     project = context.project(selection)
     known = list_studies(project) if project else []
-    chosen = name if name in known else known[0] if known else name or "Study"
-    names = gr.update(choices=list(dict.fromkeys([*known, "Study"])), value=chosen)
-    folder = find_study(project, chosen) if project and chosen in known else None
-    if project is None or folder is None:
-        return [names, "", ""]
-    study = read_study(folder)
-    try:
-        frame = study_frame(project, study)
-    except RunError:
-        return [names, note(say("study.none")), ""]
+    return known, name if name in known else known[0] if known else name or "Study"
+
+
+def study_view(study: Study, frame: pd.DataFrame) -> str:
     summary, reference = summarise_study(frame), study.arms[0].label
     done = frame[["arm", "share", "seed"]].drop_duplicates()
     progress = say("study.done", done=int((done["arm"] != "base model").sum()), all=len(study.cells))
     said = [word_error(s.key, s.values)[0] for s in describe_study(frame, summary, reference)]
     head = part(f"{study.name}: {say('study.table')}") + note(progress) + paragraphs(said)
-    shown = head + summary_table(summary) + _curve_title(study.shares)
-    return [names, shown, draw_curve(summary)]
-
-
-def draw_outcome(context: Context, selection: Selection, name: str | None) -> list[Any]:
-    return draw_study(context, selection, name)[1:]
+    return head + summary_table(summary) + _curve_title(study.shares)
 
 
 def describe_study(frame: pd.DataFrame, summary: pd.DataFrame, reference: str) -> list[Sentence]:

@@ -11,9 +11,10 @@ from types import SimpleNamespace
 import gradio as gr
 import pytest
 
-from app.results.answer_browser import act_on_answer, correct, draw_form
-from app.results.detector_panel import SPEC, detector_words, draw_about, draw_detector
-from app.results.screen import draw_comparison, draw_scores, report_words
+from app.results.answer_browser import AnswerBrowser
+from app.results.detector_panel import SPEC, DetectorPanel, detector_words
+from app.results.report_panel import report_words
+from app.results.screen import draw_comparison, draw_scores
 from app.shell.context import Context
 from app.shell.selection import Selection
 from app.texts.language import in_language
@@ -29,6 +30,7 @@ from core.tasks.changing.add_task import TaskRequest, add_task
 from core.tasks.dataset import TaskDataset, render_prompt
 from core.tasks.store import list_tasks, read_rows, task_dir
 from core.workspace import Project, Workspace
+from tests.app.panels import build_panel
 
 RUNS = ("r20260101-000000-aaaaaaaa", "r20260101-000001-bbbbbbbb")
 
@@ -125,20 +127,23 @@ def test_the_form_corrects_the_row_it_is_about(place: tuple[Context, Selection])
     context, selection = place
     project = context.require_project(selection)
     event = SimpleNamespace(id="1", act="correct")
-    chosen = act_on_answer(context, selection, ("calls", "all", "", None, 0), event)[4]  # type: ignore[arg-type]
+    browser = build_panel(lambda built: AnswerBrowser(built, gr.Dropdown()), context)
+    form = browser.form
+    chosen = browser.act(context, selection, ("calls", "all", "", None, 0), event)[form.chosen]  # type: ignore[arg-type]
     assert chosen == (RUNS[1], "calls", 1)
-    assert draw_form(context, selection, chosen, "calls") == gr.skip()
+    assert form.draw(context, selection, chosen, "calls") == gr.skip()
     for other in (
-        draw_form(context, selection, chosen, "mails"),
-        draw_form(context, selection, (), "calls"),
-        draw_form(context, selection.with_run(RUNS[0]), chosen, "calls"),
+        form.draw(context, selection, chosen, "mails"),
+        form.draw(context, selection, (), "calls"),
+        form.draw(context, selection.with_run(RUNS[0]), chosen, "calls"),
     ):
         assert other["visible"] is False
-    stale = correct(context, selection.with_run(RUNS[0]), chosen, "maybe", "exam")
-    assert stale[1] == ""
+    stale = form.correct(context, selection.with_run(RUNS[0]), chosen, "maybe", "exam")
+    assert stale == {form.done: ""}
     before = {task.name: list(read_rows(task_dir(project, task.task_id), "test")) for task in list_tasks(project)}
-    after, said = correct(context, selection, chosen, "maybe", "exam")
-    assert "calls" in said
+    shown = form.correct(context, selection, chosen, "maybe", "exam")
+    after = shown[context.selection]
+    assert "calls" in shown[form.done]
     assert after.version > selection.version
     now = {task.name: list(read_rows(task_dir(project, task.task_id), "test")) for task in list_tasks(project)}
     assert now["mails"] == before["mails"]
@@ -147,15 +152,17 @@ def test_the_form_corrects_the_row_it_is_about(place: tuple[Context, Selection])
 
 def test_certainty_is_said_and_drawn(place: tuple[Context, Selection]) -> None:
     context, selection = place
-    assert draw_about(context, selection)[0]["visible"] is True
+    panel = build_panel(DetectorPanel, context)
+    assert panel.draw_about(context, selection)[panel.box]["visible"] is True
     assert detector_words(context, selection) == ["detect", RUNS[1]]
-    assert draw_detector(context, selection) == ["", ""]
+    assert panel.draw(context, selection) == {panel.said: "", panel.plot: ""}
     report = DetectorReport(Score(0.9, 0.8, 0.95, 20), 0.5, 0.08, ((0.55, 0.5, 4), (0.98, 0.88, 16)))
     folder = job_dir(context.run_dir(selection), SPEC.kind)  # type: ignore[arg-type]
     folder.mkdir(parents=True)
     write_json_atomic(folder / "launch.json", {"pid": 1, "create_time": 0.0, "began": 0.0})
     write_json_atomic(folder / "out.json", asdict(report))
-    says, figure = draw_detector(context, selection)
+    shown = panel.draw(context, selection)
+    says, figure = shown[panel.said], shown[panel.plot]
     assert "right for 90.0 % of 20 exam texts" in says
     assert "89 % on average, but right in 90.0 %" in says  # eight points off: not to be believed
     found = json.loads(figure)["data"][1]
@@ -163,7 +170,7 @@ def test_certainty_is_said_and_drawn(place: tuple[Context, Selection]) -> None:
     assert found["marker"]["size"][0] < found["marker"]["size"][1]
     honest = DetectorReport(report.accuracy, 0.5, 0.01, report.bins)
     write_json_atomic(folder / "out.json", asdict(honest))
-    assert "可信" in in_language("zh", draw_detector, context, selection)[0]
+    assert "可信" in in_language("zh", panel.draw, context, selection)[panel.said]
     record = RunFolder(context.run_dir(selection)).read_run()  # type: ignore[arg-type]
     write_json_atomic(context.run_dir(selection) / "run.json", {**record, "tasks": record["tasks"][:1]})  # type: ignore[operator]
-    assert draw_about(context, selection)[0]["visible"] is False
+    assert panel.draw_about(context, selection)[panel.box]["visible"] is False

@@ -13,7 +13,7 @@ from app.frame.glossary import WORDS, glossary_view
 from app.frame.head import Bar, JobBar
 from app.grow.screen import Grow
 from app.home.screen import Home
-from app.results import screen as results
+from app.results.screen import Results
 from app.share.screen import Share
 from app.shell.context import Context, Poll, run_polls
 from app.shell.permissions import shared_problems
@@ -127,13 +127,11 @@ def test_every_screen_says_what_to_do_while_there_is_nothing(context: Context, l
         assert say("run.none_title") in panel.draw(context, nobody, Curves())[panel.progress]
         grow, share = build_panel(Grow, context), build_panel(Share, context)
         assert say("grow.none_title") in grow.draw(context, nobody, None)[grow.head]
-        skills = build_panel(Skills, context)
+        results, skills = build_panel(Results, context), build_panel(Skills, context)
+        assert say("results.none_title") in results.draw(context, nobody, None)[results.head]
         assert say("skills.none_title") in skills.draw(context, nobody)[skills.head]
         assert say("share.none_title") in share.draw(context, nobody)[share.head]
-        for screen, drawn in (
-            ("results", results.draw(context, nobody, None)),
-            ("try", try_it.draw(context, nobody, None, [], None)),
-        ):
+        for screen, drawn in (("try", try_it.draw(context, nobody, None, [], None)),):
             assert say(f"{screen}.none_title") in drawn[0]
     problems, facts = check_plan(context, nobody, RunConfig())
     assert [p.severity for p in problems] == ["error"]

@@ -1,0 +1,51 @@
+"""One HTML file to hand on, in the user's language."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from app.shell.context import Context
+from app.shell.selection import Selection
+from app.shell.upload_folders import new_export_folder
+from app.texts import say, word_method, word_sentence, word_skills
+from app.texts.language import current_language
+from app.texts.words import Key
+from core.base.files import write_text_atomic
+from core.insight.report import WORDS, ReportWords, build_report
+
+
+class ReportPanel:
+    def __init__(self, context: Context) -> None:
+        words = context.words
+        with gr.Row():
+            self.make = words(gr.Button, Key("results.report"), elem_id="results-report", min_width=200, scale=1)
+            given = {"label": Key("results.report_file"), "visible": False, "interactive": False, "scale": 3}
+            self.file = words(gr.File, **given, elem_id="results-report-file")
+        alone = {"show_progress": "full", "concurrency_limit": 1}
+        context.on(self.make.click, make_report, [context.selection], self.file, **alone)
+        hide, kept = gr.update(visible=False), [self.file]
+        context.on_selection(lambda _, selection: hide, self.file, kept=kept, subject=context.results_seen)
+
+
+def make_report(context: Context, selection: Selection) -> Any:
+    """Writes the report with the command's own function, in the user's language, and offers it."""
+    run_dir = context.run_dir(selection)
+    if run_dir is None:
+        return gr.update(visible=False)
+    target = new_export_folder(run_dir.name) / "report.html"
+    write_text_atomic(target, build_report(run_dir, report_words()))
+    return gr.update(value=str(target), visible=True)
+
+
+def report_words() -> ReportWords:
+    """The report speaks as the screens do."""
+    return ReportWords(
+        language=current_language(),
+        headings={name: say(f"report.{name}") for name in WORDS},
+        sentence=lambda said: word_sentence(said.key, said.values),
+        metric=lambda name: say(f"metric.{name}"),
+        skill=word_skills,
+        method=word_method,
+    )

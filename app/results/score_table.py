@@ -1,0 +1,73 @@
+"""The exam as a table: task by metric with intervals, changes with an arrow, and whether they may be chance."""
+
+from __future__ import annotations
+
+from app.drawing.durations import word_score
+from app.drawing.markup import badge, download_link, esc, table, to_csv
+from app.drawing.run_markup import score_cell
+from app.texts import say
+from core.insight.compare import Comparison
+from core.insight.results import TaskResult, mean_scores, score_frame
+
+
+def score_table(scores: list[TaskResult], other: str = "", against: dict[str, Comparison] | None = None) -> str:
+    """Task x metric with intervals, the change with an arrow, and whether it may be chance; a CSV of the same.
+
+    `other` names a second run, `against` holds this run minus that one by task.
+    """
+    names = ["task", "metric", "base", "tuned", "change", "rows"]
+    headers = [say(f"results.{name}") for name in names]
+    if other:
+        headers.insert(5, say("results.against", run=other))
+    rows = []
+    for s in scores:
+        row = [f"<b>{esc(s.task)}</b>", esc(say(f"metric.{s.metric}"))]
+        row += [score_cell(s.base.as_dict() if s.base else None), score_cell(s.tuned.as_dict())]
+        row += [_change(s)]
+        rows.append(row + ([_against((against or {}).get(s.task))] if other else []) + [str(s.tuned.n)])
+    if len(scores) > 1:
+        rows.append(_mean_row(scores, other, against or {}))
+    numeric = range(2, len(headers))
+    return table(headers, rows, numeric=numeric) + f"<p>{_csv(scores)}</p>"
+
+
+def _mean_row(scores: list[TaskResult], other: str, against: dict[str, Comparison]) -> list[str]:
+    base, tuned = mean_scores(scores)
+    gain = "" if base is None else _arrow(tuned - base)
+    name = f"<b>{esc(say('results.mean'))}</b>"
+    row = [name, "", word_score(base), f"<b>{word_score(tuned)}</b>", gain]
+    if other:
+        gaps = [c.difference.value for c in against.values()]
+        row.append(_arrow(sum(gaps) / len(gaps)) if gaps else "–")
+    return [*row, ""]
+
+
+def _csv(scores: list[TaskResult]) -> str:
+    frame = score_frame(scores)
+    text = to_csv(list(frame.columns), frame.round(6).values.tolist())
+    return download_link("results.csv", text, say("results.download"))
+
+
+def _change(score: TaskResult) -> str:
+    if score.change is None:
+        return "–"
+    return _marked(score.change, score.is_sure)
+
+
+def _against(comparison: Comparison | None) -> str:
+    if comparison is None:
+        return "–"
+    return _marked(comparison.difference.value, comparison.is_sure)
+
+
+def _marked(change: float, is_sure: bool) -> str:
+    if not is_sure:
+        return f"{_arrow(change, 'same')} {badge(say('results.unsure'))}"
+    return _arrow(change)
+
+
+def _arrow(change: float, css: str = "") -> str:
+    if round(100 * change, 1) == 0:
+        return '<span class="same">= 0.0</span>'
+    sign, name = ("▲", "up") if change > 0 else ("▼", "down")
+    return f'<span class="{css or name}">{sign} {100 * change:+.1f}</span>'
