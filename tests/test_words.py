@@ -139,7 +139,7 @@ def test_the_first_word_of_a_key_tells_its_file(part: str) -> None:
     for room, table in rooms_of("en", part).items():
         for key in table:
             found.setdefault(key.partition(".")[0], set()).add(room)
-    assert not {word: rooms for word, rooms in found.items() if len(rooms) > 1}
+    assert not {word: rooms for word, rooms in found.items() if len(rooms) > 1}, "python tests/sort_locales.py"
 
 
 def test_a_key_that_stands_twice_or_is_no_text_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
