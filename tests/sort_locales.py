@@ -2,8 +2,8 @@
 
     python tests/sort_locales.py
 
-A key's first word tells its file: a key of `messages` or `screens` whose word most others of it stand elsewhere moves
-there, in every language.
+A key's first word tells its file. A key of `messages` or `screens` that stands apart from most keys of its word
+moves to them, in every language.
 """
 
 from __future__ import annotations
