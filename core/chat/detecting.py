@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from core.chat.abstaining import Abstainer, AbstainReport, read_foreign_texts
 from core.chat.text_space import CHARACTERS, WORDS, Array, TextSpace
+from core.evaluation.certainty import calibration, fit_temperature, softmax
 from core.evaluation.metrics import Score, score
 from core.messages import Sentence
 from core.runs.folder import RunFolder
@@ -29,10 +30,8 @@ from core.tasks.spec import TaskSpec
 AUTO = "auto"  # in place of a task's name: detect it
 MAX_ROWS = 300  # of a task and split; more rows change nothing but the waiting time
 MAX_CHECKED = 600  # check rows of all tasks together that the refusal is set on
-CALIBRATION_BINS = 10
 HONEST = 5.0  # points between stated and true certainty that no reader would notice
 LEAST_SHARE = 0.01  # a less likely task does not take part in the mixture
-_TEMPERATURES = np.geomspace(0.2, 5.0, 40)
 _PLACEHOLDER = re.compile(r"\{([^{}\n]+)\}")
 
 
@@ -84,7 +83,7 @@ class TaskDetector:
         self._model = _fit(self._space.known[: len(texts)], labels) if len(set(labels)) > 1 else None
         self._temperature = 1.0
         if self._model is not None and check_texts:
-            self._temperature = _calibrate(self._scores(check_texts), check_labels)
+            self._temperature = fit_temperature(self._scores(check_texts), check_labels)
         words = TextSpace(WORDS, [*texts, *read_foreign_texts().texts])
         thinned = check_texts[:: -(-len(check_texts) // MAX_CHECKED) or 1]
         self._abstainer = Abstainer([self._space, words], labels, thinned)
@@ -100,7 +99,7 @@ class TaskDetector:
         """[texts, tasks]; rows sum to 1."""
         if self._model is None:
             return np.ones((len(texts), 1))
-        return _softmax(self._scores(texts) / self._temperature)
+        return softmax(self._scores(texts) / self._temperature)
 
     def foreignness(self, texts: list[str]) -> Array:
         """[texts] in 0..1; above one half a text is none of the tasks. An empty one always is."""
@@ -135,13 +134,10 @@ def examine_detector(run_dir: Path) -> DetectorReport:
     guessed = [detector.names[i] for i in probability.argmax(1)]
     wanted = [detector.names[i] for i in labels]
     sure, right = probability.max(1), probability.argmax(1) == labels
-    bins = np.minimum((sure * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
-    inside = [bins == b for b in np.unique(bins)]
-    found = tuple((float(sure[i].mean()), float(right[i].mean()), int(i.sum())) for i in inside)
-    error = sum(abs(stated - share) * n for stated, share, n in found) / len(labels)
+    error, bins = calibration(sure, right)
     majority = float(np.bincount(labels).max() / len(labels))
     accuracy, abstaining = score("accuracy", guessed, wanted), detector.examine_abstaining(texts)
-    return DetectorReport(accuracy, majority, float(error), found, abstaining)
+    return DetectorReport(accuracy, majority, error, bins, abstaining)
 
 
 def describe_detector(report: DetectorReport) -> list[Sentence]:
@@ -198,16 +194,3 @@ def _fit(placed: Any, labels: NDArray[np.int64]) -> Any:
     from sklearn.svm import LinearSVC
 
     return LinearSVC(C=1.0, class_weight="balanced", random_state=0).fit(placed, labels)
-
-
-def _calibrate(scores: Array, labels: NDArray[np.int64]) -> float:
-    """The temperature with the smallest loss on rows the model was not fitted to."""
-    places = np.arange(len(labels))
-    losses = [-np.log(_softmax(scores / t)[places, labels] + 1e-12).mean() for t in _TEMPERATURES]
-    return float(_TEMPERATURES[int(np.argmin(losses))])
-
-
-def _softmax(scores: Array) -> Array:
-    grown = np.exp(scores - scores.max(1, keepdims=True))
-    found: Array = grown / grown.sum(1, keepdims=True)
-    return found

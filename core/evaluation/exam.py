@@ -16,6 +16,7 @@ import numpy as np
 
 from core.base.files import write_text_atomic
 from core.base.lines import append_records, read_records
+from core.evaluation.choosing import Choosing, Given
 from core.evaluation.labels import LabelTree, task_labels
 from core.models.answer import Answer
 from core.models.batching import Encoded, answer_ids, encode_prompt
@@ -59,16 +60,19 @@ class Examiner:
         self.base = base
         self.model = model
         self.settings = settings
+        self.choosing = Choosing(base, model, settings.batch_size, self.encode, settings.seed)
 
     def sit(
         self, dataset: TaskDataset, predictions_dir: Path, on_batch: OnBatch, on_task: OnTask | None = None
     ) -> None:
         """Examines every task and writes <predictions>/<task index>.jsonl: {row, line, prompt, target, cut, base,
-        tuned}; cut: whether the question was too long to be read whole.
+        tuned, tuned_sure}; cut: whether the question was too long to be read whole; how sure an answer is stands
+        there where it was chosen among labels.
 
         `on_task` hears of every task whose answers are new. The same settings are expected when it goes on.
         """
         predictions_dir.mkdir(parents=True, exist_ok=True)
+        self.choosing.note_certainties(dataset, predictions_dir)
         rows = {task: exam_rows(dataset, task, self.settings) for task in range(len(dataset.tasks))}
         whos = [BASE, TUNED] if self.settings.with_base else [TUNED]
         total = sum(map(len, rows.values())) * len(whos)
@@ -86,8 +90,8 @@ class Examiner:
                 if len(left) < len(chosen):
                     done += len(chosen) - len(left)
                     on_batch(done, total)
-                for places, texts in self.answer_all(dataset, task, [e.prompt for _, e in left], who):
-                    draft.add(who, [left[place][0] for place in places], texts)
+                for places, given in self.give_all(dataset, task, [e.prompt for _, e in left], who):
+                    draft.add(who, [left[place][0] for place in places], given)
                     done += len(places)
                     on_batch(done, total)
             cut = self.cut_rows(dataset, task, chosen)
@@ -99,16 +103,29 @@ class Examiner:
     def answer_all(
         self, dataset: TaskDataset, task: int, prompts: Sequence[str], who: str, row: int | None = None
     ) -> Iterator[tuple[list[int], list[str]]]:
+        """The texts of `give_all`."""
+        for places, given in self.give_all(dataset, task, prompts, who, row):
+            yield places, [one.text for one in given]
+
+    def give_all(
+        self, dataset: TaskDataset, task: int, prompts: Sequence[str], who: str, row: int | None = None
+    ) -> Iterator[tuple[list[int], list[Given]]]:
         """Groups of (places in `prompts`, answers) as they get done, longest questions first, so that a batch holds
         little padding and what does not fit into memory shows at once. `row`: the allocation row to answer with."""
+        row = task if row is None else row
+        labels = self.choosing.label_set(dataset, task) if self.settings.only_labels else None
+        if labels is not None:
+            sure = self.choosing.certainty_of(dataset, task) if who == TUNED and row == task else None
+            yield from self.choosing.choose_all(labels, prompts, {row: 1.0}, who == TUNED, sure)
+            return
         length, tree = self.answer_length(dataset, task), self.label_tree(dataset, task)
         if tree is not None:
             length = tree.longest
-        answers = self._answers(prompts, task if row is None else row, length, tree)
+        answers = self._answers(prompts, row, length, tree)
         answers.sort(key=lambda answer: -len(answer.prompt))
         batch = build_batch(self.base, self.model, who == TUNED)
         for done in write_answers(batch, answers, self.settings.batch_size):
-            yield [answer.number for answer in done], [self._text(answer) for answer in done]
+            yield [answer.number for answer in done], [Given(self._text(answer)) for answer in done]
 
     def answer(self, prompts: list[str], task: int, who: str, max_new_tokens: int) -> list[str]:
         """Answers to some prompts of one task in one batch."""
@@ -158,17 +175,21 @@ class Examiner:
 
 
 class Draft:
-    """The answers of a task that is not finished, line by line: {who, row, text}. A torn last line is left out."""
+    """The answers of a task that is not finished, a line each: {who, row, text, sure}. A torn last line is left out."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self.answers: dict[str, dict[int, str]] = {}
+        self.answers: dict[str, dict[int, Given]] = {}
         for record in read_records(path):
-            self.answers.setdefault(record["who"], {})[record["row"]] = record["text"]
+            given = Given(record["text"], record.get("sure"))
+            self.answers.setdefault(record["who"], {})[record["row"]] = given
 
-    def add(self, who: str, rows: list[int], texts: list[str]) -> None:
-        records = [{"who": who, "row": row, "text": text} for row, text in zip(rows, texts, strict=True)]
-        self.answers.setdefault(who, {}).update(zip(rows, texts, strict=True))
+    def add(self, who: str, rows: list[int], given: list[Given]) -> None:
+        records = [
+            {"who": who, "row": row, "text": one.text, "sure": one.certainty}
+            for row, one in zip(rows, given, strict=True)
+        ]
+        self.answers.setdefault(who, {}).update(zip(rows, given, strict=True))
         append_records(self._path, records, is_synced=True)
 
     def discard(self) -> None:
@@ -187,11 +208,13 @@ def _sample(examples: list[Example], count: int | None, seed: int) -> list[tuple
     return [(int(row), examples[row]) for row in sorted(rows)]
 
 
-def _lines(chosen: list[tuple[int, Example]], answers: dict[str, dict[int, str]], cut: set[int]) -> str:
+def _lines(chosen: list[tuple[int, Example]], answers: dict[str, dict[int, Given]], cut: set[int]) -> str:
     lines = []
     for row, example in chosen:
         record: dict[str, Any] = {"row": row, "line": example.line}
         record |= {"prompt": example.prompt, "target": example.target, "cut": row in cut}
-        record |= {who: given[row] for who, given in answers.items() if row in given}
+        known = {who: given[row] for who, given in answers.items() if row in given}
+        record |= {who: given.text for who, given in known.items()}
+        record |= {f"{who}_sure": given.certainty for who, given in known.items() if given.certainty is not None}
         lines.append(json.dumps(record, ensure_ascii=False))
     return "".join(f"{line}\n" for line in lines)

@@ -1,7 +1,5 @@
-"""Answers that can only be labels: a tree of the labels' tokens tells greedy decoding which tokens may follow.
-
-An option of the exam for tasks with labels. It asks another question than free answers do: not "what does the model
-say" but "which label does it prefer", so both models of a comparison are examined the same way.
+"""The labels of a task. Where they are too many to be compared by their likelihood (`choosing.py`), a tree of their
+tokens tells greedy decoding which tokens may follow.
 """
 
 from __future__ import annotations
@@ -13,6 +11,8 @@ from core.tasks.dataset import TaskDataset
 from core.tasks.encoding import answer_ids
 
 LABELLED = ("classification",)
+LABELS, FREE = "labels", "free"  # how tasks with labels are answered
+ANSWERS = (LABELS, FREE)
 MOST_LABELS = 5000
 
 

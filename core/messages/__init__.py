@@ -25,7 +25,7 @@ def fill(wording: Wording, values: Mapping[str, Any]) -> Wording:
 
 
 def stage_word(stage: str | None) -> str:
-    """What a run does in a stage, '' for an unknown one."""
+    """What a run does in a stage, '' for an unknown one and for a run that waits for its turn (None)."""
     return load_texts("en", "screens/runs").get(f"{_DURING}{stage}", "")
 
 
