@@ -18,6 +18,7 @@ from core.chat.loading import LoadedRun, RunShelf
 from core.chat.protocol import DELTA, DONE, PHASE, ChatEvent, ChatRequest, TokenScore
 from core.chat.stop_words import StopWords
 from core.chat.text_stream import TextStream
+from core.evaluation.choosing import Given, LabelSet
 from core.models.answer import END, LIMIT, STOPPED, Answer, Scored
 from core.models.decoding import Batch, DecoderBatch
 from core.runs.device_lease import DeviceLease, lease_holder
@@ -40,6 +41,8 @@ class Talk:
     began: float
     shown: str = ""
     prompt_scores: list[Scored] = field(default_factory=list)
+    labels: LabelSet | None = None  # what the answer is chosen from; None: it is written
+    given: Given | None = None
     first_s: float | None = None
     num_told: int = 0
 
@@ -88,8 +91,8 @@ class Bench:
         self._hold_device(run)
         answer, num_cut = run.build_answer(number, request)
         behind = answer.prompt[-1:] if request.raw is not None and run.base.architecture == "decoder" else []
-        text = TextStream(run.tokenizer, behind)
-        talk = Talk(request, answer, text, StopWords(request.stop), num_cut, began)
+        text, labels = TextStream(run.tokenizer, behind), run.labels_for(request, answer)
+        talk = Talk(request, answer, text, StopWords(request.stop), num_cut, began, labels=labels)
         key = (request.run_dir, request.tuned, request.precision)
         if key not in self._groups:
             self._groups[key] = Group(run, run.build_batch(request.tuned))
@@ -105,10 +108,14 @@ class Bench:
 
     @torch.inference_mode()
     def work(self, key: GroupKey) -> None:
-        """One token for every open answer of a group; questions that wait are let in first."""
+        """One token for every open answer of a group; questions that wait are let in first, and answers that are
+        chosen among labels are given at once."""
         group = self._groups[key]
         self._settle(group)
-        if group.waiting and group.batch.can_join() and len(group.open) < MAX_BATCH:
+        chosen = [talk for talk in group.waiting if talk.labels is not None][:MAX_BATCH]
+        if chosen:
+            _choose(group, chosen, tuned=key[1])
+        elif group.waiting and group.batch.can_join() and len(group.open) < MAX_BATCH:
             admitted = group.waiting[: MAX_BATCH - len(group.open)]
             group.waiting = group.waiting[len(admitted) :]
             group.open += admitted
@@ -189,6 +196,8 @@ class Bench:
                 limited=answer.finished == LIMIT,
                 weights=run.skill_weights(answer.tasks) if talk.request.tuned else (),
                 scores=_told(run.tokenizer, talk),
+                certainty=talk.given.certainty if talk.given else None,
+                ranking=talk.given.ranking if talk.given else (),
             ),
         )
 
@@ -210,3 +219,11 @@ def _told(tokenizer: Any, talk: Talk) -> tuple[TokenScore, ...]:
         found.append(TokenScore(text_of(scored.token, before), logprob, likely, number < len(talk.prompt_scores)))
         before = scored.token
     return tuple(found)
+
+
+def _choose(group: Group, talks: list[Talk], tuned: bool) -> None:
+    """Gives the answers that are chosen among labels."""
+    asked = [(talk.request, talk.answer, talk.labels) for talk in talks if talk.labels is not None]
+    for talk, (_, answer, labels), given in zip(talks, asked, group.run.choose(asked, tuned), strict=True):
+        talk.given = given
+        answer.tokens, answer.finished = list(labels.ids[labels.names.index(given.text)][:-1]), END

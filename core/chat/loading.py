@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,18 +13,22 @@ import torch
 from core.adapters.registry import METHODS
 from core.base.errors import ModelError, RunError
 from core.chat.prompts import build_prompt, with_examples
-from core.chat.protocol import FULL, ChatRequest, SkillWeight
+from core.chat.protocol import FULL, LABELS, ChatRequest, SkillWeight
 from core.chat.quantising import quantise_base
-from core.models.answer import Answer
+from core.evaluation.certainty import Certainty, read_certainties
+from core.evaluation.choosing import Given, LabelSet, build_label_set
+from core.evaluation.labels import task_labels
+from core.models.answer import Answer, choose_token
 from core.models.batching import encode_prompt
 from core.models.building import DESCRIPTION, load_adapter
 from core.models.decoding import Batch, build_batch
 from core.models.forward import Blend, end_tokens, share_weights
+from core.models.label_scores import LabelQuestion, LabelScorer
 from core.models.loading import LoadedBase, load_base
 from core.models.modular import ModularModel
 from core.runs.device_lease import lease_holder
 from core.runs.folder import RunFolder
-from core.tasks.dataset import load_saved_tasks
+from core.tasks.dataset import load_saved_dataset, load_saved_tasks
 
 MAX_RUNS = 4  # adapters kept in memory; base models are shared and stay
 ANSWER_TOKENS = 128  # where neither the question nor the run's settings say how long an answer may be
@@ -39,6 +44,8 @@ class LoadedRun:
         self.config = self.folder.read_config()
         self.ends = end_tokens(base)
         self.device: str = model.device.type
+        self._label_sets: dict[int, LabelSet | None] | None = None
+        self._certainties = read_certainties(self.folder.certainty_path) or {}
 
     def task_index(self, name: str) -> int:
         """Row of a task in the allocation, by its name or id."""
@@ -89,6 +96,37 @@ class LoadedRun:
         if len(prompt) > room:
             raise RunError("serving.raw_too_long", length=len(prompt), room=max(0, room), answer=longest)
         return self._answer(number, index, prompt, longest, request)
+
+    def labels_for(self, request: ChatRequest, answer: Answer) -> LabelSet | None:
+        """What the answer is chosen from; None where it is written, as every text is that was given raw or is to
+        come with how likely its tokens were."""
+        is_written = request.answers != LABELS or request.raw is not None or request.num_likely is not None
+        return None if is_written or request.echo else self._all_label_sets().get(answer.task)
+
+    def choose(self, asked: Sequence[tuple[ChatRequest, Answer, LabelSet]], tuned: bool) -> list[Given]:
+        """Answers chosen among labels, all in one go. How sure they are is told where check rows were answered in
+        the same way: by the tuned model as one task, without examples in front and with its own number types."""
+        known = [self._certainty(request, answer) if tuned else None for request, answer, _ in asked]
+        slack = [labels.slack(one) for one, (_, _, labels) in zip(known, asked, strict=True)]
+        exact = max(slack, default=0.0) if all(request.temperature <= 0 for request, _, _ in asked) else None
+        questions = [LabelQuestion(answer.prompt, answer.tasks, labels.ids) for _, answer, labels in asked]
+        found = LabelScorer(self.base, self.model, tuned).score(questions, exact)
+        given = []
+        for (request, answer, labels), values, one in zip(asked, found, known, strict=True):
+            place = choose_token(values, request.temperature, request.top_p, answer.random)
+            given.append(labels.give(values.tolist(), one, place))
+        return given
+
+    def _certainty(self, request: ChatRequest, answer: Answer) -> Certainty | None:
+        is_plain = not answer.blend and not request.examples and request.precision == FULL
+        return self._certainties.get(self.tasks[answer.task].task_id) if is_plain else None
+
+    def _all_label_sets(self) -> dict[int, LabelSet | None]:
+        if self._label_sets is None:
+            dataset = load_saved_dataset(self.folder.data_dir)
+            sets = (build_label_set(self.tokenizer, task_labels(dataset, task)) for task in range(len(self.tasks)))
+            self._label_sets = dict(enumerate(sets))
+        return self._label_sets
 
     def build_batch(self, tuned: bool) -> Batch:
         return build_batch(self.base, self.model, tuned)

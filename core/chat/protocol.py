@@ -26,6 +26,8 @@ LIMITS = {
 }
 FULL, INT8, INT4 = "full", "int8", "int4"
 PRECISIONS = (FULL, INT8, INT4)
+LABELS, FREE = "labels", "free"
+ANSWERS = (LABELS, FREE)
 
 PHASE, DELTA, DONE, ERROR = "phase", "delta", "done", "error"
 VERSION = "version"
@@ -42,7 +44,8 @@ class ChatRequest:
     most so many further rounds with similar training examples (see `refining.py`); `examples` are such (prompt,
     answer) pairs, the most similar first, shown before the question as far as they fit. `blend`: (task, share) of
     every task that a text of an undecided task may belong to; it is put as a question of `task` and answered with
-    the skills of them all, mixed by the shares. Empty: with those of `task`.
+    the skills of them all, mixed by the shares. Empty: with those of `task`. `answers`: LABELS chooses one of the
+    labels of a task that has some, by their likelihood (a temperature draws among them); FREE writes the answer.
 
     `raw` is a text, or its token ids, that the model goes on writing as it stands, without the task's wording and
     instead of the messages. `stop`: texts that end the answer before them. `num_likely`: the answer comes with how
@@ -66,11 +69,12 @@ class ChatRequest:
     stop: tuple[str, ...] = ()
     num_likely: int | None = None
     echo: bool = False
+    answers: str = LABELS
 
     def __post_init__(self) -> None:
-        if self.precision not in PRECISIONS:
-            known = ", ".join(PRECISIONS)
-            raise SettingError("registry.unknown", kind="precision", name=self.precision, known=known)
+        for kind, name, choices in (("precision", self.precision, PRECISIONS), ("answers", self.answers, ANSWERS)):
+            if name not in choices:
+                raise SettingError("registry.unknown", kind=kind, name=name, known=", ".join(choices))
         for name, (low, high) in LIMITS.items():
             value = getattr(self, name)
             low = 0 if name == "max_new_tokens" and self.echo else low  # only how likely the prompt is
@@ -152,8 +156,10 @@ class ChatEvent:
     tell the round, whether it is valid, and the examples it was shown. "delta": `text` is new text of the answer.
     "done": `text` is the whole answer; `tokens`, `seconds`, `first_s` (until the first token), `prompt_tokens`,
     `num_cut` (prompt tokens left out because the text was too long), `stopped` (on demand), `limited` (the answer
-    hit max_new_tokens) and `weights` describe it, for a refined one `values` say how it ended. "error": `key`
-    with `values` is a worded message; the stream ends. `scores`: where they were asked for.
+    hit max_new_tokens) and `weights` describe it, for a refined one `values` say how it ended; `certainty`, 0..1,
+    is how sure an answer chosen among labels is, as check rows have shown, and `ranking` the likeliest labels with
+    their probabilities (None and () where nothing of the kind was measured). "error": `key` with `values` is a
+    worded message; the stream ends. `scores`: where they were asked for.
     """
 
     kind: str
@@ -167,6 +173,8 @@ class ChatEvent:
     stopped: bool = False
     limited: bool = False
     weights: tuple[SkillWeight, ...] = ()
+    certainty: float | None = None
+    ranking: tuple[tuple[str, float], ...] = ()
     key: str = ""
     values: dict[str, Any] = field(default_factory=dict)
     scores: tuple[TokenScore, ...] = ()

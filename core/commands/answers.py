@@ -25,6 +25,8 @@ def add_parser(verbs: Verbs) -> None:
     flag.add_argument("--off", action="store_true", help="take the mark away")
     correct = add_verb(verbs, "correct", correct_row, "correct the right answer of an exam row in the task's data")
     correct.add_argument("--answer", metavar="TEXT", help="the right answer")
+    new = "the answer is a label that the task does not have yet"
+    correct.add_argument("--new-label", action="store_true", help=new)
     leaves = "the row leaves the exam and becomes a practice row"
     correct.add_argument("--practise", action="store_true", help=leaves)
     for one in (flag, correct):
@@ -69,13 +71,15 @@ def flag_row(args: argparse.Namespace) -> Report:
 
 def correct_row(args: argparse.Namespace) -> Report:
     from core.insight.correcting import EXAM, PRACTICE, correct_answer
+    from core.tasks.changing.label_check import known_answer
     from core.workspace import Workspace
 
     folder = find_run(args)
     project = Workspace(args.workspace).project_of_run(folder.path.resolve())
     task = require_task(folder, args.task)
     place = PRACTICE if args.practise else EXAM
-    spec = correct_answer(project, folder.path, task, args.row, args.answer, place)
+    answer = args.answer if args.answer is None else known_answer(project, task, args.answer, args.new_label)
+    spec = correct_answer(project, folder.path, task, args.row, answer, place)
     value = {"task": spec.name, "version": spec.version, "sizes": spec.num_examples}
     return Report(value, f"{spec.name}: corrected; it counts from the next run on")
 

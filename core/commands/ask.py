@@ -33,6 +33,8 @@ def add_parser(verbs: Verbs) -> None:
     parser.add_argument("--refine", type=int, default=0, metavar="N", help=several)
     fewer = "int8 or int4 weights of the base model, where this machine's libraries can"
     parser.add_argument("--precision", default="full", help=fewer)
+    chosen = "labels (default): a task with labels answers the likeliest of them; free: it writes its answer"
+    parser.add_argument("--answers", default="labels", metavar="HOW", help=chosen)
     parser.add_argument("--file", metavar="FILE", help="answer every row of a file (csv, xlsx, jsonl, ...)")
     parser.add_argument("--out", metavar="CSV", help="where the answers to --file go (default: standard output)")
 
@@ -137,8 +139,16 @@ def _answer(client: Any, request: Any, quiet: bool) -> dict[str, Any]:
         weights = ", ".join(f"{w.name} {w.weight:.2f}" for w in event.weights)
         used = f"; skills: {weights}" if weights else ""
         ended = f"; {event.values['reason']}" if event.values else ""
-        print(f"\n({event.tokens} tokens in {duration(event.seconds)}{ended}{used})")
+        print(f"\n({_sure(event)}{event.tokens} tokens in {duration(event.seconds)}{ended}{used})")
     return value
+
+
+def _sure(event: Any) -> str:
+    """How sure an answer chosen among labels is, and what else it might have been."""
+    if event.certainty is None:
+        return ""
+    others = ", ".join(f"{label} {100 * share:.0f} %" for label, share in event.ranking if label != event.text)
+    return f"{100 * event.certainty:.0f} % sure" + (f", else {others}; " if others else "; ")
 
 
 def _settings(args: argparse.Namespace) -> dict[str, Any]:
@@ -149,6 +159,7 @@ def _settings(args: argparse.Namespace) -> dict[str, Any]:
         "seed": args.seed,
         "refine": args.refine,
         "precision": args.precision,
+        "answers": args.answers,
     }
 
 

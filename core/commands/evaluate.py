@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from core.base.errors import RunError
+from core.chat.protocol import ANSWERS, LABELS
 from core.commands.output import ProgressLine, Report, Verbs, add_verb, table
 from core.commands.runs import find_run
 
@@ -17,8 +18,8 @@ def add_parser(verbs: Verbs) -> None:
     parser.add_argument("run", help="run id, or a unique beginning of it")
     parser.add_argument("--again", action="store_true", help="sit the exam again, although there are results")
     parser.add_argument("--rows", type=int, metavar="N", help="sit the exam on N rows a task (0: all)")
-    labels = "tasks with labels can only be answered with one of them, by both models"
-    parser.add_argument("--only-labels", action="store_true", help=labels)
+    chosen = "labels: tasks with labels answer the likeliest of them, in both models; free: all answers are written"
+    parser.add_argument("--answers", choices=ANSWERS, help=f"{chosen} (default: as the run was set up)")
     parser.add_argument("--no-base", action="store_true", help="leave the base model out of a new exam")
 
 
@@ -26,7 +27,7 @@ def evaluate(args: argparse.Namespace) -> Report:
     from core.insight.results import read_scores
 
     folder = find_run(args)
-    wanted = args.again or args.only_labels or args.rows is not None
+    wanted = args.again or args.answers is not None or args.rows is not None
     if wanted or folder.read_results() is None or not read_scores(folder.path):
         sit_exam(folder, args)
     found = exam_report(folder)
@@ -77,7 +78,8 @@ def sit_exam(folder: Any, args: argparse.Namespace) -> None:
     rows = config.exam_rows or None if args.rows is None else args.rows or None
     line = ProgressLine(args.json)
     with hold_device(folder, "evaluation"):
-        examine_again(folder, with_exam(config, rows, not args.no_base, args.only_labels), ExamLine(line))
+        only_labels = None if args.answers is None else args.answers == LABELS
+        examine_again(folder, with_exam(config, rows, not args.no_base, only_labels), ExamLine(line))
     line.end()
 
 

@@ -11,17 +11,16 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.base.files import read_json, write_json_atomic
+from core.base.files import write_json_atomic
+from core.base.records import read_record
 
 Array = NDArray[np.float64]
 NUM_BINS = 10
-FILE = "certainty.json"  # beside a run's exam answers
-_TEMPERATURES = np.geomspace(0.2, 5.0, 65)
+_TEMPERATURES = np.geomspace(0.2, 50.0, 121)  # a hopeless model needs a hot one
 _PRIOR = 0.5  # how far, in log units, a temperature may lie from 1 before a handful of rows must speak for it
 
 
@@ -87,18 +86,20 @@ def calibration(
     return float(sum(abs(stated - share) * n for stated, share, n in bins) / len(sure)), bins
 
 
-def write_certainties(folder: Path, found: dict[str, Certainty]) -> None:
-    """Of a run's tasks by their id, beside its exam answers."""
-    write_json_atomic(folder / FILE, {task_id: asdict(certainty) for task_id, certainty in found.items()})
+def write_certainties(path: Path, found: dict[str, Certainty]) -> None:
+    """Of a run's tasks, by their id."""
+    write_json_atomic(path, {task_id: asdict(certainty) for task_id, certainty in found.items()})
 
 
-def read_certainties(folder: Path) -> dict[str, Certainty] | None:
-    """None where nothing was measured."""
-    path = folder / FILE
+def read_certainties(path: Path) -> dict[str, Certainty] | None:
+    """None where nothing was measured.
+
+    Raises:
+        WorkspaceError: the file is damaged.
+    """
     if not path.is_file():
         return None
-    found: dict[str, dict[str, Any]] = read_json(path)
-    return {task_id: Certainty(**values) for task_id, values in found.items()}
+    return read_record(dict[str, Certainty], path)
 
 
 def _humble(found: Array, rows: int) -> Array:

@@ -53,15 +53,15 @@ class LabelSet:
         """How far behind the best label another one still matters; without a certainty only the best does."""
         return certainty.slack(len(self.names)) if certainty else 0.0
 
-    def give(self, values: Sequence[float], certainty: Certainty | None) -> Given:
-        """The answer from the labels' log-likelihoods."""
-        best = int(np.argmax(values))
+    def give(self, values: Sequence[float], certainty: Certainty | None, place: int | None = None) -> Given:
+        """The answer from the labels' log-likelihoods: the likeliest label, or the one at `place`."""
+        place = int(np.argmax(values)) if place is None else place
         if certainty is None:
-            return Given(self.names[best])
+            return Given(self.names[place])
         found = certainty.probabilities(values)
         order = np.argsort(-found, kind="stable")[:SHOWN]
-        ranking = tuple((self.names[place], round(float(found[place]), 4)) for place in order)
-        return Given(self.names[best], round(float(found[best]), 4), ranking)
+        ranking = tuple((self.names[label], round(float(found[label]), 4)) for label in order)
+        return Given(self.names[place], round(float(found[place]), 4), ranking)
 
 
 def build_label_set(tokenizer: Any, labels: Sequence[str]) -> LabelSet | None:
@@ -99,12 +99,11 @@ class Choosing:
             self._certainties[task] = self._measure(dataset, task)
         return self._certainties[task]
 
-    def note_certainties(self, dataset: TaskDataset, predictions_dir: Path) -> None:
-        """Writes how sure the answers of each task are beside its exam answers; what is there already stays."""
-        if read_certainties(predictions_dir) is None:
-            predictions_dir.mkdir(parents=True, exist_ok=True)
+    def note_certainties(self, dataset: TaskDataset, path: Path) -> None:
+        """Writes how sure the answers of each task are; what is known already stays."""
+        if read_certainties(path) is None:
             found = {spec.task_id: self.certainty_of(dataset, task) for task, spec in enumerate(dataset.tasks)}
-            write_certainties(predictions_dir, {task_id: one for task_id, one in found.items() if one})
+            write_certainties(path, {task_id: one for task_id, one in found.items() if one})
 
     def choose_all(
         self, labels: LabelSet, prompts: Sequence[str], tasks: Blend, tuned: bool, certainty: Certainty | None

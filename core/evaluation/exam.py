@@ -72,7 +72,6 @@ class Examiner:
         `on_task` hears of every task whose answers are new. The same settings are expected when it goes on.
         """
         predictions_dir.mkdir(parents=True, exist_ok=True)
-        self.choosing.note_certainties(dataset, predictions_dir)
         rows = {task: exam_rows(dataset, task, self.settings) for task in range(len(dataset.tasks))}
         whos = [BASE, TUNED] if self.settings.with_base else [TUNED]
         total = sum(map(len, rows.values())) * len(whos)
@@ -175,7 +174,7 @@ class Examiner:
 
 
 class Draft:
-    """The answers of a task that is not finished, a line each: {who, row, text, sure}. A torn last line is left out."""
+    """The answers of a task that is not finished: lines of {who, row, text, sure}. A torn last line is left out."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

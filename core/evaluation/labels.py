@@ -9,10 +9,8 @@ from typing import Any
 
 from core.tasks.dataset import TaskDataset
 from core.tasks.encoding import answer_ids
+from core.tasks.spec import LABELLED
 
-LABELLED = ("classification",)
-LABELS, FREE = "labels", "free"  # how tasks with labels are answered
-ANSWERS = (LABELS, FREE)
 MOST_LABELS = 5000
 
 

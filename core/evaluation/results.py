@@ -9,9 +9,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from core.base.lines import read_records
+from core.evaluation.certainty import calibration
 from core.evaluation.guesses import Questions, best_guess, gain_over, guess_scores, make_guesses
 from core.evaluation.metrics import compare, score
+from core.evaluation.normalise import plain
 from core.evaluation.symptoms import find_symptoms
 from core.tasks.dataset import Example, TaskDataset
 from core.tasks.spec import TaskSpec
@@ -30,10 +34,12 @@ def build_results(
     the results of the same exam some tasks earlier, which are not counted again.
 
     Returns:
-        {version, only_labels, tasks: [{index, task_id, name, kind, metric, n, base, tuned, difference, guesses,
-        best_guess, most_frequent, gain, symptoms}], mean: {base, tuned}}; base and tuned are {value, low, high, n}
-        or None, difference (tuned minus base) and gain (tuned minus the best guess) {value, low, high, p, n} or
-        None, guesses by name (see `guesses.py`; {} where nothing can be guessed from); values 0..1.
+        {version, only_labels, tasks: [{index, task_id, name, kind, metric, n, base, tuned, difference, certainty,
+        guesses, best_guess, most_frequent, gain, symptoms}], mean: {base, tuned}}; base and tuned are {value, low,
+        high, n} or None, difference (tuned minus base) and gain (tuned minus the best guess) {value, low, high, p,
+        n} or None, guesses by name (see `guesses.py`; {} where nothing can be guessed from); certainty {error, sure,
+        right, n} of the tuned answers that say how sure they are, or None: expected calibration error, mean stated
+        certainty, share that is right; values 0..1.
     """
     done = {record["index"]: record for record in (known or {}).get("tasks", []) if record["n"]}
     rows = [
@@ -82,8 +88,19 @@ def _task_result(dataset: TaskDataset, index: int, predictions_dir: Path, seed: 
         "base": score(spec.metric, base, targets, seed).as_dict() if base is not None else None,
         "tuned": score(spec.metric, tuned, targets, seed).as_dict() if tuned is not None else None,
         "difference": compare(spec.metric, base or [], tuned or [], targets, seed).as_dict() if both else None,
+        "certainty": _certainty(answers),
     }
     return record | judge_answers(spec, dataset.split(index, "train"), answers, seed)
+
+
+def _certainty(answers: list[dict[str, Any]]) -> dict[str, float | int] | None:
+    told = [answer for answer in answers if answer.get("tuned_sure") is not None]
+    if not told:
+        return None
+    sure = np.array([answer["tuned_sure"] for answer in told])
+    right = np.array([plain(answer["tuned"]) == plain(answer["target"]) for answer in told])
+    error, _ = calibration(sure, right)
+    return {"error": error, "sure": float(sure.mean()), "right": float(right.mean()), "n": len(told)}
 
 
 def _mean(values: list[float]) -> float | None:

@@ -167,8 +167,10 @@ def _write(folders: Sequence[RunFolder], request: MergeRequest, result: _Result,
         if request.exam_rows != 0:
             examiner = Examiner(result.base, result.model, exam_settings(result.config))
             with torch.no_grad():
+                examiner.choosing.note_certainties(result.dataset, folder.certainty_path)
                 examiner.sit(result.dataset, folder.predictions_dir, on_progress)
-            results = build_results(result.dataset, folder.predictions_dir, result.config.seed)
+            only_labels = examiner.settings.only_labels
+            results = build_results(result.dataset, folder.predictions_dir, result.config.seed, only_labels)
             write_json_atomic(folder.results_path, results)
         files = [*folder.adapter_dir.glob("*"), folder.allocation_path]
         sizes = {str(path.relative_to(folder.path)): path.stat().st_size for path in files}

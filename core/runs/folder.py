@@ -74,6 +74,7 @@ class RunFolder:
         self.allocation_history_path = self.path / "allocation_history.jsonl"
         self.snapshots_path = self.path / "allocation_history.f16"  # every layer, at the places the history names
         self.results_path = self.path / "results.json"
+        self.certainty_path = self.path / "certainty.json"
         self.prediction_path = self.path / "prediction.json"
         self.record_path = self.path / "record.json"
         # What was asked of it later

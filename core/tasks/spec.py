@@ -13,6 +13,7 @@ from core.tasks.cell_text import LABEL_MARKS, MARKS
 from core.tasks.guessing.kinds import KINDS, METRICS
 
 SPLITS = ("train", "validation", "test")
+LABELLED = ("classification",)  # kinds of tasks whose answers are one of a few labels
 SPLIT_METHODS = ("random", "stratified", "group", "column")
 
 

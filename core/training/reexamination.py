@@ -41,10 +41,10 @@ def examine_again(paths: RunPaths, config: RunConfig, journal: Journal) -> dict[
     dataset = load_saved_dataset(paths.data_dir)
     base = load_chosen_base(config.base_model, choice)
     model = load_adapter(base, paths.adapter_dir)
+    examiner = Examiner(base, model, settings)
     with torch.no_grad():
-        Examiner(base, model, settings).sit(
-            dataset, building, lambda done, total: journal.event("exam", done=done, total=total)
-        )
+        examiner.choosing.note_certainties(dataset, paths.certainty_path)
+        examiner.sit(dataset, building, lambda done, total: journal.event("exam", done=done, total=total))
     results = build_results(dataset, building, config.seed, settings.only_labels)
     (building / _RULES).unlink()
     replace_folder(building, paths.predictions_dir)

@@ -38,6 +38,7 @@ class RunPaths(Protocol):
     allocation_history_path: Path
     snapshots_path: Path
     results_path: Path
+    certainty_path: Path
     record_path: Path
     prediction_path: Path
     contributions_path: Path

@@ -73,6 +73,8 @@ def train_run(paths: RunPaths, config: RunConfig, journal: Journal, shard: Shard
         _save(prepared, paths, journal)
         if config.exam_rows != 0 and (config.exam_after_stop or not stopped):
             stopped |= _examine(prepared, config, paths, journal)
+        elif not stopped:
+            _examiner(prepared, config).choosing.note_certainties(prepared.dataset, paths.certainty_path)
         _write_results(prepared, paths, config)
         _weigh_skills(prepared, paths, journal)
         if not (stopped or resumed):
@@ -260,15 +262,21 @@ def _examine(prepared: Prepared, config: RunConfig, paths: RunPaths, journal: Jo
         )
         journal.event("exam", done=done, total=total)
 
-    model = prepared.work.model.modular
-    model.eval()
     try:
-        Examiner(prepared.base, model, exam_settings(config)).sit(
+        examiner = _examiner(prepared, config)
+        examiner.choosing.note_certainties(prepared.dataset, paths.certainty_path)
+        examiner.sit(
             prepared.dataset, paths.predictions_dir, on_batch, lambda _: _write_results(prepared, paths, config)
         )
     except _ExamStopped:
         return True
     return False
+
+
+def _examiner(prepared: Prepared, config: RunConfig) -> Examiner:
+    model = prepared.work.model.modular
+    model.eval()
+    return Examiner(prepared.base, model, exam_settings(config))
 
 
 class _ExamStopped(Exception):

@@ -9,11 +9,16 @@ from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 
 from core.base.folders import restore_folder
+from core.base.lines import read_records
+from core.evaluation import choosing
+from core.evaluation.certainty import Certainty, read_certainties, write_certainties
+from core.evaluation.choosing import Given
 from core.evaluation.exam import BASE, TUNED, Draft, Examiner, ExamSettings, exam_rows
 from core.evaluation.labels import task_labels
 from core.evaluation.results import build_results
@@ -107,13 +112,13 @@ def test_an_interrupted_exam_goes_on_with_the_next_answer(
     with open(tmp_path / "1.part", "a", encoding="utf-8") as file:
         file.write('{"who": "base", "ro')  # killed while it wrote
     asked: list[tuple[int, str, int]] = []
-    ask = Examiner.answer_all
+    ask = Examiner.give_all
 
-    def count(self: Examiner, dataset: TaskDataset, task: int, prompts: list[str], who: str) -> Groups:
+    def count(self: Examiner, dataset: TaskDataset, task: int, prompts: list[str], who: str) -> Any:
         asked.append((task, who, len(prompts)))
         return ask(self, dataset, task, prompts, who)
 
-    monkeypatch.setattr(Examiner, "answer_all", count)
+    monkeypatch.setattr(Examiner, "give_all", count)
     heard: list[int] = []
     examiner.sit(dataset, tmp_path, lambda done, total: None, heard.append)
     assert heard == [1]
@@ -124,8 +129,10 @@ def test_an_interrupted_exam_goes_on_with_the_next_answer(
 
 
 def test_with_the_option_answers_are_labels_and_the_likeliest_ones(
-    examiner: Examiner, toy_project: Project
+    examiner: Examiner, toy_project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Where labels are too many to compare them all."""
+    monkeypatch.setattr(choosing, "MOST_SCORED", 1)
     dataset = load_dataset_of(toy_project)
     assert task_labels(dataset, 0) == ["no", "yes"]
     strict = Examiner(examiner.base, examiner.model, replace(SETTINGS, only_labels=True))
@@ -137,6 +144,77 @@ def test_with_the_option_answers_are_labels_and_the_likeliest_ones(
         assert set(texts.values()) <= {"yes", "no"}
         for place, text in texts.items():
             assert text == greedy_label(examiner, dataset, PROMPTS[place], who)
+
+
+def test_labels_are_compared_by_likelihood_and_say_how_sure_they_are(
+    examiner: Examiner, toy_project: Project
+) -> None:
+    dataset = half_written(toy_project)
+    strict = Examiner(examiner.base, examiner.model, replace(SETTINGS, only_labels=True))
+    certainty = strict.choosing.certainty_of(dataset, 0)
+    assert certainty is not None
+    assert certainty.rows == len(dataset.split(0, "validation"))
+    for who in (BASE, TUNED):
+        for places, given in strict.give_all(dataset, 0, PROMPTS, who):
+            for place, one in zip(places, given, strict=True):
+                values = {label: likelihood(examiner, PROMPTS[place], label, who) for label in ("yes", "no")}
+                assert one.text == max(values, key=lambda label: values[label])
+                if who == BASE:
+                    assert (one.certainty, one.ranking) == (None, ())
+                    continue
+                found = certainty.probabilities(list(values.values()))
+                assert one.certainty == pytest.approx(found.max(), abs=1e-3)
+                assert one.ranking[0] == (one.text, one.certainty)
+                assert sum(share for _, share in one.ranking) == pytest.approx(1, abs=1e-3)
+    assert strict.choosing.certainty_of(dataset, 1) is None  # a task of written answers
+
+
+def half_written(project: Project) -> TaskDataset:
+    """The first task has labels, the second one's answers are written."""
+    dataset = load_dataset_of(project)
+    return TaskDataset((dataset.tasks[0], replace(dataset.tasks[1], kind="generation")), dataset.examples)
+
+
+def likelihood(examiner: Examiner, prompt: str, label: str, who: str) -> float:
+    """Of a label's tokens, its end included, in one plain forward pass."""
+    base, model = examiner.base, examiner.model
+    label_ids = answer_ids(base.tokenizer, label)
+    ids = examiner.encode(prompt, max(len(answer_ids(base.tokenizer, one)) for one in ("yes", "no")))
+    with torch.no_grad(), model.disabled() if who == BASE else nullcontext():
+        if base.architecture == "decoder":
+            logits = model(input_ids=torch.tensor([ids + label_ids]), task_ids=[0]).logits[0, len(ids) - 1 : -1]
+        else:
+            start = [model.config.decoder_start_token_id, *label_ids[:-1]]
+            given = {"input_ids": torch.tensor([ids]), "decoder_input_ids": torch.tensor([start])}
+            logits = model(**given, task_ids=[0]).logits[0]
+    return float(logits.float().log_softmax(-1).gather(-1, torch.tensor(label_ids)[:, None]).sum())
+
+
+def test_the_exam_keeps_how_sure_each_answer_is(examiner: Examiner, toy_project: Project, tmp_path: Path) -> None:
+    dataset = half_written(toy_project)
+    strict = Examiner(examiner.base, examiner.model, replace(SETTINGS, only_labels=True))
+    strict.sit(dataset, tmp_path, lambda done, total: None)
+    lines = read_records(tmp_path / "0.jsonl")
+    assert all(0.5 <= line["tuned_sure"] < 1 and "base_sure" not in line for line in lines)
+    assert all("tuned_sure" not in line for line in read_records(tmp_path / "1.jsonl"))
+    first, second = build_results(dataset.tasks, tmp_path, only_labels=True)["tasks"]
+    assert second["certainty"] is None
+    told = first["certainty"]
+    assert told["n"] == len(lines)
+    assert told["sure"] == pytest.approx(sum(line["tuned_sure"] for line in lines) / len(lines))
+    assert told["right"] == first["tuned"]["value"]
+    assert 0 <= told["error"] <= 1
+
+
+def test_certainties_are_measured_once(examiner: Examiner, toy_project: Project, tmp_path: Path) -> None:
+    dataset, path = half_written(toy_project), tmp_path / "certainty.json"
+    choosing = Examiner(examiner.base, examiner.model, SETTINGS).choosing
+    assert read_certainties(path) is None
+    choosing.note_certainties(dataset, path)
+    assert read_certainties(path) == {dataset.tasks[0].task_id: choosing.certainty_of(dataset, 0)}
+    write_certainties(path, {"t-9": Certainty(2.0, 9, 0.5, 0.25)})
+    choosing.note_certainties(dataset, path)
+    assert read_certainties(path) == {"t-9": Certainty(2.0, 9, 0.5, 0.25)}
 
 
 def test_answers_come_in_groups_and_equal_answers_one_by_one(examiner: Examiner, toy_project: Project) -> None:
@@ -206,9 +284,10 @@ def finished_run(examiner: Examiner, project: Project, tmp_path: Path) -> RunFol
 
 def test_characters_that_end_lines_elsewhere_stay_inside_an_answer(tmp_path: Path) -> None:
     draft = Draft(tmp_path / "0.part")
-    draft.add(TUNED, [0, 1], ["one\u2028two", "three\x85four\nfive"])
+    given = [Given("one\u2028two"), Given("three\x85four\nfive", 0.75)]
+    draft.add(TUNED, [0, 1], given)
     again = Draft(tmp_path / "0.part")
-    assert again.answers == {TUNED: {0: "one\u2028two", 1: "three\x85four\nfive"}}
+    assert again.answers == {TUNED: dict(enumerate(given))}
 
 
 def test_answer_length_follows_the_practice_answers(examiner: Examiner, toy_project: Project) -> None:

@@ -109,11 +109,11 @@ class EvaluationSettings:
         changed=SAME_RESULT,
     )
     exam_only_labels: bool = setting(
-        False,
+        True,
         label="Answer with labels only",
         group="evaluation",
         level="expert",
-        help="In tasks with labels the exam's answers can only be labels, for both models.",
+        help="In tasks with labels the exam's answers are the likeliest of the labels, for both models; else text.",
     )
     exam_batch_size: int = setting(
         16,
