@@ -10,6 +10,8 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from core.chat.protocol import LABELS
+
 MAX_ANSWERS = 8  # of one prompt (n)
 MAX_PROMPTS = 64  # answers of all prompts of one call
 
@@ -79,9 +81,10 @@ class Body(BaseModel):
 
 
 class ChatBody(Body):
-    """POST /v1/chat/completions"""
+    """POST /v1/chat/completions. `answers` is ours: "free" lets a task with labels write instead of choosing one."""
 
     messages: list[dict[str, Any]]
+    answers: str = LABELS
     max_completion_tokens: int | None = None
     logprobs: bool = False
     top_logprobs: int = Field(0, ge=0, le=20)

@@ -38,7 +38,12 @@ def chat_requests(body: ChatBody, run_dir: Path, task: TaskSpec, **more: Any) ->
     """
     longest = body.max_completion_tokens if body.max_completion_tokens is not None else body.max_tokens
     messages = tuple(_by_column(m, task) for m in body.messages)
-    more |= {"messages": messages, "max_new_tokens": longest, "num_likely": body.num_likely}
+    more |= {
+        "messages": messages,
+        "max_new_tokens": longest,
+        "num_likely": body.num_likely,
+        "answers": body.answers,
+    }
     return _requests(body, run_dir, task, more)
 
 
@@ -184,4 +189,5 @@ def account(asked: Sequence[ChatRequest], done: Sequence[ChatEvent], n: int) -> 
     first, event = asked[0], done[0]
     skills = {weight.name: weight.weight for weight in event.weights}
     own = {"task": first.task, "seed": first.seed, "seconds": event.seconds, "cut_tokens": event.num_cut}
-    return {"usage": usage, "taskloom": {**own, "skills": skills}}
+    sure = {} if event.certainty is None else {"certainty": event.certainty, "labels": dict(event.ranking)}
+    return {"usage": usage, "taskloom": {**own, "skills": skills, **sure}}

@@ -2,7 +2,8 @@
 
     GET  /v1/models               one model a task: "<run>/<task>"; "<run>/auto" finds out the task of each text
     GET  /v1/models/<model>       one of them
-    POST /v1/chat/completions     a question to the task, worded as in training
+    POST /v1/chat/completions     a question to the task, worded as in training; "answers": "free" lets a task with
+                                  labels write instead of choosing one
     POST /v1/completions          a text that the model goes on writing as it stands; with echo and logprobs
 
 The last user message is the input of the task; for a task with several input columns it is a JSON object column ->

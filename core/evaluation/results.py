@@ -37,9 +37,9 @@ def build_results(
         {version, only_labels, tasks: [{index, task_id, name, kind, metric, n, base, tuned, difference, certainty,
         guesses, best_guess, most_frequent, gain, symptoms}], mean: {base, tuned}}; base and tuned are {value, low,
         high, n} or None, difference (tuned minus base) and gain (tuned minus the best guess) {value, low, high, p,
-        n} or None, guesses by name (see `guesses.py`; {} where nothing can be guessed from); certainty {error, sure,
-        right, n} of the tuned answers that say how sure they are, or None: expected calibration error, mean stated
-        certainty, share that is right; values 0..1.
+        n} or None, guesses by name (see `guesses.py`; {} where nothing can be guessed from); certainty {error,
+        sure, right, n} of the tuned answers that say how sure they are, or None: expected calibration error, mean
+        stated certainty, share that is right; values 0..1.
     """
     done = {record["index"]: record for record in (known or {}).get("tasks", []) if record["n"]}
     rows = [

@@ -1,12 +1,12 @@
 """Answers chosen among labels against answers written freely: score, time, and how far stated certainty holds.
 
-    python tests/benchmarks/label_answers.py [--run FOLDER ...] [--rows 200] [--output assets/docs/label_answers.json]
+    python tests/benchmarks/label_answers.py [--run FOLDER ...] [--rows 200] [--output FILE]
 
-Without --run it makes the sample project and trains it on the starter with the default settings. For every task with
-labels, for the untouched and the trained model: the score of both ways with its interval and the processor seconds;
-for the trained one the score when a label's log-likelihood is divided by its length to the power 0 (what is used),
-0.5 and 1, and the expected calibration error on exam rows of the plain likelihoods and of the ones with the
-temperature that check rows gave (seconds of measuring it beside).
+Without --run it makes the sample project and trains it on the starter with the default settings. For every task
+with labels, for the untouched and the trained model: the score of both ways with its interval and the processor
+seconds; for the trained one the score when a label's log-likelihood is divided by its length to the power 0 (what
+is used), 0.5 and 1, and the expected calibration error on exam rows of the plain likelihoods and of the ones with
+the temperature that check rows gave (seconds of measuring it beside). Figures: assets/docs/label_answers.json.
 """
 
 from __future__ import annotations

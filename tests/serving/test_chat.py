@@ -30,19 +30,19 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChatClient]:
 
 
 def test_an_answer_streams_from_the_worker(client: ChatClient, run_dir: Path) -> None:
-    events = list(client.stream(ask(run_dir, "task 0", "message 3", max_new_tokens=12)))
+    events = list(client.stream(ask(run_dir, "task 0", "message 3", max_new_tokens=12, answers="free")))
     assert events[0].text == "starting"
     assert sum(e.kind == "delta" for e in events) > 1
     assert events[-1].kind == "done"
     first_pid = client.worker_pid
-    again = client.answer(ask(run_dir, "task 0", "message 3", max_new_tokens=12))
+    again = client.answer(ask(run_dir, "task 0", "message 3", max_new_tokens=12, answers="free"))
     assert again.text == events[-1].text
     assert client.worker_pid == first_pid
     assert again.seconds < 5
 
 
 def test_many_threads_get_their_own_answers(client: ChatClient, run_dir: Path) -> None:
-    requests = [ask(run_dir, f"task {i % 2}", f"message {i}", max_new_tokens=8) for i in range(8)]
+    requests = [ask(run_dir, f"task {i % 2}", f"message {i}", max_new_tokens=8, answers="free") for i in range(8)]
     alone = [client.answer(request).text for request in requests]
     together: dict[int, str] = {}
 
@@ -59,7 +59,7 @@ def test_many_threads_get_their_own_answers(client: ChatClient, run_dir: Path) -
 
 def test_stop_ends_an_answer_early(client: ChatClient, run_dir: Path) -> None:
     events = []
-    for event in client.stream(ask(run_dir, "task 0", "message 1", max_new_tokens=400)):
+    for event in client.stream(ask(run_dir, "task 0", "message 1", max_new_tokens=400, answers="free")):
         events.append(event)
         if event.kind == "delta":
             client.stop()
@@ -69,12 +69,12 @@ def test_stop_ends_an_answer_early(client: ChatClient, run_dir: Path) -> None:
 
 
 def test_closing_the_stream_stops_the_answer(client: ChatClient, run_dir: Path) -> None:
-    stream = client.stream(ask(run_dir, "task 0", "message 1", max_new_tokens=5000))
+    stream = client.stream(ask(run_dir, "task 0", "message 1", max_new_tokens=5000, answers="free"))
     while next(stream).kind != "delta":
         pass
     stream.close()
     began = time.monotonic()
-    client.answer(ask(run_dir, "task 1", "message 1", max_new_tokens=2))
+    client.answer(ask(run_dir, "task 1", "message 1", max_new_tokens=2, answers="free"))
     assert time.monotonic() - began < 5  # the closed answer no longer takes turns
 
 
@@ -85,14 +85,14 @@ def test_a_worded_error_of_the_worker_reaches_the_caller(client: ChatClient, run
 
 def test_a_killed_worker_is_reported_and_replaced(client: ChatClient, run_dir: Path) -> None:
     events = []
-    for event in client.stream(ask(run_dir, "task 0", "message 1", max_new_tokens=400)):
+    for event in client.stream(ask(run_dir, "task 0", "message 1", max_new_tokens=400, answers="free")):
         events.append(event)
         if event.kind == "delta" and client.worker_pid is not None:
             os.kill(client.worker_pid, signal.SIGKILL)
     assert events[-1].kind == "error"
     assert events[-1].key == "serving.worker_died"
     assert "exit code -9" in events[-1].message
-    assert client.answer(ask(run_dir, "task 0", "message 1", max_new_tokens=3)).kind == "done"
+    assert client.answer(ask(run_dir, "task 0", "message 1", max_new_tokens=3, answers="free")).kind == "done"
 
 
 def test_a_worker_lost_before_its_first_word_is_replaced_and_asked_again(run_dir: Path, tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_a_worker_lost_before_its_first_word_is_replaced_and_asked_again(run_dir
     real = (sys.executable, "-u", "-m", "core.chat_worker")
     command = ("/bin/sh", "-c", script, "sh", str(tmp_path / "died"), *real)
     client = ChatClient(command=command, log_path=tmp_path / "log")
-    events = list(client.stream(ask(run_dir, "task 0", "message 1", max_new_tokens=3)))
+    events = list(client.stream(ask(run_dir, "task 0", "message 1", max_new_tokens=3, answers="free")))
     client.close()
     assert [e.text for e in events if e.kind == "phase"][:2] == ["starting", "replaced"]
     assert events[-1].kind == "done"
@@ -109,7 +109,7 @@ def test_a_worker_lost_before_its_first_word_is_replaced_and_asked_again(run_dir
 
 def test_a_wish_to_stop_ends_one_answer_and_keeps_its_text(client: ChatClient, run_dir: Path) -> None:
     wish, events = threading.Event(), []
-    for event in client.stream(ask(run_dir, "task 0", "message 1", max_new_tokens=4000), wish):
+    for event in client.stream(ask(run_dir, "task 0", "message 1", max_new_tokens=4000, answers="free"), wish):
         events.append(event)
         if event.kind == "delta":
             wish.set()

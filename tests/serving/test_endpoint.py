@@ -44,8 +44,13 @@ def test_a_completion_is_the_chat_answer(call: Caller, run_dir: Path) -> None:
     assert value["usage"]["completion_tokens"] == direct.tokens
     assert value["usage"]["total_tokens"] == direct.tokens + direct.prompt_tokens
     assert value["taskloom"]["skills"]["common 1"] == direct.weights[0].weight
-    _, base = call.complete(f"{run_dir.name}/task 0", "message 3", tuned=False)
-    assert base["choices"][0]["message"]["content"] != direct.text
+    assert direct.text in ("yes", "no")
+    _, tuned = call.complete(f"{run_dir.name}/task 0", "message 3", answers="free")
+    _, base = call.complete(f"{run_dir.name}/task 0", "message 3", tuned=False, answers="free")
+    assert base["choices"][0]["message"]["content"] != tuned["choices"][0]["message"]["content"]
+    status, refused = call.complete(f"{run_dir.name}/task 0", "message 3", answers="guess")
+    assert status == 400
+    assert "labels, free" in refused["error"]["message"]
 
 
 def test_a_stream_ends_with_done_and_adds_up(call: Caller, run_dir: Path) -> None:

@@ -53,11 +53,12 @@ def test_a_stream_with_usage(served: tuple[openai.OpenAI, ChatClient], run_dir: 
         messages=[{"role": "user", "content": "message 3"}],
         max_tokens=12,
         stream=True,
+        extra_body={"answers": "free"},
         stream_options={"include_usage": True},
     )
     chunks = list(stream)
     text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
-    assert text.strip() == chat.answer(ask(run_dir, "task 1", "message 3", max_new_tokens=12)).text
+    assert text.strip() == chat.answer(ask(run_dir, "task 1", "message 3", max_new_tokens=12, answers="free")).text
     assert sum(bool(chunk.choices and chunk.choices[0].delta.content) for chunk in chunks) > 1
     assert chunks[-1].usage is not None
 

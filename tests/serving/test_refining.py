@@ -149,7 +149,7 @@ def test_the_worker_answers_with_examples(run_dir: Path, tmp_path: Path) -> None
     """Over the real worker: an untrained model never answers validly, so several versions come, the later ones
     from longer prompts."""
     client = ChatClient(log_path=tmp_path / "log")
-    request = ask(run_dir, "task 0", "message 3", max_new_tokens=4, refine=1)
+    request = ask(run_dir, "task 0", "message 3", max_new_tokens=4, refine=1, answers="free")
     events = list(client.stream(request))
     plain_answer = client.answer(replace(request, refine=0))
     client.close()
