@@ -81,7 +81,7 @@ class Body(BaseModel):
 
 
 class ChatBody(Body):
-    """POST /v1/chat/completions. `answers` is ours: "free" lets a task with labels write instead of choosing one."""
+    """POST /v1/chat/completions. `answers` is ours: "free" lets tasks with labels write instead of choosing one."""
 
     messages: list[dict[str, Any]]
     answers: str = LABELS

@@ -197,7 +197,7 @@ def test_the_exam_keeps_how_sure_each_answer_is(examiner: Examiner, toy_project:
     lines = read_records(tmp_path / "0.jsonl")
     assert all(0.5 <= line["tuned_sure"] < 1 and "base_sure" not in line for line in lines)
     assert all("tuned_sure" not in line for line in read_records(tmp_path / "1.jsonl"))
-    first, second = build_results(dataset.tasks, tmp_path, only_labels=True)["tasks"]
+    first, second = build_results(dataset, tmp_path, only_labels=True)["tasks"]
     assert second["certainty"] is None
     told = first["certainty"]
     assert told["n"] == len(lines)
