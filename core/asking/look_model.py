@@ -22,7 +22,7 @@ from core.evaluation.observing import observe
 from core.models.loading import LoadedBase
 from core.runs.folder import RunFolder
 from core.tasks.dataset import Example, load_saved_dataset
-from core.training.session import exam_settings
+from core.training.examining import exam_settings
 
 MOST_TOKENS = 400  # of prompt and answer together; longer texts lose their middle
 

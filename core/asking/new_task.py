@@ -25,8 +25,9 @@ from core.runs.folder import RunFolder
 from core.tasks.dataset import Example, TaskDataset, load_saved_dataset
 from core.training.answer_model import AnswerModel
 from core.training.batches import EncodedSplit
+from core.training.examining import exam_settings
 from core.training.optimisation import learning_rates
-from core.training.session import build_encoder, exam_settings
+from core.training.session import build_encoder
 
 OnProgress = Callable[[int, int], None]  # (trials so far, trials in all)
 

@@ -25,7 +25,7 @@ from core.insight.probe_table import KNOCK_OUT, ProbeSettings, probe_path
 from core.models.building import WEIGHTS
 from core.runs.folder import RunFolder
 from core.tasks.dataset import TaskDataset, load_saved_dataset
-from core.training.session import exam_settings
+from core.training.examining import exam_settings
 
 OnProgress = Callable[[int, int], None]  # (rounds of questions so far, rounds in all)
 Answers = list[str]

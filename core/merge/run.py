@@ -30,7 +30,7 @@ from core.tasks.dataset import Example, TaskDataset, load_saved_dataset
 from core.tasks.spec import SPLITS, TaskSpec
 from core.training.config import RunConfig, change_config
 from core.training.device import apply_device, choose_device
-from core.training.session import exam_settings
+from core.training.examining import exam_settings
 from core.workspace import require_label
 
 MERGED = next(info.name for info in METHODS if info.takes_lora)  # what holds a merge

@@ -20,8 +20,8 @@ from core.models.building import DESCRIPTION, load_adapter
 from core.tasks.dataset import load_saved_dataset
 from core.training.config import RunConfig
 from core.training.device import apply_device, choose_device, load_chosen_base
+from core.training.examining import exam_settings
 from core.training.reporting import Journal, RunPaths
-from core.training.session import exam_settings
 
 _RULES = "rules.json"  # what the answers of an unfinished exam were given under
 

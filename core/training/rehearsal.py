@@ -12,12 +12,13 @@ from typing import Any
 
 from core.evaluation.exam import TUNED, Examiner
 from core.training.config import RunConfig
+from core.training.examining import exam_settings
 from core.training.manifest import TrainingState
 from core.training.pace import Pace
 from core.training.plan import RunPlan, plan_run
 from core.training.record import peak_memory_mb
 from core.training.reporting import Journal, RunPaths
-from core.training.session import Prepared, exam_settings, prepare
+from core.training.session import Prepared, prepare
 from core.training.stage import run_stage
 from core.training.trainer import Shard
 from core.training.validation import to_device

@@ -15,7 +15,7 @@ from core.base.errors import RunError, TaskloomError
 from core.base.files import write_json_atomic, write_text_atomic
 from core.base.lines import whole_lines
 from core.evaluation.contributions import write_contributions
-from core.evaluation.exam import Examiner, ExamSettings
+from core.evaluation.exam import Examiner
 from core.evaluation.results import build_results
 from core.models.building import build_modular, save_adapter
 from core.models.loading import LoadedBase
@@ -28,6 +28,7 @@ from core.training.choose_packing import choose_packing
 from core.training.config import RunConfig
 from core.training.device import DeviceChoice, apply_device, choose_device, load_chosen_base
 from core.training.evidence import write_evidence
+from core.training.examining import exam_settings
 from core.training.manifest import TrainingState, find_checkpoint, list_checkpoints, settings_hash
 from core.training.pace import Pace
 from core.training.plan import RunPlan, build_sampler, plan_run
@@ -281,17 +282,6 @@ def _examiner(prepared: Prepared, config: RunConfig) -> Examiner:
 
 class _ExamStopped(Exception):
     """The user wants what is there."""
-
-
-def exam_settings(config: RunConfig) -> ExamSettings:
-    return ExamSettings(
-        config.exam_rows,
-        config.exam_batch_size,
-        config.max_new_tokens,
-        config.max_tokens,
-        config.exam_base,
-        only_labels=config.exam_only_labels,
-    )
 
 
 def _write_results(prepared: Prepared, paths: RunPaths, config: RunConfig) -> None:

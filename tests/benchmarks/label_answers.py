@@ -35,7 +35,7 @@ from core.models.label_scores import LabelQuestion, LabelScorer  # noqa: E402
 from core.runs.folder import RunFolder  # noqa: E402
 from core.tasks.dataset import Example, TaskDataset, load_saved_dataset  # noqa: E402
 from core.tasks.spec import LABELLED  # noqa: E402
-from core.training.session import exam_settings  # noqa: E402
+from core.training.examining import exam_settings  # noqa: E402
 
 POWERS = (0.0, 0.5, 1.0)
 
