@@ -11,6 +11,7 @@ from app.shell.job_panel import JobPanel, JobSpec, run_place
 from app.shell.selection import Selection
 from app.texts import say
 from app.texts.words import Key
+from core.chat.protocol import FREE, LABELS
 from core.insight.expecting import expect_exam
 
 
@@ -23,7 +24,7 @@ class ExamPanel:
                 given = {"label": Key("exam.rows"), "info": Key("exam.rows_help"), "value": 200}
                 self.rows = words(gr.Number, **given, precision=0, minimum=0, elem_id="exam-rows")
                 self.base = words(gr.Checkbox, label=Key("exam.base"), value=True, elem_id="exam-base")
-                given = {"label": Key("exam.labels"), "info": Key("exam.labels_help"), "value": False}
+                given = {"label": Key("exam.labels"), "info": Key("exam.labels_help"), "value": True}
                 self.labels = words(gr.Checkbox, **given, elem_id="exam-labels")
             asked = [self.rows, self.base, self.labels]
             JobPanel(context, JobSpec("exam", exam_words, run_place), asked, "exam.start")
@@ -45,4 +46,4 @@ def exam_words(
 ) -> list[str]:
     run_dir = context.trained_run(selection)
     found = ["evaluate", run_dir.name, "--again", f"--rows={int(rows or 0)}"]  # type: ignore[union-attr]
-    return found + ([] if with_base else ["--no-base"]) + (["--only-labels"] if only_labels else [])
+    return found + ([] if with_base else ["--no-base"]) + [f"--answers={LABELS if only_labels else FREE}"]
