@@ -17,9 +17,8 @@ from core.chat.protocol import ChatEvent, ChatRequest
 from core.evaluation.intervals import Score
 from core.evaluation.metrics import score, values_of_rows
 from core.tasks.cell_text import input_text, target_text
+from core.tasks.changing.isolation import read_rows_isolated
 from core.tasks.dataset import has_input, render_target
-from core.tasks.reading.files import read_table
-from core.tasks.reading.readings import ReadOptions
 from core.tasks.spec import TaskSpec
 
 MAX_QUESTIONS = 2000
@@ -61,13 +60,13 @@ class FileOutcome:
 
 
 def read_questions(path: Path, spec: TaskSpec, name: str | None = None) -> list[Question]:
-    """The questions of a file for a task. Its columns are found by name, whatever their case; a file of one column
-    needs no name where the task has one input.
+    """The questions of a file for a task, read in a limited child process. Its columns are found by name, whatever
+    their case; a file of one column needs no name where the task has one input.
 
     Raises:
         TaskFileError: unreadable, an input column is missing, no row with an input, or too many rows.
     """
-    table = read_table(path, ReadOptions(), name)
+    table = read_rows_isolated(path, MAX_QUESTIONS + 1, name)
     shown = name or path.name
     columns = {column.casefold(): column for column in table.columns}
     if len(table.columns) == 1 and len(spec.inputs) == 1:

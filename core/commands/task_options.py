@@ -96,9 +96,9 @@ def existing(path: str) -> Path:
 
 
 def label_names(args: argparse.Namespace) -> dict[str, str]:
-    from core.tasks.reading.label_codes import read_label_names
+    from core.tasks.changing.isolation import label_names_isolated
 
-    return read_label_names(existing(args.labels)) if args.labels else {}
+    return label_names_isolated(existing(args.labels)) if args.labels else {}
 
 
 def task_value(spec: Any) -> dict[str, Any]:

@@ -91,7 +91,7 @@ def add_pasted(project: Project, text: str, request: TaskRequest | None = None) 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"pasted.{ending}"
         path.write_text(text, encoding="utf-8", errors="replace")
-        return add_task(project, path, replace(request, name=request.name or None))
+        return add_task(project, path, replace(request, name=request.name or None), isolated=True)
 
 
 def update_task(project: Project, name: str, changes: dict[str, Any], redraw_exam: bool = False) -> TaskSpec:

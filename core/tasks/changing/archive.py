@@ -16,6 +16,7 @@ from typing import IO
 from core.base.errors import TaskFileError, TaskloomError
 from core.base.files import inside
 from core.base.folders import undone_on_error
+from core.tasks.changing.isolation import ask_pack
 from core.tasks.changing.staging import free_name
 from core.tasks.spec import read_spec
 from core.tasks.store import list_tasks, not_writable, read_rows, task_dir
@@ -25,6 +26,14 @@ FORMAT = "taskloom-project-1"
 MAX_PACK_BYTES = 4 << 30
 MAX_ENTRIES = 20_000
 _MANIFEST = "pack.json"
+# Of files that the page reads whole later; rows are read line by line.
+_MOST_BYTES = {
+    _MANIFEST: 4 << 20,
+    "task.json": 16 << 20,
+    "problems.json": 64 << 20,
+    "change.json": 1 << 20,
+    "settings": 1 << 20,
+}
 _ALLOWED = re.compile(
     r"pack\.json|tasks/[A-Za-z0-9][A-Za-z0-9._-]{0,79}/(versions/\d{4}/)?"
     r"(task\.json|problems\.json|change\.json|(train|validation|test)\.jsonl)|settings/[A-Za-z0-9._-]{1,80}\.yaml"
@@ -65,20 +74,41 @@ def _write_entries(project: Project, pack: zipfile.ZipFile) -> None:
 
 
 def import_project(workspace: Workspace, path: Path | str, owner: str, name: str | None = None) -> Project:
-    """A new project from a pack; its name gets a number when it is taken.
+    """A new project from a pack; its name gets a number when it is taken. The pack is opened, unpacked and checked
+    in a limited child process only.
 
     Raises:
         TaskFileError: not a pack, an entry that does not belong, too large, damaged tasks.
     """
     path = Path(path)
-    with _open(path) as pack:
-        label = name or _require_entries(pack, path.name)
-        taken = frozenset(p.name for p in workspace.list_projects(owner))
-        project = workspace.create_project(free_name(label, taken), owner)
-        with undone_on_error(lambda: workspace.delete_project(project)):
-            _unpack(pack, project)
-            _require_readable(project, path.name)
+    label = name or ask_pack(path, None)["label"]
+    taken = frozenset(p.name for p in workspace.list_projects(owner))
+    project = workspace.create_project(free_name(label, taken), owner)
+    with undone_on_error(lambda: workspace.delete_project(project)):
+        ask_pack(path, project)
     return project
+
+
+def pack_label(path: Path) -> str:
+    """The name of the project in a pack, whose entries are checked by name and size.
+
+    Raises:
+        TaskFileError: as `import_project`.
+    """
+    with _open(path) as pack:
+        return _require_entries(pack, path.name)
+
+
+def unpack_project(path: Path, project: Project) -> None:
+    """All entries of a pack into a project's folder, every task loaded once.
+
+    Raises:
+        TaskFileError: as `import_project`; what was unpacked stays for the caller to remove.
+    """
+    with _open(path) as pack:
+        _require_entries(pack, path.name)
+        _unpack(pack, project)
+    _require_readable(project, path.name)
 
 
 def _open(path: Path) -> zipfile.ZipFile:
@@ -95,6 +125,9 @@ def _require_entries(pack: zipfile.ZipFile, file: str) -> str:
         parts = PurePosixPath(entry.filename).parts
         if not _ALLOWED.fullmatch(entry.filename) or ".." in parts or entry.flag_bits & 1:
             raise TaskFileError("pack.unsafe", file=file, name=entry.filename[:100])
+        bound = _MOST_BYTES.get(parts[-1], _MOST_BYTES["settings"] if parts[0] == "settings" else MAX_PACK_BYTES)
+        if entry.file_size > bound:
+            raise TaskFileError("pack.too_large", file=f"{file}: {entry.filename[:100]}", bound=bound >> 20)
     if len(entries) > MAX_ENTRIES or sum(e.file_size for e in entries) > MAX_PACK_BYTES:
         raise TaskFileError("pack.too_large", file=file, bound=MAX_PACK_BYTES >> 20)
     try:

@@ -15,7 +15,7 @@ from core.base.errors import Problem, TaskFileError, TaskloomError
 from core.base.folders import undone_on_error
 from core.messages.details import plain_detail
 from core.tasks.changing.describing import TaskRequest
-from core.tasks.changing.isolation import stage
+from core.tasks.changing.isolation import label_names_isolated, stage
 from core.tasks.changing.pairing import FileSet, Hint, LoneFile, pair_files
 from core.tasks.changing.staging import StagedTask, commit_tasks, discard_tasks, free_name, stem_of, taken_names
 from core.tasks.guessing.kinds import kind_from_hint, metric_from_hint
@@ -27,7 +27,7 @@ from core.tasks.store import list_tasks, remove_task
 from core.workspace import Project
 
 HINTS = "domain.json"
-_MAX_HINT_BYTES = 4 << 20
+_MAX_HINT_BYTES = 1 << 20  # read in the page's own process
 
 
 @dataclass
@@ -58,7 +58,7 @@ def add_domain(project: Project, folder: Path | str, isolated: bool = False) -> 
     with undone_on_error(lambda: discard_tasks(staged)):
         for hint in hints:
             files = _hinted_beside(folder, hint)
-            staged.append(stage(project, files.train[0], request_of(files), frozenset(taken), isolated))
+            staged.append(stage(project, files.train[0], request_of(files, isolated), frozenset(taken), isolated))
             taken.add(staged[-1].spec.name)
     return commit_tasks(project, staged)
 
@@ -77,7 +77,7 @@ def add_files(
     for files in _pair([Path(p) for p in paths], report, alone):
         main, taken = files.train[0], taken_names(project)
         try:
-            request = request_of(files)
+            request = request_of(files, isolated)
             if request.name is None:
                 request = replace(request, name=free_name(stem_of(request.file_name or main.name), taken))
             staged = stage(project, main, request, taken, isolated)
@@ -113,7 +113,7 @@ def read_again(
     path = Path(path)
     known = _pair([Path(p) for p in paths], ImportReport())
     files = next((f for f in known if path in f.train), FileSet((path,)))
-    request = request_of(files)
+    request = request_of(files, isolated=True)
     shown = request.file_name or path.name
     given = {name: value for name, value in options.items() if value is not None}
     old = next((s for s in list_tasks(project) if s.source.file == shown), None)
@@ -150,14 +150,15 @@ def read_hints(path: Path) -> list[Hint]:
     return tasks
 
 
-def request_of(files: FileSet) -> TaskRequest:
-    """What the files and a domain.json entry say, as a request; anything left out is guessed."""
+def request_of(files: FileSet, isolated: bool = False) -> TaskRequest:
+    """What the files and a domain.json entry say, as a request; anything left out is guessed. `isolated`: names of
+    codes are read in a child process too."""
     hint = files.hint
     target = hint.get("target", hint.get("targets"))
     columns = tuple(str(c) for c in hint.get("columns") or ())
     names = {str(k): str(v) for k, v in (hint.get("label_names") or {}).items()}
     if not names and files.labels is not None:
-        names = read_label_names(files.labels)
+        names = (label_names_isolated if isolated else read_label_names)(files.labels)
     return TaskRequest(
         name=str(hint["name"]) if hint.get("name") else None,
         file_name=name_parts([p.name for p in files.train]),

@@ -20,6 +20,7 @@ from core.tasks.changing.preview import FilePreview
 from core.tasks.changing.staging import StagedTask, stage_task
 from core.tasks.cuts import LengthLimit
 from core.tasks.reading.readings import ReadOptions
+from core.tasks.reading.table import Table
 from core.workspace import Project
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 PREVIEW_SECONDS = 120
 MAX_WRITTEN_BYTES = 8 << 30
 MAX_OPEN_FILES = 256
+MAX_TEXT = 64 << 20  # characters that one reading may bring into this process
 
 Answer = dict[str, Any]
 CHILD = "core.tasks.changing.child"  # where a record came from, should one not fit
@@ -108,6 +110,25 @@ def label_names_isolated(path: Path | str, limits: ParseLimits | None = None) ->
     request = {"verb": "labels", "path": str(path.resolve())}
     found = ask_child(request, path.name, limits or ParseLimits(PREVIEW_SECONDS))["names"]
     return {str(code): str(name) for code, name in found.items()}
+
+
+def read_rows_isolated(path: Path | str, most_rows: int, name: str | None = None) -> Table:
+    """The first rows of a file of any format, read in a child process; what was noted about it stays there.
+
+    Raises:
+        TaskFileError: as `read_table`; also when the texts of these rows are too large together.
+    """
+    path = Path(path)
+    shown = name or path.name
+    request = {"verb": "rows", "path": str(path.resolve()), "name": shown, "most_rows": most_rows}
+    request |= {"most_chars": MAX_TEXT}
+    return from_record(Table, ask_child(request, shown, ParseLimits(PREVIEW_SECONDS, 2048))["table"], CHILD)
+
+
+def ask_pack(path: Path, project: Project | None) -> Answer:
+    """What is packed in a file: its name (`label`), or all of it unpacked into a project."""
+    into = None if project is None else project_to_dict(project)
+    return ask_child({"verb": "pack", "path": str(path.resolve()), "project": into}, path.name, ParseLimits())
 
 
 def stage(
