@@ -20,19 +20,9 @@ from core.tasks.changing.domain import read_again
 from core.tasks.changing.hub import add_hub_dataset
 from core.tasks.changing.preview import FilePreview
 from core.tasks.reading.files import ReadOptions
+from core.tasks.reading.legacy import ENCODINGS as LEGACY
 
-ENCODINGS = (
-    "utf-8",
-    "gb18030",
-    "big5hkscs",
-    "shift_jis",
-    "euc_jp",
-    "cp949",
-    "cp1252",
-    "latin-1",
-    "cp1251",
-    "utf-16",
-)
+ENCODINGS = ("utf-8", "utf-16", *LEGACY)
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}
 MOST_CHARS = 60
 MOST_NOTES = 6

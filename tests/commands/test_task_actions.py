@@ -156,3 +156,15 @@ def test_a_project_travels_as_one_file(run: Run, desk: str, tmp_path: Path) -> N
     assert run("task", "undo", "Copy", desk, "--json").value["version"] == 1
     (tmp_path / "no.zip").write_bytes(b"PK")
     assert is_one_line(run("project", "import", tmp_path / "no.zip"), "not a project pack")
+
+
+def test_a_file_that_may_be_meant_in_two_ways_is_asked_about(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "mixed.csv"
+    path.write_text("a;b,c\nred;one,hot\nblue;two,cold\ngreen;one,hot\nred;two,cold\n", encoding="utf-8")
+    doubt = next(d for d in run("task", "preview", path, "--json").value["doubts"] if d["about"] == "delimiter")
+    assert doubt["choose"] == {"taken": "--delimiter ,", "other": "--delimiter ';'"}
+    assert doubt["taken"]["columns"] == ["a;b", "c"]
+    assert "QUESTION: mixed.csv may have its cells split" in run("task", "preview", path).out
+    other = run("task", "preview", path, "--delimiter", ";", "--header", "--json").value
+    assert other["columns"] == ["a", "b,c"]
+    assert other["doubts"] == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,9 +16,9 @@ def join_header_rows(records: Sequence[Sequence[Any]]) -> tuple[list[str], int]:
     """The joined names and 2, when the first two records are both header rows; else ([], 0).
 
     The first row must repeat a name over neighbouring columns, or leave gaps after one, and the second must name
-    every column; below it must stand something that is no header.
+    every column of the rows below; below it must stand something that is no header.
     """
-    if len(records) < 3:
+    if len(records) < 3 or len(records[1]) != Counter(map(len, records[2:])).most_common(1)[0][0]:
         return [], 0
     above = ["" if c is None else str(c).strip() for c in records[0]]
     names = ["" if c is None else str(c).strip() for c in records[1]]
