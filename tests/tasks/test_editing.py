@@ -96,7 +96,7 @@ def test_downloads_are_harmless_and_complete(project: Project, tmp_path: Path) -
     )
     add_task(project, path, TaskRequest(inputs=("text",), targets=("label",)))
     rows = read_back(export_rows(project, "t"))
-    assert rows[0] == ["split", "line", "text", "label"]
+    assert rows[0] == ["split", "line", "text", "label", "taskloom"]
     assert len(rows) == 22
     assert {r[2][:6] for r in rows[1:]} == {"'=cmd ", ""}
     assert {r[3][:1] for r in rows[1:]} == {"-", "1"}  # numbers stay numbers

@@ -15,7 +15,7 @@ from core.tasks.guessing.roles import require_columns
 from core.tasks.reading.files import DELIMITED
 from core.tasks.reading.shards import read_parts
 from core.tasks.reading.table import ProblemLog, ReadOptions, Table
-from core.tasks.spec import TaskSpec
+from core.tasks.spec import SplitSettings, TaskSpec
 from core.tasks.splitting import SplitKeys, split_rows, unknown_words
 
 _LISTED = 10
@@ -65,7 +65,10 @@ def _like(table: Table, options: ReadOptions) -> ReadOptions:
 
 
 def deal_table(spec: TaskSpec, table: Table, files: PartFiles, log: ProblemLog) -> list[SplitRow]:
-    """Every row with its split; rows that are left out are told."""
+    """Every row with its split; rows that are left out are told. Rows that an export has written keep theirs."""
+    if table.splits and files == PartFiles() and spec.split == SplitSettings():
+        kept = zip(table.splits, table.lines, table.rows, strict=True)
+        return [SplitRow(split, line, _plain(row)) for split, line, row in kept]
     if spec.split.column:
         require_columns(table, (spec.split.column,))
     test_keys = None if files.test is None else [input_key(spec, row) for row in files.test.rows]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from core.base.errors import SettingError
+from core.base.errors import SettingError, WorkspaceError
 from core.base.files import new_id
+from core.base.records import from_record
 from core.tasks.cell_text import input_text
 from core.tasks.dataset import render_target
 from core.tasks.guessing.answers import MAX_LABELS
@@ -55,12 +56,51 @@ class TaskRequest:
     more_validation_paths: tuple[Path, ...] = ()
 
 
+@dataclass(frozen=True)
+class KeptSettings:
+    """What an exported task says of itself beside its rows."""
+
+    inputs: tuple[str, ...]
+    targets: tuple[str, ...]
+    instruction: str
+    template: str
+    metric: str
+    kind: str
+    target_separator: str
+    label_names: dict[str, str]
+    label_marks: str
+    templates: tuple[str, ...]
+    system: str
+    weight: str
+
+
+def kept_settings(spec: TaskSpec) -> KeptSettings:
+    return KeptSettings(**{f.name: getattr(spec, f.name) for f in fields(KeptSettings)})
+
+
+def _as_exported(table: Table, request: TaskRequest) -> tuple[TaskRequest, dict[str, Any]]:
+    """The request, filled with what an exported task says of itself and nobody says otherwise, and the fields of
+    the task that no request has. A damaged or foreign note of that kind is left aside."""
+    try:
+        kept = from_record(KeptSettings, table.settings, table.name) if table.settings else None
+    except WorkspaceError:
+        kept = None
+    if kept is None or not {*kept.inputs, *kept.targets} <= set(table.columns) or request.inputs or request.targets:
+        return request, {}
+    names = ("inputs", "targets", "instruction", "template", "metric", "kind", "label_names", "weight")
+    known = {name: getattr(request, name) or getattr(kept, name) for name in names}
+    separator = kept.target_separator if request.target_separator == " | " else request.target_separator
+    own = {"templates": kept.templates, "system": kept.system, "label_marks": kept.label_marks}
+    return replace(request, **known, target_separator=separator), own
+
+
 def describe_task(name: str, table: Table, path: Path, request: TaskRequest) -> tuple[TaskSpec, tuple[Doubt, ...]]:
     """The task that a table becomes, and the questions that are open about it.
 
     Raises:
         TaskFileError, SettingError: no columns that could serve, unknown ones, a template that does not fit.
     """
+    request, own = _as_exported(table, request)
     guess = guess_roles(table, request.inputs, request.targets)
     both = set(guess.inputs) & set(guess.targets)
     if both:
@@ -79,7 +119,6 @@ def describe_task(name: str, table: Table, path: Path, request: TaskRequest) -> 
         template=template,
         metric=request.metric or guess.metric,
         kind=request.kind or guess.kind,
-        label_marks=guess.label_marks,
         target_separator=request.target_separator,
         split=choose_split(table, request, (*guess.inputs, *guess.targets), guess.split_column),
         columns=table.columns,
@@ -87,6 +126,7 @@ def describe_task(name: str, table: Table, path: Path, request: TaskRequest) -> 
         label_names=dict(request.label_names),
         weight=request.weight,
         created=time.time(),
+        **{"label_marks": guess.label_marks, **own},
     )
     doubt = role_doubt(table, guess, request.options)
     doubts = table.doubts if doubt is None else (*table.doubts, doubt)
@@ -123,7 +163,7 @@ def choose_split(table: Table, request: TaskRequest, roles: Sequence[str], offer
     if request.split is not None:
         return request.split
     column = table.split_column or offered
-    if not column or column in roles or request.test_path is not None:
+    if table.splits or not column or column in roles or request.test_path is not None:
         return SplitSettings()
     return SplitSettings(method="column", column=column)
 

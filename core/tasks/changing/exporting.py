@@ -9,17 +9,19 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from core.base.errors import Problem
 from core.tasks.cell_text import target_text
+from core.tasks.changing.describing import kept_settings
 from core.tasks.health.report import HealthReport
+from core.tasks.reading.task_csv import guard, write_task_csv
 from core.tasks.spec import SPLITS, TaskSpec
 from core.tasks.store import get_task, read_rows, task_dir
 from core.workspace import Project
 
 Wording = Callable[[str, dict[str, Any]], tuple[str, str]]
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def csv_bytes(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
@@ -27,17 +29,8 @@ def csv_bytes(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer)
     writer.writerow([guard(h) for h in header])
-    writer.writerows([guard(cell) for cell in row] for row in rows)
+    writer.writerows([guard(target_text(cell)) for cell in row] for row in rows)
     return buffer.getvalue().encode("utf-8-sig")
-
-
-def guard(value: Any) -> str:
-    text = target_text(value)
-    return f"'{text}" if text.startswith(_FORMULA) and not _is_number(text) else text
-
-
-def _is_number(text: str) -> bool:
-    return text[:1] in "+-" and text[1:].replace(".", "", 1).isdigit()
 
 
 def export_problems(problems: Sequence[Problem], word: Wording) -> bytes:
@@ -63,12 +56,8 @@ def export_health(report: HealthReport, word: Wording) -> bytes:
 
 
 def export_rows(project: Project, name: str) -> bytes:
-    """All rows of a task with their split and line."""
+    """All rows of a task with their split and line; added again, the file gives the same rows."""
     spec: TaskSpec = get_task(project, name)
     folder = task_dir(project, spec.task_id)
-    rows = (
-        (split, line, *(row.get(c) for c in spec.columns))
-        for split in SPLITS
-        for line, row in read_rows(folder, split)
-    )
-    return csv_bytes(("split", "line", *spec.columns), rows)
+    rows = ((split, line, row) for split in SPLITS for line, row in read_rows(folder, split))
+    return write_task_csv(spec.columns, rows, asdict(kept_settings(spec)))

@@ -45,6 +45,6 @@ def _scripts_differ(source: str, answer: str) -> bool:
 
 def _script(text: str) -> str:
     """The script that most letters have, as the first word of their Unicode names; '' without letters."""
-    names = Counter(unicodedata.name(c, " ").split()[0] for c in text[:200] if c.isalpha())
+    names = Counter(unicodedata.name(c, "UNNAMED").split()[0] for c in text[:200] if c.isalpha())
     name = names.most_common(1)[0][0] if names else ""
     return "CJK" if name in ("HIRAGANA", "KATAKANA") else name

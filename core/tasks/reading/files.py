@@ -17,6 +17,7 @@ from core.tasks.reading.limits import MAX_FILE_BYTES
 from core.tasks.reading.readings import ReadOptions
 from core.tasks.reading.sheets import read_sheet
 from core.tasks.reading.table import ProblemLog, Table
+from core.tasks.reading.task_csv import read_task_csv
 from core.tasks.reading.text_encoding import GZIP_MAGIC, Source
 
 __all__ = ["FORMATS", "ReadOptions", "Table", "read_table"]
@@ -97,6 +98,9 @@ def _read(path: Path, kind: FileKind, options: ReadOptions, log: ProblemLog) -> 
         return read_sheet(path, options, log)
     if kind.format == "parquet":
         return read_parquet(path, options, log)
+    own = read_task_csv(path, options, log) if kind == FileKind("csv", False) else None
+    if own is not None:
+        return own
     source = Source(path, log.file, kind.gzipped)
     if kind.format in ("json", "jsonl"):
         read = read_json if kind.format == "json" else read_jsonl

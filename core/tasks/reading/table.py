@@ -52,6 +52,8 @@ class Table:
     split_column: str = ""
     inputs: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
+    splits: tuple[str, ...] = ()  # one a row, in the rows of an exported task
+    settings: dict[str, Any] = field(default_factory=dict)  # its roles and wording
 
 
 @dataclass
