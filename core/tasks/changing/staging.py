@@ -10,6 +10,7 @@ from pathlib import Path
 from core.base.errors import Problem, TaskFileError, WorkspaceError
 from core.base.files import write_json_atomic
 from core.base.folders import hidden_beside, remove_leftovers, undone_on_error
+from core.tasks.cell_text import input_text
 from core.tasks.changing.dealing import SplitRow, deal_table, read_part_files
 from core.tasks.changing.describing import TaskRequest, describe_task
 from core.tasks.changing.pairing import bare_name
@@ -22,6 +23,8 @@ from core.tasks.reading.table import ProblemLog
 from core.tasks.spec import SPLITS, TaskSpec, write_spec
 from core.tasks.store import list_tasks, not_writable, write_doubts, write_rows
 from core.workspace import Project, require_label
+
+_SHOWN_CHARS, _SHOWN_LABELS = 60, 8
 
 
 @dataclass(frozen=True)
@@ -119,12 +122,17 @@ def with_counts(spec: TaskSpec, rows: list[SplitRow], log: ProblemLog) -> TaskSp
     """The spec with its sizes and labels; rows that cannot serve are noted."""
     counts: Counter[str] = Counter()
     answers: Counter[str] = Counter()
+    exam: Counter[str] = Counter()
+    asked: set[tuple[str, ...]] = set()
     for item in rows:
         answer = render_target(spec, item.row)
         if answer and has_input(spec, item.row):
             counts[item.split] += 1
-            if len(answers) <= MAX_LABELS:
-                answers[answer] += 1
+            seen = exam if item.split == "test" else answers
+            if len(seen) <= MAX_LABELS:
+                seen[answer] += 1
+            if len(asked) < 2:
+                asked.add(tuple(input_text(item.row.get(name)).strip() for name in spec.inputs))
         else:
             file = _file_of(spec, item.split)
             key = "task.empty_input" if answer else "task.empty_answer"
@@ -134,6 +142,10 @@ def with_counts(spec: TaskSpec, rows: list[SplitRow], log: ProblemLog) -> TaskSp
         raise TaskFileError(
             "task.nothing_to_train", file=log.file, inputs=", ".join(spec.inputs), targets=", ".join(spec.targets)
         )
+    if len(asked) == 1 and len(rows) > 1:
+        log.add("task.one_question", "warning", count=counts.total(), inputs=", ".join(spec.inputs))
+    _tell_answers(spec, answers, exam, log)
+    answers += exam
     return replace(
         spec,
         num_train=counts["train"],
@@ -141,6 +153,19 @@ def with_counts(spec: TaskSpec, rows: list[SplitRow], log: ProblemLog) -> TaskSp
         num_test=counts["test"],
         labels=tuple(sorted(answers)) if spec.kind == "classification" and len(answers) <= MAX_LABELS else (),
     )
+
+
+def _tell_answers(spec: TaskSpec, answers: Counter[str], exam: Counter[str], log: ProblemLog) -> None:
+    """One answer only, and labels that the exam asks for and nobody learns."""
+    known = answers + exam
+    if len(known) == 1 and known.total() > 1:
+        log.add("task.one_answer", "warning", count=known.total(), answer=next(iter(known))[:_SHOWN_CHARS])
+    if spec.kind != "classification" or len(answers) > MAX_LABELS:
+        return
+    strange = Counter({answer: n for answer, n in exam.items() if answer not in answers})
+    if strange:
+        listed = ", ".join(answer[:_SHOWN_CHARS] for answer, _ in strange.most_common(_SHOWN_LABELS))
+        log.add("task.exam_labels", "warning", count=strange.total(), total=exam.total(), labels=listed)
 
 
 def _tell_name(spec: TaskSpec, log: ProblemLog) -> None:

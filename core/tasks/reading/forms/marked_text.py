@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from core.tasks.reading.column_words import TARGET_WORDS, name_words
 from core.tasks.reading.forms.base import Form, filled, mostly, rebuilt
 from core.tasks.reading.forms.conversation import tell_losses
 from core.tasks.reading.forms.turns import COLUMNS, Losses, Turn, rows_of, used_columns
@@ -34,6 +35,7 @@ _END = re.compile(
     r"|<\|begin_of_text\|>|</?s>|<bos>|<eos>"
 )
 _TEMPLATE = re.compile(r"<\|\w+\|>|<start_of_turn>|\[INST\]|### ?(?:Response|Assistant)")
+_ANSWER_NAME = 4  # weight of a word that says: this column is the answer
 _ROLES = {
     "human": "user", "instruction": "user", "input": "user", "用户": "user", "response": "assistant",
     "ai": "assistant", "output": "assistant", "model": "assistant", "助手": "assistant", "developer": "system",
@@ -77,7 +79,8 @@ def _find(table: Table) -> str | None:
         if mostly(values, lambda value: _is_whole(marked_turns(value))):
             plain = not mostly(values, lambda value: bool(_TEMPLATE.search(value)))
             others = [c for c in table.columns if c != column and len({str(v) for v in filled(table, c)}) > 1]
-            return None if plain and others else column  # "User: ..." beside a label is a text to be judged
+            named = any(TARGET_WORDS.get(word, 0) >= _ANSWER_NAME for c in others for word in name_words(c))
+            return None if named or (plain and others) else column  # beside a label it is a text to be judged
     return None
 
 
