@@ -64,7 +64,8 @@ def test_97_of_100_facts_are_right_and_nothing_is_wrong_in_silence(shared_tasks:
         assert one["right"] >= REQUIRED * one["facts"], name
         assert not one.get("silent"), name
     written = json.loads((ROOT / "assets" / "docs" / "guesses.json").read_text(encoding="utf-8"))
-    assert written == found, "python tests/benchmarks/guess_table.py --json assets/docs/guesses.json"
+    for name in ("real task files", "made tables"):
+        assert written["sets"][name] == found["sets"][name], "guess_table.py --json assets/docs/guesses.json"
 
 
 def test_close_readings_are_a_question_and_named_ones_are_not() -> None:

@@ -60,7 +60,8 @@ INPUT_WORDS = _weighted(
 INPUT_WORDS |= dict.fromkeys(other_words.INPUTS, 3.0) | dict.fromkeys(other_words.ASKING, 2.5)
 ID_WORDS = other_words.IDS | word_set(
     "id ids uid uuid guid pid qid sid pmid doi idx index key file filename path url link timestamp date time "
-    "created updated hash no nr num conversation number row unnamed serial author worker annotator reviewer rater editor username "
+    "created updated hash no nr num conversation number row unnamed serial author worker annotator "
+    "reviewer rater editor username "
     "编号 序号 日期 时间"
 )
 SIDE_WORDS = other_words.SIDES | word_set(

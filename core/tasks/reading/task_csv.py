@@ -13,6 +13,7 @@ import io
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -94,43 +95,52 @@ def _read(records: Iterator[list[str]], options: ReadOptions, log: ProblemLog) -
     columns = tuple(unguard(name) for name in (head[2:-1] if has_cells else head[2:]))
     if not columns or len(set(columns)) < len(columns) or len(columns) > MAX_COLUMNS:
         raise ValueError("columns")
-    rows: list[dict[str, Any]] = []
-    numbers: list[int] = []
-    splits: list[str] = []
-    settings: dict[str, Any] = {}
+    read = _Rows(columns, len(head), has_cells)
     truncated = False
-    for record in records:
-        if not any(record):
-            continue
-        if len(rows) >= options.row_cap:
+    for record in filter(any, records):
+        if len(read.rows) >= options.row_cap:
             truncated = True
             break
-        split, line, *cells = record
-        if len(record) != len(head) or split not in SPLITS:
-            raise ValueError("record")
-        splits.append(split)
-        numbers.append(int(line))
-        told = _told(cells.pop()) if has_cells else {}
-        settings = told.pop(SETTINGS, None) or settings
-        row: dict[str, Any] = dict(zip(columns, map(unguard, cells), strict=True))
-        # Of cells that are no text, those stand whose shown form nobody has changed.
-        stored = {name: value for name, value in told.items() if name in row and row[name] == _shown(value)}
-        rows.append(row | stored)
-    if not rows:
+        read.add(record)
+    if not read.rows:
         raise ValueError("rows")
-    log.tell("file.own_export", rows=len(rows))
+    log.tell("file.own_export", rows=len(read.rows))
     return Table(
         log.file,
         "csv",
         "utf-8-sig",
         columns,
-        rows,
-        numbers,
+        read.rows,
+        read.lines,
         log.finish(),
         truncated=truncated,
-        splits=tuple(splits),
-        settings=settings,
+        splits=tuple(read.splits),
+        settings=read.settings,
     )
+
+
+@dataclass
+class _Rows:
+    columns: tuple[str, ...]
+    width: int
+    has_cells: bool
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    lines: list[int] = field(default_factory=list)
+    splits: list[str] = field(default_factory=list)
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    def add(self, record: list[str]) -> None:
+        split, line, *cells = record
+        if len(record) != self.width or split not in SPLITS:
+            raise ValueError("record")
+        self.splits.append(split)
+        self.lines.append(int(line))
+        told = _told(cells.pop()) if self.has_cells else {}
+        self.settings = told.pop(SETTINGS, None) or self.settings
+        row: dict[str, Any] = dict(zip(self.columns, map(unguard, cells), strict=True))
+        # Of cells that are no text, those stand whose shown form nobody has changed.
+        stored = {name: value for name, value in told.items() if name in row and row[name] == _shown(value)}
+        self.rows.append(row | stored)
 
 
 def _told(text: str) -> dict[str, Any]:
