@@ -1,8 +1,11 @@
-"""What people do with an answer on the Try it screen: correct it, vote for it, see what the votes add up to."""
+"""The answers on the Try it screen and what people do with them: correct, vote, ask again, save, see the tally."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import random
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import gradio as gr
@@ -11,59 +14,152 @@ from app.drawing.markup import esc, note, part, table
 from app.shell.context import Context
 from app.shell.notices import tell
 from app.shell.permissions import require_shared_space
+from app.shell.redraw import Shown
 from app.shell.selection import Selection
+from app.shell.stream_columns import stream_together
 from app.texts import say
 from app.texts.words import Key
-from app.try_it.answers import conversation_view
-from app.try_it.conversation import Exchange, find_exchange
+from app.try_it.answers import CLICKS, conversation_view, export_view
+from app.try_it.columns import request_to
+from app.try_it.conversation import MOST_EXCHANGES, Exchange, find_exchange
 from core.base.errors import RunError
 from core.chat.votes import TIE, Vote, add_vote, read_votes, tally
 from core.tasks.changing.editing import CHAT
 from core.tasks.changing.in_child import add_correction_apart
 from core.tasks.store import get_task
 
-NOTHING: list[Any] = [gr.skip()] * 3
+REDRAW_S = 0.1
+LIVELY = 0.8  # temperature of a second try at an answer that was given at 0
+STREAMED = {"show_progress": "hidden", "concurrency_limit": 4}
 
 
-def build_correction(context: Context, asked: Any) -> list[Any]:
-    """A field for the right answer, hidden until an answer is to be corrected -> the panel, the field, what for."""
-    words, wanted = context.words, gr.State(("", 0))
-    with gr.Column(visible=False, elem_id="try-correction", elem_classes="start-card") as panel:
-        label, hint = Key("try.right_answer"), Key("try.right_answer_help")
-        right = words(gr.Textbox, label=label, info=hint, lines=2, elem_id="try-right", interactive=True)
-        with gr.Row():
-            save = words(
-                gr.Button, Key("try.save_right"), variant="primary", elem_id="try-save-right", min_width=120
-            )
-            cancel = words(gr.Button, Key("try.cancel"), min_width=100)
-    inputs = [context.selection, asked, wanted, right]
-    context.on(save.click, save_correction, inputs, [context.selection, panel])
-    context.on(cancel.click, lambda _: gr.update(visible=False), [], panel)
-    return [panel, right, wanted]
+@dataclass(frozen=True)
+class Filling:
+    """Which answers of which exchange are to be written, for which browser tab, with which settings changed."""
+
+    index: int
+    places: tuple[int, ...]
+    session: str
+    changes: dict[str, Any] = field(default_factory=dict)
 
 
-def build_tally(context: Context) -> Any:
-    """The votes of the project so far."""
-    view = gr.HTML(elem_id="try-tally")
-    context.on_selection(draw_tally, view)
-    return view
+class Bench:
+    """The conversation, newest first (`asked` holds it), a field to correct an answer, files to save, the votes."""
 
+    def __init__(self, context: Context) -> None:
+        self.asked, self.wanted = gr.State([]), gr.State(("", 0))
+        self.answers = gr.HTML(elem_id="try-answers", js_on_load=CLICKS)
+        self._build_correction(context)
+        self.saves = gr.HTML(elem_id="try-saves")
+        self.tally = gr.HTML(elem_id="try-tally")
+        selection = context.selection
+        acted = [self.answers, self.asked, self.panel, self.right, self.wanted, self.tally]
+        context.on(self.answers.click, self.click, [selection, self.asked], acted)
+        context.on(self.answers.click, self.again, [selection, self.asked], self.streamed, **STREAMED)
+        context.on_selection(draw_tally, self.tally)
 
-def click_answer(context: Context, selection: Selection, asked: list[Exchange], event: gr.EventData) -> list[Any]:
-    """A button below an answer -> conversation, its state, correction panel, its field, what it is for, tally."""
-    clicked, index = event._data, find_exchange(asked, str(event._data.get("key")))
-    act, place = clicked.get("act"), int(clicked.get("place") or 0)
-    if index is None or act not in ("vote", "correct") or not -1 <= place < len(asked[index].answers):
-        return [gr.skip(), gr.skip(), *NOTHING, gr.skip()]
-    if act == "correct":
-        exchange = asked[index]
-        if exchange.expected:
-            raise RunError("chat.exam_question", task=exchange.task)
-        shown = gr.update(value=exchange.answers[place].text)
-        return [gr.skip(), gr.skip(), gr.update(visible=True), shown, (exchange.key, place), gr.skip()]
-    voted = cast_vote(context, selection, asked[index], place)
-    changed = [*asked[:index], voted, *asked[index + 1 :]]
-    return [conversation_view(changed), changed, *NOTHING, draw_tally(context, selection)]
+    @property
+    def streamed(self) -> list[Any]:
+        return [self.answers, self.asked, self.saves]
+
+    def _build_correction(self, context: Context) -> None:
+        """A field for the right answer, hidden until an answer is to be corrected."""
+        words = context.words
+        with gr.Column(visible=False, elem_id="try-correction", elem_classes="start-card") as self.panel:
+            given = {"label": Key("try.right_answer"), "info": Key("try.right_answer_help"), "lines": 2}
+            self.right = words(gr.Textbox, **given, elem_id="try-right", interactive=True)
+            with gr.Row():
+                given = {"variant": "primary", "min_width": 120}
+                save = words(gr.Button, Key("try.save_right"), **given, elem_id="try-save-right")
+                cancel = words(gr.Button, Key("try.cancel"), min_width=100)
+        inputs = [context.selection, self.asked, self.wanted, self.right]
+        context.on(save.click, self.save_correction, inputs, [context.selection, self.panel])
+        context.on(cancel.click, lambda _: gr.update(visible=False), [], self.panel)
+
+    def nothing(self) -> Shown:
+        return {self.answers: "", self.asked: [], self.saves: ""}
+
+    def shown(self, asked: list[Exchange]) -> Shown:
+        """The conversation with its files."""
+        return {self.answers: conversation_view(asked), self.asked: asked, self.saves: export_view(asked)}
+
+    def click(self, context: Context, selection: Selection, asked: list[Exchange], event: gr.EventData) -> Shown:
+        """A button below an answer: a vote, or the wish to correct it."""
+        clicked, index = event._data, find_exchange(asked, str(event._data.get("key")))
+        act, place = clicked.get("act"), int(clicked.get("place") or 0)
+        if index is None or act not in ("vote", "correct") or not -1 <= place < len(asked[index].answers):
+            return gr.skip()
+        if act == "correct":
+            exchange = asked[index]
+            if exchange.expected:
+                raise RunError("chat.exam_question", task=exchange.task)
+            shown = gr.update(value=exchange.answers[place].text)
+            return {self.panel: gr.update(visible=True), self.right: shown, self.wanted: (exchange.key, place)}
+        voted = cast_vote(context, selection, asked[index], place)
+        changed = [*asked[:index], voted, *asked[index + 1 :]]
+        told = draw_tally(context, selection)
+        return {self.answers: conversation_view(changed), self.asked: changed, self.tally: told}
+
+    def again(
+        self,
+        context: Context,
+        selection: Selection,
+        asked: list[Exchange],
+        event: gr.EventData,
+        request: gr.Request,
+    ) -> Iterator[Shown]:
+        """One answer once more, with another seed; the likeliest words are the same again, so it is livelier."""
+        clicked, index = event._data, find_exchange(asked, str(event._data.get("key")))
+        if clicked.get("act") != "again" or index is None:
+            yield gr.skip()
+            return
+        place, exchange = int(clicked["place"]), asked[index]
+        warm = exchange.settings["temperature"] or LIVELY
+        emptied = {"text": "", "phase": "starting", "done": None, "error": "", "versions": (), "replaced": False}
+        fresh = replace(exchange.answers[place], **emptied)
+        changes = {"seed": random.randrange(1, 10_000), "temperature": warm}
+        exchange = replace(exchange, vote=None).with_answer(place, replace(fresh, temperature=warm))
+        changed = [*asked[:index], exchange, *asked[index + 1 :]]
+        filling = Filling(index, (place,), str(request.session_hash), changes)
+        yield from self.stream(context, selection, changed, filling)
+
+    def stream(
+        self, context: Context, selection: Selection, asked: list[Exchange], filling: Filling
+    ) -> Iterator[Shown]:
+        """Fills some answers of one exchange; the page is drawn at most ten times a second. Stop ends them where
+        they are."""
+        drawn, index = 0.0, filling.index
+        requests = [request_to(context, selection, asked[index], p, **filling.changes) for p in filling.places]
+        wish = context.stops.begin(filling.session)
+        yield {self.answers: conversation_view(asked)}
+        try:
+            for batch in stream_together(context.chat, requests, wish):
+                for number, event in batch:
+                    place, exchange = filling.places[number], asked[index]
+                    asked[index] = exchange.with_answer(place, exchange.answers[place].after(event))
+                if time.monotonic() - drawn >= REDRAW_S:
+                    drawn = time.monotonic()
+                    yield {self.answers: conversation_view(asked)}
+        finally:
+            context.stops.end(filling.session, wish)
+        yield self.shown(asked[:MOST_EXCHANGES])
+
+    def save_correction(
+        self, context: Context, selection: Selection, asked: list[Exchange], wanted: tuple[str, int], right: str
+    ) -> Shown:
+        """The question with its right answer becomes a practice row of the task, marked with where it came from."""
+        index, closed = find_exchange(asked, wanted[0]), {self.panel: gr.update(visible=False)}
+        if index is None:
+            return closed
+        require_shared_space(context, selection)
+        exchange, side = asked[index], asked[index].answers[wanted[1]].side
+        if not right.strip():
+            raise RunError("chat.empty_answer")
+        project, row = context.require_project(selection), _row(context, selection, side.task, exchange.content)
+        origin = f"{CHAT}: {side.vote_label}"
+        spec = add_correction_apart(project, side.task, row, right.strip(), origin)
+        tell(say("try.corrected", task=spec.name, rows=spec.num_train))
+        return {context.selection: selection.touched(), **closed}
 
 
 def cast_vote(context: Context, selection: Selection, exchange: Exchange, place: int) -> Exchange:
@@ -75,29 +171,6 @@ def cast_vote(context: Context, selection: Selection, exchange: Exchange, place:
     vote = Vote(exchange.task, exchange.question, labels, winner, exchange.blind)
     add_vote(context.require_project(selection), vote)
     return replace(exchange, vote=place)
-
-
-def save_correction(
-    context: Context, selection: Selection, asked: list[Exchange], wanted: tuple[str, int], right: str
-) -> tuple[Any, Any]:
-    """The question with its right answer becomes a practice row of the task, marked with where it came from."""
-    index = find_exchange(asked, wanted[0])
-    if index is None:
-        return gr.skip(), gr.update(visible=False)
-    require_shared_space(context, selection)
-    exchange, side = asked[index], asked[index].answers[wanted[1]].side
-    if not right.strip():
-        raise RunError("chat.empty_answer")
-    project, content = context.require_project(selection), exchange.content
-    spec = add_correction_apart(
-        project,
-        side.task,
-        _row(context, selection, side.task, content),
-        right.strip(),
-        f"{CHAT}: {side.vote_label}",
-    )
-    tell(say("try.corrected", task=spec.name, rows=spec.num_train))
-    return selection.touched(), gr.update(visible=False)
 
 
 def _row(context: Context, selection: Selection, task: str, content: str | dict[str, str]) -> dict[str, str]:

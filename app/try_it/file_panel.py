@@ -24,20 +24,24 @@ SHOWN = 50
 REDRAW_S = 0.3
 
 
-def build_file_panel(context: Context, task: Any, settings: list[Any]) -> None:
-    words = context.words
-    with words(gr.Accordion, label=Key("try.file"), open=False, elem_id="try-file-panel"):
-        about = gr.HTML()
-        context.on_selection(lambda _, selection: note(say("try.file_note")), about)
-        label = Key("try.file_drop")
-        file = words(gr.File, label=label, file_types=list(SUFFIXES), elem_id="try-file", height=110)
-        with gr.Row():
-            go = words(gr.Button, Key("try.file_go"), variant="primary", elem_id="try-file-go", min_width=140)
-            halt = words(gr.Button, Key("try.stop"), elem_id="try-file-stop", min_width=100)
-        outcome = gr.HTML(elem_id="try-file-outcome")
-    inputs = [context.selection, file, task, *settings[:-1]]
-    running = context.on(go.click, answer_file, inputs, outcome, show_progress="hidden", concurrency_limit=2)
-    halt.click(None, None, None, cancels=[running], api_visibility="private")
+class FilePanel:
+    """`task` and `settings` are the fields of the screen."""
+
+    def __init__(self, context: Context, task: Any, settings: list[Any]) -> None:
+        words = context.words
+        with words(gr.Accordion, label=Key("try.file"), open=False, elem_id="try-file-panel"):
+            about = gr.HTML()
+            context.on_selection(lambda _, selection: note(say("try.file_note")), about)
+            given = {"label": Key("try.file_drop"), "file_types": list(SUFFIXES), "height": 110}
+            self.file = words(gr.File, **given, elem_id="try-file")
+            with gr.Row():
+                given = {"variant": "primary", "min_width": 140}
+                go = words(gr.Button, Key("try.file_go"), **given, elem_id="try-file-go")
+                halt = words(gr.Button, Key("try.stop"), elem_id="try-file-stop", min_width=100)
+            self.outcome = gr.HTML(elem_id="try-file-outcome")
+        inputs, how = [context.selection, self.file, task, *settings], {"show_progress": "hidden"}
+        running = context.on(go.click, answer_file, inputs, self.outcome, concurrency_limit=2, **how)
+        halt.click(None, None, None, cancels=[running], api_visibility="private")
 
 
 def answer_file(

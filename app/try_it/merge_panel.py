@@ -10,76 +10,81 @@ import gradio as gr
 from app.drawing.markup import esc, note, paragraphs, part, table
 from app.shell.context import Context
 from app.shell.permissions import require_shared_space
+from app.shell.redraw import Shown
 from app.shell.run_command import run_errand
 from app.shell.selection import Selection
 from app.texts import say
-from app.texts.words import Key
+from app.texts.words import Key, Words
 from core.adapters.registry import METHODS
 from core.merge.table import WAYS, read_merge
 from core.runs.folder import RunFolder
 from core.runs.summaries import list_summaries
 
-
-def build_merge_panel(context: Context) -> None:
-    words, selection = context.words, context.selection
-    with words(gr.Accordion, label=Key("merge.title"), open=False, elem_id="merge-panel"):
-        about = gr.HTML()
-        label, hint = Key("merge.runs"), Key("merge.runs_help")
-        runs = words(gr.Dropdown, label=label, info=hint, choices=[], multiselect=True, elem_id="merge-runs")
-        ways = [(Key(f"merge.{way}"), way) for way in WAYS]
-        way = words(gr.Radio, label=Key("merge.way"), choices=ways, value=WAYS[0], elem_id="merge-way")
-        with gr.Row():
-            numbers = [
-                words(
-                    gr.Number,
-                    label=Key(f"merge.{name}"),
-                    info=Key(f"merge.{name}_help"),
-                    value=None,
-                    min_width=160,
-                    precision=0 if name == "rank" else None,
-                    elem_id=f"merge-{name}",
-                )
-                for name in ("scale", "density", "rank")
-            ]
-        go = words(gr.Button, Key("merge.go"), variant="primary", elem_id="merge-go")
-        outcome = gr.HTML(elem_id="merge-outcome")
-    context.on_selection(draw_merge, [about, runs, outcome, *numbers], [runs], kept=[runs, *numbers])
-    how = {"show_progress": "full", "concurrency_limit": 1, "concurrency_id": "probe"}
-    context.on(go.click, merge, [selection, runs, way, *numbers], [selection, outcome], **how)
+NUMBERS = ("scale", "density", "rank")
 
 
-def draw_merge(context: Context, selection: Selection, picked: list[str] | None) -> list[Any]:
-    """-> what merging is, runs to choose from, the table when the chosen run is a merged one, empty numbers."""
-    project = context.project(selection)
-    known = [
-        (run.name, run.run_id)
-        for run in (list_summaries(project) if project else [])
-        if METHODS.get(run.method).exports_lora and context.trained_run(selection.with_run(run.run_id))
-    ]
-    chosen = [run_id for _, run_id in known if run_id in (picked or [selection.run_id])]
-    run_dir = context.trained_run(selection)
-    shown = merge_view(run_dir) if run_dir and RunFolder(run_dir).merge_path.is_file() else ""
-    return [note(say("merge.note")), gr.update(choices=known, value=chosen), shown, None, None, None]
+class MergePanel:
+    def __init__(self, context: Context) -> None:
+        words, selection = context.words, context.selection
+        with words(gr.Accordion, label=Key("merge.title"), open=False, elem_id="merge-panel"):
+            self.about = gr.HTML()
+            given = {"label": Key("merge.runs"), "info": Key("merge.runs_help"), "choices": []}
+            self.runs = words(gr.Dropdown, **given, multiselect=True, elem_id="merge-runs")
+            ways = [(Key(f"merge.{way}"), way) for way in WAYS]
+            self.way = words(gr.Radio, label=Key("merge.way"), choices=ways, value=WAYS[0], elem_id="merge-way")
+            with gr.Row():
+                self.numbers = {name: self._number(words, name) for name in NUMBERS}
+            go = words(gr.Button, Key("merge.go"), variant="primary", elem_id="merge-go")
+            self.outcome = gr.HTML(elem_id="merge-outcome")
+        numbers = list(self.numbers.values())
+        shown, kept = [self.about, self.runs, self.outcome, *numbers], [self.runs, *numbers]
+        context.on_selection(self.draw, shown, [self.runs], kept=kept)
+        how = {"show_progress": "full", "concurrency_limit": 1, "concurrency_id": "probe"}
+        context.on(
+            go.click, self.merge, [selection, self.runs, self.way, *numbers], [selection, self.outcome], **how
+        )
 
+    @staticmethod
+    def _number(words: Words, name: str) -> Any:
+        given = {"label": Key(f"merge.{name}"), "info": Key(f"merge.{name}_help"), "value": None}
+        places = 0 if name == "rank" else None
+        return words(gr.Number, **given, min_width=160, precision=places, elem_id=f"merge-{name}")
 
-def merge(
-    context: Context, selection: Selection, runs: list[str] | None, way: str, *numbers: float | None
-) -> tuple[Any, str]:
-    """Merges and examines in a process of its own; the merged run joins the list and is chosen."""
-    require_shared_space(context, selection)
-    own = [run_dir.name for run_id in runs or [] if (run_dir := context.trained_run(selection.with_run(run_id)))]
-    if not own:
-        return gr.skip(), note(say("merge.choose"))
-    options = [
-        word
-        for name, value in zip(("scale", "density", "rank"), numbers, strict=True)
-        if value  # an empty field counts as 0 in the browser; 0 is no sensible value of any of them
-        for word in (f"--{name}", str(value))
-    ]
-    made = run_errand(context.workspace.root, "merge", *own, "--way", way, *options)
-    changed = selection.with_run(made["run_id"])
-    run_dir = context.run_dir(changed)
-    return changed, merge_view(run_dir) if run_dir else ""
+    def draw(self, context: Context, selection: Selection, picked: list[str] | None) -> Shown:
+        """Runs to choose from, the table when the chosen run is a merged one, empty numbers."""
+        project = context.project(selection)
+        known = [
+            (run.name, run.run_id)
+            for run in (list_summaries(project) if project else [])
+            if METHODS.get(run.method).exports_lora and context.trained_run(selection.with_run(run.run_id))
+        ]
+        chosen = [run_id for _, run_id in known if run_id in (picked or [selection.run_id])]
+        run_dir = context.trained_run(selection)
+        return {
+            self.about: note(say("merge.note")),
+            self.runs: gr.update(choices=known, value=chosen),
+            self.outcome: merge_view(run_dir) if run_dir and RunFolder(run_dir).merge_path.is_file() else "",
+            **dict.fromkeys(self.numbers.values()),
+        }
+
+    def merge(
+        self, context: Context, selection: Selection, runs: list[str] | None, way: str, *numbers: float | None
+    ) -> Shown:
+        """Merges and examines in a process of its own; the merged run joins the list and is chosen."""
+        require_shared_space(context, selection)
+        own = [found.name for run_id in runs or [] if (found := context.trained_run(selection.with_run(run_id)))]
+        if not own:
+            return {self.outcome: note(say("merge.choose"))}
+        options = [
+            word
+            for name, value in zip(NUMBERS, numbers, strict=True)
+            if value  # an empty field counts as 0 in the browser; 0 is no sensible value of any of them
+            for word in (f"--{name}", str(value))
+        ]
+        made = run_errand(context.workspace.root, "merge", *own, "--way", way, *options)
+        changed = selection.with_run(made["run_id"])
+        run_dir = context.run_dir(changed)
+        return {context.selection: changed, self.outcome: merge_view(run_dir) if run_dir else ""}
 
 
 def merge_view(run_dir: Path) -> str:

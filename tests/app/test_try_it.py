@@ -21,11 +21,12 @@ from app.shell.selection import Selection
 from app.shell.stream_columns import Stops, stream_together
 from app.texts.language import in_language
 from app.try_it.answers import exchange_view
-from app.try_it.bench_panel import click_answer, draw_tally, save_correction
+from app.try_it.bench_panel import Bench, draw_tally
 from app.try_it.columns import Asking, build_exchange, request_to, side_choices
 from app.try_it.conversation import Exchange, to_json, to_markdown
+from app.try_it.device_panel import DevicePanel
 from app.try_it.file_panel import answer_file
-from app.try_it.screen import answer, draw_device, fill_example, poll_device, read_fields, stop
+from app.try_it.screen import TryIt, read_fields, stop
 from core.base.errors import RunError
 from core.chat.client import ChatClient, ask
 from core.chat.detecting import AUTO
@@ -36,6 +37,7 @@ from core.runs.device_lease import DeviceLease, lease_device
 from core.tasks.changing.editing import ORIGIN
 from core.tasks.store import get_task, read_rows, task_dir
 from core.workspace import Workspace
+from tests.app.panels import build_panel
 from tests.serving.conftest import make_trained_run
 
 SETTINGS = (0, 1, 3, 0, 0, "full")
@@ -130,28 +132,31 @@ def test_errors_are_nothing_to_vote_on(place: Place) -> None:
 
 def test_a_run_that_has_the_device_is_named(place: Place) -> None:
     context, selection = place
-    assert draw_device(context, selection) == ["", ""]
+    panel = build_panel(DevicePanel, context)
+    free = {panel.held: "", panel.seen: ""}
+    assert panel.draw(context, selection) == free
     training = DeviceLease(context.workspace.root, lease_device("auto"), "training", "r1", "Night run")
     assert training.try_acquire()
-    shown, seen = draw_device(context, selection)
-    assert "Night run (training) is using" in shown
-    assert poll_device(context, selection, seen) == gr.skip()
+    shown = panel.draw(context, selection)
+    assert "Night run (training) is using" in shown[panel.held]
+    assert panel.poll(context, selection, shown[panel.seen]) == gr.skip()
     assert "Night run" in in_language(
         "zh", job_line, JobState("running", waiting=True), word_holder(context, selection)
     )
     training.release()
-    assert poll_device(context, selection, seen) == ["", ""]
+    assert panel.poll(context, selection, shown[panel.seen]) == free
     chat = DeviceLease(context.workspace.root, lease_device("auto"), "chat", "r1", "Night run")
     assert chat.try_acquire()
-    assert draw_device(context, selection) == ["", ""]  # a chat makes no chat wait
+    assert panel.draw(context, selection) == free  # a chat makes no chat wait
     chat.release()
 
 
 def test_answers_stream_and_are_kept(place: Place) -> None:
     context, selection = place
     values = ("task 0", "tuned", "base", "nobody", *SETTINGS, False, "message 7")
-    drawn = list(answer(context, selection, [], REQUEST, *values))  # type: ignore[arg-type]
-    html, asked, saves = drawn[-1]
+    screen = build_panel(TryIt, context)
+    *_, shown = screen.answer(context, selection, [], REQUEST, *values)  # type: ignore[misc, arg-type]
+    html, asked, saves = (shown[part] for part in screen.bench.streamed)
     assert [a.done is not None for a in asked[0].answers] == [True, True]
     assert html.count('data-done="1"') == 2
     assert "conversation.json" in saves
@@ -166,13 +171,15 @@ def test_blind_answers_show_no_name_until_the_vote(place: Place) -> None:
     assert "Answer A" in hidden
     assert "untouched" not in hidden
     assert "Correct" not in hidden
-    html, asked, *_, tally = click_answer(context, selection, [exchange], click("vote", exchange, 1))
-    assert "untouched" in html
+    bench = build_panel(Bench, context)
+    shown = bench.click(context, selection, [exchange], click("vote", exchange, 1))
+    assert "untouched" in shown[bench.answers]
+    tally = shown[bench.tally]
     winner = exchange.answers[1].side.vote_label
     project = context.require_project(selection)
     assert [(v.winner, v.blind) for v in read_votes(project)] == [(winner, True)]
     assert "1 : 0" in tally or "0 : 1" in tally
-    click_answer(context, selection, asked, click("vote", exchange, 0))
+    bench.click(context, selection, shown[bench.asked], click("vote", exchange, 0))
     assert len(read_votes(project)) == 1  # a second vote on the same answers is none
     assert "may be chance" in draw_tally(context, selection)
 
@@ -181,28 +188,31 @@ def test_a_correction_becomes_a_practice_row_with_its_origin(place: Place) -> No
     context, selection = place
     project = context.require_project(selection)
     exchange = over(build_exchange(context, selection, asking("tuned"), ["a new text"]), "wrong")
-    opened = click_answer(context, selection, [exchange], click("correct", exchange, 0))
-    assert opened[3]["value"] == "wrong"
+    bench = build_panel(Bench, context)
+    opened = bench.click(context, selection, [exchange], click("correct", exchange, 0))
+    assert opened[bench.right]["value"] == "wrong"
     before = get_task(project, "task 0")
-    changed, _ = save_correction(context, selection, [exchange], opened[4], " no ")
+    wanted = opened[bench.wanted]
+    changed = bench.save_correction(context, selection, [exchange], wanted, " no ")[context.selection]
     assert changed.version == selection.version + 1
     spec = get_task(project, "task 0")
     row = list(read_rows(task_dir(project, spec.task_id), "train"))[-1][1]
     assert (row["text"], row["label"], row[ORIGIN]) == ("a new text", "no", "chat: Run 1")
     assert spec.num_train == before.num_train + 1
     with pytest.raises(RunError, match="empty"):
-        save_correction(context, selection, [exchange], opened[4], "  ")
+        bench.save_correction(context, selection, [exchange], wanted, "  ")
 
 
 def test_an_exam_question_never_enters_practice(place: Place) -> None:
     context, selection = place
-    text = fill_example(context, selection, "task 0")[0]["value"]
+    screen = build_panel(TryIt, context)
+    text = screen.fill_example(context, selection, "task 0")[screen.fields[0]]["value"]
     exchange = over(build_exchange(context, selection, asking("tuned"), [text]), "wrong")
     assert exchange.expected in ("yes", "no")
     assert "Right answer of the exam" in exchange_view(exchange)
     assert "Correct" not in exchange_view(exchange)
     with pytest.raises(RunError, match="final exam"):
-        click_answer(context, selection, [exchange], click("correct", exchange, 0))
+        screen.bench.click(context, selection, [exchange], click("correct", exchange, 0))
 
 
 def test_versions_of_a_refined_answer_are_shown(place: Place) -> None:

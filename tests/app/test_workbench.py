@@ -27,7 +27,7 @@ from app.train.history_panel import HistoryPanel
 from app.train.plan_views import check_plan
 from app.train.screen import RunPanel
 from app.train.start_run import start
-from app.try_it import screen as try_it
+from app.try_it.screen import TryIt
 from core.base.errors import RunError, SettingError, WorkspaceError
 from core.runs.folder import RunFolder
 from core.runs.states import RunStatus
@@ -131,8 +131,8 @@ def test_every_screen_says_what_to_do_while_there_is_nothing(context: Context, l
         assert say("results.none_title") in results.draw(context, nobody, None)[results.head]
         assert say("skills.none_title") in skills.draw(context, nobody)[skills.head]
         assert say("share.none_title") in share.draw(context, nobody)[share.head]
-        for screen, drawn in (("try", try_it.draw(context, nobody, None, [], None)),):
-            assert say(f"{screen}.none_title") in drawn[0]
+        try_it = build_panel(TryIt, context)
+        assert say("try.none_title") in try_it.draw(context, nobody, None, [], None)[try_it.head]
     problems, facts = check_plan(context, nobody, RunConfig())
     assert [p.severity for p in problems] == ["error"]
     assert facts == []
