@@ -36,6 +36,8 @@ OTHERS: dict[str, tuple[Any, ...]] = {
     "rank": (1, 3),
     "temperature": (5.0,),
     "prune_below": (0.4,),
+    "private_start": (0.0,),
+    "private_dropout": (0.5,),
     "num_common_skills": (0, 1),
     "num_private_skills": (0, 2),
     "routing_heads": (1, 2, 7),
