@@ -216,6 +216,29 @@ def test_processes_are_started_through_one_door(name: str) -> None:
     assert not targets & {"subprocess", "multiprocessing"}, f"{name} starts processes beside core.base.processes"
 
 
+# Where an error that nobody foresaw becomes words: the mains of the workers (a run and its ranks; a group and a
+# question of the chat), the command line, the page's handlers and wall. `tokenizers` raises Exception itself.
+BROAD_EXCEPTS = {
+    "core.worker": 2,
+    "core.chat_worker": 2,
+    "core.__main__": 1,
+    "core.tasks.token_file": 1,
+    "app.shell.handlers": 2,
+    "app.shell.web_guard": 1,
+}
+
+
+def is_broad(handler: ast.ExceptHandler) -> bool:
+    names = {n.id for n in ast.walk(handler.type) if isinstance(n, ast.Name)} if handler.type else {"Exception"}
+    return bool(names & {"Exception", "BaseException"})
+
+
+@pytest.mark.parametrize("name", modules())
+def test_an_except_names_what_it_catches(name: str) -> None:
+    handlers = [n for n in ast.walk(tree(modules()[name])) if isinstance(n, ast.ExceptHandler)]
+    assert sum(map(is_broad, handlers)) == BROAD_EXCEPTS.get(name, 0)
+
+
 @pytest.mark.parametrize("name", [n for n in modules() if n.startswith("core")])
 def test_core_knows_no_gradio(name: str) -> None:
     assert not {t for t in imported(tree(modules()[name]), name) if t.split(".")[0] == "gradio"}

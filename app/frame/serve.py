@@ -61,7 +61,8 @@ def open_context(arguments: argparse.Namespace) -> Context:
     try:
         workspace = Workspace(arguments.workspace)
         use_own_folder(workspace)
-        chat = (ZeroGpuChat if on_zero_gpu() else ChatClient)(log_path=workspace.root / "chat.log")
+        log_path = workspace.root / "chat.log"
+        chat = ZeroGpuChat(log_path, refusals=(gr.Error,)) if on_zero_gpu() else ChatClient(log_path=log_path)
         return Context(workspace, shared=arguments.shared, chat=chat, copies=start_copies(workspace))
     except TaskloomError as error:
         sys.exit(f"error: {error}")

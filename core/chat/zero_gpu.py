@@ -59,8 +59,16 @@ def answer_here(request: dict[str, Any]) -> Events:
 class ZeroGpuChat(ChatClient):
     """Answers in this process, inside a function marked for ZeroGPU."""
 
-    def __init__(self, log_path: Path | None = None, function: Callable[..., Events] = answer_here) -> None:
+    def __init__(
+        self,
+        log_path: Path | None = None,
+        function: Callable[..., Events] = answer_here,
+        refusals: tuple[type[Exception], ...] = (),
+    ) -> None:
+        """`refusals`: what the Hub's package raises where a visitor has no card left; the page knows, not core."""
         super().__init__(log_path=log_path)
+        fork_died = (RuntimeError, OSError, EOFError, MemoryError)
+        self._refusals: tuple[type[Exception], ...] = (*refusals, *fork_died)
         self._answer = gpu_function(function)  # marked before the page opens, or the Hub takes the card away
 
     def _stream_once(self, request: ChatRequest, stop: threading.Event | None = None) -> Iterator[ChatEvent]:
@@ -74,7 +82,7 @@ class ZeroGpuChat(ChatClient):
                     if stop is not None and stop.is_set() and not event.is_last:
                         yield ChatEvent(DONE, text=text, stopped=True, seed=request.seed)
                         return
-        except Exception as error:  # noqa: BLE001 - no card left for this visitor, or the fork died
+        except self._refusals as error:
             traceback.print_exception(error)  # into the Space's log: an error of ours must be found there
             detail = f"{type(error).__name__}: {error}"[:500]
             values = {"detail": detail, "log": str(self._log_path)}

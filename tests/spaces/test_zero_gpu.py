@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
 import pytest
 
 from app.frame.serve import open_context, parse_arguments
@@ -68,9 +69,9 @@ def test_an_error_of_ours_and_one_of_the_hub_arrive_as_events(
     assert "no such task" in unknown.message
 
     def refused(_: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        raise RuntimeError("quota exceeded")
+        raise gr.Error("quota exceeded")
 
-    last = list(ZeroGpuChat(function=refused).stream(ask(run_dir, "task 0", "x")))[-1]
+    last = list(ZeroGpuChat(function=refused, refusals=(gr.Error,)).stream(ask(run_dir, "task 0", "x")))[-1]
     assert (last.kind, last.key) == ("error", "serving.worker_failed")
     assert "quota exceeded" in last.message
     assert "in refused" in capsys.readouterr().err  # where it happened is in the Space's log

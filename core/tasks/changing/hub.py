@@ -179,9 +179,15 @@ def _download(dataset_id: str, name: str, revision: str | None) -> Path:
 
 @contextmanager
 def _client_errors_worded(dataset_id: str) -> Iterator[None]:
-    """Around calls of the Hub's client and nothing else: it raises the errors of three libraries."""
+    """Around calls of the Hub's client and nothing else: it raises the errors of three libraries.
+
+    Its refusals and those of the network are OSErrors, names it does not take ValueErrors; the others stand alone.
+    """
+    from huggingface_hub import errors
+
+    alone = (errors.HTTPError, errors.EntryNotFoundError, errors.RevisionResolutionError, errors.XetDownloadError)
     try:
         yield
-    except Exception as error:
+    except (OSError, ValueError, RuntimeError, *alone) as error:
         detail = (str(error) or type(error).__name__).splitlines()[0][:200]
         raise TaskFileError("hub.unreachable", dataset=dataset_id, detail=detail) from error
