@@ -35,6 +35,20 @@ def usage(allocation_TS: Array) -> float:
     return float(entropy(np.abs(allocation_TS).sum(axis=0)) / np.log(num_skills))
 
 
+def shared_information(allocation_TS: Array) -> float:
+    """I(T; S) of tasks and skills over its maximum min(log T, log S), for rows that sum to one and tasks all alike
+    likely: 0 when all tasks mix the same way, 1 when the task tells the skill (or, with more tasks than skills, the
+    skills share the tasks out). Source: Mod-Squad (arXiv 2212.08066), section 3.2.
+    """
+    tasks, skills = allocation_TS.shape
+    if min(tasks, skills) < 2:
+        return 0.0
+    together = np.abs(allocation_TS) / max(float(np.abs(allocation_TS).sum()), TINY)
+    apart = together.sum(1, keepdims=True) * together.sum(0, keepdims=True)
+    nats = float(np.sum(together * np.log(np.clip(together, TINY, None) / np.clip(apart, TINY, None))))
+    return nats / float(np.log(min(tasks, skills)))
+
+
 def entropy(weights: Array) -> float:
     """Entropy in nats of non-negative weights after they are normalised to sum 1; 0 for all zeros."""
     total = weights.sum()
@@ -51,8 +65,9 @@ def effective_skills(weights_TS: Array) -> Array:
 
 def measure(weights_LTS: Array, entries_LTC: Array, common: list[int]) -> dict[str, Any]:
     """All of them by layer, for a line of a run's history: discreteness and sparsity of the entries before the rows
-    are normalised, usage of the common skills' weights, [L] each; effective_skills of the whole rows [L][T], or
-    their mean over the layers [T] where that would be too many numbers. Without common skills only the last.
+    are normalised, usage and shared information of the common skills' weights, [L] each; effective_skills of the
+    whole rows [L][T], or their mean over the layers [T] where that would be too many numbers. Without common skills
+    only the last.
     """
     effective = np.array([effective_skills(layer) for layer in weights_LTS])
     rows = effective if effective.size <= NUMBERS_A_LINE else effective.mean(0)
@@ -62,5 +77,6 @@ def measure(weights_LTS: Array, entries_LTC: Array, common: list[int]) -> dict[s
             "discreteness": [round(discreteness(z), 4) for z in entries_LTC],
             "sparsity": [round(sparsity(z), 4) for z in entries_LTC],
             "usage": [round(usage(layer[:, common]), 4) for layer in weights_LTS],
+            "shared_information": [round(shared_information(layer[:, common]), 4) for layer in weights_LTS],
         }
     return found

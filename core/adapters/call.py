@@ -1,10 +1,7 @@
-"""One call of the modular model, and the layers that read it.
+"""One call of the modular model, and the layers that read it. The task travels with the call: a ContextVar for one
+forward or one generation. Two threads may use one model for two tasks; nothing is stored on shared modules.
 
-The task of a call travels with the call: a ContextVar scoped to one forward or one generation. Two threads may use
-one model for two tasks, because nothing is stored on the shared modules.
-
-Shapes: b examples, R rows of a layer's input (examples, or examples times beams), n tokens, i inputs, o outputs; N
-tokens of examples that stand behind each other in one row.
+Shapes: b examples, n tokens, G layers of a group, S skills; N tokens of examples behind each other in one row.
 """
 
 from __future__ import annotations
@@ -35,8 +32,7 @@ class Packed:
 
 
 class FastPath(Protocol):
-    """A quicker way to what the definition says. It is put into a call from above; the definition never imports
-    it, and does without it."""
+    """A quicker way to what the definition says; put into a call from above, never imported by the definition."""
 
     def outputs(
         self, call: Call, group: int, x: Tensor, linears: Linears, gates: Tensor | None
@@ -50,11 +46,11 @@ class Call:
 
     task_ids [b] long, on the model's device; rows: the distinct tasks, ascending; slots [b]: position of each
     example's task in rows. blend [b, rows]: shares of the tasks in rows, where examples answer as mixtures of them;
-    every example then has a row of weights of its own, which slots counts. `state` is what the adapter prepared
-    once for the call, of the method's own type; `parts` what the layers of one input hand to each other, by group:
-    the input, and the outputs not yet taken. prompt_mask [b, n]: the tokens of the question, for methods that read
-    it; what they conclude from it stays in `memory`, by layer (first axis = examples), for the decoding steps that
-    follow.
+    every example then has a row of weights of its own, which slots counts. `state`: what the adapter prepared once
+    for the call, of the method's own type; `parts`, by group: the input of its layers, and the outputs not yet
+    taken. prompt_mask [b, n]: the tokens of the question, for methods that read it; what they conclude from it
+    stays in `memory`, by layer (first axis = examples), for decoding. penalties: what the adapter adds to the loss,
+    where a list is.
     """
 
     task_ids: Tensor
@@ -67,6 +63,7 @@ class Call:
     parts: dict[int, tuple[Tensor, dict[int, Tensor]]] = field(default_factory=dict)
     prompt_mask: Tensor | None = None
     memory: dict[int, Tensor] = field(default_factory=dict)
+    penalties: list[Tensor] | None = None
     packed: Packed | None = None
     fast: FastPath | None = None
 

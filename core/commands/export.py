@@ -39,6 +39,13 @@ def add_wish(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="show N practice rows a task in the card (up to 5); only where the data may be seen by its readers",
     )
+    parser.add_argument(
+        "--drop-below",
+        type=float,
+        default=0.0,
+        metavar="WEIGHT",
+        help="leave out common skills that a task uses less than this (0 to 1); smaller files, other answers",
+    )
 
 
 def export_to(args: argparse.Namespace, target: Path) -> list[Any]:
@@ -51,7 +58,8 @@ def export_to(args: argparse.Namespace, target: Path) -> list[Any]:
     # PEFT 0.21 asks transformers 5.23 by an old name; nothing that a user could act on.
     warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
     tasks = tuple(args.task) if args.task else None
-    return export_run(find_run(args).path, target, ExportWish(args.kind, tasks, args.language, args.examples))
+    wish = ExportWish(args.kind, tasks, args.language, args.examples, args.drop_below)
+    return export_run(find_run(args).path, target, wish)
 
 
 def export(args: argparse.Namespace) -> Report:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from core.base.errors import RunError
+from core.base.errors import RunError, SettingError
 from core.base.files import write_text_atomic
 from core.base.folders import undone_on_error
 from core.chat.loading import LoadedRun
@@ -32,13 +32,19 @@ PROBE_ROWS = 4
 
 @dataclass(frozen=True)
 class ExportWish:
-    """What to export: one of `card.KINDS`, some tasks (None: all), the card's language, and how many practice rows
-    a task the card may show (0: none; they are public wherever the card is)."""
+    """What to export: one of `card.KINDS`, some tasks (None: all), the card's language, how many practice rows a
+    task the card may show (0: none; they are public wherever the card is), and the weight under which a task leaves
+    without a common skill (0: with all it uses)."""
 
     kind: str = LORA
     tasks: tuple[str, ...] | None = None
     language: str = "en"
     examples: int = 0
+    drop_below: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.drop_below <= 1.0:
+            raise SettingError("serving.bad_value", name="drop_below", value=self.drop_below, low=0, high=1)
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,8 @@ def export_run(run_dir: Path, target: Path, wish: ExportWish) -> list[Export]:
     if target.exists() and any(target.iterdir()):
         raise RunError("serving.target_used", folder=str(target))
     run = load_for_export(run_dir)
+    if wish.drop_below:
+        run.model.adapter.prune(wish.drop_below)
     indices = [run.task_index(name) for name in wish.tasks or [task.name for task in run.tasks]]
     was_there = target.exists()
 

@@ -153,7 +153,8 @@ def cluster_order(similarity: pd.DataFrame) -> list[str]:
 
 
 def allocation_numbers(allocation: Allocation) -> dict[str, float]:
-    """Discreteness, sparsity and usage of the common skills, averaged over layers (see `metrics`)."""
+    """Discreteness, sparsity, usage and shared information of the common skills, averaged over layers (see
+    `metrics`)."""
     common = allocation.columns(COMMON)
     if not common:
         return {}
@@ -163,6 +164,7 @@ def allocation_numbers(allocation: Allocation) -> dict[str, float]:
         "discreteness": float(np.mean([metrics.discreteness(z) for z in entries])),
         "sparsity": float(np.mean([metrics.sparsity(z) for z in entries])),
         "usage": float(np.mean([metrics.usage(z) for z in mixed])),
+        "shared_information": float(np.mean([metrics.shared_information(z) for z in mixed])),
     }
 
 

@@ -8,7 +8,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from core.adapters.allocation_metrics import TINY, Array, discreteness, effective_skills, entropy, sparsity, usage
+from core.adapters.allocation_metrics import (
+    TINY,
+    Array,
+    discreteness,
+    effective_skills,
+    entropy,
+    shared_information,
+    sparsity,
+    usage,
+)
 
 __all__ = [
     "cosine",
@@ -17,6 +26,7 @@ __all__ = [
     "effective_by_layer",
     "effective_skills",
     "entropy",
+    "shared_information",
     "sharpness",
     "sparsity",
     "usage",

@@ -60,20 +60,27 @@ class ModularModel(ModelReports):
         labels: Tensor | None = None,
         task_ids: TaskIds | None = None,
         prompt_mask: Tensor | None = None,
+        penalties: list[Tensor] | None = None,
         **others: Any,
     ) -> Any:
         """The base model's own output object (loss, logits, ...) for input_ids [b, n].
 
         prompt_mask [b, n] marks the tokens of the question for methods that read it; without it those are the
-        tokens that are attended to and have no label.
+        tokens that are attended to and have no label. penalties: filled with what the adapter adds to a loss.
         """
         if prompt_mask is None:
             prompt_mask = self._prompt_mask(attention_mask, labels)
-        with self._call(task_ids, input_ids, prompt_mask):
+        with self._call(task_ids, input_ids, prompt_mask, penalties):
             return self.base(input_ids=input_ids, attention_mask=attention_mask, labels=labels, **others)
 
     def forward_packed(
-        self, input_ids: Tensor, packing: Packing, task_ids: TaskIds, wanted: Tensor | None = None, **others: Any
+        self,
+        input_ids: Tensor,
+        packing: Packing,
+        task_ids: TaskIds,
+        wanted: Tensor | None = None,
+        penalties: list[Tensor] | None = None,
+        **others: Any,
     ) -> Any:
         """As `forward` for examples that stand behind each other: input_ids [1, N], one task id for each example.
 
@@ -84,7 +91,8 @@ class ModularModel(ModelReports):
             ModelError: the adapter or the base model cannot keep them apart.
         """
         no_mask = torch.zeros(1, 1, 1, 1, device=input_ids.device)  # four axes: transformers makes no mask itself
-        with self._call(task_ids, input_ids, None, packing, wanted), packed_attention(self.base.config):
+        packed = PackedRow(owners=packing.owners, wanted=wanted, packing=packing)
+        with self._call(task_ids, input_ids, None, penalties, packed), packed_attention(self.base.config):
             return self.base(input_ids=input_ids, attention_mask=no_mask, position_ids=packing.positions, **others)
 
     @torch.no_grad()
@@ -119,22 +127,16 @@ class ModularModel(ModelReports):
         task_ids: TaskIds | None,
         input_ids: Tensor,
         prompt_mask: Tensor | None,
-        packing: Packing | None = None,
-        wanted: Tensor | None = None,
+        penalties: list[Tensor] | None = None,
+        packed: PackedRow | None = None,
     ) -> Iterator[None]:
-        call = _disabled_call()
-        if call is None:
+        call = current_call() if has_call() else None
+        if call is None or not call.disabled:
             call = build_call(task_ids, self.adapter.num_tasks, self.device, self.training)
-            examples = input_ids.shape[0] if packing is None else len(packing.tokens)
+            examples = input_ids.shape[0] if packed is None else len(packed.packing.tokens)
             if len(call.task_ids) != examples:
                 raise ModelError("adapter.task_count", ids=len(call.task_ids), examples=examples)
-            call.prompt_mask = prompt_mask
-            if packing is not None:
-                call.packed = PackedRow(owners=packing.owners, wanted=wanted, packing=packing)
+            call.prompt_mask, call.penalties, call.packed = prompt_mask, penalties, packed
             self.prepare(call)
         with enter_call(call):
             yield
-
-
-def _disabled_call() -> Call | None:
-    return current_call() if has_call() and current_call().disabled else None

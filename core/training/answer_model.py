@@ -30,7 +30,10 @@ TOLERANCE_HALF = 0.1  # a float32 head multiplied in bfloat16
 
 
 class AnswerModel(nn.Module):
-    """`forward(batch)` -> losses [N] in nats, float32, one per answer token; their mean is the plain loss."""
+    """`forward(batch)` -> losses [N] in nats, float32, one per answer token; their mean is the plain loss. What the
+    adapter's settings add to the loss in training comes as its gradient alone, the same with every token: reports
+    show nats of answers, and the weighted mean over a step's tokens counts it once.
+    """
 
     def __init__(self, model: ModularModel) -> None:
         super().__init__()
@@ -50,17 +53,23 @@ class AnswerModel(nn.Module):
         inputs = {name: batch[name] for name in _INPUTS if name in batch and (name != "wanted" or self.trims)}
         positions, targets = batch["positions"], batch["targets"]
         run = self.modular.forward_packed if "packing" in batch else self.modular
+        penalties: list[Tensor] | None = [] if self.training else None
         self._positions = positions if self.picks else None
         try:
-            logits = run(**inputs, task_ids=batch["task_ids"], use_cache=False).logits
+            logits = run(**inputs, task_ids=batch["task_ids"], penalties=penalties, use_cache=False).logits
         finally:
             self._positions, picked, self._picked = None, self._picked, None
         if picked is not None:
             head: Any = self._head()
-            return answer_losses(picked, head.weight, head.bias, targets, self.head_precision)
-        if not self.picks:
-            logits = logits.flatten(0, -2).index_select(0, positions)
-        return functional.cross_entropy(logits.float(), targets, reduction="none")
+            losses = answer_losses(picked, head.weight, head.bias, targets, self.head_precision)
+        else:
+            if not self.picks:
+                logits = logits.flatten(0, -2).index_select(0, positions)
+            losses = functional.cross_entropy(logits.float(), targets, reduction="none")
+        if not penalties:
+            return losses
+        total = torch.stack(penalties).sum().to(losses)
+        return losses + (total - total.detach())
 
     @torch.no_grad()
     def agrees(self, batch: Batch) -> bool:

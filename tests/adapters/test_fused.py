@@ -22,6 +22,9 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "mix-no-noise": {"combine": "mix", "noise": False},
     "private": {"num_common_skills": 0},
     "many": {"num_private_skills": 6, "rank": 8},
+    "left out": {"private_dropout": 0.5},
+    "many left out": {"num_private_skills": 6, "rank": 8, "private_dropout": 0.5},
+    "many later": {"num_private_skills": 6, "rank": 8, "private_start": 0.5},
 }
 
 
@@ -31,6 +34,7 @@ def run(bench: Any, architecture: str, config: dict[str, Any], tasks: list[int])
     model = build_modular(base, "cpoly", config, 4)
     model.adapter.double()
     shake(model)
+    model.adapter.trained_share = 0.25
     model.train()
     batch = bench.batch(architecture)
     torch.manual_seed(11)

@@ -14,8 +14,8 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, GPT2LMHeadModel
 
 from core.adapters.registry import METHODS
-from core.base.errors import ModelError, RunError
-from core.export import weights
+from core.base.errors import ModelError, RunError, SettingError
+from core.export import bundle, weights
 from core.models.building import build_modular, load_adapter
 from core.models.loading import LoadedBase, load_base
 from core.models.modular import ModularModel
@@ -213,3 +213,18 @@ def test_own_folder(folders, tmp_path):
     loaded = load_adapter(load_base(str(folders["llama"])), tmp_path / "own")
     assert torch.equal(live_logits(loaded, 1), live_logits(model, 1))
     assert weights.build_probe(base, ["hello there", "hi"]).shape[0] == 2
+
+
+def test_skills_a_task_hardly_uses_stay_behind_on_request(run_dir: Path, tmp_path: Path) -> None:
+    """Mod-Squad's pruned export: nothing below 0 is dropped, so the files are the run's; above, each task keeps its
+    strongest common skill and its private one, and the files are compared with the run pruned alike."""
+    whole, same, pruned = (
+        bundle.export_run(run_dir, tmp_path / name, bundle.ExportWish("lora", ("task 0",), drop_below=below))[0]
+        for name, below in (("whole", 0.0), ("same", 1e-9), ("pruned", 1.0))
+    )
+    files = [load_file(export.folder / "adapter_model.safetensors") for export in (whole, same)]
+    assert all(torch.equal(tensor, files[1][name]) for name, tensor in files[0].items())
+    assert (whole.rank, pruned.rank) == (8, 4)
+    assert max(whole.difference, pruned.difference) < 2e-5
+    with pytest.raises(SettingError):
+        bundle.ExportWish(drop_below=1.5)

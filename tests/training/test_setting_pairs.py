@@ -38,6 +38,8 @@ OTHERS: dict[str, tuple[Any, ...]] = {
     "prune_below": (0.4,),
     "private_start": (0.0,),
     "private_dropout": (0.5,),
+    "specialise": (0.1,),
+    "balance": (0.1,),
     "num_common_skills": (0, 1),
     "num_private_skills": (0, 2),
     "routing_heads": (1, 2, 7),

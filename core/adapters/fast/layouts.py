@@ -35,10 +35,11 @@ def lay_out(state: SkillState, stack: bool) -> list[Fused]:
 
 
 def _lay_out_by_task(state: SkillState, weights: Tensor, sizes: list[int], rank: int) -> list[Fused]:
-    """weights [L, b, S]; of the private ones an example keeps its own, whose weight is one."""
+    """weights [L, b, S]; of the private ones an example keeps those of its own task."""
     common, private = state.counts.common, state.counts.private
     assert state.task_slots is not None  # the caller has looked
-    own = weights.new_ones(*weights.shape[:2], private)
+    places = common + state.task_slots[:, None] * private + torch.arange(private, device=weights.device)
+    own = weights.gather(2, places.expand(len(weights), -1, -1))
     scales = spread(torch.cat([weights[..., :common], own], -1), rank).transpose(0, 1).split(sizes, 1)
     pairs = zip(state.factors, scales, strict=True)
     return [fuse_by_task(factors, scale, common, private, state.task_slots) for factors, scale in pairs]

@@ -1,7 +1,8 @@
 """MoE-LoRA: low-rank experts that every token mixes by a gate of the layer. Knows no tasks: the token-level
 baseline.
 
-Paper: LoRAMoE (Dou et al., arXiv 2312.09979, section 3), without its balance term:
+Paper: LoRAMoE (Dou et al., arXiv 2312.09979, section 3); the balance term, off unless asked for, is that of Switch
+Transformer (arXiv 2101.03961, equation 4), over all tokens of a batch (padding included):
 
     y = x W0^T + sum_e g_e(x) (x A_e^T) B_e^T,   g(x) = softmax(x W_g^T)
 
@@ -24,6 +25,7 @@ from core.adapters.base import LinearAdapter, ParameterGroups, Skill
 from core.adapters.call import Call, Linears, fast_outputs
 from core.adapters.observing import TOKEN, Observation, Seen
 from core.adapters.parts.bank import Gathered, SkillBank, group_shapes
+from core.adapters.parts.penalties import load_balance
 from core.adapters.parts.switching import switched_off
 from core.adapters.parts.usage import GateUsage
 from core.adapters.settings.baselines import MoeLoraConfig
@@ -61,6 +63,9 @@ class MoeLoraAdapter(LinearAdapter):
         inner = x.to(self.compute_dtype)
         gates = torch.softmax((inner @ self.gates[group].to(inner.dtype).T).unflatten(-1, (layers, experts)), -1)
         self._count(call, group, gates)
+        if call.penalties is not None and self.config.balance:
+            even = [load_balance(gates[:, :, k]) for k in range(layers)]
+            call.penalties.append(self.config.balance * torch.stack(even).sum() / len(self.sites))
         quick = fast_outputs(call, group, x, linears, gates)
         if quick is not None:
             return quick

@@ -25,6 +25,10 @@ decoding makes the gate depend on the token). In an encoder-decoder model's deco
 the start position. The base model stays frozen; stage 2 trains the shared
 adapters and the gate, and the task adapters too when asked to.
 
+Two terms can be added to the loss: `specialise` rewards the information that task and adapter have of each other in
+stage 1 (core/adapters/parts/penalties.py), `balance` evens out the use of the shared adapters among themselves in
+stage 2 (their gates over their sum; not g_0, whose start is the stage-1 function).
+
 Ablations are settings: one adapter for all tasks (`num_adapters` 1), one per task or a uniform mixture
 (`selector`), K from 0 on (`num_shared`); with K = 0 stage 2 only goes on training the task adapters.
 
@@ -51,6 +55,7 @@ from core.adapters.base import Adapter, ParameterGroups, Skill
 from core.adapters.call import Adapted, Call
 from core.adapters.observing import PROMPT, Observation, Seen
 from core.adapters.parts.feed_forward import Pool, build_pool, find_feed_forwards
+from core.adapters.parts.penalties import load_balance, mutual_information
 from core.adapters.parts.usage import GateUsage
 from core.adapters.settings.task_adapters import MTAConfig
 from core.adapters.targets import replace_module
@@ -102,6 +107,8 @@ class MTAAdapter(Adapter):
             strongest = alpha.topk(min(2, self.num_adapters), -1).indices
             pair = alpha * torch.zeros_like(alpha).scatter_(-1, strongest, 1.0)
             pair = self._rows(call, pair / pair.sum(-1, keepdim=True))
+        if call.penalties is not None and self.config.specialise and self._selects:
+            call.penalties.append(-self.config.specialise * mutual_information(alpha).mean())
         call.state = Selected(self._rows(call, alpha), pair)
         if self._gated and call.training:
             self.usage.fade(call.task_ids)
@@ -110,6 +117,11 @@ class MTAAdapter(Adapter):
         if call.blend is not None:
             return call.mixed(weights[:, call.rows], 1)
         return weights.index_select(1, call.task_ids)
+
+    @property
+    def _selects(self) -> bool:
+        """Whether the selector is being learned."""
+        return self.stage == 1 and self.config.selector == "learned" and self.num_tasks > 1
 
     @property
     def _gated(self) -> bool:
@@ -200,6 +212,9 @@ class MTAAdapter(Adapter):
         pooled = outputs[:, :, 0] if self.reads_start[index] else _masked_mean(outputs, call)
         logits = self.gates[index](pooled.to(self.selector.dtype).transpose(0, 1).flatten(1))
         gate = torch.softmax(logits, -1)
+        if call.penalties is not None and self.config.balance and self.shared > 1:
+            among = gate[:, 1:] / gate[:, 1:].sum(-1, keepdim=True)
+            call.penalties.append(self.config.balance / len(self.sites) * load_balance(among))
         if decoding:
             call.memory[index] = gate
         if call.training:

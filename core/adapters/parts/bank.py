@@ -60,9 +60,9 @@ class SkillBank(nn.Module):
         self.num_common = num_common
         self.num_private = num_private
         self.sizes = [size for shape in shapes for size in self._segment_sizes(shape)]
-        self.common = nn.Parameter(self._new_skills(num_common))
+        self.common = nn.Parameter(self.new_skills(num_common))
         tasks = num_tasks if num_private else 0
-        self.private = nn.ParameterList([nn.Parameter(self._new_skills(num_private)) for _ in range(tasks)])
+        self.private = nn.ParameterList([nn.Parameter(self.new_skills(num_private)) for _ in range(tasks)])
 
     @property
     def skill_size(self) -> int:
@@ -74,12 +74,6 @@ class SkillBank(nn.Module):
         if self.num_private:
             rows += [self.private[t] for t in tasks]
         return self._factors(torch.cat(rows, 0).to(dtype))
-
-    def add_task(self) -> None:
-        """One more task's private skills, initialised like the others."""
-        if self.num_private:
-            fresh = self._new_skills(self.num_private).to(self.common.device)
-            self.private.append(nn.Parameter(fresh))
 
     def _factors(self, skills: Tensor) -> list[GroupFactors]:
         """Views of skills [S, P] by group."""
@@ -97,7 +91,7 @@ class SkillBank(nn.Module):
         return [down, *(o * self.rank for o in shape.out_features)]
 
     @torch.no_grad()
-    def _new_skills(self, count: int) -> Tensor:
+    def new_skills(self, count: int) -> Tensor:
         skills = torch.zeros(count, self.skill_size)
         for factors in self._factors(skills):
             # Kaiming-uniform with a = sqrt 5 is U(-1/sqrt(i), 1/sqrt(i)).

@@ -1,10 +1,11 @@
-"""What happens to an allocation between two trainings: small weights are switched off, a task gets a row."""
+"""What happens to skills between two trainings: small weights are switched off, a task gets a row and skills."""
 
 from __future__ import annotations
 
 import torch
 from torch import nn
 
+from core.adapters.parts.bank import SkillBank
 from core.adapters.parts.routing import TaskRouter
 
 SWITCHED_OFF = -1e4  # its sigmoid is exactly zero, with noise too
@@ -20,6 +21,12 @@ def prune_rows(router: TaskRouter, threshold: float) -> int:
     small = (weights < threshold) & (weights < weights.amax(-1, keepdim=True)) & (router.logits > SWITCHED_OFF)
     router.logits.masked_fill_(small, SWITCHED_OFF)
     return int(small.sum())
+
+
+def add_private(bank: SkillBank) -> None:
+    """One more task's private skills, initialised like the others."""
+    if bank.num_private:
+        bank.private.append(nn.Parameter(bank.new_skills(bank.num_private).to(bank.common.device)))
 
 
 @torch.no_grad()

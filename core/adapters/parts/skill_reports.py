@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from core.adapters.base import LinearAdapter, LoraFactors, ParameterGroups, Skill
 from core.adapters.observing import Observation, Parts, Seen
@@ -14,8 +15,9 @@ from core.adapters.parts.bank import SkillBank
 from core.adapters.parts.definition import SkillCounts, SkillState
 from core.adapters.parts.lora_form import lora_of_mix, lora_of_sum
 from core.adapters.parts.observed_skills import Layer, observe_skills, part_sizes
+from core.adapters.parts.penalties import mutual_information
 from core.adapters.parts.routing import TaskRouter
-from core.adapters.parts.row_changes import add_row, prune_rows
+from core.adapters.parts.row_changes import add_private, add_row, prune_rows
 from core.adapters.parts.switching import switched_off
 from core.adapters.settings.skills import SkillConfig
 from core.adapters.targets import Site
@@ -49,6 +51,14 @@ class SkillReports(LinearAdapter):
         simple = self.takes_fast_path and options.combine == "sum" and counts.heads == 1
         return simple and columns <= WIDEST_PACKED
 
+    def penalties(self) -> list[Tensor]:
+        """Minus the information that task and common skill have of each other, the mean over the layers."""
+        if not (self.options.specialise and self.counts.common > 1 and self.num_tasks > 1):
+            return []
+        tasks = torch.arange(self.num_tasks, device=self.router.logits.device)
+        shared = mutual_information(self.router.common_weights(tasks, None)).mean()
+        return [-self.options.specialise * shared]
+
     def new_task_groups(self, task: int, with_private: bool) -> ParameterGroups:
         allocation = [p for p in self.router.parameters() if p.numel()]
         private = [self.bank.private[task]] if with_private and self.counts.private else []
@@ -56,7 +66,7 @@ class SkillReports(LinearAdapter):
 
     def grow(self, like: int | None) -> None:
         add_row(self.router, like)
-        self.bank.add_task()
+        add_private(self.bank)
 
     def prune(self, threshold: float) -> int:
         """Switches off common skills whose mixing weight is below `threshold` (each row keeps its largest); returns

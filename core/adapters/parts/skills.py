@@ -73,6 +73,8 @@ class SkillAdapter(SkillReports):
         weights = weights.expand(len(self.sites), -1, -1, -1)
         factors = self.bank.gather(gathered, self.compute_dtype)
         own = None if call.blend is not None else call.slots
+        if call.penalties is not None:
+            call.penalties += self.penalties()
         call.state = SkillState(factors, self.bank.shapes, weights, slots, self.options.combine, self.counts, own)
 
     def _held_back(self, private: Tensor, training: bool) -> Tensor:

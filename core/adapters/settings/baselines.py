@@ -87,6 +87,16 @@ class MoeLoraConfig(LinearConfig):
         help="Size of the adapter. Larger learns more and costs more memory and time.",
     )
 
+    balance: float = setting(
+        0.0,
+        group=GROUP,
+        level="expert",
+        minimum=0.0,
+        maximum=10.0,
+        label="Balance of the gate",
+        help="Keeps a gate from using few experts for everything (load balance). 0: off; 0.01 is usual.",
+    )
+
     def capacity(self, num_tasks: int) -> Capacity:
         return Capacity(self.num_experts * self.rank, self.num_experts * self.rank)
 

@@ -64,6 +64,15 @@ class SkillConfig(LinearConfig):
         label="Switch off weights below",
         help="After the last stage, common skills a task uses less than this are switched off for it. 0 keeps all.",
     )
+    specialise: float = setting(
+        0.0,
+        group=GROUP,
+        level="expert",
+        minimum=0.0,
+        maximum=10.0,
+        label="Specialise",
+        help="Rewards tasks that choose different skills (Mod-Squad). 0: off. A sharper map can cost score.",
+    )
     kernel: str = setting(
         "fused",
         group=GROUP,

@@ -90,6 +90,24 @@ class MTAConfig(AdapterConfig):
         label="Temperature of the selector",
         help="Smaller makes a task choose fewer adapters.",
     )
+    specialise: float = setting(
+        0.0,
+        group=GROUP,
+        level="expert",
+        minimum=0.0,
+        maximum=10.0,
+        label="Specialise",
+        help="Rewards tasks that choose different adapters (Mod-Squad). 0: off. A sharper map can cost score.",
+    )
+    balance: float = setting(
+        0.0,
+        group=GROUP,
+        level="expert",
+        minimum=0.0,
+        maximum=10.0,
+        label="Balance of the gate",
+        help="Keeps the gate from using one shared adapter for everything. 0: off; 0.01 is usual.",
+    )
     dropout: float = setting(
         0.0,
         group=GROUP,
