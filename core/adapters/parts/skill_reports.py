@@ -51,6 +51,13 @@ class SkillReports(LinearAdapter):
         simple = self.takes_fast_path and options.combine == "sum" and counts.heads == 1
         return simple and columns <= WIDEST_PACKED
 
+    def parameter_groups(self, stage: int) -> ParameterGroups:
+        """Stage 1: skills and allocation; stage 2: the allocation alone, refined without noise."""
+        allocation = [p for p in self.router.parameters() if p.numel()]
+        if stage == 1:
+            return {"skills": [p for p in self.bank.parameters() if p.numel()], "allocation": allocation}
+        return {"skills": [], "allocation": allocation}
+
     def penalties(self) -> list[Tensor]:
         """Minus the information that task and common skill have of each other, the mean over the layers."""
         if not (self.options.specialise and self.counts.common > 1 and self.num_tasks > 1):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from core.adapters.base import ParameterGroups
 from core.adapters.call import Call, Linears, fast_outputs
 from core.adapters.parts.bank import SkillBank, group_shapes
 from core.adapters.parts.definition import SkillCounts, SkillState, plain_deltas
@@ -100,10 +99,3 @@ class SkillAdapter(SkillReports):
         deltas = plain_deltas(x.to(self.compute_dtype), mixture, rows)
         bases = [linear(x) for linear in linears]
         return [base + delta.to(base.dtype) for base, delta in zip(bases, deltas, strict=True)]
-
-    def parameter_groups(self, stage: int) -> ParameterGroups:
-        """Stage 1: skills and allocation; stage 2: the allocation alone, refined without noise."""
-        allocation = [p for p in self.router.parameters() if p.numel()]
-        if stage == 1:
-            return {"skills": [p for p in self.bank.parameters() if p.numel()], "allocation": allocation}
-        return {"skills": [], "allocation": allocation}
