@@ -56,7 +56,7 @@ ENCODINGS: dict[str, tuple[str, str, float]] = {
     "iso8859-4": ("Baltic (Latin-4)", _BALTIC, 9.0),
     "mac_roman": ("Western European (Mac Roman)", _WESTERN, 3.0),
     "mac_latin2": ("Central European (Mac)", _CENTRAL, 6.0),
-    "mac_cyrillic": ("Cyrillic (Mac)", _CYRILLIC, 6.0),
+    "mac_cyrillic": ("Cyrillic (Mac)", _CYRILLIC, 3.5),
     "mac_greek": ("Greek (Mac)", "el en", 7.0),
     "mac_turkish": ("Turkish (Mac)", _TURKIC, 7.0),
     "cp850": ("Western European (DOS 850)", _WESTERN, 4.0),
