@@ -345,6 +345,39 @@ def test_answers_that_were_judged_bad_are_not_practised(tmp_path: Path) -> None:
     ]
 
 
+def test_choices_are_asked_with_their_question(tmp_path: Path) -> None:
+    rows = [{"question": q, "choices": ["red", "blue", a], "answer": i % 3} for i, (q, a) in enumerate(pairs())]
+    table = read_table(save(tmp_path / "a.jsonl", rows))
+    assert (table.rows[1]["choices"], table.rows[1]["answer"]) == (f"A. red\nB. blue\nC. {pairs()[1][1]}", "B")
+    assert roles(table) == (("question", "choices"), ("answer",))
+    letters = [{"question": q, "choices": {"text": ["x", "y"], "label": ["A", "B"]}, "answerKey": "AB"[i % 2]}
+               for i, (q, _) in enumerate(pairs())]  # fmt: skip
+    table = read_table(save(tmp_path / "b.jsonl", letters))
+    assert roles(table) == (("question", "choices.text"), ("answerKey",))
+    one = [{"question": q, "options": ["x", "y"], "answer": 1 + i % 2} for i, (q, _) in enumerate(pairs())]
+    assert [r["answer"] for r in read_table(save(tmp_path / "c.jsonl", one)).rows[:2]] == [
+        "A",
+        "B",
+    ]  # counted from 1
+
+
+def test_flags_of_categories_become_their_names(tmp_path: Path) -> None:
+    rows = [
+        {"text": q, "cats": {"urgent": float(i % 2), "noise": float(i < 2)}} for i, (q, _) in enumerate(pairs())
+    ]
+    table = read_table(save(tmp_path / "a.jsonl", rows))
+    assert [r["cats"] for r in table.rows[:3]] == [["noise"], ["urgent", "noise"], []]
+    assert told(table)["form.category_flags"]["names"] == "urgent, noise"
+
+
+def test_instruction_data_is_known_by_its_columns(tmp_path: Path) -> None:
+    rows = [
+        {"instruction": q, "context": "" if i % 2 else "a b c", "response": a, "category": ["qa", "open"][i % 2]}
+        for i, (q, a) in enumerate(pairs())
+    ]
+    assert roles(read_table(save(tmp_path / "a.jsonl", rows))) == (("context", "instruction"), ("response",))
+
+
 def test_a_conversation_without_an_answer_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TaskFileError) as caught:
         read_table(save(tmp_path / "a.jsonl", [{"messages": turns(q, a)[:1]} for q, a in pairs()]))

@@ -42,7 +42,10 @@ def _unfold(table: Table, column: str, log: ProblemLog) -> Table:
         found = rows_of(turns, input_text(row.get("system")) if "system" in table.columns else "", losses)
         if not found:
             losses.unanswered = before
-            log.add("file.no_answer_turn", "warning", line=line, raw=row)
+            if row.get(column) in (None, "", []):
+                log.add("form.empty_cell", "warning", line=line, column=column, raw=row)
+            else:
+                log.add("file.no_answer_turn", "warning", line=line, raw=row)
         for one in found:
             rows.append({**one, **{c: row.get(c) for c in others}, "conversation": str(line)})
             lines.append(line)

@@ -15,6 +15,9 @@ def _find(table: Table) -> tuple[str, str] | None:
     for prompt, completion in _PAIRS:
         if prompt in table.columns and completion in table.columns:
             sides = (filled(table, prompt), filled(table, completion))
+            together = sum(1 for row in table.rows[:200] if row.get(prompt) and row.get(completion))
+            if 2 * together < min(200, len(table.rows)):
+                continue
             if any(mostly(side, lambda value: bool(parse_turns(value))) for side in sides):
                 return prompt, completion
     return None

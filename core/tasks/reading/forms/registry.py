@@ -7,8 +7,11 @@ from dataclasses import replace
 from core.base.registry import Registry
 from core.tasks.reading.forms import (
     alternating,
+    category_flags,
+    choices,
     conversation,
     history,
+    instruction,
     judged,
     label_studio,
     marked_text,
@@ -38,6 +41,9 @@ for _form in (
     spans.FORM,
     tagged_tokens.FORM,
     utterances.FORM,
+    choices.FORM,
+    category_flags.FORM,
+    instruction.FORM,
 ):
     FORMS.register(_form.name, _form)
 
