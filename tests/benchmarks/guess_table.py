@@ -4,7 +4,8 @@
 
 - the real task files (answer, inputs, kind, metric, encoding and rows against their domain.json),
 - the messy files (tests/tasks/messy/: columns, rows, roles, kind, metric, notes, questions),
-- small tables of many trades and languages (tests/tasks/guess_cases.py).
+- small tables of many trades and languages (tests/tasks/guess_cases.py), and such as were written after the rules
+  (tests/tasks/fresh_cases.py).
 
 A wrong answer column that nobody is asked about is counted apart: there must be none.
 """
@@ -25,6 +26,7 @@ from core.tasks.guessing.kinds import kind_from_hint, metric_from_hint  # noqa: 
 from core.tasks.guessing.roles import RoleGuess, guess_roles  # noqa: E402
 from core.tasks.reading.files import read_table  # noqa: E402
 from core.tasks.reading.table import Table  # noqa: E402
+from tests.tasks.fresh_cases import FRESH  # noqa: E402
 from tests.tasks.guess_cases import CASES  # noqa: E402
 from tests.tasks.made_tables import Case  # noqa: E402
 from tests.tasks.messy_facts import judge_facts, read_facts  # noqa: E402
@@ -118,16 +120,21 @@ def figures(folder: Path) -> dict[str, Any]:
     facts, wrong = sum(n for n, _ in judged.values()), sum(len(some) for _, some in judged.values())
     files = {fact.file for fact in read_facts()}
     sets["messy files"] = {"tables": len(files), "facts": facts, "right": facts - wrong}
-    found = {name: judge_case(case) for name, case in CASES.items()}
-    sets["made tables"] = {
-        "tables": len(CASES),
+    sets["made tables"] = _figures_of(CASES)
+    sets["tables made after the rules"] = _figures_of(FRESH)
+    total = {key: sum(one[key] for one in sets.values()) for key in ("tables", "facts", "right")}
+    return {"sets": sets, "all": total | {"share": round(total["right"] / total["facts"], 4)}}
+
+
+def _figures_of(cases: dict[str, Case]) -> dict[str, Any]:
+    found = {name: judge_case(case) for name, case in cases.items()}
+    return {
+        "tables": len(cases),
         "facts": sum(len(right) for right, _ in found.values()),
         "right": sum(sum(right.values()) for right, _ in found.values()),
         "asked": sum(guess.other is not None for _, guess in found.values()),
         "silent": [name for name, (right, guess) in found.items() if not right["target"] and guess.other is None],
     }
-    total = {key: sum(one[key] for one in sets.values()) for key in ("tables", "facts", "right")}
-    return {"sets": sets, "all": total | {"share": round(total["right"] / total["facts"], 4)}}
 
 
 def main() -> None:

@@ -25,7 +25,7 @@ from core.tasks.reading.table import Table
 
 MAX_LABELS = 200
 LOOKED_AT = 400
-_PAIR = re.compile(r"^(?=[^:=：]*[^\W\d])[^:=：]{1,40}\s*[:=：]\s*\S")
+_PAIR = re.compile(r"^(?=[^:=：]*[^\W\d])[\w\s./()&'’-]{1,40}\s*[:=：]\s*\S")
 _ITEMS = re.compile(r"\s*[;；|\n]\s*")
 _LONG_ANSWER = 150  # characters; longer is running text with semicolons
 _LONG_ITEM = 4  # words; items between commas that are longer are parts of sentences
@@ -62,6 +62,10 @@ class Answers:
     def _holds_several(self, marks: str) -> bool:
         if marks == LISTED:
             return self.are_listed
+        if (
+            _share(self.answers, lambda a: a[:1] in ("{", "<")) > 0.5
+        ):  # an object or mark-up, whatever stands inside
+            return False
         split = label_splitter(marks)
         sets = [frozenset(split(a)) for a in self.answers]
         several = [s for s in sets if len(s) > 1]

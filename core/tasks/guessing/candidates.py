@@ -30,6 +30,7 @@ class Candidate:
     is_attribute: bool  # of another column: 'answer_type' beside 'answer'
     is_inside: bool  # its values stand in another column's texts
     is_only_text: bool  # nothing else is there to be read
+    is_beside_labels: bool  # another column repeats few values
     asks_last: bool  # text, answer, question in this order: the question is to be written
     has_asker: bool  # 'answer' beside 'question', 'output' beside 'instruction'
 
@@ -42,6 +43,7 @@ _RULES: tuple[tuple[Callable[[Candidate], bool], float], ...] = (
     (lambda c: c.asks_last, 6.0),
     (lambda c: c.has_asker, 1.5),
     (lambda c: c.is_only_text, -3.0),
+    (lambda c: c.is_only_text and c.is_beside_labels, -3.0),
     (lambda c: c.p.typical_words > 40, -1.5),
     (lambda c: c.p.filled < 0.8, -2.0),
     (lambda c: c.p.filled < 0.5, -4.0),
@@ -57,14 +59,15 @@ _RULES: tuple[tuple[Callable[[Candidate], bool], float], ...] = (
 
 def score_candidates(profiles: Sequence[ColumnProfile]) -> list[tuple[float, ColumnProfile]]:
     """Every column with its score, the best first; of equals the later column."""
-    plain = [
-        Candidate(p, False, _tells(p, profiles), _stands_inside(p, profiles), False, False, False) for p in profiles
-    ]
+    plain = [Candidate(p, False, _tells(p, profiles), _stands_inside(p, profiles), *[False] * 4) for p in profiles]
     said = any(target_word_score(p) > NAMED for p in profiles)
     texts = [p for p in profiles if p.is_running_text and not p.is_numbering]
     usable = [c.p for c in plain if _can_be_last(c)]
-    if not [p for p in usable if texts != [p]]:  # the only text is to be read, even beside a single value
-        usable = [c.p for c in plain if c.p.is_constant and not c.p.is_side and c.p.filled >= 0.5] or usable
+    if not [
+        p for p in usable if texts != [p]
+    ]:  # the only text is to be read, even beside a single value or a source
+        beside = [c.p for c in plain if c.p not in texts and c.p.filled >= 0.5 and not c.p.is_numbering]
+        usable = [p for p in beside if p.is_repeated or p.is_constant] or usable
     usable = usable or [profiles[-1]]
     # Beside a column named as the answer, one named as an input gains nothing from its place.
     last = next((p for p in reversed(usable) if not (said and input_word_score(p) >= NAMED)), usable[-1])
@@ -76,6 +79,7 @@ def score_candidates(profiles: Sequence[ColumnProfile]) -> list[tuple[float, Col
             c.is_attribute,
             c.is_inside,
             texts == [c.p] and target_word_score(c.p) < NAMED,
+            any(p.is_repeated or p.is_constant for p in profiles if p is not c.p),
             c.p is last and _asks_after_answer(c.p, profiles),
             _has_asker(c.p, profiles),
         )

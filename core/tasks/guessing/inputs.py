@@ -10,7 +10,7 @@ from core.tasks.guessing.profile import ColumnProfile, num_words
 from core.tasks.reading.column_words import ASKING_WORDS
 
 Reasons = list[tuple[str, dict[str, str]]]
-_RUNNING_TEXT = 12.0  # words
+_RUNNING_TEXT, _SENTENCE = 12.0, 5.0  # words
 _FEW = 0.25  # different values of all, from which a short column is a heading over several rows
 _INSIDE = 0.95
 
@@ -29,6 +29,7 @@ _LEFT_OUT: tuple[tuple[str, Callable[[_Column], bool]], ...] = (
     ("guess.constant", lambda c: c.p.filled < 0.05 or c.p.is_constant),
     ("guess.identifier", lambda c: c.p.is_numbering and not c.is_wanted),
     ("guess.identifier", lambda c: c.p.is_named_id and _says_little(c.p) and not c.is_wanted),
+    ("guess.date", lambda c: c.p.dated > 0.8 and not c.is_wanted),
     ("guess.side", lambda c: c.p.is_side and not c.is_wanted),
     ("guess.other_answer", lambda c: _is_named_answer(c.p) and not c.is_wanted and not c.asks),
     ("guess.repeated", lambda c: c.p.is_repeated and not c.is_wanted),
@@ -45,7 +46,7 @@ def guess_inputs(profiles: Sequence[ColumnProfile], targets: tuple[str, ...], re
     why = [next((reason for reason, holds in _LEFT_OUT if holds(c)), None) for c in columns]
     left_out = [(reason, p) for reason, p in zip(why, rest, strict=True) if reason]
     chosen = [p for reason, p in zip(why, rest, strict=True) if not reason]
-    if not any(p.typical_words >= _RUNNING_TEXT or input_word_score(p) >= NAMED for p in chosen):
+    if not any(p.typical_words >= _SENTENCE or input_word_score(p) >= NAMED for p in chosen):
         # Nothing to read so far: then the text named like an answer is what the label is about.
         long = [p for reason, p in left_out if reason == "guess.other_answer" and p.typical_words >= _RUNNING_TEXT]
         chosen = [p for p in rest if p in chosen or p in long[:1]]

@@ -10,7 +10,7 @@ from typing import Any
 from core.tasks.cell_text import LISTED, MARKS
 from core.tasks.guessing.answers import MAX_LABELS, Answers, look_at
 from core.tasks.guessing.languages import is_translation
-from core.tasks.guessing.profile import ColumnProfile
+from core.tasks.guessing.profile import MEASURES, ColumnProfile
 from core.tasks.reading.column_words import ASKING_WORDS, word_set
 from core.tasks.reading.scripts import is_mostly_cjk
 from core.tasks.reading.table import Table
@@ -37,7 +37,7 @@ _UNEVEN = 8.0  # largest / smallest label from which accuracy hides the small on
 _UNEVEN_MANY = 2.5  # the same with more than three labels
 _MANY_NUMBERS = 20  # different numbers from which they are amounts rather than grades
 _LABEL_NAMES = word_set("label labels class classes category intent target y 标签 类别")
-_AMOUNT_NAMES = word_set("price amount cost score age year count total sum value minutes hours weight length")
+_AMOUNT_NAMES = MEASURES | {"score", "value"}
 
 Columns = Sequence[ColumnProfile]
 

@@ -11,21 +11,26 @@ from typing import Any
 
 from core.tasks.cell_text import target_text
 from core.tasks.guessing.number_text import is_date, is_number
-from core.tasks.reading.column_words import ID_WORDS, SIDE_WORDS, name_words, word_set
+from core.tasks.reading.column_words import ID_WORDS, SIDE_WORDS, TARGET_WORDS, name_words, word_set
 from core.tasks.reading.header_rows import own_name
-from core.tasks.reading.scripts import CJK
 from core.tasks.reading.table import Table
 
 SAMPLE_ROWS = 2000
 LOOKED_AT = 200
 STRICT_ID_WORDS = word_set("id ids uid uuid guid pid qid sid pmid doi idx hash unnamed serial 编号 序号")
+MEASURES = word_set(
+    "age amount area cost count days distance duration fee height hours length minutes money months mass pages "
+    "people price rate rent rooms salary seconds share size speed sum temp temperature total value volume weeks "
+    "weight width years year alter anzahl dauer gewicht groesse hohe lange miete menge stunden tage temperatur"
+)
 _UUID = re.compile(r"[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}|[0-9a-f]{24,64}")
 _PLACE = re.compile(
     r"(?:https?|s3|file)://\S+|(?:[\w.~-]*[/\\])+[\w.~%-]+|[\w-]+\.(?:txt|json|pdf|png|jpe?g|wav|xml|docx?)"
 )
 _WORDS = re.compile(r"[^\W_\u3400-\u9fff\uac00-\ud7af]+(?:['’][^\W_]+)*|[\u3400-\u9fff\uac00-\ud7af]")
 _FEW_FORMS = 3
-_LONGEST_FORM = 20  # characters of a code, each number counted as one
+# A code, each number written as 0: few Latin letters and marks between them. 'x^{0}+0=0' is a formula.
+_FORM = re.compile(r"(?=.{1,20}$)[#(]?[A-Za-z0]+(?:[-_/.:#]?[A-Za-z0]+)*\)?")
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,8 @@ class ColumnProfile:
         some = self.texts[:LOOKED_AT]
         if sum(1 for t in some if _UUID.fullmatch(t)) > 0.8 * len(some):
             return True
+        if any(word in MEASURES or TARGET_WORDS.get(word, 0) >= 2 for word in self.words):
+            return False  # said to be an answer or a measure: it may come sorted
         return self.distinct > 0.98 and len(self.texts) >= (8 if named else 20) and _codes_rows(some)
 
     @property
@@ -96,9 +103,7 @@ def _codes_rows(some: Sequence[str]) -> bool:
     if any(" " in t for t in some) or sum(is_number(t) or is_date(t) for t in some) > 0.2 * len(some):
         return False
     forms = Counter(re.sub(r"\d+", "0", t) for t in some)
-    # A code has few letters, and none of a script that writes without blanks: there it is a sentence.
-    short = all("0" in form and len(form) <= _LONGEST_FORM and not CJK.search(form) for form in forms)
-    return short and len(forms) <= _FEW_FORMS
+    return len(forms) <= _FEW_FORMS and all("0" in form and _FORM.fullmatch(form) for form in forms)
 
 
 def _is_running(numbers: Sequence[int]) -> bool:
@@ -107,7 +112,7 @@ def _is_running(numbers: Sequence[int]) -> bool:
     if not steps:
         return False
     step, times = steps.most_common(1)[0]
-    return min(steps) > 0 or (step > 0 and times > 0.8 * steps.total())
+    return min(steps) > 0 or (step > 0 and times > 0.97 * steps.total())
 
 
 def num_words(text: str) -> float:

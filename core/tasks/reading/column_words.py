@@ -30,6 +30,7 @@ TARGET_WORDS = _weighted(
             "标签 答案 回答 类别 分类 意图 摘要 情感 输出 回复 译文 实体 标注 類別 標籤 槽位"
         ),
         3: (
+            "solution explanation rationale reasoning justification "
             "highlights classes slot entity act rating score stars tags tag qtype diagnosis keywords simplified "
             "paraphrase fluent result chosen ner annotation outcome 结果 评分 结论"
         ),
@@ -48,6 +49,7 @@ INPUT_WORDS = _weighted(
             "文本 输入 原文 上下文 段落 正文"
         ),
         3: (
+            "problem exercise stem "
             "text sentence utterance query article instruction tweet message messages review comment body content "
             "abstract history dialogue dialog hypothesis user knowledge table informal complex email sentence1 "
             "sentence2 question1 question2 chq story 内容 问题 句子 评论 对话 問題 文章"

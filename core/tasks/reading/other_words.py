@@ -9,8 +9,9 @@ import unicodedata
 from collections.abc import Collection
 
 _TARGETS = (
-    "etikett kategorie klasse klassen antwort ausgabe stimmung zusammenfassung ubersetzung uebersetzung "
-    "absicht urteil ergebnis bewertung zielwert einstufung einordnung kennzeichnung schlagwort schlagworter "
+    "losung loesung begrundung erklarung explication solucion explicacion soluzione spiegazione etikett "
+    "kategorie klasse klassen antwort ausgabe stimmung zusammenfassung ubersetzung uebersetzung absicht "
+    "urteil ergebnis bewertung zielwert einstufung einordnung kennzeichnung schlagwort schlagworter "
     "schlagwoerter etiquette categorie classe reponse sortie resume traduction resultat cible verdict "
     "notation etiqueta etiquetas categoria clase respuesta salida resumen traduccion sentimiento intencion "
     "clasificacion puntuacion resultado etichetta risposta riassunto traduzione sentimento intento punteggio "
