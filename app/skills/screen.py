@@ -37,6 +37,7 @@ from core.insight.allocation_cuts import (
     num_heads,
     used_skills,
 )
+from core.insight.evidence import read_evidence
 from core.insight.history import MEAN, History, read_history
 from core.insight.sentences import describe_allocation
 from core.messages import Sentence
@@ -130,7 +131,9 @@ class Skills:
         final = find_allocation(context, selection)
         if final is None:
             return {self.title: "", self.heatmap: "", self.below: ""}
-        history = read_history(context.run_dir(selection))  # type: ignore[arg-type]
+        run_dir = context.run_dir(selection)
+        assert run_dir is not None  # its allocation was found
+        history = read_history(run_dir)
         shown, when = pick_moment(final, history, int(moment or 0))
         name, table = pick_table(shown, int(layer or 0), int(head or 0))
         rows = cluster_order(task_similarity(final, centred=True)) if order == CLUSTERED else sorted(table.index)
@@ -140,7 +143,7 @@ class Skills:
         return {
             self.title: part(" · ".join(text for text in (name, when) if text)),
             self.heatmap: to_json(draw_table(shown, table, view == LEAN)),
-            self.below: _below(final, table, gate),
+            self.below: _below(final, table, gate, read_evidence(run_dir) is not None),
         }
 
 
@@ -176,9 +179,11 @@ def pick_table(allocation: Allocation, layer: int, head: int) -> tuple[str, pd.D
     return told, cut_table(allocation, chosen)
 
 
-def _below(allocation: Allocation, table: pd.DataFrame, gate: str) -> str:
-    """Sentences about the averaged table and its numbers."""
-    told = describe_allocation(allocation)[:MOST_SENTENCES]
+def _below(allocation: Allocation, table: pd.DataFrame, gate: str, has_evidence: bool) -> str:
+    """Sentences about the averaged table and its numbers.
+
+    Where it was measured what the skills do, that was said above and weights are no second opinion."""
+    told = [] if has_evidence else describe_allocation(allocation)[:MOST_SENTENCES]
     if gate == GATE and OWN in table.columns:
         least = str(table[OWN].idxmin())
         values = {"share": f"{100 * table[OWN].mean():.0f}", "task": least}

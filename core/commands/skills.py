@@ -49,7 +49,9 @@ def _all_tasks(run_dir: Any, found: Any, weights: Any, layer: str | None) -> Rep
     similarity = allocation.task_similarity(found)
     evidence = read_evidence(run_dir)
     told = describe_evidence(evidence) if evidence is not None else []
-    told += describe_allocation(found) + (describe_share(share) if share is not None else [])
+    if evidence is None:  # where it was measured what the skills do, weights are no second opinion in words
+        told += describe_allocation(found)
+    told += describe_share(share) if share is not None else []
     sentences = [sentence.text for sentence in told]
     curves = read_history(run_dir).curves
     value = {
