@@ -65,6 +65,7 @@ def guest() -> Iterator[MethodInfo]:
         reads_weights=True,
         takes_lora=True,
         arms=(("Guest", ()), ("big guest", ("adapter.rank=8",))),
+        parts=(("guest of rank 1", ("adapter.rank=1",)),),
     )
     METHODS.remove(NAME)
 
