@@ -227,7 +227,7 @@ def _cut_practice(folder: RunFolder) -> dict[str, float]:
     if not folder.events_path.exists():
         return {}
     notices = [event for event in folder.read_events() if event["kind"] == "notice"]
-    cut = [event["values"] for event in notices if event.get("key") == "check.long_rows"]
+    cut = [event["values"] for event in notices if event.get("key") in ("check.long_rows", "training.rows_cut")]
     return {str(values["task"]): float(values["share"]) / 100 for values in cut if "share" in values}
 
 

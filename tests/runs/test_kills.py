@@ -17,6 +17,7 @@ import psutil
 import pytest
 import torch
 
+from core.base.folders import HIDDEN
 from core.runs.folder import RunFolder
 from core.runs.launching import resume_run, stop_run
 from core.runs.liveness import run_state, worker_processes
@@ -144,7 +145,7 @@ def test_fifty_kills_while_checkpoints_are_written_lose_nothing(quick_disk: Path
     for _ in range(50):
         cpu_s = draw.uniform(0.004, 0.05)
         assert in_a_child(lambda cpu_s=cpu_s: (die_after(cpu_s), write_on())) == -signal.SIGPROF
-        torn += bool(list(folder.glob(".step-*")))
+        torn += bool(list(folder.glob(f"{HIDDEN}*")))
         found, problems = find_checkpoint(folder)
         assert problems == []
         if found is None:

@@ -101,8 +101,10 @@ def _load(path: Path) -> tuple[Any, Any]:
     )
     folder = str(path.parent)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=path.name)
-        model = AutoModelForCausalLM.from_pretrained(folder, gguf_file=path.name, dtype=torch.bfloat16)
+        tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=path.name, trust_remote_code=False)
+        model = AutoModelForCausalLM.from_pretrained(
+            folder, gguf_file=path.name, dtype=torch.bfloat16, use_safetensors=True, trust_remote_code=False
+        )
     except broken as error:
         raise ModelError("model.bad_gguf", file=path.name, detail=_first_line(error)) from error
     # Saved as an ordinary model: its numbers are read back by now.
