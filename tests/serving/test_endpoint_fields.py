@@ -76,31 +76,38 @@ def test_what_asks_for_nothing_is_taken(call: Caller, model: str) -> None:
 
 
 def test_an_answer_ends_before_a_stop_word(call: Caller, model: str, run_dir: Path) -> None:
-    whole = call.client.answer(ask(run_dir, "task 0", "message 3", max_new_tokens=30)).text
+    whole = call.client.answer(ask(run_dir, "task 0", "message 3", max_new_tokens=30, answers="free")).text
     assert len(whole) > 8
     middle = whole[4:7]
     cut = whole[: whole.index(middle)].strip()
     for stop in (middle, [middle], ["never said", middle]):
-        status, value = call.complete(model, "message 3", max_tokens=30, stop=stop)
+        status, value = call.complete(model, "message 3", max_tokens=30, stop=stop, answers="free")
         assert status == 200
         assert (text_of(value), value["choices"][0]["finish_reason"]) == (cut, "stop")
         assert value["usage"]["completion_tokens"] < 30
-    _, untouched = call.complete(model, "message 3", max_tokens=30, stop="never said")
+    _, untouched = call.complete(model, "message 3", max_tokens=30, stop="never said", answers="free")
     assert text_of(untouched) == whole
 
 
 def test_a_stream_never_shows_the_beginning_of_a_stop_word(call: Caller, model: str, run_dir: Path) -> None:
-    whole = call.client.answer(ask(run_dir, "task 0", "message 3", max_new_tokens=30)).text
+    whole = call.client.answer(ask(run_dir, "task 0", "message 3", max_new_tokens=30, answers="free")).text
     middle = whole[4:9]
     messages = [{"role": "user", "content": "message 3"}]
-    body = {"model": model, "messages": messages, "stream": True, "max_tokens": 30, "stop": middle}
+    body = {
+        "model": model,
+        "messages": messages,
+        "stream": True,
+        "max_tokens": 30,
+        "stop": middle,
+        "answers": "free",
+    }
     chunks = streamed(call("/v1/chat/completions", body)[1])
     text = "".join(c["choices"][0]["delta"].get("content", "") for c in chunks if c["choices"])
     assert text.strip() == whole[: whole.index(middle)].strip()
 
 
 def test_several_answers_have_seeds_of_their_own(call: Caller, model: str) -> None:
-    how = {"temperature": 2.0, "max_tokens": 12}
+    how = {"temperature": 2.0, "max_tokens": 12, "answers": "free"}
     _, value = call.complete(model, "message 3", n=4, seed=11, **how)
     texts = [choice["message"]["content"] for choice in value["choices"]]
     assert [choice["index"] for choice in value["choices"]] == [0, 1, 2, 3]
@@ -113,7 +120,7 @@ def test_several_answers_have_seeds_of_their_own(call: Caller, model: str) -> No
 
 
 def test_without_a_seed_answers_differ_and_tell_theirs(call: Caller, model: str) -> None:
-    how = {"temperature": 2.0, "max_tokens": 12}
+    how = {"temperature": 2.0, "max_tokens": 12, "answers": "free"}
     made = [call.complete(model, "message 3", **how)[1] for _ in range(4)]
     assert len({text_of(value) for value in made}) > 1
     seed = made[0]["taskloom"]["seed"]
