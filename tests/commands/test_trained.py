@@ -169,13 +169,16 @@ def test_serve_answers_until_it_is_stopped(home: Path, run_id: str) -> None:
         text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler) and None,
     ) as process:
-        assert process.stdout is not None
-        found = re.search(r":(\d+)/v1", process.stdout.readline())
-        assert found is not None
-        models = get(int(found.group(1)), "/v1/models")
-        assert models["data"][0]["id"] == f"{run_id}:task 0"
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=30)
+        try:
+            assert process.stdout is not None
+            found = re.search(r":(\d+)/v1", process.stdout.readline())
+            assert found is not None
+            models = get(int(found.group(1)), "/v1/models")
+            assert models["data"][0]["id"] == f"{run_id}/task 0"
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=30)
+        finally:
+            process.kill()  # else a failed assertion waits for ever for a server nobody stops
     assert process.returncode == 0
     assert "secret" not in out + err
     assert "stopped" in err
