@@ -12,6 +12,7 @@ from app.drawing.markup import badge, download_link, esc, facts, note, part, tab
 from app.drawing.widgets import card, cards, plot
 from app.shell.context import Context
 from app.shell.notices import tell
+from app.shell.redraw import Shown
 from app.shell.selection import Selection
 from app.tasks.task_figures import lengths_figure
 from app.texts import listing, say, word_error, word_names, word_whole
@@ -43,58 +44,62 @@ class HealthPanel:
     """
 
     def __init__(self, context: Context, look: list[Any]) -> None:
-        words, selection = context.words, context.selection
+        words = context.words
         self.opened, self.due = gr.State(False), gr.State(None)
-        with words(gr.Accordion, label=Key("health.title"), open=False, elem_id="task-health") as fold:
-            head = gr.HTML(elem_id="health-head")
-            findings = cards("health-findings", "rows")
-            undo = words(gr.Button, Key("health.undo"), visible=False, size="sm", elem_id="health-undo")
-            lengths = plot("health-lengths")
-            labels = gr.HTML(elem_id="health-labels")
-            everything = words(gr.Button, Key("health.all"), size="sm", elem_id="health-all")
-            between = gr.HTML(elem_id="health-between")
-        drawn = [head, findings, undo, lengths, labels, between]
-        context.on(fold.expand, open_health, [selection, *look], [self.opened, *drawn])
-        context.on(fold.collapse, lambda _: False, [], self.opened)
-        context.on_selection(ask_health, [self.due, *drawn], [self.opened])
-        context.on(self.due.change, draw_health, [selection, self.opened, *look], drawn, show_progress="hidden")
-        context.on(findings.click, mend, [selection], selection)
-        context.on(undo.click, take_back, [selection], selection)
-        context.on(everything.click, draw_all, [selection, *look], between, show_progress="full")
+        with words(gr.Accordion, label=Key("health.title"), open=False, elem_id="task-health") as self.fold:
+            self.head = gr.HTML(elem_id="health-head")
+            self.findings = cards("health-findings", "rows")
+            given = {"size": "sm", "visible": False}
+            self.undo = words(gr.Button, Key("health.undo"), **given, elem_id="health-undo")
+            self.lengths = plot("health-lengths")
+            self.labels = gr.HTML(elem_id="health-labels")
+            self.everything = words(gr.Button, Key("health.all"), size="sm", elem_id="health-all")
+            self.between = gr.HTML(elem_id="health-between")
+        self._wire(context, look)
 
+    def _wire(self, context: Context, look: list[Any]) -> None:
+        selection, drawn = context.selection, list(self._nothing())
+        given, quiet = [selection, self.opened, *look], {"show_progress": "hidden"}
+        context.on(self.fold.expand, self.open, [selection, *look], [self.opened, *drawn])
+        context.on(self.fold.collapse, lambda _: False, [], self.opened)
+        context.on_selection(self.ask, [self.due, *drawn], [self.opened])
+        context.on(self.due.change, self.draw, given, drawn, **quiet)
+        context.on(self.findings.click, mend, [selection], selection)
+        context.on(self.undo.click, take_back, [selection], selection)
+        context.on(self.everything.click, draw_all, [selection, *look], self.between, show_progress="full")
 
-def open_health(context: Context, selection: Selection, model: str, limit: float | None) -> list[Any]:
-    return [True, *draw_health(context, selection, True, model, limit)]
+    def _nothing(self) -> Shown:
+        hidden = {self.findings: [], self.undo: gr.update(visible=False)}
+        return {self.head: "", **hidden, self.lengths: "", self.labels: "", self.between: ""}
 
+    def open(self, context: Context, selection: Selection, model: str, limit: float | None) -> Shown:
+        return {self.opened: True, **self.draw(context, selection, True, model, limit)}
 
-def ask_health(context: Context, selection: Selection, opened: bool) -> list[Any]:
-    """-> for what the findings are due, and nothing until they are there: the rows take seconds, and the rest of
-    the screen does not wait for them. Closed is free."""
-    spec, cleared = chosen_task(context, selection), [[], gr.update(visible=False), "", "", ""]
-    if not opened or spec is None:
-        return [None, "", *cleared]
-    return [selection, note(say("health.looking")), *cleared]
+    def ask(self, context: Context, selection: Selection, opened: bool) -> Shown:
+        """For what the findings are due, and nothing until they are there: the rows take seconds, and the rest of
+        the screen does not wait for them. Closed is free."""
+        if not opened or chosen_task(context, selection) is None:
+            return {**self._nothing(), self.due: None}
+        return {**self._nothing(), self.due: selection, self.head: note(say("health.looking"))}
 
-
-def draw_health(context: Context, selection: Selection, opened: bool, model: str, limit: float | None) -> list[Any]:
-    """-> heading, findings, Undo button, lengths, labels with samples, no table of all tasks. Closed is free."""
-    spec = chosen_task(context, selection)
-    if not opened or spec is None:
-        return ["", [], gr.update(visible=False), "", "", ""]
-    project = context.require_project(selection)
-    report = _checked(project, [spec.task_id], model, limit)
-    health = report.tasks[0]
-    head = "" if health.findings else note(say("health.fine"))
-    undo = bool(list_versions(project, spec.task_id))
-    shown = [_finding_card(number, finding) for number, finding in enumerate(health.findings)]
-    return [
-        _lengths(health.statistics) + head + (_report_link(report) if shown else ""),
-        shown,
-        gr.update(visible=undo),
-        to_json(lengths_figure(health.statistics, int(limit or DEFAULT_LIMIT))),
-        _labels(health.statistics),
-        "",
-    ]
+    def draw(self, context: Context, selection: Selection, opened: bool, model: str, limit: float | None) -> Shown:
+        """Findings, lengths, labels with samples, and no table of all tasks. Closed is free."""
+        spec = chosen_task(context, selection)
+        if not opened or spec is None:
+            return self._nothing()
+        project = context.require_project(selection)
+        report = _checked(project, [spec.task_id], model, limit)
+        health = report.tasks[0]
+        head = "" if health.findings else note(say("health.fine"))
+        found = [_finding_card(number, finding) for number, finding in enumerate(health.findings)]
+        return {
+            self.head: _lengths(health.statistics) + head + (_report_link(report) if found else ""),
+            self.findings: found,
+            self.undo: gr.update(visible=bool(list_versions(project, spec.task_id))),
+            self.lengths: to_json(lengths_figure(health.statistics, int(limit or DEFAULT_LIMIT))),
+            self.labels: _labels(health.statistics),
+            self.between: "",
+        }
 
 
 def draw_all(context: Context, selection: Selection, model: str, limit: float | None) -> str:

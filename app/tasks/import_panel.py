@@ -11,6 +11,7 @@ from app.drawing.durations import word_count
 from app.drawing.markup import bullets, esc, note, table
 from app.shell.context import Context
 from app.shell.permissions import require_shared_space
+from app.shell.redraw import Shown
 from app.shell.selection import Selection
 from app.texts import say, word_error, word_problem
 from app.texts.words import Key
@@ -21,6 +22,7 @@ from core.tasks.changing.hub import add_hub_dataset
 from core.tasks.changing.preview import FilePreview
 from core.tasks.reading.files import ReadOptions
 from core.tasks.reading.legacy import ENCODINGS as LEGACY
+from core.tasks.spec import TaskSpec
 
 ENCODINGS = ("utf-8", "utf-16", *LEGACY)
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}
@@ -71,42 +73,72 @@ class ImportPanel:
         )
 
     def wire(self, context: Context, report: Any) -> None:
-        selection, quiet = context.selection, {"show_progress": "hidden"}
+        """`report` is the screen's line about what was added."""
+        self.report, selection, quiet = report, context.selection, {"show_progress": "hidden"}
         options = [self.encoding, self.delimiter, self.sheet, self.header, self.numbers]
-        looked_at = [selection, self.dropped, self.file, *options]
-        context.on(self.dropped.change, offer_files, [self.dropped], [self.fold, self.file], **quiet)
-        context.on(
-            self.file.change,
-            draw_first,
-            [selection, self.dropped, self.file],
-            [self.sheet, self.numbers, self.preview],
-        )
+        looked_at, told = [selection, self.dropped, self.file, *options], [selection, report]
+        first = [self.sheet, self.numbers, self.preview]
+        context.on(self.dropped.change, self.offer_files, [self.dropped], [self.fold, self.file], **quiet)
+        context.on(self.file.change, self.draw_first, [selection, self.dropped, self.file], first)
         for field in options:
             context.on(field.input, draw_preview, looked_at, self.preview, trigger_mode="always_last")
-        context.on(self.read.click, read_differently, looked_at, [selection, report], show_progress="full")
+        context.on(self.read.click, self.read_differently, looked_at, told, show_progress="full")
         pasted = [selection, self.text, self.name]
-        context.on(self.add.click, take_pasted, pasted, [selection, report, self.text, self.name])
-        context.on(self.fetch.click, take_hub, [selection, self.dataset, self.config], [selection, report])
+        context.on(self.add.click, self.take_pasted, pasted, [*told, self.text, self.name])
+        context.on(self.fetch.click, self.take_hub, [selection, self.dataset, self.config], told)
 
+    def offer_files(self, _: Context, dropped: list[str]) -> Shown:
+        """The first file of a drop is chosen."""
+        names = [Path(path).name for path in dropped]
+        chosen = names[0] if names else None
+        return {self.fold: gr.update(visible=bool(names)), self.file: gr.update(choices=names, value=chosen)}
 
-def offer_files(_: Context, dropped: list[str]) -> list[Any]:
-    """-> the fold and its list of files; the first file is chosen."""
-    names = [Path(path).name for path in dropped]
-    return [gr.update(visible=bool(names)), gr.update(choices=names, value=names[0] if names else None)]
+    def draw_first(self, context: Context, selection: Selection, dropped: list[str], name: str | None) -> Shown:
+        """Sheets of the chosen file, how its numbers are taken (a spreadsheet's), its preview as it is guessed."""
+        path = _path(dropped, name)
+        if path is None:
+            return {self.preview: ""}
+        guess = (say("import.guess"), "")
+        try:
+            found = preview_isolated(path)
+        except TaskloomError as error:
+            none = gr.update(choices=[guess], value="", visible=False)
+            return {self.sheet: none, self.numbers: gr.update(visible=False), self.preview: _refused(error)}
+        sheets = [guess, *((sheet, sheet) for sheet in found.sheets)]
+        return {
+            self.sheet: gr.update(choices=sheets, value="", visible=len(found.sheets) > 1),
+            self.numbers: gr.update(value="", visible=found.format == "xlsx"),
+            self.preview: preview_view(found),
+        }
 
+    def read_differently(
+        self, context: Context, selection: Selection, dropped: list[str], name: str, *options: Any
+    ) -> Shown:
+        """Replaces the task that came from the file by what these options make of it."""
+        path = _path(dropped, name)
+        if path is None:
+            return {self.report: ""}
+        require_shared_space(context, selection)
+        spec = read_again(context.require_project(selection), path, _options(options), dropped)
+        return self._added(context, selection, spec)
 
-def draw_first(context: Context, selection: Selection, dropped: list[str], name: str | None) -> list[Any]:
-    """-> sheets of the chosen file, how its numbers are taken (a spreadsheet's), its preview as it is guessed."""
-    path = _path(dropped, name)
-    if path is None:
-        return [gr.skip(), gr.skip(), ""]
-    guess = (say("import.guess"), "")
-    try:
-        found = preview_isolated(path)
-    except TaskloomError as error:
-        return [gr.update(choices=[guess], value="", visible=False), gr.update(visible=False), _refused(error)]
-    sheets = gr.update(choices=[guess, *((s, s) for s in found.sheets)], value="", visible=len(found.sheets) > 1)
-    return [sheets, gr.update(value="", visible=found.format == "xlsx"), preview_view(found)]
+    def take_pasted(self, context: Context, selection: Selection, text: str, name: str) -> Shown:
+        """The pasted rows become a task; the fields are emptied."""
+        require_shared_space(context, selection)
+        request = TaskRequest(name=(name or "").strip() or None)
+        spec = add_pasted(context.require_project(selection), text or "", request)
+        return {**self._added(context, selection, spec), self.text: "", self.name: ""}
+
+    def take_hub(self, context: Context, selection: Selection, dataset: str, config: str) -> Shown:
+        """A data set of the Hub, on one's own machine only."""
+        if context.shared:
+            raise WorkspaceError("hub.shared")
+        project, part = context.require_project(selection), (config or "").strip()
+        return self._added(context, selection, add_hub_dataset(project, (dataset or "").strip(), part or None))
+
+    def _added(self, context: Context, selection: Selection, spec: TaskSpec) -> Shown:
+        told = bullets([("ok", say("tasks.added", names=spec.name))])
+        return {context.selection: selection.with_task(spec.task_id), self.report: told}
 
 
 def draw_preview(context: Context, selection: Selection, dropped: list[str], name: str, *options: Any) -> str:
@@ -117,35 +149,6 @@ def draw_preview(context: Context, selection: Selection, dropped: list[str], nam
         return preview_view(preview_isolated(path, ReadOptions(**_options(options))))
     except TaskloomError as error:
         return _refused(error)
-
-
-def read_differently(
-    context: Context, selection: Selection, dropped: list[str], name: str, *options: Any
-) -> tuple[Selection, str]:
-    """Replaces the task that came from the file by what these options make of it."""
-    path = _path(dropped, name)
-    if path is None:
-        return selection, ""
-    require_shared_space(context, selection)
-    spec = read_again(context.require_project(selection), path, _options(options), dropped)
-    return selection.with_task(spec.task_id), _added(selection, spec.name)
-
-
-def take_pasted(context: Context, selection: Selection, text: str, name: str) -> tuple[Selection, str, str, str]:
-    """-> selection on the new task, report, emptied fields."""
-    require_shared_space(context, selection)
-    request = TaskRequest(name=(name or "").strip() or None)
-    spec = add_pasted(context.require_project(selection), text or "", request)
-    return selection.with_task(spec.task_id), _added(selection, spec.name), "", ""
-
-
-def take_hub(context: Context, selection: Selection, dataset: str, config: str) -> tuple[Selection, str]:
-    """A data set of the Hub, on one's own machine only."""
-    if context.shared:
-        raise WorkspaceError("hub.shared")
-    project, part = context.require_project(selection), (config or "").strip()
-    spec = add_hub_dataset(project, (dataset or "").strip(), part or None)
-    return selection.with_task(spec.task_id), _added(selection, spec.name)
 
 
 def preview_view(found: FilePreview) -> str:
@@ -163,10 +166,6 @@ def preview_view(found: FilePreview) -> str:
 
 def _refused(error: TaskloomError) -> str:
     return bullets([("bad", word_problem(error))])
-
-
-def _added(selection: Selection, name: str) -> str:
-    return bullets([("ok", say("tasks.added", names=name))])
 
 
 def _path(dropped: list[str], name: str | None) -> Path | None:

@@ -10,6 +10,7 @@ from app.drawing.markup import bullets, esc, note, part
 from app.drawing.widgets import buttons_in
 from app.shell.context import Context
 from app.shell.permissions import require_shared_space
+from app.shell.redraw import Shown
 from app.shell.selection import Selection
 from app.texts import say, word_problem
 from core.tasks.changing.domain import add_files
@@ -31,8 +32,40 @@ class LonePanel:
         context.on(self.lone.change, draw_lone, [context.selection, self.lone], self.view, show_progress="hidden")
 
     def wire(self, context: Context, report: gr.HTML) -> None:
-        asked = [context.selection, self.lone]
-        context.on(self.view.click, choose_part, asked, [*asked, report], show_progress="full")
+        """`report` is the screen's line about what was added."""
+        self.report, asked = report, [context.selection, self.lone]
+        context.on(self.view.click, self.choose_part, asked, [*asked, report], show_progress="full")
+
+    def choose_part(self, context: Context, selection: Selection, lone: list[str], event: gr.EventData) -> Shown:
+        """Does what the button says, and asks no more about this file."""
+        number, act = int(event.id), str(event.act)
+        if number >= len(lone):
+            return {self.report: ""}
+        require_shared_space(context, selection)
+        path = Path(lone[number])
+        left = {self.lone: [other for other in lone if other != lone[number]]}
+        if act == LEAVE:
+            return {**left, self.report: bullets([("info", say("lone.left", file=path.name))])}
+        return {**left, **(self._alone if act == ALONE else self._attached)(context, selection, path, act)}
+
+    def _alone(self, context: Context, selection: Selection, path: Path, _: str) -> Shown:
+        """A task of its own."""
+        done = add_files(context.require_project(selection), [path], alone=[path.name])
+        if not done.added:
+            return {self.report: bullets(("bad", word_problem(problem)) for _, problem in done.failed)}
+        task = done.added[0]
+        return self._chosen(context, selection, task.task_id, say("tasks.added", names=task.name))
+
+    def _attached(self, context: Context, selection: Selection, path: Path, task_id: str) -> Shown:
+        """The exam or the check set of a task that is there."""
+        (item,) = pair_files([path]).lone
+        done = attach_apart(context.require_project(selection), task_id, path, item.split)
+        said = say(f"lone.attached_{item.split}", task=done.task.name, n=done.count, out=done.left_out)
+        return self._chosen(context, selection, done.task.task_id, said)
+
+    def _chosen(self, context: Context, selection: Selection, task_id: str, said: str) -> Shown:
+        chosen = selection.with_task(task_id).touched()
+        return {context.selection: chosen, self.report: bullets([("ok", said)])}
 
 
 def draw_lone(context: Context, selection: Selection, lone: list[str]) -> str:
@@ -45,30 +78,6 @@ def draw_lone(context: Context, selection: Selection, lone: list[str]) -> str:
     return "".join(
         _question(number, word_problem(item.problem), item.split, tasks) for number, item in enumerate(asked)
     )
-
-
-def choose_part(
-    context: Context, selection: Selection, lone: list[str], event: gr.EventData
-) -> tuple[Selection, list[str], str]:
-    """-> selection on what came of it, the files still asked about, a report."""
-    number, act = int(event.id), str(event.act)
-    if number >= len(lone):
-        return selection, lone, ""
-    require_shared_space(context, selection)
-    project, path = context.require_project(selection), Path(lone[number])
-    left = [other for other in lone if other != lone[number]]
-    if act == LEAVE:
-        return selection, left, bullets([("info", say("lone.left", file=path.name))])
-    if act == ALONE:
-        done = add_files(project, [path], alone=[path.name])
-        if not done.added:
-            return selection, left, bullets(("bad", word_problem(problem)) for _, problem in done.failed)
-        said = say("tasks.added", names=done.added[0].name)
-        return selection.with_task(done.added[0].task_id).touched(), left, bullets([("ok", said)])
-    (item,) = pair_files([path]).lone
-    attached = attach_apart(project, act, path, item.split)
-    said = say(f"lone.attached_{item.split}", task=attached.task.name, n=attached.count, out=attached.left_out)
-    return selection.with_task(attached.task.task_id).touched(), left, bullets([("ok", said)])
 
 
 def _question(number: int, said: str, split: str, tasks: list[tuple[str, str]]) -> str:

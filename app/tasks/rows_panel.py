@@ -9,6 +9,7 @@ import gradio as gr
 from app.shell.context import Context
 from app.shell.notices import tell
 from app.shell.permissions import require_shared_space
+from app.shell.redraw import Shown
 from app.shell.selection import Selection
 from app.tasks.health_panel import chosen_task
 from app.texts import say
@@ -21,86 +22,94 @@ from core.tasks.changing.editing import Place
 from core.tasks.changing.in_child import save_table_apart
 from core.tasks.spec import SPLITS
 
-Shown = dict[str, Any]  # places: [[split, line], ...], columns: names behind the three fixed ones, start, total
+Page = dict[str, Any]  # places: [[split, line], ...], columns: names behind the three fixed ones, start, total
 WIDTHS = [104, 80, 80]  # pixels of the fixed columns, whose heads would break in two otherwise
 ROOM, LONG, LEAST = 455, 40, 220  # pixels that a desk has left for the others; characters and pixels of a long cell
 # Splits are shown, and may be typed, in every language.
 SPLIT_OF = {
     in_language(language, say, f"rows.{split}").lower(): split for language in LANGUAGES for split in SPLITS
 }
-NOTHING: Shown = {"places": [], "columns": [], "start": 0, "total": 0}
+NOTHING: Page = {"places": [], "columns": [], "start": 0, "total": 0}
 
 
 class RowsPanel:
     """A fold; the rows are read when it is opened."""
 
     def __init__(self, context: Context) -> None:
-        words, selection = context.words, context.selection
-        self.opened, self.shown = gr.State(False), gr.State(NOTHING)
-        with words(gr.Accordion, label=Key("rows.title"), open=False, elem_id="task-all-rows") as fold:
+        words = context.words
+        self.opened, self.page = gr.State(False), gr.State(NOTHING)
+        with words(gr.Accordion, label=Key("rows.title"), open=False, elem_id="task-all-rows") as self.fold:
             with gr.Row(elem_classes="bottom"):
-                find = words(gr.Textbox, label=Key("rows.find"), elem_id="rows-find", scale=3)
-                splits = [(Key("rows.all"), ""), *((Key(f"rows.{s}"), s) for s in SPLITS)]
-                split = words(gr.Dropdown, label=Key("rows.split"), choices=splits, value="", elem_id="rows-split")
-                back = words(gr.Button, Key("rows.back"), size="sm", min_width=60, elem_id="rows-back")
-                on = words(gr.Button, Key("rows.on"), size="sm", min_width=60, elem_id="rows-on")
-            count = gr.HTML(elem_id="rows-count")
-            table = gr.Dataframe(
+                self.find = words(gr.Textbox, label=Key("rows.find"), elem_id="rows-find", scale=3)
+                given = {"choices": [(Key("rows.all"), ""), *((Key(f"rows.{s}"), s) for s in SPLITS)], "value": ""}
+                self.split = words(gr.Dropdown, label=Key("rows.split"), **given, elem_id="rows-split")
+                small = {"size": "sm", "min_width": 60}
+                self.back = words(gr.Button, Key("rows.back"), **small, elem_id="rows-back")
+                self.on = words(gr.Button, Key("rows.on"), **small, elem_id="rows-on")
+            self.count = gr.HTML(elem_id="rows-count")
+            self.table = gr.Dataframe(
                 interactive=True, type="array", wrap=True, max_chars=240, show_label=False, max_height=460,
                 static_columns=[2], elem_id="rows-table", buttons=[],
             )  # fmt: skip
             with gr.Row():
-                save = words(gr.Button, Key("rows.save"), variant="primary", min_width=120, elem_id="rows-save")
-                add = words(gr.Button, Key("rows.add"), min_width=120, elem_id="rows-add")
-        look, drawn = [find, split], [self.shown, count, table]
-        first = [selection, *look]
-        context.on(fold.expand, open_rows, first, [self.opened, *drawn])
-        context.on(fold.collapse, lambda _: False, [], self.opened)
-        context.on_selection(redraw_rows, drawn, [self.opened, *look])
-        for event in (find.submit, split.input):
-            context.on(event, draw_rows, first, drawn)
-        context.on(back.click, page_back, [*first, self.shown], drawn)
-        context.on(on.click, page_on, [*first, self.shown], drawn)
-        context.on(add.click, add_row, [selection, table, self.shown], table, show_progress="hidden")
-        context.on(save.click, save_rows, [selection, self.shown, table], selection)
+                given = {"variant": "primary", "min_width": 120}
+                self.save = words(gr.Button, Key("rows.save"), **given, elem_id="rows-save")
+                self.add = words(gr.Button, Key("rows.add"), min_width=120, elem_id="rows-add")
+        self._wire(context)
+
+    def _wire(self, context: Context) -> None:
+        selection, look = context.selection, [self.find, self.split]
+        drawn, first = [self.page, self.count, self.table], [selection, *look]
+        context.on(self.fold.expand, self.open, first, [self.opened, *drawn])
+        context.on(self.fold.collapse, lambda _: False, [], self.opened)
+        context.on_selection(self.redraw, drawn, [self.opened, *look])
+        for event in (self.find.submit, self.split.input):
+            context.on(event, self.draw, first, drawn)
+        context.on(self.back.click, self.page_back, [*first, self.page], drawn)
+        context.on(self.on.click, self.page_on, [*first, self.page], drawn)
+        quiet = {"show_progress": "hidden"}
+        context.on(self.add.click, add_row, [selection, self.table, self.page], self.table, **quiet)
+        context.on(self.save.click, save_rows, [selection, self.page, self.table], selection)
+
+    def open(self, context: Context, selection: Selection, find: str, split: str) -> Shown:
+        return {self.opened: True, **self.draw(context, selection, find, split)}
+
+    def redraw(self, context: Context, selection: Selection, opened: bool, find: str, split: str) -> Shown:
+        return self.draw(context, selection, find, split) if opened else gr.skip()
+
+    def page_back(self, context: Context, selection: Selection, find: str, split: str, page: Page) -> Shown:
+        return self.draw(context, selection, find, split, max(0, page["start"] - PAGE_ROWS))
+
+    def page_on(self, context: Context, selection: Selection, find: str, split: str, page: Page) -> Shown:
+        following = page["start"] + PAGE_ROWS
+        start = following if following < page["total"] else page["start"]
+        return self.draw(context, selection, find, split, start)
+
+    def draw(self, context: Context, selection: Selection, find: str, split: str, start: int = 0) -> Shown:
+        """One page of the rows that fit."""
+        spec = chosen_task(context, selection)
+        if spec is None:
+            return {self.page: NOTHING, self.count: ""}
+        found = find_rows(context.require_project(selection), spec.task_id, split or "", find or "", start)
+        columns = shown_columns(spec, found.rows)
+        data = [
+            [False, say(f"rows.{r.split}"), str(r.line), *(target_text(r.row.get(c)) for c in columns)]
+            for r in found.rows
+        ]
+        said = say("rows.count", first=start + bool(data), last=start + len(data), total=found.total)
+        places = [[r.split, r.line] for r in found.rows]
+        return {
+            self.page: {"places": places, "columns": columns, "start": start, "total": found.total},
+            self.count: f'<p class="note">{said}</p>',
+            self.table: _table(columns, data),
+        }
 
 
-def open_rows(context: Context, selection: Selection, find: str, split: str) -> list[Any]:
-    return [True, *draw_rows(context, selection, find, split)]
-
-
-def redraw_rows(context: Context, selection: Selection, opened: bool, find: str, split: str) -> Any:
-    return draw_rows(context, selection, find, split) if opened else gr.skip()
-
-
-def page_back(context: Context, selection: Selection, find: str, split: str, shown: Shown) -> list[Any]:
-    return draw_rows(context, selection, find, split, max(0, shown["start"] - PAGE_ROWS))
-
-
-def page_on(context: Context, selection: Selection, find: str, split: str, shown: Shown) -> list[Any]:
-    following = shown["start"] + PAGE_ROWS
-    return draw_rows(context, selection, find, split, following if following < shown["total"] else shown["start"])
-
-
-def draw_rows(context: Context, selection: Selection, find: str, split: str, start: int = 0) -> list[Any]:
-    """-> what is shown, how many rows fit, the table of one page."""
-    spec = chosen_task(context, selection)
-    if spec is None:
-        return [NOTHING, "", gr.skip()]
-    page = find_rows(context.require_project(selection), spec.task_id, split or "", find or "", start)
-    columns = shown_columns(spec, page.rows)
+def _table(columns: list[str], data: list[list[Any]]) -> Any:
     heads = [say(f"rows.{name}") for name in ("delete", "split", "line")]
-    data = [
-        [False, say(f"rows.{r.split}"), str(r.line), *(target_text(r.row.get(c)) for c in columns)]
-        for r in page.rows
-    ]
-    shown = {"places": [[r.split, r.line] for r in page.rows], "columns": columns, "start": start,
-             "total": page.total}  # fmt: skip
-    said = say("rows.count", first=start + bool(data), last=start + len(data), total=page.total)
     kinds = ["bool", *["str"] * (len(columns) + 2)]
     value = {"headers": [*heads, *columns], "data": data}
-    table = gr.update(value=value, datatype=kinds, column_widths=_widths(columns, data))
-    return [shown, f'<p class="note">{said}</p>', table]
+    return gr.update(value=value, datatype=kinds, column_widths=_widths(columns, data))
 
 
 def _widths(columns: list[str], data: list[list[Any]]) -> list[int]:
@@ -121,20 +130,20 @@ def _pixels(text: str) -> int:
     return sum(8 if c.isascii() else 15 for c in text)
 
 
-def add_row(_: Context, selection: Selection, data: list[list[Any]], shown: Shown) -> Any:
+def add_row(_: Context, selection: Selection, data: list[list[Any]], page: Page) -> Any:
     """An empty row at the end; it becomes a practice row when the table is saved."""
-    blank = [False, say(f"rows.{SPLITS[0]}"), "", *[""] * len(shown["columns"])]
+    blank = [False, say(f"rows.{SPLITS[0]}"), "", *[""] * len(page["columns"])]
     return [*data, blank]
 
 
-def save_rows(context: Context, selection: Selection, shown: Shown, data: list[list[Any]]) -> Selection:
+def save_rows(context: Context, selection: Selection, page: Page, data: list[list[Any]]) -> Selection:
     """Takes the table over; all of it is one version that can be undone."""
     spec = chosen_task(context, selection)
     if spec is None:
         return selection
     require_shared_space(context, selection)
-    places: list[Place] = [(split, line) for split, line in shown["places"]]
-    kept = [_edited(cells, places, shown["columns"]) for cells in data if not _ticked(cells[0])]
+    places: list[Place] = [(split, line) for split, line in page["places"]]
+    kept = [_edited(cells, places, page["columns"]) for cells in data if not _ticked(cells[0])]
     project = context.require_project(selection)
     _, count = save_table_apart(project, spec.task_id, places, kept)
     tell(say("rows.saved", n=count), 6)

@@ -13,6 +13,7 @@ from app.drawing.markup import bullets, note, part
 from app.drawing.model_offers import model_offers
 from app.shell.context import Context
 from app.shell.notices import tell
+from app.shell.redraw import Shown
 from app.shell.selection import Selection
 from app.tasks.health_panel import chosen_task
 from app.tasks.task_fields import EDITED, SPLIT, edited_task, field_values
@@ -120,49 +121,81 @@ class Editor:
     def seen(self) -> list[Any]:
         return [self.first, self.sees, self.save]
 
-    @property
-    def drawn(self) -> list[Any]:
-        return [self.about, self.reasons, self.named, self.exam, self.ask, self.redraw, *self.fields, *self.seen]
-
     def wire(self, context: Context) -> None:
         """Fields, buttons and redrawing; every change of a field shows in the prompts before it is saved."""
         selection, quiet = context.selection, {"show_progress": "hidden"}
-        look = [self.model, self.limit]
-        context.on_selection(draw_task, self.drawn, look)
-        context.on(self.undo.click, draw_task, [selection, *look], self.drawn, **quiet)
-        shown = (self.inputs, self.targets, self.instruction, self.template, self.system, self.model, self.limit)
+        look, drawn = [self.model, self.limit], [self.about, self.reasons, self.named, self.exam, self.ask]
+        drawn += [self.redraw, *self.fields, *self.seen]
+        context.on_selection(self.draw, drawn, look)
+        context.on(self.undo.click, self.draw, [selection, *look], drawn, **quiet)
+        shown = (self.inputs, self.targets, self.instruction, self.template, self.system, *look)
         for field in shown:
-            context.on(
-                field.input, draw_preview, [selection, *look, *self.fields], self.seen, trigger_mode="always_last",
-                **quiet,
-            )  # fmt: skip
+            given = [selection, *look, *self.fields]
+            context.on(field.input, self.draw_preview, given, self.seen, trigger_mode="always_last", **quiet)
         context.on(self.save.click, save_task, [selection, self.redraw, *self.fields], selection)
         context.on(self.codes.upload, take_codes, [selection, self.codes], selection)
         context.on(self.remove.click, lambda _: gr.update(visible=True), [], self.ask, **quiet)
         context.on(self.no.click, lambda _: gr.update(visible=False), [], self.ask, **quiet)
         context.on(self.yes.click, drop_task, [selection], selection)
 
+    def draw(self, context: Context, selection: Selection, model: str, limit: float | None) -> Shown:
+        """The chosen task as it is saved; what was typed and not saved is forgotten."""
+        spec = chosen_task(context, selection)
+        if spec is None:
+            blank = dict.fromkeys((self.about, self.reasons, self.named, self.exam), "")
+            return {**blank, self.ask: gr.update(visible=False), self.redraw: False}
+        folder = task_dir(context.require_project(selection), spec.task_id)
+        named = say("tasks.named", n=len(spec.label_names)) if spec.label_names else ""
+        exam = "tasks.exam_file" if spec.source.test_file else "tasks.exam_locked"
+        notes = notes_view(read_problems(context.require_project(selection), spec.task_id))
+        return {
+            self.about: source_view(spec) + notes,
+            self.reasons: reasons_view(_explained(folder, spec), spec),
+            self.named: note(named) if named else "",
+            self.exam: note(say(exam, n=spec.num_test, file=spec.source.test_file)),
+            self.ask: gr.update(visible=False),
+            self.redraw: gr.update(value=False, visible=not spec.source.test_file),
+            **dict(zip(self.fields, field_values(spec), strict=True)),
+            **self._preview(context, selection, spec, (model, limit)),
+        }
 
-def draw_task(context: Context, selection: Selection, model: str, limit: float | None) -> list[Any]:
-    """The chosen task as it is saved; what was typed and not saved is forgotten."""
-    spec = chosen_task(context, selection)
-    if spec is None:
-        return ["", "", "", "", gr.update(visible=False), False, *[gr.skip()] * (len(EDITED) + 3)]
+    def draw_preview(
+        self, context: Context, selection: Selection, model: str, limit: float | None, *values: Any
+    ) -> Shown:
+        """Rows and prompts for what the fields say now; wrong columns are explained in place."""
+        spec = chosen_task(context, selection)
+        if spec is None:
+            return gr.skip()
+        try:
+            edited = edited_task(spec, values)
+            problems = check_roles(edited)
+        except TaskloomError as error:
+            problems = [Problem("task", error.key, error.values)]
+        if problems:
+            wrong = bullets(("bad", word_problem(p)) for p in problems)
+            return {self.sees: part(say("tasks.sees")) + wrong, self.save: gr.update(interactive=False)}
+        return self._preview(context, selection, edited, (model, limit))
+
+    def _preview(
+        self, context: Context, selection: Selection, spec: TaskSpec, look: tuple[str, float | None]
+    ) -> Shown:
+        """First rows, prompts as the base model sees them, a usable Save button."""
+        folder = task_dir(context.require_project(selection), spec.task_id)
+        rows = list(islice(read_rows(folder, "train"), PREVIEW_ROWS))
+        model, limit = look[0], int(look[1] or 512)
+        examples = [e for line, row in rows if (e := build_example(spec, row, line, "train")) is not None]
+        try:
+            prompts = seen_view(see_examples(model, examples[:SEEN_ROWS], limit))
+        except ModelError:
+            prompts = prompts_view(examples[:SEEN_ROWS])
+        return {self.first: rows_view(spec, rows), self.sees: prompts, self.save: gr.update(interactive=True)}
+
+
+def source_view(spec: TaskSpec) -> str:
+    """Name, file, licence and citation."""
     source = say("tasks.source", file=spec.source.file, format=spec.source.format, encoding=spec.source.encoding)
-    about = part(spec.name) + note(" · ".join(p for p in (source, spec.source.licence, spec.source.citation) if p))
-    folder = task_dir(context.require_project(selection), spec.task_id)
-    named = say("tasks.named", n=len(spec.label_names)) if spec.label_names else ""
-    exam = "tasks.exam_file" if spec.source.test_file else "tasks.exam_locked"
-    return [
-        about + notes_view(read_problems(context.require_project(selection), spec.task_id)),
-        reasons_view(_explained(folder, spec), spec),
-        note(named) if named else "",
-        note(say(exam, n=spec.num_test, file=spec.source.test_file)),
-        gr.update(visible=False),
-        gr.update(value=False, visible=not spec.source.test_file),
-        *field_values(spec),
-        *_preview(context, selection, spec, (model, limit)),
-    ]
+    listed = (source, spec.source.licence, spec.source.citation)
+    return part(spec.name) + note(" · ".join(said for said in listed if said))
 
 
 @lru_cache(maxsize=64)
@@ -173,24 +206,6 @@ def _explained_once(folder: Path, _: int, spec: str) -> RoleGuess | None:
 def _explained(folder: Path, spec: TaskSpec) -> RoleGuess | None:
     """The reasons of the guess; kept, since a page asks with every click."""
     return _explained_once(folder, spec.version, spec.task_id)
-
-
-def draw_preview(
-    context: Context, selection: Selection, model: str, limit: float | None, *values: Any
-) -> list[Any]:
-    """-> rows, prompts and Save button for what the fields say now; wrong columns are explained in place."""
-    spec = chosen_task(context, selection)
-    if spec is None:
-        return [gr.skip()] * 3
-    try:
-        edited = edited_task(spec, values)
-        problems = check_roles(edited)
-    except TaskloomError as error:
-        problems = [Problem("task", error.key, error.values)]
-    if problems:
-        wrong = bullets(("bad", word_problem(p)) for p in problems)
-        return [gr.skip(), part(say("tasks.sees")) + wrong, gr.update(interactive=False)]
-    return _preview(context, selection, edited, (model, limit))
 
 
 def save_task(context: Context, selection: Selection, redraw: bool, *values: Any) -> Selection:
@@ -222,16 +237,3 @@ def drop_task(context: Context, selection: Selection) -> Selection:
     if spec is not None:
         remove_task(context.require_project(selection), spec.task_id)
     return selection.with_task("")
-
-
-def _preview(context: Context, selection: Selection, spec: TaskSpec, look: tuple[str, float | None]) -> list[Any]:
-    """-> first rows, prompts as the base model sees them, a usable Save button."""
-    folder = task_dir(context.require_project(selection), spec.task_id)
-    rows = list(islice(read_rows(folder, "train"), PREVIEW_ROWS))
-    model, limit = look[0], int(look[1] or 512)
-    examples = [e for line, row in rows if (e := build_example(spec, row, line, "train")) is not None][:SEEN_ROWS]
-    try:
-        prompts = seen_view(see_examples(model, examples, limit))
-    except ModelError:
-        prompts = prompts_view(examples)
-    return [rows_view(spec, rows), prompts, gr.update(interactive=True)]

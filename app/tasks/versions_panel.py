@@ -10,6 +10,7 @@ import gradio as gr
 from app.drawing.durations import word_count
 from app.drawing.markup import download_link, esc, note, part, table
 from app.shell.context import Context
+from app.shell.redraw import Shown
 from app.shell.selection import Selection
 from app.tasks.health_panel import chosen_task, take_back
 from app.texts import say, say_or
@@ -39,30 +40,33 @@ class VersionsPanel:
     def __init__(self, context: Context) -> None:
         words, selection = context.words, context.selection
         with words(gr.Accordion, label=Key("versions.title"), open=False, elem_id="task-versions"):
-            listed = gr.HTML(elem_id="versions-list")
-            undo = words(gr.Button, Key("health.undo"), size="sm", visible=False, elem_id="versions-undo")
-            hidden = {"visible": False, "elem_id": "versions-since"}
-            since = words(gr.Dropdown, label=Key("versions.since"), choices=[], **hidden)
-            changed = gr.HTML(elem_id="versions-diff")
-        context.on_selection(draw_versions, [listed, undo, since, changed])
-        context.on(since.input, draw_difference, [selection, since], changed)
-        context.on(undo.click, take_back, [selection], selection)
+            self.listed = gr.HTML(elem_id="versions-list")
+            given = {"size": "sm", "visible": False}
+            self.undo = words(gr.Button, Key("health.undo"), **given, elem_id="versions-undo")
+            given = {"label": Key("versions.since"), "choices": [], "visible": False}
+            self.since = words(gr.Dropdown, **given, elem_id="versions-since")
+            self.changed = gr.HTML(elem_id="versions-diff")
+        context.on_selection(self.draw, [self.listed, self.undo, self.since, self.changed])
+        context.on(self.since.input, draw_difference, [selection, self.since], self.changed)
+        context.on(self.undo.click, take_back, [selection], selection)
 
-
-def draw_versions(context: Context, selection: Selection) -> list[Any]:
-    """-> table of versions, Undo, versions to compare with, an empty comparison."""
-    spec = chosen_task(context, selection)
-    if spec is None:
-        return ["", gr.update(visible=False), gr.update(visible=False), ""]
-    earlier = list_versions(context.require_project(selection), spec.task_id)
-    now = note(say("versions.now", n=spec.version))
-    rows = [_version_row(v) for v in reversed(earlier)]
-    heads = [say(f"versions.{name}") for name in ("number", "ended", "rows", "when")]
-    choices = [(say("versions.number_n", n=v.number), v.number) for v in reversed(earlier)]
-    shown = now + (table(heads, rows, numeric=(0, 2)) if rows else "")
-    return [
-        shown, gr.update(visible=bool(earlier)), gr.update(choices=choices, value=None, visible=bool(earlier)), "",
-    ]  # fmt: skip
+    def draw(self, context: Context, selection: Selection) -> Shown:
+        """The versions, those to compare with, and an empty comparison."""
+        spec = chosen_task(context, selection)
+        if spec is None:
+            hidden = gr.update(visible=False)
+            return {self.listed: "", self.undo: hidden, self.since: hidden, self.changed: ""}
+        earlier = list_versions(context.require_project(selection), spec.task_id)
+        rows = [_version_row(v) for v in reversed(earlier)]
+        heads = [say(f"versions.{name}") for name in ("number", "ended", "rows", "when")]
+        choices = [(say("versions.number_n", n=v.number), v.number) for v in reversed(earlier)]
+        now = note(say("versions.now", n=spec.version))
+        return {
+            self.listed: now + (table(heads, rows, numeric=(0, 2)) if rows else ""),
+            self.undo: gr.update(visible=bool(earlier)),
+            self.since: gr.update(choices=choices, value=None, visible=bool(earlier)),
+            self.changed: "",
+        }
 
 
 def draw_difference(context: Context, selection: Selection, number: int | None) -> str:

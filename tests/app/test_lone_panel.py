@@ -9,12 +9,12 @@ import pytest
 
 from app.shell.context import Context
 from app.shell.selection import Selection
-from app.tasks.import_panel import draw_first, read_differently
-from app.tasks.lone_panel import choose_part, draw_lone
-from app.tasks.screen import take_files
+from app.tasks.lone_panel import draw_lone
+from app.tasks.screen import Tasks
 from app.texts.language import in_language
 from core.tasks.store import list_tasks, read_rows, task_dir
 from core.workspace import Workspace
+from tests.app.panels import build_panel
 from tests.tasks.workbooks import write_book
 
 
@@ -40,13 +40,24 @@ def write(path: Path, count: int, start: int = 0) -> str:
     return str(path)
 
 
-def answer(context: Context, selection: Selection, lone: list[str], act: str) -> Any:
-    return choose_part(context, selection, lone, Click("0", act))  # type: ignore[arg-type]
+def answer(context: Context, selection: Selection, lone: list[str], act: str) -> tuple[Any, Any, str]:
+    """-> what is chosen now, the files that are still asked about, what is said."""
+    panel = build_panel(Tasks, context).lone
+    shown = panel.choose_part(context, selection, lone, Click("0", act))  # type: ignore[arg-type]
+    return shown.get(context.selection, selection), shown.get(panel.lone, lone), shown[panel.report]
+
+
+def drop(context: Context, selection: Selection, *paths: str) -> tuple[Any, str, list[str], list[str]]:
+    """-> what is chosen now, the report, the files to read again, those that are asked about."""
+    screen = build_panel(Tasks, context)
+    shown = screen.take_files(context, selection, list(paths))
+    taken = (context.selection, screen.report, screen.more.dropped, screen.lone.lone)
+    return tuple(shown[part] for part in taken)  # type: ignore[return-value]
 
 
 def test_a_lone_exam_becomes_the_exam_of_a_task(context: Context, place: Selection, tmp_path: Path) -> None:
-    selection, *_ = take_files(context, place, [write(tmp_path / "mail.csv", 40)])
-    selection, _, report, _, lone = take_files(context, selection, [write(tmp_path / "mail.test.csv", 10, 35)])
+    selection, *_ = drop(context, place, write(tmp_path / "mail.csv", 40))
+    selection, report, _, lone = drop(context, selection, write(tmp_path / "mail.test.csv", 10, 35))
     project = context.require_project(selection)
     assert ([Path(path).name for path in lone], len(list_tasks(project))) == (["mail.test.csv"], 1)
     assert "<li" not in report
@@ -63,7 +74,7 @@ def test_a_lone_exam_becomes_the_exam_of_a_task(context: Context, place: Selecti
 
 def test_it_may_be_a_task_of_its_own_or_left_out(context: Context, place: Selection, tmp_path: Path) -> None:
     paths = [write(tmp_path / "calls.dev.csv", 30), write(tmp_path / "test.csv", 30)]
-    selection, _, _, _, lone = take_files(context, place, paths)
+    selection, _, _, lone = drop(context, place, *paths)
     assert len(lone) == 2
     selection, lone, _ = answer(context, selection, lone, "alone")
     project = context.require_project(selection)
@@ -77,11 +88,13 @@ def test_it_may_be_a_task_of_its_own_or_left_out(context: Context, place: Select
 def test_numbers_as_shown_or_as_stored(context: Context, place: Selection, tmp_path: Path) -> None:
     rows = [["text", "code"], *([f"the text of row {i}", (i % 3 + 1, "000")] for i in range(30))]
     path = str(write_book(tmp_path / "codes.xlsx", {"d": rows}))
-    selection, _, _, dropped, _ = take_files(context, place, [path])
-    _, numbers, preview = draw_first(context, selection, dropped, "codes.xlsx")
-    assert numbers["visible"]
-    assert "such as 001 for 1" in preview
-    chosen, _ = read_differently(context, selection, dropped, "codes.xlsx", "", "", "", "", "stored")
+    selection, _, dropped, _ = drop(context, place, path)
+    more = build_panel(Tasks, context).more
+    shown = more.draw_first(context, selection, dropped, "codes.xlsx")
+    assert shown[more.numbers]["visible"]
+    assert "such as 001 for 1" in shown[more.preview]
+    shown = more.read_differently(context, selection, dropped, "codes.xlsx", "", "", "", "", "stored")
+    chosen = shown[context.selection]
     project = context.require_project(chosen)
     (spec,) = list_tasks(project)
     assert {row["code"] for _, row in read_rows(task_dir(project, spec.task_id), "train")} == {"1", "2", "3"}

@@ -6,18 +6,19 @@ import json
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
 import pytest
 
 from app.home.archive_panel import PackPanel
 from app.shell.context import Context
 from app.shell.selection import Selection
-from app.tasks.health_panel import _lengths, ask_health, draw_all, draw_health
-from app.tasks.import_panel import draw_first, draw_preview, read_differently, take_hub, take_pasted
-from app.tasks.rows_panel import NOTHING, add_row, draw_rows, page_on, save_rows
-from app.tasks.screen import take_files
-from app.tasks.task_editor import EDITED, draw_task, save_task, take_codes
-from app.tasks.task_editor import draw_preview as draw_prompts
-from app.tasks.versions_panel import draw_difference, draw_versions
+from app.tasks.health_panel import HealthPanel, _lengths, draw_all
+from app.tasks.import_panel import draw_preview
+from app.tasks.rows_panel import NOTHING, RowsPanel, add_row, save_rows
+from app.tasks.screen import Tasks
+from app.tasks.task_editor import Editor, save_task, take_codes
+from app.tasks.task_fields import EDITED
+from app.tasks.versions_panel import VersionsPanel, draw_difference
 from app.texts import TEXTS, word_error
 from app.texts.language import in_language
 from core.base.errors import TaskFileError, WorkspaceError
@@ -49,7 +50,7 @@ def mails(context: Context, place: Selection, tmp_path: Path) -> Selection:
     path = tmp_path / "up" / "mails.csv"
     path.parent.mkdir()
     path.write_text("text,code\n" + "".join(f"mail number {i},{i % 2 + 1}\n" for i in range(60)), encoding="utf-8")
-    return take_files(context, place, [str(path)])[0]
+    return build_panel(Tasks, context).take_files(context, place, [str(path)])[context.selection]
 
 
 def spec_of(context: Context, selection: Selection) -> Any:
@@ -61,50 +62,57 @@ def test_a_file_that_failed_is_read_differently(context: Context, place: Selecti
     path.parent.mkdir()
     body = "".join(f"今天天气很好{i}¦{'好差'[i % 2]}\n" for i in range(20))
     path.write_bytes(f"文本¦标签\n{body}".encode("gb18030"))
-    selection, _, report, dropped, _ = take_files(context, place, [str(path)])
-    assert "export.csv" in report
+    screen = build_panel(Tasks, context)
+    more, shown = screen.more, screen.take_files(context, place, [str(path)])
+    selection, dropped = shown[context.selection], shown[more.dropped]
+    assert "export.csv" in shown[screen.report]
     assert list_tasks(context.require_project(place)) == []
-    assert "文本¦标签" in draw_first(context, selection, dropped, "export.csv")[2]
+    assert "文本¦标签" in more.draw_first(context, selection, dropped, "export.csv")[more.preview]
     assert "标签" in draw_preview(context, selection, dropped, "export.csv", "", "¦", "", "", "")
     assert "bad" in draw_preview(context, selection, dropped, "export.csv", "klingon", "¦", "", "", "")
-    chosen, _ = read_differently(context, selection, dropped, "export.csv", "gb18030", "¦", "", "", "")
+    shown = more.read_differently(context, selection, dropped, "export.csv", "gb18030", "¦", "", "", "")
+    chosen = shown[context.selection]
     spec = spec_of(context, chosen)
     assert (spec.inputs, spec.targets, spec.source.encoding) == (("文本",), ("标签",), "gb18030")
-    again, _ = read_differently(context, chosen, dropped, "export.csv", "gb18030", "¦", "", "no", "")
+    shown = more.read_differently(context, chosen, dropped, "export.csv", "gb18030", "¦", "", "no", "")
+    again = shown[context.selection]
     assert [s.name for s in list_tasks(context.require_project(again))] == ["export"]  # replaced, not doubled
     assert spec_of(context, again).num_train + spec_of(context, again).num_test > 16
     with pytest.raises(TaskFileError):
-        read_differently(context, again, dropped, "export.csv", "gb18030", "%", "", "", "")
+        more.read_differently(context, again, dropped, "export.csv", "gb18030", "%", "", "", "")
     assert spec_of(context, again).columns == ("column_1", "column_2")  # a failed try changes nothing
 
 
 def test_only_ones_own_drop_can_be_read(context: Context, mails: Selection) -> None:
     before = spec_of(context, mails)
-    assert read_differently(context, mails, ["/etc/hosts"], "passwd", "", "", "", "", "") == (mails, "")
+    more = build_panel(Tasks, context).more
+    assert more.read_differently(context, mails, ["/etc/hosts"], "passwd", "", "", "", "", "") == {more.report: ""}
     assert draw_preview(context, mails, [], "mails.csv", "", "", "", "", "") == ""
     assert spec_of(context, mails) == before
 
 
 def test_pasted_cells_become_a_task(context: Context, place: Selection) -> None:
     text = "question\tanswer\n" + "".join(f"what is {i}?\tit is {i}\n" for i in range(12))
-    chosen, report, left, _ = take_pasted(context, place, text, "")
-    assert spec_of(context, chosen).targets == ("answer",)
-    assert (left, "pasted" in report) == ("", True)
+    more = build_panel(Tasks, context).more
+    shown = more.take_pasted(context, place, text, "")
+    assert spec_of(context, shown[context.selection]).targets == ("answer",)
+    assert (shown[more.text], "pasted" in shown[more.report]) == ("", True)
     with pytest.raises(TaskFileError):
-        take_pasted(context, place, "  ", "x")
+        more.take_pasted(context, place, "  ", "x")
 
 
 def test_a_shared_page_fetches_nothing(context: Context, place: Selection) -> None:
     context.shared = True
     with pytest.raises(WorkspaceError) as caught:
-        take_hub(context, place, "PolyAI/banking77", "")
+        build_panel(Tasks, context).more.take_hub(context, place, "PolyAI/banking77", "")
     assert caught.value.key == "hub.shared"
 
 
 def values_of(context: Context, selection: Selection, **changes: Any) -> list[Any]:
     """The editor's fields as they are drawn, with some typed over."""
-    drawn = draw_task(context, selection, *LOOK)[6 : 6 + len(EDITED)]
-    plain = [v["value"] if isinstance(v, dict) else v for v in drawn]
+    editor = build_panel(Editor, context)
+    drawn = editor.draw(context, selection, *LOOK)
+    plain = [v["value"] if isinstance(v := drawn[field], dict) else v for field in editor.fields]
     return list({**dict(zip(EDITED, plain, strict=True)), **changes}.values())
 
 
@@ -120,7 +128,8 @@ def test_wordings_system_prompt_and_codes(context: Context, mails: Selection, tm
     assert spec_of(context, mails).labels == ("loan", "refund")
     wordings = "{text}\n\n{instruction}\n---\nKind of {text}"
     typed = values_of(context, mails, templates=wordings, system="You sort mail.")
-    sees = draw_prompts(context, mails, *LOOK, *typed)[1]
+    editor = build_panel(Editor, context)
+    sees = editor.draw_preview(context, mails, *LOOK, *typed)[editor.sees]
     assert "You sort mail." in sees
     assert "&lt;|user|&gt;" in sees  # the base model's own turn marks
     save_task(context, mails, False, *typed)
@@ -128,9 +137,9 @@ def test_wordings_system_prompt_and_codes(context: Context, mails: Selection, tm
     assert spec.templates == ("{text}\n\n{instruction}", "Kind of {text}")
     assert values_of(context, mails)[EDITED.index("templates")] == wordings
     bad = values_of(context, mails, templates="{nowhere}")
-    _, wrong, save = draw_prompts(context, mails, *LOOK, *bad)
-    assert "nowhere" in wrong
-    assert save["interactive"] is False
+    shown = editor.draw_preview(context, mails, *LOOK, *bad)
+    assert "nowhere" in shown[editor.sees]
+    assert shown[editor.save]["interactive"] is False
 
 
 def test_the_exam_is_drawn_anew_on_request_only(context: Context, mails: Selection) -> None:
@@ -142,47 +151,51 @@ def test_the_exam_is_drawn_anew_on_request_only(context: Context, mails: Selecti
 
 
 def test_the_table_of_rows_is_edited_as_one_version(context: Context, mails: Selection) -> None:
-    shown, count, table = draw_rows(context, mails, "", "train")
-    data = table["value"]["data"]
-    assert f"of {shown['total']}" in count
+    panel = build_panel(RowsPanel, context)
+    drawn = panel.draw(context, mails, "", "train")
+    page, data = drawn[panel.page], drawn[panel.table]["value"]["data"]
+    assert f"of {page['total']}" in drawn[panel.count]
     assert len(data) == 20
     data[0][3] = "edited text"
     data[1][0] = True  # ticked for deletion
     assert data[2][1] == "practice"
     data[2][1] = "检查"  # as the Chinese page says it; "check" and "validation" are the same
-    data = add_row(context, mails, data, shown)
+    data = add_row(context, mails, data, page)
     data[-1][3:5] = ["brand new", "2"]
     before = spec_of(context, mails)
-    save_rows(context, mails, shown, data)
+    save_rows(context, mails, page, data)
     after = spec_of(context, mails)
     assert after.num_train == before.num_train - 1  # one gone, one moved, one new
     assert after.num_validation == before.num_validation + 1
     known = list_versions(context.require_project(mails), "mails")
     assert [(v.change, v.count) for v in known] == [("edit_table", 4)]
-    found = draw_rows(context, mails, "BRAND", "")[2]["value"]
+    found = panel.draw(context, mails, "BRAND", "")[panel.table]["value"]
     assert found["headers"][-1] == "(origin)"
     assert found["data"][0][-1] == "by hand"
-    assert draw_rows(context, mails, "edited text", "")[0]["total"] == 1
-    assert page_on(context, mails, "", "train", shown)[0]["start"] == 20
+    assert panel.draw(context, mails, "edited text", "")[panel.page]["total"] == 1
+    assert panel.page_on(context, mails, "", "train", page)[panel.page]["start"] == 20
     save_rows(context, mails, *_unchanged(context, mails))
     assert len(list_versions(context.require_project(mails), "mails")) == 1
-    assert draw_rows(context, Selection(), "", "")[0] == NOTHING
+    assert panel.draw(context, Selection(), "", "")[panel.page] == NOTHING
 
 
 def _unchanged(context: Context, selection: Selection) -> tuple[Any, Any]:
-    shown, _, table = draw_rows(context, selection, "", "")
-    return shown, table["value"]["data"]
+    panel = build_panel(RowsPanel, context)
+    drawn = panel.draw(context, selection, "", "")
+    return drawn[panel.page], drawn[panel.table]["value"]["data"]
 
 
 def test_versions_are_compared(context: Context, mails: Selection) -> None:
-    assert draw_versions(context, mails)[2]["visible"] is False
+    panel = build_panel(VersionsPanel, context)
+    assert panel.draw(context, mails)[panel.since]["visible"] is False
     save_task(context, mails, False, *values_of(context, mails, instruction="Sort <it>."))
     shown, table = _unchanged(context, mails)
     table[0][3] = "other <words>"
     save_rows(context, mails, shown, table)
-    listed, undo, since, _ = draw_versions(context, mails)
-    assert "other roles or wording" in listed
-    assert (undo["visible"], [number for _, number in since["choices"]]) == (True, [2, 1])
+    drawn = panel.draw(context, mails)
+    assert "other roles or wording" in drawn[panel.listed]
+    numbers = [number for _, number in drawn[panel.since]["choices"]]
+    assert (drawn[panel.undo]["visible"], numbers) == (True, [2, 1])
     difference = draw_difference(context, mails, 1)
     assert "Sort &lt;it&gt;." in difference
     assert "other &lt;words&gt;" in difference
@@ -191,13 +204,15 @@ def test_versions_are_compared(context: Context, mails: Selection) -> None:
 
 
 def test_health_is_read_on_demand_and_as_a_file(context: Context, mails: Selection) -> None:
-    assert draw_health(context, mails, False, *LOOK)[1] == []
-    assert ask_health(context, mails, False)[0] is None
-    due, said, cards, *_ = ask_health(context, mails, True)  # at once, without reading a row
-    assert (due, cards, "Looking" in said) == (mails, [], True)
-    head, findings, _, lengths, labels, _ = draw_health(context, mails, True, "starter", 4)
-    assert "health.csv" in head
-    assert any("4 tokens" in card["title"] for card in findings)
+    panel = build_panel(lambda built: HealthPanel(built, [gr.Dropdown(), gr.Number()]), context)
+    assert panel.draw(context, mails, False, *LOOK)[panel.findings] == []
+    assert panel.ask(context, mails, False)[panel.due] is None
+    asked = panel.ask(context, mails, True)  # at once, without reading a row
+    assert (asked[panel.due], asked[panel.findings], "Looking" in asked[panel.head]) == (mails, [], True)
+    drawn = panel.draw(context, mails, True, "starter", 4)
+    lengths, labels = drawn[panel.lengths], drawn[panel.labels]
+    assert "health.csv" in drawn[panel.head]
+    assert any("4 tokens" in card["title"] for card in drawn[panel.findings])
     assert json.loads(lengths)["data"][0]["y"]
     assert "mail number" in labels
     table = in_language("zh", draw_all, context, mails, *LOOK)

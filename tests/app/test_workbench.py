@@ -19,7 +19,7 @@ from app.shell.context import Context, Poll, run_polls
 from app.shell.permissions import shared_problems
 from app.shell.selection import Selection
 from app.skills.screen import Skills
-from app.tasks import screen as tasks
+from app.tasks.screen import Tasks
 from app.texts import TEXTS, say
 from app.texts.language import in_language, speaking
 from app.texts.words import Key, Words
@@ -122,7 +122,8 @@ def test_a_project_opens_on_the_newest_run_of_a_person(context: Context) -> None
 def test_every_screen_says_what_to_do_while_there_is_nothing(context: Context, language: str) -> None:
     nobody = Selection(owner=FIRST, language=language)
     with speaking(language):
-        assert say("tasks.need_project") in tasks.draw_list(context, nobody)[0]
+        tasks = build_panel(Tasks, context)
+        assert say("tasks.need_project") in tasks.draw(context, nobody)[tasks.intro]
         panel = build_panel(RunPanel, context)
         assert say("run.none_title") in panel.draw(context, nobody, Curves())[panel.progress]
         grow, share = build_panel(Grow, context), build_panel(Share, context)

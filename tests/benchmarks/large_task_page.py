@@ -24,14 +24,15 @@ import gradio as gr
 
 from app.shell.context import Context
 from app.shell.selection import Selection
-from app.tasks.health_panel import draw_health, mend, take_back
-from app.tasks.rows_panel import draw_rows, save_rows
-from app.tasks.task_editor import draw_task, save_task
+from app.tasks.health_panel import HealthPanel, mend, take_back
+from app.tasks.rows_panel import RowsPanel, save_rows
+from app.tasks.task_editor import Editor, save_task
 from app.tasks.task_fields import EDITED
 from app.tasks.versions_panel import draw_difference
 from core.tasks.changing.add_task import add_task
 from core.tasks.store import list_tasks
 from core.workspace import Workspace
+from tests.app.panels import build_panel
 
 TURN = 0.005  # seconds between two looks at the clock
 LOOK = ("starter", 512)
@@ -91,19 +92,22 @@ def main() -> None:
 
 
 def play(context: Context, chosen: Selection) -> None:
+    editor, panel = build_panel(Editor, context), build_panel(RowsPanel, context)
+    health = build_panel(lambda built: HealthPanel(built, [gr.Dropdown(), gr.Number()]), context)
     click = SimpleNamespace(id="drop_duplicates", act="act")
-    measured("open the task", lambda: draw_task(context, chosen, *LOOK))
-    measured("health", lambda: draw_health(context, chosen, True, *LOOK))
+    measured("open the task", lambda: editor.draw(context, chosen, *LOOK))
+    measured("health", lambda: health.draw(context, chosen, True, *LOOK))
     measured("fix", lambda: mend(context, chosen, click))
     measured("compare", lambda: draw_difference(context, chosen, 1))
     measured("undo", lambda: take_back(context, chosen))
-    shown, _, table = measured("first page of rows", lambda: draw_rows(context, chosen, "", ""))
-    measured("search", lambda: draw_rows(context, chosen, "customer 29999", ""))
-    data = table["value"]["data"]
+    shown = measured("first page of rows", lambda: panel.draw(context, chosen, "", ""))
+    measured("search", lambda: panel.draw(context, chosen, "customer 29999", ""))
+    data = shown[panel.table]["value"]["data"]
     data[0][3] = "edited"
-    measured("edit one row", lambda: save_rows(context, chosen, shown, data))
-    drawn = draw_task(context, chosen, *LOOK)[6 : 6 + len(EDITED)]
-    typed = dict(zip(EDITED, (v["value"] if isinstance(v, dict) else v for v in drawn), strict=True))
+    measured("edit one row", lambda: save_rows(context, chosen, shown[panel.page], data))
+    drawn = editor.draw(context, chosen, *LOOK)
+    values = (drawn[field] for field in editor.fields)
+    typed = dict(zip(EDITED, (v["value"] if isinstance(v, dict) else v for v in values), strict=True))
     typed["seed"] = 5
     measured("settings: another split", lambda: save_task(context, chosen, False, *typed.values()))
     assert list_tasks(context.require_project(chosen))[0].num_train > 1000

@@ -16,7 +16,7 @@ from app.shell.permissions import note_deletion, require_shared_resume, shared_c
 from app.shell.selection import Selection
 from app.shell.upload_folders import forget_project, new_export_folder, note_uploads
 from app.shell.visitors import login_offered, owner_of_visit, require_visitor, signed_in_name, take_along
-from app.tasks import screen as tasks
+from app.tasks.screen import Tasks
 from core.base.errors import RunError, SettingError, WorkspaceError
 from core.runs.quotas import Quota, limit_time, quota_from_environment, usage_of
 from core.runs.summaries import RunSummary
@@ -77,7 +77,7 @@ def test_a_full_share_of_the_disk_takes_no_files(context: Context) -> None:
     (project.path / "large").write_bytes(b"x" * (2 << 20))
     chosen = Selection(owner=ALICE, project_id=project.project_id)
     with pytest.raises(WorkspaceError, match="2 MB of the 1 MB"):
-        tasks.take_files(context, chosen, [])
+        build_panel(Tasks, context).take_files(context, chosen, [])
     with pytest.raises(WorkspaceError, match="MB of the 1 MB"):
         shared_config(context, chosen, RunConfig())
 
