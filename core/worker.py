@@ -23,7 +23,7 @@ from core.runs.device_lease import DeviceLease, holder_for, holder_values, lease
 from core.runs.folder import RunFolder
 from core.runs.journal import FolderJournal, SilentJournal
 from core.runs.lock import try_lock
-from core.runs.queue_db import RunRegistry
+from core.runs.queue_db import RunQueue
 from core.runs.ranks import RankLost, join_machine, note_rank, start_ranks, wait_for_end, write_end
 from core.runs.states import CANCELLED, FAILED, INTERRUPTED, QUEUED, STARTING, SUCCEEDED
 from core.training.config import RunConfig, num_ranks
@@ -183,12 +183,12 @@ def _wait_for_device(folder: RunFolder, journal: FolderJournal, device: str) -> 
     Raises:
         RunCancelled, RunPaused: while it waited.
     """
-    registry = RunRegistry(folder.workspace_dir)
-    registry.enqueue(folder.path, device)
+    queue = RunQueue(folder.workspace_dir)
+    queue.enqueue(folder.path, device)
     lease = run_lease(folder, "training")
     project = Workspace(folder.workspace_dir).project_of_run(folder.path.resolve())
     try:
-        while not (_is_first(registry, folder, device) and lease.try_acquire()):
+        while not (_is_first(queue, folder, device) and lease.try_acquire()):
             wish = journal.wish()
             if wish in (CANCEL, STOP):
                 raise RunCancelled
@@ -200,13 +200,13 @@ def _wait_for_device(folder: RunFolder, journal: FolderJournal, device: str) -> 
             journal.progress(state=QUEUED, message_key=key, message_values=shown)
             time.sleep(QUEUE_POLL_S)
     finally:
-        registry.dequeue(folder.run_id)
+        queue.dequeue(folder.run_id)
     return lease
 
 
-def _is_first(registry: RunRegistry, folder: RunFolder, device: str) -> bool:
+def _is_first(queue: RunQueue, folder: RunFolder, device: str) -> bool:
     """Whether no living run waits before this one; the dead ones are passed over."""
-    for path in registry.waiting(device):
+    for path in queue.waiting(device):
         if path.name == folder.run_id:
             return True
         if RunFolder(path).is_alive():

@@ -18,7 +18,7 @@ from app.texts import say
 from app.texts.words import Key
 from core.base.errors import RunError
 from core.insight.correcting import PLACES, correct_answer
-from core.insight.marked_answers import is_flagged, set_flag
+from core.insight.marked_answers import is_marked, mark_answer
 from core.insight.results import FILTERS, RIGHT, read_answers, read_task_records, require_answer
 from core.runs.folder import RunFolder
 
@@ -168,7 +168,7 @@ class AnswerBrowser:
             return gr.skip()
         task, row = str(view[0]), int(event.id)
         if event.act == "flag":
-            set_flag(run_dir, task, row, not is_flagged(run_dir, task, row))
+            mark_answer(run_dir, task, row, not is_marked(run_dir, task, row))
             return self.draw(context, selection, view)
         return self.form.opened(run_dir, task, row)
 

@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 
 from core.base.errors import TaskloomError
-from core.runs.bucket_copy import Mirror
+from core.runs.bucket_copy import BucketCopy
 from core.workspace import Workspace
 
 LOG = logging.getLogger("taskloom.app")
@@ -18,8 +18,8 @@ EVERY_S = 60.0
 class Copier:
     """A thread that copies what is closed every minute, and at once when something was deleted."""
 
-    def __init__(self, mirror: Mirror, every_s: float = EVERY_S) -> None:
-        self._mirror, self._every_s = mirror, every_s
+    def __init__(self, copy: BucketCopy, every_s: float = EVERY_S) -> None:
+        self._copy, self._every_s = copy, every_s
         self._wake = threading.Event()
         threading.Thread(target=self._run, daemon=True, name="copies").start()
 
@@ -29,7 +29,7 @@ class Copier:
     def _run(self) -> None:
         while True:
             try:
-                self._mirror.copy_closed()
+                self._copy.copy_closed()
             except (TaskloomError, OSError) as error:  # the next minute tries again
                 LOG.warning("copies: %s", error)
             self._wake.wait(self._every_s)
@@ -45,10 +45,10 @@ def start_copies(workspace: Workspace) -> Copier | None:
     bucket = os.environ.get("TASKLOOM_BUCKET", "")
     if not bucket:
         return None
-    mirror = Mirror(workspace.root, Path(bucket))
-    restored = mirror.restore()
+    copy = BucketCopy(workspace.root, Path(bucket))
+    restored = copy.restore()
     LOG.info("brought back %d parts from %s", len(restored), bucket)
-    return Copier(mirror)
+    return Copier(copy)
 
 
 def forgets_at_restart() -> bool:

@@ -21,7 +21,7 @@ from core.base.errors import ModelError
 from core.models.seeing import length_limit
 from core.tasks.changing.add_task import list_tasks
 from core.tasks.changing.exporting import export_health
-from core.tasks.changing.in_child import fix_apart, undo_apart
+from core.tasks.changing.in_child import fix_in_child, undo_in_child
 from core.tasks.changing.isolation import health_isolated
 from core.tasks.changing.versions import list_versions
 from core.tasks.cuts import LengthLimit
@@ -140,7 +140,7 @@ def mend(context: Context, selection: Selection, event: gr.EventData) -> Selecti
     """Applies the fix of a finding; all screens read the task again."""
     spec = chosen_task(context, selection)
     if spec is not None and event.act == "act":
-        done = fix_apart(context.require_project(selection), spec.task_id, str(event.id))
+        done = fix_in_child(context.require_project(selection), spec.task_id, str(event.id))
         said = say("health.fixed", n=done.count)
         exam = say("health.fixed_exam", n=done.exam) if done.exam else ""
         tell(f"{said} {exam}".strip(), 6)
@@ -151,7 +151,7 @@ def take_back(context: Context, selection: Selection) -> Selection:
     """Brings back the rows from before the latest change."""
     spec = chosen_task(context, selection)
     if spec is not None:
-        undo_apart(context.require_project(selection), spec.task_id)
+        undo_in_child(context.require_project(selection), spec.task_id)
     return selection.touched()
 
 

@@ -14,7 +14,7 @@ from app.shell.redraw import Shown
 from app.shell.selection import Selection
 from app.texts import say, word_problem
 from core.tasks.changing.domain import add_files
-from core.tasks.changing.in_child import attach_apart
+from core.tasks.changing.in_child import attach_in_child
 from core.tasks.changing.pairing import pair_files
 from core.tasks.store import list_tasks
 
@@ -59,7 +59,7 @@ class LonePanel:
     def _attached(self, context: Context, selection: Selection, path: Path, task_id: str) -> Shown:
         """The exam or the check set of a task that is there."""
         (item,) = pair_files([path]).lone
-        done = attach_apart(context.require_project(selection), task_id, path, item.split)
+        done = attach_in_child(context.require_project(selection), task_id, path, item.split)
         said = say(f"lone.attached_{item.split}", task=done.task.name, n=done.count, out=done.left_out)
         return self._chosen(context, selection, done.task.task_id, said)
 

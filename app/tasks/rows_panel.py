@@ -19,7 +19,7 @@ from core.messages.locales import LANGUAGES
 from core.tasks.cell_text import target_text
 from core.tasks.changing.browsing import PAGE_ROWS, EditedRow, find_rows, shown_columns
 from core.tasks.changing.editing import Place
-from core.tasks.changing.in_child import save_table_apart
+from core.tasks.changing.in_child import save_table_in_child
 from core.tasks.spec import SPLITS
 
 Page = dict[str, Any]  # places: [[split, line], ...], columns: names behind the three fixed ones, start, total
@@ -145,7 +145,7 @@ def save_rows(context: Context, selection: Selection, page: Page, data: list[lis
     places: list[Place] = [(split, line) for split, line in page["places"]]
     kept = [_edited(cells, places, page["columns"]) for cells in data if not _ticked(cells[0])]
     project = context.require_project(selection)
-    _, count = save_table_apart(project, spec.task_id, places, kept)
+    _, count = save_table_in_child(project, spec.task_id, places, kept)
     tell(say("rows.saved", n=count), 6)
     return selection.touched()
 

@@ -24,7 +24,7 @@ from core.base.errors import ModelError, Problem, TaskloomError
 from core.models.known_models import STARTER
 from core.models.seeing import see_examples
 from core.tasks.changing.add_task import check_roles, read_problems, remove_task
-from core.tasks.changing.in_child import update_apart
+from core.tasks.changing.in_child import update_in_child
 from core.tasks.changing.isolation import label_names_isolated
 from core.tasks.changing.resplit import explain_roles
 from core.tasks.dataset import build_example
@@ -218,7 +218,7 @@ def save_task(context: Context, selection: Selection, redraw: bool, *values: Any
         if spec.template == edited.template and {"inputs"} & set(changes):
             changes.pop("template", None)
         if changes or redraw:
-            update_apart(project, spec.task_id, changes | ({"split": edited.split} if redraw else {}), redraw)
+            update_in_child(project, spec.task_id, changes | ({"split": edited.split} if redraw else {}), redraw)
         tell(say("tasks.saved"))
     return selection.touched()
 
@@ -227,7 +227,9 @@ def take_codes(context: Context, selection: Selection, path: str | None) -> Sele
     """Names of label codes from a second file."""
     spec = chosen_task(context, selection)
     if spec is not None and path:
-        update_apart(context.require_project(selection), spec.task_id, {"label_names": label_names_isolated(path)})
+        update_in_child(
+            context.require_project(selection), spec.task_id, {"label_names": label_names_isolated(path)}
+        )
     return selection.touched()
 
 

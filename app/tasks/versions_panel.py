@@ -17,7 +17,7 @@ from app.texts import say, say_or
 from app.texts.words import Key
 from core.tasks.cell_text import target_text
 from core.tasks.changing.fixes import FIXES
-from core.tasks.changing.in_child import compare_apart
+from core.tasks.changing.in_child import compare_in_child
 from core.tasks.changing.versions import (
     RowDifference,
     Version,
@@ -75,7 +75,7 @@ def draw_difference(context: Context, selection: Selection, number: int | None) 
     if spec is None or number is None:
         return ""
     project = context.require_project(selection)
-    rows, count = compare_apart(project, spec.task_id, int(number))
+    rows, count = compare_in_child(project, spec.task_id, int(number))
     shown = part(say("versions.changed", n=number, now=spec.version))
     shown += _settings(project, spec, number)
     if rows:

@@ -14,7 +14,7 @@ from app.shell.selection import Selection
 from app.texts import say
 from core.runs.folder import RunFolder
 from core.runs.launching import cancel_run
-from core.runs.queue_db import RunRegistry
+from core.runs.queue_db import RunQueue
 from core.runs.queueing import Waiting, list_queue, move_run
 
 
@@ -57,7 +57,7 @@ def act_on_queue(context: Context, selection: Selection, event: gr.EventData) ->
 
 
 def _queue(context: Context, selection: Selection) -> list[Waiting]:
-    if not RunRegistry(context.workspace.root).waiting():
+    if not RunQueue(context.workspace.root).waiting():
         return []
     return list_queue(context.workspace.root, {p.project_id for p in context.projects(selection)})
 

@@ -25,7 +25,7 @@ from app.try_it.conversation import MOST_EXCHANGES, Exchange, find_exchange
 from core.base.errors import RunError
 from core.chat.votes import TIE, Vote, add_vote, read_votes, tally
 from core.tasks.changing.editing import CHAT
-from core.tasks.changing.in_child import add_correction_apart
+from core.tasks.changing.in_child import add_correction_in_child
 from core.tasks.store import get_task
 
 REDRAW_S = 0.1
@@ -157,7 +157,7 @@ class Bench:
             raise RunError("chat.empty_answer")
         project, row = context.require_project(selection), _row(context, selection, side.task, exchange.content)
         origin = f"{CHAT}: {side.vote_label}"
-        spec = add_correction_apart(project, side.task, row, right.strip(), origin)
+        spec = add_correction_in_child(project, side.task, row, right.strip(), origin)
         tell(say("try.corrected", task=spec.name, rows=spec.num_train))
         return {context.selection: selection.touched(), **closed}
 

@@ -61,11 +61,11 @@ def _labels(folder: Any, task: str) -> Report:
 
 
 def flag_row(args: argparse.Namespace) -> Report:
-    from core.insight.marked_answers import set_flag
+    from core.insight.marked_answers import mark_answer
 
     folder = find_run(args)
     task = require_task(folder, args.task)
-    rows = sorted(set_flag(folder.path, task, args.row, not args.off))
+    rows = sorted(mark_answer(folder.path, task, args.row, not args.off))
     return Report({"task": task, "flagged": rows}, f"{task}: {', '.join(map(str, rows)) or 'nothing'} flagged")
 
 

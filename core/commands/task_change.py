@@ -110,9 +110,9 @@ def new_row(args: argparse.Namespace) -> Report:
 
 
 def attach_file(args: argparse.Namespace) -> Report:
-    from core.tasks.changing.in_child import attach_apart
+    from core.tasks.changing.in_child import attach_in_child
 
-    done = attach_apart(project_of(args), args.task, existing(args.file), args.to)
+    done = attach_in_child(project_of(args), args.task, existing(args.file), args.to)
     report = _done(done.task, done.count)
     value = {**report.value, "left_out": done.left_out}
     return Report(value, f"{report.text}\n{done.left_out} rows that ask the same were left out of practice.")

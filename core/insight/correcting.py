@@ -11,7 +11,7 @@ from typing import Any
 
 from core.base.errors import RunError, SettingError, WorkspaceError
 from core.insight.results import read_task_records, require_answer
-from core.tasks.changing.in_child import edit_row_apart, move_rows_apart
+from core.tasks.changing.in_child import edit_row_in_child, move_rows_in_child
 from core.tasks.dataset import render_prompt
 from core.tasks.spec import TaskSpec
 from core.tasks.store import get_task, read_rows, task_dir
@@ -40,8 +40,8 @@ def correct_answer(
     if not changed and place == EXAM:
         raise RunError("insight.same_answer", answer=record["target"])
     if changed:
-        spec = edit_row_apart(project, spec.task_id, ("test", line), _target_cells(spec, str(answer).strip()))
-    return move_rows_apart(project, spec.task_id, [("test", line)], "train") if place == PRACTICE else spec
+        spec = edit_row_in_child(project, spec.task_id, ("test", line), _target_cells(spec, str(answer).strip()))
+    return move_rows_in_child(project, spec.task_id, [("test", line)], "train") if place == PRACTICE else spec
 
 
 def _find_task(project: Project, run_dir: Path, task: str) -> TaskSpec:

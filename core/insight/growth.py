@@ -1,4 +1,4 @@
-"""The outcome of adding a task, as a table and in words. Torch-free; `adding.py` makes it."""
+"""The outcome of adding a task, as a table and in words. Torch-free; `core.asking.new_task` makes it."""
 
 from __future__ import annotations
 

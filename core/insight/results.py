@@ -186,7 +186,7 @@ def read_answers(
     if not records:
         raise RunError("insight.no_predictions", run=run_dir.name, task=task)
     answers = _scored(records, str(tasks[task]["metric"]))
-    answers["flagged"] = answers["row"].isin(read_flags(run_dir, task))
+    answers["flagged"] = answers["row"].isin(read_marks(run_dir, task))
     if other is not None:
         answers = _with_other(answers, other, task)
     kept = answers[_kept(answers, kind)]
@@ -212,7 +212,7 @@ def require_answer(run_dir: Path, task: str, row: int) -> dict[str, Any]:
     raise RunError("insight.no_row", row=row, task=task)
 
 
-def read_flags(run_dir: Path, task: str) -> set[int]:
+def read_marks(run_dir: Path, task: str) -> set[int]:
     """Rows of a task that were marked to look at again."""
     path = RunFolder(run_dir).flags_path
     return set(read_json(path).get(task, [])) if path.is_file() else set()

@@ -29,7 +29,7 @@ COPIED, DELETED = "COPIED", "deleted"
 
 @dataclass(frozen=True)
 class Unit:
-    """Files that are copied together. `name` is a path below the mirror, `target` one below the workspace."""
+    """Files that are copied together. `name` is a path below the copy, `target` one below the workspace."""
 
     name: str
     target: str
@@ -40,7 +40,7 @@ class Unit:
         return f"{max(f.stat().st_mtime_ns for f in self.files):020d}-{len(self.files)}"
 
 
-class Mirror:
+class BucketCopy:
     """One workspace and the folder that outlives it.
 
     Raises:

@@ -15,7 +15,7 @@ from core.models.catalogue import anchor_model
 from core.runs.folder import RunFolder
 from core.runs.liveness import run_state
 from core.runs.prediction import find_prediction
-from core.runs.queue_db import RunRegistry
+from core.runs.queue_db import RunQueue
 from core.runs.states import DRAFT, RunStatus
 from core.tasks.dataset import TaskDataset, save_dataset
 from core.training.checks import check_run
@@ -82,7 +82,7 @@ def delete_run(folder: RunFolder) -> None:
     if status.is_live:
         raise RunError("run.still_live", name=folder.run_id, state=status.state)
     path = inside(folder.path.resolve().parent, require_id(folder.run_id))
-    RunRegistry(folder.workspace_dir).forget(path)
+    RunQueue(folder.workspace_dir).forget(path)
     remove_folder(path)
 
 

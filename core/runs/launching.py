@@ -19,7 +19,7 @@ from core.runs.folder import RunFolder
 from core.runs.launchers import LAUNCHERS
 from core.runs.liveness import kill_worker, run_state
 from core.runs.lock import try_lock
-from core.runs.queue_db import RunRegistry
+from core.runs.queue_db import RunQueue
 from core.runs.states import CANCELLED, DRAFT, INTERRUPTED, QUEUED, STARTABLE, RunStatus
 from core.training.config import RunConfig
 from core.training.manifest import list_checkpoints
@@ -35,9 +35,9 @@ def start_run(folder: RunFolder, token: str | None = None) -> RunStatus:
         RunError: the run is at work already, or has ended.
         WorkspaceError: the folder cannot be written.
     """
-    registry = RunRegistry(folder.workspace_dir)
+    queue = RunQueue(folder.workspace_dir)
     if token is not None:
-        first = registry.claim_token(token, folder.path)
+        first = queue.claim_token(token, folder.path)
         if first is not None:
             return run_state(RunFolder(first))
     status = run_state(folder)
@@ -46,10 +46,10 @@ def start_run(folder: RunFolder, token: str | None = None) -> RunStatus:
         key = "run.ended" if status.is_terminal else "run.already_started"
         raise RunError(key, name=folder.run_id, state=status.state)
     try:
-        return _launch(folder, registry, lock)
+        return _launch(folder, queue, lock)
     except TaskloomError:
         if token is not None:
-            registry.release_token(token)
+            queue.release_token(token)
         raise
     finally:
         os.close(lock)
@@ -69,13 +69,13 @@ def begin_run(
     """
     folder = create_run(project, config, task_names, name)
     try:
-        first = RunRegistry(folder.workspace_dir).claim_token(token, folder.path) if token else None
+        first = RunQueue(folder.workspace_dir).claim_token(token, folder.path) if token else None
         if first is None:
             start_run(folder)
             return folder
     except TaskloomError:
         if token:
-            RunRegistry(folder.workspace_dir).release_token(token)
+            RunQueue(folder.workspace_dir).release_token(token)
         discard_draft(folder)
         raise
     discard_draft(folder)
@@ -145,18 +145,18 @@ def resume_run(folder: RunFolder) -> RunStatus:
     return start_run(folder)
 
 
-def _launch(folder: RunFolder, registry: RunRegistry, lock: int) -> RunStatus:
+def _launch(folder: RunFolder, queue: RunQueue, lock: int) -> RunStatus:
     device = lease_device(folder.read_config().device)
     launcher = LAUNCHERS.get(folder.read_run().get("launcher", "local"))
     before = folder.read_status()
     status = replace(before, state=QUEUED, started=None, ended=None, message_key="run.waiting", message_values={})
     folder.write_status(status)
-    registry.enqueue(folder.path, device)
+    queue.enqueue(folder.path, device)
     try:
         identity = launcher(folder, lock)
     except TaskloomError:
         folder.write_status(before)
-        registry.dequeue(folder.run_id)
+        queue.dequeue(folder.run_id)
         raise
     write_json_atomic(folder.launch_path, identity)
     return status

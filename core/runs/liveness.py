@@ -13,7 +13,7 @@ from core.base.files import read_json
 from core.base.processes import find_process
 from core.runs.folder import RunFolder
 from core.runs.lock import held
-from core.runs.queue_db import RunRegistry
+from core.runs.queue_db import RunQueue
 from core.runs.ranks import read_ranks
 from core.runs.states import (
     CANCELLED,
@@ -66,9 +66,9 @@ def _is_wished_away(folder: RunFolder) -> bool:
 
 def queue_place(folder: RunFolder) -> int | None:
     """1 is next; None when the run does not wait."""
-    registry = RunRegistry(folder.workspace_dir)
-    device = registry.queued_device(folder.run_id)
-    waiting = [path.name for path in registry.waiting(device)]
+    queue = RunQueue(folder.workspace_dir)
+    device = queue.queued_device(folder.run_id)
+    waiting = [path.name for path in queue.waiting(device)]
     return waiting.index(folder.run_id) + 1 if folder.run_id in waiting else None
 
 
@@ -107,7 +107,7 @@ def _bury(folder: RunFolder, reason: str = "run.was_interrupted") -> RunStatus:
             if status.state == CANCELLED:
                 folder.write_done({"state": CANCELLED, "ended": status.ended, "message_key": status.message_key})
             folder.write_status(status)
-            RunRegistry(folder.workspace_dir).dequeue(folder.run_id)
+            RunQueue(folder.workspace_dir).dequeue(folder.run_id)
             return status
     except WorkspaceError:  # nothing can be written here, and the truth is shown all the same
         return _as_dead(folder, folder.read_status(), reason)

@@ -30,7 +30,7 @@ CREATE INDEX IF NOT EXISTS finished_project ON finished (project_id);
 _BUSY_MS = 10_000
 
 
-class RunRegistry:
+class RunQueue:
     """Queue, tokens and summaries of one workspace.
 
     Raises:
@@ -141,7 +141,7 @@ class RunRegistry:
         return db
 
     def _open_as_it_is(self) -> sqlite3.Connection:
-        """The file without its journal, or an empty registry: for a disk that cannot be written."""
+        """The file without its journal, or an empty queue: for a disk that cannot be written."""
         if self.path.exists():
             db = sqlite3.connect(f"{self.path.as_uri()}?immutable=1", uri=True, isolation_level=None)
             with contextlib.suppress(sqlite3.Error):

@@ -9,7 +9,7 @@ from core.base.errors import RunError
 from core.runs.device_lease import holder_for, holder_values
 from core.runs.folder import RunFolder
 from core.runs.liveness import run_state
-from core.runs.queue_db import RunRegistry
+from core.runs.queue_db import RunQueue
 from core.runs.states import QUEUED
 from core.workspace import Workspace
 
@@ -29,10 +29,10 @@ class Waiting:
 
 def list_queue(workspace_dir: Path, project_ids: set[str] | None = None) -> list[Waiting]:
     """All waiting runs by device and place; of these projects only, whose places count all the same."""
-    registry = RunRegistry(workspace_dir)
+    queue = RunQueue(workspace_dir)
     found: list[Waiting] = []
     places: dict[str, int] = {}
-    for path, device in registry.waiting_with_device():
+    for path, device in queue.waiting_with_device():
         folder = RunFolder(path)
         if not folder.run_path.exists() or run_state(folder).state != QUEUED:
             continue  # its worker is about to begin, or is gone
@@ -54,4 +54,4 @@ def move_run(folder: RunFolder, place: int) -> None:
     """
     if run_state(folder).state != QUEUED:
         raise RunError("run.not_queued", name=folder.run_id)
-    RunRegistry(folder.workspace_dir).move(folder.run_id, place)
+    RunQueue(folder.workspace_dir).move(folder.run_id, place)

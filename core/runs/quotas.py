@@ -16,7 +16,7 @@ from pathlib import Path
 
 from core.base.errors import RunError, SettingError, WorkspaceError
 from core.base.lines import append_records, read_records
-from core.runs.queue_db import RunRegistry
+from core.runs.queue_db import RunQueue
 from core.runs.states import LIVE
 from core.runs.summaries import RunSummary, list_summaries
 from core.training.config import RunConfig
@@ -112,7 +112,7 @@ def require_another_run(workspace: Workspace, owner: str, quota: Quota) -> float
         raise RunError("quota.runs", count=used.runs, bound=quota.runs)
     if used.minutes >= quota.minutes:
         raise RunError("quota.minutes", used=round(used.minutes), bound=quota.minutes)
-    waiting = len(RunRegistry(workspace.root).waiting())
+    waiting = len(RunQueue(workspace.root).waiting())
     if waiting >= quota.queue:
         raise RunError("quota.queue", count=waiting)
     require_space(workspace, owner, quota)

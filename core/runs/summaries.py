@@ -10,7 +10,7 @@ from typing import Any
 from core.base.errors import WorkspaceError
 from core.runs.folder import RunFolder
 from core.runs.liveness import run_state
-from core.runs.queue_db import RunRegistry
+from core.runs.queue_db import RunQueue
 from core.workspace import Project
 
 
@@ -46,8 +46,8 @@ def list_summaries(project: Project) -> list[RunSummary]:
     run_dirs = _run_dirs(project)
     if not run_dirs:
         return []
-    registry = RunRegistry(RunFolder(run_dirs[0]).workspace_dir)
-    known = registry.read_summaries(project.project_id)
+    queue = RunQueue(RunFolder(run_dirs[0]).workspace_dir)
+    known = queue.read_summaries(project.project_id)
     fresh: dict[str, tuple[str, dict[str, Any]]] = {}
     summaries = []
     for path in run_dirs:
@@ -62,7 +62,7 @@ def list_summaries(project: Project) -> list[RunSummary]:
             fresh[run_id] = (stamp, asdict(summary))
     if fresh:
         with contextlib.suppress(WorkspaceError):  # a list can be read where nothing can be written
-            registry.write_summaries(project.project_id, fresh)
+            queue.write_summaries(project.project_id, fresh)
     return summaries
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from core.base.errors import RunError, SettingError
 from core.insight.correcting import PRACTICE, correct_answer
-from core.insight.marked_answers import is_flagged, set_flag
+from core.insight.marked_answers import is_marked, mark_answer
 from core.insight.results import read_answers
 from core.runs.creation import create_run
 from core.runs.folder import RunFolder
@@ -43,15 +43,15 @@ def folder(project: Project, tmp_path: Path) -> RunFolder:
 
 
 def test_marks_are_kept_by_task_and_row(folder: RunFolder) -> None:
-    assert set_flag(folder.path, "direct", 2) == {2}
-    assert set_flag(folder.path, "direct", 0) == {0, 2}
-    assert set_flag(folder.path, "direct", 2, on=False) == {0}
-    assert is_flagged(folder.path, "direct", 0)
-    assert not is_flagged(folder.path, "reversed", 0)
+    assert mark_answer(folder.path, "direct", 2) == {2}
+    assert mark_answer(folder.path, "direct", 0) == {0, 2}
+    assert mark_answer(folder.path, "direct", 2, on=False) == {0}
+    assert is_marked(folder.path, "direct", 0)
+    assert not is_marked(folder.path, "reversed", 0)
     assert list(read_answers(folder.path, "direct", "flagged")["row"]) == [0]
     assert read_answers(folder.path, "reversed", "flagged").empty
     with pytest.raises(RunError, match="row 999 of direct was not answered"):
-        set_flag(folder.path, "direct", 999)
+        mark_answer(folder.path, "direct", 999)
 
 
 def test_a_second_run_stands_beside(folder: RunFolder, project: Project) -> None:

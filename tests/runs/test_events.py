@@ -18,7 +18,7 @@ from core.runs.folder import RunFolder
 from core.runs.launching import cancel_run
 from core.runs.liveness import run_state
 from core.runs.lock import is_locked, try_lock
-from core.runs.queue_db import RunRegistry
+from core.runs.queue_db import RunQueue
 from core.runs.states import RunStatus
 from core.workspace import Project
 from tests.toy_project import build_toy_project, quick_config, quick_run
@@ -154,34 +154,34 @@ def test_an_old_status_cannot_be_mistaken_after_a_clock_jump(project: Project, t
 
 
 def test_the_queue_keeps_its_order_under_many_hands(tmp_path: Path) -> None:
-    registry = RunRegistry(tmp_path)
+    queue = RunQueue(tmp_path)
     folders = [tmp_path / "projects" / "p" / "runs" / f"r{i:03d}" for i in range(40)]
     for folder in folders:
         folder.mkdir(parents=True)
-    threads = [threading.Thread(target=registry.enqueue, args=(folder, "cpu")) for folder in folders]
+    threads = [threading.Thread(target=queue.enqueue, args=(folder, "cpu")) for folder in folders]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    waiting = registry.waiting("cpu")
+    waiting = queue.waiting("cpu")
     assert sorted(waiting) == [f.resolve() for f in folders]
-    registry.enqueue(waiting[5], "cpu")  # a second time changes nothing
-    assert registry.waiting("cpu") == waiting
-    registry.move(waiting[7].name, 1)
-    assert registry.waiting("cpu")[0] == waiting[7]
-    registry.dequeue(waiting[7].name)
-    assert len(registry.waiting()) == 39
+    queue.enqueue(waiting[5], "cpu")  # a second time changes nothing
+    assert queue.waiting("cpu") == waiting
+    queue.move(waiting[7].name, 1)
+    assert queue.waiting("cpu")[0] == waiting[7]
+    queue.dequeue(waiting[7].name)
+    assert len(queue.waiting()) == 39
     with pytest.raises(RunError):
-        registry.move(waiting[7].name, 1)
+        queue.move(waiting[7].name, 1)
 
 
 def test_one_token_starts_one_run_whoever_is_first(tmp_path: Path) -> None:
-    registry = RunRegistry(tmp_path)
+    queue = RunQueue(tmp_path)
     runs = [tmp_path / f"r{i}" for i in range(8)]
     for run in runs:
         run.mkdir()
     results: list[Path | None] = []
-    threads = [threading.Thread(target=lambda r=r: results.append(registry.claim_token("t", r))) for r in runs]
+    threads = [threading.Thread(target=lambda r=r: results.append(queue.claim_token("t", r))) for r in runs]
     for thread in threads:
         thread.start()
     for thread in threads:

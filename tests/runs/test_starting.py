@@ -15,7 +15,7 @@ from core.runs.creation import list_runs
 from core.runs.folder import RunFolder
 from core.runs.launching import begin_run, kill_run, start_run
 from core.runs.liveness import worker_processes
-from core.runs.queue_db import RunRegistry
+from core.runs.queue_db import RunQueue
 from core.workspace import Project
 from tests.toy_project import quick_config, quick_run
 
@@ -69,7 +69,7 @@ def test_a_refused_start_gives_its_token_back(
     with pytest.raises(WorkspaceError):
         begin_run(project, quick_config(tiny_llama), "click")
     assert list_runs(project) == []
-    assert RunRegistry(project.path.parents[1]).claim_token("click", project.runs_dir) is None
+    assert RunQueue(project.path.parents[1]).claim_token("click", project.runs_dir) is None
 
 
 RACER = """

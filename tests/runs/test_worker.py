@@ -17,7 +17,7 @@ from core.runs.creation import delete_run, list_runs
 from core.runs.device_lease import lease_holder
 from core.runs.launching import cancel_run, kill_run, resume_run, start_run, stop_run
 from core.runs.liveness import run_state, worker_processes
-from core.runs.queue_db import RunRegistry
+from core.runs.queue_db import RunQueue
 from core.workspace import Project
 from tests.toy_project import quick_run
 from tests.watching import ended, trains, wait_for
@@ -62,7 +62,7 @@ def test_kill_is_seen_at_once_and_the_run_resumes(project: Project, tiny_llama: 
     status = wait_for(folder, ended)
     assert time.monotonic() - killed < 2.0
     assert (status.state, status.message_key) == ("interrupted", "run.was_interrupted")
-    assert RunRegistry(folder.workspace_dir).waiting() == []
+    assert RunQueue(folder.workspace_dir).waiting() == []
     resume_run(folder)
     wait_for(folder, trains)
     (resumed,) = [e for e in folder.read_events() if e["kind"] == "resume"]
@@ -109,8 +109,8 @@ def test_one_run_a_device_and_the_others_wait_in_order(project: Project, tiny_ll
     start_run(third)
     assert wait_for(second, lambda s: s.message_key == "run.waiting_for").message_values["name"] == "Run 1"
     assert [run_state(f).queue_place for f in (second, third)] == [1, 2]
-    registry = RunRegistry(first.workspace_dir)
-    registry.move(third.run_id, 1)
+    queue = RunQueue(first.workspace_dir)
+    queue.move(third.run_id, 1)
     assert [run_state(f).queue_place for f in (second, third)] == [2, 1]
     cancel_run(first)
     wait_for(third, lambda s: s.state in ("starting", "running"))
@@ -120,7 +120,7 @@ def test_one_run_a_device_and_the_others_wait_in_order(project: Project, tiny_ll
     assert holder["name"] == third.run_id
     cancel_run(second)
     assert wait_for(second, ended).state == "cancelled"
-    assert registry.waiting() == []
+    assert queue.waiting() == []
 
 
 def test_a_start_token_makes_a_double_click_harmless(project: Project, tiny_llama: Path) -> None:

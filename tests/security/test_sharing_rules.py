@@ -117,7 +117,7 @@ def test_deleting_a_run_gives_no_minutes_back(context: Context, with_runs: Any) 
 
 
 def test_a_full_queue_and_a_full_disk_take_no_runs(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.runs.quotas.RunRegistry.waiting", lambda self: [Path()] * 3)
+    monkeypatch.setattr("core.runs.quotas.RunQueue.waiting", lambda self: [Path()] * 3)
     with pytest.raises(RunError, match="3 runs are waiting"):
         shared_config(context, Selection(owner=ALICE), RunConfig())
     monkeypatch.setattr("shutil.disk_usage", lambda _: types.SimpleNamespace(free=1000))

@@ -73,10 +73,10 @@ def _health(request: dict[str, Any]) -> Answer:
     return {"report": asdict(health_report(_project(request), request["names"], limit))}
 
 
-def _apart(request: dict[str, Any]) -> Answer:
-    from core.tasks.changing.in_child import answer_apart
+def _change_task(request: dict[str, Any]) -> Answer:
+    from core.tasks.changing.in_child import answer_change
 
-    return {"done": answer_apart(_project(request), request["what"], request["task"], request["arguments"])}
+    return {"done": answer_change(_project(request), request["what"], request["task"], request["arguments"])}
 
 
 def _stage(request: dict[str, Any]) -> Answer:
@@ -103,7 +103,7 @@ _VERBS: dict[str, Callable[[dict[str, Any]], Answer]] = {
     "card": _asked_of_datasets,
     "arrow": _asked_of_datasets,
     "health": _health,
-    "apart": _apart,
+    "change": _change_task,
     "stage": _stage,
 }
 

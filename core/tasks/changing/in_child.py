@@ -28,7 +28,7 @@ LARGE_ROWS = 20_000  # about 0.2 s of work on one core
 MOST_DIFFERENCES = 2_000  # that a comparison sends back; the rest is counted
 
 
-def fix_apart(project: Project, name: str, fix: str) -> Outcome:
+def fix_in_child(project: Project, name: str, fix: str) -> Outcome:
     """`apply_fix`; raises what it raises."""
     if not is_large(project, name):
         return apply_fix(project, name, fix)
@@ -36,14 +36,14 @@ def fix_apart(project: Project, name: str, fix: str) -> Outcome:
     return Outcome(_spec(done), done["count"], done["exam"])
 
 
-def undo_apart(project: Project, name: str) -> TaskSpec:
+def undo_in_child(project: Project, name: str) -> TaskSpec:
     """`undo_change`; raises what it raises."""
     if not is_large(project, name):
         return undo_change(project, name)
     return _spec(_ask(project, "undo", name))
 
 
-def update_apart(project: Project, name: str, changes: dict[str, Any], redraw_exam: bool = False) -> TaskSpec:
+def update_in_child(project: Project, name: str, changes: dict[str, Any], redraw_exam: bool = False) -> TaskSpec:
     """`update_task`; raises what it raises."""
     if not is_large(project, name):
         return update_task(project, name, changes, redraw_exam)
@@ -53,7 +53,7 @@ def update_apart(project: Project, name: str, changes: dict[str, Any], redraw_ex
     )
 
 
-def save_table_apart(
+def save_table_in_child(
     project: Project, name: str, shown: Sequence[Place], edited: Sequence[EditedRow]
 ) -> tuple[TaskSpec, int]:
     """`save_table`; raises what it raises."""
@@ -63,7 +63,7 @@ def save_table_apart(
     return _spec(done), done["count"]
 
 
-def compare_apart(project: Project, name: str, number: int) -> tuple[list[RowDifference], int]:
+def compare_in_child(project: Project, name: str, number: int) -> tuple[list[RowDifference], int]:
     """The first MOST_DIFFERENCES of `compare_versions`, and how many there are; raises what it raises."""
     if not is_large(project, name):
         found = compare_versions(project, name, number)
@@ -72,7 +72,7 @@ def compare_apart(project: Project, name: str, number: int) -> tuple[list[RowDif
     return from_record(list[RowDifference], done["rows"], CHILD), done["count"]
 
 
-def add_correction_apart(
+def add_correction_in_child(
     project: Project, name: str, row: Mapping[str, Any], answer: str, origin: str = CHAT
 ) -> TaskSpec:
     """`add_correction`; raises what it raises."""
@@ -82,7 +82,7 @@ def add_correction_apart(
     return _spec(done)
 
 
-def edit_row_apart(project: Project, name: str, place: Place, changes: Mapping[str, Any]) -> TaskSpec:
+def edit_row_in_child(project: Project, name: str, place: Place, changes: Mapping[str, Any]) -> TaskSpec:
     """`edit_row`; raises what it raises."""
     if not is_large(project, name):
         return edit_row(project, name, place, changes)
@@ -91,7 +91,7 @@ def edit_row_apart(project: Project, name: str, place: Place, changes: Mapping[s
     )
 
 
-def move_rows_apart(project: Project, name: str, places: Sequence[Place], split: str) -> TaskSpec:
+def move_rows_in_child(project: Project, name: str, places: Sequence[Place], split: str) -> TaskSpec:
     """`move_rows`; raises what it raises."""
     if not is_large(project, name):
         return move_rows(project, name, places, split)
@@ -100,7 +100,7 @@ def move_rows_apart(project: Project, name: str, places: Sequence[Place], split:
     )
 
 
-def attach_apart(project: Project, name: str, path: Path, split: str) -> Attached:
+def attach_in_child(project: Project, name: str, path: Path, split: str) -> Attached:
     """`attach_part`, always in the child: the file may be anybody's; raises what it raises."""
     done = _ask(project, "attach", name, path=str(path.resolve()), split=split, file_name=path.name)
     return Attached(from_record(TaskSpec, done["task"], CHILD), done["count"], done["left_out"])
@@ -115,14 +115,14 @@ def _spec(done: dict[str, Any]) -> TaskSpec:
 
 
 def _ask(project: Project, what: str, name: str, **arguments: Any) -> dict[str, Any]:
-    request = {"verb": "apart", "what": what, "task": name, "arguments": arguments}
+    request = {"verb": "change", "what": what, "task": name, "arguments": arguments}
     title = get_task(project, name).name
     answer = ask_child({**request, "project": project_to_dict(project)}, title, ParseLimits())
     found: dict[str, Any] = answer["done"]
     return found
 
 
-def answer_apart(project: Project, what: str, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+def answer_change(project: Project, what: str, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
     """The child's side: does `what` and tells the outcome."""
     return _DOORS[what](project, name, **arguments)
 

@@ -10,7 +10,7 @@ import pytest
 
 from app.shell.bucket_thread import Copier, forgets_at_restart, start_copies
 from core.base.errors import WorkspaceError
-from core.runs.bucket_copy import COPIED, Mirror
+from core.runs.bucket_copy import COPIED, BucketCopy
 from core.runs.folder import RunFolder
 from core.runs.liveness import run_state
 from core.runs.summaries import list_summaries
@@ -51,7 +51,7 @@ def back(tmp_path: Path) -> Workspace:
     """The workspace after the disk was emptied."""
     shutil.rmtree(tmp_path / "work")
     workspace = Workspace(tmp_path / "work")
-    Mirror(workspace.root, tmp_path / "bucket").restore()
+    BucketCopy(workspace.root, tmp_path / "bucket").restore()
     return workspace
 
 
@@ -59,7 +59,7 @@ def test_everything_that_is_closed_comes_back(project: Project, tmp_path: Path) 
     make_run(project, "r1", done=True)
     make_run(project, "r2", done=False)
     before = [spec.as_dict() for spec in list_tasks(project)]
-    Mirror(tmp_path / "work", tmp_path / "bucket").copy_closed()
+    BucketCopy(tmp_path / "work", tmp_path / "bucket").copy_closed()
     workspace = back(tmp_path)
     restored = workspace.get_project("toy")
     assert [spec.as_dict() for spec in list_tasks(restored)] == before
@@ -77,7 +77,7 @@ def test_what_is_open_is_not_copied(project: Project, tmp_path: Path) -> None:
     make_run(project, "r2", done=False)
     list_summaries(project)  # makes the database
     assert (tmp_path / "work" / "runs.db").is_file()
-    Mirror(tmp_path / "work", tmp_path / "bucket").copy_closed()
+    BucketCopy(tmp_path / "work", tmp_path / "bucket").copy_closed()
     names = [p.name for p in (tmp_path / "bucket").rglob("*") if p.is_file()]
     never = {"worker.lock", "worker.log", "heartbeat", "half"}
     assert not [n for n in names if n.startswith("runs.db") or n in never]
@@ -87,20 +87,20 @@ def test_what_is_open_is_not_copied(project: Project, tmp_path: Path) -> None:
 
 
 def test_nothing_new_is_nothing_copied_and_a_change_is_copied_alone(project: Project, tmp_path: Path) -> None:
-    mirror = Mirror(tmp_path / "work", tmp_path / "bucket")
-    assert len(mirror.copy_closed()) == 4
-    assert mirror.copy_closed() == []
+    copy = BucketCopy(tmp_path / "work", tmp_path / "bucket")
+    assert len(copy.copy_closed()) == 4
+    assert copy.copy_closed() == []
     task = next(iter(sorted(project.tasks_dir.iterdir())))
     os.utime(task / "task.json")
-    assert mirror.copy_closed() == [f"projects/{project.project_id}/{task.name}"]
+    assert copy.copy_closed() == [f"projects/{project.project_id}/{task.name}"]
     assert len(list((tmp_path / "bucket").glob(f"taskloom/projects/*/{task.name}/*/{COPIED}"))) == 1
 
 
 def test_a_deleted_project_stays_deleted(project: Project, tmp_path: Path) -> None:
-    mirror = Mirror(tmp_path / "work", tmp_path / "bucket")
-    mirror.copy_closed()
+    copy = BucketCopy(tmp_path / "work", tmp_path / "bucket")
+    copy.copy_closed()
     Workspace(tmp_path / "work").delete_project(project)
-    mirror.copy_closed()
+    copy.copy_closed()
     assert not list((tmp_path / "bucket").rglob("*.jsonl"))
     assert back(tmp_path).list_projects() == []
 
@@ -108,31 +108,31 @@ def test_a_deleted_project_stays_deleted(project: Project, tmp_path: Path) -> No
 def test_a_bucket_that_refuses_to_delete_does_not_bring_a_project_back(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mirror = Mirror(tmp_path / "work", tmp_path / "bucket")
-    mirror.copy_closed()
+    copy = BucketCopy(tmp_path / "work", tmp_path / "bucket")
+    copy.copy_closed()
     Workspace(tmp_path / "work").delete_project(project)
     with monkeypatch.context() as patch:
         patch.setattr("core.runs.bucket_copy.shutil.rmtree", lambda *_, **__: None)
-        mirror.copy_closed()
+        copy.copy_closed()
     assert list((tmp_path / "bucket").rglob("train.jsonl"))
     assert back(tmp_path).list_projects() == []
 
 
 def test_an_empty_disk_deletes_no_copy(project: Project, tmp_path: Path) -> None:
-    Mirror(tmp_path / "work", tmp_path / "bucket").copy_closed()
+    BucketCopy(tmp_path / "work", tmp_path / "bucket").copy_closed()
     shutil.rmtree(tmp_path / "work")
-    Mirror(tmp_path / "work", tmp_path / "bucket").copy_closed()
+    BucketCopy(tmp_path / "work", tmp_path / "bucket").copy_closed()
     assert len(back_from(tmp_path).list_projects()) == 1
 
 
 def back_from(tmp_path: Path) -> Workspace:
     workspace = Workspace(tmp_path / "work")
-    Mirror(workspace.root, tmp_path / "bucket").restore()
+    BucketCopy(workspace.root, tmp_path / "bucket").restore()
     return workspace
 
 
 def test_a_copy_that_broke_off_is_passed_over(project: Project, tmp_path: Path) -> None:
-    Mirror(tmp_path / "work", tmp_path / "bucket").copy_closed()
+    BucketCopy(tmp_path / "work", tmp_path / "bucket").copy_closed()
     for damaged in (tmp_path / "bucket").rglob("train.jsonl"):
         damaged.write_text("half", encoding="utf-8")
     assert list_tasks(back(tmp_path).get_project("toy")) == []

@@ -48,32 +48,32 @@ def contents(project: Project) -> list[tuple[str, int, dict[str, str]]]:
 
 def test_changes_are_the_same_apart(place: str, project: Project) -> None:
     before = contents(project)
-    done = apart.fix_apart(project, "rows", "drop_duplicates")
+    done = apart.fix_in_child(project, "rows", "drop_duplicates")
     assert (done.count, len(contents(project))) == (10, 50)
     assert done.task == get_task(project, "rows")
-    differences, count = apart.compare_apart(project, "rows", 1)
+    differences, count = apart.compare_in_child(project, "rows", 1)
     assert (count, len(differences)) == (10, 10)
     assert all(d.after is None and d.before is not None and d.before.row["label"] in "ab" for d in differences)
-    assert apart.undo_apart(project, "rows").num_train == get_task(project, "rows").num_train
+    assert apart.undo_in_child(project, "rows").num_train == get_task(project, "rows").num_train
     assert contents(project) == before
 
     split, line, row = before[0]
     edited = [EditedRow((split, line), split, {**row, "text": "edited"}), EditedRow(None, "train", {"text": "new"})]
-    _, count = apart.save_table_apart(project, "rows", [(split, line)], edited)
+    _, count = apart.save_table_in_child(project, "rows", [(split, line)], edited)
     assert count == 2
     assert contents(project)[0][2]["text"] == "edited"
     changes = {"split": SplitSettings(validation=0.3, seed=4), "inputs": ("text",), "instruction": "Say a or b."}
-    changed = apart.update_apart(project, "rows", changes)
+    changed = apart.update_in_child(project, "rows", changes)
     assert (changed.split.seed, changed.instruction) == (4, "Say a or b.")
     assert changed == get_task(project, "rows")
     assert [v.change for v in list_versions(project, "rows")] == ["edit_table", "split"]
 
-    corrected = apart.add_correction_apart(project, "rows", {"text": "asked"}, "a", "chat: tuned")
+    corrected = apart.add_correction_in_child(project, "rows", {"text": "asked"}, "a", "chat: tuned")
     assert corrected.num_train == changed.num_train + 1
     asked = next(found for found in contents(project) if found[2]["text"] == "asked")
     assert (asked[0], asked[2]["label"], asked[2][ORIGIN]) == ("train", "a", "chat: tuned")
-    apart.edit_row_apart(project, "rows", asked[:2], {"label": "b"})
-    moved = apart.move_rows_apart(project, "rows", [asked[:2]], "test")
+    apart.edit_row_in_child(project, "rows", asked[:2], {"label": "b"})
+    moved = apart.move_rows_in_child(project, "rows", [asked[:2]], "test")
     assert moved == get_task(project, "rows")
     asked = next(found for found in contents(project) if found[2]["text"] == "asked")
     assert (asked[0], asked[2]["label"]) == ("test", "b")
@@ -81,21 +81,21 @@ def test_changes_are_the_same_apart(place: str, project: Project) -> None:
 
 def test_errors_are_the_same_apart(place: str, project: Project) -> None:
     with pytest.raises(SettingError):
-        apart.fix_apart(project, "rows", "no_such_fix")
+        apart.fix_in_child(project, "rows", "no_such_fix")
     with pytest.raises(WorkspaceError) as caught:
-        apart.undo_apart(project, "rows")
+        apart.undo_in_child(project, "rows")
     assert caught.value.key == "task.nothing_to_undo"
     everything = [(split, line) for split, line, _ in contents(project)]
     with pytest.raises(TaskFileError):
-        apart.save_table_apart(project, "rows", everything, [])
+        apart.save_table_in_child(project, "rows", everything, [])
     with pytest.raises(SettingError):
-        apart.edit_row_apart(project, "rows", ("test", 9999), {"label": "b"})
+        apart.edit_row_in_child(project, "rows", ("test", 9999), {"label": "b"})
     assert len(contents(project)) == 60
 
 
 def test_a_comparison_is_cut(place: str, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    apart.fix_apart(project, "rows", "drop_duplicates")
+    apart.fix_in_child(project, "rows", "drop_duplicates")
     if place == "here":
         monkeypatch.setattr(apart, "MOST_DIFFERENCES", 3)
-        found, count = apart.compare_apart(project, "rows", 1)
+        found, count = apart.compare_in_child(project, "rows", 1)
         assert (len(found), count) == (3, 10)
