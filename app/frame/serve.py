@@ -114,7 +114,7 @@ def launch(demo: gr.Blocks, arguments: argparse.Namespace, **extra: Any) -> Any:
         state_session_capacity=CAPACITY,
         show_error=False,
         max_file_size=SHARED_FILE_SIZE if arguments.shared else MAX_FILE_SIZE,
-        footer_links=["settings"],
+        footer_links=[],
         allowed_paths=[],
         strict_cors=True,
         mcp_server=with_mcp,

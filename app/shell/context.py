@@ -85,6 +85,9 @@ class Context:
     polls: list[Poll] = field(default_factory=list)
     screen: str = ""  # the one that is being built
     redraws: dict[str, list[Redraw]] = field(default_factory=dict)
+    presets: dict[str, list[Redraw]] = field(
+        default_factory=dict
+    )  # drawn last, over what the screen shows by itself
     tabs: Any = None  # gr.Tabs, so that a screen can open another one
     page: Any = None  # gr.Blocks, whose `load` comes when somebody opens the page
     plan: Any = None  # gr.State with the YAML text of the next run
@@ -143,6 +146,20 @@ class Context:
             wired, inputs, drawn = keep_typed(wired, drawn, kept, subject), [*inputs, told], [*drawn, told]
         self.redraws.setdefault(self.screen, []).append(Redraw(wired, inputs, drawn))
 
+    def on_preset(self, handler: Callable[..., Any], outputs: list[Any], extra: list[Any] | None = None) -> None:
+        """Takes what a jump brings for the screen being built: `handler(context, selection, values, *extra)`
+        gives a `Shown`, {component: value}, once a jump, after the screen is drawn for it. `values` is a dict."""
+        screen, taken = self.screen.removeprefix("tab."), gr.State(0)
+
+        def take(context: Context, selection: Selection, number: int, *given: Any) -> Any:
+            preset = selection.preset
+            if preset is None or preset.screen != screen or preset.number == number:
+                return gr.skip()
+            return {**handler(context, selection, dict(preset.values), *given), taken: preset.number}
+
+        inputs = [self.selection, taken, *(extra or [])]
+        self.presets.setdefault(self.screen, []).append(Redraw(self.guarded(take), inputs, [*outputs, taken]))
+
     def wire_redraws(self) -> None:
         """One event a screen, and only for the screen that is open: another one follows when it is opened. `due`
         holds per screen the selection that it was last told to show; what stands on every screen is always told."""
@@ -151,7 +168,7 @@ class Context:
         find = partial(due_screens, list(due))
         gr.on(asked, find, [self.selection, self.open_screen], list(due.values()), **SILENT)
         for screen, parts in self.redraws.items():
-            page = Page(tuple(parts))
+            page = Page((*parts, *self.presets.get(screen, [])))
             changed = due[screen] if screen else self.selection
             changed.change(page.draw, page.inputs, page.outputs, **SILENT)
 
@@ -186,9 +203,10 @@ class Context:
         stamp = results.stat().st_mtime_ns if results and results.is_file() else 0
         return (selection.run_id, stamp, selection.language)
 
-    def go_to(self, selection: Selection, screen: str) -> Shown:
-        """Another screen is opened, with this selection."""
-        return {self.selection: selection, self.tabs: gr.update(selected=f"tab.{screen}")}
+    def go_to(self, selection: Selection, screen: str, **preset: Any) -> Shown:
+        """Another screen is opened, with this selection. `preset`: what its fields are to hold, see `on_preset`."""
+        chosen = selection.with_preset(screen, preset) if preset else selection
+        return {self.selection: chosen, self.tabs: gr.update(selected=f"tab.{screen}")}
 
     def open_project(self, selection: Selection, project_id: str) -> Selection:
         """The selection on a project and the newest run that a person asked for.

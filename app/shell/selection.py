@@ -18,6 +18,15 @@ _OWNER = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True)
+class Preset:
+    """What a jump brings along for the fields of the screen it leads to; `number` tells one jump from the next."""
+
+    screen: str
+    values: tuple[tuple[str, Any], ...]
+    number: int
+
+
+@dataclass(frozen=True)
 class Selection:
     """`version` counts changes of the project's data, so that screens read it again."""
 
@@ -29,6 +38,7 @@ class Selection:
     version: int = 0
     run_moves: int = 0  # counts runs that began or ended meanwhile; what is typed about tasks stays
     tour: int = 0  # which stop of the guided tour, counted from 1; 0 is no tour
+    preset: Preset | None = None  # of the latest jump; a screen takes it once
 
     def with_owner(self, owner: str) -> Selection:
         return dataclasses.replace(self, owner=owner)
@@ -45,6 +55,12 @@ class Selection:
 
     def with_run(self, run_id: str) -> Selection:
         return dataclasses.replace(self, run_id=run_id, version=self.version + 1)
+
+    def with_preset(self, screen: str, values: dict[str, Any]) -> Selection:
+        """A jump to a screen whose fields are to hold these values."""
+        version = self.version + 1
+        brought = Preset(screen, tuple(sorted(values.items())), version)
+        return dataclasses.replace(self, preset=brought, version=version)
 
     def with_tour(self, stop: int) -> Selection:
         return dataclasses.replace(self, tour=stop)

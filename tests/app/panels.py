@@ -17,7 +17,7 @@ P = TypeVar("P")
 def build_panel(panel: Callable[..., P], context: Context, *given: Any) -> P:
     """The panel, with the components that all screens share in the context. `given`: what else it is built with."""
     context.words = Words()
-    context.polls, context.redraws = [], {}
+    context.polls, context.redraws, context.presets = [], {}, {}
     with gr.Blocks() as context.page:
         context.selection, context.plan = gr.State(Selection()), gr.State("")
         context.open_screen, context.clock = gr.State(""), gr.Timer(60)

@@ -8,9 +8,10 @@ import gradio as gr
 import pytest
 
 from app.frame.workbench import TABS, build_workbench
-from app.shell.context import due_screens
+from app.shell.context import Context, due_screens
 from app.shell.redraw import Page, Redraw, combine, keep_typed, spread
 from app.shell.selection import Selection
+from core.workspace import Workspace
 from tests.app.test_workbench import context as context  # the same page
 
 A, B, C = "a", "b", "c"  # stand for components
@@ -135,3 +136,25 @@ def test_the_file_field_is_not_drawn_anew_while_it_may_upload(context) -> None:
     assert drawn[place] == gr.skip()
     *drawn, told = part.handler(seen.with_project(""), told)
     assert drawn[place]["visible"] is False
+
+
+def test_a_jump_fills_the_fields_of_its_screen_once(tmp_path) -> None:
+    context = Context(Workspace(tmp_path))
+    with gr.Blocks():
+        context.selection, context.tabs, context.screen = gr.State(Selection()), gr.Tabs(), "tab.train"
+        field = gr.Number()
+        context.on_selection(lambda _, selection: {field: 1}, [field])
+        context.on_preset(lambda _, selection, values: {field: values["max_tokens"]}, [field])
+    page = Page((*context.redraws["tab.train"], *context.presets["tab.train"]))
+    taken = next(block for block in page.outputs if block is not field)
+    jumped = context.go_to(Selection(), "train", max_tokens=1024)[context.selection]
+    other = context.go_to(jumped, "try_it", question="?")[context.selection]
+    drawn = dict(zip(page.outputs, page.draw(jumped, 0), strict=True))
+    assert (drawn[field], drawn[taken]) == (1024, jumped.preset.number)
+    again = context.go_to(jumped, "train", max_tokens=1024)[context.selection]
+    for selection, number, shown in (
+        (jumped.touched(), drawn[taken], 1),
+        (other, 0, 1),
+        (again, drawn[taken], 1024),
+    ):
+        assert page.draw(selection, number)[0] == shown
