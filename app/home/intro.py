@@ -9,7 +9,7 @@ FILES = (("#0f766e", ".xlsx"), ("#b45309", ".csv"), ("#1d4ed8", ".json"), ("#9d1
 TOP, STEP, LOOM = 34, 44, (196, 44, 136)  # first file, distance of files; loom: left, top, side
 
 
-def hero() -> str:
+def intro_markup() -> str:
     return (
         f'<div class="hero"><div><h1>{esc(say("home.title"))}</h1>'
         f'<p>{esc(say("home.lead"))}</p><p class="dim">{esc(say("home.private"))}</p></div>'

@@ -10,7 +10,7 @@ from app.drawing.durations import word_moment, word_score
 from app.drawing.markup import bullets, note, part
 from app.drawing.widgets import card, cards
 from app.home.archive_panel import PackPanel
-from app.home.intro import hero
+from app.home.intro import intro_markup
 from app.shell.bucket_thread import forgets_at_restart
 from app.shell.context import Context
 from app.shell.permissions import note_deletion, require_shared_project
@@ -113,7 +113,7 @@ class Home:
     def draw(self, context: Context, selection: Selection) -> Shown:
         """Introduction, the way through the workbench, the projects."""
         projects, current = context.projects(selection), context.project(selection)
-        intro = part(say("home.open", name=current.name)) if current else hero()
+        intro = part(say("home.open", name=current.name)) if current else intro_markup()
         if forgets_at_restart():
             intro = bullets([("warn", say("home.forgets"))]) + intro
         return {

@@ -7,7 +7,7 @@ from app.shell.context import Context
 from app.shell.selection import Selection
 from app.texts import word_sentence
 from core.insight.allocation import Allocation, read_allocation
-from core.insight.sharing import Contributions, read_contributions
+from core.insight.contribution_table import Contributions, read_contributions
 from core.messages import Sentence
 
 

@@ -15,11 +15,11 @@ from app.shell.context import Context
 from app.shell.redraw import Shown
 from app.shell.selection import Selection
 from app.skills.chosen_run import find_allocation
+from app.skills.contribution_panel import ContributionPanel
 from app.skills.evidence_panel import EvidencePanel
 from app.skills.look_panel import LookPanel
 from app.skills.other_run_panel import OtherRunPanel
 from app.skills.probe_panel import ProbePanels
-from app.skills.share_panel import SharePanel
 from app.skills.similarity_panel import SimilarityPanel
 from app.skills.task_panel import TaskPanel
 from app.skills.time_panel import TimePanel
@@ -38,8 +38,8 @@ from core.insight.allocation_cuts import (
     used_skills,
 )
 from core.insight.evidence import read_evidence
-from core.insight.history import MEAN, History, read_history
 from core.insight.sentences import describe_allocation
+from core.insight.snapshots import MEAN, Snapshots, read_snapshots
 from core.messages import Sentence
 
 TITLE = "tab.skills"
@@ -60,7 +60,7 @@ class Skills:
             self.below = gr.HTML(elem_id="skills-says")
             with gr.Row():
                 with gr.Column(min_width=340):
-                    SharePanel(context)
+                    ContributionPanel(context)
                 with gr.Column(min_width=340):
                     SimilarityPanel(context)
             TaskPanel(context)
@@ -114,7 +114,7 @@ class Skills:
             hint = empty(say("skills.none_title"), say("skills.none_text"))
             return {self.head: hint, self.body: gr.update(visible=False)}
         layers, heads = len(layer_names(allocation)), num_heads(allocation)
-        moments = len(read_history(context.run_dir(selection)))  # type: ignore[arg-type]
+        moments = len(read_snapshots(context.run_dir(selection)))  # type: ignore[arg-type]
         last = max(1, moments)
         return {
             self.head: lead(say("skills.lead")),
@@ -133,8 +133,8 @@ class Skills:
             return {self.title: "", self.heatmap: "", self.below: ""}
         run_dir = context.run_dir(selection)
         assert run_dir is not None  # its allocation was found
-        history = read_history(run_dir)
-        shown, when = pick_moment(final, history, int(moment or 0))
+        snapshots = read_snapshots(run_dir)
+        shown, when = pick_moment(final, snapshots, int(moment or 0))
         name, table = pick_table(shown, int(layer or 0), int(head or 0))
         rows = cluster_order(task_similarity(final, centred=True)) if order == CLUSTERED else sorted(table.index)
         table = table.loc[rows, [n for n in used_skills(final) if n in table.columns]]
@@ -158,10 +158,10 @@ def draw_table(allocation: Allocation, table: pd.DataFrame, leans: bool) -> Figu
     return with_csv(figure, "skills", table, say("word.task"))
 
 
-def pick_moment(final: Allocation, history: History, moment: int) -> tuple[Allocation, str]:
+def pick_moment(final: Allocation, snapshots: Snapshots, moment: int) -> tuple[Allocation, str]:
     """The trained model, or a snapshot of the training with its stage and step."""
-    if 0 <= moment < len(history) - 1:
-        then = history[moment]
+    if 0 <= moment < len(snapshots) - 1:
+        then = snapshots[moment]
         return then, say("skills.moment_one", stage=then.stage, step=then.step)
     return final, ""
 

@@ -16,7 +16,7 @@ from app.skills.chosen_run import find_allocation, find_contributions, word_all
 from app.texts import say
 from app.texts.words import Key
 from core.insight.allocation import task_similarity, task_tree
-from core.insight.sharing import describe_similarity
+from core.insight.contribution_table import describe_similarity
 
 ALLOCATION, WEIGHTS = "allocation", "weight_deltas"
 

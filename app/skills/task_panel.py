@@ -17,7 +17,7 @@ from app.texts import say
 from app.texts.words import Key
 from core.insight.allocation import COMMON, Allocation, uniform_weight
 from core.insight.allocation_cuts import task_by_layer
-from core.insight.sharing import layer_share
+from core.insight.contribution_table import layer_share
 from core.messages import Sentence
 
 

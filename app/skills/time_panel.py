@@ -15,7 +15,7 @@ from app.shell.selection import Selection
 from app.skills.chosen_run import find_allocation, word_all
 from app.texts import say
 from core.insight.allocation import COMMON
-from core.insight.history import read_history
+from core.insight.snapshots import read_snapshots
 from core.messages import Sentence
 
 MOVED = 0.02  # a change of sharpness below this is called none
@@ -34,7 +34,7 @@ class TimePanel:
     def draw(self, context: Context, selection: Selection) -> Shown:
         """Nothing before the second snapshot."""
         run_dir = context.run_dir(selection)
-        curves = read_history(run_dir).curves if run_dir is not None else pd.DataFrame()
+        curves = read_snapshots(run_dir).curves if run_dir is not None else pd.DataFrame()
         if len(curves) < 2:
             return {self.said: "", self.sharp: "", self.effective: ""}
         names = {name: say(f"skills.{name}") for name in ("sharpness", "usage")}

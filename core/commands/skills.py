@@ -39,10 +39,10 @@ def skills(args: argparse.Namespace) -> Report:
 
 def _all_tasks(run_dir: Any, found: Any, weights: Any, layer: str | None) -> Report:
     from core.insight import allocation
+    from core.insight.contribution_table import describe_share, output_share, read_contributions
     from core.insight.evidence import describe_evidence, read_evidence
-    from core.insight.history import read_history
     from core.insight.sentences import describe_allocation
-    from core.insight.sharing import describe_share, output_share, read_contributions
+    from core.insight.snapshots import read_snapshots
 
     parts = read_contributions(run_dir)
     share = output_share(parts) if parts else None
@@ -53,7 +53,7 @@ def _all_tasks(run_dir: Any, found: Any, weights: Any, layer: str | None) -> Rep
         told += describe_allocation(found)
     told += describe_share(share) if share is not None else []
     sentences = [sentence.text for sentence in told]
-    curves = read_history(run_dir).curves
+    curves = read_snapshots(run_dir).curves
     value = {
         "layer": layer,
         "weights": weights.to_dict("index"),
@@ -109,14 +109,14 @@ def _difference(found: Any, other: Any) -> Report:
 def _at_step(run_dir: Any, step: int) -> Any:
     """The newest snapshot that is not after this step."""
     from core.base.errors import RunError
-    from core.insight.history import read_history
+    from core.insight.snapshots import read_snapshots
 
-    history = read_history(run_dir)
-    steps = [history.average(i).step or 0 for i in range(len(history))]
+    snapshots = read_snapshots(run_dir)
+    steps = [snapshots.average(i).step or 0 for i in range(len(snapshots))]
     fitting = [i for i, taken in enumerate(steps) if taken <= step]
     if not fitting:
         raise RunError("insight.no_allocation", run=run_dir.name)
-    return history[fitting[-1]]
+    return snapshots[fitting[-1]]
 
 
 def _measure(folder: Any) -> None:

@@ -19,9 +19,9 @@ from core.base.errors import RunError
 from core.evaluation.metrics import METRICS
 from core.insight.allocation import average_allocation, read_allocation, uniform_weight
 from core.insight.compare import describe_labels, worst_labels
+from core.insight.contribution_table import describe_share, output_share, read_contributions
 from core.insight.results import TaskResult, best_guess_sentence, describe_mean, read_answers, read_scores
 from core.insight.sentences import describe_allocation
-from core.insight.sharing import describe_share, output_share, read_contributions
 from core.insight.verdicts import Verdict, read_verdicts
 from core.messages import Sentence
 from core.runs.folder import RunFolder

@@ -11,7 +11,7 @@ from core.asking.look_model import look_at
 from core.asking.measuring import measure_run
 from core.asking.trained import load_trained
 from core.base.errors import RunError
-from core.insight.sharing import read_contributions
+from core.insight.contribution_table import read_contributions
 from core.runs.folder import RunFolder
 from tests.serving.conftest import make_trained_run, tiny_llama_dir  # noqa: F401  a fixture
 

@@ -24,8 +24,14 @@ from core.insight.allocation_cuts import (
     num_heads,
     task_by_layer,
 )
-from core.insight.history import read_history
-from core.insight.sharing import describe_share, describe_similarity, layer_share, output_share, read_contributions
+from core.insight.contribution_table import (
+    describe_share,
+    describe_similarity,
+    layer_share,
+    output_share,
+    read_contributions,
+)
+from core.insight.snapshots import read_snapshots
 from tests.insight.test_allocation import TASKS, hand_made, write_run
 
 
@@ -104,15 +110,15 @@ def test_history_has_every_layer_of_every_moment(tmp_path: Path) -> None:
     run = write_run(tmp_path / "r1", final)
     early = np.full_like(final.weights, 1 / 7)
     write_history(run, [(10, 1, early[:, :, :3]), (20, 2, final.weights)])
-    history = read_history(run)
-    assert [(a.step, a.stage, len(a.skills)) for a in history] == [(10, 1, 3), (20, 2, 7)]
-    np.testing.assert_allclose(history[1].weights, final.weights, atol=1e-3)
-    np.testing.assert_allclose(history[0].weights, early[:, :, :3], atol=1e-3)
-    assert history[0].layers == final.layers
-    np.testing.assert_allclose(history.average(1).weights[0], final.weights.mean(0))
-    assert read_history(run) is history  # parsed once
+    snapshots = read_snapshots(run)
+    assert [(a.step, a.stage, len(a.skills)) for a in snapshots] == [(10, 1, 3), (20, 2, 7)]
+    np.testing.assert_allclose(snapshots[1].weights, final.weights, atol=1e-3)
+    np.testing.assert_allclose(snapshots[0].weights, early[:, :, :3], atol=1e-3)
+    assert snapshots[0].layers == final.layers
+    np.testing.assert_allclose(snapshots.average(1).weights[0], final.weights.mean(0))
+    assert read_snapshots(run) is snapshots  # parsed once
     (run / "allocation_history.f16").unlink()
-    assert [a.layers for a in read_history(run)] == [("mean",), ("mean",)]
+    assert [a.layers for a in read_snapshots(run)] == [("mean",), ("mean",)]
 
 
 def test_older_histories_are_still_read(tmp_path: Path) -> None:
@@ -126,9 +132,9 @@ def test_older_histories_are_still_read(tmp_path: Path) -> None:
     ]
     text = "".join(json.dumps(line) + "\n" for line in lines)
     (run / "allocation_history.jsonl").write_text(text, encoding="utf-8")
-    layers = [a.layers for a in read_history(run)]
+    layers = [a.layers for a in read_snapshots(run)]
     assert layers == [("mean",), final.layers, final.layers]
-    assert len(read_history(tmp_path)) == 0
+    assert len(read_snapshots(tmp_path)) == 0
 
 
 def test_curves_over_time_follow_the_weights(tmp_path: Path) -> None:
@@ -139,7 +145,7 @@ def test_curves_over_time_follow_the_weights(tmp_path: Path) -> None:
     one_hot = final.weights.copy()
     one_hot[:, :, :3] = np.eye(3)[[0, 1, 0, 1]]
     write_history(run, [(0, 1, even), (50, 1, final.weights), (100, 2, one_hot)])
-    curves = read_history(run).curves
+    curves = read_snapshots(run).curves
     assert list(curves["step"]) == [0, 50, 100]
     assert list(curves["sharpness"].round(3))[::2] == [0.0, 1.0]
     assert list(curves["intents"].round(2))[::2] == [3.0, 1.0]

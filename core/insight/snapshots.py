@@ -35,8 +35,8 @@ KEPT_RUNS = 4
 
 @dataclass(frozen=True)
 class Snapshot:
-    """One line of the history. `offset` and `shape` find its layers in the binary file, `by_layer` holds them
-    else."""
+    """One line of allocation_history.jsonl. `offset` and `shape` find its layers in the binary file; older lines
+    have them in `by_layer`."""
 
     step: int | None
     stage: int | None
@@ -46,8 +46,8 @@ class Snapshot:
     by_layer: Array | None = None
 
 
-class History(Sequence[Allocation]):
-    """Snapshots, oldest first; `history[i]` has all layers where the run kept them, else the layer "mean"."""
+class Snapshots(Sequence[Allocation]):
+    """Snapshots, oldest first; `snapshots[i]` has all layers where the run kept them, else the layer "mean"."""
 
     def __init__(
         self, path: Path, snapshots: list[Snapshot], tasks: tuple[str, ...], final: dict[str, Any] | None
@@ -106,25 +106,25 @@ class History(Sequence[Allocation]):
         return Allocation(layers, self._tasks, skills, weights, snapshot.step, snapshot.stage)
 
 
-def read_history(run_dir: Path) -> History:
+def read_snapshots(run_dir: Path) -> Snapshots:
     """The snapshots of a run; empty while it has written none."""
     folder = RunFolder(run_dir)
     path = folder.allocation_history_path
     try:
         found = path.stat()
     except FileNotFoundError:
-        return History(path, [], (), None)
+        return Snapshots(path, [], (), None)
     stamp = folder.allocation_path.stat().st_mtime_ns if folder.allocation_path.exists() else 0
     return _read(str(run_dir), (found.st_mtime_ns, found.st_size, stamp))
 
 
 @lru_cache(maxsize=KEPT_RUNS)
-def _read(run_dir: str, _: tuple[int, int, int]) -> History:
+def _read(run_dir: str, _: tuple[int, int, int]) -> Snapshots:
     folder = RunFolder(run_dir)
     snapshots = [_snapshot(record) for record in folder.read_allocation_history()]
     final = read_allocation_file(folder.path) if folder.allocation_path.exists() else None
     binary = folder.snapshots_path
-    return History(binary, snapshots, tuple(read_task_names(folder.path)), final)
+    return Snapshots(binary, snapshots, tuple(read_task_names(folder.path)), final)
 
 
 def _snapshot(record: dict[str, Any]) -> Snapshot:

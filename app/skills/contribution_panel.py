@@ -14,10 +14,10 @@ from app.shell.selection import Selection
 from app.skills.chosen_run import find_allocation, find_contributions, word_all
 from app.texts import say
 from core.insight.allocation import cluster_order, task_similarity
-from core.insight.sharing import describe_share, output_share
+from core.insight.contribution_table import describe_share, output_share
 
 
-class SharePanel:
+class ContributionPanel:
     def __init__(self, context: Context) -> None:
         self.said, self.bars = gr.HTML(elem_id="skills-share-says"), plot("skills-share")
         self.measure = JobPanel(context, JobSpec("measure", measure_words, run_place), [], "skills.measure")
