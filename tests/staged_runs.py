@@ -225,6 +225,6 @@ def write_stage(stage: Stage, run_dir: Path) -> Path:
     (run_dir / "config.yaml").write_text("seed: 0\n", encoding="utf-8")
     if stage.cut:
         values = {"task": spec.name, "share": round(100 * stage.cut), "tokens": 96}
-        event = {"id": 1, "time": 1.0, "kind": "notice", "key": "check.long_rows", "values": values}
+        event = {"id": 1, "time": 1.0, "kind": "notice", "key": "training.rows_cut", "values": values}
         (run_dir / "events.jsonl").write_text(json.dumps(event) + "\n", encoding="utf-8")
     return run_dir

@@ -31,6 +31,7 @@ VERBS = (
     "export",
     "push",
     "report",
+    "yardstick",
     "doctor",
     "sample",
 )

@@ -40,18 +40,22 @@ def exam_report(folder: Any) -> Report:
     Raises:
         RunError: there has been no exam yet.
     """
+    from core.insight.forgotten import describe_forgetting, read_forgetting
     from core.insight.results import describe_mean, read_scores, scores_value
     from core.insight.verdicts import describe_verdicts, read_verdicts
 
     scores = read_scores(folder.path)
     verdicts = read_verdicts(folder.path, scores)
     sentences = [said.text for said in (*describe_verdicts(verdicts), *describe_mean(scores))]
+    forgotten = read_forgetting(folder.path)
+    forgot = [said.text for said in describe_forgetting(forgotten)] if forgotten else []
     value = {
         "verdicts": [verdict.as_dict() for verdict in verdicts],
         "results": scores_value(scores),
-        "sentences": sentences,
+        "sentences": [*sentences, *forgot],
+        "forgets": forgotten.is_warning if forgotten else None,
     }
-    return Report(value, "\n".join([*sentences, "", score_text(scores), "", *guess_lines(scores)]))
+    return Report(value, "\n".join([*sentences, "", score_text(scores), "", *guess_lines(scores), *forgot]))
 
 
 def sit_exam(folder: Any, args: argparse.Namespace) -> None:

@@ -72,4 +72,15 @@ def export(args: argparse.Namespace) -> Report:
     shown = [table(rows, ["task", "folder", "rank", "logits differ by"])]
     if any(e.todo for e in exports):
         shown += ["", "llama.cpp's converter is not installed. To make the GGUF files:", *(e.todo for e in exports)]
-    return Report(value, "\n".join(shown))
+    return Report(value, "\n".join([*shown, *warn_before_sharing(args)]))
+
+
+def warn_before_sharing(args: argparse.Namespace) -> list[str]:
+    """What others should know of the run before they get it; [] when there is nothing."""
+    from core.insight.forgotten import describe_forgetting, read_forgetting
+    from core.messages import Sentence
+
+    found = read_forgetting(find_run(args).path)
+    if found is None or not found.is_warning:
+        return []
+    return ["", Sentence("forgot.warning").text, *(said.text for said in describe_forgetting(found))]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from core.base.errors import RunError
-from core.commands.export import add_wish, export_to
+from core.commands.export import add_wish, export_to, warn_before_sharing
 from core.commands.output import Report, Verbs, add_verb, table
 
 
@@ -28,6 +29,7 @@ def push(args: argparse.Namespace) -> Report:
     token = login_token()
     if not token:  # before minutes of exporting
         raise RunError("push.no_login")
+    sys.stderr.writelines(f"{line}\n" for line in warn_before_sharing(args) if line)
     done: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="taskloom-push-") as place:
         exports = export_to(args, Path(place) / "files")

@@ -23,6 +23,7 @@ Array = NDArray[np.float64]
 Value = Callable[[Array], Array]  # column sums [r, k] of rows of statistics -> values [r]
 NUM_RESAMPLES = 1000
 FEW = 20  # rows; below, no difference is called sure and no task ready
+MANY = 10**9  # rows behind a value that is a mean over tokens: nothing is left open by their number
 SURE_BELOW = 0.05
 _CHUNK = 250
 _Z = 1.959963984540054  # of the normal distribution, two-sided 95 %

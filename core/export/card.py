@@ -14,7 +14,7 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from core.adapters.registry import METHODS
 from core.base.files import read_json
 from core.export.base_names import is_public, licence_of, public_name, record_of
-from core.export.card_scores import score_section
+from core.export.card_scores import forgotten_lines, score_section
 from core.export.markdown import escape, fenced, markdown_table
 from core.insight.allocation import average_allocation, read_allocation, uniform_weight
 from core.insight.results import TaskResult, read_scores
@@ -86,7 +86,7 @@ def card_body(request: CardRequest) -> str:
             score_section(request.run_dir, scores, words, request.language),
             *_skill_map(folder, words),
             f"## {words['limits_title']}",
-            words["limits"],
+            "\n".join([words["limits"], *forgotten_lines(request.run_dir, request.language)]),
             f"## {words['settings_title']}",
             fenced(config_to_yaml(replace(config, base_model=base)), "yaml"),
         ]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from core.export.markdown import escape, markdown_table
+from core.insight.forgotten import describe_forgetting, read_forgetting
 from core.insight.results import TaskResult, best_guess_sentence
 from core.insight.verdicts import read_verdicts
 from core.messages import Sentence, word
@@ -39,6 +40,15 @@ def score_section(run_dir: Path, scores: list[TaskResult], words: dict[str, str]
     ]
     parts = [markdown_table(words["verdicts_head"], judged), words["scores_note"]]
     return "\n\n".join([*parts, markdown_table(words["scores_head"], rows), "\n".join(counts)])
+
+
+def forgotten_lines(run_dir: Path, language: str) -> list[str]:
+    """What training cost in general knowledge, as list items; [] where it was not measured."""
+    found = read_forgetting(run_dir)
+    if found is None:
+        return []
+    warning = [Sentence("forgot.warning")] if found.is_warning else []
+    return [f"- {_said(said, language)}" for said in (*warning, *describe_forgetting(found))]
 
 
 def _guess(score: TaskResult, language: str) -> str:

@@ -59,6 +59,12 @@ def expect_exam(run_dir: Path, rows: int, with_base: bool) -> Expected:
     return _expect(run_dir, asked)
 
 
+def answer_seconds(run_dir: Path) -> float | None:
+    """Seconds that an answer of the trained model took in the exam, on average; None where that was not noted."""
+    rates = [seconds for (_, who), seconds in _measured(str(run_dir), _stamp(run_dir))[0].items() if who == TUNED]
+    return sum(rates) / len(rates) if rates else None
+
+
 def _expect(run_dir: Path, asked: dict[tuple[int, str], int]) -> Expected:
     answers = sum(asked.values())
     rates, start_s = _measured(str(run_dir), _stamp(run_dir))

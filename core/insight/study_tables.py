@@ -11,7 +11,7 @@ import pandas as pd
 from core.adapters.capacity import capacity
 from core.base.errors import RunError, SettingError
 from core.base.files import read_json
-from core.evaluation.intervals import is_clear, mean_interval
+from core.evaluation.intervals import MANY, is_clear, mean_interval
 from core.insight.results import read_scores
 from core.insight.study import Cell, Study
 from core.runs.events import read_events
@@ -19,7 +19,6 @@ from core.runs.folder import RunFolder
 from core.workspace import Project
 
 BASE = "base model"
-MANY = 10**9  # a loss is a mean over tokens: its rows leave nothing open
 SUMMARY_HEAD = [
     "arm",
     "share of rows",

@@ -43,6 +43,7 @@ CONTRADICTING = 0.1
 UNSEEN = 0.1
 FEW_PRACTICE = 20
 MANY_PRACTICE = 200  # from here on longer training is tried before more rows are asked for
+_ROWS_CUT = ("training.rows_cut", "check.long_rows")  # the second one in runs of older versions
 NOT_SURE_ROWS = 100  # below, more exam rows may decide whether a gain is real
 
 
@@ -223,12 +224,20 @@ def _values(facts: Facts) -> dict[str, Any]:
 
 
 def _cut_practice(folder: RunFolder) -> dict[str, float]:
-    """Task -> share of practice rows that training had to cut, as the run noted it."""
+    """Task -> share of practice rows that training had to cut or leave out, as the run noted it."""
     if not folder.events_path.exists():
         return {}
     notices = [event for event in folder.read_events() if event["kind"] == "notice"]
-    cut = [event["values"] for event in notices if event.get("key") in ("check.long_rows", "training.rows_cut")]
-    return {str(values["task"]): float(values["share"]) / 100 for values in cut if "share" in values}
+    sizes = {str(record["name"]): int(record.get("num_train", 0)) for record in folder.read_run()["tasks"]}
+    shares = dict.fromkeys(sizes, 0.0)
+    for event in notices:
+        values = event.get("values", {})
+        task = str(values.get("task"))
+        if event.get("key") in _ROWS_CUT and task in shares:
+            shares[task] += float(values.get("share", 0)) / 100
+        elif event.get("key") == "training.rows_left_out" and sizes.get(task):
+            shares[task] += float(values["count"]) / sizes[task]
+    return {task: min(1.0, share) for task, share in shares.items()}
 
 
 def _unexamined(record: dict[str, Any]) -> TaskResult:

@@ -16,6 +16,7 @@ from core.base.files import new_id, write_json_atomic
 from core.base.folders import whole_folder
 from core.base.settings import settings_to_dict
 from core.evaluation.exam import Examiner
+from core.evaluation.forgetting import write_forgetting
 from core.evaluation.results import build_results
 from core.merge.arithmetic import Merged, merge_loras
 from core.merge.table import MergeSettings
@@ -172,6 +173,8 @@ def _write(folders: Sequence[RunFolder], request: MergeRequest, result: _Result,
             only_labels = examiner.settings.only_labels
             results = build_results(result.dataset, folder.predictions_dir, result.config.seed, only_labels)
             write_json_atomic(folder.results_path, results)
+            if result.config.exam_general:
+                write_forgetting(folder.forgetting_path, result.base, result.model)
         files = [*folder.adapter_dir.glob("*"), folder.allocation_path]
         sizes = {str(path.relative_to(folder.path)): path.stat().st_size for path in files}
         done = {"state": SUCCEEDED, "ended": time.time(), "failure": None, "stopped_early": False, "files": sizes}

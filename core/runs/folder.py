@@ -80,10 +80,12 @@ class RunFolder:
         # What was asked of it later
         self.contributions_path = self.path / "contributions.json"
         self.evidence_path = self.path / "evidence.json"
+        self.forgetting_path = self.path / "forgetting.json"
         self.flags_path = self.path / "flags.json"
         self.merge_path = self.path / "merge.json"
         self.probes_dir = self.path / "probes"
         self.jobs_dir = self.path / "jobs"
+        self.yardsticks_dir = self.path / "yardsticks"
 
     @property
     def run_id(self) -> str:

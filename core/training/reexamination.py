@@ -15,6 +15,7 @@ import torch
 from core.base.files import write_json_atomic
 from core.base.folders import replace_folder, restore_folder
 from core.evaluation.exam import Examiner
+from core.evaluation.forgetting import write_forgetting
 from core.evaluation.results import build_results
 from core.models.building import DESCRIPTION, load_adapter
 from core.tasks.dataset import load_saved_dataset
@@ -45,6 +46,8 @@ def examine_again(paths: RunPaths, config: RunConfig, journal: Journal) -> dict[
     with torch.no_grad():
         examiner.choosing.note_certainties(dataset, paths.certainty_path)
         examiner.sit(dataset, building, lambda done, total: journal.event("exam", done=done, total=total))
+    if config.exam_general:
+        write_forgetting(paths.forgetting_path, base, model)
     results = build_results(dataset, building, config.seed, settings.only_labels)
     (building / _RULES).unlink()
     replace_folder(building, paths.predictions_dir)

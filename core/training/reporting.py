@@ -43,6 +43,7 @@ class RunPaths(Protocol):
     prediction_path: Path
     contributions_path: Path
     evidence_path: Path
+    forgetting_path: Path
 
 
 class RunCancelled(Exception):

@@ -16,6 +16,7 @@ from core.base.files import write_json_atomic, write_text_atomic
 from core.base.lines import whole_lines
 from core.evaluation.contributions import write_contributions
 from core.evaluation.exam import Examiner
+from core.evaluation.forgetting import write_forgetting
 from core.evaluation.results import build_results
 from core.models.building import build_modular, save_adapter
 from core.models.loading import LoadedBase
@@ -269,6 +270,8 @@ def _examine(prepared: Prepared, config: RunConfig, paths: RunPaths, journal: Jo
         examiner.sit(
             prepared.dataset, paths.predictions_dir, on_batch, lambda _: _write_results(prepared, paths, config)
         )
+        if config.exam_general:
+            write_forgetting(paths.forgetting_path, prepared.base, prepared.work.model.modular)
     except _ExamStopped:
         return True
     return False

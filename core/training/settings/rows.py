@@ -100,6 +100,14 @@ class EvaluationSettings:
         help="Answers the same exam with the untouched base model, so that the gain can be shown.",
         changed=SAME_RESULT,
     )
+    exam_general: bool = setting(
+        True,
+        label="Ask general questions too",
+        group="evaluation",
+        level="expert",
+        help="Reads general texts and asks simple questions before and after, so that what was forgotten shows.",
+        changed=SAME_RESULT,
+    )
     exam_after_stop: bool = setting(
         False,
         label="Exam after an early stop",

@@ -1,0 +1,147 @@
+"""Questions to another model behind an endpoint of OpenAI's form, with the user's own key. Torch-free.
+
+The key lives in this process alone: no file, log, message or list of processes holds it, and what a server says is
+shown without it. Addresses are https, or http on this machine; redirects are not followed, so that the key goes
+nowhere else.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from core.base.errors import RunError, SettingError
+from core.tasks.encoding import as_messages
+
+AT_ONCE = 4
+TRIES = 5
+LONGEST_WAIT_S = 30.0
+TIMEOUT_S = 120.0
+BUSY = (408, 409, 425, 429, 500, 502, 503, 504)
+_SHOWN = 200  # characters of what a server says
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """`url` as the makers of clients call it: .../v1. The key does not show in any text of this object.
+
+    Raises:
+        SettingError: no address that a key may be sent to.
+    """
+
+    url: str
+    model: str
+    key: str = field(default="", repr=False)
+    max_tokens: int = 512
+
+    def __post_init__(self) -> None:
+        parts = urlsplit(self.url)
+        secure = parts.scheme == "https" or (parts.scheme == "http" and is_this_machine(parts.hostname or ""))
+        if not secure or not parts.hostname or parts.username or parts.password or parts.query or parts.fragment:
+            raise SettingError("yardstick.bad_url", url=_without_login(self.url))
+
+    @property
+    def host(self) -> str:
+        return urlsplit(self.url).netloc
+
+
+@dataclass(frozen=True)
+class OtherAnswer:
+    """An answer with what it took; tokens are 0 where the server does not count them."""
+
+    text: str
+    seconds: float
+    prompt_tokens: int = 0
+    answer_tokens: int = 0
+
+
+def is_this_machine(host: str) -> bool:
+    """Whether a name or address is the loopback one."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def ask_other(
+    endpoint: Endpoint, prompts: Sequence[str], transport: Any = None
+) -> Iterator[tuple[int, OtherAnswer]]:
+    """(place, answer) as answers come; closing the iterator ends what is left. `transport`: of tests.
+
+    Raises:
+        RunError: the server cannot be reached, refuses, or answers in another form.
+    """
+    import httpx2
+
+    headers = {"Authorization": f"Bearer {endpoint.key}"} if endpoint.key else {}
+    stop = threading.Event()
+    with (
+        httpx2.Client(headers=headers, timeout=TIMEOUT_S, follow_redirects=False, transport=transport) as client,
+        ThreadPoolExecutor(AT_ONCE, thread_name_prefix="yardstick") as pool,
+    ):
+        waiting = {pool.submit(_ask, client, endpoint, text, stop): i for i, text in enumerate(prompts)}
+        try:
+            for future in as_completed(waiting):
+                yield waiting[future], future.result()
+        finally:
+            stop.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _ask(client: Any, endpoint: Endpoint, prompt: str, stop: threading.Event) -> OtherAnswer:
+    import httpx2
+
+    body = {"model": endpoint.model, "messages": as_messages(prompt), "temperature": 0}
+    body["max_tokens"] = endpoint.max_tokens
+    address = f"{endpoint.url.rstrip('/')}/chat/completions"
+    for attempt in range(TRIES):
+        began = time.monotonic()
+        try:
+            response = client.post(address, json=body)
+        except httpx2.HTTPError as error:
+            detail = _hidden(f"{type(error).__name__}: {error}", endpoint)
+            raise RunError("yardstick.unreachable", host=endpoint.host, detail=detail) from error
+        if response.status_code not in BUSY or attempt == TRIES - 1:
+            return _read(response, endpoint, time.monotonic() - began)
+        if stop.wait(_pause(response, attempt)):
+            break
+    raise RunError("yardstick.stopped", host=endpoint.host)
+
+
+def _pause(response: Any, attempt: int) -> float:
+    """Seconds to wait: what the server asks for, else 1, 2, 4, ..."""
+    asked = str(response.headers.get("retry-after", ""))
+    return min(LONGEST_WAIT_S, float(asked) if asked.replace(".", "", 1).isdigit() else 2.0**attempt)
+
+
+def _read(response: Any, endpoint: Endpoint, seconds: float) -> OtherAnswer:
+    if response.status_code != 200:
+        detail = _hidden(" ".join(response.text.split()), endpoint)
+        raise RunError("yardstick.refused", host=endpoint.host, status=response.status_code, detail=detail)
+    try:
+        value = response.json()
+        text = value["choices"][0]["message"]["content"]
+        used = value.get("usage") or {}
+        tokens = int(used.get("prompt_tokens") or 0), int(used.get("completion_tokens") or 0)
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+        detail = _hidden(" ".join(response.text.split()), endpoint)
+        raise RunError("yardstick.other_form", host=endpoint.host, detail=detail) from error
+    return OtherAnswer(str(text or "").strip(), seconds, *tokens)
+
+
+def _hidden(text: str, endpoint: Endpoint) -> str:
+    """A server may repeat the key in its complaint."""
+    return (text.replace(endpoint.key, "***") if endpoint.key else text)[:_SHOWN]
+
+
+def _without_login(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.hostname or ''}{parts.path}" if parts.hostname else url[:_SHOWN]

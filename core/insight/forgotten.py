@@ -1,0 +1,120 @@
+"""What a run forgot, as sentences, and whether to warn before it is shared. Torch-free; measured by
+`evaluation.forgetting`. Runs without an exam and those of older versions lack the record."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.base.records import read_record
+from core.messages import Sentence
+from core.runs.folder import RunFolder
+
+MORE_LOSS = 0.1  # nats a token, a tenth more surprise: what a reader of its texts may notice
+FEW_LOST = 3  # right answers lost, from which on it is no accident of a single question
+LOST_SHARE = 0.2  # and of those that were right before
+
+
+@dataclass(frozen=True)
+class TaskLoss:
+    """Nats a token of the general texts when read as a task; `change` is after minus before."""
+
+    task: str
+    loss: float
+    change: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class TaskAnswer:
+    task: str
+    text: str
+    right: bool
+
+
+@dataclass(frozen=True)
+class AskedQuestion:
+    """A general question with the untouched model's answer and those of the trained one, by task."""
+
+    language: str
+    question: str
+    right: tuple[str, ...]
+    base: str
+    base_right: bool
+    tuned: tuple[TaskAnswer, ...]
+
+
+@dataclass(frozen=True)
+class Forgetting:
+    """The record of a run; `base_loss` in nats a token."""
+
+    base_loss: float
+    tasks: tuple[TaskLoss, ...]
+    questions: tuple[AskedQuestion, ...]
+
+    @property
+    def worst(self) -> TaskLoss:
+        """The task as which general text surprises most."""
+        return max(self.tasks, key=lambda task: task.change)
+
+    @property
+    def num_right(self) -> int:
+        """Questions that the untouched model answered right."""
+        return sum(question.base_right for question in self.questions)
+
+    def lost(self, task: str) -> list[AskedQuestion]:
+        """Questions that were right before and are wrong when answered as the task."""
+        asked = [question for question in self.questions if question.base_right]
+        return [question for question in asked if any(a.task == task and not a.right for a in question.tuned)]
+
+    @property
+    def most_lost(self) -> str:
+        """The task as which most right answers were lost."""
+        return max((task.task for task in self.tasks), key=lambda name: len(self.lost(name)))
+
+    @property
+    def surprises_more(self) -> bool:
+        """Whether general text is read clearly worse: surely, and by enough to be noticed."""
+        return self.worst.low > 0 and self.worst.change >= MORE_LOSS
+
+    @property
+    def loses_answers(self) -> bool:
+        lost = len(self.lost(self.most_lost))
+        return lost >= FEW_LOST and lost >= LOST_SHARE * self.num_right
+
+    @property
+    def is_warning(self) -> bool:
+        return self.surprises_more or self.loses_answers
+
+
+def read_forgetting(run_dir: Path) -> Forgetting | None:
+    """The record of a run; None where it was not measured.
+
+    Raises:
+        WorkspaceError: the file is damaged.
+    """
+    path = RunFolder(run_dir).forgetting_path
+    return read_record(Forgetting, path) if path.is_file() else None
+
+
+def describe_forgetting(found: Forgetting) -> list[Sentence]:
+    """General text, then general questions, each in one sentence."""
+    worst = found.worst
+    values = {"task": worst.task, "before": f"{found.base_loss:.2f}", "after": f"{worst.loss:.2f}"}
+    if found.surprises_more:
+        more = f"{100 * (math.exp(worst.change) - 1):.0f}"
+        said = [Sentence("forgot.text", {**values, "more": more})]
+    else:
+        said = [Sentence("forgot.no_text", values)]
+    return [*said, _about_answers(found)]
+
+
+def _about_answers(found: Forgetting) -> Sentence:
+    right, asked = found.num_right, len(found.questions)
+    if right == 0:
+        return Sentence("forgot.never_knew", {"asked": asked})
+    task = found.most_lost
+    values = {"right": right, "asked": asked, "lost": len(found.lost(task)), "task": task}
+    return Sentence("forgot.answers" if found.loses_answers else "forgot.no_answers", values)

@@ -1,0 +1,213 @@
+"""The same exam rows answered by another model: how far is ours from what one could buy? Torch-free.
+
+    <run>/yardsticks/<id>/yardstick.json     who answered, from where, time, tokens, price; never a key
+    <run>/yardsticks/<id>/<task index>.jsonl {row, text} a line
+
+Answers come from a file (pasted from elsewhere) or from an endpoint (`core.chat.other_model`). They are scored by
+the task's metric on the rows that both models answered, paired like everything else.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from core.base.errors import RunError, TaskFileError
+from core.base.files import new_id, write_json_atomic
+from core.base.lines import append_records, read_records
+from core.base.records import read_record
+from core.evaluation.intervals import Difference, Score
+from core.evaluation.metrics import compare, score
+from core.insight.results import read_task_records
+from core.messages import Sentence
+from core.runs.folder import RunFolder
+from core.tasks.cell_text import target_text
+from core.tasks.reading.files import read_table
+from core.tasks.reading.readings import ReadOptions
+
+FILE, ENDPOINT = "file", "endpoint"
+ROW, ANSWER, TASK, QUESTION = "row", "answer", "task", "question"
+MILLION = 1_000_000
+
+
+@dataclass(frozen=True)
+class Yardstick:
+    """Who answered. Seconds and tokens are sums over all answers; prices are per million tokens, as the user says
+    them (None: not said)."""
+
+    yardstick_id: str
+    name: str
+    source: str
+    model: str = ""
+    host: str = ""
+    made: float = 0.0
+    answers: int = 0
+    seconds: float = 0.0
+    prompt_tokens: int = 0
+    answer_tokens: int = 0
+    price_in: float | None = None
+    price_out: float | None = None
+
+    @property
+    def cost(self) -> float | None:
+        """Of all answers, in the currency of the prices."""
+        if self.price_in is None or self.price_out is None:
+            return None
+        return (self.price_in * self.prompt_tokens + self.price_out * self.answer_tokens) / MILLION
+
+
+@dataclass(frozen=True)
+class ExamQuestion:
+    """An exam row that our model answered."""
+
+    task_index: int
+    task: str
+    row: int
+    prompt: str
+
+
+@dataclass(frozen=True)
+class Reply:
+    """Another model's answer to an exam row."""
+
+    task_index: int
+    row: int
+    text: str
+
+
+@dataclass(frozen=True)
+class YardstickScore:
+    """One task: the other model's score, ours on the same rows, and ours minus theirs."""
+
+    task: str
+    metric: str
+    theirs: Score
+    ours: Score
+    difference: Difference
+
+
+def exam_questions(run_dir: Path, task: str | None = None, rows: int | None = None) -> list[ExamQuestion]:
+    """The answered exam rows of all tasks or one; the first `rows` of each.
+
+    Raises:
+        RunError: no such task, or nothing has been examined.
+    """
+    records = read_task_records(run_dir)
+    known = [str(record["name"]) for record in records]
+    if task is not None and task not in known:
+        raise RunError("insight.no_task", task=task, known=", ".join(known))
+    folder, found = RunFolder(run_dir), []
+    for record in records:
+        if task in (None, record["name"]):
+            answers = folder.read_predictions(int(record["index"]))[:rows]
+            found += [ExamQuestion(int(record["index"]), record["name"], a["row"], a["prompt"]) for a in answers]
+    if not found:
+        raise RunError("insight.no_results", run=run_dir.name)
+    return found
+
+
+def read_replies(path: Path, questions: Sequence[ExamQuestion], name: str | None = None) -> list[Reply]:
+    """Answers from a file with a column `answer`, and `row` or `question` to find the exam row by; `task` where the
+    questions are of several tasks.
+
+    Raises:
+        TaskFileError: unreadable, a column is missing, or a row stands for no exam row.
+    """
+    shown, table = name or path.name, read_table(path, ReadOptions(), name)
+    columns = {column.strip().casefold(): column for column in table.columns}
+    needed = [ANSWER] + ([TASK] if len({q.task for q in questions}) > 1 else [])
+    missing = [column for column in needed if column not in columns]
+    if missing or not {ROW, QUESTION} & columns.keys():
+        wanted = ", ".join(missing or [f"{ROW} / {QUESTION}"])
+        raise TaskFileError("yardstick.no_column", file=shown, columns=wanted, known=", ".join(table.columns))
+    by = ROW if ROW in columns else QUESTION
+    known = {_place(q.task if TASK in needed else "", str(q.row) if by == ROW else q.prompt): q for q in questions}
+    replies = []
+    for line, row in zip(table.lines, table.rows, strict=True):
+        cells = {key: target_text(row.get(column)) for key, column in columns.items()}
+        question = known.get(_place(cells[TASK] if TASK in needed else "", cells[by]))
+        if question is None:
+            raise TaskFileError("yardstick.no_row", file=shown, line=line, row=cells[by][:80])
+        replies.append(Reply(question.task_index, question.row, cells[ANSWER]))
+    return replies
+
+
+def create_yardstick(run_dir: Path, name: str, source: str, **known: str | float | None) -> Yardstick:
+    """A new yardstick without answers; one of the same name is replaced when it gets its first answers."""
+    made = Yardstick(new_id("y"), name, source, made=time.time(), **known)  # type: ignore[arg-type]
+    _dir(run_dir, made).mkdir(parents=True)
+    return save_yardstick(run_dir, made)
+
+
+def save_yardstick(run_dir: Path, yardstick: Yardstick) -> Yardstick:
+    write_json_atomic(_dir(run_dir, yardstick) / "yardstick.json", asdict(yardstick))
+    return yardstick
+
+
+def add_replies(run_dir: Path, yardstick: Yardstick, replies: Iterable[Reply]) -> Yardstick:
+    """Keeps answers; returns the yardstick with their number."""
+    count = 0
+    for reply in replies:
+        path = _dir(run_dir, yardstick) / f"{reply.task_index}.jsonl"
+        append_records(path, [{"row": reply.row, "text": reply.text}])
+        count += 1
+    return save_yardstick(run_dir, replace(yardstick, answers=yardstick.answers + count))
+
+
+def list_yardsticks(run_dir: Path) -> list[Yardstick]:
+    """All of a run that have answers, newest first; of equal names the newest."""
+    paths = RunFolder(run_dir).yardsticks_dir.glob("*/yardstick.json")
+    found: dict[str, Yardstick] = {}
+    for yardstick in sorted((read_record(Yardstick, path) for path in paths), key=lambda y: -y.made):
+        if yardstick.answers:
+            found.setdefault(yardstick.name, yardstick)
+    return list(found.values())
+
+
+def measure_yardstick(run_dir: Path, yardstick: Yardstick) -> list[YardstickScore]:
+    """Every task that it answered rows of."""
+    folder, found = RunFolder(run_dir), []
+    for record in read_task_records(run_dir):
+        replies = read_records(_dir(run_dir, yardstick) / f"{record['index']}.jsonl")
+        theirs = {int(reply["row"]): str(reply["text"]) for reply in replies}
+        both = [a for a in folder.read_predictions(int(record["index"])) if a["row"] in theirs and "tuned" in a]
+        if not both:
+            continue
+        metric, targets = str(record["metric"]), [str(a["target"]) for a in both]
+        other, own = [theirs[int(a["row"])] for a in both], [str(a["tuned"]) for a in both]
+        theirs_scored, ours_scored = (score(metric, texts, targets) for texts in (other, own))
+        gap = compare(metric, other, own, targets)
+        found.append(YardstickScore(record["name"], metric, theirs_scored, ours_scored, gap))
+    return found
+
+
+def describe_yardstick(
+    yardstick: Yardstick, scores: Sequence[YardstickScore], own_s: float | None
+) -> list[Sentence]:
+    """One sentence a task, then time and price; `own_s`: seconds an answer of ours took in the exam."""
+    said = []
+    for s in scores:
+        key = "unsure" if not s.difference.is_sure else "ours" if s.difference.value > 0 else "theirs"
+        values = {"task": s.task, "name": yardstick.name, "n": s.ours.n}
+        values |= {"ours": f"{100 * s.ours.value:.1f}", "theirs": f"{100 * s.theirs.value:.1f}"}
+        said.append(Sentence(f"yardstick.{key}", values))
+    if yardstick.source == ENDPOINT and yardstick.answers:
+        values = {"name": yardstick.name, "seconds": f"{yardstick.seconds / yardstick.answers:.2f}"}
+        own = "?" if own_s is None else f"{own_s:.2f}"
+        cost = yardstick.cost
+        price = {} if cost is None else {"cost": f"{cost:.4f}", "each": f"{1000 * cost / yardstick.answers:.4f}"}
+        said.append(
+            Sentence("yardstick.time" if cost is None else "yardstick.price", {**values, "own": own, **price})
+        )
+    return said
+
+
+def _place(task: str, key: str) -> tuple[str, str]:
+    """How a row of a file names an exam row; a number read as 3.0 is 3."""
+    return task.strip(), " ".join(key.split()).removesuffix(".0")
+
+
+def _dir(run_dir: Path, yardstick: Yardstick) -> Path:
+    return RunFolder(run_dir).yardsticks_dir / yardstick.yardstick_id
