@@ -118,6 +118,7 @@ def test_settings_out_of_bounds_are_refused() -> None:
 def test_a_merged_run_is_used_like_a_run(run_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Merged by the command line, examined, listed, and loaded by the chat's shelf."""
     from core.chat.loading import RunShelf
+    from core.insight.forgotten import read_forgetting
 
     workspace = tmp_path / "workspace"
     shutil.copytree(run_dir.parents[3], workspace)
@@ -128,6 +129,10 @@ def test_a_merged_run_is_used_like_a_run(run_dir: Path, tmp_path: Path, capsys: 
     assert [row["task"] for row in value["results"]] == ["task 0", "pairs"]
     assert value["merge"]["density"] == 0.2
     assert read_merge(folder).tasks == ["task 0", "pairs"]
+    forgotten = read_forgetting(folder)  # the merged model's own, as each of the merged tasks
+    assert forgotten is not None
+    assert [task.task for task in forgotten.tasks] == ["task 0", "pairs"]
+    assert any(abs(task.change) > 1e-4 for task in forgotten.tasks)
     loaded = RunShelf().get(str(folder))
     assert [task.name for task in loaded.tasks] == ["task 0", "pairs"]
     assert main(["runs", "Desk", "--workspace", str(workspace)]) == 0
