@@ -32,7 +32,7 @@ from core.adapters.registry import METHODS
 from core.base.errors import Problem, TaskloomError
 from core.runs.folder import RunFolder
 from core.tasks.changing.add_task import list_tasks
-from core.training.config import RunConfig, config_to_yaml
+from core.training.config import RunConfig, change_config, config_to_yaml
 from core.training.equal_size import ACTIVE, TOTAL, match_size, plan_size
 from core.training.goals import DEFAULT_GOAL, config_for_goal
 
@@ -125,6 +125,9 @@ class Plan:
         for way, button in self.equal.items():
             context.on(button.click, partial(self.use_size, way=way), given, all_of_it, **quiet)
         context.on(self.apply_yaml.click, self.use_yaml, [*given, self.yaml], all_of_it)
+        self.wish = gr.State({})  # what a jump brought: an event of its own fills the many fields
+        context.on_preset(lambda _, __, values: {self.wish: values}, [self.wish])
+        context.on(self.wish.change, self.use_wish, [*given, self.wish], all_of_it, **quiet)
         context.on(self.undo.click, self.go_back, given, all_of_it, **quiet)
         context.on_selection(self.draw, [self.goals, self.ready, self.start], [self.config, self.held])
         self._wire_blank(context)
@@ -179,6 +182,23 @@ class Plan:
         run_dir = context.run_dir(selection)
         config = RunFolder(run_dir).read_config() if run_dir else RunConfig()
         return self._replaced(context, selection, config, [*past, text])
+
+    def use_wish(
+        self, context: Context, selection: Selection, text: str, past: list[str], wish: dict[str, Any]
+    ) -> Shown:
+        """Another screen brings a plan that is ready to start; Undo gives the earlier one back:
+
+            context.go_to(selection, "train", changes={"max_tokens": 768}, of_run=True)
+
+        `changes` are settings of RunConfig or `adapter.<setting>`, laid over the settings of the chosen run, or
+        over the plan as it stands without `of_run`.
+
+        Raises:
+            SettingError: a setting that is unknown, or a value that does not fit.
+        """
+        run_dir = context.run_dir(selection) if wish.get("of_run") else None
+        config = RunFolder(run_dir).read_config() if run_dir else read_yaml(text)
+        return self._replaced(context, selection, change_config(config, wish.get("changes", {})), [*past, text])
 
     def go_back(self, context: Context, selection: Selection, text: str, past: list[str]) -> Shown:
         """Undo: the settings as they were before a goal, a YAML text or a run replaced them."""

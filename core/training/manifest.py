@@ -27,8 +27,8 @@ class TrainingState:
     """Where a run stands: everything but tensors that the rest of the run depends on.
 
     `step` counts the steps done within the stage, `micro` the micro batches since the beginning of the run.
-    `best_value` is the mean check loss in nats. Random draws follow from (seed, micro), so no generator's state is
-    kept.
+    `best_value` is the mean check loss in nats, or as `check_scores.value_of` has it. Random draws follow from
+    (seed, micro), so no generator's state is kept.
     """
 
     stage: int = 0

@@ -24,6 +24,7 @@ from core.tasks.dataset import TaskDataset, load_saved_dataset
 from core.training.allocation import write_allocation
 from core.training.answer_model import AnswerModel
 from core.training.batches import PART_TOKENS_CARD, PART_TOKENS_CPU, BatchPlan, EncodedSplit, Encoder
+from core.training.check_scores import CheckScores
 from core.training.checkpoints import Checkpoint, load_checkpoint
 from core.training.choose_packing import choose_packing
 from core.training.config import RunConfig
@@ -115,6 +116,7 @@ def prepare(paths: RunPaths, config: RunConfig, journal: Journal, shard: Shard) 
         Pace(plan.total_steps, checks, config.exam_rows != 0),
         shard,
         settings_hash(config),
+        CheckScores(base, modular, dataset, config) if config.keep_best_by == "score" else None,
     )
     choose_paths(work, choice, journal)
     if work.writes:

@@ -1,7 +1,8 @@
 """One stage of training: what happens after every step, and what is kept.
 
 The stage ends after its steps, when the check set has not improved for `patience` checks, or when the user wishes.
-At its end the adapter is the best one by mean check loss (the last one when there are no check rows).
+At its end the adapter is the best one by mean check loss, or by the score of the check rows where the run asks for
+that (the last one when there are no check rows).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from transformers import TrainerCallback
 
 from core.training.allocation import write_allocation
 from core.training.batches import MicroBatches
+from core.training.check_scores import value_of
 from core.training.checkpoints import (
     Checkpoint,
     Tensors,
@@ -101,13 +103,15 @@ class StageWatch(TrainerCallback):
         )
         if result.mean is not None and not math.isfinite(result.mean):
             raise TrainingFailure("nan_loss", "training.nan", value=str(result.mean), stage=self.number, step=step)
-        improved = result.mean is None or self.best_value is None or result.mean < self.best_value
+        score = None if work.scores is None else work.scores.measure()
+        value = value_of(result.mean, score)
+        improved = value is None or self.best_value is None or value < self.best_value
         if improved:
-            self.best_value, self.best_step, self.bad_checks = result.mean, step, 0
+            self.best_value, self.best_step, self.bad_checks = value, step, 0
             self.best = _copy(work.model.modular.adapter.state_dict())
         else:
             self.bad_checks += 1
-        self._write_check(step, result, improved)
+        self._write_check(step, result, score, improved)
         work.pace.pause(time.monotonic() - began)
         self._last_log = (time.monotonic(), self.trainer.num_tokens)  # the check counts for no step's speed
         return work.config.patience is not None and self.bad_checks >= work.config.patience
@@ -188,9 +192,10 @@ class StageWatch(TrainerCallback):
         values = {f"{name}/{names[int(task)]}": value for task, value in by_task.items()}
         self.trainer.report(self.steps_before + step, {name: mean, **values, **more})
 
-    def _write_check(self, step: int, result: CheckResult, improved: bool) -> None:
+    def _write_check(self, step: int, result: CheckResult, score: float | None, improved: bool) -> None:
         if not self.work.writes:
             return
+        more = {} if score is None else {"score": round(score, 6)}
         self.work.journal.event(
             "validation",
             step=self.steps_before + step,
@@ -198,6 +203,7 @@ class StageWatch(TrainerCallback):
             mean=_rounded(result.mean),
             best=improved,
             by_task={str(task): round(value, 6) for task, value in result.by_task.items()},
+            **more,
         )
         if step:  # a tracking tool knows where to write only once training has begun
             self._track(step, "check_loss", result.mean, result.by_task, {})

@@ -8,6 +8,7 @@ import torch
 
 from core.training.answer_model import AnswerModel
 from core.training.batches import BatchPlan, EncodedSplit
+from core.training.check_scores import CheckScores
 from core.training.config import RunConfig
 from core.training.pace import Pace
 from core.training.plan import RunPlan
@@ -31,6 +32,7 @@ class RunWork:
     pace: Pace
     shard: Shard = field(default_factory=Shard)
     settings_hash: str = ""
+    scores: CheckScores | None = None  # where the best is kept by score
 
     @property
     def writes(self) -> bool:

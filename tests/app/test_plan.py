@@ -166,3 +166,13 @@ def test_the_buttons_stand_only_where_the_size_is_a_rank(
     context, plan = built
     config = change_config(RunConfig(), {"method": method})
     assert plan._shown(context, Selection(), config)[plan.equal_row]["visible"] is shown
+
+
+def test_a_jump_brings_changes_that_can_be_undone(built: tuple[Context, Plan]) -> None:
+    context, plan = built
+    mine = config_to_yaml(change_config(RunConfig(), {"batch_size": 3}))
+    shown = plan.use_wish(context, Selection(), mine, [], {"changes": {"max_tokens": 768}, "of_run": True})
+    assert read_yaml(shown[plan.config]) == change_config(RunConfig(), {"batch_size": 3, "max_tokens": 768})
+    assert (shown[plan.past], shown[plan.undo]["visible"]) == ([mine], True)
+    with pytest.raises(TaskloomError):
+        plan.use_wish(context, Selection(), mine, [], {"changes": {"no_setting": 1}})

@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from core.base.errors import TaskloomError
 from core.runs.folder import RunFolder
 from core.training import session
+from core.training.check_scores import value_of
 from core.training.checkpoints import load_checkpoint
 from core.training.failures import TrainingFailure
 from core.training.manifest import list_checkpoints
@@ -187,6 +188,31 @@ def test_the_best_adapter_by_check_loss_is_kept(toy_project: Project, tiny_llama
     )
     finish(untouched)
     assert_equal(weights_of(folder), weights_of(untouched))
+
+
+@pytest.mark.usefixtures("unlearning")
+def test_the_best_adapter_by_score_is_kept_even_where_the_loss_says_otherwise(
+    toy_project: Project, tiny_llama: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores = iter([0.25, 0.5, 0.75, 0.5])
+    monkeypatch.setattr("core.training.check_scores.CheckScores.measure", lambda self: next(scores))
+    folder = quick_run(toy_project, tiny_llama, keep_best_by="score", **STAGE_1_ONLY)
+    checks = finish(folder).of("validation")
+    assert [(c["score"], c["best"]) for c in checks] == [(0.25, True), (0.5, True), (0.75, True), (0.5, False)]
+
+
+def test_check_rows_are_scored_as_the_exam_scores(toy_project: Project, tiny_llama: Path) -> None:
+    folder = quick_run(toy_project, tiny_llama, keep_best_by="score", exam_only_labels=False, **STAGE_1_ONLY)
+    scores = [check["score"] for check in finish(folder).of("validation")]
+    assert len(scores) > 1
+    assert all(0.0 <= score <= 1.0 for score in scores)
+    labels = quick_run(toy_project, tiny_llama, keep_best_by="score", **STAGE_1_ONLY)
+    assert max(check["score"] for check in finish(labels).of("validation")) > 0  # one of two labels is right often
+
+
+def test_of_equal_scores_the_lower_loss_is_better() -> None:
+    assert value_of(0.4, 0.5) < value_of(0.6, 0.5) < value_of(0.1, 0.49)
+    assert value_of(0.4, None) == 0.4
 
 
 @pytest.mark.usefixtures("unlearning")

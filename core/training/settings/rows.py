@@ -73,6 +73,14 @@ class EvaluationSettings:
         group="evaluation",
         help="Rows of each task's check set that are used for a check during training.",
     )
+    keep_best_by: str = setting(
+        "loss",
+        label="Keep the best by",
+        choices=("loss", "score"),
+        group="evaluation",
+        help="Which state of a stage is kept: that with the lowest loss on the check set, or that which answers "
+        "most check rows rightly by the exam's metrics (up to 32 a task; takes longer).",
+    )
     patience: int | None = setting(
         None,
         label="Stop early after",
