@@ -19,8 +19,8 @@ from app.texts import say, word_error
 from app.texts.words import Key, Words
 from core.base.records import from_record
 from core.insight.growth import Growth, describe_growth, growth_frame
+from core.runs.folder import RunFolder
 from core.tasks.changing.add_task import list_tasks
-from core.tasks.dataset import load_saved_tasks
 
 TITLE = "tab.grow"
 COUNTS = (5, 10, 20, 50)
@@ -81,7 +81,7 @@ class Grow:
                 self.head: empty(say("grow.none_title"), say("grow.none_text")),
                 self.body: gr.update(visible=False),
             }
-        known = {spec.name for spec in load_saved_tasks(run_dir / "data")}
+        known = {spec.name for spec in RunFolder(run_dir).read_tasks()}
         names = [spec.name for spec in list_tasks(project) if spec.name not in known]
         said = lead(say("grow.lead"))
         if not names:

@@ -34,6 +34,7 @@ from core.insight.study import (
 )
 from core.insight.study_tables import against_reference, study_frame, summarise_study
 from core.messages import Sentence
+from core.runs.folder import RunFolder
 from core.runs.summaries import list_summaries, own_runs
 
 SHARES = (0.1, 0.2, 0.5, 1.0)
@@ -62,7 +63,7 @@ def study_words(context: Context, selection: Selection, *chosen: Any) -> list[st
     words += [f"--arm={text}" for text in texts] + [f"--seeds={int(seeds)}"]
     words += [f"--share={share}" for share in sorted(shares)]
     run_dir = context.run_dir(selection)
-    return words + ([f"--config={run_dir / 'config.yaml'}"] if run_dir else [])
+    return words + ([f"--config={RunFolder(run_dir).config_path}"] if run_dir else [])
 
 
 def draw_count(context: Context, selection: Selection, *chosen: Any) -> str:

@@ -20,7 +20,6 @@ from app.texts.language import current_language
 from app.texts.words import Key, Words
 from core.export.card import KINDS, OF_ALL_TASKS, CardRequest, build_card
 from core.runs.folder import RunFolder
-from core.tasks.dataset import load_saved_tasks
 
 TITLE = "tab.share"
 CONSENTED = 2  # practice rows a task
@@ -92,7 +91,7 @@ class Share:
         if run_dir is None:
             hint = empty(say("share.none_title"), say("share.none_text"))
             return {self.head: hint, self.body: gr.update(visible=False), self.title: "", **nothing}
-        names = [spec.name for spec in load_saved_tasks(run_dir / "data")]
+        names = [spec.name for spec in RunFolder(run_dir).read_tasks()]
         return {
             self.head: lead(say("share.lead")),
             self.body: gr.update(visible=True),
@@ -133,7 +132,7 @@ def draw_code(context: Context, selection: Selection, kind: str, task: str | Non
     request = request_for(context, selection, kind, task, False)
     if request is None:
         return gr.update(value="")
-    tasks = load_saved_tasks(request.run_dir / "data")
+    tasks = RunFolder(request.run_dir).read_tasks()
     spec = next((spec for spec in tasks if spec.name == (request.task or task)), tasks[0])
     base_model = RunFolder(request.run_dir).read_config().base_model
     return gr.update(value=snippet_for(way, request, base_model, spec), language=LANGUAGE_OF[way])
@@ -146,7 +145,7 @@ def request_for(
     run_dir = context.trained_run(selection)
     if run_dir is None:
         return None
-    names = [spec.name for spec in load_saved_tasks(run_dir / "data")]
+    names = [spec.name for spec in RunFolder(run_dir).read_tasks()]
     chosen = None if kind in OF_ALL_TASKS else task if task in names else names[0]
     return CardRequest(run_dir, kind, chosen, current_language(), CONSENTED if examples else 0)
 

@@ -21,6 +21,7 @@ from app.shell.visitors import require_visitor
 from app.texts.words import Words
 from core.base.errors import WorkspaceError
 from core.chat.client import ChatClient
+from core.runs.folder import RunFolder
 from core.runs.quotas import Quota, quota_from_environment
 from core.runs.summaries import list_summaries, own_runs
 from core.workspace import Project, Workspace
@@ -194,12 +195,12 @@ class Context:
     def trained_run(self, selection: Selection) -> Path | None:
         """The folder of the chosen run when it has a trained adapter."""
         run_dir = self.run_dir(selection)
-        return run_dir if run_dir is not None and (run_dir / "adapter").is_dir() else None
+        return run_dir if run_dir is not None and RunFolder(run_dir).adapter_dir.is_dir() else None
 
     def results_seen(self, selection: Selection) -> tuple[Any, ...]:
         """What a file made from the chosen run's results is about: run, results, language."""
         run_dir = self.run_dir(selection)
-        results = run_dir / "results.json" if run_dir else None
+        results = RunFolder(run_dir).results_path if run_dir else None
         stamp = results.stat().st_mtime_ns if results and results.is_file() else 0
         return (selection.run_id, stamp, selection.language)
 

@@ -66,8 +66,8 @@ def start(context: Context, selection: Selection, *values: Any, spec: JobSpec) -
     place = spec.place(context, selection)
     if place is None:
         return draw(context, selection, spec=spec)
-    if (place / "config.yaml").is_file():
-        require_shared_resume(context, selection, RunFolder(place))
+    if (folder := RunFolder(place)).config_path.is_file():
+        require_shared_resume(context, selection, folder)
     start_job(job_dir(place, spec.kind), context.workspace.root, spec.words(context, selection, *values))
     return draw(context, selection, spec=spec)
 

@@ -9,12 +9,13 @@ from app.texts import word_sentence
 from core.insight.allocation import Allocation, read_allocation
 from core.insight.contribution_table import Contributions, read_contributions
 from core.messages import Sentence
+from core.runs.folder import RunFolder
 
 
 def find_allocation(context: Context, selection: Selection) -> Allocation | None:
     """The allocation of the chosen run, None while it has none."""
     run_dir = context.run_dir(selection)
-    if run_dir is None or not (run_dir / "allocation.json").is_file():
+    if run_dir is None or not RunFolder(run_dir).allocation_path.is_file():
         return None
     return read_allocation(run_dir)
 

@@ -21,7 +21,6 @@ from app.texts import say
 from app.texts.words import Key
 from core.insight.look_table import Look, describe_look, look_from_dict
 from core.runs.folder import RunFolder
-from core.tasks.dataset import load_saved_tasks
 from core.tasks.spec import TaskSpec
 
 MOST_COLUMNS = 4  # input columns that get a field of their own
@@ -66,7 +65,7 @@ class LookPanel:
     def draw(self, context: Context, selection: Selection, task: str | None, shown_run: str) -> Shown:
         """What was looked at stays while the run stays the same: the end of a job redraws the screen too."""
         run_dir = context.trained_run(selection)
-        names = [spec.name for spec in load_saved_tasks(RunFolder(run_dir).data_dir)] if run_dir else []
+        names = [spec.name for spec in RunFolder(run_dir).read_tasks()] if run_dir else []
         chosen = task if task in names else names[0] if names else None
         return {
             self.about: note(say("look.note")),
@@ -118,5 +117,5 @@ class LookPanel:
 
 def _find_task(context: Context, selection: Selection, name: str | None) -> TaskSpec | None:
     run_dir = context.trained_run(selection)
-    specs = load_saved_tasks(RunFolder(run_dir).data_dir) if run_dir else []
+    specs = RunFolder(run_dir).read_tasks() if run_dir else []
     return next((spec for spec in specs if spec.name == name), None)

@@ -19,7 +19,7 @@ from core.chat.protocol import PRECISIONS, ChatRequest, ask
 from core.runs.folder import RunFolder
 from core.runs.summaries import list_summaries
 from core.tasks.cell_text import input_text
-from core.tasks.dataset import load_saved_tasks, render_target
+from core.tasks.dataset import render_target
 from core.tasks.spec import TaskSpec
 from core.tasks.store import list_tasks, read_rows, task_dir
 
@@ -40,7 +40,7 @@ class Asking:
 
 def specs_of(context: Context, selection: Selection) -> tuple[TaskSpec, ...]:
     run_dir = context.trained_run(selection)
-    return load_saved_tasks(run_dir / "data") if run_dir else ()
+    return RunFolder(run_dir).read_tasks() if run_dir else ()
 
 
 def find_spec(context: Context, selection: Selection, name: str | None) -> TaskSpec | None:

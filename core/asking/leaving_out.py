@@ -53,7 +53,7 @@ class Plan:
 
     @property
     def path(self) -> Path:
-        return self.folder.probes_dir / "leaveout_runs.json"
+        return self.folder.left_out_path
 
     def save(self) -> None:
         write_json_atomic(self.path, {"rules": config_to_dict(self.config), "runs": self.runs})

@@ -20,7 +20,7 @@ from core.evaluation.choosing import Given, LabelSet, build_label_set
 from core.evaluation.labels import task_labels
 from core.models.answer import Answer, choose_token
 from core.models.batching import encode_prompt
-from core.models.building import DESCRIPTION, load_adapter
+from core.models.building import load_adapter
 from core.models.decoding import Batch, build_batch
 from core.models.forward import Blend, end_tokens, share_weights
 from core.models.label_scores import LabelQuestion, LabelScorer
@@ -28,7 +28,7 @@ from core.models.loading import LoadedBase, load_base
 from core.models.modular import ModularModel
 from core.runs.device_lease import lease_holder
 from core.runs.folder import RunFolder
-from core.tasks.dataset import load_saved_dataset, load_saved_tasks
+from core.tasks.dataset import load_saved_dataset
 
 MAX_RUNS = 4  # adapters kept in memory; base models are shared and stay
 ANSWER_TOKENS = 128  # where neither the question nor the run's settings say how long an answer may be
@@ -40,7 +40,7 @@ class LoadedRun:
     def __init__(self, run_dir: Path, model: ModularModel, base: LoadedBase) -> None:
         self.folder = RunFolder(run_dir)
         self.model, self.base, self.tokenizer = model, base, base.tokenizer
-        self.tasks = load_saved_tasks(self.folder.data_dir)
+        self.tasks = self.folder.read_tasks()
         self.config = self.folder.read_config()
         self.ends = end_tokens(base)
         self.device: str = model.device.type
@@ -204,7 +204,7 @@ def free_device(workspace_dir: Path) -> str:
 
 
 def _saved_at(run_dir: str) -> float:
-    path = RunFolder(run_dir).adapter_dir / DESCRIPTION
+    path = RunFolder(run_dir).description_path
     if not path.is_file():
         raise RunError("serving.no_adapter", run=Path(run_dir).name)
     return path.stat().st_mtime

@@ -43,7 +43,6 @@ def ask(args: argparse.Namespace) -> Report:
     from core.chat.client import ChatClient
     from core.chat.client import ask as request_of
     from core.chat.detecting import AUTO, by_columns
-    from core.tasks.dataset import load_saved_tasks
 
     folder = find_run(args)
     if args.file:
@@ -51,7 +50,7 @@ def ask(args: argparse.Namespace) -> Report:
     content = read_content(args)
     task, blend = choose_task(folder, args.task, content, quiet=args.json)
     if isinstance(content, str) and args.task == AUTO != task:
-        content = by_columns(next(spec for spec in load_saved_tasks(folder.data_dir) if spec.name == task), content)
+        content = by_columns(next(spec for spec in folder.read_tasks() if spec.name == task), content)
     answers = {}
     client = ChatClient()
     try:
@@ -172,13 +171,12 @@ def answer_file(args: argparse.Namespace, folder: Any) -> Report:
     from core.chat import question_files
     from core.chat.client import ChatClient
     from core.chat.client import ask as request_of
-    from core.tasks.dataset import load_saved_tasks
 
     path = Path(args.file)
     if not path.is_file():
         raise TaskFileError("command.no_file", path=args.file)
     name = require_task(folder, args.task)
-    spec = next(spec for spec in load_saved_tasks(folder.data_dir) if spec.name == name)
+    spec = next(spec for spec in folder.read_tasks() if spec.name == name)
     questions = question_files.read_questions(path, spec)
     request = request_of(folder.path.resolve(), name, "-", tuned=not args.base, **_settings(args))
     answers, line, client = {}, ProgressLine(args.json), ChatClient()

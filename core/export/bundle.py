@@ -20,7 +20,7 @@ from core.export.gguf import convert
 from core.export.recheck import Written, recheck, recheck_run
 from core.export.space import build_space
 from core.export.weights import build_probe, export_folder, export_lora, export_merged
-from core.models.building import DESCRIPTION, load_adapter
+from core.models.building import load_adapter
 from core.models.catalogue import pinned_revision, resolve_model
 from core.models.forward import share_weights
 from core.models.loading import load_base
@@ -90,7 +90,7 @@ def export_run(run_dir: Path, target: Path, wish: ExportWish) -> list[Export]:
 def load_for_export(run_dir: Path) -> LoadedRun:
     """The run in 32-bit floats on the processor, so that the files are exact wherever they were made."""
     folder = RunFolder(run_dir)
-    if not (folder.adapter_dir / DESCRIPTION).is_file():
+    if not folder.description_path.is_file():
         raise RunError("serving.no_adapter", run=run_dir.name)
     base = load_base(folder.read_config().base_model)
     own = replace(base, model=share_weights(base.model))

@@ -20,7 +20,7 @@ from core.insight.allocation import average_allocation, read_allocation, uniform
 from core.insight.results import TaskResult, read_scores
 from core.messages.locales import load_texts
 from core.runs.folder import RunFolder
-from core.tasks.dataset import load_saved_dataset, load_saved_tasks
+from core.tasks.dataset import load_saved_dataset
 from core.tasks.spec import TaskSpec
 from core.training.config import RunConfig, config_to_yaml
 
@@ -63,7 +63,7 @@ def card_body(request: CardRequest) -> str:
         WorkspaceError: the run folder is damaged.
     """
     folder, words = RunFolder(request.run_dir), load_texts(request.language, "card")
-    tasks, config = load_saved_tasks(folder.data_dir), folder.read_config()
+    tasks, config = folder.read_tasks(), folder.read_config()
     base = public_name(config.base_model)
     shown = [task for task in tasks if request.task in (None, task.name)]
     scores = [s for s in _scores(folder) if request.task in (None, s.task)]
@@ -143,7 +143,7 @@ def snippet(request: CardRequest, base_model: str) -> str:
 
 def is_encoder_decoder(run_dir: Path) -> bool:
     """What kind of base model the run's adapter was made for."""
-    described = read_json(RunFolder(run_dir).adapter_dir / "adapter.json")
+    described = read_json(RunFolder(run_dir).description_path)
     return bool(described.get("architecture") == "encoder_decoder")
 
 

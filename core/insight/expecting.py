@@ -18,7 +18,7 @@ from typing import Any
 from core.base.errors import WorkspaceError
 from core.base.files import read_json
 from core.insight.allocation import read_allocation
-from core.insight.jobs import job_dir
+from core.insight.jobs import JobFolder, job_dir
 from core.insight.probe_table import KNOCK_OUT, TRANSFER
 from core.runs.folder import RunFolder
 
@@ -128,9 +128,9 @@ def _start_s(events: list[dict[str, Any]]) -> float:
 def _earlier(run_dir: Path) -> float | None:
     """Seconds an answer in an earlier probe of the run; None when there was none."""
     for kind in (KNOCK_OUT, TRANSFER):
-        folder = job_dir(run_dir, kind)
+        job = JobFolder(job_dir(run_dir, kind))
         try:
-            progress, words = read_json(folder / "progress.json"), read_json(folder / "launch.json")["command"]
+            progress, words = read_json(job.progress_path), read_json(job.launch_path)["command"]
             rounds = int(progress["done"]) - int(progress["first_done"])
             rows = next(int(word.removeprefix("--rows=")) for word in words if word.startswith("--rows="))
             if rounds > 0 and rows > 0:

@@ -58,6 +58,24 @@ class JobState:
         return self.state == RUNNING
 
 
+class JobFolder:
+    """Names of one job's files."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.lock_path = path / "lock"
+        self.launch_path = path / "launch.json"
+        self.progress_path = path / "progress.json"
+        self.out_path = path / "out.json"
+        self.log_path = path / "log"
+        self.stop_path = path / "STOP"
+
+    def forget(self) -> None:
+        """Takes away what an earlier job of this folder left; its lock stays."""
+        for path in (self.progress_path, self.out_path, self.launch_path, self.stop_path):
+            path.unlink(missing_ok=True)
+
+
 def job_dir(run_dir: Path, kind: str) -> Path:
     return RunFolder(run_dir).jobs_dir / kind
 
@@ -72,13 +90,13 @@ def start_job(folder: Path, workspace_dir: Path, words: list[str]) -> JobState:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise WorkspaceError("workspace.read_only", path=str(folder), detail=error.strerror or "") from error
-    lock = try_lock(folder / "lock")
+    job = JobFolder(folder)
+    lock = try_lock(job.lock_path)
     if lock is None:
         return read_job(folder)
     try:
-        for name in ("progress.json", "out.json", "launch.json", "STOP"):
-            (folder / name).unlink(missing_ok=True)
-        _launch(folder, workspace_dir, words, lock)
+        job.forget()
+        _launch(job, workspace_dir, words, lock)
     finally:
         os.close(lock)
     return read_job(folder)
@@ -91,10 +109,11 @@ def stop_job(folder: Path) -> JobState:
     Raises:
         RunError: it is not running.
     """
-    launched = _launched(folder)
-    if not is_locked(folder / "lock") or launched is None:
+    job = JobFolder(folder)
+    launched = _launched(job)
+    if not is_locked(job.lock_path) or launched is None:
         raise RunError("insight.no_job")
-    (folder / "STOP").touch()
+    job.stop_path.touch()
     process = find_process(launched)
     if process is not None:
         with contextlib.suppress(ProcessLookupError):
@@ -104,18 +123,19 @@ def stop_job(folder: Path) -> JobState:
 
 def read_job(folder: Path) -> JobState:
     """The state of a job from its folder alone; a refusal without known words is an unexpected end."""
-    launched = _launched(folder)
-    progress = _read(folder / "progress.json") or {}
+    job = JobFolder(folder)
+    launched = _launched(job)
+    progress = _read(job.progress_path) or {}
     done, total = int(progress.get("done", 0)), int(progress.get("total", 0))
     began = (launched or {}).get("began")
-    if is_locked(folder / "lock"):
+    if is_locked(job.lock_path):
         eta = _eta(progress, done, total)
         return JobState(RUNNING, done, total, eta, began, progress.get("note") == "waiting")
     if launched is None:
         return JobState()
-    said = _read(folder / "out.json")
+    said = _read(job.out_path)
     if said is None:
-        return _silent_end(folder, launched, done, total)
+        return _silent_end(job, launched, done, total)
     if isinstance(said, dict) and "error" in said:
         error: dict[str, Any] = said["error"]
         if error.get("key") not in MESSAGES:
@@ -135,7 +155,7 @@ def note_progress(done: int, total: int, note: str = "") -> None:
     if not folder or (now - _last_note < _GAP_S and done < total):
         return
     _last_note = now
-    path = Path(folder) / "progress.json"
+    path = JobFolder(Path(folder)).progress_path
     known = _read(path) or {}
     first = {"first_done": done, "first_time": time.time()}
     if known.get("note") != "waiting" and "first_time" in known:
@@ -143,14 +163,14 @@ def note_progress(done: int, total: int, note: str = "") -> None:
     write_json_atomic(path, {"done": done, "total": total, "note": note, "time": time.time(), **first})
 
 
-def _launch(folder: Path, workspace_dir: Path, words: list[str], lock: int) -> None:
-    variables = {VARIABLE: str(folder.resolve())}
+def _launch(job: JobFolder, workspace_dir: Path, words: list[str], lock: int) -> None:
+    variables = {VARIABLE: str(job.path.resolve())}
     order = Order(_command(words, workspace_dir), workspace_dir, variables, descriptors=(lock,))
     try:
-        identity = start_detached(order, folder / "log", folder / "out.json")
+        identity = start_detached(order, job.log_path, job.out_path)
     except OSError as error:
-        raise WorkspaceError("workspace.read_only", path=str(folder), detail=error.strerror or "") from error
-    write_json_atomic(folder / "launch.json", {**identity, "began": time.time()})
+        raise WorkspaceError("workspace.read_only", path=str(job.path), detail=error.strerror or "") from error
+    write_json_atomic(job.launch_path, {**identity, "began": time.time()})
 
 
 def _command(words: list[str], workspace_dir: Path) -> tuple[str, ...]:
@@ -159,11 +179,11 @@ def _command(words: list[str], workspace_dir: Path) -> tuple[str, ...]:
     return python("-m", "core", verb, "--workspace", str(workspace_dir.resolve()), "--json", *rest)
 
 
-def _silent_end(folder: Path, launched: dict[str, Any], done: int, total: int) -> JobState:
+def _silent_end(job: JobFolder, launched: dict[str, Any], done: int, total: int) -> JobState:
     """Nothing was printed: it was stopped, killed, or broke; the log knows."""
-    if (folder / "STOP").exists():
+    if job.stop_path.exists():
         return JobState(STOPPED, done, total, None, launched["began"])
-    text = (folder / "log").read_text(encoding="utf-8", errors="replace") if (folder / "log").exists() else ""
+    text = job.log_path.read_text(encoding="utf-8", errors="replace") if job.log_path.exists() else ""
     lines = [line for line in text[-LOG_TAIL:].splitlines() if line.strip()]
     values = {"detail": lines[-1][:300] if lines else "killed"}
     return JobState(FAILED, done, total, None, launched["began"], key="run.unexpected", values=values)
@@ -178,8 +198,8 @@ def _eta(progress: dict[str, Any], done: int, total: int) -> float | None:
     return max(0.0, spent / fresh * (total - done) - (time.time() - float(progress["time"])))
 
 
-def _launched(folder: Path) -> dict[str, Any] | None:
-    found = _read(folder / "launch.json")
+def _launched(job: JobFolder) -> dict[str, Any] | None:
+    found = _read(job.launch_path)
     return found if isinstance(found, dict) else None
 
 

@@ -65,7 +65,7 @@ class Probe:
 def probe_path(run_dir: Path, kind: str) -> Path:
     if kind not in KINDS:
         raise SettingError("registry.unknown", kind="probe", name=kind, known=", ".join(KINDS))
-    return RunFolder(run_dir).probes_dir / f"{kind}.json"
+    return RunFolder(run_dir).probe_path(kind)
 
 
 def read_probe(run_dir: Path, kind: str) -> Probe:

@@ -39,6 +39,7 @@ RANK, PARAMETERS = "rank", "parameters"
 SIZES = ("adapter.rank", "adapter.num_")  # settings that make an adapter larger or smaller
 PLACES = tuple(info.name for info in describe_settings(LinearConfig))  # settings that say where adapters sit
 POLL_S = 0.5
+_STUDIES, _PLAN = "studies", "study.json"
 OnStatus = Callable[["Cell", int, int, RunStatus], None]
 
 
@@ -121,31 +122,31 @@ def parse_arm(text: str) -> Arm:
 
 def create_study(project: Project, study: Study) -> Path:
     """Writes the plan; returns the study's folder. Nothing runs yet."""
-    folder = project.path / "studies" / new_id("s")
+    folder = project.path / _STUDIES / new_id("s")
     folder.mkdir(parents=True)
     write_study(folder, study)
     return folder
 
 
 def write_study(folder: Path, study: Study) -> None:
-    write_json_atomic(folder / "study.json", {**asdict(study), "config": config_to_dict(study.config)})
+    write_json_atomic(folder / _PLAN, {**asdict(study), "config": config_to_dict(study.config)})
 
 
 def read_study(folder: Path) -> Study:
     """The inverse of `write_study`."""
-    record = read_json(folder / "study.json")
-    return from_record(Study, {**record, "config": config_from_dict(record["config"])}, folder / "study.json")
+    record = read_json(folder / _PLAN)
+    return from_record(Study, {**record, "config": config_from_dict(record["config"])}, folder / _PLAN)
 
 
 def find_study(project: Project, name: str) -> Path | None:
     """The folder of the newest study with this name."""
-    found = sorted((project.path / "studies").glob("*/study.json"), reverse=True)
+    found = sorted((project.path / _STUDIES).glob(f"*/{_PLAN}"), reverse=True)
     return next((path.parent for path in found if read_json(path)["name"] == name), None)
 
 
 def list_studies(project: Project) -> list[str]:
     """Names of a project's studies, newest first."""
-    found = sorted((project.path / "studies").glob("*/study.json"), reverse=True)
+    found = sorted((project.path / _STUDIES).glob(f"*/{_PLAN}"), reverse=True)
     return list(dict.fromkeys(str(read_json(path)["name"]) for path in found))
 
 

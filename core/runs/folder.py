@@ -68,7 +68,9 @@ class RunFolder:
         self.done_path = self.path / "DONE"
         self.data_dir = self.path / "data"
         self.adapter_dir = self.path / "adapter"
+        self.description_path = self.adapter_dir / "adapter.json"
         self.checkpoints_dir = self.path / "checkpoints"
+        self.tracking_dir = self.path / "tracking"  # of a tracker that the settings ask for
         self.predictions_dir = self.path / "predictions"
         self.allocation_path = self.path / "allocation.json"
         self.allocation_history_path = self.path / "allocation_history.jsonl"
@@ -84,6 +86,7 @@ class RunFolder:
         self.flags_path = self.path / "flags.json"
         self.merge_path = self.path / "merge.json"
         self.probes_dir = self.path / "probes"
+        self.left_out_path = self.probes_dir / "leaveout_runs.json"
         self.jobs_dir = self.path / "jobs"
         self.yardsticks_dir = self.path / "yardsticks"
 
@@ -100,6 +103,10 @@ class RunFolder:
     def rank_path(self, rank: int) -> Path:
         """What one of several processes says of itself."""
         return self.path / f"rank-{rank}.json"
+
+    def probe_path(self, kind: str) -> Path:
+        """Answers to a question of `core.asking` (knockout, transfer, look, ...)."""
+        return self.probes_dir / f"{kind}.json"
 
     @property
     def workspace_dir(self) -> Path:

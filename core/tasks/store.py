@@ -24,6 +24,7 @@ from core.tasks.spec import TaskSpec, read_spec
 from core.workspace import Project
 
 DOUBTS = "doubts.json"
+PROBLEMS = "problems.json"
 RETRIES = 5
 
 NumberedRow = tuple[int, dict[str, Any]]
@@ -95,7 +96,7 @@ def read_problems(project: Project, name_or_id: str) -> list[Problem]:
 
 
 def stored_problems(folder: Path) -> list[Problem]:
-    path = folder / "problems.json"
+    path = folder / PROBLEMS
     if not path.is_file():
         return []
     return read_record(list[Problem], path)

@@ -17,7 +17,7 @@ from core.base.folders import replace_folder, restore_folder
 from core.evaluation.exam import Examiner
 from core.evaluation.forgetting import write_forgetting
 from core.evaluation.results import build_results
-from core.models.building import DESCRIPTION, load_adapter
+from core.models.building import load_adapter
 from core.tasks.dataset import load_saved_dataset
 from core.training.config import RunConfig
 from core.training.device import apply_device, choose_device, load_chosen_base
@@ -35,7 +35,7 @@ def examine_again(paths: RunPaths, config: RunConfig, journal: Journal) -> dict[
     """
     restore_folder(paths.predictions_dir)
     settings = exam_settings(config)
-    trained = (paths.adapter_dir / DESCRIPTION).stat().st_mtime_ns
+    trained = paths.description_path.stat().st_mtime_ns
     building = _open_exam(paths.predictions_dir, {**asdict(settings), "batch_size": 0, "trained": trained})
     choice = choose_device(config)
     apply_device(choice)

@@ -32,7 +32,9 @@ class RunPaths(Protocol):
     path: Path
     data_dir: Path
     adapter_dir: Path
+    description_path: Path
     checkpoints_dir: Path
+    tracking_dir: Path
     predictions_dir: Path
     allocation_path: Path
     allocation_history_path: Path

@@ -244,7 +244,7 @@ def run_stage(work: RunWork, number: int, state: TrainingState, resumed: Checkpo
     watch = StageWatch(work, number, state, resumed.best if resumed is not None else None)
     watch.meter, watch.optimizer = meter, optimizer
     tracked = work.config.report_to != "none"
-    output_dir = work.paths.path / "tracking" if tracked else work.paths.checkpoints_dir
+    output_dir = work.paths.tracking_dir if tracked else work.paths.checkpoints_dir
     arguments = training_arguments(work.config, steps, work.device, output_dir)
     work.journal.event(
         "stage",

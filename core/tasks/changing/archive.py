@@ -19,7 +19,7 @@ from core.base.folders import undone_on_error
 from core.tasks.changing.isolation import ask_pack
 from core.tasks.changing.staging import free_name
 from core.tasks.spec import read_spec
-from core.tasks.store import list_tasks, not_writable, read_rows, task_dir
+from core.tasks.store import PROBLEMS, list_tasks, not_writable, read_rows, task_dir
 from core.workspace import Project, Workspace
 
 FORMAT = "taskloom-project-1"
@@ -30,7 +30,7 @@ _MANIFEST = "pack.json"
 _MOST_BYTES = {
     _MANIFEST: 4 << 20,
     "task.json": 16 << 20,
-    "problems.json": 64 << 20,
+    PROBLEMS: 64 << 20,
     "change.json": 1 << 20,
     "settings": 1 << 20,
 }

@@ -16,7 +16,7 @@ from core.tasks.guessing.roles import require_columns
 from core.tasks.reading.files import read_table
 from core.tasks.reading.table import ReadOptions, Table
 from core.tasks.spec import TaskSpec
-from core.tasks.store import get_task, stored_problems, task_dir
+from core.tasks.store import PROBLEMS, get_task, stored_problems, task_dir
 from core.workspace import Project
 
 PARTS = ("test", "validation")
@@ -56,7 +56,7 @@ def attach_part(project: Project, name: str, path: Path | str, split: str, file_
     source = replace(spec.source, **{f"{split}_file": table.name})
     task = change_rows(project, spec.task_id, rows, f"attach_{split}", count, source=source)
     problems = [p.as_dict() for p in (*stored_problems(folder), *table.problems)]
-    write_json_atomic(folder / "problems.json", problems)
+    write_json_atomic(folder / PROBLEMS, problems)
     return Attached(task, count, len(before) + count - returned - len(rows))
 
 

@@ -21,7 +21,7 @@ from core.tasks.reading.shards import read_parts
 from core.tasks.reading.split_words import split_of_name
 from core.tasks.reading.table import ProblemLog
 from core.tasks.spec import SPLITS, TaskSpec, write_spec
-from core.tasks.store import list_tasks, not_writable, write_doubts, write_rows
+from core.tasks.store import PROBLEMS, list_tasks, not_writable, write_doubts, write_rows
 from core.workspace import Project, require_label
 
 _SHOWN_CHARS, _SHOWN_LABELS = 60, 8
@@ -114,7 +114,7 @@ def free_name(name: str, taken: frozenset[str]) -> str:
 def write_task(folder: Path, spec: TaskSpec, rows: list[SplitRow], problems: list[Problem]) -> None:
     for split in SPLITS:
         write_rows(folder / f"{split}.jsonl", ((r.line, r.row) for r in rows if r.split == split))
-    write_json_atomic(folder / "problems.json", [p.as_dict() for p in problems])
+    write_json_atomic(folder / PROBLEMS, [p.as_dict() for p in problems])
     write_spec(spec, folder)
 
 
