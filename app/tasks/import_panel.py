@@ -22,6 +22,8 @@ from core.tasks.changing.hub import add_hub_dataset
 from core.tasks.changing.preview import FilePreview
 from core.tasks.reading.files import ReadOptions
 from core.tasks.reading.legacy import ENCODINGS as LEGACY
+from core.tasks.reading.legacy import encoding_words
+from core.tasks.reading.readings import QUOTES
 from core.tasks.spec import TaskSpec
 
 ENCODINGS = ("utf-8", "utf-16", *LEGACY)
@@ -39,11 +41,13 @@ class ImportPanel:
         folded = {"open": False, "elem_id": "import-again"}
         with words(gr.Accordion, label=Key("import.again"), visible=False, **folded) as self.fold:
             self.file = words(gr.Dropdown, label=Key("import.file"), choices=[], elem_id="again-file")
-            known = [(name, name) for name in ENCODINGS]
+            known = [(encoding_words(name), name) for name in ENCODINGS]
             with gr.Row():
                 self.encoding = self._choice(words, "encoding", known, allow_custom_value=True)
                 marks = [(Key(f"import.{name}"), mark) for name, mark in DELIMITERS.items()]
                 self.delimiter = self._choice(words, "delimiter", marks, allow_custom_value=True)
+                ways = [(Key(f"import.quotes_{name.replace('-', '_')}"), name) for name in QUOTES]
+                self.quotes = self._choice(words, "quotes", ways)
             with gr.Row():
                 self.sheet = self._choice(words, "sheet", [])
                 heads = [(Key("import.has_header"), "yes"), (Key("import.no_header"), "no")]
@@ -75,7 +79,7 @@ class ImportPanel:
     def wire(self, context: Context, report: Any) -> None:
         """`report` is the screen's line about what was added."""
         self.report, selection, quiet = report, context.selection, {"show_progress": "hidden"}
-        options = [self.encoding, self.delimiter, self.sheet, self.header, self.numbers]
+        options = [self.encoding, self.delimiter, self.quotes, self.sheet, self.header, self.numbers]
         looked_at, told = [selection, self.dropped, self.file, *options], [selection, report]
         first = [self.sheet, self.numbers, self.preview]
         context.on(self.dropped.change, self.offer_files, [self.dropped], [self.fold, self.file], **quiet)
@@ -174,8 +178,9 @@ def _path(dropped: list[str], name: str | None) -> Path | None:
 
 
 def _options(values: tuple[Any, ...]) -> dict[str, Any]:
-    encoding, delimiter, sheet, header, numbers = values
+    encoding, delimiter, quotes, sheet, header, numbers = values
     return {
-        "encoding": encoding or None, "delimiter": delimiter or None, "sheet": sheet or None,
-        "header": {"yes": True, "no": False}.get(header), "raw_numbers": numbers == "stored",
+        "encoding": encoding or None, "delimiter": delimiter or None, "quotes": quotes or None,
+        "sheet": sheet or None, "header": {"yes": True, "no": False}.get(header),
+        "raw_numbers": numbers == "stored",
     }  # fmt: skip

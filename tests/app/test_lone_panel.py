@@ -93,7 +93,7 @@ def test_numbers_as_shown_or_as_stored(context: Context, place: Selection, tmp_p
     shown = more.draw_first(context, selection, dropped, "codes.xlsx")
     assert shown[more.numbers]["visible"]
     assert "such as 001 for 1" in shown[more.preview]
-    shown = more.read_differently(context, selection, dropped, "codes.xlsx", "", "", "", "", "stored")
+    shown = more.read_differently(context, selection, dropped, "codes.xlsx", "", "", "", "", "", "stored")
     chosen = shown[context.selection]
     project = context.require_project(chosen)
     (spec,) = list_tasks(project)

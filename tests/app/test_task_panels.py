@@ -68,26 +68,28 @@ def test_a_file_that_failed_is_read_differently(context: Context, place: Selecti
     assert "export.csv" in shown[screen.report]
     assert list_tasks(context.require_project(place)) == []
     assert "文本¦标签" in more.draw_first(context, selection, dropped, "export.csv")[more.preview]
-    assert "标签" in draw_preview(context, selection, dropped, "export.csv", "", "¦", "", "", "")
-    assert "bad" in draw_preview(context, selection, dropped, "export.csv", "klingon", "¦", "", "", "")
-    shown = more.read_differently(context, selection, dropped, "export.csv", "gb18030", "¦", "", "", "")
+    assert "标签" in draw_preview(context, selection, dropped, "export.csv", "", "¦", "", "", "", "")
+    assert "bad" in draw_preview(context, selection, dropped, "export.csv", "klingon", "¦", "", "", "", "")
+    shown = more.read_differently(context, selection, dropped, "export.csv", "gb18030", "¦", "", "", "", "")
     chosen = shown[context.selection]
     spec = spec_of(context, chosen)
     assert (spec.inputs, spec.targets, spec.source.encoding) == (("文本",), ("标签",), "gb18030")
-    shown = more.read_differently(context, chosen, dropped, "export.csv", "gb18030", "¦", "", "no", "")
+    shown = more.read_differently(context, chosen, dropped, "export.csv", "gb18030", "¦", "", "", "no", "")
     again = shown[context.selection]
     assert [s.name for s in list_tasks(context.require_project(again))] == ["export"]  # replaced, not doubled
     assert spec_of(context, again).num_train + spec_of(context, again).num_test > 16
     with pytest.raises(TaskFileError):
-        more.read_differently(context, again, dropped, "export.csv", "gb18030", "%", "", "", "")
+        more.read_differently(context, again, dropped, "export.csv", "gb18030", "%", "", "", "", "")
     assert spec_of(context, again).columns == ("column_1", "column_2")  # a failed try changes nothing
 
 
 def test_only_ones_own_drop_can_be_read(context: Context, mails: Selection) -> None:
     before = spec_of(context, mails)
     more = build_panel(Tasks, context).more
-    assert more.read_differently(context, mails, ["/etc/hosts"], "passwd", "", "", "", "", "") == {more.report: ""}
-    assert draw_preview(context, mails, [], "mails.csv", "", "", "", "", "") == ""
+    assert more.read_differently(context, mails, ["/etc/hosts"], "passwd", "", "", "", "", "", "") == {
+        more.report: ""
+    }
+    assert draw_preview(context, mails, [], "mails.csv", "", "", "", "", "", "") == ""
     assert spec_of(context, mails) == before
 
 

@@ -17,7 +17,7 @@ from core.base.errors import TaskFileError
 from core.tasks.changing.hub import add_hub_dataset, choose_files
 from core.tasks.reading import shards
 from core.tasks.spec import TaskSpec
-from core.tasks.store import read_rows, task_dir
+from core.tasks.store import read_problems, read_rows, task_dir
 from core.workspace import Project
 
 
@@ -85,6 +85,16 @@ def test_numbered_parts_are_one_task_in_order(project: Project, hub: Path, mark:
     rows = {line: row["text"] for line, row in read_rows_of(project, spec, "train")}
     assert rows == {i + 1: f"text {i}" for i in range(60)}  # numbered through, nothing twice
     assert [row["text"] for _, row in read_rows_of(project, spec, "test")] == [f"text {100 + i}" for i in range(9)]
+
+
+def test_splits_that_are_not_taken_are_named(project: Project, hub: Path) -> None:
+    for number, split in enumerate(("train", "test", "unlabelled", "robustness")):
+        write_parts(hub, split, [part_of(100 * number, 30)])
+    spec = add_hub_dataset(project, "someone/large")
+    told = next(p for p in read_problems(project, spec.task_id) if p.key == "hub.not_taken")
+    assert told.values["count"] == 2
+    assert "robustness-00000-of-00001.parquet" in told.message
+    assert "unlabelled-00000-of-00001.parquet" in told.message
 
 
 def read_rows_of(project: Project, spec: TaskSpec, split: str) -> list[Any]:

@@ -42,5 +42,6 @@ def add_dataset_folder(project: Project, folder: Path, request: TaskRequest) -> 
             test_file_name=names.get("test"),
             validation_path=paths.get("validation"),
             validation_file_name=names.get("validation"),
+            not_taken=tuple(split for split in found["splits"] if split not in splits.values()),
         )
         return commit_tasks(project, [stage(project, paths["train"], request, taken, isolated=True)])[0]

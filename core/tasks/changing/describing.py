@@ -29,7 +29,8 @@ class TaskRequest:
 
     `file_name`, `test_file_name` and `validation_file_name` are the names users know when the paths are temporary
     copies; `more_paths`, ... are further parts of the same table, in order. Without a `split`, a column of the file
-    that says train, test, ... is followed, else rows are drawn.
+    that says train, test, ... is followed, else rows are drawn. `not_taken` names further splits or files of the
+    same data set, which the task is told to be without.
     """
 
     name: str | None = None
@@ -54,6 +55,7 @@ class TaskRequest:
     validation_path: Path | str | None = None
     validation_file_name: str | None = None
     more_validation_paths: tuple[Path, ...] = ()
+    not_taken: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -18,12 +18,13 @@ from core.tasks.changing.describing import TaskRequest
 from core.tasks.changing.isolation import label_names_isolated, stage
 from core.tasks.changing.pairing import FileSet, Hint, LoneFile, pair_files
 from core.tasks.changing.staging import StagedTask, commit_tasks, discard_tasks, free_name, stem_of, taken_names
+from core.tasks.changing.versions import change_reading
 from core.tasks.guessing.kinds import kind_from_hint, metric_from_hint
 from core.tasks.reading.label_codes import read_label_names
 from core.tasks.reading.readings import ReadOptions
 from core.tasks.reading.shards import name_parts
 from core.tasks.spec import SplitSettings, TaskSpec
-from core.tasks.store import list_tasks, remove_task
+from core.tasks.store import list_tasks
 from core.workspace import Project
 
 HINTS = "domain.json"
@@ -102,7 +103,8 @@ def read_again(
     project: Project, path: Path | str, options: dict[str, Any], paths: Sequence[Path | str] = ()
 ) -> TaskSpec:
     """Reads a dropped file once more with other options (fields of ReadOptions; None means guessed). The task that
-    came from it is replaced, and stays as it is when the file cannot be read this way either.
+    came from it gets a new version, so that undo brings the first reading back; it stays as it is when the file
+    cannot be read this way either, or not be written.
 
     Args:
         paths: what was dropped together with it, so that its test and label files are found again.
@@ -121,9 +123,7 @@ def read_again(
     name = old.name if old else request.name or free_name(stem_of(shown), taken)
     request = replace(request, name=name, options=replace(request.options, **given))
     staged = stage(project, files.train[0], request, taken, isolated=True)
-    if old is not None:
-        remove_task(project, old.task_id)
-    return commit_tasks(project, [staged])[0]
+    return commit_tasks(project, [staged])[0] if old is None else change_reading(project, old, staged)
 
 
 def read_hints(path: Path) -> list[Hint]:

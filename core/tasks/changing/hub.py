@@ -35,7 +35,7 @@ CARD, CARD_SECONDS, MAX_CARD_BYTES = "README.md", 120, 4 << 20
 @dataclass(frozen=True)
 class HubFiles:
     """The files of a data set that make one task, several where a split is cut into numbered parts; `others` are
-    further splits that were not chosen."""
+    further splits and configurations, which are named and not taken."""
 
     train: tuple[str, ...]
     test: tuple[str, ...]
@@ -59,7 +59,7 @@ def choose_files(names: list[str], config: str | None = None) -> HubFiles:
     beside = [n for n in data if Path(n).parent == Path(trains[0]).parent]
     train = _all_parts(trains[0], beside)
     test, check = (_part(split, beside, train) for split in ("test", "validation"))
-    return HubFiles(train, test, tuple(n for n in beside if n not in (*train, *test, *check)), check)
+    return HubFiles(train, test, tuple(n for n in data if n not in (*train, *test, *check)), check)
 
 
 def _part(split: str, beside: list[str], train: tuple[str, ...]) -> tuple[str, ...]:
@@ -112,6 +112,7 @@ def add_hub_dataset(project: Project, dataset_id: str, config: str | None = None
         validation_file_name=_label(chosen.validation) if chosen.validation else None,
         targets=tuple(label_names) or None,
         label_names={str(code): name for names in label_names.values() for code, name in enumerate(names)},
+        not_taken=chosen.others,
         citation=f"https://huggingface.co/datasets/{dataset_id}" + (f" ({revision[:12]})" if revision else ""),
     )
     return commit_tasks(project, [stage(project, train, request, taken, isolated=True)])[0]

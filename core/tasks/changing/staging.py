@@ -53,6 +53,8 @@ def stage_task(
     spec, doubts = describe_task(name, table, path, request)
     log = ProblemLog(table.name, list(table.problems))
     _tell_name(spec, log)
+    if request.not_taken:
+        log.tell("hub.not_taken", count=len(request.not_taken), names=", ".join(request.not_taken[:_SHOWN_LABELS]))
     rows = deal_table(spec, table, read_part_files(table, spec, request, log), log)
     spec = with_counts(spec, rows, log)
     folder = project.tasks_dir / folder_name if folder_name else hidden_beside(project.tasks_dir / "task")

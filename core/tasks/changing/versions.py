@@ -1,6 +1,7 @@
 """Versions of a task: every change of its rows keeps what was there, so that it can be undone and compared.
 
-<task>/versions/<n>/{task.json, change.json, train.jsonl, validation.jsonl, test.jsonl}: the state before change n.
+<task>/versions/<n>/{task.json, change.json, train.jsonl, validation.jsonl, test.jsonl}: the state before change n,
+with what was noted (problems.json) and asked (doubts.json) about the file.
 """
 
 from __future__ import annotations
@@ -9,23 +10,25 @@ import json
 import os
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from core.base.errors import WorkspaceError
 from core.base.files import write_json_atomic
-from core.base.folders import whole_folder
+from core.base.folders import replace_folder, undone_on_error, whole_folder
 from core.base.records import read_record
-from core.tasks.changing.staging import SplitRow, with_counts, write_task
+from core.tasks.changing.staging import SplitRow, StagedTask, with_counts, write_task
 from core.tasks.reading.table import ProblemLog
 from core.tasks.spec import SPLITS, TaskSpec, read_spec, write_spec
-from core.tasks.store import get_task, not_writable, read_rows, stored_problems, task_dir
+from core.tasks.store import DOUBTS, PROBLEMS, get_task, not_writable, read_rows, stored_problems, task_dir
 from core.workspace import Project
 
 MAX_VERSIONS = 20
 _COUNTED = {"version", "highest_version", "num_train", "num_validation", "num_test", "labels"}
 _FILES = ("task.json", *(f"{split}.jsonl" for split in SPLITS))
+_TOLD = (PROBLEMS, DOUBTS)
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,7 @@ def undo_change(project: Project, name: str) -> TaskSpec:
     before = folder / "versions" / f"{versions[-1].number:04d}"
     highest = max(spec.version, spec.highest_version)
     old = replace(read_spec(before), name=spec.name, highest_version=highest)
-    swap_folder(folder, old, read_all_rows(before), None)
+    swap_folder(folder, old, read_all_rows(before), None, before if (before / PROBLEMS).is_file() else folder)
     shutil.rmtree(folder / "versions" / before.name, ignore_errors=True)
     return old
 
@@ -146,30 +149,66 @@ def compare_versions(project: Project, name: str, number: int) -> list[RowDiffer
     return [RowDifference(key[1], a, b) for key, a, b in pairs if a != b]
 
 
-def swap_folder(folder: Path, spec: TaskSpec, rows: list[SplitRow], version: Version | None) -> None:
+def swap_folder(
+    folder: Path, spec: TaskSpec, rows: list[SplitRow], version: Version | None, told: Path | None = None
+) -> None:
     """Writes the task anew beside the old folder and swaps the two; `version` keeps the old state in the new one.
+    What was noted and asked about the file is that of the folder `told`, else stays.
 
     Raises:
         WorkspaceError: the disk is full or read-only; the old state stays.
     """
     try:
         with whole_folder(folder) as fresh:
-            if (folder / "versions").is_dir():
-                shutil.copytree(folder / "versions", fresh / "versions", copy_function=_link)
-            if version is not None:
-                _keep_version(folder, fresh / "versions" / f"{version.number:04d}", version)
-            write_task(fresh, spec, rows, stored_problems(folder))
+            _carry_versions(folder, fresh, version)
+            write_task(fresh, spec, rows, stored_problems(told or folder))
+            _link_known(told or folder, fresh, (DOUBTS,))
     except OSError as error:
         raise not_writable(folder.parent, error) from error
+
+
+def change_reading(project: Project, spec: TaskSpec, staged: StagedTask) -> TaskSpec:
+    """Lets what a file was read as anew stand in a task's place, in one step; the earlier reading is a version.
+
+    Raises:
+        WorkspaceError: the disk is full or read-only; the task stays as it was, and nothing else is left.
+    """
+    folder, number = task_dir(project, spec.task_id), spec.next_version
+    numbered = replace(staged.spec, version=number, highest_version=number)
+    updated = replace(numbered, task_id=spec.task_id, name=spec.name, created=spec.created)
+    count = sum(updated.num_examples.values())
+    try:
+        with undone_on_error(lambda: shutil.rmtree(staged.folder, ignore_errors=True)):
+            _carry_versions(folder, staged.folder, Version(spec.version, "read_again", count, time.time()))
+            write_spec(updated, staged.folder)
+            replace_folder(staged.folder, folder)
+    except OSError as error:
+        raise not_writable(folder.parent, error) from error
+    return updated
+
+
+def _carry_versions(folder: Path, fresh: Path, version: Version | None) -> None:
+    """Earlier states of the task, and the present one as `version`, into the folder that replaces its own."""
+    if (folder / "versions").is_dir():
+        shutil.copytree(folder / "versions", fresh / "versions", copy_function=_link)
+    if version is not None:
+        _keep_version(folder, fresh / "versions" / f"{version.number:04d}", version)
 
 
 def _keep_version(folder: Path, place: Path, version: Version) -> None:
     place.mkdir(parents=True)
     for name in _FILES:
         _link(folder / name, place / name)
+    _link_known(folder, place, _TOLD)
     write_json_atomic(place / "change.json", version.__dict__)
     for outdated in sorted(place.parent.iterdir())[:-MAX_VERSIONS]:
         shutil.rmtree(outdated, ignore_errors=True)
+
+
+def _link_known(source: Path, target: Path, names: Sequence[str]) -> None:
+    for name in names:
+        if (source / name).is_file():
+            _link(source / name, target / name)
 
 
 def _link(source: str | Path, target: str | Path) -> None:
