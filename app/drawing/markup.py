@@ -26,6 +26,11 @@ def brand(name: str) -> str:
     return f'<div class="brand">{LOGO}<span>{esc(name)}</span></div>'
 
 
+def place_mark(place: str, name: str = "") -> str:
+    """What the page's script compares (see `app/frame/address.py`); nothing to be seen."""
+    return f'<i data-place="{esc(place)}" data-name="{esc(name)}"></i>'
+
+
 def lead(text: str) -> str:
     return f'<p class="lead">{esc(text)}</p>'
 

@@ -10,6 +10,7 @@ import gradio as gr
 
 from app.drawing.markup import brand, esc
 from app.drawing.run_markup import job_bar
+from app.frame.address import AWAIT
 from app.frame.file_drops import FILE_DROPS
 from app.frame.glossary import glossary_view
 from app.shell.context import Context
@@ -69,12 +70,9 @@ class Head:
                 gr.LoginButton(size="sm", min_width=140, elem_id="login")
             self.tools = gr.HTML(elem_id="tools", js_on_load=_TOOLS + FILE_DROPS)
         selection, quiet = context.selection, {"show_progress": "hidden"}
-        for field, choose in (
-            (self.project, choose_project),
-            (self.run, choose_run),
-            (self.language, choose_language),
-        ):
-            context.on(field.input, choose, [selection, field], selection, **quiet)
+        for field, choose in ((self.project, choose_project), (self.run, choose_run)):
+            context.on(field.input, choose, [selection, field], selection, **quiet, js=AWAIT)
+        context.on(self.language.input, choose_language, [selection, self.language], selection, **quiet)
         context.on_selection(self.draw, [self.project, self.run, self.language, self.tools])
 
     @staticmethod

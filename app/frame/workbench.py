@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 from app.drawing.widgets import PLOTLY_JS
+from app.frame.address import ASKED, Address, open_place, place_of
 from app.frame.api import build_api
 from app.frame.head import IDLE_TICK_S, Head, JobBar
 from app.frame.tour import Tour
@@ -23,6 +24,7 @@ from app.shell.visitors import owner_of_visit, take_along
 from app.skills import screen as skills
 from app.tasks import screen as tasks
 from app.texts import say
+from app.texts.language import in_language
 from app.texts.words import Key
 from app.train import screen as train
 from app.try_it import screen as try_it
@@ -34,13 +36,18 @@ OPENED = """kept => {
   window.taskloomOpened = true;
   window.taskloomOpenedAt ??= Date.now();
   const tab = document.querySelector('[role=tab][aria-selected=true]');
-  return tab ? tab.id.replace('-button', '').replace('tab-', 'tab.') : kept;
+  const opened = tab ? tab.id.replace('-button', '').replace('tab-', 'tab.') : kept;
+  window.taskloomScreen?.((opened || 'tab.home').replace('tab.', ''));
+  return opened;
 }"""
+# Home is chosen by itself while the page opens: that is nobody's choice.
+CHOSEN = "kept => { if (!window.taskloomOpened) return kept; window.taskloomScreen?.('%s'); return 'tab.%s'; }"
 # A page that slept for long with its laptop, or outlived a restart of the app, is forgotten by the server: what
 # it shows is no longer what its buttons act on. Opened anew it finds its way back. Never in the first minute, when
 # a slow machine may not have answered yet.
 REOPEN = "() => { if (Date.now() - (window.taskloomOpenedAt ?? Infinity) > 60000) window.location.reload(); }"
 TABS = (home, tasks, train, results, skills, grow, try_it, share)
+SCREENS = tuple(tab.TITLE.removeprefix("tab.") for tab in TABS)
 
 
 def build_workbench(context: Context) -> gr.Blocks:
@@ -58,6 +65,7 @@ def build_workbench(context: Context) -> gr.Blocks:
         prefs = gr.BrowserState({}, storage_key="taskloom", secret=secret)
         screen = context.open_screen = gr.BrowserState("", storage_key="taskloom-screen", secret=secret)
         build_api(context)  # first, so that no other event takes one of its names
+        address = Address(context, [tab.TITLE for tab in TABS])
         Head(context)
         tour = Tour(context)
         with gr.Tabs(selected=TABS[0].TITLE) as context.tabs:
@@ -66,7 +74,7 @@ def build_workbench(context: Context) -> gr.Blocks:
                 name = tab.TITLE.replace(".", "-")
                 with context.words(gr.Tab, Key(tab.TITLE), id=tab.TITLE, elem_id=name) as page:
                     tab.build(context)
-                keep = f"kept => window.taskloomOpened ? '{tab.TITLE}' : kept"  # Home is chosen while it opens
+                keep = CHOSEN.replace("%s", tab.TITLE.removeprefix("tab."))
                 page.select(None, screen, screen, js=keep, api_visibility="private")
         context.screen = ""
         JobBar(context)
@@ -79,24 +87,31 @@ def build_workbench(context: Context) -> gr.Blocks:
         context.on(spoken.change, speak, [spoken], context.words.components, show_progress="hidden")
         context.on_selection(lambda _, selection: selection_to_prefs(selection), prefs)
         context.wire_redraws()
-        wire_opening(context, prefs)
+        address.wire(context)
+        wire_opening(context, prefs, address.told)
     return demo
 
 
-def wire_opening(context: Context, prefs: Any) -> None:
-    """A page that is opened shows where its browser was."""
-    once: dict[str, Any] = {"show_progress": "hidden", "concurrency_limit": None}
-    context.on(context.page.load, open_page, [prefs], context.selection, **once)
-    opened = context.on(context.page.load, open_screen, [context.open_screen], context.tabs, **once)
+def wire_opening(context: Context, prefs: Any, address: Any) -> None:
+    """A page that is opened shows what its address asks for, else where its browser was."""
+    once: dict[str, Any] = {"show_progress": "hidden", "concurrency_limit": None, "js": ASKED}
+    context.on(context.page.load, open_page, [prefs, address], context.selection, **once)
+    opened = context.on(context.page.load, open_screen, [context.open_screen, address], context.tabs, **once)
     opened.then(None, context.open_screen, context.open_screen, js=OPENED, api_visibility="private")
 
 
-def open_page(context: Context, prefs: Any, request: gr.Request) -> Selection:
-    """A page was opened or reloaded: back to where this browser was, or the newest project."""
+def open_page(context: Context, prefs: Any, search: Any, request: gr.Request) -> Selection:
+    """A page was opened or reloaded: what its address asks for, else where this browser was, or the newest."""
     selection = selection_from_prefs(prefs, request.headers.get("accept-language", ""), context.shared)
     owner = owner_of_visit(selection.owner, request, context.shared)
     take_along(context.workspace, selection.owner, owner)
-    selection = selection.with_owner(owner)
+    selection = find_place(context, selection.with_owner(owner))
+    place = place_of(search, SCREENS)
+    return in_language(selection.language, open_place, context, selection, place)
+
+
+def find_place(context: Context, selection: Selection) -> Selection:
+    """Where this browser was, as far as it is still there."""
     projects = context.projects(selection)
     known = next((p for p in projects if p.project_id == selection.project_id), projects[-1] if projects else None)
     if known is None:
@@ -117,9 +132,10 @@ def find_forgotten(selection: Selection) -> Any:
     return gr.skip() if selection.version else True
 
 
-def open_screen(_: Context, screen: Any) -> Any:
-    """The screen this browser was on; a first visit starts at Home."""
-    return gr.update(selected=screen) if screen in {tab.TITLE for tab in TABS} else gr.skip()
+def open_screen(_: Context, kept: Any, search: Any) -> Any:
+    """The screen that the address asks for, else the one this browser was on; a first visit starts at Home."""
+    asked = place_of(search, SCREENS).screen or str(kept).removeprefix("tab.")
+    return gr.update(selected=f"tab.{asked}") if asked in SCREENS else gr.skip()
 
 
 def speak(context: Context, language: str) -> list[Any]:

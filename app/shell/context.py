@@ -12,6 +12,7 @@ from typing import Any
 
 import gradio as gr
 
+from app.drawing.markup import place_mark
 from app.shell.bucket_thread import Copier
 from app.shell.handlers import bind_first, guarded
 from app.shell.redraw import Page, Redraw, Shown, keep_typed, spread
@@ -86,6 +87,7 @@ class Context:
     polls: list[Poll] = field(default_factory=list)
     screen: str = ""  # the one that is being built
     redraws: dict[str, list[Redraw]] = field(default_factory=dict)
+    drawn: dict[str, Any] = field(default_factory=dict)  # per screen: says what it was last drawn for
     presets: dict[str, list[Redraw]] = field(
         default_factory=dict
     )  # drawn last, over what the screen shows by itself
@@ -169,7 +171,8 @@ class Context:
         find = partial(due_screens, list(due))
         gr.on(asked, find, [self.selection, self.open_screen], list(due.values()), **SILENT)
         for screen, parts in self.redraws.items():
-            page = Page((*parts, *self.presets.get(screen, [])))
+            told = [Redraw(draw_mark, [self.selection], [self.drawn[screen]])] if screen in self.drawn else []
+            page = Page((*parts, *self.presets.get(screen, []), *told))
             changed = due[screen] if screen else self.selection
             changed.change(page.draw, page.inputs, page.outputs, **SILENT)
 
@@ -218,6 +221,11 @@ class Context:
         project = self.workspace.get_project(project_id, selection.owner)
         runs = own_runs(list_summaries(project))
         return selection.with_project(project.project_id, runs[0].run_id if runs else "")
+
+
+def draw_mark(selection: Selection) -> str:
+    """What a screen was drawn for."""
+    return place_mark(selection.place)
 
 
 def _where_seen(outputs: Any) -> list[Any]:

@@ -40,6 +40,11 @@ class Selection:
     tour: int = 0  # which stop of the guided tour, counted from 1; 0 is no tour
     preset: Preset | None = None  # of the latest jump; a screen takes it once
 
+    @property
+    def place(self) -> str:
+        """What a screen is drawn for, to be compared in the page: project, run, changes of data and of runs."""
+        return f"{self.project_id}/{self.run_id}/{self.version}/{self.run_moves}"
+
     def with_owner(self, owner: str) -> Selection:
         return dataclasses.replace(self, owner=owner)
 
