@@ -1,10 +1,13 @@
-"""The tuned model of this Space: prompts exactly as in training, one adapter a task on one base model.
+"""The tuned model of this Space: prompts exactly as in training, one adapter a task on one base model; a task with
+labels answers the likeliest of them, as its exam did.
 
 settings.json (written by the export) names the base model, the tasks with their wording, and the limits. Nothing is
 downloaded when the base model lies in this folder.
 """
 
+import copy
 import json
+import math
 import re
 import threading
 import unicodedata
@@ -143,6 +146,7 @@ class Answerer:
             self.tokenizer.pad_token = self.tokenizer.eos_token
         self.lock = threading.Lock()
         self.model, self.loaded = None, None
+        self.sure = []  # (label, its probability or None), the likeliest first, of the latest answer
 
     def use(self, task):
         """Switches to the task: an adapter on the shared base model, or a merged model of its own."""
@@ -167,11 +171,16 @@ class Answerer:
         return self.auto.from_pretrained(source, **options).to(self.device).eval()
 
     def stream(self, name, values):
-        """The answer to {column: text} as it grows."""
+        """The answer to {column: text} as it grows; `sure` then says how sure one is that was chosen."""
         task = TASKS[name]
         with self.lock:
             self.use(task)
+            self.sure = []
             ids = prompt_ids(self.tokenizer, task, values)
+            if task.get("labels"):
+                self.sure = self.choose(task["labels"], ids)
+                yield self.sure[0][0]
+                return
             streamer = TextIteratorStreamer(
                 self.tokenizer, skip_prompt=SETTINGS["architecture"] == "decoder", skip_special_tokens=True
             )
@@ -182,6 +191,52 @@ class Answerer:
                 text += piece
                 yield text.strip()
             work.join()
+
+    @torch.inference_mode()
+    def choose(self, labels, ids):
+        """[(label, probability or None)] by the log-likelihood of its tokens, end included, the likeliest
+        first; the prompt is read once."""
+        follow = self.read_prompt(ids)
+        first = follow([])[-1]
+        values = {place: first[tokens[0]].item() for place, tokens in enumerate(labels["ids"])}
+        best, known = -math.inf, set()
+        for place in sorted(values, key=lambda place: -values[place]):  # no value can rise above its first token's
+            if values[place] >= best - labels["slack"]:
+                tokens = labels["ids"][place]
+                steps = follow(tokens[:-1])[-len(tokens[1:]) :] if len(tokens) > 1 else []
+                values[place] += sum(step[token].item() for step, token in zip(steps, tokens[1:], strict=True))
+                best = max(best, values[place])
+                known.add(place)
+        sure = labels["certainty"]
+        heat = sure["temperature"] if sure else 1.0
+        grown = {place: math.exp((value - best) / heat) for place, value in values.items()}
+        total, rest = sum(grown.values()), sure["rest"] if sure else 0.0
+        order = sorted(known, key=lambda place: -values[place])
+        told = {p: (1 - rest) * grown[p] / total + rest / len(values) if sure else None for p in order}
+        return [(labels["names"][place], told[place]) for place in order]
+
+    def read_prompt(self, ids):
+        """-> f(tokens): log-probabilities behind the prompt and each of the tokens that follow it, as rows."""
+        prompt = torch.tensor([ids], device=self.device)
+        if SETTINGS["architecture"] == "encoder_decoder":
+            read = self.model.get_encoder()(input_ids=prompt)
+            start = self.model.config.decoder_start_token_id
+            return lambda tokens: self.rows(
+                encoder_outputs=read, decoder_input_ids=torch.tensor([[start, *tokens]], device=self.device)
+            )
+        out = self.model(input_ids=prompt, use_cache=True)
+        cache, last = out.past_key_values, out.logits[0, -1:].float().log_softmax(-1)
+
+        def follow(tokens):
+            if not tokens:
+                return last
+            more = torch.tensor([tokens], device=self.device)
+            return self.rows(input_ids=more, past_key_values=copy.deepcopy(cache), use_cache=True)
+
+        return follow
+
+    def rows(self, **inputs):
+        return self.model(**inputs).logits[0].float().log_softmax(-1)
 
     @torch.inference_mode()
     def write(self, task, ids, streamer):

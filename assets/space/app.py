@@ -13,6 +13,8 @@ WORDS = {
         "send": "Send",
         "clear": "Clear",
         "chat": "Conversation",
+        "sure": "{percent} % sure",
+        "else": "{percent} % sure; else {others}",
         "note": "Every question stands alone: the model does not see earlier ones. It makes mistakes; check "
         "answers that matter.",
     },
@@ -21,10 +23,13 @@ WORDS = {
         "send": "发送",
         "clear": "清空",
         "chat": "对话",
+        "sure": "把握 {percent} %",
+        "else": "把握 {percent} %；其次是{others}",
         "note": "每个问题都是独立的：模型看不到之前的对话。它会出错，重要的回答请核对。",
     },
 }[SETTINGS["language"]]
 NAMES = list(TASKS)
+MOST_OTHERS = 4
 MOST_BOXES = max(len(task["inputs"]) for task in TASKS.values())
 THEME = gr.themes.Default(
     primary_hue="teal",
@@ -51,6 +56,17 @@ def reply(name, talk, *texts):
     talk = [*talk, {"role": "user", "content": said}]
     for text in answerer.stream(name, values):
         yield [[*talk, {"role": "assistant", "content": text}], *[""] * len(texts)]
+    if said := how_sure(answerer.sure):
+        yield [[*talk, {"role": "assistant", "content": f"{text}\n\n({said})"}], *[""] * len(texts)]
+
+
+def how_sure(ranking):
+    """In words, how sure an answer chosen among labels is, with the runners-up; "" where nothing is known."""
+    if not ranking or ranking[0][1] is None:
+        return ""
+    others = [f"{label} {100 * share:.0f} %" for label, share in ranking[1:MOST_OTHERS] if share >= 0.01]
+    values = {"percent": f"{100 * ranking[0][1]:.0f}", "others": ", ".join(others)}
+    return WORDS["else" if others else "sure"].format(**values)
 
 
 def ask(task: str, inputs: dict[str, str]) -> str:

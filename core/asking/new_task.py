@@ -15,9 +15,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from core.asking.grown_run import GrownRun, write_grown_run
+from core.asking.grown_run import GrownRun, join_task, write_grown_run
 from core.asking.trained import load_trained, require_adapter
 from core.base.errors import RunError, SettingError
+from core.evaluation.certainty import Certainty
+from core.evaluation.choosing import Given
 from core.evaluation.exam import TUNED, Examiner
 from core.evaluation.intervals import Score
 from core.evaluation.metrics import score
@@ -44,7 +46,7 @@ class AddSettings:
     steps: int = 60
     batch_size: int = 8
     exam_rows: int = 100
-    with_private: bool = False
+    with_private: bool = True
 
     def __post_init__(self) -> None:
         for name, value, high in (("seeds", self.seeds, 100), ("steps", self.steps, 100_000)):
@@ -96,9 +98,9 @@ class Learner:
         self.base, self.model = trained.base, trained.model
         self.answers = AnswerModel(self.model)
         self.answers.eval()  # no noise, no dropout: a few rows are learned exactly
-        asked = replace(exam_settings(self.config), max_rows=settings.exam_rows)
-        self.examiner = Examiner(self.base, self.model, asked)
+        self.asked = replace(exam_settings(self.config), max_rows=settings.exam_rows)
         self.questions = new.split(0, "test")[: settings.exam_rows]
+        self.certainty: Certainty | None = None
 
     def learn(self, on_progress: OnProgress) -> AddOutcome:
         """All trials; the last one, on the most rows, becomes the new run."""
@@ -108,21 +110,23 @@ class Learner:
         self.model.tasks.append(self.new.tasks[0].name)
         self.model.eval()
         start = copy.deepcopy(self.model.adapter.state_dict())
-        untrained = self.score_of(self.exam(task)).value
         counts = sorted({min(count, len(self.new.split(0, "train"))) for count in self.settings.counts})
+        untrained = self.score_of(self.exam(task, self.draw(counts[-1], 0))).value
         trials = [(count, seed) for count in counts for seed in reversed(range(self.settings.seeds))]
         curve: dict[int, list[float]] = {count: [] for count in counts}
-        texts: list[str] = []
+        given: list[Given] = []
         for done, (count, seed) in enumerate(trials, 1):
             self.model.adapter.load_state_dict(start)
-            self.train(task, self.draw(count, seed))
-            texts = self.exam(task)
-            curve[count].append(self.score_of(texts).value)
+            rows = self.draw(count, seed)
+            self.train(task, rows)
+            given = self.exam(task, rows, is_last=done == len(trials))
+            curve[count].append(self.score_of(given).value)
             on_progress(done, len(trials))
-        grown = GrownRun(self.model, self.dataset, self.new, self.draw(counts[-1], 0), self.questions, texts)
+        dataset = join_task(self.dataset, self.new, rows)
+        grown = GrownRun(self.model, dataset, self.questions, given, self.certainty)
         run_dir = write_grown_run(self.folder, grown)
         names = [(self.dataset.tasks[row].name, loss) for row, loss in nearest]
-        return AddOutcome(str(run_dir), self.new.tasks[0].metric, names, untrained, curve, self.score_of(texts))
+        return AddOutcome(str(run_dir), self.new.tasks[0].metric, names, untrained, curve, self.score_of(given))
 
     def rank_known_tasks(self) -> list[tuple[int, float]]:
         """(task index, mean loss a token of the new rows under that task's row), best first."""
@@ -162,13 +166,25 @@ class Learner:
         rows = self.new.split(0, "train")
         return [rows[i] for i in np.random.default_rng(seed).permutation(len(rows))[:count]]
 
-    def exam(self, task: int) -> list[str]:
-        longest = self.examiner.answer_length(self.new, 0)
-        size, texts = self.examiner.settings.batch_size, []
-        for begin in range(0, len(self.questions), size):
-            prompts = [question.prompt for question in self.questions[begin : begin + size]]
-            texts += self.examiner.answer(prompts, task, TUNED, longest)
-        return texts
+    def exam(self, task: int, rows: list[Example], is_last: bool = False) -> list[Given]:
+        """Answers to the exam, chosen and written as the exam of a run and the chat do. The labels are those that
+        the practised `rows` and the check set have. How sure the answers are is measured for the last trial."""
+        dataset = join_task(self.dataset, self.new, rows)
+        examiner, given = Examiner(self.base, self.model, self.asked), [Given("")] * len(self.questions)
+        labels = examiner.choosing.label_set(dataset, task) if self.asked.only_labels else None
+        if is_last and labels is not None:
+            self.certainty = examiner.choosing.certainty_of(dataset, task)
+        prompts = [question.prompt for question in self.questions]
+        if labels is not None:
+            sure = self.certainty if is_last else None
+            groups = examiner.choosing.choose_all(labels, prompts, {task: 1.0}, True, sure)
+        else:
+            groups = examiner.give_all(dataset, task, prompts, TUNED)
+        for places, found in groups:
+            for place, one in zip(places, found, strict=True):
+                given[place] = one
+        return given
 
-    def score_of(self, texts: list[str]) -> Score:
+    def score_of(self, given: list[Given]) -> Score:
+        texts = [one.text for one in given]
         return score(self.new.tasks[0].metric, texts, [question.target for question in self.questions])

@@ -28,7 +28,7 @@ from core.models.loading import LoadedBase, load_base
 from core.models.modular import ModularModel
 from core.runs.device_lease import lease_holder
 from core.runs.folder import RunFolder
-from core.tasks.dataset import load_saved_dataset
+from core.tasks.dataset import TaskDataset, load_saved_dataset
 
 MAX_RUNS = 4  # adapters kept in memory; base models are shared and stay
 ANSWER_TOKENS = 128  # where neither the question nor the run's settings say how long an answer may be
@@ -101,7 +101,7 @@ class LoadedRun:
         """What the answer is chosen from; None where it is written, as every text is that was given raw or is to
         come with how likely its tokens were."""
         is_written = request.answers != LABELS or request.raw is not None or request.num_likely is not None
-        return None if is_written or request.echo else self._all_label_sets().get(answer.task)
+        return None if is_written or request.echo else self.label_set(answer.task)
 
     def choose(self, asked: Sequence[tuple[ChatRequest, Answer, LabelSet]], tuned: bool) -> list[Given]:
         """Answers chosen among labels, all in one go. How sure they are is told where check rows were answered in
@@ -119,14 +119,25 @@ class LoadedRun:
 
     def _certainty(self, request: ChatRequest, answer: Answer) -> Certainty | None:
         is_plain = not answer.blend and not request.examples and request.precision == FULL
-        return self._certainties.get(self.tasks[answer.task].task_id) if is_plain else None
+        return self.certainty_of(answer.task) if is_plain else None
 
-    def _all_label_sets(self) -> dict[int, LabelSet | None]:
+    def label_set(self, task: int) -> LabelSet | None:
+        """What the answers of a task are chosen from; None for tasks whose answers are written."""
         if self._label_sets is None:
-            dataset = load_saved_dataset(self.folder.data_dir)
+            dataset = self._dataset()
             sets = (build_label_set(self.tokenizer, task_labels(dataset, task)) for task in range(len(self.tasks)))
             self._label_sets = dict(enumerate(sets))
-        return self._label_sets
+        return self._label_sets.get(task)
+
+    def _dataset(self) -> TaskDataset:
+        """Without rows where they were left behind, as in an exported run."""
+        if any(self.folder.data_dir.glob("*.jsonl")):
+            return load_saved_dataset(self.folder.data_dir)
+        return TaskDataset(self.tasks, {})
+
+    def certainty_of(self, task: int) -> Certainty | None:
+        """How far the likelihoods of a task's labels can be believed, as check rows have shown."""
+        return self._certainties.get(self.tasks[task].task_id)
 
     def build_batch(self, tuned: bool) -> Batch:
         return build_batch(self.base, self.model, tuned)

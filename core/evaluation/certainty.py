@@ -34,6 +34,11 @@ class Certainty:
     raw_error: float
     error: float
 
+    @property
+    def rest(self) -> float:
+        """The share of every certainty that is spread evenly over the choices."""
+        return _rest(self.rows)
+
     def probabilities(self, values: Sequence[float] | Array) -> Array:
         """[..., labels] log-likelihoods -> probabilities that sum to 1."""
         found = softmax(np.asarray(values, dtype=np.float64) / self.temperature)
@@ -102,6 +107,10 @@ def read_certainties(path: Path) -> dict[str, Certainty] | None:
     return read_record(dict[str, Certainty], path)
 
 
+def _rest(rows: int) -> float:
+    return 1.0 / (rows + 2)
+
+
 def _humble(found: Array, rows: int) -> Array:
-    share = 1.0 / (rows + 2)
+    share = _rest(rows)
     return found * (1.0 - share) + share / found.shape[-1]

@@ -36,8 +36,10 @@ class LabelTree:
 
 def task_labels(dataset: TaskDataset, task: int) -> list[str]:
     """The right answers that occur in a task's practice and check sets; [] for tasks without labels. The exam's own
-    answers are not looked at, so a label that only occurs there cannot be answered."""
+    answers are not looked at, so a label that only occurs there cannot be answered. Where the rows were left
+    behind, as in an exported run, they are those that the task's description names."""
     if dataset.tasks[task].kind not in LABELLED:
         return []
-    found = {e.target for split in ("train", "validation") for e in dataset.split(task, split) if e.target}
+    rows = [row for split in ("train", "validation") for row in dataset.split(task, split)]
+    found = {row.target for row in rows if row.target} if rows else set(dataset.tasks[task].labels)
     return sorted(found) if len(found) <= MOST_LABELS else []

@@ -25,7 +25,8 @@ from core.models.catalogue import pinned_revision, resolve_model
 from core.models.forward import share_weights
 from core.models.loading import load_base
 from core.runs.folder import RunFolder
-from core.tasks.dataset import SAVED_TASKS, load_saved_dataset
+from core.tasks.dataset import TaskDataset, load_saved_dataset, save_dataset
+from core.tasks.spec import TaskSpec
 
 PROBE_ROWS = 4
 
@@ -142,14 +143,22 @@ def _export_whole(run: LoadedRun, target: Path, wish: ExportWish) -> Export:
     copy.data_dir.mkdir(parents=True)
     export_folder(run.model, copy.adapter_dir)
     told = (source.run_path, source.config_path, source.record_path, source.status_path, source.done_path)
-    for path in (*told, source.allocation_path, source.results_path):
+    for path in (*told, source.allocation_path, source.results_path, source.certainty_path):
         if path.is_file():
             shutil.copyfile(path, target / path.name)
-    shutil.copyfile(source.data_dir / SAVED_TASKS, copy.data_dir / SAVED_TASKS)
+    save_dataset(TaskDataset(_with_labels(run), {}), copy.data_dir)
     difference = recheck_run(run.model, target, _probe(run, list(range(len(run.tasks)))))
     request = CardRequest(source.path, WHOLE_RUN, None, wish.language, wish.examples)
     write_text_atomic(target / "README.md", build_card(request))
     return Export(None, target, None, difference)
+
+
+def _with_labels(run: LoadedRun) -> tuple[TaskSpec, ...]:
+    """The tasks, each naming the labels that its answers are chosen from: the rows that have them stay behind."""
+    sets = [run.label_set(index) for index in range(len(run.tasks))]
+    return tuple(
+        replace(spec, labels=found.names) if found else spec for spec, found in zip(run.tasks, sets, strict=True)
+    )
 
 
 def _probe(run: LoadedRun, indices: list[int]) -> Tensor:

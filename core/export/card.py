@@ -21,7 +21,7 @@ from core.insight.results import TaskResult, read_scores
 from core.messages.locales import load_texts
 from core.runs.folder import RunFolder
 from core.tasks.dataset import load_saved_dataset
-from core.tasks.spec import TaskSpec
+from core.tasks.spec import LABELLED, TaskSpec
 from core.training.config import RunConfig, config_to_yaml
 
 LORA, MERGED, GGUF, SPACE, WHOLE_RUN = "lora", "merged", "gguf", "space", "run"
@@ -75,6 +75,7 @@ def card_body(request: CardRequest) -> str:
             _facts(config, words),
             f"## {words['load_title']}",
             snippet(request, base),
+            *_written_freely(request, config, shown, words),
             f"## {words['prompt_title']}",
             words["prompt_note"],
             *(_prompt(task) for task in shown),
@@ -139,6 +140,17 @@ def snippet(request: CardRequest, base_model: str) -> str:
     written = "answer" if is_encoder_decoder(request.run_dir) else "answer[ids['input_ids'].shape[1] :]"
     lines += [f"print(tokenizer.decode({written}, skip_special_tokens=True))"]
     return fenced("\n".join(lines), "python")
+
+
+def _written_freely(
+    request: CardRequest, config: RunConfig, shown: list[TaskSpec], words: dict[str, str]
+) -> list[str]:
+    """That the code above writes what the exam has chosen among labels."""
+    labels = [label for task in shown if task.kind in LABELLED for label in task.labels]
+    if request.kind in OF_ALL_TASKS or not labels or not config.exam_only_labels:
+        return []
+    listed = ", ".join(labels[:MOST_LABELS]) + (", …" if len(labels) > MOST_LABELS else "")
+    return [words["labels_free"].format(labels=escape(listed))]
 
 
 def is_encoder_decoder(run_dir: Path) -> bool:

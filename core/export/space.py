@@ -94,10 +94,23 @@ def _settings(run: LoadedRun, tasks: list[int], language: str) -> dict[str, Any]
                 "template": spec.template,
                 "room": room,
                 "answer_tokens": longest,
+                "labels": _labels(run, index),
             }
-            for spec in (run.tasks[index] for index in tasks)
+            for index, spec in ((index, run.tasks[index]) for index in tasks)
         ],
     }
+
+
+def _labels(run: LoadedRun, index: int) -> dict[str, Any] | None:
+    """What the answers of a task are chosen from and how sure they are, as exam and chat have it; None for tasks
+    whose answers are written. `rest`: the share of every certainty that is spread evenly over the labels; `slack`:
+    how many nats behind the best label another one is not read to its end."""
+    labels, certainty = run.label_set(index), run.certainty_of(index)
+    if labels is None:
+        return None
+    sure = {"temperature": certainty.temperature, "rest": certainty.rest} if certainty else None
+    told = {"names": list(labels.names), "ids": [list(ids) for ids in labels.ids]}
+    return {**told, "certainty": sure, "slack": labels.slack(certainty)}
 
 
 def _pins() -> dict[str, str]:

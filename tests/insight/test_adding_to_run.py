@@ -10,6 +10,10 @@ import torch
 
 from core.asking.new_task import AddSettings, Learner, add_task_to_run
 from core.base.errors import ModelError, RunError, SettingError
+from core.base.lines import read_records
+from core.chat.detecting import question_text
+from core.chat.loading import RunShelf
+from core.chat.protocol import ask
 from core.insight.allocation import read_allocation
 from core.insight.results import read_scores
 from core.models.building import build_modular, load_adapter, save_adapter
@@ -66,6 +70,20 @@ def test_a_grown_run_is_a_whole_run_and_old_tasks_are_bit_equal(folder: RunFolde
         after = load_adapter(load_base(folder.read_config().base_model), grown.adapter_dir)
         for task, logits in enumerate(expected):
             assert torch.equal(after(ids, task_ids=[task]).logits, logits)
+
+
+def test_the_exam_of_a_new_task_answers_as_the_chat_does(folder: RunFolder, new: TaskDataset) -> None:
+    grown = RunFolder(add_task_to_run(folder, new, QUICK, lambda *_: None).run_dir)
+    run, records = RunShelf().get(str(grown.path)), list(read_records(grown.answers_path(3)))
+    assert {record["tuned"] for record in records} <= {"bill", "offer"}
+    for record in records:
+        asked = ask(grown.path, "letters", question_text(new.tasks[0], record["prompt"]))
+        answer, _ = run.build_answer(0, asked)
+        labels = run.labels_for(asked, answer)
+        assert labels is not None
+        (given,) = run.choose([(asked, answer, labels)], True)
+        assert given.text == record["tuned"]
+        assert given.certainty == pytest.approx(record["tuned_sure"], abs=0.02)  # an exam may compute in 16 bits
 
 
 def test_training_the_row_lowers_the_loss_of_the_new_task(folder: RunFolder, new: TaskDataset) -> None:

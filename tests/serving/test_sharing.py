@@ -172,6 +172,8 @@ def test_the_card_holds_scores_data_skills_and_limits(examined: Path, language: 
     assert escape(word(verdict.reason, language)) in card
     assert escape(word(Sentence("counts.accuracy"), language)) in card
     assert "PeftModel.from_pretrained" in card
+    assert words["labels_free"].format(labels="no, yes") in card  # the code writes, the exam chose
+    assert words["labels_free"][:40] not in build_card(CardRequest(examined, "space", None, language))
     assert "{text}" in card  # the prompt's template
     assert "apply_chat_template" in card
     assert "message 1 of task" not in card  # no row without consent

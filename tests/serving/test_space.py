@@ -19,6 +19,7 @@ from core.chat.client import ChatClient
 from core.chat.loading import RunShelf
 from core.chat.prompts import build_prompt
 from core.chat.protocol import ask
+from core.evaluation.certainty import Certainty, write_certainties
 from core.export.bundle import ExportWish, export_run
 from core.tasks.encoding import encode_prompt
 from tests.serving.conftest import make_trained_run
@@ -76,6 +77,36 @@ def test_prompts_of_an_encoder_decoder(tmp_path: Path, tiny_t5_dir: Path) -> Non
     require_same_prompts(run_dir, tmp_path / "out")
 
 
+@pytest.mark.parametrize("kind", ["tiny_llama_dir", "tiny_t5_dir"])
+def test_a_label_and_its_certainty_are_those_of_the_chat(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    run_dir = make_trained_run(tmp_path / "home", request.getfixturevalue(kind))
+    run = RunShelf().get(str(run_dir))
+    found = {task.task_id: Certainty(1.7, 30, 0.0, 0.0) for task in run.tasks[:2]}
+    write_certainties(run.folder.certainty_path, found)
+    export_run(run_dir, tmp_path / "out", ExportWish("space"))
+    run, answerer = RunShelf().get(str(run_dir)), load_answering(tmp_path / "out").Answerer()
+    for task, text in (("task 0", "message 3"), ("task 1", "号"), ("task 1", "message 3")):
+        asked = ask(run_dir, task, text)
+        answer, _ = run.build_answer(0, asked)
+        labels = run.labels_for(asked, answer)
+        assert labels is not None
+        (given,) = run.choose([(asked, answer, labels)], True)
+        assert list(answerer.stream(task, {"text": text})) == [given.text]
+        assert dict(answerer.sure) == pytest.approx(dict(given.ranking), abs=2e-4)
+    list(answerer.stream("pairs", {"question": "what?", "context": "it is 7"}))
+    assert answerer.sure == []  # written
+
+
+def test_a_whole_run_without_rows_chooses_the_same_labels(run_dir: Path, tmp_path: Path) -> None:
+    export_run(run_dir, tmp_path / "out", ExportWish("run"))
+    assert not list((tmp_path / "out" / "data").glob("*.jsonl"))
+    before, after = (RunShelf().get(str(place)) for place in (run_dir, tmp_path / "out"))
+    assert [after.label_set(task) for task in range(3)] == [before.label_set(task) for task in range(3)]
+    assert after.label_set(0) is not None
+
+
 def test_the_folder_is_complete_and_names_no_place_of_this_machine(space: Path, tiny_llama_dir: Path) -> None:
     names = {str(p.relative_to(space)) for p in space.rglob("*") if p.is_file()}
     assert {"app.py", "answering.py", "requirements.txt", "README.md", "settings.json", "base/config.json"} <= names
@@ -114,9 +145,9 @@ def test_it_starts_by_itself_and_answers_like_the_workbench(space: Path, run_dir
             ("pairs", {"question": "what?", "context": "it is 7"}),
         ]
         for task, inputs in questions:
-            expected = workbench.answer(ask(run_dir, task, inputs, answers="free")).text
+            expected = workbench.answer(ask(run_dir, task, inputs)).text
             assert client.predict(task, inputs, api_name="/ask") == expected
-        assert len({workbench.answer(ask(run_dir, t, i, answers="free")).text for t, i in questions[:2]}) == 2
+        assert len({workbench.answer(ask(run_dir, t, i)).text for t, i in questions}) > 1
     finally:
         workbench.close()
         process.terminate()
