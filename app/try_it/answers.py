@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from app.drawing.markup import bar, download_link, esc
-from app.texts import say, word_skills
-from app.try_it.conversation import TASK, Answer, Exchange, to_json, to_markdown
-from core.chat.protocol import ChatEvent
+from collections.abc import Sequence
 
-MOST_SKILLS = 12
+from app.drawing.markup import download_link, esc
+from app.texts import say
+from app.try_it.answer_parts import details_view, mark_view, sure_view, warnings_view
+from app.try_it.conversation import TASK, TUNED, Answer, Exchange, to_json, to_markdown
+
+MOST_OFFERED = 6
 
 # Copying needs no server; the other buttons send an event with what was clicked. The fallback serves pages that are
 # not opened by https or on this machine, where browsers have no clipboard.
@@ -32,29 +34,67 @@ def conversation_view(asked: list[Exchange]) -> str:
     return "".join(exchange_view(exchange) for exchange in asked)
 
 
+def starters_view(found: Sequence[tuple[str, int, str, str]]) -> str:
+    """Questions to begin with, a button each: (task id, place, task, text)."""
+    if not found:
+        return ""
+    buttons = "".join(
+        _button("start", task_id, place, f"{_short(text, 70)}", badge=task) for task_id, place, task, text in found
+    )
+    return f'<div class="starters"><p class="note">{esc(say("try.starters"))}</p>{buttons}</div>'
+
+
 def exchange_view(exchange: Exchange) -> str:
-    columns = "".join(answer_view(exchange, place) for place in range(len(exchange.answers)))
-    question = f'<div class="question"><span class="badge">{esc(exchange.task)}</span> {esc(exchange.question)}'
+    head = f'<span class="badge">{esc(exchange.task)}</span> ' if exchange.task else ""
+    question = f'<div class="question">{head}{esc(exchange.question)}'
     if exchange.expected and any(answer.is_over for answer in exchange.answers):
         question += f'<div class="expected">{esc(say("try.expected"))} <b>{esc(exchange.expected)}</b></div>'
-    count = len(exchange.answers)
-    grid = f'<div class="answers of-{count}">{columns}</div>'
-    return f'<div class="exchange">{question}</div>{grid}{_vote(exchange)}</div>'
+    question += "</div>"
+    if exchange.is_refused:
+        return f'<div class="exchange">{question}{_refusal(exchange)}</div>'
+    columns = "".join(answer_view(exchange, place) for place in range(len(exchange.answers)))
+    grid = f'<div class="answers of-{len(exchange.answers)}">{columns}</div>'
+    return f'<div class="exchange">{question}{_strange(exchange)}{grid}{_vote(exchange)}</div>'
+
+
+def _refusal(exchange: Exchange) -> str:
+    """Nobody answers, and why; whoever knows better chooses the task."""
+    said = say("try.none_fits", percent=f"{100 * exchange.foreign:.0f}")
+    asked = f"<span>{esc(say('try.ask_anyway'))}</span> {_offers(exchange)}"
+    text = f'<div class="text">{esc(said)}</div><div class="acts">{asked}</div>'
+    return f'<div class="answers of-1"><div class="answer none" data-done="1">{text}</div></div>'
+
+
+def _strange(exchange: Exchange) -> str:
+    """An answer to a text of none of the tasks is a guess, however sure it looks."""
+    if not exchange.is_foreign:
+        return ""
+    return f'<p class="warned">{esc(say("try.foreign", percent=f"{100 * exchange.foreign:.0f}"))}</p>'
+
+
+def _offers(exchange: Exchange) -> str:
+    shown = list(enumerate(exchange.offered))[:MOST_OFFERED]
+    return "".join(_button("ask_as", exchange.key, place, name) for place, name in shown)
 
 
 def answer_view(exchange: Exchange, place: int) -> str:
-    """The answer's text; under it the skills it used, tokens, time and seed, and what can be done with it."""
+    """The answer's text, how sure it is and whether it is right; folded under it how it was made, and what can be
+    done with it."""
     answer, hidden = exchange.answers[place], exchange.is_hidden
     title = say("try.hidden_title", letter="ABC"[place]) if hidden else answer.side.title()
     kind = "hidden" if hidden else answer.side.kind
-    body = _versions(answer) + _text(answer)
+    body = _text(answer)
     if answer.done is not None and not hidden:
-        body += _skills(answer.done) + _foot(answer)
+        body += mark_view(exchange.right_share(place)) + sure_view(exchange, answer)
+    if answer.done is not None:
+        body += warnings_view(answer)
+    if answer.corrected is not None:
+        body += _corrected(exchange, place)
     if answer.is_over:
         body += _buttons(exchange, place)
     state = f'data-done="{int(answer.done is not None)}"'
-    head = f"<h4>{esc(title)}{_detected(answer, hidden)}</h4>"
-    return f'<div class="answer {esc(kind)}" {state}>{head}{body}</div>'
+    head = f"<h4>{esc(title)}{_detected(exchange, answer)}</h4>{_other_task(exchange, answer)}"
+    return f'<div class="answer {esc(kind)}" {state}>{head}{body}{details_view(answer, hidden)}</div>'
 
 
 def export_view(asked: list[Exchange]) -> str:
@@ -69,15 +109,23 @@ def export_view(asked: list[Exchange]) -> str:
     )
 
 
-def _detected(answer: Answer, hidden: bool) -> str:
-    if answer.side.probability is None or (hidden and answer.side.kind == TASK):
+def _detected(exchange: Exchange, answer: Answer) -> str:
+    """The task that was found from the text, and which skills are mixed."""
+    if answer.side.probability is None or (exchange.is_hidden and answer.side.kind == TASK):
         return ""
-    percent = f"{100 * answer.side.probability:.0f}"
-    said = say("try.detected", task=answer.side.task, percent=percent)
+    said = say("try.detected", task=answer.side.task, percent=f"{100 * answer.side.probability:.0f}")
     if answer.side.blend:
         mixed = ", ".join(f"{name} {100 * share:.0f} %" for name, share in answer.side.blend)
         said += " · " + say("try.blended", tasks=mixed)
     return f' <span class="dim">{esc(said)}</span>'
+
+
+def _other_task(exchange: Exchange, answer: Answer) -> str:
+    """Where the task was found wrongly: the same question as another one."""
+    if answer.side.probability is None or not exchange.offered or not answer.is_over or exchange.is_hidden:
+        return ""
+    title = f"<summary>{esc(say('try.other_task'))}</summary>"
+    return f'<details class="other">{title}<div class="acts">{_offers(exchange)}</div></details>'
 
 
 def _text(answer: Answer) -> str:
@@ -93,57 +141,23 @@ def _text(answer: Answer) -> str:
     return f'{note}<div class="text"><span class="dim">{esc(say("try.no_text"))}</span></div>'
 
 
-def _versions(answer: Answer) -> str:
-    """The rounds of a refined answer with the examples each was shown; a single valid round needs no list."""
-    shown = answer.versions if answer.done is None or len(answer.versions) > 1 else ()
-    rows = ""
-    for number, version in enumerate(shown, 1):
-        mark = {True: "✓", False: "✗", None: ""}[version.valid]
-        title = say("try.version", n=number)
-        rows += f'<li><span class="dim">{esc(title)}</span> {esc(version.text) or "∅"} <b>{mark}</b>'
-        if version.examples:
-            inner = "".join(f"<li>{esc(_short(q))} → <b>{esc(a)}</b></li>" for q, a in version.examples)
-            label = say("try.examples_shown", n=len(version.examples))
-            rows += f"<details><summary>{esc(label)}</summary><ul>{inner}</ul></details>"
-        rows += "</li>"
-    return f'<ol class="versions">{rows}</ol>' if rows else ""
-
-
-def _short(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= 160 else "… " + line[-160:]
-
-
-def _skills(done: ChatEvent) -> str:
-    if not done.weights:
-        return ""
-    top = sorted(done.weights, key=lambda w: -abs(w.weight))[:MOST_SKILLS]
-    rows = ""
-    for w in top:
-        name = word_skills(w.name)
-        tone = "" if w.kind == "common" else "busy"
-        rows += f'<span>{esc(name)}</span>{bar(abs(w.weight), tone, name)}<span class="n">{w.weight:.2f}</span>'
-    return f'<div class="skills" aria-label="{esc(say("try.skills"))}">{rows}</div>'
-
-
-def _foot(answer: Answer) -> str:
-    done = answer.done
-    assert done is not None  # the caller has looked
-    said = [say("try.foot", tokens=done.tokens, seconds=f"{done.seconds:.1f}", seed=done.seed)]
-    if answer.temperature:
-        said.append(say("try.foot_temperature", value=f"{answer.temperature:g}"))
-    if done.values.get("rounds"):
-        said.append(say(f"try.ended_{done.values['reason']}"))
-    said += [say(f"try.{name}") for name in ("stopped", "limited") if getattr(done, name)]
-    if done.num_cut:
-        said.append(say("try.cut", n=done.num_cut))
-    return f'<div class="foot">{esc(" · ".join(said))}</div>'
+def _corrected(exchange: Exchange, place: int) -> str:
+    """The right answer that a person gave, and where it went."""
+    found = exchange.answers[place].corrected
+    assert found is not None  # the caller has looked
+    said = say("try.corrected_here", answer=found.text, task=found.task, rows=found.rows)
+    return f'<p class="corrected">✓ {esc(said)} {_button("see", exchange.key, place, say("try.see_row"))}</p>'
 
 
 def _buttons(exchange: Exchange, place: int) -> str:
-    acts = ["copy", "again"] if exchange.answers[place].done else ["again"]
-    if exchange.answers[place].done and not exchange.is_hidden and not exchange.expected:
+    answer = exchange.answers[place]
+    acts = ["copy"] if answer.done else []
+    if answer.error or not exchange.chooses_labels:
+        acts.append("again")  # of labels the likeliest would be the same again
+    if answer.done and not exchange.is_hidden and not exchange.expected and answer.corrected is None:
         acts.append("correct")
+    if answer.done and len(exchange.answers) == 1 and answer.side.kind == TUNED:
+        acts.append("compare")
     return (
         '<div class="acts">'
         + "".join(_button(act, exchange.key, place, say(f"try.{act}")) for act in acts)
@@ -164,5 +178,11 @@ def _vote(exchange: Exchange) -> str:
     return f'<div class="vote"><span>{esc(say("try.vote_ask"))}</span> {buttons}</div>'
 
 
-def _button(act: str, key: str, place: int, text: str) -> str:
-    return f'<button type="button" data-act="{act}" data-key="{esc(key)}" data-place="{place}">{esc(text)}</button>'
+def _button(act: str, key: str, place: int, text: str, badge: str = "") -> str:
+    named = f'<span class="badge">{esc(badge)}</span> ' if badge else ""
+    data = f'data-act="{act}" data-key="{esc(key)}" data-place="{place}"'
+    return f'<button type="button" {data}>{named}{esc(text)}</button>'
+
+
+def _short(text: str, most: int) -> str:
+    return text if len(text) <= most else text[:most].rstrip() + " …"

@@ -12,21 +12,15 @@ import gradio as gr
 
 from app.drawing.markup import esc, note, part, table
 from app.shell.context import Context
-from app.shell.notices import tell
-from app.shell.permissions import require_shared_space
 from app.shell.redraw import Shown
 from app.shell.selection import Selection
 from app.shell.stream_columns import stream_together
 from app.texts import say
-from app.texts.words import Key
-from app.try_it.answers import CLICKS, conversation_view, export_view
-from app.try_it.columns import request_to
+from app.try_it.answers import CLICKS, conversation_view, export_view, starters_view
+from app.try_it.columns import ask_as, request_to, start_with, starters, with_untouched
 from app.try_it.conversation import MOST_EXCHANGES, Exchange, find_exchange
-from core.base.errors import RunError
+from app.try_it.correction_panel import Correction
 from core.chat.votes import TIE, Vote, add_vote, read_votes, tally
-from core.tasks.changing.editing import CHAT
-from core.tasks.changing.in_child import add_correction_in_child
-from core.tasks.store import get_task
 
 REDRAW_S = 0.1
 LIVELY = 0.8  # temperature of a second try at an answer that was given at 0
@@ -44,57 +38,49 @@ class Filling:
 
 
 class Bench:
-    """The conversation, newest first (`asked` holds it), a field to correct an answer, files to save, the votes."""
+    """The conversation, newest first (`asked` holds it), correcting an answer, files to save, the votes."""
 
     def __init__(self, context: Context) -> None:
-        self.asked, self.wanted = gr.State([]), gr.State(("", 0))
+        self.asked = gr.State([])
+        self.correction = Correction(context)
         self.answers = gr.HTML(elem_id="try-answers", js_on_load=CLICKS)
-        self._build_correction(context)
         self.saves = gr.HTML(elem_id="try-saves")
         self.tally = gr.HTML(elem_id="try-tally")
         selection = context.selection
-        acted = [self.answers, self.asked, self.panel, self.right, self.wanted, self.tally]
+        moves = [selection, context.tabs]
+        acted = [self.answers, self.asked, self.tally, *self.correction.opened, *moves]
         context.on(self.answers.click, self.click, [selection, self.asked], acted)
         context.on(self.answers.click, self.again, [selection, self.asked], self.streamed, **STREAMED)
+        self.correction.wire(context, self.asked, self.answers)
         context.on_selection(draw_tally, self.tally)
 
     @property
     def streamed(self) -> list[Any]:
         return [self.answers, self.asked, self.saves]
 
-    def _build_correction(self, context: Context) -> None:
-        """A field for the right answer, hidden until an answer is to be corrected."""
-        words = context.words
-        with gr.Column(visible=False, elem_id="try-correction", elem_classes="start-card") as self.panel:
-            given = {"label": Key("try.right_answer"), "info": Key("try.right_answer_help"), "lines": 2}
-            self.right = words(gr.Textbox, **given, elem_id="try-right", interactive=True)
-            with gr.Row():
-                given = {"variant": "primary", "min_width": 120}
-                save = words(gr.Button, Key("try.save_right"), **given, elem_id="try-save-right")
-                cancel = words(gr.Button, Key("try.cancel"), min_width=100)
-        inputs = [context.selection, self.asked, self.wanted, self.right]
-        context.on(save.click, self.save_correction, inputs, [context.selection, self.panel])
-        context.on(cancel.click, lambda _: gr.update(visible=False), [], self.panel)
-
     def nothing(self) -> Shown:
         return {self.answers: "", self.asked: [], self.saves: ""}
 
-    def shown(self, asked: list[Exchange]) -> Shown:
-        """The conversation with its files."""
-        return {self.answers: conversation_view(asked), self.asked: asked, self.saves: export_view(asked)}
+    def shown(self, context: Context, selection: Selection, asked: list[Exchange]) -> Shown:
+        """The conversation with its files; before it begins, questions to begin with."""
+        if asked:
+            return {self.answers: conversation_view(asked), self.asked: asked, self.saves: export_view(asked)}
+        found = starters(context, selection)
+        begin = starters_view([(spec.task_id, place, spec.name, text) for spec, place, text in found])
+        return {**self.nothing(), self.answers: begin}
 
     def click(self, context: Context, selection: Selection, asked: list[Exchange], event: gr.EventData) -> Shown:
-        """A button below an answer: a vote, or the wish to correct it."""
+        """A button below an answer: a vote, the wish to correct it, or to see where a correction went."""
         clicked, index = event._data, find_exchange(asked, str(event._data.get("key")))
         act, place = clicked.get("act"), int(clicked.get("place") or 0)
-        if index is None or act not in ("vote", "correct") or not -1 <= place < len(asked[index].answers):
+        if index is None or act not in ("vote", "correct", "see") or not -1 <= place < len(asked[index].answers):
             return gr.skip()
         if act == "correct":
-            exchange = asked[index]
-            if exchange.expected:
-                raise RunError("chat.exam_question", task=exchange.task)
-            shown = gr.update(value=exchange.answers[place].text)
-            return {self.panel: gr.update(visible=True), self.right: shown, self.wanted: (exchange.key, place)}
+            return self.correction.open(context, selection, asked[index], place)
+        corrected = asked[index].answers[place].corrected
+        if act == "see":
+            seen = selection.with_task(corrected.task_id) if corrected else selection
+            return context.go_to(seen, "tasks")
         voted = cast_vote(context, selection, asked[index], place)
         changed = [*asked[:index], voted, *asked[index + 1 :]]
         told = draw_tally(context, selection)
@@ -108,20 +94,28 @@ class Bench:
         event: gr.EventData,
         request: gr.Request,
     ) -> Iterator[Shown]:
-        """One answer once more, with another seed; the likeliest words are the same again, so it is livelier."""
-        clicked, index = event._data, find_exchange(asked, str(event._data.get("key")))
-        if clicked.get("act") != "again" or index is None:
+        """What brings a new answer: once more, as another task, beside the untouched model, a first question."""
+        act, key, place = (event._data.get(name) for name in ("act", "key", "place"))
+        index, session = find_exchange(asked, str(key)), str(request.session_hash)
+        if act == "start":
+            fresh = start_with(context, selection, str(key), int(place))
+            yield from self.stream(context, selection, [fresh, *asked], Filling(0, places_of(fresh), session))
+        elif act not in ("again", "ask_as", "compare") or index is None:
             yield gr.skip()
-            return
-        place, exchange = int(clicked["place"]), asked[index]
-        warm = exchange.settings["temperature"] or LIVELY
-        emptied = {"text": "", "phase": "starting", "done": None, "error": "", "versions": (), "replaced": False}
-        fresh = replace(exchange.answers[place], **emptied)
-        changes = {"seed": random.randrange(1, 10_000), "temperature": warm}
-        exchange = replace(exchange, vote=None).with_answer(place, replace(fresh, temperature=warm))
-        changed = [*asked[:index], exchange, *asked[index + 1 :]]
-        filling = Filling(index, (place,), str(request.session_hash), changes)
-        yield from self.stream(context, selection, changed, filling)
+        elif act == "again":
+            exchange, changes = once_more(asked[index], int(place))
+            changed = [*asked[:index], exchange, *asked[index + 1 :]]
+            filling = Filling(index, (int(place),), session, changes)
+            yield from self.stream(context, selection, changed, filling)
+        elif act == "ask_as":
+            fresh = ask_as(context, selection, asked[index], int(place))
+            changed = [fresh, *asked[:index], *asked[index + 1 :]]
+            yield from self.stream(context, selection, changed, Filling(0, places_of(fresh), session))
+        else:
+            exchange = with_untouched(context, selection, asked[index])
+            changed = [*asked[:index], exchange, *asked[index + 1 :]]
+            added = places_of(exchange)[len(asked[index].answers) :]
+            yield from self.stream(context, selection, changed, Filling(index, added, session))
 
     def stream(
         self, context: Context, selection: Selection, asked: list[Exchange], filling: Filling
@@ -142,24 +136,21 @@ class Bench:
                     yield {self.answers: conversation_view(asked)}
         finally:
             context.stops.end(filling.session, wish)
-        yield self.shown(asked[:MOST_EXCHANGES])
+        yield self.shown(context, selection, asked[:MOST_EXCHANGES])
 
-    def save_correction(
-        self, context: Context, selection: Selection, asked: list[Exchange], wanted: tuple[str, int], right: str
-    ) -> Shown:
-        """The question with its right answer becomes a practice row of the task, marked with where it came from."""
-        index, closed = find_exchange(asked, wanted[0]), {self.panel: gr.update(visible=False)}
-        if index is None:
-            return closed
-        require_shared_space(context, selection)
-        exchange, side = asked[index], asked[index].answers[wanted[1]].side
-        if not right.strip():
-            raise RunError("chat.empty_answer")
-        project, row = context.require_project(selection), _row(context, selection, side.task, exchange.content)
-        origin = f"{CHAT}: {side.vote_label}"
-        spec = add_correction_in_child(project, side.task, row, right.strip(), origin)
-        tell(say("try.corrected", task=spec.name, rows=spec.num_train))
-        return {context.selection: selection.touched(), **closed}
+
+def places_of(exchange: Exchange) -> tuple[int, ...]:
+    return tuple(range(len(exchange.answers)))
+
+
+def once_more(exchange: Exchange, place: int) -> tuple[Exchange, dict[str, Any]]:
+    """-> the exchange with one answer empty, and the settings to write it with: another seed; the likeliest words
+    are the same again, so it is livelier."""
+    warm = exchange.settings["temperature"] or LIVELY
+    emptied = {"text": "", "phase": "starting", "done": None, "error": "", "versions": (), "replaced": False}
+    fresh = replace(exchange.answers[place], **emptied, temperature=warm)
+    changes = {"seed": random.randrange(1, 10_000), "temperature": warm}
+    return replace(exchange, vote=None).with_answer(place, fresh), changes
 
 
 def cast_vote(context: Context, selection: Selection, exchange: Exchange, place: int) -> Exchange:
@@ -171,11 +162,6 @@ def cast_vote(context: Context, selection: Selection, exchange: Exchange, place:
     vote = Vote(exchange.task, exchange.question, labels, winner, exchange.blind)
     add_vote(context.require_project(selection), vote)
     return replace(exchange, vote=place)
-
-
-def _row(context: Context, selection: Selection, task: str, content: str | dict[str, str]) -> dict[str, str]:
-    inputs = get_task(context.require_project(selection), task).inputs
-    return {inputs[0]: content} if isinstance(content, str) else dict(content)
 
 
 def draw_tally(context: Context, selection: Selection) -> str:

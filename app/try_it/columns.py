@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import secrets
-from dataclasses import dataclass
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -13,9 +13,10 @@ import gradio as gr
 from app.shell.context import Context
 from app.shell.selection import Selection
 from app.texts import say
-from app.try_it.conversation import BASE, NOBODY, RUN, TASK, TUNED, Answer, Exchange, Side, question_text
+from app.try_it.conversation import BASE, NOBODY, RUN, TASK, TUNED, Answer, Asking, Exchange, Side, question_text
+from core.base.errors import RunError
 from core.chat.detecting import AUTO, Detection, by_columns, load_detector
-from core.chat.protocol import PRECISIONS, ChatRequest, ask
+from core.chat.protocol import FREE, LABELS, MAX_CHARS, PRECISIONS, ChatRequest, ask
 from core.runs.folder import RunFolder
 from core.runs.summaries import list_summaries
 from core.tasks.cell_text import input_text
@@ -26,16 +27,8 @@ from core.tasks.store import list_tasks, read_rows, task_dir
 MOST_EXAMPLES = 500  # of the exam, to choose one from
 MOST_PRESETS = 60
 MOST_SIDES = 3
-
-
-@dataclass(frozen=True)
-class Asking:
-    """What the fields of the screen say: task (or AUTO), a choice a column, settings, blind or not."""
-
-    task: str
-    choices: tuple[str, ...]
-    settings: dict[str, Any]
-    blind: bool
+MOST_STARTERS = 4
+NUM_SETTINGS = 7
 
 
 def specs_of(context: Context, selection: Selection) -> tuple[TaskSpec, ...]:
@@ -60,32 +53,111 @@ def side_choices(context: Context, selection: Selection, place: int) -> list[tup
 
 
 def build_exchange(context: Context, selection: Selection, asking: Asking, texts: list[Any]) -> Exchange:
-    """The empty exchange that the requests will fill; a task that was not chosen is detected from the text.
+    """The empty exchange that the requests will fill. A task that was not chosen is found from the text; a text of
+    none of the tasks gets no answer then.
 
     Raises:
-        gr.Error: there is no trained run. RunError: the message is empty.
+        gr.Error: there is no trained run. RunError: the message is empty or too long.
     """
-    run_dir = context.trained_run(selection)
-    spec, found = find_spec(context, selection, asking.task), None
+    run_dir, spec = context.trained_run(selection), find_spec(context, selection, asking.task)
     if run_dir is None or (spec is None and asking.task != AUTO):
         raise gr.Error(say("try.none_title"), title=say("error.title"))
-    if spec is None:
-        found = load_detector(run_dir).detect(str(texts[0] or ""))
-        spec = find_spec(context, selection, found.task)
-        assert spec is not None  # the detector knows the run's tasks only
-        content = by_columns(spec, str(texts[0] or ""))
-    else:
-        content = question_text(list(spec.inputs), texts)
-    sides = [side for value in asking.choices if (side := _side(context, selection, value, spec, found))]
+    columns = spec.inputs if spec else ("",)
+    text = require_text(texts[: len(columns)])
+    found = load_detector(run_dir).detect(text)
+    if spec is None and found.is_none:
+        return _refused(context, selection, asking, text, found)
+    chosen = spec or find_spec(context, selection, found.task)
+    assert chosen is not None  # the detector knows the run's tasks only
+    content = question_text(list(spec.inputs), texts) if spec else by_columns(chosen, text)
+    detected = None if spec else found
+    sides = [side for value in asking.choices if (side := _side(context, selection, value, chosen, detected))]
     if asking.blind:
         random.shuffle(sides)
-    temperature = asking.settings["temperature"]
-    answers = tuple(Answer(side, temperature=temperature) for side in sides)
-    expected = expected_answer(context, selection, spec, content)
-    key = secrets.token_hex(6)
     return Exchange(
-        key, spec.name, content, answers, expected, asking.blind and len(sides) > 1, None, asking.settings
+        secrets.token_hex(6),
+        chosen.name,
+        content,
+        tuple(Answer(side, temperature=asking.settings["temperature"]) for side in sides),
+        expected_answer(context, selection, chosen, content),
+        asking.blind and len(sides) > 1,
+        settings=asking.settings,
+        asking=asking,
+        offered=tuple(name for name, _ in found.ranking if name != chosen.name) if detected else (),
+        foreign=found.foreign,
+        kind=chosen.kind,
+        metric=chosen.metric,
     )
+
+
+def require_text(texts: list[Any]) -> str:
+    """The texts of the columns as one.
+
+    Raises:
+        RunError: there is none, or it is too long.
+    """
+    text = "\n".join(str(text or "") for text in texts)
+    if not text.strip():
+        raise RunError("serving.empty_message")
+    if len(text) > MAX_CHARS:
+        raise RunError("serving.long_message", length=len(text), bound=MAX_CHARS)
+    return text
+
+
+def _refused(context: Context, selection: Selection, asking: Asking, text: str, found: Detection) -> Exchange:
+    """Nobody answers a text of none of the tasks; it may be asked as one of them all the same."""
+    offered = tuple(name for name, _ in found.ranking)
+    how = {"settings": asking.settings, "asking": asking, "offered": offered, "foreign": found.foreign}
+    return Exchange(secrets.token_hex(6), "", text, **how)
+
+
+def ask_as(context: Context, selection: Selection, exchange: Exchange, place: int) -> Exchange:
+    """The same question as another one of the offered tasks.
+
+    Raises:
+        gr.Error, RunError: as `build_exchange`.
+    """
+    spec = find_spec(context, selection, exchange.offered[place])
+    assert exchange.asking is not None  # every exchange of the screen has one
+    asking = replace(exchange.asking, task=spec.name if spec else "")
+    given = exchange.content
+    text = given if isinstance(given, str) else "\n".join(given.values())
+    content = by_columns(spec, text) if spec else text
+    texts = [content] if isinstance(content, str) else list(content.values())
+    return build_exchange(context, selection, asking, texts)
+
+
+def with_untouched(context: Context, selection: Selection, exchange: Exchange) -> Exchange:
+    """The same question beside the untouched model."""
+    spec, (first, *_) = find_spec(context, selection, exchange.task), exchange.answers
+    side = _side(context, selection.with_run(first.side.run_id), BASE, spec, None) if spec else None
+    added = (Answer(side, temperature=first.temperature),) if side else ()
+    return replace(exchange, answers=(*exchange.answers, *added))
+
+
+def starters(context: Context, selection: Selection) -> list[tuple[TaskSpec, int, str]]:
+    """Questions to begin with: (task, place of the exam row, short text), one a task, of a few tasks."""
+    found = []
+    for spec in specs_of(context, selection)[:MOST_STARTERS]:
+        rows = exam_rows(context, selection, spec, 1)
+        found += [(spec, place, text) for text, place in preset_choices(rows, spec)]
+    return found
+
+
+def start_with(context: Context, selection: Selection, task_id: str, place: int) -> Exchange:
+    """Asks a question of the exam as a person would: without saying whose it is, where that can be found out.
+
+    Raises:
+        gr.Error, RunError: as `build_exchange`; the question is gone.
+    """
+    specs = specs_of(context, selection)
+    spec = next((spec for spec in specs if spec.task_id == task_id), None)
+    rows = exam_rows(context, selection, spec) if spec else []
+    if spec is None or not 0 <= place < len(rows):
+        raise RunError("serving.empty_message")
+    is_found = len(specs) > 1 and len(spec.inputs) == 1
+    asking = Asking(AUTO if is_found else spec.name, (TUNED,), read_settings([None] * NUM_SETTINGS), False)
+    return build_exchange(context, selection, asking, [input_text(rows[place].get(name)) for name in spec.inputs])
 
 
 def _side(
@@ -123,12 +195,15 @@ def request_to(
     return ask(run_dir or side.run_id, side.task, exchange.content, tuned=side.kind != BASE, **settings)
 
 
-def exam_rows(context: Context, selection: Selection, spec: TaskSpec) -> list[dict[str, Any]]:
-    """Rows of the task's final exam, which the model has not seen in training; none when the task was removed."""
+def exam_rows(
+    context: Context, selection: Selection, spec: TaskSpec, most: int = MOST_EXAMPLES
+) -> list[dict[str, Any]]:
+    """The first rows of the task's final exam, which the model has not seen in training; none when the task was
+    removed."""
     project = context.project(selection)
     if project is None or spec.task_id not in [known.task_id for known in list_tasks(project)]:
         return []
-    return [row for _, row in islice(read_rows(task_dir(project, spec.task_id), "test"), MOST_EXAMPLES)]
+    return [row for _, row in islice(read_rows(task_dir(project, spec.task_id), "test"), most)]
 
 
 def preset_choices(rows: list[dict[str, Any]], spec: TaskSpec) -> list[tuple[str, int]]:
@@ -152,7 +227,7 @@ def expected_answer(context: Context, selection: Selection, spec: TaskSpec, cont
 
 def read_settings(values: list[Any]) -> dict[str, Any]:
     """The settings of a request from the fields, an empty one standing for its default."""
-    temperature, top_p, longest, seed, refine, precision = values[:6]
+    temperature, top_p, longest, seed, refine, precision, free = values[:NUM_SETTINGS]
     return {
         "temperature": float(temperature or 0),
         "top_p": float(top_p or 1),
@@ -160,4 +235,5 @@ def read_settings(values: list[Any]) -> dict[str, Any]:
         "max_new_tokens": int(longest) if longest else None,
         "refine": int(refine or 0),
         "precision": str(precision or PRECISIONS[0]),
+        "answers": FREE if free else LABELS,
     }

@@ -8,10 +8,23 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.texts import say, word_whole
-from core.chat.protocol import DELTA, DONE, ERROR, PHASE, VERSION, ChatEvent
+from core.chat.protocol import DELTA, DONE, ERROR, FREE, PHASE, VERSION, ChatEvent
+from core.evaluation.metrics import values_of_rows
+from core.insight.results import RIGHT
+from core.tasks.spec import LABELLED
 
 MOST_EXCHANGES = 30
 TUNED, BASE, RUN, TASK, NOBODY = "tuned", "base", "run", "task", "nobody"
+
+
+@dataclass(frozen=True)
+class Asking:
+    """What the fields of the screen say: task (or AUTO), a choice a column, settings, blind or not."""
+
+    task: str
+    choices: tuple[str, ...]
+    settings: dict[str, Any]
+    blind: bool
 
 
 @dataclass(frozen=True)
@@ -47,6 +60,17 @@ class Version:
 
 
 @dataclass(frozen=True)
+class Corrected:
+    """What a person said the answer should have been, and the practice set it went to: of which task, with how many
+    rows now."""
+
+    text: str
+    task_id: str
+    task: str
+    rows: int
+
+
+@dataclass(frozen=True)
 class Answer:
     """One answer while it grows. `done` describes it at the end; `error` is a worded message."""
 
@@ -58,6 +82,7 @@ class Answer:
     error: str = ""
     versions: tuple[Version, ...] = ()
     temperature: float = 0.0
+    corrected: Corrected | None = None
 
     @property
     def is_over(self) -> bool:
@@ -85,7 +110,9 @@ class Answer:
 @dataclass(frozen=True)
 class Exchange:
     """One question with its answers. `expected` is the right answer of an exam question, `blind` hides who answered
-    until `vote` (a place, or -1 for "alike") is given. `settings` are those of the requests."""
+    until `vote` (a place, or -1 for "alike") is given. `settings` are those of the requests, `asking` is what the
+    fields said, `offered` the tasks that it may be asked as instead. `foreign`, 0..1: how much the text reads like
+    none of the run's tasks. `kind` and `metric` are those of the task."""
 
     key: str
     task: str
@@ -95,6 +122,24 @@ class Exchange:
     blind: bool = False
     vote: int | None = None
     settings: dict[str, Any] = field(default_factory=dict)
+    asking: Asking | None = None
+    offered: tuple[str, ...] = ()
+    foreign: float = 0.0
+    kind: str = ""
+    metric: str = ""
+
+    @property
+    def is_foreign(self) -> bool:
+        return self.foreign > 0.5
+
+    @property
+    def is_refused(self) -> bool:
+        """Nobody answers: the text is of none of the tasks, and no task was chosen."""
+        return self.is_foreign and not self.answers
+
+    @property
+    def chooses_labels(self) -> bool:
+        return self.kind in LABELLED and self.settings.get("answers") != FREE
 
     @property
     def question(self) -> str:
@@ -111,6 +156,14 @@ class Exchange:
         """There are two answers at least, and nobody writes any more; errors are no answers."""
         given = sum(answer.done is not None for answer in self.answers)
         return given > 1 and self.vote is None and all(answer.is_over for answer in self.answers)
+
+    def right_share(self, place: int) -> float | None:
+        """How right an answer to an exam question is, 0..1, by the task's metric; None for other questions."""
+        answer = self.answers[place]
+        if not self.expected or answer.done is None:
+            return None
+        value = values_of_rows(self.metric, [answer.text], [self.expected])[0]
+        return 1.0 if value >= RIGHT else value
 
     def with_answer(self, place: int, answer: Answer) -> Exchange:
         return dataclasses.replace(self, answers=(*self.answers[:place], answer, *self.answers[place + 1 :]))
@@ -134,6 +187,7 @@ def to_json(asked: list[Exchange]) -> str:
             "question": e.content,
             "expected": e.expected or None,
             "settings": e.settings,
+            "foreign": e.foreign,
             "blind": e.blind,
             "vote": None if e.vote is None else _voted(e),
             "answers": [
@@ -145,10 +199,12 @@ def to_json(asked: list[Exchange]) -> str:
                     "blend": dict(a.side.blend) or None,
                     "text": a.text,
                     "error": a.error or None,
+                    "right": e.right_share(place),
+                    "corrected": a.corrected.text if a.corrected else None,
                     "versions": [v.text for v in a.versions],
                     **_numbers(a.done),
                 }
-                for a in e.answers
+                for place, a in enumerate(e.answers)
             ],
         }
         for e in reversed(asked)
@@ -163,6 +219,8 @@ def to_markdown(asked: list[Exchange]) -> str:
         parts.append(f"## {exchange.task}\n\n> " + exchange.question.replace("\n", "\n> "))
         for answer in exchange.answers:
             parts.append(f"**{answer.side.title()}**\n\n{answer.error or answer.text or '-'}")
+        if exchange.is_refused:
+            parts.append(say("try.none_fits", percent=f"{100 * exchange.foreign:.0f}"))
     return "\n\n".join(parts) + "\n"
 
 
@@ -179,5 +237,7 @@ def _numbers(done: ChatEvent | None) -> dict[str, Any]:
         "seconds": done.seconds,
         "seed": done.seed,
         "stopped": done.stopped,
+        "certainty": done.certainty,
+        "ranking": dict(done.ranking) or None,
         "skills": skills,
     }

@@ -1,4 +1,4 @@
-"""Try it: up to three columns answer the same message, with the skills they used; compare, correct, vote, save."""
+"""Try it: ask like in a chat; up to three columns answer the same message; compare, correct, vote, save."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from app.shell.redraw import Shown
 from app.shell.selection import Selection
 from app.texts import say
 from app.texts.words import Key, Words
-from app.try_it.bench_panel import STREAMED, Bench, Filling
+from app.try_it.bench_panel import STREAMED, Bench, Filling, places_of
 from app.try_it.columns import (
     MOST_SIDES,
-    Asking,
+    NUM_SETTINGS,
     build_exchange,
     exam_rows,
     find_spec,
@@ -26,7 +26,7 @@ from app.try_it.columns import (
     side_choices,
     specs_of,
 )
-from app.try_it.conversation import BASE, NOBODY, TUNED, Exchange
+from app.try_it.conversation import NOBODY, TUNED, Asking, Exchange
 from app.try_it.device_panel import DevicePanel
 from app.try_it.file_panel import FilePanel
 from app.try_it.merge_panel import MergePanel
@@ -37,31 +37,40 @@ from core.tasks.cell_text import input_text
 TITLE = "tab.try_it"
 MOST_COLUMNS = 8  # input columns that get a field of their own
 BUTTONS = (("ask", "primary"), ("stop", "secondary"), ("example", "secondary"), ("clear", "secondary"))
-DEFAULTS = (TUNED, BASE, NOBODY)
+DEFAULTS = (TUNED, NOBODY, NOBODY)
 
 
 class TryIt:
-    """Fields of the chosen task above, answers below, newest first; files of questions and merging at the end."""
+    """A box to ask in, who answers and how behind options, the answers below, newest first; files of questions and
+    merging at the end."""
 
     def __init__(self, context: Context) -> None:
         words = context.words
         self.head = gr.HTML(elem_id="try-head")
+        self.onwards = words(
+            gr.Button, Key("try.go_train"), variant="primary", visible=False, elem_id="try-go-train"
+        )
         DevicePanel(context)
         with gr.Column(visible=False) as self.body:
-            self._build_question(words)
-            with gr.Row():
+            shared = {"lines": 1, "max_lines": 12, "elem_classes": "try-input"}  # one line: Enter asks
+            self.fields = [
+                gr.Textbox(visible=i == 0, elem_id=f"try-input-{i}", **shared) for i in range(MOST_COLUMNS)
+            ]
+            with gr.Row(elem_id="try-buttons"):
                 self.buttons = {
                     name: words(gr.Button, Key(f"try.{name}"), variant=look, elem_id=f"try-{name}", min_width=110)
                     for name, look in BUTTONS
                 }
-            self.settings = SettingsPanel(words)
+            with words(gr.Accordion, label=Key("try.options"), open=False, elem_id="try-options"):
+                self._build_options(words)
+                self.settings = SettingsPanel(words)
             self.bench = Bench(context)
             FilePanel(context, self.task, self.settings.fields[:-1])
             MergePanel(context)
         self._wire(context)
 
-    def _build_question(self, words: Words) -> None:
-        """The task, a question out of the exam, who answers in each column, a field for each input column."""
+    def _build_options(self, words: Words) -> None:
+        """The task, a question out of the exam, who answers in each column."""
         with gr.Row():
             given = {"label": Key("try.task"), "info": Key("try.task_help"), "choices": [], "min_width": 200}
             self.task = words(gr.Dropdown, **given, elem_id="try-task")
@@ -69,8 +78,6 @@ class TryIt:
             self.preset = words(gr.Dropdown, **given, elem_id="try-preset")
         with gr.Row():
             self.sides = [self._side(words, place, default) for place, default in enumerate(DEFAULTS)]
-        shared = {"lines": 3, "max_lines": 12, "elem_classes": "try-input"}
-        self.fields = [gr.Textbox(visible=i == 0, elem_id=f"try-input-{i}", **shared) for i in range(MOST_COLUMNS)]
 
     @staticmethod
     def _side(words: Words, place: int, default: str) -> Any:
@@ -80,15 +87,25 @@ class TryIt:
     def _wire(self, context: Context) -> None:
         selection, bench, quiet = context.selection, self.bench, {"show_progress": "hidden"}
         asking = [selection, bench.asked, self.task, *self.sides, *self.settings.fields, *self.fields]
-        for trigger in (self.buttons["ask"].click, self.fields[0].submit):
-            context.on(trigger, self.answer, asking, bench.streamed, **STREAMED)
+        for trigger in (self.buttons["ask"].click, *(field.submit for field in self.fields)):
+            context.on(trigger, self.answer, asking, [*bench.streamed, *self.fields], **STREAMED)
         context.on(self.buttons["stop"].click, stop, concurrency_limit=None, **quiet)
-        context.on(self.buttons["clear"].click, lambda _: bench.nothing(), [], bench.streamed)
+        context.on(self.buttons["clear"].click, self.clear, [selection], bench.streamed)
+        context.on(self.onwards.click, go_train, [selection], [selection, context.tabs])
         context.on(self.buttons["example"].click, self.fill_example, [selection, self.task], self.fields)
         context.on(self.preset.input, self.fill_preset, [selection, self.task, self.preset], self.fields)
         asked = [self.preset, *self.fields]
         context.on(self.task.change, self.show_fields, [selection, self.task], asked, **quiet)
-        shown = [self.head, self.body, self.task, self.settings.longest, *self.sides, *bench.streamed, *asked]
+        shown = [
+            self.head,
+            self.onwards,
+            self.body,
+            self.task,
+            self.settings.longest,
+            *self.sides,
+            *bench.streamed,
+            *asked,
+        ]
         context.on_selection(self.draw, shown, [self.task, bench.asked, self.settings.longest, *self.sides])
 
     def draw(
@@ -99,19 +116,20 @@ class TryIt:
         if not specs:
             hint = empty(say("try.none_title"), say("try.none_text"))
             closed = {self.head: hint, self.body: gr.update(visible=False), self.settings.longest: None}
-            return {**closed, **self.bench.nothing()}
-        names = [(spec.name, spec.name) for spec in specs]
-        if len(specs) > 1:
-            names.append((say("try.auto"), AUTO))
-        current = task if task in [value for _, value in names] else specs[0].name
+            can_train = context.project(selection) is not None
+            return {**closed, self.onwards: gr.update(visible=can_train), **self.bench.nothing()}
+        found = [(say("try.auto"), AUTO)] if len(specs) > 1 else []
+        names = [*found, *((spec.name, spec.name) for spec in specs)]
+        current = task if task in [value for _, value in names] else names[0][1]
         return {
             self.head: lead(say("try.lead")),
+            self.onwards: gr.update(visible=False),
             self.body: gr.update(visible=True),
             self.task: gr.update(choices=names, value=current),
             # An empty number field counts as 0 in the browser until it is told once that it is empty.
             self.settings.longest: longest or None,
             **self._sides(context, selection, chosen),
-            **self.bench.shown(asked),
+            **self.bench.shown(context, selection, asked),
             **self.show_fields(context, selection, current),
         }
 
@@ -127,7 +145,9 @@ class TryIt:
     def show_fields(self, context: Context, selection: Selection, task: str | None) -> Shown:
         """Exam questions to choose from, a field for each input column of the task (one when it is detected)."""
         spec = find_spec(context, selection, task)
-        columns = list(spec.inputs)[:MOST_COLUMNS] if spec else [say("try.any_text")]
+        columns = [say("try.any_text")]
+        if spec is not None:
+            columns = [say("try.field", task=spec.name, column=name) for name in spec.inputs[:MOST_COLUMNS]]
         presets = preset_choices(exam_rows(context, selection, spec), spec) if spec else []
         shown = {field: gr.update(visible=False) for field in self.fields}
         for field, name in zip(self.fields, columns, strict=False):
@@ -158,11 +178,18 @@ class TryIt:
     def answer(
         self, context: Context, selection: Selection, asked: list[Exchange], request: gr.Request, *values: Any
     ) -> Iterator[Shown]:
-        """Streams the answers of all columns at once."""
+        """Streams the answers of all columns at once; the fields are emptied for the next question."""
         exchange = build_exchange(context, selection, *read_fields(values))
-        places = tuple(range(len(exchange.answers)))
-        filling = Filling(0, places, str(request.session_hash))
+        filling = Filling(0, places_of(exchange), str(request.session_hash))
+        yield dict.fromkeys(self.fields, "")
         yield from self.bench.stream(context, selection, [exchange, *asked], filling)
+
+    def clear(self, context: Context, selection: Selection) -> Shown:
+        return self.bench.shown(context, selection, [])
+
+
+def go_train(context: Context, selection: Selection) -> Shown:
+    return context.go_to(selection, "train")
 
 
 def stop(context: Context, request: gr.Request) -> None:
@@ -173,8 +200,9 @@ def stop(context: Context, request: gr.Request) -> None:
 def read_fields(values: tuple[Any, ...]) -> tuple[Asking, list[Any]]:
     """What the fields say, and the texts by column."""
     task, *rest = values
-    choices, settings, texts = rest[:MOST_SIDES], rest[MOST_SIDES : MOST_SIDES + 7], rest[MOST_SIDES + 7 :]
-    return Asking(str(task or ""), tuple(choices), read_settings(settings), bool(settings[6])), texts
+    choices, more = rest[:MOST_SIDES], rest[MOST_SIDES:]
+    settings, blind, texts = more[:NUM_SETTINGS], more[NUM_SETTINGS], more[NUM_SETTINGS + 1 :]
+    return Asking(str(task or ""), tuple(choices), read_settings(settings), bool(blind)), texts
 
 
 build = TryIt

@@ -1,4 +1,4 @@
-"""How the answers are drawn: temperature, top-p, longest answer, seed, refining rounds, precision, and blind."""
+"""How answers come about: temperature, top-p, longest answer, seed, refining, precision, written freely, blind."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class SettingsPanel:
     """`fields` in the order of `columns.read_settings`, then blind."""
 
     def __init__(self, words: Words) -> None:
-        with words(gr.Accordion, label=Key("try.settings"), open=False, elem_id="try-settings"):
+        with gr.Column(elem_id="try-settings"):
             with gr.Row():
                 self.temperature = words(
                     gr.Slider, minimum=0, maximum=1.5, step=0.1, value=0, **_said("temperature")
@@ -26,12 +26,13 @@ class SettingsPanel:
                 precisions = [(Key(f"try.precision_{name}"), name) for name in PRECISIONS]
                 self.refine = words(gr.Slider, minimum=0, maximum=MAX_ROUNDS, step=1, value=0, **_said("refine"))
                 self.precision = words(gr.Dropdown, choices=precisions, value=PRECISIONS[0], **_said("precision"))
+                self.free = words(gr.Checkbox, value=False, **_said("free"))
                 self.blind = words(gr.Checkbox, value=False, **_said("blind"))
 
     @property
     def fields(self) -> list[Any]:
         drawn = [self.temperature, self.top_p, self.longest, self.seed]
-        return [*drawn, self.refine, self.precision, self.blind]
+        return [*drawn, self.refine, self.precision, self.free, self.blind]
 
 
 def _said(name: str) -> dict[str, Any]:

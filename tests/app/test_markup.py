@@ -22,7 +22,7 @@ from app.drawing.markup import (
 )
 from app.drawing.run_markup import job_bar, progress_panel, readiness
 from app.texts.language import in_language
-from app.try_it.answers import exchange_view, export_view
+from app.try_it.answers import exchange_view, export_view, starters_view
 from app.try_it.conversation import Answer, Exchange, Side, Version, question_text
 from core.base.errors import Problem
 from core.chat.protocol import ChatEvent, SkillWeight
@@ -57,7 +57,9 @@ FULL = Answer(
         exchange_view(Exchange(EVIL, EVIL, EVIL, (Answer(SIDE, text=EVIL), Answer(SIDE, error=EVIL)))),
         export_view([Exchange(EVIL, EVIL, EVIL, (Answer(SIDE, text=EVIL),))]),
         readiness([Problem("x", "check.no_train", {"task": EVIL})], [EVIL]),
-        exchange_view(Exchange(EVIL, EVIL, {EVIL: EVIL}, (FULL,), expected=EVIL)),
+        exchange_view(Exchange(EVIL, EVIL, {EVIL: EVIL}, (FULL,), expected=EVIL, metric="accuracy")),
+        exchange_view(Exchange(EVIL, "", EVIL, foreign=0.9, offered=(EVIL,))),
+        starters_view([(EVIL, 0, EVIL, EVIL)]),
         exchange_view(Exchange(EVIL, EVIL, EVIL, (FULL, FULL), vote=0)),
     ],
 )

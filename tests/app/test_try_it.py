@@ -19,11 +19,12 @@ from app.shell.device_user import word_holder
 from app.shell.job_panel import job_line
 from app.shell.selection import Selection
 from app.shell.stream_columns import Stops, stream_together
+from app.texts import say
 from app.texts.language import in_language
 from app.try_it.answers import exchange_view
 from app.try_it.bench_panel import Bench, draw_tally
-from app.try_it.columns import Asking, build_exchange, request_to, side_choices
-from app.try_it.conversation import Exchange, to_json, to_markdown
+from app.try_it.columns import ask_as, build_exchange, request_to, side_choices, specs_of
+from app.try_it.conversation import Asking, Exchange, to_json, to_markdown
 from app.try_it.device_panel import DevicePanel
 from app.try_it.file_panel import answer_file
 from app.try_it.screen import TryIt, read_fields, stop
@@ -35,12 +36,13 @@ from core.chat.votes import read_votes
 from core.insight.jobs import JobState
 from core.runs.device_lease import DeviceLease, lease_device
 from core.tasks.changing.editing import ORIGIN
+from core.tasks.changing.label_check import list_labels
 from core.tasks.store import get_task, read_rows, task_dir
 from core.workspace import Workspace
 from tests.app.panels import build_panel
 from tests.serving.conftest import make_trained_run
 
-SETTINGS = (0, 1, 3, 0, 0, "full")
+SETTINGS = (0, 1, 3, 0, 0, "full", False)
 REQUEST = SimpleNamespace(session_hash="tab")
 Place = tuple[Context, Selection]
 
@@ -66,6 +68,7 @@ def place(trained: Path, tmp_path: Path) -> Iterator[Place]:
 
 def asking(*choices: str, task: str = "task 0", blind: bool = False) -> Asking:
     settings = {"temperature": 0.0, "top_p": 1.0, "seed": 0, "max_new_tokens": 3, "refine": 0, "precision": "full"}
+    settings["answers"] = "labels"
     return Asking(task, choices, settings, blind)
 
 
@@ -184,23 +187,153 @@ def test_blind_answers_show_no_name_until_the_vote(place: Place) -> None:
     assert "may be chance" in draw_tally(context, selection)
 
 
-def test_a_correction_becomes_a_practice_row_with_its_origin(place: Place) -> None:
+def test_a_correction_is_a_label_and_becomes_a_practice_row(place: Place) -> None:
     context, selection = place
     project = context.require_project(selection)
-    exchange = over(build_exchange(context, selection, asking("tuned"), ["a new text"]), "wrong")
+    exchange = over(build_exchange(context, selection, asking("tuned"), ["a new text"]), "yes")
     bench = build_panel(Bench, context)
     opened = bench.click(context, selection, [exchange], click("correct", exchange, 0))
-    assert opened[bench.right]["value"] == "wrong"
-    before = get_task(project, "task 0")
-    wanted = opened[bench.wanted]
-    changed = bench.save_correction(context, selection, [exchange], wanted, " no ")[context.selection]
-    assert changed.version == selection.version + 1
+    form = bench.correction
+    assert sorted(opened[form.label]["choices"]) == ["no", "yes"]
+    assert opened[form.label]["value"] == "no"  # of two labels it is the other one
+    assert (opened[form.label]["visible"], opened[form.text]["visible"]) == (True, False)
+    before, wanted = get_task(project, "task 0"), opened[form.wanted]
+    saved = form.save_known(context, selection, [exchange], wanted, " No ", "")
+    assert saved[context.selection].version == selection.version + 1
     spec = get_task(project, "task 0")
     row = list(read_rows(task_dir(project, spec.task_id), "train"))[-1][1]
-    assert (row["text"], row["label"], row[ORIGIN]) == ("a new text", "no", "chat: Run 1")
+    assert (row["text"], row["label"], row[ORIGIN]) == ("a new text", "no", "chat: Run 1")  # in its own spelling
     assert spec.num_train == before.num_train + 1
+    html = saved[form.answers]
+    assert f"practice row {spec.num_train} of task 0" in html
+    assert 'data-act="correct"' not in html
+    seen = bench.click(context, selection, saved[form.asked], click("see", exchange, 0))
+    assert seen[context.selection].task_id == spec.task_id
+    assert seen[context.tabs]["selected"] == "tab.tasks"
     with pytest.raises(RunError, match="empty"):
-        bench.save_correction(context, selection, [exchange], wanted, "  ")
+        form.save_known(context, selection, [exchange], wanted, "  ", "")
+
+
+def test_a_label_that_the_task_lacks_is_asked_about(place: Place) -> None:
+    context, selection = place
+    project = context.require_project(selection)
+    exchange = over(build_exchange(context, selection, asking("tuned"), ["a new text"]), "yes")
+    bench = build_panel(Bench, context)
+    form, wanted = bench.correction, (exchange.key, 0)
+    bench.click(context, selection, [exchange], click("correct", exchange, 0))
+    asked = form.save_known(context, selection, [exchange], wanted, "nope", "")
+    assert "no label that task 0 has so far" in asked[form.question]
+    assert asked[form.new] == gr.update(visible=True)
+    assert "nope" not in list_labels(project, "task 0")
+    form.save_new(context, selection, [exchange], wanted, "nope", "")
+    assert "nope" in list_labels(project, "task 0")
+
+
+def test_a_free_answer_is_corrected_in_a_text_field(place: Place) -> None:
+    context, selection = place
+    asked = build_exchange(context, selection, asking("tuned", task="pairs"), ["what is 70", "it is 70 号"])
+    exchange, bench = over(asked, "wrong"), build_panel(Bench, context)
+    opened = bench.click(context, selection, [exchange], click("correct", exchange, 0))
+    form = bench.correction
+    assert (opened[form.label]["visible"], opened[form.text]["value"]) == (False, "wrong")
+    form.save_known(context, selection, [exchange], opened[form.wanted], None, "70")
+    spec = get_task(context.require_project(selection), "pairs")
+    row = list(read_rows(task_dir(context.require_project(selection), spec.task_id), "train"))[-1][1]
+    assert (row["question"], row["context"], row["answer"]) == ("what is 70", "it is 70 号", "70")
+
+
+FOREIGN = (
+    "Does warfarin interact with ibuprofen?",
+    "def f(x): return x + 1",
+    "你这个白痴，给我滚开",
+    "¿Qué tiempo hará mañana en Sevilla?",
+)
+
+
+@pytest.mark.parametrize("text", FOREIGN)
+def test_a_text_of_none_of_the_tasks_gets_no_answer(place: Place, text: str) -> None:
+    context, selection = place
+    screen = build_panel(TryIt, context)
+    values = (AUTO, "tuned", "nobody", "nobody", *SETTINGS, False, text)
+    emptied, *_, shown = screen.answer(context, selection, [], REQUEST, *values)  # type: ignore[misc, arg-type]
+    assert set(emptied.values()) == {""}
+    (refused,) = shown[screen.bench.asked]
+    assert refused.is_refused
+    assert refused.answers == ()
+    html = shown[screen.bench.answers]
+    assert "reads like none of your tasks" in html
+    assert html.count('data-act="ask_as"') == 3  # whoever knows better chooses
+    assert json.loads(to_json([refused]))[0]["answers"] == []
+    chosen = ask_as(context, selection, refused, refused.offered.index("pairs"))
+    assert (chosen.task, chosen.content) == ("pairs", {"question": text, "context": ""})
+    assert "Take the answer as a guess" in exchange_view(over(chosen, "7"))
+
+
+@pytest.mark.parametrize("text", ["", "  \n\t", "\u3000"])
+def test_nothing_is_no_question(place: Place, text: str) -> None:
+    for task in (AUTO, "task 0"):
+        with pytest.raises(RunError, match="message is empty"):
+            build_exchange(*place, asking("tuned", task=task), [text])
+    with pytest.raises(RunError, match="message is empty"):
+        build_exchange(*place, asking("tuned", task="pairs"), [text, text])
+    with pytest.raises(RunError, match="characters"):
+        build_exchange(*place, asking("tuned", task=AUTO), ["a" * 200_001])
+
+
+def test_a_very_long_question_says_what_was_left_out(place: Place) -> None:
+    context, selection = place
+    exchange = build_exchange(context, selection, asking("tuned"), ["message 5 of task 0. " * 1000])
+    done = context.chat.answer(request_to(context, selection, exchange, 0))
+    html = exchange_view(exchange.with_answer(0, exchange.answers[0].after(done)))
+    assert f"{done.num_cut} tokens of the question were left out" in html.partition('<details class="made"')[0]
+
+
+def test_an_answer_says_how_sure_it_is_and_what_else_it_may_be(place: Place) -> None:
+    context, selection = place
+    exchange = build_exchange(context, selection, asking("tuned"), ["message 5 of task 0"])
+    ranking = (("yes", 0.83), ("no", 0.17))
+    done = ChatEvent(DONE, "yes", tokens=1, certainty=0.83, ranking=ranking)
+    html = exchange_view(exchange.with_answer(0, exchange.answers[0].after(done)))
+    assert "Fairly sure: 83 %" in html
+    assert "17 %" in html
+    assert 'data-act="again"' not in html  # the likeliest label would be the same again
+    unknown = exchange_view(exchange.with_answer(0, exchange.answers[0].after(replace(done, certainty=None))))
+    assert "was not measured" in unknown
+    written = build_exchange(context, selection, asking("tuned", task="pairs"), ["what is 7", "it is 7 号"])
+    assert "was not measured" not in exchange_view(over(written, "7"))
+
+
+@pytest.mark.parametrize(("answer", "mark"), [("yes", "✓ right"), ("no", "✗ wrong"), (" YES ", "✓ right")])
+def test_an_exam_question_shows_right_or_wrong(place: Place, answer: str, mark: str) -> None:
+    context, selection = place
+    exchange = build_exchange(context, selection, asking("tuned"), ["whatever 1"])
+    exam = over(replace(exchange, expected="yes"), answer)
+    assert mark in exchange_view(exam)
+    assert json.loads(to_json([exam]))[0]["answers"][0]["right"] == float("right" in mark)
+    assert "✓ right" not in exchange_view(over(exchange, answer))
+    free = over(replace(exchange, expected="the cat sat", metric="rouge_l"), "the cat ran")
+    assert "partly right: 67 of 100" in exchange_view(free)
+
+
+def test_the_first_questions_are_offered_and_asked(place: Place) -> None:
+    context, selection = place
+    screen = build_panel(TryIt, context)
+    shown = screen.draw(context, selection, None, [], None, *(["nobody"] * 3))
+    assert shown[screen.task]["value"] == AUTO  # found by itself, where there are several
+    assert shown[screen.fields[0]]["label"] == say("try.any_text")
+    begin = shown[screen.bench.answers]
+    assert begin.count('data-act="start"') == 3
+    spec = next(spec for spec in specs_of(context, selection) if spec.name == "task 1")
+    event = SimpleNamespace(_data={"act": "start", "key": spec.task_id, "place": 0})
+    *_, last = screen.bench.again(context, selection, [], event, REQUEST)  # type: ignore[arg-type]
+    (exchange,) = last[screen.bench.asked]
+    assert exchange.answers[0].done is not None
+    compare = click("compare", exchange, 0)
+    *_, last = screen.bench.again(context, selection, [exchange], compare, REQUEST)  # type: ignore[arg-type]
+    (both,) = last[screen.bench.asked]
+    assert [answer.side.kind for answer in both.answers] == ["tuned", "base"]
+    assert both.can_vote
+    assert screen.clear(context, selection)[screen.bench.answers] == begin
 
 
 def test_an_exam_question_never_enters_practice(place: Place) -> None:
@@ -273,7 +406,7 @@ def test_stop_ends_one_tab_only_and_keeps_its_text() -> None:
 
 
 def test_fields_are_read_in_their_order() -> None:
-    values = ("task 0", "tuned", "base", "nobody", 0.5, 0.9, None, 7, 2, "int8", True, "text", "more")
+    values = ("task 0", "tuned", "base", "nobody", 0.5, 0.9, None, 7, 2, "int8", True, True, "text", "more")
     read, texts = read_fields(values)
     assert (read.task, read.choices, read.blind) == ("task 0", ("tuned", "base", "nobody"), True)
     assert texts == ["text", "more"]
@@ -284,6 +417,7 @@ def test_fields_are_read_in_their_order() -> None:
         "max_new_tokens": None,
         "refine": 2,
         "precision": "int8",
+        "answers": "free",
     }
 
 

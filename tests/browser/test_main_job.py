@@ -67,18 +67,29 @@ def test_from_files_to_an_answer(page, tmp_path, tiny_model):
 
     open_screen(page, "try_it")
     page.locator("#try-input-0 textarea").fill("Great pictures, long battery life")
-    page.locator("#try-ask").click()
+    page.locator("#try-input-0 textarea").press("Enter")
     page.locator(".answer.tuned[data-done='1']").wait_for(timeout=PATIENCE_MS)
+    assert "review_verdict" in page.locator(".question .badge").inner_text()  # the task was found
+    page.locator(".answer.tuned button[data-act=compare]").click()
     page.locator(".answer.base[data-done='1']").wait_for(timeout=PATIENCE_MS)
-    assert page.locator(".answer.tuned .skills .bar").count() >= 4  # common skills and the task's own
-    assert page.locator(".answer.base .skills").count() == 0
+    page.locator(".vote button").first.wait_for()
+    assert page.locator(".answer.tuned .made .skills .bar").count() >= 4  # common skills and the task's own
+    assert page.locator(".answer.base .made .skills").count() == 0
+    page.locator(".answer.tuned .made > summary").click()
     assert "tokens" in page.locator(".answer.tuned .foot").inner_text()
     page.locator(".vote button").first.click()
     page.locator("#try-tally table").wait_for(timeout=PATIENCE_MS)
     page.locator(".answer.tuned button[data-act=correct]").click()
-    page.locator("#try-right textarea").fill("Pros")
+    label = page.locator("#try-right-label input")
+    label.fill("Prose")  # a slip of the pen is asked about
+    label.press("Enter")
+    page.locator("#try-save-right").click()
+    page.locator("#try-new-label .doubt").wait_for(timeout=PATIENCE_MS)
+    label.fill("Pros")
+    label.press("Enter")
     page.locator("#try-save-right").click()
     page.locator("#try-save-right").first.wait_for(state="hidden", timeout=PATIENCE_MS)
+    assert "practice row" in page.locator(".answer.tuned .corrected").inner_text()
     assert next(tmp_path.glob("projects/*/votes.jsonl")).read_text(encoding="utf-8").count("\n") == 1
     rows = [path.read_text(encoding="utf-8") for path in tmp_path.glob("projects/*/tasks/*/train.jsonl")]
     assert any("(origin)" in text for text in rows)
