@@ -199,11 +199,13 @@ def certainty_curve(frame: pd.DataFrame) -> Figure:
 
 
 def score_bars(rows: Sequence[Mapping[str, Any]]) -> Figure:
-    """Base and tuned score of each task with intervals, in points of 100; `base` and `tuned` have value, low, high
-    (0..1), or are None."""
+    """Base and tuned score of each task with intervals, in points of 100, and a mark at the best guess; `base`,
+    `tuned` and `guess` have value, low, high (0..1), or are None. A bar that is surely below the mark, as `below`
+    says, is red."""
     tasks = [str(row["task"]) for row in rows]
-    data = []
-    for side, colour in (("base", GREY), ("tuned", BLUE)):
+    colours = {"base": GREY, "tuned": [RED if row.get("below") else BLUE for row in rows]}
+    data: list[Figure] = []
+    for side, colour in colours.items():
         scores = [row.get(side) for row in rows]
         data.append(
             {
@@ -224,6 +226,7 @@ def score_bars(rows: Sequence[Mapping[str, Any]]) -> Figure:
                 "hovertemplate": "%{y}: %{x:.1f}<extra>" + say(f"results.{side}") + "</extra>",
             }
         )
+    data += _guess_marks(rows, tasks)
     layout = _layout(height=110 + 46 * len(tasks), legend=True)
     layout |= {
         "barmode": "group",
@@ -231,6 +234,19 @@ def score_bars(rows: Sequence[Mapping[str, Any]]) -> Figure:
         "yaxis": {"type": "category", "automargin": True, "autorange": "reversed", "showgrid": False},
     }
     return {"data": data, "layout": layout}
+
+
+def _guess_marks(rows: Sequence[Mapping[str, Any]], tasks: list[str]) -> list[Figure]:
+    """An upright stroke across both bars of a task; [] where nothing could be guessed."""
+    guesses = [row.get("guess") for row in rows]
+    if not any(guesses):
+        return []
+    name = say("results.guess")
+    stroke = {"symbol": "line-ns", "size": 32, "line": {"width": 3, "color": ORANGE}}
+    hover = "%{y}: %{x:.1f}<extra>" + name + "</extra>"
+    places = [100 * guess["value"] if guess else None for guess in guesses]
+    mark = {"type": "scatter", "mode": "markers", "name": name, "x": places, "y": tasks, "marker": stroke}
+    return [{**mark, "hovertemplate": hover}]
 
 
 def thin(points: Sequence[tuple[int, float]], most: int = MOST_POINTS) -> list[tuple[int, float]]:

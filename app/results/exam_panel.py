@@ -18,7 +18,7 @@ from core.insight.expecting import expect_exam
 class ExamPanel:
     def __init__(self, context: Context) -> None:
         words, quiet = context.words, {"show_progress": "hidden", "trigger_mode": "always_last"}
-        with words(gr.Accordion, label=Key("exam.title"), open=False, elem_id="results-exam"):
+        with words(gr.Accordion, label=Key("exam.title"), open=False, elem_id="results-exam") as self.fold:
             self.about = gr.HTML(elem_id="exam-about")
             with gr.Row():
                 given = {"label": Key("exam.rows"), "info": Key("exam.rows_help"), "value": 200}

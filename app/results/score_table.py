@@ -1,44 +1,55 @@
-"""The exam as a table: task by metric with intervals, changes with an arrow, and whether they may be chance."""
+"""The exam as a table: task by metric with intervals, the gain over the best guess, and whether it may be
+chance."""
 
 from __future__ import annotations
 
 from app.drawing.durations import word_score
-from app.drawing.markup import badge, download_link, esc, table, to_csv
+from app.drawing.markup import badge, download_link, esc, note, table, to_csv
 from app.drawing.run_markup import score_cell
-from app.texts import say
+from app.texts import say, word_error
 from core.insight.compare import Comparison
-from core.insight.results import TaskResult, mean_scores, score_frame
+from core.insight.results import TaskResult, best_guess_sentence, mean_guess, mean_scores, score_frame
 
 
 def score_table(scores: list[TaskResult], other: str = "", against: dict[str, Comparison] | None = None) -> str:
-    """Task x metric with intervals, the change with an arrow, and whether it may be chance; a CSV of the same.
+    """Task x metric with intervals, the gain over the best guess, and whether it may be chance; what each metric
+    counts; a CSV of the same.
 
     `other` names a second run, `against` holds this run minus that one by task.
     """
-    names = ["task", "metric", "base", "tuned", "change", "rows"]
+    names = ["task", "metric", "guess", "base", "tuned", "gain", "rows"]
     headers = [say(f"results.{name}") for name in names]
     if other:
-        headers.insert(5, say("results.against", run=other))
+        headers.insert(6, say("results.against", run=other))
     rows = []
     for s in scores:
-        row = [f"<b>{esc(s.task)}</b>", esc(say(f"metric.{s.metric}"))]
-        row += [score_cell(s.base.as_dict() if s.base else None), score_cell(s.tuned.as_dict())]
-        row += [_change(s)]
+        row = [f"<b>{esc(s.task)}</b>", esc(say(f"metric.{s.metric}")), _guess(s)]
+        row += [score_cell(s.base.as_dict() if s.base else None), score_cell(s.tuned.as_dict()), _gain(s)]
         rows.append(row + ([_against((against or {}).get(s.task))] if other else []) + [str(s.tuned.n)])
     if len(scores) > 1:
         rows.append(_mean_row(scores, other, against or {}))
     numeric = range(2, len(headers))
-    return table(headers, rows, numeric=numeric) + f"<p>{_csv(scores)}</p>"
+    return table(headers, rows, numeric=numeric) + _counted(scores) + f"<p>{_csv(scores)}</p>"
+
+
+def _counted(scores: list[TaskResult]) -> str:
+    """What each metric counts, one sentence each."""
+    said = {s.metric: word_error(f"counts.{s.metric}", {})[0] for s in scores}
+    return "".join(
+        note(say("results.counts", metric=say(f"metric.{name}"), text=text)) for name, text in said.items()
+    )
 
 
 def _mean_row(scores: list[TaskResult], other: str, against: dict[str, Comparison]) -> list[str]:
+    """A mean has no test: its arrow has no colour."""
     base, tuned = mean_scores(scores)
-    gain = "" if base is None else _arrow(tuned - base)
+    guess = mean_guess(scores)
+    gain = "–" if guess is None else _arrow(tuned - guess, "same")
     name = f"<b>{esc(say('results.mean'))}</b>"
-    row = [name, "", word_score(base), f"<b>{word_score(tuned)}</b>", gain]
+    row = [name, "", word_score(guess), word_score(base), f"<b>{word_score(tuned)}</b>", gain]
     if other:
         gaps = [c.difference.value for c in against.values()]
-        row.append(_arrow(sum(gaps) / len(gaps)) if gaps else "–")
+        row.append(_arrow(sum(gaps) / len(gaps), "same") if gaps else "–")
     return [*row, ""]
 
 
@@ -48,10 +59,16 @@ def _csv(scores: list[TaskResult]) -> str:
     return download_link("results.csv", text, say("results.download"))
 
 
-def _change(score: TaskResult) -> str:
-    if score.change is None:
+def _guess(score: TaskResult) -> str:
+    """What the best guess scores, and what it does."""
+    said = best_guess_sentence(score)
+    if said is None or score.best is None:
         return "–"
-    return _marked(score.change, score.is_sure)
+    return f'{word_score(score.best.value)}<br><span class="dim">{esc(word_error(said.key, said.values)[0])}</span>'
+
+
+def _gain(score: TaskResult) -> str:
+    return "–" if score.gain is None else _marked(score.gain.value, score.gain.is_sure)
 
 
 def _against(comparison: Comparison | None) -> str:

@@ -1,23 +1,26 @@
-"""Results: the final exam of a run, task by task, against the untouched model and any other run, and a study
-panel."""
+"""Results: a verdict a task first, then the final exam of a run in numbers, against guessing, the untouched model
+and any other run, what was forgotten, another model as a yardstick, and a study panel."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
 from app.drawing.figures import score_bars, to_json, with_csv
-from app.drawing.markup import empty, lead, note, paragraphs
+from app.drawing.markup import empty, lead, note, paragraphs, part
 from app.drawing.widgets import plot
 from app.results.answer_browser import AnswerBrowser
 from app.results.comparing import comparison_view
 from app.results.detector_panel import DetectorPanel
 from app.results.exam_panel import ExamPanel
+from app.results.forgotten_panel import ForgottenPanel
 from app.results.label_panel import LabelPanel
 from app.results.report_panel import ReportPanel
 from app.results.score_table import score_table
 from app.results.study_panel import StudyPanel
+from app.results.verdict_panel import VerdictPanel
 from app.shell.context import Context
 from app.shell.redraw import Shown
 from app.shell.selection import Selection
@@ -25,7 +28,6 @@ from app.texts import say, word_error
 from app.texts.words import Key
 from core.insight.compare import compare_runs
 from core.insight.results import TaskResult, describe_mean, read_scores, score_frame
-from core.insight.verdicts import describe_verdicts, read_verdicts
 from core.runs.folder import RunFolder
 from core.runs.summaries import list_summaries
 
@@ -33,28 +35,31 @@ TITLE = "tab.results"
 
 
 class Results:
-    """Sentences and table first, then the bars, the answers of one task, and a comparison with another run."""
+    """Verdicts first, then table and bars, what was forgotten, the answers of a task, and what can be asked for."""
 
     def __init__(self, context: Context) -> None:
         self.head = gr.HTML(elem_id="results-head")
+        verdicts = VerdictPanel(context)
+        self.numbers = gr.HTML(elem_id="results-numbers")
         given = {"label": Key("compare.with"), "info": Key("compare.with_help"), "choices": [], "value": None}
         given |= {"visible": False, "filterable": False}
         self.other = context.words(gr.Dropdown, **given, elem_id="compare-with")
         self.scores, self.outcome = gr.HTML(elem_id="results-table"), gr.HTML(elem_id="compare-view")
         self.bars = plot("results-bars")
+        ForgottenPanel(context)
         with gr.Column(visible=False) as self.body:
             ReportPanel(context)
             AnswerBrowser(context, self.other)
             LabelPanel(context)
             DetectorPanel(context)
-        ExamPanel(context)
+        verdicts.wire(context, ExamPanel(context).fold)
         if not context.shared:  # a shared page trains one run at a time
             StudyPanel(context)
         self._wire(context)
 
     def _wire(self, context: Context) -> None:
         seen = [context.selection, self.other]
-        context.on_selection(self.draw, [self.head, self.scores, self.bars, self.body], [self.other])
+        context.on_selection(self.draw, [self.head, self.numbers, self.scores, self.bars, self.body], [self.other])
         context.on_selection(self.draw_others, [self.other, self.outcome], [self.other])
         context.on(self.other.change, draw_scores, seen, self.scores, show_progress="hidden")
         context.on(self.other.change, draw_comparison, seen, self.outcome)
@@ -64,18 +69,17 @@ class Results:
         scores = find_scores(context, selection)
         if not scores:
             hint = empty(say("results.none_title"), say("results.none_text"))
-            return {self.head: hint, self.scores: "", self.bars: "", self.body: gr.update(visible=False)}
-        rows = [
-            {"task": s.task, "tuned": s.tuned.as_dict(), "base": s.base.as_dict() if s.base else None}
-            for s in scores
-        ]
-        figure = with_csv(score_bars(rows), "scores", score_frame(scores).set_index("task"), "task")
-        said = lead(say("results.lead"))
+            nothing = {self.numbers: "", self.scores: "", self.bars: ""}
+            return {self.head: hint, **nothing, self.body: gr.update(visible=False)}
+        figure = score_bars([_bars(score) for score in scores])
+        figure = with_csv(figure, "scores", score_frame(scores).set_index("task"), "task")
+        said = part(say("results.numbers")) + note(say("results.lead"))
         folder = RunFolder(context.run_dir(selection))  # type: ignore[arg-type]
         if (folder.read_results() or {}).get("only_labels"):
             said += note(say("exam.was_labels"))
         return {
-            self.head: said,
+            self.head: lead(say("verdicts.lead")),
+            self.numbers: said,
             self.scores: draw_scores(context, selection, other),
             self.bars: to_json(figure),
             self.body: gr.update(visible=True),
@@ -106,13 +110,17 @@ def draw_scores(context: Context, selection: Selection, other: str | None) -> st
     scores = find_scores(context, selection)
     if not scores:
         return ""
-    run_dir = context.run_dir(selection)
-    judged = describe_verdicts(read_verdicts(run_dir, scores)) if run_dir else []
-    said = [word_error(s.key, s.values)[0] for s in (*judged, *describe_mean(scores))]
+    said = [word_error(s.key, s.values)[0] for s in describe_mean(scores)]
     second = find_other(context, selection, other)
     against = compare_runs(second, context.run_dir(selection)) if second else []  # type: ignore[arg-type]
     name = str(RunFolder(second).read_run()["name"]) if second else ""
     return score_table(scores, name, {c.task: c for c in against}) + paragraphs(said)
+
+
+def _bars(score: TaskResult) -> dict[str, Any]:
+    sides = {"base": score.base, "tuned": score.tuned, "guess": score.best}
+    below = score.gain is not None and score.gain.is_sure and score.gain.value < 0
+    return {"task": score.task, "below": below, **{name: s.as_dict() if s else None for name, s in sides.items()}}
 
 
 def find_other(context: Context, selection: Selection, other: str | None) -> Path | None:

@@ -63,6 +63,7 @@ class HealthPanel:
         context.on(self.fold.expand, self.open, [selection, *look], [self.opened, *drawn])
         context.on(self.fold.collapse, lambda _: False, [], self.opened)
         context.on_selection(self.ask, [self.due, *drawn], [self.opened])
+        context.on_preset(self.bring, [self.fold, self.opened, self.due, self.head])
         context.on(self.due.change, self.draw, given, drawn, **quiet)
         context.on(self.findings.click, mend, [selection], selection)
         context.on(self.undo.click, take_back, [selection], selection)
@@ -81,6 +82,13 @@ class HealthPanel:
         if not opened or chosen_task(context, selection) is None:
             return {**self._nothing(), self.due: None}
         return {**self._nothing(), self.due: selection, self.head: note(say("health.looking"))}
+
+    def bring(self, context: Context, selection: Selection, values: dict[str, Any]) -> Shown:
+        """Another screen leads here to mend the data of a task: `health=True`."""
+        if not values.get("health") or chosen_task(context, selection) is None:
+            return {}
+        due = {self.due: selection, self.head: note(say("health.looking"))}
+        return {self.fold: gr.update(open=True), self.opened: True, **due}
 
     def draw(self, context: Context, selection: Selection, opened: bool, model: str, limit: float | None) -> Shown:
         """Findings, lengths, labels with samples, and no table of all tasks. Closed is free."""

@@ -63,6 +63,7 @@ class RowsPanel:
         context.on(self.fold.expand, self.open, first, [self.opened, *drawn])
         context.on(self.fold.collapse, lambda _: False, [], self.opened)
         context.on_selection(self.redraw, drawn, [self.opened, *look])
+        context.on_preset(self.bring, [self.fold, self.opened, *drawn], look)
         for event in (self.find.submit, self.split.input):
             context.on(event, self.draw, first, drawn)
         context.on(self.back.click, self.page_back, [*first, self.page], drawn)
@@ -70,6 +71,12 @@ class RowsPanel:
         quiet = {"show_progress": "hidden"}
         context.on(self.add.click, add_row, [selection, self.table, self.page], self.table, **quiet)
         context.on(self.save.click, save_rows, [selection, self.page, self.table], selection)
+
+    def bring(self, context: Context, selection: Selection, values: dict[str, Any], *look: Any) -> Shown:
+        """Another screen leads here to add rows to a task: `rows=True`."""
+        if not values.get("rows") or chosen_task(context, selection) is None:
+            return {}
+        return {self.fold: gr.update(open=True), **self.open(context, selection, *look)}
 
     def open(self, context: Context, selection: Selection, find: str, split: str) -> Shown:
         return {self.opened: True, **self.draw(context, selection, find, split)}

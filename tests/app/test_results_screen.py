@@ -79,11 +79,15 @@ def place(tmp_path: Path) -> tuple[Context, Selection]:
     return Context(Workspace(tmp_path / "home")), Selection(project_id=project.project_id, run_id=RUNS[1])
 
 
-def test_scores_are_points_of_100_in_table_and_sentences(place: tuple[Context, Selection]) -> None:
+def test_scores_are_points_of_100_and_no_gain_is_shown_that_was_not_measured(
+    place: tuple[Context, Selection],
+) -> None:
     context, selection = place
     shown = html.unescape(draw_scores(context, selection, None))
     assert "100.0 <span" in shown
-    assert "calls: not yet. Exam rows: 6. That is too few to tell skill from luck; 20 are the least." in shown
+    assert "–" in shown  # this run has no practice rows to guess from
+    assert "▲" not in shown
+    assert "accuracy: how many answers are right." in shown
     assert "Averaged over 2 tasks the score went from the untouched model's 0.0 to 100.0." in shown
 
 
