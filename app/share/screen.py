@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -15,10 +16,12 @@ from app.shell.redraw import Shown
 from app.shell.run_command import run_errand
 from app.shell.selection import Selection
 from app.shell.upload_folders import new_export_folder
-from app.texts import say
+from app.texts import say, word_error
 from app.texts.language import current_language
 from app.texts.words import Key, Words
 from core.export.card import KINDS, OF_ALL_TASKS, CardRequest, build_card
+from core.insight.forgotten import describe_forgetting, read_forgetting
+from core.messages import Sentence
 from core.runs.folder import RunFolder
 
 TITLE = "tab.share"
@@ -93,7 +96,7 @@ class Share:
             return {self.head: hint, self.body: gr.update(visible=False), self.title: "", **nothing}
         names = [spec.name for spec in RunFolder(run_dir).read_tasks()]
         return {
-            self.head: lead(say("share.lead")),
+            self.head: lead(say("share.lead")) + warn_of_forgetting(run_dir),
             self.body: gr.update(visible=True),
             self.task: gr.update(choices=names, value=names[0]),
             self.title: part(say("share.card")),
@@ -125,6 +128,15 @@ class Share:
         packed = shutil.make_archive(str(folder / f"taskloom-{kind}-{run_dir.name}"), "zip", folder / "files")
         shutil.rmtree(folder / "files")
         return {self.file: gr.update(value=packed, visible=True), self.checked: checked_view(made)}
+
+
+def warn_of_forgetting(run_dir: Path) -> str:
+    """What others should know of the run before they get it; "" when there is nothing."""
+    found = read_forgetting(run_dir)
+    if found is None or not found.is_warning:
+        return ""
+    said = [Sentence("forgot.warning"), *describe_forgetting(found)]
+    return bullets([("warn", word_error(one.key, one.values)[0]) for one in said])
 
 
 def draw_code(context: Context, selection: Selection, kind: str, task: str | None, way: str) -> Any:

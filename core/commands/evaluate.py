@@ -41,6 +41,7 @@ def exam_report(folder: Any) -> Report:
         RunError: there has been no exam yet.
     """
     from core.insight.forgotten import describe_forgetting, read_forgetting
+    from core.insight.next_step import next_settings
     from core.insight.results import describe_mean, read_scores, scores_value
     from core.insight.verdicts import describe_verdicts, read_verdicts
 
@@ -49,13 +50,21 @@ def exam_report(folder: Any) -> Report:
     sentences = [said.text for said in (*describe_verdicts(verdicts), *describe_mean(scores))]
     forgotten = read_forgetting(folder.path)
     forgot = [said.text for said in describe_forgetting(forgotten)] if forgotten else []
+    settings = {v.task: next_settings(folder.path, v.task, v.step) for v in verdicts}
     value = {
-        "verdicts": [verdict.as_dict() for verdict in verdicts],
+        "verdicts": [{**verdict.as_dict(), "settings": settings[verdict.task]} for verdict in verdicts],
         "results": scores_value(scores),
         "sentences": [*sentences, *forgot],
         "forgets": forgotten.is_warning if forgotten else None,
     }
-    return Report(value, "\n".join([*sentences, "", score_text(scores), "", *guess_lines(scores), *forgot]))
+    lines = [*sentences, *_again_lines(folder.run_id, settings), "", score_text(scores), ""]
+    return Report(value, "\n".join([*lines, *guess_lines(scores), *forgot]))
+
+
+def _again_lines(run_id: str, settings: dict[str, dict[str, Any]]) -> list[str]:
+    """The command of each next step that is a matter of settings."""
+    wanted = [(task, " ".join(f"--set {k}={v}" for k, v in changes.items())) for task, changes in settings.items()]
+    return [f"{task}: python -m core rerun {run_id} {sets}" for task, sets in wanted if sets]
 
 
 def sit_exam(folder: Any, args: argparse.Namespace) -> None:

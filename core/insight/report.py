@@ -20,6 +20,7 @@ from core.evaluation.metrics import METRICS
 from core.insight.allocation import average_allocation, read_allocation, uniform_weight
 from core.insight.compare import describe_labels, worst_labels
 from core.insight.contribution_table import describe_share, output_share, read_contributions
+from core.insight.forgotten import describe_forgetting, read_forgetting
 from core.insight.results import TaskResult, best_guess_sentence, describe_mean, read_answers, read_scores
 from core.insight.sentences import describe_allocation
 from core.insight.verdicts import Verdict, read_verdicts
@@ -38,6 +39,7 @@ WORDS = {  # headings by name; the screens give them in their language
     "guess": "Best guess",
     "gain": "Gain over the guess",
     "verdicts": "Can it be used?",
+    "forgotten": "What it forgot",
     "verdict": "Verdict",
     "reason": "Why",
     "next": "Next",
@@ -83,6 +85,10 @@ def build_report(run_dir: Path, words: ReportWords, num_answers: int = 20) -> st
     if scores:
         parts += [f"<h2>{heads['verdicts']}</h2>", _verdicts(read_verdicts(run_dir, scores), words)]
         parts += [f"<h2>{heads['scores']}</h2>", _list(describe_mean(scores), words), _scores(scores, words)]
+    forgotten = read_forgetting(run_dir)
+    if forgotten is not None:
+        warning = [Sentence("forgot.warning")] if forgotten.is_warning else []
+        parts += [f"<h2>{heads['forgotten']}</h2>", _list([*warning, *describe_forgetting(forgotten)], words)]
     if folder.allocation_path.exists():
         allocation = read_allocation(run_dir)
         table = average_allocation(allocation).rename(columns=lambda name: words.skill(str(name)))
