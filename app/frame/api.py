@@ -34,7 +34,6 @@ from core.training.config import RunConfig, change_config
 from core.workspace import Project
 
 NAMES = ("projects", "import", "train", "status", "stop", "ask", "export")
-READY_KINDS = tuple(kind for kind in KINDS if kind != "gguf")
 
 
 @dataclass(frozen=True)
@@ -172,7 +171,7 @@ def build_api(context: Context) -> None:
     with gr.Row(visible=False):
         project, run, task = (gr.Textbox(label=name) for name in ("project", "run", "task"))
         files = gr.File(label="files", file_count="multiple", type="filepath")
-        kind = gr.Dropdown(list(READY_KINDS), value="lora", label="kind")
+        kind = gr.Dropdown(list(KINDS), value="lora", label="kind")
         added, packed = gr.JSON(label="tasks"), gr.File(label="zip")
         button = gr.Button()
     one = {"api_visibility": "public", "concurrency_limit": 1}

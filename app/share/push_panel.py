@@ -24,7 +24,7 @@ from app.texts import say
 from app.texts.language import current_language
 from app.texts.words import Key, Words
 from core.base.errors import RunError
-from core.export.card import GGUF, OF_ALL_TASKS
+from core.export.card import OF_ALL_TASKS
 from core.export.hub import PushWish, login_token, push_folder
 
 SHOWN_EXAMPLES = "2"
@@ -66,8 +66,6 @@ class PushPanel:
         folder = new_export_folder(run_dir.name)
         try:
             made = run_errand(context.workspace.root, *export_words(run_dir, folder, kind, task, examples))[0]
-            if kind == GGUF and made["todo"]:
-                raise RunError("push.gguf_missing", command=made["todo"])
             done = push_folder(Path(made["folder"]), PushWish(repo or "", kind, private=bool(private)), token)
         finally:
             shutil.rmtree(folder, ignore_errors=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from app.drawing.markup import bullets, empty, lead, log_view, note, part
+from app.drawing.markup import bullets, empty, lead, note, part
 from app.share.push_panel import PushPanel, export_words
 from app.share.snippets import LANGUAGE_OF, LOAD, WAYS, snippet_for
 from app.shell.context import Context
@@ -163,13 +163,8 @@ def request_for(
 
 
 def checked_view(made: list[dict[str, Any]]) -> str:
-    """What the check after reloading found, and the command that is left to the user."""
-    items = [("ok", say("share.checked", difference=f"{max(e['difference'] for e in made):.1e}"))]
-    todo = next((e["todo"] for e in made if e["todo"]), "")
-    if not todo:
-        return bullets(items)
-    command = todo.replace(made[0]["folder"], "FOLDER")
-    return bullets([*items, ("warn", say("share.gguf_todo"))]) + log_view(command)
+    """What the check after reloading found."""
+    return bullets([("ok", say("share.checked", difference=f"{max(e['difference'] for e in made):.1e}"))])
 
 
 def without_head(card: str) -> str:

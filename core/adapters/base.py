@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
@@ -30,6 +30,7 @@ from core.base.settings import require_settings, settings_from_dict
 
 LoraFactors = dict[str, tuple[Tensor, Tensor]]
 ParameterGroups = dict[str, list[nn.Parameter]]
+Merger = Callable[[str, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -192,14 +193,19 @@ class Adapter(nn.Module):
         """
         raise ModelError("adapter.no_lora", method=METHODS.get(self.method).title)
 
-    def merged_weight(self, name: str, weight: Tensor, task: int) -> Tensor:
-        """The weight [o, i] of an adapted layer as one task sees it.
+    def merger(self, task: int) -> Merger:
+        """(layer name, weight [o, i]) -> the weight as one task sees it.
 
         Raises:
             ModelError: the method cannot be merged into the base model's weights.
         """
-        down, up = self.lora_factors(task)[name]
-        return weight + (up.float() @ down.float()).to(weight.dtype)
+        factors = self.lora_factors(task)  # once for all layers
+
+        def merge(name: str, weight: Tensor) -> Tensor:
+            down, up = factors[name]
+            return weight + (up.float() @ down.float()).to(weight.dtype)
+
+        return merge
 
     def merged_bias(self, name: str, bias: Tensor, task: int) -> Tensor:
         return bias

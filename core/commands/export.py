@@ -9,6 +9,7 @@ from typing import Any
 
 from core.commands.output import Report, Verbs, add_verb, table
 from core.commands.runs import find_run
+from core.export.gguf import NUMBERS
 
 KINDS = ("lora", "merged", "gguf", "space", "run")
 
@@ -46,6 +47,12 @@ def add_wish(parser: argparse.ArgumentParser) -> None:
         metavar="WEIGHT",
         help="leave out common skills that a task uses less than this (0 to 1); smaller files, other answers",
     )
+    parser.add_argument(
+        "--numbers",
+        choices=NUMBERS,
+        default=NUMBERS[0],
+        help="what a GGUF file stores weights in: f16 (default), f32 (exact, twice the size), bf16, or q8_0 (half)",
+    )
 
 
 def export_to(args: argparse.Namespace, target: Path) -> list[Any]:
@@ -58,20 +65,15 @@ def export_to(args: argparse.Namespace, target: Path) -> list[Any]:
     # PEFT 0.21 asks transformers 5.23 by an old name; nothing that a user could act on.
     warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
     tasks = tuple(args.task) if args.task else None
-    wish = ExportWish(args.kind, tasks, args.language, args.examples, args.drop_below)
+    wish = ExportWish(args.kind, tasks, args.language, args.examples, args.drop_below, args.numbers)
     return export_run(find_run(args).path, target, wish)
 
 
 def export(args: argparse.Namespace) -> Report:
     exports = export_to(args, Path(args.folder).expanduser().resolve())
-    value = [
-        {"task": e.task, "folder": str(e.folder), "rank": e.rank, "difference": e.difference, "todo": e.todo}
-        for e in exports
-    ]
+    value = [{"task": e.task, "folder": str(e.folder), "rank": e.rank, "difference": e.difference} for e in exports]
     rows = [[e.task or "all", str(e.folder), e.rank, f"{e.difference:.1e}"] for e in exports]
     shown = [table(rows, ["task", "folder", "rank", "logits differ by"])]
-    if any(e.todo for e in exports):
-        shown += ["", "llama.cpp's converter is not installed. To make the GGUF files:", *(e.todo for e in exports)]
     return Report(value, "\n".join([*shown, *warn_before_sharing(args)]))
 
 

@@ -15,13 +15,15 @@ from core.base.errors import RunError, SettingError
 from core.base.files import write_text_atomic
 from core.base.folders import undone_on_error
 from core.chat.loading import LoadedRun
-from core.export.card import GGUF, LORA, MERGED, SPACE, WHOLE_RUN, CardRequest, build_card
-from core.export.gguf import convert
+from core.export.card import GGUF, LORA, SPACE, WHOLE_RUN, CardRequest, build_card
+from core.export.gguf import NUMBERS
+from core.export.gguf_export import add_gguf_lora, export_gguf, require_gguf
 from core.export.recheck import Written, recheck, recheck_run
 from core.export.space import build_space
-from core.export.weights import build_probe, export_folder, export_lora, export_merged
+from core.export.weights import ExportReport, build_probe, export_folder, export_lora, export_merged
 from core.models.building import load_adapter
 from core.models.catalogue import pinned_revision, resolve_model
+from core.models.chat_form import save_tokenizer
 from core.models.forward import share_weights
 from core.models.loading import load_base
 from core.runs.folder import RunFolder
@@ -35,15 +37,18 @@ PROBE_ROWS = 4
 class ExportWish:
     """What to export: one of `card.KINDS`, some tasks (None: all), the card's language, how many practice rows a
     task the card may show (0: none; they are public wherever the card is), and the weight under which a task leaves
-    without a common skill (0: with all it uses)."""
+    without a common skill (0: with all it uses). `numbers`: what a GGUF file stores weights in."""
 
     kind: str = LORA
     tasks: tuple[str, ...] | None = None
     language: str = "en"
     examples: int = 0
     drop_below: float = 0.0
+    numbers: str = NUMBERS[0]
 
     def __post_init__(self) -> None:
+        if self.numbers not in NUMBERS:
+            raise SettingError("export.numbers", numbers=self.numbers, known=", ".join(NUMBERS))
         if not 0.0 <= self.drop_below <= 1.0:
             raise SettingError("serving.bad_value", name="drop_below", value=self.drop_below, low=0, high=1)
 
@@ -51,13 +56,12 @@ class ExportWish:
 @dataclass(frozen=True)
 class Export:
     """One exported folder. `difference`: the largest difference of logits (32-bit floats) between the run and the
-    files, loaded again in a fresh process. `todo`: a command that is left to the user, '' when nothing is."""
+    files, loaded again in a fresh process."""
 
     task: str | None
     folder: Path
     rank: int | None
     difference: float
-    todo: str = ""
 
 
 def export_run(run_dir: Path, target: Path, wish: ExportWish) -> list[Export]:
@@ -69,6 +73,8 @@ def export_run(run_dir: Path, target: Path, wish: ExportWish) -> list[Export]:
     """
     if target.exists() and any(target.iterdir()):
         raise RunError("serving.target_used", folder=str(target))
+    if wish.kind == GGUF:
+        require_gguf(RunFolder(run_dir).read_config().base_model)
     run = load_for_export(run_dir)
     if wish.drop_below:
         run.model.adapter.prune(wish.drop_below)
@@ -99,34 +105,40 @@ def load_for_export(run_dir: Path) -> LoadedRun:
 
 
 def _export_tasks(run: LoadedRun, indices: list[int], target: Path, wish: ExportWish) -> list[Export]:
-    base, probe = run.base.model_id, _probe(run, indices)
-    reports, written = [], []
-    for index in indices:
-        folder = target / run.tasks[index].task_id
-        if wish.kind == LORA:
-            reports.append(export_lora(run.model, index, folder, probe))
-        else:
-            reports.append(export_merged(run.model, index, folder, run.tokenizer, probe))
-        kind = LORA if wish.kind == LORA else MERGED
-        written.append(Written(kind, folder, index, resolve_model(base), pinned_revision(base)))
-    found = recheck(run.model, written, probe)
+    probe = _probe(run, indices)
+    write = _export_ggufs if wish.kind == GGUF else _export_checked
     exports = []
-    for index, report, difference in zip(indices, reports, found, strict=True):
+    for index, report in zip(indices, write(run, indices, target, probe, wish), strict=True):
         name = run.tasks[index].name
-        todo, file_difference = _to_gguf(run, index, report.folder, probe) if wish.kind == GGUF else ("", 0.0)
-        exports.append(Export(name, report.folder, report.rank, max(difference, file_difference), todo))
+        exports.append(Export(name, report.folder, report.rank, report.difference))
         request = CardRequest(run.folder.path, wish.kind, name, wish.language, wish.examples)
         write_text_atomic(report.folder / "README.md", build_card(request))
     return exports
 
 
-def _to_gguf(run: LoadedRun, index: int, folder: Path, probe: Tensor) -> tuple[str, float]:
-    """Converts the merged model beside its own files; the file is read back and compared where that is possible."""
+def _export_ggufs(
+    run: LoadedRun, indices: list[int], target: Path, probe: Tensor, wish: ExportWish
+) -> list[ExportReport]:
+    return [export_gguf(run, i, target / run.tasks[i].task_id, probe, wish.numbers) for i in indices]
 
-    def check(path: Path) -> float:
-        return recheck(run.model, [Written(GGUF, path, index, run.base.model_id)], probe)[0]
 
-    return convert(folder, check)
+def _export_checked(
+    run: LoadedRun, indices: list[int], target: Path, probe: Tensor, wish: ExportWish
+) -> list[ExportReport]:
+    """LoRAs or merged models, all reloaded in one fresh process. A LoRA has the tokenizer and llama.cpp's form
+    of it beside PEFT's files."""
+    base, reports, written = run.base.model_id, [], []
+    for index in indices:
+        folder = target / run.tasks[index].task_id
+        if wish.kind == LORA:
+            reports.append(export_lora(run.model, index, folder, probe))
+            add_gguf_lora(run, reports[-1], index)
+            save_tokenizer(run.tokenizer, run.base.architecture, folder)
+        else:
+            reports.append(export_merged(run.model, index, folder, run.tokenizer, probe))
+        written.append(Written(wish.kind, folder, index, resolve_model(base), pinned_revision(base)))
+    found = recheck(run.model, written, probe)
+    return [replace(r, difference=d) for r, d in zip(reports, found, strict=True)]
 
 
 def _export_space(run: LoadedRun, indices: list[int], target: Path, wish: ExportWish) -> Export:

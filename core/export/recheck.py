@@ -28,13 +28,15 @@ TOLERANCE = 1e-4
 
 @dataclass(frozen=True)
 class Written:
-    """An export on the disk: `kind` lora, merged or gguf; `task` is the row that it must answer like."""
+    """An export on the disk: `kind` lora, merged or gguf; `task` is the row that it must answer like.
+    `tolerance`: of the largest logit (or of 1 where that is less), which numbers of fewer bits need larger."""
 
     kind: str
     folder: Path
     task: int
     base: str
     revision: str | None = None
+    tolerance: float = TOLERANCE
 
 
 def recheck(model: ModularModel, exports: Sequence[Written], probe: Tensor) -> list[float]:
@@ -94,6 +96,6 @@ def _compare(model: ModularModel, export: Written, probe: Tensor, found: Tensor)
     extra = {"decoder_input_ids": probe} if model.architecture == "encoder_decoder" else {}
     expected = model(probe, task_ids=[export.task] * len(probe), **extra).logits.float().cpu()
     difference, largest = float((found - expected).abs().max()), float(expected.abs().max())
-    if not difference <= TOLERANCE * max(1.0, largest):
+    if not difference <= export.tolerance * max(1.0, largest):
         raise RunError("export.differs", folder=str(export.folder), difference=f"{difference:.2g}")
     return difference

@@ -29,6 +29,7 @@ from core.base.folders import whole_folder
 from core.export.base_names import public_name
 from core.models.building import save_adapter, unwrap
 from core.models.catalogue import pinned_revision, resolve_model
+from core.models.chat_form import save_tokenizer
 from core.models.forward import share_weights
 from core.models.loading import LoadedBase
 from core.models.modular import ModularModel
@@ -88,7 +89,7 @@ def export_merged(model: ModularModel, task: int, folder: Path, tokenizer: Any, 
     with whole_folder(folder) as part:
         merged = merge_task(model, task)
         merged.save_pretrained(part)
-        tokenizer.save_pretrained(part)
+        save_tokenizer(tokenizer, model.architecture, part)
         difference = _require_same(model, task, _load_plain(str(part), model), probe, folder)
     return ExportReport(folder, None, difference)
 
@@ -106,11 +107,12 @@ def merge_task(model: ModularModel, task: int) -> Any:
     """
     merged = share_weights(model.base)
     unwrap(merged)
+    merge = model.adapter.merger(task)
     for name in model.adapter.adapted_names():
         layer = merged.get_submodule(name)
         if not is_linear(layer):
             raise ModelError("adapter.no_merge", method=METHODS.get(model.adapter.method).title)
-        weight = model.adapter.merged_weight(name, weight_out_in(layer).detach(), task)
+        weight = merge(name, weight_out_in(layer).detach())
         plain = weight.T.contiguous() if isinstance(layer, Conv1D) else weight
         layer.weight = nn.Parameter(plain, requires_grad=False)
         if layer.bias is not None:

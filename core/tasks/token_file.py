@@ -48,13 +48,14 @@ class TokenFile:
 
     @property
     def eos_token_id(self) -> int | None:
-        return self._id("eos_token")
+        return self.token_id("eos_token")
 
     @property
     def bos_token_id(self) -> int | None:
-        return self._id("bos_token")
+        return self.token_id("bos_token")
 
-    def _id(self, name: str) -> int | None:
+    def token_id(self, name: str) -> int | None:
+        """The id of a named token such as `pad_token`; None where the tokenizer has none."""
         token = self.named.get(name)
         found: int | None = self._tokenizer.token_to_id(token) if token else None
         return found

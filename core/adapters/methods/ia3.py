@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from core.adapters.base import LinearAdapter, ParameterGroups, Skill
+from core.adapters.base import LinearAdapter, Merger, ParameterGroups, Skill
 from core.adapters.call import Call
 from core.adapters.settings.baselines import IA3Config
 from core.adapters.targets import Site, find_sites
@@ -87,12 +87,17 @@ class IA3Adapter(LinearAdapter):
             start = self.scales[like] if like is not None else torch.ones_like(self.scales[0])
             self.scales.append(nn.Parameter(start.detach().clone()))
 
-    def merged_weight(self, name: str, weight: Tensor, task: int) -> Tensor:
+    def merger(self, task: int) -> Merger:
         """A scale of outputs scales the rows of the weight [o, i], one of inputs its columns."""
-        position = self.layer_names().index(name)
-        row = self.scales[task if self.config.per_task else 0]
-        scale = row.split(self.sizes)[position].detach().to(weight.dtype)
-        return weight * scale if _scales_input(self.sites[position]) else weight * scale[:, None]
+        scales = self.scales[task if self.config.per_task else 0].split(self.sizes)
+        positions = {name: i for i, name in enumerate(self.layer_names())}
+
+        def merge(name: str, weight: Tensor) -> Tensor:
+            position = positions[name]
+            scale = scales[position].detach().to(weight.dtype)
+            return weight * scale if _scales_input(self.sites[position]) else weight * scale[:, None]
+
+        return merge
 
     def merged_bias(self, name: str, bias: Tensor, task: int) -> Tensor:
         position = self.layer_names().index(name)
