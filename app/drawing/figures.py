@@ -26,6 +26,7 @@ MOST_NUMBERS = 15  # larger tables get no numbers in the cells
 MOST_POINTS = 400  # a curve keeps at most this many points
 LEGEND = {"orientation": "h", "traceorder": "normal", "x": 0, "xref": "container", "y": 1, "yref": "container"}
 LEGEND |= {"yanchor": "top"}
+THIN_BAR = {"thickness": 12, "len": 0.9, "outlinewidth": 0}
 
 
 def with_csv(figure: Figure, name: str, table: pd.DataFrame, corner: str = "") -> Figure:
@@ -62,15 +63,16 @@ def skill_heatmap(table: pd.DataFrame, even_share: float) -> Figure:
     return _heatmap(_named(table), axis, SHARES_DARK, hover)
 
 
-def similarity_heatmap(table: pd.DataFrame) -> Figure:
-    """Task by task similarity on -1..1, centred at 0."""
+def similarity_heatmap(table: pd.DataFrame, signed: bool = True) -> Figure:
+    """Task by task similarity: correlations on -1..1, centred at 0, or with `signed` off shares on 0..1."""
+    lowest, scale, dark = (-1.0, SIGNED, SIGNED_DARK) if signed else (0.0, SHARES, SHARES_DARK)
     axis = {
-        "cmin": -1.0,
+        "cmin": lowest,
         "cmax": 1.0,
-        "colorscale": SIGNED,
-        "colorbar": {"thickness": 12, "len": 0.9, "outlinewidth": 0, "tickvals": [-1, 0, 1]},
+        "colorscale": scale,
+        "colorbar": {**THIN_BAR, "tickvals": sorted({lowest, 0.0, 1.0})},
     }
-    return _heatmap(table, axis, SIGNED_DARK, say("plot.similarity_hover"))
+    return _heatmap(table, axis, dark, say("plot.similarity_hover"))
 
 
 def lean_heatmap(table: pd.DataFrame) -> Figure:

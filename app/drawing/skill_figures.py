@@ -8,7 +8,20 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from app.drawing.figures import BLUE, GREY, ORANGE, RED, Figure, _layout, similarity_heatmap, skill_heatmap
+from app.drawing.figures import (
+    BLUE,
+    GREY,
+    ORANGE,
+    RED,
+    SHARES,
+    SHARES_DARK,
+    SIGNED,
+    SIGNED_DARK,
+    Figure,
+    _layout,
+    similarity_heatmap,
+    skill_heatmap,
+)
 from app.texts import say, word_skills
 
 # Okabe and Ito's colours, which the colour-blind tell apart; then dashes.
@@ -32,13 +45,51 @@ def short_layers(names: Sequence[str]) -> list[str]:
     return short if len(set(short)) == len(short) else list(names)
 
 
-def split_heatmap(table: pd.DataFrame, num_common: int, even_share: float) -> Figure:
-    """The skill heatmap with a line between common and private skills."""
-    figure = skill_heatmap(table, even_share)
-    if 0 < num_common < table.shape[1]:
-        place = {"xref": "x", "yref": "paper", "x0": num_common - 0.5, "x1": num_common - 0.5, "y0": 0, "y1": 1}
-        figure["layout"]["shapes"] = [{"type": "line", **place, "line": {"color": GREY, "width": 2}}]
-    return figure
+def with_strip(figure: Figure, strip: pd.DataFrame, scale: Figure, form: str, hover: str) -> Figure:
+    """A table with columns of another kind at its right side, behind a line, in colours of their own (`scale`:
+    cmin, cmax, colorscale, dark), so that what is measured in other sizes does not flatten the first ones."""
+    table = figure["data"][0]
+    names = [str(name) for name in strip.columns]
+    empty = [None] * len(table["x"])  # plotly puts a heatmap of a single named column in a wrong place
+    values = [[*empty, *(None if v != v else round(float(v), 4) for v in row)] for row in strip.to_numpy()]
+    trace = {
+        **table,
+        "x": [*table["x"], *names],
+        "z": values,
+        "hoverongaps": False,
+        "coloraxis": "coloraxis2",
+        "hovertemplate": hover + "<extra></extra>",
+        "texttemplate": "%{z:" + form + "}" if table["texttemplate"] else "",
+    }
+    layout = {**figure["layout"], "coloraxis2": {**scale, "showscale": False}}
+    dark = layout["coloraxis2"].pop("dark")
+    layout["meta"] = {**layout["meta"], "dark_scales": {"coloraxis2": dark}}
+    border = len(table["x"]) - 0.5
+    if table["x"]:
+        place = {"xref": "x", "yref": "paper", "x0": border, "x1": border, "y0": 0, "y1": 1}
+        layout["shapes"] = [{"type": "line", **place, "line": {"color": GREY, "width": 2}}]
+        layout["xaxis"] = {**layout["xaxis"], "categoryarray": [*table["x"], *names]}
+    return {"data": [table, trace], "layout": layout}
+
+
+def share_strip(figure: Figure, strip: pd.DataFrame) -> Figure:
+    """Shares of 0..1 at the side of a table of weights."""
+    scale = {"cmin": 0.0, "cmax": 1.0, "colorscale": SHARES, "dark": SHARES_DARK}
+    return with_strip(figure, strip, scale, ".0%", "%{y}, %{x}: %{z:.0%}")
+
+
+def change_strip(figure: Figure, strip: pd.DataFrame) -> Figure:
+    """Larger changes, in points of 100, at the side of a table of changes."""
+    most = max(1.0, float(strip.abs().to_numpy()[strip.notna().to_numpy()].max(initial=0.0)))
+    scale = {"cmin": -most, "cmax": most, "colorscale": SIGNED, "dark": SIGNED_DARK}
+    return with_strip(figure, strip, scale, "+.1f", say("plot.change_hover"))
+
+
+def clickable(figure: Figure, columns: Mapping[str, str]) -> Figure:
+    """A figure whose cells can be clicked: the page sends the row's name and the column's, as core calls it
+    (`columns`: shown name -> name)."""
+    layout = figure["layout"]
+    return {**figure, "layout": {**layout, "meta": {**layout.get("meta", {}), "click": dict(columns)}}}
 
 
 def layers_heatmap(profile: pd.DataFrame, even_share: float) -> Figure:
@@ -64,15 +115,15 @@ def size_heatmap(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def similarity_tree(similarity: pd.DataFrame, tree: np.ndarray | None) -> Figure:
+def similarity_tree(similarity: pd.DataFrame, tree: np.ndarray | None, signed: bool = True) -> Figure:
     """Similarity of tasks, ordered by the tree, with the tree (a dendrogram) above. `tree` is scipy's linkage."""
     if tree is None:
-        return similarity_heatmap(similarity)
+        return similarity_heatmap(similarity, signed)
     from scipy.cluster.hierarchy import dendrogram
 
     drawn = dendrogram(tree, no_plot=True)
     order = [str(similarity.index[i]) for i in drawn["leaves"]]
-    figure = similarity_heatmap(similarity.loc[order, order])
+    figure = similarity_heatmap(similarity.loc[order, order], signed)
     links = [
         {
             "type": "scatter",

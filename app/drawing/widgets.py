@@ -52,6 +52,10 @@ function watchZoom() {
   place.on('plotly_relayout', change => {
     if (Object.keys(change).some(key => /^[xy]axis\\d*\\.range/.test(key))) zoomed(true);
   });
+  place.on('plotly_click', event => {
+    const point = event.points[0];
+    if (place.clicks && point) trigger('click', {row: point.y, column: place.clicks[point.x] ?? point.x});
+  });
   place.on('plotly_doubleclick', () => setTimeout(() => zoomed(false), 0));
 }
 function offerFiles(csv) {
@@ -96,6 +100,10 @@ async function draw() {
     figure.layout.height = 70 + rows * meta.panel_height;
   }
   if (dark && meta.dark_scale) figure.layout.coloraxis.colorscale = meta.dark_scale;
+  for (const [axis, scale] of Object.entries(meta.dark_scales || {}))
+    if (dark) figure.layout[axis].colorscale = scale;
+  place.clicks = meta.click;
+  place.classList.toggle('can-click', !!meta.click);
   if ((element.offsetWidth || 900) < 560) fitPhone(figure);
   figure.layout.uirevision = views + figure.data.map(trace => trace.name || trace.type).join('|');
   place.style.height = (figure.layout.height || 320) + 'px';
@@ -140,7 +148,8 @@ element.addEventListener('click', event => {
 
 
 def plot(elem_id: str) -> gr.HTML:
-    """A plotly figure given as JSON text (`figures.to_json`); an empty value hides it."""
+    """A plotly figure given as JSON text (`figures.to_json`); an empty value hides it. Where `layout.meta.click`
+    stands, a click on a cell is an event with its `row` and `column`."""
     return gr.HTML(
         value="", html_template=PLOT_PLACE, js_on_load=DRAW, elem_id=elem_id, elem_classes="plot", head=PLOTLY_HEAD
     )

@@ -8,6 +8,7 @@ from app.shell.selection import Selection
 from app.texts import word_sentence
 from core.insight.allocation import Allocation, read_allocation
 from core.insight.contribution_table import Contributions, read_contributions
+from core.insight.evidence import Evidence, read_evidence
 from core.messages import Sentence
 from core.runs.folder import RunFolder
 
@@ -18,6 +19,11 @@ def find_allocation(context: Context, selection: Selection) -> Allocation | None
     if run_dir is None or not RunFolder(run_dir).allocation_path.is_file():
         return None
     return read_allocation(run_dir)
+
+
+def find_evidence(context: Context, selection: Selection) -> Evidence | None:
+    run_dir = context.run_dir(selection)
+    return read_evidence(run_dir) if run_dir is not None else None
 
 
 def find_contributions(context: Context, selection: Selection) -> Contributions | None:

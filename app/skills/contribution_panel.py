@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import gradio as gr
 
 from app.drawing.figures import share_bars, to_json, with_csv
@@ -11,19 +13,25 @@ from app.shell.context import Context
 from app.shell.job_panel import JobPanel, JobSpec, run_place
 from app.shell.redraw import Shown
 from app.shell.selection import Selection
-from app.skills.chosen_run import find_allocation, find_contributions, word_all
+from app.skills.chosen_run import find_allocation, find_contributions, find_evidence, word_all
+from app.skills.view_panel import find_view
 from app.texts import say
-from core.insight.allocation import cluster_order, task_similarity
 from core.insight.contribution_table import describe_share, output_share
+from core.insight.task_groups import view_rows
 
 
 class ContributionPanel:
-    def __init__(self, context: Context) -> None:
+    """`view`: the fields that say which tasks are shown (`ViewPanel`)."""
+
+    def __init__(self, context: Context, view: list[Any]) -> None:
         self.said, self.bars = gr.HTML(elem_id="skills-share-says"), plot("skills-share")
         self.measure = JobPanel(context, JobSpec("measure", measure_words, run_place), [], "skills.measure")
-        context.on_selection(self.draw, [self.said, self.bars, self.measure.start])
+        shown = [self.said, self.bars, self.measure.start]
+        context.on_selection(self.draw, shown, view)
+        for field in view:
+            context.on(field.change, self.draw, [context.selection, *view], shown, show_progress="hidden")
 
-    def draw(self, context: Context, selection: Selection) -> Shown:
+    def draw(self, context: Context, selection: Selection, group: str | None, search: str | None) -> Shown:
         """Nothing for a run without both kinds of skills."""
         allocation = find_allocation(context, selection)
         found = find_contributions(context, selection)
@@ -35,12 +43,19 @@ class ContributionPanel:
         if share is None:
             missing = head + note(say("skills.share_missing"))
             return {self.said: missing, self.bars: "", self.measure.start: gr.update(visible=True)}
-        share = share.loc[cluster_order(task_similarity(allocation, centred=True))]
+        told = head + note(say("skills.share_note")) + word_all(describe_share(share))
+        rows = view_rows(share, find_view(context, selection, group, search))
         return {
-            self.said: head + note(say("skills.share_note")) + word_all(describe_share(share)),
-            self.bars: to_json(with_csv(share_bars(share), "common-private", share, say("word.task"))),
-            self.measure.start: gr.update(visible=False),
+            self.said: told,
+            self.bars: to_json(with_csv(share_bars(rows), "common-private", rows, say("word.task"))),
+            self.measure.start: gr.update(visible=not has_rows(context, selection)),
         }
+
+
+def has_rows(context: Context, selection: Selection) -> bool:
+    """Whether it was measured what the skills do, row by row."""
+    found = find_evidence(context, selection)
+    return found is not None and bool(found.row_changes)
 
 
 def measure_words(context: Context, selection: Selection) -> list[str]:

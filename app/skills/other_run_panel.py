@@ -1,8 +1,9 @@
-"""How another run did it: its allocation minus that of the chosen run."""
+"""How another run did it: which tasks choose their skills more alike there, and which less."""
 
 from __future__ import annotations
 
 import gradio as gr
+import numpy as np
 import pandas as pd
 
 from app.drawing.figures import lean_heatmap, to_json, with_csv
@@ -19,7 +20,7 @@ from core.messages import Sentence
 from core.runs.folder import RunFolder
 from core.runs.summaries import list_summaries
 
-MOVED = 0.02  # a change of a weight below this is called none
+MOVED = 0.1  # a change of a correlation below this is called none
 
 
 class OtherRunPanel:
@@ -49,7 +50,7 @@ class OtherRunPanel:
             return {self.said: "", self.plot: ""}
         change = difference_of_runs(mine, theirs)
         figure = lean_heatmap(change)
-        figure["data"][0]["hovertemplate"] = "%{y}, %{x}: %{z:+.3f}<extra></extra>"
+        figure["data"][0]["hovertemplate"] = "%{y}, %{x}: %{z:+.2f}<extra></extra>"
         head = part(say("skills.other_title")) + note(say("skills.other_note"))
         return {
             self.said: head + word_all([describe_change(change)]),
@@ -58,9 +59,13 @@ class OtherRunPanel:
 
 
 def describe_change(change: pd.DataFrame) -> Sentence:
-    """The weight that differs most between two runs."""
-    largest = change.abs().stack().idxmax()
-    value = float(change.loc[largest])
-    if abs(value) < MOVED:
-        return Sentence("says.runs_same", {"change": f"{abs(value):.2f}"})
-    return Sentence("says.runs_moved", {"task": largest[0], "skill": largest[1], "change": f"{value:+.2f}"})
+    """The pair whose likeness differs most between two runs."""
+    values = change.to_numpy().copy()
+    rows, columns = np.triu_indices(len(values), 1)
+    place = int(np.abs(values[rows, columns]).argmax())
+    first, second = rows[place], columns[place]
+    largest = float(values[first, second])
+    if abs(largest) < MOVED:
+        return Sentence("says.runs_same", {"change": f"{abs(largest):.2f}"})
+    names = {"first": str(change.index[first]), "second": str(change.columns[second])}
+    return Sentence("says.runs_moved", {**names, "change": f"{largest:+.2f}"})

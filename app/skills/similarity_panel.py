@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import gradio as gr
 import pandas as pd
 
@@ -13,48 +15,60 @@ from app.shell.context import Context
 from app.shell.redraw import Shown
 from app.shell.selection import Selection
 from app.skills.chosen_run import find_allocation, find_contributions, word_all
+from app.skills.view_panel import find_view
 from app.texts import say
 from app.texts.words import Key
-from core.insight.allocation import task_similarity, task_tree
+from core.insight.allocation import COMMON, task_similarity, task_tree
 from core.insight.contribution_table import describe_similarity
+from core.insight.sentences import describe_likeness
+from core.insight.task_groups import view_square, whole
 
 ALLOCATION, WEIGHTS = "allocation", "weight_deltas"
 
 
 class SimilarityPanel:
-    """Similarity of tasks with its tree."""
+    """Similarity of tasks with its tree. `view`: the fields that say which tasks are shown (`ViewPanel`)."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, view: list[Any]) -> None:
         self.said = gr.HTML()
         kinds = [(Key(f"skills.near_{kind}"), kind) for kind in (ALLOCATION, WEIGHTS)]
         given = {"label": Key("skills.near_by"), "choices": kinds, "value": ALLOCATION}
         self.kind = context.words(gr.Radio, **given, elem_id="skills-near")
         self.plot = plot("skills-similarity")
         shown, quiet = [self.said, self.plot], {"show_progress": "hidden", "trigger_mode": "always_last"}
-        context.on_selection(self.draw, shown, [self.kind])
-        context.on(self.kind.input, self.draw, [context.selection, self.kind], shown, **quiet)
+        fields = [self.kind, *view]
+        context.on_selection(self.draw, shown, fields)
+        for trigger in (self.kind.input, *(field.change for field in view)):
+            context.on(trigger, self.draw, [context.selection, *fields], shown, **quiet)
 
-    def draw(self, context: Context, selection: Selection, kind: str) -> Shown:
+    def draw(
+        self, context: Context, selection: Selection, kind: str, group: str | None, search: str | None
+    ) -> Shown:
+        """Correlation of the rows, or cosine of what is added to the weights."""
         allocation = find_allocation(context, selection)
         if allocation is None or len(allocation.tasks) < 2:
             return {self.said: "", self.plot: ""}
         head = part(say("skills.near_title")) + note(say(f"skills.near_note_{kind}"))
+        similarity: pd.DataFrame | None = None
         if kind == WEIGHTS:
             found = find_contributions(context, selection)
             similarity = found.similarity if found else None
-        else:
-            similarity = task_similarity(allocation)
+        elif allocation.columns(COMMON):
+            similarity = task_similarity(allocation, centred=True)
         if similarity is None:
             return {self.said: head + note(say("skills.near_missing")), self.plot: ""}
-        return {self.said: head + _told(similarity, kind), self.plot: _drawn(similarity, kind)}
-
-
-def _told(similarity: pd.DataFrame, kind: str) -> str:
-    key = "says.near_weights" if kind == WEIGHTS else "says.near_allocation"
-    return word_all(describe_similarity(similarity, key))
+        told = (
+            describe_similarity(similarity, "says.near_weights")
+            if kind == WEIGHTS
+            else describe_likeness(allocation)
+        )
+        shown = view_square(similarity, find_view(context, selection, group, search))
+        return {self.said: head + word_all(told), self.plot: _drawn(shown, kind)}
 
 
 def _drawn(similarity: pd.DataFrame, kind: str) -> str:
-    tree = task_tree(similarity) if len(similarity) > 2 else None
+    if len(similarity) < 2:
+        return ""
+    tree = task_tree(whole(similarity)) if len(similarity) > 2 else None
     figure = similarity_tree(similarity, tree)
     return to_json(with_csv(figure, f"similarity-{kind}", similarity, say("word.task")))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import gradio as gr
 import pandas as pd
 
@@ -14,7 +16,6 @@ from app.shell.redraw import Shown
 from app.shell.selection import Selection
 from app.skills.chosen_run import find_allocation, find_contributions, word_all
 from app.texts import say
-from app.texts.words import Key
 from core.insight.allocation import COMMON, Allocation, uniform_weight
 from core.insight.allocation_cuts import task_by_layer
 from core.insight.contribution_table import layer_share
@@ -22,33 +23,22 @@ from core.messages import Sentence
 
 
 class TaskPanel:
-    def __init__(self, context: Context) -> None:
-        self.head = gr.HTML()
-        with gr.Row():
-            given = {"label": Key("skills.pick_task"), "choices": [], "min_width": 220}
-            self.task = context.words(gr.Dropdown, **given, elem_id="skills-task")
-        self.layers, self.said, self.parts = plot("skills-layers"), gr.HTML(), plot("skills-parts")
-        shown, quiet = [self.layers, self.said, self.parts], {"show_progress": "hidden"}
-        context.on_selection(self.draw_choice, [self.head, self.task], [self.task])
-        context.on_selection(self.draw, shown, [self.task])
-        given = [context.selection, self.task]
-        context.on(self.task.change, self.draw, given, shown, trigger_mode="always_last", **quiet)
+    """`task`: the field with the chosen task."""
 
-    def draw_choice(self, context: Context, selection: Selection, task: str | None) -> Shown:
-        allocation = find_allocation(context, selection)
-        if allocation is None:
-            return {self.head: ""}
-        names = list(allocation.tasks)
-        return {
-            self.head: part(say("skills.layers_title")) + note(say("skills.layers_note")),
-            self.task: gr.update(choices=names, value=task if task in names else names[0]),
-        }
+    def __init__(self, context: Context, task: Any) -> None:
+        self.head = gr.HTML()
+        self.layers, self.said, self.parts = plot("skills-layers"), gr.HTML(), plot("skills-parts")
+        shown, quiet = [self.head, self.layers, self.said, self.parts], {"show_progress": "hidden"}
+        context.on_selection(self.draw, shown, [task])
+        context.on(task.change, self.draw, [context.selection, task], shown, trigger_mode="always_last", **quiet)
 
     def draw(self, context: Context, selection: Selection, task: str | None) -> Shown:
         allocation = find_allocation(context, selection)
         if allocation is None or task not in allocation.tasks:
-            return {self.layers: "", self.said: "", self.parts: ""}
+            return {self.head: "", self.layers: "", self.said: "", self.parts: ""}
         profile = task_by_layer(allocation, str(task))
+        common = [skill.name for skill in allocation.skills if skill.kind == COMMON]
+        profile = profile[[name for name in profile.columns if name in common] or list(profile.columns)]
         figure = layers_heatmap(profile, uniform_weight(allocation))
         found = find_contributions(context, selection)
         parts = layer_share(found, str(task)) if found and task in found.tasks else None
@@ -56,15 +46,19 @@ class TaskPanel:
         said = word_all(describe_profile(profile, str(task), allocation))
         if drawn is not None:
             said += part(say("skills.parts_title")) + note(say("skills.parts_note"))
-        layers = to_json(with_csv(figure, f"layers-{task}", profile, "layer"))
-        return {self.layers: layers, self.said: said, self.parts: to_json(drawn)}
+        return {
+            self.head: part(say("skills.layers_title", task=task)) + note(say("skills.layers_note")),
+            self.layers: to_json(with_csv(figure, f"layers-{task}", profile, "layer")),
+            self.said: said,
+            self.parts: to_json(drawn),
+        }
 
 
 def describe_profile(profile: pd.DataFrame, task: str, allocation: Allocation) -> list[Sentence]:
     """Where the task leans most on one of the common skills."""
     common = [allocation.skills[i].name for i in allocation.columns(COMMON)]
     shown = profile[[name for name in profile.columns if name in common]]
-    if shown.shape[1] < 2:
+    if shown.shape[1] < 2 or len(shown) < 2:
         return []
     layer, skill = shown.stack().idxmax()
     weight = f"{shown.loc[layer, skill]:.2f}"

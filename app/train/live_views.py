@@ -15,7 +15,7 @@ from app.drawing.widgets import plot
 from app.shell.redraw import Shown
 from app.texts import say
 from core.base.errors import TaskloomError
-from core.insight.allocation import Allocation, average_allocation, read_allocation, uniform_weight
+from core.insight.allocation import Allocation, layer_table, read_allocation, telling_layer, uniform_weight
 from core.runs.folder import RunFolder
 
 MOST_CELLS = 300  # a larger table is for the Skills screen
@@ -58,8 +58,9 @@ class LiveViews:
         allocation = _small_allocation(folder)
         if allocation is None:
             return {self.skills_head: "", self.skills: ""}
-        table = average_allocation(allocation).round(4)
-        told = note(say("train.skills_note", step=allocation.step or 0))
+        layer = telling_layer(allocation)
+        table = layer_table(allocation, layer).round(4)
+        told = note(say("train.skills_note", step=allocation.step or 0, layer=allocation.layers[layer]))
         return {
             self.skills_head: part(say("train.skills_title")) + told,
             self.skills: to_json(skill_heatmap(table, uniform_weight(allocation))),

@@ -77,9 +77,9 @@ def _answers(grown: GrownRun) -> Iterator[dict[str, Any]]:
 
 def _left_behind(source: RunFolder) -> Callable[[str, list[str]], set[str]]:
     """What was measured of the old model, or belongs to its worker, is no truth about the new one."""
-    old_model = (source.adapter_dir, source.checkpoints_dir, source.contributions_path, source.flags_path)
+    old_model = (source.adapter_dir, source.checkpoints_dir, source.contributions_path, source.evidence_path)
     old_history = (source.allocation_history_path, source.snapshots_path, source.events_path, source.done_path)
-    paths = (*old_model, *old_history, source.probes_dir, source.jobs_dir, *source.worker_paths)
+    paths = (*old_model, *old_history, source.flags_path, source.probes_dir, source.jobs_dir, *source.worker_paths)
     return shutil.ignore_patterns(*(path.name for path in paths))
 
 

@@ -12,11 +12,13 @@ from core.commands.runs import find_run
 def add_parser(verbs: Verbs) -> None:
     parser = add_verb(verbs, "skills", skills, "which task uses which skill")
     parser.add_argument("run", help="run id, or a unique beginning of it")
-    parser.add_argument("--layer", help="one layer (default: averaged over all)")
-    parser.add_argument("--head", type=int, metavar="N", help="one routing head (default: averaged over all)")
+    parser.add_argument("--layer", help="one layer (default: where the tasks differ most)")
+    parser.add_argument(
+        "--head", type=int, metavar="N", help="one routing head (default: where the tasks differ most)"
+    )
     parser.add_argument("--task", metavar="NAME", help="one task over all layers")
     parser.add_argument("--step", type=int, metavar="N", help="as it was after this step, or the last before it")
-    parser.add_argument("--other", metavar="RUN", help="the difference to a second run")
+    parser.add_argument("--other", metavar="RUN", help="which tasks are more or less alike in a second run")
     parser.add_argument("--measure", action="store_true", help="measure anew what common and private skills add")
     parser.add_argument("--layers", action="store_true", help="list the layers")
 
@@ -34,46 +36,62 @@ def skills(args: argparse.Namespace) -> Report:
         return _difference(found, find_run(argparse.Namespace(workspace=args.workspace, run=args.other)).path)
     if args.task:
         return _one_task(allocation_cuts.task_by_layer(found, args.task, args.head))
-    return _all_tasks(folder.path, found, allocation_cuts.cut_table(found, args.layer, args.head), args.layer)
+    return _all_tasks(folder.path, found, allocation_cuts.pick_layer(found, args.layer, args.head))
 
 
-def _all_tasks(run_dir: Any, found: Any, weights: Any, layer: str | None) -> Report:
-    from core.insight import allocation
-    from core.insight.contribution_table import describe_share, output_share, read_contributions
-    from core.insight.evidence import describe_evidence, read_evidence
-    from core.insight.sentences import describe_allocation
-    from core.insight.snapshots import read_snapshots
+def _all_tasks(run_dir: Any, found: Any, place: int) -> Report:
+    from core.insight.allocation import COMMON, layer_table, uniform_weight
+    from core.insight.contribution_table import output_share, read_contributions
+    from core.insight.evidence import read_evidence
+    from core.messages import Sentence
 
-    parts = read_contributions(run_dir)
+    parts, evidence = read_contributions(run_dir), read_evidence(run_dir)
     share = output_share(parts) if parts else None
-    similarity = allocation.task_similarity(found)
-    evidence = read_evidence(run_dir)
-    told = describe_evidence(evidence) if evidence is not None else []
-    if evidence is None:  # where it was measured what the skills do, weights are no second opinion in words
-        told += describe_allocation(found)
-    told += describe_share(share) if share is not None else []
-    sentences = [sentence.text for sentence in told]
-    curves = read_snapshots(run_dir).curves
+    weights, layer = layer_table(found, place), found.layers[place]
+    sentences = _told(found, evidence, share)
     value = {
         "layer": layer,
         "weights": weights.to_dict("index"),
-        "numbers": allocation.allocation_numbers(found),
         "share": None if share is None else share.to_dict("index"),
-        "similarity": similarity.to_dict("index"),
         "weight_similarity": parts.similarity.to_dict("index") if parts and parts.similarity is not None else None,
-        "effective_skills": allocation.task_effective_skills(found).to_dict(),
-        "over_time": curves.to_dict("records"),
         "evidence": None if evidence is None else _evidence_value(evidence),
         "sentences": sentences,
+        **_numbers(run_dir, found),
     }
-    common = [found.skills[i].name for i in found.columns(allocation.COMMON)]
+    common = [found.skills[i].name for i in found.columns(COMMON)]
     names = [*common, *([] if share is None else ["common share", "private share"])]
     shares = {task: [] if share is None else list(share.loc[task]) for task in weights.index}
     rows = [[task, *weights.loc[task, common], *shares[task]] for task in weights.index]
     lines = [table(rows, ["task", *names])]
+    if len(found.layers) > 1:
+        lines.append("\n" + Sentence("says.shown_layer", {"layer": layer}).text)
     if len(common) > 1:
-        lines.append(f"\nan even share of a common skill is {allocation.uniform_weight(found):.3f}")
+        lines.append(f"an even share of a common skill is {uniform_weight(found):.3f}")
     return Report(value, "\n".join([*lines, "", *sentences]))
+
+
+def _told(found: Any, evidence: Any, share: Any) -> list[str]:
+    """What was measured and what that proposes; where it was not, what the weights show beyond chance."""
+    from core.insight.advice import describe_advice
+    from core.insight.contribution_table import describe_share
+    from core.insight.evidence import describe_evidence
+    from core.insight.sentences import describe_allocation
+
+    measured = evidence is not None  # then weights are no second opinion in words
+    told = [*describe_evidence(evidence), *describe_advice(evidence)] if measured else describe_allocation(found)
+    return [sentence.text for sentence in [*told, *(describe_share(share) if share is not None else [])]]
+
+
+def _numbers(run_dir: Any, found: Any) -> dict[str, Any]:
+    from core.insight import allocation
+    from core.insight.snapshots import read_snapshots
+
+    return {
+        "numbers": allocation.allocation_numbers(found),
+        "similarity": allocation.task_similarity(found, centred=True).to_dict("index"),
+        "effective_skills": allocation.task_effective_skills(found).to_dict(),
+        "over_time": read_snapshots(run_dir).curves.to_dict("records"),
+    }
 
 
 def _evidence_value(evidence: Any) -> dict[str, Any]:
@@ -102,7 +120,7 @@ def _difference(found: Any, other: Any) -> Report:
     from core.insight.allocation_cuts import difference_of_runs
 
     change = difference_of_runs(found, read_allocation(other))
-    rows = [[task, *(f"{v:+.3f}" for v in change.loc[task])] for task in change.index]
+    rows = [[task, *(f"{v:+.2f}" for v in change.loc[task])] for task in change.index]
     return Report({"difference": change.to_dict("index")}, table(rows, ["task", *map(str, change.columns)]))
 
 

@@ -16,7 +16,7 @@ from core.base.files import read_json
 from core.export.base_names import is_public, licence_of, public_name, record_of
 from core.export.card_scores import forgotten_lines, score_section
 from core.export.markdown import escape, fenced, markdown_table
-from core.insight.allocation import average_allocation, read_allocation, uniform_weight
+from core.insight.allocation import COMMON, layer_table, read_allocation, telling_layer, uniform_weight
 from core.insight.results import TaskResult, read_scores
 from core.messages.locales import load_texts
 from core.runs.folder import RunFolder
@@ -212,10 +212,14 @@ def _skill_map(folder: RunFolder, words: dict[str, str]) -> list[str]:
     if not folder.allocation_path.exists():
         return []
     allocation = read_allocation(folder.path)
-    table = average_allocation(allocation).iloc[:, :MOST_SKILLS]
+    layer, common = telling_layer(allocation), allocation.columns(COMMON)
+    if not common:
+        return []
+    table = layer_table(allocation, layer).iloc[:, common[:MOST_SKILLS]]
     rows = [[escape(str(task)), *(f"{value:.2f}" for value in table.loc[task])] for task in table.index]
     head = " | ".join([words["task"], *(_skill_name(str(name), words) for name in table.columns)])
-    note = words["skills_note"].format(uniform=f"{uniform_weight(allocation):.2f}")
+    values = {"uniform": f"{uniform_weight(allocation):.2f}", "layer": escape(allocation.layers[layer])}
+    note = words["skills_note" if len(allocation.layers) > 1 else "skills_note_model"].format(**values)
     return [f"## {words['skills_title']}", note, markdown_table(head, rows)]
 
 

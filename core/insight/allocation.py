@@ -114,11 +114,6 @@ def number_names(word: str, count: int) -> tuple[str, ...]:
     return tuple(f"{word} {i + 1}" for i in range(count))
 
 
-def average_allocation(allocation: Allocation) -> pd.DataFrame:
-    """Mixing weights averaged over the layers: one row a task, one column a skill."""
-    return _table(allocation, allocation.weights.mean(axis=0))
-
-
 def uniform_weight(allocation: Allocation) -> float:
     """The reference 1/K: the weight every common skill has while a task uses all of them alike."""
     return 1.0 / max(1, len(allocation.columns(COMMON)))
@@ -128,6 +123,7 @@ def task_similarity(allocation: Allocation, centred: bool = False) -> pd.DataFra
     """Similarity of the tasks' common rows over all layers; private skills are left out: no two tasks share one.
 
     Plain cosine, or with `centred` the correlation around the mean row, which separates tasks with close weights.
+    Both stay the same when a layer's skills change places.
     A run without common skills falls back to all skills.
     """
     used = allocation.columns(COMMON) or list(range(len(allocation.skills)))
@@ -169,11 +165,27 @@ def allocation_numbers(allocation: Allocation) -> dict[str, float]:
 
 
 def task_effective_skills(allocation: Allocation) -> pd.Series:
-    """How many skills each task effectively uses: exp of the entropy of its averaged row."""
-    mean = allocation.weights.mean(axis=0)
-    return pd.Series(metrics.effective_skills(mean), index=list(allocation.tasks), name="effective_skills")
+    """How many common skills each task effectively uses: exp of the entropy of its row, the mean over the layers.
+    A run without common skills falls back to all skills."""
+    used = allocation.columns(COMMON) or list(range(len(allocation.skills)))
+    effective = metrics.effective_by_layer(allocation.weights[:, :, used])
+    return pd.Series(effective, index=list(allocation.tasks), name="effective_skills")
 
 
-def _table(allocation: Allocation, weights_TS: Array) -> pd.DataFrame:
+def layer_table(allocation: Allocation, layer: int) -> pd.DataFrame:
+    """The weights of one row of `allocation.layers`: one row a task, one column a skill."""
     names = [skill.name for skill in allocation.skills]
-    return pd.DataFrame(weights_TS, index=list(allocation.tasks), columns=names)
+    return pd.DataFrame(allocation.weights[layer], index=list(allocation.tasks), columns=names)
+
+
+def telling_layer(allocation: Allocation, among: Sequence[int] | None = None) -> int:
+    """The place in `allocation.layers` where the tasks differ most in their common skills (largest variance between
+    tasks), among all or some of them.
+
+    A mean over layers says nothing: where each layer has an allocation of its own, "common 2" of one has nothing to
+    do with "common 2" of the next, and their mean is near the even share whatever was learned.
+    """
+    places = list(range(len(allocation.layers)) if among is None else among)
+    used = allocation.columns(COMMON) or list(range(len(allocation.skills)))
+    spread = allocation.weights[places][:, :, used].var(axis=1).sum(-1)
+    return places[int(spread.argmax())]

@@ -5,12 +5,12 @@ layers, and for the mixture of task adapters its two stages apart. Torch-free; e
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
-import numpy as np
 import pandas as pd
 
 from core.base.errors import RunError
-from core.insight.allocation import COMMON, Allocation, average_allocation
+from core.insight.allocation import COMMON, Allocation, layer_table, task_similarity, telling_layer
 
 _HEAD = re.compile(r"^(.*) head (\d+)$")
 ALPHA, GATE = "alpha", "gate"
@@ -28,8 +28,9 @@ def num_heads(allocation: Allocation) -> int:
     return max((_split(name)[1] for name in allocation.layers), default=1)
 
 
-def cut_table(allocation: Allocation, layer: str | None = None, head: int | None = None) -> pd.DataFrame:
-    """Mean weights [tasks x skills] over everything that fits: one layer or all, one head (from 1) or all.
+def pick_layer(allocation: Allocation, layer: str | None = None, head: int | None = None) -> int:
+    """The place in `allocation.layers` of a layer and routing head (from 1); of what is not said, the one in which
+    the tasks differ most.
 
     Raises:
         RunError: no such layer or head.
@@ -42,12 +43,17 @@ def cut_table(allocation: Allocation, layer: str | None = None, head: int | None
     if not chosen:
         wanted = layer if head is None else f"{layer or ''} head {head}".strip()
         raise RunError("insight.no_layer", layer=wanted, known=", ".join(layer_names(allocation)))
-    names = [skill.name for skill in allocation.skills]
-    return pd.DataFrame(allocation.weights[chosen].mean(0), index=list(allocation.tasks), columns=names)
+    return telling_layer(allocation, chosen)
+
+
+def cut_table(allocation: Allocation, layer: str | None = None, head: int | None = None) -> pd.DataFrame:
+    """Weights [tasks x skills] of one layer and head, see `pick_layer`; never a mean, since skills are exchangeable
+    from layer to layer."""
+    return layer_table(allocation, pick_layer(allocation, layer, head))
 
 
 def task_by_layer(allocation: Allocation, task: str, head: int | None = None) -> pd.DataFrame:
-    """One task's mixing weights, one row a layer (averaged over its heads, or one head).
+    """One task's mixing weights, one row a layer and routing head (all, or one head).
 
     Raises:
         RunError: no such task.
@@ -59,11 +65,9 @@ def task_by_layer(allocation: Allocation, task: str, head: int | None = None) ->
     frame = pd.DataFrame(
         allocation.weights[:, row][:, used],
         columns=[allocation.skills[i].name for i in used],
-        index=[_split(name)[0] for name in allocation.layers],
+        index=list(allocation.layers),
     )
-    if head is not None:
-        frame = frame[[_split(name)[1] == head for name in allocation.layers]]
-    return frame.groupby(level=0, sort=False).mean()
+    return frame if head is None else frame[[_split(name)[1] == head for name in allocation.layers]]
 
 
 def has_gate(allocation: Allocation) -> bool:
@@ -89,31 +93,24 @@ def used_skills(allocation: Allocation) -> list[str]:
 
 
 def difference_of_runs(first: Allocation, second: Allocation) -> pd.DataFrame:
-    """Second minus first, averaged over layers, on the tasks that both have. Skills have no fixed order: the second
-    run's common skills are matched to the first's by their weights before (largest total agreement).
+    """How alike two tasks are in the second run minus how alike they are in the first, [tasks x tasks], on the
+    tasks that both have (correlations of their rows, -2 to 2).
+
+    Weights themselves cannot be subtracted: skills have no fixed order, neither between runs nor between layers.
 
     Raises:
-        RunError: no task or no skill in common.
+        RunError: fewer than two tasks, or no skills, in common.
     """
-    from scipy.optimize import linear_sum_assignment
-
-    left, right = average_allocation(first), average_allocation(second)
-    rows = [name for name in left.index if name in right.index]
-    names = [[s.name for s in one.skills if s.kind == COMMON] for one in (first, second)]
-    count = min(map(len, names))
-    if not rows or not count:
+    names = [name for name in first.tasks if name in second.tasks]
+    if len(names) < 2 or not (first.columns(COMMON) and second.columns(COMMON)):
         raise RunError("insight.nothing_shared")
-    before, after = left.loc[rows, names[0]].to_numpy(), right.loc[rows, names[1]].to_numpy()
-    cost = np.abs(before[:, :, None] - after[:, None, :]).sum(0)
-    mine, theirs = linear_sum_assignment(cost)
-    return pd.DataFrame(
-        after[:, theirs] - before[:, mine],
-        index=rows,
-        columns=[
-            names[0][i] if names[0][i] == names[1][j] else f"{names[0][i]} / {names[1][j]}"
-            for i, j in zip(mine, theirs, strict=True)
-        ],
-    )
+    before, after = (task_similarity(_only(one, names), centred=True) for one in (first, second))
+    return after - before
+
+
+def _only(allocation: Allocation, tasks: list[str]) -> Allocation:
+    places = [allocation.tasks.index(name) for name in tasks]
+    return replace(allocation, tasks=tuple(tasks), weights=allocation.weights[:, places], squashed=None)
 
 
 def _split(name: str) -> tuple[str, int]:

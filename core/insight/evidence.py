@@ -7,8 +7,8 @@ table, so that they cannot contradict each other; what an interval does not hold
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,8 @@ class Change:
 class Evidence:
     """skills: each skill switched off; kinds: all common and all private ones (columns `common`, `private`);
     borrowed: the task of the row answered with the row of the column's task. own and base: losses of the trained
-    and of the untouched model."""
+    and of the untouched model. places: the check rows that were asked; row_changes: {skills, kinds, borrowed}, each
+    row's own change; both empty for runs made before rows were kept."""
 
     tasks: tuple[str, ...]
     rows: pd.Series
@@ -59,6 +60,8 @@ class Evidence:
     skills: Change
     kinds: Change
     borrowed: Change
+    places: dict[str, list[int]] = field(default_factory=dict)
+    row_changes: dict[str, pd.DataFrame] = field(default_factory=dict)
 
     @cached_property
     def common_share(self) -> pd.Series:
@@ -75,7 +78,12 @@ class Evidence:
 def read_evidence(run_dir: Path) -> Evidence | None:
     """What was measured for a run; None for runs made before this was measured, or without check rows."""
     path = RunFolder(run_dir).evidence_path
-    return evidence_from_record(read_json(path)) if path.is_file() else None
+    return _read(str(path), path.stat().st_mtime_ns) if path.is_file() else None
+
+
+@lru_cache(maxsize=8)
+def _read(path: str, _: int) -> Evidence:
+    return evidence_from_record(read_json(Path(path)))
 
 
 def evidence_from_record(record: dict[str, Any]) -> Evidence:
@@ -93,7 +101,31 @@ def evidence_from_record(record: dict[str, Any]) -> Evidence:
         _change(record["cells"], tasks, record["skills"]),
         _change(both, tasks, [COMMON, PRIVATE]),
         _change(record["borrowed"], tasks, tasks),
+        dict(zip(tasks, record.get("places", []), strict=False)),
+        _rows_of(record, tasks),
     )
+
+
+def _rows_of(record: dict[str, Any], tasks: list[str]) -> dict[str, pd.DataFrame]:
+    """Tables whose cells are lists of each row's change, or None."""
+    kept = record.get("row_changes")
+    if not kept:
+        return {}
+    both = [list(pair) for pair in zip(kept["without_common"], kept["without_private"], strict=True)]
+    tables = {
+        "skills": (kept["cells"], record["skills"]),
+        "kinds": (both, [COMMON, PRIVATE]),
+        "borrowed": (kept["borrowed"], tasks),
+    }
+    return {name: _lists(cells, tasks, columns) for name, (cells, columns) in tables.items()}
+
+
+def _lists(cells: list[list[Any]], tasks: list[str], columns: list[str]) -> pd.DataFrame:
+    frame = pd.DataFrame(index=tasks, columns=columns, dtype=object)
+    for task, row in zip(tasks, cells, strict=True):
+        for column, cell in zip(columns, row, strict=True):
+            frame.at[task, column] = cell
+    return frame
 
 
 def _change(cells: list[list[dict[str, float] | None]], tasks: list[str], columns: list[str]) -> Change:
@@ -110,13 +142,14 @@ def _change(cells: list[list[dict[str, float] | None]], tasks: list[str], column
 
 
 def borrowed_similarity(found: Evidence) -> pd.DataFrame:
-    """How alike two tasks are in what they learned, 0 to 1.
+    """How alike two tasks are in what they learned, 0 to 1; NaN for pairs that were not tried.
 
     What is left of a right answer's likelihood per token when each answers with the other's row (the mean of both
-    ways); 1 = nothing is lost."""
-    lost = found.borrowed.value.clip(lower=0).fillna(0.0).to_numpy()
-    kept = np.exp(-(lost + lost.T) / 2)
-    return pd.DataFrame(kept, index=list(found.tasks), columns=list(found.tasks))
+    ways, or the one that was tried); 1 = nothing is lost."""
+    lost = found.borrowed.value.clip(lower=0).to_numpy(dtype=float).copy()
+    np.fill_diagonal(lost, 0.0)
+    both = np.where(np.isnan(lost), lost.T, np.where(np.isnan(lost.T), lost, (lost + lost.T) / 2))
+    return pd.DataFrame(np.exp(-both), index=list(found.tasks), columns=list(found.tasks))
 
 
 def skill_effects(found: Evidence) -> pd.DataFrame:

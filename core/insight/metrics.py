@@ -11,7 +11,9 @@ import numpy as np
 from core.adapters.allocation_metrics import (
     TINY,
     Array,
+    cosine,
     discreteness,
+    distinctness,
     effective_skills,
     entropy,
     shared_information,
@@ -52,23 +54,3 @@ def sharpness(weights_LTS: Array) -> float:
     p = magnitude / np.where(total > 0, total, 1.0)
     entropies = -np.sum(p * np.log(np.clip(p, TINY, None)), -1)
     return float(1.0 - np.mean(entropies) / np.log(num_skills))
-
-
-def cosine(rows_TS: Array) -> Array:
-    """Cosine similarity of every two rows, [T, T]. A row of zeros is similar to nothing but itself."""
-    norms = np.linalg.norm(rows_TS, axis=1)
-    safe = np.where(norms > 0, norms, 1.0)
-    similarity = np.clip((rows_TS / safe[:, None]) @ (rows_TS / safe[:, None]).T, -1.0, 1.0)
-    np.fill_diagonal(similarity, 1.0)
-    return similarity
-
-
-def distinctness(rows_TS: Array) -> Array:
-    """Correlation of every two rows around the mean row, [T, T].
-
-    Weights are all positive and often close to each other, so plain cosines crowd near 1. Taking the mean row off
-    shows which tasks lean the same way: 1 the same way, -1 opposite ways. Rows equal to the mean lean nowhere (0).
-    """
-    centred = rows_TS - rows_TS.mean(axis=0, keepdims=True)
-    centred[np.linalg.norm(centred, axis=1) < 1e-9] = 0.0
-    return cosine(centred)

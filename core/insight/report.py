@@ -17,9 +17,10 @@ import pandas as pd
 from core.adapters.registry import METHODS
 from core.base.errors import RunError
 from core.evaluation.metrics import METRICS
-from core.insight.allocation import average_allocation, read_allocation, uniform_weight
+from core.insight.allocation import COMMON, Allocation, layer_table, read_allocation, telling_layer, uniform_weight
 from core.insight.compare import describe_labels, worst_labels
 from core.insight.contribution_table import describe_share, output_share, read_contributions
+from core.insight.evidence import describe_evidence, read_evidence
 from core.insight.forgotten import describe_forgetting, read_forgetting
 from core.insight.results import TaskResult, best_guess_sentence, describe_mean, read_answers, read_scores
 from core.insight.sentences import describe_allocation
@@ -91,9 +92,7 @@ def build_report(run_dir: Path, words: ReportWords, num_answers: int = 20) -> st
         parts += [f"<h2>{heads['forgotten']}</h2>", _list([*warning, *describe_forgetting(forgotten)], words)]
     if folder.allocation_path.exists():
         allocation = read_allocation(run_dir)
-        table = average_allocation(allocation).rename(columns=lambda name: words.skill(str(name)))
-        parts += [f"<h2>{heads['skills']}</h2>", _list(describe_allocation(allocation), words)]
-        parts += [_heatmap(table, uniform_weight(allocation))]
+        parts += [f"<h2>{heads['skills']}</h2>", *_skill_map(run_dir, allocation, words)]
         found = read_contributions(run_dir)
         share = output_share(found) if found else None
         if share is not None:
@@ -106,6 +105,20 @@ def build_report(run_dir: Path, words: ReportWords, num_answers: int = 20) -> st
     body = "\n".join(parts)
     head = f'<meta charset="utf-8"><title>{html.escape(run["name"])}</title><style>{_STYLE}</style>'
     return f'<!doctype html>\n<html lang="{words.language}"><head>{head}</head><body>\n{body}\n</body></html>\n'
+
+
+def _skill_map(run_dir: Path, allocation: Allocation, words: ReportWords) -> list[str]:
+    """What was measured, else what the weights show; and the weights of the layer that tells most."""
+    evidence = read_evidence(run_dir)
+    told = describe_evidence(evidence) if evidence is not None else describe_allocation(allocation)
+    layer = telling_layer(allocation)
+    common = [allocation.skills[i].name for i in allocation.columns(COMMON)]
+    if not common:
+        return [_list(told, words)]
+    if len(allocation.layers) > 1:
+        told = [*told, Sentence("says.shown_layer", {"layer": allocation.layers[layer]})]
+    table = layer_table(allocation, layer)[common].rename(columns=lambda name: words.skill(str(name)))
+    return [_list(told, words), _heatmap(table, uniform_weight(allocation))]
 
 
 def _verdicts(verdicts: list[Verdict], words: ReportWords) -> str:

@@ -227,6 +227,15 @@ def load_saved_dataset(folder: Path) -> TaskDataset:
     return TaskDataset(tasks, examples)
 
 
+def load_saved_split(folder: Path, task: int, split: str) -> list[Example]:
+    """The examples of one task and split of a frozen copy.
+
+    Raises:
+        WorkspaceError: the file is missing or damaged.
+    """
+    return _read_examples(folder / f"{task}.{split}.jsonl")
+
+
 def load_saved_tasks(folder: Path) -> tuple[TaskSpec, ...]:
     """Only the task descriptions of a frozen copy."""
     path = folder / SAVED_TASKS

@@ -4,8 +4,8 @@ Weights tell what a task mixes, not what it needs. So after training the check r
 conditions, all tasks side by side in each pass:
 
     own; the untouched base model; without one common skill (one pass each, for all tasks); without all common
-    skills; without the tasks' own private skills; every task with the row of the task k places further (T - 1
-    passes). In all T + A + 3 passes over a few rows of each task.
+    skills; without the tasks' own private skills; every task with the row of its k-th nearest task (T - 1 passes,
+    at most MOST_BORROWED). In all T + A + 3 passes over a few rows of each task.
 
 Every cell is the mean over a task's rows of a paired difference in nats per answer token, with its 95 % t interval;
 above 0 the task is worse off. Equal, by construction, to setting the skill's factors to zero (Knock-out).
@@ -18,6 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ import torch
 from numpy.typing import NDArray
 from scipy import stats
 
+from core.adapters.allocation_metrics import distinctness
 from core.adapters.base import Skill
 from core.base.files import write_json_atomic
 from core.training.answer_model import AnswerModel
@@ -33,7 +35,8 @@ from core.training.batches import EncodedSplit
 from core.training.validation import to_device
 
 ROWS = 16  # of a task; the exam has several times as many and writes its answers token by token
-VERSION = 1
+MOST_BORROWED = 24  # rows of others that a task answers with: its nearest by the allocation
+VERSION = 2
 Losses = list[NDArray[np.float64]]  # by task: nats per answer token of each row
 Cell = dict[str, float] | None
 
@@ -47,8 +50,10 @@ def write_evidence(path: Path, model: AnswerModel, split: EncodedSplit, tasks: S
 def measure_evidence(model: AnswerModel, split: EncodedSplit, tasks: Sequence[str]) -> dict[str, Any]:
     """Returns:
     {version, tasks, skills, rows [T], own [T], base [T], cells [T][S], without_common [T], without_private [T],
-    borrowed [T][T]}; a cell is {value, low, high} or None where nothing can change: another task's private skill, a
-    method whose skills cannot be switched off, a task without check rows.
+    borrowed [T][T], places [T][R], row_changes}; a cell is {value, low, high} or None where nothing can change:
+    another task's private skill, a method whose skills cannot be switched off, a task without check rows, a row
+    that was not tried. places: which check rows were asked; row_changes: {cells, without_common, without_private,
+    borrowed} of the same shapes with each row's own change, [R].
     """
     asker = _Asker(model, split)
     was_training = model.training
@@ -62,8 +67,8 @@ def measure_evidence(model: AnswerModel, split: EncodedSplit, tasks: Sequence[st
             "rows": [len(losses) for losses in own],
             "own": [_mean(losses) for losses in own],
             "base": [_mean(losses) for losses in asker.untouched()],
-            **_without(asker, own),
-            "borrowed": _borrowed(asker, own),
+            **_told({**_without(asker, own), "borrowed": _borrowed(asker, own)}),
+            "places": [kept[: len(losses)] for kept, losses in zip(split.kept, own, strict=True)],
         }
     finally:
         model.train(was_training)
@@ -80,20 +85,25 @@ class _Asker:
         self.can_switch = model.modular.adapter.can_switch_off
         self._device = model.modular.device
 
-    def losses(self, condition: Callable[[], AbstractContextManager[Any]] = nullcontext, shift: int = 0) -> Losses:
-        """By task the mean loss of every row, [R]; with `shift` task t answers with the row of task t + shift."""
-        return self._losses(condition, shift, self._split.packed)
+    def losses(
+        self, condition: Callable[[], AbstractContextManager[Any]] = nullcontext, rows: Sequence[int] | None = None
+    ) -> Losses:
+        """By task the mean loss of every row, [R]; with `rows` task t answers with the row of task rows[t]."""
+        return self._losses(condition, rows, self._split.packed)
 
     def untouched(self) -> Losses:
         """Without the adapter; a call without it keeps no examples apart, so they stand in rows of their own."""
-        return self._losses(self._model.modular.disabled, 0, False)
+        return self._losses(self._model.modular.disabled, None, False)
 
     @torch.no_grad()
-    def _losses(self, condition: Callable[[], AbstractContextManager[Any]], shift: int, packed: bool) -> Losses:
+    def _losses(
+        self, condition: Callable[[], AbstractContextManager[Any]], rows: Sequence[int] | None, packed: bool
+    ) -> Losses:
         found = [np.full(min(ROWS, len(rows)), np.nan) for rows in self._split.examples]
         for places in self._groups():
             batch = self._split.pack(places) if packed else self._split.collate(places)
-            batch["task_ids"] = [(task + shift) % self.num_tasks for task in batch["task_ids"]]
+            if rows is not None:
+                batch["task_ids"] = [rows[task] for task in batch["task_ids"]]
             moved = to_device(batch, self._device)
             with condition():
                 losses = self._model(moved).double().cpu()
@@ -103,6 +113,13 @@ class _Asker:
             for (task, row), value in zip(places, means.tolist(), strict=True):
                 found[task][row] = value
         return found
+
+    def nearest(self) -> list[list[int]]:
+        """For every task the others, those whose rows of the allocation lean the same way first."""
+        common = [column for column, skill in enumerate(self.skills) if skill.task is None]
+        rows = self._model.modular.adapter.allocation().astype(np.float64)[:, :, common].transpose(1, 0, 2)
+        order = np.argsort(-distinctness(rows.reshape(self.num_tasks, -1)), axis=1, kind="stable")
+        return [[int(other) for other in found if other != task] for task, found in enumerate(order)]
 
     def _groups(self) -> Iterator[list[tuple[int, int]]]:
         for places in self._split.groups(ROWS):
@@ -118,11 +135,31 @@ class _Asker:
             yield
 
 
+@dataclass(frozen=True)
+class _Changed:
+    """What became of a task's rows."""
+
+    cell: Cell
+    rows: list[float]
+
+
+def _told(found: dict[str, Any]) -> dict[str, Any]:
+    """Cells, and under row_changes their rows."""
+
+    def part(value: Any, name: str) -> Any:
+        if isinstance(value, list):
+            return [part(one, name) for one in value]
+        return None if value is None else getattr(value, name)
+
+    row_changes = {name: part(value, "rows") for name, value in found.items()}
+    return {name: part(value, "cell") for name, value in found.items()} | {"row_changes": row_changes}
+
+
 def _without(asker: _Asker, own: Losses) -> dict[str, Any]:
     """Cells of all skills, and of all common and of all private ones at once."""
     tasks, count = range(asker.num_tasks), len(asker.skills)
-    cells: list[list[Cell]] = [[None] * count for _ in tasks]
-    nothing: list[Cell] = [None] * asker.num_tasks
+    cells: list[list[_Changed | None]] = [[None] * count for _ in tasks]
+    nothing: list[_Changed | None] = [None] * asker.num_tasks
     if not asker.can_switch:
         return {"cells": cells, "without_common": nothing, "without_private": nothing}
     common = [column for column, skill in enumerate(asker.skills) if skill.task is None]
@@ -154,17 +191,24 @@ def _private_rounds(skills: Sequence[Skill]) -> list[list[int]]:
     return [[columns[i] for columns in by_task.values() if i < len(columns)] for i in range(longest)]
 
 
-def _changes(asker: _Asker, own: Losses, columns: Sequence[int]) -> list[Cell]:
-    found = asker.losses(lambda: asker.without(columns))
-    return [change_of(before, after) for before, after in zip(own, found, strict=True)]
+def _changes(asker: _Asker, own: Losses, columns: Sequence[int]) -> list[_Changed]:
+    return _compared(own, asker.losses(lambda: asker.without(columns)))
 
 
-def _borrowed(asker: _Asker, own: Losses) -> list[list[Cell]]:
-    """[task][whose row it answers with]; None on the diagonal."""
-    cells: list[list[Cell]] = [[None] * asker.num_tasks for _ in own]
-    for shift in range(1, asker.num_tasks):
-        for task, (before, after) in enumerate(zip(own, asker.losses(shift=shift), strict=True)):
-            cells[task][(task + shift) % asker.num_tasks] = change_of(before, after)
+def _compared(before: Losses, after: Losses) -> list[_Changed]:
+    pairs = zip(before, after, strict=True)
+    return [_Changed(change_of(old, new), [round(float(v), 4) for v in new - old]) for old, new in pairs]
+
+
+def _borrowed(asker: _Asker, own: Losses) -> list[list[_Changed | None]]:
+    """[task][whose row it answers with]; None on the diagonal and for rows that are too far to be tried."""
+    count = asker.num_tasks
+    cells: list[list[_Changed | None]] = [[None] * count for _ in own]
+    nearest = asker.nearest()
+    for place in range(min(count - 1, MOST_BORROWED)):
+        rows = [order[place] for order in nearest]
+        for task, changed in enumerate(_compared(own, asker.losses(rows=rows))):
+            cells[task][rows[task]] = changed
     return cells
 
 

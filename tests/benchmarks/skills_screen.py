@@ -1,4 +1,4 @@
-"""How long every change on the Skills screen takes on the server: 64 tasks x 32 skills x 32 layers x 200 snapshots.
+"""How long a change on the Skills screen takes on the server: 300 tasks x 32 skills x 32 layers x 200 snapshots.
 
     python tests/benchmarks/skills_screen.py [--write]
 
@@ -22,19 +22,22 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
+import gradio as gr  # noqa: E402
 import numpy as np  # noqa: E402
 
 from app.shell.context import Context  # noqa: E402
 from app.shell.selection import Selection  # noqa: E402
+from app.skills.evidence_panel import EvidencePanel  # noqa: E402
 from app.skills.screen import Skills  # noqa: E402
 from app.skills.similarity_panel import ALLOCATION, WEIGHTS, SimilarityPanel  # noqa: E402
 from app.skills.task_panel import TaskPanel  # noqa: E402
 from app.skills.time_panel import TimePanel  # noqa: E402
+from app.skills.view_panel import find_view  # noqa: E402
 from core.workspace import Workspace  # noqa: E402
 from tests.app.panels import build_panel  # noqa: E402
 
 PAGE = ROOT / "assets" / "docs" / "skills_screen.md"
-TASKS, SKILLS, LAYERS, SNAPSHOTS = 64, 32, 32, 200
+TASKS, SKILLS, LAYERS, SNAPSHOTS = 300, 32, 32, 200
 GOAL_S = 1.0
 
 
@@ -69,28 +72,57 @@ def build_run(workspace: Workspace) -> tuple[str, str]:
         "similarity": np.corrcoef(weights.mean(0)).round(6).tolist(),
     }
     (run / "contributions.json").write_text(json.dumps(record), encoding="utf-8")
+    (run / "evidence.json").write_text(json.dumps(made_up_evidence(names, draw)), encoding="utf-8")
     return project.project_id, run.name
+
+
+def made_up_evidence(names: list[str], draw: np.random.Generator) -> dict[str, Any]:
+    """Every cell measured, and twenty-four borrowed rows a task, as a training of so many tasks leaves it."""
+
+    def cell() -> dict[str, float]:
+        value = round(float(draw.random()), 5)
+        return {"value": value, "low": value - 0.1, "high": value + 0.1}
+
+    count = len(names)
+    borrowed: list[list[Any]] = [[None] * count for _ in names]
+    for row in borrowed:
+        for other in draw.choice(count, 24, replace=False):
+            row[other] = cell()
+    return {
+        "tasks": names,
+        "skills": [f"common {i + 1}" for i in range(SKILLS)],
+        "rows": [16] * count,
+        "own": [1.0] * count,
+        "base": [3.0] * count,
+        "cells": [[cell() for _ in range(SKILLS)] for _ in names],
+        "without_common": [cell() for _ in names],
+        "without_private": [None] * count,
+        "borrowed": borrowed,
+    }
 
 
 def changes(context: Context, selection: Selection) -> dict[str, list[Callable[[], Any]]]:
     """Every control of the screen, moved through several values."""
     draw, places = build_panel(Skills, context).draw_heatmap, (0, 1, 9, 31)
-    task, near, time_panel = (build_panel(p, context) for p in (TaskPanel, SimilarityPanel, TimePanel))
+    task, field = gr.Dropdown(), [gr.Dropdown(), gr.Textbox()]
+    near, evidence = build_panel(SimilarityPanel, context, field), build_panel(EvidencePanel, context, field)
+    layers, time_panel = build_panel(TaskPanel, context, task), build_panel(TimePanel, context)
+    views = [("", ""), ("", "task 2"), (next(iter(find_view(context, selection, "", ""))), "")]
     return {
-        "layer": [
-            lambda v=v: draw(context, selection, v, 0, SNAPSHOTS, "clustered", "weights", "both") for v in places
-        ],
+        "layer": [lambda v=v: draw(context, selection, v, 0, SNAPSHOTS, "weights", "both", "", "") for v in places],
         "training step": [
-            lambda v=v: draw(context, selection, 5, 0, v, "clustered", "weights", "both") for v in (0, 50, 100, 198)
+            lambda v=v: draw(context, selection, 5, 0, v, "weights", "both", "", "") for v in (0, 50, 100, 198)
         ],
-        "order and colours": [
-            lambda o=o, v=v: draw(context, selection, 3, 0, SNAPSHOTS, o, v, "both")
-            for o in ("clustered", "alphabetical")
+        "colours and groups": [
+            lambda v=v, g=g: draw(context, selection, 3, 0, SNAPSHOTS, v, "both", *g)
+            for g in views
             for v in ("weights", "lean")
         ],
-        "one task over all layers": [lambda v=v: task.draw(context, selection, f"task {v}") for v in places],
-        "similarity with its tree": [lambda v=v: near.draw(context, selection, v) for v in (ALLOCATION, WEIGHTS)]
-        * 2,
+        "evidence": [lambda g=g: evidence.draw_pictures(context, selection, *g) for g in views],
+        "one task over all layers": [lambda v=v: layers.draw(context, selection, f"task {v}") for v in places],
+        "similarity with its tree": [
+            lambda k=k, g=g: near.draw(context, selection, k, *g) for k in (ALLOCATION, WEIGHTS) for g in views
+        ],
         "curves over time": [lambda: time_panel.draw(context, selection)] * 4,
     }
 

@@ -14,8 +14,8 @@ from core.insight.allocation import (
     Allocation,
     Skill,
     allocation_numbers,
-    average_allocation,
     cluster_order,
+    layer_table,
     read_allocation,
     task_effective_skills,
     task_similarity,
@@ -58,7 +58,7 @@ def test_a_run_folder_gives_the_table_that_was_written(tmp_path: Path) -> None:
     assert read.tasks == TASKS  # by index, although run.json lists them backwards
     assert read.skills == allocation.skills
     np.testing.assert_allclose(read.weights, allocation.weights)
-    assert average_allocation(read).loc["entities", "common 2"] == pytest.approx(0.8)
+    assert layer_table(read, 0).loc["entities", "common 2"] == pytest.approx(0.8)
     assert cut_table(read, "layers.1").shape == (4, 7)
     assert list(task_by_layer(read, "entities").index) == ["layers.0", "layers.1"]
 
@@ -128,7 +128,7 @@ def test_numbers_of_an_allocation_use_the_entries_before_normalising() -> None:
 
 
 def test_sentences_name_the_skills_the_nearest_task_and_the_unused_skill() -> None:
-    sentences = describe_allocation(hand_made())
+    sentences = describe_allocation(hand_made(1))
     texts = [s.text for s in sentences]
     assert "Task intents uses common 1 most; its nearest task is questions." in texts
     assert any("common 3" in t and "half" in t for t in texts)

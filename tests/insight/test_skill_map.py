@@ -1,0 +1,130 @@
+"""What the Skills screen shows of many tasks, of single rows, and what it proposes: only what was measured."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from core.insight.advice import describe_advice
+from core.insight.evidence import borrowed_similarity, evidence_from_record
+from core.insight.evidence_rows import both_ends, changed_rows
+from core.insight.task_groups import GROUPS, MOST_ROWS, group_tasks, view_rows, view_square, view_tasks
+
+SMALL, LARGE, WIDE = (0.01, 0.01), (0.8, 0.1), (0.01, 0.3)
+
+
+def record(commons: list[tuple[float, float]], privates: list[tuple[float, float]]) -> dict:
+    """Two tasks; a change is (value, half its interval)."""
+    none: list[list[None]] = [[None] * 3] * 2
+
+    def cells(changes: list[tuple[float, float]]) -> list[dict[str, float]]:
+        return [{"value": v, "low": v - half, "high": v + half} for v, half in changes]
+
+    return {
+        "tasks": ["mails", "bills"],
+        "skills": ["common 1", "private 1", "private 2"],
+        "rows": [16, 16],
+        "own": [1.0, 1.0],
+        "base": [3.0, 3.0],
+        "cells": none,
+        "without_common": cells(commons),
+        "without_private": cells(privates),
+        "borrowed": [[None] * 2] * 2,
+    }
+
+
+@pytest.mark.parametrize(
+    ("commons", "privates", "said"),
+    [
+        ([SMALL, SMALL], [LARGE, SMALL], ["advice.private"]),
+        ([SMALL, WIDE], [LARGE, LARGE], []),  # not found is not the same as surely small
+        ([LARGE, SMALL], [SMALL, SMALL], ["advice.shared"]),
+        ([LARGE, LARGE], [LARGE, LARGE], ["advice.keep"]),
+        ([SMALL, SMALL], [SMALL, SMALL], []),  # nothing was learned, or too little to tell
+    ],
+)
+def test_a_simpler_method_is_proposed_only_where_the_intervals_hold_it(commons, privates, said) -> None:
+    found = describe_advice(evidence_from_record(record(commons, privates)))
+    assert [sentence.key for sentence in found] == said
+    assert not any("{" in sentence.text for sentence in found)
+
+
+def test_few_rows_are_no_reason_for_advice() -> None:
+    few = {**record([SMALL, SMALL], [LARGE, LARGE]), "rows": [3, 16]}
+    assert describe_advice(evidence_from_record(few)) == []
+
+
+def test_a_pair_that_was_not_tried_is_not_called_alike() -> None:
+    made = record([SMALL] * 2, [SMALL] * 2)
+    assert np.isnan(borrowed_similarity(evidence_from_record(made)).loc["mails", "bills"])
+    made["borrowed"] = [[None, {"value": 0.5, "low": 0.4, "high": 0.6}], [None, None]]
+    one_way = borrowed_similarity(evidence_from_record(made))
+    assert one_way.loc["bills", "mails"] == one_way.loc["mails", "bills"] == pytest.approx(np.exp(-0.5))
+
+
+def test_rows_of_a_cell_are_those_that_were_asked_the_most_worsened_first(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    examples = [{"prompt": f"text {i}", "target": f"answer {i}", "line": i + 2} for i in range(5)]
+    lines = "".join(json.dumps(example) + "\n" for example in examples)
+    (tmp_path / "data" / "0.validation.jsonl").write_text(lines, encoding="utf-8")
+    nothing = [None] * 3
+    made = {
+        **record([LARGE] * 2, [SMALL] * 2),
+        "places": [[1, 3, 4], []],
+        "row_changes": {
+            "cells": [[[0.5, -0.2, 1.0], None, None], nothing],
+            "without_common": [None, None],
+            "without_private": [None, None],
+            "borrowed": [[None] * 2] * 2,
+        },
+    }
+    found = evidence_from_record(made)
+    rows = changed_rows(tmp_path, found, "mails", "common 1")
+    assert rows is not None
+    assert [(row.number, row.target) for row in rows] == [(5, "answer 4"), (2, "answer 1"), (4, "answer 3")]
+    assert rows[0].percent == pytest.approx(100 * (np.exp(-1.0) - 1))
+    assert [row.number for row in both_ends(rows, 2)] == [5, 2]
+    assert changed_rows(tmp_path, found, "mails", "private 1") is None
+    assert changed_rows(tmp_path, found, "nobody", "common 1") is None
+
+
+def many(tasks: int, kinds: int = 10) -> pd.DataFrame:
+    """Tasks of ten kinds: alike within a kind."""
+    kind = np.arange(tasks) % kinds
+    names = [f"task {i}" for i in range(tasks)]
+    values = np.where(kind[:, None] == kind[None], 0.9, 0.1)
+    np.fill_diagonal(values, 1.0)
+    return pd.DataFrame(values, index=names, columns=names)
+
+
+def test_three_hundred_tasks_become_groups_that_hold_every_task_once() -> None:
+    groups = view_tasks(many(300))
+    assert len(groups) == 10 <= GROUPS
+    assert sorted(name for members in groups.values() for name in members) == sorted(many(300).index)
+    assert all(len({int(name.split()[1]) % 10 for name in members}) == 1 for members in groups.values())
+    one = view_tasks(many(300), group=next(iter(groups)))
+    assert list(one.values()) == [[name] for name in next(iter(groups.values()))]
+
+
+def test_few_tasks_are_rows_of_their_own_and_a_search_goes_over_all() -> None:
+    assert len(view_tasks(many(MOST_ROWS))) == MOST_ROWS
+    found = view_tasks(many(300), search="TASK 29")
+    assert set(found) == {"task 29", *(f"task {i}" for i in range(290, 300))}
+    assert view_tasks(many(300), search="no such") == {}
+
+
+def test_rows_of_groups_are_means_of_their_members() -> None:
+    similarity = many(300)
+    groups = group_tasks(similarity)
+    square = view_square(similarity, groups)
+    np.testing.assert_allclose(np.diag(square), 0.9)  # the members among each other, none with itself
+    assert square.iloc[0, 1] == pytest.approx(0.1)
+    alone = view_square(similarity, {"task 0": ["task 0"], "task 1": ["task 1"]})
+    np.testing.assert_allclose(alone, [[1.0, 0.1], [0.1, 1.0]])
+    table = pd.DataFrame({"common 1": np.arange(300.0)}, index=similarity.index)
+    rows = view_rows(table, {"some": ["task 2", "task 4"], "one": ["task 7"]})
+    assert list(rows["common 1"]) == [3.0, 7.0]
