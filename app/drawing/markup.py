@@ -66,11 +66,13 @@ def bullets(items: Iterable[tuple[str, ...]]) -> str:
     return '<ul class="list">' + "".join(f"{item}</li>" for item in shown) + "</ul>"
 
 
-def bar(share: float, tone: str = "", label: str = "") -> str:
+def bar(share: float, tone: str = "", label: str = "", known: bool = True) -> str:
+    """A progress bar; one whose share nobody knows says no number."""
     percent = max(0.0, min(1.0, share)) * 100
+    values = f'aria-valuemin="0" aria-valuemax="100" aria-valuenow="{percent:.0f}" ' if known else ""
     return (
-        f'<span class="bar {esc(tone)}" role="progressbar" aria-valuemin="0" aria-valuemax="100" '
-        f'aria-valuenow="{percent:.0f}" aria-label="{esc(label)}"><i style="width:{percent:.1f}%"></i></span>'
+        f'<span class="bar {esc(tone)}" role="progressbar" {values}aria-label="{esc(label)}">'
+        f'<i style="width:{percent:.1f}%"></i></span>'
     )
 
 

@@ -56,16 +56,31 @@ def state_badge(status: RunStatus) -> str:
     return badge(word_state(status), TONES.get(status.state, ""))
 
 
-def job_bar(run_id: str, name: str, status: RunStatus) -> str:
+def job_bar(place: str, name: str, status: RunStatus) -> str:
     """One line for every screen: which run works, what it does, how far it is, how long it takes; the name opens
-    it."""
+    its `place`, "screen/project/run"."""
     known = bool(status.eta_range_s) or status.eta_s is not None
     eta = say("run.eta", eta=word_eta(status)) if known else word_eta(status)
+    return _job_line(place, name, (state_badge(status), word_stage(status.stage), eta), status)
+
+
+def work_bar(place: str, name: str, said: str, share: float | None, eta_s: float | None = None) -> str:
+    """As `job_bar`, for what is no run; `share` is None where nobody knows how far it is."""
+    eta = "" if eta_s is None else say("job.eta", time=word_seconds(eta_s))
+    status = RunStatus("running", progress=share or 0.0)
+    return _job_line(place, name, (badge(said, "busy"), "", eta), status if share is not None else None)
+
+
+def _job_line(place: str, name: str, told: tuple[str, str, str], status: RunStatus | None) -> str:
+    """Badge, name, stage, bar, share, time; without a status the bar only moves."""
+    head, stage, eta = told
+    how_far = bar(1.0, "busy moving", say("run.progress"), known=False) if status is None else _bar(status)
+    share = "" if status is None else f"{status.progress:.0%}"
     return (
-        f'<div class="job">{state_badge(status)}'
-        f'<button type="button" class="job-name" data-run="{esc(run_id)}">{esc(name)}</button>'
-        f'<span class="job-stage">{esc(word_stage(status.stage))}</span>{_bar(status)}'
-        f'<span class="n">{status.progress:.0%}</span>'
+        f'<div class="job">{head}'
+        f'<button type="button" class="job-name" data-place="{esc(place)}">{esc(name)}</button>'
+        f'<span class="job-stage">{esc(stage)}</span>{how_far}'
+        f'<span class="n">{share}</span>'
         f'<span class="job-eta">{esc(eta)}</span></div>'
     )
 

@@ -1,15 +1,13 @@
-"""What stands on every screen: name, project, run, language, glossary, light and dark; below, the job at work."""
+"""What stands on every screen: name, project, run, language, glossary, light and dark."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 
 from app.drawing.markup import brand, esc
-from app.drawing.run_markup import job_bar
 from app.frame.address import AWAIT
 from app.frame.file_drops import FILE_DROPS
 from app.frame.glossary import glossary_view
@@ -20,13 +18,7 @@ from app.shell.visitors import login_offered
 from app.texts import LANGUAGE_NAMES, say
 from app.texts.language import current_language
 from app.texts.words import Key
-from core.runs.folder import RunFolder
-from core.runs.liveness import run_state
-from core.runs.states import LIVE
 from core.runs.summaries import list_summaries
-
-TICK_S = 1.5  # while a run is at work
-IDLE_TICK_S = 6.0
 
 # The page's language and colours are marks on <html> and <body>; the colours chosen here outlive the page. A dialog
 # of the browser's own keeps the keyboard inside, closes on Escape and gives the focus back.
@@ -49,12 +41,6 @@ element.addEventListener('click', event => {
   if (act === 'close' || event.target === sheet) sheet.close();
 });
 """
-
-_JOB_CLICK = """
-element.addEventListener('click', event => {
-  const button = event.target.closest('[data-run]');
-  if (button) trigger('click', {id: button.dataset.run});
-});"""
 
 
 class Head:
@@ -96,47 +82,6 @@ class Head:
         }
 
 
-@dataclass(frozen=True)
-class Bar:
-    """What the job bar shows, and the (run, state) of each line."""
-
-    text: str
-    states: tuple[tuple[str, str], ...]
-
-
-class JobBar:
-    """The jobs at work in a bar that floats above the bottom edge, so that its coming and going moves nothing."""
-
-    def __init__(self, context: Context) -> None:
-        self.bar, self.seen = gr.HTML(elem_id="job-bar", js_on_load=_JOB_CLICK), gr.State(None)
-        selection, shown = context.selection, [self.bar, self.seen, context.clock]
-        context.on_tick(self.poll, [selection, self.seen], [*shown, selection])
-        context.on_selection(self.draw, shown, [self.seen])
-        context.on(self.bar.click, open_job, [selection], [selection, context.tabs], show_progress="hidden")
-
-    def draw(self, context: Context, selection: Selection, seen: Bar | None) -> Shown:
-        """The running jobs of this owner in one line each, and how often to look; nothing new, nothing sent."""
-        lines, states = [], []
-        for project in context.projects(selection):
-            for run in list_summaries(project):
-                if run.state in LIVE:
-                    status = run_state(RunFolder(project.runs_dir / run.run_id))
-                    lines.append(job_bar(run.run_id, f"{project.name} · {run.name}", status))
-                    states.append((run.run_id, status.state))
-        now = Bar("".join(lines), tuple(states))
-        if now == seen:
-            return gr.skip()
-        often = gr.update(value=TICK_S if lines else IDLE_TICK_S)
-        return {self.bar: now.text, self.seen: now, context.clock: often}
-
-    def poll(self, context: Context, selection: Selection, seen: Bar | None) -> Shown:
-        """As `draw`; when a run has begun, stopped or ended, the open screen reads anew."""
-        shown = self.draw(context, selection, seen)
-        if shown != gr.skip() and seen is not None and seen.states != shown[self.seen].states:
-            shown[context.selection] = selection.moved()
-        return shown
-
-
 def choose_project(context: Context, selection: Selection, project_id: str | None) -> Selection:
     return context.open_project(selection, project_id) if project_id else selection
 
@@ -147,13 +92,6 @@ def choose_run(_: Context, selection: Selection, run_id: str | None) -> Selectio
 
 def choose_language(_: Context, selection: Selection, language: str) -> Selection:
     return selection.with_language(language)
-
-
-def open_job(context: Context, selection: Selection, event: gr.EventData) -> Shown:
-    """A click on the bar leads to the run on the Train screen, from whatever project and screen."""
-    run_dir = context.workspace.find_run_dir(str(event.id), selection.owner)
-    project = context.workspace.project_of_run(run_dir)
-    return context.go_to(selection.with_project(project.project_id, run_dir.name), "train")
 
 
 def tools_view() -> str:

@@ -11,7 +11,8 @@ import gradio as gr
 from app.drawing.widgets import PLOTLY_JS
 from app.frame.address import ASKED, Address, open_place, place_of
 from app.frame.api import build_api
-from app.frame.head import IDLE_TICK_S, Head, JobBar
+from app.frame.head import Head
+from app.frame.job_bar import IDLE_TICK_S, JobBar
 from app.frame.tour import Tour
 from app.grow import screen as grow
 from app.home import screen as home

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
 from operator import attrgetter
@@ -19,6 +20,7 @@ from app.shell.redraw import Page, Redraw, Shown, keep_typed, spread
 from app.shell.selection import Selection
 from app.shell.stream_columns import Stops
 from app.shell.visitors import require_visitor
+from app.shell.work_list import Work, WorkList
 from app.texts.words import Words
 from core.base.errors import WorkspaceError
 from core.chat.client import ChatClient
@@ -37,6 +39,7 @@ SILENT: dict[str, Any] = {
 }
 
 
+WORK_SCREENS = {"import": "tasks", "fix": "tasks", "export": "share", "push": "share", "merge": "try_it"}
 RUN = attrgetter("run_id")  # what most fields are about
 
 
@@ -81,6 +84,8 @@ class Context:
     copies: Copier | None = None
     quota: Quota = field(default_factory=quota_from_environment)
     stops: Stops = field(default_factory=Stops)
+    work: WorkList = field(default_factory=WorkList)
+    job_screens: dict[str, str] = field(default_factory=dict)  # kind of a job -> the screen that shows it
     selection: Any = None  # gr.State holding a Selection
     open_screen: Any = None  # gr.BrowserState with the name of the screen that is open, "" before the first choice
     clock: Any = None  # gr.Timer, ticks on every screen: often while a run is at work, else seldom
@@ -211,6 +216,11 @@ class Context:
         """Another screen is opened, with this selection. `preset`: what its fields are to hold, see `on_preset`."""
         chosen = selection.with_preset(screen, preset) if preset else selection
         return {self.selection: chosen, self.tabs: gr.update(selected=f"tab.{screen}")}
+
+    def at_work(self, selection: Selection, kind: str) -> AbstractContextManager[None]:
+        """While the block runs, the bar of jobs shows it: `with context.at_work(selection, "import"): ...`"""
+        screen = WORK_SCREENS.get(kind, "home")
+        return self.work.doing(Work(selection.owner, selection.project_id, selection.run_id, kind, screen))
 
     def open_project(self, selection: Selection, project_id: str) -> Selection:
         """The selection on a project and the newest run that a person asked for.

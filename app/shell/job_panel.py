@@ -45,6 +45,7 @@ class JobPanel:
 
     def __init__(self, context: Context, spec: JobSpec, inputs: list[Any], label: str, variant: str = "secondary"):
         self.spec = spec
+        context.job_screens.setdefault(spec.kind, context.screen.removeprefix("tab."))
         with gr.Row(elem_classes="job-row"):
             self.start = context.words(
                 gr.Button, Key(label), variant=variant, elem_id=f"job-{spec.kind}", min_width=180

@@ -123,7 +123,8 @@ class ImportPanel:
         if path is None:
             return {self.report: ""}
         require_shared_space(context, selection)
-        spec = read_again(context.require_project(selection), path, _options(options), dropped)
+        with context.at_work(selection, "import"):
+            spec = read_again(context.require_project(selection), path, _options(options), dropped)
         return self._added(context, selection, spec)
 
     def take_pasted(self, context: Context, selection: Selection, text: str, name: str) -> Shown:
@@ -138,7 +139,9 @@ class ImportPanel:
         if context.shared:
             raise WorkspaceError("hub.shared")
         project, part = context.require_project(selection), (config or "").strip()
-        return self._added(context, selection, add_hub_dataset(project, (dataset or "").strip(), part or None))
+        with context.at_work(selection, "import"):
+            spec = add_hub_dataset(project, (dataset or "").strip(), part or None)
+        return self._added(context, selection, spec)
 
     def _added(self, context: Context, selection: Selection, spec: TaskSpec) -> Shown:
         told = bullets([("ok", say("tasks.added", names=spec.name))])

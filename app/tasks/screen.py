@@ -77,7 +77,8 @@ class Tasks:
             raise gr.Error(say("tasks.need_project"), title=say("error.title"))
         require_shared_space(context, selection)
         note_uploads(project, paths or [])
-        done = add_files(project, list(paths or []))
+        with context.at_work(selection, "import"):
+            done = add_files(project, list(paths or []))
         items: list[tuple[str, ...]] = [
             ("bad", _with_file(file, word_problem(problem)), problem.raw) for file, problem in done.failed
         ]

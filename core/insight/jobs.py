@@ -23,6 +23,7 @@ from typing import Any
 from core.base.errors import RunError, WorkspaceError
 from core.base.files import read_json, write_json_atomic
 from core.base.processes import Order, find_process, python, start_detached
+from core.insight.live_jobs import JobPlace, forget_job, note_job, noted_jobs
 from core.messages import MESSAGES
 from core.runs.folder import RunFolder
 from core.runs.lock import is_locked, try_lock
@@ -96,10 +97,23 @@ def start_job(folder: Path, workspace_dir: Path, words: list[str]) -> JobState:
         return read_job(folder)
     try:
         job.forget()
+        note_job(workspace_dir, folder)
         _launch(job, workspace_dir, words, lock)
     finally:
         os.close(lock)
     return read_job(folder)
+
+
+def live_jobs(workspace_dir: Path) -> list[tuple[JobPlace, JobState]]:
+    """The jobs of a workspace that are at work, oldest first."""
+    found = []
+    for place in noted_jobs(workspace_dir):
+        state = read_job(place.folder)
+        if state.is_live:
+            found.append((place, state))
+        else:
+            forget_job(workspace_dir, place)
+    return found
 
 
 def stop_job(folder: Path) -> JobState:

@@ -10,7 +10,7 @@ import pytest
 from app.drawing.curves import Curves
 from app.frame import workbench
 from app.frame.glossary import WORDS, glossary_view
-from app.frame.head import Bar, JobBar
+from app.frame.job_bar import Bar, JobBar
 from app.grow.screen import Grow
 from app.home.screen import Home
 from app.results.screen import Results
