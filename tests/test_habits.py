@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
 from functools import cache
+from pathlib import Path
 
 import pytest
 
-from tests.test_floors import modules, tree
+from tests.test_floors import ROOT, modules, tree
 
 # Files that a folder of another kind has too, under the same name.
 NAMESAKES = {
@@ -55,3 +57,107 @@ def test_the_law_of_run_files_finds_one() -> None:
     assert {"events.jsonl", "adapter", "STOP"} <= run_files()
     assert _paths(ast.parse("x = run / 'adapter'")) == {"adapter"}
     assert _named(ast.parse("f('events.jsonl', 'some words.')")) == {"events.jsonl"}
+
+
+Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+
+# Called by a library under a name of its own.
+HOOKS = {
+    "core.training.trainer": {  # transformers
+        *("get_train_dataloader", "training_step", "compute_loss", "_get_num_items_in_batch", "_get_grad_norm")
+    },
+    "core.training.stage": {"on_step_begin", "on_step_end"},  # transformers
+    "core.tasks.reading.text_encoding": {"readinto"},  # io.RawIOBase
+    "core.chat.endpoint": {"connection_made"},  # uvicorn
+    "core.chat.bodies": {"_without_nulls"},  # pydantic
+    "app.shell.sessions": {"_update_config", "_update_value_in_config", "delete_all_expired_state"},  # gradio
+}
+# Asked for by a name in a table, because importing it is slow.
+BY_NAME = {"core.evaluation.translation": {"bleu_rows", "bleu_values", "chrf_rows", "chrf_values"}}
+# What a test has to know, and the product does not.
+ONLY_FOR_TESTS = {
+    "core.chat.client": {"worker_pid"},  # whom to kill
+    "core.models.modular": {"generate"},  # transformers' own decoding, which ours is compared with
+}
+
+
+def made_in(root: ast.Module) -> set[str]:
+    """Names that a module makes itself at its top, not those it imports."""
+    found: set[str] = set()
+    todo: list[ast.stmt] = list(root.body)
+    while todo:
+        node = todo.pop()
+        if isinstance(node, Definition):
+            found.add(node.name)
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            found |= {n.id for target in targets for n in ast.walk(target) if isinstance(n, ast.Name)}
+        elif isinstance(node, ast.If | ast.Try | ast.For | ast.With):
+            todo += [n for n in ast.walk(node) if isinstance(n, ast.stmt) and n is not node]
+    return found
+
+
+def through_doors(root: ast.Module) -> set[str]:
+    """`module.name` of what is imported from a module that has only imported it itself."""
+    asked = {(n.module, a.name) for n in ast.walk(root) if isinstance(n, ast.ImportFrom) for a in n.names}
+    return {
+        f"{module}.{name}"
+        for module, name in asked
+        if module in modules()
+        and f"{module}.{name}" not in modules()
+        and name not in made_in(tree(modules()[module]))
+    }
+
+
+def all_files() -> list[Path]:
+    return [*modules().values(), *sorted((ROOT / "tests").rglob("*.py"))]
+
+
+@pytest.mark.parametrize("path", all_files(), ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_a_name_is_imported_from_where_it_is_made(path: Path) -> None:
+    """One door to every name: whoever looks for its text finds it behind the import."""
+    assert not through_doors(tree(path))
+
+
+def test_the_law_of_doors_finds_one() -> None:
+    assert made_in(ast.parse("import b\nfrom c import d\nX, Y = 1, 2\nif X:\n  def f(): z = 1\nclass G: pass")) >= {
+        *("X", "Y", "f", "G")
+    }
+    assert made_in(ast.parse("from c import d")) == set()
+    found = through_doors(ast.parse("from core.tasks.store import cache, list_tasks, Path"))
+    assert found == {"core.tasks.store.cache", "core.tasks.store.Path"}
+
+
+@cache
+def uses() -> Counter[str]:
+    """How often a name is read in the product."""
+    return Counter(name for path in (*modules().values(), ROOT / "app.py") for name in names_in(tree(path)))
+
+
+def names_in(root: ast.AST) -> list[str]:
+    found: list[str] = []
+    for node in ast.walk(root):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+            found.append(node.id)
+        elif isinstance(node, ast.Attribute):
+            found.append(node.attr)
+    return found
+
+
+@pytest.mark.parametrize("name", modules())
+def test_what_is_written_is_used(name: str) -> None:
+    """Every function, method and class is read somewhere in the product beside its own body; tests do not count."""
+    allowed = set().union(*(table.get(name, set()) for table in (HOOKS, BY_NAME, ONLY_FOR_TESTS)))
+    unused = {
+        n.name
+        for n in ast.walk(tree(modules()[name]))
+        if isinstance(n, Definition) and not n.name.startswith("__")
+        if uses()[n.name] <= names_in(n).count(n.name)
+    }
+    assert unused <= allowed, f"nothing in core/ or app/ uses {sorted(unused - allowed)}"
+    assert allowed <= unused, f"no exception any more: {sorted(allowed - unused)}"
+
+
+def test_the_law_of_use_counts_no_recursion() -> None:
+    assert names_in(ast.parse("def f(): return f()")) == ["f"]
+    assert names_in(ast.parse("x = 1\ny.z(x)")).count("x") == 1

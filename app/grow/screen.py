@@ -20,7 +20,7 @@ from app.texts.words import Key, Words
 from core.base.records import from_record
 from core.insight.growth import Growth, describe_growth, growth_frame
 from core.runs.folder import RunFolder
-from core.tasks.changing.add_task import list_tasks
+from core.tasks.store import list_tasks
 
 TITLE = "tab.grow"
 COUNTS = (5, 10, 20, 50)

@@ -24,8 +24,8 @@ from core.base.errors import TaskloomError
 from core.messages.locales import LANGUAGES
 from core.runs.states import LIVE
 from core.runs.summaries import list_summaries, own_runs
-from core.tasks.changing.add_task import list_tasks
 from core.tasks.changing.sample import load_sample
+from core.tasks.store import list_tasks
 from core.workspace import Project
 
 TITLE = "tab.home"

@@ -19,7 +19,6 @@ from app.texts import listing, say, word_error, word_names, word_whole
 from app.texts.words import Key
 from core.base.errors import ModelError
 from core.models.seeing import length_limit
-from core.tasks.changing.add_task import list_tasks
 from core.tasks.changing.exporting import export_health
 from core.tasks.changing.in_child import fix_in_child, undo_in_child
 from core.tasks.changing.isolation import health_isolated
@@ -27,6 +26,7 @@ from core.tasks.changing.versions import list_versions
 from core.tasks.cuts import LengthLimit
 from core.tasks.health.report import Finding, HealthReport
 from core.tasks.spec import TaskSpec
+from core.tasks.store import list_tasks
 from core.workspace import Project
 
 DEFAULT_LIMIT = 512

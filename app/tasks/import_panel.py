@@ -16,14 +16,15 @@ from app.shell.selection import Selection
 from app.texts import say, word_error, word_problem
 from app.texts.words import Key
 from core.base.errors import TaskloomError, WorkspaceError
-from core.tasks.changing.add_task import TaskRequest, add_pasted, preview_isolated
+from core.tasks.changing.add_task import add_pasted
+from core.tasks.changing.describing import TaskRequest
 from core.tasks.changing.domain import read_again
 from core.tasks.changing.hub import add_hub_dataset
+from core.tasks.changing.isolation import preview_isolated
 from core.tasks.changing.preview import FilePreview
-from core.tasks.reading.files import ReadOptions
 from core.tasks.reading.legacy import ENCODINGS as LEGACY
 from core.tasks.reading.legacy import encoding_words
-from core.tasks.reading.readings import QUOTES
+from core.tasks.reading.readings import QUOTES, ReadOptions
 from core.tasks.spec import TaskSpec
 
 ENCODINGS = ("utf-8", "utf-16", *LEGACY)

@@ -24,11 +24,10 @@ from app.tasks.task_editor import Editor
 from app.tasks.versions_panel import VersionsPanel
 from app.texts import listing, say, word_problem
 from app.texts.words import Key
-from core.tasks.changing.add_task import list_tasks
 from core.tasks.changing.domain import HINTS, add_files
 from core.tasks.reading.files import SUFFIXES
 from core.tasks.spec import TaskSpec
-from core.tasks.store import read_doubts
+from core.tasks.store import list_tasks, read_doubts
 from core.workspace import Project
 
 TITLE = "tab.tasks"

@@ -23,7 +23,7 @@ from app.texts.words import Key
 from core.base.errors import ModelError, Problem, TaskloomError
 from core.models.known_models import STARTER
 from core.models.seeing import see_examples
-from core.tasks.changing.add_task import check_roles, read_problems, remove_task
+from core.tasks.changing.add_task import check_roles
 from core.tasks.changing.in_child import update_in_child
 from core.tasks.changing.isolation import label_names_isolated
 from core.tasks.changing.resplit import explain_roles
@@ -31,7 +31,7 @@ from core.tasks.dataset import build_example
 from core.tasks.guessing.kinds import KINDS, METRICS
 from core.tasks.guessing.roles import RoleGuess
 from core.tasks.spec import SPLIT_METHODS, TaskSpec, read_spec
-from core.tasks.store import read_rows, task_dir
+from core.tasks.store import read_problems, read_rows, remove_task, task_dir
 
 PREVIEW_ROWS = 5
 SEEN_ROWS = 3

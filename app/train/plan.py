@@ -31,7 +31,7 @@ from app.train.plan_views import check_plan, goal_cards
 from core.adapters.registry import METHODS
 from core.base.errors import Problem, TaskloomError
 from core.runs.folder import RunFolder
-from core.tasks.changing.add_task import list_tasks
+from core.tasks.store import list_tasks
 from core.training.config import RunConfig, change_config, config_to_yaml
 from core.training.equal_size import ACTIVE, TOTAL, match_size, plan_size
 from core.training.goals import DEFAULT_GOAL, config_for_goal

@@ -17,7 +17,7 @@ from core.base.errors import Problem
 from core.models.known_models import CATALOGUE
 from core.runs.device_lease import holder_values
 from core.runs.ready import ReadyReport, ready_report
-from core.tasks.changing.add_task import list_tasks
+from core.tasks.store import list_tasks
 from core.training.config import RunConfig
 from core.training.equal_size import plan_size
 from core.training.goals import GOALS, goal_of, read_goal_figures

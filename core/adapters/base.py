@@ -213,9 +213,6 @@ class Adapter(nn.Module):
     def num_parameters(self) -> int:
         return sum(p.numel() for p in self.parameters())
 
-    def skill_names(self) -> list[str]:
-        return [skill.name for skill in self.skills()]
-
 
 class LinearAdapter(Adapter):
     """A method that adds a term to linear layers."""

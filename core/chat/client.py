@@ -21,9 +21,7 @@ from pathlib import Path
 
 from core.base.errors import RunError
 from core.chat.process import COMMAND, ChatProcess
-from core.chat.protocol import DELTA, ERROR, PHASE, ChatEvent, ChatRequest, ask
-
-__all__ = ["ChatClient", "ChatEvent", "ChatRequest", "ask"]
+from core.chat.protocol import DELTA, ERROR, PHASE, ChatEvent, ChatRequest
 
 IDLE_S = 900.0
 SILENCE_S = 120.0

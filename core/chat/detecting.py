@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from core.chat.abstaining import Abstainer, AbstainReport, read_foreign_texts
 from core.chat.text_space import CHARACTERS, WORDS, Array, TextSpace
 from core.evaluation.certainty import calibration, fit_temperature, softmax
-from core.evaluation.metrics import Score, score
+from core.evaluation.intervals import Score
+from core.evaluation.metrics import score
 from core.messages import Sentence
 from core.runs.folder import RunFolder
 from core.tasks.dataset import SAVED_TASKS, TaskDataset, load_saved_dataset

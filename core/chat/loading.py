@@ -19,7 +19,6 @@ from core.evaluation.certainty import Certainty, read_certainties
 from core.evaluation.choosing import Given, LabelSet, build_label_set
 from core.evaluation.labels import task_labels
 from core.models.answer import Answer, choose_token
-from core.models.batching import encode_prompt
 from core.models.building import load_adapter
 from core.models.decoding import Batch, build_batch
 from core.models.forward import Blend, end_tokens, share_weights
@@ -29,6 +28,7 @@ from core.models.modular import ModularModel
 from core.runs.device_lease import lease_holder
 from core.runs.folder import RunFolder
 from core.tasks.dataset import TaskDataset, load_saved_dataset
+from core.tasks.encoding import encode_prompt
 
 MAX_RUNS = 4  # adapters kept in memory; base models are shared and stay
 ANSWER_TOKENS = 128  # where neither the question nor the run's settings say how long an answer may be

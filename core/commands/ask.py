@@ -41,8 +41,8 @@ def add_parser(verbs: Verbs) -> None:
 
 def ask(args: argparse.Namespace) -> Report:
     from core.chat.client import ChatClient
-    from core.chat.client import ask as request_of
     from core.chat.detecting import AUTO, by_columns
+    from core.chat.protocol import ask as request_of
 
     folder = find_run(args)
     if args.file:
@@ -170,7 +170,7 @@ def answer_file(args: argparse.Namespace, folder: Any) -> Report:
     """
     from core.chat import question_files
     from core.chat.client import ChatClient
-    from core.chat.client import ask as request_of
+    from core.chat.protocol import ask as request_of
 
     path = Path(args.file)
     if not path.is_file():

@@ -19,10 +19,10 @@ from core.adapters.observing import Parts
 from core.base.errors import ModelError
 from core.base.files import write_json_atomic
 from core.evaluation.observing import measure_parts
-from core.models.batching import encode_example, encode_prompt
 from core.models.loading import LoadedBase
 from core.models.modular import ModularModel
 from core.tasks.dataset import Example, TaskDataset
+from core.tasks.encoding import encode_example, encode_prompt
 
 NUM_ROWS = 8  # of a task; the means move little beyond
 MAX_TOKENS = 256

@@ -19,11 +19,11 @@ from core.base.lines import append_records, read_records
 from core.evaluation.choosing import Choosing, Given
 from core.evaluation.labels import LabelTree, task_labels
 from core.models.answer import Answer
-from core.models.batching import Encoded, answer_ids, encode_prompt
 from core.models.decoding import build_batch, write_answers
 from core.models.loading import LoadedBase
 from core.models.modular import ModularModel
 from core.tasks.dataset import Example, TaskDataset
+from core.tasks.encoding import Encoded, answer_ids, encode_prompt
 
 BASE, TUNED = "base", "tuned"
 LONGEST_ANSWER = 512

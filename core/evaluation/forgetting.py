@@ -24,10 +24,11 @@ from torch.nn.functional import cross_entropy
 from core.base.files import write_json_atomic
 from core.evaluation.general import GeneralQuestion, general_questions, general_texts
 from core.evaluation.intervals import MANY, mean_interval
-from core.models.batching import IGNORED, encode_prompt
-from core.models.decoding import Answer, build_batch, write_answers
+from core.models.answer import Answer
+from core.models.decoding import build_batch, write_answers
 from core.models.loading import LoadedBase
 from core.models.modular import ModularModel
+from core.tasks.encoding import IGNORED, encode_prompt
 
 VERSION = 1
 MOST_TASKS = 3

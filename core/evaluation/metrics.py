@@ -21,8 +21,6 @@ from core.evaluation.intervals import Array, Difference, Score, measure, measure
 from core.evaluation.normalise import items, label_items, letters, pairs, plain, tokens, words
 from core.evaluation.numerals import decimal_mark, is_same, last_quantity
 
-__all__ = ["METRICS", "Array", "Difference", "Metric", "Score", "compare", "score", "statistics", "values_of_rows"]
-
 
 @dataclass(frozen=True)
 class Metric:

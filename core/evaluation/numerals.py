@@ -80,12 +80,6 @@ def last_quantity(text: str, decimal: str = POINT) -> Quantity | None:
     return Quantity(-number if negative else number, exact=exact)
 
 
-def last_number(text: str, decimal: str = POINT) -> float | None:
-    """The last number of a text as a float; None when there is none, or a time or date."""
-    found = last_quantity(text, decimal)
-    return None if found is None or found.number is None else float(found.number)
-
-
 def is_same(found: Quantity, wanted: Quantity) -> bool:
     """Whole numbers and fractions must be equal, others to one part in ten thousand; times and dates as a whole."""
     if found.number is None or wanted.number is None:

@@ -17,7 +17,8 @@ from core.adapters.registry import METHODS
 from core.base.files import write_text_atomic
 from core.chat.loading import ANSWER_TOKENS, LoadedRun
 from core.export.base_names import licence_of, public_name
-from core.export.card import MERGED, CardRequest, card_body, escape
+from core.export.card import MERGED, CardRequest, card_body
+from core.export.markdown import escape
 from core.export.recheck import Written
 from core.export.weights import export_lora, export_merged
 from core.models.catalogue import find_model, pinned_revision

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 
+from core.adapters import allocation_metrics
 from core.base.errors import RunError
 from core.insight import metrics
 from core.runs.folder import RunFolder
@@ -150,17 +151,17 @@ def cluster_order(similarity: pd.DataFrame) -> list[str]:
 
 def allocation_numbers(allocation: Allocation) -> dict[str, float]:
     """Discreteness, sparsity, usage and shared information of the common skills, averaged over layers (see
-    `metrics`)."""
+    `allocation_metrics`)."""
     common = allocation.columns(COMMON)
     if not common:
         return {}
     mixed = allocation.weights[:, :, common]
     entries = allocation.squashed if allocation.squashed is not None else mixed
     return {
-        "discreteness": float(np.mean([metrics.discreteness(z) for z in entries])),
-        "sparsity": float(np.mean([metrics.sparsity(z) for z in entries])),
-        "usage": float(np.mean([metrics.usage(z) for z in mixed])),
-        "shared_information": float(np.mean([metrics.shared_information(z) for z in mixed])),
+        "discreteness": float(np.mean([allocation_metrics.discreteness(z) for z in entries])),
+        "sparsity": float(np.mean([allocation_metrics.sparsity(z) for z in entries])),
+        "usage": float(np.mean([allocation_metrics.usage(z) for z in mixed])),
+        "shared_information": float(np.mean([allocation_metrics.shared_information(z) for z in mixed])),
     }
 
 

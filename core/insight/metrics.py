@@ -8,31 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from core.adapters.allocation_metrics import (
-    TINY,
-    Array,
-    cosine,
-    discreteness,
-    distinctness,
-    effective_skills,
-    entropy,
-    shared_information,
-    sparsity,
-    usage,
-)
-
-__all__ = [
-    "cosine",
-    "discreteness",
-    "distinctness",
-    "effective_by_layer",
-    "effective_skills",
-    "entropy",
-    "shared_information",
-    "sharpness",
-    "sparsity",
-    "usage",
-]
+from core.adapters.allocation_metrics import TINY, Array
 
 
 def effective_by_layer(weights_LTS: Array) -> Array:

@@ -14,7 +14,8 @@ import pandas as pd
 from core.base.errors import RunError, WorkspaceError
 from core.base.files import read_json
 from core.base.records import from_record
-from core.evaluation.metrics import Difference, Score, values_of_rows
+from core.evaluation.intervals import Difference, Score
+from core.evaluation.metrics import values_of_rows
 from core.evaluation.results import judge_answers
 from core.evaluation.symptoms import Symptoms
 from core.messages import Sentence

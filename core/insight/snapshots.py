@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from core.adapters import allocation_metrics
 from core.insight import metrics
 from core.insight.allocation import (
     COMMON,
@@ -87,7 +88,7 @@ class Snapshots(Sequence[Allocation]):
                 return pd.DataFrame()
             weights = found.weights[:, :, common]
             row = {"step": found.step, "stage": found.stage, "sharpness": metrics.sharpness(weights)}
-            row["usage"] = float(np.mean([metrics.usage(layer) for layer in weights]))
+            row["usage"] = float(np.mean([allocation_metrics.usage(layer) for layer in weights]))
             rows.append(row | dict(zip(self._tasks, metrics.effective_by_layer(weights).tolist(), strict=True)))
         return pd.DataFrame(rows)
 

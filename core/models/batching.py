@@ -11,22 +11,7 @@ from typing import TypeVar
 
 import torch
 
-from core.tasks.encoding import IGNORED, Encoded, answer_ids, cut_middle, encode_example, encode_prompt, encode_task
-
-__all__ = [
-    "IGNORED",
-    "Collator",
-    "Encoded",
-    "answer_ids",
-    "cut_by_tokens",
-    "cut_middle",
-    "encode_example",
-    "encode_prompt",
-    "encode_task",
-    "padded_length",
-    "padding_share",
-    "split_by_length",
-]
+from core.tasks.encoding import IGNORED, Encoded
 
 T = TypeVar("T")
 
@@ -112,10 +97,3 @@ def cut_by_tokens(items: Sequence[T], length: Callable[[T], int], most: int) -> 
         parts[-1].append(row)
         filled += size
     return parts
-
-
-def padding_share(batches: Sequence[Sequence[int]], lengths: Sequence[int]) -> float:
-    """Share of padding among all tokens of the planned batches."""
-    used = sum(lengths[i] for batch in batches for i in batch)
-    laid = sum(padded_length(max(lengths[i] for i in batch)) * len(batch) for batch in batches if batch)
-    return 1 - used / laid if laid else 0.0

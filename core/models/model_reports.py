@@ -32,9 +32,6 @@ class ModelReports(nn.Module):
         self.tasks.append(name)
         return task
 
-    def skill_names(self) -> list[str]:
-        return self.adapter.skill_names()
-
     def layer_names(self) -> list[str]:
         return self.adapter.layer_names()
 
@@ -62,9 +59,6 @@ class ModelReports(nn.Module):
         chosen["use_reentrant"] = False
         chosen["context_fn"] = _recomputation_contexts
         self.base.activation_checkpointing_enable(activation_checkpointing_kwargs=chosen, **others)
-
-    def activation_checkpointing_disable(self) -> None:
-        self.base.activation_checkpointing_disable()
 
 
 def _recomputation_contexts() -> tuple[AbstractContextManager[Any], AbstractContextManager[Any]]:

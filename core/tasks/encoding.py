@@ -20,7 +20,6 @@ IGNORED = -100  # the label that the loss skips
 MIN_PROMPT_TOKENS = 16
 UNLIMITED = 1 << 30
 _MAX_TRIES = 8
-ARCHITECTURES = ("decoder", "encoder_decoder")
 
 Message = dict[str, str]
 

@@ -44,7 +44,7 @@ def build_record(
         "base_weights_sha256": _hash_of_base(config.base_model),
         "parameters": {
             "base": sum(p.numel() for p in model.base.parameters()),
-            "adapter": sum(p.numel() for p in model.adapter.parameters()),
+            "adapter": model.adapter.num_parameters(),
         },
         "data": [_data_entry(dataset, index) for index in range(len(dataset.tasks))],
         "command": f"python -m core rerun {run_id}",

@@ -33,7 +33,7 @@ from core.training.evidence import write_evidence
 from core.training.examining import exam_settings
 from core.training.manifest import TrainingState, find_checkpoint, list_checkpoints, settings_hash
 from core.training.pace import Pace
-from core.training.plan import RunPlan, build_sampler, plan_run
+from core.training.plan import build_sampler, plan_run
 from core.training.pruning import prune_allocation
 from core.training.record import build_record, note_actual
 from core.training.reporting import CANCEL, PAUSE, STOP, Journal, RunCancelled, RunPaths, RunPaused
@@ -294,6 +294,3 @@ def _write_results(prepared: Prepared, paths: RunPaths, config: RunConfig) -> No
     labels, known = config.exam_only_labels, prepared.results
     prepared.results = build_results(prepared.dataset, paths.predictions_dir, config.seed, labels, known)
     write_json_atomic(paths.results_path, prepared.results)
-
-
-__all__ = ["Outcome", "RunPlan", "train_run"]

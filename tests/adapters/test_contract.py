@@ -175,7 +175,7 @@ def test_allocation_describes_the_skills(bench, architecture, method):
     model = bench.model(architecture, *method)
     table = model.allocation_table()
     weights = np.array(table["weights"])
-    assert weights.shape == (len(model.layer_names()), 3, len(model.skill_names()))
+    assert weights.shape == (len(model.layer_names()), 3, len(model.adapter.skills()))
     assert model.allocation_logits().shape[:2] == weights.shape[:2]
     assert {s["kind"] for s in table["skills"]} <= {"common", "private"}
     assert all((s["task"] is None) == (s["kind"] == "common") for s in table["skills"])

@@ -27,7 +27,8 @@ from core.evaluation.observing import measure_parts, observe
 from core.export.bundle import ExportWish, export_run
 from core.insight.probe_table import ProbeSettings
 from core.insight.study import Arm, Study, arm_config
-from core.merge.arithmetic import MergeSettings, merge_loras
+from core.merge.arithmetic import merge_loras
+from core.merge.table import MergeSettings
 from core.models.building import build_modular, load_adapter
 from core.models.loading import load_base
 from core.runs.folder import RunFolder

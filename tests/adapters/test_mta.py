@@ -223,7 +223,7 @@ def test_parameter_count(bench, architecture, form, stage):
 @pytest.mark.parametrize("shared", [0, 1, 3])
 def test_ablations_of_stage_two(bench, shared):
     model = bench.model("llama", "mta", {"num_shared": shared}, stage=2)
-    assert len(model.skill_names()) == 4 + shared
+    assert len(model.adapter.skills()) == 4 + shared
     assert model.allocation().shape == (1, 3, 4 + shared)
     np.testing.assert_allclose(model.allocation().sum(-1), 1.0, rtol=1e-5)
     forward(model, bench.batch("llama"), [0, 1, 2, 0])

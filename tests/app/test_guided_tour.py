@@ -14,8 +14,9 @@ from app.home.screen import Home
 from app.shell.context import Context
 from app.shell.redraw import Shown
 from app.shell.selection import Selection, selection_from_prefs, selection_to_prefs
-from app.texts import LANGUAGES, TEXTS, say
+from app.texts import TEXTS, say
 from app.texts.language import in_language
+from core.messages.locales import LANGUAGES
 from core.runs.states import RunStatus
 from core.runs.summaries import RunSummary
 from core.workspace import Workspace

@@ -11,13 +11,14 @@ import pytest
 from app.drawing.forms import read_yaml
 from app.shell.context import Context
 from app.shell.selection import Selection
-from app.texts import LANGUAGES, say, word_method
+from app.texts import say, word_method
 from app.texts.language import in_language
 from app.train import plan_views
 from app.train.plan import Plan
 from app.train.plan_views import goal_cards
 from core.adapters.registry import METHODS
 from core.base.errors import TaskloomError
+from core.messages.locales import LANGUAGES
 from core.training.config import RunConfig, change_config, config_to_yaml
 from core.training.goals import GoalFigures, config_for_goal, read_goal_figures
 from core.workspace import Workspace

@@ -20,13 +20,14 @@ from app.shell.selection import Selection
 from app.texts.language import in_language
 from core.base.files import write_json_atomic
 from core.chat.detecting import DetectorReport
-from core.evaluation.metrics import Score
+from core.evaluation.intervals import Score
 from core.evaluation.results import build_results
 from core.insight.jobs import job_dir
 from core.insight.report import ReportWords, build_report
 from core.messages import Sentence, word
 from core.runs.folder import RunFolder
-from core.tasks.changing.add_task import TaskRequest, add_task
+from core.tasks.changing.add_task import add_task
+from core.tasks.changing.describing import TaskRequest
 from core.tasks.dataset import TaskDataset, render_prompt
 from core.tasks.store import list_tasks, read_rows, task_dir
 from core.workspace import Project, Workspace

@@ -22,10 +22,10 @@ from app.tasks.versions_panel import VersionsPanel, draw_difference
 from app.texts import TEXTS, word_error
 from app.texts.language import in_language
 from core.base.errors import TaskFileError, WorkspaceError
-from core.tasks.changing.add_task import get_task, list_tasks
 from core.tasks.changing.versions import list_versions
 from core.tasks.health.characters import KINDS
 from core.tasks.health.texts import _SCRIPTS, _STOPWORDS, PERSONAL
+from core.tasks.store import get_task, list_tasks
 from core.workspace import Workspace
 from tests.app.panels import build_panel
 

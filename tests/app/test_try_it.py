@@ -29,9 +29,9 @@ from app.try_it.device_panel import DevicePanel
 from app.try_it.file_panel import answer_file
 from app.try_it.screen import TryIt, read_fields, stop
 from core.base.errors import RunError
-from core.chat.client import ChatClient, ask
+from core.chat.client import ChatClient
 from core.chat.detecting import AUTO
-from core.chat.protocol import DELTA, DONE, VERSION, ChatEvent
+from core.chat.protocol import DELTA, DONE, VERSION, ChatEvent, ask
 from core.chat.votes import read_votes
 from core.insight.jobs import JobState
 from core.runs.device_lease import DeviceLease, lease_device

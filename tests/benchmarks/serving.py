@@ -27,7 +27,7 @@ sys.path.insert(0, str(ROOT))
 
 from core.chat.client import ChatClient  # noqa: E402
 from core.chat.protocol import ChatEvent, ChatRequest, ask  # noqa: E402
-from core.models.catalogue import STARTER_DIR  # noqa: E402
+from core.models.known_models import STARTER_DIR  # noqa: E402
 from tests.serving.conftest import make_trained_run  # noqa: E402
 
 CALLERS, TASKS = 16, 4

@@ -22,12 +22,12 @@ from core.evaluation.choosing import Given
 from core.evaluation.exam import BASE, TUNED, Draft, Examiner, ExamSettings, exam_rows
 from core.evaluation.labels import task_labels
 from core.evaluation.results import build_results
-from core.models.batching import answer_ids, encode_prompt
 from core.models.building import build_modular, save_adapter
 from core.models.loading import load_base
 from core.runs.creation import create_run
 from core.runs.folder import RunFolder
 from core.tasks.dataset import TaskDataset, load_dataset_of
+from core.tasks.encoding import answer_ids, encode_prompt
 from core.training.reexamination import examine_again, with_exam
 from core.workspace import Project
 from tests.toy_project import quick_config

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.evaluation.metrics import values_of_rows
-from core.evaluation.numerals import COMMA, POINT, decimal_mark, last_number, last_quantity
+from core.evaluation.numerals import COMMA, POINT, decimal_mark, last_quantity
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,9 @@ from core.evaluation.numerals import COMMA, POINT, decimal_mark, last_number, la
     ],
 )
 def test_last_number(text: str, number: float | None) -> None:
-    assert last_number(text) == (None if number is None else pytest.approx(number))
+    found = last_quantity(text)
+    read = None if found is None or found.number is None else float(found.number)
+    assert read == (None if number is None else pytest.approx(number))
 
 
 @pytest.mark.parametrize(

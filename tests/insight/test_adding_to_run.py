@@ -20,7 +20,8 @@ from core.models.building import build_modular, load_adapter, save_adapter
 from core.models.loading import load_base
 from core.runs.folder import RunFolder
 from core.runs.liveness import run_state
-from core.tasks.changing.add_task import TaskRequest, add_task
+from core.tasks.changing.add_task import add_task
+from core.tasks.changing.describing import TaskRequest
 from core.tasks.dataset import TaskDataset, load_dataset_of, load_saved_dataset
 from core.workspace import Workspace
 from tests.serving.conftest import make_trained_run, tiny_llama_dir  # noqa: F401  a fixture

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.adapters import allocation_metrics
 from core.base.errors import RunError
 from core.insight import metrics
 from core.insight.allocation import (
@@ -93,13 +94,13 @@ def test_similar_tasks_stand_next_to_each_other() -> None:
 
 def test_numbers_at_their_extremes() -> None:
     sharp, flat = np.eye(4), np.full((4, 4), 0.5)
-    assert metrics.discreteness(sharp) == pytest.approx(0.0, abs=1e-9)
-    assert metrics.discreteness(flat) == pytest.approx(1.0)
-    assert metrics.sparsity(sharp) == pytest.approx(0.25)
-    assert metrics.usage(sharp) == pytest.approx(1.0)
-    assert metrics.usage(np.eye(4)[[0, 0, 0]]) == pytest.approx(0.0, abs=1e-9)
+    assert allocation_metrics.discreteness(sharp) == pytest.approx(0.0, abs=1e-9)
+    assert allocation_metrics.discreteness(flat) == pytest.approx(1.0)
+    assert allocation_metrics.sparsity(sharp) == pytest.approx(0.25)
+    assert allocation_metrics.usage(sharp) == pytest.approx(1.0)
+    assert allocation_metrics.usage(np.eye(4)[[0, 0, 0]]) == pytest.approx(0.0, abs=1e-9)
     rows = np.array([[1, 0, 0, 0], [1, 1, 0, 0], [1, 1, 1, 1]])
-    np.testing.assert_allclose(metrics.effective_skills(rows), [1, 2, 4])
+    np.testing.assert_allclose(allocation_metrics.effective_skills(rows), [1, 2, 4])
 
 
 def test_entropy_agrees_with_scipy() -> None:
@@ -107,7 +108,7 @@ def test_entropy_agrees_with_scipy() -> None:
 
     for seed in range(5):
         weights = np.random.default_rng(seed).random(7)
-        assert metrics.entropy(weights) == pytest.approx(entropy(weights / weights.sum()))
+        assert allocation_metrics.entropy(weights) == pytest.approx(entropy(weights / weights.sum()))
 
 
 def test_cosine_of_a_zero_row_is_zero_and_not_nan() -> None:

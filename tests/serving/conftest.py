@@ -40,7 +40,8 @@ def make_trained_run(workspace_dir: Path, base_dir: Path, num_tasks: int = 2) ->
     from core.models.building import build_modular, save_adapter
     from core.models.loading import load_base
     from core.runs.creation import create_run
-    from core.tasks.changing.add_task import TaskRequest, add_task
+    from core.tasks.changing.add_task import add_task
+    from core.tasks.changing.describing import TaskRequest
     from core.training.config import RunConfig
     from core.workspace import Workspace
 

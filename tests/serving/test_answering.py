@@ -16,12 +16,12 @@ from core.chat.loading import RunShelf
 from core.chat.prompts import build_prompt
 from core.chat.protocol import FREE, ChatEvent, ChatRequest, ask, event_from_dict, request_from_dict
 from core.evaluation.certainty import Certainty, write_certainties
-from core.models.batching import encode_prompt
 from core.models.building import load_adapter
 from core.models.loading import load_base
 from core.runs.device_lease import DeviceLease, lease_holder
 from core.runs.folder import RunFolder
 from core.tasks.dataset import load_saved_dataset, load_saved_tasks
+from core.tasks.encoding import encode_prompt
 
 
 def write(run_dir: object, task: str, text: str | dict[str, str], **settings: Any) -> ChatRequest:

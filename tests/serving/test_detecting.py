@@ -23,7 +23,8 @@ from core.chat.detecting import (
 )
 from core.chat.text_space import CHARACTERS, WORDS, TextSpace
 from core.runs.creation import create_run
-from core.tasks.changing.add_task import TaskRequest, add_task
+from core.tasks.changing.add_task import add_task
+from core.tasks.changing.describing import TaskRequest
 from core.tasks.dataset import TaskDataset, load_saved_dataset, load_saved_tasks
 from core.tasks.spec import TaskSpec
 from core.training.config import RunConfig

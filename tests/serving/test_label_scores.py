@@ -10,11 +10,11 @@ import torch
 
 from core.adapters.registry import METHODS
 from core.models import label_scores
-from core.models.batching import answer_ids
 from core.models.forward import TaskForward
 from core.models.label_scores import LabelQuestion, LabelScorer
 from core.models.loading import LoadedBase
 from core.models.modular import ModularModel
+from core.tasks.encoding import answer_ids
 from tests.serving import test_decoding
 from tests.serving.test_decoding import PROMPTS, TASKS
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from core.base.errors import ModelError
-from core.models.batching import Collator, padded_length, padding_share, split_by_length
+from core.models.batching import Collator, padded_length, split_by_length
 from core.models.known_models import STARTER_DIR
 from core.tasks.cuts import LengthLimit, measure_cuts
 from core.tasks.dataset import Example, TaskDataset, build_example, load_saved_dataset, save_dataset
@@ -261,6 +261,12 @@ def test_the_cuts_are_the_cheapest_there_are() -> None:
         parts = split_by_length(lengths, cost)
         assert sorted(i for part in parts for i in part) == list(range(7))
         assert cost_of([[padded_length(lengths[i]) for i in part] for part in parts]) == best
+
+
+def padding_share(batches: list[list[int]], lengths: list[int]) -> float:
+    """Share of padding among all tokens of the planned batches."""
+    used = sum(lengths[i] for batch in batches for i in batch)
+    return 1 - used / sum(padded_length(max(lengths[i] for i in batch)) * len(batch) for batch in batches)
 
 
 def test_parts_hold_little_padding() -> None:

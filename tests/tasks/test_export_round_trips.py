@@ -15,14 +15,15 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from core.base.errors import TaskFileError
-from core.tasks.changing.add_task import TaskRequest, add_task, get_task, preview_file, update_task
+from core.tasks.changing.add_task import add_task, update_task
 from core.tasks.changing.archive import export_project, import_project
-from core.tasks.changing.describing import kept_settings
+from core.tasks.changing.describing import TaskRequest, kept_settings
 from core.tasks.changing.exporting import export_rows
+from core.tasks.changing.preview import preview_file
 from core.tasks.changing.versions import read_all_rows
 from core.tasks.reading.task_csv import guard, unguard
 from core.tasks.spec import SplitSettings, TaskSpec
-from core.tasks.store import read_problems, task_dir
+from core.tasks.store import get_task, read_problems, task_dir
 from core.workspace import Project, Workspace
 
 SIGNS = st.sampled_from(

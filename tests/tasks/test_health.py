@@ -13,7 +13,8 @@ import pytest
 from core.base.errors import SettingError, WorkspaceError
 from core.messages import MESSAGES
 from core.models.known_models import STARTER_DIR
-from core.tasks.changing.add_task import TaskRequest, add_task, get_task, update_task
+from core.tasks.changing.add_task import add_task, update_task
+from core.tasks.changing.describing import TaskRequest
 from core.tasks.changing.editing import add_rows
 from core.tasks.changing.fixes import FIXES, apply_fix, mask_text
 from core.tasks.changing.versions import compare_versions, export_difference, list_versions, undo_change
@@ -23,7 +24,7 @@ from core.tasks.health.near_duplicates import NearIndex, near_pairs, text_overla
 from core.tasks.health.report import Finding, health_report
 from core.tasks.health.texts import language_of, passes_luhn
 from core.tasks.spec import SplitSettings
-from core.tasks.store import read_rows, task_dir
+from core.tasks.store import get_task, read_rows, task_dir
 from core.tasks.token_estimate import estimate_tokens
 from core.tasks.token_file import TokenFile
 from core.workspace import Project

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from core.tasks.changing.add_task import TaskRequest, add_task
+from core.tasks.changing.add_task import add_task
+from core.tasks.changing.describing import TaskRequest
 from core.tasks.changing.fixes import FIXES, apply_fix
 from core.tasks.changing.versions import read_all_rows, undo_change
 from core.tasks.health.characters import character_faults, clean_text

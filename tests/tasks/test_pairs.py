@@ -8,14 +8,15 @@ from pathlib import Path
 import pytest
 
 from core.base.errors import SettingError, TaskFileError
-from core.tasks.changing.add_task import TaskRequest, add_task, read_problems, update_task
+from core.tasks.changing.add_task import add_task, update_task
 from core.tasks.changing.attaching import attach_part
+from core.tasks.changing.describing import TaskRequest
 from core.tasks.changing.domain import add_files, require_partner
 from core.tasks.changing.pairing import pair_files
 from core.tasks.changing.versions import undo_change
 from core.tasks.reading.split_words import says_split, split_of_name, split_of_word
 from core.tasks.spec import SplitSettings
-from core.tasks.store import read_rows, task_dir
+from core.tasks.store import read_problems, read_rows, task_dir
 from core.workspace import Project
 from tests.tasks.workbooks import write_book
 

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from core.models.batching import Collator, encode_example
+from core.models.batching import Collator
 from core.models.building import build_modular
 from core.models.loading import load_base
 from core.models.modular import ModularModel
 from core.tasks.dataset import Example
+from core.tasks.encoding import encode_example
 from core.training.answer_model import AnswerModel, answer_positions
 from core.training.validation import TaskLossMeter
 

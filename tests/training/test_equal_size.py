@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from core.adapters.capacity import Capacity
+from core.adapters.settings.places import Capacity
 from core.base.errors import SettingError
 from core.training.config import RunConfig, change_config
 from core.training.equal_size import match_size, plan_size

@@ -12,11 +12,12 @@ import torch
 from core.adapters.allocation_metrics import shared_information
 from core.adapters.parts.penalties import load_balance, mutual_information
 from core.insight.allocation import allocation_numbers, read_allocation
-from core.models.batching import Collator, encode_example
+from core.models.batching import Collator
 from core.models.building import build_modular
 from core.models.loading import load_base
 from core.models.modular import ModularModel
 from core.tasks.dataset import Example
+from core.tasks.encoding import encode_example
 from core.training.answer_model import AnswerModel, answer_positions
 from core.training.session import train_run
 from core.workspace import Project

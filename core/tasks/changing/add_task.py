@@ -12,34 +12,14 @@ from typing import Any
 
 from core.base.errors import Problem, SettingError
 from core.tasks.changing.describing import TaskRequest
-from core.tasks.changing.isolation import preview_isolated, stage
-from core.tasks.changing.preview import FilePreview, preview_file
+from core.tasks.changing.isolation import stage
 from core.tasks.changing.resplit import deal_rows, recount
 from core.tasks.changing.staging import commit_tasks, taken_names
 from core.tasks.changing.versions import change_rows, change_spec
-from core.tasks.guessing.roles import RoleGuess
-from core.tasks.reading.files import read_table
 from core.tasks.spec import SplitSettings, TaskSpec, write_spec
-from core.tasks.store import get_task, list_tasks, read_problems, remove_task, task_dir
+from core.tasks.store import get_task, task_dir
 from core.tasks.templates import check_template, default_instruction, default_template
 from core.workspace import Project, require_label
-
-__all__ = [
-    "FilePreview",
-    "RoleGuess",
-    "TaskRequest",
-    "add_pasted",
-    "add_task",
-    "check_roles",
-    "get_task",
-    "list_tasks",
-    "preview_file",
-    "preview_isolated",
-    "read_problems",
-    "read_table",
-    "remove_task",
-    "update_task",
-]
 
 _PLAIN = (
     "instruction",

@@ -14,7 +14,8 @@ from core.tasks.changing.versions import change_rows, read_all_rows
 from core.tasks.dataset import has_input, render_target
 from core.tasks.guessing.roles import require_columns
 from core.tasks.reading.files import read_table
-from core.tasks.reading.table import ReadOptions, Table
+from core.tasks.reading.readings import ReadOptions
+from core.tasks.reading.table import Table
 from core.tasks.spec import TaskSpec
 from core.tasks.store import PROBLEMS, get_task, stored_problems, task_dir
 from core.workspace import Project

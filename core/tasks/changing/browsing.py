@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 from core.base.errors import SettingError
 from core.tasks.cell_text import target_text
+from core.tasks.changing.dealing import SplitRow
 from core.tasks.changing.editing import HAND, ORIGIN, Place
-from core.tasks.changing.staging import SplitRow
 from core.tasks.changing.versions import change_rows, read_all_rows
 from core.tasks.spec import SPLITS, TaskSpec
 from core.tasks.store import get_task, read_rows, task_dir

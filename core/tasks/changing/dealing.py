@@ -13,8 +13,9 @@ from core.tasks.changing.describing import TaskRequest
 from core.tasks.dataset import render_target
 from core.tasks.guessing.roles import require_columns
 from core.tasks.reading.files import DELIMITED
+from core.tasks.reading.readings import ReadOptions
 from core.tasks.reading.shards import read_parts
-from core.tasks.reading.table import ProblemLog, ReadOptions, Table
+from core.tasks.reading.table import ProblemLog, Table
 from core.tasks.spec import SplitSettings, TaskSpec
 from core.tasks.splitting import SplitKeys, split_rows, unknown_words
 

@@ -11,14 +11,14 @@ from typing import Any
 
 from core.base.errors import SettingError
 from core.tasks.cell_text import plain_value
-from core.tasks.changing.staging import SplitRow
+from core.tasks.changing.dealing import SplitRow
 from core.tasks.changing.versions import change_rows, read_all_rows
 from core.tasks.spec import SPLITS, TaskSpec
 from core.tasks.store import get_task, task_dir
 from core.workspace import Project
 
 ORIGIN = "(origin)"
-HAND, CHAT, RESULTS = "by hand", "chat", "results"
+HAND, CHAT = "by hand", "chat"
 
 Place = tuple[str, int]  # split, line
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from core.base.registry import Registry
-from core.tasks.changing.staging import SplitRow
+from core.tasks.changing.dealing import SplitRow
 from core.tasks.changing.versions import change_rows, read_all_rows
 from core.tasks.dataset import render_prompt, render_target
 from core.tasks.health.characters import character_faults, clean_text

@@ -19,7 +19,8 @@ from core.base.errors import WorkspaceError
 from core.base.files import write_json_atomic
 from core.base.folders import replace_folder, undone_on_error, whole_folder
 from core.base.records import read_record
-from core.tasks.changing.staging import SplitRow, StagedTask, with_counts, write_task
+from core.tasks.changing.dealing import SplitRow
+from core.tasks.changing.staging import StagedTask, with_counts, write_task
 from core.tasks.reading.table import ProblemLog
 from core.tasks.spec import SPLITS, TaskSpec, read_spec, write_spec
 from core.tasks.store import DOUBTS, PROBLEMS, get_task, not_writable, read_rows, stored_problems, task_dir

@@ -8,14 +8,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from core.tasks.cell_text import LISTED, MARKS
-from core.tasks.guessing.answers import MAX_LABELS, Answers, look_at
+from core.tasks.guessing.answers import Answers, look_at
 from core.tasks.guessing.languages import is_translation
 from core.tasks.guessing.profile import MEASURES, ColumnProfile
 from core.tasks.reading.column_words import ASKING_WORDS, word_set
 from core.tasks.reading.scripts import is_mostly_cjk
 from core.tasks.reading.table import Table
-
-__all__ = ["KINDS", "MAX_LABELS", "METRICS", "guess_kind", "guess_metric", "kind_from_hint", "metric_from_hint"]
 
 KINDS = ("classification", "multilabel", "extraction", "question_answering", "generation", "number")
 METRICS = (

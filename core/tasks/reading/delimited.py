@@ -13,8 +13,9 @@ from collections.abc import Iterable
 from core.base.errors import TaskFileError
 from core.tasks.reading.choosing import choose_reading
 from core.tasks.reading.limits import MAX_CELL_CHARS
+from core.tasks.reading.readings import ReadOptions
 from core.tasks.reading.records import Dialect, Record, read_records
-from core.tasks.reading.table import ProblemLog, ReadOptions, Row, Table, check_cells, clean_columns, require_rows
+from core.tasks.reading.table import ProblemLog, Row, Table, check_cells, clean_columns, require_rows
 from core.tasks.reading.table_head import HEADER_RECORDS, Header, find_header, tell_head
 from core.tasks.reading.text_encoding import Source, detect_encoding, read_lines, tell_encoding
 

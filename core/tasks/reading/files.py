@@ -20,8 +20,6 @@ from core.tasks.reading.table import ProblemLog, Table
 from core.tasks.reading.task_csv import read_task_csv
 from core.tasks.reading.text_encoding import GZIP_MAGIC, Source
 
-__all__ = ["FORMATS", "ReadOptions", "Table", "read_table"]
-
 _BY_SUFFIX = {
     ".csv": "csv",
     ".tsv": "tsv",
@@ -35,7 +33,6 @@ _BY_SUFFIX = {
     ".parquet": "parquet",
     ".pq": "parquet",
 }
-FORMATS = ("csv", "tsv", "txt", "jsonl", "json", "xlsx", "parquet")
 SUFFIXES = (*_BY_SUFFIX, *(f"{s}.gz" for s, f in _BY_SUFFIX.items() if f not in ("xlsx", "parquet")))
 _MAGIC = (
     (b"PK\x03\x04", "xlsx"),

@@ -9,6 +9,7 @@ from typing import Any
 
 from core.base.errors import TaskFileError
 from core.tasks.reading.limits import MAX_COLUMNS
+from core.tasks.reading.readings import ReadOptions
 from core.tasks.reading.sheet_cells import Dated, Merge, Record, SheetCells, SheetNotes, Shown
 from core.tasks.reading.sheet_checks import (
     ask_to_fill,
@@ -17,11 +18,10 @@ from core.tasks.reading.sheet_checks import (
     find_second_table,
     require_upright,
 )
-from core.tasks.reading.table import ProblemLog, ReadOptions, Row, Table, check_cells, clean_columns, require_rows
+from core.tasks.reading.table import ProblemLog, Row, Table, check_cells, clean_columns, require_rows
 from core.tasks.reading.table_head import HEADER_RECORDS, find_header, tell_head
 
 _LISTED = 5  # rows and columns that a note names
-_MOST_MERGES_SCANNED = 64 << 20  # bytes of XML that a preview searches for merged ranges
 
 
 @dataclass(frozen=True)

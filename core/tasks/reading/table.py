@@ -11,19 +11,7 @@ from typing import Any
 
 from core.base.errors import Problem, TaskFileError
 from core.tasks.reading.limits import MAX_CELL_CHARS, MAX_COLUMNS, MAX_HEADER_CHARS, MAX_PROBLEMS, MAX_RAW_CHARS
-from core.tasks.reading.readings import Doubt, ReadOptions
-
-__all__ = [
-    "Doubt",
-    "ProblemLog",
-    "ReadOptions",
-    "Row",
-    "Table",
-    "check_cells",
-    "clean_columns",
-    "quote_row",
-    "require_rows",
-]
+from core.tasks.reading.readings import Doubt
 
 Row = dict[str, Any]
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ufeff\u200b]+")

@@ -8,7 +8,6 @@ from typing import Any
 
 from core.tasks.reading.header import Records, header_score, num_title_rows
 from core.tasks.reading.header_rows import join_header_rows
-from core.tasks.reading.readings import ReadOptions
 from core.tasks.reading.table import ProblemLog
 
 HEADER_RECORDS = 300  # of a table are enough to tell its head
@@ -53,10 +52,3 @@ def tell_titles(first: Sequence[tuple[int, Sequence[Any]]], count: int, log: Pro
     for line, cells in first[:count]:
         text = " ".join(str(cell) for cell in cells if cell not in (None, ""))
         log.add("file.title_row", "warning", line=line, text=text[:80])
-
-
-def skip_titles(first: Sequence[tuple[int, list[Any]]], options: ReadOptions, log: ProblemLog) -> int:
-    """How many rows stand above the header; each is noted."""
-    count = num_title_rows([cells for _, cells in first]) if options.header is not False else 0
-    tell_titles(first, count, log)
-    return count
