@@ -64,7 +64,8 @@ def _question(number: int, doubt: Doubt) -> str:
 def _side(number: int, reading: Reading, act: str) -> str:
     heads = [column + _role(reading, column) for column in reading.columns]
     rows = table(heads, [[esc(cell) for cell in row] for row in reading.rows])
-    likely = badge(say("doubts.likely", share=f"{reading.score:.0%}"), "ok" if act == "taken" else "")
+    heading = f"<b>{esc(say(f'kind.{reading.kind}'))}</b> " if reading.kind else ""
+    likely = heading + badge(say("doubts.likely", share=f"{reading.score:.0%}"), "ok" if act == "taken" else "")
     button = (
         f'<button class="card-act" type="button" data-id="{number}" data-act="{act}">'
         f"{esc(say(f'doubts.{act}'))}</button>"

@@ -34,6 +34,7 @@ def doubt_lines(doubts: Iterable[Doubt]) -> list[str]:
 
 def _side(said: str, reading: Reading) -> list[str]:
     head = f"- {said} ({reading.score:.0%}); to choose it: {choosing(reading)}"
+    head += f": {reading.kind}" if reading.kind else ""
     return [head, table(reading.rows, _heads(reading))]
 
 
@@ -47,7 +48,8 @@ def choosing(reading: Reading) -> str:
     """The options of `task add` and `task preview` that choose a reading."""
     roles = [f"--input {shlex.quote(name)}" for name in reading.inputs]
     roles += [f"--target {shlex.quote(name)}" for name in reading.targets]
-    return " ".join([*_option_words(reading.options), *roles])
+    kind = [f"--kind {reading.kind}"] if reading.kind else []
+    return " ".join([*_option_words(reading.options), *roles, *kind])
 
 
 def _option_words(options: ReadOptions) -> Iterable[str]:

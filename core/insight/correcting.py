@@ -12,7 +12,7 @@ from typing import Any
 from core.base.errors import RunError, SettingError, WorkspaceError
 from core.insight.results import read_task_records, require_answer
 from core.tasks.changing.in_child import edit_row_in_child, move_rows_in_child
-from core.tasks.dataset import render_prompt
+from core.tasks.dataset import render_prompt, target_cells
 from core.tasks.spec import TaskSpec
 from core.tasks.store import get_task, read_rows, task_dir
 from core.workspace import Project
@@ -40,7 +40,7 @@ def correct_answer(
     if not changed and place == EXAM:
         raise RunError("insight.same_answer", answer=record["target"])
     if changed:
-        spec = edit_row_in_child(project, spec.task_id, ("test", line), _target_cells(spec, str(answer).strip()))
+        spec = edit_row_in_child(project, spec.task_id, ("test", line), target_cells(spec, str(answer).strip()))
     return move_rows_in_child(project, spec.task_id, [("test", line)], "train") if place == PRACTICE else spec
 
 
@@ -57,10 +57,3 @@ def _require_same_row(project: Project, spec: TaskSpec, line: int, record: dict[
     found = next((row for number, row in rows if number == line), None)
     if found is None or render_prompt(spec, found) != record["prompt"]:
         raise RunError("insight.row_changed", line=line, task=spec.name)
-
-
-def _target_cells(spec: TaskSpec, answer: str) -> dict[str, str]:
-    parts = answer.split(spec.target_separator) if len(spec.targets) > 1 else [answer]
-    if len(parts) != len(spec.targets):
-        raise SettingError("task.answer_parts", count=len(spec.targets), separator=spec.target_separator)
-    return dict(zip(spec.targets, (part.strip() for part in parts), strict=True))

@@ -11,8 +11,10 @@ from typing import Any
 EMPTY_LIST = "none"
 LABEL_JOIN = "; "
 # What parts several labels of one cell: one of the marks people put, commas too, or a list as a program prints it.
+# Or each label has an answer column of its own (label_columns.py).
 MARKS, COMMAS, LISTED = ";", ",", "[]"
-LABEL_MARKS = (MARKS, COMMAS, LISTED)
+FLAGS, TICKS = "columns", "ticks"
+LABEL_MARKS = (MARKS, COMMAS, LISTED, FLAGS, TICKS)
 _BY_MARKS = {MARKS: re.compile(r"\s*[;；|\n]\s*"), COMMAS: re.compile(r"\s*[;；|\n,，、]\s*")}
 _LONGEST_LIST = 10_000  # characters
 _LARGEST = 1 << 63  # what JSON libraries keep exactly
@@ -33,7 +35,7 @@ def split_labels(text: str, marks: str = MARKS) -> list[str]:
     listed = read_listed(text) if marks == LISTED else None
     if listed is not None:
         return listed
-    return [item for item in _BY_MARKS[MARKS if marks == LISTED else marks].split(text.strip()) if item]
+    return [item for item in _BY_MARKS[COMMAS if marks == COMMAS else MARKS].split(text.strip()) if item]
 
 
 def label_splitter(marks: str) -> Callable[[str], list[str]]:

@@ -12,10 +12,11 @@ from typing import Any
 
 import orjson
 
-from core.base.errors import WorkspaceError
+from core.base.errors import SettingError, WorkspaceError
 from core.base.files import write_bytes_atomic, write_json_atomic
 from core.base.records import read_record
 from core.tasks.cell_text import EMPTY_LIST, LABEL_JOIN, LISTED, input_text, split_labels, target_text
+from core.tasks.label_columns import IN_COLUMNS, column_labels, read_columns, write_columns
 from core.tasks.prompt import Prompt, Value
 from core.tasks.spec import SPLITS, TaskSpec
 from core.tasks.store import get_task, list_tasks, read_rows, task_dir
@@ -93,12 +94,32 @@ def row_weight(spec: TaskSpec, row: dict[str, Any]) -> float | None:
 
 def render_target(spec: TaskSpec, row: dict[str, Any]) -> str:
     """The answer text of a row; '' when there is none."""
+    if spec.label_marks in IN_COLUMNS and len(spec.targets) > 1:
+        return read_columns(spec.targets, row, spec.label_marks, spec.label_names)
     if len(spec.targets) == 1:
         return _answer(spec, row.get(spec.targets[0]))
     parts = [_answer(spec, row.get(name)) for name in spec.targets]
     if not any(parts):
         return ""
     return spec.target_separator.join(part or EMPTY_LIST for part in parts)
+
+
+def target_cells(spec: TaskSpec, answer: str) -> dict[str, str]:
+    """The inverse of `render_target`: the answer columns of a row with this answer.
+
+    Raises:
+        SettingError: the answer has too few parts, or a label that has no column.
+    """
+    if spec.label_marks in IN_COLUMNS and len(spec.targets) > 1:
+        try:
+            return write_columns(spec.targets, answer, spec.label_marks)
+        except ValueError as error:
+            known = ", ".join(column_labels(spec.targets))
+            raise SettingError("task.no_label_column", label=str(error), known=known) from error
+    parts = answer.split(spec.target_separator) if len(spec.targets) > 1 else [answer]
+    if len(parts) != len(spec.targets):
+        raise SettingError("task.answer_parts", count=len(spec.targets), separator=spec.target_separator)
+    return dict(zip(spec.targets, (part.strip() for part in parts), strict=True))
 
 
 def _answer(spec: TaskSpec, value: Any) -> str:

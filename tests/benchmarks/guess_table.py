@@ -58,7 +58,7 @@ def measure(folder: Path) -> Measured:
         for task in json.loads(path.read_text(encoding="utf-8"))["tasks"]:
             right, guess = judge(path.parent, task)
             count += 1
-            asked += guess.other is not None
+            asked += bool(guess.other or guess.close)
             for name, hit in right.items():
                 scores[name] += hit
             if not right["target"] and guess.other is None:
@@ -132,7 +132,7 @@ def _figures_of(cases: dict[str, Case]) -> dict[str, Any]:
         "tables": len(cases),
         "facts": sum(len(right) for right, _ in found.values()),
         "right": sum(sum(right.values()) for right, _ in found.values()),
-        "asked": sum(guess.other is not None for _, guess in found.values()),
+        "asked": sum(bool(guess.other or guess.close) for _, guess in found.values()),
         "silent": [name for name, (right, guess) in found.items() if not right["target"] and guess.other is None],
     }
 

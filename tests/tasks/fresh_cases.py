@@ -77,8 +77,8 @@ FRESH: dict[str, Case] = {
             "threat": cycle([0, 1], step=5),
         },
         ("comment_text",),
-        ("threat",),
-        C,
+        ("toxic", "obscene", "threat"),
+        M,
     ),
     "survey": Case(
         {

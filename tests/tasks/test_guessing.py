@@ -14,7 +14,8 @@ from core.base.records import from_record
 from core.tasks.changing.add_task import add_task
 from core.tasks.changing.settling import settle_doubt
 from core.tasks.guessing.kinds import KINDS, METRICS
-from core.tasks.guessing.roles import RoleGuess, guess_roles, role_doubt
+from core.tasks.guessing.questions import role_doubt
+from core.tasks.guessing.roles import RoleGuess, guess_roles
 from core.tasks.reading.files import read_table
 from core.tasks.reading.readings import ReadOptions
 from core.tasks.reading.table import Table

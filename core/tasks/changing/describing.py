@@ -15,7 +15,8 @@ from core.tasks.cell_text import input_text
 from core.tasks.dataset import render_target
 from core.tasks.guessing.answers import MAX_LABELS
 from core.tasks.guessing.profile import sample_rows
-from core.tasks.guessing.roles import guess_roles, require_columns, role_doubt
+from core.tasks.guessing.questions import open_doubts
+from core.tasks.guessing.roles import guess_roles, require_columns
 from core.tasks.reading.readings import Doubt, ReadOptions
 from core.tasks.reading.shards import hash_parts, name_parts
 from core.tasks.reading.table import Table
@@ -103,7 +104,7 @@ def describe_task(name: str, table: Table, path: Path, request: TaskRequest) -> 
         TaskFileError, SettingError: no columns that could serve, unknown ones, a template that does not fit.
     """
     request, own = _as_exported(table, request)
-    guess = guess_roles(table, request.inputs, request.targets)
+    guess = guess_roles(table, request.inputs, request.targets, request.kind)
     both = set(guess.inputs) & set(guess.targets)
     if both:
         raise SettingError("task.both_roles", column=", ".join(sorted(both)))
@@ -120,7 +121,7 @@ def describe_task(name: str, table: Table, path: Path, request: TaskRequest) -> 
         instruction="",
         template=template,
         metric=request.metric or guess.metric,
-        kind=request.kind or guess.kind,
+        kind=guess.kind,
         target_separator=request.target_separator,
         split=choose_split(table, request, (*guess.inputs, *guess.targets), guess.split_column),
         columns=table.columns,
@@ -130,8 +131,7 @@ def describe_task(name: str, table: Table, path: Path, request: TaskRequest) -> 
         created=time.time(),
         **{"label_marks": guess.label_marks, **own},
     )
-    doubt = role_doubt(table, guess, request.options)
-    doubts = table.doubts if doubt is None else (*table.doubts, doubt)
+    doubts = (*table.doubts, *open_doubts(table, guess, request.options))
     return _with_instruction(spec, table, request.instruction), doubts
 
 

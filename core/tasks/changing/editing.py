@@ -13,6 +13,7 @@ from core.base.errors import SettingError
 from core.tasks.cell_text import plain_value
 from core.tasks.changing.dealing import SplitRow
 from core.tasks.changing.versions import change_rows, read_all_rows
+from core.tasks.dataset import target_cells
 from core.tasks.spec import SPLITS, TaskSpec
 from core.tasks.store import get_task, task_dir
 from core.workspace import Project
@@ -50,11 +51,7 @@ def add_correction(
 ) -> TaskSpec:
     """A corrected answer becomes a training row: the inputs of `row`, and `answer` as the target."""
     spec = get_task(project, name)
-    parts = answer.split(spec.target_separator) if len(spec.targets) > 1 else [answer]
-    if len(parts) != len(spec.targets):
-        raise SettingError("task.answer_parts", count=len(spec.targets), separator=spec.target_separator)
-    values = {c: row.get(c, "") for c in spec.inputs}
-    values |= dict(zip(spec.targets, parts, strict=True))
+    values = {c: row.get(c, "") for c in spec.inputs} | target_cells(spec, answer)
     return add_rows(project, spec.task_id, [values], "train", origin)
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from core.base.errors import Problem, TaskFileError
 from core.tasks.cell_text import plain_value
-from core.tasks.guessing.roles import RoleGuess, guess_roles, role_doubt
+from core.tasks.guessing.questions import open_doubts
+from core.tasks.guessing.roles import RoleGuess, guess_roles
 from core.tasks.reading.files import read_table
 from core.tasks.reading.readings import Doubt, ReadOptions
 from core.tasks.reading.table import Table
@@ -55,10 +56,10 @@ def preview_file(path: Path | str, options: ReadOptions | None = None, name: str
     options = options or ReadOptions()
     table = read_table(path, replace(options, max_rows=options.max_rows or PREVIEW_ROWS), name)
     problems = list(table.problems)
-    guess = doubt = None
+    guess, doubts = None, table.doubts
     try:
         guess = guess_roles(table)
-        doubt = role_doubt(table, guess, options)
+        doubts = (*doubts, *open_doubts(table, guess, options))
     except TaskFileError as error:
         problems.append(Problem("columns", error.key, error.values))
     rows = [{k: plain_value(v) for k, v in row.items()} for row in table.rows[:SHOWN_ROWS]]
@@ -75,7 +76,7 @@ def preview_file(path: Path | str, options: ReadOptions | None = None, name: str
         problems,
         table.sheets,
         table.has_header,
-        table.doubts if doubt is None else (*table.doubts, doubt),
+        doubts,
     )
 
 

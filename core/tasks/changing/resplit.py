@@ -11,7 +11,9 @@ from core.base.errors import SettingError, TaskFileError
 from core.tasks.changing.dealing import SplitRow, input_key, split_keys
 from core.tasks.changing.staging import with_counts
 from core.tasks.changing.versions import read_all_rows
+from core.tasks.guessing.questions import kind_doubt
 from core.tasks.guessing.roles import RoleGuess, guess_roles
+from core.tasks.reading.readings import Doubt, Reading
 from core.tasks.reading.table import ProblemLog, Table
 from core.tasks.spec import TaskSpec
 from core.tasks.splitting import split_rows, unknown_words
@@ -59,13 +61,14 @@ def explain_roles(folder: Path, spec: TaskSpec) -> RoleGuess | None:
         return None
 
 
-def changes_with_roles(
-    folder: Path, spec: TaskSpec, inputs: tuple[str, ...], targets: tuple[str, ...]
-) -> dict[str, Any]:
-    """The fields of a task that change with its roles: what kind of answers the new ones are, and their metric."""
-    guess = guess_roles(_stored_table(folder, spec), inputs, targets)
+def changes_with(folder: Path, spec: TaskSpec, reading: Reading) -> tuple[dict[str, Any], Doubt | None]:
+    """The fields of a task that change with its roles or its kind (what kind of answers there are, their metric),
+    and the question about the kind that comes with other roles."""
+    table = _stored_table(folder, spec)
+    inputs, targets = reading.inputs or spec.inputs, reading.targets or spec.targets
+    guess = guess_roles(table, inputs, targets, reading.kind or None)
     known: dict[str, Any] = {"inputs": inputs, "targets": targets, "kind": guess.kind, "metric": guess.metric}
-    return known | {"label_marks": guess.label_marks}
+    return known | {"label_marks": guess.label_marks}, kind_doubt(table, guess, reading.options)
 
 
 def _stored_table(folder: Path, spec: TaskSpec) -> Table:

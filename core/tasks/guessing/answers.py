@@ -50,8 +50,13 @@ class Answers:
     @cached_property
     def marks(self) -> str:
         """What parts the labels of one cell: MARKS, COMMAS or LISTED; '' where a cell holds one."""
-        candidates = (LISTED, MARKS, COMMAS)
-        return next((m for m in candidates if self._holds_several(m)), "")
+        return next((m for m in (LISTED, MARKS, COMMAS) if self.several[m] >= 1), "")
+
+    @cached_property
+    def several(self) -> dict[str, float]:
+        """By what might part the labels of one cell: the evidence for several labels, 1 where it is enough."""
+        found = {m: self._evidence_of_several(m) for m in (MARKS, COMMAS)}
+        return {LISTED: float(self.are_listed), **found}
 
     @cached_property
     def are_listed(self) -> bool:
@@ -59,23 +64,29 @@ class Answers:
         texts = [a for a in self.answers if a != EMPTY_LIST]
         return bool(texts) and sum(1 for a in texts if _is_listed(a)) > 0.6 * len(texts)
 
-    def _holds_several(self, marks: str) -> bool:
-        if marks == LISTED:
-            return self.are_listed
-        if (
-            _share(self.answers, lambda a: a[:1] in ("{", "<")) > 0.5
-        ):  # an object or mark-up, whatever stands inside
+    @cached_property
+    def are_in_ranks(self) -> bool:
+        """Every cell has as many items, and none stands in two places: 'Sales, North' is one label as well."""
+        split = label_splitter(self.marks or COMMAS)
+        rows = [split(a) for a in self.answers]
+        if len({len(row) for row in rows}) != 1 or len(rows[0]) < 2 or not self.are_labels:
             return False
+        places = [set(column) for column in zip(*rows, strict=True)]
+        return sum(map(len, places)) == len(set().union(*places))
+
+    def _evidence_of_several(self, marks: str) -> float:
+        if _share(self.answers, lambda a: a[:1] in ("{", "<")) > 0.5:  # an object or mark-up, whatever is inside
+            return 0.0
         split = label_splitter(marks)
         sets = [frozenset(split(a)) for a in self.answers]
         several = [s for s in sets if len(s) > 1]
         if len(several) < max(2, 0.03 * len(sets)):
-            return False
+            return 0.0
         items = Counter(i for s in sets for i in s)
         if len(items) > MAX_LABELS or sum(items.values()) < 3 * len(items):
-            return False
+            return 0.0
         if marks == COMMAS and any(num_words(i) > _LONG_ITEM for i in items):
-            return False
+            return 0.0
         company: dict[str, set[frozenset[str]]] = {}
         for s in sets:
             for item in s:
@@ -84,7 +95,7 @@ class Answers:
         shared = sum(1 for item in among if len(company[item]) > 1)
         alone = sum(1 for item in among if frozenset((item,)) in company[item])
         needed = _SHARED * 0.75 if set(self.target.words) & _SEVERAL_WORDS else _SHARED
-        return shared >= needed * len(among) or alone >= _ALONE * len(among)
+        return max(shared / needed, alone / _ALONE) / max(1, len(among))
 
     @cached_property
     def are_labels(self) -> bool:
@@ -92,9 +103,18 @@ class Answers:
         p = self.target
         if p.num_distinct > MAX_LABELS or p.typical_words > 8 or not p.texts:
             return False
-        repeats = len(p.texts) / p.num_distinct
-        needed = 3.0 if self.num_rows < 100 else 4.0
-        return repeats >= needed or (p.num_distinct <= 5 and self.num_rows < 30 and repeats >= 1.5)
+        few = p.num_distinct <= 5 and self.num_rows < 30 and self.repeats >= 1.5
+        return self.repeats >= self.enough_repeats or few
+
+    @property
+    def repeats(self) -> float:
+        """How often a value comes, on average."""
+        return len(self.target.texts) / max(1, self.target.num_distinct)
+
+    @property
+    def enough_repeats(self) -> float:
+        """`repeats` from which values are labels."""
+        return 3.0 if self.num_rows < 100 else 4.0
 
     @cached_property
     def are_marked_items(self) -> bool:

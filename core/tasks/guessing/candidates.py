@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -138,9 +139,14 @@ def _stands_inside(p: ColumnProfile, profiles: Sequence[ColumnProfile]) -> bool:
         if other is p or other.typical_chars <= p.typical_chars or len(other.texts) != len(p.texts):
             continue
         pairs = list(zip(p.texts, other.texts, strict=True))[:_LOOKED_AT]
-        if sum(1 for a, b in pairs if a.lower() in b.lower()) > _INSIDE * len(pairs):
+        if sum(1 for a, b in pairs if _holds(b.lower(), a.lower())) > _INSIDE * len(pairs):
             return True
     return False
+
+
+def _holds(text: str, part: str) -> bool:
+    """Whether a text has a part; a number as a whole: 1 is no part of 100."""
+    return part in text and (not part.isdecimal() or re.search(rf"(?<!\d){part}(?!\d)", text) is not None)
 
 
 def _has_asker(p: ColumnProfile, profiles: Sequence[ColumnProfile]) -> bool:

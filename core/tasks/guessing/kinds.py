@@ -34,8 +34,8 @@ _INSIDE = 0.6
 _UNEVEN = 8.0  # largest / smallest label from which accuracy hides the small ones
 _UNEVEN_MANY = 2.5  # the same with more than three labels
 _MANY_NUMBERS = 20  # different numbers from which they are amounts rather than grades
-_LABEL_NAMES = word_set("label labels class classes category intent target y 标签 类别")
-_AMOUNT_NAMES = MEASURES | {"score", "value"}
+LABEL_NAMES = word_set("label labels class classes category intent target y 标签 类别")
+AMOUNT_NAMES = MEASURES | {"score", "value"}
 
 Columns = Sequence[ColumnProfile]
 
@@ -53,7 +53,7 @@ def _are_amounts(a: Answers) -> bool:
         return False
     words = set(a.target.words)
     counted = all(v.isdecimal() for v in values) and len(values) > 0.9 * (max(map(int, values)) + 1)
-    return bool(words & _AMOUNT_NAMES) or not (counted or words & _LABEL_NAMES)
+    return bool(words & AMOUNT_NAMES) or not (counted or words & LABEL_NAMES)
 
 
 # (kind, whether it holds for the answers and the columns of the inputs)

@@ -81,6 +81,13 @@ class ColumnProfile:
         return self.distinct > 0.98 and len(self.texts) >= (8 if named else 20) and _codes_rows(some)
 
     @property
+    def numbers_rows(self) -> bool:
+        """A running number, or a code that its name calls an id: nothing that anybody would ask for."""
+        some = self.texts[:LOOKED_AT]
+        named = bool(self.words) and self.words[-1] in STRICT_ID_WORDS
+        return named or (all(t.isdecimal() for t in some) and _is_running([int(t[:15]) for t in some]))
+
+    @property
     def is_named_id(self) -> bool:
         """Called key, file, date, author ... : often about the row, sometimes the answer."""
         return bool(set(self.words) & ID_WORDS) and self.typical_words <= 8

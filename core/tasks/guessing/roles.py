@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from core.base.errors import TaskFileError
 from core.tasks.cell_text import MARKS
 from core.tasks.guessing.candidates import NAMED, can_answer, input_word_score, score_candidates, target_word_score
+from core.tasks.guessing.close_kinds import KindReading, best_marks, find_close_kind
+from core.tasks.guessing.flags import find_flags, flag_kind
 from core.tasks.guessing.inputs import Reasons, guess_inputs
 from core.tasks.guessing.kinds import guess_kind, guess_metric
 from core.tasks.guessing.profile import ColumnProfile, profile_columns
 from core.tasks.reading.column_words import GROUP_WORDS, SPLIT_WORDS, WEIGHT_WORDS
-from core.tasks.reading.readings import Doubt, Reading, ReadOptions, shown_rows
 from core.tasks.reading.split_words import says_split, split_of_word
 from core.tasks.reading.table import Table
 
@@ -47,7 +48,8 @@ class RoleGuess:
 
     `split_column` says train or test itself, `group_column` names what rows belong to (a patient, a conversation),
     `weight_column` how much a row counts; all three are only offered, never used unasked. `label_marks` is how
-    several labels of one cell are parted. `other` is the second reading where two come close.
+    several labels of one cell are parted. `other` is the second reading where two come close, `close` the second
+    kind.
     """
 
     inputs: tuple[str, ...]
@@ -61,12 +63,16 @@ class RoleGuess:
     label_marks: str = MARKS
     score: float = 1.0
     other: RoleReading | None = None
+    close: KindReading | None = None
 
 
 def guess_roles(
-    table: Table, inputs: tuple[str, ...] | None = None, targets: tuple[str, ...] | None = None
+    table: Table,
+    inputs: tuple[str, ...] | None = None,
+    targets: tuple[str, ...] | None = None,
+    kind: str | None = None,
 ) -> RoleGuess:
-    """Guesses what was not given by hand.
+    """Guesses what was not given by hand: roles, kind, metric, how labels are parted.
 
     Raises:
         TaskFileError: fewer than two columns that could serve, or a column asked for that is not there.
@@ -81,36 +87,23 @@ def guess_roles(
     if by_form:
         reasons.append(("guess.form", {"column": ", ".join(table.targets)}))
     if targets is None:
-        targets, score, other = _guess_targets(profiles, inputs or (), table, reasons)
+        targets, score, other = _guess_answers(profiles, inputs or (), table, reasons)
     if inputs is None:
         inputs = guess_inputs(profiles, targets, reasons)
     else:
         other = other and RoleReading(inputs, other.targets, other.score)
     if not inputs:
         raise TaskFileError("file.no_input_column", file=table.name, columns=", ".join(table.columns))
-    kind, answers = guess_kind([by_name[n] for n in inputs], [by_name[n] for n in targets], table)
+    read = [by_name[n] for n in inputs]
+    guessed, answers = guess_kind(read, [by_name[n] for n in targets], table)
+    own_kind, own_marks = flag_kind(targets, table)
+    close = None if by_form or kind else find_close_kind(guessed, answers)
+    kind = kind or own_kind or guessed
     reasons.append((f"guess.kind_{kind}", {}))
-    metric = guess_metric(kind, [by_name[n] for n in inputs], answers)
+    metric = guess_metric(kind, read, answers)
     offered = _offered([p for p in profiles if p.name not in (*inputs, *targets)], reasons)
-    marks = answers.marks or MARKS
-    return RoleGuess(inputs, targets, kind, metric, tuple(reasons), *offered, marks, score, other)
-
-
-def role_doubt(table: Table, guess: RoleGuess, options: ReadOptions | None = None) -> Doubt | None:
-    """The question which column is the answer, with both readings; None where the guess is sure."""
-    if guess.other is None:
-        return None
-    options = options or ReadOptions()
-    rows = shown_rows(table.columns, table.rows)
-    taken, other = (
-        Reading(options, score, table.columns, rows, inputs, targets)
-        for inputs, targets, score in (
-            (guess.inputs, guess.targets, guess.score),
-            (guess.other.inputs, guess.other.targets, guess.other.score),
-        )
-    )
-    values = {"file": table.name, "found": ", ".join(guess.targets), "expected": ", ".join(guess.other.targets)}
-    return Doubt("roles", taken, other, values)
+    marks = own_marks or (best_marks(answers) if kind == "multilabel" else answers.marks or MARKS)
+    return RoleGuess(inputs, targets, kind, metric, tuple(reasons), *offered, marks, score, other, close)
 
 
 def require_columns(table: Table, names: tuple[str, ...]) -> None:
@@ -125,8 +118,17 @@ def _guess_targets(
     """The answer columns, how sure that is (0 to 1), and the second reading where two come close."""
     scored = [(s, p) for s, p in score_candidates(profiles) if p.name not in inputs]
     readable = [p for p in profiles if not p.is_numbering or p.name in inputs]
-    if not scored or len(table.columns) < 2 or (len(readable) < 2 and not _has_answer(scored, readable)):
+    codes = _codes_as_answer(scored, readable) if len(readable) < 2 else None
+    if (
+        not scored
+        or len(table.columns) < 2
+        or (len(readable) < 2 and not codes and not _has_answer(scored, readable))
+    ):
         raise TaskFileError("file.one_column", file=table.name, columns=", ".join(table.columns))
+    if codes is not None:
+        read = readable[0].name
+        reasons.append(("guess.target_only", {"column": codes.name}))
+        return (codes.name,), 0.6, RoleReading((codes.name,), (read,), 0.4)
     lead, best = scored[0]
     same = next((p for s, p in scored if p is not best and _names_the_codes(p, best)), None)
     if same is not None:
@@ -146,10 +148,32 @@ def _guess_targets(
         and not _is_about_splits(p)
     ]
     score, second = _second(lead, rivals)
+    if second is None and _is_text_of_codes(best, rivals):
+        score, second = 0.6, rivals[0][1]
     if second is None:
         return targets, score, None
     other = RoleReading(guess_inputs(profiles, (second.name,), []), (second.name,), round(1 - score, 3))
     return targets, score, other
+
+
+def _guess_answers(
+    profiles: list[ColumnProfile], inputs: tuple[str, ...], table: Table, reasons: Reasons
+) -> tuple[tuple[str, ...], float, RoleReading | None]:
+    """As `_guess_targets`, but that several columns may be the labels themselves."""
+    flags, are_sure = find_flags(profiles, table) if not inputs else ((), False)
+    if not flags:
+        return _guess_targets(profiles, inputs, table, reasons)
+    said = ("guess.label_columns", {"columns": ", ".join(flags)})
+    if are_sure:
+        reasons.append(said)
+        return flags, 1.0, None
+    alone: Reasons = []
+    targets, score, other = _guess_targets(profiles, inputs, table, alone)
+    if set(targets) <= set(flags):
+        reasons.append(said)
+        return flags, 0.6, RoleReading(guess_inputs(profiles, targets, []), targets, 0.4)
+    reasons += alone
+    return targets, score, other or RoleReading(guess_inputs(profiles, flags, []), flags, round(1 - score, 3))
 
 
 def _second(lead: float, rivals: list[tuple[float, ColumnProfile]]) -> tuple[float, ColumnProfile | None]:
@@ -165,6 +189,25 @@ def _second(lead: float, rivals: list[tuple[float, ColumnProfile]]) -> tuple[flo
 
 def _claims_to_answer(p: ColumnProfile) -> bool:
     return target_word_score(p) > NAMED > input_word_score(p)
+
+
+def _codes_as_answer(
+    scored: list[tuple[float, ColumnProfile]], readable: list[ColumnProfile]
+) -> ColumnProfile | None:
+    """The one column of codes (part numbers, phone numbers) beside the one to read; none that numbers the rows."""
+    codes = [p for _, p in scored if p not in readable and not p.is_constant and p.filled > 0.5]
+    if len(codes) != 1 or len(readable) != 1 or not readable[0].typical_words:
+        return None
+    return None if codes[0].numbers_rows else codes[0]
+
+
+def _is_text_of_codes(best: ColumnProfile, rivals: list[tuple[float, ColumnProfile]]) -> bool:
+    """A text that would be written from a code alone: perhaps the code is to be found for the text."""
+    if len(rivals) != 1 or target_word_score(best) >= NAMED or best.typical_words < 2:
+        return False
+    code = rivals[0][1]
+    some = code.texts[:100]
+    return code.spaced < 0.1 and sum(any(c.isdigit() for c in text) for text in some) > 0.5 * len(some)
 
 
 def _has_answer(scored: list[tuple[float, ColumnProfile]], readable: list[ColumnProfile]) -> bool:

@@ -53,8 +53,8 @@ class ReadOptions:
 @dataclass(frozen=True)
 class Reading:
     """One way to read a file. `options` read it again exactly this way; `inputs` and `targets` are filled only
-    where the readings differ in the roles of columns. `score`: 0 to 1, how much of the evidence speaks for it.
-    `rows`: the first few, as they are shown beside the other reading."""
+    where the readings differ in the roles of columns, `kind` where in the kind of task. `score`: 0 to 1, how much
+    of the evidence speaks for it. `rows`: the first few, as they are shown beside the other reading."""
 
     options: ReadOptions
     score: float
@@ -62,14 +62,15 @@ class Reading:
     rows: tuple[tuple[str, ...], ...]
     inputs: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
+    kind: str = ""
 
 
 @dataclass(frozen=True)
 class Doubt:
     """Two readings of one file that come close: a question for whoever knows the file.
 
-    `about` says what differs ("encoding", "delimiter", "quotes", "header", "roles", ...) and names the message
-    `doubt.<about>` that asks in words, filled with `values`. `taken` holds until somebody chooses `other`.
+    `about` says what differs ("encoding", "delimiter", "quotes", "header", "roles", "kind_labels", ...) and names
+    the message `doubt.<about>` that asks in words, filled with `values`. `taken` holds until `other` is chosen.
     """
 
     about: str
