@@ -22,6 +22,7 @@ FLOORS: dict[str, tuple[float, str]] = {
     "core": (0, "base"),
     "core.workspace": (1, "workspace"),
     "core.tasks.cell_text": (1.5, "cells"),
+    "core.tasks.label_columns": (1.55, "cells"),
     "core.tasks.reading": (1.6, "reading"),
     "core.tasks.guessing": (1.7, "guessing"),
     "core.tasks": (2, "tasks"),

@@ -118,17 +118,8 @@ def _guess_targets(
     """The answer columns, how sure that is (0 to 1), and the second reading where two come close."""
     scored = [(s, p) for s, p in score_candidates(profiles) if p.name not in inputs]
     readable = [p for p in profiles if not p.is_numbering or p.name in inputs]
-    codes = _codes_as_answer(scored, readable) if len(readable) < 2 else None
-    if (
-        not scored
-        or len(table.columns) < 2
-        or (len(readable) < 2 and not codes and not _has_answer(scored, readable))
-    ):
-        raise TaskFileError("file.one_column", file=table.name, columns=", ".join(table.columns))
-    if codes is not None:
-        read = readable[0].name
-        reasons.append(("guess.target_only", {"column": codes.name}))
-        return (codes.name,), 0.6, RoleReading((codes.name,), (read,), 0.4)
+    if not scored or len(table.columns) < 2 or (len(readable) < 2 and not _has_answer(scored, readable)):
+        return _guess_codes(scored, readable, table, reasons)
     lead, best = scored[0]
     same = next((p for s, p in scored if p is not best and _names_the_codes(p, best)), None)
     if same is not None:
@@ -191,14 +182,20 @@ def _claims_to_answer(p: ColumnProfile) -> bool:
     return target_word_score(p) > NAMED > input_word_score(p)
 
 
-def _codes_as_answer(
-    scored: list[tuple[float, ColumnProfile]], readable: list[ColumnProfile]
-) -> ColumnProfile | None:
-    """The one column of codes (part numbers, phone numbers) beside the one to read; none that numbers the rows."""
+def _guess_codes(
+    scored: list[tuple[float, ColumnProfile]], readable: list[ColumnProfile], table: Table, reasons: Reasons
+) -> tuple[tuple[str, ...], float, RoleReading | None]:
+    """One column of codes (part numbers, phone numbers) beside the one to read; none that numbers the rows.
+
+    Raises:
+        TaskFileError: there is no such pair.
+    """
     codes = [p for _, p in scored if p not in readable and not p.is_constant and p.filled > 0.5]
-    if len(codes) != 1 or len(readable) != 1 or not readable[0].typical_words:
-        return None
-    return None if codes[0].numbers_rows else codes[0]
+    if len(codes) != 1 or len(readable) != 1 or not readable[0].typical_words or codes[0].numbers_rows:
+        raise TaskFileError("file.one_column", file=table.name, columns=", ".join(table.columns))
+    answer, read = codes[0].name, readable[0].name
+    reasons.append(("guess.target_only", {"column": answer}))
+    return (answer,), 0.6, RoleReading((answer,), (read,), 0.4)
 
 
 def _is_text_of_codes(best: ColumnProfile, rivals: list[tuple[float, ColumnProfile]]) -> bool:
