@@ -129,7 +129,7 @@ def task_similarity(allocation: Allocation, centred: bool = False) -> pd.DataFra
     """
     used = allocation.columns(COMMON) or list(range(len(allocation.skills)))
     rows = allocation.weights[:, :, used].transpose(1, 0, 2).reshape(len(allocation.tasks), -1)
-    values = metrics.distinctness(rows) if centred else metrics.cosine(rows)
+    values = allocation_metrics.distinctness(rows) if centred else allocation_metrics.cosine(rows)
     return pd.DataFrame(values, index=list(allocation.tasks), columns=list(allocation.tasks))
 
 

@@ -21,7 +21,8 @@ from app.texts.language import in_language
 from core.base.files import write_json_atomic
 from core.insight.verdicts import STEPS, Verdict
 from core.messages import Sentence
-from core.tasks.changing.add_task import TaskRequest, add_task
+from core.tasks.changing.add_task import add_task
+from core.tasks.changing.describing import TaskRequest
 from core.workspace import Workspace
 from tests.app.panels import build_panel
 from tests.staged_runs import Stage, stages, write_stage

@@ -10,7 +10,6 @@ import pytest
 
 from core.adapters import allocation_metrics
 from core.base.errors import RunError
-from core.insight import metrics
 from core.insight.allocation import (
     Allocation,
     Skill,
@@ -112,7 +111,7 @@ def test_entropy_agrees_with_scipy() -> None:
 
 
 def test_cosine_of_a_zero_row_is_zero_and_not_nan() -> None:
-    similarity = metrics.cosine(np.array([[0.0, 0.0], [1.0, 1.0]]))
+    similarity = allocation_metrics.cosine(np.array([[0.0, 0.0], [1.0, 1.0]]))
     np.testing.assert_allclose(similarity, np.eye(2))
 
 
