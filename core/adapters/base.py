@@ -24,6 +24,7 @@ from core.adapters.observing import TASK, Observation, Parts, Seen
 from core.adapters.registry import METHODS
 from core.adapters.settings.places import AdapterConfig
 from core.adapters.targets import Site, replace_module
+from core.adapters.wishes import Wishes
 from core.base.errors import ModelError
 from core.base.seeds import torch_seed
 from core.base.settings import require_settings, settings_from_dict
@@ -176,6 +177,14 @@ class Adapter(nn.Module):
     def new_task_groups(self, task: int, with_private: bool) -> ParameterGroups:
         """The parameters of one task's own."""
         return {"skills": [], "allocation": []}
+
+    def take_wishes(self, wishes: Wishes) -> None:
+        """Holds a user's wishes about the tasks' rows through all training; before the first step.
+
+        Raises:
+            ModelError: the method has no rows to hold.
+        """
+        raise ModelError("adapter.no_wishes", method=METHODS.get(self.method).title)
 
     def lora_factors(self, task: int) -> LoraFactors:
         """Layer name -> (A [K, i], B [o, K]) so that the task's layer is x W0^T + x A^T B^T.

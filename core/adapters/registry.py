@@ -13,6 +13,7 @@ from core.adapters.settings.baselines import IA3Config, LoraConfig, MoeLoraConfi
 from core.adapters.settings.places import AdapterConfig
 from core.adapters.settings.skills import CPolyConfig, MHRConfig, PolyConfig
 from core.adapters.settings.task_adapters import MTAConfig
+from core.adapters.wishes import APART, BOUND
 from core.base.registry import Registry
 
 # Learning rates measured by tests/benchmarks/rates.py and stage_two.py (assets/docs/decisions.md)
@@ -32,8 +33,9 @@ class MethodInfo:
     `stage2_rate` are the learning rates that stage 1 and stage 2 want: a table's logits must move by whole units to
     change a weight, a network's not. `reads_weights`: its adapters are made of the base model's own layers, which
     then cannot be held in 8 bits. `takes_lora`: one low-rank pair a layer can be put in as the whole adapter
-    (`Adapter.take_lora`), as a merge wants it. `arms`: what a comparison of methods runs, (label, settings) each;
-    `parts`: what takes the method apart, one thing changed in each.
+    (`Adapter.take_lora`), as a merge wants it. `wishes`: which of a user's wishes about tasks it can hold
+    (`core.adapters.wishes`). `arms`: what a comparison of methods runs, (label, settings) each; `parts`: what takes
+    the method apart, one thing changed in each.
     """
 
     name: str
@@ -47,6 +49,7 @@ class MethodInfo:
     stage2_rate: float = TABLE_RATE
     reads_weights: bool = False
     takes_lora: bool = False
+    wishes: tuple[str, ...] = ()
     arms: Arms = ()
     parts: Arms = ()
 
@@ -71,6 +74,7 @@ register(
     CPolyConfig,
     JOINT_THEN_ALLOCATION,
     "Common skills shared by all tasks, private skills of each task",
+    wishes=(APART, BOUND),
     arms=(("C-Poly", ()), ("C-Poly mix", ("adapter.combine=mix",))),
     parts=(
         ("C-Poly common only", ("adapter.num_private_skills=0",)),
@@ -90,6 +94,7 @@ register(
     skill_rate=TASK_ADAPTER_RATE,
     stage2_rate=GATE_RATE,
     reads_weights=True,
+    wishes=(BOUND,),
     arms=(("MTA", ()), ("MTA stage 1", ("stage2_fraction=0",))),
     parts=(
         ("MTA one for all", ("adapter.num_adapters=1", "stage2_fraction=0")),
@@ -104,6 +109,7 @@ register(
     PolyConfig,
     JOINT_THEN_ALLOCATION,
     "Common skills only; each task learns its mixture of them",
+    wishes=(APART, BOUND),
     arms=(("Poly", ()),),
 )
 register(
@@ -112,6 +118,7 @@ register(
     MHRConfig,
     JOINT_THEN_ALLOCATION,
     "Polytropon with a mixture of its own for each block of a layer",
+    wishes=(APART, BOUND),
     skill_rate=HEADS_RATE,
     arms=(("MHR", ()),),
 )
@@ -130,6 +137,7 @@ register(
     PrivateLoraConfig,
     ("skills",),
     "Nothing is shared between tasks",
+    wishes=(APART,),
     arms=(("private LoRA", ()),),
 )
 register(

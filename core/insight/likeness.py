@@ -15,7 +15,7 @@ import numpy as np
 
 from core.insight.allocation import COMMON, Allocation, Array
 
-SHUFFLES, FEW_SHUFFLES = 199, 59
+SHUFFLES, FEW_SHUFFLES = 199, 19
 MANY_TASKS = 64
 LEVEL = 0.05
 _BLOCK = re.compile(r"^(.*?\.\d+)(?:\.|$)")

@@ -18,6 +18,7 @@ from core.models.seeing import length_limit
 from core.tasks.cuts import measure_cuts, percent
 from core.tasks.dataset import TaskDataset
 from core.training.config import RunConfig, own_stages
+from core.training.wishes import check_wishes
 
 FEW_ROWS = 20
 MOST_UNSEEN = 4  # times more rows than a pass sees
@@ -42,6 +43,7 @@ def check_run(config: RunConfig, dataset: TaskDataset, runs_dir: Path | None = N
         return check_config(config)
     problems = check_config(config)
     problems += _check_tasks(config, dataset)
+    problems += check_wishes(config, dataset.names())
     problems += _check_model(config)
     problems += _check_lengths(config, dataset)
     problems += _check_device(config)

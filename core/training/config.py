@@ -18,11 +18,18 @@ from core.base.settings import describe_settings, parse_yaml_settings, settings_
 from core.training.settings.learning import LearningSettings, ModelSettings, Stage2Settings
 from core.training.settings.machine import MachineSettings
 from core.training.settings.rows import EvaluationSettings, MixtureSettings
+from core.training.settings.wishes import WishSettings
 
 
 @dataclass(frozen=True)
 class RunConfig(
-    MachineSettings, EvaluationSettings, MixtureSettings, Stage2Settings, LearningSettings, ModelSettings
+    MachineSettings,
+    EvaluationSettings,
+    WishSettings,
+    MixtureSettings,
+    Stage2Settings,
+    LearningSettings,
+    ModelSettings,
 ):
     """Every setting of a run. `adapter` holds the settings of the chosen method (None: its defaults).
 

@@ -18,7 +18,7 @@ from core.evaluation.contributions import write_contributions
 from core.evaluation.exam import Examiner
 from core.evaluation.forgetting import write_forgetting
 from core.evaluation.results import build_results
-from core.models.building import build_modular, save_adapter
+from core.models.building import save_adapter
 from core.models.loading import LoadedBase
 from core.tasks.dataset import TaskDataset, load_saved_dataset
 from core.training.allocation import write_allocation
@@ -40,6 +40,7 @@ from core.training.reporting import CANCEL, PAUSE, STOP, Journal, RunCancelled, 
 from core.training.stage import run_stage
 from core.training.trainer import Shard
 from core.training.validation import to_device
+from core.training.wishes import build_wished
 from core.training.work import RunWork
 
 
@@ -93,7 +94,7 @@ def prepare(paths: RunPaths, config: RunConfig, journal: Journal, shard: Shard) 
     device = apply_device(choice)
     dataset = load_saved_dataset(paths.data_dir)
     base = load_chosen_base(config.base_model, choice)
-    modular = build_modular(base, config.method, config.adapter, dataset.names(), config.seed)
+    modular = build_wished(base, config, dataset.names())
     if config.gradient_checkpointing:
         modular.activation_checkpointing_enable()
     encoder = build_encoder(base, config)

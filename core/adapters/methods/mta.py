@@ -55,10 +55,13 @@ from core.adapters.base import Adapter, ParameterGroups, Skill
 from core.adapters.call import Adapted, Call
 from core.adapters.observing import PROMPT, Observation, Seen
 from core.adapters.parts.feed_forward import Pool, build_pool, find_feed_forwards
+from core.adapters.parts.held_rows import bind_rows
 from core.adapters.parts.penalties import load_balance, mutual_information
 from core.adapters.parts.usage import GateUsage
 from core.adapters.settings.task_adapters import MTAConfig
 from core.adapters.targets import replace_module
+from core.adapters.wishes import Wishes
+from core.base.errors import ModelError
 
 START, START_OF_PAIR = 0.20, 0.22
 FAR = 200.0  # exp(-200) is zero in float32: this many temperatures ahead, an adapter is the only one
@@ -198,6 +201,12 @@ class MTAAdapter(Adapter):
         row = self.selector[:, like : like + 1] if like is not None else self.selector.mean(1, keepdim=True)
         self.selector = nn.Parameter(torch.cat([self.selector, row], 1).detach())
         self.usage.add_task()
+
+    def take_wishes(self, wishes: Wishes) -> None:
+        """One row of the selector for bound tasks; the shared adapters of stage 2 keep no two tasks apart."""
+        if wishes.apart or self.config.selector != "learned":
+            raise ModelError("adapter.no_wishes", method=self.method)
+        bind_rows(self.selector, wishes.groups())
 
     def new_task_groups(self, task: int, with_private: bool) -> ParameterGroups:
         return {"skills": [], "allocation": [self.selector] if self.config.selector == "learned" else []}

@@ -13,14 +13,17 @@ from core.adapters.base import LinearAdapter, LoraFactors, ParameterGroups, Skil
 from core.adapters.observing import Observation, Parts, Seen
 from core.adapters.parts.bank import SkillBank
 from core.adapters.parts.definition import SkillCounts, SkillState
+from core.adapters.parts.held_rows import bind_rows, keep_apart
 from core.adapters.parts.lora_form import lora_of_mix, lora_of_sum
 from core.adapters.parts.observed_skills import Layer, observe_skills, part_sizes
 from core.adapters.parts.penalties import mutual_information
 from core.adapters.parts.routing import TaskRouter
 from core.adapters.parts.row_changes import add_private, add_row, prune_rows
 from core.adapters.parts.switching import switched_off
+from core.adapters.registry import METHODS
 from core.adapters.settings.skills import SkillConfig
 from core.adapters.targets import Site
+from core.adapters.wishes import Wishes
 from core.base.errors import ModelError
 
 WIDEST_PACKED = 64  # columns of a layer
@@ -70,6 +73,15 @@ class SkillReports(LinearAdapter):
         allocation = [p for p in self.router.parameters() if p.numel()]
         private = [self.bank.private[task]] if with_private and self.counts.private else []
         return {"skills": private, "allocation": allocation}
+
+    def take_wishes(self, wishes: Wishes) -> None:
+        """Private LoRA has no common skills: its tasks are apart already."""
+        if not self.counts.common:
+            if wishes.bound:
+                raise ModelError("adapter.no_wishes", method=METHODS.get(self.method).title)
+            return
+        bind_rows(self.router.logits, wishes.groups())
+        keep_apart(self.router.logits, wishes)
 
     def grow(self, like: int | None) -> None:
         add_row(self.router, like)
