@@ -24,6 +24,7 @@ from core.adapters.observing import TASK, Observation, Parts, Seen
 from core.adapters.registry import METHODS
 from core.adapters.settings.places import AdapterConfig
 from core.adapters.targets import Site, replace_module
+from core.adapters.task_change import TaskChange
 from core.adapters.wishes import Wishes
 from core.base.errors import ModelError
 from core.base.seeds import torch_seed
@@ -177,6 +178,14 @@ class Adapter(nn.Module):
     def new_task_groups(self, task: int, with_private: bool) -> ParameterGroups:
         """The parameters of one task's own."""
         return {"skills": [], "allocation": []}
+
+    def change_task(self, task: int, change: TaskChange) -> None:
+        """Changes what one task mixes, after training; all other tasks answer as before, bit for bit.
+
+        Raises:
+            ModelError: the method has no weights of one task that could be changed.
+        """
+        raise ModelError("adapter.no_change", method=METHODS.get(self.method).title)
 
     def take_wishes(self, wishes: Wishes) -> None:
         """Holds a user's wishes about the tasks' rows through all training; before the first step.

@@ -20,6 +20,7 @@ VERBS = (
     "chat",
     "detect",
     "skills",
+    "what_if",
     "compare",
     "study",
     "add_task",

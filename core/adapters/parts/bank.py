@@ -73,9 +73,9 @@ class SkillBank(nn.Module):
         rows: list[Tensor] = [self.common] if self.num_common else []
         if self.num_private:
             rows += [self.private[t] for t in tasks]
-        return self._factors(torch.cat(rows, 0).to(dtype))
+        return self.views(torch.cat(rows, 0).to(dtype))
 
-    def _factors(self, skills: Tensor) -> list[GroupFactors]:
+    def views(self, skills: Tensor) -> list[GroupFactors]:
         """Views of skills [S, P] by group."""
         pieces = iter(skills.split(self.sizes, 1))
         count, r = skills.shape[0], self.rank
@@ -93,7 +93,7 @@ class SkillBank(nn.Module):
     @torch.no_grad()
     def new_skills(self, count: int) -> Tensor:
         skills = torch.zeros(count, self.skill_size)
-        for factors in self._factors(skills):
+        for factors in self.views(skills):
             # Kaiming-uniform with a = sqrt 5 is U(-1/sqrt(i), 1/sqrt(i)).
             bound = 1.0 / math.sqrt(factors.down.shape[-1])
             factors.down.uniform_(-bound, bound)

@@ -12,6 +12,7 @@ from torch import Tensor
 from core.adapters.base import LinearAdapter, LoraFactors, ParameterGroups, Skill
 from core.adapters.observing import Observation, Parts, Seen
 from core.adapters.parts.bank import SkillBank
+from core.adapters.parts.changed_rows import scale_common, scale_private, take_row
 from core.adapters.parts.definition import SkillCounts, SkillState
 from core.adapters.parts.held_rows import bind_rows, keep_apart
 from core.adapters.parts.lora_form import lora_of_mix, lora_of_sum
@@ -23,6 +24,7 @@ from core.adapters.parts.switching import switched_off
 from core.adapters.registry import METHODS
 from core.adapters.settings.skills import SkillConfig
 from core.adapters.targets import Site
+from core.adapters.task_change import TaskChange
 from core.adapters.wishes import Wishes
 from core.base.errors import ModelError
 
@@ -73,6 +75,22 @@ class SkillReports(LinearAdapter):
         allocation = [p for p in self.router.parameters() if p.numel()]
         private = [self.bank.private[task]] if with_private and self.counts.private else []
         return {"skills": private, "allocation": allocation}
+
+    def change_task(self, task: int, change: TaskChange) -> None:
+        """Learned private weights are not changed: their skills are other tasks' too."""
+        if self.counts.learnable:
+            raise ModelError("adapter.no_change", method=METHODS.get(self.method).title)
+        if change.row_of is not None:
+            take_row(self.router, self.bank, task, change.row_of)
+        factors = torch.ones(self.counts.common)
+        for column, factor in change.scale.items():
+            if column < self.counts.common:
+                factors[column] = factor
+            else:
+                owner, place = divmod(column - self.counts.common, self.counts.private)
+                scale_private(self.bank, owner, place, factor, self.options.combine == "mix")
+        if not bool((factors == 1.0).all()):
+            scale_common(self.router.logits, task, factors.to(self.router.logits.device))
 
     def take_wishes(self, wishes: Wishes) -> None:
         """Private LoRA has no common skills: its tasks are apart already."""
