@@ -56,11 +56,6 @@ def gguf_refusal(base_model: str) -> ModelError | None:
     return None
 
 
-def can_write_gguf(base_model: str) -> bool:
-    """Whether a run on this base model can leave as a GGUF file."""
-    return gguf_refusal(base_model) is None
-
-
 def require_layout(folder: Path) -> tuple[Family, str]:
     """The family of a model folder and the name of its tokenizer's splitting.
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pandas as pd
 
 from core.base.errors import RunError
-from core.insight.allocation import COMMON, Allocation, layer_table, task_similarity, telling_layer
+from core.insight.allocation import COMMON, Allocation, task_similarity, telling_layer
 
 _HEAD = re.compile(r"^(.*) head (\d+)$")
 ALPHA, GATE = "alpha", "gate"
@@ -30,7 +30,7 @@ def num_heads(allocation: Allocation) -> int:
 
 def pick_layer(allocation: Allocation, layer: str | None = None, head: int | None = None) -> int:
     """The place in `allocation.layers` of a layer and routing head (from 1); of what is not said, the one in which
-    the tasks differ most.
+    the tasks differ most (never a mean: skills are exchangeable from layer to layer).
 
     Raises:
         RunError: no such layer or head.
@@ -44,12 +44,6 @@ def pick_layer(allocation: Allocation, layer: str | None = None, head: int | Non
         wanted = layer if head is None else f"{layer or ''} head {head}".strip()
         raise RunError("insight.no_layer", layer=wanted, known=", ".join(layer_names(allocation)))
     return telling_layer(allocation, chosen)
-
-
-def cut_table(allocation: Allocation, layer: str | None = None, head: int | None = None) -> pd.DataFrame:
-    """Weights [tasks x skills] of one layer and head, see `pick_layer`; never a mean, since skills are exchangeable
-    from layer to layer."""
-    return layer_table(allocation, pick_layer(allocation, layer, head))
 
 
 def task_by_layer(allocation: Allocation, task: str, head: int | None = None) -> pd.DataFrame:
@@ -84,12 +78,6 @@ def gate_part(table: pd.DataFrame, part: str) -> pd.DataFrame:
     if part == GATE:
         return pd.concat([total.rename(OWN), table[shared]], axis=1)
     return own.div(total.where(total > 0, 1.0), axis=0)
-
-
-def used_skills(allocation: Allocation) -> list[str]:
-    """Columns in the order of a plot: the common skills, then the private ones."""
-    common = [skill.name for skill in allocation.skills if skill.kind == COMMON]
-    return common + [skill.name for skill in allocation.skills if skill.kind != COMMON]
 
 
 def difference_of_runs(first: Allocation, second: Allocation) -> pd.DataFrame:

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from app.frame.head import IDLE_TICK_S
+from app.frame.job_bar import IDLE_TICK_S
 from tests.browser.driving import PATIENCE_MS, open_screen, running_app, wait_until_open
 from tests.toy_project import build_toy_project
 

@@ -22,7 +22,7 @@ from core.insight.allocation import (
     task_tree,
     uniform_weight,
 )
-from core.insight.allocation_cuts import cut_table, task_by_layer
+from core.insight.allocation_cuts import pick_layer, task_by_layer
 from core.insight.sentences import describe_allocation
 
 TASKS = ("intents", "entities", "questions", "summaries")
@@ -59,7 +59,7 @@ def test_a_run_folder_gives_the_table_that_was_written(tmp_path: Path) -> None:
     assert read.skills == allocation.skills
     np.testing.assert_allclose(read.weights, allocation.weights)
     assert layer_table(read, 0).loc["entities", "common 2"] == pytest.approx(0.8)
-    assert cut_table(read, "layers.1").shape == (4, 7)
+    assert layer_table(read, pick_layer(read, "layers.1")).shape == (4, 7)
     assert list(task_by_layer(read, "entities").index) == ["layers.0", "layers.1"]
 
 
@@ -74,7 +74,7 @@ def test_a_missing_or_wrong_table_is_worded(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"\(2, 3, 7\).*\(2, 4, 7\)"):
         read_allocation(run)
     with pytest.raises(RunError, match="layers\\.0, layers\\.1"):
-        cut_table(hand_made(), "layers.9")
+        layer_table(hand_made(), pick_layer(hand_made(), "layers.9"))
 
 
 def test_similar_tasks_stand_next_to_each_other() -> None:

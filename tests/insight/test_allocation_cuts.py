@@ -11,12 +11,11 @@ import pytest
 
 from core.base.errors import RunError
 from core.insight import metrics
-from core.insight.allocation import Allocation, Skill, task_similarity, telling_layer
+from core.insight.allocation import Allocation, Skill, layer_table, task_similarity, telling_layer
 from core.insight.allocation_cuts import (
     ALPHA,
     GATE,
     OWN,
-    cut_table,
     difference_of_runs,
     gate_part,
     has_gate,
@@ -49,10 +48,10 @@ def test_layers_and_routing_heads_are_cut_apart() -> None:
     assert layer_names(heads) == ["q.0", "q.1"]
     assert num_heads(heads) == 2
     assert num_heads(hand_made()) == 1
-    assert (cut_table(heads, "q.1", 2) == 3.0).all(axis=None)
+    assert (layer_table(heads, pick_layer(heads, "q.1", 2)) == 3.0).all(axis=None)
     assert pick_layer(heads, None, 2) in (1, 3)
     with pytest.raises(RunError, match=r"q\.0, q\.1"):
-        cut_table(heads, "q.1", 3)
+        layer_table(heads, pick_layer(heads, "q.1", 3))
 
 
 def test_a_task_over_its_layers_shows_only_the_skills_it_may_use() -> None:
@@ -72,7 +71,7 @@ def test_the_two_stages_of_task_adapters_are_shown_apart() -> None:
     allocation = Allocation(("l",), ("a",), skills, row[None, None])
     assert has_gate(allocation)
     assert not has_gate(hand_made())
-    table = cut_table(allocation)
+    table = layer_table(allocation, pick_layer(allocation))
     np.testing.assert_allclose(gate_part(table, ALPHA).to_numpy()[0], alpha)
     np.testing.assert_allclose(gate_part(table, GATE).to_numpy()[0], gate)
     assert list(gate_part(table, GATE).columns) == [OWN, "shared 1", "shared 2"]
@@ -86,8 +85,8 @@ def test_no_table_is_a_mean_and_the_layer_that_is_shown_is_the_one_that_tells_mo
     layers = ("a.0.q", "a.1.q", "a.2.q")
     allocation = Allocation(layers, told.tasks, told.skills, weights)
     assert telling_layer(allocation) == 1
-    np.testing.assert_allclose(cut_table(allocation), told.weights[0])
-    np.testing.assert_allclose(cut_table(allocation, "a.0.q"), flat[0])
+    np.testing.assert_allclose(layer_table(allocation, pick_layer(allocation)), told.weights[0])
+    np.testing.assert_allclose(layer_table(allocation, pick_layer(allocation, "a.0.q")), flat[0])
 
 
 def test_likeness_of_tasks_does_not_depend_on_the_order_of_skills_in_a_layer() -> None:

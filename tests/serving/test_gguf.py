@@ -20,7 +20,7 @@ from core.base.processes import Limits
 from core.export import gguf as writing
 from core.export.bundle import ExportWish, export_run
 from core.export.gguf import GgufRequest, write_gguf
-from core.export.gguf_layout import can_write_gguf, gguf_refusal, in_pairs, require_layout, splitting_of
+from core.export.gguf_layout import gguf_refusal, in_pairs, require_layout, splitting_of
 from core.models.chat_form import PLAIN_TEMPLATE, exported_template
 from core.tasks.encoding import encode_prompt
 from tests.serving.conftest import make_trained_run
@@ -152,7 +152,7 @@ REFUSED = [
 def test_what_llama_cpp_would_compute_otherwise_is_refused(tiny_llama_dir, tmp_path, key, file, edit):
     folder = tmp_path / "model"
     shutil.copytree(tiny_llama_dir, folder)
-    assert can_write_gguf(str(folder))
+    assert gguf_refusal(str(folder)) is None
     change(folder, file, edit)
     with pytest.raises(ModelError) as caught:
         write_gguf(asked(folder, tmp_path / "m.gguf"))
