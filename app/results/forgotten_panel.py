@@ -30,7 +30,7 @@ def forgotten_view(run_dir: Path) -> str:
     found = read_forgetting(run_dir)
     if found is None:
         return ""
-    items = [("warn" if warns else "ok", _said(said)) for said, warns in _judged(found)]
+    items = [(_tone(said, warns), _said(said)) for said, warns in _judged(found)]
     warning = [("bad", _said(Sentence("forgot.warning")))] if found.is_warning else []
     return (
         part(say("forgotten.title")) + note(say("forgotten.note")) + bullets([*warning, *items]) + _details(found)
@@ -40,6 +40,12 @@ def forgotten_view(run_dir: Path) -> str:
 def _judged(found: Forgetting) -> list[tuple[Sentence, bool]]:
     """The sentences, each with whether it is the reason for a warning."""
     return list(zip(describe_forgetting(found), (found.surprises_more, found.loses_answers), strict=True))
+
+
+def _tone(said: Sentence, warns: bool) -> str:
+    if said.key == "forgot.never_knew":  # neither good nor bad
+        return "info"
+    return "warn" if warns else "ok"
 
 
 def _details(found: Forgetting) -> str:

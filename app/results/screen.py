@@ -21,6 +21,7 @@ from app.results.report_panel import ReportPanel
 from app.results.score_table import score_table
 from app.results.study_panel import StudyPanel
 from app.results.verdict_panel import VerdictPanel
+from app.results.yardstick_panel import YardstickPanel
 from app.shell.context import Context
 from app.shell.redraw import Shown
 from app.shell.selection import Selection
@@ -52,6 +53,7 @@ class Results:
             AnswerBrowser(context, self.other)
             LabelPanel(context)
             DetectorPanel(context)
+            YardstickPanel(context)
         verdicts.wire(context, ExamPanel(context).fold)
         if not context.shared:  # a shared page trains one run at a time
             StudyPanel(context)

@@ -126,7 +126,7 @@ class Plan:
             context.on(button.click, partial(self.use_size, way=way), given, all_of_it, **quiet)
         context.on(self.apply_yaml.click, self.use_yaml, [*given, self.yaml], all_of_it)
         self.wish = gr.State({})  # what a jump brought: an event of its own fills the many fields
-        context.on_preset(lambda _, __, values: {self.wish: values}, [self.wish])
+        context.on_preset(lambda _, seen, values: {self.wish: {**values, "jump": seen.version}}, [self.wish])
         context.on(self.wish.change, self.use_wish, [*given, self.wish], all_of_it, **quiet)
         context.on(self.undo.click, self.go_back, given, all_of_it, **quiet)
         context.on_selection(self.draw, [self.goals, self.ready, self.start], [self.config, self.held])

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ipaddress
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from typing import Any
@@ -73,7 +73,7 @@ def is_this_machine(host: str) -> bool:
 
 def ask_other(
     endpoint: Endpoint, prompts: Sequence[str], transport: Any = None
-) -> Iterator[tuple[int, OtherAnswer]]:
+) -> Generator[tuple[int, OtherAnswer], None, None]:
     """(place, answer) as answers come; closing the iterator ends what is left. `transport`: of tests.
 
     Raises:
@@ -109,11 +109,23 @@ def _ask(client: Any, endpoint: Endpoint, prompt: str, stop: threading.Event) ->
         except httpx2.HTTPError as error:
             detail = _hidden(f"{type(error).__name__}: {error}", endpoint)
             raise RunError("yardstick.unreachable", host=endpoint.host, detail=detail) from error
+        if _adapt(body, response):
+            continue
         if response.status_code not in BUSY or attempt == TRIES - 1:
             return _read(response, endpoint, time.monotonic() - began)
         if stop.wait(_pause(response, attempt)):
             break
     raise RunError("yardstick.stopped", host=endpoint.host)
+
+
+def _adapt(body: dict[str, Any], response: Any) -> bool:
+    """Some models know no temperature but their own, or call the limit of tokens by its newer name."""
+    if response.status_code != 400:
+        return False
+    if "max_completion_tokens" in response.text and "max_tokens" in body:
+        body["max_completion_tokens"] = body.pop("max_tokens")
+        return True
+    return "temperature" in response.text and body.pop("temperature", None) is not None
 
 
 def _pause(response: Any, attempt: int) -> float:

@@ -7,7 +7,6 @@ import csv
 import getpass
 import os
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -75,22 +74,15 @@ def _import(args: argparse.Namespace, folder: Any, questions: list[Any]) -> None
 
 
 def _ask(args: argparse.Namespace, folder: Any, questions: list[Any]) -> None:
-    from core.chat.other_model import Endpoint, ask_other
-    from core.insight.yardstick import ENDPOINT, Reply, add_replies, create_yardstick
+    from core.chat.ask_yardstick import ask_yardstick
+    from core.chat.other_model import Endpoint
 
     if not args.model:
         raise SettingError("yardstick.no_model", url=args.endpoint)
-    endpoint = Endpoint(args.endpoint, args.model, read_key())
-    known = {"model": args.model, "host": endpoint.host, "price_in": args.price_in, "price_out": args.price_out}
-    made = create_yardstick(folder.path, args.name or args.model, ENDPOINT, **known)
+    endpoint, prices = Endpoint(args.endpoint, args.model, read_key()), (args.price_in, args.price_out)
     line = ProgressLine(args.json)
-    for done, (place, found) in enumerate(ask_other(endpoint, [q.prompt for q in questions]), 1):
-        asked = questions[place]
-        spent = (made.seconds + found.seconds, made.prompt_tokens + found.prompt_tokens)
-        tokens = made.answer_tokens + found.answer_tokens
-        made = replace(made, seconds=spent[0], prompt_tokens=spent[1], answer_tokens=tokens)
-        made = add_replies(folder.path, made, [Reply(asked.task_index, asked.row, found.text)])
-        line.step(done, len(questions), f"answer {done} of {len(questions)}")
+    for made in ask_yardstick(folder.path, endpoint, questions, args.name or "", prices):
+        line.step(made.answers, len(questions), f"answer {made.answers} of {len(questions)}")
     line.end()
 
 

@@ -94,6 +94,17 @@ def test_a_missing_base_score_is_a_gap() -> None:
     assert tuned["error_x"]["array"] == pytest.approx([10, 10])
 
 
+def test_guesses_are_marked_and_bars_below_them_are_named_and_red() -> None:
+    rows = [{**row, "guess": {"value": 0.5}, "below": place == 1} for place, row in enumerate(SCORES)]
+    base, tuned, below, guess = score_bars(rows)["data"]
+    assert (tuned["x"][1], below["x"][0]) == (None, None)
+    assert below["x"][1] == 100 * SCORES[1]["tuned"]["value"]
+    assert below["name"] != tuned["name"]
+    assert tuned["offsetgroup"] == below["offsetgroup"] != base["offsetgroup"]
+    assert guess["x"] == [50, 50]
+    assert valid(score_bars(rows)).data[3].mode == "markers"
+
+
 def test_long_curves_are_thinned_and_keep_their_end_and_mean() -> None:
     points = [(i, float(i % 7)) for i in range(10_000)]
     kept = thin(points, 100)

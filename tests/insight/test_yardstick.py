@@ -194,6 +194,25 @@ def test_a_busy_server_is_asked_again_as_late_as_it_wants(monkeypatch: pytest.Mo
     assert pauses == [3.0, 2.0]
 
 
+def test_a_model_that_takes_other_settings_is_asked_as_it_wants() -> None:
+    bodies: list[dict[str, Any]] = []
+
+    def handler(request: httpx2.Request) -> httpx2.Response:
+        body = json.loads(request.content)
+        bodies.append(body)
+        if "max_tokens" in body:
+            return httpx2.Response(400, text="Unsupported 'max_tokens'. Use 'max_completion_tokens' instead.")
+        if "temperature" in body:
+            return httpx2.Response(400, text="'temperature' does not support 0 with this model.")
+        return answered("yes")
+
+    assert ask(handler, ["q"])[0].text == "yes"
+    assert [len(body) for body in bodies] == [4, 4, 3]
+    assert bodies[-1]["max_completion_tokens"] == 512
+    with pytest.raises(RunError, match="refuses"):
+        ask(lambda _: httpx2.Response(400, text="temperature"), ["q"])
+
+
 @pytest.mark.parametrize(
     ("response", "key"),
     [

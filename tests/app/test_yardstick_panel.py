@@ -1,0 +1,119 @@
+"""The yardstick on Results: answers from files and pasted tables, an endpoint whose key is kept nowhere."""
+
+from __future__ import annotations
+
+import csv
+import logging
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import httpx2
+import pytest
+
+from app.results import yardstick_panel
+from app.results.yardstick_panel import YardstickPanel, outcome_view
+from app.shell.context import Context
+from app.shell.selection import Selection
+from app.texts.language import in_language
+from core.base.errors import RunError, SettingError
+from core.chat.ask_yardstick import ask_yardstick
+from core.workspace import Workspace
+from tests.app.panels import build_panel
+from tests.staged_runs import stages, write_stage
+
+RUN = "r20260101-000000-aaaaaaaa"
+KEY = "sk-not-to-be-seen-4711"
+URL = "https://api.example.com/v1"
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Context, Selection]:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "uploads"))
+    project = Workspace(tmp_path / "home").create_project("Desk")
+    write_stage(next(s for s in stages() if s.name == "promising"), project.runs_dir / RUN)
+    return Context(Workspace(tmp_path / "home")), Selection(project_id=project.project_id, run_id=RUN)
+
+
+def praising(monkeypatch: pytest.MonkeyPatch, status: int = 200) -> None:
+    """An endpoint that always says praise, or refuses and repeats the key."""
+
+    def handler(request: httpx2.Request) -> httpx2.Response:
+        assert request.headers["authorization"] == f"Bearer {KEY}"
+        said = {"choices": [{"message": {"content": "praise"}}], "usage": {"prompt_tokens": 10}}
+        return httpx2.Response(status, json=said if status == 200 else {"error": KEY})
+
+    def ask(*given: Any) -> Any:
+        return ask_yardstick(*given, httpx2.MockTransport(handler))
+
+    monkeypatch.setattr(yardstick_panel, "ask_yardstick", ask)
+
+
+def test_the_endpoint_is_asked_and_the_key_is_kept_nowhere(
+    place: tuple[Context, Selection],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    tmp_path: Path,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    praising(monkeypatch)
+    context, selection = place
+    panel = build_panel(YardstickPanel, context)
+    shown = list(panel.ask_other(context, selection, "Big", URL, "m", KEY, 12, 2.0, 0))
+    assert shown[0][panel.key] == ""
+    assert "12 of 12" in shown[-2][panel.line]
+    view = shown[-1][panel.outcome]
+    assert "Big" in view
+    assert '<td class="n">12</td>' in view
+    assert "results.unsure" not in view
+    assert "Big" in in_language("zh", outcome_view, context.run_dir(selection))
+    written = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    assert KEY.encode() not in written
+    assert KEY not in caplog.text
+    assert KEY not in repr(shown)
+
+
+def test_a_refusal_shows_no_key(place: tuple[Context, Selection], monkeypatch: pytest.MonkeyPatch) -> None:
+    praising(monkeypatch, 401)
+    context, selection = place
+    panel = build_panel(YardstickPanel, context)
+    with pytest.raises(RunError) as error:
+        list(panel.ask_other(context, selection, "", URL, "m", KEY, 3, 0, 0))
+    assert error.value.key == "yardstick.refused"
+    assert KEY not in str(error.value)
+    with pytest.raises(SettingError):
+        list(panel.ask_other(context, selection, "", "http://api.example.com/v1", "m", KEY, 3, 0, 0))
+    with pytest.raises(SettingError):
+        list(panel.ask_other(context, selection, "", URL, " ", KEY, 3, 0, 0))
+    assert outcome_view(context.run_dir(selection)) == ""
+
+
+def test_questions_go_out_and_pasted_answers_come_back(place: tuple[Context, Selection]) -> None:
+    context, selection = place
+    panel = build_panel(YardstickPanel, context)
+    file = panel.write_questions(context, selection)
+    with open(file["value"], encoding="utf-8-sig", newline="") as read:
+        rows = list(csv.DictReader(read))
+    assert len(rows) == 50
+    pasted = "row\tanswer\n" + "".join(f"{row['row']}\tpraise\n" for row in rows[:30])
+    shown = panel.take_answers(context, selection, "Ann", None, pasted)
+    assert shown[panel.pasted] == ""
+    assert "Ann" in shown[panel.outcome]
+    assert '<td class="n">30</td>' in shown[panel.outcome]
+    with pytest.raises(gr.Error):
+        panel.take_answers(context, selection, "", None, "  ")
+
+
+def test_a_shared_page_asks_no_endpoint(place: tuple[Context, Selection], tmp_path: Path) -> None:
+    shared = build_panel(YardstickPanel, Context(Workspace(tmp_path / "home"), shared=True))
+    assert not hasattr(shared, "key")
+    assert hasattr(shared, "file")
+
+
+def test_without_an_exam_nothing_is_asked(place: tuple[Context, Selection]) -> None:
+    context, selection = place
+    (context.run_dir(selection) / "results.json").unlink()  # type: ignore[operator]
+    panel = build_panel(YardstickPanel, context)
+    assert panel.draw(context, selection)[panel.outcome] == ""
+    with pytest.raises(RunError, match="no exam results"):
+        panel.write_questions(context, selection)
