@@ -19,10 +19,13 @@ _OWNER = re.compile(r"[0-9a-f]{32}")
 
 @dataclass(frozen=True)
 class Preset:
-    """What a jump brings along for the fields of the screen it leads to; `number` tells one jump from the next."""
+    """What a jump brings along for the fields of the screen it leads to; `number` tells one jump from the next.
+
+    Gradio hashes a state to see whether it changed; values may be of any kind, dictionaries too.
+    """
 
     screen: str
-    values: tuple[tuple[str, Any], ...]
+    values: tuple[tuple[str, Any], ...] = dataclasses.field(hash=False)
     number: int
 
 

@@ -107,6 +107,7 @@ class TryIt:
             *asked,
         ]
         context.on_selection(self.draw, shown, [self.task, bench.asked, self.settings.longest, *self.sides])
+        context.on_preset(self.bring, [self.task, *asked])
 
     def draw(
         self, context: Context, selection: Selection, task: str | None, asked: list[Exchange], *values: Any
@@ -132,6 +133,12 @@ class TryIt:
             **self.bench.shown(context, selection, asked),
             **self.show_fields(context, selection, current),
         }
+
+    def bring(self, context: Context, selection: Selection, values: dict[str, Any]) -> Shown:
+        """Another screen leads here to try a task: `task`, its name."""
+        if find_spec(context, selection, values.get("task")) is None:
+            return {}
+        return {self.task: gr.update(value=values["task"]), **self.show_fields(context, selection, values["task"])}
 
     def _sides(self, context: Context, selection: Selection, chosen: list[Any]) -> Shown:
         """Who can answer in each column; a choice stays while it is one."""

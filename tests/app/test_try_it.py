@@ -421,6 +421,16 @@ def test_fields_are_read_in_their_order() -> None:
     }
 
 
+def test_a_verdict_leads_to_its_task(place: Place) -> None:
+    context, selection = place
+    screen = build_panel(TryIt, context)
+    shown = screen.bring(context, selection, {"task": "pairs"})
+    assert shown[screen.task]["value"] == "pairs"
+    assert [shown[field]["visible"] for field in screen.fields[:3]] == [True, True, False]
+    assert screen.bring(context, selection, {"task": "gone"}) == {}
+    assert screen.bring(context, selection, {"question": "?"}) == {}
+
+
 def test_without_a_run_there_is_nothing_to_ask(tmp_path: Path) -> None:
     context = Context(Workspace(tmp_path), chat=ChatClient(log_path=tmp_path / "log"))
     with pytest.raises(gr.Error):

@@ -42,6 +42,7 @@ def test_exam_answers_new_task_and_card(chromium, trained: tuple[Project, Path],
         page.goto(address)
         wait_until_open(page)
         sit_an_exam_behind_the_page(page, run_dir)
+        follow_a_verdict(page)
         flag_and_correct(page, project)
         measure_certainty(page)
         grow(page)
@@ -69,6 +70,17 @@ def sit_an_exam_behind_the_page(page, run_dir: Path) -> None:
     open_screen(page, "results")
     page.locator("#results-table table").wait_for()
     assert page.locator("#results-table tbody tr").count() == 4  # three tasks and their mean
+
+
+def follow_a_verdict(page) -> None:
+    """Six exam rows are too few: the card's button leads to the rows of its task."""
+    card = page.locator("#verdicts .card", has_text="task 1")
+    assert card.locator(".badge").inner_text() == "not yet"
+    card.locator("[data-act=more_rows]").click()
+    page.locator("#tab-tasks-button[aria-selected=true]").first.wait_for()
+    page.locator("#task-cards .card.active", has_text="task 1").wait_for()
+    page.locator("#rows-table").wait_for()
+    open_screen(page, "results")
 
 
 def zoom_in_and_out(page) -> None:
