@@ -8,8 +8,9 @@ from typing import Any
 
 import gradio as gr
 
-from app.drawing.figures import score_bars, to_json, with_csv
+from app.drawing.figures import to_json, with_csv
 from app.drawing.markup import empty, lead, note, paragraphs, part
+from app.drawing.score_figures import score_bars
 from app.drawing.widgets import plot
 from app.results.answer_browser import AnswerBrowser
 from app.results.comparing import comparison_view

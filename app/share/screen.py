@@ -20,8 +20,7 @@ from app.texts import say, word_error
 from app.texts.language import current_language
 from app.texts.words import Key, Words
 from core.export.card import KINDS, OF_ALL_TASKS, CardRequest, build_card
-from core.insight.forgotten import describe_forgetting, read_forgetting
-from core.messages import Sentence
+from core.insight.forgotten import describe_warning, read_forgetting
 from core.runs.folder import RunFolder
 
 TITLE = "tab.share"
@@ -133,10 +132,8 @@ class Share:
 def warn_of_forgetting(run_dir: Path) -> str:
     """What others should know of the run before they get it; "" when there is nothing."""
     found = read_forgetting(run_dir)
-    if found is None or not found.is_warning:
-        return ""
-    said = [Sentence("forgot.warning"), *describe_forgetting(found)]
-    return bullets([("warn", word_error(one.key, one.values)[0]) for one in said])
+    said = describe_warning(found) if found else []
+    return bullets([("warn", word_error(one.key, one.values)[0]) for one in said]) if said else ""
 
 
 def draw_code(context: Context, selection: Selection, kind: str, task: str | None, way: str) -> Any:

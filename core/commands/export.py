@@ -79,10 +79,8 @@ def export(args: argparse.Namespace) -> Report:
 
 def warn_before_sharing(args: argparse.Namespace) -> list[str]:
     """What others should know of the run before they get it; [] when there is nothing."""
-    from core.insight.forgotten import describe_forgetting, read_forgetting
-    from core.messages import Sentence
+    from core.insight.forgotten import describe_warning, read_forgetting
 
     found = read_forgetting(find_run(args).path)
-    if found is None or not found.is_warning:
-        return []
-    return ["", Sentence("forgot.warning").text, *(said.text for said in describe_forgetting(found))]
+    said = describe_warning(found) if found else []
+    return ["", *(one.text for one in said)] if said else []

@@ -111,6 +111,14 @@ def describe_forgetting(found: Forgetting) -> list[Sentence]:
     return [*said, _about_answers(found)]
 
 
+def describe_warning(found: Forgetting) -> list[Sentence]:
+    """What others should know before they get the model: the warning and its reasons; [] without one."""
+    if not found.is_warning:
+        return []
+    reasons = zip(describe_forgetting(found), (found.surprises_more, found.loses_answers), strict=True)
+    return [Sentence("forgot.warning"), *(said for said, counts in reasons if counts)]
+
+
 def _about_answers(found: Forgetting) -> Sentence:
     right, asked = found.num_right, len(found.questions)
     if right == 0:

@@ -11,7 +11,8 @@ import pytest
 
 from app.drawing.curve_figures import loss_panels
 from app.drawing.curves import Curves, new_curves
-from app.drawing.figures import score_bars, share_bars, similarity_heatmap, skill_heatmap, thin, to_json
+from app.drawing.figures import share_bars, similarity_heatmap, skill_heatmap, thin, to_json
+from app.drawing.score_figures import score_bars
 from app.texts import word_sentence
 from app.texts.language import in_language
 

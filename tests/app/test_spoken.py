@@ -11,14 +11,8 @@ import pytest
 
 from app.drawing.curve_figures import loss_panels
 from app.drawing.curves import Curves
-from app.drawing.figures import (
-    change_heatmap,
-    lean_heatmap,
-    score_bars,
-    share_bars,
-    similarity_heatmap,
-    skill_heatmap,
-)
+from app.drawing.figures import change_heatmap, lean_heatmap, share_bars, similarity_heatmap, skill_heatmap
+from app.drawing.score_figures import score_bars
 from app.texts.language import in_language
 
 APP = Path(__file__).resolve().parents[2] / "app"

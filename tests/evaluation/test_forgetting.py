@@ -13,7 +13,7 @@ from core.base.files import write_json_atomic
 from core.base.records import from_record
 from core.evaluation.forgetting import MOST_TASKS, choose_tasks, measure_forgetting
 from core.evaluation.general import GeneralQuestion, general_questions, general_texts
-from core.insight.forgotten import Forgetting, TaskLoss, describe_forgetting, read_forgetting
+from core.insight.forgotten import Forgetting, TaskLoss, describe_forgetting, describe_warning, read_forgetting
 from core.messages import word
 from core.models.building import build_modular
 from core.models.loading import load_base
@@ -127,6 +127,8 @@ def test_what_is_said_and_when_to_warn(found: Forgetting, keys: list[str], warns
     said = describe_forgetting(found)
     assert [sentence.key for sentence in said] == keys
     assert found.is_warning is warns
+    reasons = [key for key in keys if key in ("forgot.text", "forgot.answers")]
+    assert [one.key for one in describe_warning(found)] == (["forgot.warning", *reasons] if warns else [])
     for language in ("en", "zh"):
         assert all("{" not in word(sentence, language) for sentence in said)
 
