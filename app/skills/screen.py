@@ -26,6 +26,7 @@ from app.skills.similarity_panel import SimilarityPanel
 from app.skills.task_panel import TaskPanel
 from app.skills.time_panel import TimePanel
 from app.skills.view_panel import ViewPanel, find_view
+from app.skills.what_if_panel import WhatIfPanel
 from app.texts import say, word_sentence, word_skills
 from app.texts.words import Key, Words
 from core.insight.allocation import COMMON, PRIVATE, Allocation, allocation_numbers, layer_table, uniform_weight
@@ -50,6 +51,7 @@ class Skills:
             self.shown = ViewPanel(context)
             evidence = EvidencePanel(context, self.shown.fields)
             rows = RowsPanel(context)
+            WhatIfPanel(context, rows.task)
             self.weights_title = gr.HTML()
             self._build_controls(context.words)
             self.title = gr.HTML(elem_id="skills-layer-name")

@@ -1,0 +1,161 @@
+"""The Skills screen on a run made by hand: one selection, true pictures, wishes that reach Train."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import gradio as gr
+import numpy as np
+import pytest
+
+from app.shell.context import Context
+from app.shell.selection import Selection
+from app.skills.evidence_panel import EvidencePanel
+from app.skills.rows_panel import RowsPanel
+from app.skills.screen import Skills
+from app.skills.similarity_panel import ALLOCATION, SimilarityPanel
+from app.skills.view_panel import ViewPanel
+from app.skills.what_if_panel import change_words, keep_words, wish
+from core.insight.task_groups import MOST_ROWS
+from core.training.config import RunConfig, config_to_yaml
+from core.workspace import Workspace
+from tests.app.panels import build_panel
+
+TASKS = ("mails", "bills", "news")
+
+
+def cell(value: float) -> dict[str, float]:
+    return {"value": value, "low": value - 0.05, "high": value + 0.05}
+
+
+def made(tmp_path: Path, tasks: tuple[str, ...] = TASKS) -> tuple[Context, Selection, Path]:
+    """Two common skills and a private one a task, two layers; without common skills everything is lost."""
+    workspace, count = Workspace(tmp_path), len(tasks)
+    project = workspace.create_project("Desk")
+    run = project.runs_dir / "r20260101-000000-aaaaaaaa"
+    (run / "adapter").mkdir(parents=True)
+    (run / "data").mkdir()
+    listed = [{"index": i, "task_id": f"t{i}", "name": name} for i, name in enumerate(tasks)]
+    (run / "run.json").write_text(
+        json.dumps({"run_id": run.name, "name": "Run", "tasks": listed}), encoding="utf-8"
+    )
+    (run / "config.yaml").write_text(config_to_yaml(RunConfig(bind_tasks="bills | news")), encoding="utf-8")
+    common = np.random.default_rng(0).dirichlet([2.0, 2.0], (2, count))
+    weights = np.concatenate([common, np.repeat(np.eye(count)[None], 2, 0)], -1)
+    skills = [{"name": f"common {i}", "kind": "common", "task": None} for i in (1, 2)]
+    skills += [{"name": f"private {i + 1}", "kind": "private", "task": i} for i in range(count)]
+    table = {"layers": ["m.0.q", "m.1.q"], "skills": skills, "weights": weights.tolist()}
+    (run / "allocation.json").write_text(json.dumps(table), encoding="utf-8")
+    cells = [[cell(0.1), cell(-0.2), *(cell(0.3) if i == t else None for i in range(count))] for t in range(count)]
+    rows = [
+        [[0.4, 0.1], [-0.2, 0.0], *([0.3, 0.2] if i == t else None for i in range(count))] for t in range(count)
+    ]
+    others = [[None if i == t else cell(0.5) for i in range(count)] for t in range(count)]
+    evidence = {
+        "tasks": list(tasks),
+        "skills": [skill["name"] for skill in skills],
+        "rows": [16] * count,
+        "own": [1.0] * count,
+        "base": [9.0] * count,
+        "cells": cells,
+        "without_common": [cell(4.5)] * count,
+        "without_private": [cell(0.3)] * count,
+        "borrowed": others,
+        "places": [[0, 1]] * count,
+        "row_changes": {
+            "cells": rows,
+            "without_common": [[4.0, 5.0]] * count,
+            "without_private": [[0.3, 0.3]] * count,
+            "borrowed": [[None if i == t else [0.5, 0.6] for i in range(count)] for t in range(count)],
+        },
+    }
+    (run / "evidence.json").write_text(json.dumps(evidence), encoding="utf-8")
+    text = "".join(json.dumps({"prompt": f"<b>text {i}</b>", "target": f"answer {i}"}) + "\n" for i in range(2))
+    (run / "data" / "0.validation.jsonl").write_text(text, encoding="utf-8")
+    return Context(workspace), Selection(project_id=project.project_id, run_id=run.name), run
+
+
+def fields() -> list[Any]:
+    return [gr.Dropdown(), gr.Textbox()]
+
+
+def test_a_loss_of_everything_does_not_flatten_the_colours_of_single_skills(tmp_path: Path) -> None:
+    context, selection, _ = made(tmp_path)
+    panel = build_panel(EvidencePanel, context, fields())
+    figure = json.loads(panel.draw_pictures(context, selection, "", "")[panel.effects])
+    single, totals = figure["layout"]["coloraxis"], figure["layout"]["coloraxis2"]
+    assert single["cmax"] < 25 < 95 < totals["cmax"]
+    assert figure["data"][1]["x"][:2] == figure["data"][0]["x"]  # the strip stands behind the skills
+    assert all(row[:2] == [None, None] for row in figure["data"][1]["z"])
+
+
+def test_shares_are_drawn_on_zero_to_one_and_correlations_on_minus_one_to_one(tmp_path: Path) -> None:
+    context, selection, _ = made(tmp_path)
+    evidence, near = build_panel(EvidencePanel, context, fields()), build_panel(SimilarityPanel, context, fields())
+    pairs = json.loads(evidence.draw_pictures(context, selection, "", "")[evidence.pairs])
+    assert (pairs["layout"]["coloraxis"]["cmin"], pairs["layout"]["coloraxis"]["cmax"]) == (0, 1)
+    drawn = json.loads(near.draw(context, selection, ALLOCATION, "", "")[near.plot])
+    assert (drawn["layout"]["coloraxis"]["cmin"], drawn["layout"]["coloraxis"]["cmax"]) == (-1, 1)
+
+
+def test_the_map_shows_common_skills_of_one_layer_and_no_block_of_ones_and_zeros(tmp_path: Path) -> None:
+    context, selection, _ = made(tmp_path)
+    screen = build_panel(Skills, context)
+    shown = screen.draw_heatmap(context, selection, 0, 0, 1, "weights", "both", "", "")
+    figure = json.loads(shown[screen.heatmap])
+    assert figure["data"][0]["x"] == ["common 1", "common 2"]
+    assert "m." in shown[screen.title]
+
+
+def test_a_click_chooses_task_and_skill_and_shows_the_rows_behind_the_cell(tmp_path: Path) -> None:
+    context, selection, _ = made(tmp_path)
+    panel = build_panel(RowsPanel, context)
+    chosen = panel.choose(context, selection, SimpleNamespace(row="mails", column="common 1"))
+    assert chosen[panel.task] == "mails"
+    assert chosen[panel.skill]["value"] == "common 1"
+    told = panel.draw(context, selection, "mails", "common 1")
+    assert told.index("answer 0") < told.index("answer 1")  # the more worsened row first
+    assert "&lt;b&gt;text 0" in told
+    assert "more than chance" in told
+    borrowed = panel.choose(context, selection, SimpleNamespace(row="mails", column="row:news"))
+    assert "news" in panel.draw(context, selection, "mails", borrowed[panel.skill]["value"])
+    group = panel.choose(context, selection, SimpleNamespace(row="mails +7", column="common 1"))
+    assert group[panel.task] == gr.skip()
+
+
+def test_only_sliders_that_were_moved_change_something(tmp_path: Path) -> None:
+    context, selection, run = made(tmp_path)
+    (run / "data" / "tasks.json").write_text("[]", encoding="utf-8")
+    words = change_words(context, selection, "mails", "", 30, "", 0.5, 1, 0, *[1] * 6)
+    assert words == ["what-if", run.name, "--task=mails", "--rows=30", "--skill=common 2=0", "--skill=private=0.5"]
+    kept = keep_words(context, selection, "mails", "news", 30, "", 1, *[1] * 8, " Mine ")
+    assert kept[-2:] == ["--row-of=news", "--keep=Mine"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [("apart", {"keep_apart": "mails | bills"}), ("bound", {"bind_tasks": "bills | news; mails | bills"})],
+)
+def test_a_wish_opens_train_with_the_settings_of_the_run_and_what_was_wished_before(tmp_path, kind, said) -> None:
+    context, selection, _ = made(tmp_path)
+    asked: list[Any] = []
+    context.go_to = lambda *place, **preset: asked.append((place[1], preset)) or {}  # type: ignore[method-assign]
+    context.selection, context.tabs = gr.State(), gr.Tabs()
+    wish(context, selection, "mails", "bills", kind=kind)
+    assert asked == [("train", {"changes": said, "of_run": True})]
+
+
+def test_fields_for_many_tasks_appear_only_with_many_tasks(tmp_path: Path) -> None:
+    few, chosen, _ = made(tmp_path / "few")
+    panel = build_panel(ViewPanel, few)
+    assert panel.draw(few, chosen, None)[panel.row]["visible"] is False
+    many, chosen, _ = made(tmp_path / "many", tuple(f"task {i}" for i in range(MOST_ROWS + 20)))
+    panel, evidence = build_panel(ViewPanel, many), build_panel(EvidencePanel, many, fields())
+    assert panel.draw(many, chosen, None)[panel.row]["visible"] is True
+    drawn = json.loads(evidence.draw_pictures(many, chosen, "", "task 5")[evidence.effects])
+    assert drawn["data"][0]["y"][0].startswith("task 5")
+    assert len(drawn["data"][0]["y"]) == 11
+    assert evidence.draw_pictures(many, chosen, "", "no such task")[evidence.effects] == ""
