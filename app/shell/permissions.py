@@ -9,6 +9,7 @@ from app.shell.context import Context
 from app.shell.selection import Selection
 from core.base.errors import Problem, SettingError
 from core.models.known_models import CATALOGUE
+from core.models.store import list_stored, stored_folder
 from core.runs.folder import RunFolder
 from core.runs.quotas import limit_time, remember_runs, require_another_project, require_another_run, require_space
 from core.training.config import RunConfig
@@ -27,9 +28,13 @@ def shared_problems(context: Context, config: RunConfig) -> list[Problem]:
     """Settings that one's own machine may have and a shared page may not; none on one's own machine."""
     if not context.shared:
         return []
+    stored = [record.name for record in list_stored()]
+    own = {**SHARED_CHOICES, "base_model": (*SHARED_CHOICES["base_model"], *stored)}
+    if config.base_model in [str(stored_folder(name)) for name in stored]:  # as a run keeps it
+        own.pop("base_model")
     return [
         Problem(name, "setting.choice", {"name": name, "value": getattr(config, name), "choices": _listed(choices)})
-        for name, choices in SHARED_CHOICES.items()
+        for name, choices in own.items()
         if getattr(config, name) not in choices
     ]
 

@@ -21,6 +21,7 @@ from app.texts.words import Key
 from app.train.about_panel import AboutPanel
 from app.train.history_panel import HistoryPanel
 from app.train.live_views import LiveViews, skills_stamp
+from app.train.models_panel import ModelsPanel
 from app.train.plan import Plan
 from app.train.queue_panel import QueuePanel
 from app.train.rehearsal_panel import RehearsalPanel
@@ -178,6 +179,7 @@ class Train:
                 self.token = gr.State("")
                 self.plan = Plan(context)
                 RehearsalPanel(context, self.plan.config)
+                ModelsPanel(context, self.plan.config)
             with gr.Column(scale=6, min_width=340):
                 panel = RunPanel(context)
                 AboutPanel(context)

@@ -30,6 +30,7 @@ def add_parser(verbs: Verbs) -> None:
     show.add_argument("name")
     remove = add_verb(actions, "remove", remove_model, "remove a base model from the model store")
     remove.add_argument("name")
+    remove.add_argument("--anyway", action="store_true", help="even where runs stand on it")
 
 
 def list_models(args: argparse.Namespace) -> Report:
@@ -77,9 +78,10 @@ def show_model(args: argparse.Namespace) -> Report:
 
 
 def remove_model(args: argparse.Namespace) -> Report:
-    from core.models.store import remove_stored
+    from core.runs.model_users import remove_unused
+    from core.workspace import Workspace
 
-    record = remove_stored(args.name)
+    record = remove_unused(Workspace(args.workspace), args.name, args.anyway)
     kept = f" Its files stay in {record.folder}." if record.folder else ""
     return Report({"removed": record.name}, f"Base model {record.name} was removed.{kept}")
 

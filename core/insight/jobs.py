@@ -188,9 +188,10 @@ def _launch(job: JobFolder, workspace_dir: Path, words: list[str], lock: int) ->
 
 
 def _command(words: list[str], workspace_dir: Path) -> tuple[str, ...]:
-    """The options stand first: words may end with "--" and a user's text."""
-    verb, *rest = words
-    return python("-m", "core", verb, "--workspace", str(workspace_dir.resolve()), "--json", *rest)
+    """The options stand before "--", behind which words may end with a user's text."""
+    place = words.index("--") if "--" in words else len(words)
+    options = ("--workspace", str(workspace_dir.resolve()), "--json")
+    return python("-m", "core", *words[:place], *options, *words[place:])
 
 
 def _silent_end(job: JobFolder, launched: dict[str, Any], done: int, total: int) -> JobState:

@@ -14,7 +14,7 @@ from core.base.errors import ModelError
 from core.models.inspection import architecture_of, read_config
 from core.models.known_models import CATALOGUE, STARTER, BaseModelInfo
 from core.models.records import ModelRecord, read_record, weight_files
-from core.models.store import stored_folder
+from core.models.store import is_name, models_dir, stored_folder
 
 CONTEXT_NAMES = ("max_position_embeddings", "n_positions", "n_ctx")
 
@@ -45,7 +45,7 @@ def find_model(model_id_or_path: str) -> BaseModelInfo:
 
 def _describe_folder(name: str, folder: Path) -> BaseModelInfo:
     config = require_model_folder(folder)
-    record = read_record(folder) or ModelRecord(folder.name, folder.name, "folder")
+    record = known_record(name, folder) or ModelRecord(folder.name, folder.name, "folder")
     context = next((config[n] for n in CONTEXT_NAMES if isinstance(config.get(n), int) and config[n] > 0), 0)
     return BaseModelInfo(
         name,
@@ -60,6 +60,13 @@ def _describe_folder(name: str, folder: Path) -> BaseModelInfo:
         hub_id=record.hub_id,
         terms=record.terms,
     )
+
+
+def known_record(name: str, folder: Path) -> ModelRecord | None:
+    """What is known of a model beside its files: what the store holds under this name (of a folder of the user's,
+    into which nothing is written), else what lies in the folder."""
+    stored = read_record(models_dir() / name) if is_name(name) else None
+    return stored or read_record(folder)
 
 
 def require_model_folder(folder: Path) -> dict[str, Any]:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from core.base.errors import ModelError
-from core.models.catalogue import find_model
+from core.models.catalogue import find_model, known_record
 from core.models.known_models import CATALOGUE, STARTER, BaseModelInfo
-from core.models.records import has_chat_template, read_record
+from core.models.records import has_chat_template
 from core.models.seeing import token_folder
 from core.models.store import list_stored
 
@@ -66,7 +66,7 @@ def _is_whole(name: str) -> bool:
 
 def _offer(info: BaseModelInfo) -> ModelOffer:
     folder = info.local_path or _cached(info)
-    record = None if folder is None else read_record(folder)
+    record = None if folder is None else known_record(info.model_id, folder)
     size = _size_of(folder) if folder is not None else (info.package.megabytes if info.package else 0)
     return ModelOffer(
         info.model_id,
@@ -91,7 +91,7 @@ def _source_of(info: BaseModelInfo) -> str:
         return STARTER
     if info.package is not None:
         return "package"
-    record = None if info.local_path is None else read_record(info.local_path)
+    record = None if info.local_path is None else known_record(info.model_id, info.local_path)
     return record.source if record else ("hub" if info.local_path is None else "folder")
 
 
