@@ -26,7 +26,7 @@ from core.models.offers import TO_FETCH, ModelOffer, list_offers
 from core.models.store import list_stored, models_dir
 from core.runs.model_users import remove_unused
 from core.runs.ready import ready_report
-from core.tasks.changing.add_task import list_tasks
+from core.tasks.store import list_tasks
 from core.training.config import RunConfig, change_config
 from core.training.plan import load_run_dataset
 from core.workspace import Project
