@@ -31,6 +31,8 @@ from app.train import screen as train
 from app.try_it import screen as try_it
 from core.base.files import write_text_atomic
 from core.messages.locales import LANGUAGES
+from core.training.config import config_to_yaml
+from core.training.goals import DEFAULT_GOAL, config_for_goal
 
 # A tab that was clicked while the page opened is the one that is shown.
 OPENED = """kept => {
@@ -62,6 +64,7 @@ def build_workbench(context: Context) -> gr.Blocks:
     with gr.Blocks(title=title, analytics_enabled=False, delete_cache=cleaning) as demo:
         context.page, context.selection = demo, gr.State(Selection())
         context.clock = gr.Timer(IDLE_TICK_S)
+        context.plan = gr.State(config_to_yaml(config_for_goal(DEFAULT_GOAL)))
         secret = browser_secret(context)
         prefs = gr.BrowserState({}, storage_key="taskloom", secret=secret)
         screen = context.open_screen = gr.BrowserState("", storage_key="taskloom-screen", secret=secret)

@@ -15,6 +15,7 @@ from app.shell.notices import tell
 from app.shell.redraw import Shown
 from app.shell.selection import Selection
 from app.tasks.task_figures import lengths_figure
+from app.tasks.task_markup import counted_for
 from app.texts import listing, say, word_error, word_names, word_whole
 from app.texts.words import Key
 from core.base.errors import ModelError
@@ -40,7 +41,7 @@ SAMPLE_CHARS = 90
 class HealthPanel:
     """A fold; the rows are looked at when it is opened, in a process of their own, since large tasks take seconds.
 
-    `look` are the components with the base model and the length limit that tokens are counted for.
+    `look` are the states with the base model and the length limit that tokens are counted for: those of the plan.
     """
 
     def __init__(self, context: Context, look: list[Any]) -> None:
@@ -65,6 +66,8 @@ class HealthPanel:
         context.on_selection(self.ask, [self.due, *drawn], [self.opened])
         context.on_preset(self.bring, [self.fold, self.opened, self.due, self.head])
         context.on(self.due.change, self.draw, given, drawn, **quiet)
+        for planned in look:
+            context.on(planned.change, self.draw, given, drawn, **quiet)
         context.on(self.findings.click, mend, [selection], selection)
         context.on(self.undo.click, take_back, [selection], selection)
         context.on(self.everything.click, draw_all, [selection, *look], self.between, show_progress="full")
@@ -104,7 +107,7 @@ class HealthPanel:
             self.head: _lengths(health.statistics) + head + (_report_link(report) if found else ""),
             self.findings: found,
             self.undo: gr.update(visible=bool(list_versions(project, spec.task_id))),
-            self.lengths: to_json(lengths_figure(health.statistics, int(limit or DEFAULT_LIMIT))),
+            self.lengths: to_json(lengths_figure(health.statistics)),
             self.labels: _labels(health.statistics),
             self.between: "",
         }
@@ -195,6 +198,11 @@ def _lengths(statistics: dict[str, Any]) -> str:
                 "health.tokens", median=word_count(lengths["median"]), largest=word_count(lengths["largest"])
             )
             pairs.append((say(f"health.{name}"), said))
+    long = statistics.get("too_long")
+    if long:
+        counts = {name: word_count(long[name]) for name in ("cut", "left_out", "rows")}
+        key = "health.long_about" if long["estimated"] else "health.long_rows"
+        pairs.append((counted_for(long["model"], long["limit"]), say(key, **counts)))
     languages = statistics.get("languages") or {}
     known = [word_names("languages", name) for name in languages if name != "unknown"]
     pairs.append((say("health.spoken"), listing(known)))

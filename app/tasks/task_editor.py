@@ -9,10 +9,11 @@ from typing import Any
 
 import gradio as gr
 
+from app.drawing.forms import read_yaml
 from app.drawing.markup import bullets, note, part
-from app.drawing.model_offers import model_offers
 from app.shell.context import Context
 from app.shell.notices import tell
+from app.shell.permissions import shared_problems
 from app.shell.redraw import Shown
 from app.shell.selection import Selection
 from app.tasks.health_panel import chosen_task
@@ -21,7 +22,6 @@ from app.tasks.task_markup import notes_view, prompts_view, reasons_view, rows_v
 from app.texts import say, word_problem
 from app.texts.words import Key
 from core.base.errors import ModelError, Problem, TaskloomError
-from core.models.known_models import STARTER
 from core.models.seeing import see_examples
 from core.tasks.changing.add_task import check_roles
 from core.tasks.changing.in_child import update_in_child
@@ -32,6 +32,7 @@ from core.tasks.guessing.kinds import KINDS, METRICS
 from core.tasks.guessing.roles import RoleGuess
 from core.tasks.spec import SPLIT_METHODS, TaskSpec, read_spec
 from core.tasks.store import read_problems, read_rows, remove_task, task_dir
+from core.training.config import RunConfig
 
 PREVIEW_ROWS = 5
 SEEN_ROWS = 3
@@ -63,10 +64,8 @@ class Editor:
         self.instruction = self._field(words, "instruction", gr.Textbox, lines=2, max_lines=6)
         self.first = gr.HTML(elem_id="task-rows")
         self.sees = gr.HTML(elem_id="task-sees")
-        with gr.Row(elem_classes="bottom"):
-            custom = {"allow_custom_value": not context.shared}  # a visitor may not name folders of the server
-            self.model = self._field(words, "model", gr.Dropdown, choices=model_offers(), value=STARTER, **custom)
-            self.limit = self._field(words, "limit", gr.Number, value=512, minimum=16, maximum=131_072, precision=0)
+        # What the Train screen plans: one count of long rows for the whole workbench.
+        self.model, self.limit = gr.State(RunConfig().base_model), gr.State(RunConfig().max_tokens)
         with gr.Row():
             self.save = words(gr.Button, Key("tasks.save"), variant="primary", elem_id="task-save", min_width=120)
             self.undo = words(gr.Button, Key("tasks.undo"), elem_id="task-undo", min_width=120)
@@ -128,7 +127,10 @@ class Editor:
         drawn += [self.redraw, *self.fields, *self.seen]
         context.on_selection(self.draw, drawn, look)
         context.on(self.undo.click, self.draw, [selection, *look], drawn, **quiet)
-        shown = (self.inputs, self.targets, self.instruction, self.template, self.system, *look)
+        context.on(context.plan.change, self.follow_plan, [context.plan], look, **quiet)
+        for planned in look:
+            context.on(planned.change, self.draw_preview, [selection, *look, *self.fields], self.seen, **quiet)
+        shown = (self.inputs, self.targets, self.instruction, self.template, self.system)
         for field in shown:
             given = [selection, *look, *self.fields]
             context.on(field.input, self.draw_preview, given, self.seen, trigger_mode="always_last", **quiet)
@@ -137,6 +139,13 @@ class Editor:
         context.on(self.remove.click, lambda _: gr.update(visible=True), [], self.ask, **quiet)
         context.on(self.no.click, lambda _: gr.update(visible=False), [], self.ask, **quiet)
         context.on(self.yes.click, drop_task, [selection], selection)
+
+    def follow_plan(self, context: Context, plan: str) -> Shown:
+        """The base model and the length limit of the plan; what may not be run here is not looked at either."""
+        config = read_yaml(plan)
+        if shared_problems(context, config):
+            return {}
+        return {self.model: config.base_model, self.limit: config.max_tokens}
 
     def draw(self, context: Context, selection: Selection, model: str, limit: float | None) -> Shown:
         """The chosen task as it is saved; what was typed and not saved is forgotten."""

@@ -8,8 +8,9 @@ from app.drawing.figures import BLUE, ORANGE, RED, Figure
 from app.texts import say
 
 
-def lengths_figure(statistics: dict[str, Any], limit: int) -> Figure | None:
-    """How many rows have how many tokens: inputs and answers, with the length limit where it is in sight."""
+def lengths_figure(statistics: dict[str, Any]) -> Figure | None:
+    """How many rows have how many tokens: inputs and answers, with the length limit where it is in sight and the
+    number of rows that do not fit, as the health report counted them."""
     sides = [(name, statistics[name]["histogram"]) for name in ("input_tokens", "answer_tokens")]
     if not any(bins for _, bins in sides):
         return None
@@ -32,11 +33,13 @@ def lengths_figure(statistics: dict[str, Any], limit: int) -> Figure | None:
         **{f"yaxis{n}": {"rangemode": "tozero"} for n in (1, 2)},
     }  # fmt: skip
     largest = max((b["to"] for b in sides[0][1]), default=0)
-    if limit <= largest:
+    long = statistics.get("too_long") or {}
+    limit, many = long.get("limit", 0), long.get("cut", 0) + long.get("left_out", 0)
+    if 0 < limit <= largest:
         line = {"type": "line", "xref": "x1", "yref": "y1 domain", "x0": limit, "x1": limit, "y0": 0, "y1": 1}
         layout["shapes"] = [{**line, "line": {"color": RED, "width": 2, "dash": "dot"}}]
         layout["annotations"] = [{
             "x": limit, "y": 1, "xref": "x1", "yref": "y1 domain", "showarrow": False, "xanchor": "left",
-            "text": say("health.limit", n=limit), "font": {"size": 11},
+            "text": say("health.limit", n=limit, model=long["model"], rows=many), "font": {"size": 11},
         }]  # fmt: skip
     return {"data": data, "layout": layout}

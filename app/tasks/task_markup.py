@@ -37,8 +37,13 @@ def prompts_view(examples: Sequence[Example]) -> str:
 
 def seen_view(seen: SeenRows) -> str:
     """The first prompts with the base model's turn marks, exactly as it reads them, and their tokens."""
-    head = part(say("tasks.sees")) + note(say("tasks.sees_note"))
+    head = part(say("tasks.sees")) + note(f"{say('tasks.sees_note')} {counted_for(seen.model, seen.limit)}")
     return head + "".join(prompt_view(e.read, e.learned) + _tokens(e) for e in seen.examples)
+
+
+def counted_for(model: str, limit: int) -> str:
+    """Which base model and which limit tokens are counted for: those of the plan, wherever they are counted."""
+    return say("tasks.counted", model=model, limit=limit)
 
 
 def _tokens(e: SeenExample) -> str:

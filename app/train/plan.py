@@ -47,7 +47,9 @@ class Plan:
         words = context.words
         self.fields: list[FormField] = []
         self.boxes: dict[str, Any] = {}  # "level:method" -> what only this adapter method shows
-        self.config = context.plan = gr.State(config_to_yaml(config_for_goal(DEFAULT_GOAL)))
+        if context.plan is None or not context.plan.value:  # a panel that stands alone
+            context.plan = gr.State(config_to_yaml(config_for_goal(DEFAULT_GOAL)))
+        self.config = context.plan
         self.past = gr.State([])  # earlier configs that a goal, a YAML text or a run has replaced, newest last
         self.held = gr.State({})  # edited fields that no config can be made of yet, by their keys
         self.goals = cards("goals", "three")

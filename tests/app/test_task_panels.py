@@ -18,14 +18,17 @@ from app.tasks.rows_panel import NOTHING, RowsPanel, add_row, save_rows
 from app.tasks.screen import Tasks
 from app.tasks.task_editor import Editor, save_task, take_codes
 from app.tasks.task_fields import EDITED
+from app.tasks.task_markup import counted_for
 from app.tasks.versions_panel import VersionsPanel, draw_difference
 from app.texts import TEXTS, word_error
 from app.texts.language import in_language
+from app.train.plan_views import check_plan
 from core.base.errors import TaskFileError, WorkspaceError
 from core.tasks.changing.versions import list_versions
 from core.tasks.health.characters import KINDS
 from core.tasks.health.texts import _SCRIPTS, _STOPWORDS, PERSONAL
 from core.tasks.store import get_task, list_tasks
+from core.training.config import RunConfig, config_to_yaml
 from core.workspace import Workspace
 from tests.app.panels import build_panel
 
@@ -239,3 +242,25 @@ def test_a_project_is_packed_and_opened(context: Context, mails: Selection) -> N
     opened = panel.take_pack(context, mails, packed)[context.selection]
     project = context.require_project(opened)
     assert (project.name, get_task(project, "mails").num_train) == ("Desk 2", spec_of(context, mails).num_train)
+
+
+def test_rows_that_do_not_fit_are_one_number_everywhere(context: Context, place: Selection, tmp_path: Path) -> None:
+    path = tmp_path / "long.csv"
+    rows = "".join(f"{'a long story about it ' * (40 if i % 7 == 0 else 2)}{i},{'yn'[i % 2]}\n" for i in range(70))
+    path.write_text(f"text,label\n{rows}", encoding="utf-8")
+    selection = build_panel(Tasks, context).take_files(context, place, [str(path)])[context.selection]
+    plan = RunConfig(max_tokens=128)
+    editor = build_panel(Editor, context)
+    look = editor.follow_plan(context, config_to_yaml(plan))
+    model, limit = look[editor.model], look[editor.limit]
+    assert (model, limit) == (plan.base_model, 128)
+    ready = next(p for p in check_plan(context, selection, plan)[0] if p.key == "check.long_rows")
+    panel = build_panel(lambda built: HealthPanel(built, [gr.State(), gr.State()]), context)
+    drawn = panel.draw(context, selection, True, model, limit)
+    said = counted_for(ready.values["model"], ready.values["tokens"])
+    assert f"{ready.values['count']} of {ready.values['rows']} practice rows are cut" in drawn[panel.head]
+    assert said in drawn[panel.head]
+    assert any(str(ready.values["count"]) in card["title"] for card in drawn[panel.findings])
+    shown = json.loads(drawn[panel.lengths])["layout"]["annotations"][0]["text"]
+    assert f"128 tokens fit, {ready.values['count']} rows are longer" in shown
+    assert said in editor.draw(context, selection, model, limit)[editor.sees]
