@@ -63,8 +63,7 @@ def build_workbench(context: Context) -> gr.Blocks:
     title, cleaning = say("app.title"), (LOOK_EVERY_S, KEPT_S)
     with gr.Blocks(title=title, analytics_enabled=False, delete_cache=cleaning) as demo:
         context.page, context.selection = demo, gr.State(Selection())
-        context.clock = gr.Timer(IDLE_TICK_S)
-        context.plan = gr.State(config_to_yaml(config_for_goal(DEFAULT_GOAL)))
+        context.clock, context.plan = gr.Timer(IDLE_TICK_S), gr.State(config_to_yaml(config_for_goal(DEFAULT_GOAL)))
         secret = browser_secret(context)
         prefs = gr.BrowserState({}, storage_key="taskloom", secret=secret)
         screen = context.open_screen = gr.BrowserState("", storage_key="taskloom-screen", secret=secret)
