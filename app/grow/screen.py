@@ -1,5 +1,5 @@
-"""Add a task: a trained run learns one more task from a few rows, skills frozen, the old tasks bit for bit as
-before."""
+"""Add a task: drop a file or paste rows, one button, one sentence. A trained run learns one more task from a few
+rows, its skills frozen, the old tasks bit for bit as before."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from app.drawing.figures import to_json, with_csv
 from app.drawing.markup import empty, esc, lead, note, paragraphs, part, table
 from app.drawing.skill_figures import banded_curves
 from app.drawing.widgets import plot
+from app.grow.new_rows import NewRows, require_settled
 from app.shell.context import Context
 from app.shell.job_panel import JobPanel, JobSpec, find_job, run_place
 from app.shell.redraw import Shown
@@ -19,101 +20,133 @@ from app.texts import say, word_error
 from app.texts.words import Key, Words
 from core.base.records import from_record
 from core.insight.growth import Growth, describe_growth, growth_frame
-from core.runs.folder import RunFolder
-from core.tasks.store import list_tasks
 
 TITLE = "tab.grow"
 COUNTS = (5, 10, 20, 50)
+STEPS = 150
 
 
 def grow_words(context: Context, selection: Selection, *chosen: Any) -> list[str]:
-    """The command that the job runs."""
+    """The command that the job runs.
+
+    Raises:
+        gr.Error: there is no new task. RunError: it is in question how its file is meant.
+    """
     task, counts, draws, steps, private = chosen
-    if not task:
-        raise gr.Error(say("grow.no_task"), title=say("error.title"))
     run_dir = context.trained_run(selection)
-    words = ["add-task", run_dir.name, f"--draws={int(draws)}", f"--steps={int(steps)}"]  # type: ignore[union-attr]
-    words += [f"--rows={int(count)}" for count in sorted(counts) or COUNTS]
-    return [*words, *(["--private"] if private else []), "--", task]
+    if not task or run_dir is None:
+        raise gr.Error(say("grow.no_task"), title=say("error.title"))
+    require_settled(context, selection, task)
+    words = ["add-task", run_dir.name, f"--draws={int(draws)}", f"--steps={int(steps)}"]
+    words += [f"--rows={int(count)}" for count in sorted(counts or ())]
+    return [*words, "--private" if private else "--no-private", "--", task]
 
 
 SPEC = JobSpec("add-task", grow_words, run_place)
 
 
 class Grow:
-    """Which task and how many rows on top; below it the curve and the known tasks that are nearest."""
+    """The new rows on top, one button; below it the outcome in one sentence, with what to do next."""
 
     def __init__(self, context: Context) -> None:
+        words = context.words
         self.head = gr.HTML(elem_id="grow-head")
+        go = {"variant": "primary", "visible": False, "elem_id": "grow-go-train"}
+        self.onwards = words(gr.Button, Key("grow.go_train"), **go)
         with gr.Column(visible=False) as self.body:
-            asked = self._build_wish(context.words)
-            self.panel = JobPanel(context, SPEC, asked, "grow.start", "primary")
-        self.outcome, self.curve = gr.HTML(elem_id="grow-outcome"), plot("grow-curve")
-        self.nearest = gr.HTML(elem_id="grow-nearest")
-        self.open = context.words(gr.Button, Key("grow.open"), visible=False, elem_id="grow-open")
-        drawn = [self.outcome, self.curve, self.nearest, self.open]
-        context.on_selection(self.draw, [self.head, self.body, self.task], [self.task])
-        context.on_selection(self.draw_outcome, drawn)
-        context.on(self.panel.start.click, lambda _: self._nothing(), [], drawn)
-        context.on(self.open.click, open_run, [context.selection], context.selection)
+            self.rows = NewRows(context)
+            started = gr.Column()
+            with words(gr.Accordion, label=Key("grow.experiment"), open=False, elem_id="grow-experiment"):
+                asked = [self.rows.task, *self._build_experiment(words)]
+            with started:
+                self.panel = JobPanel(context, SPEC, asked, "grow.start", "primary", self.rows.before)
+        self._build_outcome(context)
+        selection = context.selection
+        context.on_selection(self.draw, [self.head, self.onwards, self.body])
+        context.on_selection(self.draw_outcome, self.drawn)
+        context.on(self.panel.start.click, lambda _: self._nothing(), [], self.drawn)
+        context.on(
+            self.onwards.click, lambda at, seen: at.go_to(seen, "train"), [selection], [selection, context.tabs]
+        )
 
-    def _build_wish(self, words: Words) -> list[Any]:
-        """-> the fields of `grow_words`."""
-        with gr.Row():
-            label, hint = Key("grow.task"), Key("grow.task_help")
-            self.task = words(gr.Dropdown, label=label, info=hint, choices=[], elem_id="grow-task", min_width=220)
-            given = {"label": Key("grow.counts"), "choices": [(str(n), n) for n in COUNTS], "value": list(COUNTS)}
-            counts = words(gr.CheckboxGroup, **given, elem_id="grow-counts", min_width=220)
+    @staticmethod
+    def _build_experiment(words: Words) -> list[Any]:
+        """-> the fields of `grow_words` behind the task: rows, draws, steps, a private skill."""
+        label, hint = Key("grow.private"), Key("grow.private_help")
+        private = words(gr.Checkbox, label=label, info=hint, value=True, elem_id="grow-private", min_width=220)
+        given = {"label": Key("grow.counts"), "info": Key("grow.counts_help"), "value": [], "min_width": 220}
+        choices = [(str(n), n) for n in COUNTS]
+        counts = words(gr.CheckboxGroup, **given, choices=choices, elem_id="grow-counts")
         with gr.Row():
             given = {"label": Key("grow.draws"), "info": Key("grow.draws_help"), "minimum": 1, "maximum": 10}
-            draws = words(gr.Slider, **given, step=1, value=3, elem_id="grow-draws", min_width=220)
+            draws = words(gr.Slider, **given, step=1, value=1, elem_id="grow-draws", min_width=220)
             given = {"label": Key("grow.steps"), "info": Key("grow.steps_help"), "minimum": 10, "maximum": 500}
-            steps = words(gr.Slider, **given, step=10, value=60, elem_id="grow-steps", min_width=220)
-            label, hint = Key("grow.private"), Key("grow.private_help")
-            private = words(gr.Checkbox, label=label, info=hint, value=False, elem_id="grow-private", min_width=220)
-        return [self.task, counts, draws, steps, private]
+            steps = words(gr.Slider, **given, step=10, value=STEPS, elem_id="grow-steps", min_width=220)
+        return [counts, draws, steps, private]
 
-    def draw(self, context: Context, selection: Selection, task: str | None) -> Shown:
-        """The project's tasks that the run does not know yet."""
-        run_dir, project = context.trained_run(selection), context.project(selection)
-        if run_dir is None or project is None:
+    def _build_outcome(self, context: Context) -> None:
+        words, selection, hidden = context.words, context.selection, {"visible": False}
+        self.outcome = gr.HTML(elem_id="grow-outcome")
+        with gr.Row():
+            self.ask = words(gr.Button, Key("grow.ask"), variant="primary", **hidden, elem_id="grow-ask")
+            self.open = words(gr.Button, Key("grow.open"), **hidden, elem_id="grow-open")
+        with words(
+            gr.Accordion, label=Key("grow.details"), open=False, **hidden, elem_id="grow-details"
+        ) as self.more:
+            self.told, self.curve = gr.HTML(elem_id="grow-told"), plot("grow-curve")
+            self.nearest = gr.HTML(elem_id="grow-nearest")
+        context.on(self.open.click, open_run, [selection], selection)
+        context.on(self.ask.click, ask_task, [selection], [selection, context.tabs])
+
+    @property
+    def drawn(self) -> list[Any]:
+        return [self.outcome, self.ask, self.open, self.more, self.told, self.curve, self.nearest]
+
+    def draw(self, context: Context, selection: Selection) -> Shown:
+        """Where to bring the new task; without a trained run, the way to one."""
+        if context.trained_run(selection) is not None:
             return {
-                self.head: empty(say("grow.none_title"), say("grow.none_text")),
-                self.body: gr.update(visible=False),
+                self.head: lead(say("grow.lead")),
+                self.onwards: gr.update(visible=False),
+                self.body: gr.update(visible=True),
             }
-        known = {spec.name for spec in RunFolder(run_dir).read_tasks()}
-        names = [spec.name for spec in list_tasks(project) if spec.name not in known]
-        said = lead(say("grow.lead"))
-        if not names:
-            said += empty(say("grow.all_known"), say("grow.no_task"))
-        value = task if task in names else names[0] if names else None
-        at_work = find_job(context, selection, SPEC).is_live
         return {
-            self.head: said,
-            self.body: gr.update(visible=bool(names) or at_work),
-            self.task: gr.update(choices=names, value=value),
+            self.head: empty(say("grow.none_title"), say("grow.none_text")),
+            self.onwards: gr.update(visible=context.project(selection) is not None),
+            self.body: gr.update(visible=False),
         }
 
     def draw_outcome(self, context: Context, selection: Selection) -> Shown:
-        """Sentences, the curve with its band, the nearest tasks, and whether the new run can be opened."""
+        """One sentence against guessing, what to do next; folded the curve with its band and the nearest tasks."""
         state = find_job(context, selection, SPEC)
         if not isinstance(state.value, dict) or "curve" not in state.value:
             return self._nothing()
         found = from_record(Growth, state.value, "add-task")
         metric = say(f"metric.{found.metric}")
-        told = [word_error(s.key, {**s.values, "metric": metric})[0] for s in describe_growth(found)]
-        frame = growth_frame(found)
-        curve = banded_curves({metric: frame.rename(columns={"rows": "x"})}, say("grow.axis"))
+        first, *rest = [word_error(s.key, {**s.values, "metric": metric})[0] for s in describe_growth(found)]
         exists = context.run_dir(selection.with_run(found.run_id)) is not None
         return {
-            self.outcome: part(say("grow.outcome", task=found.task)) + paragraphs(told),
-            self.curve: to_json(with_csv(curve, "new-task", frame.set_index("rows"), "rows")),
-            self.nearest: nearest_table(found.nearest),
+            self.outcome: lead(first),
+            self.ask: gr.update(visible=exists),
             self.open: gr.update(visible=exists),
+            self.more: gr.update(visible=True),
+            self.told: paragraphs(rest),
+            self.curve: curve_of(found, metric),
+            self.nearest: nearest_table(found.nearest),
         }
 
     def _nothing(self) -> Shown:
-        return {self.outcome: "", self.curve: "", self.nearest: "", self.open: gr.update(visible=False)}
+        hidden = dict.fromkeys((self.ask, self.open, self.more), gr.update(visible=False))
+        return {**hidden, self.outcome: "", self.told: "", self.curve: "", self.nearest: ""}
+
+
+def curve_of(found: Growth, metric: str) -> str:
+    """The score by number of rows; nothing where there was one number only."""
+    if len(found.curve) < 2:
+        return ""
+    frame = growth_frame(found)
+    curve = banded_curves({metric: frame.rename(columns={"rows": "x"})}, say("grow.axis"))
+    return to_json(with_csv(curve, "new-task", frame.set_index("rows"), "rows"))
 
 
 def nearest_table(nearest: list[tuple[str, float]]) -> str:
@@ -127,6 +160,13 @@ def open_run(context: Context, selection: Selection) -> Selection:
     """The run that knows the new task becomes the chosen one."""
     value = find_job(context, selection, SPEC).value
     return selection.with_run(str(value["run_id"])) if isinstance(value, dict) else selection
+
+
+def ask_task(context: Context, selection: Selection) -> Shown:
+    """Try it, with the run that knows the new task, as this task."""
+    value = find_job(context, selection, SPEC).value
+    task = str(value["task"]) if isinstance(value, dict) else ""
+    return context.go_to(open_run(context, selection), "try_it", task=task)
 
 
 build = Grow

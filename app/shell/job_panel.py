@@ -41,9 +41,15 @@ def run_place(context: Context, selection: Selection) -> Path | None:
 
 
 class JobPanel:
-    """Start and stop buttons and a line that says how far it is. When the job ends, the screens read anew."""
+    """Start and stop buttons and a line that says how far it is. When the job ends, the screens read anew.
 
-    def __init__(self, context: Context, spec: JobSpec, inputs: list[Any], label: str, variant: str = "secondary"):
+    `before`: (handler, inputs, outputs) of what the start button does first; it starts nothing when that fails.
+    """
+
+    def __init__(
+        self, context: Context, spec: JobSpec, inputs: list[Any], label: str, variant: str = "secondary",
+        before: tuple[Callable[..., Any], list[Any], list[Any]] | None = None,
+    ):  # fmt: skip
         self.spec = spec
         context.job_screens.setdefault(spec.kind, context.screen.removeprefix("tab."))
         with gr.Row(elem_classes="job-row"):
@@ -56,7 +62,8 @@ class JobPanel:
         self.line, self.seen = gr.HTML(elem_id=f"job-{spec.kind}-line"), gr.State("")
         selection, outputs = context.selection, [self.line, self.stop, self.start, self.seen]
         begin, halt = partial(start, spec=spec), partial(stop, spec=spec)
-        context.on(self.start.click, begin, [selection, *inputs], outputs)
+        clicked = context.on(self.start.click, *before).success if before else self.start.click
+        context.on(clicked, begin, [selection, *inputs], outputs)
         context.on(self.stop.click, halt, [selection], outputs)
         context.on_selection(partial(draw, spec=spec), outputs)
         context.on_tick(partial(poll, spec=spec), [selection, self.seen], [*outputs, selection])

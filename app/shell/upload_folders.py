@@ -47,6 +47,14 @@ def note_uploads(project: Project, paths: Iterable[str]) -> None:
         file.writelines(f"{Path(path).parent.name}\n" for path in paths)
 
 
+def new_upload_folder(project: Project) -> Path:
+    """A fresh folder for what came without a file, such as pasted rows; it goes as uploads do."""
+    folder = Path(get_upload_folder()) / secrets.token_hex(16)
+    folder.mkdir(parents=True)
+    note_uploads(project, [str(folder / "_")])
+    return folder
+
+
 def forget_project(context: Context, project: Project) -> None:
     """Deletes a project with everything that was made of it: rows, runs, weights, uploads, exports, copies."""
     store = Path(get_upload_folder())

@@ -6,15 +6,13 @@ from pathlib import Path
 
 import gradio as gr
 
-from app.drawing.markup import badge, esc, note, part, table
+from app.drawing.doubt_markup import doubts_view
 from app.drawing.widgets import buttons_in
 from app.shell.context import Context
 from app.shell.permissions import require_shared_space
 from app.shell.selection import Selection
 from app.tasks.health_panel import chosen_task
-from app.texts import say, word_whole
 from core.tasks.changing.settling import settle_doubt
-from core.tasks.reading.readings import Doubt, Reading
 from core.tasks.store import read_doubts
 
 
@@ -36,7 +34,7 @@ def draw_doubts(context: Context, selection: Selection) -> str:
     if spec is None:
         return ""
     doubts = read_doubts(context.require_project(selection), spec.task_id)
-    return "".join(_question(number, doubt) for number, doubt in enumerate(doubts))
+    return doubts_view(doubts)
 
 
 def choose_reading(context: Context, selection: Selection, dropped: list[str], event: gr.EventData) -> Selection:
@@ -53,28 +51,3 @@ def choose_reading(context: Context, selection: Selection, dropped: list[str], e
     path = next((path for path in dropped if Path(path).name == spec.source.file), "")
     settled = settle_doubt(project, spec.task_id, doubts[number], event.act == "other", path, dropped)
     return selection.with_task(settled.task_id).touched()
-
-
-def _question(number: int, doubt: Doubt) -> str:
-    sides = _side(number, doubt.taken, "taken") + _side(number, doubt.other, "other")
-    said = note(word_whole(doubt.key, doubt.values))
-    return f'<section class="doubt">{part(say("doubts.title"))}{said}<div class="sides">{sides}</div></section>'
-
-
-def _side(number: int, reading: Reading, act: str) -> str:
-    heads = [column + _role(reading, column) for column in reading.columns]
-    rows = table(heads, [[esc(cell) for cell in row] for row in reading.rows])
-    heading = f"<b>{esc(say(f'kind.{reading.kind}'))}</b> " if reading.kind else ""
-    likely = heading + badge(say("doubts.likely", share=f"{reading.score:.0%}"), "ok" if act == "taken" else "")
-    button = (
-        f'<button class="card-act" type="button" data-id="{number}" data-act="{act}">'
-        f"{esc(say(f'doubts.{act}'))}</button>"
-    )
-    return f'<div class="side">{likely}{rows}{button}</div>'
-
-
-def _role(reading: Reading, column: str) -> str:
-    """What a column is for, where that is the question."""
-    if column in reading.targets:
-        return f" ({say('doubts.answer')})"
-    return f" ({say('doubts.input')})" if column in reading.inputs else ""

@@ -3,23 +3,41 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from core.commands.output import ProgressLine, Report, Verbs, add_verb, table
+from core.base.errors import RunError
+from core.commands.doubts import doubt_lines
+from core.commands.output import ProgressLine, Report, Verbs, add_verb, said, table
 from core.commands.runs import find_run
+
+STEPS = 150
+
+
+COUNTS = (5, 10, 20, 50)
+ALL_ROWS = 1_000_000
+PASTED = "-"
 
 
 def add_parser(verbs: Verbs) -> None:
     parser = add_verb(verbs, "add-task", add_task, "teach a trained run one more task from a few rows")
     parser.add_argument("run", help="run id, or a unique beginning of it")
-    parser.add_argument("task", help="a task of the run's project that the run does not know yet")
-    rows = "rows to learn from; repeat for a curve (default: 5, 10, 20, 50)"
+    new = "a task of the run's project that the run does not know yet, or a file of it (- for pasted rows)"
+    parser.add_argument("task", help=new)
+    parser.add_argument("--name", help="name of the task that is made of the file")
+    as_read = "teach the file as it was read, although its reading is in question"
+    parser.add_argument("--as-read", action="store_true", help=as_read)
+    rows = "rows to learn from; repeat for a curve (default: all practice rows, once)"
     parser.add_argument("--rows", type=int, action="append", metavar="N", help=rows)
-    parser.add_argument("--draws", type=int, default=3, metavar="N", help="random draws of the rows (default 3)")
-    parser.add_argument("--steps", type=int, default=60, metavar="N", help="steps of each draw (default 60)")
-    parser.add_argument("--private", action="store_true", help="also train a private skill for the task")
+    parser.add_argument("--curve", action="store_true", help="what 5, 10, 20 and 50 rows bring")
+    draws = "random draws of the rows (default 1, with several numbers of rows 3)"
+    parser.add_argument("--draws", type=int, metavar="N", help=draws)
+    parser.add_argument("--steps", type=int, default=STEPS, metavar="N", help=f"steps of a draw (default {STEPS})")
+    private = "also train a private skill for the task (default: yes)"
+    parser.add_argument("--private", action=argparse.BooleanOptionalAction, default=True, help=private)
 
 
 def add_task(args: argparse.Namespace) -> Report:
@@ -32,14 +50,43 @@ def add_task(args: argparse.Namespace) -> Report:
 
     disable_progress_bar()
     folder = find_run(args)
-    new = load_dataset_of(Workspace(args.workspace).project_of_run(folder.path.resolve()), [args.task])
-    counts = tuple(args.rows) if args.rows else AddSettings().counts
-    settings = AddSettings(counts, args.draws, args.steps, with_private=args.private)
+    project = Workspace(args.workspace).project_of_run(folder.path.resolve())
+    task = _bring_task(project, args)
+    new = load_dataset_of(project, [task])
+    counts = tuple(args.rows or (COUNTS if args.curve else (ALL_ROWS,)))
+    draws = args.draws if args.draws is not None else 3 if len(counts) > 1 else 1
+    settings = AddSettings(counts, draws, args.steps, with_private=args.private)
     line = ProgressLine(args.json)
     with hold_device(folder, "training"):
         outcome = add_task_to_run(folder, new, settings, partial(_tell, line))
     line.end()
-    return _report(outcome, args.task)
+    return _report(outcome, new.tasks[0].name)
+
+
+def _bring_task(project: Any, args: argparse.Namespace) -> str:
+    """The name of the project's task; a file is made one first.
+
+    Raises:
+        TaskFileError: the file cannot be read. RunError: how it is meant is in question.
+    """
+    from core.tasks.changing.add_task import TaskRequest, add_pasted, list_tasks
+    from core.tasks.changing.add_task import add_task as add_file
+    from core.tasks.store import read_doubts, read_problems
+
+    known = [name for spec in list_tasks(project) for name in (spec.name, spec.task_id)]
+    if args.task in known or not (args.task == PASTED or Path(args.task).is_file()):
+        return str(args.task)
+    request = TaskRequest(name=args.name)
+    if args.task == PASTED:
+        spec = add_pasted(project, sys.stdin.read(), request)
+    else:
+        spec = add_file(project, Path(args.task), request, isolated=True)
+    told = [f"{spec.name}: {said(problem)}" for problem in read_problems(project, spec.task_id)]
+    doubts = read_doubts(project, spec.task_id)
+    print("\n".join([*told, *doubt_lines(doubts)]), file=sys.stderr)
+    if doubts and not args.as_read:
+        raise RunError("command.doubts_open", task=spec.name, run=args.run)
+    return spec.name
 
 
 def _tell(line: ProgressLine, done: int, total: int) -> None:
@@ -48,6 +95,7 @@ def _tell(line: ProgressLine, done: int, total: int) -> None:
 
 def _report(outcome: Any, task: str) -> Report:
     from core.evaluation.intervals import mean_interval
+    from core.insight.growth import describe_new_score, read_new_score
     from core.insight.verdicts import describe_verdicts, read_verdicts
 
     questions = outcome.final.n
@@ -59,7 +107,9 @@ def _report(outcome: Any, task: str) -> Report:
     run_id = Path(outcome.run_dir).name
     nearest = ", ".join(f"{name} (loss {loss:.2f})" for name, loss in outcome.nearest[:3])
     verdicts = [found for found in read_verdicts(Path(outcome.run_dir)) if found.task == task]
+    exam = read_new_score(Path(outcome.run_dir), task)
     lines = [
+        *([describe_new_score(exam, task, outcome.metric).text] if exam else []),
         *(said.text for said in describe_verdicts(verdicts)),
         "",
         table(rows, ["rows", "draws", outcome.metric, "95 % over draws"]),
@@ -76,6 +126,7 @@ def _report(outcome: Any, task: str) -> Report:
         "curve": outcome.curve,
         "final": outcome.final.as_dict(),
         "questions": questions,
+        "exam": asdict(exam) if exam else None,
         "verdict": verdicts[0].as_dict() if verdicts else None,
     }
     return Report(value, "\n".join(lines))

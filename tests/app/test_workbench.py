@@ -127,7 +127,7 @@ def test_every_screen_says_what_to_do_while_there_is_nothing(context: Context, l
         panel = build_panel(RunPanel, context)
         assert say("run.none_title") in panel.draw(context, nobody, Curves())[panel.progress]
         grow, share = build_panel(Grow, context), build_panel(Share, context)
-        assert say("grow.none_title") in grow.draw(context, nobody, None)[grow.head]
+        assert say("grow.none_title") in grow.draw(context, nobody)[grow.head]
         results, skills = build_panel(Results, context), build_panel(Skills, context)
         assert say("results.none_title") in results.draw(context, nobody, None)[results.head]
         assert say("skills.none_title") in skills.draw(context, nobody)[skills.head]

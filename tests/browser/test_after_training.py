@@ -124,18 +124,20 @@ def measure_certainty(page) -> None:
 
 
 def grow(page) -> None:
-    """A new task from five rows, to its end; the run that knows it is opened."""
+    """A new task from five and ten rows, to its end; the run that knows it is opened."""
     open_screen(page, "grow")
     page.wait_for_function("document.querySelector('#grow-task input')?.value === 'mails'")
     before = page.locator("#choose-run input").input_value()
-    for count in ("10", "20", "50"):
-        page.locator("#grow-counts").get_by_label(count, exact=True).uncheck()
-    for name, value in (("draws", "1"), ("steps", "10")):
-        field = page.locator(f"#grow-{name} input[type=number]")
-        field.fill(value)
-        field.press("Tab")
+    assert "mail" in page.locator("#grow-about table").inner_text()
+    page.locator("#grow-experiment > button").click()
+    page.locator("#grow-counts").get_by_label("5", exact=True).check()
+    page.locator("#grow-counts").get_by_label("10", exact=True).check()
+    field = page.locator("#grow-steps input[type=number]")
+    field.fill("10")
+    field.press("Tab")
     page.locator("#job-add-task").click()
-    page.locator("#grow-outcome p").first.wait_for(timeout=2 * PATIENCE_MS)
+    page.locator("#grow-outcome p", has_text="guessing").wait_for(timeout=2 * PATIENCE_MS)
+    page.locator("#grow-details > button").click()
     page.locator("#grow-curve .main-svg").first.wait_for()
     assert page.locator("#grow-nearest tbody tr").count() == 3
     page.locator("#grow-open").click()

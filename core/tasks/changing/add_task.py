@@ -66,12 +66,18 @@ def add_pasted(project: Project, text: str, request: TaskRequest | None = None) 
         TaskFileError: nothing usable in the text. The others as `add_task`.
     """
     request = request or TaskRequest()
+    with tempfile.TemporaryDirectory() as folder:
+        path = write_pasted(text, Path(folder))
+        return add_task(project, path, replace(request, name=request.name or None), isolated=True)
+
+
+def write_pasted(text: str, folder: Path) -> Path:
+    """Pasted rows as a file whose ending says what they look like."""
     start = text.lstrip()[:1]
     ending = {"{": "jsonl", "[": "json"}.get(start, "tsv" if "\t" in text else "csv")
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"pasted.{ending}"
-        path.write_text(text, encoding="utf-8", errors="replace")
-        return add_task(project, path, replace(request, name=request.name or None), isolated=True)
+    path = folder / f"pasted.{ending}"
+    path.write_text(text, encoding="utf-8", errors="replace")
+    return path
 
 
 def update_task(project: Project, name: str, changes: dict[str, Any], redraw_exam: bool = False) -> TaskSpec:
