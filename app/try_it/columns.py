@@ -20,7 +20,7 @@ from core.chat.protocol import FREE, LABELS, MAX_CHARS, PRECISIONS, ChatRequest,
 from core.runs.folder import RunFolder
 from core.runs.summaries import list_summaries
 from core.tasks.cell_text import input_text
-from core.tasks.dataset import render_target
+from core.tasks.changing.exam_questions import exam_answer
 from core.tasks.spec import TaskSpec
 from core.tasks.store import list_tasks, read_rows, task_dir
 
@@ -218,11 +218,8 @@ def preset_choices(rows: list[dict[str, Any]], spec: TaskSpec) -> list[tuple[str
 
 def expected_answer(context: Context, selection: Selection, spec: TaskSpec, content: str | dict[str, str]) -> str:
     """The right answer when the question is one of the exam's, else ""."""
-    given = [content.strip()] if isinstance(content, str) else [content.get(n, "").strip() for n in spec.inputs]
-    for row in exam_rows(context, selection, spec):
-        if [input_text(row.get(name)).strip() for name in spec.inputs] == given:
-            return render_target(spec, row)
-    return ""
+    project = context.project(selection)
+    return exam_answer(project, spec, content) if project else ""
 
 
 def read_settings(values: list[Any]) -> dict[str, Any]:

@@ -51,6 +51,8 @@ def ask(args: argparse.Namespace) -> Report:
     task, blend = choose_task(folder, args.task, content, quiet=args.json)
     if isinstance(content, str) and args.task == AUTO != task:
         content = by_columns(next(spec for spec in folder.read_tasks() if spec.name == task), content)
+    if args.task != AUTO and not args.json:
+        warn_of_foreign(folder, content)
     answers = {}
     client = ChatClient()
     try:
@@ -138,16 +140,28 @@ def _answer(client: Any, request: Any, quiet: bool) -> dict[str, Any]:
         weights = ", ".join(f"{w.name} {w.weight:.2f}" for w in event.weights)
         used = f"; skills: {weights}" if weights else ""
         ended = f"; {event.values['reason']}" if event.values else ""
-        print(f"\n({_sure(event)}{event.tokens} tokens in {duration(event.seconds)}{ended}{used})")
+        known = sure(event)
+        print(f"\n({known + '; ' if known else ''}{event.tokens} tokens in {duration(event.seconds)}{ended}{used})")
     return value
 
 
-def _sure(event: Any) -> str:
-    """How sure an answer chosen among labels is, and what else it might have been."""
+def sure(event: Any) -> str:
+    """How sure an answer chosen among labels is, and what else it might have been; "" for other answers."""
     if event.certainty is None:
         return ""
     others = ", ".join(f"{label} {100 * share:.0f} %" for label, share in event.ranking if label != event.text)
-    return f"{100 * event.certainty:.0f} % sure" + (f", else {others}; " if others else "; ")
+    return f"{100 * event.certainty:.0f} % sure" + (f", else {others}" if others else "")
+
+
+def warn_of_foreign(folder: Any, content: str | dict[str, str]) -> None:
+    """Says on the terminal that a text reads like none of the run's tasks: its answer is a guess, however sure."""
+    from core.chat.detecting import load_detector
+
+    text = content if isinstance(content, str) else "\n".join(content.values())
+    found = load_detector(folder.path).detect(text) if text.strip() else None
+    if found is not None and found.is_none:
+        told = f"reads like none of the run's tasks ({100 * found.foreign:.0f} %): take the answer as a guess"
+        print(f"note: this {told}.", file=sys.stderr)
 
 
 def _settings(args: argparse.Namespace) -> dict[str, Any]:

@@ -4,103 +4,169 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import dataclass, field
 from typing import Any
 
-from core.commands.ask import require_task
+from core.commands.ask import choose_task, require_task, sure, warn_of_foreign
 from core.commands.output import Report, Verbs, add_verb
 from core.commands.runs import find_run
 
-HELP = "/task NAME changes the task, /base and /tuned the model, /skills shows the weights, /quit ends."
+HELP = (
+    "/task NAME changes the task (auto: found by itself), /base and /tuned the model, /skills shows the weights, "
+    "/right ANSWER corrects the last answer (/right! with a label that is new), /quit ends."
+)
 
 
 def add_parser(verbs: Verbs) -> None:
     parser = add_verb(verbs, "chat", chat, "talk to a trained run on the terminal")
     parser.add_argument("run", help="run id, or a unique beginning of it")
-    parser.add_argument("--task", help="which task to begin with (default: the first)")
+    which = "which task to begin with (default: found by itself, where the run has several)"
+    parser.add_argument("--task", help=which)
     parser.add_argument("--temperature", type=float, default=0.0, help="0 takes the likeliest words (default)")
     parser.add_argument("--precision", default="full", help="int8 or int4 where this machine's libraries can")
     parser.add_argument("--max-tokens", type=int, metavar="N", help="longest answer")
+    chosen = "labels (default): a task with labels answers the likeliest of them; free: it writes its answer"
+    parser.add_argument("--answers", default="labels", metavar="HOW", help=chosen)
+
+
+@dataclass
+class Talk:
+    """What the terminal is set to, and the questions so far with their answers."""
+
+    args: argparse.Namespace
+    folder: Any
+    client: Any
+    task: str
+    tuned: bool = True
+    with_skills: bool = False
+    exchanges: list[dict[str, Any]] = field(default_factory=list)
 
 
 def chat(args: argparse.Namespace) -> Report:
     from core.chat.client import ChatClient
+    from core.chat.detecting import AUTO
 
     folder = find_run(args)
-    args.task = require_task(folder, args.task or folder.read_run()["tasks"][0]["name"])
-    args.tuned, args.skills = True, False
+    names = [task["name"] for task in folder.read_run()["tasks"]]
+    task = args.task or (AUTO if len(names) > 1 else names[0])
+    talk = Talk(args, folder, ChatClient(), task if task == AUTO else require_task(folder, task))
     print(HELP, file=sys.stderr)
-    client, exchanges = ChatClient(), []
     try:
-        for line in _lines(args):
-            if line.startswith("/"):
-                if _obey(line, args, folder):
-                    break
-                continue
-            exchanges.append(
-                {
-                    "task": args.task,
-                    "tuned": args.tuned,
-                    "input": line,
-                    "answer": _answer(client, args, folder, line),
-                }
-            )
+        for line in _lines(talk):
+            if not line.startswith("/"):
+                _answer(talk, line)
+            elif _obey(talk, line):
+                break
     except (EOFError, KeyboardInterrupt):
         print(file=sys.stderr)
     finally:
-        client.close()
-    return Report({"run_id": folder.run_id, "exchanges": exchanges})
+        talk.client.close()
+    return Report({"run_id": folder.run_id, "exchanges": talk.exchanges})
 
 
-def _lines(args: argparse.Namespace) -> Any:
+def _lines(talk: Talk) -> Any:
     while True:
-        shown = "" if args.json or not sys.stdin.isatty() else f"{args.task}{'' if args.tuned else ' (base)'}> "
-        text = input(shown).strip()
+        is_shown = not talk.args.json and sys.stdin.isatty()
+        text = input(f"{talk.task}{'' if talk.tuned else ' (base)'}> " if is_shown else "").strip()
         if text:
             yield text
 
 
-def _obey(line: str, args: argparse.Namespace, folder: Any) -> bool:
+def _obey(talk: Talk, line: str) -> bool:
     """Follows a command; True ends the chat."""
-    from core.base.errors import RunError
+    from core.base.errors import TaskloomError
+    from core.chat.detecting import AUTO
 
     word, _, rest = line.partition(" ")
-    if word == "/task":
-        try:
-            args.task = require_task(folder, rest.strip())
-        except RunError as error:
-            print(error, file=sys.stderr)
-    elif word in ("/base", "/tuned"):
-        args.tuned = word == "/tuned"
-    elif word == "/skills":
-        args.skills = not args.skills
-    elif word != "/quit":
-        print(HELP, file=sys.stderr)
+    try:
+        if word == "/task":
+            talk.task = AUTO if rest.strip() == AUTO else require_task(talk.folder, rest.strip())
+        elif word in ("/base", "/tuned"):
+            talk.tuned = word == "/tuned"
+        elif word == "/skills":
+            talk.with_skills = not talk.with_skills
+        elif word in ("/right", "/right!"):
+            _correct(talk, rest.strip(), is_new=word == "/right!")
+        elif word != "/quit":
+            print(HELP, file=sys.stderr)
+    except TaskloomError as error:
+        print(error, file=sys.stderr)
     return word == "/quit"
 
 
-def _answer(client: Any, args: argparse.Namespace, folder: Any, text: str) -> str:
+def _correct(talk: Talk, right: str, is_new: bool) -> None:
+    """The last question with its right answer becomes a practice row of its task.
+
+    Raises:
+        RunError: there is no question, or no answer was given. SettingError: a label that the task does not have.
+    """
+    from core.base.errors import RunError
+    from core.tasks.changing.editing import CHAT, add_correction
+    from core.tasks.changing.exam_questions import exam_answer
+    from core.tasks.changing.label_check import known_answer
+    from core.tasks.store import get_task
+    from core.workspace import Workspace
+
+    last = next((one for one in reversed(talk.exchanges) if one["task"]), None)
+    if last is None or not right:
+        raise RunError("chat.empty_answer")
+    project = Workspace(talk.args.workspace).project_of_run(talk.folder.path.resolve())
+    task_id = next(task["task_id"] for task in talk.folder.read_run()["tasks"] if task["name"] == last["task"])
+    spec = get_task(project, task_id)
+    if exam_answer(project, spec, last["content"]):
+        raise RunError("chat.exam_question", task=spec.name)
+    answer = known_answer(project, task_id, right, is_new)
+    content = last["content"] if isinstance(last["content"], dict) else {spec.inputs[0]: last["content"]}
+    spec = add_correction(project, task_id, content, answer, f"{CHAT}: {talk.folder.read_run()['name']}")
+    last["corrected"] = answer
+    print(f"Practice row {spec.num_train} of {spec.name}; it counts from the next training on.", file=sys.stderr)
+
+
+def _answer(talk: Talk, text: str) -> None:
     """Streams one answer to the terminal; an error is told and the chat goes on."""
+    from core.base.errors import TaskloomError
+
+    exchange: dict[str, Any] = {"task": None, "tuned": talk.tuned, "input": text, "answer": ""}
+    talk.exchanges.append(exchange)
+    try:
+        _ask(talk, text, exchange)
+    except TaskloomError as error:  # the text is of none of the tasks, or too long
+        print(error, file=sys.stderr)
+
+
+def _ask(talk: Talk, text: str, exchange: dict[str, Any]) -> None:
+    from core.chat.detecting import AUTO, by_columns
     from core.chat.protocol import ask
 
+    quiet = talk.args.json
+    task, blend = choose_task(talk.folder, talk.task, text, quiet)
+    if talk.task != AUTO and not quiet:
+        warn_of_foreign(talk.folder, text)
+    spec = next(spec for spec in talk.folder.read_tasks() if spec.name == task)
+    content = by_columns(spec, text)
+    exchange |= {"task": task, "content": content}
+    how = {"temperature": talk.args.temperature, "max_new_tokens": talk.args.max_tokens}
+    how |= {"precision": talk.args.precision, "answers": talk.args.answers}
     request = ask(
-        folder.path.resolve(),
-        args.task,
-        text,
-        tuned=args.tuned,
-        temperature=args.temperature,
-        max_new_tokens=args.max_tokens,
-        precision=args.precision,
+        talk.folder.path.resolve(), task, content, tuned=talk.tuned, blend=blend if talk.tuned else (), **how
     )
-    answer = ""
-    for event in client.stream(request):
-        if event.kind == "delta" and not args.json:
+    for event in talk.client.stream(request):
+        if event.kind == "delta" and not quiet:
             print(event.text, end="", flush=True)
         if event.is_last:
-            answer = event.text
-            if not args.json:
+            exchange |= {"answer": event.text, "certainty": event.certainty}
+            if not quiet:
                 print()
-            if event.kind == "error":
-                print(event.message, file=sys.stderr)
-            elif args.skills:
-                print(", ".join(f"{w.name} {w.weight:.2f}" for w in event.weights), file=sys.stderr)
-    return answer
+            _tell(talk, event)
+
+
+def _tell(talk: Talk, event: Any) -> None:
+    """What stands under an answer: how sure it is, what was cut, the skills where they are asked for."""
+    if event.kind == "error":
+        print(event.message, file=sys.stderr)
+        return
+    said = [sure(event)] if sure(event) else []
+    said += [f"{event.num_cut} tokens of the question were left out"] if event.num_cut else []
+    said += [", ".join(f"{w.name} {w.weight:.2f}" for w in event.weights)] if talk.with_skills else []
+    for line in said:
+        print(f"({line})", file=sys.stderr)

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from core.runs.folder import RunFolder
+from core.tasks.store import read_rows
 from tests.commands.conftest import Run
 from tests.serving.conftest import make_trained_run
 
@@ -142,12 +143,36 @@ def test_the_task_can_be_detected(run: Run, run_id: str) -> None:
 
 
 def test_chat_follows_commands(run: Run, run_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    lines = ["message 1", "/task task 1", "/base", "message 2", "/task nothing", "/quit", "never asked"]
+    lines = ["what is 7", "/task task 1", "/base", "message 2", "/task nothing", "/quit", "never asked"]
     monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(lines)))
     outcome = run("chat", run_id, "--max-tokens", "3", "--json")
     asked = [(e["task"], e["tuned"], e["input"]) for e in outcome.value["exchanges"]]
-    assert asked == [("task 0", True, "message 1"), ("task 1", False, "message 2")]
+    assert asked == [("pairs", True, "what is 7"), ("task 1", False, "message 2")]  # the first was found by itself
     assert "no task 'nothing'" in outcome.err
+
+
+def test_chat_answers_no_foreign_question_and_takes_corrections(
+    run: Run, home: Path, run_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = [
+        "Does warfarin interact with ibuprofen?",
+        "/task task 0",
+        "a new message",
+        "/right nope",
+        "/right! nope",
+    ]
+    lines += ["/right NO", "/right", "/task auto", "/quit"]
+    monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(lines)))
+    outcome = run("chat", run_id, "--max-tokens", "3")
+    assert "reads like none of the run's tasks" in outcome.err
+    assert "no label that task 0 has so far" in outcome.err
+    rows = next(path for path in home.glob("projects/*/tasks/*/train.jsonl") if "of task 0" in path.read_text())
+    text = rows.read_text(encoding="utf-8")
+    assert text.count('"a new message"') == 2
+    assert text.count('"nope"') == 1
+    question = next(read_rows(rows.parent, "test"))[1]["text"]
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"/task task 0\n{question}\n/right yes\n/quit"))
+    assert "stands in the final exam" in run("chat", run_id, "--max-tokens", "3").err
 
 
 def test_serve_refuses_to_be_open_to_everybody(run: Run, run_id: str) -> None:
@@ -211,4 +236,27 @@ def test_a_task_is_added_and_its_curve_has_a_band(run: Run, home: Path, run_id: 
     assert list(map(len, outcome.value["curve"].values())) == [2]
     shown = run("add-task", run_id, "parcels", "--rows", "5", "--draws", "2", "--steps", "2")
     assert "95 % over draws" in shown.out
+    assert "exam questions; guessing (" in shown.out.splitlines()[0]
     assert (home / "projects" / project / "runs" / outcome.value["run_id"] / "DONE").exists()
+
+
+def test_a_file_is_taught_in_one_step_unless_its_reading_is_in_question(
+    run: Run, run_id: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick = ("--steps", "2", "--json")
+    path = tmp_path / "crates.jsonl"
+    rows = [{"text": f"crate {i}", "label": ("full", "empty")[i % 2]} for i in range(40)]
+    path.write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
+    value = run("add-task", run_id, path, *quick).value
+    assert (value["task"], value["exam"]["n"]) == ("crates", value["questions"])
+    assert len(value["curve"]) == 1  # all rows, once
+    doubtful = tmp_path / "mails.csv"
+    text = "text,spam\n" + "".join(f"mail {i} to you,{('spam', 'ham')[i % 2]}\n" for i in range(12))
+    doubtful.write_text(text, encoding="utf-8")
+    refused = run("add-task", run_id, doubtful, *quick)
+    assert refused.code == 2
+    assert "QUESTION" in refused.err
+    monkeypatch.setattr("sys.stdin", io.StringIO(text))
+    assert (
+        run("add-task", run_id, "-", "--name", "pasted mails", "--as-read", *quick).value["task"] == "pasted mails"
+    )
