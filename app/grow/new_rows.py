@@ -21,14 +21,14 @@ from app.texts.words import Key
 from core.base.errors import RunError, TaskFileError
 from core.runs.folder import RunFolder
 from core.tasks.cell_text import input_text
-from core.tasks.changing.add_task import list_tasks, write_pasted
+from core.tasks.changing.add_task import write_pasted
 from core.tasks.changing.domain import HINTS, ImportReport, add_files
 from core.tasks.changing.pairing import pair_files
 from core.tasks.changing.settling import settle_doubt
 from core.tasks.dataset import render_target
 from core.tasks.reading.files import SUFFIXES
 from core.tasks.spec import TaskSpec
-from core.tasks.store import read_doubts, read_problems, read_rows, task_dir
+from core.tasks.store import list_tasks, read_doubts, read_problems, read_rows, task_dir
 from core.workspace import Project
 
 SHOWN_ROWS = 3

@@ -69,9 +69,10 @@ def _bring_task(project: Any, args: argparse.Namespace) -> str:
     Raises:
         TaskFileError: the file cannot be read. RunError: how it is meant is in question.
     """
-    from core.tasks.changing.add_task import TaskRequest, add_pasted, list_tasks
+    from core.tasks.changing.add_task import add_pasted
     from core.tasks.changing.add_task import add_task as add_file
-    from core.tasks.store import read_doubts, read_problems
+    from core.tasks.changing.describing import TaskRequest
+    from core.tasks.store import list_tasks, read_doubts, read_problems
 
     known = [name for spec in list_tasks(project) for name in (spec.name, spec.task_id)]
     if args.task in known or not (args.task == PASTED or Path(args.task).is_file()):
