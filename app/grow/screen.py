@@ -23,7 +23,7 @@ from core.insight.growth import Growth, describe_growth, growth_frame
 
 TITLE = "tab.grow"
 COUNTS = (5, 10, 20, 50)
-STEPS = 150
+STEPS = 60
 
 
 def grow_words(context: Context, selection: Selection, *chosen: Any) -> list[str]:

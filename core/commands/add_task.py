@@ -14,7 +14,7 @@ from core.commands.doubts import doubt_lines
 from core.commands.output import ProgressLine, Report, Verbs, add_verb, said, table
 from core.commands.runs import find_run
 
-STEPS = 150
+STEPS = 60
 
 
 COUNTS = (5, 10, 20, 50)

@@ -27,7 +27,7 @@ from tests.app.panels import build_panel
 from tests.serving.conftest import make_trained_run
 
 Place = tuple[Context, Selection]
-CHOSEN = ([], 1, 150, True)  # rows, draws, steps, a private skill: as the screen opens
+CHOSEN = ([], 1, 60, True)  # rows, draws, steps, a private skill: as the screen opens
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def test_a_dropped_file_is_read_shown_and_ready_to_be_taught(place: Place, tmp_p
     assert shown[rows.doubts] == ""
     assert shown[context.selection].version == selection.version + 1
     words = grow_words(context, selection, "letters", *CHOSEN)
-    assert words == ["add-task", selection.run_id, "--draws=1", "--steps=150", "--private", "--", "letters"]
+    assert words == ["add-task", selection.run_id, "--draws=1", "--steps=60", "--private", "--", "letters"]
     curve = grow_words(context, selection, "letters", [20, 5], 3, 60, False)
     assert curve[2:-2] == ["--draws=3", "--steps=60", "--rows=5", "--rows=20", "--no-private"]
 
