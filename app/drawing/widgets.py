@@ -45,6 +45,8 @@ function fitPhone(figure) {
   }
   for (const trace of figure.data) if (trace.type === 'heatmap' && trace.x.length > 10)
     Object.assign(trace, {xgap: 0.5, texttemplate: ''});
+  for (const trace of figure.data) if (trace.type === 'heatmap' && trace.x.length > 2 && !layout.xaxis.tickangle)
+    layout.xaxis.tickangle = -45;  // names of columns lie over each other else
 }
 function watchZoom() {
   if (place.watched) return;

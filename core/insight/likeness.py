@@ -18,6 +18,7 @@ from core.insight.allocation import COMMON, Allocation, Array
 SHUFFLES, FEW_SHUFFLES = 199, 19
 MANY_TASKS = 64
 LEVEL = 0.05
+CLOSE = 0.2  # a correlation below this is no likeness, sure or not
 _BLOCK = re.compile(r"^(.*?\.\d+)(?:\.|$)")
 
 
@@ -35,7 +36,7 @@ def sure_pairs(allocation: Allocation) -> list[tuple[str, str, float]]:
     count = SHUFFLES if tasks <= MANY_TASKS else FEW_SHUFFLES
     highest = sorted(_correlation(_shuffled(blocks, draw))[places].max() for _ in range(count))
     limit = highest[int(np.ceil((1 - LEVEL) * (count + 1))) - 1]
-    order = [i for i in np.argsort(-found) if found[i] > limit]
+    order = [i for i in np.argsort(-found) if found[i] > max(limit, CLOSE)]
     names = allocation.tasks
     return [(names[places[0][i]], names[places[1][i]], float(found[i])) for i in order]
 

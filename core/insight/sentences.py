@@ -6,13 +6,12 @@ import numpy as np
 import pandas as pd
 
 from core.insight.allocation import COMMON, Allocation, layer_table, task_similarity
-from core.insight.likeness import sure_pairs
+from core.insight.likeness import CLOSE, sure_pairs
 from core.messages import Sentence
 
 # Weights within this share of the even one count as equal in words: a few noisy steps move them that far, with
 # another seed to another side.
 ALIKE = 0.15
-CLOSE = 0.2  # a correlation below this is no closeness worth a sentence
 MOST_PAIRS = 3
 
 

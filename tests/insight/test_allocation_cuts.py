@@ -120,6 +120,14 @@ def test_a_learned_pair_is_named_and_chance_is_not() -> None:
     assert wrong <= 5  # 5 % of 40 are two; more than five come once in sixty times
 
 
+def test_a_pair_that_is_only_less_unlike_than_the_others_is_not_called_alike() -> None:
+    """Three tasks that lean to three sides: some pair is the closest for sure, and still nothing alike."""
+    lean = np.array([[0.6, 0.2, 0.2], [0.2, 0.6, 0.2], [0.25, 0.15, 0.6]])
+    skills = tuple(Skill(f"common {i + 1}", "common") for i in range(3))
+    layers = tuple(f"m.{i}.q" for i in range(12))
+    assert sure_pairs(Allocation(layers, tuple("abc"), skills, np.repeat(lean[None], 12, 0))) == []
+
+
 def test_one_allocation_for_the_model_has_nothing_to_be_compared_with() -> None:
     assert sure_pairs(planted(1, 0, 0.01)) == []
 
