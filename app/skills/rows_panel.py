@@ -13,9 +13,10 @@ from app.shell.selection import Selection
 from app.skills.chosen_run import find_allocation, find_evidence
 from app.texts import say, word_skills
 from app.texts.words import Key
-from core.insight.allocation import COMMON, PRIVATE, Allocation
+from core.insight.allocation import COMMON, PRIVATE, Allocation, read_allocation_file
 from core.insight.evidence import Change, Evidence, percent
 from core.insight.evidence_rows import ChangedRow, both_ends, changed_rows
+from core.insight.skill_names import name_skill
 
 ROW = "row:"  # before the name of the task whose row is borrowed
 LONGEST = 300  # letters of a text in the table
@@ -32,6 +33,11 @@ class RowsPanel:
             self.task = words(gr.Dropdown, label=Key("skills.pick_task"), **given, elem_id="skills-task")
             self.skill = words(gr.Dropdown, label=Key("skills.pick_skill"), **given, elem_id="skills-skill")
         self.said = gr.HTML(elem_id="skills-rows")
+        with gr.Row():
+            given = {"max_lines": 1, "min_width": 220, "elem_id": "skills-name"}
+            self.name = words(gr.Textbox, label=Key("skills.name"), info=Key("skills.name_help"), **given)
+            self.save = words(gr.Button, Key("skills.name_save"), elem_id="skills-name-save", min_width=160)
+        context.on(self.save.click, self.rename, [context.selection, self.skill, self.name], context.selection)
         fields, quiet = [self.task, self.skill], {"show_progress": "hidden", "trigger_mode": "always_last"}
         context.on_selection(self.draw_choice, [self.head, *fields], fields)
         context.on_selection(self.draw, self.said, fields)
@@ -54,6 +60,16 @@ class RowsPanel:
             self.task: task,
             self.skill: gr.update(choices=_choices(allocation, task), value=skill if skill in known else COMMON),
         }
+
+    def rename(self, context: Context, selection: Selection, skill: str | None, name: str | None) -> Selection:
+        """Gives the chosen common skill a name, or its own one again."""
+        run_dir = context.run_dir(selection)
+        if run_dir is None or not skill:
+            return selection
+        table = read_allocation_file(run_dir)
+        known = [one["name"] for one in table.get("skills", []) if one["kind"] == COMMON]
+        name_skill(run_dir, skill, name or "", [one for one in known if not one.startswith("shared ")])
+        return selection.touched()
 
     def draw_choice(self, context: Context, selection: Selection, task: str | None, skill: str | None) -> Shown:
         allocation = find_allocation(context, selection)

@@ -19,6 +19,7 @@ from core.base.files import new_id, write_json_atomic
 from core.base.folders import whole_folder
 from core.evaluation.exam import TUNED, Examiner
 from core.evaluation.metrics import compare, score, values_of_rows
+from core.insight.skill_names import own_name, read_names
 from core.models.building import save_adapter
 from core.runs.folder import RunFolder
 from core.runs.states import SUCCEEDED
@@ -108,7 +109,9 @@ class WhatIf:
 
     def _change(self, task: int, asked: Asked) -> TaskChange:
         skills, scale = self.model.adapter.skills(), dict[int, float]()
-        for name, factor in (asked.scale or {}).items():
+        names = read_names(self.folder.path)
+        for given, factor in (asked.scale or {}).items():
+            name = own_name(names, given)
             columns = [
                 i
                 for i, skill in enumerate(skills)

@@ -19,6 +19,7 @@ def add_parser(verbs: Verbs) -> None:
     parser.add_argument("--task", metavar="NAME", help="one task over all layers")
     parser.add_argument("--step", type=int, metavar="N", help="as it was after this step, or the last before it")
     parser.add_argument("--other", metavar="RUN", help="which tasks are more or less alike in a second run")
+    parser.add_argument("--name", metavar="SKILL=NAME", help="give a common skill a name (empty: its own again)")
     parser.add_argument("--measure", action="store_true", help="measure anew what common and private skills add")
     parser.add_argument("--layers", action="store_true", help="list the layers")
 
@@ -27,6 +28,8 @@ def skills(args: argparse.Namespace) -> Report:
     from core.insight import allocation, allocation_cuts
 
     folder = find_run(args)
+    if args.name:
+        _name(folder, args.name)
     if args.measure:
         _measure(folder)
     found = _at_step(folder.path, args.step) if args.step is not None else allocation.read_allocation(folder.path)
@@ -135,6 +138,17 @@ def _at_step(run_dir: Any, step: int) -> Any:
     if not fitting:
         raise RunError("insight.no_allocation", run=run_dir.name)
     return snapshots[fitting[-1]]
+
+
+def _name(folder: Any, text: str) -> None:
+    """Names are the run's: tables, sentences and pictures use them from here on."""
+    from core.insight.allocation import read_allocation_file
+    from core.insight.skill_names import name_skill
+
+    skill, _, name = text.partition("=")
+    listed = read_allocation_file(folder.path).get("skills", [])
+    known = [one["name"] for one in listed if one["kind"] == "common" and not one["name"].startswith("shared ")]
+    name_skill(folder.path, skill.strip(), name, known)
 
 
 def _measure(folder: Any) -> None:

@@ -7,7 +7,7 @@ is loaded. Legend: L layers, T tasks, S skills.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from scipy.spatial.distance import squareform
 from core.adapters import allocation_metrics
 from core.base.errors import RunError
 from core.insight import metrics
+from core.insight.skill_names import read_names
 from core.runs.folder import RunFolder
 
 Array = NDArray[np.float64]
@@ -62,7 +63,9 @@ def read_allocation(run_dir: Path) -> Allocation:
     Raises:
         RunError: the run has none yet, or the file does not fit the run's tasks.
     """
-    return allocation_from_table(read_allocation_file(run_dir), read_task_names(run_dir))
+    found = allocation_from_table(read_allocation_file(run_dir), read_task_names(run_dir))
+    names = read_names(run_dir)
+    return replace(found, skills=tuple(replace(s, name=names.get(s.name, s.name)) for s in found.skills))
 
 
 def read_allocation_file(run_dir: Path) -> dict[str, Any]:

@@ -7,7 +7,7 @@ table, so that they cannot contradict each other; what an interval does not hold
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import pandas as pd
 
 from core.base.files import read_json
 from core.insight.allocation import COMMON, PRIVATE
+from core.insight.skill_names import read_names
 from core.messages import Sentence
 from core.runs.folder import RunFolder
 
@@ -78,7 +79,19 @@ class Evidence:
 def read_evidence(run_dir: Path) -> Evidence | None:
     """What was measured for a run; None for runs made before this was measured, or without check rows."""
     path = RunFolder(run_dir).evidence_path
-    return _read(str(path), path.stat().st_mtime_ns) if path.is_file() else None
+    if not path.is_file():
+        return None
+    found, names = _read(str(path), path.stat().st_mtime_ns), read_names(run_dir)
+    return _with_names(found, names) if names else found
+
+
+def _with_names(found: Evidence, names: dict[str, str]) -> Evidence:
+    tables = (found.skills.value, found.skills.low, found.skills.high)
+    skills = Change(*(table.rename(columns=names) for table in tables))
+    rows = dict(found.row_changes)
+    if "skills" in rows:
+        rows["skills"] = rows["skills"].rename(columns=names)
+    return replace(found, skills=skills, row_changes=rows)
 
 
 @lru_cache(maxsize=8)

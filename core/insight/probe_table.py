@@ -19,6 +19,7 @@ import pandas as pd
 from core.base.errors import RunError, SettingError
 from core.base.files import read_json
 from core.evaluation.intervals import Difference
+from core.insight.skill_names import read_names
 from core.messages import Sentence
 from core.runs.folder import RunFolder
 
@@ -77,7 +78,8 @@ def read_probe(run_dir: Path, kind: str) -> Probe:
     path = probe_path(run_dir, kind)
     if not path.is_file():
         raise RunError("insight.no_probe", run=run_dir.name, kind=kind)
-    return probe_from_dict(read_json(path))
+    outcome, names = read_json(path), read_names(run_dir) if kind == KNOCK_OUT else {}
+    return probe_from_dict({**outcome, "columns": [names.get(name, name) for name in outcome["columns"]]})
 
 
 def probe_from_dict(outcome: dict[str, Any]) -> Probe:

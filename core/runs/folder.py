@@ -82,6 +82,7 @@ class RunFolder:
         # What was asked of it later
         self.contributions_path = self.path / "contributions.json"
         self.evidence_path = self.path / "evidence.json"
+        self.skill_names_path = self.path / "skill_names.json"
         self.forgetting_path = self.path / "forgetting.json"
         self.flags_path = self.path / "flags.json"
         self.merge_path = self.path / "merge.json"
