@@ -12,6 +12,7 @@ from pathlib import Path
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from core.adapters.registry import METHODS
+from core.base.documents import render
 from core.base.files import read_json
 from core.export.base_names import is_public, licence_of, public_name, record_of
 from core.export.card_scores import forgotten_lines, score_section
@@ -67,46 +68,38 @@ def card_body(request: CardRequest) -> str:
     base = public_name(config.base_model)
     shown = [task for task in tasks if request.task in (None, task.name)]
     scores = [s for s in _scores(folder) if request.task in (None, s.task)]
-    return "\n\n".join(
-        [
-            f"# {escape(folder.read_run()['name'])}",
-            words["intro"].format(count=len(tasks), tasks=", ".join(escape(t.name) for t in tasks)),
-            words[f"kind_{request.kind}"].format(task=escape(request.task or "")),
-            _facts(config, words),
-            f"## {words['load_title']}",
-            snippet(request, base),
-            *_written_freely(request, config, shown, words),
-            f"## {words['prompt_title']}",
-            words["prompt_note"],
-            *(_prompt(task) for task in shown),
-            f"## {words['tasks_title']}",
-            _task_table(shown, words),
-            words["tasks_note"],
-            *_examples(request, words),
-            f"## {words['scores_title']}",
-            score_section(request.run_dir, scores, words, request.language),
-            *_skill_map(folder, words),
-            f"## {words['limits_title']}",
-            "\n".join([words["limits"], *forgotten_lines(request.run_dir, request.language)]),
-            f"## {words['settings_title']}",
-            fenced(config_to_yaml(replace(config, base_model=base)), "yaml"),
-        ]
-    )
+    return render(
+        "card.md",
+        words=words,
+        name=escape(folder.read_run()["name"]),
+        intro=words["intro"].format(count=len(tasks), tasks=", ".join(escape(t.name) for t in tasks)),
+        about=words[f"kind_{request.kind}"].format(task=escape(request.task or "")),
+        facts=_facts(config, words),
+        snippet=snippet(request, base),
+        written_freely=_written_freely(request, config, shown, words),
+        prompts=[_prompt(task) for task in shown],
+        task_table=_task_table(shown, words),
+        examples=_examples(request),
+        scores=score_section(request.run_dir, scores, words, request.language),
+        skills=_skill_map(folder, words),
+        forgotten=forgotten_lines(request.run_dir, request.language),
+        settings=fenced(config_to_yaml(replace(config, base_model=base)), "yaml"),
+    ).rstrip("\n")
 
 
-def _facts(config: RunConfig, words: dict[str, str]) -> str:
+def _facts(config: RunConfig, words: dict[str, str]) -> list[str]:
     """Base model, licence and method; said too where nobody else can load the base model by its name."""
     licence, base, colon = licence_of(config.base_model), public_name(config.base_model), words["colon"]
     facts = [
-        f"- {words['base']}{colon}{escape(base)}",
-        f"- {words['licence']}{colon}{licence or words['unknown']}",
-        f"- {words['method']}{colon}{METHODS.get(config.method).title}",
+        f"{words['base']}{colon}{escape(base)}",
+        f"{words['licence']}{colon}{licence or words['unknown']}",
+        f"{words['method']}{colon}{METHODS.get(config.method).title}",
     ]
     record = record_of(config.base_model)
     if record is not None and record.quantised_from:  # the Hub's own weights are finer than these
         kind, sha256 = record.quantised_from, record.weights_sha256[:16]
-        facts.append(f"- {words['base_quantised'].format(kind=kind, origin=escape(record.origin), sha256=sha256)}")
-    return "\n".join([*facts, *([] if is_public(base) else [f"- {words['base_local']}"])])
+        facts.append(words["base_quantised"].format(kind=kind, origin=escape(record.origin), sha256=sha256))
+    return facts if is_public(base) else [*facts, words["base_local"]]
 
 
 def snippet(request: CardRequest, base_model: str) -> str:
@@ -195,12 +188,12 @@ def _answers(task: TaskSpec, words: dict[str, str]) -> str:
     return f"{kind} ({len(task.labels)}{': ' + listed if listed else ''})"
 
 
-def _examples(request: CardRequest, words: dict[str, str]) -> list[str]:
+def _examples(request: CardRequest) -> list[str] | None:
     """A few practice rows, only where the request asks for them."""
     if request.examples < 1:
-        return []
+        return None
     dataset = load_saved_dataset(RunFolder(request.run_dir).data_dir)
-    parts = [f"### {words['examples_title']}"]
+    parts: list[str] = []
     for index, task in enumerate(dataset.tasks):
         if request.task in (None, task.name):
             rows = dataset.split(index, "train")[: min(request.examples, MOST_EXAMPLES)]
@@ -208,19 +201,19 @@ def _examples(request: CardRequest, words: dict[str, str]) -> list[str]:
     return parts
 
 
-def _skill_map(folder: RunFolder, words: dict[str, str]) -> list[str]:
+def _skill_map(folder: RunFolder, words: dict[str, str]) -> dict[str, str] | None:
     if not folder.allocation_path.exists():
-        return []
+        return None
     allocation = read_allocation(folder.path)
     layer, common = telling_layer(allocation), allocation.columns(COMMON)
     if not common:
-        return []
+        return None
     table = layer_table(allocation, layer).iloc[:, common[:MOST_SKILLS]]
     rows = [[escape(str(task)), *(f"{value:.2f}" for value in table.loc[task])] for task in table.index]
     head = " | ".join([words["task"], *(_skill_name(str(name), words) for name in table.columns)])
     values = {"uniform": f"{uniform_weight(allocation):.2f}", "layer": escape(allocation.layers[layer])}
     note = words["skills_note" if len(allocation.layers) > 1 else "skills_note_model"].format(**values)
-    return [f"## {words['skills_title']}", note, markdown_table(head, rows)]
+    return {"note": note, "table": markdown_table(head, rows)}
 
 
 def _skill_name(name: str, words: dict[str, str]) -> str:

@@ -1,11 +1,10 @@
 """A run as one HTML file to hand on: scores with intervals, sentences, skills, answers.
 
-No script, nothing loaded from elsewhere. Text of users and models is escaped; the file opens without a network.
+The page itself is assets/templates/report.html, in which every value is escaped.
 """
 
 from __future__ import annotations
 
-import html
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,9 +14,10 @@ from typing import Any
 import pandas as pd
 
 from core.adapters.registry import METHODS
+from core.base.documents import render
 from core.base.errors import RunError
 from core.evaluation.metrics import METRICS
-from core.insight.allocation import COMMON, Allocation, layer_table, read_allocation, telling_layer, uniform_weight
+from core.insight.allocation import COMMON, layer_table, read_allocation, telling_layer, uniform_weight
 from core.insight.compare import describe_labels, worst_labels
 from core.insight.contribution_table import describe_share, output_share, read_contributions
 from core.insight.evidence import describe_evidence, read_evidence
@@ -50,13 +50,6 @@ WORDS = {  # headings by name; the screens give them in their language
     "private": "private skills",
 }
 LABELLED = "classification"
-_STYLE = """
-body{font:16px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#1f2430}
-table{border-collapse:collapse;margin:1rem 0;display:block;overflow-x:auto}
-td,th{border:1px solid #d5d8e0;padding:.3rem .6rem;text-align:left;vertical-align:top}
-th{background:#f3f4f8}.n{text-align:right;font-variant-numeric:tabular-nums}
-.wrong{color:#a3262a}pre{white-space:pre-wrap;margin:0;font:inherit;max-width:32rem}
-"""
 
 
 def _title(registry: Any) -> Callable[[str], str]:
@@ -78,56 +71,32 @@ class ReportWords:
 
 def build_report(run_dir: Path, words: ReportWords, num_answers: int = 20) -> str:
     """The whole page, with at most `num_answers` answers a task."""
-    folder, heads = RunFolder(run_dir), words.headings
+    folder = RunFolder(run_dir)
     run = folder.read_run()
     scores = read_scores(run_dir) if folder.read_results() is not None else []
     labelled = {str(task["name"]) for task in run["tasks"] if task.get("kind") == LABELLED}
-    parts = [f"<h1>{html.escape(run['name'])}</h1>", f"<p>{html.escape(_about(run, words))}</p>"]
-    if scores:
-        parts += [f"<h2>{heads['verdicts']}</h2>", _verdicts(read_verdicts(run_dir, scores), words)]
-        parts += [f"<h2>{heads['scores']}</h2>", _list(describe_mean(scores), words), _scores(scores, words)]
-    forgotten = read_forgetting(run_dir)
-    if forgotten is not None:
-        warning = [Sentence("forgot.warning")] if forgotten.is_warning else []
-        parts += [f"<h2>{heads['forgotten']}</h2>", _list([*warning, *describe_forgetting(forgotten)], words)]
-    if folder.allocation_path.exists():
-        allocation = read_allocation(run_dir)
-        parts += [f"<h2>{heads['skills']}</h2>", *_skill_map(run_dir, allocation, words)]
-        found = read_contributions(run_dir)
-        share = output_share(found) if found else None
-        if share is not None:
-            parts += [_list(describe_share(share), words), _share_bars(share, heads)]
-    for score in scores:
-        parts += [f"<h2>{heads['answers']}: {html.escape(score.task)}</h2>"]
-        if score.task in labelled:
-            parts += [_list(describe_labels(worst_labels(run_dir, score.task)), words)]
-        parts += [_answers(run_dir, score.task, heads, num_answers)]
-    body = "\n".join(parts)
-    head = f'<meta charset="utf-8"><title>{html.escape(run["name"])}</title><style>{_STYLE}</style>'
-    return f'<!doctype html>\n<html lang="{words.language}"><head>{head}</head><body>\n{body}\n</body></html>\n'
+    return render(
+        "report.html",
+        language=words.language,
+        heads=words.headings,
+        name=run["name"],
+        about=_about(run, words),
+        verdicts=_verdicts(read_verdicts(run_dir, scores), words) if scores else [],
+        means=_say(describe_mean(scores), words) if scores else [],
+        scores=_scores(scores, words),
+        counts=_counts(scores, words),
+        forgotten=_forgotten(run_dir, words),
+        skills=_skills(run_dir, words) if folder.allocation_path.exists() else None,
+        asked=[_asked(run_dir, score.task, score.task in labelled, words, num_answers) for score in scores],
+    )
 
 
-def _skill_map(run_dir: Path, allocation: Allocation, words: ReportWords) -> list[str]:
-    """What was measured, else what the weights show; and the weights of the layer that tells most."""
-    evidence = read_evidence(run_dir)
-    told = describe_evidence(evidence) if evidence is not None else describe_allocation(allocation)
-    layer = telling_layer(allocation)
-    common = [allocation.skills[i].name for i in allocation.columns(COMMON)]
-    if not common:
-        return [_list(told, words)]
-    if len(allocation.layers) > 1:
-        told = [*told, Sentence("says.shown_layer", {"layer": allocation.layers[layer]})]
-    table = layer_table(allocation, layer)[common].rename(columns=lambda name: words.skill(str(name)))
-    return [_list(told, words), _heatmap(table, uniform_weight(allocation))]
-
-
-def _verdicts(verdicts: list[Verdict], words: ReportWords) -> str:
+def _verdicts(verdicts: list[Verdict], words: ReportWords) -> list[list[str]]:
     rows = []
     for v in verdicts:
         said = (Sentence(f"verdict.{v.verdict}"), v.reason, Sentence(f"step.{v.step}"))
         rows.append([v.task, *map(words.sentence, said)])
-    heads = [words.headings[name] for name in ("task", "verdict", "reason", "next")]
-    return _table(heads, rows, texts=4)
+    return rows
 
 
 def _about(run: dict[str, object], words: ReportWords) -> str:
@@ -136,17 +105,17 @@ def _about(run: dict[str, object], words: ReportWords) -> str:
     return " · ".join(map(str, parts))
 
 
-def _list(sentences: list[Sentence], words: ReportWords) -> str:
-    """Sentences as a list; where one names a metric, by the metric's title."""
-    items = []
-    for said in sentences:
-        named = {"metric": words.metric(said.values["metric"])} if "metric" in said.values else {}
-        items.append(f"<li>{html.escape(words.sentence(Sentence(said.key, {**said.values, **named})))}</li>")
-    return f"<ul>{''.join(items)}</ul>"
+def _say(sentences: list[Sentence], words: ReportWords) -> list[str]:
+    """Sentences in words; where one names a metric, by the metric's title."""
+    said = []
+    for one in sentences:
+        named = {"metric": words.metric(one.values["metric"])} if "metric" in one.values else {}
+        said.append(words.sentence(Sentence(one.key, {**one.values, **named})))
+    return said
 
 
-def _scores(scores: list[TaskResult], words: ReportWords) -> str:
-    rows = [
+def _scores(scores: list[TaskResult], words: ReportWords) -> list[list[str]]:
+    return [
         [
             s.task,
             words.metric(s.metric),
@@ -158,10 +127,12 @@ def _scores(scores: list[TaskResult], words: ReportWords) -> str:
         ]
         for s in scores
     ]
-    heads = [words.headings[k] for k in ("task", "metric", "rows", "guess", "base", "tuned", "gain")]
+
+
+def _counts(scores: list[TaskResult], words: ReportWords) -> list[str]:
+    """What each metric counts, once."""
     counts = {s.metric: words.sentence(Sentence(f"counts.{s.metric}")) for s in scores}
-    said = [f"<li>{html.escape(f'{words.metric(name)}: {text}')}</li>" for name, text in counts.items()]
-    return f"{_table(heads, rows)}<ul>{''.join(said)}</ul>"
+    return [f"{words.metric(name)}: {text}" for name, text in counts.items()]
 
 
 def _guess(score: TaskResult, words: ReportWords) -> str:
@@ -176,53 +147,53 @@ def _interval(score: object, sign: str = "") -> str:
     return f"{100 * value:{sign}.1f} [{100 * low:.1f}, {100 * high:.1f}]"
 
 
-def _table(heads: list[str], rows: list[list[str]], texts: int = 2) -> str:
-    """Texts in the first columns, numbers, set right, in the others."""
-    look = ["" if column < texts else ' class="n"' for column in range(len(heads))]
-    top = "".join(f"<th{css}>{html.escape(head)}</th>" for css, head in zip(look, heads, strict=True))
-    lines = [
-        "".join(f"<td{css}>{html.escape(cell)}</td>" for css, cell in zip(look, row, strict=True)) for row in rows
-    ]
-    return f"<table><tr>{top}</tr>" + "".join(f"<tr>{line}</tr>" for line in lines) + "</table>"
+def _forgotten(run_dir: Path, words: ReportWords) -> list[str]:
+    found = read_forgetting(run_dir)
+    if found is None:
+        return []
+    warning = [Sentence("forgot.warning")] if found.is_warning else []
+    return _say([*warning, *describe_forgetting(found)], words)
 
 
-def _heatmap(table: pd.DataFrame, uniform: float) -> str:
-    """Weights as shaded cells, one hue from white; twice the even share and more is full colour."""
-    top = "<th></th>" + "".join(f"<th>{html.escape(str(name))}</th>" for name in table.columns)
-    body = ""
+def _skills(run_dir: Path, words: ReportWords) -> dict[str, Any]:
+    """What was measured, else what the weights show; weights of the layer that tells most; common and private."""
+    evidence, allocation = read_evidence(run_dir), read_allocation(run_dir)
+    told = describe_evidence(evidence) if evidence is not None else describe_allocation(allocation)
+    layer = telling_layer(allocation)
+    common = [allocation.skills[i].name for i in allocation.columns(COMMON)]
+    if common and len(allocation.layers) > 1:
+        told = [*told, Sentence("says.shown_layer", {"layer": allocation.layers[layer]})]
+    table = layer_table(allocation, layer)[common].rename(columns=lambda name: words.skill(str(name)))
+    found = read_contributions(run_dir)
+    share = output_share(found) if found else None
+    by_task = [] if share is None else [(str(task), 100 * float(share.loc[task, COMMON])) for task in share.index]
+    return {
+        "told": _say(told, words),
+        "map": _heatmap(table, uniform_weight(allocation)) if common else None,
+        "shares_told": [] if share is None else _say(describe_share(share), words),
+        "shares": by_task,
+    }
+
+
+def _heatmap(table: pd.DataFrame, uniform: float) -> dict[str, Any]:
+    """Weights with the opacity of their cells: twice the even share and more is full colour."""
+    rows = []
     for task in table.index:
-        cells = ""
-        for value in table.loc[task]:
-            share = min(1.0, max(0.0, float(value) / (2 * uniform)))
-            cells += f'<td class="n" style="background:rgba(60,90,200,{0.7 * share:.2f})">{value:.2f}</td>'
-        body += f"<tr><th>{html.escape(str(task))}</th>{cells}</tr>"
-    return f"<table><tr>{top}</tr>{body}</table>"
+        shares = [(value, min(1.0, max(0.0, float(value) / (2 * uniform)))) for value in table.loc[task]]
+        rows.append((str(task), [(f"{value:.2f}", f"{0.7 * share:.2f}") for value, share in shares]))
+    return {"skills": [str(name) for name in table.columns], "rows": rows}
 
 
-def _share_bars(share: pd.DataFrame, words: dict[str, str]) -> str:
-    """One bar a task: common in blue, private in orange."""
-    rows = ""
-    for task in share.index:
-        common = 100 * float(share.loc[task, "common"])
-        look = f"background:linear-gradient(90deg,#0072b2 {common:.1f}%,#e69f00 0);height:1rem;width:16rem"
-        bar = f'<div style="{look}"></div>'
-        cells = f'<td>{bar}</td><td class="n">{common:.0f} %</td><td class="n">{100 - common:.0f} %</td>'
-        rows += f"<tr><th>{html.escape(str(task))}</th>{cells}</tr>"
-    return f"<table><tr><th></th><th></th><th>{words['common']}</th><th>{words['private']}</th></tr>{rows}</table>"
-
-
-def _answers(run_dir: Path, task: str, words: dict[str, str], count: int) -> str:
-    """Wrong answers first: they are what a reader looks for."""
+def _asked(run_dir: Path, task: str, has_labels: bool, words: ReportWords, count: int) -> dict[str, Any]:
+    """A task's answers, wrong ones first: they are what a reader looks for. `rows` is None where none were kept."""
+    mistakes = _say(describe_labels(worst_labels(run_dir, task)), words) if has_labels else None
     try:
         answers = read_answers(run_dir, task).sort_values("tuned_score", kind="stable").head(count)
     except RunError:
-        return ""
-    top = "".join(f"<th>{words[name]}</th>" for name in ("question", "right", "base", "tuned"))
-    body = ""
+        return {"name": task, "mistakes": mistakes, "rows": None}
+    rows = []
     for row in answers.to_dict("records"):
         marks = ["", "", "" if row["base_score"] == 1 else "wrong", "" if row["tuned_score"] == 1 else "wrong"]
         texts = [row[name] if isinstance(row[name], str) else "" for name in ("prompt", "target", "base", "tuned")]
-        pairs = zip(marks, texts, strict=True)
-        cells = "".join(f'<td class="{mark}"><pre>{html.escape(text)}</pre></td>' for mark, text in pairs)
-        body += f"<tr>{cells}</tr>"
-    return f"<table><tr>{top}</tr>{body}</table>"
+        rows.append(list(zip(marks, texts, strict=True)))
+    return {"name": task, "mistakes": mistakes, "rows": rows}

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from core.adapters.capacity import capacity
+from core.base.documents import render
 from core.base.errors import RunError, SettingError
 from core.base.files import read_json
 from core.evaluation.intervals import MANY, is_clear, mean_interval
@@ -150,26 +151,18 @@ def study_report(study: Study, frame: pd.DataFrame) -> str:
     """The study as Markdown: summary, differences to the reference, scores by task. Says also where it loses."""
     reference = study.arms[0].label
     summary, gaps, tasks = summarise_study(frame), against_reference(frame, reference), task_scores(frame)
-    parts = [
-        f"# {study.name}",
-        _plan(study, frame),
-        "## Means over tasks",
-        "Scores of 0 to 100, averaged over tasks; in brackets the 95 % interval over seeds. Rank 1 is best. "
-        "Check loss: nats a token on the check sets, the mean over tasks.",
-        _markdown(SUMMARY_HEAD, [_summary_row(r) for r in summary.itertuples()]),
-    ]
-    if len(gaps):
-        parts += [
-            f"## {reference} minus the other arms",
-            "Paired by seed (and domain). An interval that holds 0 decides nothing. The check loss is in nats "
-            f"a token; below 0: {reference}'s is lower.",
-            _markdown(GAPS_HEAD, [_gap_row(r) for r in gaps.itertuples()]),
-        ]
     rows = [
         [arm, f"{share:g}", *(_number(100 * v, 1) for v in tasks.loc[(arm, share)])] for arm, share in tasks.index
     ]
-    parts += ["## Scores by task", _markdown(["arm", "share of rows", *map(str, tasks.columns)], rows)]
-    return "\n\n".join(parts) + "\n"
+    return render(
+        "study.md",
+        name=study.name,
+        reference=reference,
+        plan=_plan(study, frame),
+        means=_markdown(SUMMARY_HEAD, [_summary_row(r) for r in summary.itertuples()]),
+        gaps=_markdown(GAPS_HEAD, [_gap_row(r) for r in gaps.itertuples()]) if len(gaps) else "",
+        scores=_markdown(["arm", "share of rows", *map(str, tasks.columns)], rows),
+    )
 
 
 def _summary_row(row: Any) -> list[object]:

@@ -11,11 +11,12 @@ import pytest
 
 from core.__main__ import main
 from core.base.errors import SettingError
-from core.tasks.changing.add_task import add_task, preview_file
+from core.tasks.changing.add_task import add_task
 from core.tasks.changing.describing import TaskRequest
 from core.tasks.changing.domain import add_files
 from core.tasks.changing.editing import add_correction
 from core.tasks.changing.exporting import export_rows
+from core.tasks.changing.preview import preview_file
 from core.tasks.changing.settling import settle_doubt
 from core.tasks.dataset import load_dataset_of, target_cells
 from core.tasks.label_columns import column_labels, column_marks, read_columns, write_columns
