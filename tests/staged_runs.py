@@ -154,12 +154,16 @@ def _of_data() -> list[Stage]:
     mute, told, noise, exam = mails(1, 400), mails(3, 200), confused(4, 400), confused(2, 200)
     unseen = [(text, label if i % 3 else f"new{i % 5}") for i, (text, label) in enumerate(told)]
     again = [*mute[:60], *told[:100]]
+    last = [(text, "refund") for text, _ in exam[:60]]  # of a file that is sorted by its labels
+    mostly = [(text, "refund" if i % 15 else "praise") for i, (text, _) in enumerate(exam)]
     rows, few = "more_rows", "few_practice"
     return [
         Stage("cut", "not_yet", "cut", "allow_longer", noise, exam, right_in(45), cut=0.7),
         Stage("leaky", "not_yet", "leaky", "fix_data", mute, again, right_in(97)),
         Stage("contradictory", "not_yet", "contradicting", "fix_data", torn(noise), exam, right_in(50)),
         Stage("unseen labels", "not_yet", "unseen", rows, noise, unseen, right_in(60)),
+        Stage("an exam of one label", "not_yet", "one_answer", rows, noise, last, always("refund")),
+        Stage("nearly one label", "not_yet", "one_answer", rows, noise, mostly, always("refund")),
         Stage("too few rows", "not_yet", few, rows, confused(7, 12), exam, right_in(50)),
     ]
 

@@ -70,6 +70,7 @@ def bar(share: float, tone: str = "", label: str = "", known: bool = True) -> st
     """A progress bar; one whose share nobody knows says no number."""
     percent = max(0.0, min(1.0, share)) * 100
     values = f'aria-valuemin="0" aria-valuemax="100" aria-valuenow="{percent:.0f}" ' if known else ""
+    tone = tone if known else f"{tone} moving"
     return (
         f'<span class="bar {esc(tone)}" role="progressbar" {values}aria-label="{esc(label)}">'
         f'<i style="width:{percent:.1f}%"></i></span>'

@@ -74,7 +74,7 @@ def work_bar(place: str, name: str, said: str, share: float | None, eta_s: float
 def _job_line(place: str, name: str, told: tuple[str, str, str], status: RunStatus | None) -> str:
     """Badge, name, stage, bar, share, time; without a status the bar only moves."""
     head, stage, eta = told
-    how_far = bar(1.0, "busy moving", say("run.progress"), known=False) if status is None else _bar(status)
+    how_far = bar(1.0, "busy", say("run.progress"), known=False) if status is None else _bar(status)
     share = "" if status is None else f"{status.progress:.0%}"
     return (
         f'<div class="job">{head}'

@@ -35,6 +35,7 @@ LEVELS = {"token_f1": 0.7, "character_f1": 0.7, "entity_f1": 0.7, "slot_f1": 0.7
 LEVELS |= {"rouge_l": 0.5, "chrf": 0.5, "bleu": 0.3}
 LEVEL = 0.8
 SAME_ANSWER = 0.8  # share of answers that are one and the same, while it is right much more seldom
+ONE_ANSWER = 0.9  # share of exam rows and of answers that are one and the same: a good score shows little
 SILENT = 0.5  # share of empty answers
 UNCHANGED = 0.95  # share of answers that the untouched model gives as well
 LEAKY = 0.1
@@ -125,6 +126,12 @@ def _is_unchanged(facts: Facts) -> bool:
     return same is not None and same >= UNCHANGED and not facts.gains
 
 
+def _asks_for_one(facts: Facts) -> bool:
+    """The exam has nearly one right answer only, and the model gives nearly that only."""
+    seen = facts.symptoms
+    return seen.truths == 1 or min(seen.truth_share, seen.top_share) >= ONE_ANSWER
+
+
 def _more_or_longer(facts: Facts) -> str:
     return MORE_ROWS if facts.symptoms.practice < MANY_PRACTICE else TRAIN_LONGER
 
@@ -143,6 +150,7 @@ RULES = (
     Rule("worse", BROKEN, _more_or_longer, _is_worse_than_untouched),
     Rule("exam_small", NOT_YET, MORE_ROWS, lambda f: f.score.tuned.n < FEW),
     Rule("not_measured", NOT_YET, EXAMINE, lambda f: f.score.gain is None),
+    Rule("one_answer", NOT_YET, MORE_ROWS, lambda f: f.is_good and _asks_for_one(f)),
     Rule("ready", READY, TRY_IT, lambda f: f.is_good),
     Rule("cut", NOT_YET, ALLOW_LONGER, lambda f: f.cut >= CUT),
     Rule("contradicting", NOT_YET, FIX_DATA, lambda f: f.symptoms.contradicting >= CONTRADICTING),
@@ -208,6 +216,7 @@ def _values(facts: Facts) -> dict[str, Any]:
         "share": _percent(seen.top_share),
         "right": _percent(seen.top_right),
         "empty": _percent(seen.empty),
+        "same": _percent(seen.truth_share),
         "leaky": _percent(seen.leaky),
         "cut": _percent(facts.cut),
         "contradicting": _percent(seen.contradicting),
