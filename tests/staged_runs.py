@@ -141,6 +141,8 @@ def _of_labels() -> list[Stage]:
         Stage("worse than untouched", "broken", "worse", longer, noise, exam, right_in(50), right_in(90, 5)),
         Stage("silent", "broken", "silent", longer, mute, told, but_every(3, right_in(100), always(" "))),
         Stage("tiny exam", "not_yet", few, rows, mute, told[:5], right_in(100)),
+        Stage("six rows as before", "not_yet", few, rows, mute, told[:6], always("praise"), always("praise")),
+        Stage("one silent row", "not_yet", few, rows, mute, told[:1], always("")),
         Stage("one exam row", "not_yet", few, rows, mute, told[:1], right_in(100)),
         Stage("no exam", "not_yet", "no_exam", "examine", mute, [], right_in(90)),
         Stage(

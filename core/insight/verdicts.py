@@ -115,15 +115,24 @@ def _is_worse_than_untouched(facts: Facts) -> bool:
     return difference is not None and difference.is_sure and difference.value < 0
 
 
+def _shows_a_habit(facts: Facts) -> bool:
+    """A few answers that are alike, or empty, are no habit yet."""
+    return facts.score.tuned.n >= FEW // 2
+
+
+def _is_silent(facts: Facts) -> bool:
+    return _shows_a_habit(facts) and facts.symptoms.empty >= SILENT
+
+
 def _has_collapsed(facts: Facts) -> bool:
-    seen, enough = facts.symptoms, facts.score.tuned.n >= FEW // 2
+    seen, enough = facts.symptoms, _shows_a_habit(facts)
     often = seen.top_share >= SAME_ANSWER and seen.truths > 1
     return enough and often and seen.truth_share <= SAME_ANSWER * seen.top_share and not facts.gains
 
 
 def _is_unchanged(facts: Facts) -> bool:
     same = facts.symptoms.unchanged
-    return same is not None and same >= UNCHANGED and not facts.gains
+    return _shows_a_habit(facts) and same is not None and same >= UNCHANGED and not facts.gains
 
 
 def _asks_for_one(facts: Facts) -> bool:
@@ -142,7 +151,7 @@ def _decide_or_train(facts: Facts) -> str:
 
 RULES = (
     Rule("no_exam", NOT_YET, EXAMINE, lambda f: f.score.tuned.n == 0),
-    Rule("silent", BROKEN, TRAIN_LONGER, lambda f: f.symptoms.empty >= SILENT),
+    Rule("silent", BROKEN, TRAIN_LONGER, _is_silent),
     Rule("unchanged", BROKEN, TRAIN_LONGER, _is_unchanged),
     Rule("collapsed", BROKEN, TRAIN_LONGER, _has_collapsed),
     Rule("leaky", NOT_YET, FIX_DATA, lambda f: f.symptoms.leaky >= LEAKY),
