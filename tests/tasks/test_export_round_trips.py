@@ -10,9 +10,13 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import openpyxl
+import pyarrow
+import pyarrow.parquet
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 
 from core.base.errors import TaskFileError
 from core.tasks.changing.add_task import add_task, update_task
@@ -122,19 +126,44 @@ def rows_of(project: Project, spec: TaskSpec) -> list[tuple[str, int, str]]:
     return [(r.split, r.line, json.dumps(r.row, ensure_ascii=False)) for r in read_all_rows(folder)]
 
 
+def as_jsonl(rows: list[dict[str, Any]]) -> bytes:
+    return "\n".join(json.dumps(r, ensure_ascii=False) for r in rows).encode()
+
+
+def as_csv(rows: list[dict[str, Any]]) -> bytes:
+    buffer = io.StringIO(newline="")
+    csv.writer(buffer, quoting=csv.QUOTE_ALL).writerows([list(rows[0]), *(row.values() for row in rows)])
+    return buffer.getvalue().encode()
+
+
+def as_xlsx(rows: list[dict[str, Any]]) -> bytes:
+    book = openpyxl.Workbook()
+    for number, row in enumerate([list(rows[0]), *(list(row.values()) for row in rows)], start=1):
+        for column, value in enumerate(row, start=1):
+            assume(not ILLEGAL_CHARACTERS_RE.search(value))
+            cell = book.active.cell(number, column)
+            cell.value = value
+            cell.data_type = "s"  # '=x' is text here, not a formula
+    buffer = io.BytesIO()
+    book.save(buffer)
+    return buffer.getvalue()
+
+
+def as_parquet(rows: list[dict[str, Any]]) -> bytes:
+    buffer = io.BytesIO()
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), buffer)
+    return buffer.getvalue()
+
+
+WRITERS = {"jsonl": as_jsonl, "csv": as_csv, "xlsx": as_xlsx, "parquet": as_parquet}
+
+
 def come_back(rows: list[dict[str, Any]], kind: tuple[str, str], ending: str = "jsonl") -> None:
     """Adds the rows, exports them, adds the export, and compares."""
     with tempfile.TemporaryDirectory() as folder:
         project = Workspace(Path(folder) / "w").create_project("Demo")
         path = Path(folder) / f"task.{ending}"
-        names = list(rows[0])
-        if ending == "jsonl":
-            path.write_text("\n".join(json.dumps(r, ensure_ascii=False) for r in rows), encoding="utf-8")
-        else:
-            buffer = io.StringIO(newline="")
-            cells = [names, *([row[name] for name in names] for row in rows)]
-            csv.writer(buffer, quoting=csv.QUOTE_ALL).writerows(cells)
-            path.write_bytes(buffer.getvalue().encode())
+        path.write_bytes(WRITERS[ending](rows))
         request = TaskRequest(split=SplitSettings(0.2, 0.2), kind=kind[0], metric=kind[1])
         try:
             first = preview_file(path).columns
@@ -158,10 +187,30 @@ def test_rows_of_any_values_come_back(rows: list[dict[str, Any]], kind: tuple[st
     come_back(rows, kind)
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@pytest.mark.parametrize("ending", ["csv", "xlsx", "parquet"])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(rows=tables(TEXT), kind=st.sampled_from(KINDS))
-def test_rows_of_texts_come_back(rows: list[dict[str, Any]], kind: tuple[str, str]) -> None:
-    come_back(rows, kind, "csv")
+def test_rows_of_texts_come_back(ending: str, rows: list[dict[str, Any]], kind: tuple[str, str]) -> None:
+    come_back(rows, kind, ending)
+
+
+NUMBERS = [st.integers(-(2**40), 2**40), st.booleans(), st.floats(-1e9, 1e9, allow_nan=False, width=32)]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    texts=st.lists(TEXT, min_size=4, max_size=6),
+    numbers=st.one_of([st.lists(st.none() | kind, min_size=6, max_size=6) for kind in NUMBERS]),
+    lists=st.lists(st.lists(TEXT, max_size=3), min_size=6, max_size=6),
+)
+def test_typed_columns_of_a_parquet_file_come_back(
+    texts: list[str], numbers: list[Any], lists: list[list[str]]
+) -> None:
+    rows = [
+        {"text": f"{text}{i}", "number": number, "labels": some}
+        for i, (text, number, some) in enumerate(zip(texts, numbers, lists, strict=False))
+    ]
+    come_back(rows, ("multilabel", "micro_f1"), "parquet")
 
 
 @settings(max_examples=300, deadline=None)

@@ -20,6 +20,7 @@ from core.tasks.changing.preview import preview_file
 from core.tasks.changing.settling import settle_doubt
 from core.tasks.dataset import load_dataset_of, target_cells
 from core.tasks.label_columns import column_labels, column_marks, read_columns, write_columns
+from core.tasks.reading.files import read_table
 from core.tasks.store import get_task, read_doubts
 from core.workspace import Project, Workspace
 from tests.tasks.made_tables import texts
@@ -157,3 +158,12 @@ def test_codes_are_an_answer_where_there_is_nothing_else(tmp_path: Path) -> None
     assert [d.about for d in found.doubts] == ["roles"]
     running = preview_file(write(tmp_path / "b.csv", ["text", "id"], [list(range(len(TEXTS)))]))
     assert running.guess is None
+
+
+def test_the_nothing_of_a_database_is_no_label(tmp_path: Path) -> None:
+    rows = "".join(f"{i}\t{TEXTS[i]}\t{'YN'[i % 2] if i % 4 else chr(92) + 'N'}\n" for i in range(24))
+    (tmp_path / "dump.tsv").write_text(f"id\tbody\tflag\n{rows}", encoding="utf-8")
+    table = read_table(tmp_path / "dump.tsv")
+    assert {row["flag"] for row in table.rows} == {"", "Y", "N"}
+    told = next(p for p in table.problems if p.key == "reading.nulls")
+    assert told.values["count"] == 6

@@ -128,6 +128,14 @@ def test_a_section_title_over_the_whole_width_is_no_row(tmp_path: Path) -> None:
     assert "file.merged_cells" not in told(table)
 
 
+def test_a_name_may_stand_above_alone(tmp_path: Path) -> None:
+    rows = [["Frage", "Bewertung", "Bewertung"], [None, "Note", "Text"]]
+    rows += [[f"Was kostet Nummer {i} denn", i % 6 + 1, f"gut {i}"] for i in range(9)]
+    table = read_table(write_book(tmp_path / "a.xlsx", {"d": rows}))
+    assert table.columns == ("Frage", "Bewertung / Note", "Bewertung / Text")
+    assert len(table.rows) == 9
+
+
 @pytest.mark.parametrize("merged", [True, False])
 def test_two_header_rows_are_joined(tmp_path: Path, merged: bool) -> None:
     rows = [["Report", None, "Result", None], ["text", "lang", "label", "reviewer"]]

@@ -27,6 +27,8 @@ _TOTALS = re.compile(
     re.IGNORECASE,
 )
 
+NULL = "\\N"  # of MySQL and PostgreSQL
+
 
 def read_delimited(source: Source, format_name: str, options: ReadOptions, log: ProblemLog) -> Table:
     """Reads a delimited text file.
@@ -52,6 +54,7 @@ def read_delimited(source: Source, format_name: str, options: ReadOptions, log: 
     found = _Body(columns, [cells for _, cells in first[: header.height]], chosen.dialect, log)
     truncated = found.collect(body, options.row_cap)
     require_rows(found.rows, log, bool(header.height))
+    found.tell_nulls()
     return Table(
         log.file,
         format_name,
@@ -85,6 +88,7 @@ class _Body:
         self._columns, self._heads, self._dialect, self._log = columns, heads, dialect, log
         self.rows: list[Row] = []
         self.lines: list[int] = []
+        self._nulls = 0
         self._odd: list[Record] = []  # rows of another width since the latest good one: perhaps a footer
 
     def collect(self, records: Iterable[Record], cap: int) -> bool:
@@ -107,11 +111,22 @@ class _Body:
                 return True
             if self._odd:
                 self._flush_odd(False)
+            if NULL in cells:
+                cells = self._emptied(cells)
             rows.append(dict(zip(columns, cells, strict=True)))
             lines.append(line)
         self._flush_odd(True)
         self._take_footer()
         return False
+
+    def _emptied(self, cells: list[str]) -> list[str]:
+        """What databases write for nothing is no label."""
+        self._nulls += cells.count(NULL)
+        return ["" if cell == NULL else cell for cell in cells]
+
+    def tell_nulls(self) -> None:
+        if self._nulls:
+            self._log.tell("reading.nulls", count=self._nulls, mark=NULL)
 
     def _flush_odd(self, at_end: bool) -> None:
         width = len(self._columns)

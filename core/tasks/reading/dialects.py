@@ -100,7 +100,7 @@ def _quotings(text: str, mark: str) -> Iterator[Dialect]:
 
 
 def _has_cells_in(text: str, mark: str, quote: str) -> bool:
-    opened = any(f"{before}{quote}" in text for before in (mark, f"{mark} ", "\n", "\r"))
+    opened = any(f"{before}{quote}" in f"\n{text}" for before in (mark, f"{mark} ", "\n", "\r"))
     return opened and any(f"{quote}{after}" in text for after in (mark, "\n", "\r"))
 
 

@@ -16,13 +16,15 @@ def join_header_rows(records: Sequence[Sequence[Any]]) -> tuple[list[str], int]:
     """The joined names and 2, when the first two records are both header rows; else ([], 0).
 
     The first row must repeat a name over neighbouring columns, or leave gaps after one, and the second must name
-    every column of the rows below; below it must stand something that is no header.
+    every column of the rows below, but for those with a name of their own above; below must stand no header.
     """
     if len(records) < 3 or len(records[1]) != Counter(map(len, records[2:])).most_common(1)[0][0]:
         return [], 0
     above = ["" if c is None else str(c).strip() for c in records[0]]
     names = ["" if c is None else str(c).strip() for c in records[1]]
     above += [""] * (len(names) - len(above))
+    lone = [bool(cell) and not after and above.count(cell) == 1 for cell, after in zip(above, names, strict=False)]
+    names = [cell if alone else name for cell, name, alone in zip(above, names, lone, strict=False)]
     if len(above) > len(names) or not all(names) or not all(_is_name(n) for n in names) or not _are_groups(above):
         return [], 0
     groups = _spread(above)
