@@ -8,18 +8,21 @@ from typing import Any
 
 import gradio as gr
 
-from app.drawing.markup import bullets, empty, lead, note, part
+from app.drawing.markup import bar, bullets, empty, lead, note, part
 from app.share.push_panel import PushPanel, export_words
 from app.share.snippets import LANGUAGE_OF, LOAD, WAYS, snippet_for
+from app.share.wishes import Choice, Outcome, Wishes
 from app.shell.context import Context
 from app.shell.redraw import Shown
 from app.shell.run_command import run_errand
 from app.shell.selection import Selection
 from app.shell.upload_folders import new_export_folder
-from app.texts import say, word_error
+from app.texts import say, word_error, word_whole
 from app.texts.language import current_language
 from app.texts.words import Key, Words
-from core.export.card import KINDS, OF_ALL_TASKS, CardRequest, build_card
+from core.base.errors import TaskloomError
+from core.export.card import GGUF, KINDS, OF_ALL_TASKS, CardRequest, build_card
+from core.export.gguf_layout import can_write_gguf
 from core.insight.forgotten import describe_warning, read_forgetting
 from core.runs.folder import RunFolder
 
@@ -32,7 +35,7 @@ class Share:
 
     def __init__(self, context: Context) -> None:
         words = context.words
-        self.head = gr.HTML(elem_id="share-head")
+        self.head, self.wishes = gr.HTML(elem_id="share-head"), gr.State(Wishes())
         with gr.Column(visible=False) as self.body:
             with gr.Row():
                 with gr.Column(scale=4, min_width=320):
@@ -41,7 +44,7 @@ class Share:
                     self.checked = gr.HTML(elem_id="share-checked")
                     given = {"label": Key("share.file"), "visible": False, "interactive": False}
                     self.file = words(gr.File, **given, elem_id="share-file")
-                    PushPanel(context, self.choice)
+                    PushPanel(context, self.choice, self.wishes, choice_of)
                 with gr.Column(scale=6, min_width=320):
                     self.title = gr.HTML()
                     self.card = gr.Markdown(elem_id="share-card", max_height=620, container=True)
@@ -50,8 +53,8 @@ class Share:
 
     def _build_choice(self, words: Words) -> None:
         """Kind of export, what it is, task, consent to show rows."""
-        kinds = [(Key(f"share.kind_{kind}"), kind) for kind in KINDS]
-        self.kind = words(gr.Radio, label=Key("share.kind"), choices=kinds, value=KINDS[0], elem_id="share-kind")
+        given = {"choices": list(KINDS), "value": KINDS[0]}  # worded by `draw_kinds`, which knows what can be made
+        self.kind = words(gr.Radio, label=Key("share.kind"), **given, elem_id="share-kind")
         self.about = gr.HTML(elem_id="share-about")
         label, hint = Key("share.task"), Key("share.task_help")
         self.task = words(gr.Dropdown, label=label, info=hint, choices=[], elem_id="share-task")
@@ -73,34 +76,48 @@ class Share:
 
     def _wire(self, context: Context) -> None:
         selection, quiet = context.selection, {"show_progress": "hidden"}
-        shown = [self.head, self.body, self.task, self.title, self.checked, self.file]
-        kept, coded = [self.task, self.checked, self.file], [self.kind, self.task, self.way]
+        chosen, outcome = [selection, *self.choice, self.wishes], [self.file, self.checked]
+        shown, coded = [self.head, self.body, self.task, self.title], [self.kind, self.task, self.way]
         carded = [self.about, self.task, self.card]
-        context.on_selection(self.draw, shown, kept=kept, subject=context.results_seen)
+        context.on_selection(self.draw, shown, kept=[self.task], subject=context.results_seen)
+        context.on_selection(self.draw_kinds, [self.kind], [self.kind])
         context.on_selection(self.draw_card, carded, self.choice)
+        context.on_selection(self.draw_outcome, outcome, [*self.choice, self.wishes])
         context.on_selection(draw_code, self.code, coded)
         for field in self.choice:
             context.on(field.input, self.draw_card, [selection, *self.choice], carded, **quiet)
+            context.on(field.input, self.draw_outcome, chosen, outcome, **quiet)
         for field in coded:
             context.on(field.input, draw_code, [selection, *coded], self.code, **quiet)
-        alone = {"show_progress": "full", "concurrency_limit": 1}
-        context.on(self.make.click, self.make_files, [selection, *self.choice], [self.file, self.checked], **alone)
+        # Asked for at once, made one after the other, shown to the choice that is there when it is done.
+        asked = context.on(self.make.click, self.ask, chosen, outcome, trigger_mode="multiple", **quiet)
+        alone = {"concurrency_limit": 1, "concurrency_id": "export", **quiet}
+        made = context.on(asked.then, self.make_files, [selection, self.wishes], [], **alone)
+        context.on(made.then, self.draw_outcome, chosen, outcome, **quiet)
 
     def draw(self, context: Context, selection: Selection) -> Shown:
         """What can be made of the chosen run; no check and no file yet."""
-        nothing = {self.checked: "", self.file: gr.update(visible=False)}
         run_dir = context.trained_run(selection)
         if run_dir is None:
             hint = empty(say("share.none_title"), say("share.none_text"))
-            return {self.head: hint, self.body: gr.update(visible=False), self.title: "", **nothing}
+            return {self.head: hint, self.body: gr.update(visible=False), self.title: ""}
         names = [spec.name for spec in RunFolder(run_dir).read_tasks()]
         return {
             self.head: lead(say("share.lead")) + warn_of_forgetting(run_dir),
             self.body: gr.update(visible=True),
             self.task: gr.update(choices=names, value=names[0]),
             self.title: part(say("share.card")),
-            **nothing,
         }
+
+    def draw_kinds(self, context: Context, selection: Selection, kind: str) -> Shown:
+        """What can be made of the chosen run; a kind that its base model cannot become is not offered."""
+        run_dir = context.trained_run(selection)
+        if run_dir is None:
+            return gr.skip()
+        with_gguf = can_write_gguf(RunFolder(run_dir).read_config().base_model)
+        kinds = [k for k in KINDS if k != GGUF or with_gguf]
+        choices = [(say(f"share.kind_{k}"), k) for k in kinds]
+        return {self.kind: gr.update(choices=choices, value=kind if kind in kinds else KINDS[0])}
 
     def draw_card(
         self, context: Context, selection: Selection, kind: str, task: str | None, examples: bool
@@ -115,18 +132,69 @@ class Share:
             self.card: without_head(build_card(request)),
         }
 
-    def make_files(
-        self, context: Context, selection: Selection, kind: str, task: str | None, examples: bool
+    def ask(
+        self, context: Context, selection: Selection, kind: str, task: str | None, examples: bool, wishes: Wishes
     ) -> Shown:
-        """Exports in a process of its own, checks the reloaded files, and packs them into one zip to download."""
-        run_dir = context.trained_run(selection)
-        if run_dir is None:
-            return {self.file: gr.update(visible=False), self.checked: ""}
-        folder = new_export_folder(run_dir.name)
-        made = run_errand(context.workspace.root, *export_words(run_dir, folder, kind, task, examples))
-        packed = shutil.make_archive(str(folder / f"taskloom-{kind}-{run_dir.name}"), "zip", folder / "files")
-        shutil.rmtree(folder / "files")
-        return {self.file: gr.update(value=packed, visible=True), self.checked: checked_view(made)}
+        """Puts the choice into the queue of this page."""
+        choice = choice_of(context, selection, kind, task, examples)
+        if choice is not None:
+            wishes.ask(choice)
+        return self.draw_outcome(context, selection, kind, task, examples, wishes)
+
+    def make_files(self, context: Context, selection: Selection, wishes: Wishes) -> None:
+        """Makes what was asked for first. What goes wrong is said to its choice, and in a notice."""
+
+        def make(choice: Choice) -> Outcome:
+            made_of = context.trained_run(selection.with_run(choice.about[0]))
+            if made_of is None:
+                return Outcome("", bullets([("bad", say("share.none_title"))]))
+            try:
+                with context.at_work(selection.with_run(made_of.name), "export"):
+                    return _make(context, made_of, choice)
+            except TaskloomError as error:
+                said = bullets([("bad", word_whole(error.key, error.values))])
+                return Outcome("", said)
+
+        wishes.make_next(make)
+
+    def draw_outcome(
+        self, context: Context, selection: Selection, kind: str, task: str | None, examples: bool, wishes: Wishes
+    ) -> Shown:
+        """The files of the choice that is shown, or that they are being made or wait; never another one's."""
+        choice = choice_of(context, selection, kind, task, examples)
+        outcome = wishes.outcome_of(choice) if choice else None
+        place = wishes.place_of(choice) if choice else None
+        said = outcome.said if outcome else ""
+        if place is not None:
+            said = waiting_view(place)
+        path = outcome.path if outcome and place is None else ""
+        return {self.checked: said, self.file: gr.update(value=path or None, visible=bool(path))}
+
+
+def choice_of(context: Context, selection: Selection, kind: str, task: str | None, examples: bool) -> Choice | None:
+    """What the fields say, of the chosen run; None without one."""
+    request = request_for(context, selection, kind, task, examples)
+    if request is None:
+        return None
+    return Choice(context.results_seen(selection), kind, request.task or "", bool(examples))
+
+
+def _make(context: Context, run_dir: Path, choice: Choice) -> Outcome:
+    """Exports in a process of its own, checks the reloaded files, and packs them into one zip to download."""
+    folder = new_export_folder(run_dir.name)
+    words = export_words(run_dir, folder, choice.kind, choice.task, choice.examples)
+    made = run_errand(context.workspace.root, *words)
+    packed = shutil.make_archive(str(folder / f"taskloom-{choice.kind}-{run_dir.name}"), "zip", folder / "files")
+    shutil.rmtree(folder / "files")
+    return Outcome(packed, checked_view(made))
+
+
+def waiting_view(place: int) -> str:
+    """That it is being made, or how many are made before it."""
+    said = say("share.making") if place == 0 else say("share.waiting", n=place)
+    return f'<div class="errand making">{bar(1.0, "busy moving", say("run.progress"), known=False)}</div>' + note(
+        said
+    )
 
 
 def warn_of_forgetting(run_dir: Path) -> str:

@@ -27,6 +27,7 @@ from core.chat.client import ChatClient
 from core.runs.folder import RunFolder
 from core.runs.quotas import Quota, quota_from_environment
 from core.runs.summaries import list_summaries, own_runs
+from core.tasks.health.remembered import HealthMemory
 from core.workspace import Project, Workspace
 
 # With every event the browser visits each component that ever showed the progress of one, and searches the whole
@@ -84,6 +85,7 @@ class Context:
     copies: Copier | None = None
     quota: Quota = field(default_factory=quota_from_environment)
     stops: Stops = field(default_factory=Stops)
+    health: HealthMemory = field(default_factory=HealthMemory)
     work: WorkList = field(default_factory=WorkList)
     job_screens: dict[str, str] = field(default_factory=dict)  # kind of a job -> the screen that shows it
     selection: Any = None  # gr.State holding a Selection

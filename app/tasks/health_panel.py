@@ -121,6 +121,7 @@ def draw_all(context: Context, selection: Selection, model: str, limit: float | 
     report = _checked(project, None, model, limit)
     found = [(t.name, f) for t in report.tasks for f in t.findings]
     found += [(say("health.between"), f) for f in report.across]
+    found.sort(key=lambda pair: (list(TONES).index(pair[1].severity), -pair[1].count))
     rows = [[esc(name), *_finding_cells(finding)] for name, finding in found]
     heads = [say(f"health.{name}") for name in ("task", "weight", "finding")]
     shown = table(heads, rows) if rows else note(say("health.fine"))
@@ -133,13 +134,16 @@ def _finding_cells(f: Finding) -> list[str]:
 
 
 def _checked(project: Project, names: list[str] | None, model: str, limit: float | None) -> HealthReport:
+    return health_isolated(project, names, most_read(model, limit))
+
+
+def most_read(model: str, limit: float | None) -> LengthLimit:
     """Tokens are the base model's own where its files are on this machine, else estimated."""
     most = int(limit or DEFAULT_LIMIT)
     try:
-        measured = length_limit(model, most)
+        return length_limit(model, most)
     except ModelError:
-        measured = LengthLimit(most, model)
-    return health_isolated(project, names, measured)
+        return LengthLimit(most, model)
 
 
 def _report_link(report: HealthReport) -> str:
@@ -151,11 +155,16 @@ def mend(context: Context, selection: Selection, event: gr.EventData) -> Selecti
     """Applies the fix of a finding; all screens read the task again."""
     spec = chosen_task(context, selection)
     if spec is not None and event.act == "act":
-        done = fix_in_child(context.require_project(selection), spec.task_id, str(event.id))
-        said = say("health.fixed", n=done.count)
-        exam = say("health.fixed_exam", n=done.exam) if done.exam else ""
-        tell(f"{said} {exam}".strip(), 6)
+        mend_task(context.require_project(selection), spec.task_id, str(event.id))
     return selection.touched()
+
+
+def mend_task(project: Project, task_id: str, fix: str) -> None:
+    """Applies a fix and says how many rows it changed."""
+    done = fix_in_child(project, task_id, fix)
+    said = say("health.fixed", n=done.count)
+    exam = say("health.fixed_exam", n=done.exam) if done.exam else ""
+    tell(f"{said} {exam}".strip(), 6)
 
 
 def take_back(context: Context, selection: Selection) -> Selection:

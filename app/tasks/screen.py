@@ -16,7 +16,8 @@ from app.shell.redraw import Shown
 from app.shell.selection import Selection
 from app.shell.upload_folders import note_uploads
 from app.tasks.doubt_panel import DoubtPanel
-from app.tasks.health_panel import HealthPanel, chosen_task
+from app.tasks.harm_panel import HarmPanel, worst_of
+from app.tasks.health_panel import HealthPanel, chosen_task, most_read
 from app.tasks.import_panel import ImportPanel
 from app.tasks.lone_panel import LonePanel
 from app.tasks.rows_panel import RowsPanel
@@ -45,6 +46,7 @@ class Tasks:
                 self.report = gr.HTML(elem_id="task-report")
                 self.lone = LonePanel(context)
                 self.listed = cards("task-cards", "rows")
+                harms = HarmPanel(context)
                 with gr.Column(visible=False) as self.ways:
                     self.more = ImportPanel(context)
             with gr.Column(scale=7, min_width=320), gr.Column(visible=False) as self.body:
@@ -57,6 +59,7 @@ class Tasks:
         doubts.wire(context, self.more.dropped)
         self.lone.wire(context, self.report)
         editor.wire(context)
+        harms.wire(context, [editor.model, editor.limit], self.listed, self.draw_cards)
         self.more.wire(context, self.report)
 
     def _wire(self, context: Context) -> None:
@@ -66,7 +69,7 @@ class Tasks:
         context.on(self.listed.click, choose_task, [selection], selection, show_progress="hidden")
         # A field that is drawn anew while it uploads loses what was dropped.
         kept = {"kept": [self.drop], "subject": lambda seen: seen.project_id}
-        context.on_selection(self.draw, [self.intro, self.drop, self.listed], **kept)
+        context.on_selection(self.draw, [self.intro, self.drop], **kept)
         context.on_selection(self.draw_frame, [self.ways, self.body])
 
     def take_files(self, context: Context, selection: Selection, paths: list[str] | None) -> Shown:
@@ -98,17 +101,26 @@ class Tasks:
         return {self.ways: gr.update(visible=is_open), self.body: gr.update(visible=spec is not None)}
 
     def draw(self, context: Context, selection: Selection) -> Shown:
-        """The file field only with an open project, and one card a task."""
+        """The file field only with an open project."""
         project = context.project(selection)
         if project is None:
             hint = empty(say("tasks.none_title"), say("tasks.need_project"))
-            return {self.intro: hint, self.drop: gr.update(visible=False), self.listed: []}
-        specs, current = list_tasks(project), chosen_task(context, selection)
+            return {self.intro: hint, self.drop: gr.update(visible=False)}
+        specs = list_tasks(project)
         hint = "" if specs else empty(say("tasks.none_title"), say("tasks.none_text"))
+        return {self.intro: note(say("tasks.lead")) + hint, self.drop: gr.update(visible=True)}
+
+    def draw_cards(self, context: Context, selection: Selection, model: str, limit: float | None) -> Shown:
+        """One card a task, with the worst that is known of it."""
+        project, current = context.project(selection), chosen_task(context, selection)
+        if project is None:
+            return {self.listed: []}
+        most = most_read(model, limit)
         return {
-            self.intro: note(say("tasks.lead")) + hint,
-            self.drop: gr.update(visible=True),
-            self.listed: [_task_card(project, spec, spec == current) for spec in specs],
+            self.listed: [
+                _task_card(project, spec, spec == current, worst_of(context.health.find(project, spec, most)))
+                for spec in list_tasks(project)
+            ]
         }
 
 
@@ -116,17 +128,13 @@ def choose_task(context: Context, selection: Selection, event: gr.EventData) -> 
     return selection.with_task(str(event.id))
 
 
-def _task_card(project: Project, spec: TaskSpec, active: bool) -> dict[str, Any]:
+def _task_card(project: Project, spec: TaskSpec, active: bool, worst: dict[str, str]) -> dict[str, Any]:
+    """An open question about the file stands before what is wrong with its rows."""
     counts = {"train": spec.num_train, "check": spec.num_validation, "exam": spec.num_test}
     kind, metric = say(f"kind.{spec.kind}"), say(f"metric.{spec.metric}")
-    return card(
-        spec.task_id,
-        spec.name,
-        active=active,
-        badge=say("doubts.open") if read_doubts(project, spec.task_id) else "",
-        tone="warn",
-        meta=say("tasks.card", kind=kind, metric=metric, **{n: word_count(count) for n, count in counts.items()}),
-    )
+    asked = {"badge": say("doubts.open"), "tone": "warn"} if read_doubts(project, spec.task_id) else {}
+    said = say("tasks.card", kind=kind, metric=metric, **{n: word_count(count) for n, count in counts.items()})
+    return card(spec.task_id, spec.name, active=active, meta=said, **{**worst, **asked})
 
 
 def _with_file(file: str, said: str) -> str:

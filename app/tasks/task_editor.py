@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,6 @@ import gradio as gr
 from app.drawing.forms import read_yaml
 from app.drawing.markup import bullets, note, part
 from app.shell.context import Context
-from app.shell.notices import tell
 from app.shell.permissions import shared_problems
 from app.shell.redraw import Shown
 from app.shell.selection import Selection
@@ -70,6 +69,7 @@ class Editor:
             self.save = words(gr.Button, Key("tasks.save"), variant="primary", elem_id="task-save", min_width=120)
             self.undo = words(gr.Button, Key("tasks.undo"), elem_id="task-undo", min_width=120)
             self.remove = words(gr.Button, Key("tasks.remove"), elem_id="task-remove", min_width=120)
+        self.saved = gr.HTML(elem_id="task-saved")
         with gr.Row(visible=False) as self.ask:
             self.yes = words(gr.Button, Key("tasks.remove_sure"), variant="stop", elem_id="task-remove-yes")
             self.no = words(gr.Button, Key("tasks.keep"))
@@ -134,7 +134,12 @@ class Editor:
         for field in shown:
             given = [selection, *look, *self.fields]
             context.on(field.input, self.draw_preview, given, self.seen, trigger_mode="always_last", **quiet)
-        context.on(self.save.click, save_task, [selection, self.redraw, *self.fields], selection)
+        given = [selection, self.redraw, *self.fields]
+        context.on(self.save.click, self.save_fields, given, [selection, self.saved])
+        edited = partial(gr.on, [field.input for field in (*self.fields, self.redraw)])
+        context.on(edited, lambda _: "", [], self.saved, **quiet)
+        about = {"subject": lambda seen: (seen.project_id, seen.task_id, seen.language)}
+        context.on_selection(lambda *_: "", [self.saved], kept=[self.saved], **about)
         context.on(self.codes.upload, take_codes, [selection, self.codes], selection)
         context.on(self.remove.click, lambda _: gr.update(visible=True), [], self.ask, **quiet)
         context.on(self.no.click, lambda _: gr.update(visible=False), [], self.ask, **quiet)
@@ -146,6 +151,11 @@ class Editor:
         if shared_problems(context, config):
             return {}
         return {self.model: config.base_model, self.limit: config.max_tokens}
+
+    def save_fields(self, context: Context, selection: Selection, redraw: bool, *values: Any) -> Shown:
+        """Saves, and says so beside the button until something is changed or another task is chosen."""
+        told = bullets([("ok", say("tasks.saved"))])
+        return {context.selection: save_task(context, selection, redraw, *values), self.saved: told}
 
     def draw(self, context: Context, selection: Selection, model: str, limit: float | None) -> Shown:
         """The chosen task as it is saved; what was typed and not saved is forgotten."""
@@ -228,7 +238,6 @@ def save_task(context: Context, selection: Selection, redraw: bool, *values: Any
             changes.pop("template", None)
         if changes or redraw:
             update_in_child(project, spec.task_id, changes | ({"split": edited.split} if redraw else {}), redraw)
-        tell(say("tasks.saved"))
     return selection.touched()
 
 

@@ -45,7 +45,7 @@ def test_download_push_and_code(chromium, tmp_path: Path, tiny_model: Path, monk
 
 def make_files(page, target: Path) -> None:
     page.locator("#share-make").click()
-    page.locator("#share-checked > .full:not(.hide) svg").wait_for()  # it works, and one sees that it does
+    page.locator("#share-checked .making").wait_for()  # it works, and one sees that it does
     page.locator("#share-checked").get_by_text("fresh process").wait_for(timeout=2 * PATIENCE_MS)
     with page.expect_download() as download:
         page.locator("#share-file a[download]").first.click()

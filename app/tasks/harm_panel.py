@@ -1,0 +1,119 @@
+"""What is most worth mending in all tasks, worst first, each with its button; and the way on to the training."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from app.drawing.markup import note, part
+from app.drawing.widgets import card, cards
+from app.shell.context import Context
+from app.shell.redraw import Shown
+from app.shell.selection import Selection
+from app.tasks.health_panel import TONES, mend_task, most_read
+from app.texts import say, word_error
+from app.texts.words import Key
+from core.tasks.changing.add_task import list_tasks
+from core.tasks.health.report import Finding, TaskHealth
+from core.tasks.spec import TaskSpec
+
+MOST = 6
+HARMS = ("error", "warning")
+
+Found = list[tuple[TaskSpec, Finding]]  # a task and one finding of it
+
+
+class HarmPanel:
+    """Below the list of tasks. The rows are looked at in a process of their own; the list follows when that is
+    done. `look`: the components with the base model and the length limit that tokens are counted for."""
+
+    def __init__(self, context: Context) -> None:
+        self.title = gr.HTML(elem_id="task-harms-title")
+        self.harms = cards("task-harms", "rows")
+        self.next = context.words(
+            gr.Button, Key("tasks.next"), variant="primary", visible=False, elem_id="tasks-next"
+        )
+        self.due = gr.State(None)
+
+    def wire(self, context: Context, look: list[Any], listed: Any, draw_cards: Any) -> None:
+        """`draw_cards` draws the task cards into `listed`, with what is known of each task by then."""
+        selection, quiet = context.selection, {"show_progress": "hidden"}
+        drawn = [self.title, self.harms, self.next, self.due]
+        context.on_selection(self.draw, drawn, look)
+        context.on_selection(draw_cards, [listed], look)
+        looked = context.on(self.due.change, look_at_all, [self.due, *look], [], concurrency_limit=2, **quiet)
+        listing = context.on(looked.then, self.draw, [selection, *look], drawn, **quiet)
+        context.on(listing.then, draw_cards, [selection, *look], [listed], **quiet)
+        context.on(self.harms.click, self.mend, [selection], selection)
+        moves = [selection, context.tabs]
+        context.on(self.next.click, lambda c, seen: c.go_to(seen, "train"), [selection], moves, **quiet)
+
+    def draw(self, context: Context, selection: Selection, model: str, limit: float | None) -> Shown:
+        """The worst findings of all tasks, as far as their rows have been looked at; the others are due."""
+        project = context.project(selection)
+        specs = list_tasks(project) if project else []
+        if project is None or not specs:
+            hidden = gr.update(visible=False)
+            return {self.title: "", self.harms: [], self.next: hidden, self.due: None}
+        known = [context.health.find(project, spec, most_read(model, limit)) for spec in specs]
+        found, is_whole = worst_first(specs, known), all(known)
+        head = "" if is_whole else note(say("health.looking"))
+        if found:
+            head = part(say("harms.title")) + head
+        elif is_whole:
+            head = note(say("harms.none"))
+        if len(found) > MOST:
+            head += note(say("harms.more", shown=MOST, all=len(found)))
+        return {
+            self.title: head,
+            self.harms: [_harm_card(spec, finding) for spec, finding in found[:MOST]],
+            self.next: gr.update(visible=True),
+            self.due: None if is_whole else selection,
+        }
+
+    def mend(self, context: Context, selection: Selection, event: gr.EventData) -> Selection:
+        """Mends what its button names, or opens the task."""
+        task_id, _, fix = str(event.id).partition(":")
+        if event.act == "act" and fix:
+            mend_task(context.require_project(selection), task_id, fix)
+            return selection.touched()
+        return selection.with_task(task_id)
+
+
+def look_at_all(context: Context, due: Selection | None, model: str, limit: float | None) -> None:
+    project = context.project(due) if due is not None else None
+    if project is not None:
+        context.health.look(project, most_read(model, limit))
+
+
+def worst_first(specs: list[TaskSpec], known: list[TaskHealth | None]) -> Found:
+    """What should be mended in the tasks, the worst first, as far as they have been looked at."""
+    pairs = zip(specs, known, strict=True)
+    found = [(spec, f) for spec, health in pairs if health for f in health.findings if f.severity in HARMS]
+    return sorted(found, key=lambda pair: (HARMS.index(pair[1].severity), -pair[1].count))
+
+
+def worst_of(health: TaskHealth | None) -> dict[str, str]:
+    """The badge of a task's card, and its worst finding with its number; nothing while nobody has looked."""
+    if health is None:
+        return {}
+    harms = [f for f in health.findings if f.severity in HARMS]
+    if not harms:
+        return {"badge": say("harms.fine"), "tone": "good"}
+    return {"badge": say(f"health.{harms[0].severity}"), "tone": TONES[harms[0].severity], "text": _said(harms[0])}
+
+
+def _harm_card(spec: TaskSpec, finding: Finding) -> dict[str, Any]:
+    return card(
+        f"{spec.task_id}:{finding.fix}",
+        spec.name,
+        text=_said(finding),
+        badge=say(f"health.{finding.severity}"),
+        tone=TONES[finding.severity],
+        action=say(f"fix.{finding.fix}") if finding.fix else "",
+    )
+
+
+def _said(finding: Finding) -> str:
+    return word_error(finding.key, {"count": finding.count, **finding.values})[0]

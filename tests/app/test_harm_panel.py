@@ -1,0 +1,102 @@
+"""What is worth mending in all tasks: worst first, with buttons that mend, and badges with their number."""
+
+from __future__ import annotations
+
+import types
+from pathlib import Path
+
+import pytest
+
+from app.shell.context import Context
+from app.shell.selection import Selection
+from app.tasks.harm_panel import HarmPanel, look_at_all, worst_of
+from app.tasks.health_panel import most_read
+from app.tasks.screen import Tasks
+from app.texts import say
+from core.models.known_models import STARTER
+from core.tasks.changing.add_task import add_task, list_tasks
+from core.tasks.store import read_rows, task_dir
+from core.workspace import Project, Workspace
+from tests.app.panels import build_panel
+
+LOOK = (STARTER, 512)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> tuple[Context, Selection, Project]:
+    context = Context(Workspace(tmp_path / "home"))
+    project = context.workspace.create_project("Desk")
+    rows = [f"mail number {i} about a card,{'refund' if i % 2 else 'loan'}" for i in range(60)]
+    (tmp_path / "good.csv").write_text("\n".join(["text,label", *rows]) + "\n", encoding="utf-8")
+    (tmp_path / "bad.csv").write_text("\n".join(["text,label", *rows, *rows[:7]]) + "\n", encoding="utf-8")
+    for name in ("good", "bad"):
+        add_task(project, tmp_path / f"{name}.csv")
+    return context, Selection(project_id=project.project_id), project
+
+
+def test_the_worst_stands_first_and_its_button_mends_it(place: tuple[Context, Selection, Project]) -> None:
+    context, here, project = place
+    panel, bad = build_panel(HarmPanel, context), list_tasks(project)[1]
+    shown = panel.draw(context, here, *LOOK)
+    assert shown[panel.harms] == []
+    assert say("health.looking") in shown[panel.title]  # nobody has looked: nothing is called healthy
+    assert shown[panel.due] == here
+    look_at_all(context, here, *LOOK)
+    shown = panel.draw(context, here, *LOOK)
+    assert shown[panel.due] is None
+    repeated = next(c for c in shown[panel.harms] if c["id"] == f"{bad.task_id}:drop_duplicates")
+    assert "7" in repeated["text"]
+    tones = [c["tone"] for c in shown[panel.harms]]
+    assert tones == sorted(tones, key=["bad", "warn"].index)
+
+    rows = sum(
+        1 for split in ("train", "validation", "test") for _ in read_rows(task_dir(project, bad.task_id), split)
+    )
+    after = panel.mend(context, here, types.SimpleNamespace(id=repeated["id"], act="act"))
+    left = sum(
+        1 for split in ("train", "validation", "test") for _ in read_rows(task_dir(project, bad.task_id), split)
+    )
+    assert left == rows - 7
+    assert after.version > here.version
+    assert panel.draw(context, here, *LOOK)[panel.due] == here  # its rows are others now
+    opened = panel.mend(context, here, types.SimpleNamespace(id=repeated["id"], act="open"))
+    assert opened.task_id == bad.task_id
+
+
+def test_a_card_says_the_worst_of_its_task_with_its_number(place: tuple[Context, Selection, Project]) -> None:
+    context, here, project = place
+    screen = build_panel(Tasks, context)
+    assert [c["badge"] for c in screen.draw_cards(context, here, *LOOK)[screen.listed]] == ["", ""]
+    look_at_all(context, here, *LOOK)
+    good, bad = list_tasks(project)
+    health = context.health.find(project, bad, most_read(*LOOK))
+    worst = next(f for f in health.findings if f.severity != "info")
+    cards = screen.draw_cards(context, here, *LOOK)[screen.listed]
+    assert cards[1]["badge"] == say(f"health.{worst.severity}")
+    assert str(worst.count) in cards[1]["text"]
+    assert worst_of(None) == {}
+    fine = types.SimpleNamespace(findings=[types.SimpleNamespace(severity="info")])
+    assert worst_of(fine) == {"badge": say("harms.fine"), "tone": "good"}
+    assert context.health.find(project, good, most_read(STARTER, 64)) is None  # another limit, another look
+
+
+def test_another_visitor_asks_for_nothing(place: tuple[Context, Selection, Project]) -> None:
+    context, here, project = place
+    look_at_all(context, here.with_owner("b" * 32), *LOOK)
+    assert context.health.find(project, list_tasks(project)[0], most_read(*LOOK)) is None
+    look_at_all(context, None, *LOOK)
+
+
+def test_saving_is_said_beside_the_button(place: tuple[Context, Selection, Project]) -> None:
+    from app.tasks.task_editor import Editor
+    from app.tasks.task_fields import EDITED
+
+    context, here, project = place
+    editor = build_panel(Editor, context)
+    spec = list_tasks(project)[0]
+    drawn = editor.draw(context, here, *LOOK)
+    given = [value["value"] if isinstance(value, dict) else value for value in (drawn[f] for f in editor.fields)]
+    given[EDITED.index("name")] = "Mails"
+    shown = editor.save_fields(context, here, False, *given)
+    assert say("tasks.saved") in shown[editor.saved]
+    assert next(t.name for t in list_tasks(project) if t.task_id == spec.task_id) == "Mails"
