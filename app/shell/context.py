@@ -27,7 +27,7 @@ from core.chat.client import ChatClient
 from core.runs.folder import RunFolder
 from core.runs.quotas import Quota, quota_from_environment
 from core.runs.summaries import list_summaries, own_runs
-from core.tasks.health.remembered import HealthMemory
+from core.tasks.changing.health_memory import HealthMemory
 from core.workspace import Project, Workspace
 
 # With every event the browser visits each component that ever showed the progress of one, and searches the whole

@@ -14,9 +14,9 @@ from app.shell.selection import Selection
 from app.tasks.health_panel import TONES, mend_task, most_read
 from app.texts import say, word_error
 from app.texts.words import Key
-from core.tasks.changing.add_task import list_tasks
 from core.tasks.health.report import Finding, TaskHealth
 from core.tasks.spec import TaskSpec
+from core.tasks.store import list_tasks
 
 MOST = 6
 HARMS = ("error", "warning")

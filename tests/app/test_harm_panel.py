@@ -14,8 +14,8 @@ from app.tasks.health_panel import most_read
 from app.tasks.screen import Tasks
 from app.texts import say
 from core.models.known_models import STARTER
-from core.tasks.changing.add_task import add_task, list_tasks
-from core.tasks.store import read_rows, task_dir
+from core.tasks.changing.add_task import add_task
+from core.tasks.store import list_tasks, read_rows, task_dir
 from core.workspace import Project, Workspace
 from tests.app.panels import build_panel
 
