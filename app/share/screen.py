@@ -22,7 +22,7 @@ from app.texts.language import current_language
 from app.texts.words import Key, Words
 from core.base.errors import TaskloomError
 from core.export.card import GGUF, KINDS, OF_ALL_TASKS, CardRequest, build_card
-from core.export.gguf_layout import can_write_gguf
+from core.export.gguf_layout import gguf_refusal
 from core.insight.forgotten import describe_warning, read_forgetting
 from core.runs.folder import RunFolder
 
@@ -114,7 +114,7 @@ class Share:
         run_dir = context.trained_run(selection)
         if run_dir is None:
             return gr.skip()
-        with_gguf = can_write_gguf(RunFolder(run_dir).read_config().base_model)
+        with_gguf = gguf_refusal(RunFolder(run_dir).read_config().base_model) is None
         kinds = [k for k in KINDS if k != GGUF or with_gguf]
         choices = [(say(f"share.kind_{k}"), k) for k in kinds]
         return {self.kind: gr.update(choices=choices, value=kind if kind in kinds else KINDS[0])}

@@ -113,7 +113,7 @@ def test_a_kind_that_the_base_model_cannot_become_is_not_offered(
     panel = build_panel(Share, context)
     here = Selection(project_id=project.name, run_id=made_run.name)
     for refusal, offered in ((None, True), (ModelError("export.gguf_family", kind="x", known="y"), False)):
-        monkeypatch.setattr("core.export.gguf_layout.gguf_refusal", lambda _, said=refusal: said)
+        monkeypatch.setattr(screen, "gguf_refusal", lambda _, said=refusal: said)
         kinds = panel.draw_kinds(context, here, "gguf")[panel.kind]
         assert ("gguf" in [kind for _, kind in kinds["choices"]]) is offered
         assert kinds["value"] == ("gguf" if offered else "lora")
