@@ -1,27 +1,36 @@
 """Whether a run's batches are packed: examples behind each other in one row of tokens, without padding.
 
-Decided by method, hardware and one comparison of losses, never by a timing, so that the same seed gives the same
-result. On graphics cards batches stay padded: small attention products would be launched one by one there.
+Decided by method, hardware, the kinds of the layers and comparisons of losses in float32, never by a timing, so
+that the same seed gives the same result. On graphics cards batches stay padded: small attention products would
+be launched one by one there.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
 import torch
+from torch import nn
 
 from core.base.errors import ModelError
 from core.training.answer_model import AnswerModel
 from core.training.batches import EncodedSplit, Place
 from core.training.config import RunConfig
 
-# Largest allowed difference of an answer token's loss, in nats. Attention that looks elsewhere differs by more.
+# Largest allowed difference of an answer token's loss, in nats, with all products in float32. Attention that looks
+# elsewhere, or a neighbour's token that is seen, differs by more; rounding by less than a hundredth of it.
 TOLERANCE = 1e-3
-TOLERANCE_HALF = 0.5  # bfloat16 products: of a single token; their mean stays below a tenth of it
+MOST_PROBED, LONGEST_PROBED = 4, 2
+_ATTENTION = frozenset({"full_attention", "sliding_attention"})
 
 
 def choose_packing(
     model: AnswerModel, splits: list[EncodedSplit], places: list[Place], config: RunConfig, device: torch.device
 ) -> bool:
-    """Turns packing on in `splits` if the model computes the same losses on `places` of the first that way."""
+    """Turns packing on in `splits` if layers see nothing but attention's tokens of the other ones, and if the model
+    computes the same losses that way: on some of `places` of the first split and on the longest rows of each."""
     modular = model.modular
     possible = not getattr(modular.config, "attention_dropout", 0.0) and (
         device.type == "cpu"
@@ -29,11 +38,21 @@ def choose_packing(
         and not config.gradient_checkpointing
         and model.picks
         and modular.adapter.packs(config.batch_size)
-        and agrees_packed(model, splits[0], places)
+        and not mixes_neighbours(modular.base)
+        and agrees_packed(model, splits[0], [*places[:MOST_PROBED], *_longest(splits[0])])
+        and all(_agrees(model, split, _longest(split)) for split in splits[1:])
     )
     for split in splits:
         split.packed = possible
     return possible
+
+
+def mixes_neighbours(base: nn.Module) -> bool:
+    """Whether a layer besides attention reads the tokens before its own: a convolution or a state, for which the
+    examples of one row would be one text."""
+    config: Any = base.config
+    kinds = set(getattr(config, "layer_types", None) or ()) - _ATTENTION
+    return bool(kinds) or any(isinstance(m, nn.Conv1d) for m in base.modules())
 
 
 def agrees_packed(model: AnswerModel, split: EncodedSplit, places: list[Place]) -> bool:
@@ -46,17 +65,47 @@ def agrees_packed(model: AnswerModel, split: EncodedSplit, places: list[Place]) 
     return _agrees(model, split, places)
 
 
+def _longest(split: EncodedSplit) -> list[Place]:
+    return sorted(split.places(), key=split.length)[-LONGEST_PROBED:]
+
+
 @torch.no_grad()
 def _agrees(model: AnswerModel, split: EncodedSplit, places: list[Place]) -> bool:
     was_training = model.training
     model.eval()
-    ordered = sorted(places, key=split.length)
+    ordered = sorted(dict.fromkeys(places), key=split.length)
     try:
-        packed, plain = model(split.pack(ordered)), model(split.collate(ordered))
+        with in_full_precision(model):
+            packed, plain = model(split.pack(ordered)), model(split.collate(ordered))
     except (ModelError, RuntimeError, ValueError, TypeError):  # this model cannot be called so
         return False
     finally:
         model.train(was_training)
-    half = any(p.dtype != torch.float32 for p in model.modular.base.parameters())
-    gap = (packed - plain).abs()
-    return bool(gap.max() < (TOLERANCE_HALF if half else TOLERANCE)) and bool(gap.mean() < TOLERANCE_HALF / 10)
+    return packed.shape == plain.shape and bool((packed - plain).abs().max() < TOLERANCE)
+
+
+@contextmanager
+def in_full_precision(model: AnswerModel) -> Iterator[None]:
+    """Inside, all products are float32, so that rounding neither hides a difference nor makes one. Every 16-bit
+    number is one of float32 too: afterwards the weights are what they were, bit for bit."""
+    base, adapter = model.modular.base, model.modular.adapter
+    head, computes = model.head_precision, getattr(adapter, "compute_dtype", None)
+    halves = [(p, p.dtype) for p in base.parameters() if p.dtype in (torch.bfloat16, torch.float16)]
+    norms = [module for module in base.modules() if getattr(module, "half_output", False)]
+    try:
+        model.head_precision = "highest"
+        if computes is not None:
+            adapter.compute_dtype = torch.float32  # what the factors are turned into for a call
+        for parameter, _ in halves:
+            parameter.data = parameter.data.float()
+        for norm in norms:
+            norm.half_output = False
+        yield
+    finally:
+        model.head_precision = head
+        if computes is not None:
+            adapter.compute_dtype = computes
+        for parameter, dtype in halves:
+            parameter.data = parameter.data.to(dtype)
+        for norm in norms:
+            norm.half_output = True

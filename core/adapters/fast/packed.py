@@ -72,6 +72,11 @@ class Packing:
     tables: dict[tuple[int, int], HeadTables] = field(default_factory=dict)
     masks: dict[tuple[int, torch.dtype], Tensor] = field(default_factory=dict)
 
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest example; an attention window of as many sees all that stands before a token."""
+        return max(len(tokens) for tokens in self.tokens)
+
     def tables_of(self, heads: int, groups: int) -> HeadTables:
         """The index tables for these numbers of heads, made once a batch."""
         key = (heads, groups)

@@ -26,7 +26,7 @@ from core.base.errors import ModelError
 NAME = "taskloom_packed"
 KEPT_LENGTH = 128  # longer chunks compute their probabilities again in the backward pass instead of keeping them
 Shared = tuple[Tensor, Tensor, Tensor]  # of core.adapters.fast.packed.HeadTables
-_OTHER_KINDS = ("softcap", "sliding_window", "s_aux", "position_bias")
+_OTHER_KINDS = ("softcap", "s_aux", "position_bias")
 
 
 @contextmanager
@@ -57,6 +57,7 @@ def _attention(
     packed = packed_row()
     if packed is None or others.get("dropout") or any(others.get(name) is not None for name in _OTHER_KINDS):
         raise ModelError("adapter.not_packed")
+    _require_window(others.get("sliding_window"), packed)
     heads, tokens, size = query.shape[1:]
     scale = size**-0.5 if others.get("scaling") is None else others["scaling"]
     rows = [t.transpose(1, 2).reshape(-1, size).to(value.dtype) for t in (query * scale, key, value)]
@@ -82,6 +83,7 @@ class PackedSelfAttention(nn.Module):
         packed = packed_row()
         if packed is None or position_embeddings is None:
             return super().forward(hidden_states, position_embeddings=position_embeddings, **others)
+        _require_window(_window_of(self), packed)
         size, tokens = self.head_dim, hidden_states.shape[1]
         q, k, v = (layer(hidden_states) for layer in (self.q_proj, self.k_proj, self.v_proj))
         angles = _angles(packed, position_embeddings, q.dtype)
@@ -93,6 +95,20 @@ class PackedSelfAttention(nn.Module):
         output = _PackedAttention.apply(q, k, v.reshape(-1, size), _Plan(packed.packing, tables))
         output = output.view(1, tokens, -1)
         return self.o_proj(packed.trim(output) if packed.trims else output), None
+
+
+def _window_of(attention: nn.Module) -> Any:
+    """How many tokens a layer looks back; None for all. Mistral's layers read it from the settings."""
+    if hasattr(attention, "sliding_window"):
+        return attention.sliding_window
+    config = getattr(attention, "config", None)
+    return None if hasattr(config, "use_sliding_window") else getattr(config, "sliding_window", None)
+
+
+def _require_window(window: Any, packed: PackedRow) -> None:
+    """Raises ModelError where an example is longer than a layer's window, which is not computed here."""
+    if window is not None and window < packed.packing.longest:
+        raise ModelError("adapter.not_packed")
 
 
 def _angles(

@@ -138,7 +138,8 @@ def _lean_of(module: nn.Module) -> type[nn.Module] | None:
     if set(children) == {"gate_proj", "up_proj", "down_proj", "act_fn"}:
         plain = all(type(children[n]) in (nn.Linear, HalfLinear) for n in ("gate_proj", "up_proj", "down_proj"))
         return _lean_class(LeanFeedForward, type(module)) if plain else None  # type: ignore[arg-type]
-    if set(children) == {"q_proj", "k_proj", "v_proj", "o_proj"} and hasattr(module, "scaling"):
+    turns = getattr(module, "use_rope", True)  # SmolLM3 leaves positions out of every fourth layer
+    if set(children) == {"q_proj", "k_proj", "v_proj", "o_proj"} and hasattr(module, "scaling") and turns:
         return _lean_class(PackedSelfAttention, type(module))  # type: ignore[arg-type]
     return None
 
