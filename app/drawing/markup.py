@@ -100,7 +100,8 @@ def table(
     lines = ("".join(f"<td{css(i)}{names[i]}>{cell}</td>" for i, cell in enumerate(row)) for row in rows)
     body = "".join(f"<tr>{line}</tr>" for line in lines)
     inner = f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
-    return f'<div class="sheet"><table class="plain">{inner}</table></div>'
+    # a wide table scrolls on a phone; without a place in the order of tabs it could not be scrolled by keys
+    return f'<div class="sheet" tabindex="0"><table class="plain">{inner}</table></div>'
 
 
 def prompt_view(prompt: str, answer: str) -> str:
