@@ -23,10 +23,12 @@ from core.runs.device_lease import DeviceLease, holder_for, holder_values, lease
 from core.runs.folder import RunFolder
 from core.runs.journal import FolderJournal, SilentJournal
 from core.runs.lock import try_lock
+from core.runs.prediction import learn_speed
 from core.runs.queue_db import RunQueue
 from core.runs.ranks import RankLost, join_machine, note_rank, start_ranks, wait_for_end, write_end
 from core.runs.states import CANCELLED, FAILED, INTERRUPTED, QUEUED, STARTING, SUCCEEDED
 from core.training.config import RunConfig, num_ranks
+from core.training.pace import PartClock
 from core.training.reporting import CANCEL, PAUSE, STOP, Journal, RunCancelled, RunPaused
 from core.workspace import Workspace
 
@@ -83,10 +85,13 @@ def _work(folder: RunFolder, journal: FolderJournal) -> End:
 def _train_here(folder: RunFolder, config: RunConfig, journal: Journal, rank: int, world: int) -> End:
     if world == 1:  # the Trainer would spread a single process over all cards it sees
         os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")
+    clock = PartClock()
     from core.training.session import train_run  # torch is imported here, after the waiting
     from core.training.trainer import Shard
 
-    outcome = train_run(folder, config, journal, Shard(rank, world))
+    outcome = train_run(folder, config, journal, Shard(rank, world), clock)
+    if world == 1:
+        learn_speed(folder)
     key = "run.was_stopped" if outcome.stopped_early else "run.finished"
     return SUCCEEDED, {"message_key": key, "stopped_early": outcome.stopped_early, "progress": 1.0}
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from app.drawing.markup import badge, bar, bullets, esc, facts
 from app.drawing.widgets import card
 from app.texts import clauses, say, word_method, word_problem, word_value, word_whole
 from core.base.errors import Problem
+from core.runs.plan_fixes import PlanFix
 from core.runs.rerun import Remedy
 from core.runs.states import STAGES, RunStatus
 from core.runs.summaries import RunSummary
@@ -100,8 +103,11 @@ def word_remedy(remedy: Remedy, config: RunConfig, label: Callable[[str], str]) 
     return say(key, changes=changes, where=where)
 
 
-def progress_panel(name: str, status: RunStatus, remedy: str = "") -> str:
-    """The whole picture of one run: state, phase, bar, numbers, and what happened in words."""
+def progress_panel(
+    name: str, status: RunStatus, remedy: str = "", predicted: tuple[float, float] | None = None
+) -> str:
+    """The whole picture of one run: state, phase, bar, numbers, and what happened in words. `predicted`: seconds of
+    the whole run as they were expected before the start; the first steps tell more."""
     pairs = [
         (say("run.phase"), word_stage(status.stage) if status.is_live else ""),
         (
@@ -109,6 +115,8 @@ def progress_panel(name: str, status: RunStatus, remedy: str = "") -> str:
             f"{word_count(status.step)} / {word_count(status.total_steps)}" if status.total_steps else "",
         ),
         (say("run.eta_label"), word_eta(status)),
+        (say("run.expected"), word_range(*predicted) if predicted and status.is_live else ""),
+        (say("run.in_all"), _in_all(status)),
         (say("run.speed"), _speed(status)),
         (say("run.place"), str(status.queue_place or "")),
         (say("run.took"), _took(status)),
@@ -146,16 +154,51 @@ def run_card(run: RunSummary, active: bool) -> dict[str, Any]:
     )
 
 
-def readiness(problems: Sequence[Problem], facts_now: Sequence[str]) -> str:
-    """The Ready card: everything that stops a run, everything to know, and what will happen."""
-    errors = [p for p in problems if p.severity == "error"]
-    items = [("bad", word_problem(p)) for p in errors]
-    items += [("warn", word_problem(p)) for p in problems if p.severity != "error"]
-    items += [("ok", text) for text in facts_now]
-    title = say("plan.not_ready" if errors else "plan.ready")
-    state = "no" if errors else "yes"
-    head = badge(title, "bad" if errors else "good")
-    return f'<div class="progress" data-ready="{state}">{head}{bullets(items)}</div>'
+@dataclass(frozen=True)
+class PlanState:
+    """What a plan says of itself: `problems` with the remedies of each (`fixes`, in the same order), what will
+    happen in plain sentences (`details` for who asks), and whether it can start but should be looked at first."""
+
+    problems: Sequence[Problem]
+    facts: Sequence[str] = ()
+    fixes: Sequence[Sequence[PlanFix]] = ()
+    doubtful: bool = False
+    details: Sequence[str] = ()
+
+    @property
+    def ready(self) -> bool:
+        return not any(problem.severity == "error" for problem in self.problems)
+
+
+def readiness(plan: PlanState) -> str:
+    """The Ready card: everything that stops a run, everything to know with its remedies as buttons (data-act "fix"
+    with settings, or the name of a screen with a task), and what will happen."""
+    fixes = [*plan.fixes, *[()] * len(plan.problems)]
+    pairs = sorted(zip(plan.problems, fixes, strict=False), key=lambda pair: pair[0].severity != "error")
+    items = [_problem_item(problem, found) for problem, found in pairs]
+    items += [f'<li class="ok">{esc(text)}</li>' for text in plan.facts]
+    details = bullets(("ok", text) for text in plan.details)
+    more = f"<details><summary>{esc(say('plan.details'))}</summary>{details}</details>"
+    key, tone = ("plan.doubtful", "warn") if plan.doubtful else ("plan.ready", "good")
+    if not plan.ready:
+        key, tone = "plan.not_ready", "bad"
+    state, look = "yes" if plan.ready else "no", ' data-doubtful="1"' if plan.doubtful else ""
+    head = f'{badge(say(key), tone)}<ul class="list">{"".join(items)}</ul>{more if plan.details else ""}'
+    return f'<div class="progress" data-ready="{state}"{look}>{head}</div>'
+
+
+def _problem_item(problem: Problem, fixes: Sequence[PlanFix]) -> str:
+    tone = "bad" if problem.severity == "error" else "warn"
+    buttons = "".join(_fix_button(fix) for fix in fixes)
+    row = f'<span class="fixes">{buttons}</span>' if buttons else ""
+    return f'<li class="{tone}">{esc(word_problem(problem))}{row}</li>'
+
+
+def _fix_button(fix: PlanFix) -> str:
+    act, value = (fix.screen, fix.task) if fix.screen else ("fix", json.dumps(fix.changes, ensure_ascii=False))
+    price = f' <span class="dim">{esc(say("plan.fix_price", price=fix.price))}</span>' if fix.price else ""
+    text = esc(word_whole(fix.key, fix.values))
+    return f'<button type="button" class="fix" data-act="{esc(act)}" data-id="{esc(value)}">{text}{price}</button>'
 
 
 def score_cell(score: dict[str, Any] | None) -> str:
@@ -176,6 +219,14 @@ def _speed(status: RunStatus) -> str:
     if not status.is_live or not status.tokens_per_s:
         return ""
     return say("run.tokens_per_s", n=word_count(round(status.tokens_per_s)))
+
+
+def _in_all(status: RunStatus) -> str:
+    """Of a run at work whose pace is known: from its start to the end of its exam."""
+    if not status.is_live or not status.eta_range_s or not status.started:
+        return ""
+    gone = max(0.0, (status.updated or status.started) - status.started)
+    return word_range(*(gone + left for left in status.eta_range_s))
 
 
 def _took(status: RunStatus) -> str:

@@ -5,6 +5,7 @@ A form with a wrong value leaves the last usable config; the Ready card says wha
 
 from __future__ import annotations
 
+import json
 from functools import partial
 from typing import Any
 
@@ -20,8 +21,8 @@ from app.drawing.forms import (
     read_yaml,
 )
 from app.drawing.model_offers import model_offers
-from app.drawing.run_markup import readiness
-from app.drawing.widgets import cards
+from app.drawing.run_markup import PlanState, readiness
+from app.drawing.widgets import buttons_in, cards
 from app.shell.context import Context
 from app.shell.redraw import Shown
 from app.shell.selection import Selection
@@ -53,15 +54,16 @@ class Plan:
         self.past = gr.State([])  # earlier configs that a goal, a YAML text or a run has replaced, newest last
         self.held = gr.State({})  # edited fields that no config can be made of yet, by their keys
         self.goals = cards("goals", "three")
-        with gr.Row(elem_classes="bottom"):
-            self.level = words(
-                gr.Radio, label=Key("plan.level"), choices=level_choices(), value="simple", elem_id="level", scale=4
-            )
-            self.undo = words(
-                gr.Button, Key("plan.undo"), size="sm", elem_id="plan-undo", visible=False, min_width=90
-            )
         with gr.Column(visible=True, elem_classes="simple") as self.simple:
             self._build_fields(context, simple=True)
+        with gr.Row():
+            given = {"variant": "primary", "size": "lg", "elem_id": "start", "interactive": False, "scale": 4}
+            self.start = words(gr.Button, Key("plan.start"), **given)
+            given = {"size": "lg", "elem_id": "plan-undo", "visible": False, "min_width": 90, "scale": 1}
+            self.undo = words(gr.Button, Key("plan.undo"), **given)
+        self.ready = buttons_in("ready")
+        given = {"choices": level_choices(), "value": "simple", "elem_id": "level"}
+        self.level = words(gr.Radio, label=Key("plan.level"), **given)
         with gr.Column(visible=False, elem_classes="detailed") as self.detailed:
             self._build_fields(context, simple=False)
         with gr.Column(visible=False) as self.expert:
@@ -75,10 +77,6 @@ class Plan:
                 elem_id="yaml",
             )
             self.apply_yaml = words(gr.Button, Key("plan.yaml_apply"), size="sm", elem_id="yaml-apply")
-        self.ready = gr.HTML(elem_id="ready")
-        self.start = words(
-            gr.Button, Key("plan.start"), variant="primary", size="lg", elem_id="start", interactive=False
-        )
         self._wire(context)
 
     def _build_fields(self, context: Context, simple: bool) -> None:
@@ -126,6 +124,8 @@ class Plan:
         context.on(self.goals.click, self.use_goal, given, all_of_it, **quiet)
         for way, button in self.equal.items():
             context.on(button.click, partial(self.use_size, way=way), given, all_of_it, **quiet)
+        moved = [context.selection, context.tabs, *all_of_it]
+        context.on(self.ready.click, self.use_fix, given, moved, **quiet)
         context.on(self.apply_yaml.click, self.use_yaml, [*given, self.yaml], all_of_it)
         self.wish = gr.State({})  # what a jump brought: an event of its own fills the many fields
         context.on_preset(lambda _, seen, values: {self.wish: {**values, "jump": seen.version}}, [self.wish])
@@ -202,6 +202,15 @@ class Plan:
         config = RunFolder(run_dir).read_config() if run_dir else read_yaml(text)
         return self._replaced(context, selection, change_config(config, wish.get("changes", {})), [*past, text])
 
+    def use_fix(
+        self, context: Context, selection: Selection, text: str, past: list[str], event: gr.EventData
+    ) -> Shown:
+        """A remedy of the Ready card: its settings are applied, or the screen is opened where rows are mended."""
+        if event.act != "fix":
+            return context.go_to(selection.with_task(str(event.id)), str(event.act))
+        config = change_config(read_yaml(text), json.loads(str(event.id)))
+        return self._replaced(context, selection, config, [*past, text])
+
     def go_back(self, context: Context, selection: Selection, text: str, past: list[str]) -> Shown:
         """Undo: the settings as they were before a goal, a YAML text or a run replaced them."""
         *older, last = past or [text]
@@ -264,16 +273,15 @@ class Plan:
         """All that follows from a config, but for the fields."""
         text = config_to_yaml(config)
         boxes = {box: gr.update(visible=key.split(":")[1] == config.method) for key, box in self.boxes.items()}
-        problems, facts = check_plan(context, selection, config)
-        ready = not any(p.severity == "error" for p in problems)
+        state = check_plan(context, selection, config)
         return {
             self.config: text,
             self.yaml: text,
             **boxes,
             self.equal_row: gr.update(visible=plan_size(config, 1) is not None),
             self.goals: goal_cards(config),
-            self.ready: readiness(problems, facts),
-            self.start: gr.update(interactive=ready),
+            self.ready: readiness(state),
+            self.start: gr.update(interactive=state.ready),
         }
 
     def _filled(self, config: RunConfig, fields: list[FormField]) -> Shown:
@@ -281,7 +289,7 @@ class Plan:
 
     def _unusable(self, problem: Problem) -> Shown:
         """The form holds a wrong value: the last usable config stays, and Start is off until the form is right."""
-        return {self.ready: readiness([problem], []), self.start: gr.update(interactive=False)}
+        return {self.ready: readiness(PlanState([problem])), self.start: gr.update(interactive=False)}
 
 
 def _offers(name: str) -> list[Any]:

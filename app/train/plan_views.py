@@ -7,6 +7,7 @@ from typing import Any
 
 from app.drawing.durations import word_count, word_memory, word_range, word_seconds
 from app.drawing.model_offers import model_title
+from app.drawing.run_markup import PlanState
 from app.drawing.widgets import card
 from app.shell.context import Context
 from app.shell.permissions import shared_problems
@@ -16,6 +17,7 @@ from core.adapters.registry import METHODS
 from core.base.errors import Problem
 from core.models.known_models import CATALOGUE
 from core.runs.device_lease import holder_values
+from core.runs.plan_fixes import PlanFix
 from core.runs.ready import ReadyReport, ready_report
 from core.tasks.store import list_tasks
 from core.training.config import RunConfig
@@ -46,44 +48,49 @@ def _measured(name: str) -> str:
     return say("goal.measured", time=time, score=score, base=f"{100 * found.base:.0f}")
 
 
-def check_plan(context: Context, selection: Selection, config: RunConfig) -> tuple[list[Problem], list[str]]:
-    """Everything that speaks against starting, and what will happen in plain sentences."""
+def check_plan(context: Context, selection: Selection, config: RunConfig) -> PlanState:
+    """Everything that speaks against starting with its remedies, and what will happen in plain sentences."""
     project = context.project(selection)
     if project is None or not list_tasks(project):
-        return [Problem("tasks", "check.no_tasks")], []
+        fix = PlanFix("fix.add_tasks", screen="tasks" if project else "home")
+        return PlanState([Problem("tasks", "check.no_tasks")], fixes=[(fix,)])
     refused = shared_problems(context, config)
     if refused:
-        return refused, []
+        return PlanState(refused)
     report = ready_report(project, config)
-    return report.problems, _facts(report, config) if report.ready else []
+    return PlanState(report.problems, _facts(report, config) if report.ready else [], report.fixes, report.doubtful)
 
 
-def _facts(report: ReadyReport, config: RunConfig) -> list[str]:
-    """Tasks, method, steps, time, memory, and who is first in the queue."""
-    method, tasks = METHODS.get(config.method), len(report.shares)
-    known = next((m for m in CATALOGUE if m.model_id == config.base_model), None)
-    model = Path(config.base_model).name if known is None else model_title(known)
+def _facts(report: ReadyReport) -> list[str]:
+    """Tasks, time, steps, memory, and who is first in the queue."""
     steps = word_count(sum(report.steps.values()))
-    said = [
-        say("plan.fact_tasks", n=tasks, examples=word_count(report.examples)),
-        say("plan.fact_method", method=word_method(method.name), model=model),
-        say("plan.fact_stages" if len(report.steps) > 1 else "plan.fact_stage", steps=steps),
-    ]
-    if tasks > 1:
-        said.append(_mixture_fact(report))
-    size, reference = plan_size(config, tasks), plan_size(RunConfig(), tasks)
-    if size and reference:
-        values = {"active": size.active, "total": size.total, "others": f"{reference.active}, {reference.total}"}
-        said.append(say("plan.fact_size", **values))
+    said = [say("plan.fact_tasks", n=len(report.shares), examples=word_count(report.examples))]
     if report.seconds:
-        key = "plan.fact_rehearsed" if report.rehearsed else "plan.fact_time"
+        keys = {"rehearsal": "plan.fact_rehearsed", "experience": "plan.fact_experience"}
+        key = keys.get(report.source, "plan.fact_time")
         said.append(say(key, time=word_range(*report.seconds)))
+    said.append(say("plan.fact_stages" if len(report.steps) > 1 else "plan.fact_stage", steps=steps))
     if report.memory_mb:
         low, high = (word_memory(mb) for mb in report.memory_mb)
         said.append(say("plan.fact_memory", low=low, high=high, device=report.device))
     if report.device_holder:
         name = holder_values(report.device_holder)["name"]
         said.append(say("plan.fact_queue" if name else "plan.fact_queue_other", name=name))
+    return said
+
+
+def _details(report: ReadyReport, config: RunConfig) -> list[str]:
+    """Method and model, each task's share, and how large the adapter is."""
+    method, tasks = METHODS.get(config.method), len(report.shares)
+    known = next((m for m in CATALOGUE if m.model_id == config.base_model), None)
+    model = Path(config.base_model).name if known is None else model_title(known)
+    said = [say("plan.fact_method", method=word_method(method.name), model=model)]
+    if tasks > 1:
+        said.append(_mixture_fact(report))
+    size, reference = plan_size(config, tasks), plan_size(RunConfig(), tasks)
+    if size and reference:
+        values = {"active": size.active, "total": size.total, "others": f"{reference.active}, {reference.total}"}
+        said.append(say("plan.fact_size", **values))
     return said
 
 

@@ -31,12 +31,21 @@ from core.runs.creation import delete_run
 from core.runs.folder import RunFolder
 from core.runs.launching import cancel_run, kill_run, resume_run, stop_run
 from core.runs.liveness import run_state
+from core.runs.prediction import read_prediction
 from core.runs.rerun import Remedy, find_remedy, mend_run
-from core.runs.states import RunStatus
+from core.runs.states import STARTING, RunStatus
 from core.training.manifest import list_checkpoints
 
 TITLE = "tab.train"
 LOG_LINES = 200
+# On a narrow page the run stands below the plan. Twice: what is drawn meanwhile moves it.
+SHOW_RUN = """() => {
+  const show = () => {
+    const run = document.getElementById('run-progress'), place = run?.getBoundingClientRect();
+    if (place && (place.top < 0 || place.bottom > window.innerHeight - 90)) run.scrollIntoView({block: 'start'});
+  };
+  show(); setTimeout(show, 700);
+}"""
 BUTTONS = (
     ("stop", "secondary"),
     ("cancel", "stop"),
@@ -159,7 +168,7 @@ class RunPanel:
         remedy = find_remedy(folder, status)
         told = word_remedy(remedy, folder.read_config(), setting_labels()) if remedy else ""
         can_keep = status.state == "interrupted" and bool(list_checkpoints(folder.checkpoints_dir))
-        panel = progress_panel(folder.read_run()["name"], status, told)
+        panel = progress_panel(folder.read_run()["name"], status, told, read_prediction(folder))
         return {self.progress: panel, **self._buttons(status, remedy, can_keep)}
 
     def _buttons(self, status: RunStatus | None, remedy: Remedy | None = None, can_keep: bool = False) -> Shown:
@@ -186,10 +195,26 @@ class Train:
                 QueuePanel(context)
                 HistoryPanel(context)
         self.plan.take_over(context, panel.buttons["reuse"])
-        selection = context.selection
-        given, shown = [selection, self.plan.config, self.token], [selection, self.token]
-        context.on(self.plan.start.click, self.start, given, shown, show_progress="full")
+        self.panel = panel
+        self._wire_start(context)
         context.on_selection(self.draw, [self.intro, self.token])
+
+    def _wire_start(self, context: Context) -> None:
+        """A click is seen at once: the run's place comes into sight and says that it begins, before the tasks are
+        frozen and the worker is launched."""
+        selection, panel, click = context.selection, self.panel, self.plan.start.click
+        given, shown = [selection, self.plan.config, self.token], [selection, self.token]
+        click(None, js=SHOW_RUN, api_visibility="private")
+        begun = context.on(click, self.announce, [], [panel.progress, *panel.views.all], show_progress="hidden")
+        started = context.on(begun.success, self.start, given, shown, show_progress="hidden")
+        started.success(None, js=SHOW_RUN, api_visibility="private")
+        drawn = [panel.seen, panel.curves, panel.progress, *panel.views.all, *panel.buttons.values(), panel.fold]
+        context.on(started.failure, panel.draw, [selection, panel.curves], drawn, show_progress="hidden")
+
+    def announce(self, _: Context) -> Shown:
+        """What stands in the run's place until there is a run."""
+        views = dict.fromkeys(self.panel.views.all, "")
+        return {self.panel.progress: progress_panel(say("run.begins"), RunStatus(state=STARTING)), **views}
 
     def start(self, context: Context, selection: Selection, text: str, token: str) -> Shown:
         """Starts what the plan says; the next click starts another run."""

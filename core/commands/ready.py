@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import time
 from typing import Any
 
@@ -54,18 +55,27 @@ def _rehearse(project: Any, config: Any, args: argparse.Namespace) -> None:
 
 
 def _lines(report: Any) -> list[str]:
-    lines = ["Ready." if report.ready else "Not ready."]
-    for problem in report.problems:
+    lines = ["Not ready." if not report.ready else "Ready, with doubts." if report.doubtful else "Ready."]
+    for problem, fixes in zip(report.problems, report.fixes, strict=True):
         mark = "error" if problem.severity == "error" else "note"
         lines.append(f"- {mark}: {problem.message} {problem.hint}".rstrip())
+        lines += [f"    {_fix_line(fix)}" for fix in fixes if fix.changes]
     if report.steps:
         steps = ", ".join(f"{name} {count}" for name, count in report.steps.items())
         lines.append(f"Steps: {steps}; {report.examples} rows in one pass.")
     if report.seconds and report.memory_mb:
-        source = "measured by the rehearsal" if report.rehearsed else "by formula, training only"
+        sources = {"rehearsal": "measured by the rehearsal", "experience": "by earlier runs here and the load now"}
+        source = sources.get(report.source, "by formula and the load now")
         low, high = (duration(s) for s in report.seconds)
-        lines.append(f"Time: {low} to {high} ({source}).")
+        lines.append(f"Time with the exam: {low} to {high} ({source}).")
         lines.append(f"Memory: {report.memory_mb[0]:.0f} to {report.memory_mb[1]:.0f} MB on {report.device}.")
     if report.device_holder:
         lines.append(f"The device is in use: {report.device_holder.get('label')}; the run will wait.")
     return lines
+
+
+def _fix_line(fix: Any) -> str:
+    """The remedy as it is typed, what it does, and its price: `--set max_tokens=768   # Allow 768 (+40 %)`."""
+    words = " ".join(f"--set {shlex.quote(text)}" for text in fix.assignments)
+    price = f" ({fix.price} time)" if fix.price else ""
+    return f"{words}   # {fix.as_dict()['message']}{price}"

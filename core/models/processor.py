@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from pathlib import Path
 
@@ -14,6 +15,11 @@ def multiplies_bfloat16() -> bool:
     torch. False where the system does not tell (not Linux), as an estimate that is too slow hurts nobody.
     """
     return bool(BFLOAT16_FLAGS & cpu_flags())
+
+
+def num_cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @cache

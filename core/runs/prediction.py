@@ -1,4 +1,5 @@
-"""What is expected of a run before it starts: by formula at once, by a rehearsal when one was made for this plan.
+"""What is expected of a run before it starts: by formula and earlier runs at once, by a rehearsal when one was made
+for this plan.
 
 It stays in the run's folder (prediction.json); `core/training/record.py` compares it with what happened.
 """
@@ -7,41 +8,77 @@ from __future__ import annotations
 
 import hashlib
 import json
+import statistics
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import psutil
 
 from core.base.errors import ModelError, WorkspaceError
 from core.base.files import read_json, write_json_atomic
 from core.models.catalogue import find_model
 from core.models.estimate import Plan, estimate, read_model_size
-from core.models.processor import multiplies_bfloat16
+from core.models.processor import multiplies_bfloat16, num_cores
+from core.models.seeing import length_limit
 from core.runs.device_lease import lease_device
+from core.runs.folder import RunFolder
+from core.runs.speeds import UNSURE, find_correction, load_factor, remember_speed
 from core.tasks.dataset import TaskDataset
+from core.tasks.encoding import encode_example
 from core.training.checks import CHARACTERS_A_TOKEN
 from core.training.config import RunConfig, config_to_dict
-from core.training.plan import RunPlan, plan_run
+from core.training.plan import FORWARD_SHARE, SCORED_ROWS, RunPlan, plan_run
 
 PROCESS_MB = 650  # Python with torch and transformers, before any model
 PROGRAMS_MB = 400  # oneDNN's for products in bfloat16, of many shapes
-UNSURE = 2.0  # the formulas of `core/models/estimate.py` are right within this factor
 MEMORY_UNSURE = 1.3
+COUNTED = 40  # practice rows of a task whose tokens are counted
+LOOKED_AT = 200  # practice rows of a task whose answers are measured
 KEPT = 20  # rehearsals a project remembers
+PREPARE_S = 9.0  # processor seconds until a worker has its libraries and the model
+ROW_S = 0.0006  # to turn a row into tokens
+STEP_S = 0.03  # what a step takes besides the model: optimizer, reports
+CALL_S = 0.002  # what a forward pass takes for each block besides its products; back it takes twice that
+REST_S = 4.0  # saving, scoring and what the skills do, besides the passes
+DECODED = 6.0  # times a token that is written costs what a token of the question does
+ANSWERS_ALONG = 6.0  # passes over the check rows to weigh the skills
+CHECK_ROWS = 200  # check rows of a task that tell how sure its answers are
 
 
 @dataclass(frozen=True)
 class FormulaEstimate:
-    """Seconds of the training steps and megabytes of memory as (low, likely, high), megabytes of disk."""
+    """Processor seconds of the parts of a run (`speeds.PARTS`) by formula, before this machine's speed and load are
+    known; megabytes of memory as (low, likely, high), megabytes of disk."""
 
-    seconds: tuple[float, float, float]
+    parts: dict[str, float]
     memory_mb: tuple[float, float, float]
     disk_mb: float
+    kind: dict[str, Any]
 
-    def as_prediction(self) -> dict[str, Any]:
-        """As prediction.json holds it; `covers` says what the seconds are about."""
-        return {"source": "formula", "covers": "training", "seconds": self.seconds, "memory_mb": self.memory_mb}
+    @property
+    def seconds(self) -> tuple[float, float, float]:
+        """(low, likely, high) on a quiet machine nothing is known of."""
+        likely = sum(self.parts.values()) / self.kind["threads"]
+        return (likely / UNSURE, likely, likely * UNSURE)
+
+    def as_prediction(self, workspace: Path) -> dict[str, Any]:
+        """As prediction.json holds it, for this machine as it is now. `parts` are the clock's seconds, `processor`
+        its processors', made from those by `formula`; `covers` says what `seconds` are about."""
+        known, threads = find_correction(workspace, self.kind), self.kind["threads"]
+        on_card = self.kind["device"] != "cpu"
+        slow, slow_alone = (1.0, 1.0) if on_card else (load_factor(threads), load_factor(1))
+        worked = {name: value * known.factors.get(name, 1.0) for name, value in self.parts.items()}
+        parts = {n: value * (slow_alone if n == "prepare" else slow / threads) for n, value in worked.items()}
+        likely = sum(parts.values())
+        return {
+            "source": "experience" if known.factors else "formula",
+            "covers": "all",
+            "seconds": (likely / known.unsure, likely, likely * known.unsure),
+            "memory_mb": self.memory_mb,
+            "parts": parts,
+            "formula": self.parts,
+            "kind": self.kind,
+            **({} if on_card else {"processor": worked}),
+        }
 
 
 def estimate_run(config: RunConfig, dataset: TaskDataset, plan: RunPlan | None = None) -> FormulaEstimate | None:
@@ -57,28 +94,74 @@ def estimate_run(config: RunConfig, dataset: TaskDataset, plan: RunPlan | None =
     columns = config.adapter.cost(len(dataset.tasks))
     device = lease_device(config.device)
     dtype, products = _number_types(config.precision, device)
-    cost = estimate(
-        size,
-        Plan(
-            config.batch_size,
-            _mean_tokens(config, dataset),
-            plan.total_steps * config.accumulation,
-            1,
-            columns.total,
-            columns.active,
-            dtype,
-            device,
-            config.num_threads or psutil.cpu_count() or 1,
-            products,
-        ),
-    )
+    threads = 1 if device != "cpu" else config.num_threads or max(1, num_cores() // config.num_processes)
+    tokens = _mean_tokens(config, dataset)
+    asked = Plan(config.batch_size, tokens, 1, 1, columns.total, columns.active, dtype, device, 1, products)
+    cost = estimate(size, asked)
     programs = PROGRAMS_MB if "bfloat16" in (dtype, products) and device == "cpu" else 0
     memory = cost.memory_bytes / 2**20 + PROCESS_MB + programs
+    row_s, call_s = cost.seconds / config.batch_size, 0.0 if device != "cpu" else CALL_S * size.blocks
+    work = _Work(config, dataset, plan, row_s, call_s, tokens)
+    kind = {"base_model": config.base_model, "method": config.method, "device": device.partition(":")[0]}
     return FormulaEstimate(
-        (cost.seconds / UNSURE, cost.seconds, cost.seconds * UNSURE),
+        {"prepare": work.prepare(), "training": work.training(), "rest": work.rest()},
         (memory / MEMORY_UNSURE, memory, memory * MEMORY_UNSURE),
         cost.adapter_bytes / 2**20 * (config.num_checkpoints + 1),
+        {**kind, "products": products, "threads": threads},
     )
+
+
+@dataclass(frozen=True)
+class _Work:
+    """Processor seconds of each part. `row_s`: a row forward and back; `call_s`: a pass over the blocks, whatever
+    it holds; `tokens`: of a mean practice row."""
+
+    config: RunConfig
+    dataset: TaskDataset
+    plan: RunPlan
+    row_s: float
+    call_s: float
+    tokens: int
+
+    def prepare(self) -> float:
+        return PREPARE_S + ROW_S * sum(sum(self.dataset.sizes(split)) for split in ("train", "validation"))
+
+    def training(self) -> float:
+        """All steps, and the checks between them."""
+        config, batch = self.config, self.config.batch_size
+        steps = self.plan.total_steps * (STEP_S + config.accumulation * (batch * self.row_s + 3 * self.call_s))
+        rows = sum(min(config.validation_rows, size) for size in self.dataset.sizes("validation"))
+        checks = sum(-(-stage.steps // stage.evaluate_every) + 1 for stage in self.plan.stages)
+        check = self._forward(rows, batch)
+        if config.keep_best_by == "score":
+            most = min(SCORED_ROWS, config.validation_rows)
+            check += self._answers([min(most, size) for size in self.dataset.sizes("validation")])
+        return steps + checks * check
+
+    def rest(self) -> float:
+        """The exam of one or two models, how sure answers are, and what every skill does to the check rows."""
+        config, sizes = self.config, self.dataset.sizes("test")
+        rows = [size if config.exam_rows is None else min(config.exam_rows, size) for size in sizes]
+        exam = self._answers(rows) * (2 if config.exam_base else 1)
+        checked = self.dataset.sizes("validation")
+        sure = self._forward(sum(min(CHECK_ROWS, size) for size in checked), config.exam_batch_size)
+        weighed = self._forward(sum(min(config.validation_rows, size) for size in checked), config.batch_size)
+        return REST_S + exam + sure + ANSWERS_ALONG * weighed
+
+    def _forward(self, rows: int, batch: int) -> float:
+        return FORWARD_SHARE * rows * self.row_s + -(-rows // batch) * self.call_s
+
+    def _answers(self, rows_of_tasks: list[int]) -> float:
+        """Questions are read once; what is written costs more a token, and one pass for each token of a batch."""
+        total = 0.0
+        for task, rows in enumerate(rows_of_tasks):
+            practice = self.dataset.split(task, "train")[:LOOKED_AT]
+            written = statistics.fmean(len(e.target) / CHARACTERS_A_TOKEN for e in practice) if practice else 1.0
+            token_s = FORWARD_SHARE * self.row_s / self.tokens
+            passes = -(-rows // self.config.exam_batch_size) * (written + 1)
+            total += self._forward(rows, self.config.exam_batch_size)
+            total += rows * written * DECODED * token_s + passes * self.call_s
+        return total
 
 
 def find_prediction(project_dir: Path, config: RunConfig, dataset: TaskDataset) -> dict[str, Any] | None:
@@ -91,7 +174,25 @@ def choose_prediction(project_dir: Path, key: str, formula: FormulaEstimate | No
     rehearsed = _read_rehearsals(project_dir).get(key)
     if rehearsed is not None:
         return dict(rehearsed)
-    return None if formula is None else formula.as_prediction()
+    return None if formula is None else formula.as_prediction(project_dir.parents[1])
+
+
+def read_prediction(folder: RunFolder) -> tuple[float, float] | None:
+    """(low, high) seconds of the whole run, as they were expected before it started; None where nothing was."""
+    found = read_json(folder.prediction_path) if folder.prediction_path.exists() else {}
+    return (found["seconds"][0], found["seconds"][2]) if found.get("covers") == "all" else None
+
+
+def learn_speed(folder: RunFolder) -> None:
+    """Notes how fast this machine did a finished run, for the next plans; nothing of a run that was interrupted,
+    stopped, or predicted by a rehearsal."""
+    record = read_json(folder.record_path) if folder.record_path.exists() else {}
+    formula = record.get("prediction", {}).get("formula")
+    if formula and "actual" in record:
+        taken = record["actual"]["parts"]
+        on_card = record["prediction"]["kind"]["device"] != "cpu"
+        parts = {name: (formula[name], taken[name][0 if on_card else 1]) for name in formula if name in taken}
+        remember_speed(folder.workspace_dir, record["prediction"]["kind"], parts)
 
 
 def remember_rehearsal(project_dir: Path, key: str, prediction: dict[str, Any]) -> None:
@@ -130,9 +231,13 @@ def _number_types(precision: str, device: str) -> tuple[str, str]:
 
 
 def _mean_tokens(config: RunConfig, dataset: TaskDataset) -> int:
-    lengths = [
-        min(config.max_tokens, (len(e.prompt) + len(e.target)) / CHARACTERS_A_TOKEN)
-        for index in range(len(dataset.tasks))
-        for e in dataset.split(index, "train")
-    ]
-    return max(1, round(sum(lengths) / max(1, len(lengths))))
+    """Of a practice row, each task counting by its rows; a few rows of each are looked at."""
+    limit = length_limit(config.base_model, config.max_tokens)
+    tokenizer, means = limit.tokenizer(), []
+    for task, size in enumerate(dataset.sizes("train")):
+        rows = dataset.split(task, "train")[:: max(1, size // COUNTED)]
+        found = [encode_example(tokenizer, row, limit.architecture, limit.max_tokens) for row in rows]
+        lengths = [one.length for one in found if one is not None]
+        means += [(statistics.fmean(lengths), size)] if lengths else []
+    whole = sum(size for _, size in means)
+    return max(1, round(sum(mean * size for mean, size in means) / whole)) if whole else 1

@@ -15,18 +15,23 @@ from core.runs.creation import fill_run, require_ready
 from core.runs.device_lease import holder_for, lease_device
 from core.runs.folder import RunFolder
 from core.runs.launching import start_run
+from core.runs.plan_fixes import PlanFix, Planned, is_doubtful, plan_fixes
 from core.runs.prediction import FormulaEstimate, choose_prediction, estimate_run, plan_key, remember_rehearsal
+from core.tasks.store import list_tasks
 from core.training.checks import check_disk, check_run
 from core.training.config import RunConfig
-from core.training.plan import RunPlan, load_run_dataset, plan_run
+from core.training.plan import RunPlan, left_out_names, load_run_dataset, plan_run
 from core.workspace import Project
+
+LONG_S = 3 * 3600.0  # a training that a person should know of before
 
 
 @dataclass(frozen=True)
 class ReadyReport:
     """Problems (severity "error" stops), and the run in numbers. Ranges are (low, high); None where unknown.
 
-    `rehearsed`: time and memory were measured by a rehearsal of this plan and cover the exam too.
+    `source` says what time and memory are by: formula, experience (earlier runs here) or rehearsal. `fixes` holds
+    the remedies of each problem, in the order of `problems`.
     """
 
     problems: list[Problem]
@@ -39,14 +44,36 @@ class ReadyReport:
     disk_mb: float | None = None
     device: str = "cpu"
     device_holder: dict[str, Any] | None = None
-    rehearsed: bool = False
+    source: str = ""
+    fixes: list[tuple[PlanFix, ...]] = field(default_factory=list)
+
+    @property
+    def rehearsed(self) -> bool:
+        """Time and memory were measured by a rehearsal of this very plan."""
+        return self.source == "rehearsal"
+
+    @property
+    def doubtful(self) -> bool:
+        """It can start, and should be looked at first."""
+        return self.ready and is_doubtful(self.problems)
 
     @property
     def ready(self) -> bool:
         return not any(problem.severity == "error" for problem in self.problems)
 
     def as_dict(self) -> dict[str, Any]:
-        return {**asdict(self), "problems": [p.as_dict() for p in self.problems], "ready": self.ready}
+        told = [
+            {**problem.as_dict(), "fixes": [fix.as_dict() for fix in fixes]}
+            for problem, fixes in zip(self.problems, self.fixes, strict=True)
+        ]
+        values = {name: value for name, value in asdict(self).items() if name not in ("problems", "fixes")}
+        return {
+            "problems": told,
+            **values,
+            "ready": self.ready,
+            "doubtful": self.doubtful,
+            "rehearsed": self.rehearsed,
+        }
 
 
 def ready_report(project: Project, config: RunConfig, task_names: list[str] | None = None) -> ReadyReport:
@@ -60,27 +87,29 @@ def ready_report(project: Project, config: RunConfig, task_names: list[str] | No
     found = _measure(project, names, _stamp(project), config)
     device = lease_device(config.device)
     holder = holder_for(project, device)
-    report = ReadyReport([*found.problems, *check_disk(project.runs_dir)], device=device, device_holder=holder)
+    problems = [*found.problems, *_unknown_tasks(project, config), *check_disk(project.runs_dir)]
+    report = ReadyReport(problems, device=device, device_holder=holder)
     if found.plan is None or not report.ready:
-        return report
+        return _with_fixes(report, found)
     plan = found.plan
     shares, passes = (dict(zip(found.names, each, strict=True)) for each in (plan.shares, plan.passes))
     steps = {stage.name: stage.steps for stage in plan.stages}
     report = replace(report, steps=steps, examples=plan.epoch_examples, shares=shares, passes=passes)
     expected = choose_prediction(project.path, found.key, found.cost)
     if expected is None:
-        return report
-    (low, _, high), (least, _, most) = expected["seconds"], expected["memory_mb"]
+        return _with_fixes(report, found)
+    (low, likely, high), (least, _, most) = expected["seconds"], expected["memory_mb"]
     disk = found.cost.disk_mb if found.cost else None
-    more = _check_memory((least, most), device) + check_disk(project.runs_dir, disk or 0.0)
-    return replace(
+    more = [*_check_memory((least, most), device), *check_disk(project.runs_dir, disk or 0.0), *_check_time(likely)]
+    report = replace(
         report,
         problems=[*report.problems, *(p for p in more if p not in report.problems)],
         seconds=(low, high),
         memory_mb=(least, most),
         disk_mb=disk,
-        rehearsed=expected["source"] == "rehearsal",
+        source=expected["source"],
     )
+    return _with_fixes(report, found)
 
 
 @dataclass(frozen=True)
@@ -89,6 +118,8 @@ class _Measured:
 
     names: tuple[str, ...]
     problems: tuple[Problem, ...]
+    planned: Planned
+    fixes: dict[int, tuple[PlanFix, ...]]  # of `problems` by their place
     plan: RunPlan | None = None
     cost: FormulaEstimate | None = None
     key: str = ""
@@ -100,9 +131,40 @@ def _measure(project: Project, task_names: tuple[str, ...] | None, stamp: str, c
     dataset = load_run_dataset(project, config, None if task_names is None else list(task_names))
     names, problems = tuple(dataset.names()), tuple(check_run(config, dataset))
     if any(p.severity == "error" for p in problems):
-        return _Measured(names, problems)
+        planned = Planned(config, dataset)
+        return _Measured(names, problems, planned, _fixes_of(problems, planned))
     plan = plan_run(config, dataset)
-    return _Measured(names, problems, plan, estimate_run(config, dataset, plan), plan_key(config, dataset))
+    cost = estimate_run(config, dataset, plan)
+    planned = Planned(config, dataset, cost)
+    key = plan_key(config, dataset)
+    return _Measured(names, problems, planned, _fixes_of(problems, planned), plan, cost, key)
+
+
+def _fixes_of(problems: tuple[Problem, ...], planned: Planned) -> dict[int, tuple[PlanFix, ...]]:
+    return {place: plan_fixes(problem, planned) for place, problem in enumerate(problems)}
+
+
+def _with_fixes(report: ReadyReport, found: _Measured) -> ReadyReport:
+    """Those of `found` stand in front of the report's problems; their remedies are known."""
+    fixes = [
+        found.fixes[place] if place in found.fixes else plan_fixes(problem, found.planned)
+        for place, problem in enumerate(report.problems)
+    ]
+    return replace(report, fixes=fixes)
+
+
+def _unknown_tasks(project: Project, config: RunConfig) -> list[Problem]:
+    """Tasks that are to be left out and are not there: said, since a plan outlives a change of the project."""
+    known = {name for spec in list_tasks(project) for name in (spec.name, spec.task_id)}
+    unknown = [name for name in left_out_names(config) if name not in known]
+    key, field_name = "check.left_out_unknown", "left_out_tasks"
+    return [Problem(field_name, key, {"task": name}, "warning") for name in unknown]
+
+
+def _check_time(likely: float) -> list[Problem]:
+    if likely < LONG_S:
+        return []
+    return [Problem("epochs", "check.long_time", {"hours": f"{likely / 3600:.0f}"}, "warning")]
 
 
 def _stamp(project: Project) -> str:

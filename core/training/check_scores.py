@@ -11,8 +11,8 @@ from core.models.modular import ModularModel
 from core.tasks.dataset import TaskDataset
 from core.training.config import RunConfig
 from core.training.examining import exam_settings
+from core.training.plan import SCORED_ROWS
 
-SCORED_ROWS = 32  # check rows of a task that are answered at every check
 TIE = 1e-4  # what a nat of check loss counts beside the score: less than one row of a hundred tasks
 
 

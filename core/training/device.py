@@ -10,6 +10,7 @@ import torch
 
 from core.adapters.fast.bfloat16_linears import use_half_products
 from core.models.loading import LoadedBase, load_base
+from core.models.processor import num_cores
 from core.training.config import RunConfig
 
 
@@ -80,8 +81,3 @@ def cpu_has_amx() -> bool:
 def cpu_has_bfloat16() -> bool:
     """Whether the CPU multiplies bfloat16 numbers itself; elsewhere such products are several times slower."""
     return bool(torch.cpu._is_avx512_bf16_supported()) or cpu_has_amx()
-
-
-def num_cores() -> int:
-    """Cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

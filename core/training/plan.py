@@ -11,6 +11,7 @@ from core.training.config import RunConfig, num_ranks, own_stages
 from core.workspace import Project
 
 CHECKS_A_STAGE = 10
+SCORED_ROWS = 32  # check rows of a task that are answered at every check of a run that keeps the best by score
 CHECK_SHARE = 0.2  # checks may take at most about this share of the time of training
 FORWARD_SHARE = 1 / 3  # a forward pass, in units of a training step over the same rows
 
@@ -44,13 +45,30 @@ class RunPlan:
 
 
 def load_run_dataset(project: Project, config: RunConfig, task_names: list[str] | None = None) -> TaskDataset:
-    """The tasks as a run of this config would freeze them: templates drawn by its seed, few rows if it says so.
+    """The tasks as a run of this config would freeze them: without those left out, templates drawn by its seed, few
+    rows if it says so. May be without any task, which the checks say.
 
     Raises:
         WorkspaceError: an unknown task, or a project without tasks.
     """
-    dataset = load_dataset_of(project, task_names, config.seed)
+    dataset = leave_out(load_dataset_of(project, task_names, config.seed), config)
     return dataset if config.few_shot is None else few_shot_dataset(dataset, config.few_shot, config.seed)
+
+
+def left_out_names(config: RunConfig) -> list[str]:
+    """The names or ids of tasks that a run does without, as the setting has them."""
+    return [name.strip() for name in (config.left_out_tasks or "").split(";") if name.strip()]
+
+
+def leave_out(dataset: TaskDataset, config: RunConfig) -> TaskDataset:
+    """The tasks that are not left out, numbered anew."""
+    names = set(left_out_names(config))
+    kept = [i for i, spec in enumerate(dataset.tasks) if not {spec.name, spec.task_id} & names]
+    if len(kept) == len(dataset.tasks):
+        return dataset
+    place = {old: new for new, old in enumerate(kept)}
+    rows = {(place[task], split): rows for (task, split), rows in dataset.examples.items() if task in place}
+    return TaskDataset(tuple(dataset.tasks[task] for task in kept), rows)
 
 
 def build_sampler(config: RunConfig, dataset: TaskDataset) -> MixtureSampler:

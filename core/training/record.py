@@ -22,6 +22,7 @@ from core.models.records import hash_weights, read_record
 from core.tasks.dataset import TaskDataset
 from core.training.config import RunConfig, config_to_dict
 from core.training.device import DeviceChoice
+from core.training.pace import PartClock
 
 _PACKAGES = ("torch", "transformers", "tokenizers", "peft", "accelerate", "safetensors", "numpy")
 
@@ -61,14 +62,15 @@ def _hash_of_base(base_model: str) -> str:
     return record.weights_sha256 if record else hash_weights(folder)
 
 
-def note_actual(record_path: Path, prediction_path: Path, seconds: float, training_s: float) -> None:
-    """Adds to the record what an uninterrupted run took, and how far the prediction was off: `prediction_error` is
-    (what happened / what was likely) - 1. A prediction by formula is about the training steps alone."""
+def note_actual(record_path: Path, prediction_path: Path, clock: PartClock) -> None:
+    """Adds to the record what an uninterrupted run took, by parts too, and how far the prediction was off:
+    `prediction_error` is (what happened / what was likely) - 1."""
     record = read_json(record_path)
     memory = round(peak_memory_mb())
     actual = {
-        "seconds": round(seconds, 1),
-        "training_s": round(training_s, 1),
+        "seconds": round(clock.seconds, 1),
+        "training_s": round(clock.parts["training"][0], 1),
+        "parts": {name: [round(value, 2) for value in pair] for name, pair in clock.parts.items()},
         "memory_mb": memory,
         "processor_s": round(time.process_time(), 1),
     }

@@ -31,7 +31,8 @@ MEMORY_SPREAD = 0.1
 
 @dataclass(frozen=True)
 class Prediction:
-    """Seconds and megabytes of the whole run as (low, likely, high), and what they were made from."""
+    """Seconds and megabytes of the whole run as (low, likely, high), and what they were made from. `parts`:
+    likely seconds of each (`core/runs/speeds.PARTS`)."""
 
     seconds: tuple[float, float, float]
     memory_mb: tuple[float, float, float]
@@ -42,6 +43,7 @@ class Prediction:
     steps: int
     checks: int
     questions: int
+    parts: dict[str, float]
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -93,6 +95,7 @@ def _predict(plan: RunPlan, pace: Pace, answer: tuple[float, int], prepare_s: fl
         total,
         checks,
         questions,
+        {"prepare": prepare_s, "training": total * likely + checks * check_s, "rest": (1 + EXAM_LOW) / 2 * exam},
     )
 
 

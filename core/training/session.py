@@ -32,13 +32,13 @@ from core.training.device import DeviceChoice, apply_device, choose_device, load
 from core.training.evidence import write_evidence
 from core.training.examining import exam_settings
 from core.training.manifest import TrainingState, find_checkpoint, list_checkpoints, settings_hash
-from core.training.pace import Pace
+from core.training.pace import Pace, PartClock, read_expected
 from core.training.plan import build_sampler, plan_run
 from core.training.pruning import prune_allocation
 from core.training.record import build_record, note_actual
 from core.training.reporting import CANCEL, PAUSE, STOP, Journal, RunCancelled, RunPaths, RunPaused
 from core.training.stage import run_stage
-from core.training.trainer import Shard
+from core.training.trainer import ALONE, Shard
 from core.training.validation import to_device
 from core.training.wishes import build_wished
 from core.training.work import RunWork
@@ -58,21 +58,24 @@ class Prepared:
     dataset: TaskDataset
     base: LoadedBase
     work: RunWork
-    training_s: float = 0.0  # of all stages, checks included
     results: dict[str, Any] | None = None  # of the exam so far
 
 
-def train_run(paths: RunPaths, config: RunConfig, journal: Journal, shard: Shard | None = None) -> Outcome:
-    """Runs everything in this process; goes on from the newest good checkpoint when there is one.
+def train_run(
+    paths: RunPaths, config: RunConfig, journal: Journal, shard: Shard = ALONE, clock: PartClock | None = None
+) -> Outcome:
+    """Runs everything in this process; goes on from the newest good checkpoint. `clock` began when the run did.
 
     Raises:
         RunCancelled, RunPaused: the user's wishes. TrainingFailure: NaN. TaskloomError: data, model, disk.
     """
-    began = time.monotonic()
+    clock = clock or PartClock()
     journal.progress(state="running", stage="preparing", message_key="run.preparing", message_values={})
     resumed = bool(list_checkpoints(paths.checkpoints_dir))
-    prepared = prepare(paths, config, journal, shard or Shard())
+    prepared = prepare(paths, config, journal, shard)
+    clock.ends("prepare")
     stopped = _train_stages(prepared, config, paths, journal)
+    clock.ends("training")
     if prepared.work.writes:
         _save(prepared, paths, journal)
         if config.exam_rows != 0 and (config.exam_after_stop or not stopped):
@@ -82,8 +85,8 @@ def train_run(paths: RunPaths, config: RunConfig, journal: Journal, shard: Shard
         _write_results(prepared, paths, config)
         _weigh_skills(prepared, paths, journal)
         if not (stopped or resumed):
-            seconds = time.monotonic() - began
-            note_actual(paths.record_path, paths.prediction_path, seconds, prepared.training_s)
+            clock.ends("rest")
+            note_actual(paths.record_path, paths.prediction_path, clock)
     return Outcome(stopped)
 
 
@@ -104,6 +107,7 @@ def prepare(paths: RunPaths, config: RunConfig, journal: Journal, shard: Shard) 
     validation = EncodedSplit(dataset, "validation", encoder, config.validation_rows)
     plan = plan_run(config, dataset)
     checks = sum(-(-stage.steps // stage.evaluate_every) for stage in plan.stages)
+    expected = read_expected(paths.prediction_path)
     work = RunWork(
         config,
         plan,
@@ -114,7 +118,7 @@ def prepare(paths: RunPaths, config: RunConfig, journal: Journal, shard: Shard) 
         BatchPlan(build_sampler(config, dataset), config.batch_size),
         journal,
         paths,
-        Pace(plan.total_steps, checks, config.exam_rows != 0),
+        Pace(plan.total_steps, checks, config.exam_rows != 0, expected),
         shard,
         settings_hash(config),
         CheckScores(base, modular, dataset, config) if config.keep_best_by == "score" else None,
@@ -147,7 +151,6 @@ def _train_stages(prepared: Prepared, config: RunConfig, paths: RunPaths, journa
         adapter.load_state_dict(checkpoint.adapter)
     while state.stage <= len(work.plan.stages):
         watch = run_stage(work, state.stage, state, checkpoint)
-        prepared.training_s = watch.total_seconds
         if watch.stopped:
             return True
         state = TrainingState(

@@ -31,6 +31,9 @@ class Shard:
     world: int = 1
 
 
+ALONE = Shard()
+
+
 @dataclass
 class StageParts:
     """What a StageTrainer needs besides the model. `first_micro` numbers micro batches over the whole run."""

@@ -155,7 +155,8 @@ def test_a_field_that_may_be_empty_is_told_so_when_the_page_opens(tmp_path) -> N
     context = Context(Workspace(tmp_path))
     with gr.Blocks() as context.page:
         context.selection, context.clock = gr.State(Selection()), gr.Timer(6)
-        plan = Plan(context)
+        with gr.Tabs() as context.tabs, gr.Tab():
+            plan = Plan(context)
     widgets = {field.widget._id: field.name for field in plan.blank}
     (event,) = (fn for fn in context.page.fns.values() if (context.page._id, "load") in fn.targets)
     assert {block._id for block in event.outputs} == set(widgets)

@@ -20,12 +20,13 @@ from app.drawing.markup import (
     table,
     to_csv,
 )
-from app.drawing.run_markup import job_bar, progress_panel, readiness
+from app.drawing.run_markup import PlanState, job_bar, progress_panel, readiness
 from app.texts.language import in_language
 from app.try_it.answers import exchange_view, export_view, starters_view
 from app.try_it.conversation import Answer, Exchange, Side, Version, question_text
 from core.base.errors import Problem
 from core.chat.protocol import ChatEvent, SkillWeight
+from core.runs.plan_fixes import PlanFix
 from core.runs.states import STATES, RunStatus
 
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'"
@@ -37,6 +38,8 @@ FULL = Answer(
     done=ChatEvent("done", EVIL, weights=(SkillWeight(EVIL, "common", 1.0),)),
     versions=(Version(EVIL, False, ((EVIL, EVIL),)), Version(EVIL, None, ())),
 )
+
+EVIL_FIX = PlanFix("fix.drop", {"task": EVIL}, {EVIL: EVIL}, screen="", task=EVIL)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +59,7 @@ FULL = Answer(
         download_link(EVIL, EVIL, EVIL),
         exchange_view(Exchange(EVIL, EVIL, EVIL, (Answer(SIDE, text=EVIL), Answer(SIDE, error=EVIL)))),
         export_view([Exchange(EVIL, EVIL, EVIL, (Answer(SIDE, text=EVIL),))]),
-        readiness([Problem("x", "check.no_train", {"task": EVIL})], [EVIL]),
+        readiness(PlanState([Problem("x", "check.no_train", {"task": EVIL})], [EVIL], [(EVIL_FIX,)])),
         exchange_view(Exchange(EVIL, EVIL, {EVIL: EVIL}, (FULL,), expected=EVIL, metric="accuracy")),
         exchange_view(Exchange(EVIL, "", EVIL, foreign=0.9, offered=(EVIL,))),
         starters_view([(EVIL, 0, EVIL, EVIL)]),
@@ -85,8 +88,8 @@ def test_every_state_has_words(state: str, language: str) -> None:
 
 def test_the_ready_card_says_no_while_there_is_an_error() -> None:
     warning = Problem("x", "check.no_validation", {"task": "a"}, "warning")
-    assert 'data-ready="yes"' in readiness([warning], ["fact"])
-    assert 'data-ready="no"' in readiness([warning, Problem("x", "check.no_tasks")], ["fact"])
+    assert 'data-ready="yes"' in readiness(PlanState([warning], ["fact"]))
+    assert 'data-ready="no"' in readiness(PlanState([warning, Problem("x", "check.no_tasks")], ["fact"]))
 
 
 def test_progress_stays_between_0_and_100() -> None:

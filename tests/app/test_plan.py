@@ -29,7 +29,8 @@ def built(tmp_path_factory) -> tuple[Context, Plan]:
     context = Context(Workspace(tmp_path_factory.mktemp("home")))
     with gr.Blocks() as context.page:
         context.selection = gr.State(Selection())
-        plan = Plan(context)
+        with gr.Tabs() as context.tabs, gr.Tab():
+            plan = Plan(context)
     return context, plan
 
 

@@ -134,9 +134,10 @@ def test_every_screen_says_what_to_do_while_there_is_nothing(context: Context, l
         assert say("share.none_title") in share.draw(context, nobody)[share.head]
         try_it = build_panel(TryIt, context)
         assert say("try.none_title") in try_it.draw(context, nobody, None, [], None)[try_it.head]
-    problems, facts = check_plan(context, nobody, RunConfig())
-    assert [p.severity for p in problems] == ["error"]
-    assert facts == []
+    state = check_plan(context, nobody, RunConfig())
+    assert [p.severity for p in state.problems] == ["error"]
+    assert list(state.facts) == []
+    assert [fix.screen for fix in state.fixes[0]] == ["home"]  # where a project is made
 
 
 def test_the_sample_is_loaded_once_and_opened_again(context: Context) -> None:
@@ -187,8 +188,7 @@ def test_the_glossary_explains_every_word_in_both_languages() -> None:
 def test_a_shared_page_refuses_what_ones_own_machine_may(context: Context, changes: dict) -> None:
     opened = build_panel(Home, context).open_sample(context, Selection(owner=FIRST))[context.selection]
     config = change_config(RunConfig(), changes)
-    problems, _ = check_plan(context, opened, config)
-    assert [p.field for p in problems] == list(changes)
+    assert [p.field for p in check_plan(context, opened, config).problems] == list(changes)
     with pytest.raises(SettingError):
         start(context, opened, config_to_yaml(config), "token")
     assert list(context.require_project(opened).runs_dir.iterdir()) == []

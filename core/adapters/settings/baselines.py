@@ -18,7 +18,7 @@ class LoraConfig(LinearConfig):
         group=GROUP,
         minimum=1,
         maximum=256,
-        level="simple",
+        level="detailed",
         label="Rank",
         help="Size of the adapter. Larger learns more and costs more memory and time.",
     )
@@ -45,7 +45,7 @@ class PrivateLoraConfig(LinearConfig):
         group=GROUP,
         minimum=1,
         maximum=256,
-        level="simple",
+        level="detailed",
         label="Rank",
         help="Size of the adapter. Larger learns more and costs more memory and time.",
     )
@@ -73,7 +73,7 @@ class MoeLoraConfig(LinearConfig):
         group=GROUP,
         minimum=2,
         maximum=64,
-        level="simple",
+        level="detailed",
         label="Experts",
         help="Skills shared by all tasks; each token decides how much of each it uses.",
     )
@@ -82,7 +82,7 @@ class MoeLoraConfig(LinearConfig):
         group=GROUP,
         minimum=1,
         maximum=256,
-        level="simple",
+        level="detailed",
         label="Rank",
         help="Size of the adapter. Larger learns more and costs more memory and time.",
     )

@@ -19,7 +19,7 @@ class SkillConfig(LinearConfig):
         group=GROUP,
         minimum=1,
         maximum=256,
-        level="simple",
+        level="detailed",
         label="Rank of a skill",
         help="Size of one skill. Larger learns more and costs more memory and time.",
     )
@@ -96,7 +96,7 @@ class CPolyConfig(SkillConfig):
         group=GROUP,
         minimum=0,
         maximum=64,
-        level="simple",
+        level="detailed",
         label="Common skills",
         help="Skills that all tasks share; each task learns how much of each it uses.",
     )
@@ -105,7 +105,7 @@ class CPolyConfig(SkillConfig):
         group=GROUP,
         minimum=0,
         maximum=8,
-        level="simple",
+        level="detailed",
         label="Private skills per task",
         help="Skills that belong to one task alone.",
     )
@@ -172,7 +172,7 @@ class PolyConfig(SkillConfig):
         group=GROUP,
         minimum=1,
         maximum=64,
-        level="simple",
+        level="detailed",
         label="Common skills",
         help="Skills that all tasks share; each task learns how much of each it uses.",
     )

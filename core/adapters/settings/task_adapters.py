@@ -42,7 +42,7 @@ class MTAConfig(AdapterConfig):
         group=GROUP,
         minimum=1,
         maximum=256,
-        level="simple",
+        level="detailed",
         label="Rank",
         help="Size of the adapter. Larger learns more and costs more memory and time.",
     )
@@ -60,7 +60,7 @@ class MTAConfig(AdapterConfig):
         group=GROUP,
         minimum=1,
         maximum=256,
-        level="simple",
+        level="detailed",
         label="Task adapters",
         help="Adapters that tasks share in overlapping pairs. Empty: one more than the tasks. 1: one for all.",
     )
@@ -77,7 +77,7 @@ class MTAConfig(AdapterConfig):
         group=GROUP,
         minimum=0,
         maximum=16,
-        level="simple",
+        level="detailed",
         label="Shared adapters of stage 2",
         help="Adapters for all tasks that stage 2 adds; a gate mixes them with the task's own for each question.",
     )

@@ -9,8 +9,15 @@ from core.base.settings import SAME_RESULT, STILL_FITS, setting
 
 @dataclass(frozen=True)
 class MixtureSettings:
-    """How often the rows of each task are drawn."""
+    """Which tasks are trained on, and how often the rows of each are drawn."""
 
+    left_out_tasks: str | None = setting(
+        None,
+        label="Tasks left out",
+        group="mixture",
+        help="Names of tasks that this run does without, with ; between them. Empty: all tasks of the project.",
+        changed=SAME_RESULT,
+    )
     mixture: str = setting(
         "capped",
         label="Mixture of tasks",

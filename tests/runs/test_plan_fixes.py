@@ -1,0 +1,125 @@
+"""Every warning of a plan has its remedy: what it changes, what it costs, and that it helps."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from core.commands.ready import _lines
+from core.runs.plan_fixes import PlanFix, is_doubtful
+from core.runs.ready import ReadyReport, ready_report
+from core.tasks.changing.add_task import add_task
+from core.tasks.changing.describing import TaskRequest
+from core.training.config import RunConfig, apply_assignments, change_config
+from core.training.plan import load_run_dataset
+from core.workspace import Project, Workspace
+
+CONFIG = RunConfig(mixture="proportional")
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Long texts, three rows, and a task as it should be."""
+    root = tmp_path_factory.mktemp("plans")
+    project = Workspace(root).create_project("plans")
+    texts = {
+        "long": [f"{'the patient was given tea and rest ' * 90}{n},{'ab'[n % 2]}" for n in range(60)],
+        "two; rows": ["good,yes", "bad,no", "fine,yes"],
+        "short": [f"room {n} was clean,{'xy'[n % 2]}" for n in range(60)],
+    }
+    for name, rows in texts.items():
+        path = root / "rows.csv"
+        path.write_text("\n".join(["text,label", *rows]), encoding="utf-8")
+        add_task(project, path, TaskRequest(name=name))
+    return project
+
+
+def fixes_of(report: ReadyReport, key: str) -> list[PlanFix]:
+    pairs = zip(report.problems, report.fixes, strict=True)
+    return [fix for problem, fixes in pairs if problem.key == key for fix in fixes]
+
+
+def test_a_longer_limit_has_its_price_and_helps(project: Project) -> None:
+    report = ready_report(project, CONFIG)
+    longer, drop = fixes_of(report, "check.long_rows")
+    assert list(longer.changes) == ["max_tokens"]
+    assert longer.changes["max_tokens"] > CONFIG.max_tokens
+    assert longer.time is not None
+    assert 0.05 < longer.time < 3.0
+    assert drop.time is not None
+    assert drop.time < 0
+    after = ready_report(project, change_config(CONFIG, longer.changes))
+    assert "check.long_rows" not in {problem.key for problem in after.problems}
+
+
+def test_a_limit_that_the_model_cannot_read_is_not_offered(project: Project) -> None:
+    report = ready_report(project, change_config(CONFIG, {"max_tokens": 1024}))
+    assert all("max_tokens" not in fix.changes for fix in fixes_of(report, "check.long_rows"))
+
+
+def test_a_task_is_left_out_by_one_setting_and_undone_by_hand(project: Project) -> None:
+    report = ready_report(project, CONFIG)
+    rows, drop = fixes_of(report, "check.few_train")
+    assert (rows.screen, rows.changes) == ("tasks", {})
+    config = change_config(CONFIG, drop.changes)
+    assert load_run_dataset(project, config).names() == ["long", "short"]  # a name with ; is left out by its id
+    again = ready_report(project, config)
+    assert set(again.shares) == {"long", "short"}
+    assert not fixes_of(again, "check.few_train")
+    assert load_run_dataset(project, apply_assignments(config, ["left_out_tasks=none"])).names() == [
+        "long",
+        "two; rows",
+        "short",
+    ]
+
+
+def test_rows_stay_with_their_task_when_one_before_it_is_left_out(project: Project) -> None:
+    dataset = load_run_dataset(project, change_config(CONFIG, {"left_out_tasks": "long"}))
+    assert dataset.names() == ["two; rows", "short"]
+    assert all("room" in example.prompt for example in dataset.split(1, "train"))
+    assert dataset.split(2, "train") == []
+
+
+def test_without_any_task_the_run_cannot_start_and_says_how_it_can(project: Project) -> None:
+    spec = next(s for s in load_run_dataset(project, CONFIG).tasks if ";" in s.name)
+    report = ready_report(project, change_config(CONFIG, {"left_out_tasks": f"long; short; {spec.task_id}"}))
+    assert not report.ready
+    assert [fix.changes for fix in fixes_of(report, "check.no_tasks")] == [{"left_out_tasks": None}]
+
+
+def test_a_name_that_is_no_task_is_told(project: Project) -> None:
+    report = ready_report(project, change_config(CONFIG, {"left_out_tasks": "of another project"}))
+    (fix,) = fixes_of(report, "check.left_out_unknown")
+    assert fix.assignments == ["left_out_tasks=none"]
+
+
+def test_ready_is_doubtful_when_most_rows_are_cut_or_a_task_has_almost_none(project: Project) -> None:
+    assert ready_report(project, CONFIG).doubtful
+    both = {
+        "left_out_tasks": next(iter(fixes_of(ready_report(project, CONFIG), "check.few_train")[1].changes.values()))
+    }
+    assert ready_report(project, change_config(CONFIG, both)).doubtful  # most rows of `long` are cut
+    good = change_config(CONFIG, {**both, "max_tokens": 1024})
+    report = ready_report(project, good)
+    assert (report.ready, report.doubtful) == (True, is_doubtful(report.problems))
+    assert not report.doubtful, [problem.message for problem in report.problems]
+
+
+def test_the_command_line_prints_what_to_type(project: Project) -> None:
+    report = ready_report(project, CONFIG)
+    lines = _lines(report)
+    assert lines[0] == "Ready, with doubts."
+    assert any(line.strip().startswith("--set max_tokens=") and "% time" in line for line in lines)
+    told = json.loads(json.dumps(report.as_dict()))
+    assert told["doubtful"]
+    assert any(fix["assignments"] for problem in told["problems"] for fix in problem["fixes"])
+
+
+def test_a_base_model_that_is_not_there_is_replaced(project: Project, tmp_path: Path) -> None:
+    report = ready_report(project, change_config(CONFIG, {"base_model": str(tmp_path / "nothing")}))
+    assert not report.ready
+    assert [fix.changes for fix in fixes_of(report, report.problems[-1].key)] == [
+        {"base_model": RunConfig().base_model}
+    ]
