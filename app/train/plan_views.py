@@ -22,7 +22,7 @@ from core.runs.ready import ReadyReport, ready_report
 from core.tasks.store import list_tasks
 from core.training.config import RunConfig
 from core.training.equal_size import plan_size
-from core.training.goals import GOALS, goal_of, read_goal_figures
+from core.training.goals import GOALS, goal_of, read_domain_figures, read_goal_figures
 
 
 def goal_cards(config: RunConfig) -> list[dict[str, Any]]:
@@ -40,12 +40,15 @@ def goal_cards(config: RunConfig) -> list[dict[str, Any]]:
 
 
 def _measured(name: str) -> str:
-    """What the committed study measured for a goal; nothing while it was not measured."""
-    found = read_goal_figures().get(name)
-    if found is None:
-        return ""
-    time, score = word_seconds(found.seconds), f"{100 * found.score:.0f}"
-    return say("goal.measured", time=time, score=score, base=f"{100 * found.base:.0f}")
+    """What was measured for a goal, each with its size; nothing while it was not measured."""
+    said, found, domains = [], read_goal_figures().get(name), read_domain_figures().get(name)
+    if found is not None:
+        time, score = word_seconds(found.seconds), f"{100 * found.score:.0f}"
+        said.append(say("goal.measured", time=time, score=score, base=f"{100 * found.base:.0f}"))
+    if domains is not None:
+        size = {"tasks": domains.tasks, "rows": domains.rows, "exam": domains.exam_rows}
+        said.append(say("goal.measured_domains", score=f"{100 * domains.score:.0f}", **size))
+    return clauses(said)
 
 
 def check_plan(context: Context, selection: Selection, config: RunConfig) -> PlanState:

@@ -20,7 +20,7 @@ from core.adapters.registry import METHODS
 from core.base.errors import TaskloomError
 from core.messages.locales import LANGUAGES
 from core.training.config import RunConfig, change_config, config_to_yaml
-from core.training.goals import GoalFigures, config_for_goal, read_goal_figures
+from core.training.goals import GoalFigures, config_for_goal, read_domain_figures, read_goal_figures
 from core.workspace import Workspace
 
 
@@ -105,6 +105,7 @@ def test_levels_show_more_of_the_same(built: tuple[Context, Plan]) -> None:
 
 def test_goal_cards_say_what_was_measured_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plan_views, "read_goal_figures", dict)
+    monkeypatch.setattr(plan_views, "read_domain_figures", dict)
     assert [card["meta"] for card in goal_cards(RunConfig())] == ["", "", ""]
     monkeypatch.setattr(plan_views, "read_goal_figures", lambda: {"quick": GoalFigures(61.0, 0.42, 0.04)})
     quick, balanced, _ = (card["meta"] for card in goal_cards(RunConfig()))
@@ -178,3 +179,19 @@ def test_a_jump_brings_changes_that_can_be_undone(built: tuple[Context, Plan]) -
     assert (shown[plan.past], shown[plan.undo]["visible"]) == ([mine], True)
     with pytest.raises(TaskloomError):
         plan.use_wish(context, Selection(), mine, [], {"changes": {"no_setting": 1}})
+
+
+def test_best_is_measured_and_not_worse_than_balanced() -> None:
+    found = read_domain_figures()
+    assert found["best"].score >= found["balanced"].score
+    assert found["best"].domains == 4
+    assert config_for_goal("best").keep_best_by == "score"
+    card = next(card for card in goal_cards(RunConfig()) if card["id"] == "best")
+    assert f"{100 * found['best'].score:.0f}" in card["meta"]
+
+
+def test_without_measured_domains_a_card_claims_nothing(tmp_path) -> None:
+    assert read_domain_figures(tmp_path / "none.json") == {}
+    half = tmp_path / "half.json"
+    half.write_text(json.dumps({"rows_a_task": {"train": 1, "exam": 1}, "runs": []}), encoding="utf-8")
+    assert read_domain_figures(half) == {}
