@@ -20,16 +20,13 @@ from app.drawing.forms import (
     read_form,
     read_yaml,
 )
-from app.drawing.model_offers import model_offers
 from app.drawing.run_markup import PlanState, readiness
 from app.drawing.widgets import buttons_in, cards
 from app.shell.context import Context
 from app.shell.redraw import Shown
 from app.shell.selection import Selection
-from app.texts import TEXTS
 from app.texts.words import Key
-from app.train.plan_views import check_plan, goal_cards
-from core.adapters.registry import METHODS
+from app.train.plan_views import check_plan, goal_cards, setting_offers
 from core.base.errors import Problem, TaskloomError
 from core.runs.folder import RunFolder
 from core.tasks.store import list_tasks
@@ -101,7 +98,7 @@ class Plan:
             with gr.Row(visible=method in (None, RunConfig().method), elem_classes="fields") as box:
                 for name, info, owner in members:
                     if owner == method:
-                        self.fields.append(build_field(context.words, name, info, method, _offers(name)))
+                        self.fields.append(build_field(context.words, name, info, method, setting_offers(name)))
             if method:
                 self.boxes[f"{level}:{method}"] = box
 
@@ -290,13 +287,3 @@ class Plan:
     def _unusable(self, problem: Problem) -> Shown:
         """The form holds a wrong value: the last usable config stays, and Start is off until the form is right."""
         return {self.ready: readiness(PlanState([problem])), self.start: gr.update(interactive=False)}
-
-
-def _offers(name: str) -> list[Any]:
-    """Known values of settings that are free text in a config."""
-    if name == "base_model":
-        return model_offers()
-    if name == "method":
-        names = [method.name for method in METHODS]
-        return [(Key(k) if (k := f"method.{n}") in TEXTS["en"] else METHODS.get(n).title, n) for n in names]
-    return []

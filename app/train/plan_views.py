@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from app.drawing.durations import word_count, word_memory, word_range, word_seconds
-from app.drawing.model_offers import model_title
+from app.drawing.model_offers import model_offers, model_title
 from app.drawing.run_markup import PlanState
 from app.drawing.widgets import card
 from app.shell.context import Context
 from app.shell.permissions import shared_problems
 from app.shell.selection import Selection
-from app.texts import clauses, say, say_or, word_method
+from app.texts import TEXTS, clauses, say, say_or, word_method
+from app.texts.words import Key
 from core.adapters.registry import METHODS
 from core.base.errors import Problem
 from core.models.known_models import CATALOGUE
@@ -109,3 +110,13 @@ def _mixture_fact(report: ReadyReport) -> str:
 def _goal_text(name: str, part: str, english: str) -> str:
     """Goals of core are worded in `texts`; a goal added later shows its English wording until it is translated."""
     return say_or(f"goal.{name}.{part}", english)
+
+
+def setting_offers(name: str) -> list[Any]:
+    """Known values of settings that are free text in a config."""
+    if name == "base_model":
+        return model_offers()
+    if name == "method":
+        names = [method.name for method in METHODS]
+        return [(Key(k) if (k := f"method.{n}") in TEXTS["en"] else METHODS.get(n).title, n) for n in names]
+    return []
