@@ -210,7 +210,7 @@ def _quote_cost(dialect: Dialect, log: ProblemLog, records: Sequence[Record]) ->
         around, broken = ends[True, True] - lone, ends[True, False] + ends[False, True] + lone
         doubled = sum(1 for cell in cells if cell[:1] == quote == cell[-1:] and quote * 2 in cell[1:-1])
         cost += min(9.0, 3.0 * math.log1p(around)) + min(9.0, _BROKEN[quote] * math.log1p(broken))
-        cost += min(9.0, 2.0 * math.log1p(doubled))
+        cost += min(9.0, 3.0 * math.log1p(doubled))
     escaped = sum(1 for cell in cells if '\\"' in cell or "\\'" in cell)  # no writer of text puts them together
     if escaped and not dialect.escape:
         cost += min(9.0, 1.0 + 2.0 * math.log1p(escaped))
