@@ -9,7 +9,7 @@ from typing import Any
 
 from core.commands.output import Report, Verbs, add_verb, table
 from core.commands.runs import find_run
-from core.export.gguf import NUMBERS
+from core.export.gguf_numbers import NUMBERS
 
 KINDS = ("lora", "merged", "gguf", "space", "run")
 

@@ -16,8 +16,8 @@ from core.base.files import write_text_atomic
 from core.base.folders import undone_on_error
 from core.chat.loading import LoadedRun
 from core.export.card import GGUF, LORA, SPACE, WHOLE_RUN, CardRequest, build_card
-from core.export.gguf import NUMBERS
 from core.export.gguf_export import add_gguf_lora, export_gguf, require_gguf
+from core.export.gguf_numbers import NUMBERS
 from core.export.recheck import Written, recheck, recheck_run
 from core.export.space import build_space
 from core.export.weights import ExportReport, build_probe, export_folder, export_lora, export_merged

@@ -14,11 +14,10 @@ from pathlib import Path
 from core.base.errors import RunError
 from core.base.processes import Limits, Order, python, run_to_end
 from core.export.gguf_layout import require_layout
+from core.export.gguf_numbers import NUMBERS
 from core.models.records import weight_files
 
 FILE, LORA_FILE = "model.gguf", "adapter.gguf"
-# f32 is exact; f16 half of its size; bf16 as most base models are stored; q8_0 a quarter.
-NUMBERS = ("f16", "f32", "bf16", "q8_0")
 MOST_S = 3600
 _OWN_BYTES = 3 * 2**29  # what the program takes before it reads a tensor
 

@@ -12,8 +12,9 @@ from core.base.errors import ModelError
 from core.chat.loading import LoadedRun
 from core.export.base_names import licence_of, public_name
 from core.export.card import GGUF
-from core.export.gguf import FILE, LORA_FILE, NUMBERS, GgufRequest, write_gguf
+from core.export.gguf import FILE, LORA_FILE, GgufRequest, write_gguf
 from core.export.gguf_layout import gguf_refusal
+from core.export.gguf_numbers import NUMBERS
 from core.export.recheck import TOLERANCE, Written, recheck
 from core.export.weights import ExportReport, export_merged
 from core.models.seeing import token_folder

@@ -12,7 +12,6 @@ from typing import Any
 
 from core.base.errors import RunError, SettingError
 from core.base.records import read_record
-from core.runs.folder import RunFolder
 
 AVERAGE, ARITHMETIC, METAGPT, TIES, DARE = "average", "task_arithmetic", "metagpt", "ties", "dare"
 WAYS = (METAGPT, AVERAGE, ARITHMETIC, TIES, DARE)
@@ -79,6 +78,8 @@ def read_merge(run_dir: Path) -> MergeTable:
     Raises:
         RunError: the run was not made by merging.
     """
+    from core.runs.folder import RunFolder  # the command line lists WAYS before it loads anything
+
     path = RunFolder(run_dir).merge_path
     if not path.is_file():
         raise RunError("merge.not_merged", run=Path(run_dir).name)

@@ -21,7 +21,8 @@ from core.models.offers import list_offers
 from core.models.store import list_stored, stored_folder
 from core.runs.creation import create_run
 from core.runs.model_users import runs_on_model
-from core.tasks.changing.add_task import TaskRequest, add_task
+from core.tasks.changing.add_task import add_task
+from core.tasks.changing.describing import TaskRequest
 from core.training.config import RunConfig, config_to_yaml
 from core.workspace import Workspace
 from tests.app.panels import build_panel
