@@ -88,7 +88,8 @@ def _agrees(model: AnswerModel, split: EncodedSplit, places: list[Place]) -> boo
 def in_full_precision(model: AnswerModel) -> Iterator[None]:
     """Inside, all products are float32, so that rounding neither hides a difference nor makes one. Every 16-bit
     number is one of float32 too: afterwards the weights are what they were, bit for bit."""
-    base, adapter = model.modular.base, model.modular.adapter
+    base = model.modular.base
+    adapter: Any = model.modular.adapter
     head, computes = model.head_precision, getattr(adapter, "compute_dtype", None)
     halves = [(p, p.dtype) for p in base.parameters() if p.dtype in (torch.bfloat16, torch.float16)]
     norms = [module for module in base.modules() if getattr(module, "half_output", False)]
