@@ -22,7 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 STAGES = {
     "pandas.read_csv": "import pandas; pandas.read_csv(path)",
-    "preview": "from core.tasks.changing.add_task import preview_file; preview_file(path)",
+    "preview": "from core.tasks.changing.preview import preview_file; preview_file(path)",
     "import": "from core.tasks.changing.add_task import add_task; add_task(project, path)",
     "health": "from core.tasks.health.report import health_report; health_report(project)",
 }
