@@ -62,7 +62,9 @@ def check_plan(context: Context, selection: Selection, config: RunConfig) -> Pla
     if refused:
         return PlanState(refused)
     report = ready_report(project, config)
-    return PlanState(report.problems, _facts(report, config) if report.ready else [], report.fixes, report.doubtful)
+    if not report.ready:
+        return PlanState(report.problems, fixes=report.fixes)
+    return PlanState(report.problems, _facts(report), report.fixes, report.doubtful, _details(report, config))
 
 
 def _facts(report: ReadyReport) -> list[str]:

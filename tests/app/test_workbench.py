@@ -8,6 +8,7 @@ import gradio as gr
 import pytest
 
 from app.drawing.curves import Curves
+from app.drawing.run_markup import readiness
 from app.frame import workbench
 from app.frame.glossary import WORDS, glossary_view
 from app.frame.job_bar import Bar, JobBar
@@ -138,6 +139,15 @@ def test_every_screen_says_what_to_do_while_there_is_nothing(context: Context, l
     assert [p.severity for p in state.problems] == ["error"]
     assert list(state.facts) == []
     assert [fix.screen for fix in state.fixes[0]] == ["home"]  # where a project is made
+
+
+def test_a_plan_that_is_ready_says_what_will_happen(context: Context) -> None:
+    opened = build_panel(Home, context).open_sample(context, Selection(owner=FIRST))[context.selection]
+    state = check_plan(context, opened, RunConfig())
+    assert state.ready
+    assert len(state.facts) >= 4
+    assert len(state.details) >= 2
+    assert 'data-ready="yes"' in readiness(state)
 
 
 def test_the_sample_is_loaded_once_and_opened_again(context: Context) -> None:
