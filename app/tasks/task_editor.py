@@ -187,6 +187,8 @@ class Editor:
             return gr.skip()
         try:
             edited = edited_task(spec, values)
+            if edited.template is None:  # the plan changed on Train before this screen was ever drawn
+                return gr.skip()
             problems = check_roles(edited)
         except TaskloomError as error:
             problems = [Problem("task", error.key, error.values)]
