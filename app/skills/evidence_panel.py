@@ -20,8 +20,8 @@ from app.shell.selection import Selection
 from app.skills.chosen_run import find_evidence
 from app.skills.view_panel import find_view
 from app.texts import say, word_sentence, word_skills
+from core.adapters.skill import COMMON, PRIVATE
 from core.insight.advice import describe_advice
-from core.insight.allocation import COMMON, PRIVATE
 from core.insight.evidence import Evidence, borrowed_similarity, describe_evidence, skill_effects
 from core.insight.task_groups import View, view_rows, view_square
 

@@ -13,7 +13,8 @@ from app.shell.selection import Selection
 from app.skills.chosen_run import find_allocation, find_evidence
 from app.texts import say, word_skills
 from app.texts.words import Key
-from core.insight.allocation import COMMON, PRIVATE, Allocation, read_allocation_file
+from core.adapters.skill import COMMON, PRIVATE
+from core.insight.allocation import Allocation, read_allocation_file
 from core.insight.evidence import Change, Evidence, percent
 from core.insight.evidence_rows import ChangedRow, both_ends, changed_rows
 from core.insight.skill_names import name_skill

@@ -29,7 +29,8 @@ from app.skills.view_panel import ViewPanel, find_view
 from app.skills.what_if_panel import WhatIfPanel
 from app.texts import say, word_sentence, word_skills
 from app.texts.words import Key, Words
-from core.insight.allocation import COMMON, PRIVATE, Allocation, allocation_numbers, layer_table, uniform_weight
+from core.adapters.skill import COMMON, PRIVATE
+from core.insight.allocation import Allocation, allocation_numbers, layer_table, uniform_weight
 from core.insight.allocation_cuts import ALPHA, GATE, OWN, gate_part, has_gate, layer_names, num_heads, pick_layer
 from core.insight.contribution_table import Contributions, output_share
 from core.insight.sentences import describe_allocation

@@ -18,7 +18,8 @@ from app.skills.chosen_run import find_allocation, find_contributions, word_all
 from app.skills.view_panel import find_view
 from app.texts import say
 from app.texts.words import Key
-from core.insight.allocation import COMMON, task_similarity, task_tree
+from core.adapters.skill import COMMON
+from core.insight.allocation import task_similarity, task_tree
 from core.insight.contribution_table import describe_similarity
 from core.insight.sentences import describe_likeness
 from core.insight.task_groups import view_square, whole

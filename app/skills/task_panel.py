@@ -16,7 +16,8 @@ from app.shell.redraw import Shown
 from app.shell.selection import Selection
 from app.skills.chosen_run import find_allocation, find_contributions, word_all
 from app.texts import say
-from core.insight.allocation import COMMON, Allocation, uniform_weight
+from core.adapters.skill import COMMON
+from core.insight.allocation import Allocation, uniform_weight
 from core.insight.allocation_cuts import task_by_layer
 from core.insight.contribution_table import layer_share
 from core.messages import Sentence

@@ -14,7 +14,7 @@ from app.shell.redraw import Shown
 from app.shell.selection import Selection
 from app.skills.chosen_run import find_allocation, word_all
 from app.texts import say
-from core.insight.allocation import COMMON
+from core.adapters.skill import COMMON
 from core.insight.snapshots import read_snapshots
 from core.messages import Sentence
 

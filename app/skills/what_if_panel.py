@@ -20,8 +20,8 @@ from app.skills.chosen_run import find_allocation
 from app.texts import say, word_sentence, word_skills
 from app.texts.words import Key
 from core.adapters.registry import METHODS
+from core.adapters.skill import COMMON, PRIVATE
 from core.adapters.wishes import pairs_text, read_pairs
-from core.insight.allocation import COMMON, PRIVATE
 from core.insight.change_table import describe_change_of_task
 from core.runs.folder import RunFolder
 from core.tasks.dataset import load_saved_tasks

@@ -11,7 +11,6 @@ import importlib
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -23,6 +22,7 @@ from core.adapters.call import AdaptedLinear, Call, LinearGroup, Linears
 from core.adapters.observing import TASK, Observation, Parts, Seen
 from core.adapters.registry import METHODS
 from core.adapters.settings.places import AdapterConfig
+from core.adapters.skill import Skill
 from core.adapters.targets import Site, replace_module
 from core.adapters.task_change import TaskChange
 from core.adapters.wishes import Wishes
@@ -33,15 +33,6 @@ from core.base.settings import require_settings, settings_from_dict
 LoraFactors = dict[str, tuple[Tensor, Tensor]]
 ParameterGroups = dict[str, list[nn.Parameter]]
 Merger = Callable[[str, Tensor], Tensor]
-
-
-@dataclass(frozen=True)
-class Skill:
-    """One column of the allocation: a common skill (task None) or a private one of a task (its row)."""
-
-    name: str
-    kind: str
-    task: int | None = None
 
 
 class Adapter(nn.Module):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from core.adapters.skill import COMMON
 from core.commands.output import Report, Verbs, add_verb, table
 from core.commands.runs import find_run
 
@@ -43,7 +44,7 @@ def skills(args: argparse.Namespace) -> Report:
 
 
 def _all_tasks(run_dir: Any, found: Any, place: int) -> Report:
-    from core.insight.allocation import COMMON, layer_table, uniform_weight
+    from core.insight.allocation import layer_table, uniform_weight
     from core.insight.contribution_table import output_share, read_contributions
     from core.insight.evidence import read_evidence
     from core.messages import Sentence

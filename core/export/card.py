@@ -12,12 +12,13 @@ from pathlib import Path
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from core.adapters.registry import METHODS
+from core.adapters.skill import COMMON
 from core.base.documents import render
 from core.base.files import read_json
 from core.export.base_names import is_public, licence_of, public_name, record_of
 from core.export.card_scores import forgotten_lines, score_section
 from core.export.markdown import escape, fenced, markdown_table
-from core.insight.allocation import COMMON, layer_table, read_allocation, telling_layer, uniform_weight
+from core.insight.allocation import layer_table, read_allocation, telling_layer, uniform_weight
 from core.insight.results import TaskResult, read_scores
 from core.messages.locales import load_texts
 from core.runs.folder import RunFolder

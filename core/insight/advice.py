@@ -10,7 +10,7 @@ import math
 
 import pandas as pd
 
-from core.insight.allocation import COMMON, PRIVATE
+from core.adapters.skill import COMMON, PRIVATE
 from core.insight.evidence import FEWEST_ROWS, Evidence, percent
 from core.messages import Sentence
 

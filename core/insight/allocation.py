@@ -19,22 +19,13 @@ from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 
 from core.adapters import allocation_metrics
+from core.adapters.skill import COMMON, Skill
 from core.base.errors import RunError
 from core.insight import metrics
 from core.insight.skill_names import read_names
 from core.runs.folder import RunFolder
 
 Array = NDArray[np.float64]
-COMMON, PRIVATE = "common", "private"
-
-
-@dataclass(frozen=True)
-class Skill:
-    """One entry of the skill set. `task` is the owner's index of a private skill, None for a common one."""
-
-    name: str
-    kind: str
-    task: int | None = None
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ from dataclasses import replace
 
 import pandas as pd
 
+from core.adapters.skill import COMMON
 from core.base.errors import RunError
-from core.insight.allocation import COMMON, Allocation, task_similarity, telling_layer
+from core.insight.allocation import Allocation, task_similarity, telling_layer
 
 _HEAD = re.compile(r"^(.*) head (\d+)$")
 ALPHA, GATE = "alpha", "gate"

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from core.adapters.skill import COMMON, PRIVATE
 from core.base.errors import RunError
 from core.base.files import read_json
-from core.insight.allocation import COMMON, PRIVATE, Array
+from core.insight.allocation import Array
 from core.messages import Sentence
 from core.runs.folder import RunFolder
 

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from core.adapters.skill import COMMON, PRIVATE
 from core.base.files import read_json
-from core.insight.allocation import COMMON, PRIVATE
 from core.insight.skill_names import read_names
 from core.messages import Sentence
 from core.runs.folder import RunFolder

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.insight.allocation import COMMON, PRIVATE
+from core.adapters.skill import COMMON, PRIVATE
 from core.insight.evidence import Evidence
 from core.runs.folder import RunFolder
 from core.tasks.dataset import load_saved_split

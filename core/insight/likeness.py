@@ -13,7 +13,8 @@ import re
 
 import numpy as np
 
-from core.insight.allocation import COMMON, Allocation, Array
+from core.adapters.skill import COMMON
+from core.insight.allocation import Allocation, Array
 
 SHUFFLES, FEW_SHUFFLES = 199, 19
 MANY_TASKS = 64

@@ -14,10 +14,11 @@ from typing import Any
 import pandas as pd
 
 from core.adapters.registry import METHODS
+from core.adapters.skill import COMMON
 from core.base.documents import render
 from core.base.errors import RunError
 from core.evaluation.metrics import METRICS
-from core.insight.allocation import COMMON, layer_table, read_allocation, telling_layer, uniform_weight
+from core.insight.allocation import layer_table, read_allocation, telling_layer, uniform_weight
 from core.insight.compare import describe_labels, worst_labels
 from core.insight.contribution_table import describe_share, output_share, read_contributions
 from core.insight.evidence import describe_evidence, read_evidence

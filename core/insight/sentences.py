@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from core.insight.allocation import COMMON, Allocation, layer_table, task_similarity
+from core.adapters.skill import COMMON
+from core.insight.allocation import Allocation, layer_table, task_similarity
 from core.insight.likeness import CLOSE, sure_pairs
 from core.messages import Sentence
 

@@ -17,16 +17,9 @@ import numpy as np
 import pandas as pd
 
 from core.adapters import allocation_metrics
+from core.adapters.skill import COMMON, Skill
 from core.insight import metrics
-from core.insight.allocation import (
-    COMMON,
-    Allocation,
-    Array,
-    Skill,
-    number_names,
-    read_allocation_file,
-    read_task_names,
-)
+from core.insight.allocation import Allocation, Array, number_names, read_allocation_file, read_task_names
 from core.runs.folder import RunFolder
 
 MEAN = "mean"

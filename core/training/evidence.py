@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from core.adapters.allocation_metrics import distinctness
-from core.adapters.base import Skill
+from core.adapters.skill import Skill
 from core.base.files import write_json_atomic
 from core.training.answer_model import AnswerModel
 from core.training.batches import EncodedSplit

@@ -16,10 +16,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from core.adapters.base import LinearAdapter, LoraFactors, ParameterGroups, Skill
+from core.adapters.base import LinearAdapter, LoraFactors, ParameterGroups
 from core.adapters.call import Call, Linears
 from core.adapters.observing import TASK, Observation, Parts, Seen
 from core.adapters.settings.places import GROUP, Capacity, LinearConfig
+from core.adapters.skill import Skill
 from core.adapters.targets import find_sites
 from core.base.settings import setting
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from core.adapters import allocation_metrics
+from core.adapters.skill import Skill
 from core.base.errors import RunError
 from core.insight.allocation import (
     Allocation,
-    Skill,
     allocation_numbers,
     cluster_order,
     layer_table,

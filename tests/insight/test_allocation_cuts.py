@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from core.adapters.skill import Skill
 from core.base.errors import RunError
 from core.insight import metrics
-from core.insight.allocation import Allocation, Skill, layer_table, task_similarity, telling_layer
+from core.insight.allocation import Allocation, layer_table, task_similarity, telling_layer
 from core.insight.allocation_cuts import (
     ALPHA,
     GATE,

@@ -17,9 +17,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from core.adapters.base import LinearAdapter, Merger, ParameterGroups, Skill
+from core.adapters.base import LinearAdapter, Merger, ParameterGroups
 from core.adapters.call import Call
 from core.adapters.settings.baselines import IA3Config
+from core.adapters.skill import Skill
 from core.adapters.targets import Site, find_sites
 from core.base.errors import ModelError
 

@@ -18,9 +18,10 @@ from peft.tuners.lora import Linear as PeftLinear
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
-from core.adapters.base import LinearAdapter, LoraFactors, ParameterGroups, Skill
+from core.adapters.base import LinearAdapter, LoraFactors, ParameterGroups
 from core.adapters.call import Call
 from core.adapters.settings.baselines import LoraConfig
+from core.adapters.skill import Skill
 from core.adapters.targets import find_sites
 
 NAME = "shared"

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from core.adapters.base import LinearAdapter, ParameterGroups, Skill
+from core.adapters.base import LinearAdapter, ParameterGroups
 from core.adapters.call import Call, Linears, fast_outputs
 from core.adapters.observing import TOKEN, Observation, Seen
 from core.adapters.parts.bank import Gathered, SkillBank, group_shapes
@@ -29,6 +29,7 @@ from core.adapters.parts.penalties import load_balance
 from core.adapters.parts.switching import switched_off
 from core.adapters.parts.usage import GateUsage
 from core.adapters.settings.baselines import MoeLoraConfig
+from core.adapters.skill import Skill
 from core.adapters.targets import find_sites, group_sites, weight_out_in
 
 

@@ -51,7 +51,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from core.adapters.base import Adapter, ParameterGroups, Skill
+from core.adapters.base import Adapter, ParameterGroups
 from core.adapters.call import Adapted, Call
 from core.adapters.observing import PROMPT, Observation, Seen
 from core.adapters.parts.feed_forward import Pool, build_pool, find_feed_forwards
@@ -59,6 +59,7 @@ from core.adapters.parts.held_rows import bind_rows
 from core.adapters.parts.penalties import load_balance, mutual_information
 from core.adapters.parts.usage import GateUsage
 from core.adapters.settings.task_adapters import MTAConfig
+from core.adapters.skill import Skill
 from core.adapters.targets import replace_module
 from core.adapters.wishes import Wishes
 from core.base.errors import ModelError

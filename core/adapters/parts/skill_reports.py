@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from core.adapters.base import LinearAdapter, LoraFactors, ParameterGroups, Skill
+from core.adapters.base import LinearAdapter, LoraFactors, ParameterGroups
 from core.adapters.observing import Observation, Parts, Seen
 from core.adapters.parts.bank import SkillBank
 from core.adapters.parts.changed_rows import scale_common, scale_private, take_row
@@ -23,6 +23,7 @@ from core.adapters.parts.row_changes import add_private, add_row, prune_rows
 from core.adapters.parts.switching import switched_off
 from core.adapters.registry import METHODS
 from core.adapters.settings.skills import SkillConfig
+from core.adapters.skill import Skill
 from core.adapters.targets import Site
 from core.adapters.task_change import TaskChange
 from core.adapters.wishes import Wishes
