@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from app.drawing.figures import to_json, with_csv
-from app.drawing.markup import empty, esc, lead, note, paragraphs, part, table
+from app.drawing.markup import esc, lead, note, paragraphs, part, table
 from app.drawing.skill_figures import banded_curves
 from app.drawing.widgets import plot
 from app.grow.new_rows import NewRows, require_settled
@@ -16,6 +16,7 @@ from app.shell.context import Context
 from app.shell.job_panel import JobPanel, JobSpec, find_job, run_place
 from app.shell.redraw import Shown
 from app.shell.selection import Selection
+from app.shell.way_on import BY_BUTTON, WayOn, next_place
 from app.texts import say, word_error
 from app.texts.words import Key, Words
 from core.base.records import from_record
@@ -50,7 +51,8 @@ class Grow:
 
     def __init__(self, context: Context) -> None:
         words = context.words
-        self.head = gr.HTML(elem_id="grow-head")
+        self.way_on = WayOn(context, "grow-head")
+        self.head = self.way_on.head
         go = {"variant": "primary", "visible": False, "elem_id": "grow-go-train"}
         self.onwards = words(gr.Button, Key("grow.go_train"), **go)
         with gr.Column(visible=False) as self.body:
@@ -110,9 +112,10 @@ class Grow:
                 self.onwards: gr.update(visible=False),
                 self.body: gr.update(visible=True),
             }
+        title, text = say("grow.none_title"), say("grow.none_text")
         return {
-            self.head: empty(say("grow.none_title"), say("grow.none_text")),
-            self.onwards: gr.update(visible=context.project(selection) is not None),
+            self.head: self.way_on.view(context, selection, title, text, BY_BUTTON),
+            self.onwards: gr.update(visible=next_place(context, selection) in BY_BUTTON),
             self.body: gr.update(visible=False),
         }
 

@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from app.drawing.figures import to_json, with_csv
-from app.drawing.markup import empty, lead, note, paragraphs, part
+from app.drawing.markup import lead, note, paragraphs, part
 from app.drawing.score_figures import score_bars
 from app.drawing.widgets import plot
 from app.results.answer_browser import AnswerBrowser
@@ -26,6 +26,7 @@ from app.results.yardstick_panel import YardstickPanel
 from app.shell.context import Context
 from app.shell.redraw import Shown
 from app.shell.selection import Selection
+from app.shell.way_on import BY_BUTTON, WayOn
 from app.texts import say, word_error
 from app.texts.words import Key
 from core.insight.compare import compare_runs
@@ -40,7 +41,8 @@ class Results:
     """Verdicts first, then table and bars, what was forgotten, the answers of a task, and what can be asked for."""
 
     def __init__(self, context: Context) -> None:
-        self.head = gr.HTML(elem_id="results-head")
+        self.way_on = WayOn(context, "results-head")
+        self.head = self.way_on.head
         verdicts = VerdictPanel(context)
         self.numbers = gr.HTML(elem_id="results-numbers")
         given = {"label": Key("compare.with"), "info": Key("compare.with_help"), "choices": [], "value": None}
@@ -71,7 +73,9 @@ class Results:
         """Introduction with sentences, table, bars, and whether there is more below."""
         scores = find_scores(context, selection)
         if not scores:
-            hint = empty(say("results.none_title"), say("results.none_text"))
+            asks_exam = BY_BUTTON if context.trained_run(selection) else ()  # it stands below
+            title, text = say("results.none_title"), say("results.none_text")
+            hint = self.way_on.view(context, selection, title, text, asks_exam)
             nothing = {self.numbers: "", self.scores: "", self.bars: ""}
             return {self.head: hint, **nothing, self.body: gr.update(visible=False)}
         figure = score_bars([_bars(score) for score in scores])

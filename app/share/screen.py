@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from app.drawing.markup import bar, bullets, empty, lead, note, part
+from app.drawing.markup import bar, bullets, lead, note, part
 from app.share.push_panel import PushPanel, export_words
 from app.share.snippets import LANGUAGE_OF, LOAD, WAYS, snippet_for
 from app.share.wishes import Choice, Outcome, Wishes
@@ -17,6 +17,7 @@ from app.shell.redraw import Shown
 from app.shell.run_command import run_errand
 from app.shell.selection import Selection
 from app.shell.upload_folders import new_export_folder
+from app.shell.way_on import WayOn
 from app.texts import say, word_error, word_whole
 from app.texts.language import current_language
 from app.texts.words import Key, Words
@@ -35,7 +36,8 @@ class Share:
 
     def __init__(self, context: Context) -> None:
         words = context.words
-        self.head, self.wishes = gr.HTML(elem_id="share-head"), gr.State(Wishes())
+        self.way_on, self.wishes = WayOn(context, "share-head"), gr.State(Wishes())
+        self.head = self.way_on.head
         with gr.Column(visible=False) as self.body:
             with gr.Row():
                 with gr.Column(scale=4, min_width=320):
@@ -55,7 +57,7 @@ class Share:
         """Kind of export, what it is, task, consent to show rows."""
         given = {"choices": list(KINDS), "value": KINDS[0]}  # worded by `draw_kinds`, which knows what can be made
         self.kind = words(gr.Radio, label=Key("share.kind"), **given, elem_id="share-kind")
-        self.about = gr.HTML(elem_id="share-about")
+        self.missing, self.about = gr.HTML(elem_id="share-missing"), gr.HTML(elem_id="share-about")
         label, hint = Key("share.task"), Key("share.task_help")
         self.task = words(gr.Dropdown, label=label, info=hint, choices=[], elem_id="share-task")
         label, hint = Key("share.examples"), Key("share.examples_help")
@@ -80,7 +82,7 @@ class Share:
         shown, coded = [self.head, self.body, self.task, self.title], [self.kind, self.task, self.way]
         carded = [self.about, self.task, self.card]
         context.on_selection(self.draw, shown, kept=[self.task], subject=context.results_seen)
-        context.on_selection(self.draw_kinds, [self.kind], [self.kind])
+        context.on_selection(self.draw_kinds, [self.kind, self.missing], [self.kind])
         context.on_selection(self.draw_card, carded, self.choice)
         context.on_selection(self.draw_outcome, outcome, [*self.choice, self.wishes])
         context.on_selection(draw_code, self.code, coded)
@@ -99,7 +101,7 @@ class Share:
         """What can be made of the chosen run; no check and no file yet."""
         run_dir = context.trained_run(selection)
         if run_dir is None:
-            hint = empty(say("share.none_title"), say("share.none_text"))
+            hint = self.way_on.view(context, selection, say("share.none_title"), say("share.none_text"))
             return {self.head: hint, self.body: gr.update(visible=False), self.title: ""}
         names = [spec.name for spec in RunFolder(run_dir).read_tasks()]
         return {
@@ -110,14 +112,19 @@ class Share:
         }
 
     def draw_kinds(self, context: Context, selection: Selection, kind: str) -> Shown:
-        """What can be made of the chosen run; a kind that its base model cannot become is not offered."""
+        """What can be made of the chosen run; a kind that its base model cannot become is not offered, and why not
+        is said."""
         run_dir = context.trained_run(selection)
         if run_dir is None:
             return gr.skip()
-        with_gguf = gguf_refusal(RunFolder(run_dir).read_config().base_model) is None
-        kinds = [k for k in KINDS if k != GGUF or with_gguf]
+        refusal = gguf_refusal(RunFolder(run_dir).read_config().base_model)
+        kinds = [k for k in KINDS if k != GGUF or refusal is None]
         choices = [(say(f"share.kind_{k}"), k) for k in kinds]
-        return {self.kind: gr.update(choices=choices, value=kind if kind in kinds else KINDS[0])}
+        said = note(say("share.no_gguf", why=word_error(refusal.key, refusal.values)[0])) if refusal else ""
+        return {
+            self.kind: gr.update(choices=choices, value=kind if kind in kinds else KINDS[0]),
+            self.missing: said,
+        }
 
     def draw_card(
         self, context: Context, selection: Selection, kind: str, task: str | None, examples: bool

@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 
 from app.drawing.figures import Figure, lean_heatmap, skill_heatmap, to_json, with_csv
-from app.drawing.markup import empty, lead, note, paragraphs, part
+from app.drawing.markup import lead, note, paragraphs, part
 from app.drawing.skill_figures import clickable, share_strip
 from app.drawing.widgets import plot
 from app.shell.context import Context
 from app.shell.redraw import Shown
 from app.shell.selection import Selection
+from app.shell.way_on import WayOn
 from app.skills.chosen_run import find_allocation, find_contributions, find_evidence
 from app.skills.contribution_panel import ContributionPanel
 from app.skills.evidence_panel import EvidencePanel
@@ -47,7 +48,8 @@ class Skills:
     """One screen for one run: the evidence first, the weights with their controls, then the sections below them."""
 
     def __init__(self, context: Context) -> None:
-        self.head = gr.HTML(elem_id="skills-head")
+        self.way_on = WayOn(context, "skills-head")
+        self.head = self.way_on.head
         with gr.Column(visible=False) as self.body:
             self.shown = ViewPanel(context)
             evidence = EvidencePanel(context, self.shown.fields)
@@ -111,7 +113,7 @@ class Skills:
         """Introduction, the sliders' ends, and whether there are stages to show apart."""
         allocation = find_allocation(context, selection)
         if allocation is None:
-            hint = empty(say("skills.none_title"), say("skills.none_text"))
+            hint = self.way_on.view(context, selection, say("skills.none_title"), say("skills.none_text"))
             return {self.head: hint, self.body: gr.update(visible=False)}
         layers, heads = len(layer_names(allocation)), num_heads(allocation)
         moments = len(read_snapshots(context.run_dir(selection)))  # type: ignore[arg-type]

@@ -15,6 +15,7 @@ from app.shell.permissions import require_shared_space
 from app.shell.redraw import Shown
 from app.shell.selection import Selection
 from app.shell.upload_folders import note_uploads
+from app.shell.way_on import WayOn
 from app.tasks.doubt_panel import DoubtPanel
 from app.tasks.harm_panel import HarmPanel, worst_of
 from app.tasks.health_panel import HealthPanel, chosen_task, most_read
@@ -38,7 +39,8 @@ class Tasks:
     """Files and the list of tasks on the left, the chosen task on the right."""
 
     def __init__(self, context: Context) -> None:
-        self.intro = gr.HTML()
+        self.way_on = WayOn(context, "tasks-intro")
+        self.intro = self.way_on.head
         with gr.Row(elem_id="task-area"):
             with gr.Column(scale=4, min_width=320):
                 given = {"label": Key("tasks.drop"), "file_count": "multiple", "file_types": list(SUFFIXES)}
@@ -104,7 +106,7 @@ class Tasks:
         """The file field only with an open project."""
         project = context.project(selection)
         if project is None:
-            hint = empty(say("tasks.none_title"), say("tasks.need_project"))
+            hint = self.way_on.view(context, selection, say("tasks.none_title"), say("tasks.need_project"))
             return {self.intro: hint, self.drop: gr.update(visible=False)}
         specs = list_tasks(project)
         hint = "" if specs else empty(say("tasks.none_title"), say("tasks.none_text"))

@@ -8,10 +8,11 @@ from typing import Any
 
 import gradio as gr
 
-from app.drawing.markup import empty, lead
+from app.drawing.markup import lead
 from app.shell.context import Context
 from app.shell.redraw import Shown
 from app.shell.selection import Selection
+from app.shell.way_on import BY_BUTTON, WayOn, next_place
 from app.texts import say
 from app.texts.words import Key, Words
 from app.try_it.bench_panel import STREAMED, Bench, Filling, places_of
@@ -46,7 +47,8 @@ class TryIt:
 
     def __init__(self, context: Context) -> None:
         words = context.words
-        self.head = gr.HTML(elem_id="try-head")
+        self.way_on = WayOn(context, "try-head")
+        self.head = self.way_on.head
         self.onwards = words(
             gr.Button, Key("try.go_train"), variant="primary", visible=False, elem_id="try-go-train"
         )
@@ -115,9 +117,10 @@ class TryIt:
         """Tasks of the chosen run and who can answer; without a trained one, what to do to get it."""
         specs, (longest, *chosen) = specs_of(context, selection), values
         if not specs:
-            hint = empty(say("try.none_title"), say("try.none_text"))
+            title, text = say("try.none_title"), say("try.none_text")
+            hint = self.way_on.view(context, selection, title, text, BY_BUTTON)
             closed = {self.head: hint, self.body: gr.update(visible=False), self.settings.longest: None}
-            can_train = context.project(selection) is not None
+            can_train = next_place(context, selection) in BY_BUTTON
             return {**closed, self.onwards: gr.update(visible=can_train), **self.bench.nothing()}
         found = [(say("try.auto"), AUTO)] if len(specs) > 1 else []
         names = [*found, *((spec.name, spec.name) for spec in specs)]

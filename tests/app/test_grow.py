@@ -21,6 +21,7 @@ from app.texts.language import in_language
 from core.base.errors import RunError, TaskFileError
 from core.insight.growth import Growth, NewScore, describe_growth, describe_new_score
 from core.insight.jobs import JobFolder, job_dir
+from core.tasks.changing.sample import load_sample
 from core.tasks.store import get_task, read_doubts
 from core.workspace import Workspace
 from tests.app.panels import build_panel
@@ -178,6 +179,13 @@ def test_without_a_trained_run_a_button_leads_to_one(tmp_path: Path) -> None:
     screen = build_panel(Grow, context)
     shown = screen.draw(context, Selection(project_id=project.project_id))
     assert "No trained model yet" in shown[screen.head]
+    assert shown[screen.onwards] == gr.update(visible=False)
+    assert 'data-id="tasks"' in shown[screen.head]  # there is nothing to train on yet
+    home = screen.draw(context, Selection())
+    assert home[screen.onwards] == gr.update(visible=False)
+    assert 'data-id="home"' in home[screen.head]
+    load_sample(project)
+    shown = screen.draw(context, Selection(project_id=project.project_id))
     assert shown[screen.onwards] == gr.update(visible=True)
-    assert screen.draw(context, Selection())[screen.onwards] == gr.update(visible=False)
+    assert "data-id" not in shown[screen.head]
     context.chat.close()

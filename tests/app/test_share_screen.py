@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from app.drawing.markup import esc
 from app.share import screen
 from app.share.screen import Share
 from app.share.wishes import Choice, Outcome, Wishes
@@ -114,6 +115,9 @@ def test_a_kind_that_the_base_model_cannot_become_is_not_offered(
     here = Selection(project_id=project.name, run_id=made_run.name)
     for refusal, offered in ((None, True), (ModelError("export.gguf_family", kind="x", known="y"), False)):
         monkeypatch.setattr(screen, "gguf_refusal", lambda _, said=refusal: said)
-        kinds = panel.draw_kinds(context, here, "gguf")[panel.kind]
+        drawn = panel.draw_kinds(context, here, "gguf")
+        kinds, said = drawn[panel.kind], drawn[panel.missing]
+        assert (esc(refusal.message) if refusal else "") in said
+        assert bool(said) is not offered  # who misses it reads why
         assert ("gguf" in [kind for _, kind in kinds["choices"]]) is offered
         assert kinds["value"] == ("gguf" if offered else "lora")

@@ -16,9 +16,11 @@ from app.grow.screen import Grow
 from app.home.screen import Home
 from app.results.screen import Results
 from app.share.screen import Share
+from app.shell import way_on
 from app.shell.context import Context, Poll, run_polls
 from app.shell.permissions import shared_problems
 from app.shell.selection import Selection
+from app.shell.way_on import go_on
 from app.skills.screen import Skills
 from app.tasks.screen import Tasks
 from app.texts import TEXTS, say
@@ -135,10 +137,35 @@ def test_every_screen_says_what_to_do_while_there_is_nothing(context: Context, l
         assert say("share.none_title") in share.draw(context, nobody)[share.head]
         try_it = build_panel(TryIt, context)
         assert say("try.none_title") in try_it.draw(context, nobody, None, [], None)[try_it.head]
+        for screen in (results, skills, share, grow):
+            assert (
+                'data-id="home"'
+                in screen.draw(context, nobody, *([None] if screen is results else []))[screen.head]
+            )
     state = check_plan(context, nobody, RunConfig())
     assert [p.severity for p in state.problems] == ["error"]
     assert list(state.facts) == []
     assert [fix.screen for fix in state.fixes[0]] == ["home"]  # where a project is made
+
+
+def test_an_empty_screen_leads_to_what_comes_first(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    nobody = Selection(owner=FIRST)
+    project = context.workspace.create_project("Mine", FIRST)
+    empty_project = nobody.with_project(project.project_id)
+    opened = build_panel(Home, context).open_sample(context, nobody)[context.selection]
+    skills = build_panel(Skills, context)
+    wanted = {"home": (nobody, "home"), "tasks": (empty_project, "tasks"), "train": (opened, "train")}
+    for step, (seen, screen) in wanted.items():
+        head = skills.draw(context, seen)[skills.head]
+        assert f'data-id="{step}"' in head
+        assert say(f"onward.{step}") in head
+        click = types.SimpleNamespace(id=step, act="go")
+        assert go_on(context, seen, click)[context.tabs] == gr.update(selected=f"tab.{screen}")
+    monkeypatch.setattr(way_on, "list_summaries", lambda _: [RunStatus(state="running")])
+    assert say("onward.watch") in skills.draw(context, opened)[skills.head]
+    assert go_on(context, opened, types.SimpleNamespace(id="nowhere")) == {}
+    grow = build_panel(Grow, context)  # has a button of its own for training
+    assert "data-id" not in grow.draw(context, opened)[grow.head]
 
 
 def test_a_plan_that_is_ready_says_what_will_happen(context: Context) -> None:
