@@ -199,9 +199,7 @@ def _make(context: Context, run_dir: Path, choice: Choice) -> Outcome:
 def waiting_view(place: int) -> str:
     """That it is being made, or how many are made before it."""
     said = say("share.making") if place == 0 else say("share.waiting", n=place)
-    return f'<div class="errand making">{bar(1.0, "busy moving", say("run.progress"), known=False)}</div>' + note(
-        said
-    )
+    return f'<div class="errand making">{bar(1.0, "busy", say("run.progress"), known=False)}</div>' + note(said)
 
 
 def warn_of_forgetting(run_dir: Path) -> str:

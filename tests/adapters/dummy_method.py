@@ -22,6 +22,7 @@ from core.adapters.observing import TASK, Observation, Parts, Seen
 from core.adapters.settings.places import GROUP, Capacity, LinearConfig
 from core.adapters.skill import Skill
 from core.adapters.targets import find_sites
+from core.adapters.wishes import Wishes
 from core.base.settings import setting
 
 OFF = -1e4
@@ -95,6 +96,20 @@ class DummyAdapter(LinearAdapter):
     def parameter_groups(self, stage: int) -> ParameterGroups:
         skills = [*self.common.parameters(), *self.private.parameters()] if stage == 1 else []
         return {"skills": skills, "allocation": [self.logits]}
+
+    def take_wishes(self, wishes: Wishes) -> None:
+        groups = wishes.groups()
+
+        def summed(gradient: Tensor) -> Tensor:
+            changed = gradient.clone()
+            for group in groups:
+                changed[group] = gradient[group].sum()
+            return changed
+
+        with torch.no_grad():
+            for group in groups:
+                self.logits[group] = self.logits[group].mean()
+        self.logits.register_hook(summed)
 
     def packs(self, batch_size: int) -> bool:
         return False

@@ -18,6 +18,7 @@ from core.adapters.registry import METHODS, MethodInfo, register
 from core.adapters.settings.baselines import LoraConfig
 from core.adapters.settings.places import Capacity
 from core.adapters.settings.skills import CPolyConfig
+from core.adapters.wishes import BOUND
 from core.asking.probe_model import run_probe
 from core.base.errors import ModelError
 from core.chat.loading import RunShelf
@@ -65,6 +66,7 @@ def guest() -> Iterator[MethodInfo]:
         stage2_rate=0.2,
         reads_weights=True,
         takes_lora=True,
+        wishes=(BOUND,),
         arms=(("Guest", ()), ("big guest", ("adapter.rank=8",))),
         parts=(("guest of rank 1", ("adapter.rank=1",)),),
     )
@@ -76,7 +78,16 @@ def test_it_uses_every_trait(guest: MethodInfo) -> None:
     usual = {f.name: f.default for f in dataclasses.fields(MethodInfo) if f.default is not dataclasses.MISSING}
     assert {name for name, value in usual.items() if getattr(guest, name) == value} == {"exports_lora"}
     told = {name for name, member in vars(DummyAdapter).items() if callable(member) or isinstance(member, property)}
-    inherited = {"observe", "measure_parts", "can_switch_off", "switch_off", "take_lora", "prune", "packs"}
+    inherited = {
+        "observe",
+        "measure_parts",
+        "can_switch_off",
+        "switch_off",
+        "take_lora",
+        "prune",
+        "packs",
+        "take_wishes",
+    }
     assert told >= inherited
 
 
@@ -109,6 +120,13 @@ def test_its_size_is_compared_and_estimated(toy_project: Project, tiny_llama: Pa
     assert large is not None
     assert small.seconds < large.seconds
     assert small.disk_mb * 16 == pytest.approx(large.disk_mb)
+
+
+def test_it_holds_a_wish_through_training(toy_project: Project, tiny_llama: Path) -> None:
+    folder = quick_run(toy_project, tiny_llama, method=NAME, bind_tasks="direct | reversed")
+    train_run(folder, folder.read_config(), ListJournal())
+    first, second = json.loads(folder.allocation_path.read_text(encoding="utf-8"))["weights"][0]
+    assert first[0] == second[0]
 
 
 def test_its_settings_and_rates_are_those_of_its_entry() -> None:

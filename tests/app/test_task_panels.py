@@ -254,7 +254,7 @@ def test_rows_that_do_not_fit_are_one_number_everywhere(context: Context, place:
     look = editor.follow_plan(context, config_to_yaml(plan))
     model, limit = look[editor.model], look[editor.limit]
     assert (model, limit) == (plan.base_model, 128)
-    ready = next(p for p in check_plan(context, selection, plan)[0] if p.key == "check.long_rows")
+    ready = next(p for p in check_plan(context, selection, plan).problems if p.key == "check.long_rows")
     panel = build_panel(lambda built: HealthPanel(built, [gr.State(), gr.State()]), context)
     drawn = panel.draw(context, selection, True, model, limit)
     said = counted_for(ready.values["model"], ready.values["tokens"])

@@ -64,7 +64,7 @@ def open_screen(page, screen: str) -> None:
 
 def drop(page, selector: str, path: Path) -> None:
     """Drops a file or a folder of this machine, as the file manager would."""
-    box = _resting_place(page, selector)
+    box = resting_place(page, page.locator(selector))
     place = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
     chrome = page.context.new_cdp_session(page)
     for step in ("dragEnter", "dragOver", "drop"):
@@ -72,12 +72,12 @@ def drop(page, selector: str, path: Path) -> None:
         chrome.send("Input.dispatchDragEvent", {"type": step, **place, "data": carried})
 
 
-def _resting_place(page, selector: str) -> dict:
-    """Where the element is once the page no longer moves it: a drop goes to a point, not to an element."""
+def resting_place(page, element) -> dict:
+    """Where the element is once the page has stopped moving it: a drop goes to a point, not to an element."""
     box = None
     while True:
-        page.locator(selector).scroll_into_view_if_needed()
-        found = page.locator(selector).bounding_box()
+        element.scroll_into_view_if_needed()
+        found = element.bounding_box()
         if found and found == box:
             return found
         box = found

@@ -13,7 +13,7 @@ from core.tasks.changing.add_task import add_task
 from core.tasks.changing.describing import TaskRequest
 from core.tasks.store import list_tasks, read_rows, task_dir
 from core.workspace import Project, Workspace
-from tests.browser.driving import PATIENCE_MS, open_screen, running_app, wait_until_open
+from tests.browser.driving import PATIENCE_MS, open_screen, resting_place, running_app, wait_until_open
 from tests.serving.conftest import make_trained_run
 
 pytestmark = pytest.mark.browser
@@ -91,7 +91,7 @@ def zoom_in_and_out(page) -> None:
     cells = page.locator("#skills-heatmap .heatmaplayer image").first
     button = page.get_by_role("button", name="Reset zoom")
     assert button.count() == 0
-    box = cells.bounding_box()
+    box = resting_place(page, cells)
     page.mouse.move(box["x"] + 0.2 * box["width"], box["y"] + 0.2 * box["height"])
     page.mouse.down()
     page.mouse.move(box["x"] + 0.6 * box["width"], box["y"] + 0.8 * box["height"], steps=4)
