@@ -79,7 +79,7 @@ class Abstainer:
         self._topics = topics[self._kept]
         self._own = self._likenesses(check) if len(check) >= _LEAST_ROWS else self._practice_likenesses()
         self._foreign = self._foreign_likenesses()
-        self._fit = _fit(self._own, self._foreign)
+        self._fit = fit_limit(self._own, self._foreign)
 
     def foreignness(self, texts: Sequence[str]) -> Array:
         """[texts] in 0..1: above one half a text is none of the tasks."""
@@ -93,7 +93,7 @@ class Abstainer:
         told = np.zeros(len(folds), dtype=bool)
         for fold in range(FOLDS):
             inside = folds == fold
-            told[inside] = _fit(self._own, self._foreign[~inside]).foreignness(self._foreign[inside]) > 0.5
+            told[inside] = fit_limit(self._own, self._foreign[~inside]).foreignness(self._foreign[inside]) > 0.5
         recall = float(told.mean())
         precision = recall / (recall + refused) if recall + refused else 0.0
         return AbstainReport(recall, refused, precision, len(told), len(texts))
@@ -140,7 +140,7 @@ class Abstainer:
 
 
 @dataclass(frozen=True)
-class _Fitted:
+class Fitted:
     """Foreignness = the logistic function of (likenesses - middle) @ weights - threshold."""
 
     middle: Array
@@ -152,7 +152,8 @@ class _Fitted:
         return found
 
 
-def _fit(own: Array, foreign: Array) -> _Fitted:
+def fit_limit(own: Array, foreign: Array) -> Fitted:
+    """From the likenesses [texts, features] of own and of foreign texts, none of which they were counted over."""
     from sklearn.linear_model import LogisticRegression
 
     both = np.vstack([own, foreign])
@@ -160,7 +161,7 @@ def _fit(own: Array, foreign: Array) -> _Fitted:
     kinds = np.r_[np.zeros(len(own)), np.ones(len(foreign))]
     model = LogisticRegression(C=_STRENGTH, class_weight="balanced").fit((both - middle) / spread, kinds)
     weights = model.coef_[0] / spread
-    return _Fitted(middle, weights, _threshold((own - middle) @ weights, (foreign - middle) @ weights))
+    return Fitted(middle, weights, _threshold((own - middle) @ weights, (foreign - middle) @ weights))
 
 
 def _threshold(own: Array, foreign: Array) -> float:

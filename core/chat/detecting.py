@@ -78,16 +78,16 @@ class TaskDetector:
 
     def __init__(self, dataset: TaskDataset) -> None:
         self.names = dataset.names()
-        texts, labels = _rows(dataset, "train")
-        check_texts, check_labels = _rows(dataset, "validation")
-        self._space = TextSpace(CHARACTERS, [*texts, *read_foreign_texts().texts])
-        self._model = _fit(self._space.known[: len(texts)], labels) if len(set(labels)) > 1 else None
-        self._temperature = 1.0
-        if self._model is not None and check_texts:
-            self._temperature = fit_temperature(self._scores(check_texts), check_labels)
+        texts, labels = find_rows(dataset, "train")
+        check_texts, check_labels = find_rows(dataset, "validation")
+        self.space = TextSpace(CHARACTERS, [*texts, *read_foreign_texts().texts])
+        self.model = _fit(self.space.known[: len(texts)], labels) if len(set(labels)) > 1 else None
+        self.temperature = 1.0
+        if self.model is not None and check_texts:
+            self.temperature = fit_temperature(self._scores(check_texts), check_labels)
         words = TextSpace(WORDS, [*texts, *read_foreign_texts().texts])
         thinned = check_texts[:: -(-len(check_texts) // MAX_CHECKED) or 1]
-        self._abstainer = Abstainer([self._space, words], labels, thinned)
+        self.abstainer = Abstainer([self.space, words], labels, thinned)
 
     def detect(self, text: str) -> Detection:
         """The task of a text as a user would type it, without an instruction."""
@@ -98,21 +98,21 @@ class TaskDetector:
 
     def probabilities(self, texts: list[str]) -> Array:
         """[texts, tasks]; rows sum to 1."""
-        if self._model is None:
+        if self.model is None:
             return np.ones((len(texts), 1))
-        return softmax(self._scores(texts) / self._temperature)
+        return softmax(self._scores(texts) / self.temperature)
 
     def foreignness(self, texts: list[str]) -> Array:
         """[texts] in 0..1; above one half a text is none of the tasks. An empty one always is."""
-        return np.where([bool(text.strip()) for text in texts], self._abstainer.foreignness(texts), 1.0)
+        return np.where([bool(text.strip()) for text in texts], self.abstainer.foreignness(texts), 1.0)
 
     def examine_abstaining(self, texts: list[str]) -> AbstainReport:
         """How well texts of none of the tasks are told, on exam texts and on the shipped foreign ones."""
-        return self._abstainer.examine(texts)
+        return self.abstainer.examine(texts)
 
     def _scores(self, texts: list[str]) -> Array:
-        assert self._model is not None  # the callers have looked
-        found = np.asarray(self._model.decision_function(self._space.place(texts)))
+        assert self.model is not None  # the callers have looked
+        found = np.asarray(self.model.decision_function(self.space.place(texts)))
         return np.stack([-found / 2, found / 2], 1) if found.ndim == 1 else found
 
 
@@ -130,7 +130,7 @@ def _load(run_dir: str, _: float) -> TaskDetector:
 def examine_detector(run_dir: Path) -> DetectorReport:
     """How good the detector of a run is on rows it has not seen."""
     dataset = load_saved_dataset(RunFolder(run_dir).data_dir)
-    detector, (texts, labels) = load_detector(run_dir), _rows(dataset, "test")
+    detector, (texts, labels) = load_detector(run_dir), find_rows(dataset, "test")
     probability = detector.probabilities(texts)
     guessed = [detector.names[i] for i in probability.argmax(1)]
     wanted = [detector.names[i] for i in labels]
@@ -180,7 +180,8 @@ def by_columns(task: TaskSpec, text: str) -> str | dict[str, str]:
     return dict(zip(task.inputs, cells, strict=True))
 
 
-def _rows(dataset: TaskDataset, split: str) -> tuple[list[str], NDArray[np.int64]]:
+def find_rows(dataset: TaskDataset, split: str) -> tuple[list[str], NDArray[np.int64]]:
+    """The texts of a split, at most MAX_ROWS a task, without instructions, and the place of each one's task."""
     texts: list[str] = []
     labels: list[int] = []
     for index, task in enumerate(dataset.tasks):

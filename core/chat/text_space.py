@@ -43,6 +43,11 @@ class TextSpace:
         self._weigh = TfidfTransformer(sublinear_tf=True).fit(counts)
         self.known = self._weigh.transform(counts)  # [known, features], rows of length 1
 
+    @property
+    def rarity(self) -> Array:
+        """[features] what an n-gram counts, the more the fewer known texts have it."""
+        return np.asarray(self._weigh.idf_, dtype=np.float64)
+
     def place(self, texts: Sequence[str]) -> Any:
         """[texts, features], a sparse matrix whose rows have the length 1 (0 for a text without an n-gram)."""
         return self._weigh.transform(self._count.transform(map(shorten, texts)))

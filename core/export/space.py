@@ -1,6 +1,7 @@
 """A Space: a folder that starts by itself as a small chat with the tuned model, here or on the Hub.
 
-app.py and answering.py come from assets/space; settings.json says how each task is worded. A base model that is not
+app.py, answering.py and finding.py come from assets/space; settings.json says how each task is worded, finder.json
+and finder.safetensors, where the run has its rows, find the task of a text. A base model that is not
 on the Hub goes along; one that is there is named with its commit and fetched at the start.
 """
 
@@ -14,7 +15,9 @@ from typing import Any
 from huggingface_hub import SpaceCardData
 
 from core.adapters.registry import METHODS
+from core.base.errors import WorkspaceError
 from core.base.files import write_text_atomic
+from core.chat.compact import write_finder
 from core.chat.loading import ANSWER_TOKENS, LoadedRun
 from core.export.base_names import licence_of, public_name
 from core.export.card import MERGED, CardRequest, card_body
@@ -22,10 +25,12 @@ from core.export.markdown import escape
 from core.export.recheck import Written
 from core.export.weights import export_lora, export_merged
 from core.models.catalogue import find_model, pinned_revision
+from core.tasks.dataset import load_saved_dataset
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets" / "space"
 REQUIREMENTS = Path(__file__).resolve().parents[2] / "requirements.txt"
 NEEDED = ("gradio", "torch", "transformers", "tokenizers", "peft", "accelerate", "safetensors", "huggingface_hub")
+NEEDED += ("numpy", "scikit-learn")
 PYTHON = "3.12.12"
 MODEL_SUFFIXES = {".json", ".jinja", ".model", ".txt"}
 
@@ -52,13 +57,23 @@ def build_space(run: LoadedRun, tasks: list[int], target: Path, probe: Any, card
         source = str(target / "base") if is_local else run.base.model_id
         kind = "lora" if is_lora else MERGED
         written.append(Written(kind, folder, index, source, pinned_revision(run.base.model_id)))
-    for name in ("app.py", "answering.py"):
+    for name in ("app.py", "answering.py", "finding.py"):
         shutil.copyfile(ASSETS / name, target / name)
+    if len(tasks) == len(run.tasks):
+        _write_finder(run, target)
     settings = json.dumps(_settings(run, tasks, card.language), ensure_ascii=False, indent=1)
     write_text_atomic(target / "settings.json", settings)
     write_text_atomic(target / "requirements.txt", "\n".join(_pins().values()) + "\n")
     write_text_atomic(target / "README.md", _readme(run, card))
     return written
+
+
+def _write_finder(run: LoadedRun, target: Path) -> None:
+    """What finds the task of a text by itself; a run that came without its rows has none."""
+    try:
+        write_finder(load_saved_dataset(run.folder.data_dir), target)
+    except WorkspaceError:
+        return
 
 
 def copy_model(source: Path, target: Path, with_weights: bool) -> None:

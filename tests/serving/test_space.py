@@ -15,12 +15,16 @@ from typing import Any
 import pytest
 import yaml
 
+from core.chat.abstaining import read_foreign_texts
 from core.chat.client import ChatClient
+from core.chat.compact import write_finder
+from core.chat.detecting import find_rows, load_detector
 from core.chat.loading import RunShelf
 from core.chat.prompts import build_prompt
 from core.chat.protocol import ask
 from core.evaluation.certainty import Certainty, write_certainties
 from core.export.bundle import ExportWish, export_run
+from core.tasks.dataset import TaskDataset, load_saved_dataset
 from core.tasks.encoding import encode_prompt
 from tests.serving.conftest import make_trained_run
 
@@ -109,7 +113,15 @@ def test_a_whole_run_without_rows_chooses_the_same_labels(run_dir: Path, tmp_pat
 
 def test_the_folder_is_complete_and_names_no_place_of_this_machine(space: Path, tiny_llama_dir: Path) -> None:
     names = {str(p.relative_to(space)) for p in space.rglob("*") if p.is_file()}
-    assert {"app.py", "answering.py", "requirements.txt", "README.md", "settings.json", "base/config.json"} <= names
+    assert {
+        "app.py",
+        "answering.py",
+        "finding.py",
+        "requirements.txt",
+        "README.md",
+        "settings.json",
+        "base/config.json",
+    } <= names
     head = yaml.safe_load((space / "README.md").read_text(encoding="utf-8").split("---")[1])
     pins = (space / "requirements.txt").read_text().split()
     assert f"gradio=={head['sdk_version']}" in pins
@@ -121,9 +133,60 @@ def test_the_folder_is_complete_and_names_no_place_of_this_machine(space: Path, 
             assert str(tiny_llama_dir.parent) not in path.read_text(encoding="utf-8"), path
 
 
+def load_finding(folder: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location("finding", folder / "finding.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_it_finds_the_task_as_the_workbench_does_and_holds_no_row(space: Path, run_dir: Path) -> None:
+    finder, detector = load_finding(space).Finder(space), load_detector(run_dir)
+    for text in (
+        "message 3 of task 1",
+        "what is 7\nit is 7 号",
+        "号",
+        "Where can I buy a winter coat?",
+        "x" * 2000,
+    ):
+        name, sure, _ = finder.find(text)
+        found = detector.detect(text)
+        assert sure == pytest.approx(found.probability, abs=2e-4)
+        assert name == found.task or sure < 0.5
+    own = [finder.find(f"message {i} of task {i % 2}")[2] > 0.5 for i in range(20)]
+    assert sum(own) <= 4
+    foreign = read_foreign_texts().texts[::5]
+    assert sum(finder.find(text)[2] > 0.5 for text in foreign) > 0.9 * len(foreign)
+    assert finder.find(" \n")[2] == 1.0
+    assert {name: finder.told[name] for name in ("right", "refused", "recall")}.keys() <= finder.told.keys()
+    for path in (space / "finder.json", space / "finder.safetensors"):
+        assert b"message" not in path.read_bytes(), "sums, never a row"
+
+
+def test_the_figures_of_the_finder_are_those_of_its_answers(space: Path, run_dir: Path) -> None:
+    finder = load_finding(space).Finder(space)
+    texts, labels = find_rows(load_saved_dataset(run_dir / "data"), "test")
+    found = [finder.find(text) for text in texts]
+    right = [name == finder.told["names"][label] for (name, _, _), label in zip(found, labels, strict=True)]
+    assert finder.told["right"] == pytest.approx(sum(right) / len(right))
+    assert finder.told["refused"] == pytest.approx(sum(f > 0.5 for _, _, f in found) / len(found))
+
+
+def test_one_task_or_too_few_rows_need_no_finder(run_dir: Path, tmp_path: Path) -> None:
+    whole = load_saved_dataset(run_dir / "data")
+    one = TaskDataset(whole.tasks[:1], {key: rows for key, rows in whole.examples.items() if key[0] == 0})
+    unchecked = TaskDataset(whole.tasks, {k: rows for k, rows in whole.examples.items() if k[1] != "validation"})
+    assert write_finder(one, tmp_path) is None
+    assert write_finder(unchecked, tmp_path) is None
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_it_starts_by_itself_and_answers_like_the_workbench(space: Path, run_dir: Path, tmp_path: Path) -> None:
     """Moved elsewhere, started with nothing of the workbench on its path, asked over HTTP."""
     from gradio_client import Client
+    from gradio_client.exceptions import AppError
 
     place = space.rename(tmp_path / "elsewhere")
     port = free_port()
@@ -147,6 +210,13 @@ def test_it_starts_by_itself_and_answers_like_the_workbench(space: Path, run_dir
         for task, inputs in questions:
             expected = workbench.answer(ask(run_dir, task, inputs)).text
             assert client.predict(task, inputs, api_name="/ask") == expected
+        name, _, _ = load_finding(place).Finder(place).find("what is 7\nit is 7 号")
+        assert name == "pairs"
+        inputs = {"question": "what is 7", "context": "it is 7 号"}
+        expected = workbench.answer(ask(run_dir, name, inputs)).text
+        assert client.predict("auto", {"text": "\n".join(inputs.values())}, api_name="/ask") == expected
+        with pytest.raises(AppError, match="不像任何一个任务"):
+            client.predict("auto", {"text": "Where can I buy a winter coat?"}, api_name="/ask")
         assert len({workbench.answer(ask(run_dir, t, i)).text for t, i in questions}) > 1
     finally:
         workbench.close()
