@@ -44,7 +44,9 @@ def split_rows(
     for index, name in enumerate(names):
         groups.setdefault(name, []).append(index)
     chosen: list[str | None] = [None] * len(names)
-    free = {name: rows for name, rows in groups.items() if not any(known.inputs[i] in exam for i in rows)}
+    free = groups
+    if exam:
+        free = {name: rows for name, rows in groups.items() if not any(known.inputs[i] in exam for i in rows)}
     for stratum in _strata(free, known, settings):
         _deal(stratum, settings, test_keys is None, chosen)
     if "train" not in chosen and free:

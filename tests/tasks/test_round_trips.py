@@ -14,7 +14,7 @@ import openpyxl
 import pyarrow
 import pyarrow.parquet
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from core.tasks.reading.files import read_table
@@ -82,6 +82,8 @@ WRITERS: dict[str, Callable[[Rows], bytes]] = {
 @pytest.mark.parametrize("name", WRITERS)
 @settings(max_examples=40, deadline=None)
 @given(rows=ROWS)
+@example(rows=[("", "", "yes"), ("", " ", "yes"), ("", ", ", "yes")])  # written as `", "`: no quote behind a blank
+@example(rows=[("", "", "yes"), ("", "  a", "no"), ("", '; "', "yes"), ("", ', "', "yes"), (" b", "\t ", "no")])
 def test_round_trip(name: str, rows: Rows) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / name

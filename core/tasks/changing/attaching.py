@@ -64,7 +64,7 @@ def attach_part(project: Project, name: str, path: Path | str, split: str, file_
 def _with_part(spec: TaskSpec, before: list[SplitRow], table: Table, split: str) -> tuple[list[SplitRow], int]:
     """All rows with the new part, and how many it has; a question stays in the strictest part only."""
     own = bool(getattr(spec.source, f"{split}_file"))
-    kept = [replace(r, split="train") if r.split == split else r for r in before if not (own and r.split == split)]
+    kept = [r._replace(split="train") if r.split == split else r for r in before if not (own and r.split == split)]
     exam = frozenset(input_key(spec, r.row) for r in kept if r.split == "test")
     last = max((r.line for r in kept), default=0) if split == "validation" else 0
     part = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from core.base.errors import SettingError
 from core.tasks.cell_text import target_text
@@ -116,4 +116,4 @@ def _edited(spec: TaskSpec, before: SplitRow, row: EditedRow) -> SplitRow:
             raise SettingError("task.no_column", column=column, known=", ".join(spec.columns))
         if text != target_text(values.get(column)):
             values[column] = text
-    return replace(before, split=row.split, row=values)
+    return before._replace(split=row.split, row=values)

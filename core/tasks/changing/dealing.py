@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from core.tasks.cell_text import input_text, plain_value
 from core.tasks.changing.describing import TaskRequest
@@ -22,8 +22,7 @@ from core.tasks.splitting import SplitKeys, split_rows, unknown_words
 _LISTED = 10
 
 
-@dataclass(frozen=True)
-class SplitRow:
+class SplitRow(NamedTuple):
     """`line` tells the rows of a task apart; `own_line` is the one in a file of its own, where that is another."""
 
     split: str
@@ -145,7 +144,7 @@ def _some(lines: Sequence[int]) -> str:
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:
-    return {k: plain_value(v) for k, v in row.items()}
+    return {k: v if isinstance(v, str) else plain_value(v) for k, v in row.items()}
 
 
 def input_key(spec: TaskSpec, row: dict[str, Any]) -> str:

@@ -6,7 +6,6 @@ Every edit is a version of the task and can be undone. Rows added here name thei
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from core.base.errors import SettingError
@@ -66,7 +65,7 @@ def edit_row(project: Project, name: str, place: Place, changes: Mapping[str, An
     rows = read_all_rows(task_dir(project, spec.task_id))
     index = _find(rows, place)
     values = {k: plain_value(v) for k, v in changes.items()}
-    rows[index] = replace(rows[index], row={**rows[index].row, **values})
+    rows[index] = rows[index]._replace(row={**rows[index].row, **values})
     return change_rows(project, spec.task_id, rows, "edit_row", 1)
 
 
@@ -91,7 +90,7 @@ def move_rows(project: Project, name: str, places: Sequence[Place], split: str) 
     rows = read_all_rows(task_dir(project, spec.task_id))
     for place in places:
         index = _find(rows, place)
-        rows[index] = replace(rows[index], split=split)
+        rows[index] = rows[index]._replace(split=split)
     return change_rows(project, spec.task_id, rows, "move_rows", len(places))
 
 

@@ -144,7 +144,7 @@ def _changed(spec: TaskSpec, rows: list[SplitRow], kinds_in: KindsIn, clean: Cal
         row = {k: _deep(v, clean) if k in columns else v for k, v in item.row.items()}
         if row != item.row:
             count += 1
-            mended[position] = replace(item, row=row)
+            mended[position] = item._replace(row=row)
     return Fixed(mended, count, {})
 
 

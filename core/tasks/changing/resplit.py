@@ -50,7 +50,7 @@ def deal_rows(folder: Path, spec: TaskSpec, exam_locked: bool) -> list[SplitRow]
         raise SettingError("task.bad_split_words", column=spec.split.column, words=listed)
     settings = replace(spec.split, validation=0.0) if spec.source.validation_file else spec.split
     splits = split_rows(keys, settings, [input_key(spec, r.row) for r in exam] if exam else None)
-    return [replace(r, split=s or "train") for s, r in zip(splits, free, strict=True)] + held
+    return [r._replace(split=s or "train") for s, r in zip(splits, free, strict=True)] + held
 
 
 def explain_roles(folder: Path, spec: TaskSpec) -> RoleGuess | None:

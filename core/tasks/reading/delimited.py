@@ -141,15 +141,20 @@ class _Body:
 
     def _take_footer(self) -> None:
         """Leaves out the last rows that hold a sum, or one cell of a wide table, below rows that are full."""
+        if len(self.rows) < 2 * MOST_FOOTER_ROWS or not _is_footer(self.rows[-1]):
+            return  # mostly so, and then a million rows need no look
         sparse = [i for i, row in enumerate(self.rows) if not all(value.strip() for value in row.values())]
-        if len(sparse) > MOST_FOOTER_ROWS or len(self.rows) < 2 * MOST_FOOTER_ROWS:
+        if len(sparse) > MOST_FOOTER_ROWS:
             return
-        while self.rows:
+        while self.rows and _is_footer(self.rows[-1]):
             cells = [value.strip() for value in self.rows[-1].values()]
-            filled = sum(map(bool, cells))
-            is_sum = bool(_TOTALS.fullmatch(cells[0])) and filled <= 2
-            if not cells[0] or not (is_sum or (filled == 1 and len(cells) > 2)):
-                return
             self._log.tell("reading.footer_row", line=self.lines[-1], raw=cells)
             self.rows.pop()
             self.lines.pop()
+
+
+def _is_footer(row: Row) -> bool:
+    cells = [value.strip() for value in row.values()]
+    filled = sum(map(bool, cells))
+    is_sum = filled <= 2 and bool(_TOTALS.fullmatch(cells[0]))
+    return bool(cells[0]) and (is_sum or (filled == 1 and len(cells) > 2))

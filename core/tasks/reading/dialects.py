@@ -52,14 +52,27 @@ def rank_dialects(sample: list[str], format_name: str, options: ReadOptions, who
     """Candidates, the best first; of those that read the sample alike only the most usual one, so that a mended
     quote is noted. `whole`: the sample is all there is, else it may end inside a cell."""
     alike: list[list[Candidate]] = []
+    weighed: dict[Dialect, Candidate] = {}
     for dialect in _candidates(sample, options):
-        one = _weigh(dialect, sample, format_name, options, whole)
+        if _skips_in_vain(dialect, weighed, sample):
+            continue
+        one = weighed[dialect] = _weigh(dialect, sample, format_name, options, whole)
         group = next((group for group in alike if group[0].cells == one.cells), None)
         if group is None:
             alike.append([one])
         else:
             group.append(one)
     return sorted((_most_usual(group) for group in alike), key=lambda one: -one.score)
+
+
+def _skips_in_vain(dialect: Dialect, weighed: dict[Dialect, Candidate], sample: list[str]) -> bool:
+    """Whether blanks before cells are text: the file parses with them, and no quote behind one opens a cell."""
+    twin = weighed.get(replace(dialect, skip_blanks=False)) if dialect.skip_blanks else None
+    if twin is None or twin.faults:
+        return False
+    opening = f" {dialect.quote}"
+    cells = ((line, cell.splitlines()[0]) for line, row in twin.records for cell in row if cell.startswith(opening))
+    return not any(f"{dialect.delimiter}{cell}" in sample[line - 1] for line, cell in cells)
 
 
 def _most_usual(group: list[Candidate]) -> Candidate:

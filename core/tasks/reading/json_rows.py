@@ -39,7 +39,13 @@ class JsonRows:
         self._join_mixed()
         names = list(self.order)
         columns = clean_columns(names, self.log)
-        rows = [{column: row.get(key) for key, column in zip(names, columns, strict=True)} for row in self.rows]
+        same = list(columns) == names
+        rows = [
+            row
+            if same and list(row) == names  # most rows of most files: a million need no copies
+            else {column: row.get(key) for key, column in zip(names, columns, strict=True)}
+            for row in self.rows
+        ]
         return Table(
             self.log.file, "json", encoding, columns, rows, self.lines, self.log.problems, truncated=truncated
         )
@@ -69,7 +75,8 @@ class JsonRows:
             return
         if not row or not check_cells(row.values(), line, self.log):
             return
-        self.order.update(dict.fromkeys(row))
+        if not row.keys() <= self.order.keys():
+            self.order.update(dict.fromkeys(row))
         if len(self.order) > MAX_COLUMNS:
             raise TaskFileError("file.many_columns", file=self.log.file, columns=len(self.order), bound=MAX_COLUMNS)
         self.rows.append(row)
@@ -128,8 +135,10 @@ def _flatten(item: dict[str, Any], prefix: str, row: Row, depth: int) -> bool:
     if depth > MAX_JSON_DEPTH:
         return False
     for key, value in item.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, dict) and value:
+        name = f"{prefix}{key}" if prefix else key
+        if isinstance(value, str) and value.isascii():
+            row[name] = value
+        elif isinstance(value, dict) and value:
             if not _flatten(value, f"{name}.", row, depth + 1):
                 return False
         else:

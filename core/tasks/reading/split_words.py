@@ -35,7 +35,10 @@ MOST_WORDS = 12  # different words of a column that may still say the split
 
 def split_of_word(cell: str) -> str | None:
     """train, validation or test for a cell that says nothing else, such as 'Train', 'dev set' or 'Validación'."""
-    words = _plain(cell).replace("_", " ").replace("-", " ").split()
+    apart = cell.replace("_", " ").replace("-", " ")
+    if len(apart.split(maxsplit=2)) > 2:  # running text, most cells of most columns
+        return None
+    words = _plain(apart).split()
     if len(words) == 2 and words[1] in _SET:
         words = words[:1]
     return SPLIT_NAMES.get(words[0]) if len(words) == 1 else None
