@@ -137,4 +137,4 @@ def test_names_from_users_stay_text(page):
     page.locator("#home-projects .card").wait_for()
     assert name in page.locator("#home-projects").inner_text()
     assert page.locator("#home-projects img").count() == 0
-    assert page.title() == "Taskloom"
+    assert page.title() == f"Home · {name} · Taskloom"  # shown, and not run
