@@ -6,6 +6,7 @@ from pathlib import Path
 
 from app.drawing.forms import setting_labels
 from app.drawing.markup import badge, esc, note, paragraphs, part, table
+from app.results.score_table import word_doubt
 from app.texts import say, word_error, word_value
 from core.runs.folder import RunFolder
 from core.runs.rerun import config_difference
@@ -32,7 +33,9 @@ def comparison_view(first: Path, second: Path) -> str:
             f"{100 * c.difference.value:+.1f}",
             f"[{100 * c.difference.low:+.1f}, {100 * c.difference.high:+.1f}]",
             esc(shown_p(c.p_adjusted)),
-            badge(say("compare.sure" if c.is_sure else "results.unsure"), "good" if c.is_sure else ""),
+            badge(say("compare.sure"), "good")
+            if c.is_sure
+            else badge(word_doubt(c.difference) or say("results.unsure")),
         ]
         for c in comparisons
     ]

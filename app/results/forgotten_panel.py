@@ -11,7 +11,7 @@ from app.shell.context import Context
 from app.shell.redraw import Shown
 from app.shell.selection import Selection
 from app.texts import say, word_error
-from core.insight.forgotten import Forgetting, describe_forgetting, read_forgetting
+from core.insight.forgotten import Forgetting, describe_forgetting, read_forgetting, warning_of
 from core.messages import Sentence
 
 
@@ -31,7 +31,7 @@ def forgotten_view(run_dir: Path) -> str:
     if found is None:
         return ""
     items = [(_tone(said, warns), _said(said)) for said, warns in _judged(found)]
-    warning = [("bad", _said(Sentence("forgot.warning")))] if found.is_warning else []
+    warning = [("bad", _said(warning_of(found)))] if found.is_warning else []
     return (
         part(say("forgotten.title")) + note(say("forgotten.note")) + bullets([*warning, *items]) + _details(found)
     )

@@ -7,6 +7,7 @@ from app.drawing.durations import word_score
 from app.drawing.markup import badge, download_link, esc, note, table, to_csv
 from app.drawing.run_markup import score_cell
 from app.texts import say, word_error
+from core.evaluation.intervals import FEW, Difference
 from core.insight.compare import Comparison
 from core.insight.results import TaskResult, best_guess_sentence, mean_guess, mean_scores, score_frame
 
@@ -68,19 +69,28 @@ def _guess(score: TaskResult) -> str:
 
 
 def _gain(score: TaskResult) -> str:
-    return "–" if score.gain is None else _marked(score.gain.value, score.gain.is_sure)
+    return "–" if score.gain is None else _marked(score.gain)
 
 
 def _against(comparison: Comparison | None) -> str:
     if comparison is None:
         return "–"
-    return _marked(comparison.difference.value, comparison.is_sure)
+    return _marked(comparison.difference, comparison.is_sure)
 
 
-def _marked(change: float, is_sure: bool) -> str:
-    if not is_sure:
-        return f"{_arrow(change, 'same')} {badge(say('results.unsure'))}"
-    return _arrow(change)
+def _marked(change: Difference, is_sure: bool | None = None) -> str:
+    """`is_sure`: where several were looked at, the corrected judgement."""
+    if change.is_sure if is_sure is None else is_sure:
+        return _arrow(change.value)
+    doubt = word_doubt(change)
+    return f"{_arrow(change.value, 'same')} {badge(doubt) if doubt else ''}".rstrip()
+
+
+def word_doubt(change: Difference) -> str:
+    """Why a difference is not called real: too few rows to say, or it may be chance; "" where there is none."""
+    if round(100 * change.value, 1) == 0:
+        return ""
+    return say("results.few" if change.n < FEW else "results.unsure")
 
 
 def _arrow(change: float, css: str = "") -> str:

@@ -14,6 +14,7 @@ import gradio as gr
 
 from app.drawing.markup import bar, bullets, esc, note, paragraphs, part, table
 from app.drawing.run_markup import score_cell
+from app.results.score_table import word_doubt
 from app.shell.context import Context
 from app.shell.redraw import Shown
 from app.shell.run_command import run_errand
@@ -196,4 +197,5 @@ def _one(found: Yardstick, scores: list[YardstickScore], own: float | None) -> s
 
 def _difference(score: YardstickScore) -> str:
     value = f"{100 * score.difference.value:+.1f}"
-    return value if score.difference.is_sure else f"{value} · {esc(say('results.unsure'))}"
+    doubt = "" if score.difference.is_sure else word_doubt(score.difference)
+    return f"{value} · {esc(doubt)}" if doubt else value

@@ -26,6 +26,7 @@ def translate_error(error: Exception, hide: str = "") -> gr.Error:
     `hide` is a path of this machine that visitors of a shared page need not know.
     """
     if isinstance(error, gr.Error):
+        error.print_exception = False  # worded for the person already: no news for the log
         return error
     if isinstance(error, TaskloomError):
         message, hint = word_error(error.key, error.values)

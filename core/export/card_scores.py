@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from core.export.markdown import escape, markdown_table
-from core.insight.forgotten import describe_forgetting, read_forgetting
+from core.insight.forgotten import describe_forgetting, read_forgetting, warning_of
 from core.insight.results import TaskResult, best_guess_sentence
 from core.insight.verdicts import read_verdicts
 from core.messages import Sentence, word
@@ -47,7 +47,7 @@ def forgotten_lines(run_dir: Path, language: str) -> list[str]:
     found = read_forgetting(run_dir)
     if found is None:
         return []
-    warning = [Sentence("forgot.warning")] if found.is_warning else []
+    warning = [warning_of(found)] if found.is_warning else []
     return [f"- {_said(said, language)}" for said in (*warning, *describe_forgetting(found))]
 
 

@@ -29,8 +29,8 @@ from core.tasks.dataset import load_saved_dataset
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets" / "space"
 REQUIREMENTS = Path(__file__).resolve().parents[2] / "requirements.txt"
-NEEDED = ("gradio", "torch", "transformers", "tokenizers", "peft", "accelerate", "safetensors", "huggingface_hub")
-NEEDED += ("numpy", "scikit-learn")
+NEEDED: tuple[str, ...] = ("gradio", "torch", "transformers", "tokenizers", "peft", "accelerate", "safetensors")
+NEEDED += ("huggingface_hub", "numpy", "scikit-learn")
 PYTHON = "3.12.12"
 MODEL_SUFFIXES = {".json", ".jinja", ".model", ".txt"}
 

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from core.base.errors import RunError
+from core.base.errors import RunError, WorkspaceError
 from core.evaluation.intervals import Difference, is_sure
 from core.evaluation.metrics import compare
 from core.evaluation.normalise import plain
 from core.insight.results import RIGHT, read_answers, read_task_records
 from core.messages import Sentence
+from core.runs.folder import RunFolder
 
 RIGHT_OR_WRONG = ("accuracy", "exact_match", "number_match")
 OTHER = "(other)"
@@ -103,20 +104,33 @@ def shown_p(p: float) -> str:
 def confusion_matrix(run_dir: Path, task: str, side: str = "tuned") -> pd.DataFrame:
     """Counts [right label x given answer] of a task with labels; answers that are no label stand under OTHER.
 
-    The labels are those that occur as right answers, most frequent first, at most MOST_LABELS; two that the exam
-    takes for the same are one, named as it is written most often.
+    The labels are those that occur as right answers, most frequent first, at most MOST_LABELS, and behind them the
+    task's other labels that were given (the exam may lack one that the task has); two that the exam takes for the
+    same are one, named as it is written most often.
     """
     answers = read_answers(run_dir, task)
     targets = answers["target"].map(lambda text: plain(str(text)))
     given = answers[side].fillna("").map(lambda text: plain(str(text)))
     labels = list(targets.value_counts().index[:MOST_LABELS])
+    unasked = {plain(label): label for label in _task_labels(run_dir, task) if plain(label) not in set(targets)}
+    labels += [label for label in unasked if (given == label).any()]
     known = [*labels, OTHER]
     rows = targets.where(targets.isin(labels), OTHER)
     columns = given.where(given.isin(labels), OTHER)
     table = pd.crosstab(rows, columns).reindex(index=known, columns=known, fill_value=0)
     written = answers["target"].astype(str).groupby(targets).agg(lambda texts: texts.value_counts().index[0])
-    table = table.rename(index=written, columns=written)
+    names = {**unasked, **written}
+    table = table.rename(index=names, columns=names)
     return table.loc[(table.sum(axis=1) > 0)]
+
+
+def _task_labels(run_dir: Path, task: str) -> tuple[str, ...]:
+    """The labels that the task's description names; () for a run whose tasks were not kept."""
+    try:
+        tasks = RunFolder(run_dir).read_tasks()
+    except WorkspaceError:
+        return ()
+    return next((spec.labels for spec in tasks if spec.name == task), ())
 
 
 def worst_labels(run_dir: Path, task: str, side: str = "tuned") -> pd.DataFrame:

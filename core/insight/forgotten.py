@@ -111,12 +111,17 @@ def describe_forgetting(found: Forgetting) -> list[Sentence]:
     return [*said, _about_answers(found)]
 
 
+def warning_of(found: Forgetting) -> Sentence:
+    """What was lost, in one sentence: a model that never knew the answers has forgotten none."""
+    return Sentence("forgot.warning" if found.loses_answers else "forgot.warning_text")
+
+
 def describe_warning(found: Forgetting) -> list[Sentence]:
     """What others should know before they get the model: the warning and its reasons; [] without one."""
     if not found.is_warning:
         return []
     reasons = zip(describe_forgetting(found), (found.surprises_more, found.loses_answers), strict=True)
-    return [Sentence("forgot.warning"), *(said for said, counts in reasons if counts)]
+    return [warning_of(found), *(said for said, counts in reasons if counts)]
 
 
 def _about_answers(found: Forgetting) -> Sentence:

@@ -11,6 +11,7 @@ import pytest
 from scipy.stats import binomtest
 
 from core.base.errors import RunError
+from core.base.files import write_json_atomic
 from core.insight.compare import (
     OTHER,
     Comparison,
@@ -21,6 +22,9 @@ from core.insight.compare import (
     describe_comparison,
     worst_labels,
 )
+from core.runs.folder import RunFolder
+from core.tasks.dataset import SAVED_TASKS
+from core.tasks.spec import TaskSpec
 
 
 def write_run(path: Path, answers: dict[str, list[dict[str, Any]]], metric: str = "accuracy") -> Path:
@@ -115,3 +119,18 @@ def test_confusions_and_worst_labels(tmp_path: Path) -> None:
     assert list(worst["label"]) == ["Card", "loan"]
     assert list(worst["instead"]) == ["loan", OTHER]
     assert list(worst["recall"]) == [0.75, 0.75]
+
+
+def test_a_label_that_the_exam_lacks_is_a_label(tmp_path: Path) -> None:
+    """All was taken for a third label of the task, which no exam row has: that is not "(no label)"."""
+    records = [
+        {"row": i, "prompt": "p", "target": t, "tuned": "Transfer"} for i, t in enumerate(["card", "loan"] * 3)
+    ]
+    run = write_run(tmp_path / "a", {"mails": records})
+    columns = {"inputs": ("text",), "targets": ("label",), "instruction": "", "template": "{text}"}
+    labels = ("Transfer", "card", "loan")
+    spec = TaskSpec("t", "mails", **columns, metric="accuracy", kind="classification", labels=labels)
+    RunFolder(run).data_dir.mkdir()
+    write_json_atomic(RunFolder(run).data_dir / SAVED_TASKS, [spec.as_dict()])
+    assert list(worst_labels(run, "mails")["instead"]) == ["Transfer", "Transfer"]
+    assert OTHER not in confusion_matrix(run, "mails").loc["card"][lambda counts: counts > 0].index
