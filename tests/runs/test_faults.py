@@ -74,7 +74,7 @@ def test_a_full_disk_while_an_event_is_written_ends_the_run_in_words(
 ) -> None:
     folder = quick_run(project, tiny_llama)
 
-    def train_run(paths: Any, config: Any, journal: Any, shard: Any) -> Any:
+    def train_run(paths: Any, config: Any, journal: Any, *_: Any) -> Any:
         journal.event("loss", step=1)
         monkeypatch.setattr("core.runs.events.os.pwrite", lambda *_: (_ for _ in ()).throw(OSError(28, "full")))
         journal.event("loss", step=2)
