@@ -128,8 +128,14 @@ class Visitor:
         timer = next(c["id"] for c in self.components.values() if c["type"] == "timer")
         self.fire_at(timer, "tick", name="timer")
 
+    def _chained(self, event_id: int) -> list[dict[str, Any]]:
+        """What is to happen after an event that went well."""
+        after = [e for e in self.events if e.get("trigger_after") == event_id]
+        return [e for e in after if e["backend_fn"] and not e.get("trigger_only_on_failure")]
+
     def listening(self, number: int, event: str) -> list[dict[str, Any]]:
-        return [e for e in self.events if [number, event] in [list(t) for t in e["targets"]]]
+        """Events that ask the server; what only the browser does is left out."""
+        return [e for e in self.events if e["backend_fn"] and [number, event] in [list(t) for t in e["targets"]]]
 
     def call(self, event_id: int, data: list[Any], event_data: Any = None) -> dict[str, Any]:
         """One endpoint called directly with any data, as an intruder would. -> the output message."""
@@ -146,7 +152,7 @@ class Visitor:
             if "error" in output:
                 raise VisitError(str(output["error"]))
             event = next(e for e in self.events if e["id"] == event_id)
-            for following in self._take_over(event, output):
+            for following in self._take_over(event, output) + self._chained(event_id):
                 pending[self._join(following["id"], self._inputs(following), None)] = following["id"]
 
         while pending:
