@@ -1,6 +1,6 @@
 """A Space: a folder that starts by itself as a small chat with the tuned model, here or on the Hub.
 
-app.py, answering.py and finding.py come from assets/space; settings.json says how each task is worded, finder.json
+All code comes from assets/space; settings.json says how each task is worded, finder.json
 and finder.safetensors, where the run has its rows, find the task of a text. A base model that is not
 on the Hub goes along; one that is there is named with its commit and fetched at the start.
 """
