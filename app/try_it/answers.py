@@ -59,7 +59,7 @@ def exchange_view(exchange: Exchange) -> str:
 
 def _refusal(exchange: Exchange) -> str:
     """Nobody answers, and why; whoever knows better chooses the task."""
-    said = say("try.none_fits", percent=f"{100 * exchange.foreign:.0f}")
+    said = say("try.none_fits")
     asked = f"<span>{esc(say('try.ask_anyway'))}</span> {_offers(exchange)}"
     text = f'<div class="text">{esc(said)}</div><div class="acts">{asked}</div>'
     return f'<div class="answers of-1"><div class="answer none" data-done="1">{text}</div></div>'
@@ -69,7 +69,7 @@ def _strange(exchange: Exchange) -> str:
     """An answer to a text of none of the tasks is a guess, however sure it looks."""
     if not exchange.is_foreign:
         return ""
-    return f'<p class="warned">{esc(say("try.foreign", percent=f"{100 * exchange.foreign:.0f}"))}</p>'
+    return f'<p class="warned">{esc(say("try.foreign"))}</p>'
 
 
 def _offers(exchange: Exchange) -> str:

@@ -220,7 +220,7 @@ def to_markdown(asked: list[Exchange]) -> str:
         for answer in exchange.answers:
             parts.append(f"**{answer.side.title()}**\n\n{answer.error or answer.text or '-'}")
         if exchange.is_refused:
-            parts.append(say("try.none_fits", percent=f"{100 * exchange.foreign:.0f}"))
+            parts.append(say("try.none_fits"))
     return "\n\n".join(parts) + "\n"
 
 

@@ -160,7 +160,7 @@ def warn_of_foreign(folder: Any, content: str | dict[str, str]) -> None:
     text = content if isinstance(content, str) else "\n".join(content.values())
     found = load_detector(folder.path).detect(text) if text.strip() else None
     if found is not None and found.is_none:
-        told = f"reads like none of the run's tasks ({100 * found.foreign:.0f} %): take the answer as a guess"
+        told = "reads like none of the run's tasks: take the answer as a guess"
         print(f"note: this {told}.", file=sys.stderr)
 
 

@@ -97,10 +97,25 @@ def test_a_healthy_task_has_no_warnings(project: Project, tmp_path: Path) -> Non
     json.dumps(report.as_dict())
 
 
+def test_what_no_majority_decides_stays(project: Project, tmp_path: Path) -> None:
+    """One row against one: the fix is not offered, and called all the same it drops nothing."""
+    name = add(project, tmp_path, plant(healthy_rows(), {7: {"text": "=3", "label": "A-class"}}))
+    assert findings(project)["health.conflicts"].fix == ""
+    assert apply_fix(project, name, "keep_majority")[1] == 0
+
+
+def test_a_label_that_the_exam_never_asks_for_is_told(project: Project, tmp_path: Path) -> None:
+    rows = healthy_rows(160)
+    exam = [row for row in rows[120:] if row["label"] == "A-class"]
+    add(project, tmp_path, rows[:120], exam)
+    found = findings(project)["health.unasked_labels"]
+    assert (found.count, found.severity, found.values["labels"]) == (1, "warning", "B-class")
+
+
 PLANTED: dict[str, tuple[dict[int, dict[str, Any]], list[int], str]] = {
     # key: ({index: changed fields}, lines that must be named, fix)
     "health.empty": ({4: {"label": " "}, 9: {"text": ""}}, [5, 10], "drop_empty"),
-    "health.conflicts": ({7: {"text": "=3", "label": "A-class"}}, [4, 8], "keep_majority"),
+    "health.conflicts": ({5: {"text": "=3"}, 7: {"text": "=3", "label": "A-class"}}, [4, 6, 8], "keep_majority"),
     "health.duplicates": ({7: {"text": "=3", "label": "=3"}}, [8], "drop_duplicates"),
     "health.near_duplicates": ({7: {"text": "=3!", "label": "=3"}}, [8], "drop_near_duplicates"),
     "health.alike_labels": ({7: {"label": "b class"}}, [], "merge_labels"),

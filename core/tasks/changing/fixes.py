@@ -14,7 +14,15 @@ from core.tasks.dataset import render_prompt, render_target
 from core.tasks.health.characters import character_faults, clean_text
 from core.tasks.health.labels import has_labels, labels_of
 from core.tasks.health.near_duplicates import NearIndex
-from core.tasks.health.rows import TaskRows, conflicting_rows, leaking_rows, load_rows, near_groups, repeated_rows
+from core.tasks.health.rows import (
+    TaskRows,
+    conflicting_rows,
+    leaking_rows,
+    load_rows,
+    majority_answer,
+    near_groups,
+    repeated_rows,
+)
 from core.tasks.health.spelling import alike_labels
 from core.tasks.health.texts import PERSONAL, kinds_of_row, passes_luhn, personal_data
 from core.tasks.spec import TaskSpec
@@ -87,12 +95,13 @@ def drop_duplicates(spec: TaskSpec, rows: list[SplitRow]) -> Fixed:
 
 
 def keep_majority(spec: TaskSpec, rows: list[SplitRow]) -> Fixed:
-    """Of rows that ask the same, those with the most frequent answer stay (of equals, the first seen)."""
+    """Of rows that ask the same, those with the most frequent answer stay; where answers are equally frequent,
+    nobody here knows which is right, and all stay."""
     table = _side_by_side(spec, rows)
     dropped = set()
     for group in conflicting_rows(table):
-        best = Counter(table.answers[i] for i in group).most_common(1)[0][0]
-        dropped |= {table.lines[i] for i in group if table.answers[i] != best}
+        best = majority_answer(table, group)
+        dropped |= {table.lines[i] for i in group if best is not None and table.answers[i] != best}
     return _without(rows, dropped)
 
 

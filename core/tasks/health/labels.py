@@ -38,9 +38,12 @@ def label_findings(
     counts: Counter[str] = Counter()
     everywhere: Counter[str] = Counter()
     exam: dict[str, tuple[str, int]] = {}
+    asked: set[str] = set()
     for split, line, answer in zip(splits, lines, answers, strict=True):
         labels = labels_of(spec, answer)
         everywhere.update(labels)
+        if split == "test":
+            asked.update(labels)
         for label in labels:
             if split == "train":
                 counts[label] += 1
@@ -50,6 +53,7 @@ def label_findings(
         _single(everywhere),
         _unseen(counts, exam),
         _rare(counts),
+        _unasked(counts, asked),
         _uneven(counts),
         _alike(everywhere),
         _slips(everywhere),
@@ -70,6 +74,14 @@ def _rare(counts: Counter[str]) -> FindingFields | None:
     return (
         _finding("health.rare_labels", "warning", len(rare), labels=shown(rare), bound=RARE_ROWS) if rare else None
     )
+
+
+def _unasked(counts: Counter[str], asked: set[str]) -> FindingFields | None:
+    """Labels that the exam says nothing about, though practice has rows enough to learn them."""
+    missing = [label for label, n in counts.most_common() if n >= RARE_ROWS and label not in asked]
+    if not asked or not missing:
+        return None
+    return _finding("health.unasked_labels", "warning", len(missing), labels=shown(missing))
 
 
 def _uneven(counts: Counter[str]) -> FindingFields | None:

@@ -24,6 +24,7 @@ from core.tasks.health.rows import (
     conflicting_rows,
     leaking_rows,
     load_rows,
+    majority_answer,
     near_groups,
     places_of,
     read_all,
@@ -196,7 +197,8 @@ def _repeat_findings(rows: TaskRows) -> list[Finding]:
         places = places_of(rows, [i for g in conflicts for i in g])
         severity = "info" if rows.spec.kind == "generation" else "warning"  # there are many good free answers
         count = sum(map(len, conflicts))
-        found.append(Finding("health.conflicts", severity, count, values, places, "keep_majority"))
+        fix = "keep_majority" if any(majority_answer(rows, group) is not None for group in conflicts) else ""
+        found.append(Finding("health.conflicts", severity, count, values, places, fix))
     leaks = leaking_rows(rows)
     if leaks:
         found.append(Finding("health.leaks", "error", len(leaks), {}, places_of(rows, leaks), "drop_leaks"))

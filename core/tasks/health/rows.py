@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -105,6 +106,12 @@ def conflicting_rows(rows: TaskRows) -> list[list[int]]:
     """Groups of training and validation rows that ask the same and answer differently."""
     kept = ([i for i in g if rows.splits[i] != "test"] for g in same_inputs(rows))
     return [g for g in kept if len({rows.answers[i] for i in g}) > 1]
+
+
+def majority_answer(rows: TaskRows, group: list[int]) -> str | None:
+    """The answer that most rows of a group have; None where no answer has more rows than every other."""
+    (first, most), *others = Counter(rows.answers[i] for i in group).most_common(2)
+    return None if others and others[0][1] == most else first
 
 
 def leaking_rows(rows: TaskRows) -> list[int]:
