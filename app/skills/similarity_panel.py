@@ -19,7 +19,7 @@ from app.skills.view_panel import find_view
 from app.texts import say
 from app.texts.words import Key
 from core.adapters.skill import COMMON
-from core.insight.allocation import task_similarity, task_tree
+from core.insight.allocation import FEWEST_TASKS, task_similarity, task_tree
 from core.insight.contribution_table import describe_similarity
 from core.insight.sentences import describe_likeness
 from core.insight.task_groups import view_square, whole
@@ -51,6 +51,8 @@ class SimilarityPanel:
             return {self.said: "", self.plot: ""}
         head = part(say("skills.near_title")) + note(say(f"skills.near_note_{kind}"))
         similarity: pd.DataFrame | None = None
+        if kind == ALLOCATION and len(allocation.tasks) < FEWEST_TASKS:
+            return {self.said: head + note(say("skills.near_two")), self.plot: ""}
         if kind == WEIGHTS:
             found = find_contributions(context, selection)
             similarity = found.similarity if found else None

@@ -90,9 +90,10 @@ def _numbers(run_dir: Any, found: Any) -> dict[str, Any]:
     from core.insight import allocation
     from core.insight.snapshots import read_snapshots
 
+    enough = len(found.tasks) >= allocation.FEWEST_TASKS
     return {
         "numbers": allocation.allocation_numbers(found),
-        "similarity": allocation.task_similarity(found, centred=True).to_dict("index"),
+        "similarity": allocation.task_similarity(found, centred=True).to_dict("index") if enough else None,
         "effective_skills": allocation.task_effective_skills(found).to_dict(),
         "over_time": read_snapshots(run_dir).curves.to_dict("records"),
     }

@@ -26,6 +26,7 @@ from core.insight.skill_names import read_names
 from core.runs.folder import RunFolder
 
 Array = NDArray[np.float64]
+FEWEST_TASKS = 3  # two rows lie on opposite sides of their mean whatever was learned: their correlation is -1
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,8 @@ def uniform_weight(allocation: Allocation) -> float:
 def task_similarity(allocation: Allocation, centred: bool = False) -> pd.DataFrame:
     """Similarity of the tasks' common rows over all layers; private skills are left out: no two tasks share one.
 
-    Plain cosine, or with `centred` the correlation around the mean row, which separates tasks with close weights.
+    Plain cosine, or with `centred` the correlation around the mean row, which separates tasks with close weights
+    and says nothing of fewer than FEWEST_TASKS.
     Both stay the same when a layer's skills change places.
     A run without common skills falls back to all skills.
     """

@@ -11,7 +11,7 @@ import pandas as pd
 
 from core.adapters.skill import COMMON
 from core.base.errors import RunError
-from core.insight.allocation import Allocation, task_similarity, telling_layer
+from core.insight.allocation import FEWEST_TASKS, Allocation, task_similarity, telling_layer
 
 _HEAD = re.compile(r"^(.*) head (\d+)$")
 ALPHA, GATE = "alpha", "gate"
@@ -88,10 +88,10 @@ def difference_of_runs(first: Allocation, second: Allocation) -> pd.DataFrame:
     Weights themselves cannot be subtracted: skills have no fixed order, neither between runs nor between layers.
 
     Raises:
-        RunError: fewer than two tasks, or no skills, in common.
+        RunError: fewer than FEWEST_TASKS tasks, or no skills, in common.
     """
     names = [name for name in first.tasks if name in second.tasks]
-    if len(names) < 2 or not (first.columns(COMMON) and second.columns(COMMON)):
+    if len(names) < FEWEST_TASKS or not (first.columns(COMMON) and second.columns(COMMON)):
         raise RunError("insight.nothing_shared")
     before, after = (task_similarity(_only(one, names), centred=True) for one in (first, second))
     return after - before

@@ -101,6 +101,15 @@ def test_shares_are_drawn_on_zero_to_one_and_correlations_on_minus_one_to_one(tm
     assert (drawn["layout"]["coloraxis"]["cmin"], drawn["layout"]["coloraxis"]["cmax"]) == (-1, 1)
 
 
+def test_two_tasks_are_not_called_opposite(tmp_path: Path) -> None:
+    """Around their mean one is always -1 to the other, whatever was learned: that is no picture."""
+    context, selection, _ = made(tmp_path, TASKS[:2])
+    near = build_panel(SimilarityPanel, context, fields())
+    shown = near.draw(context, selection, ALLOCATION, "", "")
+    assert shown[near.plot] == ""
+    assert "three tasks" in shown[near.said]
+
+
 def test_the_map_shows_common_skills_of_one_layer_and_no_block_of_ones_and_zeros(tmp_path: Path) -> None:
     context, selection, _ = made(tmp_path)
     screen = build_panel(Skills, context)

@@ -144,8 +144,11 @@ def test_two_runs_are_compared_whatever_the_order_of_their_skills() -> None:
     assert list(change.index) == list(TASKS[:3])
     assert change.loc[TASKS[0], TASKS[1]] > 0.5
     stranger = Allocation(("l",), ("x",), (Skill("y", "common"),), np.ones((1, 1, 1)))
-    with pytest.raises(RunError, match="no task or no skill in common"):
+    with pytest.raises(RunError, match="fewer than three tasks"):
         difference_of_runs(first, stranger)
+    pair = Allocation(first.layers, first.tasks[:2], first.skills, first.weights[:, :2])
+    with pytest.raises(RunError):
+        difference_of_runs(pair, pair)  # -1 in both, whatever was learned
 
 
 def write_history(run: Path, snapshots: list[tuple[int, int, np.ndarray]]) -> None:
