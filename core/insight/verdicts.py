@@ -242,20 +242,21 @@ def _values(facts: Facts) -> dict[str, Any]:
 
 
 def _cut_practice(folder: RunFolder) -> dict[str, float]:
-    """Task -> share of practice rows that training had to cut or leave out, as the run noted it."""
+    """Task -> share of practice rows that training had to cut or leave out, as the run noted it last: every resume
+    notes the same rows again."""
     if not folder.events_path.exists():
         return {}
     notices = [event for event in folder.read_events() if event["kind"] == "notice"]
     sizes = {str(record["name"]): int(record.get("num_train", 0)) for record in folder.read_run()["tasks"]}
-    shares = dict.fromkeys(sizes, 0.0)
+    cut, left_out = dict.fromkeys(sizes, 0.0), dict.fromkeys(sizes, 0.0)
     for event in notices:
         values = event.get("values", {})
         task = str(values.get("task"))
-        if event.get("key") in _ROWS_CUT and task in shares:
-            shares[task] += float(values.get("share", 0)) / 100
+        if event.get("key") in _ROWS_CUT and task in cut:
+            cut[task] = float(values.get("share", 0)) / 100
         elif event.get("key") == "training.rows_left_out" and sizes.get(task):
-            shares[task] += float(values["count"]) / sizes[task]
-    return {task: min(1.0, share) for task, share in shares.items()}
+            left_out[task] = float(values["count"]) / sizes[task]
+    return {task: min(1.0, cut[task] + left_out[task]) for task in sizes}
 
 
 def _unexamined(record: dict[str, Any]) -> TaskResult:

@@ -140,3 +140,29 @@ def test_a_task_without_an_exam_has_a_verdict_too(tmp_path: Path) -> None:
     stage: Stage = STAGES["no exam"]
     found = read_verdicts(write_stage(stage, tmp_path / "run"))
     assert [v.rule for v in found] == ["no_exam"]
+
+
+def notices_of(run_dir: Path, *noted: tuple[str, dict[str, object]]) -> str:
+    """The rule that judges the run's only task after these notices."""
+    events = [
+        {"id": i, "time": float(i), "kind": "notice", "key": key, "values": values}
+        for i, (key, values) in enumerate(noted, 1)
+    ]
+    lines = "".join(json.dumps(event) + "\n" for event in events)
+    (run_dir / "events.jsonl").write_text(lines, encoding="utf-8")
+    return read_verdicts(run_dir)[0].rule
+
+
+def test_a_pause_does_not_double_the_rows_that_were_cut(tmp_path: Path) -> None:
+    """Every resume notes the same rows again, and a newer version by another key."""
+    stage = next(stage for stage in stages() if stage.name == "cut")
+    run_dir = write_stage(replace(stage, cut=0.0), tmp_path / "r1")
+    name = read_json(run_dir / "run.json")["tasks"][0]["name"]
+    cut = ("training.rows_cut", {"task": name, "share": 12, "tokens": 96})
+    older = ("check.long_rows", {"task": name, "share": 12, "tokens": 96})
+    few = round(0.12 * len(stage.practice))
+    left_out = ("training.rows_left_out", {"task": name, "count": few, "tokens": 96})
+    for noted in ((cut,), (cut, cut, cut), (older, cut), (left_out, left_out)):
+        assert notices_of(run_dir, *noted) != "cut"
+    assert notices_of(run_dir, cut, left_out) == "cut"  # different rows: 24 % of them
+    assert notices_of(run_dir, cut, left_out, cut, left_out) == "cut"
