@@ -1,4 +1,4 @@
-"""The task detector of a run in a form that may leave the workbench: sums over practice rows, never a row.
+"""The task detector of a run in a form that may leave the workbench: means over practice rows, never of few.
 
 The detector of the workbench compares a text with every practice row. Here a task is one mean of its rows and a
 foreign topic one mean of its texts; which task it is, is told by the same linear classifier. Whether it is none of
@@ -23,6 +23,7 @@ from core.chat.text_space import HALF, LONGEST, NUM_FEATURES, Array
 from core.tasks.dataset import TaskDataset
 
 NUMBERS, WEIGHTS = "finder.json", "finder.safetensors"
+LEAST_SUMMED = 10  # practice rows of every task: a mean of fewer would be close to a row of somebody's
 LEAST_CHECKED = 10  # own texts that the limit is set on; with fewer nothing is refused or found
 
 
@@ -43,7 +44,8 @@ def write_finder(dataset: TaskDataset, folder: Path) -> CompactReport | None:
     own_texts, _ = find_rows(dataset, "validation")
     exam_texts, exam_labels = find_rows(dataset, "test")
     _, labels = find_rows(dataset, "train")
-    if len(set(labels)) < 2 or len(set(labels)) < len(dataset.tasks):
+    counts = np.bincount(labels, minlength=len(dataset.tasks))
+    if len(dataset.tasks) < 2 or counts.min() < LEAST_SUMMED:
         return None
     if len(own_texts) < LEAST_CHECKED or not exam_texts:
         return None

@@ -34,6 +34,7 @@ VERSION = 1
 MOST_TASKS = 3
 ANSWER_TOKENS = 16
 BATCH = 16
+MOST_LOGITS = 1 << 24  # numbers at once, 64 MiB: a vocabulary of 150,000 words takes one text at a time
 MAX_TOKENS = 128
 
 
@@ -91,8 +92,9 @@ def _encode(base: LoadedBase, text: str) -> _Text:
 def _losses(base: LoadedBase, model: ModularModel, texts: Sequence[_Text], task: int | None) -> np.ndarray:
     """Nats a token of each text, as the untouched model (None) or as a task."""
     found: list[float] = []
-    for start in range(0, len(texts), BATCH):
-        part = texts[start : start + BATCH]
+    size = max(1, min(BATCH, MOST_LOGITS // (MAX_TOKENS * len(base.tokenizer))))
+    for start in range(0, len(texts), size):
+        part = texts[start : start + size]
         inputs, labels = _pad(base, part)
         tasks = {} if task is None else {"task_ids": [task] * len(part)}
         with model.disabled() if task is None else nullcontext():

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from core.base.errors import ModelError
+from core.base.errors import ModelError, RunError
 from core.chat.loading import LoadedRun
 from core.export.base_names import licence_of, public_name
 from core.export.card import GGUF
@@ -56,7 +56,7 @@ def add_gguf_lora(run: LoadedRun, report: ExportReport, task: int) -> Path | Non
         out = str(report.folder / LORA_FILE)
         told = _told(run, task)
         return write_gguf(GgufRequest(str(base), str(report.folder), out, "f32", float(report.rank), told))
-    except ModelError:  # another family, a tensor without a name: PEFT's files are whole without it
+    except (ModelError, RunError):  # another family, or the child ended: PEFT's files are whole without it
         return None
 
 

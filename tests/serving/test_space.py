@@ -178,8 +178,13 @@ def test_one_task_or_too_few_rows_need_no_finder(run_dir: Path, tmp_path: Path) 
     whole = load_saved_dataset(run_dir / "data")
     one = TaskDataset(whole.tasks[:1], {key: rows for key, rows in whole.examples.items() if key[0] == 0})
     unchecked = TaskDataset(whole.tasks, {k: rows for k, rows in whole.examples.items() if k[1] != "validation"})
+    # A mean of one row is that row: it stays here.
+    lonely = TaskDataset(
+        whole.tasks, {k: rows[:1] if k == (1, "train") else rows for k, rows in whole.examples.items()}
+    )
     assert write_finder(one, tmp_path) is None
     assert write_finder(unchecked, tmp_path) is None
+    assert write_finder(lonely, tmp_path) is None
     assert list(tmp_path.iterdir()) == []
 
 
