@@ -21,7 +21,13 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
+VERDICTS = ROOT / "assets/locales/en/messages/verdicts.json"
 BEGIN, END = "<!-- sample:begin -->", "<!-- sample:end -->"
+WORDS = {
+    key.removeprefix("verdict."): told
+    for key, (told, _) in json.loads(VERDICTS.read_text("utf-8")).items()
+    if key.startswith("verdict.")
+}
 
 
 def call(workspace: Path, *words: str) -> Any:
@@ -43,6 +49,7 @@ def measure(workspace: Path, base_model: str, assignments: list[str]) -> dict[st
     trained = time.monotonic()
     call(workspace, "skills", run["run_id"])
     ended = time.monotonic()
+    verdicts = {v["task"]: v["verdict"] for v in call(workspace, "evaluate", run["run_id"])["verdicts"]}
     return {
         "base_model": base_model,
         "settings": assignments,
@@ -54,20 +61,22 @@ def measure(workspace: Path, base_model: str, assignments: list[str]) -> dict[st
             "skills": ended - trained,
             "all": ended - started,
         },
-        "results": run["results"],
+        "results": [{**result, "verdict": verdicts[result["task"]]} for result in run["results"]],
     }
 
 
 def table(measured: dict[str, Any]) -> str:
-    """Markdown: task, metric, untuned and tuned score with 95 % interval, in percent."""
-    lines = ["| task | metric | rows | untuned | tuned (95 % interval) |", "| --- | --- | ---: | ---: | ---: |"]
+    """Markdown: task, metric, untuned, best guess and tuned score with 95 % interval, in percent; the verdict."""
+    heads = ("task", "metric", "rows", "untuned", "best guess", "tuned (95 % interval)", "verdict")
+    lines = [f"| {' | '.join(heads)} |", "| --- | --- | ---: | ---: | ---: | ---: | --- |"]
     for result in measured["results"]:
         base, tuned = result["base"], result["tuned"]
         span = f"{100 * tuned['low']:.0f} to {100 * tuned['high']:.0f}"
         name, metric = result["task"].replace("_", " "), result["metric"].replace("_", " ")
         lines.append(
             f"| {name} | {metric} | {result['n']} | {100 * base['value']:.1f} | "
-            f"**{100 * tuned['value']:.1f}** ({span}) |"
+            f"{100 * result['guesses'][result['best_guess']]['value']:.1f} | "
+            f"**{100 * tuned['value']:.1f}** ({span}) | {WORDS[result['verdict']]} |"
         )
     minutes = measured["seconds"]["all"] / 60
     lines += [

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from core.base.errors import ModelError, RunError, SettingError
 from core.base.processes import Limits
@@ -51,6 +51,32 @@ def test_a_model_folder_and_its_file_answer_alike(tiny_llama_dir, tmp_path, numb
     expected = logits_of(AutoModelForCausalLM.from_pretrained(tiny_llama_dir, dtype=torch.float32), ids)
     found = logits_of(read_back(path), ids)
     assert float((found - expected).abs().max()) <= tolerance * float(expected.abs().max())
+
+
+@pytest.mark.parametrize("family", ["mistral", "qwen2", "qwen3"])
+def test_the_other_families_are_read_back_as_they_were(family, tmp_path):
+    """Every weight is random, norms and biases too: one that was dropped or changed places would show."""
+    folder, tokenizer = tmp_path / family, build_tokenizer(chat=True)
+    sizes = {"hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4}
+    sizes |= {
+        "num_key_value_heads": 2,
+        "head_dim": 128 if family == "qwen3" else 16,  # transformers reads a Qwen3 file with no other
+        "max_position_embeddings": 256,
+        "tie_word_embeddings": False,
+    }
+    whole = {"sliding_window": None} if family == "mistral" else {}
+    config = AutoConfig.for_model(family, vocab_size=len(tokenizer), **sizes, **whole)
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_config(config)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    path = write_gguf(asked(folder, tmp_path / "m.gguf", numbers="f32"))
+    ids = tokenizer("Is the review positive?", return_tensors="pt")["input_ids"]
+    expected, found = logits_of(model.eval(), ids), logits_of(read_back(path), ids)
+    assert float((found - expected).abs().max()) <= 1e-4 * float(expected.abs().max())
 
 
 def test_the_tokenizer_and_the_chat_form_are_in_the_file(tiny_llama_dir, tmp_path):
