@@ -4,17 +4,22 @@ Pairs always have a closest one, also after a few noisy steps. A likeness that w
 block of the model; chance does not. So the tasks' names are shuffled block by block, each block by itself, and a
 pair is told only where it is closer than the closest pair of nearly all shuffles (5 % for all pairs together).
 
+That test needs something to compare: three tasks, two blocks, and enough arrangements of the tasks that the planted
+one can be rare among them. Otherwise nothing is said of pairs, neither that they are alike nor that they are not.
+
 Legend: L layers, T tasks, A common skills, B blocks.
 """
 
 from __future__ import annotations
 
+import math
 import re
+from dataclasses import dataclass
 
 import numpy as np
 
 from core.adapters.skill import COMMON
-from core.insight.allocation import Allocation, Array
+from core.insight.allocation import FEWEST_TASKS, Allocation, Array
 
 SHUFFLES, FEW_SHUFFLES = 199, 19
 MANY_TASKS = 64
@@ -23,23 +28,55 @@ CLOSE = 0.2  # a correlation below this is no likeness, sure or not
 _BLOCK = re.compile(r"^(.*?\.\d+)(?:\.|$)")
 
 
-def sure_pairs(allocation: Allocation) -> list[tuple[str, str, float]]:
-    """Pairs of tasks with the correlation of their common rows, the closest first. Empty for one allocation of the
-    whole model, which has no second block to compare with."""
-    common, tasks = allocation.columns(COMMON), len(allocation.tasks)
-    if tasks < 3 or len(common) < 2:
-        return []
-    blocks = _by_block(allocation, common)
-    if len(blocks) < 2:
-        return []
+@dataclass(frozen=True)
+class Pairable:
+    """How much there is to test likeness on: tasks, common skills, and blocks with an allocation of their own."""
+
+    tasks: int
+    skills: int
+    blocks: int
+
+    @property
+    def is_testable(self) -> bool:
+        """Whether chance can be told from a learned likeness at all."""
+        return self.tasks >= FEWEST_TASKS and self.skills > 1 and self.blocks > 1
+
+    @property
+    def has_power(self) -> bool:
+        """Whether a pair that is alike in every block would be told: all arrangements that keep the pair together
+        are as close as it, and one in (T choose 2)^(B - 1) does so by chance. This is stricter than counting all
+        T!^(B - 1) arrangements: with 4 tasks and 2 blocks those are 24, and a planted pair was told in 0 of 60
+        tries."""
+        return self.is_testable and math.comb(self.tasks, 2) ** (self.blocks - 1) >= 1 / LEVEL
+
+
+def pairable(allocation: Allocation) -> Pairable:
+    blocks = len({_block_of(name) for name in allocation.layers})
+    return Pairable(len(allocation.tasks), len(allocation.columns(COMMON)), blocks)
+
+
+def sure_pairs(allocation: Allocation) -> list[tuple[str, str, float]] | None:
+    """Pairs of tasks with the correlation of their common rows, the closest first; [] where none is closer than
+    chance would have it. None where that cannot be told, as for one allocation of the whole model."""
+    size = pairable(allocation)
+    if not size.is_testable:
+        return None
+    blocks, tasks = _by_block(allocation, allocation.columns(COMMON)), size.tasks
     draw, places = np.random.default_rng(0), np.triu_indices(tasks, 1)
     found = _correlation(blocks)[places]
     count = SHUFFLES if tasks <= MANY_TASKS else FEW_SHUFFLES
     highest = sorted(_correlation(_shuffled(blocks, draw))[places].max() for _ in range(count))
     limit = highest[int(np.ceil((1 - LEVEL) * (count + 1))) - 1]
     order = [i for i in np.argsort(-found) if found[i] > max(limit, CLOSE)]
+    if not order and not size.has_power:
+        return None
     names = allocation.tasks
     return [(names[places[0][i]], names[places[1][i]], float(found[i])) for i in order]
+
+
+def _block_of(layer: str) -> str:
+    found = _BLOCK.match(layer)
+    return found[1] if found else layer
 
 
 def _by_block(allocation: Allocation, common: list[int]) -> list[Array]:
@@ -48,8 +85,7 @@ def _by_block(allocation: Allocation, common: list[int]) -> list[Array]:
     for layer, name in enumerate(allocation.layers):
         rows = allocation.weights[layer][:, common]
         centred = rows - rows.mean(0, keepdims=True)
-        found = _BLOCK.match(name)
-        block = found[1] if found else name
+        block = _block_of(name)
         grams[block] = grams.get(block, 0.0) + centred @ centred.T
     return list(grams.values())
 

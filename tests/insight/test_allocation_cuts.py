@@ -33,7 +33,9 @@ from core.insight.contribution_table import (
     read_contributions,
 )
 from core.insight.likeness import sure_pairs
+from core.insight.sentences import describe_allocation, describe_likeness
 from core.insight.snapshots import read_snapshots
+from core.messages import word
 from tests.insight.test_allocation import TASKS, hand_made, write_run
 
 
@@ -129,8 +131,58 @@ def test_a_pair_that_is_only_less_unlike_than_the_others_is_not_called_alike() -
     assert sure_pairs(Allocation(layers, tuple("abc"), skills, np.repeat(lean[None], 12, 0))) == []
 
 
-def test_one_allocation_for_the_model_has_nothing_to_be_compared_with() -> None:
-    assert sure_pairs(planted(1, 0, 0.01)) == []
+def of_tasks(count: int, blocks: int, seed: int = 0) -> Allocation:
+    """The planted allocation of the first tasks only."""
+    whole = planted(blocks, seed, 0.01)
+    return Allocation(whole.layers, whole.tasks[:count], whole.skills, whole.weights[:, :count])
+
+
+@pytest.mark.parametrize(
+    ("tasks", "blocks", "key"),
+    [
+        (6, 1, "says.pairs_one_block"),  # one allocation for the whole model
+        (2, 12, "says.pairs_two_tasks"),
+        (2, 1, "says.pairs_two_tasks"),
+        (3, 2, "says.pairs_few_blocks"),
+        (4, 2, "says.pairs_few_blocks"),
+    ],
+)
+def test_what_cannot_be_tested_is_called_neither_alike_nor_unlike(tasks: int, blocks: int, key: str) -> None:
+    """Even of a pair that is truly alike; every screen says the same."""
+    for seed in range(5):
+        allocation = of_tasks(tasks, blocks, seed)
+        assert sure_pairs(allocation) is None
+        assert [said.key for said in describe_likeness(allocation)] == [key]
+        told = describe_allocation(allocation)
+        assert [said.key for said in told if said.key not in ("says.task_uses_alone", "says.skill_unused")] == [key]
+        for language in ("en", "zh"):
+            assert not any("{" in word(said, language) for said in told)
+
+
+def test_noise_of_one_allocation_names_no_pair() -> None:
+    """Ten steps leave noise in the weights, and noise has a closest pair too."""
+    skills = planted(2, 0, 0.1).skills
+    for seed in range(20):
+        noise = np.random.default_rng(seed).dirichlet(np.full(3, 9.0), (1, 6))
+        told = describe_allocation(Allocation(("model",), tuple("abcdef"), skills, noise))
+        assert not any("nearest" in said.values or "similarity" in said.values for said in told)
+
+
+def test_where_no_task_has_chosen_yet_no_pair_is_named_beside_it() -> None:
+    """A likeness within the noise of a few steps, the same in every block: the map calls it no difference."""
+    allocation = planted(12, 0, 0.001)
+    faint = Allocation(
+        allocation.layers, allocation.tasks, allocation.skills, (allocation.weights - 0.33) / 10 + 1 / 3
+    )
+    assert sure_pairs(faint)
+    for describe in (describe_allocation, describe_likeness):
+        assert [said.key for said in describe(faint)] == ["says.all_alike"]
+
+
+def test_a_pair_in_enough_blocks_is_told_on_both_screens() -> None:
+    for describe in (describe_allocation, describe_likeness):
+        told = describe(planted(12, 0, 0.03))
+        assert (told[0].key, told[0].values["first"], told[0].values["second"]) == ("says.closest_pair", "a", "b")
 
 
 def test_two_runs_are_compared_whatever_the_order_of_their_skills() -> None:
