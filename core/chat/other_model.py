@@ -8,6 +8,7 @@ nowhere else.
 from __future__ import annotations
 
 import ipaddress
+import re
 import threading
 import time
 from collections.abc import Generator, Sequence
@@ -25,6 +26,8 @@ LONGEST_WAIT_S = 30.0
 TIMEOUT_S = 120.0
 BUSY = (408, 409, 425, 429, 500, 502, 503, 504)
 _SHOWN = 200  # characters of what a server says
+_HOST = re.compile(r"[a-zA-Z0-9._:-]+")  # a name, with other letters spelled as xn--, or an address
+_KEY = re.compile("[!-~]*")  # what a header can carry, without spaces: they come from copying
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ class Endpoint:
     """`url` as the makers of clients call it: .../v1. The key does not show in any text of this object.
 
     Raises:
-        SettingError: no address that a key may be sent to.
+        SettingError: no address that a key may be sent to, or signs that no key has.
     """
 
     url: str
@@ -41,10 +44,10 @@ class Endpoint:
     max_tokens: int = 512
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.url)
-        secure = parts.scheme == "https" or (parts.scheme == "http" and is_this_machine(parts.hostname or ""))
-        if not secure or not parts.hostname or parts.username or parts.password or parts.query or parts.fragment:
+        if not _takes_a_key(self.url):
             raise SettingError("yardstick.bad_url", url=_without_login(self.url))
+        if not _KEY.fullmatch(self.key):
+            raise SettingError("yardstick.bad_key")
 
     @property
     def host(self) -> str:
@@ -154,6 +157,19 @@ def _hidden(text: str, endpoint: Endpoint) -> str:
     return (text.replace(endpoint.key, "***") if endpoint.key else text)[:_SHOWN]
 
 
+def _takes_a_key(url: str) -> bool:
+    """Whether an address can be asked at all (as the client reads it), and a key may be sent there."""
+    import httpx2
+
+    try:
+        parts, host = urlsplit(url), httpx2.URL(url).raw_host.decode("ascii")
+        host.encode("idna")  # as the look-up of names does it: no part empty or too long
+        named = bool(_HOST.fullmatch(host)) and (parts.port is None or parts.port > 0)
+    except (ValueError, httpx2.InvalidURL):  # of a bracket that does not close, a port or a name that is none
+        return False
+    secure = parts.scheme == "https" or (parts.scheme == "http" and is_this_machine(parts.hostname or ""))
+    return secure and named and not (parts.username or parts.password or parts.query or parts.fragment)
+
+
 def _without_login(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.hostname or ''}{parts.path}" if parts.hostname else url[:_SHOWN]
+    return re.sub(r"^([^/]*//)?.*@", r"\1", url)[:_SHOWN]

@@ -89,7 +89,7 @@ def _ask(args: argparse.Namespace, folder: Any, questions: list[Any]) -> None:
 def read_key() -> str:
     """The user's key from the environment, or typed unseen on a terminal; '' for an endpoint that wants none."""
     known = os.environ.get(KEY_NAME, "")
-    return known or (getpass.getpass("Key (empty for none): ") if sys.stdin.isatty() else "")
+    return (known or (getpass.getpass("Key (empty for none): ") if sys.stdin.isatty() else "")).strip()
 
 
 def _report(folder: Any, found: list[Any]) -> Report:

@@ -143,6 +143,12 @@ def test_addresses_a_key_may_be_sent_to(url: str) -> None:
         "ftp://example.com",
         "file:///etc/passwd",
         "example.com/v1",
+        "https://[x/v1",
+        "https://user:word@[x/v1",
+        "https://example.com:port/v1",
+        "https://example.com:99999/v1",
+        "https://exa mple.com/v1",
+        "https://example..com/v1",
         "",
     ],
 )
@@ -151,6 +157,14 @@ def test_addresses_a_key_may_not_be_sent_to(url: str) -> None:
         Endpoint(url, "m", KEY)
     assert KEY not in str(error.value)
     assert "word" not in str(error.value).split("Give")[0]
+
+
+@pytest.mark.parametrize("key", ["ключ", "“sk-1”", "sk-1 sk-2", "sk-1\n", "sk-\x00"])
+def test_a_key_that_no_request_can_carry_is_refused_in_words(key: str) -> None:
+    with pytest.raises(SettingError) as error:
+        Endpoint("https://api.example.com/v1", "m", key)
+    assert error.value.key == "yardstick.bad_key"
+    assert key not in str(error.value)
 
 
 def answered(text: str, **usage: int) -> httpx2.Response:
