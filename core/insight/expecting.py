@@ -23,7 +23,7 @@ from core.insight.probe_table import KNOCK_OUT, TRANSFER
 from core.runs.folder import RunFolder
 
 BASE, TUNED = "base", "tuned"
-Rates = dict[tuple[int, str], float]  # (task, BASE or TUNED) -> seconds an answer
+Part = tuple[int, str]  # (task, BASE or TUNED)
 _PAUSE_S = 600.0  # a longer gap between two batches is no batch
 
 
@@ -61,19 +61,21 @@ def expect_exam(run_dir: Path, rows: int, with_base: bool) -> Expected:
 
 def answer_seconds(run_dir: Path) -> float | None:
     """Seconds that an answer of the trained model took in the exam, on average; None where that was not noted."""
-    rates = [seconds for (_, who), seconds in _measured(str(run_dir), _stamp(run_dir))[0].items() if who == TUNED]
-    return sum(rates) / len(rates) if rates else None
+    seen = _measured(str(run_dir), _stamp(run_dir))
+    count = sum(n for (_, who), n in seen.answers.items() if who == TUNED)
+    return sum(s for (_, who), s in seen.seconds.items() if who == TUNED) / count if count else None
 
 
 def _expect(run_dir: Path, asked: dict[tuple[int, str], int]) -> Expected:
     answers = sum(asked.values())
-    rates, start_s = _measured(str(run_dir), _stamp(run_dir))
+    seen = _measured(str(run_dir), _stamp(run_dir))
+    rates = seen.rates
     if not rates:
         slow = _earlier(run_dir)
         return Expected(answers, None if slow is None else answers * slow)
     usual = sum(rates.values()) / len(rates)
     seconds = sum(count * rates.get(key, usual) for key, count in asked.items())
-    return Expected(answers, start_s + seconds)
+    return Expected(answers, seen.start_s + seconds)
 
 
 def _exam_sizes(run_dir: Path) -> list[int]:
@@ -88,10 +90,24 @@ def _stamp(run_dir: Path) -> int:
         return 0
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """What an exam noted: seconds and answers by task and model, and seconds from the start of the process to the
+    first stage, when the model is loaded."""
+
+    seconds: dict[Part, float]
+    answers: dict[Part, int]
+    start_s: float
+
+    @property
+    def rates(self) -> dict[Part, float]:
+        """Seconds an answer."""
+        return {part: self.seconds[part] / count for part, count in self.answers.items()}
+
+
 @lru_cache(maxsize=32)
-def _measured(run_dir: str, _: int) -> tuple[Rates, float]:
-    """-> seconds an answer by task and model, seconds from the start of the process to the first stage, when the
-    model is loaded. What a resumed exam counts again without asking (core.evaluation.exam) took no time."""
+def _measured(run_dir: str, _: int) -> _Seen:
+    """What a resumed exam counts again without asking (core.evaluation.exam) took no time."""
     folder = RunFolder(run_dir)
     events = [event for event in folder.read_events() if event["kind"] in ("exam", "state", "stage")]
     config = folder.read_config()
@@ -111,7 +127,7 @@ def _measured(run_dir: str, _: int) -> tuple[Rates, float]:
             for part in batch:
                 spent[part] += took / len(batch)
                 written[part] += 1
-    return {part: spent[part] / count for part, count in written.items()}, _start_s(events)
+    return _Seen(dict(spent), dict(written), _start_s(events))
 
 
 def _start_s(events: list[dict[str, Any]]) -> float:

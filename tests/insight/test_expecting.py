@@ -11,7 +11,7 @@ import pytest
 from app.drawing.durations import asking_time
 from app.texts.language import in_language
 from core.base.files import write_json_atomic
-from core.insight.expecting import Expected, expect_exam, expect_probe
+from core.insight.expecting import Expected, answer_seconds, expect_exam, expect_probe
 from core.insight.jobs import job_dir
 from core.runs.creation import create_run
 from core.runs.folder import RunFolder
@@ -114,6 +114,18 @@ def test_without_an_exam_an_earlier_probe_is_the_measure(folder: RunFolder) -> N
     write_json_atomic(place / "progress.json", progress)
     expected = expect_probe(folder.path, "knockout", ROWS)
     assert expected.seconds == pytest.approx(expected.answers * 20 / (5 * 10))
+
+
+def test_seconds_an_answer_are_over_all_answers_not_over_tasks(folder: RunFolder) -> None:
+    """A short exam of one slow task does not count as much as a long one of a quick task."""
+    assert answer_seconds(folder.path) is None
+    run = folder.read_run()
+    for task, size in zip(run["tasks"], (1, 6, *[0] * len(run["tasks"])), strict=False):
+        task["num_test"] = size
+    write_json_atomic(folder.run_path, run)
+    done = [(0, 0.0), (1, 1.0), (2, 11.0), (8, 14.0), (14, 17.0)]  # 1 base, 1 trained in 10 s; 6 and 6 in 3 s
+    note_events(folder, [{"time": 100 + at, "kind": "exam", "done": n, "total": 14} for n, at in done])
+    assert answer_seconds(folder.path) == pytest.approx((10 + 3) / 7)
 
 
 def test_the_panel_says_a_time_or_how_many_answers() -> None:
