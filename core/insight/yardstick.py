@@ -52,8 +52,8 @@ class Yardstick:
 
     @property
     def cost(self) -> float | None:
-        """Of all answers, in the currency of the prices."""
-        if self.price_in is None or self.price_out is None:
+        """Of all answers, in the currency of the prices; None where these or the tokens are not known."""
+        if self.price_in is None or self.price_out is None or not self.prompt_tokens + self.answer_tokens:
             return None
         return (self.price_in * self.prompt_tokens + self.price_out * self.answer_tokens) / MILLION
 
@@ -194,14 +194,29 @@ def describe_yardstick(
         values |= {"ours": f"{100 * s.ours.value:.1f}", "theirs": f"{100 * s.theirs.value:.1f}"}
         said.append(Sentence(f"yardstick.{key}", values))
     if yardstick.source == ENDPOINT and yardstick.answers:
-        values = {"name": yardstick.name, "seconds": f"{yardstick.seconds / yardstick.answers:.2f}"}
-        own = "?" if own_s is None else f"{own_s:.2f}"
-        cost = yardstick.cost
-        price = {} if cost is None else {"cost": f"{cost:.4f}", "each": f"{1000 * cost / yardstick.answers:.4f}"}
-        said.append(
-            Sentence("yardstick.time" if cost is None else "yardstick.price", {**values, "own": own, **price})
-        )
+        said += _describe_effort(yardstick, own_s)
     return said
+
+
+def _describe_effort(yardstick: Yardstick, own_s: float | None) -> list[Sentence]:
+    """Time and price of an answer, as far as they are known."""
+    theirs = {"name": yardstick.name, "seconds": _amount(yardstick.seconds / yardstick.answers, 2)}
+    if own_s is None:
+        said = [Sentence("yardstick.time", theirs)]
+    else:
+        said = [Sentence("yardstick.times", {**theirs, "own": _amount(own_s, 2)})]
+    cost = yardstick.cost
+    if cost is not None:
+        each = _amount(1000 * cost / yardstick.answers, 4)
+        values = {"name": yardstick.name, "n": yardstick.answers, "cost": _amount(cost, 4), "each": each}
+        said.append(Sentence("yardstick.price", values))
+    return said
+
+
+def _amount(value: float, digits: int) -> str:
+    """A small amount is not called nothing."""
+    least = 10.0**-digits
+    return f"< {least:.{digits}f}" if 0 < value < least else f"{value:.{digits}f}"
 
 
 def _place(task: str, key: str) -> tuple[str, str]:

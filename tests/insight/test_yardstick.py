@@ -6,6 +6,7 @@ import csv
 import json
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -117,12 +118,26 @@ def test_of_equal_names_the_newest_counts_and_an_empty_one_not(run_dir: Path) ->
 def test_price_and_time_stand_beside_ours() -> None:
     paid = Yardstick("y", "Big", ENDPOINT, answers=100, seconds=150.0, prompt_tokens=50_000, answer_tokens=2_000)
     assert paid.cost is None
-    assert describe_yardstick(paid, [], None)[0].text.startswith(
-        "An answer of Big took 1.50 s; one of this model took ?"
-    )
-    priced = Yardstick(**{**paid.__dict__, "price_in": 2.0, "price_out": 10.0})
+    assert [s.text for s in describe_yardstick(paid, [], None)] == ["An answer of Big took 1.50 s."]
+    priced = replace(paid, price_in=2.0, price_out=10.0)
     assert priced.cost == pytest.approx(0.12)
-    assert "all cost 0.1200 (1.2000 a thousand answers)" in describe_yardstick(priced, [], 0.4)[0].text
+    said = [s.text for s in describe_yardstick(priced, [], 0.4)]
+    assert "took 1.50 s; one of this model took 0.40 s in the exam, where it answers in batches" in said[0]
+    assert said[1:] == ["100 answers of Big cost 0.1200 together, 1.2000 a thousand."]
+
+
+def test_a_server_that_counts_no_tokens_has_no_price() -> None:
+    silent = Yardstick("y", "Big", ENDPOINT, answers=100, seconds=150.0, price_in=2.0, price_out=10.0)
+    assert silent.cost is None
+    assert [s.key for s in describe_yardstick(silent, [], None)] == ["yardstick.time"]
+    assert replace(silent, answer_tokens=1, price_out=0.0).cost == 0.0
+
+
+def test_what_is_small_is_not_called_nothing() -> None:
+    quick = Yardstick("y", "Big", ENDPOINT, "", "", 0, 100, 0.2, 100, 0, price_in=0.1, price_out=0.0)
+    said = " ".join(s.text for s in describe_yardstick(quick, [], 0.001))
+    assert "took < 0.01 s; one of this model took < 0.01 s" in said
+    assert "cost < 0.0001 together, 0.0001 a thousand" in said
 
 
 @pytest.mark.parametrize(
