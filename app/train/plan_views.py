@@ -47,8 +47,9 @@ def _measured(name: str) -> str:
         time, score = word_seconds(found.seconds), f"{100 * found.score:.0f}"
         said.append(say("goal.measured", time=time, score=score, base=f"{100 * found.base:.0f}"))
     if domains is not None:
-        size = {"tasks": domains.tasks, "rows": domains.rows, "exam": domains.exam_rows}
-        said.append(say("goal.measured_domains", score=f"{100 * domains.score:.0f}", **size))
+        size = {"tasks": domains.tasks, "domains": domains.domains, "rows": domains.rows, "exam": domains.exam_rows}
+        reached = {"score": f"{100 * domains.score:.0f}", "guess": f"{100 * domains.guess:.0f}"}
+        said.append(say("goal.measured_domains", **reached, **size))
     return clauses(said)
 
 

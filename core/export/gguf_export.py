@@ -19,8 +19,8 @@ from core.export.recheck import TOLERANCE, Written, recheck
 from core.export.weights import ExportReport, export_merged
 from core.models.seeing import token_folder
 
-# Largest difference of logits, as a share of the largest, that a number type may bring; measured for trained
-# runs in assets/docs/models.md.
+# Largest difference of logits, as a share of the largest, that a number type may bring: above what
+# assets/docs/models.md has for base models, since a trained run's weights are no rounded numbers.
 TOLERANCES = {"f32": TOLERANCE, "f16": 0.01, "bf16": 0.05, "q8_0": 0.2}
 assert set(TOLERANCES) == set(NUMBERS)
 

@@ -76,9 +76,10 @@ def read_goal_figures(path: Path = STUDY_PATH) -> dict[str, GoalFigures]:
 @dataclass(frozen=True)
 class DomainFigures:
     """What a goal gave on small shares of the development domains: mean exam score (0..1) of `tasks` tasks in
-    `domains` domains, each with so many practice and exam rows, one seed."""
+    `domains` domains, each with so many practice and exam rows, one seed; `guess`: what the best guesses get."""
 
     score: float
+    guess: float
     tasks: int
     domains: int
     rows: int
@@ -97,16 +98,19 @@ def read_domain_figures(path: Path = DOMAINS_PATH) -> dict[str, DomainFigures]:
         found = json.loads(path.read_text(encoding="utf-8"))
         rows, runs = found["rows_a_task"], {}
         for goal, arm in MEASURED_AS.items():
-            runs[goal] = {run["domain"]: run["scores"] for run in found["runs"] if run["arm"] == arm}
+            runs[goal] = {run["domain"]: run for run in found["runs"] if run["arm"] == arm}
         shared = sorted(set.intersection(*(set(each) for each in runs.values())))
-        scores = {goal: [s for domain in shared for s in each[domain].values()] for goal, each in runs.items()}
-        return {
-            goal: DomainFigures(sum(s) / len(s), len(s), len(shared), rows["train"], rows["exam"])
-            for goal, s in scores.items()
-            if s
-        }
+        if not shared:
+            return {}
+        size = (len(shared), rows["train"], rows["exam"])
+        return {goal: _domain_figures([each[domain] for domain in shared], size) for goal, each in runs.items()}
     except (OSError, ValueError, KeyError, TypeError):
         return {}
+
+
+def _domain_figures(runs: list[dict[str, Any]], size: tuple[int, int, int]) -> DomainFigures:
+    scores, guesses = ([value for run in runs for value in run[key].values()] for key in ("scores", "guesses"))
+    return DomainFigures(sum(scores) / len(scores), sum(guesses) / len(guesses), len(scores), *size)
 
 
 def config_for_goal(name: str, base: RunConfig | None = None) -> RunConfig:
