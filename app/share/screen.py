@@ -11,6 +11,7 @@ import gradio as gr
 from app.drawing.markup import bar, bullets, lead, note, part
 from app.share.push_panel import PushPanel, export_words
 from app.share.snippets import LANGUAGE_OF, LOAD, WAYS, snippet_for
+from app.share.warnings import warnings_view
 from app.share.wishes import Choice, Outcome, Wishes
 from app.shell.context import Context
 from app.shell.redraw import Shown
@@ -24,7 +25,6 @@ from app.texts.words import Key, Words
 from core.base.errors import TaskloomError
 from core.export.card import GGUF, KINDS, OF_ALL_TASKS, CardRequest, build_card
 from core.export.gguf_layout import gguf_refusal
-from core.insight.forgotten import describe_warning, read_forgetting
 from core.runs.folder import RunFolder
 
 TITLE = "tab.share"
@@ -105,7 +105,7 @@ class Share:
             return {self.head: hint, self.body: gr.update(visible=False), self.title: ""}
         names = [spec.name for spec in RunFolder(run_dir).read_tasks()]
         return {
-            self.head: lead(say("share.lead")) + warn_of_forgetting(run_dir),
+            self.head: lead(say("share.lead")) + warnings_view(run_dir),
             self.body: gr.update(visible=True),
             self.task: gr.update(choices=names, value=names[0]),
             self.title: part(say("share.card")),
@@ -200,13 +200,6 @@ def waiting_view(place: int) -> str:
     """That it is being made, or how many are made before it."""
     said = say("share.making") if place == 0 else say("share.waiting", n=place)
     return f'<div class="errand making">{bar(1.0, "busy", say("run.progress"), known=False)}</div>' + note(said)
-
-
-def warn_of_forgetting(run_dir: Path) -> str:
-    """What others should know of the run before they get it; "" when there is nothing."""
-    found = read_forgetting(run_dir)
-    said = describe_warning(found) if found else []
-    return bullets([("warn", word_error(one.key, one.values)[0]) for one in said]) if said else ""
 
 
 def draw_code(context: Context, selection: Selection, kind: str, task: str | None, way: str) -> Any:

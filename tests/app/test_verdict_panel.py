@@ -13,13 +13,14 @@ import pytest
 from app.results.forgotten_panel import ForgottenPanel
 from app.results.screen import draw_scores, find_scores
 from app.results.verdict_panel import TONES, VerdictPanel, count_verdicts, find_verdicts, in_order
+from app.share.warnings import warnings_view
 from app.shell.context import Context
 from app.shell.selection import Selection
 from app.tasks.health_panel import HealthPanel
 from app.tasks.rows_panel import RowsPanel
 from app.texts.language import in_language
 from core.base.files import write_json_atomic
-from core.insight.verdicts import STEPS, Verdict
+from core.insight.verdicts import STEPS, Verdict, read_verdicts
 from core.messages import Sentence
 from core.tasks.changing.add_task import add_task
 from core.tasks.changing.describing import TaskRequest
@@ -153,6 +154,17 @@ def test_the_tasks_screen_opens_what_a_verdict_asks_for(tmp_path: Path) -> None:
     shown = rows.bring(context, selection, {"rows": True}, "", "")
     assert shown[rows.fold]["open"] is True
     assert shown[rows.page]["total"] == 40
+
+
+def test_share_repeats_that_a_task_is_broken_and_is_silent_about_a_good_one(tmp_path: Path) -> None:
+    for stage, told in (("collapsed", True), ("good", False)):
+        context, selection = place_of(STAGES[stage], tmp_path / stage)
+        run_dir = context.run_dir(selection)
+        assert run_dir is not None
+        (verdict,) = read_verdicts(run_dir)
+        shown = warnings_view(run_dir)
+        assert (verdict.task in shown and "broken" in shown) is told
+        assert bool(shown) is told
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
