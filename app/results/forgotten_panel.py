@@ -11,7 +11,7 @@ from app.shell.context import Context
 from app.shell.redraw import Shown
 from app.shell.selection import Selection
 from app.texts import say, word_error
-from core.insight.forgotten import Forgetting, describe_forgetting, read_forgetting, warning_of
+from core.insight.forgotten import Forgetting, describe_forgetting, read_forgetting, tone_of, warning_of
 from core.messages import Sentence
 
 
@@ -30,22 +30,11 @@ def forgotten_view(run_dir: Path) -> str:
     found = read_forgetting(run_dir)
     if found is None:
         return ""
-    items = [(_tone(said, warns), _said(said)) for said, warns in _judged(found)]
+    items = [(tone_of(said), _said(said)) for said in describe_forgetting(found)]
     warning = [("bad", _said(warning_of(found)))] if found.is_warning else []
     return (
         part(say("forgotten.title")) + note(say("forgotten.note")) + bullets([*warning, *items]) + _details(found)
     )
-
-
-def _judged(found: Forgetting) -> list[tuple[Sentence, bool]]:
-    """The sentences, each with whether it is the reason for a warning."""
-    return list(zip(describe_forgetting(found), (found.surprises_more, found.loses_answers), strict=True))
-
-
-def _tone(said: Sentence, warns: bool) -> str:
-    if said.key == "forgot.never_knew":  # neither good nor bad
-        return "info"
-    return "warn" if warns else "ok"
 
 
 def _details(found: Forgetting) -> str:

@@ -40,7 +40,7 @@ def exam_report(folder: Any) -> Report:
     Raises:
         RunError: there has been no exam yet.
     """
-    from core.insight.forgotten import describe_forgetting, read_forgetting
+    from core.insight.forgotten import read_forgetting, tell_forgetting
     from core.insight.next_step import next_settings
     from core.insight.results import describe_mean, read_scores, scores_value
     from core.insight.verdicts import describe_verdicts, read_verdicts
@@ -49,7 +49,7 @@ def exam_report(folder: Any) -> Report:
     verdicts = read_verdicts(folder.path, scores)
     sentences = [said.text for said in (*describe_verdicts(verdicts), *describe_mean(scores))]
     forgotten = read_forgetting(folder.path)
-    forgot = [said.text for said in describe_forgetting(forgotten)] if forgotten else []
+    forgot = [said.text for said in tell_forgetting(forgotten)] if forgotten else []
     settings = {v.task: next_settings(folder.path, v.task, v.step) for v in verdicts}
     value = {
         "verdicts": [{**verdict.as_dict(), "settings": settings[verdict.task]} for verdict in verdicts],

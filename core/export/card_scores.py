@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from core.export.markdown import escape, markdown_table
-from core.insight.forgotten import describe_forgetting, read_forgetting, warning_of
+from core.insight.forgotten import read_forgetting, tell_forgetting
 from core.insight.results import TaskResult, best_guess_sentence
 from core.insight.verdicts import read_verdicts
 from core.messages import Sentence, word
@@ -47,8 +47,7 @@ def forgotten_lines(run_dir: Path, language: str) -> list[str]:
     found = read_forgetting(run_dir)
     if found is None:
         return []
-    warning = [warning_of(found)] if found.is_warning else []
-    return [f"- {_said(said, language)}" for said in (*warning, *describe_forgetting(found))]
+    return [f"- {_said(said, language)}" for said in tell_forgetting(found)]
 
 
 def _guess(score: TaskResult, language: str) -> str:

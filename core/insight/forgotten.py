@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.base.records import read_record
+from core.evaluation.intervals import wilson
 from core.messages import Sentence
 from core.runs.folder import RunFolder
 
 MORE_LOSS = 0.1  # nats a token, a tenth more surprise: what a reader of its texts may notice
 FEW_LOST = 3  # right answers lost, from which on it is no accident of a single question
 LOST_SHARE = 0.2  # and of those that were right before
+_TONES = {"forgot.text": "warn", "forgot.answers": "warn", "forgot.no_text": "ok", "forgot.no_answers": "ok"}
 
 
 @dataclass(frozen=True)
@@ -56,8 +58,13 @@ class Forgetting:
 
     @property
     def worst(self) -> TaskLoss:
-        """The task as which general text surprises most."""
-        return max(self.tasks, key=lambda task: task.change)
+        """The task as which general text surprises most, among those that surely read it worse if there are any."""
+        return max(self.tasks, key=lambda task: (task.low > 0, task.change))
+
+    @property
+    def most_open(self) -> TaskLoss:
+        """The task as which general text may surprise most: by the upper end of its interval."""
+        return max(self.tasks, key=lambda task: task.high)
 
     @property
     def num_right(self) -> int:
@@ -80,6 +87,17 @@ class Forgetting:
         return self.worst.low > 0 and self.worst.change >= MORE_LOSS
 
     @property
+    def reads_as_before(self) -> bool:
+        """Whether it is known of every task that general text is not read worse by what may be noticed."""
+        return all(task.high < MORE_LOSS for task in self.tasks)
+
+    @property
+    def keeps_answers(self) -> bool:
+        """Whether so many answers were kept that a share worth a warning is ruled out."""
+        lost = len(self.lost(self.most_lost))
+        return self.num_right > 0 and wilson(lost / self.num_right, self.num_right)[1] < LOST_SHARE
+
+    @property
     def loses_answers(self) -> bool:
         lost = len(self.lost(self.most_lost))
         return lost >= FEW_LOST and lost >= LOST_SHARE * self.num_right
@@ -100,15 +118,13 @@ def read_forgetting(run_dir: Path) -> Forgetting | None:
 
 
 def describe_forgetting(found: Forgetting) -> list[Sentence]:
-    """General text, then general questions, each in one sentence."""
-    worst = found.worst
-    values = {"task": worst.task, "before": f"{found.base_loss:.2f}", "after": f"{worst.loss:.2f}"}
-    if found.surprises_more:
-        more = f"{100 * (math.exp(worst.change) - 1):.0f}"
-        said = [Sentence("forgot.text", {**values, "more": more})]
-    else:
-        said = [Sentence("forgot.no_text", values)]
-    return [*said, _about_answers(found)]
+    """General text, then general questions, each in one sentence: worse, as before, or that it cannot be told."""
+    return [_about_text(found), _about_answers(found)]
+
+
+def tell_forgetting(found: Forgetting) -> list[Sentence]:
+    """All that documents say: the warning, if there is cause for one, and what was measured."""
+    return [*([warning_of(found)] if found.is_warning else []), *describe_forgetting(found)]
 
 
 def warning_of(found: Forgetting) -> Sentence:
@@ -124,10 +140,33 @@ def describe_warning(found: Forgetting) -> list[Sentence]:
     return [warning_of(found), *(said for said, counts in reasons if counts)]
 
 
+def tone_of(said: Sentence) -> str:
+    """How a sentence of `describe_forgetting` is shown: warn, ok, or info for what is neither good nor bad."""
+    return _TONES.get(said.key, "info")
+
+
+def _about_text(found: Forgetting) -> Sentence:
+    if found.surprises_more:
+        more = f"{100 * (math.exp(found.worst.change) - 1):.0f}"
+        return Sentence("forgot.text", {**_losses(found, found.worst), "more": more})
+    if found.reads_as_before:
+        return Sentence("forgot.no_text", _losses(found, found.most_open))
+    task = found.most_open
+    ends = {"low": f"{task.low:+.2f}", "high": f"{task.high:+.2f}", "much": f"{MORE_LOSS:+.2f}"}
+    return Sentence("forgot.unsure_text", {**_losses(found, task), **ends})
+
+
+def _losses(found: Forgetting, task: TaskLoss) -> dict[str, str]:
+    return {"task": task.task, "before": f"{found.base_loss:.2f}", "after": f"{task.loss:.2f}"}
+
+
 def _about_answers(found: Forgetting) -> Sentence:
     right, asked = found.num_right, len(found.questions)
     if right == 0:
         return Sentence("forgot.never_knew", {"asked": asked})
     task = found.most_lost
     values = {"right": right, "asked": asked, "lost": len(found.lost(task)), "task": task}
-    return Sentence("forgot.answers" if found.loses_answers else "forgot.no_answers", values)
+    if found.loses_answers:
+        return Sentence("forgot.answers", values)
+    much = {"share": f"{100 * LOST_SHARE:.0f}"}
+    return Sentence("forgot.no_answers" if found.keeps_answers else "forgot.unsure_answers", {**values, **much})

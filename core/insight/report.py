@@ -22,7 +22,7 @@ from core.insight.allocation import layer_table, read_allocation, telling_layer,
 from core.insight.compare import describe_labels, worst_labels
 from core.insight.contribution_table import describe_share, output_share, read_contributions
 from core.insight.evidence import describe_evidence, read_evidence
-from core.insight.forgotten import describe_forgetting, read_forgetting, warning_of
+from core.insight.forgotten import read_forgetting, tell_forgetting
 from core.insight.results import TaskResult, best_guess_sentence, describe_mean, read_answers, read_scores
 from core.insight.sentences import describe_allocation
 from core.insight.verdicts import Verdict, read_verdicts
@@ -150,10 +150,7 @@ def _interval(score: object, sign: str = "") -> str:
 
 def _forgotten(run_dir: Path, words: ReportWords) -> list[str]:
     found = read_forgetting(run_dir)
-    if found is None:
-        return []
-    warning = [warning_of(found)] if found.is_warning else []
-    return _say([*warning, *describe_forgetting(found)], words)
+    return [] if found is None else _say(tell_forgetting(found), words)
 
 
 def _skills(run_dir: Path, words: ReportWords) -> dict[str, Any]:

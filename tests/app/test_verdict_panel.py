@@ -184,3 +184,10 @@ def test_what_was_forgotten_is_shown_with_the_lost_answers(language: str, tmp_pa
     assert shown.count('class="warn"') == 2
     assert shown.count("b&lt;") == 4
     assert "b<" not in shown
+    few = [{**asked, "base_right": i < 2} for i, asked in enumerate(questions)]
+    open_loss = [{**losses[0], "low": -0.05, "high": 0.85}]
+    record |= {"tasks": open_loss, "questions": few}  # two known answers, both lost; text perhaps worse
+    write_json_atomic(context.run_dir(selection) / "forgetting.json", record)  # type: ignore[operator]
+    shown = in_language(language, panel.draw, context, selection)[panel.view]
+    assert shown.count('class="info"') == 2
+    assert 'class="ok"' not in shown

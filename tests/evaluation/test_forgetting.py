@@ -13,7 +13,15 @@ from core.base.files import write_json_atomic
 from core.base.records import from_record
 from core.evaluation.forgetting import MOST_TASKS, choose_tasks, measure_forgetting
 from core.evaluation.general import GeneralQuestion, general_questions, general_texts
-from core.insight.forgotten import Forgetting, TaskLoss, describe_forgetting, describe_warning, read_forgetting
+from core.insight.forgotten import (
+    Forgetting,
+    TaskLoss,
+    describe_forgetting,
+    describe_warning,
+    read_forgetting,
+    tell_forgetting,
+    tone_of,
+)
 from core.messages import word
 from core.models.building import build_modular
 from core.models.loading import load_base
@@ -102,24 +110,28 @@ def test_the_set_is_small_and_of_several_languages() -> None:
     assert all(question.is_right(question.answers[0]) for question in general_questions())
 
 
-def made(right: int, lost: int, change: float) -> Forgetting:
+def made(right: int, lost: int, change: float, half: float = 0.02) -> Forgetting:
     """A record of one task: `right` of 20 questions right before, of which `lost` are wrong after."""
     questions = [
         {"language": "en", "question": f"q{i}", "right": ["a"], "base": "", "base_right": i < right}
         | {"tuned": [{"task": "mails", "text": "", "right": lost <= i < right}]}
         for i in range(20)
     ]
-    task = {"task": "mails", "loss": 3 + change, "change": change, "low": change - 0.02, "high": change + 0.02}
+    task = {"task": "mails", "loss": 3 + change, "change": change, "low": change - half, "high": change + half}
     return from_record(Forgetting, {"base_loss": 3.0, "tasks": [task], "questions": questions}, "test")
 
 
 @pytest.mark.parametrize(
     ("found", "keys", "warns"),
     [
-        (made(15, 0, 0.0), ["forgot.no_text", "forgot.no_answers"], False),
-        (made(15, 2, 0.05), ["forgot.no_text", "forgot.no_answers"], False),
+        (made(20, 0, 0.0), ["forgot.no_text", "forgot.no_answers"], False),
+        (made(15, 0, 0.0), ["forgot.no_text", "forgot.unsure_answers"], False),  # a fifth may be lost and not seen
+        (made(15, 2, 0.05), ["forgot.no_text", "forgot.unsure_answers"], False),
+        (made(2, 2, 0.0), ["forgot.no_text", "forgot.unsure_answers"], False),  # all that was known
+        (made(20, 0, 0.4, 0.45), ["forgot.unsure_text", "forgot.no_answers"], False),
+        (made(20, 0, 0.09), ["forgot.unsure_text", "forgot.no_answers"], False),  # surely worse, perhaps by enough
         (made(15, 8, 0.0), ["forgot.no_text", "forgot.answers"], True),
-        (made(15, 0, 0.4), ["forgot.text", "forgot.no_answers"], True),
+        (made(20, 0, 0.4), ["forgot.text", "forgot.no_answers"], True),
         (made(0, 0, 0.4), ["forgot.text", "forgot.never_knew"], True),
     ],
 )
@@ -130,6 +142,7 @@ def test_what_is_said_and_when_to_warn(found: Forgetting, keys: list[str], warns
     reasons = [key for key in keys if key in ("forgot.text", "forgot.answers")]
     first = "forgot.warning" if "forgot.answers" in keys else "forgot.warning_text"
     assert [one.key for one in describe_warning(found)] == ([first, *reasons] if warns else [])
+    assert [one.key for one in tell_forgetting(found)] == ([first, *keys] if warns else keys)
     for language in ("en", "zh"):
         assert all("{" not in word(sentence, language) for sentence in said)
 
@@ -139,6 +152,21 @@ def test_the_worst_task_is_named() -> None:
     other = TaskLoss("calls", 3.6, 0.6, 0.5, 0.7)
     both = replace(found, tasks=(*found.tasks, other))
     assert "(answering as calls: 3.60 nats a token instead of 3.00)" in describe_forgetting(both)[0].text
+
+
+def test_a_sure_loss_is_not_hidden_by_a_larger_one_that_is_not_sure() -> None:
+    found = made(20, 0, 0.2)
+    noisy = TaskLoss("calls", 3.4, 0.4, -0.05, 0.85)
+    both = replace(found, tasks=(noisy, *found.tasks))
+    assert both.is_warning
+    assert "(answering as mails: 3.20 nats" in describe_forgetting(both)[0].text
+
+
+def test_one_task_that_may_read_worse_is_enough_to_leave_it_open() -> None:
+    found = made(20, 0, 0.03)
+    both = replace(found, tasks=(*found.tasks, TaskLoss("calls", 3.0, 0.0, -0.5, 0.5)))
+    said = describe_forgetting(both)[0]
+    assert (said.key, said.values["task"], tone_of(said)) == ("forgot.unsure_text", "calls", "info")
 
 
 def test_a_run_without_the_record_says_nothing(tmp_path: Path) -> None:
