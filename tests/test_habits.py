@@ -161,3 +161,10 @@ def test_what_is_written_is_used(name: str) -> None:
 def test_the_law_of_use_counts_no_recursion() -> None:
     assert names_in(ast.parse("def f(): return f()")) == ["f"]
     assert names_in(ast.parse("x = 1\ny.z(x)")).count("x") == 1
+
+
+def test_no_two_test_files_share_a_module_name():
+    """Folders without `__init__.py` share one namespace: pytest refuses the whole run over a second file of one name."""
+    flat = [p for p in (ROOT / "tests").rglob("test_*.py") if not (p.parent / "__init__.py").exists()]
+    twice = [name for name, times in Counter(p.name for p in flat).items() if times > 1]
+    assert twice == []
