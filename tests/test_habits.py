@@ -164,7 +164,7 @@ def test_the_law_of_use_counts_no_recursion() -> None:
 
 
 def test_no_two_test_files_share_a_module_name():
-    """Folders without `__init__.py` share one namespace: pytest refuses the whole run over a second file of one name."""
+    """Folders without `__init__.py` are one namespace: a second file of one name stops the whole run."""
     flat = [p for p in (ROOT / "tests").rglob("test_*.py") if not (p.parent / "__init__.py").exists()]
     twice = [name for name, times in Counter(p.name for p in flat).items() if times > 1]
     assert twice == []
