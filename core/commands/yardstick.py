@@ -68,9 +68,9 @@ def _import(args: argparse.Namespace, folder: Any, questions: list[Any]) -> None
     from core.insight.yardstick import FILE, add_replies, create_yardstick, read_replies
 
     path = Path(args.file).expanduser().resolve()
-    replies = read_replies(path, questions)
-    made = create_yardstick(folder.path, args.name or path.stem, FILE)
-    add_replies(folder.path, made, replies)
+    found = read_replies(path, questions)
+    made = create_yardstick(folder.path, args.name or path.stem, FILE, unanswered=found.unanswered)
+    add_replies(folder.path, made, found.replies)
 
 
 def _ask(args: argparse.Namespace, folder: Any, questions: list[Any]) -> None:
@@ -112,6 +112,7 @@ def _report(folder: Any, found: list[Any]) -> Report:
             for s in scores
         ]
         who = {"name": one.name, "source": one.source, "model": one.model, "host": one.host, "answers": one.answers}
+        who["unanswered"] = one.unanswered
         value.append({**who, "seconds": one.seconds, "cost": one.cost, "tasks": records, "sentences": said})
         lines += [one.name, _table(scores), *said, ""]
     return Report(value, "\n".join(lines).rstrip() or "no yardstick yet: --file, --endpoint, or --questions")

@@ -35,7 +35,7 @@ MILLION = 1_000_000
 @dataclass(frozen=True)
 class Yardstick:
     """Who answered. Seconds and tokens are sums over all answers; prices are per million tokens, as the user says
-    them (None: not said)."""
+    them (None: not said). `unanswered`: rows of a file whose answer stands empty."""
 
     yardstick_id: str
     name: str
@@ -44,6 +44,7 @@ class Yardstick:
     host: str = ""
     made: float = 0.0
     answers: int = 0
+    unanswered: int = 0
     seconds: float = 0.0
     prompt_tokens: int = 0
     answer_tokens: int = 0
@@ -78,6 +79,14 @@ class Reply:
 
 
 @dataclass(frozen=True)
+class FileAnswers:
+    """What a file answers, and how many of its rows nobody has answered."""
+
+    replies: list[Reply]
+    unanswered: int
+
+
+@dataclass(frozen=True)
 class YardstickScore:
     """One task: the other model's score, ours on the same rows, and ours minus theirs."""
 
@@ -108,12 +117,12 @@ def exam_questions(run_dir: Path, task: str | None = None, rows: int | None = No
     return found
 
 
-def read_replies(path: Path, questions: Sequence[ExamQuestion], name: str | None = None) -> list[Reply]:
+def read_replies(path: Path, questions: Sequence[ExamQuestion], name: str | None = None) -> FileAnswers:
     """Answers from a file with a column `answer`, and `row` or `question` to find the exam row by; `task` where the
-    questions are of several tasks.
+    questions are of several tasks. A row whose answer stands empty was not answered: it says nothing of a model.
 
     Raises:
-        TaskFileError: unreadable, a column is missing, or a row stands for no exam row.
+        TaskFileError: unreadable, a column is missing, a row stands for no exam row, or no row is answered.
     """
     shown, table = name or path.name, read_table(path, ReadOptions(), name)
     columns = {column.strip().casefold(): column for column in table.columns}
@@ -124,14 +133,19 @@ def read_replies(path: Path, questions: Sequence[ExamQuestion], name: str | None
         raise TaskFileError("yardstick.no_column", file=shown, columns=wanted, known=", ".join(table.columns))
     by = ROW if ROW in columns else QUESTION
     known = {_place(q.task if TASK in needed else "", str(q.row) if by == ROW else q.prompt): q for q in questions}
-    replies = []
+    replies, unanswered = [], 0
     for line, row in zip(table.lines, table.rows, strict=True):
         cells = {key: target_text(row.get(column)) for key, column in columns.items()}
         question = known.get(_place(cells[TASK] if TASK in needed else "", cells[by]))
         if question is None:
             raise TaskFileError("yardstick.no_row", file=shown, line=line, row=cells[by][:80])
-        replies.append(Reply(question.task_index, question.row, cells[ANSWER]))
-    return replies
+        if cells[ANSWER]:
+            replies.append(Reply(question.task_index, question.row, cells[ANSWER]))
+        else:
+            unanswered += 1
+    if not replies:
+        raise TaskFileError("yardstick.unanswered", file=shown, rows=unanswered)
+    return FileAnswers(replies, unanswered)
 
 
 def create_yardstick(run_dir: Path, name: str, source: str, **known: str | float | None) -> Yardstick:
@@ -188,6 +202,9 @@ def describe_yardstick(
 ) -> list[Sentence]:
     """One sentence a task, then time and price; `own_s`: seconds an answer of ours took in the exam."""
     said = []
+    if yardstick.unanswered:
+        rows = yardstick.unanswered + yardstick.answers
+        said.append(Sentence("yardstick.left_open", {"n": yardstick.unanswered, "rows": rows}))
     for s in scores:
         key = "unsure" if not s.difference.is_sure else "ours" if s.difference.value > 0 else "theirs"
         values = {"task": s.task, "name": yardstick.name, "n": s.ours.n}

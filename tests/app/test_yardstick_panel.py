@@ -104,6 +104,20 @@ def test_questions_go_out_and_pasted_answers_come_back(place: tuple[Context, Sel
         panel.take_answers(context, selection, "", None, "  ")
 
 
+def test_a_file_with_some_rows_filled_in_is_not_wrong_on_the_others(place: tuple[Context, Selection]) -> None:
+    context, selection = place
+    panel = build_panel(YardstickPanel, context)
+    path = Path(panel.write_questions(context, selection)["value"])
+    with path.open(encoding="utf-8-sig", newline="") as read:
+        head, *rows = csv.reader(read)
+    assert len(rows) == 50
+    with path.open("w", encoding="utf-8", newline="") as written:
+        csv.writer(written).writerows([head, *([*row[:-1], "praise"] for row in rows[:10]), *rows[10:]])
+    view = panel.take_answers(context, selection, "Ann", str(path), None)[panel.outcome]
+    assert "40 of 50 rows of the file are not answered" in view
+    assert '<td class="n">10</td>' in view
+
+
 def test_a_shared_page_asks_no_endpoint(place: tuple[Context, Selection], tmp_path: Path) -> None:
     shared = build_panel(YardstickPanel, Context(Workspace(tmp_path / "home"), shared=True))
     assert not hasattr(shared, "key")

@@ -58,7 +58,7 @@ def test_answers_from_a_file_are_compared_on_the_same_rows(run_dir: Path, tmp_pa
         tmp_path / "big.csv", ["row", "answer"], [[q.row, a] for q, a in zip(questions, right, strict=True)]
     )
     made = create_yardstick(run_dir, "Big", FILE)
-    made = add_replies(run_dir, made, read_replies(path, exam_questions(run_dir)))
+    made = add_replies(run_dir, made, read_replies(path, exam_questions(run_dir)).replies)
     assert [y.name for y in list_yardsticks(run_dir)] == ["Big"]
     found = measure_yardstick(run_dir, made)[0]
     assert (found.theirs.value, found.theirs.n, found.ours.n) == (1.0, 60, 60)
@@ -74,11 +74,13 @@ def test_answers_from_a_file_are_compared_on_the_same_rows(run_dir: Path, tmp_pa
 def test_rows_are_found_by_their_question_too(run_dir: Path, tmp_path: Path) -> None:
     questions = exam_questions(run_dir, rows=3)
     path = write_csv(tmp_path / "a.csv", ["Question", "Answer"], [[q.prompt, "praise"] for q in questions])
-    assert [r.row for r in read_replies(path, exam_questions(run_dir))] == [0, 1, 2]
-    lines = [json.dumps({"row": 2, "answer": "refund"}), json.dumps({"row": 1, "answer": ""})]
+    assert [r.row for r in read_replies(path, exam_questions(run_dir)).replies] == [0, 1, 2]
+    lines = [json.dumps({"row": 2, "answer": "refund"}), json.dumps({"row": 1, "answer": " "})]
     jsonl = tmp_path / "b.jsonl"
     jsonl.write_text("\n".join(lines), encoding="utf-8")
-    assert [(r.row, r.text) for r in read_replies(jsonl, exam_questions(run_dir))] == [(2, "refund"), (1, "")]
+    found = read_replies(jsonl, exam_questions(run_dir))
+    assert [(r.row, r.text) for r in found.replies] == [(2, "refund")]
+    assert found.unanswered == 1  # row 1
 
 
 @pytest.mark.parametrize(
@@ -88,6 +90,8 @@ def test_rows_are_found_by_their_question_too(run_dir: Path, tmp_path: Path) -> 
         (["number", "answer"], [0, "x"], "yardstick.no_column"),
         (["row", "answer"], [5000, "x"], "yardstick.no_row"),
         (["row", "answer"], ["x", "y"], "yardstick.no_row"),
+        (["row", "answer"], [0, ""], "yardstick.unanswered"),
+        (["row", "answer"], [0, " \u00a0"], "yardstick.unanswered"),
     ],
 )
 def test_files_that_do_not_fit_are_named(
@@ -134,7 +138,9 @@ def test_a_server_that_counts_no_tokens_has_no_price() -> None:
 
 
 def test_what_is_small_is_not_called_nothing() -> None:
-    quick = Yardstick("y", "Big", ENDPOINT, "", "", 0, 100, 0.2, 100, 0, price_in=0.1, price_out=0.0)
+    quick = Yardstick(
+        "y", "Big", ENDPOINT, answers=100, seconds=0.2, prompt_tokens=100, price_in=0.1, price_out=0.0
+    )
     said = " ".join(s.text for s in describe_yardstick(quick, [], 0.001))
     assert "took < 0.01 s; one of this model took < 0.01 s" in said
     assert "cost < 0.0001 together, 0.0001 a thousand" in said
@@ -332,3 +338,39 @@ def test_the_questions_file_comes_back_as_answers(
     report = command.yardstick(argparse.Namespace(**known, questions=None, file=str(target)))
     assert report.value[0]["answers"] == 5
     assert report.value[0]["tasks"][0]["sure"] is False
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".xlsx"])
+def test_a_file_that_comes_back_half_filled_is_measured_on_what_was_filled(
+    run_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    """As people do: all 50 rows are there, ten of them answered, saved by a spreadsheet."""
+    import argparse
+
+    import pandas as pd
+
+    from core.runs.folder import RunFolder
+
+    monkeypatch.setattr(command, "find_run", lambda _: RunFolder(run_dir))
+    known = {"run": "r", "name": "Mine", "task": None, "rows": 50, "endpoint": None, "json": False}
+    target = tmp_path / "questions.csv"
+    command.yardstick(argparse.Namespace(**known, questions=str(target), file=None))
+    table = pd.read_csv(target, dtype=str, keep_default_na=False)
+    assert len(table) == 50
+    back = tmp_path / f"back{suffix}"
+
+    def bring_back() -> Any:
+        if suffix == ".xlsx":
+            table.to_excel(back, index=False)
+        else:
+            table.to_csv(back, index=False, sep="\t" if suffix == ".tsv" else ",")
+        return command.yardstick(argparse.Namespace(**known, questions=None, file=str(back)))
+
+    with pytest.raises(TaskFileError, match="all 50 rows"):
+        bring_back()
+    table.loc[20:29, "answer"] = [GOOD.exam[row][1] for row in range(20, 30)]
+    report = bring_back()
+    assert (report.value[0]["answers"], report.value[0]["unanswered"]) == (10, 40)
+    assert report.value[0]["tasks"][0]["theirs"]["value"] == 1.0
+    assert report.value[0]["tasks"][0]["ours"]["n"] == 10
+    assert report.value[0]["sentences"][0].startswith("40 of 50 rows of the file are not answered")
