@@ -14,7 +14,7 @@ from app.skills.chosen_run import find_allocation, find_evidence
 from app.texts import say, word_skills
 from app.texts.words import Key
 from core.adapters.skill import COMMON, PRIVATE
-from core.insight.allocation import Allocation, read_allocation_file
+from core.insight.allocation import Allocation
 from core.insight.evidence import Change, Evidence, percent
 from core.insight.evidence_rows import ChangedRow, both_ends, changed_rows
 from core.insight.skill_names import name_skill
@@ -67,9 +67,7 @@ class RowsPanel:
         run_dir = context.run_dir(selection)
         if run_dir is None or not skill:
             return selection
-        table = read_allocation_file(run_dir)
-        known = [one["name"] for one in table.get("skills", []) if one["kind"] == COMMON]
-        name_skill(run_dir, skill, name or "", [one for one in known if not one.startswith("shared ")])
+        name_skill(run_dir, skill, name or "")
         return selection.touched()
 
     def draw_choice(self, context: Context, selection: Selection, task: str | None, skill: str | None) -> Shown:
@@ -92,7 +90,7 @@ class RowsPanel:
         if run_dir is None or found is None or not task or not skill or task not in found.tasks:
             return ""
         name = skill.removeprefix(ROW)
-        rows = changed_rows(run_dir, found, task, name)
+        rows = changed_rows(run_dir, found, task, name, borrowed=skill.startswith(ROW))
         if rows is None:
             return note(say("skills.rows_missing" if not found.row_changes else "skills.rows_none"))
         told = _told(found, task, skill)

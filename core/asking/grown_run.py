@@ -76,11 +76,9 @@ def _answers(grown: GrownRun) -> Iterator[dict[str, Any]]:
 
 
 def _left_behind(source: RunFolder) -> Callable[[str, list[str]], set[str]]:
-    """What was measured of the old model, or belongs to its worker, is no truth about the new one."""
-    old_model = (source.adapter_dir, source.checkpoints_dir, source.contributions_path, source.evidence_path)
-    old_history = (source.allocation_history_path, source.snapshots_path, source.events_path, source.done_path)
-    paths = (*old_model, *old_history, source.flags_path, source.probes_dir, source.jobs_dir, *source.worker_paths)
-    return shutil.ignore_patterns(*(path.name for path in paths))
+    """The old tasks answer as before: their exam and how sure they are stay true."""
+    kept = (source.predictions_dir, source.results_path, source.certainty_path)
+    return shutil.ignore_patterns(*(path.name for path in source.of_this_model if path not in kept))
 
 
 def _write_run(folder: RunFolder, source: RunFolder, run_id: str, grown: GrownRun) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import shutil
 import time
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from core.adapters.task_change import TaskChange
@@ -146,10 +145,4 @@ def _changed(metric: str, rows: list[Example], before: list[str], after: list[st
 
 
 def _left_behind(source: RunFolder) -> Any:
-    """What was measured of the unchanged model, or belongs to its worker."""
-    measured = (source.contributions_path, source.evidence_path, source.results_path, source.certainty_path)
-    history = (source.allocation_history_path, source.snapshots_path, source.events_path, source.done_path)
-    answers = (source.predictions_dir, source.flags_path, source.probes_dir, source.jobs_dir)
-    weights = (source.adapter_dir, source.checkpoints_dir)
-    paths: tuple[Path, ...] = (*measured, *history, *answers, *weights, *source.worker_paths)
-    return shutil.ignore_patterns(*(path.name for path in paths))
+    return shutil.ignore_patterns(*(path.name for path in source.of_this_model))

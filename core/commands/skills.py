@@ -144,13 +144,10 @@ def _at_step(run_dir: Any, step: int) -> Any:
 
 def _name(folder: Any, text: str) -> None:
     """Names are the run's: tables, sentences and pictures use them from here on."""
-    from core.insight.allocation import read_allocation_file
     from core.insight.skill_names import name_skill
 
     skill, _, name = text.partition("=")
-    listed = read_allocation_file(folder.path).get("skills", [])
-    known = [one["name"] for one in listed if one["kind"] == "common" and not one["name"].startswith("shared ")]
-    name_skill(folder.path, skill.strip(), name, known)
+    name_skill(folder.path, skill.strip(), name)
 
 
 def _measure(folder: Any) -> None:

@@ -24,10 +24,13 @@ class ChangedRow:
     percent: float
 
 
-def changed_rows(run_dir: Path, found: Evidence, task: str, column: str) -> list[ChangedRow] | None:
-    """Rows of a task by what a skill (or all `common` or `private` ones, or the row of another task) does to them,
-    the most worsened first; None where nothing was kept for this cell."""
-    kind = "kinds" if column in (COMMON, PRIVATE) else "skills" if column in found.skills.value else "borrowed"
+def changed_rows(
+    run_dir: Path, found: Evidence, task: str, column: str, borrowed: bool = False
+) -> list[ChangedRow] | None:
+    """Rows of a task by what becomes of them without a skill (or without all `common` or `private` ones), or, with
+    `borrowed`, by answering with the row of the task `column`; the most worsened first, None where nothing was kept
+    for this cell. Which of both is meant cannot be told by the name: a task may be called like a skill."""
+    kind = "borrowed" if borrowed else "kinds" if column in (COMMON, PRIVATE) else "skills"
     table = found.row_changes.get(kind)
     if table is None or task not in table.index or column not in table.columns:
         return None

@@ -7,15 +7,15 @@ these names; the model keeps its own.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
-from core.base.errors import SettingError
+from core.adapters.skill import COMMON
+from core.base.errors import RunError, SettingError
 from core.base.files import read_json, write_json_atomic
 from core.runs.folder import RunFolder
 
 LONGEST = 40
-_TAKEN = re.compile(r"(common|private|adapter|shared|expert)( \d+(\.\d+)?)?", re.IGNORECASE)
+_TAKEN = re.compile(r"(common|private|adapter|shared|expert)( \d+(\.\d+)?)?|row:.*", re.IGNORECASE)
 
 
 def read_names(run_dir: Path) -> dict[str, str]:
@@ -23,24 +23,38 @@ def read_names(run_dir: Path) -> dict[str, str]:
     return dict(read_json(path)) if path.is_file() else {}
 
 
-def name_skill(run_dir: Path, skill: str, name: str, known: Sequence[str]) -> None:
+def name_skill(run_dir: Path, skill: str, name: str) -> None:
     """Names a common skill, `skill` being its own or its given name; an empty name takes the given one away.
 
-    Args:
-        known: what the method calls its common skills.
-
     Raises:
-        SettingError: no such skill, or a name that is too long, taken, or could be mistaken.
+        SettingError: no such skill, or a name that is too long, taken, a task's, or could be mistaken.
+        RunError: the run has no allocation yet.
     """
     names, given = read_names(run_dir), " ".join(name.split())
+    folder, known = RunFolder(run_dir), common_names(run_dir)
     place = own_name(names, skill)
     if place not in known:
         raise SettingError("skill_name.unknown", skill=skill, known=", ".join(known))
     others = {other for at, other in names.items() if at != place}
+    if given.casefold() in {str(task["name"]).casefold() for task in folder.read_run()["tasks"]}:
+        raise SettingError("skill_name.task", name=given)
     if given and (len(given) > LONGEST or "," in given or given in others or _TAKEN.fullmatch(given)):
         raise SettingError("skill_name.bad", name=given, most=LONGEST)
     kept = {at: other for at, other in names.items() if at != place}
-    write_json_atomic(RunFolder(run_dir).skill_names_path, kept | ({place: given} if given else {}))
+    write_json_atomic(folder.skill_names_path, kept | ({place: given} if given else {}))
+
+
+def common_names(run_dir: Path) -> list[str]:
+    """What the method calls the common skills that can be named.
+
+    Raises:
+        RunError: the run has no allocation yet.
+    """
+    table = RunFolder(run_dir).read_allocation()
+    if table is None:
+        raise RunError("insight.no_allocation", run=run_dir.name)
+    skills = [str(one["name"]) for one in table.get("skills", []) if one["kind"] == COMMON]
+    return [name for name in skills if not name.startswith("shared ")]
 
 
 def own_name(names: dict[str, str], skill: str) -> str:

@@ -101,6 +101,17 @@ class RunFolder:
         signs = (self.heartbeat_path, self.lock_path, self.log_path, self.launch_path)
         return (*signs, self.stop_path, self.cancel_path, self.pause_path)
 
+    @property
+    def of_this_model(self) -> tuple[Path, ...]:
+        """What is true of this trained model alone, or of how it was trained: nothing of it may stand in the folder
+        of a model that was made from this one."""
+        weights = (self.adapter_dir, self.checkpoints_dir, self.allocation_path, self.allocation_history_path)
+        training = (self.snapshots_path, self.events_path, self.done_path, self.tracking_dir)
+        expected = (self.prediction_path, self.record_path)
+        exam = (self.predictions_dir, self.results_path, self.certainty_path, self.forgetting_path, self.flags_path)
+        asked = (self.contributions_path, self.evidence_path, self.probes_dir, self.jobs_dir)
+        return (*weights, *training, *expected, *exam, *asked, self.merge_path, *self.worker_paths)
+
     def rank_path(self, rank: int) -> Path:
         """What one of several processes says of itself."""
         return self.path / f"rank-{rank}.json"

@@ -70,7 +70,7 @@ class FormulaEstimate:
         parts = {n: value * (slow_alone if n == "prepare" else slow / threads) for n, value in worked.items()}
         likely = sum(parts.values())
         return {
-            "source": "experience" if known.factors else "formula",
+            "source": "experience" if "training" in known.factors else "formula",
             "covers": "all",
             "seconds": (likely / known.unsure, likely, likely * known.unsure),
             "memory_mb": self.memory_mb,

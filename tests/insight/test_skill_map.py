@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from core.insight.advice import describe_advice
 from core.insight.evidence import borrowed_similarity, evidence_from_record
@@ -58,6 +59,38 @@ def test_few_rows_are_no_reason_for_advice() -> None:
     assert describe_advice(evidence_from_record(few)) == []
 
 
+def test_the_bound_holds_for_all_tasks_at_once_and_is_never_rounded_down() -> None:
+    found = describe_advice(evidence_from_record(record([(0.03, 0.01), (0.0, 0.01)], [LARGE, LARGE])))
+    assert found[0].values["percent"] == "4"  # 1 - exp(-0.04) is 3.9 %, and 0.041 would be 4.02 %
+    above = describe_advice(evidence_from_record(record([(0.031, 0.01), (0.0, 0.01)], [LARGE, LARGE])))
+    assert above[0].values["percent"] == "5"
+    draw = np.random.default_rng(0)
+    losses = draw.normal(0.02, 0.05, (4000, 12, 16))  # trials, tasks of one true loss: the worst case; rows
+    half = stats.t.ppf(0.975, 15) * losses.std(-1, ddof=1) / 4
+    assert np.mean((losses.mean(-1) + half).max(1) >= 0.02) > 0.97
+    assert np.mean((losses.mean(-1) + half).min(1) >= 0.02) < 0.97  # what it would be for a chosen task
+
+
+def test_of_many_cells_without_any_effect_none_is_told() -> None:
+    draw, told = np.random.default_rng(1), 0
+    for _ in range(40):
+        rows = draw.normal(0.0, 0.5, (8, 8, 16))
+        half = stats.t.ppf(0.975, 15) * rows.std(-1, ddof=1) / 4
+        cells = [
+            [
+                None if i == j else {"value": v, "low": v - h, "high": v + h}
+                for j, (v, h) in enumerate(zip(m, w, strict=True))
+            ]
+            for i, (m, w) in enumerate(zip(rows.mean(-1), half, strict=True))
+        ]
+        names = [f"task {i}" for i in range(8)]
+        made = {**record([SMALL] * 8, [SMALL] * 8), "tasks": names, "rows": [16] * 8, "borrowed": cells}
+        made |= {"own": [1.0] * 8, "base": [3.0] * 8, "cells": [[None] * 3] * 8}
+        borrowed = evidence_from_record(made).borrowed
+        told += bool((borrowed.better | borrowed.worse).to_numpy().any())
+    assert told <= 6  # 5 % of 40 and what chance allows; by single intervals it would be 38
+
+
 def test_a_pair_that_was_not_tried_is_not_called_alike() -> None:
     made = record([SMALL] * 2, [SMALL] * 2)
     assert np.isnan(borrowed_similarity(evidence_from_record(made)).loc["mails", "bills"])
@@ -89,6 +122,7 @@ def test_rows_of_a_cell_are_those_that_were_asked_the_most_worsened_first(tmp_pa
     assert rows[0].percent == pytest.approx(100 * (np.exp(-1.0) - 1))
     assert [row.number for row in both_ends(rows, 2)] == [5, 2]
     assert changed_rows(tmp_path, found, "mails", "private 1") is None
+    assert changed_rows(tmp_path, found, "mails", "common 1", borrowed=True) is None  # no task of that name
     assert changed_rows(tmp_path, found, "nobody", "common 1") is None
 
 

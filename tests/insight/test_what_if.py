@@ -27,6 +27,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory, tiny_llama_dir: Path) -> Ru
 
 def test_a_change_is_measured_on_check_rows_and_kept_as_a_run(folder: RunFolder) -> None:
     before = load_file(folder.adapter_dir / WEIGHTS)
+    for path in (folder.forgetting_path, folder.record_path, folder.prediction_path):
+        path.write_text("{}", encoding="utf-8")
     whole = WhatIf(folder)
     asked = Asked("task 0", row_of="pairs", scale={"common 1": 0.0}, prompt="message 3 of task 0", rows=3)
     found = whole.ask(asked)
@@ -41,6 +43,7 @@ def test_a_change_is_measured_on_check_rows_and_kept_as_a_run(folder: RunFolder)
     assert run_state(kept).state == "succeeded"
     assert kept.read_results() is None  # its exam is still to be sat
     assert not kept.evidence_path.exists()
+    assert not any(path.exists() for path in (kept.forgetting_path, kept.record_path, kept.prediction_path))
     again = WhatIf(kept).ask(Asked("task 0", prompt="message 3 of task 0", rows=3))
     assert again["question"]["before"] == found["question"]["after"]
     after = load_file(folder.adapter_dir / WEIGHTS)

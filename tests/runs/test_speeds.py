@@ -84,6 +84,13 @@ def test_what_a_run_took_is_learned_for_the_next_plan(
     first = find_prediction(project.path, config, load_dataset_of(project))
     assert first is not None
     assert first["source"] == "formula"
+    remember_speed(
+        tmp_path, {**first["kind"], "base_model": "another"}, {"training": (1.0, 9.0), "prepare": (4.0, 8.0)}
+    )
+    other = find_prediction(project.path, config, load_dataset_of(project))
+    assert other is not None
+    assert other["parts"]["prepare"] > 1.2 * first["parts"]["prepare"]
+    assert other["source"] == "formula"  # no run speaks of the steps
     folder = quick_run(project, tiny_llama)
     folder.prediction_path.write_text(json.dumps(first), encoding="utf-8")
     taken = {part: [3 * value, 3 * value] for part, value in first["formula"].items()}
