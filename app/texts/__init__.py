@@ -13,6 +13,7 @@ from core.base.errors import Problem, TaskloomError
 from core.base.settings import SettingInfo, describe_settings
 from core.messages import MESSAGES, Sentence, fill
 from core.messages.locales import LANGUAGES, load_pairs, load_texts
+from core.messages.plural import fill_text
 from core.training.config import RunConfig
 
 _SKILL = re.compile(r"\b(common|private|adapter|shared|expert) (\d+)\b")
@@ -36,7 +37,7 @@ PHRASES = {language: load_texts(language, "phrases") for language in LANGUAGES}
 def say(key: str, /, **values: Any) -> str:
     """The text of a key in the language of the request; a key that it lacks falls back to English."""
     text = TEXTS[current_language()].get(key) or TEXTS["en"][key]
-    return text.format(**values) if values else text
+    return fill_text(text, values) if values else text
 
 
 def say_or(key: str, otherwise: str) -> str:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from core.chat.protocol import LABELS
+from core.messages.plural import counted
 
 MAX_ANSWERS = 8  # of one prompt (n)
 MAX_PROMPTS = 64  # answers of all prompts of one call
@@ -127,7 +128,8 @@ def read_body(cls: type[B], values: Any) -> B:
         if name not in _NOTES and not any(value == nothing for nothing in _NOTHING.get(name, ())):
             raise BodyError(f"{name} is not offered here and would change the answer; leave it out.")
     if isinstance(body, TextBody) and not 0 < len(body.prompts) * body.n <= MAX_PROMPTS:
-        raise BodyError(f"prompt asks for {len(body.prompts) * body.n} answers; 1 to {MAX_PROMPTS} can be had.")
+        asked = counted(len(body.prompts) * body.n, "answer|answers")
+        raise BodyError(f"prompt asks for {asked}; 1 to {MAX_PROMPTS} can be had.")
     if body.stream and getattr(body, "num_likely", getattr(body, "logprobs", None)) is not None:
         raise BodyError("logprobs come with whole answers only; leave out stream.")
     return body

@@ -10,6 +10,7 @@ from typing import Any
 from core.base.errors import RunError, SettingError, TaskFileError
 from core.commands.output import ProgressLine, Report, Verbs, add_verb, duration, progress_bar
 from core.commands.runs import find_run
+from core.messages.plural import counted
 
 
 def add_parser(verbs: Verbs) -> None:
@@ -141,7 +142,8 @@ def _answer(client: Any, request: Any, quiet: bool) -> dict[str, Any]:
         used = f"; skills: {weights}" if weights else ""
         ended = f"; {event.values['reason']}" if event.values else ""
         known = sure(event)
-        print(f"\n({known + '; ' if known else ''}{event.tokens} tokens in {duration(event.seconds)}{ended}{used})")
+        tokens = counted(event.tokens, "token|tokens")
+        print(f"\n({known + '; ' if known else ''}{tokens} in {duration(event.seconds)}{ended}{used})")
     return value
 
 
@@ -217,8 +219,9 @@ def _file_report(args: argparse.Namespace, folder: Any, outcome: Any) -> Report:
         {"line": a.question.line, "answer": a.text, "error": str(a.error) if a.error else None, "score": value}
         for a, value in zip(outcome.answers, outcome.values, strict=True)
     ]
-    said = f"{len(rows)} answers" + (f" in {args.out}" if args.out else "")
+    said = counted(len(rows), "answer|answers") + (f" in {args.out}" if args.out else "")
     if found is not None:
-        said += f"; score {100 * found.value:.1f} [{100 * found.low:.1f}, {100 * found.high:.1f}] on {found.n} rows"
+        span = f"[{100 * found.low:.1f}, {100 * found.high:.1f}]"
+        said += f"; score {100 * found.value:.1f} {span} on {counted(found.n, 'row|rows')}"
     value = {"run_id": folder.run_id, "score": found.as_dict() if found else None, "rows": rows}
     return Report(value, f"{said}." if args.out else f"{text}{said}.")

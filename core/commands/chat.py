@@ -10,6 +10,7 @@ from typing import Any
 from core.commands.ask import choose_task, require_task, sure, warn_of_foreign
 from core.commands.output import Report, Verbs, add_verb
 from core.commands.runs import find_run
+from core.messages.plural import counted
 
 HELP = (
     "/task NAME changes the task (auto: found by itself), /base and /tuned the model, /skills shows the weights, "
@@ -166,7 +167,8 @@ def _tell(talk: Talk, event: Any) -> None:
         print(event.message, file=sys.stderr)
         return
     said = [sure(event)] if sure(event) else []
-    said += [f"{event.num_cut} tokens of the question were left out"] if event.num_cut else []
+    cut = counted(event.num_cut, "token of the question was|tokens of the question were")
+    said += [f"{cut} left out"] if event.num_cut else []
     said += [", ".join(f"{w.name} {w.weight:.2f}" for w in event.weights)] if talk.with_skills else []
     for line in said:
         print(f"({line})", file=sys.stderr)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from core.commands.output import Report, Verbs, add_verb
+from core.messages.plural import counted
 
 ROOT = Path(__file__).resolve().parents[2]
 GOOD, NOTE, BAD = "ok", "note", "problem"
@@ -40,7 +41,7 @@ def doctor(args: argparse.Namespace) -> Report:
     findings = [_python(), *_packages(), _cores(), _memory(), _disk(args), _workspace(args), _starter(), *_torch()]
     bad = [f for f in findings if f.level == BAD]
     lines = [f"{'!' if f.level == BAD else '-' if f.level == NOTE else '+'} {f.name}: {f.text}" for f in findings]
-    lines.append(f"\n{len(bad)} problem(s) found." if bad else "\nEverything needed is here.")
+    lines.append(f"\n{counted(len(bad), 'problem|problems')} found." if bad else "\nEverything needed is here.")
     return Report({"healthy": not bad, "findings": [asdict(f) for f in findings]}, "\n".join(lines))
 
 

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from core.commands.output import Parser, Report, Verbs, add_verb, table
+from core.messages.plural import counted
 
 
 def add_parser(verbs: Verbs) -> None:
@@ -43,7 +44,8 @@ def import_project(args: argparse.Namespace) -> Report:
     project = import_project(Workspace(args.workspace), existing(args.file), LOCAL_OWNER, args.name)
     names = [spec.name for spec in list_tasks(project)]
     value = {"project_id": project.project_id, "name": project.name, "tasks": names}
-    return Report(value, f"Project {project.name} is ready with {len(names)} tasks: {', '.join(names)}.")
+    tasks = counted(len(names), "task|tasks")
+    return Report(value, f"Project {project.name} is ready with {tasks}: {', '.join(names)}.")
 
 
 def create_project(args: argparse.Namespace) -> Report:

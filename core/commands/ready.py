@@ -10,6 +10,7 @@ from typing import Any
 from core.base.errors import RunError
 from core.commands.output import ProgressLine, Report, Verbs, add_verb, duration, progress_bar
 from core.commands.train import add_plan, build_config
+from core.messages.plural import counted
 
 POLL_S = 0.3
 
@@ -62,7 +63,7 @@ def _lines(report: Any) -> list[str]:
         lines += [f"    {_fix_line(fix)}" for fix in fixes if fix.changes]
     if report.steps:
         steps = ", ".join(f"{name} {count}" for name, count in report.steps.items())
-        lines.append(f"Steps: {steps}; {report.examples} rows in one pass.")
+        lines.append(f"Steps: {steps}; {counted(report.examples, 'row|rows')} in one pass.")
     if report.seconds and report.memory_mb:
         sources = {"rehearsal": "measured by the rehearsal", "experience": "by earlier runs here and the load now"}
         source = sources.get(report.source, "by formula and the load now")

@@ -19,6 +19,7 @@ from core.commands.task_options import (
     task_table,
     task_value,
 )
+from core.messages.plural import counted
 
 # Options that describe one file; domain.json says them already, and several files would share them.
 _ONE_FILE = (
@@ -152,7 +153,7 @@ def preview_file(args: argparse.Namespace) -> Report:
         "doubts": doubt_values(found.doubts),
     }
     about = {"exact": "", "nearly": "about ", "at_least": "at least "}[found.count]
-    lines = [f"{found.name}: {found.format}, {found.encoding}, {about}{found.num_rows} rows"]
+    lines = [f"{found.name}: {found.format}, {found.encoding}, {about}{counted(found.num_rows, 'row|rows')}"]
     lines += [f"sheets: {', '.join(found.sheets)}"] if len(found.sheets) > 1 else []
     cells = [[str(row.get(c, "") or "")[:40] for c in found.columns] for row in found.rows[: args.rows]]
     lines += ["", table(cells, found.columns), "", *reasons]

@@ -18,6 +18,7 @@ from core.commands.task_options import (
     task_table,
     task_value,
 )
+from core.messages.plural import counted
 
 _PLAIN = ("name", "instruction", "template", "system", "metric", "kind", "weight")
 
@@ -94,7 +95,7 @@ def show_rows(args: argparse.Namespace) -> Report:
         "rows": [{"split": r.split, "line": r.line, "row": r.row} for r in page.rows],
     }
     cells = [[f"{r.split}:{r.line}", *(target_text(r.row.get(c))[:60] for c in columns)] for r in page.rows]
-    return Report(value, f"{table(cells, ['place', *columns])}\n{page.total} rows fit.")
+    return Report(value, f"{table(cells, ['place', *columns])}\n{counted(page.total, 'row fits|rows fit')}.")
 
 
 def edit_row(args: argparse.Namespace) -> Report:
@@ -115,7 +116,8 @@ def attach_file(args: argparse.Namespace) -> Report:
     done = attach_in_child(project_of(args), args.task, existing(args.file), args.to)
     report = _done(done.task, done.count)
     value = {**report.value, "left_out": done.left_out}
-    return Report(value, f"{report.text}\n{done.left_out} rows that ask the same were left out of practice.")
+    out = counted(done.left_out, "row that asks the same was|rows that ask the same were")
+    return Report(value, f"{report.text}\n{out} left out of practice.")
 
 
 def delete_rows(args: argparse.Namespace) -> Report:
@@ -134,7 +136,8 @@ def move_rows(args: argparse.Namespace) -> Report:
 
 def _done(spec: Any, count: int) -> Report:
     value = {"task": spec.name, "version": spec.version, "rows": count, **spec.num_examples}
-    return Report(value, f"{spec.name}: {count} rows; now version {spec.version}. Take it back: task undo.")
+    rows = counted(count, "row|rows")
+    return Report(value, f"{spec.name}: {rows}; now version {spec.version}. Take it back: task undo.")
 
 
 def _place(text: str) -> tuple[str, int]:

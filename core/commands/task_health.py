@@ -7,6 +7,7 @@ from typing import Any
 
 from core.commands.output import Report, Verbs, add_verb, said, table, write_file
 from core.commands.task_options import on_task, project_of
+from core.messages.plural import counted
 
 
 def add_actions(actions: Verbs) -> None:
@@ -72,7 +73,8 @@ def fix_task(args: argparse.Namespace) -> Report:
         **done.task.num_examples,
     }
     exam = f" Among them {done.exam} of the final exam: earlier exam scores no longer compare." if done.exam else ""
-    return Report(value, f"{done.task.name}: {done.count} rows changed; version {done.task.version}.{exam}")
+    rows = counted(done.count, "row|rows")
+    return Report(value, f"{done.task.name}: {rows} changed; version {done.task.version}.{exam}")
 
 
 def undo(args: argparse.Namespace) -> Report:
@@ -144,9 +146,10 @@ def see(args: argparse.Namespace) -> Report:
     seen = see_examples(args.base_model, dataset.split(0, "train")[: max(0, args.rows)], args.max_tokens)
     lines = []
     for e in seen.examples:
-        cut = f", {e.num_cut} tokens left out of {', '.join(e.cut_columns) or 'the prompt'}" if e.num_cut else ""
+        read, left = counted(e.num_read, "token|tokens"), counted(e.num_cut, "token|tokens")
+        cut = f", {left} left out of {', '.join(e.cut_columns) or 'the prompt'}" if e.num_cut else ""
         cut += ", does not fit: LEFT OUT of the training" if e.is_left_out else ""
-        lines.append(f"--- read: {e.num_read} tokens, learned: {e.num_learned}, limit {e.limit}{cut}\n{e.read}")
+        lines.append(f"--- read: {read}, learned: {e.num_learned}, limit {e.limit}{cut}\n{e.read}")
         lines.append(f"--- learned\n{e.learned}\n")
     return Report(asdict(seen), "\n".join(lines))
 
@@ -162,4 +165,5 @@ def show_mixture(args: argparse.Namespace) -> Report:
     value = [{"task": t, "rows": r, "drawn": d, "share": s, "passes": p} for t, r, d, s, p in sides]
     rows = [[t, r, d, f"{100 * s:.1f} %", f"{p:.2f}"] for t, r, d, s, p in sides]
     heads = ["task", "practice rows", "drawn a pass", "share", "passes over its rows in all"]
-    return Report(value, f"{config.mixture} mixture, {plan.total_steps} steps\n{table(rows, heads)}")
+    steps = counted(plan.total_steps, "step|steps")
+    return Report(value, f"{config.mixture} mixture, {steps}\n{table(rows, heads)}")

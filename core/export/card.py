@@ -21,6 +21,7 @@ from core.export.markdown import escape, fenced, markdown_table
 from core.insight.allocation import layer_table, read_allocation, telling_layer, uniform_weight
 from core.insight.results import TaskResult, read_scores
 from core.messages.locales import load_texts
+from core.messages.plural import fill_text
 from core.runs.folder import RunFolder
 from core.tasks.dataset import load_saved_dataset
 from core.tasks.spec import LABELLED, TaskSpec
@@ -73,7 +74,7 @@ def card_body(request: CardRequest) -> str:
         "card.md",
         words=words,
         name=escape(folder.read_run()["name"]),
-        intro=words["intro"].format(count=len(tasks), tasks=", ".join(escape(t.name) for t in tasks)),
+        intro=fill_text(words["intro"], {"count": len(tasks), "tasks": ", ".join(escape(t.name) for t in tasks)}),
         about=words[f"kind_{request.kind}"].format(task=escape(request.task or "")),
         facts=_facts(config, words),
         snippet=snippet(request, base),

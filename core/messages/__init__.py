@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from core.messages.locales import load_pairs, load_texts
+from core.messages.plural import fill_text
 
 Wording = tuple[str, str]
 MESSAGES = load_pairs("en", "messages")
@@ -21,7 +22,7 @@ class _Blank(dict[str, Any]):
 def fill(wording: Wording, values: Mapping[str, Any]) -> Wording:
     """Puts the values into a wording; a missing one stays visible as {name}: an error path never raises."""
     blank = _Blank(values)
-    return wording[0].format_map(blank), wording[1].format_map(blank)
+    return fill_text(wording[0], blank), fill_text(wording[1], blank)
 
 
 def stage_word(stage: str | None) -> str:

@@ -100,7 +100,7 @@ def test_a_model_that_runs_stand_on_is_not_removed(context, capsys):
     assert run.read_config().base_model == str(folder)
     assert runs_on_model(context.workspace, "mine") == [run.run_id]
     panel = build_panel(ModelsPanel, context, gr.State(""))
-    with pytest.raises(ModelError, match="1 runs stand on it"):
+    with pytest.raises(ModelError, match="1 run stands on it"):
         panel.remove_it(context, chosen(context), "mine")
     assert main(["model", "remove", "mine"]) == 2
     assert "--anyway" in capsys.readouterr().err
