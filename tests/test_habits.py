@@ -70,6 +70,7 @@ HOOKS = {
     "core.tasks.reading.text_encoding": {"readinto"},  # io.RawIOBase
     "core.chat.endpoint": {"connection_made"},  # uvicorn
     "core.chat.bodies": {"_without_nulls"},  # pydantic
+    "core.messages.plural": {"format_field"},  # string.Formatter
     "app.shell.sessions": {"_update_config", "_update_value_in_config", "delete_all_expired_state"},  # gradio
 }
 # Asked for by a name in a table, because importing it is slow.
