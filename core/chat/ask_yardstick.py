@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from core.chat.other_model import Endpoint, ask_other
 from core.insight.yardstick import ENDPOINT, ExamQuestion, Reply, Yardstick, add_replies, create_yardstick
@@ -18,20 +18,19 @@ def ask_yardstick(
     questions: Sequence[ExamQuestion],
     name: str = "",
     prices: tuple[float | None, float | None] = (None, None),
-    transport: Any = None,
+    stop: threading.Event | None = None,
 ) -> Iterator[Yardstick]:
-    """The yardstick as it grows, after every answer; closing the iterator keeps what there is.
+    """The yardstick as it grows, after every answer; `stop`, or closing the iterator, keeps what there is.
 
     Args:
         prices: of a million tokens read and written, None where the user does not say.
-        transport: of tests.
 
     Raises:
         RunError: the server cannot be reached, refuses, or answers in another form.
     """
     known = {"model": endpoint.model, "host": endpoint.host, "price_in": prices[0], "price_out": prices[1]}
     made = create_yardstick(run_dir, name or endpoint.model, ENDPOINT, **known)
-    with closing(ask_other(endpoint, [q.prompt for q in questions], transport)) as answers:
+    with closing(ask_other(endpoint, [q.prompt for q in questions], stop)) as answers:
         for place, found in answers:
             asked = questions[place]
             made = replace(

@@ -12,11 +12,12 @@ import re
 import threading
 import time
 from collections.abc import Generator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
+from core.base.at_once import work_at_once
 from core.base.errors import RunError, SettingError
 from core.tasks.encoding import as_messages
 
@@ -33,6 +34,7 @@ _KEY = re.compile("[!-~]*")  # what a header can carry, without spaces: they com
 @dataclass(frozen=True)
 class Endpoint:
     """`url` as the makers of clients call it: .../v1. The key does not show in any text of this object.
+    `transport`: what carries the requests, of tests.
 
     Raises:
         SettingError: no address that a key may be sent to, or signs that no key has.
@@ -42,6 +44,7 @@ class Endpoint:
     model: str
     key: str = field(default="", repr=False)
     max_tokens: int = 512
+    transport: Any = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not _takes_a_key(self.url):
@@ -75,50 +78,42 @@ def is_this_machine(host: str) -> bool:
 
 
 def ask_other(
-    endpoint: Endpoint, prompts: Sequence[str], transport: Any = None
+    endpoint: Endpoint, prompts: Sequence[str], stop: threading.Event | None = None
 ) -> Generator[tuple[int, OtherAnswer], None, None]:
-    """(place, answer) as answers come; closing the iterator ends what is left. `transport`: of tests.
+    """(place, answer) as answers come; `stop`, or closing the iterator, ends what is left at once.
 
     Raises:
         RunError: the server cannot be reached, refuses, or answers in another form.
     """
     import httpx2
 
-    headers = {"Authorization": f"Bearer {endpoint.key}"} if endpoint.key else {}
-    stop = threading.Event()
-    with (
-        httpx2.Client(headers=headers, timeout=TIMEOUT_S, follow_redirects=False, transport=transport) as client,
-        ThreadPoolExecutor(AT_ONCE, thread_name_prefix="yardstick") as pool,
-    ):
-        waiting = {pool.submit(_ask, client, endpoint, text, stop): i for i, text in enumerate(prompts)}
-        try:
-            for future in as_completed(waiting):
-                yield waiting[future], future.result()
-        finally:
-            stop.set()
-            pool.shutdown(wait=False, cancel_futures=True)
+    headers, stop = {"Authorization": f"Bearer {endpoint.key}"} if endpoint.key else {}, stop or threading.Event()
+    how = {"timeout": TIMEOUT_S, "follow_redirects": False, "transport": endpoint.transport}
+    client = httpx2.Client(headers=headers, **how)
+    work = partial(_ask, client, endpoint, stop)
+    yield from work_at_once(work, prompts, AT_ONCE, stop, at_end=client.close)
 
 
-def _ask(client: Any, endpoint: Endpoint, prompt: str, stop: threading.Event) -> OtherAnswer:
+def _ask(client: Any, endpoint: Endpoint, stop: threading.Event, prompt: str) -> OtherAnswer | None:
+    """The answer; None when it was stopped between two tries."""
     import httpx2
 
     body = {"model": endpoint.model, "messages": as_messages(prompt), "temperature": 0}
     body["max_tokens"] = endpoint.max_tokens
     address = f"{endpoint.url.rstrip('/')}/chat/completions"
-    for attempt in range(TRIES):
-        began = time.monotonic()
+    attempt = 0
+    while True:
+        began, is_last = time.monotonic(), attempt == TRIES - 1
         try:
             response = client.post(address, json=body)
         except httpx2.HTTPError as error:
             detail = _hidden(f"{type(error).__name__}: {error}", endpoint)
             raise RunError("yardstick.unreachable", host=endpoint.host, detail=detail) from error
-        if _adapt(body, response):
-            continue
-        if response.status_code not in BUSY or attempt == TRIES - 1:
+        if is_last or not (_adapt(body, response) or response.status_code in BUSY):
             return _read(response, endpoint, time.monotonic() - began)
-        if stop.wait(_pause(response, attempt)):
-            break
-    raise RunError("yardstick.stopped", host=endpoint.host)
+        if response.status_code in BUSY and stop.wait(_pause(response, attempt)):
+            return None
+        attempt += 1
 
 
 def _adapt(body: dict[str, Any], response: Any) -> bool:

@@ -6,11 +6,13 @@ import csv
 import io
 import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from core.base.at_once import work_at_once
 from core.base.errors import RunError, TaskFileError, TaskloomError
 from core.chat.client import ChatClient
 from core.chat.protocol import ChatEvent, ChatRequest
@@ -90,38 +92,28 @@ def read_questions(path: Path, spec: TaskSpec, name: str | None = None) -> list[
 
 
 def answer_questions(
-    client: ChatClient, request: ChatRequest, questions: Sequence[Question]
+    client: ChatClient, request: ChatRequest, questions: Sequence[Question], stop: threading.Event | None = None
 ) -> Iterator[tuple[int, Answered]]:
-    """Answers as they come, with their places; closing the iterator stops what is left.
+    """Answers as they come, with their places; `stop`, or closing the iterator, ends what is left at once.
 
     Args:
         request: run, task and settings of every question; its message is replaced.
     """
-    stop = threading.Event()
-    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="question") as pool:
-        waiting: dict[Future[Answered], int] = {
-            pool.submit(_answer_one, client, request, question, stop): place
-            for place, question in enumerate(questions)
-        }
-        try:
-            for future in as_completed(waiting):
-                yield waiting[future], future.result()
-        finally:
-            stop.set()
-            pool.shutdown(wait=False, cancel_futures=True)
+    stop = stop or threading.Event()
+    yield from work_at_once(partial(_answer_one, client, request, stop), questions, AT_ONCE, stop)
 
 
-def _answer_one(client: ChatClient, request: ChatRequest, question: Question, stop: threading.Event) -> Answered:
+def _answer_one(
+    client: ChatClient, request: ChatRequest, stop: threading.Event, question: Question
+) -> Answered | None:
+    """The answer; None when it was stopped meanwhile: half an answer is none."""
     asked = replace(request, messages=({"role": "user", "content": question.content},))
-    stream = client.stream(asked)
     last = ChatEvent("")
-    try:
+    with closing(client.stream(asked, stop)) as stream:
         for event in stream:
             last = event
-            if stop.is_set():
-                break
-    finally:
-        stream.close()
+    if stop.is_set():
+        return None
     if last.key:
         return Answered(question, error=RunError(last.key, **last.values))
     return Answered(question, last.text)

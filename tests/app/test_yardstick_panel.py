@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from app.shell.selection import Selection
 from app.texts.language import in_language
 from core.base.errors import RunError, SettingError
 from core.chat.ask_yardstick import ask_yardstick
+from core.chat.other_model import Endpoint
 from core.workspace import Workspace
 from tests.app.panels import build_panel
 from tests.staged_runs import stages, write_stage
@@ -43,8 +45,8 @@ def praising(monkeypatch: pytest.MonkeyPatch, status: int = 200) -> None:
         said = {"choices": [{"message": {"content": "praise"}}], "usage": {"prompt_tokens": 10}}
         return httpx2.Response(status, json=said if status == 200 else {"error": KEY})
 
-    def ask(*given: Any) -> Any:
-        return ask_yardstick(*given, httpx2.MockTransport(handler))
+    def ask(run_dir: Path, endpoint: Endpoint, *given: Any, **how: Any) -> Any:
+        return ask_yardstick(run_dir, replace(endpoint, transport=httpx2.MockTransport(handler)), *given, **how)
 
     monkeypatch.setattr(yardstick_panel, "ask_yardstick", ask)
 

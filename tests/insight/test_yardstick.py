@@ -194,7 +194,9 @@ def answered(text: str, **usage: int) -> httpx2.Response:
 
 def ask(handler: Any, prompts: list[str], key: str = KEY) -> dict[int, OtherAnswer]:
     return dict(
-        ask_other(Endpoint("https://api.example.com/v1/", "m", key), prompts, httpx2.MockTransport(handler))
+        ask_other(
+            Endpoint("https://api.example.com/v1/", "m", key, transport=httpx2.MockTransport(handler)), prompts
+        )
     )
 
 
@@ -222,9 +224,10 @@ def test_a_busy_server_is_asked_again_as_late_as_it_wants(monkeypatch: pytest.Mo
     response = other_model._ask(
         httpx2.Client(transport=httpx2.MockTransport(lambda _: next(replies))),
         Endpoint("https://a.example/v1", "m"),
-        "q",
         threading.Event(),
+        "q",
     )
+    assert response is not None
     assert response.text == "yes"
     assert pauses == [3.0, 2.0]
 
