@@ -14,9 +14,12 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
-from core.base.errors import TaskloomError
+from core.base.errors import TaskloomError, plain_values
 from core.chat.protocol import ERROR, ChatEvent, request_from_dict
 
 LOOK_S = 3.0  # how often an idle worker looks whether somebody wants the device
@@ -81,10 +84,8 @@ def serve(channel: Channel, idle_s: float) -> None:
             _begin(channel, bench, message)
         bench.stop(channel.take_stops())
         for key in bench.groups():
-            try:
+            with _told_by(partial(bench.drop, key)):  # a group that fails must not end the others
                 bench.work(key)
-            except Exception as error:  # noqa: BLE001 - a group that fails must not end the others
-                bench.drop(key, _worded(error))
 
 
 def _waiting(channel: Channel, is_idle: bool, wait_s: float) -> list[dict[str, Any] | None]:
@@ -101,22 +102,26 @@ def _waiting(channel: Channel, is_idle: bool, wait_s: float) -> list[dict[str, A
 
 def _begin(channel: Channel, bench: Any, message: dict[str, Any]) -> None:
     number = int(message["id"])
-    try:
+    with _told_by(partial(channel.say, number)):  # one bad request must not end the answers of the others
         bench.begin(number, request_from_dict(message))
-    except Exception as error:  # noqa: BLE001 - one bad request must not end the answers of the others
-        channel.say(number, _worded(error))
+
+
+@contextmanager
+def _told_by(tell: Callable[[ChatEvent], None]) -> Iterator[None]:
+    """The chat process's one translator: whatever goes wrong for one asker is told as an event, and the process
+    goes on."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - a model's code may raise anything
+        tell(_worded(error))
 
 
 def _worded(error: Exception) -> ChatEvent:
     if isinstance(error, TaskloomError):
-        return ChatEvent(ERROR, key=error.key, values=_plain(error.values))
+        return ChatEvent(ERROR, key=error.key, values=plain_values(error.values))
     traceback.print_exception(error)
     values = {"detail": f"{type(error).__name__}: {error}"[:500], "log": LOG_NAME}
     return ChatEvent(ERROR, key="serving.worker_failed", values=values)
-
-
-def _plain(values: dict[str, Any]) -> dict[str, Any]:
-    return {k: v if isinstance(v, str | int | float | bool | None) else str(v) for k, v in values.items()}
 
 
 def main() -> None:

@@ -13,10 +13,11 @@ import signal
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from core.base.errors import WorkspaceError
+from core.base.errors import WorkspaceError, plain_values
 from core.base.files import sync_files, write_json_atomic
 from core.base.processes import bind_to_parent
 from core.runs.device_lease import DeviceLease, holder_for, holder_values, lease_device, run_lease
@@ -65,7 +66,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _work(folder: RunFolder, journal: FolderJournal) -> End:
     """Waits for the device, trains, and says how it ended."""
-    try:
+
+    def work() -> End:
         config = folder.read_config()
         with _wait_for_device(folder, journal, lease_device(config.device)):
             journal.progress(state=STARTING, started=time.time(), queue_place=None)
@@ -74,11 +76,26 @@ def _work(folder: RunFolder, journal: FolderJournal) -> End:
             if num_ranks(config) > 1:
                 return _train_in_ranks(folder, config, journal)
             return _train_here(folder, config, journal, 0, 1)
+
+    return _end_of(work, journal, folder)
+
+
+def _end_of(work: Callable[[], End], journal: Journal, folder: RunFolder, is_rank: bool = False) -> End:
+    """What a worker's work came to; the one place where a worker's unknown errors become words. A rank's error may
+    be the death of another one."""
+    try:
+        return work()
     except RunCancelled:
         return CANCELLED, {"message_key": "run.was_cancelled"}
     except RunPaused:
         return INTERRUPTED, {"message_key": "run.was_paused"}
-    except Exception as error:  # noqa: BLE001  the one place where a worker's unknown errors become words
+    except Exception as error:  # noqa: BLE001 - torch, drivers and model code may raise anything
+        if is_rank and RankLost.caused(error):
+            traceback.print_exc()
+            return INTERRUPTED, {
+                "message_key": "training.rank_lost",
+                "message_values": {"detail": str(error)[:200]},
+            }
         return FAILED, _failure_changes(error, journal, folder)
 
 
@@ -122,18 +139,11 @@ def _rank_main(folder: RunFolder) -> int:
     note_rank(folder, rank)
     journal: Any = FolderJournal(folder) if rank == 0 else SilentJournal(folder)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # torchrun's; the worker passes wishes on by files
-    try:
-        end = _train_here(folder, folder.read_config(), journal, rank, world)
-    except RunCancelled:
-        end = CANCELLED, {"message_key": "run.was_cancelled"}
-    except RunPaused:
-        end = INTERRUPTED, {"message_key": "run.was_paused"}
-    except Exception as error:  # noqa: BLE001  as in `_work`
-        if RankLost.caused(error):
-            traceback.print_exc()
-            end = INTERRUPTED, {"message_key": "training.rank_lost", "message_values": {"detail": str(error)[:200]}}
-        else:
-            end = FAILED, _failure_changes(error, journal, folder)
+
+    def work() -> End:
+        return _train_here(folder, folder.read_config(), journal, rank, world)
+
+    end = _end_of(work, journal, folder, is_rank=True)
     write_end(folder, rank, *end)
     if rank == 0:
         journal.flush()
@@ -153,7 +163,7 @@ def _failure_changes(error: Exception, journal: Journal, folder: RunFolder) -> d
         "base_model": config.base_model,
     }
     failure = classify(error, place)
-    values = _plain(failure.values)
+    values = plain_values(failure.values)
     try:
         journal.event("error", key=failure.key, values=values, trace=traceback.format_exc()[-4000:])
     except WorkspaceError:
@@ -217,14 +227,6 @@ def _is_first(queue: RunQueue, folder: RunFolder, device: str) -> bool:
         if RunFolder(path).is_alive():
             return False
     return True
-
-
-def _plain(values: dict[str, Any]) -> dict[str, Any]:
-    """Values as JSON can hold them."""
-    return {
-        name: value if isinstance(value, str | int | float | bool) or value is None else str(value)
-        for name, value in values.items()
-    }
 
 
 if __name__ == "__main__":

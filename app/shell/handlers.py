@@ -8,6 +8,7 @@ import inspect
 import logging
 import secrets
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import gradio as gr
@@ -56,29 +57,34 @@ def guarded(
 
     @functools.wraps(handler)
     def run(*args: Any, **kwargs: Any) -> Any:
-        with speaking(language_in(args)):
-            try:
-                check(args)
-                return handler(*args, **kwargs)
-            except Exception as error:  # the one translator of the app
-                if quiet:
-                    if not isinstance(error, TaskloomError):
-                        LOG.warning("polling failed", exc_info=error)
-                    return gr.skip()
-                raise translate_error(error, hide) from error
+        with speaking(language_in(args)), _translated(hide, quiet):
+            check(args)
+            return handler(*args, **kwargs)
+        return gr.skip()  # a quiet one failed
 
     return run
+
+
+@contextmanager
+def _translated(hide: str, quiet: bool = False) -> Iterator[None]:
+    """The one translator of the app: what no handler foresaw reaches the visitor in words too. Quiet: the log alone
+    hears of it."""
+    try:
+        yield
+    except Exception as error:
+        if not quiet:
+            raise translate_error(error, hide) from error
+        if not isinstance(error, TaskloomError):
+            LOG.warning("polling failed", exc_info=error)
 
 
 def _guarded_stream(
     handler: Callable[..., Iterator[Any]], check: Callable[[tuple[Any, ...]], None], hide: str
 ) -> Callable[..., Iterator[Any]]:
     def worded(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Iterator[Any]:
-        try:
+        with _translated(hide):
             check(args)
             yield from handler(*args, **kwargs)
-        except Exception as error:  # the one translator of the app
-            raise translate_error(error, hide) from error
 
     @functools.wraps(handler)
     def run(*args: Any, **kwargs: Any) -> Iterator[Any]:

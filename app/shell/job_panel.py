@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from app.drawing.markup import bar, bullets, esc
 from app.shell.context import Context
 from app.shell.device_user import word_holder
 from app.shell.permissions import require_shared_resume
+from app.shell.redraw import Shown
 from app.shell.selection import Selection
 from app.texts import say, word_whole
 from app.texts.words import Key
@@ -61,51 +61,45 @@ class JobPanel:
             )
         self.line, self.seen = gr.HTML(elem_id=f"job-{spec.kind}-line"), gr.State("")
         selection, outputs = context.selection, [self.line, self.stop, self.start, self.seen]
-        begin, halt = partial(start, spec=spec), partial(stop, spec=spec)
         clicked = context.on(self.start.click, *before).success if before else self.start.click
-        context.on(clicked, begin, [selection, *inputs], outputs)
-        context.on(self.stop.click, halt, [selection], outputs)
-        context.on_selection(partial(draw, spec=spec), outputs)
-        context.on_tick(partial(poll, spec=spec), [selection, self.seen], [*outputs, selection])
+        context.on(clicked, self.begin, [selection, *inputs], outputs)
+        context.on(self.stop.click, self.halt, [selection], outputs)
+        context.on_selection(self.draw, outputs)
+        context.on_tick(self.poll, [selection, self.seen], [*outputs, selection])
 
+    def begin(self, context: Context, selection: Selection, *values: Any) -> Shown:
+        """Starts the job for the chosen run or project; a second click shows the one that is running."""
+        place, spec = self.spec.place(context, selection), self.spec
+        if place is None:
+            return self.draw(context, selection)
+        if (folder := RunFolder(place)).config_path.is_file():
+            require_shared_resume(context, selection, folder)
+        start_job(job_dir(place, spec.kind), context.workspace.root, spec.words(context, selection, *values))
+        return self.draw(context, selection)
 
-def start(context: Context, selection: Selection, *values: Any, spec: JobSpec) -> list[Any]:
-    """Starts the job for the chosen run or project; a second click shows the one that is running."""
-    place = spec.place(context, selection)
-    if place is None:
-        return draw(context, selection, spec=spec)
-    if (folder := RunFolder(place)).config_path.is_file():
-        require_shared_resume(context, selection, folder)
-    start_job(job_dir(place, spec.kind), context.workspace.root, spec.words(context, selection, *values))
-    return draw(context, selection, spec=spec)
+    def halt(self, context: Context, selection: Selection) -> Shown:
+        place = self.spec.place(context, selection)
+        if place is not None:
+            stop_job(job_dir(place, self.spec.kind))
+        return self.draw(context, selection)
 
+    def draw(self, context: Context, selection: Selection) -> Shown:
+        state = find_job(context, selection, self.spec)
+        place = self.spec.place(context, selection)
+        return {
+            self.line: job_line(state, word_holder(context, selection) if state.waiting else ""),
+            self.stop: gr.update(visible=state.is_live),
+            self.start: gr.update(interactive=place is not None and not state.is_live),
+            self.seen: stamp(state),
+        }
 
-def stop(context: Context, selection: Selection, *, spec: JobSpec) -> list[Any]:
-    place = spec.place(context, selection)
-    if place is not None:
-        stop_job(job_dir(place, spec.kind))
-    return draw(context, selection, spec=spec)
-
-
-def draw(context: Context, selection: Selection, *, spec: JobSpec) -> list[Any]:
-    """-> progress line, stop button, start button, what was drawn."""
-    state = find_job(context, selection, spec)
-    place = spec.place(context, selection)
-    return [
-        job_line(state, word_holder(context, selection) if state.waiting else ""),
-        gr.update(visible=state.is_live),
-        gr.update(interactive=place is not None and not state.is_live),
-        stamp(state),
-    ]
-
-
-def poll(context: Context, selection: Selection, seen: str, *, spec: JobSpec) -> Any:
-    """Nothing new, nothing sent; when the job has ended the screens read again."""
-    state = find_job(context, selection, spec)
-    if stamp(state) == seen:
-        return gr.skip()
-    ended = seen.startswith("running") and not state.is_live
-    return [*draw(context, selection, spec=spec), selection.touched() if ended else gr.skip()]
+    def poll(self, context: Context, selection: Selection, seen: str) -> Shown:
+        """Nothing new, nothing sent; when the job has ended the screens read again."""
+        state = find_job(context, selection, self.spec)
+        if stamp(state) == seen:
+            return gr.skip()
+        ended = seen.startswith("running") and not state.is_live
+        return self.draw(context, selection) | ({context.selection: selection.touched()} if ended else {})
 
 
 def find_job(context: Context, selection: Selection, spec: JobSpec) -> JobState:

@@ -97,6 +97,11 @@ def spread(outcome: Any, outputs: Sequence[Any]) -> Sequence[Any]:
     return [outcome] if len(outputs) == 1 else outcome
 
 
+def unless_seen(shown: Shown, mark: Any, seen: Any) -> Shown:
+    """What a poll sends: nothing while the component `mark` would hold what it held when it was drawn."""
+    return gr.skip() if shown[mark] == seen else shown
+
+
 def combine(first: Any, second: Any) -> Any:
     """Two parts may change one component: the later value wins, changes of different properties add up."""
     if second == gr.skip():

@@ -9,7 +9,7 @@ import gradio as gr
 from app.drawing.markup import note, part
 from app.drawing.widgets import card, cards
 from app.shell.context import Context
-from app.shell.redraw import Shown
+from app.shell.redraw import Shown, unless_seen
 from app.shell.selection import Selection
 from app.texts import say
 from core.runs.folder import RunFolder
@@ -36,8 +36,7 @@ class QueuePanel:
         return {self.seen: str(shown), self.title: heading, self.waiting: shown}
 
     def poll(self, context: Context, selection: Selection, seen: str) -> Shown:
-        shown = self.draw(context, selection)
-        return gr.skip() if shown[self.seen] == seen else shown
+        return unless_seen(self.draw(context, selection), self.seen, seen)
 
 
 def act_on_queue(context: Context, selection: Selection, event: gr.EventData) -> Selection:

@@ -7,7 +7,7 @@ import gradio as gr
 from app.drawing.markup import bullets
 from app.shell.context import Context
 from app.shell.device_user import word_holder
-from app.shell.redraw import Shown
+from app.shell.redraw import Shown, unless_seen
 from app.shell.selection import Selection
 from app.texts import say
 
@@ -24,6 +24,4 @@ class DevicePanel:
         return {self.held: bullets([("info", said)]) if said else "", self.seen: said}
 
     def poll(self, context: Context, selection: Selection, seen: str) -> Shown:
-        """Nothing new, nothing sent."""
-        shown = self.draw(context, selection)
-        return gr.skip() if shown[self.seen] == seen else shown
+        return unless_seen(self.draw(context, selection), self.seen, seen)

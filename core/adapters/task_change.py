@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from core.base.errors import SettingError
+from core.base.errors import require_between
 
 STRONGEST = 4.0
 
@@ -20,8 +20,7 @@ class TaskChange:
 
     def __post_init__(self) -> None:
         for factor in self.scale.values():
-            if not 0.0 <= factor <= STRONGEST:
-                raise SettingError("serving.bad_value", name="factor", value=factor, low=0, high=STRONGEST)
+            require_between("factor", factor, 0, STRONGEST)
 
     @property
     def is_none(self) -> bool:

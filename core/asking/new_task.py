@@ -17,7 +17,7 @@ import torch
 
 from core.asking.grown_run import GrownRun, join_task, write_grown_run
 from core.asking.trained import load_trained, require_adapter
-from core.base.errors import RunError, SettingError
+from core.base.errors import RunError, SettingError, require_between
 from core.evaluation.certainty import Certainty
 from core.evaluation.choosing import Given
 from core.evaluation.exam import TUNED, Examiner
@@ -49,9 +49,8 @@ class AddSettings:
     with_private: bool = True
 
     def __post_init__(self) -> None:
-        for name, value, high in (("seeds", self.seeds, 100), ("steps", self.steps, 100_000)):
-            if not 1 <= value <= high:
-                raise SettingError("serving.bad_value", name=name, value=value, low=1, high=high)
+        require_between("seeds", self.seeds, 1, 100)
+        require_between("steps", self.steps, 1, 100_000)
         if not self.counts or min(self.counts) < 1:
             raise SettingError("serving.bad_value", name="rows", value=self.counts, low=1, high="...")
 

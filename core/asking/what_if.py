@@ -13,7 +13,7 @@ from typing import Any
 
 from core.adapters.task_change import TaskChange
 from core.asking.trained import load_trained, require_adapter
-from core.base.errors import RunError, SettingError
+from core.base.errors import RunError, require_between
 from core.base.files import new_id, write_json_atomic
 from core.base.folders import whole_folder
 from core.evaluation.exam import TUNED, Examiner
@@ -40,8 +40,7 @@ class Asked:
     rows: int = ROWS
 
     def __post_init__(self) -> None:
-        if not 0 <= self.rows <= MOST_ROWS:
-            raise SettingError("serving.bad_value", name="rows", value=self.rows, low=0, high=MOST_ROWS)
+        require_between("rows", self.rows, 0, MOST_ROWS)
 
 
 class WhatIf:

@@ -74,3 +74,18 @@ class Problem:
             "message": self.message,
             "hint": self.hint,
         }
+
+
+def plain_values(values: dict[str, Any]) -> dict[str, Any]:
+    """The values of a message as JSON can hold them: what crosses from a worker to its readers."""
+    return {k: v if isinstance(v, str | int | float | bool | None) else str(v) for k, v in values.items()}
+
+
+def require_between(name: str, value: float | None, low: float, high: float) -> None:
+    """Nothing to say of a value that is not given.
+
+    Raises:
+        SettingError: out of bounds, or no number at all (nan).
+    """
+    if value is not None and not low <= value <= high:
+        raise SettingError("serving.bad_value", name=name, value=value, low=low, high=high)

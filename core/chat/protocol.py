@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from core.base.errors import RunError, SettingError, WorkspaceError
+from core.base.errors import RunError, SettingError, WorkspaceError, require_between
 from core.base.records import from_record
 from core.messages import english
 
@@ -76,15 +76,12 @@ class ChatRequest:
             if name not in choices:
                 raise SettingError("registry.unknown", kind=kind, name=name, known=", ".join(choices))
         for name, (low, high) in LIMITS.items():
-            value = getattr(self, name)
             low = 0 if name == "max_new_tokens" and self.echo else low  # only how likely the prompt is
-            if value is not None and not low <= value <= high:
-                raise SettingError("serving.bad_value", name=name, value=value, low=low, high=high)
+            require_between(name, getattr(self, name), low, high)
         for name, share in self.blend:
             if not 0 < share <= 1:
                 raise SettingError("serving.bad_value", name=f"blend {name}", value=share, low=0, high=1)
-        if len(self.stop) > MAX_STOPS:
-            raise SettingError("serving.bad_value", name="stop", value=len(self.stop), low=0, high=MAX_STOPS)
+        require_between("stop", len(self.stop), 0, MAX_STOPS)
         found = self.require_input() if self.raw is None else self.raw
         length = sum(map(len, found.values())) if isinstance(found, dict) else len(found)
         if length > MAX_CHARS:

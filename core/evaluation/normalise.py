@@ -58,14 +58,18 @@ def words(text: str) -> list[str]:
 
 
 def tokens(text: str) -> list[str]:
-    """`words` with the articles: the tokens of ROUGE. Signs alone are compared character by character."""
-    spelled = plain(text).translate(_MINUS)
-    return _WORD.findall(spelled) or _CHARACTER.findall(spelled.replace(" ", ""))
+    """`words` with the articles: the tokens of ROUGE."""
+    return _pieces(_WORD, text)
 
 
 def letters(text: str) -> list[str]:
+    return _pieces(_SPELLED, text)
+
+
+def _pieces(kind: regex.Pattern[str], text: str) -> list[str]:
+    """Signs alone (no word or letter among them) are compared character by character."""
     spelled = plain(text).translate(_MINUS)
-    return _SPELLED.findall(spelled) or _CHARACTER.findall(spelled.replace(" ", ""))
+    return kind.findall(spelled) or _CHARACTER.findall(spelled.replace(" ", ""))
 
 
 def items(text: str) -> list[str]:

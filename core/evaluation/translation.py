@@ -43,8 +43,7 @@ def bleu_rows(predictions: Sequence[str], references: Sequence[str]) -> Array:
 
 
 def bleu_values(sums: Array) -> Array:
-    scorer = BLEU()
-    return np.array([_of_sums(scorer, row) for row in sums])
+    return _values(BLEU(), sums)
 
 
 def chrf_rows(predictions: Sequence[str], references: Sequence[str]) -> Array:
@@ -52,9 +51,10 @@ def chrf_rows(predictions: Sequence[str], references: Sequence[str]) -> Array:
 
 
 def chrf_values(sums: Array) -> Array:
-    scorer = CHRF()
-    return np.array([_of_sums(scorer, row) for row in sums])
+    return _values(CHRF(), sums)
 
 
-def _of_sums(scorer: Any, sums: Array) -> float:
-    return float(scorer._compute_score_from_stats([round(s) for s in sums]).score) / 100.0
+def _values(scorer: Any, sums: Array) -> Array:
+    """0..1 from statistics that were added up, a row each."""
+    scores = [scorer._compute_score_from_stats([round(s) for s in row]).score for row in sums]
+    return np.array(scores) / 100.0

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from core.base.errors import RunError, SettingError
+from core.base.errors import RunError, SettingError, require_between
 from core.base.files import write_text_atomic
 from core.base.folders import undone_on_error
 from core.chat.loading import LoadedRun
@@ -49,8 +49,7 @@ class ExportWish:
     def __post_init__(self) -> None:
         if self.numbers not in NUMBERS:
             raise SettingError("export.numbers", numbers=self.numbers, known=", ".join(NUMBERS))
-        if not 0.0 <= self.drop_below <= 1.0:
-            raise SettingError("serving.bad_value", name="drop_below", value=self.drop_below, low=0, high=1)
+        require_between("drop_below", self.drop_below, 0, 1)
 
 
 @dataclass(frozen=True)

@@ -96,8 +96,7 @@ def allocation_from_table(table: dict[str, Any], tasks: Sequence[str]) -> Alloca
 
 def read_task_names(run_dir: Path) -> list[str]:
     """Names of the tasks of a run, in the order of the allocation's rows."""
-    tasks = sorted(RunFolder(run_dir).read_run()["tasks"], key=lambda task: int(task["index"]))
-    return [str(task["name"]) for task in tasks]
+    return [str(task["name"]) for task in RunFolder(run_dir).read_task_records()]
 
 
 def _skills(table: dict[str, Any], count: int) -> tuple[Skill, ...]:

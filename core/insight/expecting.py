@@ -79,8 +79,7 @@ def _expect(run_dir: Path, asked: dict[tuple[int, str], int]) -> Expected:
 
 
 def _exam_sizes(run_dir: Path) -> list[int]:
-    tasks = sorted(RunFolder(run_dir).read_run()["tasks"], key=lambda task: int(task["index"]))
-    return [int(task["num_test"]) for task in tasks]
+    return [int(task["num_test"]) for task in RunFolder(run_dir).read_task_records()]
 
 
 def _stamp(run_dir: Path) -> int:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from core.base.errors import RunError, SettingError
+from core.base.errors import RunError, SettingError, require_between
 from core.base.files import read_json
 from core.evaluation.intervals import Difference
 from core.insight.skill_names import read_names
@@ -37,8 +37,7 @@ class ProbeSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not 1 <= self.rows <= MAX_ROWS:
-            raise SettingError("serving.bad_value", name="rows", value=self.rows, low=1, high=MAX_ROWS)
+        require_between("rows", self.rows, 1, MAX_ROWS)
 
 
 @dataclass(frozen=True)

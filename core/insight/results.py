@@ -164,7 +164,7 @@ def short(answer: str) -> str:
 
 def read_task_records(run_dir: Path) -> list[dict[str, Any]]:
     """The tasks of a run as its run.json lists them: index, name, metric, kind, sizes."""
-    return list(RunFolder(run_dir).read_run()["tasks"])
+    return RunFolder(run_dir).read_task_records()
 
 
 def read_answers(

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from core.base.errors import RunError, SettingError
+from core.base.errors import RunError, SettingError, require_between
 from core.base.records import read_record
 
 AVERAGE, ARITHMETIC, METAGPT, TIES, DARE = "average", "task_arithmetic", "metagpt", "ties", "dare"
@@ -42,9 +42,7 @@ class MergeSettings:
             raise SettingError("registry.unknown", kind="way of merging", name=self.way, known=", ".join(WAYS))
         bounds = {"scale": (0.0, 10.0), "density": (0.01, 1.0), "rank": (1, MAX_RANK)}
         for name, (low, high) in bounds.items():
-            value = getattr(self, name)
-            if value is not None and not low <= value <= high:
-                raise SettingError("serving.bad_value", name=name, value=value, low=low, high=high)
+            require_between(name, getattr(self, name), low, high)
 
     def require_scale(self, num_tasks: int) -> float:
         return self.scale if self.scale is not None else _SCALES.get(self.way, 1.0 / num_tasks)

@@ -137,6 +137,10 @@ class RunFolder:
         notes, starred."""
         return dict(read_json(self.run_path))
 
+    def read_task_records(self) -> list[dict[str, Any]]:
+        """The tasks in run.json, in the order of the allocation's rows."""
+        return sorted(self.read_run()["tasks"], key=lambda task: int(task["index"]))
+
     def read_tasks(self) -> tuple[TaskSpec, ...]:
         """The tasks as they were frozen for the run."""
         return load_saved_tasks(self.data_dir)

@@ -35,7 +35,9 @@ class TokenFile:
             raise ModelError("task.no_token_file", path=str(folder))
         try:
             self._tokenizer = Tokenizer.from_file(str(path))
-        except Exception as error:  # this call alone: the library raises bare Exceptions on a damaged file
+        except Exception as error:  # the library has no class of its own for a damaged file
+            if type(error) is not Exception:
+                raise
             raise ModelError("task.no_token_file", path=str(folder), detail=str(error)[:200]) from error
         settings = _read(folder, "tokenizer_config.json")
         self._tokenizer.no_truncation()

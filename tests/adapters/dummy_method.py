@@ -19,7 +19,8 @@ from torch import Tensor, nn
 from core.adapters.base import LinearAdapter, LoraFactors, ParameterGroups
 from core.adapters.call import Call, Linears
 from core.adapters.observing import TASK, Observation, Parts, Seen
-from core.adapters.settings.places import GROUP, Capacity, LinearConfig
+from core.adapters.settings.places import Capacity, LinearConfig
+from core.adapters.settings.shared import GROUP
 from core.adapters.skill import Skill
 from core.adapters.targets import find_sites
 from core.adapters.wishes import Wishes

@@ -8,10 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from core.adapters.settings import shared
+from core.adapters.settings.shared import of_adapter
 from core.base.errors import Problem
-from core.base.settings import setting
-
-GROUP = "adapter"
 
 
 @dataclass(frozen=True)
@@ -29,15 +28,7 @@ class AdapterConfig:
 
     grows_by: ClassVar[str] = "rank"
 
-    upper_share: float = setting(
-        1.0,
-        group=GROUP,
-        level="expert",
-        minimum=0.01,
-        maximum=1.0,
-        label="Share of blocks adapted",
-        help="1 adapts every block; 0.5 only the upper half, which trains faster.",
-    )
+    upper_share: float = shared.upper_share(1.0)
 
     def capacity(self, num_tasks: int) -> Capacity | None:
         """What the settings come to for T tasks; None where the method's size is no rank. Allocation and gates are
@@ -65,9 +56,8 @@ class AdapterConfig:
 class LinearConfig(AdapterConfig):
     """Adapters on the linear layers of the blocks."""
 
-    target_modules: str = setting(
+    target_modules: str = of_adapter(
         "all",
-        group=GROUP,
         level="expert",
         label="Adapted layers",
         help="Linear layers of each block that carry adapters: all, or names separated by commas (q_proj, v_proj).",

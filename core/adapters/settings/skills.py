@@ -5,82 +5,49 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from core.adapters.settings.places import GROUP, Capacity, LinearConfig
+from core.adapters.settings import shared
+from core.adapters.settings.places import Capacity, LinearConfig
+from core.adapters.settings.shared import of_adapter
 from core.base.errors import Problem
-from core.base.settings import setting
 
 
 @dataclass(frozen=True)
 class SkillConfig(LinearConfig):
     """Low-rank skills mixed per task: what C-Poly and its family share."""
 
-    rank: int = setting(
-        2,
-        group=GROUP,
-        minimum=1,
-        maximum=256,
-        level="detailed",
-        label="Rank of a skill",
-        help="Size of one skill. Larger learns more and costs more memory and time.",
-    )
-    combine: str = setting(
-        "sum",
-        group=GROUP,
-        level="expert",
-        choices=("sum", "mix"),
-        label="How skills combine",
-        help="sum adds the products of the skills; mix averages their factors first and multiplies then.",
-    )
-    granularity: str = setting(
+    rank: int = shared.rank(2, "Size of one skill", "Rank of a skill")
+    combine: str = shared.combine("sum")
+    granularity: str = of_adapter(
         "layer",
-        group=GROUP,
         level="expert",
         choices=("layer", "model"),
         label="One allocation per",
         help="layer lets every layer choose its own mixture of skills; model uses one mixture everywhere.",
     )
-    temperature: float = setting(
+    temperature: float = of_adapter(
         1.0,
-        group=GROUP,
         level="expert",
         minimum=0.01,
         maximum=100.0,
         label="Routing temperature",
         help="Smaller pushes the noisy weights of training closer to 0 or 1.",
     )
-    noise: bool = setting(
+    noise: bool = of_adapter(
         True,
-        group=GROUP,
         level="expert",
         label="Routing noise in training",
         help="Samples the mixing weights while training (Gumbel-sigmoid), so that skills are explored.",
     )
-    prune_below: float = setting(
+    prune_below: float = of_adapter(
         0.0,
-        group=GROUP,
         level="expert",
         minimum=0.0,
         maximum=1.0,
         label="Switch off weights below",
         help="After the last stage, common skills a task uses less than this are switched off for it. 0 keeps all.",
     )
-    specialise: float = setting(
-        0.0,
-        group=GROUP,
-        level="expert",
-        minimum=0.0,
-        maximum=10.0,
-        label="Specialise",
-        help="Rewards tasks that choose different skills (Mod-Squad). 0: off. A sharper map can cost score.",
-    )
-    kernel: str = setting(
-        "fused",
-        group=GROUP,
-        level="expert",
-        choices=("fused", "plain"),
-        label="Computation",
-        help="fused is fast; plain is the readable definition, with the same results.",
-    )
+    specialise: float = shared.specialise("skills")
+    kernel: str = shared.kernel()
 
     def columns(self, used: int, kept: int) -> Capacity:
         """Of so many skills: mixed factors are computed with once, a sum of products skill by skill."""
@@ -91,59 +58,39 @@ class SkillConfig(LinearConfig):
 class CPolyConfig(SkillConfig):
     """C-Poly: common skills shared by all tasks and private skills of each task's own."""
 
-    num_common_skills: int = setting(
-        3,
-        group=GROUP,
-        minimum=0,
-        maximum=64,
-        level="detailed",
-        label="Common skills",
-        help="Skills that all tasks share; each task learns how much of each it uses.",
-    )
-    num_private_skills: int = setting(
+    num_common_skills: int = shared.common_skills(3, minimum=0)
+    num_private_skills: int = of_adapter(
         1,
-        group=GROUP,
         minimum=0,
         maximum=8,
         level="detailed",
         label="Private skills per task",
         help="Skills that belong to one task alone.",
     )
-    private_start: float = setting(
+    private_start: float = of_adapter(
         0.4,
-        group=GROUP,
         level="expert",
         minimum=0.0,
         maximum=0.95,
         label="Private skills join after",
         help="Share of stage 1 in which the common skills learn alone, so that they carry what the tasks share.",
     )
-    private_dropout: float = setting(
+    private_dropout: float = of_adapter(
         0.0,
-        group=GROUP,
         level="expert",
         minimum=0.0,
         maximum=0.95,
         label="Leave private skills out",
         help="Share of the examples of stage 1 answered without private skills, so that common ones learn more.",
     )
-    private_block: str = setting(
+    private_block: str = of_adapter(
         "one_hot",
-        group=GROUP,
         level="expert",
         choices=("one_hot", "learnable"),
         label="Private weights",
         help="one_hot keeps private skills private; learnable only starts that way, as in the paper.",
     )
-    routing_heads: int = setting(
-        1,
-        group=GROUP,
-        level="expert",
-        minimum=1,
-        maximum=64,
-        label="Routing heads",
-        help="Splits each layer into this many blocks with mixtures of their own.",
-    )
+    routing_heads: int = shared.routing_heads(1, level="expert")
 
     def check(self) -> list[Problem]:
         if self.num_common_skills + self.num_private_skills:
@@ -167,15 +114,7 @@ class PolyConfig(SkillConfig):
 
     grows_by: ClassVar[str] = "num_common_skills"
 
-    num_common_skills: int = setting(
-        4,
-        group=GROUP,
-        minimum=1,
-        maximum=64,
-        level="detailed",
-        label="Common skills",
-        help="Skills that all tasks share; each task learns how much of each it uses.",
-    )
+    num_common_skills: int = shared.common_skills(4, minimum=1)
 
     def capacity(self, num_tasks: int) -> Capacity:
         return self.columns(self.num_common_skills, self.num_common_skills)
@@ -185,19 +124,5 @@ class PolyConfig(SkillConfig):
 class MHRConfig(PolyConfig):
     """Multi-head routing: Polytropon with a mixture per block of each layer."""
 
-    combine: str = setting(
-        "mix",
-        group=GROUP,
-        level="expert",
-        choices=("sum", "mix"),
-        label="How skills combine",
-        help="sum adds the products of the skills; mix averages their factors first and multiplies then.",
-    )
-    routing_heads: int = setting(
-        4,
-        group=GROUP,
-        minimum=1,
-        maximum=64,
-        label="Routing heads",
-        help="Splits each layer into this many blocks with mixtures of their own.",
-    )
+    combine: str = shared.combine("mix")
+    routing_heads: int = shared.routing_heads(4, level="detailed")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from core.base.errors import TaskFileError
@@ -213,14 +214,6 @@ def _has_answer(scored: list[tuple[float, ColumnProfile]], readable: list[Column
     return bool(readable) and best not in readable and lead > 0
 
 
-def _why_target(p: ColumnProfile) -> tuple[str, dict[str, str]]:
-    if target_word_score(p) > 0:
-        return "guess.target_name", {"column": p.name}
-    if p.is_repeated:
-        return "guess.target_repeated", {"column": p.name, "values": str(p.num_distinct)}
-    return "guess.target_last", {"column": p.name}
-
-
 def _says_the_same(p: ColumnProfile, best: ColumnProfile) -> bool:
     """Two columns whose values come in fixed pairs, such as the number and the name of a class."""
     if not (p.is_repeated and best.is_repeated) or p.num_distinct != best.num_distinct:
@@ -230,17 +223,6 @@ def _says_the_same(p: ColumnProfile, best: ColumnProfile) -> bool:
 
 def _names_the_codes(p: ColumnProfile, best: ColumnProfile) -> bool:
     return best.numeric > 0.9 > p.numeric and not p.is_side and _says_the_same(p, best)
-
-
-def _offered(rest: list[ColumnProfile], reasons: Reasons) -> tuple[str, str, str]:
-    """Columns that say train or test, what rows belong to, how much a row counts; '' where there is none."""
-    split = next((p.name for p in rest if _says_split(p)), "")
-    group = next((p.name for p in rest if p.name != split and _names_group(p)), "")
-    weight = next((p.name for p in rest if p.name not in (split, group) and _names_weight(p)), "")
-    for key, name in (("split", split), ("group", group), ("weight", weight)):
-        if name:
-            reasons.append((f"guess.{key}_column", {"column": name}))
-    return split, group, weight
 
 
 def _says_split(p: ColumnProfile) -> bool:
@@ -264,6 +246,37 @@ def _names_weight(p: ColumnProfile) -> bool:
     """A number of 0 or more for every row, under a name that says how much the row counts."""
     positive = p.numeric > 0.98 and not any(t.startswith("-") for t in p.texts)
     return positive and p.filled > 0.95 and p.num_distinct > 1 and bool(set(p.words) & WEIGHT_WORDS)
+
+
+# (reason, whether it holds); the first that holds says why a column is taken for the answer
+_WHY_TARGET: tuple[tuple[str, Callable[[ColumnProfile], bool]], ...] = (
+    ("guess.target_name", lambda p: target_word_score(p) > 0),
+    ("guess.target_repeated", lambda p: p.is_repeated),
+    ("guess.target_last", lambda p: True),
+)
+# (reason, whether it holds): what a column that is neither read nor answered may serve for; one column serves once
+_OFFERS: tuple[tuple[str, Callable[[ColumnProfile], bool]], ...] = (
+    ("guess.split_column", _says_split),
+    ("guess.group_column", _names_group),
+    ("guess.weight_column", _names_weight),
+)
+
+
+def _why_target(p: ColumnProfile) -> tuple[str, dict[str, str]]:
+    reason = next(reason for reason, holds in _WHY_TARGET if holds(p))
+    counted = {"values": str(p.num_distinct)} if reason == "guess.target_repeated" else {}
+    return reason, {"column": p.name, **counted}
+
+
+def _offered(rest: list[ColumnProfile], reasons: Reasons) -> tuple[str, str, str]:
+    """Columns that say train or test, what rows belong to, how much a row counts; '' where there is none."""
+    found: list[str] = []
+    for reason, holds in _OFFERS:
+        found.append(next((p.name for p in rest if p.name not in found and holds(p)), ""))
+        if found[-1]:
+            reasons.append((reason, {"column": found[-1]}))
+    split, group, weight = found
+    return split, group, weight
 
 
 def _partner(best: ColumnProfile, candidates: list[ColumnProfile]) -> ColumnProfile | None:
