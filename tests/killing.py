@@ -58,7 +58,7 @@ def outcome(folder: RunFolder) -> tuple[dict[str, torch.Tensor], dict[int, Any],
     }
     answers = [folder.read_predictions(task) for task in range(2)]
     weights = load_file(folder.adapter_dir / "adapter.safetensors")
-    return weights, points, folder.read_allocation_history(), answers
+    return weights, points, folder.read_snapshot_lines(), answers
 
 
 def same_outcome(found: Any, expected: Any) -> bool:

@@ -13,7 +13,7 @@ VERBS = (
     "train",
     "runs",
     "queue",
-    "again",
+    "rerun",
     "history",
     "evaluate",
     "ask",

@@ -7,6 +7,7 @@ users is escaped: a task's name or instruction cannot become markup.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
@@ -20,6 +21,7 @@ from core.export.card_scores import forgotten_lines, score_section
 from core.export.markdown import escape, fenced, markdown_table
 from core.insight.allocation import layer_table, read_allocation, telling_layer, uniform_weight
 from core.insight.results import TaskResult, read_scores
+from core.messages import word
 from core.messages.locales import load_texts
 from core.messages.plural import fill_text
 from core.runs.folder import RunFolder
@@ -66,6 +68,7 @@ def card_body(request: CardRequest) -> str:
         WorkspaceError: the run folder is damaged.
     """
     folder, words = RunFolder(request.run_dir), load_texts(request.language, "card")
+    say = partial(word, language=request.language)
     tasks, config = folder.read_tasks(), folder.read_config()
     base = public_name(config.base_model)
     shown = [task for task in tasks if request.task in (None, task.name)]
@@ -82,9 +85,9 @@ def card_body(request: CardRequest) -> str:
         prompts=[_prompt(task) for task in shown],
         task_table=_task_table(shown, words),
         examples=_examples(request),
-        scores=score_section(request.run_dir, scores, words, request.language),
+        scores=score_section(request.run_dir, scores, words, say),
         skills=_skill_map(folder, words),
-        forgotten=forgotten_lines(request.run_dir, request.language),
+        forgotten=forgotten_lines(request.run_dir, say),
         settings=fenced(config_to_yaml(replace(config, base_model=base)), "yaml"),
     ).rstrip("\n")
 

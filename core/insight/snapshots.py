@@ -103,7 +103,7 @@ class Snapshots(Sequence[Allocation]):
 def read_snapshots(run_dir: Path) -> Snapshots:
     """The snapshots of a run; empty while it has written none."""
     folder = RunFolder(run_dir)
-    path = folder.allocation_history_path
+    path = folder.snapshot_lines_path
     try:
         found = path.stat()
     except FileNotFoundError:
@@ -115,7 +115,7 @@ def read_snapshots(run_dir: Path) -> Snapshots:
 @lru_cache(maxsize=KEPT_RUNS)
 def _read(run_dir: str, _: tuple[int, int, int]) -> Snapshots:
     folder = RunFolder(run_dir)
-    snapshots = [_snapshot(record) for record in folder.read_allocation_history()]
+    snapshots = [_snapshot(record) for record in folder.read_snapshot_lines()]
     final = read_allocation_file(folder.path) if folder.allocation_path.exists() else None
     binary = folder.snapshots_path
     return Snapshots(binary, snapshots, tuple(read_task_names(folder.path)), final)

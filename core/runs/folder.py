@@ -73,8 +73,8 @@ class RunFolder:
         self.tracking_dir = self.path / "tracking"  # of a tracker that the settings ask for
         self.predictions_dir = self.path / "predictions"
         self.allocation_path = self.path / "allocation.json"
-        self.allocation_history_path = self.path / "allocation_history.jsonl"
-        self.snapshots_path = self.path / "allocation_history.f16"  # every layer, at the places the history names
+        self.snapshot_lines_path = self.path / "allocation_history.jsonl"
+        self.snapshots_path = self.path / "allocation_history.f16"  # every layer, at the places the lines name
         self.results_path = self.path / "results.json"
         self.certainty_path = self.path / "certainty.json"
         self.prediction_path = self.path / "prediction.json"
@@ -105,7 +105,7 @@ class RunFolder:
     def of_this_model(self) -> tuple[Path, ...]:
         """What is true of this trained model alone, or of how it was trained: nothing of it may stand in the folder
         of a model that was made from this one."""
-        weights = (self.adapter_dir, self.checkpoints_dir, self.allocation_path, self.allocation_history_path)
+        weights = (self.adapter_dir, self.checkpoints_dir, self.allocation_path, self.snapshot_lines_path)
         training = (self.snapshots_path, self.events_path, self.done_path, self.tracking_dir)
         expected = (self.prediction_path, self.record_path)
         exam = (self.predictions_dir, self.results_path, self.certainty_path, self.forgetting_path, self.flags_path)
@@ -231,9 +231,9 @@ class RunFolder:
     def read_allocation(self) -> dict[str, Any] | None:
         return dict(read_json(self.allocation_path)) if self.allocation_path.exists() else None
 
-    def read_allocation_history(self) -> list[dict[str, Any]]:
+    def read_snapshot_lines(self) -> list[dict[str, Any]]:
         """Snapshots {step, stage, weights (tasks x skills, mean over layers), ...} in the order they were taken."""
-        return read_records(self.allocation_history_path)
+        return read_records(self.snapshot_lines_path)
 
     def answers_path(self, task_index: int) -> Path:
         return self.predictions_dir / f"{task_index}.jsonl"

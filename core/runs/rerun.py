@@ -165,12 +165,12 @@ def _carry_checkpoint(old: RunFolder, new: RunFolder, before: RunConfig, after: 
     state = read_state(copied)
     micro = state.micro * before.batch_size // after.batch_size
     write_state(copied, replace(state, settings_hash=settings_hash(after), micro=micro))
-    _copy_history(old, new)
+    _copy_snapshots(old, new)
 
 
-def _copy_history(old: RunFolder, new: RunFolder) -> None:
-    if old.allocation_history_path.exists():
-        lines = (f"{line}\n" for line in whole_lines(old.allocation_history_path))
-        new.allocation_history_path.write_text("".join(lines), encoding="utf-8")
+def _copy_snapshots(old: RunFolder, new: RunFolder) -> None:
+    if old.snapshot_lines_path.exists():
+        lines = (f"{line}\n" for line in whole_lines(old.snapshot_lines_path))
+        new.snapshot_lines_path.write_text("".join(lines), encoding="utf-8")
     if old.snapshots_path.exists():
         shutil.copy(old.snapshots_path, new.snapshots_path)

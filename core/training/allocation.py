@@ -15,7 +15,7 @@ from core.training.reporting import RunPaths
 
 
 def write_allocation(model: ModularModel, paths: RunPaths, step: int, stage: int, final: bool = False) -> None:
-    """The whole table in allocation.json; in the history a line with the mean over the layers, the metrics of every
+    """The whole table in allocation.json; in the snapshots a line with the mean over the layers, the metrics of every
     layer, and beside it the weights of every layer (see `_add_snapshot`). The kept adapter has a line marked
     `final`, since a run that is resumed after it writes it once more."""
     weights, entries = model.allocation(), model.adapter.allocation_entries()
@@ -33,12 +33,12 @@ def write_allocation(model: ModularModel, paths: RunPaths, step: int, stage: int
         line["final"] = True
     line["offset"] = _add_snapshot(paths.snapshots_path, weights.astype(np.float16))
     line["shape"] = list(weights.shape)
-    append_records(paths.allocation_history_path, [line])
+    append_records(paths.snapshot_lines_path, [line])
 
 
 def _add_snapshot(path: Path, weights_LTS: np.ndarray) -> int:
     """Appends all layers as half-precision numbers (JSON would be five times as large); returns the offset. What a
-    killed process wrote without its line is cut off when the run goes on (`session._cut_history`)."""
+    killed process wrote without its line is cut off when the run goes on (`session._cut_snapshots`)."""
     with open(path, "ab") as file:
         offset = file.tell()
         file.write(weights_LTS.tobytes())

@@ -37,7 +37,7 @@ class RunPaths(Protocol):
     tracking_dir: Path
     predictions_dir: Path
     allocation_path: Path
-    allocation_history_path: Path
+    snapshot_lines_path: Path
     snapshots_path: Path
     results_path: Path
     certainty_path: Path

@@ -170,7 +170,7 @@ def _find_state(work: RunWork, paths: RunPaths, journal: Journal) -> tuple[Train
     for problem in problems:
         journal.event("notice", key=problem.key, values=problem.values)
     if folder is None:
-        _cut_history(work, -1, 1)
+        _cut_snapshots(work, -1, 1)
         return TrainingState(stage=1), None
     checkpoint = load_checkpoint(folder)
     state = checkpoint.state
@@ -178,17 +178,17 @@ def _find_state(work: RunWork, paths: RunPaths, journal: Journal) -> tuple[Train
     if state.settings_hash != wanted:
         raise TaskloomError("checkpoint.mismatch", name=folder.name, detail=f"{state.settings_hash} != {wanted}")
     done = state.step + sum(stage.steps for stage in work.plan.stages[: state.stage - 1])
-    _cut_history(work, done, state.stage)
+    _cut_snapshots(work, done, state.stage)
     journal.event("resume", step=done, stage=state.stage, name=folder.name)
     if state.stage_done:
         state = replace(state, stage=state.stage + 1, step=0, stage_done=False, best_value=None, bad_checks=0)
     return state, checkpoint
 
 
-def _cut_history(work: RunWork, last_step: int, last_stage: int) -> None:
-    """Takes allocation snapshots that will be made again out of the history, from both of its files: later steps,
+def _cut_snapshots(work: RunWork, last_step: int, last_stage: int) -> None:
+    """Takes allocation snapshots that will be made again out of both of their files: later steps,
     and the first look of a later stage, which has the step number of the last look before it."""
-    path = work.paths.allocation_history_path
+    path = work.paths.snapshot_lines_path
     if not work.writes or not path.exists():
         return
     kept = []

@@ -82,7 +82,7 @@ def test_a_run_writes_everything_a_reader_expects(whole: Whole) -> None:
     table = folder.read_allocation()
     assert table is not None
     assert len(table["skills"]) == 5  # three common, one private for each of two tasks
-    assert len(folder.read_allocation_history()) == len(journal.of("validation")) + 1
+    assert len(folder.read_snapshot_lines()) == len(journal.of("validation")) + 1
     record = json.loads(folder.record_path.read_text(encoding="utf-8"))
     assert record["versions"]["torch"] == torch.__version__
     assert len(folder.read_predictions(0)) == 4
@@ -149,7 +149,7 @@ def test_a_resumed_run_equals_the_uninterrupted_one_bit_for_bit(
     second = finish(folder)
     assert [e["step"] for e in second.of("resume")] == [pause_at]
     assert_equal(weights_of(whole[0]), weights_of(folder))
-    assert folder.read_allocation_history() == whole[0].read_allocation_history()
+    assert folder.read_snapshot_lines() == whole[0].read_snapshot_lines()
     resumed, uninterrupted = curve(first, second), curve(whole[1])
     # Around an odd pause a point covers fewer steps than its twin; all others are equal to the last bit.
     same = [step for step in uninterrupted if step in resumed and step not in (pause_at, pause_at + 1)]
