@@ -15,8 +15,8 @@ from core.training.reporting import RunPaths
 
 
 def write_allocation(model: ModularModel, paths: RunPaths, step: int, stage: int, final: bool = False) -> None:
-    """The whole table in allocation.json; in the snapshots a line with the mean over the layers, the metrics of every
-    layer, and beside it the weights of every layer (see `_add_snapshot`). The kept adapter has a line marked
+    """The whole table in allocation.json; in the snapshots a line with the mean over the layers, the metrics of
+    every layer, and beside it the weights of every layer (see `_add_snapshot`). The kept adapter has a line marked
     `final`, since a run that is resumed after it writes it once more."""
     weights, entries = model.allocation(), model.adapter.allocation_entries()
     table = model.allocation_table()

@@ -144,7 +144,7 @@ def _shapes(house: House) -> list[str]:
     return shapes
 
 
-def _tree_of(ref: str, folder: Path) -> Path:
+def tree_of(ref: str, folder: Path) -> Path:
     packed = subprocess.run(["git", "archive", ref], cwd=ROOT, capture_output=True, check=True).stdout
     with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
         archive.extractall(folder, filter="data")
@@ -159,7 +159,7 @@ def main() -> None:
     found: dict[str, dict[str, int | float]] = {}
     for ref in given.refs:
         with tempfile.TemporaryDirectory() as folder:
-            found[ref] = figures(House(_tree_of(ref, Path(folder))))
+            found[ref] = figures(House(tree_of(ref, Path(folder))))
     found["now"] = figures(House(ROOT))
     if given.json:
         sys.stdout.write(json.dumps(found, indent=1) + "\n")
