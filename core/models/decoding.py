@@ -48,6 +48,7 @@ class DecoderBatch:
         longest = max(len(a.prompt) for a in answers)
         ids = torch.tensor([[self._pad] * (longest - len(a.prompt)) + a.prompt for a in answers])
         mask = torch.tensor([[0] * (longest - len(a.prompt)) + [1] * len(a.prompt) for a in answers])
+        # Padding has no position of its own; it is masked, and an index must not be negative.
         positions = (mask.cumsum(-1) - 1).clamp_min(0)
         opened = self._forward.open([a.tasks for a in answers], mask)
         cache, logits = self._run(opened, ids, mask, positions, None)
@@ -91,6 +92,7 @@ class DecoderBatch:
         self._opened = self._forward.select(self._opened, keep)
         rows = torch.tensor(keep)
         self._mask = self._mask[rows]
+        # The cache may lie on an accelerator, where the index has to lie too.
         self._cache.batch_select_indices(rows.to(self._cache.layers[0].keys.device))
         self._trim()
 
@@ -147,6 +149,7 @@ class EncoderDecoderBatch:
         self._keep(
             self._forward(
                 self._opened,
+                # Read once in `add`: what the encoder said does not depend on what is written.
                 encoder_outputs=BaseModelOutput(last_hidden_state=self._read),
                 attention_mask=self._mask,
                 decoder_input_ids=ids,

@@ -73,9 +73,12 @@ def column_marks(values: Sequence[Sequence[Any]]) -> str:
     if len(values) < 2:
         return ""
     said = [{says_yes(v) for v in column if target_text(v)} for column in values]
+    # Two columns must say yes somewhere: one may be a flag beside the answer.
     if any(None in kinds for kinds in said) or sum(1 for kinds in said if True in kinds) < 2:
         return ""
+    # Zeros where nothing holds: then an empty cell is a gap, not a no.
     if all(False in kinds for kinds in said if True in kinds):
         return FLAGS
+    # Ticks: yes or nothing. Filled throughout, they would be columns of one value.
     blank = all(any(not target_text(v) for v in column) for column in values)
     return TICKS if blank and not any(False in kinds for kinds in said) else ""

@@ -130,6 +130,7 @@ def run_fused(x: Tensor, fused: Fused, linears: list[nn.Module], source: Source 
         down = down.index_select(0, fused.rows)
         up = [u.index_select(0, fused.rows) for u in up]
     scale = fused.scale
+    # One weight for all tokens of a row.
     if scale is not None and scale.dim() == 3:
         scale = scale[:, None]
     outputs = _GroupLinear.apply(x.to(down.dtype), down, scale, source, *weights, *biases, *up)
@@ -140,6 +141,7 @@ def fits(x: Tensor, fused: Fused, linears: list[nn.Module]) -> bool:
     """The fast path wants plain linear layers, three axes and one number type (bfloat16 products convert it first);
     elsewhere the definition serves.
     """
+    # Autocast would choose other number types for the products than those that are kept for backward.
     if x.dim() != 3 or torch.is_autocast_enabled(x.device.type):
         return False
     return all(
@@ -168,6 +170,7 @@ class _GroupLinear(torch.autograd.Function):
         for k, part in enumerate(scaled.chunk(count, 2)):
             base = F.linear(x, weights[k], biases[k])  # type: ignore[arg-type]
             outputs.append(_add_product(base, part, up[k]))  # type: ignore[arg-type]
+        # A layer whose output nobody used has None here instead of zeros to multiply with.
         ctx.set_materialize_grads(False)
         learns_up = ctx.needs_input_grad[2] or any(ctx.needs_input_grad[_FIRST + 2 * count :])
         inputs: tuple[Tensor, ...] = ()
@@ -212,6 +215,7 @@ def _towards_input(
     first = next(g for g in grads if g is not None)
     columns = up[0].shape[-2]
     shape = (*first.shape[:2], len(grads) * columns)
+    # Only the part of a layer without a gradient is never written.
     dscaled = first.new_zeros(shape) if any(g is None for g in grads) else first.new_empty(shape)
     dx: Tensor | None = None
     for k, (grad, part) in enumerate(zip(grads, dscaled.chunk(len(grads), 2), strict=True)):
@@ -242,6 +246,7 @@ def _times_transposed(x: Tensor, factor: Tensor) -> Tensor:
 def _add_product(total: Tensor, x: Tensor, factor: Tensor) -> Tensor:
     """total [R, n, o] += x [R, n, K] factor, in place; factor [K, o] or [R, K, o]."""
     if factor.dim() == 3:
+        # In place: a sum of its own would read and write all outputs once more.
         return total.baddbmm_(x, factor)
     total.view(-1, total.shape[-1]).addmm_(x.reshape(-1, x.shape[-1]), factor)
     return total

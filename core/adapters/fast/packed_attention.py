@@ -134,6 +134,8 @@ class _Turned(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:
         cos, sin = ctx.saved_tensors
+        # Of y_1 = x_1 cos_1 - x_2 sin_1, y_2 = x_2 cos_2 + x_1 sin_2: dx_1 = g_1 cos_1 + g_2 sin_2,
+        # dx_2 = g_2 cos_2 - g_1 sin_1: the same turn with the halves of the sine exchanged and the other sign.
         return _turn(grad, cos, sin.roll(sin.shape[-1] // 2, -1), 1.0), None, None
 
 
@@ -176,8 +178,11 @@ class _PackedAttention(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> Any:
         packing, tables = ctx.plan
         back, sizes = tables.queries_back, [len(table) for table in tables.queries]
+        # Heads of queries that read one head of keys.
         repeats = len(back) // len(tables.keys_back)
+        # Padded places of a chunk bring no gradient, so they are zero; `grad` is longer where tokens pad the row.
         dy = grad.new_zeros(_rows_of(tables.queries), grad.shape[1]).index_copy_(0, back, grad[: len(back)])
+        # Every place is written by the products below.
         dq = torch.empty_like(dy)
         dk, dv = (dy.new_empty(len(dy) // repeats, dy.shape[1]) for _ in range(2))
         keys = [size // repeats for size in sizes]
@@ -188,6 +193,7 @@ class _PackedAttention(torch.autograd.Function):
                 probabilities = _probabilities(q, k, packing)
             own = own.view_as(q)
             inner = torch.bmm(own, v.transpose(1, 2))
+            # p * (dp - sum(dp * p)) in one pass; it is what torch's own softmax calls.
             inner = torch._softmax_backward_data(inner, probabilities, -1, probabilities.dtype)
             torch.bmm(inner, k, out=to_q.view_as(q))
             _sum_by_key_head(inner, q, to_k, repeats)

@@ -35,7 +35,7 @@ class _Norm(torch.autograd.Function):
         wide = h.to(torch.float32)
         scale = torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + eps)
         ctx.save_for_backward(h, scale, weight)
-        ctx.mark_non_differentiable(scale)
+        ctx.mark_non_differentiable(scale)  # handed out for `Source` alone
         return _normalised(wide, scale, weight, h.dtype, wanted), scale
 
     @staticmethod
@@ -44,6 +44,7 @@ class _Norm(torch.autograd.Function):
         inner = (grad * weight).to(torch.float32)
         normal = h.to(torch.float32) * scale
         shift = (inner * normal).mean(-1, keepdim=True)
+        # With n = h / rms(h) and g = grad * weight: dL/dh = (g - n mean(g n)) / rms(h).
         return inner.addcmul_(normal, shift, value=-1.0).mul_(scale).to(h.dtype), None, None, None
 
 
@@ -62,6 +63,7 @@ class _GatedProduct(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:
         gate, up = ctx.saved_tensors
+        # silu(gate) is computed again: keeping it would cost as much memory as one of the factors.
         dup = F.silu(gate).mul_(grad)
         return torch.ops.aten.silu_backward(grad * up, gate), dup
 
@@ -117,6 +119,7 @@ def make_lean(model: nn.Module) -> None:
             known[type(module)] = issubclass(lean, PackedSelfAttention) or _same(module, lean)
         if known[type(module)]:
             swap_class(module, lean)
+    # After the attentions: a block can leave rows out only where its attention knows of packed calls.
     for block in find_last_blocks(model):
         if isinstance(block.self_attn, PackedSelfAttention) and not isinstance(block, LastBlock):
             swap_class(block, _lean_class(LastBlock, type(block)))  # type: ignore[arg-type]
@@ -126,6 +129,7 @@ def undo_lean(model: nn.Module) -> None:
     """Gives every module its own class back."""
     for module in model.modules():
         if isinstance(module, _LEAN):
+            # The order of `_lean_class`: the made class, its lean form, the module's own.
             swap_class(module, type(module).__mro__[2])
 
 

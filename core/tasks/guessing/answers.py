@@ -83,10 +83,12 @@ class Answers:
         if len(several) < max(2, 0.03 * len(sets)):
             return 0.0
         items = Counter(i for s in sets for i in s)
+        # Labels come back; parts of sentences between commas hardly do.
         if len(items) > MAX_LABELS or sum(items.values()) < 3 * len(items):
             return 0.0
         if marks == COMMAS and any(num_words(i) > _LONG_ITEM for i in items):
             return 0.0
+        # Labels combine freely. Words of one fixed name ('Sales, North') are always seen in the same company.
         company: dict[str, set[frozenset[str]]] = {}
         for s in sets:
             for item in s:
@@ -94,6 +96,7 @@ class Answers:
         among = [item for s in several for item in s]
         shared = sum(1 for item in among if len(company[item]) > 1)
         alone = sum(1 for item in among if frozenset((item,)) in company[item])
+        # A column called tags or topics says itself that a cell holds several.
         needed = _SHARED * 0.75 if set(self.target.words) & _SEVERAL_WORDS else _SHARED
         return max(shared / needed, alone / _ALONE) / max(1, len(among))
 
@@ -120,10 +123,12 @@ class Answers:
     def are_marked_items(self) -> bool:
         """'TYPE: name; TYPE: name' or 'slot=value; ...', with some answers empty or 'none'."""
         filled = [a for a in self.answers if a.lower() not in (EMPTY_LIST, "")]
+        # Addresses have a colon too, but are no pairs.
         if len(filled) < 0.05 * len(self.answers) + 1 or _share(filled, _is_place) > 0.5:
             return False
         marked = sum(1 for a in filled if all(_PAIR.match(i) for i in _ITEMS.split(a) if i))
         pairs = [re.split(r"[:=：]", i) for a in filled for i in _ITEMS.split(a) if i]
+        # Either side of the mark may be the type: 'PERSON: Anna' and 'Anna: PERSON'.
         few = min(len({p[side].strip() for p in pairs}) for side in (0, -1))  # the types, or what is said of names
         return marked > 0.85 * len(filled) and few <= max(10, len(filled) // 4)
 
@@ -181,6 +186,7 @@ def share_inside(pairs: Iterable[tuple[str, str]], split: Callable[[str], Iterab
         for item in (i.strip().lower() for i in split(answer)):
             if item and item != EMPTY_LIST:
                 total += 1
+                # Up to three letters stand inside other words by chance ('no' in 'know').
                 inside += item in lower and (len(item) > 3 or _stands_alone(item, lower))
     return inside / total if total else 0.0
 

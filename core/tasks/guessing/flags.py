@@ -20,10 +20,12 @@ def find_flags(profiles: Sequence[ColumnProfile], table: Table) -> tuple[tuple[s
     rows = sample_rows(table)
     flags = [p for p in profiles if _says_yes_or_no(p) and input_word_score(p) < NAMED]
     rest = [p for p in profiles if p not in flags]
+    # All of them must speak one language of marks; a single column of yes and no is a label, not a flag.
     if not column_marks([[row.get(p.name) for row in rows] for p in flags]):
         return (), False
     readable = [p for p in rest if not p.is_numbering and not p.is_constant and p.typical_words >= 1]
     named = [p for p in flags if target_word_score(p) > NAMED]
+    # One alone that is called the answer is it, and the others are facts about the row.
     if not readable or len(named) == 1 or any(target_word_score(p) > NAMED for p in rest):
         return (), False
     others = [p for p in rest if p.is_repeated and can_answer(p, profiles)]

@@ -85,6 +85,7 @@ class ColumnProfile:
         """A running number, or a code that its name calls an id: nothing that anybody would ask for."""
         some = self.texts[:LOOKED_AT]
         named = bool(self.words) and self.words[-1] in STRICT_ID_WORDS
+        # 15 digits: int() refuses more than 4,300 of them, and a running number has few.
         return named or (all(t.isdecimal() for t in some) and _is_running([int(t[:15]) for t in some]))
 
     @property
@@ -107,6 +108,7 @@ def _codes_rows(some: Sequence[str]) -> bool:
         return _is_running([int(t[:15]) for t in some])
     if sum(1 for t in some if _PLACE.fullmatch(t)) > 0.8 * len(some):
         return True
+    # Up to a fifth: some codes are digits alone and look like numbers.
     if any(" " in t for t in some) or sum(is_number(t) or is_date(t) for t in some) > 0.2 * len(some):
         return False
     forms = Counter(re.sub(r"\d+", "0", t) for t in some)
@@ -140,7 +142,7 @@ def profile_column(name: str, values: Sequence[Any]) -> ColumnProfile:
     texts = tuple(text for text in (target_text(v) for v in values) if text)
     count = max(1, len(texts))
     frequency = Counter(texts)
-    lengths = sorted(num_words(t[:4000]) for t in texts) or [0.0]
+    lengths = sorted(num_words(t[:4000]) for t in texts) or [0.0]  # a whole book would cost as much as all else
     chars = sorted(len(t) for t in texts) or [0]
     return ColumnProfile(
         name=name,

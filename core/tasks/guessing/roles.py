@@ -122,6 +122,7 @@ def _guess_targets(
     if not scored or len(table.columns) < 2 or (len(readable) < 2 and not _has_answer(scored, readable)):
         return _guess_codes(scored, readable, table, reasons)
     lead, best = scored[0]
+    # The name of a class is worth more to a language model than its number.
     same = next((p for s, p in scored if p is not best and _names_the_codes(p, best)), None)
     if same is not None:
         reasons.append(("guess.named_codes", {"column": same.name, "other": best.name}))
@@ -140,6 +141,7 @@ def _guess_targets(
         and not _is_about_splits(p)
     ]
     score, second = _second(lead, rivals)
+    # No rival by points, yet a text can hardly be written from a code alone: so it is asked.
     if second is None and _is_text_of_codes(best, rivals):
         score, second = 0.6, rivals[0][1]
     if second is None:

@@ -41,6 +41,7 @@ class ColumnReader:
         import pyarrow.types as types
 
         if types.is_timestamp(self.type):
+            # By way of text: Python's datetime has no nanoseconds.
             return [None if v is None else _moment(v) for v in array.cast("string").to_pylist()]
         if types.is_duration(self.type):
             unit = _SECONDS[self.type.unit]
@@ -65,6 +66,7 @@ class ColumnReader:
 
     def _short(self, value: float | None, bits: int) -> float | None:
         """0.1 of a narrow float is 0.1, not 0.10000000149011612."""
+        # Only NaN differs from itself: a missing value in a column of numbers.
         if value is None or value != value:
             return None
         found = self._shorts.get(value)
@@ -72,8 +74,9 @@ class ColumnReader:
             import numpy
 
             narrow = numpy.float32(value) if bits == 32 else numpy.float16(value)
+            # numpy writes the shortest text that reads back as the same narrow number.
             found = float(str(narrow))
-            if len(self._shorts) < 100_000:
+            if len(self._shorts) < 100_000:  # memory; measured values hardly come twice
                 self._shorts[value] = found
         return found
 

@@ -77,6 +77,7 @@ def _skips_in_vain(dialect: Dialect, weighed: dict[Dialect, Candidate], sample: 
 
 def _most_usual(group: list[Candidate]) -> Candidate:
     best = max(group, key=lambda one: one.score)
+    # They read the sample alike; what differs is how many quotes had to be mended to come there.
     few = [one for one in group if one.faults <= max(2, len(one.records) // 100)]
     return replace(few[0] if few else best, score=best.score)
 
@@ -99,6 +100,7 @@ def _quotings(text: str, mark: str) -> Iterator[Dialect]:
         yield Dialect(mark, skip_blanks=True)
     if '"' in text:
         yield Dialect(mark, quote="")
+    # Apostrophes are in every second text; as quotes they are tried only where one opens and one closes a cell.
     if _has_cells_in(text, mark, "'"):
         yield Dialect(mark, quote="'")
         if spaced:
@@ -176,6 +178,7 @@ def _without_cut_end(records: list[Record], log: ProblemLog, num_lines: int) -> 
     """The sample may end inside a quoted cell, whose lines are then no records."""
     cut = [p.values["line"] for p in log.problems if p.key == "file.open_quote"]
     if cut and log.counts["file.open_quote"] > 0 and num_lines - cut[-1] < num_lines // 4 + 2:
+        # An open quote farther from the end is taken for a stray one, not for a cell that the sample cuts.
         first = next(line for line in cut if num_lines - line < num_lines // 4 + 2)
         log.counts["file.open_quote"] -= sum(1 for line in cut if line >= first)
         return [record for record in records if record[0] < first] or records
@@ -185,7 +188,7 @@ def _without_cut_end(records: list[Record], log: ProblemLog, num_lines: int) -> 
 def _prior(dialect: Dialect, format_name: str) -> float:
     order = _RARITY[format_name]
     place = order.find(dialect.delimiter)
-    rare = 0.4 * place if place >= 0 else 3.0
+    rare = 0.4 * place if place >= 0 else 3.0  # a mark of MARKS that no format is known for
     return (
         -rare
         - (1.5 if dialect.escape else 0.0)
@@ -205,8 +208,10 @@ def _width_score(widths: Sequence[int], usual: int, whole: bool) -> float:
     if usual == 1:
         return -_ONE_COLUMN
     lead = next((i for i, width in enumerate(widths) if width == usual), 0)
+    # What is wider than the table is no title of it.
     lead = lead if lead <= MAX_TITLE_ROWS and max(widths[:lead], default=0) < usual else 0
     tail = next((i for i, width in enumerate(reversed(widths)) if width == usual), 0) if whole else 0
+    # In a short file rows above and below would leave hardly a table between them.
     tail = tail if tail <= 5 and lead + tail < len(widths) // 2 else 0
     off = sum(1 for width in widths[lead : len(widths) - tail] if width != usual)
     return -_TITLE * (lead + tail) - min(30.0, _RAGGED * off) - _RAGGED_SHARE * off / len(widths)
@@ -219,6 +224,7 @@ def _quote_cost(dialect: Dialect, log: ProblemLog, records: Sequence[Record]) ->
         if quote == dialect.quote:
             continue
         ends = Counter((cell[0] == quote, cell[-1] == quote) for cell in map(str.strip, cells) if cell)
+        # A single quote sign is its own first and last character: no quoted cell.
         lone = sum(1 for cell in cells if cell.strip() == quote)
         around, broken = ends[True, True] - lone, ends[True, False] + ends[False, True] + lone
         doubled = sum(1 for cell in cells if cell[:1] == quote == cell[-1:] and quote * 2 in cell[1:-1])
@@ -251,6 +257,7 @@ def _kind_score(body: Sequence[Sequence[str]]) -> float:
             continue
         kind, count = kinds.most_common(1)[0]
         few = len(set(column)) <= max(2, len(column) // 4)
+        # Words are of one kind whatever the cut, so they say less than numbers do, unless they come back.
         scores.append(count / filled if is_typed(kind) else 0.9 if few else 0.4)
     return sum(scores) / len(scores)
 
@@ -263,6 +270,7 @@ def _rival_cost(rows: Sequence[Sequence[str]], dialect: Dialect) -> float:
         if mark == dialect.delimiter or not any(counts):
             continue
         usual, share = Counter(counts).most_common(1)[0]
+        # In the names too, it parts columns; in the rows alone it may be a decimal comma or the time of day.
         if usual and share >= 0.9 * len(counts):
             cost += _RIVAL_EVERYWHERE if counts[0] == usual else _RIVAL_BELOW
         else:

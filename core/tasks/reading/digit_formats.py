@@ -24,6 +24,7 @@ def show_general(value: float) -> str:
         return str(value)
     exact = _exact(value)
     size = exact.adjusted()  # of the first digit: 0 for 3.5, -1 for 0.35
+    # Excel goes over to an exponent where zeros after the point would fill the cell.
     if -5 < size < GENERAL_CHARS - 1 or (size < 0 and len(f"{exact.normalize():f}".lstrip("-")) <= GENERAL_CHARS):
         places = GENERAL_CHARS - 2 - max(size, 0)
         return _plain(_rounded(exact, places))
@@ -62,6 +63,7 @@ def _plain(value: Decimal) -> str:
 
 def _rounded(value: Decimal, places: int) -> Decimal:
     with decimal.localcontext() as context:
+        # The usual 28 digits would refuse a number of 1e300 with two places.
         context.prec = 400
         return value.quantize(Decimal(1).scaleb(-places), rounding=decimal.ROUND_HALF_UP)
 
@@ -85,6 +87,7 @@ def _show_places(value: Decimal, tokens: Sequence[Token]) -> str:
 
 def _scaling_commas(tokens: Sequence[Token], last: int, end: int) -> set[int]:
     """Commas after the last place before the point: each divides by a thousand."""
+    # After the last place before the point, or at the very end: '0,.0' and '0.0,' both show thousands.
     places = [i for i, (kind, _) in enumerate(tokens[:end]) if kind == "digit"]
     found = set()
     for start in {places[-1] if places else last, last}:
@@ -97,6 +100,7 @@ def _scaling_commas(tokens: Sequence[Token], last: int, end: int) -> set[int]:
 
 def _deal_whole(digits: str, tokens: Sequence[Token], grouped: bool) -> str:
     """From the right: each place takes a digit, the leftmost all that are left."""
+    # '#.00' shows .50: a zero stands only where a 0 asks for it.
     digits = "" if digits == "0" else digits
     left = sum(kind == "digit" for kind, _ in tokens)
     parts: list[str] = []
@@ -135,6 +139,7 @@ def _show_exponent(value: Decimal, tokens: Sequence[Token]) -> str:
     steps = max(1, sum(kind == "digit" for kind, _ in tokens[:point]))
     places = sum(kind == "digit" for kind, _ in tokens[point:at])
     power = 0 if value == 0 else value.adjusted() // steps * steps
+    # 9.996E+2 with two places would be 10.00E+2; it is 1.00E+3.
     if _rounded(value.scaleb(-power), places) >= Decimal(10) ** steps:
         power += steps
     mantissa = _show_places(value.scaleb(-power), tokens[:at])
@@ -167,8 +172,10 @@ def _show_fraction(value: Decimal, tokens: Sequence[Token], slash: int) -> str:
         bottom = max(1, int(fixed.replace("#", "0").replace("?", "0")))
         top = math.floor(rest * bottom + Fraction(1, 2))
     else:
+        # '?/?' allows a denominator of one digit, '?/??' one of two: the nearest fraction with such a one.
         found = rest.limit_denominator(10 ** min(9, len(fixed)) - 1)
         top, bottom = found.numerator, found.denominator
+    # Rounded up to a whole: 1 8/8 is 2.
     if has_whole and top == bottom:
         whole, top = whole + 1, 0
     parts = [str(whole)] if has_whole and (whole or not top) else []

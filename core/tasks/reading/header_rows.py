@@ -23,6 +23,7 @@ def join_header_rows(records: Sequence[Sequence[Any]]) -> tuple[list[str], int]:
     above = ["" if c is None else str(c).strip() for c in records[0]]
     names = ["" if c is None else str(c).strip() for c in records[1]]
     above += [""] * (len(names) - len(above))
+    # A column merged over both rows has its name above and nothing below: that is its whole name.
     lone = [bool(cell) and not after and above.count(cell) == 1 for cell, after in zip(above, names, strict=False)]
     names = [cell if alone else name for cell, name, alone in zip(above, names, lone, strict=False)]
     if len(above) > len(names) or not all(names) or not all(_is_name(n) for n in names) or not _are_groups(above):
@@ -32,6 +33,7 @@ def join_header_rows(records: Sequence[Sequence[Any]]) -> tuple[list[str], int]:
         name if not group or group == name else f"{group}{JOIN}{name}"
         for group, name in zip(groups, names, strict=True)
     ]
+    # Joined names that clash would hide a column behind another.
     if len(set(joined)) < len(joined) or not looks_like_header([names, *records[2:]]):
         return [], 0
     return joined, 2
@@ -41,6 +43,7 @@ def own_name(column: str) -> str:
     """The column's name without its group's: 'Result / label' is a label; 'Result / 2024' is still a result."""
     group, _, own = column.rpartition(JOIN)
     known = set(name_words(own)) & COLUMN_WORDS
+    # A year or a site tells nothing of a column's role; then the group's name speaks for it.
     return own if group and (known or not set(name_words(group)) & COLUMN_WORDS) else column
 
 

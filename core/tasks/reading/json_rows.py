@@ -136,6 +136,7 @@ def _flatten(item: dict[str, Any], prefix: str, row: Row, depth: int) -> bool:
         return False
     for key, value in item.items():
         name = f"{prefix}{key}" if prefix else key
+        # Most cells, and never a surrogate: the rest of the checks is spared a million times.
         if isinstance(value, str) and value.isascii():
             row[name] = value
         elif isinstance(value, dict) and value:

@@ -33,6 +33,7 @@ class Shape:
 
 def find_shape(value: dict[str, Any]) -> Shape | None:
     """The rows of an object; None when it holds none."""
+    # The most telling form first: nearly every object could also be read as columns or as rows by their id.
     return _splits(value) or _header_and_rows(value) or _arrays(value) or _columns(value) or _by_id(value)
 
 
@@ -49,6 +50,7 @@ def _splits(value: dict[str, Any], path: Path = ()) -> Shape | None:
         used = {key for _, key in found}
         left = {k: len(v) for k, v in value.items() if k not in used and isinstance(v, list) and v}
         return Shape(tuple((split, (*path, key)) for split, key in found), left=left, is_split=True)
+    # An object with very many keys is taken for a table by ids, whose rows hold no splits.
     if len(path) < 2 and len(value) <= _MOST_KEYS:
         for key, inner in value.items():
             shape = _splits(inner, (*path, key)) if isinstance(inner, dict) else None
@@ -69,6 +71,7 @@ def _header_and_rows(value: dict[str, Any]) -> Shape | None:
     if not header or not all(isinstance(name, str) for name in header):
         return None
     lists = {key: rows for key, rows in value.items() if isinstance(rows, list) and rows and rows is not header}
+    # `index` of pandas is as long as `data` and holds no rows, so the width decides, not the key.
     key = next((k for k, rows in lists.items() if all(_has_width(row, len(header)) for row in rows)), None)
     if key is None:
         return None
@@ -89,9 +92,11 @@ def _arrays(value: dict[str, Any]) -> Shape | None:
     columns = _keys(longest)
     same = [(p, rows) for p, rows in found if p[:-1] == path[:-1] and _keys(rows) == columns]
     left = {".".join(p): len(rows) for p, rows in found if p not in {q for q, _ in same}}
+    # Lists of plain values are no rows, but leaving them unsaid would drop them in silence.
     left |= {k: len(v) for k, v in value.items() if isinstance(v, list) and v and not isinstance(v[0], dict | list)}
     if len(same) == 1:
         return Shape((("", path),), left=left)
+    # `found` goes by length; parts are read in the order of the file.
     order = {p: i for i, (p, _) in enumerate(_find_arrays(value, (), _DEPTH))}
     parts = sorted((p for p, _ in same), key=lambda p: order[p])
     return Shape(tuple((p[-1], p) for p in parts), left=left)
@@ -119,6 +124,7 @@ def _columns(value: dict[str, Any]) -> Shape | None:
         return None
     if all(isinstance(v, dict) and v for v in value.values()):
         ids = list(next(iter(value.values())))
+        # With numbers on both sides it is a matrix, and nobody can say which way it lies.
         numbered = all(str(i).isdigit() for i in ids) and not all(str(key).isdigit() for key in value)
         if numbered and all(list(v) == ids for v in value.values()):
             return Shape(rows=tuple({key: v[i] for key, v in value.items()} for i in ids))
@@ -127,6 +133,7 @@ def _columns(value: dict[str, Any]) -> Shape | None:
     texts = {key: v for key, v in lists.items() if v and all(isinstance(item, str) for item in v)}
     lengths = {len(v) for v in lists.values()}
     known = all(set(name_words(key)) & COLUMN_WORDS for key in lists)
+    # Columns are of one length; lists of several lengths are what belongs to each label.
     if len(texts) == len(value) and len(lengths) > 1 and not known:
         rows = tuple({"text": text, "label": key} for key, items in texts.items() for text in items)
         return Shape(rows=rows, form="file.texts_by_label")

@@ -163,6 +163,7 @@ def _judge(name: str, sample: bytes, contexts: dict[tuple[int, int, int], float]
         )
     else:
         table = _byte_table(name)
+        # One byte is one character here, so contexts counted once serve every encoding.
         placed = [((table[b], table[c], table[a]), weight) for (b, c, a), weight in contexts.items()]
     base, letters = 0.0, dict[str, float]()
     for triple, weight in placed:

@@ -101,6 +101,7 @@ def parse_format(code: str) -> NumberFormat:
     if locale is not None:
         return NumberFormat(code, (_section(_SYSTEM_LOCALE[locale]),), None, is_system=True)
     texts = None
+    # The fourth section is for texts; with fewer, the last one is when it holds @ (18.8.31).
     if len(sections) > 3 or (len(sections) > 1 and any(kind == "at" for kind, _ in sections[-1].tokens)):
         texts = sections.pop()
     elif len(sections) == 1 and any(kind == "at" for kind, _ in sections[0].tokens):
@@ -134,6 +135,7 @@ def without_clock(code: str) -> str:
     tokens = found.numbers[0].tokens
     clock = [i for i, (kind, text) in enumerate(tokens) if kind == "date" and text.strip("[]")[0].lower() in "hs"]
     day = [i for i, (kind, text) in enumerate(tokens) if kind == "date" and text[0].lower() in "ydbega"]
+    # A clock in front of its date stays: cutting from it on would take the day away.
     kept = tokens[: clock[0]] if clock and day and clock[0] > day[0] else tokens
     return "".join(f'"{text}"' if kind == "lit" else text for kind, text in kept).rstrip('" ,T') or code
 
@@ -152,6 +154,7 @@ def show_text(value: str, code: str) -> str:
 def _choose(found: NumberFormat, value: float) -> tuple[Section | None, bool]:
     """The section for a value, and whether a minus sign belongs in front."""
     sections = found.numbers
+    # With conditions the sections lose their places: the first that takes the value shows it.
     if any(s.condition for s in sections):
         section = next((s for s in sections if s.takes(value)), None)
         return section, value < 0 and section is not None and (section.condition is None or section is sections[0])
@@ -189,6 +192,6 @@ def _section(code: str) -> Section:
                 tokens.append(("date", f"[{text.lower()}]"))
         elif kind in ("quoted", "escaped"):
             tokens.append(("lit", text))
-        elif kind not in ("width", "fill"):
+        elif kind not in ("width", "fill"):  # space and repetition that only a cell with a width can show
             tokens.append((kind, text))
     return Section(tuple(tokens), condition, locale)

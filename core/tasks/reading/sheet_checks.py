@@ -37,12 +37,14 @@ def find_second_table(body: Sequence[Numbered]) -> int | None:
     seen: set[str] = set()
     for index, (number, cells) in enumerate(body):
         words = [str(cell).strip() for cell in cells if cell is not None]
+        # One row above a gap is no table of its own.
         after_gap = index >= 2 and number > body[index - 1][0] + 1
+        # A header says new words; a row after a gap that repeats known ones goes on with the same table.
         if after_gap and len(words) >= 2 and not seen & set(words) and len(body) - index >= 3:
             rest = [row for _, row in body[index : index + _LOOKED_AT]]
             if header_score(rest) > 2.0 and all(len(word) <= 40 for word in words):
                 return index
-        if len(seen) < 100_000:
+        if len(seen) < 100_000:  # memory: a sheet of texts has as many words as cells
             seen.update(words)
     return None
 
@@ -74,6 +76,7 @@ def _is_block(rows: Sequence[Row], column: str, filled: int) -> bool:
     if not 0.03 * len(rows) <= filled <= 0.6 * len(rows) or filled < 2:
         return False
     starts = [i for i, row in enumerate(rows) if row[column] is not None]
+    # A column that is merely often empty has two filled cells in a row; a block's word is followed by none.
     alone = sum(1 for i in starts if i + 1 < len(rows) and rows[i + 1][column] is None)
     return alone >= 0.8 * filled and all(len(str(rows[i][column])) <= 60 for i in starts)
 

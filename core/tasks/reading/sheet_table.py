@@ -113,6 +113,7 @@ def _without_header(records: Sequence[Record], names: Sequence[str], log: Proble
     """The rows without those that repeat the header, as in sheets that were put together."""
     kept = []
     for number, row in records:
+        # The first cell first: it tells most rows from the header at the price of one look.
         if names and row[0] is not None and [_word(cell) or "" for cell in row] == names:
             log.add("reading.repeated_header", "warning", line=number, raw=names)
         else:
@@ -211,6 +212,7 @@ def _finish_columns(rows: list[Row], columns: Iterable[str], log: ProblemLog) ->
         dates = [row[column] for row in rows if isinstance(row[column], Dated)] if Dated in kinds else []
         if any(cell.is_system for cell in dates):
             log.tell("file.system_dates", column=column, example=dates[0].text)
+        # Midnight in every row is how a program stores a day, not a time that somebody noted.
         no_clock = bool(dates) and all(cell.day for cell in dates)
         if no_clock:
             log.tell("file.no_clock", column=column, example=dates[0].day)

@@ -30,6 +30,7 @@ def _find(table: Table) -> _Layout | None:
     if prompt is None:
         return None
     answer = next((names[n] for n in _ANSWERS if n in names), None)
+    # Few columns: in a wide table a true-or-false label is more likely the answer itself.
     if answer is not None and "label" in names and len(table.columns) <= 4:
         verdicts = {_word(v) for v in _all(table, names["label"])}
         if verdicts == {"true", "false"}:
@@ -67,6 +68,7 @@ def _score(value: Any) -> float | None:
 def _unfold(table: Table, layout: _Layout, log: ProblemLog) -> Table:
     rows: list[Row] = []
     lines: list[int] = []
+    # Ranks count from the best, scores towards it.
     lowest_first = "rank" in layout.verdict.lower()
     for row, line in zip(table.rows, table.lines, strict=True):
         answer = _best(row, layout, lowest_first) if layout.is_list else _good(row, layout)

@@ -38,7 +38,7 @@ def span_of(item: Any) -> Span | None:
         start, end, label, words = number(item[0]), number(item[1]), item[2], None
     else:
         return None
-    label = label[0] if isinstance(label, list) and label else label
+    label = label[0] if isinstance(label, list) and label else label  # Label Studio lists even a single one
     if start is None or end is None or not isinstance(label, str) or start < 0 or end < start:
         return None
     return Span(start, end, label, words if isinstance(words, str) else None)
@@ -68,6 +68,7 @@ def _text_column(table: Table, column: str) -> str | None:
     for name in table.columns:
         texts = [text for row in rows if isinstance(text := row.get(name), str)]
         if name != column and len(texts) == len(rows):
+            # Offsets tell which text they belong to: in a shorter column some would lie outside.
             ends = [max(s.end for item in row[column] if (s := span_of(item))) for row in rows]
             if all(end <= len(text) for end, text in zip(ends, texts, strict=True)):
                 return name
@@ -88,6 +89,7 @@ def _is_inclusive(table: Table, column: str, text: str) -> bool:
             else:
                 usual += _ends_word(whole, span.end)
                 other += _ends_word(whole, span.end + 1)
+    # A last letter that stands twice fits both ways, so one reading has to win clearly.
     return other > 2 * usual
 
 

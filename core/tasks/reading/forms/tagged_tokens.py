@@ -28,6 +28,7 @@ def _find(table: Table) -> _Layout | None:
     rows = [row for row in table.rows if row.get(tokens)][:50]
     for column in table.columns:
         pairs = [(row[tokens], row.get(column)) for row in rows]
+        # As many tags as words in every row: nothing else in a file runs beside its tokens like that.
         if column != tokens and pairs and all(isinstance(t, list) and len(t) == len(words) for words, t in pairs):
             tags = {tag for _, found in pairs for tag in found or ()}
             if tags and all(_is_tag(tag) for tag in tags):
@@ -56,6 +57,7 @@ def _unfold(table: Table, layout: _Layout, log: ProblemLog) -> Table:
     TaskFileError: the tags are numbers, and the file does not say what they stand for.
     """
     tags = [tag for row in table.rows[:200] for tag in row.get(layout.tags) or ()]
+    # Numbers of a library's own list; guessing which is a person would label everything wrongly.
     if tags and all(number(tag) is not None for tag in tags):
         raise TaskFileError("form.tag_numbers", file=table.name, column=layout.tags)
     others = [c for c in table.columns if c not in (layout.tokens, layout.tags)]
@@ -73,14 +75,16 @@ def names_of(words: Sequence[str], tags: Sequence[str]) -> list[str]:
     found: list[tuple[str, list[str]]] = []
     open_label = ""
     for word, tag in zip(words, tags, strict=False):
+        # A label may hold the other mark (B-WORK_OF_ART), so the first of the two alone is not asked for.
         prefix, _, label = tag.partition("-" if "-" in tag else "_")
         if tag == _OUTSIDE or not label:
             open_label = ""
+        # I, E and L go on with a name of the same label; after O or another label they begin one (IOB1).
         elif prefix in "IEL" and label == open_label:
             found[-1][1].append(word)
         else:
             found.append((label, [word]))
-            open_label = "" if prefix in "SU" else label
+            open_label = "" if prefix in "SU" else label  # single, unit: a name of one word
         if prefix in "EL":
             open_label = ""
     return [f"{label}: {join_tokens(parts)}" for label, parts in found]
