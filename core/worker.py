@@ -8,6 +8,7 @@ second. With several processes it starts torchrun and waits; its ranks are this 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import signal
 import sys
@@ -220,13 +221,16 @@ def _wait_for_device(folder: RunFolder, journal: FolderJournal, device: str) -> 
 
 
 def _is_first(queue: RunQueue, folder: RunFolder, device: str) -> bool:
-    """Whether no living run waits before this one; the dead ones are passed over."""
+    """Whether no living run waits before this one; the dead ones are passed over. A queue that has lost this run
+    is told again."""
     for path in queue.waiting(device):
         if path.name == folder.run_id:
             return True
         if RunFolder(path).is_alive():
             return False
-    return True
+    with contextlib.suppress(WorkspaceError):  # it stays locked: asked again soon
+        queue.enqueue(folder.path, device)
+    return False
 
 
 if __name__ == "__main__":

@@ -45,7 +45,15 @@ def test_no_error_key_is_used_without_wording() -> None:
     """Keys in the code are literals of the form room.name in the first place of a raise or a Problem."""
     import ast
 
-    errors = {"TaskloomError", "TaskFileError", "SettingError", "WorkspaceError", "ModelError", "RunError"}
+    errors = {
+        "TaskloomError",
+        "TaskFileError",
+        "SettingError",
+        "WorkspaceError",
+        "MissingFileError",
+        "ModelError",
+        "RunError",
+    }
     for path in sorted((ROOT / "core").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):

@@ -137,7 +137,7 @@ def progress_panel(
 def run_card(run: RunSummary, active: bool) -> dict[str, Any]:
     """One run in the history: name, state, method and model, tasks, when, and its mean score."""
     tasks = say("run.tasks", n=len(run.tasks))
-    parts = [word_method(run.method), Path(run.base_model).name, tasks]
+    parts = [word_method(run.method), Path(run.base_model).name, tasks] if run.method else []
     if run.tuned is not None:
         parts.append(say("run.mean", score=word_score(run.tuned)))
     if run.part_of:
@@ -149,9 +149,14 @@ def run_card(run: RunSummary, active: bool) -> dict[str, Any]:
         ("★ " if run.starred else "") + run.name,
         meta=" · ".join(part for part in parts if part),
         active=active,
-        badge=word_state(status),
-        tone=TONES.get(run.state, ""),
+        text=_damage(run),
+        badge=say("damage.badge") if run.damaged else word_state(status),
+        tone="bad" if run.damaged else TONES.get(run.state, ""),
     )
+
+
+def _damage(run: RunSummary) -> str:
+    return word_whole("run.damaged", {"name": run.name, "file": ", ".join(run.damaged)}) if run.damaged else ""
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,7 @@ def open_context(arguments: argparse.Namespace) -> Context:
     logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
         workspace = Workspace(arguments.workspace)
+        workspace.write_copies()
         use_own_folder(workspace)
         log_path = workspace.root / "chat.log"
         chat = ZeroGpuChat(log_path, refusals=(gr.Error,)) if on_zero_gpu() else ChatClient(log_path=log_path)

@@ -17,7 +17,7 @@ from app.shell.permissions import note_deletion, require_shared_project
 from app.shell.redraw import Shown
 from app.shell.selection import Selection
 from app.shell.upload_folders import forget_project
-from app.texts import say
+from app.texts import say, word_error
 from app.texts.language import in_language
 from app.texts.words import Key, Words
 from core.base.errors import TaskloomError
@@ -26,7 +26,7 @@ from core.runs.states import LIVE
 from core.runs.summaries import list_summaries, own_runs
 from core.tasks.changing.sample import load_sample
 from core.tasks.store import list_tasks
-from core.workspace import Project
+from core.workspace import DamagedProject, Project
 
 TITLE = "tab.home"
 STEPS = ("tasks", "train", "results", "skills", "try_it")
@@ -94,6 +94,9 @@ class Home:
         return context.go_to(context.open_project(selection.with_tour(1), project.project_id), "tasks")
 
     def open_project(self, context: Context, selection: Selection, event: gr.EventData) -> Shown:
+        """A click opens a project; the only button of a damaged one gives it a new record first."""
+        if event.act == "act" and not context.shared:
+            context.workspace.repair_project(str(event.id), owner=selection.owner)
         return context.go_to(context.open_project(selection, str(event.id)), "tasks")
 
     def go_to_step(self, _: Context, event: gr.EventData) -> Any:
@@ -113,15 +116,20 @@ class Home:
     def draw(self, context: Context, selection: Selection) -> Shown:
         """Introduction, the way through the workbench, the projects."""
         projects, current = context.projects(selection), context.project(selection)
+        # Whose a damaged one is nobody knows: on a shared page it is shown to nobody, and `doctor` names it.
+        damaged = [] if context.shared else context.workspace.list_damaged_projects()
         intro = part(say("home.open", name=current.name)) if current else intro_markup()
         if forgets_at_restart():
             intro = bullets([("warn", say("home.forgets"))]) + intro
         return {
             self.intro: intro,
             self.steps: _steps(current),
-            self.own: gr.update(visible=bool(projects)),
+            self.own: gr.update(visible=bool(projects or damaged)),
             self.title: part(say("home.choose")),
-            self.projects: [_project_card(project, project == current) for project in reversed(projects)],
+            self.projects: [
+                *(_damaged_card(project) for project in damaged),
+                *(_project_card(project, project == current) for project in reversed(projects)),
+            ],
             self.danger: gr.update(visible=current is not None),
         }
 
@@ -149,6 +157,12 @@ def _make_sample(context: Context, selection: Selection) -> Project:
         context.workspace.delete_project(project)
         raise
     return project
+
+
+def _damaged_card(project: DamagedProject) -> dict[str, Any]:
+    message, _ = word_error(project.error.key, project.error.values)
+    said = {"text": f"{message} {say('damage.project')}", "action": say("damage.repair"), "still": True}
+    return card(project.path.name, project.path.name, badge=say("damage.badge"), tone="bad", **said)
 
 
 def _project_card(project: Project, active: bool) -> dict[str, Any]:

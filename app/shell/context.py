@@ -188,7 +188,7 @@ class Context:
 
     def project(self, selection: Selection) -> Project | None:
         """The open project, or None; only projects of the selection's owner are ever found."""
-        return next((p for p in self.projects(selection) if p.project_id == selection.project_id), None)
+        return self.workspace.find_project(selection.project_id, selection.owner)
 
     def require_project(self, selection: Selection) -> Project:
         return self.workspace.get_project(selection.project_id, selection.owner)
@@ -197,6 +197,9 @@ class Context:
         """The folder of the chosen run, or None; only runs of the selection's owner are ever found."""
         if not selection.run_id:
             return None
+        project = self.project(selection)  # most often its own, found without a look at hundreds of others
+        if project is not None and (own := project.run_dir(selection.run_id)) is not None:
+            return own
         try:
             return self.workspace.find_run_dir(selection.run_id, selection.owner)
         except WorkspaceError:

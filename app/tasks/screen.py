@@ -24,12 +24,12 @@ from app.tasks.lone_panel import LonePanel
 from app.tasks.rows_panel import RowsPanel
 from app.tasks.task_editor import Editor
 from app.tasks.versions_panel import VersionsPanel
-from app.texts import listing, say, word_problem
+from app.texts import listing, say, word_error, word_problem
 from app.texts.words import Key
 from core.tasks.changing.domain import HINTS, add_files
 from core.tasks.reading.files import SUFFIXES
 from core.tasks.spec import TaskSpec
-from core.tasks.store import list_tasks, read_doubts
+from core.tasks.store import DamagedTask, list_damaged_tasks, list_tasks, read_doubts, remove_damaged_task
 from core.workspace import Project
 
 TITLE = "tab.tasks"
@@ -123,11 +123,22 @@ class Tasks:
                 _task_card(project, spec, spec == current, worst_of(context.health.find(project, spec, most)))
                 for spec in list_tasks(project)
             ]
+            + [_damaged_card(task) for task in list_damaged_tasks(project)]
         }
 
 
 def choose_task(context: Context, selection: Selection, event: gr.EventData) -> Selection:
-    return selection.with_task(str(event.id))
+    """A click opens a task; the only button of a damaged one removes it."""
+    if event.act != "act":
+        return selection.with_task(str(event.id))
+    remove_damaged_task(context.require_project(selection), str(event.id))
+    return selection.touched()
+
+
+def _damaged_card(task: DamagedTask) -> dict[str, Any]:
+    message, hint = word_error(task.error.key, {**task.error.values, "path": "task.json"})
+    said = {"text": f"{message} {hint}", "action": say("damage.remove_task"), "still": True}
+    return card(task.task_id, task.task_id, badge=say("damage.badge"), tone="bad", **said)
 
 
 def _task_card(project: Project, spec: TaskSpec, active: bool, worst: dict[str, str]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from app.shell.context import Context
 from app.shell.permissions import note_deletion, require_shared_resume
 from app.shell.redraw import Shown
 from app.shell.selection import Selection
-from app.texts import say
+from app.texts import say, word_whole
 from app.texts.words import Key
 from app.train.about_panel import AboutPanel
 from app.train.history_panel import HistoryPanel
@@ -34,6 +34,7 @@ from core.runs.liveness import run_state
 from core.runs.prediction import read_prediction
 from core.runs.rerun import Remedy, find_remedy, mend_run
 from core.runs.states import STARTING, RunStatus
+from core.runs.summaries import damaged_files, summarise_run
 from core.training.manifest import list_checkpoints
 
 TITLE = "tab.train"
@@ -132,7 +133,7 @@ class RunPanel:
             return {self.seen: (), self.curves: Curves(), self.progress: hint, **views, **self._buttons(None)}
         folder = RunFolder(run_dir)
         if curves.run_id != folder.run_id:
-            curves = new_curves(folder.run_id, [task["name"] for task in folder.read_run()["tasks"]])
+            curves = new_curves(folder.run_id, summarise_run(folder).tasks)
         curves.take(folder.read_events(curves.cursor))
         status = run_state(folder)
         return {
@@ -165,10 +166,13 @@ class RunPanel:
         return {self.seen: stamp, self.curves: curves, **views, **self._progress(folder, status)}
 
     def _progress(self, folder: RunFolder, status: RunStatus) -> Shown:
-        remedy = find_remedy(folder, status)
+        damaged = damaged_files(folder)
+        remedy = None if damaged else find_remedy(folder, status)
         told = word_remedy(remedy, folder.read_config(), setting_labels()) if remedy else ""
+        if damaged and status.message_key != "run.damaged":
+            told = word_whole("run.damaged", {"name": folder.read_name(), "file": ", ".join(damaged)})
         can_keep = status.state == "interrupted" and bool(list_checkpoints(folder.checkpoints_dir))
-        panel = progress_panel(folder.read_run()["name"], status, told, read_prediction(folder))
+        panel = progress_panel(folder.read_name(), status, told, read_prediction(folder))
         return {self.progress: panel, **self._buttons(status, remedy, can_keep)}
 
     def _buttons(self, status: RunStatus | None, remedy: Remedy | None = None, can_keep: bool = False) -> Shown:

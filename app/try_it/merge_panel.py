@@ -56,7 +56,9 @@ class MergePanel:
         known = [
             (run.name, run.run_id)
             for run in (list_summaries(project) if project else [])
-            if METHODS.get(run.method).exports_lora and context.trained_run(selection.with_run(run.run_id))
+            if run.method in METHODS
+            and METHODS.get(run.method).exports_lora
+            and context.trained_run(selection.with_run(run.run_id))
         ]
         chosen = [run_id for _, run_id in known if run_id in (picked or [selection.run_id])]
         run_dir = context.trained_run(selection)

@@ -35,6 +35,10 @@ class WorkspaceError(TaskloomError):
     """A project, task or run does not exist, cannot be written, or a name is taken."""
 
 
+class MissingFileError(WorkspaceError, FileNotFoundError):
+    """A file of this program is not there. Whoever expects that catches FileNotFoundError; else it is worded."""
+
+
 class ModelError(TaskloomError):
     """A base model or adapter cannot be loaded, does not fit, or is refused for safety."""
 

@@ -9,10 +9,11 @@ import os
 import re
 import secrets
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from core.base.errors import WorkspaceError
+from core.base.errors import MissingFileError, WorkspaceError
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
@@ -72,11 +73,36 @@ def write_json_atomic(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """The JSON value in a file this program wrote; a damaged file is named."""
+    """The JSON value in a file this program wrote.
+
+    Raises:
+        WorkspaceError: damaged, or it cannot be read; the file is named. MissingFileError: there is none.
+    """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, UnicodeDecodeError) as error:
-        raise WorkspaceError("workspace.damaged", path=str(path), detail=str(error)) from error
+    except FileNotFoundError as error:
+        raise MissingFileError("workspace.damaged", path=str(path), detail="missing") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise damaged(path, error) from error
+
+
+def damaged(path: Path, error: Exception) -> WorkspaceError:
+    """The error that names a file of this program which does not hold what was written there."""
+    detail = error.strerror if isinstance(error, OSError) else str(error)
+    return WorkspaceError("workspace.damaged", path=str(path), detail=detail or type(error).__name__)
+
+
+@contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """What is raised inside, because a file's values have another shape than this program writes, names the file.
+
+    Raises:
+        WorkspaceError: such an error.
+    """
+    try:
+        yield
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        raise damaged(path, error) from error
 
 
 def hash_file(path: Path) -> str:

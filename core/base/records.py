@@ -31,6 +31,17 @@ def read_record(cls: type[T], path: Path) -> T:
     return from_record(cls, read_json(path), path)
 
 
+def checked_record(cls: type, path: Path) -> dict[str, Any]:
+    """The object in a JSON file as it stands there, with what `cls`, a dataclass, does not name.
+
+    Raises:
+        WorkspaceError: damaged, or what `cls` names is missing or of another type. MissingFileError: no such file.
+    """
+    value: dict[str, Any] = read_json(path)
+    from_record(cls, value, path)
+    return value
+
+
 def from_record(cls: type[T], record: Any, source: Path | str) -> T:
     """A value of JSON as `cls`, a dataclass or a collection of some; `source` is named in an error.
 

@@ -38,7 +38,8 @@ def add_parser(verbs: Verbs) -> None:
 
 
 def doctor(args: argparse.Namespace) -> Report:
-    findings = [_python(), *_packages(), _cores(), _memory(), _disk(args), _workspace(args), _starter(), *_torch()]
+    findings = [_python(), *_packages(), _cores(), _memory(), _disk(args), _workspace(args), *_damage(args)]
+    findings += [_starter(), *_torch()]
     bad = [f for f in findings if f.level == BAD]
     lines = [f"{'!' if f.level == BAD else '-' if f.level == NOTE else '+'} {f.name}: {f.text}" for f in findings]
     lines.append(f"\n{counted(len(bad), 'problem|problems')} found." if bad else "\nEverything needed is here.")
@@ -99,6 +100,29 @@ def _workspace(args: argparse.Namespace) -> Finding:
     except OSError as error:
         return Finding("workspace", BAD, f"{path} cannot be written ({error.strerror}); choose --workspace DIR")
     return Finding("workspace", GOOD, f"{path} can be written")
+
+
+def _damage(args: argparse.Namespace) -> list[Finding]:
+    """Projects, tasks and runs of the workspace that cannot be read, a line each."""
+    from core.runs.summaries import list_summaries
+    from core.tasks.store import list_damaged_tasks
+    from core.workspace import Workspace
+
+    if not (_workspace_dir(args) / "projects").is_dir():
+        return []
+    workspace = Workspace(args.workspace)
+    said = [
+        f"{broken.error} Or give it a new one: python -m core project repair {broken.path.name}"
+        for broken in workspace.list_damaged_projects()
+    ]
+    for project in workspace.list_projects():
+        said += [f"{project.name}: {task.error}" for task in list_damaged_tasks(project)]
+        said += [
+            f"{project.name}: run {run.run_id}: {', '.join(run.damaged)} cannot be read"
+            for run in list_summaries(project)
+            if run.damaged
+        ]
+    return [Finding("damage", BAD, text) for text in said]
 
 
 def _workspace_dir(args: argparse.Namespace) -> Path:

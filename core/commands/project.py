@@ -1,4 +1,4 @@
-"""project create | list | delete | export | import"""
+"""project create | list | delete | export | import | repair"""
 
 from __future__ import annotations
 
@@ -21,6 +21,9 @@ def add_parser(verbs: Verbs) -> None:
     packed = add_verb(actions, "import", import_project, "make a project from such a file")
     packed.add_argument("file")
     packed.add_argument("--name", help="name of the new project (default: as it was)")
+    repair = add_verb(actions, "repair", repair_project, "give a project whose project.json is damaged a new one")
+    repair.add_argument("id", help="its folder, as `python -m core doctor` names it")
+    repair.add_argument("--name", default="", help="how to call it (default: its id)")
     delete = add_verb(actions, "delete", delete_project, "delete a project with its tasks and runs")
     delete.add_argument("name")
     delete.add_argument("--yes", action="store_true", help="do not ask")
@@ -55,6 +58,14 @@ def create_project(args: argparse.Namespace) -> Report:
     value = {"project_id": project.project_id, "name": project.name, "path": str(project.path)}
     next_step = f"python -m core task add {project.name!r} FILE"
     return Report(value, f"Project {project.name} is ready. Add tasks: {next_step}")
+
+
+def repair_project(args: argparse.Namespace) -> Report:
+    from core.workspace import Workspace
+
+    project = Workspace(args.workspace).repair_project(args.id, args.name)
+    value = {"project_id": project.project_id, "name": project.name}
+    return Report(value, f"Project {project.name} can be read again; its tasks and runs are as they were.")
 
 
 def list_projects(args: argparse.Namespace) -> Report:

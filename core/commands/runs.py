@@ -61,7 +61,7 @@ def show_all(args: argparse.Namespace) -> Report:
         [
             run.run_id,
             "* " * run.starred + run.name,
-            run.state,
+            "damaged" if run.damaged else run.state,
             run.method,
             run.base_model,
             len(run.tasks),

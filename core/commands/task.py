@@ -31,13 +31,14 @@ def add_parser(verbs: Verbs) -> None:
 
 
 def show_all(args: argparse.Namespace) -> Report:
-    from core.tasks.store import list_tasks
+    from core.tasks.store import read_tasks
     from core.workspace import Workspace
 
     project = Workspace(args.workspace).get_project(args.project)
-    specs = list_tasks(project)
+    specs, broken = read_tasks(project)
     none = f"No tasks yet. Add one: python -m core task add {project.name!r} FILE"
-    return Report([task_value(spec) for spec in specs], task_table(specs) if specs else none)
+    lines = [task_table(specs) if specs else none, *(f"! {task.task_id}: {task.error}" for task in broken)]
+    return Report([task_value(spec) for spec in specs], "\n".join(lines))
 
 
 def show(args: argparse.Namespace) -> Report:
@@ -82,10 +83,13 @@ def export(args: argparse.Namespace) -> Report:
 
 
 def remove(args: argparse.Namespace) -> Report:
-    from core.tasks.store import get_task, remove_task
+    from core.tasks.store import list_damaged_tasks, remove_damaged_task, remove_task
     from core.workspace import Workspace
 
     project = Workspace(args.workspace).get_project(args.project)
-    spec = get_task(project, args.task)
-    remove_task(project, spec.name)
-    return Report({"removed": spec.name}, f"Task {spec.name} was removed.")
+    if args.task in [task.task_id for task in list_damaged_tasks(project)]:
+        remove_damaged_task(project, args.task)
+        name = args.task
+    else:
+        name = remove_task(project, args.task).name
+    return Report({"removed": name}, f"Task {name} was removed.")

@@ -21,13 +21,14 @@ from pathlib import Path
 from typing import Any
 
 from core.base.errors import WorkspaceError
-from core.base.files import read_json, sync_files, write_json_atomic, write_text_atomic
+from core.base.files import naming, read_json, sync_files, write_json_atomic, write_text_atomic
 from core.base.lines import read_records
 from core.base.processes import boot_id
-from core.base.records import read_record
+from core.base.records import checked_record, read_record
 from core.runs.events import EventWriter, last_event_id, read_events
 from core.runs.lock import is_locked, steady_clock
-from core.runs.states import FAILED, RunStatus
+from core.runs.shapes import FinalMarker, Results, RunRecord
+from core.runs.states import FAILED, RUNNING, RunStatus
 from core.tasks.dataset import load_saved_tasks
 from core.tasks.spec import TaskSpec
 from core.training.config import RunConfig, config_to_yaml, load_config
@@ -133,9 +134,15 @@ class RunFolder:
         write_text_atomic(self.config_path, config_to_yaml(config))
 
     def read_run(self) -> dict[str, Any]:
-        """run.json: run_id, name, created, tasks [{index, task_id, name, num_train, num_validation, num_test}],
-        notes, starred."""
-        return dict(read_json(self.run_path))
+        """run.json: see `RunRecord`."""
+        return {"name": self.run_id, **checked_record(RunRecord, self.run_path)}
+
+    def read_name(self) -> str:
+        """What a person calls the run; its id where run.json is damaged."""
+        try:
+            return str(self.read_run()["name"])
+        except (WorkspaceError, OSError):
+            return self.run_id
 
     def read_task_records(self) -> list[dict[str, Any]]:
         """The tasks in run.json, in the order of the allocation's rows."""
@@ -150,18 +157,30 @@ class RunFolder:
 
     # What it is doing
     def read_status(self) -> RunStatus:
-        """The status as the worker last wrote it; `core.runs.launching.run_state` also asks whether it lives."""
-        done = self.read_done()
-        if not self.status_path.exists():
-            status = RunStatus()
-        else:
+        """The status as the worker last wrote it; `core.runs.launching.run_state` also asks whether it lives.
+
+        A damaged status says no more than that the run is at work, which whoever asks for its worker finds true or
+        not; a damaged final marker is a failure in words, since it alone knows the end.
+        """
+        try:
             status = read_record(RunStatus, self.status_path)
+        except FileNotFoundError:
+            status = RunStatus()
+        except WorkspaceError:
+            status = RunStatus(state=RUNNING)
+        try:
+            done = self.read_done()
+        except WorkspaceError:
+            return self._as_damaged(status, self.done_path.name)
         if done is None:
             return status
-        if self._missing_files(done):
-            values = {"name": self.run_id, "file": ", ".join(self._missing_files(done))}
-            return replace(status, state=FAILED, failure="data", message_key="run.damaged", message_values=values)
+        if missing := self._missing_files(done):
+            return self._as_damaged(status, ", ".join(missing))
         return replace(status, **{name: done[name] for name in _FINAL_FIELDS if name in done})
+
+    def _as_damaged(self, status: RunStatus, file: str) -> RunStatus:
+        values = {"name": self.run_id, "file": file}
+        return replace(status, state=FAILED, failure="data", message_key="run.damaged", message_values=values)
 
     def _missing_files(self, done: dict[str, Any]) -> list[str]:
         """Files that the final marker of a succeeded run lists and that are not there in that size."""
@@ -177,7 +196,7 @@ class RunFolder:
 
     def read_done(self) -> dict[str, Any] | None:
         """The final marker {state, failure, ended, message_key, ..., files}, or None while there is none."""
-        return dict(read_json(self.done_path)) if self.done_path.exists() else None
+        return checked_record(FinalMarker, self.done_path) if self.done_path.exists() else None
 
     def write_done(self, values: dict[str, Any]) -> None:
         """Writes the final marker once; a second writer is refused, since the end of a run never changes."""
@@ -217,19 +236,23 @@ class RunFolder:
         readable heartbeat of this boot."""
         try:
             beat = json.loads(self.heartbeat_path.read_text(encoding="ascii"))
-        except (OSError, ValueError):
-            return 0.0, 0.0
-        if beat.get("boot") != boot_id():
+            if beat["boot"] != boot_id():
+                return 0.0, 0.0
+            steady, moved = float(beat["steady"]), float(beat["moved"])
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return 0.0, 0.0
         now = steady_clock()
-        return max(0.0, now - float(beat["steady"])), max(0.0, now - float(beat["moved"]))
+        return max(0.0, now - steady), max(0.0, now - moved)
 
     # What came out
     def read_results(self) -> dict[str, Any] | None:
-        return dict(read_json(self.results_path)) if self.results_path.exists() else None
+        return checked_record(Results, self.results_path) if self.results_path.exists() else None
 
     def read_allocation(self) -> dict[str, Any] | None:
-        return dict(read_json(self.allocation_path)) if self.allocation_path.exists() else None
+        if not self.allocation_path.exists():
+            return None
+        with naming(self.allocation_path):
+            return {**read_json(self.allocation_path)}
 
     def read_snapshot_lines(self) -> list[dict[str, Any]]:
         """Snapshots {step, stage, weights (tasks x skills, mean over layers), ...} in the order they were taken."""

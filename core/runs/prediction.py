@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from core.base.errors import ModelError, WorkspaceError
-from core.base.files import read_json, write_json_atomic
+from core.base.files import naming, read_json, write_json_atomic
 from core.models.catalogue import find_model
 from core.models.estimate import Plan, estimate, read_model_size
 from core.models.processor import multiplies_bfloat16, num_cores
@@ -179,8 +179,14 @@ def choose_prediction(project_dir: Path, key: str, formula: FormulaEstimate | No
 
 def read_prediction(folder: RunFolder) -> tuple[float, float] | None:
     """(low, high) seconds of the whole run, as they were expected before it started; None where nothing was."""
-    found = read_json(folder.prediction_path) if folder.prediction_path.exists() else {}
-    return (found["seconds"][0], found["seconds"][2]) if found.get("covers") == "all" else None
+    if not folder.prediction_path.exists():
+        return None
+    try:
+        with naming(folder.prediction_path):
+            found = read_json(folder.prediction_path)
+            return (found["seconds"][0], found["seconds"][2]) if found.get("covers") == "all" else None
+    except WorkspaceError:  # damaged: nothing is known of it any more
+        return None
 
 
 def learn_speed(folder: RunFolder) -> None:

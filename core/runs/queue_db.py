@@ -2,7 +2,7 @@
 
 The run folders stay the truth about runs. The database only orders those that wait for a device, remembers which
 click started what, and keeps a summary of finished runs so that long lists are quick. Every call opens its own
-connection (about 0.1 ms), so threads, processes and two apps on one workspace need no care.
+connection (about 0.1 ms), so threads, processes and two apps on one workspace need no care; see `queue_file.py`.
 """
 
 from __future__ import annotations
@@ -17,17 +17,8 @@ from typing import Any
 
 from core.base.errors import RunError, WorkspaceError
 from core.base.folders import undone_on_error
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS queue (
-    run_id TEXT PRIMARY KEY, path TEXT NOT NULL, device TEXT NOT NULL, place REAL NOT NULL, added REAL NOT NULL);
-CREATE INDEX IF NOT EXISTS queue_order ON queue (device, place);
-CREATE TABLE IF NOT EXISTS tokens (token TEXT PRIMARY KEY, run_id TEXT NOT NULL, path TEXT NOT NULL, used REAL);
-CREATE TABLE IF NOT EXISTS finished (
-    run_id TEXT PRIMARY KEY, project_id TEXT NOT NULL, stamp TEXT NOT NULL, summary TEXT NOT NULL);
-CREATE INDEX IF NOT EXISTS finished_project ON finished (project_id);
-"""
-_BUSY_MS = 10_000
+from core.runs.queue_file import BUSY_MS, SOON_MS, QueueFile
+from core.runs.waiting import find_waiting
 
 
 class RunQueue:
@@ -39,7 +30,8 @@ class RunQueue:
 
     def __init__(self, workspace_dir: Path) -> None:
         self.workspace_dir = workspace_dir.resolve()
-        self.path = self.workspace_dir / "runs.db"
+        self.file = QueueFile(self.workspace_dir / "runs.db", self._waiting_in_folders)
+        self.path = self.file.path
 
     # Queue
     def enqueue(self, run_dir: Path, device: str) -> None:
@@ -57,21 +49,20 @@ class RunQueue:
 
     def waiting(self, device: str | None = None) -> list[Path]:
         """Folders of the waiting runs, first to be started first."""
-        question = "SELECT path FROM queue WHERE ? IS NULL OR device = ? ORDER BY place, added"
-        with self._reading() as db:
-            rows = db.execute(question, (device, device)).fetchall()
-        return [self.workspace_dir / row[0] for row in rows]
+        return [path for path, own in self.waiting_with_device() if device in (None, own)]
 
     def waiting_with_device(self) -> list[tuple[Path, str]]:
         """(folder, device) of all waiting runs, device by device, first to be started first."""
-        with self._reading() as db:
-            rows = db.execute("SELECT path, device FROM queue ORDER BY device, place, added").fetchall()
+        question = "SELECT path, device FROM queue ORDER BY device, place, added"
+        try:
+            with self._reading() as db:
+                rows = db.execute(question).fetchall()
+        except WorkspaceError:  # the folders know who waits, if not in which order
+            return find_waiting(self.workspace_dir)
         return [(self.workspace_dir / row[0], row[1]) for row in rows]
 
     def queued_device(self, run_id: str) -> str | None:
-        with self._reading() as db:
-            row = db.execute("SELECT device FROM queue WHERE run_id = ?", (run_id,)).fetchone()
-        return row[0] if row else None
+        return next((device for path, device in self.waiting_with_device() if path.name == run_id), None)
 
     def move(self, run_id: str, place: int) -> None:
         """Gives a waiting run another place (1 is next); the others close up.
@@ -106,15 +97,19 @@ class RunQueue:
 
     # Summaries of finished runs
     def read_summaries(self, project_id: str) -> dict[str, tuple[str, dict[str, Any]]]:
-        """Run id -> (stamp of the files it was made from, summary)."""
+        """Run id -> (stamp of the files it was made from, summary); rows that are no JSON are left out."""
         question = "SELECT run_id, stamp, summary FROM finished WHERE project_id = ?"
         with self._reading() as db:
             rows = db.execute(question, (project_id,)).fetchall()
-        return {run_id: (stamp, json.loads(summary)) for run_id, stamp, summary in rows}
+        found = {}
+        for run_id, stamp, summary in rows:
+            with contextlib.suppress(ValueError, TypeError, RecursionError):
+                found[run_id] = (stamp, dict(json.loads(summary)))
+        return found
 
     def write_summaries(self, project_id: str, summaries: dict[str, tuple[str, dict[str, Any]]]) -> None:
         rows = [(run_id, project_id, stamp, json.dumps(value)) for run_id, (stamp, value) in summaries.items()]
-        with self._transaction() as db:
+        with self._transaction(SOON_MS) as db:  # a memory only: nobody waits for it
             db.executemany("INSERT OR REPLACE INTO finished VALUES (?, ?, ?, ?)", rows)
 
     def forget(self, run_dir: Path) -> None:
@@ -124,63 +119,39 @@ class RunQueue:
             db.execute("DELETE FROM tokens WHERE run_id = ?", (run_dir.name,))
             db.execute("DELETE FROM finished WHERE run_id = ?", (run_dir.name,))
 
+    def _waiting_in_folders(self) -> list[tuple[str, str, str]]:
+        """The queue as the run folders tell it, for a new file: (run id, path, device), first made first."""
+        return [(path.name, self._relative(path), device) for path, device in find_waiting(self.workspace_dir)]
+
     def _relative(self, run_dir: Path) -> str:
         return str(run_dir.resolve().relative_to(self.workspace_dir))
 
-    def _open(self) -> sqlite3.Connection:
-        is_new = not self.path.exists()
-        db = sqlite3.connect(self.path, timeout=_BUSY_MS / 1000, isolation_level=None)
-        try:
-            db.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
-            if is_new or not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'finished'").fetchone():
-                db.execute("PRAGMA journal_mode=WAL")
-                db.executescript(_SCHEMA)
-        except sqlite3.Error:
-            db.close()
-            raise
-        return db
-
-    def _open_as_it_is(self) -> sqlite3.Connection:
-        """The file without its journal, or an empty queue: for a disk that cannot be written."""
-        if self.path.exists():
-            db = sqlite3.connect(f"{self.path.as_uri()}?immutable=1", uri=True, isolation_level=None)
-            with contextlib.suppress(sqlite3.Error):
-                db.execute("SELECT 1 FROM finished LIMIT 1")
-                return db
-            db.close()
-        db = sqlite3.connect(":memory:", isolation_level=None)
-        db.executescript(_SCHEMA)
-        return db
-
     @contextlib.contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
-        try:
-            db = self._open()
-        except sqlite3.OperationalError:
-            db = self._open_as_it_is()
-        try:
-            yield db
-        except sqlite3.Error as error:
-            raise WorkspaceError("workspace.read_only", path=str(self.path), detail=str(error)) from error
-        finally:
-            db.close()
-
-    @contextlib.contextmanager
-    def _connection(self) -> Iterator[sqlite3.Connection]:
-        db = None
-        try:
-            db = self._open()
-            yield db
-        except sqlite3.Error as error:
-            raise WorkspaceError("workspace.read_only", path=str(self.path), detail=str(error)) from error
-        finally:
-            if db is not None:
+        """A file that is locked or cannot be written is read as it lies there; a damaged one is made anew."""
+        with self._worded():
+            db = self.file.open_to_read()
+            try:
+                yield db
+            finally:
                 db.close()
 
     @contextlib.contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._connection() as db:
-            db.execute("BEGIN IMMEDIATE")
-            with undone_on_error(lambda: db.execute("ROLLBACK")):
-                yield db
-            db.execute("COMMIT")
+    def _transaction(self, wait_ms: int = BUSY_MS) -> Iterator[sqlite3.Connection]:
+        with self._worded():
+            db = self.file.open(wait_ms)
+            try:
+                db.execute("BEGIN IMMEDIATE")
+                with undone_on_error(lambda: db.execute("ROLLBACK")):
+                    yield db
+                db.execute("COMMIT")
+            finally:
+                db.close()
+
+    @contextlib.contextmanager
+    def _worded(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            self.file.distrust()
+            raise WorkspaceError("workspace.read_only", path=str(self.path), detail=str(error)) from error

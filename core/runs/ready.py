@@ -17,7 +17,7 @@ from core.runs.folder import RunFolder
 from core.runs.launching import start_run
 from core.runs.plan_fixes import PlanFix, Planned, is_doubtful, plan_fixes
 from core.runs.prediction import FormulaEstimate, choose_prediction, estimate_run, plan_key, remember_rehearsal
-from core.tasks.store import list_tasks
+from core.tasks.store import list_damaged_tasks, list_tasks
 from core.training.checks import check_disk, check_run
 from core.training.config import RunConfig
 from core.training.plan import RunPlan, left_out_names, load_run_dataset, plan_run
@@ -87,7 +87,8 @@ def ready_report(project: Project, config: RunConfig, task_names: list[str] | No
     found = _measure(project, names, _stamp(project), config)
     device = lease_device(config.device)
     holder = holder_for(project, device)
-    problems = [*found.problems, *_unknown_tasks(project, config), *check_disk(project.runs_dir)]
+    unread = [*_unknown_tasks(project, config), *_damaged_tasks(project, task_names)]
+    problems = [*found.problems, *unread, *check_disk(project.runs_dir)]
     report = ReadyReport(problems, device=device, device_holder=holder)
     if found.plan is None or not report.ready:
         return _with_fixes(report, found)
@@ -151,6 +152,12 @@ def _with_fixes(report: ReadyReport, found: _Measured) -> ReadyReport:
         for place, problem in enumerate(report.problems)
     ]
     return replace(report, fixes=fixes)
+
+
+def _damaged_tasks(project: Project, names: list[str] | None) -> list[Problem]:
+    """A task that cannot be read is missing from "all tasks", which is said."""
+    broken = [] if names is not None else list_damaged_tasks(project)
+    return [Problem("tasks", "task.damaged", {"task": task.task_id}, "warning") for task in broken]
 
 
 def _unknown_tasks(project: Project, config: RunConfig) -> list[Problem]:

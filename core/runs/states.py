@@ -59,6 +59,10 @@ class RunStatus:
     updated: float | None = None
     heartbeat: float | None = None
 
+    def __post_init__(self) -> None:
+        if self.state not in STATES:
+            raise ValueError(f"state {self.state!r}")  # in a file: pydantic names it there
+
     @property
     def is_terminal(self) -> bool:
         return self.state in TERMINAL

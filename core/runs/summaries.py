@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
-from core.base.errors import WorkspaceError
+from core.base.errors import TaskloomError, WorkspaceError
 from core.runs.folder import RunFolder
 from core.runs.liveness import run_state
 from core.runs.queue_db import RunQueue
 from core.workspace import Project
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,7 @@ class RunSummary:
     notes: str = ""
     made_from: str | None = None
     part_of: str | None = None  # kind and id of the study or probe that made this run for itself
+    damaged: tuple[str, ...] = ()  # names of its files that cannot be read
 
 
 def list_summaries(project: Project) -> list[RunSummary]:
@@ -47,16 +52,19 @@ def list_summaries(project: Project) -> list[RunSummary]:
     if not run_dirs:
         return []
     queue = RunQueue(RunFolder(run_dirs[0]).workspace_dir)
-    known = queue.read_summaries(project.project_id)
+    known = _remembered(queue, project.project_id)
     fresh: dict[str, tuple[str, dict[str, Any]]] = {}
     summaries = []
     for path in run_dirs:
         run_id, stamp = path.rpartition("/")[2], _stamp(path)
         remembered = known.get(run_id)
         if stamp and remembered and remembered[0] == stamp:
-            summaries.append(RunSummary(**remembered[1]))
+            summaries.append(remembered[1])
             continue
-        summary = summarise_run(RunFolder(path))
+        try:
+            summary = summarise_run(RunFolder(path))
+        except FileNotFoundError:  # deleted since the folder was listed
+            continue
         summaries.append(summary)
         if stamp:
             fresh[run_id] = (stamp, asdict(summary))
@@ -66,15 +74,38 @@ def list_summaries(project: Project) -> list[RunSummary]:
     return summaries
 
 
+def _remembered(queue: RunQueue, project_id: str) -> dict[str, tuple[str, RunSummary]]:
+    """Run id -> (stamp, summary). The folders are the truth: without a database that answers, they are read."""
+    try:
+        rows = queue.read_summaries(project_id)
+    except WorkspaceError:
+        return {}
+    found = {}
+    for run_id, (stamp, values) in rows.items():
+        with contextlib.suppress(TypeError):  # of another version
+            found[run_id] = (stamp, RunSummary(**{**values, "damaged": tuple(values.get("damaged", ()))}))
+    return found
+
+
 def own_runs(runs: list[RunSummary]) -> list[RunSummary]:
     """The runs that a person asked for; all of them when there are no others than parts of studies and probes."""
     return [run for run in runs if not run.part_of] or runs
 
 
 def summarise_run(folder: RunFolder) -> RunSummary:
-    """Reads one run's files."""
-    run, status = folder.read_run(), run_state(folder)
-    means = (folder.read_results() or {}).get("mean", {}) if status.is_terminal else {}
+    """Reads one run's files. What is damaged is named, and the rest is told all the same.
+
+    Raises:
+        FileNotFoundError: the run is gone.
+    """
+    damaged: list[str] = []
+    unnamed: dict[str, Any] = {"name": folder.run_id, "tasks": []}
+    run = _read_or(folder.read_run, unnamed, folder.run_path, damaged)
+    status = run_state(folder)
+    results = _read_or(folder.read_results, None, folder.results_path, damaged) if status.is_terminal else None
+    means = (results or {}).get("mean", {})
+    if status.message_key == "run.damaged":
+        damaged.append(str(status.message_values["file"]))
     return RunSummary(
         run_id=folder.run_id,
         name=run["name"],
@@ -97,7 +128,36 @@ def summarise_run(folder: RunFolder) -> RunSummary:
         notes=run.get("notes", ""),
         made_from=run.get("made_from"),
         part_of=run.get("part_of"),
+        damaged=tuple(damaged),
     )
+
+
+def damaged_files(folder: RunFolder) -> tuple[str, ...]:
+    """Names of the files that say what the run is, does and has learnt, and cannot be read."""
+    found: list[str] = []
+    for read, path in (
+        (folder.read_run, folder.run_path),
+        (folder.read_config, folder.config_path),
+        (folder.read_tasks, folder.data_dir),
+        (folder.read_results, folder.results_path),
+        (folder.read_done, folder.done_path),
+    ):
+        try:
+            read()
+        except (TaskloomError, OSError):
+            found.append(path.name)
+    return tuple(found)
+
+
+def _read_or(read: Callable[[], T], otherwise: T, path: Path, damaged: list[str]) -> T:
+    """What `read` gives, or `otherwise` for a damaged file, whose name is noted."""
+    try:
+        return read()
+    except FileNotFoundError:  # the whole run may be gone
+        raise
+    except WorkspaceError:
+        damaged.append(path.name)
+        return otherwise
 
 
 def _run_dirs(project: Project) -> list[str]:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from core.base.errors import Problem, WorkspaceError
+from core.base.errors import Problem, TaskloomError, WorkspaceError
 from core.base.files import inside, require_id, write_json_atomic
 from core.base.folders import remove_folder
 from core.base.records import read_record
@@ -38,15 +38,47 @@ def task_dir(project: Project, task_id: str) -> Path:
     return inside(project.tasks_dir, require_id(task_id))
 
 
+@dataclass(frozen=True)
+class DamagedTask:
+    """A task whose description cannot be read: the id of its folder and why."""
+
+    task_id: str
+    error: TaskloomError
+
+
 def list_tasks(project: Project) -> list[TaskSpec]:
-    """From the first added to the last."""
+    """From the first added to the last, without those that cannot be read (`list_damaged_tasks`)."""
+    return read_tasks(project)[0]
+
+
+def list_damaged_tasks(project: Project) -> list[DamagedTask]:
+    """What stands among a project's tasks and cannot be read."""
+    return read_tasks(project)[1]
+
+
+def read_tasks(project: Project) -> tuple[list[TaskSpec], list[DamagedTask]]:
+    """Those that can be read, from the first added to the last, and the others."""
+    found, broken = [], []
+    for path in sorted(project.tasks_dir.glob("*/task.json")):
+        if path.parent.name.startswith("."):
+            continue
+        try:
+            spec = _spec_of(path.parent)
+        except TaskloomError as error:
+            broken.append(DamagedTask(path.parent.name, error))
+            continue
+        if spec is not None:
+            found.append(spec)
+    return sorted(found, key=lambda spec: (spec.created, spec.task_id)), broken
+
+
+def _spec_of(folder: Path) -> TaskSpec | None:
+    """None for a task that was removed just now; one that is being replaced comes back within moments."""
     for _ in range(RETRIES):
-        with contextlib.suppress(FileNotFoundError):  # another process swapped or removed a task just now
-            folders = (p.parent for p in project.tasks_dir.glob("*/task.json"))
-            found = [read_spec(folder) for folder in folders if not folder.name.startswith(".")]
-            return sorted(found, key=lambda spec: (spec.created, spec.task_id))
+        with contextlib.suppress(FileNotFoundError):
+            return read_spec(folder)
         time.sleep(0.02)
-    raise WorkspaceError("workspace.damaged", path=str(project.tasks_dir), detail="changes all the time")
+    return None
 
 
 def get_task(project: Project, name_or_id: str) -> TaskSpec:
@@ -61,11 +93,28 @@ def get_task(project: Project, name_or_id: str) -> TaskSpec:
 def remove_task(project: Project, name_or_id: str) -> TaskSpec:
     """Removes the task and its rows; runs keep their own copy."""
     spec = get_task(project, name_or_id)
+    _remove(project, spec.task_id)
+    return spec
+
+
+def remove_damaged_task(project: Project, task_id: str) -> None:
+    """Removes what is left of a task that cannot be read.
+
+    Raises:
+        WorkspaceError: no damaged task has this id; its folder cannot be removed.
+    """
+    known = [task.task_id for task in list_damaged_tasks(project)]
+    if task_id not in known:
+        listed = ", ".join(known) or "(none)"
+        raise WorkspaceError("workspace.no_task", project=project.name, name=task_id, known=listed)
+    _remove(project, task_id)
+
+
+def _remove(project: Project, task_id: str) -> None:
     try:
-        remove_folder(task_dir(project, spec.task_id))
+        remove_folder(task_dir(project, task_id))
     except OSError as error:
         raise not_writable(project.tasks_dir, error) from error
-    return spec
 
 
 def write_rows(path: Path, rows: Iterable[NumberedRow]) -> None:
