@@ -17,7 +17,7 @@ from core.adapters.skill import COMMON, PRIVATE
 from core.insight.allocation import Allocation
 from core.insight.evidence import Change, Evidence, percent
 from core.insight.evidence_rows import ChangedRow, both_ends, changed_rows
-from core.insight.skill_names import name_skill
+from core.runs.skill_names import name_skill
 
 ROW = "row:"  # before the name of the task whose row is borrowed
 LONGEST = 300  # letters of a text in the table

@@ -1,6 +1,6 @@
 """What if the chosen task mixed its skills otherwise? Asked in a process of its own; a change can be kept as a run.
 
-Below it the same idea for the next run: tasks that shall be kept apart, or have one mixture.
+Below it the same idea for the next run: tasks that shall be kept apart, or have one mixture; a skill to keep.
 """
 
 from __future__ import annotations
@@ -21,11 +21,13 @@ from app.texts import say, word_sentence, word_skills
 from app.texts.words import Key
 from core.adapters.registry import METHODS
 from core.adapters.skill import COMMON, PRIVATE
-from core.adapters.wishes import pairs_text, read_pairs
+from core.adapters.wishes import FROZEN, pairs_text, read_pairs
 from core.insight.change_table import describe_change_of_task
 from core.runs.folder import RunFolder
+from core.runs.frozen import read_frozen
+from core.runs.skill_names import own_name, read_names
 from core.tasks.dataset import load_saved_tasks
-from core.training.wishes import FIELDS
+from core.training.wishes import FIELDS, FREEZE
 
 MOST_SLIDERS = 8  # common skills with a slider; more are reached by the command line
 LONGEST = 300
@@ -63,6 +65,10 @@ class WhatIfPanel:
             self.other = words(gr.Dropdown, label=Key("wish.other"), **given, elem_id="wish-other")
             self.apart = words(gr.Button, Key("wish.apart"), elem_id="wish-apart", min_width=180)
             self.bound = words(gr.Button, Key("wish.bound"), elem_id="wish-bound", min_width=180)
+        self.freeze_about = gr.HTML()
+        with gr.Row():
+            self.skill = words(gr.Dropdown, label=Key("wish.skill"), **given, elem_id="wish-skill")
+            self.freeze = words(gr.Button, Key("wish.freeze"), elem_id="wish-freeze", min_width=180)
 
     @property
     def fields(self) -> list[Any]:
@@ -71,7 +77,7 @@ class WhatIfPanel:
     def _wire(self, context: Context) -> None:
         selection = context.selection
         drawn = [self.about, self.wish_about, self.own, *self.sliders, self.row_of, self.other, self.question]
-        drawn += [self.apart, self.bound, self.said]
+        drawn += [self.apart, self.bound, self.said, self.freeze_about, self.skill, self.freeze]
         context.on_selection(self.draw, drawn, [self.task])
         context.on(self.task.change, self.draw, [selection, self.task], drawn, show_progress="hidden")
         slow = {"show_progress": "full", "concurrency_limit": 1, "concurrency_id": "look"}
@@ -80,6 +86,7 @@ class WhatIfPanel:
         for kind, button in (("apart", self.apart), ("bound", self.bound)):
             wished = partial(wish, kind=kind)
             context.on(button.click, wished, [selection, self.task, self.other], opened, show_progress="hidden")
+        context.on(self.freeze.click, freeze_skill, [selection, self.skill], opened, show_progress="hidden")
 
     def draw(self, context: Context, selection: Selection, task: str | None) -> Shown:
         """A slider for each skill of the task, at what it was trained to; what a method cannot is not offered."""
@@ -99,11 +106,20 @@ class WhatIfPanel:
             self.apart: gr.update(interactive=bool(others and method and "apart" in method.wishes)),
             self.bound: gr.update(interactive=bool(others and method and "bound" in method.wishes)),
             self.said: "",
+            **self._freezable(common if method and FROZEN in method.wishes else []),
         }
         for i, slider in enumerate(self.sliders):
             here = i < len(common)
             shown[slider] = gr.update(label=word_skills(common[i]) if here else "", visible=here, value=1)
         return shown
+
+    def _freezable(self, common: list[str]) -> Shown:
+        choices = [(word_skills(name), name) for name in common]
+        return {
+            self.freeze_about: note(say("wish.freeze_note")),
+            self.skill: gr.update(choices=choices, value=common[0] if common else None),
+            self.freeze: gr.update(interactive=bool(common)),
+        }
 
     def ask(self, context: Context, selection: Selection, *values: Any) -> str:
         """Loads the run in a process of its own; some seconds on a CPU."""
@@ -146,6 +162,17 @@ def wish(context: Context, selection: Selection, task: str | None, other: str | 
     known = read_pairs(getattr(RunFolder(run_dir).read_config(), FIELDS[kind]))
     pairs = [pair for pair in known if len(pair) == 2 and set(pair) != {task, other}] + [(task, other)]
     changes = {FIELDS[kind]: pairs_text([(first, second) for first, second in pairs])}
+    return context.go_to(selection, "train", changes=changes, of_run=True)
+
+
+def freeze_skill(context: Context, selection: Selection, skill: str | None) -> Shown:
+    """As `wish`: the skill of the chosen run is taken over by the next one, beside those it took over itself."""
+    run_dir = context.trained_run(selection)
+    if run_dir is None or not skill:
+        return {context.selection: gr.skip(), context.tabs: gr.skip()}
+    place = (run_dir.name, own_name(read_names(run_dir), skill))
+    before = [(run_dir.name, one.skill) for one in read_frozen(RunFolder(run_dir))]
+    changes = {FREEZE: pairs_text(dict.fromkeys([*before, place]))}
     return context.go_to(selection, "train", changes=changes, of_run=True)
 
 

@@ -186,6 +186,18 @@ class Adapter(nn.Module):
         """
         raise ModelError("adapter.no_wishes", method=METHODS.get(self.method).title)
 
+    def freeze_skills(self, factors: Mapping[int, Tensor]) -> None:
+        """Puts an earlier run's numbers [P] in the place of these common skills and keeps them through all
+        training, whatever the optimizer does; before the first step.
+
+        Raises:
+            ModelError: the method has no common skills to keep, or they have another size.
+        """
+        raise ModelError("wish.cannot_frozen", method=METHODS.get(self.method).title)
+
+    def after_step(self) -> None:
+        """Puts back what training may not change; called behind every step of the optimizer."""
+
     def lora_factors(self, task: int) -> LoraFactors:
         """Layer name -> (A [K, i], B [o, K]) so that the task's layer is x W0^T + x A^T B^T.
 

@@ -13,7 +13,7 @@ from core.adapters.settings.baselines import IA3Config, LoraConfig, MoeLoraConfi
 from core.adapters.settings.places import AdapterConfig
 from core.adapters.settings.skills import CPolyConfig, MHRConfig, PolyConfig
 from core.adapters.settings.task_adapters import MTAConfig
-from core.adapters.wishes import APART, BOUND
+from core.adapters.wishes import APART, BOUND, FROZEN
 from core.base.registry import Registry
 
 # Learning rates measured by tests/benchmarks/rates.py and stage_two.py (assets/docs/decisions.md)
@@ -74,7 +74,7 @@ register(
     CPolyConfig,
     JOINT_THEN_ALLOCATION,
     "Common skills shared by all tasks, private skills of each task",
-    wishes=(APART, BOUND),
+    wishes=(APART, BOUND, FROZEN),
     arms=(("C-Poly", ()), ("C-Poly mix", ("adapter.combine=mix",))),
     parts=(
         ("C-Poly common only", ("adapter.num_private_skills=0",)),
@@ -109,7 +109,7 @@ register(
     PolyConfig,
     JOINT_THEN_ALLOCATION,
     "Common skills only; each task learns its mixture of them",
-    wishes=(APART, BOUND),
+    wishes=(APART, BOUND, FROZEN),
     arms=(("Poly", ()),),
 )
 register(
@@ -118,7 +118,7 @@ register(
     MHRConfig,
     JOINT_THEN_ALLOCATION,
     "Polytropon with a mixture of its own for each block of a layer",
-    wishes=(APART, BOUND),
+    wishes=(APART, BOUND, FROZEN),
     skill_rate=HEADS_RATE,
     arms=(("MHR", ()),),
 )

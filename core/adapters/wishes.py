@@ -1,4 +1,5 @@
-"""What a user wants of the skills of a run: tasks with one row of the allocation, tasks that share no common skill.
+"""What a user wants of the skills of a run: tasks with one row of the allocation, tasks that share no common skill,
+common skills of an earlier run that are taken over and not trained.
 
 Torch-free; tasks are their indices. `core/adapters/parts/held_rows.py` holds the wishes during training.
 """
@@ -8,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-APART, BOUND = "apart", "bound"
+APART, BOUND, FROZEN = "apart", "bound", "frozen"
+COMMON_TENSOR = "bank.common"  # of an adapter's saved tensors: the common skills [A, P]
 
 
 @dataclass(frozen=True)

@@ -143,7 +143,7 @@ def _make_run(plan: Plan, place: str) -> RunFolder:
     more = {"run_id": run_id, "made_from": plan.folder.run_id, "part_of": f"{LEAVE_OUT}:{plan.folder.run_id}"}
     try:
         with whole_folder(final) as building:
-            fill_run(RunFolder(building), label[:80], config, dataset, more)
+            fill_run(RunFolder(building), label[:80], config, dataset, more, plan.folder)
     except OSError as error:
         raise WorkspaceError("workspace.read_only", path=str(final), detail=error.strerror or "") from error
     return RunFolder(final)

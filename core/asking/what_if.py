@@ -18,9 +18,9 @@ from core.base.files import new_id, write_json_atomic
 from core.base.folders import whole_folder
 from core.evaluation.exam import TUNED, Examiner
 from core.evaluation.metrics import compare, score, values_of_rows
-from core.insight.skill_names import own_name, read_names
 from core.models.building import save_adapter
 from core.runs.folder import RunFolder
+from core.runs.skill_names import own_name, read_names
 from core.runs.states import SUCCEEDED
 from core.tasks.dataset import Example, load_saved_dataset
 from core.training.examining import exam_settings

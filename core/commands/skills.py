@@ -47,12 +47,13 @@ def _all_tasks(run_dir: Any, found: Any, place: int) -> Report:
     from core.insight.allocation import layer_table, uniform_weight
     from core.insight.contribution_table import output_share, read_contributions
     from core.insight.evidence import read_evidence
+    from core.insight.skill_notes import describe_frozen
     from core.messages import Sentence
 
     parts, evidence = read_contributions(run_dir), read_evidence(run_dir)
     share = output_share(parts) if parts else None
     weights, layer = layer_table(found, place), found.layers[place]
-    sentences = _told(found, evidence, share)
+    sentences = [*_told(found, evidence, share), *(s.text for s in describe_frozen(run_dir))]
     value = {
         "layer": layer,
         "weights": weights.to_dict("index"),
@@ -144,7 +145,7 @@ def _at_step(run_dir: Any, step: int) -> Any:
 
 def _name(folder: Any, text: str) -> None:
     """Names are the run's: tables, sentences and pictures use them from here on."""
-    from core.insight.skill_names import name_skill
+    from core.runs.skill_names import name_skill
 
     skill, _, name = text.partition("=")
     name_skill(folder.path, skill.strip(), name)

@@ -25,6 +25,8 @@ from core.messages import word
 from core.messages.locales import load_texts
 from core.messages.plural import fill_text
 from core.runs.folder import RunFolder
+from core.runs.frozen import read_frozen
+from core.runs.skill_names import read_names
 from core.tasks.dataset import load_saved_dataset
 from core.tasks.spec import LABELLED, TaskSpec
 from core.training.config import RunConfig, config_to_yaml
@@ -218,6 +220,10 @@ def _skill_map(folder: RunFolder, words: dict[str, str]) -> dict[str, str] | Non
     head = " | ".join([words["task"], *(_skill_name(str(name), words) for name in table.columns)])
     values = {"uniform": f"{uniform_weight(allocation):.2f}", "layer": escape(allocation.layers[layer])}
     note = words["skills_note" if len(allocation.layers) > 1 else "skills_note_model"].format(**values)
+    taken = {one.skill: read_names(folder.path).get(one.skill, one.skill) for one in read_frozen(folder)}
+    if taken:
+        listed = ", ".join(_skill_name(name, words) for name in taken.values())
+        note = f"{note} {words['skills_frozen'].format(skills=listed)}"
     return {"note": note, "table": markdown_table(head, rows)}
 
 

@@ -22,8 +22,8 @@ from core.adapters import allocation_metrics
 from core.adapters.skill import COMMON, Skill
 from core.base.errors import RunError
 from core.insight import metrics
-from core.insight.skill_names import read_names
 from core.runs.folder import RunFolder
+from core.runs.skill_names import read_names
 
 Array = NDArray[np.float64]
 FEWEST_TASKS = 3  # two rows lie on opposite sides of their mean whatever was learned: their correlation is -1

@@ -18,9 +18,9 @@ from scipy import stats
 
 from core.adapters.skill import COMMON, PRIVATE
 from core.base.files import read_json
-from core.insight.skill_names import read_names
 from core.messages import Sentence
 from core.runs.folder import RunFolder
+from core.runs.skill_names import read_names
 
 NOTICEABLE = 0.01  # nats per answer token, one percent; below this even a sure change is of no use to a reader
 SURE_WRONG = 0.05  # share of what is told that may be chance

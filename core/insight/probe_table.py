@@ -19,9 +19,9 @@ import pandas as pd
 from core.base.errors import RunError, SettingError, require_between
 from core.base.files import read_json
 from core.evaluation.intervals import Difference
-from core.insight.skill_names import read_names
 from core.messages import Sentence
 from core.runs.folder import RunFolder
+from core.runs.skill_names import read_names
 
 KNOCK_OUT, TRANSFER, LEAVE_OUT = "knockout", "transfer", "leaveout"
 KINDS = (KNOCK_OUT, TRANSFER, LEAVE_OUT)

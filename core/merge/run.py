@@ -126,6 +126,9 @@ def _merged_config(configs: Sequence[RunConfig], rank: int) -> RunConfig:
         configs[0],
         {
             "method": MERGED,
+            "keep_apart": "",  # wishes about a training; a merge has none
+            "bind_tasks": "",
+            "freeze_skills": "",
             "adapter.rank": rank,
             "adapter.alpha": None,
             "adapter.upper_share": max(shares, default=1.0),

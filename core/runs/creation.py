@@ -13,6 +13,7 @@ from core.base.files import inside, new_id, require_id, write_json_atomic
 from core.base.folders import remove_folder, whole_folder
 from core.models.catalogue import anchor_model
 from core.runs.folder import RunFolder
+from core.runs.frozen import check_frozen, keep_frozen
 from core.runs.liveness import run_state
 from core.runs.prediction import find_prediction
 from core.runs.queue_db import RunQueue
@@ -56,9 +57,10 @@ def create_run(
     return RunFolder(final)
 
 
-def require_ready(config: RunConfig, dataset: TaskDataset, runs_dir: Path) -> None:
-    """Raises RunError with all problems of `check_run` that stop a run."""
-    errors = [p for p in check_run(config, dataset, runs_dir) if p.severity == "error"]
+def require_ready(config: RunConfig, dataset: TaskDataset, runs_dir: Path, kept: RunFolder | None = None) -> None:
+    """Raises RunError with all problems of `check_run` that stop a run. `kept`: as in `check_frozen`."""
+    problems = [*check_run(config, dataset, runs_dir), *check_frozen(runs_dir, config, kept)]
+    errors = [p for p in problems if p.severity == "error"]
     if errors:
         listed = "; ".join(f"{p.message} {p.hint}".strip() for p in errors)
         raise RunError("run.not_ready", count=len(errors), listed=listed, problems=[p.as_dict() for p in errors])
@@ -102,8 +104,16 @@ def update_run(folder: RunFolder, **changes: Any) -> None:
     folder.write_run({**folder.read_run(), **changes})
 
 
-def fill_run(folder: RunFolder, label: str, config: RunConfig, dataset: TaskDataset, more: dict[str, Any]) -> None:
-    """Writes the files of a new run into its empty folder; `more` is added to run.json."""
+def fill_run(
+    folder: RunFolder,
+    label: str,
+    config: RunConfig,
+    dataset: TaskDataset,
+    more: dict[str, Any],
+    kept: RunFolder | None = None,
+) -> None:
+    """Writes the files of a new run into its empty folder; `more` is added to run.json. `kept`: a run whose copy of
+    frozen skills is taken over, where it has the same ones."""
     save_dataset(dataset, folder.data_dir)
     folder.write_config(config)
     tasks = [
@@ -135,6 +145,7 @@ def fill_run(folder: RunFolder, label: str, config: RunConfig, dataset: TaskData
         }
     )
     folder.write_status(RunStatus(state=DRAFT, created=now))
+    keep_frozen(folder, config, kept)
 
 
 def _free_name(project: Project) -> str:

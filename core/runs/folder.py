@@ -5,7 +5,7 @@ data/           frozen copy of tasks  status.json   the newest status (atomic re
 events.jsonl    everything that happened, ids that only grow (see events.py)
 heartbeat       touched every second  worker.lock   flock held while a worker lives; worker.log its output
 launch.json     process id, its start time, command   STOP, CANCEL, PAUSE  wishes
-adapter/        the trained adapter   checkpoints/  resumable states
+adapter/        the trained adapter   checkpoints/  resumable states   frozen/ skills taken over
 allocation.json, allocation_history.jsonl, results.json, predictions/<task index>.jsonl, record.json
 contributions.json, flags.json, merge.json, probes/, jobs/   what was asked of it later
 DONE            final marker; only its state is the truth about the end
@@ -70,6 +70,10 @@ class RunFolder:
         self.data_dir = self.path / "data"
         self.adapter_dir = self.path / "adapter"
         self.description_path = self.adapter_dir / "adapter.json"
+        self.weights_path = self.adapter_dir / "adapter.safetensors"
+        self.frozen_dir = self.path / "frozen"  # skills of earlier runs that this one takes over
+        self.frozen_path = self.frozen_dir / "frozen.json"
+        self.frozen_weights_path = self.frozen_dir / "skills.safetensors"
         self.checkpoints_dir = self.path / "checkpoints"
         self.tracking_dir = self.path / "tracking"  # of a tracker that the settings ask for
         self.predictions_dir = self.path / "predictions"

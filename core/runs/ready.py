@@ -14,6 +14,7 @@ from core.base.files import new_id, read_json
 from core.runs.creation import fill_run, require_ready
 from core.runs.device_lease import holder_for, lease_device
 from core.runs.folder import RunFolder
+from core.runs.frozen import check_frozen
 from core.runs.launching import start_run
 from core.runs.plan_fixes import PlanFix, Planned, is_doubtful, plan_fixes
 from core.runs.prediction import FormulaEstimate, choose_prediction, estimate_run, plan_key, remember_rehearsal
@@ -88,7 +89,7 @@ def ready_report(project: Project, config: RunConfig, task_names: list[str] | No
     device = lease_device(config.device)
     holder = holder_for(project, device)
     unread = [*_unknown_tasks(project, config), *_damaged_tasks(project, task_names)]
-    problems = [*found.problems, *unread, *check_disk(project.runs_dir)]
+    problems = [*found.problems, *unread, *check_frozen(project.runs_dir, config), *check_disk(project.runs_dir)]
     report = ReadyReport(problems, device=device, device_holder=holder)
     if found.plan is None or not report.ready:
         return _with_fixes(report, found)

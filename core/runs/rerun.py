@@ -15,6 +15,7 @@ from core.base.lines import whole_lines
 from core.base.settings import SAME_RESULT, STILL_FITS, describe_settings
 from core.runs.creation import require_ready
 from core.runs.folder import RunFolder
+from core.runs.frozen import keep_frozen
 from core.runs.launching import start_run
 from core.runs.liveness import run_state
 from core.runs.prediction import find_prediction
@@ -87,7 +88,7 @@ def run_again(folder: RunFolder, changes: dict[str, Any] | None = None, from_che
         raise RunError("run.still_live", name=folder.run_id, state=status.state)
     old, config = folder.read_config(), change_config(folder.read_config(), changes or {})
     dataset = load_saved_dataset(folder.data_dir)
-    require_ready(config, dataset, folder.path.parent)
+    require_ready(config, dataset, folder.path.parent, folder)
     run_id = new_id("r")
     place = folder.path.with_name(run_id)
     try:
@@ -144,6 +145,7 @@ def _copy_run(old: RunFolder, new: RunFolder, run_id: str, config: RunConfig) ->
         }
     )
     new.write_status(RunStatus(state=DRAFT, created=now))
+    keep_frozen(new, config, old)
 
 
 def _next_name(name: str) -> str:

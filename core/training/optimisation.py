@@ -42,7 +42,9 @@ def build_optimizer(model: ModularModel, config: RunConfig, stage: int) -> torch
         for name, parameters in model.parameter_groups(stage).items()
         if parameters
     ]
-    return torch.optim.AdamW(groups, betas=(0.9, 0.999), eps=1e-8, fused=True)
+    optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.999), eps=1e-8, fused=True)
+    optimizer.register_step_post_hook(lambda *_: model.adapter.after_step())
+    return optimizer
 
 
 def schedule_factor(kind: str, warmup: float, steps: int) -> Callable[[int], float]:

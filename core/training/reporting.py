@@ -32,6 +32,7 @@ class RunPaths(Protocol):
     path: Path
     data_dir: Path
     adapter_dir: Path
+    frozen_weights_path: Path
     description_path: Path
     checkpoints_dir: Path
     tracking_dir: Path

@@ -97,7 +97,7 @@ def prepare(paths: RunPaths, config: RunConfig, journal: Journal, shard: Shard) 
     device = apply_device(choice)
     dataset = load_saved_dataset(paths.data_dir)
     base = load_chosen_base(config.base_model, choice)
-    modular = build_wished(base, config, dataset.names())
+    modular = build_wished(base, config, dataset.names(), paths.frozen_weights_path)
     if config.gradient_checkpointing:
         modular.activation_checkpointing_enable()
     encoder = build_encoder(base, config)

@@ -4,10 +4,11 @@ the call of `build_wished` needs torch."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.adapters.registry import METHODS
-from core.adapters.wishes import APART, BOUND, Wishes, read_pairs
+from core.adapters.wishes import APART, BOUND, FROZEN, Wishes, read_pairs
 from core.base.errors import Problem, SettingError
 from core.training.config import RunConfig
 
@@ -16,11 +17,13 @@ if TYPE_CHECKING:
     from core.models.modular import ModularModel
 
 FIELDS = {APART: "keep_apart", BOUND: "bind_tasks"}
+FREEZE = "freeze_skills"
 
 
 def check_wishes(config: RunConfig, tasks: Sequence[str]) -> list[Problem]:
     """Names that are no tasks of the run, wishes that the method cannot hold, wishes that exclude each other."""
     problems = [problem for kind in FIELDS for problem in _check_pairs(config, kind, tasks)]
+    problems += _check_freezing(config)
     if problems:
         return problems
     wishes = read_wishes(config, tasks)
@@ -32,6 +35,15 @@ def check_wishes(config: RunConfig, tasks: Sequence[str]) -> list[Problem]:
         values_of = {"parts": wishes.num_parts(), "skills": common}
         problems.append(Problem(FIELDS[APART], "wish.few_skills", values_of))
     return problems
+
+
+def _check_freezing(config: RunConfig) -> list[Problem]:
+    """Whether the method can take skills over; which ones there are is checked where runs are known."""
+    method = METHODS.get(config.method)
+    common = getattr(config.adapter, "num_common_skills", 0)
+    if not read_pairs(config.freeze_skills) or (FROZEN in method.wishes and common):
+        return []
+    return [Problem(FREEZE, "wish.cannot_frozen", {"method": method.title})]
 
 
 def _check_pairs(config: RunConfig, kind: str, tasks: Sequence[str]) -> list[Problem]:
@@ -63,12 +75,17 @@ def read_wishes(config: RunConfig, tasks: Sequence[str]) -> Wishes:
     return Wishes(apart=pairs[APART], bound=pairs[BOUND])
 
 
-def build_wished(base: LoadedBase, config: RunConfig, tasks: Sequence[str]) -> ModularModel:
-    """A new adapter on the base model that holds the run's wishes.
+def build_wished(
+    base: LoadedBase, config: RunConfig, tasks: Sequence[str], frozen_weights: Path | None = None
+) -> ModularModel:
+    """A new adapter on the base model that holds the run's wishes; `frozen_weights`: the file with the skills that
+    it takes over.
 
     Raises:
         SettingError: a wish cannot be held. ModelError: the adapter does not fit the model.
     """
+    from safetensors.torch import load_file
+
     from core.models.building import build_modular  # torch
 
     for problem in check_wishes(config, tasks):
@@ -77,4 +94,8 @@ def build_wished(base: LoadedBase, config: RunConfig, tasks: Sequence[str]) -> M
     wishes = read_wishes(config, tasks)
     if wishes.kinds:
         modular.adapter.take_wishes(wishes)
+    if read_pairs(config.freeze_skills):
+        if frozen_weights is None or not frozen_weights.is_file():
+            raise SettingError("wish.frozen_lost")
+        modular.adapter.freeze_skills({int(place): row for place, row in load_file(frozen_weights).items()})
     return modular

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from core.adapters.registry import METHODS
-from core.adapters.wishes import APART, BOUND, Wishes, allowed_skills, read_pairs
+from core.adapters.wishes import APART, BOUND, COMMON_TENSOR, FROZEN, Wishes, allowed_skills, read_pairs
 from core.base.errors import ModelError
 from core.messages import Sentence
 from core.training.config import RunConfig
@@ -89,6 +89,25 @@ def test_what_a_method_does_not_say_it_can_hold_it_refuses(bench, method) -> Non
         if kind not in METHODS.get(method).wishes:
             with pytest.raises(ModelError, match="keep tasks apart or bind"):
                 bench.model("llama", method, {}, tasks=4).adapter.take_wishes(wish)
+    if FROZEN not in METHODS.get(method).wishes:
+        with pytest.raises(ModelError, match="could be taken over"):
+            bench.model("llama", method, {}, tasks=4).adapter.freeze_skills({0: torch.zeros(1)})
+
+
+@pytest.mark.parametrize("method", [n for n in METHODS.names() if FROZEN in METHODS.get(n).wishes])
+@pytest.mark.parametrize("architecture", ["llama", "t5"])
+def test_a_frozen_skill_has_a_place_and_a_size(bench, architecture, method) -> None:
+    adapter = bench.model(architecture, method, {}, tasks=4).adapter
+    common = adapter.state_dict()[COMMON_TENSOR]
+    for factors in ({99: common[0]}, {0: common[0, :-1]}):
+        with pytest.raises(ModelError, match="frozen skill"):
+            adapter.freeze_skills(factors)
+    adapter.freeze_skills({1: common[0]})
+    with torch.no_grad():
+        common.zero_()
+    adapter.after_step()
+    assert bool(common[1].any())
+    assert not bool(common[0].any())
 
 
 def test_chains_of_wishes() -> None:
@@ -114,6 +133,7 @@ def test_chains_of_wishes() -> None:
             ["wish.few_skills"],
         ),
         ({"bind_tasks": "mails | bills", "method": "lora"}, ["wish.cannot_bound"]),
+        ({"freeze_skills": "r1 | common 1", "method": "mta"}, ["wish.cannot_frozen"]),
         ({"keep_apart": "mails | bills", "method": "mta"}, ["wish.cannot_apart"]),
         ({"keep_apart": "mails | bills", "method": "private_lora"}, []),
     ],

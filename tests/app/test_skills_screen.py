@@ -18,8 +18,9 @@ from app.skills.rows_panel import RowsPanel
 from app.skills.screen import Skills
 from app.skills.similarity_panel import ALLOCATION, SimilarityPanel
 from app.skills.view_panel import ViewPanel
-from app.skills.what_if_panel import change_words, keep_words, wish
+from app.skills.what_if_panel import change_words, freeze_skill, keep_words, wish
 from core.insight.task_groups import MOST_ROWS
+from core.runs.skill_names import name_skill
 from core.training.config import RunConfig, config_to_yaml
 from core.workspace import Workspace
 from tests.app.panels import build_panel
@@ -155,6 +156,22 @@ def test_a_wish_opens_train_with_the_settings_of_the_run_and_what_was_wished_bef
     context.selection, context.tabs = gr.State(), gr.Tabs()
     wish(context, selection, "mails", "bills", kind=kind)
     assert asked == [("train", {"changes": said, "of_run": True})]
+
+
+def test_freezing_a_skill_opens_train_with_the_skill_as_the_method_calls_it(tmp_path: Path) -> None:
+    context, selection, run = made(tmp_path)
+    name_skill(run, "common 2", "dates")
+    (run / "frozen").mkdir()
+    kept = {"run": "r0", "skill": "common 1", "place": 0, "name": "", "base_model": "starter", "fits": {}}
+    (run / "frozen" / "frozen.json").write_text(json.dumps([kept]), encoding="utf-8")
+    asked: list[Any] = []
+    context.go_to = lambda *place, **preset: asked.append((place[1], preset)) or {}  # type: ignore[method-assign]
+    context.selection, context.tabs = gr.State(), gr.Tabs()
+    freeze_skill(context, selection, "dates")
+    wished = {"freeze_skills": f"{run.name} | common 1; {run.name} | common 2"}
+    assert asked == [("train", {"changes": wished, "of_run": True})]
+    panel = build_panel(EvidencePanel, context, fields())
+    assert "was taken over from run r0 and was not trained" in panel.draw(context, selection)
 
 
 def test_fields_for_many_tasks_appear_only_with_many_tasks(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from core.base.errors import SettingError
 from core.insight.allocation import read_allocation
 from core.insight.evidence import read_evidence
-from core.insight.skill_names import name_skill, own_name, read_names
+from core.runs.skill_names import name_skill, own_name, read_names
 from tests.insight.test_allocation import hand_made, write_run
 from tests.training.test_evidence import SURE, TINY, record_of
 

@@ -3,6 +3,7 @@ LoRA, what each adds, growing and pruning."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 
 import numpy as np
@@ -14,7 +15,7 @@ from core.adapters.observing import Observation, Parts, Seen
 from core.adapters.parts.bank import SkillBank
 from core.adapters.parts.changed_rows import scale_common, scale_private, take_row
 from core.adapters.parts.definition import SkillCounts, SkillState
-from core.adapters.parts.held_rows import bind_rows, keep_apart
+from core.adapters.parts.held_rows import FrozenRows, bind_rows, keep_apart
 from core.adapters.parts.lora_form import lora_of_mix, lora_of_sum
 from core.adapters.parts.observed_skills import Layer, observe_skills, part_sizes
 from core.adapters.parts.penalties import mutual_information
@@ -40,6 +41,7 @@ class SkillReports(LinearAdapter):
     sites: list[Site]
     bank: SkillBank
     router: TaskRouter
+    frozen: FrozenRows | None = None
 
     def require_heads(self) -> None:
         """Raises ModelError where a layer cannot be cut into that many routing heads."""
@@ -101,6 +103,20 @@ class SkillReports(LinearAdapter):
             return
         bind_rows(self.router.logits, wishes.groups())
         keep_apart(self.router.logits, wishes)
+
+    def freeze_skills(self, factors: Mapping[int, Tensor]) -> None:
+        if not self.counts.common:
+            raise ModelError("wish.cannot_frozen", method=METHODS.get(self.method).title)
+        wanted, known = self.bank.common.shape[1:], range(self.counts.common)
+        for place, numbers in factors.items():
+            if place not in known or numbers.shape != wanted:
+                values = {"found": str(tuple(numbers.shape)), "wanted": str(tuple(wanted)), "place": place + 1}
+                raise ModelError("wish.frozen_size", **values)
+        self.frozen = FrozenRows(self.bank.common, factors)
+
+    def after_step(self) -> None:
+        if self.frozen is not None:
+            self.frozen.put_back()
 
     def grow(self, like: int | None) -> None:
         add_row(self.router, like)

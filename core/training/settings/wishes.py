@@ -9,7 +9,7 @@ from core.base.settings import setting
 
 @dataclass(frozen=True)
 class WishSettings:
-    """Pairs of task names, 'a | b; c | d'."""
+    """Pairs of names, 'a | b; c | d'."""
 
     keep_apart: str = setting(
         "",
@@ -24,4 +24,11 @@ class WishSettings:
         group="mixture",
         level="expert",
         help="Pairs of tasks that shall mix the common skills in the same way, as 'mails | bills'.",
+    )
+    freeze_skills: str = setting(
+        "",
+        label="Freeze skills",
+        group="mixture",
+        level="expert",
+        help="Common skills of an earlier run that are taken over and not trained, as 'r2026… | common 2'.",
     )
