@@ -15,7 +15,8 @@ from tests.test_floors import ROOT, modules, tree
 # Files that a folder of another kind has too, under the same name.
 NAMESAKES = {
     "core.insight.jobs": {"launch.json", "STOP"},  # a job's folder
-    "core.models.building": {"adapter.json"},  # an adapter's folder, wherever it lies
+    "core.models.building": {"adapter.json", "adapter.safetensors"},  # an adapter's folder, wherever it lies
+    "core.training.checkpoints": {"adapter.safetensors"},  # a checkpoint's folder
 }
 
 
