@@ -24,6 +24,8 @@ from core.training.config import RunConfig
 from core.training.plan import load_run_dataset
 from core.workspace import Project, require_label
 
+_TOLD = ("task_id", "name", "kind", "metric", "version", "num_train", "num_validation", "num_test")  # of a task
+
 
 def create_run(
     project: Project,
@@ -117,17 +119,7 @@ def fill_run(
     save_dataset(dataset, folder.data_dir)
     folder.write_config(config)
     tasks = [
-        {
-            "index": index,
-            "task_id": spec.task_id,
-            "name": spec.name,
-            "kind": spec.kind,
-            "metric": spec.metric,
-            "version": spec.version,
-            "num_train": spec.num_train,
-            "num_validation": spec.num_validation,
-            "num_test": spec.num_test,
-        }
+        {"index": index, **{name: getattr(spec, name) for name in _TOLD}}
         for index, spec in enumerate(dataset.tasks)
     ]
     now = time.time()

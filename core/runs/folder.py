@@ -71,9 +71,7 @@ class RunFolder:
         self.adapter_dir = self.path / "adapter"
         self.description_path = self.adapter_dir / "adapter.json"
         self.weights_path = self.adapter_dir / "adapter.safetensors"
-        self.frozen_dir = self.path / "frozen"  # skills of earlier runs that this one takes over
-        self.frozen_path = self.frozen_dir / "frozen.json"
-        self.frozen_weights_path = self.frozen_dir / "skills.safetensors"
+        self.frozen_dir = self.path / "frozen"
         self.checkpoints_dir = self.path / "checkpoints"
         self.tracking_dir = self.path / "tracking"  # of a tracker that the settings ask for
         self.predictions_dir = self.path / "predictions"
@@ -95,6 +93,15 @@ class RunFolder:
         self.left_out_path = self.probes_dir / "leaveout_runs.json"
         self.jobs_dir = self.path / "jobs"
         self.yardsticks_dir = self.path / "yardsticks"
+
+    @property
+    def frozen_path(self) -> Path:
+        """Skills of earlier runs that this one takes over: where they come from."""
+        return self.frozen_dir / "frozen.json"
+
+    @property
+    def frozen_weights_path(self) -> Path:
+        return self.frozen_dir / "skills.safetensors"
 
     @property
     def run_id(self) -> str:

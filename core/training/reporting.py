@@ -32,7 +32,6 @@ class RunPaths(Protocol):
     path: Path
     data_dir: Path
     adapter_dir: Path
-    frozen_weights_path: Path
     description_path: Path
     checkpoints_dir: Path
     tracking_dir: Path
@@ -47,6 +46,10 @@ class RunPaths(Protocol):
     contributions_path: Path
     evidence_path: Path
     forgetting_path: Path
+
+    @property
+    def frozen_weights_path(self) -> Path:
+        """Skills of earlier runs that this one takes over; there is a file only where it does."""
 
 
 class RunCancelled(Exception):
