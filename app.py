@@ -8,7 +8,8 @@ from app.frame.serve import launch, open_context, parse_arguments
 from app.frame.workbench import build_workbench
 
 arguments = parse_arguments()
-demo = build_workbench(open_context(arguments))
+context = open_context(arguments)
+demo = build_workbench(context)
 
 if __name__ == "__main__":
-    launch(demo, arguments)
+    launch(demo, arguments, context)

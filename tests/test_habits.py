@@ -73,6 +73,7 @@ HOOKS = {
     "core.chat.bodies": {"_without_nulls"},  # pydantic
     "core.messages.plural": {"format_field"},  # string.Formatter
     "app.shell.sessions": {"_update_config", "_update_value_in_config", "delete_all_expired_state"},  # gradio
+    "app.shell.fair_queue": {"get_events"},  # gradio
 }
 # Asked for by a name in a table, because importing it is slow.
 BY_NAME = {"core.evaluation.translation": {"bleu_rows", "bleu_values", "chrf_rows", "chrf_values"}}

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import secrets
 import threading
 import time
@@ -41,6 +42,9 @@ class Visitor:
         self._lines = threading.local()
         self._opened: list[http.client.HTTPConnection] = []
         weakref.finalize(self, _close_all, self._opened)
+        page = self.request("GET", "/")[1].decode()  # as a browser: what the page posts carries its word
+        found = re.search(r"'x-taskloom-page', '(\w+)'", page)
+        self.headers |= {"x-taskloom-page": found[1]} if found else {}
         config = self.get_json("/config")
         self.components = {c["id"]: c for c in config["components"]}
         self.events = config["dependencies"]
@@ -171,6 +175,8 @@ class Visitor:
                     continue
                 found = found["value"]
             is_state = self.components[number]["type"] == "state"
+            if isinstance(found, str) and (word := re.search(r'data-visitor="([\w.]+)"', found)):
+                self.headers["x-taskloom-visitor"] = word[1]
             if not is_state and found != self.values.get(number):
                 self.values[number] = found
                 following += self.listening(number, "change")

@@ -12,6 +12,7 @@ from app.frame.address import AWAIT
 from app.frame.file_drops import FILE_DROPS
 from app.frame.glossary import glossary_view
 from app.shell.context import Context
+from app.shell.page_token import visitor_token
 from app.shell.redraw import Shown
 from app.shell.selection import Selection
 from app.shell.visitors import login_offered
@@ -78,7 +79,7 @@ class Head:
             self.project: gr.update(choices=projects, value=opened, visible=bool(projects)),
             self.run: gr.update(choices=runs, value=chosen, visible=bool(runs)),
             self.language: gr.update(choices=languages, value=selection.language),
-            self.tools: tools_view(),
+            self.tools: tools_view(visitor_token(context.key, selection.owner)),
         }
 
 
@@ -94,13 +95,15 @@ def choose_language(_: Context, selection: Selection, language: str) -> Selectio
     return selection.with_language(language)
 
 
-def tools_view() -> str:
-    """Buttons for the glossary and for light and dark, and the glossary itself in a dialog."""
+def tools_view(visitor: str) -> str:
+    """Buttons for the glossary and for light and dark, and the glossary itself in a dialog. `visitor`: the word
+    that the page gives to what it posts from now on."""
     keys = ("glossary.title", "app.close", "app.theme", "plot.whole", "app.refused")
     title, close, theme, whole, refused = (esc(say(key)) for key in keys)
     said = {name: say(f"said.{name}") for name in ("error", "done", "drop")}
     return (
         f'<div class="tools" data-language="{current_language()}" data-whole="{whole}" data-refused="{refused}" '
+        f'data-visitor="{esc(visitor)}" '
         f'data-words="{esc(json.dumps(said, ensure_ascii=False))}">'
         f'<button type="button" class="tool" data-act="glossary" aria-label="{title}" title="{title}">?</button>'
         f'<button type="button" class="tool" data-act="theme" aria-label="{theme}" title="{theme}">◐</button>'

@@ -8,17 +8,21 @@ import logging
 import os
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.utils import get_upload_folder
 from starlette.middleware import Middleware
 
 from app.frame.theme import ICON_PATH, STYLE_PATH, build_theme
 from app.shell.bucket_thread import start_copies
 from app.shell.context import Context
+from app.shell.fair_queue import share_the_queue
 from app.shell.sessions import CAPACITY, bound_sessions
 from app.shell.upload_folders import use_own_folder
-from app.shell.web_guard import WebGuard, rules_for
+from app.shell.upload_shares import UploadShares
+from app.shell.web_guard import GuardRules, WebGuard, answer_no_other_sites, rules_for
 from core.base.errors import TaskloomError
 from core.chat.client import ChatClient
 from core.chat.zero_gpu import ZeroGpuChat, on_zero_gpu
@@ -46,7 +50,16 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
         "--shared", action="store_true", default=on_space(), help="every browser sees only its own projects"
     )
     parser.add_argument(
-        "--allow-host", action="append", default=[], help="another host name of this page (behind a proxy)"
+        "--allow-host",
+        action="append",
+        default=[],
+        help="another name of this page, behind a proxy: NAME (reached by https), or whole as http://NAME:PORT",
+    )
+    parser.add_argument(
+        "--proxy",
+        action="append",
+        default=[],
+        help="address or network of a proxy whose word counts for who asks (X-Forwarded-For, -Proto, -Host)",
     )
     parser.add_argument(
         "--mcp", action="store_true", help="also answer MCP clients (pip install 'gradio[mcp]'); not when --shared"
@@ -93,7 +106,29 @@ def opened_paths(shared: bool, with_mcp: bool) -> tuple[str, ...]:
     return (*mine, "/gradio_api/mcp") if with_mcp else mine
 
 
-def launch(demo: gr.Blocks, arguments: argparse.Namespace, **extra: Any) -> Any:
+def guard_rules(context: Context | None, arguments: argparse.Namespace, with_mcp: bool) -> GuardRules:
+    """What the guard of this page goes by; without a context (it is not the workbench) nothing is signed."""
+    try:
+        rules = rules_for(arguments.host, on_space(), tuple(arguments.allow_host), tuple(arguments.proxy))
+    except TaskloomError as error:
+        sys.exit(f"error: {error}")
+    opened = opened_paths(arguments.shared, with_mcp)
+    if context is None:
+        return replace(rules, opened=opened, shared=arguments.shared)
+    uploads = UploadShares(context, Path(get_upload_folder()))
+    return replace(rules, opened=opened, shared=arguments.shared, key=context.key, uploads=uploads)
+
+
+def prepare_server(rules: GuardRules) -> None:
+    """What Gradio and its server read from names and the environment when they are built."""
+    no_statistics()
+    bound_sessions()
+    answer_no_other_sites()
+    share_the_queue(rules.shared, rules.key)
+    os.environ["FORWARDED_ALLOW_IPS"] = ""  # whose word counts is the guard's to say
+
+
+def launch(demo: gr.Blocks, arguments: argparse.Namespace, context: Context | None = None, **extra: Any) -> Any:
     """Serves the page: no analytics, no stored inputs, no internals in errors, no folder readable over HTTP."""
     if arguments.host not in ("127.0.0.1", "localhost", "::1") and not arguments.shared:
         LOG.warning(
@@ -101,10 +136,8 @@ def launch(demo: gr.Blocks, arguments: argparse.Namespace, **extra: Any) -> Any:
             arguments.host,
         )
     with_mcp = wants_mcp(arguments)
-    rules = rules_for(arguments.host, on_space(), tuple(arguments.allow_host))
-    rules = replace(rules, opened=opened_paths(arguments.shared, with_mcp))
-    no_statistics()
-    bound_sessions()
+    rules = guard_rules(context, arguments, with_mcp)
+    prepare_server(rules)
     return demo.queue(default_concurrency_limit=8, max_size=256).launch(
         server_name=arguments.host,
         server_port=arguments.port,

@@ -64,7 +64,7 @@ def build_workbench(context: Context) -> gr.Blocks:
     with gr.Blocks(title=title, analytics_enabled=False, delete_cache=cleaning) as demo:
         context.page, context.selection = demo, gr.State(Selection())
         context.clock, context.plan = gr.Timer(IDLE_TICK_S), gr.State(config_to_yaml(config_for_goal(DEFAULT_GOAL)))
-        secret = browser_secret(context)
+        secret = context.key = browser_secret(context)
         prefs = gr.BrowserState({}, storage_key="taskloom", secret=secret)
         screen = context.open_screen = gr.BrowserState("", storage_key="taskloom-screen", secret=secret)
         build_api(context)  # first, so that no other event takes one of its names

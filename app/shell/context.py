@@ -83,6 +83,7 @@ class Context:
     words: Words = field(default_factory=Words)
     chat: ChatClient = field(default_factory=ChatClient)
     copies: Copier | None = None
+    key: str = ""  # signs what browsers remember and show; set when the page is built
     quota: Quota = field(default_factory=quota_from_environment)
     stops: Stops = field(default_factory=Stops)
     health: HealthMemory = field(default_factory=HealthMemory)

@@ -13,6 +13,7 @@ from typing import Any
 
 import gradio as gr
 
+from app.shell.acting import acting_for, stream_for
 from app.shell.selection import Selection
 from app.texts import say, word_error
 from app.texts.language import current_language, speaking, stream_in
@@ -59,7 +60,8 @@ def guarded(
     def run(*args: Any, **kwargs: Any) -> Any:
         with speaking(language_in(args)), _translated(hide, quiet):
             check(args)
-            return handler(*args, **kwargs)
+            with acting_for(owner_in(args)):
+                return handler(*args, **kwargs)
         return gr.skip()  # a quiet one failed
 
     return run
@@ -84,7 +86,7 @@ def _guarded_stream(
     def worded(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Iterator[Any]:
         with _translated(hide):
             check(args)
-            yield from handler(*args, **kwargs)
+            yield from stream_for(owner_in(args), handler(*args, **kwargs))
 
     @functools.wraps(handler)
     def run(*args: Any, **kwargs: Any) -> Iterator[Any]:
@@ -96,6 +98,11 @@ def _guarded_stream(
 def language_in(args: tuple[Any, ...]) -> str:
     """The language of the Selection among a handler's arguments; without one, of whoever called it."""
     return next((arg.language for arg in args if isinstance(arg, Selection)), current_language())
+
+
+def owner_in(args: tuple[Any, ...]) -> str:
+    """The owner of the Selection among a handler's arguments; "" without one."""
+    return next((arg.owner for arg in args if isinstance(arg, Selection)), "")
 
 
 def bind_first(handler: Callable[..., Any], first: Any) -> Callable[..., Any]:

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 MOST_PAGES = 128  # of about 1.5 MB; beyond, those that ask no more go, the quietest first
 IN_USE = timedelta(minutes=1)  # an open page asks every few seconds
 CLOSED_KEPT = timedelta(hours=12)  # a laptop sleeps over night, and its page comes back
-CAPACITY = 4 * MOST_PAGES  # not even pages in use are more
+CAPACITY = 4 * MOST_PAGES  # not even pages in use are more: then a new one is told to come back
+OF_ADDRESS = 2 * MOST_PAGES  # of these for one address, so that nobody fills all of them alone
 
 
 class PageState(SessionState):
@@ -50,12 +51,29 @@ class PageState(SessionState):
 
 
 class PageStates(StateHolder):
-    """All pages; those that have been closed for long are forgotten, and when there are many, those not in use."""
+    """All pages; those that have been closed for long are forgotten, and when there are many, those not in use. A
+    page in use is never taken away for a new one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: dict[str, tuple[str, datetime]] = {}  # of each page on a shared one: its address, since when
 
     def __getitem__(self, session_id: str) -> SessionState:
         if session_id not in self.session_data:
             self.session_data[session_id] = PageState(self.blocks)
         return super().__getitem__(session_id)
+
+    def has_room(self, session_id: str, address: str) -> bool:
+        """Whether this page may ask: it is known, or there is room for another one."""
+        if session_id in self.asked:
+            return True
+        begun = datetime.now() - IN_USE
+        self.asked = {s: who for s, who in self.asked.items() if s in self.session_data or who[1] > begun}
+        mine = sum(other == address for other, _ in self.asked.values())
+        if mine >= OF_ADDRESS or len(self.asked) >= self.capacity:
+            return False
+        self.asked[session_id] = (address, datetime.now())
+        return True
 
     def delete_all_expired_state(self) -> None:
         """Gradio calls it every second. Its own way takes the states of a page one by one, by when each was last

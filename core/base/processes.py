@@ -17,12 +17,14 @@ import tempfile
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
 import psutil
 
 import core
+from core.base.gate import current_gate, wait_wanted
 
 PIPE = subprocess.PIPE
 Process = subprocess.Popen[bytes]
@@ -166,18 +168,24 @@ def run_to_end(order: Order, seconds: float, given: str = "") -> Finished:
 
     Raises:
         TimeoutError: it took longer than `seconds`; it and its children are ended.
+        RunError: nobody wanted it any more (see `gated`), with the same end; or there was no room for it.
         OSError: it cannot be started.
     """
-    with tempfile.TemporaryFile() as reads, tempfile.TemporaryFile() as prints, tempfile.TemporaryFile() as errors:
+    gate = current_gate()
+    with contextlib.ExitStack() as held:
+        if gate is not None:
+            held.enter_context(gate.room())
+        reads, prints, errors = (held.enter_context(tempfile.TemporaryFile()) for _ in range(3))
         reads.write(given.encode())
         reads.seek(0)
         process = _start(order, reads, prints, errors, is_bound=True)
         try:
-            code = process.wait(seconds)
-        except subprocess.TimeoutExpired as error:
-            raise TimeoutError(f"{seconds:g} s") from error
+            look = partial(_wait, process)
+            code = look(seconds) if gate is None else wait_wanted(look, seconds, gate)
         finally:  # also when the wait was broken off
             end_group(process)
+        if code is None:
+            raise TimeoutError(f"{seconds:g} s")
         return Finished(code, _text(prints), _text(errors))
 
 
@@ -266,6 +274,13 @@ def _start(order: Order, reads: Any, prints: Any, errors: Any, is_bound: bool = 
     if order.limits is not None:
         order.limits.lower(process.pid)
     return process
+
+
+def _wait(process: Process, seconds: float) -> int | None:
+    try:
+        return process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return None
 
 
 def _text(file: IO[bytes]) -> str:

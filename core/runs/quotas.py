@@ -71,9 +71,24 @@ def usage_of(workspace: Workspace, owner: str) -> Usage:
     now = time.time()
     spans = [_span(run, now) for run in runs] + _ledger(workspace, owner)
     seconds = sum(max(0.0, end - max(start, now - DAY_S)) for start, end in spans)
-    size = sum(_bytes_in(project.path) for project in projects)
     at_work = sum(run.state in LIVE for run in runs)
-    return Usage(at_work, seconds / 60, size / (1 << 20), len(projects))
+    return Usage(at_work, seconds / 60, disk_mb_of(workspace, owner), len(projects))
+
+
+def require_free_disk(folder: Path, least_mb: int, coming: int = 0) -> None:
+    """Before anything is stored; `coming` bytes are about to be.
+
+    Raises:
+        WorkspaceError: less than `least_mb` of the disk would stay free.
+    """
+    free = shutil.disk_usage(folder).free - coming
+    if free < least_mb << 20:
+        raise WorkspaceError("quota.full", free=max(0, free + coming) >> 20)
+
+
+def disk_mb_of(workspace: Workspace, owner: str) -> float:
+    """What the projects of an owner take on the disk."""
+    return sum(_bytes_in(project.path) for project in workspace.list_projects(owner)) / (1 << 20)
 
 
 def require_space(workspace: Workspace, owner: str, quota: Quota) -> None:
@@ -82,10 +97,8 @@ def require_space(workspace: Workspace, owner: str, quota: Quota) -> None:
     Raises:
         WorkspaceError: the owner's share or the whole disk is used up.
     """
-    free = shutil.disk_usage(workspace.root).free >> 20
-    if free < quota.free_mb:
-        raise WorkspaceError("quota.full", free=free)
-    used = usage_of(workspace, owner).disk_mb
+    require_free_disk(workspace.root, quota.free_mb)
+    used = disk_mb_of(workspace, owner)
     if used >= quota.disk_mb:
         raise WorkspaceError("quota.disk", used=round(used), bound=quota.disk_mb)
 
@@ -148,9 +161,14 @@ def _ledger(workspace: Workspace, owner: str) -> list[tuple[float, float]]:
     return [(start, end) for start, end in read_records(_ledger_path(workspace, owner))]
 
 
+def owner_mark(owner: str) -> str:
+    """Stands for an owner where the name is nobody's business: in the file system, in what the browser sends."""
+    return hashlib.sha256(owner.encode()).hexdigest()[:32]
+
+
 def _ledger_path(workspace: Workspace, owner: str) -> Path:
-    """The hash keeps user names out of the file system, and times are all that is in the file."""
-    return workspace.root / "quota" / f"{hashlib.sha256(owner.encode()).hexdigest()[:32]}.jsonl"
+    """Times are all that is in the file."""
+    return workspace.root / "quota" / f"{owner_mark(owner)}.jsonl"
 
 
 def _bytes_in(folder: Path) -> int:

@@ -40,7 +40,7 @@ def address(home: Path) -> Iterator[str]:
         arguments.port = None  # Gradio looks for a free one
         context = open_context(arguments)
         demo = build_workbench(context)
-        _, url, _ = launch(demo, arguments, prevent_thread_lock=True, quiet=True)
+        _, url, _ = launch(demo, arguments, context, prevent_thread_lock=True, quiet=True)
         yield url.rstrip("/")
         demo.close()
         context.chat.close()

@@ -111,7 +111,7 @@ def test_the_page_may_load_nothing_from_elsewhere(shared_page: SharedPage) -> No
 def test_a_space_is_shown_in_the_frame_of_the_hub_and_has_any_name() -> None:
     rules = rules_for("0.0.0.0", on_space=True)
     assert rules.hosts is None
-    assert "https://huggingface.co" in rules.content_policy
+    assert "https://huggingface.co" in rules.content_policy()
     assert rules_for("127.0.0.1", False, ("box.lan",)).hosts == {"127.0.0.1", "localhost", "::1", "box.lan"}
     assert rules_for("0.0.0.0", False).hosts is None
 

@@ -1,0 +1,127 @@
+"""What visitors may upload: as much as their share of the disk still holds, counted while it comes in.
+
+An upload stands in the page's temporary folder for an hour, whether or not anything becomes of it. Until then it
+counts beside the visitor's projects, so that nobody fills the disk with files that belong to nothing. On one's own
+machine there are no shares; that some of the disk stays free holds there too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from app.shell.context import Context
+from app.shell.upload_folders import KEPT_S, LOOK_EVERY_S
+from core.base.errors import WorkspaceError
+from core.runs.quotas import disk_mb_of, owner_mark, require_free_disk
+
+OWN_FREE_MB = 200  # what stays free on one's own machine
+LOOK_EACH = 8 << 20  # bytes that come in between two looks at the disk
+SHARES_OF_ADDRESS = 4  # visitors of one address, such as a clinic's, hold so many shares together at most
+COUNTED_S = KEPT_S + LOOK_EVERY_S  # by then the file is gone
+
+
+@dataclass
+class Upload:
+    """One upload: when it began, and how many bytes of the disk count for it."""
+
+    began: float
+    size: int
+    came: int = 0
+
+
+@dataclass
+class UploadShares:
+    """`store`: the temporary folder. Holds uploads by the visitor's mark and by address, never a name."""
+
+    context: Context
+    store: Path
+    uploads: dict[str, deque[Upload]] = field(default_factory=dict)
+    broken_off: list[Upload] = field(default_factory=list)
+    under_way: int = 0
+
+    @contextlib.asynccontextmanager
+    async def taking(self, who: tuple[str, str], length: int) -> AsyncIterator[Callable[[int], None]]:
+        """While the block runs an upload of (mark, address) comes in; gives what is told of each piece of it.
+
+        Raises:
+            WorkspaceError: nobody has opened the page, or there is no room; also from what is given.
+        """
+        if self.context.shared and not who[0]:
+            raise WorkspaceError("visitor.unknown")
+        self.store.mkdir(parents=True, exist_ok=True)
+        projects = await asyncio.to_thread(self._bytes_of_projects, who[0])
+        upload = Upload(time.monotonic(), length)
+        self._require_room(who, projects, upload)
+        for key in who:
+            self.uploads.setdefault(key, deque()).append(upload)
+        self.under_way += 1
+        try:
+            yield self._counting(who, projects, upload)
+        finally:
+            self._end(upload)
+
+    def _counting(self, who: tuple[str, str], projects: int, upload: Upload) -> Callable[[int], None]:
+        looked = 0
+
+        def count(length: int) -> None:
+            nonlocal looked
+            upload.came += length
+            if upload.came > upload.size:  # nothing was announced, or less
+                upload.size = upload.came
+                self._require_room(who, projects, upload)
+            if upload.came - looked >= LOOK_EACH:
+                looked = upload.came
+                self._require_free(0)
+
+        return count
+
+    def _require_room(self, who: tuple[str, str], projects: int, upload: Upload) -> None:
+        self._require_free(upload.size - upload.came)
+        if not self.context.shared:
+            return
+        bound = self.context.quota.disk_mb
+        for key, here, shares in ((who[0], projects, 1), (who[1], 0, SHARES_OF_ADDRESS)):
+            used = here + upload.size + sum(other.size for other in self._recent(key) if other is not upload)
+            if used > shares * bound << 20:
+                raise WorkspaceError("quota.disk", used=round(used / (1 << 20)), bound=shares * bound)
+
+    def _require_free(self, coming: int) -> None:
+        require_free_disk(self.store, self.context.quota.free_mb if self.context.shared else OWN_FREE_MB, coming)
+
+    def _bytes_of_projects(self, mark: str) -> int:
+        if not self.context.shared:
+            return 0
+        workspace = self.context.workspace
+        owners = {project.owner for project in workspace.list_projects() if owner_mark(project.owner) == mark}
+        return round(sum(disk_mb_of(workspace, owner) for owner in owners) * (1 << 20))
+
+    def _recent(self, key: str) -> list[Upload]:
+        """What came within the time for which it is kept."""
+        found = self.uploads.get(key, deque())
+        while found and found[0].began < time.monotonic() - COUNTED_S:
+            found.popleft()
+        if not found:
+            self.uploads.pop(key, None)
+        return list(found)
+
+    def _end(self, upload: Upload) -> None:
+        """Gradio forgets the pieces of an upload that was broken off: they count until no other one is under way,
+        and go then. Whole uploads lie in folders."""
+        self.under_way -= 1
+        if upload.came < upload.size:
+            upload.size = upload.came
+            self.broken_off.append(upload)
+        if self.under_way:
+            return
+        for path in self.store.iterdir():
+            if path.is_file():
+                path.unlink(missing_ok=True)
+        for upload in self.broken_off:
+            upload.size = 0
+        self.broken_off.clear()

@@ -1,0 +1,292 @@
+"""Many people on one page: a foreign site drives nothing, one visitor fills neither queue nor disk, and what nobody
+waits for any more ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import http.client
+import shutil
+import threading
+import time
+import types
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import psutil
+import pytest
+
+from app.frame.serve import launch, parse_arguments
+from app.shell.acting import CHILDREN, Room, acting_for
+from app.shell.callers import find_caller, networks, origin_of
+from app.shell.context import Context
+from app.shell.fair_queue import SHARES
+from app.shell.page_html import script_hashes, with_token
+from app.shell.page_token import mark_of, visitor_token
+from app.shell.sessions import OF_ADDRESS, PageStates
+from app.shell.upload_shares import SHARES_OF_ADDRESS, UploadShares
+from core.base.errors import RunError, SettingError, WorkspaceError
+from core.base.gate import Gate, gated
+from core.base.processes import Order, python, run_to_end
+from core.runs.quotas import Quota, owner_mark
+from core.workspace import Workspace
+from tests.browser.driving import free_port
+from tests.security.conftest import ALICE, BOB, SharedPage
+from tests.visiting import VisitError, Visitor
+
+EVIL = "http://evil.example"
+EVENT = {"data": [], "fn_index": 0, "session_hash": "x"}
+JOIN = "/gradio_api/queue/join"
+
+
+# Foreign sites
+@pytest.mark.parametrize("said", ["X-Forwarded-Host", "Forwarded", "X-Forwarded-Proto"])
+def test_what_anybody_may_write_makes_no_site_ours(shared_page: SharedPage, said: str) -> None:
+    visitor = Visitor(shared_page.address)
+    own = visitor.headers["Origin"]
+    for origin in (EVIL, own.replace("http:", "https:"), "http://localhost:1"):
+        host = origin.split("//")[1]
+        value = {"Forwarded": f"host={host}", "X-Forwarded-Proto": "https"}.get(said, host)
+        assert visitor.request("POST", JOIN, EVENT, {"Origin": origin, said: value})[0] == 403
+
+
+def test_no_other_site_is_told_that_it_may_ask(shared_page: SharedPage) -> None:
+    line = http.client.HTTPConnection("127.0.0.1", Visitor(shared_page.address).port)
+    for method, more in (("OPTIONS", {"Access-Control-Request-Method": "POST"}), ("GET", {})):
+        line.request(method, "/config", headers={"Origin": EVIL, **more})
+        answer = line.getresponse()
+        answer.read()
+        assert not [name for name in answer.headers if name.lower().startswith("access-control")], method
+        assert answer.status == (403 if method == "OPTIONS" else 200)
+    line.close()
+
+
+def test_a_post_shows_the_word_of_the_page(shared_page: SharedPage) -> None:
+    visitor = Visitor(shared_page.address)
+    for word in ("", "0" * 32, "é"):
+        assert visitor.request("POST", JOIN, EVENT, {"x-taskloom-page": word})[0] == 403
+    assert visitor.request("POST", JOIN, {**EVENT, "fn_index": 10**6})[0] != 403
+
+
+def test_only_a_named_proxy_says_who_asks() -> None:
+    def caller(peer: str, proxies: tuple[str, ...], **said: str) -> Any:
+        headers = [(name.replace("_", "-").encode(), value.encode()) for name, value in said.items()]
+        scope = {"client": (peer, 1), "scheme": "http", "headers": [(b"host", b"box:7860"), *headers]}
+        return find_caller(scope, networks(proxies)), scope
+
+    said = {"x_forwarded_for": "6.6.6.6, 9.9.9.9", "x_forwarded_proto": "https", "x_forwarded_host": "box.lan"}
+    stranger, scope = caller("8.8.8.8", ("10.0.0.0/8",), **said)
+    assert (stranger.address, stranger.origins) == ("8.8.8.8", {"http://box:7860"})
+    assert scope["headers"] == [(b"host", b"box:7860")]  # Gradio builds addresses from them
+    known, _ = caller("10.0.0.7", ("10.0.0.0/8",), **said)
+    assert (known.address, known.origins) == ("9.9.9.9", {"https://box:7860", "https://box.lan"})
+    with pytest.raises(SettingError, match="10\\.0\\.0\\.0/8"):
+        networks(("my proxy",))
+
+
+def test_origins_are_compared_whole() -> None:
+    assert origin_of("https://Box.lan:443") == origin_of("https://box.lan") != origin_of("http://box.lan")
+    assert origin_of("null") == origin_of("") == ""
+    assert origin_of("http://box.lan:8080") != origin_of("http://box.lan:80")
+
+
+def test_scripts_of_the_page_are_known_by_their_hash() -> None:
+    page = with_token(b"<html><head><script>let a=1</script><script src='x.js'></script></head>", "abc")
+    assert b"'x-taskloom-page', 'abc'" in page
+    assert "'sha256-" in script_hashes(page)
+    assert len(script_hashes(page).split()) == 2
+    assert script_hashes(page) != script_hashes(page.replace(b"a=1", b"a=2"))
+
+
+# The queue
+@pytest.fixture(scope="module")
+def slow_page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[gr.Blocks, str, threading.Event]]:
+    """A shared page whose one button waits -> demo, address, what lets the waiting go on."""
+    go_on = threading.Event()
+    with gr.Blocks(analytics_enabled=False) as demo:
+        shown = gr.Textbox(elem_id="shown")
+        gr.Button(elem_id="wait").click(lambda: str(go_on.wait(60)), None, shown, concurrency_limit=None)
+        gr.Button(elem_id="ask").click(lambda: "told", None, shown, concurrency_limit=None)
+    port, folder = free_port(), tmp_path_factory.mktemp("slow")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADIO_TEMP_DIR", str(folder))
+        launch(demo, parse_arguments(["--shared", "--port", str(port)]), prevent_thread_lock=True, quiet=True)
+        yield demo, f"http://127.0.0.1:{port}", go_on
+        go_on.set()
+        demo.close()
+
+
+def test_one_page_fills_no_queue(slow_page: tuple[gr.Blocks, str, threading.Event]) -> None:
+    """Before, 300 posts in a second were taken, and everybody else was told that the queue is full."""
+    demo, address, go_on = slow_page
+    hostile, other = Visitor(address), Visitor(address)
+    (waits,) = hostile.listening(hostile.ids["wait"], "click")
+    event = {"data": [], "fn_index": waits["id"], "session_hash": hostile.session}
+    answers = [hostile.request("POST", JOIN, event)[0] for _ in range(100)]
+    assert answers.count(200) == SHARES["page"].open
+    assert set(answers) == {200, 503}
+    other.fire("ask", "click")  # gets its turn while all of that waits
+    assert other.value("shown") == "told"
+    assert sum(job is not None for job in demo._queue.active_jobs) == SHARES["page"].running
+    go_on.set()
+    end = time.monotonic() + 30
+    while demo._queue.event_ids_to_events and time.monotonic() < end:
+        time.sleep(0.05)
+    assert hostile.request("POST", JOIN, event)[0] == 200  # and the share is there again
+
+
+def test_more_events_a_minute_than_a_page_needs_are_refused(
+    slow_page: tuple[gr.Blocks, str, threading.Event], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    demo, address, _ = slow_page
+    monkeypatch.setattr("app.shell.fair_queue.SHARES", {kind: type(s)(64, 8, 5) for kind, s in SHARES.items()})
+    demo._queue._begun.clear()
+    eager = Visitor(address)
+    for _ in range(5):
+        eager.fire("ask", "click")
+    with pytest.raises(VisitError, match="503"):
+        eager.fire("ask", "click")
+
+
+def test_new_pages_take_no_place_of_those_in_use() -> None:
+    states = PageStates()
+    states.capacity = OF_ADDRESS + 10
+    assert [states.has_room(f"bot {n}", "1.1.1.1") for n in range(OF_ADDRESS + 20)].count(True) == OF_ADDRESS
+    assert [states.has_room(f"page {n}", f"2.2.2.{n}") for n in range(12)].count(True) == 10
+    assert states.has_room("page 0", "2.2.2.0")  # that is known already
+
+
+# Processes
+def test_a_process_ends_with_the_wish_for_it(tmp_path: Path) -> None:
+    """Before, a cancelled export gave its place to the next and went on: twelve at once, 6 GB."""
+    told = tmp_path / "pid"
+    program = f"import os, time; open({str(told)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+    order, began = Order(python("-c", program), tmp_path), time.monotonic()
+    gate = Gate(contextlib.nullcontext, lambda: not (told.exists() and told.read_text()))
+    with gated(gate), pytest.raises(RunError, match="nobody waits"):
+        run_to_end(order, 50)
+    assert time.monotonic() - began < 45
+    assert not psutil.pid_exists(int(told.read_text()))
+
+
+def test_a_cancelled_event_is_not_wanted_and_its_handler_counts_until_it_ends(
+    slow_page: tuple[gr.Blocks, str, threading.Event], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from gradio.context import LocalContext
+
+    from app.shell.acting import is_wanted
+
+    demo = slow_page[0]
+    demo._queue.event_ids_to_events["e1"] = types.SimpleNamespace()  # type: ignore[assignment]
+    LocalContext.blocks.set(demo)
+    LocalContext.event_id.set("e1")
+    try:
+        wanted = is_wanted()
+        assert wanted()
+        del demo._queue.event_ids_to_events["e1"]
+        assert not wanted()
+    finally:
+        LocalContext.event_id.set(None)
+        LocalContext.blocks.set(None)
+    assert is_wanted()()  # no event, such as on the command line
+    monkeypatch.setattr("app.shell.acting.HANDLERS", Room(1, 10))
+    with acting_for(ALICE), pytest.raises(RunError, match="no room for more"), acting_for(ALICE):
+        pass
+    with acting_for(ALICE), acting_for(BOB):
+        pass
+
+
+def test_one_visitor_has_so_many_processes_and_all_together_too() -> None:
+    room = Room(CHILDREN.of_owner, CHILDREN.of_all)
+    assert [room.enter(ALICE) for _ in range(5)].count(True) == CHILDREN.of_owner
+    assert [room.enter(f"{n}") for n in range(10)].count(True) == CHILDREN.of_all - CHILDREN.of_owner
+    room.leave(ALICE)
+    assert room.enter(BOB)
+
+
+# Uploads
+@pytest.fixture
+def shares(tmp_path: Path) -> UploadShares:
+    context = Context(Workspace(tmp_path), shared=True, quota=Quota(disk_mb=2, free_mb=1))
+    return UploadShares(context, tmp_path / "temporary")
+
+
+def bring(shares: UploadShares, length: int, mark: str = owner_mark(ALICE), **how: Any) -> None:
+    """An upload of so many bytes in pieces; `announced` beforehand, `stops` in its midst."""
+
+    async def run() -> None:
+        async with shares.taking((mark, how.get("address", "1.1.1.1")), how.get("announced", length)) as count:
+            (shares.store / "tmp1").write_bytes(b"x" * 9)
+            for _ in range(length // 1024):
+                count(1024)
+            if how.get("stops"):
+                raise ConnectionError
+            (shares.store / "tmp1").unlink()
+
+    with ThreadPoolExecutor(1) as other:  # the browser tests keep a loop running in this thread
+        other.submit(asyncio.run, run()).result()
+
+
+def test_an_upload_counts_at_once_and_belongs_to_a_visitor(shares: UploadShares) -> None:
+    bring(shares, 1 << 20)
+    with pytest.raises(WorkspaceError, match="of the 2 MB"):
+        bring(shares, 3 << 19)
+    with pytest.raises(WorkspaceError, match="of the 2 MB"):
+        bring(shares, 3 << 19, announced=0)  # without a word of its length
+    bring(shares, 3 << 19, owner_mark(BOB))
+    with pytest.raises(WorkspaceError, match="does not know who you are"):
+        bring(shares, 1 << 10, "")
+    for number in range(SHARES_OF_ADDRESS):  # who is somebody else each time
+        bring(shares, 2 << 20, owner_mark(str(number)), address="6.6.6.6")
+    with pytest.raises(WorkspaceError, match=f"of the {2 * SHARES_OF_ADDRESS} MB"):
+        bring(shares, 1 << 20, owner_mark("another"), address="6.6.6.6")
+
+
+def test_projects_count_beside_uploads(shares: UploadShares) -> None:
+    project = shares.context.workspace.create_project("Mine", ALICE)
+    (project.path / "large").write_bytes(b"x" * (3 << 19))
+    with pytest.raises(WorkspaceError, match="of the 2 MB"):
+        bring(shares, 1 << 20)
+    bring(shares, 1 << 20, owner_mark(BOB))
+
+
+def test_what_was_broken_off_leaves_nothing(shares: UploadShares) -> None:
+    with pytest.raises(ConnectionError):
+        bring(shares, 1 << 20, announced=2 << 20, stops=True)
+    assert not any(shares.store.iterdir())
+    bring(shares, 2 << 20)
+
+
+def test_below_the_floor_of_free_disk_nothing_is_taken(
+    shares: UploadShares, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: types.SimpleNamespace(free=3 << 19))
+    with pytest.raises(WorkspaceError, match="almost full"):
+        bring(shares, 1 << 20)
+    own = UploadShares(Context(Workspace(tmp_path / "own")), tmp_path / "temporary")
+    with pytest.raises(WorkspaceError, match="almost full"):
+        bring(own, 1 << 20)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: types.SimpleNamespace(free=1 << 40))
+    bring(own, 5 << 20, "")  # on one's own machine there are no shares
+
+
+def test_an_upload_of_nobody_is_refused_by_the_page(shared_page: SharedPage) -> None:
+    with pytest.raises(VisitError, match="403"):
+        Visitor(shared_page.address).upload("rows.csv", b"text,label\na,b\n")
+    forged = Visitor(shared_page.address)
+    forged.headers["x-taskloom-visitor"] = f"{owner_mark(ALICE)}.{'0' * 32}"
+    with pytest.raises(VisitError, match="403"):
+        forged.upload("rows.csv", b"text,label\na,b\n")
+    assert shared_page.visit(BOB).upload("rows.csv", b"text,label\na,b\n")["path"]
+
+
+def test_the_word_of_a_visitor_is_given_by_this_workspace_only() -> None:
+    word = visitor_token("key", ALICE)
+    assert mark_of("key", word) == owner_mark(ALICE)
+    assert ALICE not in word
+    for wrong in ("", ".", word[:-1], word.replace(".", ""), f"x{word}", word + "é"):
+        assert mark_of("key", wrong) == ""
+    assert mark_of("another key", word) == ""
