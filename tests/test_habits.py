@@ -171,3 +171,44 @@ def test_no_two_test_files_share_a_module_name():
     flat = [p for p in (ROOT / "tests").rglob("test_*.py") if not (p.parent / "__init__.py").exists()]
     twice = [name for name, times in Counter(p.name for p in flat).items() if times > 1]
     assert twice == []
+
+
+# Who may be told a language: texts and their files, whoever sets the visitor's, and a document that names its own.
+SPEAKERS = {
+    *("core.messages", "core.messages.locales", "core.export.space", "core.export.markdown"),
+    *("app.texts.language", "app.texts.words", "app.shell.selection", "app.frame.head", "app.frame.workbench"),
+}
+
+
+def parameters(function: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
+    given = function.args
+    return {a.arg for a in (*given.posonlyargs, *given.args, *given.kwonlyargs)}
+
+
+def handed_language(root: ast.Module) -> list[str]:
+    functions = (n for n in ast.walk(root) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef))
+    return [f.name for f in functions if "language" in parameters(f)]
+
+
+def test_the_language_travels_in_its_context() -> None:
+    """Not through signatures: `app/texts/language.py` holds it where the visitor's request begins."""
+    told = {name: handed_language(tree(path)) for name, path in modules().items()}
+    assert {name for name, functions in told.items() if functions} == SPEAKERS
+
+
+def by_position(root: ast.Module) -> list[str]:
+    """Handlers that answer with a list, one value an output, instead of {component: value}."""
+    functions = (n for n in ast.walk(root) if isinstance(n, ast.FunctionDef))
+    handlers = [f for f in functions if {"context", "selection"} <= parameters(f) and f.returns is not None]
+    return [f.name for f in handlers if ast.unparse(f.returns or f) in ("list[Any]", "tuple[Any, ...]")]
+
+
+@pytest.mark.parametrize("name", [n for n in modules() if n.startswith("app.")])
+def test_a_handler_answers_by_component(name: str) -> None:
+    assert not by_position(tree(modules()[name]))
+
+
+def test_the_laws_of_handlers_find_one() -> None:
+    source = ast.parse("def draw(context, selection) -> list[Any]: ...\ndef say(text, *, language): ...")
+    assert by_position(source) == ["draw"]
+    assert handed_language(source) == ["say"]

@@ -22,6 +22,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +63,9 @@ print(json.dumps([len(ours), sum(len(path.read_text().splitlines()) for path in 
 """
 VARIANTS = ("cpoly", "cpoly-plain", "lora")
 HELP = [sys.executable, "-m", "core", "--help"]
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": "", "PYTHONDONTWRITEBYTECODE": "1"}
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": ""}
 TICKS = os.sysconf("SC_CLK_TCK")
+PORT, PAGES = 7931, 5  # a start of the page takes as long as a hundred of the command line
 
 
 class Stepper:
@@ -99,7 +101,7 @@ def page_seconds(root: Path, port: int) -> float:
             command, cwd=root, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         try:
-            _wait_for(port)
+            _wait_for(port, process)
             fields = Path(f"/proc/{process.pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
             return (int(fields[11]) + int(fields[12])) / TICKS  # utime and stime, proc(5)
         finally:
@@ -107,14 +109,13 @@ def page_seconds(root: Path, port: int) -> float:
             process.wait()
 
 
-def _wait_for(port: int) -> None:
-    end = time.monotonic() + 300
-    while time.monotonic() < end:
+def _wait_for(port: int, process: Any) -> None:
+    while process.poll() is None:
         address = f"http://127.0.0.1:{port}"
         with contextlib.suppress(urllib.error.URLError, OSError), urllib.request.urlopen(address, timeout=30):
             return
         time.sleep(0.1)
-    raise TimeoutError(f"no answer at port {port}")
+    raise RuntimeError(f"the page ended with {process.returncode}")
 
 
 def read_pass(root: Path) -> tuple[int, int]:
@@ -125,26 +126,25 @@ def read_pass(root: Path) -> tuple[int, int]:
     return files, lines
 
 
-def in_turns(before: Path, rounds: int) -> dict[str, list[tuple[float, float]]]:
-    """(before, now) of every round; a round that warms up is left out."""
-    found: dict[str, list[tuple[float, float]]] = {}
+Pairs = list[tuple[float, float]]
+
+
+def in_turns(before: Path, rounds: int) -> Iterator[tuple[str, Pairs]]:
+    """(before, now) of every round; the first one warms up and is left out."""
+    found: dict[str, Pairs] = {name: [] for name in VARIANTS}
     steppers = [Stepper(root) for root in (before, ROOT)]
     try:
-        for number in range(rounds + 1):
+        for _ in range(rounds + 1):
             for name in VARIANTS:
-                pair = (steppers[0].seconds(name), steppers[1].seconds(name))
-                found.setdefault(f"step of {name}", []).extend([pair] * bool(number))
+                found[name].append((steppers[0].seconds(name), steppers[1].seconds(name)))
     finally:
         for stepper in steppers:
             stepper.close()
-    for number in range(rounds + 1):
-        found.setdefault("python -m core --help", []).extend(
-            [(help_seconds(before), help_seconds(ROOT))] * bool(number)
-        )
-    for number in range(min(rounds, 3) + 1):
-        pair = (page_seconds(before, 7931), page_seconds(ROOT, 7932))
-        found.setdefault("page until it answers", []).extend([pair] * bool(number))
-    return found
+    for name, pairs in found.items():
+        yield f"step of {name}", pairs[1:]
+    yield "python -m core --help", [(help_seconds(before), help_seconds(ROOT)) for _ in range(rounds + 1)][1:]
+    pages = [(page_seconds(before, PORT), page_seconds(ROOT, PORT)) for _ in range(min(rounds, PAGES) + 1)]
+    yield "page until it answers", pages[1:]
 
 
 def main() -> None:
@@ -157,7 +157,7 @@ def main() -> None:
         for name, (files, lines) in ((given.ref, read_pass(before)), ("now", read_pass(ROOT))):
             print(f"a forward pass of C-Poly, {name}: {files} files, {lines} lines", flush=True)
         print(f"{'processor seconds':24}{'before':>10}{'now':>10}{'now / before (quartiles)':>30}")
-        for name, pairs in in_turns(before, given.rounds).items():
+        for name, pairs in in_turns(before, given.rounds):
             low, middle, high = statistics.quantiles([now / then for then, now in pairs], n=4)
             then, now = (statistics.median(side) for side in zip(*pairs, strict=True))
             print(f"{name:24}{then:10.3f}{now:10.3f}{middle:14.3f} ({low:.3f} to {high:.3f})", flush=True)

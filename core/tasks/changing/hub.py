@@ -9,7 +9,7 @@ separators, and tells what it did (see assets/docs/decisions.md for the library'
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,23 +43,38 @@ class HubFiles:
     validation: tuple[str, ...] = ()
 
 
+# How a file's name says that it is to practise on: the first that any file fulfils decides.
+_TRAIN: tuple[Callable[[str | None], bool], ...] = (
+    lambda split: split == "train",
+    lambda split: split is None,
+    lambda split: True,
+)
+_ABOUT = ("dataset_infos.json", "README.txt", "LICENSE.txt")
+
+
 def choose_files(names: list[str], config: str | None = None) -> HubFiles:
     """Picks train, test and check file of a repository: of `config`, else of the first folder with a train part.
 
     Raises:
         TaskFileError: nothing that this program can read, or a numbered part is missing.
     """
-    usable = sorted(n for n in names if n.lower().endswith(SUFFIXES) and not n.startswith("."))
-    if config:
-        usable = [n for n in usable if config in Path(n).parts or Path(n).name.startswith(f"{config}.")]
-    data = [n for n in usable if Path(n).name not in ("dataset_infos.json", "README.txt", "LICENSE.txt")]
-    trains = [n for n in data if _split_of(n) == "train"] or [n for n in data if _split_of(n) is None] or data[:1]
-    if not trains:
+    data = [n for n in sorted(names) if _is_data(n) and (not config or _is_of(config, n))]
+    first = next((n for holds in _TRAIN for n in data if holds(_split_of(n))), None)
+    if first is None:
         raise TaskFileError("hub.no_files", known=", ".join(SUFFIXES))
-    beside = [n for n in data if Path(n).parent == Path(trains[0]).parent]
-    train = _all_parts(trains[0], beside)
+    beside = [n for n in data if Path(n).parent == Path(first).parent]
+    train = _all_parts(first, beside)
     test, check = (_part(split, beside, train) for split in ("test", "validation"))
     return HubFiles(train, test, tuple(n for n in data if n not in (*train, *test, *check)), check)
+
+
+def _is_data(name: str) -> bool:
+    return name.lower().endswith(SUFFIXES) and not name.startswith(".") and Path(name).name not in _ABOUT
+
+
+def _is_of(config: str, name: str) -> bool:
+    """A configuration has a folder, or one file that begins with its name."""
+    return config in Path(name).parts or Path(name).name.startswith(f"{config}.")
 
 
 def _part(split: str, beside: list[str], train: tuple[str, ...]) -> tuple[str, ...]:

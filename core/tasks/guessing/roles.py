@@ -132,14 +132,8 @@ def _guess_targets(
     targets = tuple(p.name for p in profiles if p in (best, partner))
     if partner is not None:
         reasons.append(("guess.target_pair", {"column": targets[0], "other": targets[1]}))
-    rivals = [
-        (s, p)
-        for s, p in scored
-        if p.name not in targets
-        and can_answer(p, profiles)
-        and not _says_the_same(p, best)
-        and not _is_about_splits(p)
-    ]
+    others = [(s, p) for s, p in scored if p.name not in targets and can_answer(p, profiles)]
+    rivals = [(s, p) for s, p in others if not _says_the_same(p, best) and not _is_about_splits(p)]
     score, second = _second(lead, rivals)
     # No rival by points, yet a text can hardly be written from a code alone: so it is asked.
     if second is None and _is_text_of_codes(best, rivals):
