@@ -103,9 +103,12 @@ def decimal_mark(texts: Iterable[str]) -> str:
 
 def _ascii(text: str) -> str:
     """Digits of all scripts as 0 to 9, raised powers as ^n, one kind of minus."""
+    # 1½ would be 11/2 after NFKC: the fraction has to stand apart first.
     spaced = _VULGAR.sub(" ", text)
+    # NFKC would make 10⁵ the number 105.
     spelled = _RAISED.sub(lambda m: "^" + m[0].translate(_SUPERSCRIPT), spaced)
     folded = _SPACE.sub(" ", unicodedata.normalize("NFKC", spelled))
+    # The minus sign, the fraction stroke, and the Arabic decimal and thousands marks.
     folded = folded.translate({0x2212: "-", 0x2044: "/", 0x066B: ".", 0x066C: ","})
     return _DIGITS.sub(lambda m: str(unicodedata.decimal(m[0])), folded)
 
@@ -121,6 +124,7 @@ def _mark_of(shown: str) -> int:
         return 0
     mark = "." if points else ","
     before, after = shown.split(mark)
+    # 0.123 is a decimal for sure: nobody writes thousands of nothing.
     if len(after) == 3 and before.lstrip("0") and len(before) <= 3:
         return 0
     return 1 if points else -1
@@ -135,7 +139,7 @@ def _value(found: regex.Match[str], decimal: str) -> Decimal | None:
             return Decimal(1).scaleb(int(found["tens"]))
         power = found["power"] or found["raised"]
         return _read(found["number"], decimal).scaleb(int(power)) if power else _read(found["number"], decimal)
-    except (InvalidOperation, DivisionByZero):
+    except (InvalidOperation, DivisionByZero):  # 1/0, or a power beyond what Decimal holds
         return None
 
 
@@ -150,12 +154,14 @@ def _whole(found: regex.Match[str], decimal: str) -> Quantity:
     shown = found["whole"] or found["clock"]
     mark = found["mark"] or ":"
     parts = [part.lstrip("0") or "0" for part in shown.split(mark)]
+    # 1.234.567: thousands apart by points, which _TOKEN takes for a date first.
     if mark == "." and all(len(part) == 3 for part in shown.split(mark)[1:]):
         return Quantity(Decimal(shown.replace(".", "")))
     if mark == ":" and found["half"] and len(parts) >= 2:
         hour = int(parts[0]) % 12 + (12 if "p" in found["half"].lower() else 0)
         parts[0] = str(hour)
     if mark == ":":
+        # 12:30:00 is 12:30.
         while len(parts) > 2 and parts[-1] == "0":
             parts.pop()
     return Quantity(parts=(mark, *parts))

@@ -119,6 +119,7 @@ def _measured(run_dir: str, _: int) -> _Seen:
     for before, after in pairwise(events):
         if before["kind"] != "exam" or after["kind"] != "exam" or after["total"] != len(parts):
             continue
+        # A resumed exam tells of answers that it has already; the time between them is none of writing.
         fresh, known = before["done"] >= known, max(known, after["done"])
         took = float(after["time"]) - float(before["time"])
         if fresh and 0 < took < _PAUSE_S:

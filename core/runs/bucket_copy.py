@@ -65,6 +65,7 @@ class BucketCopy:
         copied = []
         for unit in units:
             try:
+                # The stamp is in the folder's name: looking costs a listing and no read of a mounted bucket.
                 if self._newest(unit.name) != unit.stamp():
                     self._copy(unit)
                     copied.append(unit.name)
@@ -121,7 +122,9 @@ class BucketCopy:
             (place / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, place / name)
             listed[name] = {"size": (place / name).stat().st_size, "sha256": hash_file(place / name)}
+        # Sums of the files as they arrived; `_is_whole` compares them before anything is put back.
         (place / COPIED).write_text(json.dumps({"target": unit.target, "files": listed}), encoding="utf-8")
+        # After COPIED is written: until then the older copy is the only whole one.
         for older in (self.root / unit.name).iterdir():
             if older.is_dir() and older.name != stamp and older.name[:1].isdigit():
                 shutil.rmtree(older, ignore_errors=True)
@@ -152,6 +155,7 @@ class BucketCopy:
         """False when everything is there already; files of the workspace are never overwritten."""
         record = json.loads((source / COPIED).read_text(encoding="utf-8"))
         target = inside(self.workspace_dir, record["target"])
+        # What lies in the workspace is newer than any copy, or is the same.
         missing = [name for name in record["files"] if not inside(target, name).exists()]
         for name in missing:
             place = inside(target, name)

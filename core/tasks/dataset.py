@@ -77,6 +77,7 @@ def render_prompt(spec: TaskSpec, row: dict[str, Any], template: str | None = No
 def choose_template(spec: TaskSpec, line: int, seed: int = 0) -> str:
     """One of the task's templates for a training row: drawn by seed and line, so that every load gives the same."""
     choices = (spec.template, *spec.templates)
+    # crc32, since Python's own hash of a text differs from process to process.
     return choices[zlib.crc32(f"{seed} {spec.name} {line}".encode()) % len(choices)]
 
 
@@ -136,7 +137,7 @@ def _answer(spec: TaskSpec, value: Any) -> str:
 
 
 def _name(text: str, names: dict[str, str]) -> str:
-    return names.get(text) or names.get(text.removesuffix(".0"), text)
+    return names.get(text) or names.get(text.removesuffix(".0"), text)  # a column with gaps reads 1 as 1.0
 
 
 def has_input(spec: TaskSpec, row: dict[str, Any]) -> bool:
@@ -172,6 +173,7 @@ def build_examples(
     found = [e for line, row in rows if (e := build_example(spec, row, line, split, seed)) is not None]
     if not spec.weight or split != "train":
         return found
+    # A weight of 0 would cost a forward pass and teach nothing.
     kept = [e for e in found if e.weight > 0]
     total = math.fsum(e.weight for e in kept)
     return [replace(e, weight=e.weight * len(kept) / total) for e in kept]
@@ -205,6 +207,7 @@ def few_shot_dataset(dataset: TaskDataset, count: int, seed: int = 0) -> TaskDat
     examples = dict(dataset.examples)
     for index, spec in enumerate(dataset.tasks):
         rows = dataset.split(index, "train")
+        # Depends on seed and row alone, so a larger count holds the smaller one.
         order = sorted(rows, key=lambda e: zlib.crc32(f"{seed} {e.line} {e.prompt}".encode()))
         used: Counter[str] = Counter()
         kept = []

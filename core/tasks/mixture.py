@@ -65,6 +65,7 @@ class MixtureSampler:
         """(task index, example index) of one epoch, mixed. Capped tasks go on where the last epoch stopped."""
         pairs: list[tuple[int, int]] = []
         for task, count in enumerate(self._counts):
+            # Where the last epoch ended: over several epochs a capped task is seen whole.
             pairs += [(task, index) for index in self._slice(task, epoch * count, count)]
         rng = np.random.default_rng((self.seed, 1, epoch))
         if self.settings.strategy != "balanced":
@@ -84,6 +85,7 @@ class MixtureSampler:
         power = 0.0 if settings.strategy in ("equal", "balanced") else 1.0 / settings.temperature
         weights = [n**power if n else 0.0 for n in sizes]
         scale = sum(sizes) / sum(weights)
+        # At least one: a small task must not vanish from an epoch by rounding.
         return [max(1, round(w * scale)) if n else 0 for w, n in zip(weights, sizes, strict=True)]
 
     def _slice(self, task: int, start: int, count: int) -> list[int]:

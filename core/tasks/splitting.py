@@ -49,6 +49,7 @@ def split_rows(
         free = {name: rows for name, rows in groups.items() if not any(known.inputs[i] in exam for i in rows)}
     for stratum in _strata(free, known, settings):
         _deal(stratum, settings, test_keys is None, chosen)
+    # Everything fell to exam and check set, as it may with few groups in many strata.
     if "train" not in chosen and free:
         for index in next(iter(free.values())):
             chosen[index] = "train"
@@ -63,10 +64,12 @@ def _group_names(keys: SplitKeys, settings: SplitSettings) -> Sequence[str]:
 
     def root(i: int) -> int:
         while parent[i] != i:
+            # Halves the way for the next one: a chain of a million rows is not walked again and again.
             parent[i] = parent[parent[i]]
             i = parent[i]
         return i
 
+    # Union and find: rows are joined by their input and by the column, also across both.
     for names in (keys.inputs, keys.column):
         first: dict[str, int] = {}
         for index, name in enumerate(names):
@@ -80,6 +83,7 @@ def _strata(groups: dict[str, list[int]], keys: SplitKeys, settings: SplitSettin
         return [groups]
     found: dict[str, dict[str, list[int]]] = {}
     for name, rows in groups.items():
+        # A group may hold several answers (contradicting rows); its first one stands for it.
         found.setdefault(keys.answers[rows[0]], {})[name] = rows
     return list(found.values())
 
@@ -95,6 +99,7 @@ def _deal(groups: dict[str, list[int]], settings: SplitSettings, with_test: bool
     position = 0
     for split in ("test", "validation"):
         taken = 0
+        # The last group always trains: a model without practice has nothing to be examined in.
         while taken < wanted[split] and position < len(order) - 1:
             rows = groups[order[position]]
             for index in rows:
@@ -151,7 +156,7 @@ def _draws(seed: int) -> Callable[[str], bytes]:
 
     def draw(key: str) -> bytes:
         state = fresh()
-        state.update(key.encode("utf-8", "replace"))
+        state.update(key.encode("utf-8", "replace"))  # half a surrogate pair has no UTF-8
         return state.digest()
 
     return draw

@@ -22,6 +22,7 @@ from collections import Counter
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+RUN = 6  # lines
 SMALLEST_TWIN = 2  # statements; shorter functions are alike by chance
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 BROAD = {"Exception", "BaseException"}
@@ -75,6 +76,7 @@ def figures(house: House) -> dict[str, int | float]:
         "of these only hand it on": sum(map(_only_hands_on, takers)),
         "broad excepts": sum(_broad(n) for tree in house.trees.values() for n in ast.walk(tree)),
         "pairs of functions of one form": sum(n * (n - 1) // 2 for n in Counter(_shapes(house)).values()),
+        "runs of six lines written twice": _written_twice(house),
     }
 
 
@@ -132,6 +134,20 @@ def _broad(node: ast.AST) -> bool:
 
 def _comments(text: str) -> int:
     return sum(t.type == tokenize.COMMENT for t in tokenize.generate_tokens(io.StringIO(text).readline))
+
+
+def _written_twice(house: House) -> int:
+    """Runs of lines (blanks, comments, imports and lone brackets left aside) that stand in two places or more."""
+    places: dict[tuple[str, ...], list[tuple[str, int]]] = {}
+    for name, text in house.texts.items():
+        lines = [line.strip() for line in text.splitlines()]
+        lines = [line for line in lines if re.search(r"\w", line) and not re.match(r"#|import |from ", line)]
+        for start in range(len(lines) - RUN + 1):
+            places.setdefault(tuple(lines[start : start + RUN]), []).append((name, start))
+    twice = [found for found in places.values() if len(found) > 1]
+    known = {tuple(found) for found in twice}
+    begins = [f for f in twice if tuple((name, start - 1) for name, start in f) not in known]
+    return len(begins)  # of a longer run only its beginning is counted
 
 
 def _shapes(house: House) -> list[str]:

@@ -73,8 +73,10 @@ def deal_table(spec: TaskSpec, table: Table, files: PartFiles, log: ProblemLog) 
         require_columns(table, (spec.split.column,))
     test_keys = None if files.test is None else [input_key(spec, row) for row in files.test.rows]
     held = _held_back(spec, files, test_keys, max(table.lines), log)
+    # A check file is the check set; drawing another from the training rows would make it two.
     settings = spec.split if files.validation is None else replace(spec.split, validation=0.0)
     keys = split_keys(spec, table.rows)
+    # Asked by the check file too, so training on it would make the check tell nothing.
     check_keys = frozenset(input_key(spec, item.row) for item in held if item.split == "validation")
     dealt = split_rows(keys, settings, test_keys)
     all_text = table.format in DELIMITED  # cells of such files are text already; a million rows need no copies

@@ -131,8 +131,10 @@ def with_counts(spec: TaskSpec, rows: list[SplitRow], log: ProblemLog) -> TaskSp
         if answer and has_input(spec, item.row):
             counts[item.split] += 1
             seen = exam if item.split == "test" else answers
+            # Beyond, they are no labels, and a million different answers would be kept for nothing.
             if len(seen) <= MAX_LABELS:
                 seen[answer] += 1
+            # Two different ones settle that rows do not all ask the same.
             if len(asked) < 2:
                 asked.add(tuple(input_text(item.row.get(name)).strip() for name in spec.inputs))
         else:

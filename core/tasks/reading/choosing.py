@@ -58,6 +58,7 @@ def choose_reading(source: Source, format_name: str, options: ReadOptions, file:
         lines = (sample if own.encoding == source.encoding else _sample(own))[skipped:]
         candidates = rank_dialects(lines, format_name, given, len(sample) < SAMPLE_LINES)
         if candidates:
+            # Both scores are logarithms of odds, so together they are a sum.
             reads.append(_Read(own, lines, candidates, (guess.score if guess else 0.0) + candidates[0].score))
     reads.sort(key=lambda read: -read.score)
     best = reads[0]
@@ -106,6 +107,7 @@ def _differing_rows(best: _Read, other: _Read, skipped: int) -> Iterator[tuple[l
         strict=False,
     )
     for one, two in both:
+        # Nearly all lines are ASCII and the same in both; only the others show the difference.
         if one != two:
             cells = [_cells(line, read) for line, read in ((one, best), (two, other))]
             if all(cells):
@@ -130,6 +132,7 @@ def _ask_dialect(read: _Read, options: ReadOptions, file: str) -> list[Doubt]:
         else QUOTE_WORDS[name_quotes(one.dialect)]
         for one in (best, other)
     ]
+    # They differ in what has no word of its own, such as blanks before cells: nobody could choose.
     if told[0] == told[1]:
         return []
     rows = _rows_that_differ(best, other)

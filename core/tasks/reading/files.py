@@ -95,6 +95,7 @@ def _read(path: Path, kind: FileKind, options: ReadOptions, log: ProblemLog) -> 
         return read_sheet(path, options, log)
     if kind.format == "parquet":
         return read_parquet(path, options, log)
+    # Our own export first: it is read strictly, by its marks, and never guessed at.
     own = read_task_csv(path, options, log) if kind == FileKind("csv", False) else None
     if own is not None:
         return own
@@ -172,9 +173,11 @@ def _agreed_format(expected: str, head: bytes, name: str) -> str:
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
     if start[:1].isascii() and start[:64].lower().startswith((b"<!doctype", b"<html", b"<?xml")):
         raise TaskFileError("file.wrong_suffix", file=name, expected=expected, found="a web page")
+    # A text may begin with a bracket; JSON goes on with another or a brace.
     looks_json = start[:1] == b"{" or (start[:1] == b"[" and start[1:].lstrip()[:1] in (b"{", b"]"))
     if expected == "txt" and looks_json:
         return "jsonl" if start[:1] == b"{" else "json"
+    # With a quote behind the brackets it is JSON; {a} or [[1]] may be the first cell of a table.
     if expected in ("csv", "tsv") and looks_json and start.lstrip(b"[ \t\r\n{")[:1] == b'"':
         raise TaskFileError("file.wrong_suffix", file=name, expected=expected, found="json")
     if expected == "jsonl" and start[:1] == b"[":
