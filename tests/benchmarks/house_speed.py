@@ -15,6 +15,7 @@ import argparse
 import contextlib
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -64,6 +65,7 @@ print(json.dumps([len(ours), sum(len(path.read_text().splitlines()) for path in 
 VARIANTS = ("cpoly", "cpoly-plain", "lora")
 HELP = [sys.executable, "-m", "core", "--help"]
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": ""}
+Pairs = list[tuple[float, float]]
 TICKS = os.sysconf("SC_CLK_TCK")
 PORT, PAGES = 7931, 5  # a start of the page takes as long as a hundred of the command line
 
@@ -87,10 +89,10 @@ class Stepper:
 
 
 def help_seconds(root: Path) -> float:
-    before = os.times()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(HELP, cwd=root, env=ENVIRONMENT, stdout=subprocess.DEVNULL, check=True)
-    after = os.times()
-    return after.children_user + after.children_system - before.children_user - before.children_system
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def page_seconds(root: Path, port: int) -> float:
@@ -124,9 +126,6 @@ def read_pass(root: Path) -> tuple[int, int]:
     )
     files, lines = json.loads(done.stdout)
     return files, lines
-
-
-Pairs = list[tuple[float, float]]
 
 
 def in_turns(before: Path, rounds: int) -> Iterator[tuple[str, Pairs]]:
