@@ -9,6 +9,7 @@ the task's metric on the rows that both models answered, paired like everything 
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -161,20 +162,25 @@ def save_yardstick(run_dir: Path, yardstick: Yardstick) -> Yardstick:
 
 
 def add_replies(run_dir: Path, yardstick: Yardstick, replies: Iterable[Reply]) -> Yardstick:
-    """Keeps answers; returns the yardstick with their number."""
+    """Keeps answers; returns the yardstick with their number. With its first answers, older ones of its name go."""
     count = 0
+    _dir(run_dir, yardstick).mkdir(exist_ok=True)  # one that is asked twice at a time may have gone with the newer
     for reply in replies:
         path = _dir(run_dir, yardstick) / f"{reply.task_index}.jsonl"
         append_records(path, [{"row": reply.row, "text": reply.text}])
         count += 1
-    return save_yardstick(run_dir, replace(yardstick, answers=yardstick.answers + count))
+    kept = save_yardstick(run_dir, replace(yardstick, answers=yardstick.answers + count))
+    if count and not yardstick.answers:
+        for old in _read_all(run_dir):
+            if old.name == kept.name and old.made < kept.made:
+                shutil.rmtree(_dir(run_dir, old), ignore_errors=True)  # what is left of it is not listed
+    return kept
 
 
 def list_yardsticks(run_dir: Path) -> list[Yardstick]:
     """All of a run that have answers, newest first; of equal names the newest."""
-    paths = RunFolder(run_dir).yardsticks_dir.glob("*/yardstick.json")
     found: dict[str, Yardstick] = {}
-    for yardstick in sorted((read_record(Yardstick, path) for path in paths), key=lambda y: -y.made):
+    for yardstick in sorted(_read_all(run_dir), key=lambda y: -y.made):
         if yardstick.answers:
             found.setdefault(yardstick.name, yardstick)
     return list(found.values())
@@ -234,6 +240,11 @@ def _amount(value: float, digits: int) -> str:
     """A small amount is not called nothing."""
     least = 10.0**-digits
     return f"< {least:.{digits}f}" if 0 < value < least else f"{value:.{digits}f}"
+
+
+def _read_all(run_dir: Path) -> list[Yardstick]:
+    paths = RunFolder(run_dir).yardsticks_dir.glob("*/yardstick.json")
+    return [read_record(Yardstick, path) for path in paths]
 
 
 def _place(task: str, key: str) -> tuple[str, str]:

@@ -30,6 +30,7 @@ from core.insight.yardstick import (
     list_yardsticks,
     measure_yardstick,
     read_replies,
+    save_yardstick,
 )
 from core.messages import word
 from core.tasks.dataset import SYSTEM_END
@@ -341,6 +342,26 @@ def test_the_questions_file_comes_back_as_answers(
     report = command.yardstick(argparse.Namespace(**known, questions=None, file=str(target)))
     assert report.value[0]["answers"] == 5
     assert report.value[0]["tasks"][0]["sure"] is False
+
+
+def test_a_yardstick_takes_the_place_of_an_older_one_of_its_name(run_dir: Path) -> None:
+    folder = run_dir / "yardsticks"
+
+    def kept() -> list[str]:
+        return sorted(path.parent.name for path in folder.glob("*/yardstick.json"))
+
+    def make(name: str, made: float) -> Yardstick:
+        return save_yardstick(run_dir, replace(create_yardstick(run_dir, name, FILE), made=made))
+
+    first = add_replies(run_dir, make("Big", 1.0), [Reply(0, 0, "praise")])
+    other = add_replies(run_dir, make("Small", 2.0), [Reply(0, 0, "praise")])
+    second = make("Big", 3.0)
+    assert kept() == sorted(y.yardstick_id for y in (first, other, second))  # it has no answers yet
+    second = add_replies(run_dir, second, [Reply(0, 0, "refund")])
+    assert kept() == sorted(y.yardstick_id for y in (other, second))
+    add_replies(run_dir, first, [Reply(0, 1, "praise")])  # still asked, in another window
+    add_replies(run_dir, second, [Reply(0, 1, "praise")])
+    assert [y.answers for y in list_yardsticks(run_dir) if y.name == "Big"] == [2]
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".tsv", ".xlsx"])
