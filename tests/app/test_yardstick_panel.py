@@ -21,6 +21,7 @@ from core.base.errors import RunError, SettingError
 from core.chat.ask_yardstick import ask_yardstick
 from core.chat.other_model import Endpoint
 from core.workspace import Workspace
+from app.texts import say
 from tests.app.panels import build_panel
 from tests.staged_runs import stages, write_stage
 
@@ -67,8 +68,10 @@ def test_the_endpoint_is_asked_and_the_key_is_kept_nowhere(
     view = shown[-1][panel.outcome]
     assert "Big" in view
     assert '<td class="n">12</td>' in view
-    assert "results.unsure" not in view
-    assert "Big" in in_language("zh", outcome_view, context.run_dir(selection))
+    assert f" · {say('results.few')}</td>" in view  # in words, in both languages
+    chinese = in_language("zh", outcome_view, context.run_dir(selection))
+    assert "Big" in chinese
+    assert f" · {in_language('zh', say, 'results.few')}</td>" in chinese
     written = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     assert KEY.encode() not in written
     assert KEY not in caplog.text
