@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import gradio as gr
 
 from app.drawing.markup import note
 from app.shell.context import Context
+from app.shell.outcomes import Outcomes, Slow, file_view, wire_slow
 from app.shell.permissions import require_shared_project, require_shared_space
 from app.shell.redraw import Shown
 from app.shell.selection import Selection
@@ -15,6 +14,10 @@ from app.shell.upload_folders import new_export_folder, note_uploads
 from app.texts import say
 from app.texts.words import Key
 from core.tasks.changing.archive import export_project, import_project
+
+
+def open_project(_: Context, selection: Selection) -> str:
+    return selection.project_id
 
 
 class PackPanel:
@@ -31,25 +34,27 @@ class PackPanel:
                 gr.File, label=Key("pack.file"), visible=False, interactive=False, elem_id="pack-file"
             )
         moves = [selection, context.tabs]
-        context.on(self.make.click, self.make_pack, [selection], self.file, show_progress="full")
+        slow = Slow(self.make_pack, about=open_project, show=file_view, once=True)
+        outcomes = wire_slow(context, self.make.click, slow, [], self.file)
         context.on(self.take.upload, self.take_pack, [selection, self.take], moves, show_progress="full")
-        context.on_selection(self.draw, [self.about, self.make, self.file])
+        context.on_selection(self.draw, [self.about, self.make, self.file], [outcomes])
 
-    def draw(self, context: Context, selection: Selection) -> Shown:
-        """What is in it, the export button only with an open project, and no file yet."""
+    def draw(self, context: Context, selection: Selection, outcomes: Outcomes) -> Shown:
+        """What is in it, the export button only with an open project, a file that was packed while another project
+        was open."""
         is_open = context.project(selection) is not None
         return {
             self.about: note(say("pack.note")),
             self.make: gr.update(visible=is_open),
-            self.file: gr.update(visible=False),
+            self.file: file_view(outcomes.take(open_project(context, selection))),
         }
 
-    def make_pack(self, context: Context, selection: Selection) -> Any:
+    def make_pack(self, context: Context, selection: Selection) -> str:
         """Packs the open project into a file to download."""
         project = context.require_project(selection)
         safe = "".join(c if c.isalnum() or c in "-_" else "-" for c in project.name)[:60]
         target = new_export_folder(project.project_id) / f"{safe}.taskloom.zip"
-        return gr.update(value=str(export_project(project, target)), visible=True)
+        return str(export_project(project, target))
 
     def take_pack(self, context: Context, selection: Selection, path: str | None) -> Shown:
         """Opens the project that was packed in a file."""

@@ -7,6 +7,7 @@ from typing import Any
 import gradio as gr
 
 from app.shell.context import Context
+from app.shell.outcomes import Outcomes, Slow, file_view, wire_slow
 from app.shell.selection import Selection
 from app.shell.upload_folders import new_export_folder
 from app.texts import say, word_method, word_sentence, word_skills
@@ -23,20 +24,25 @@ class ReportPanel:
             self.make = words(gr.Button, Key("results.report"), elem_id="results-report", min_width=200, scale=1)
             given = {"label": Key("results.report_file"), "visible": False, "interactive": False, "scale": 3}
             self.file = words(gr.File, **given, elem_id="results-report-file")
-        alone = {"show_progress": "full", "concurrency_limit": 1}
-        context.on(self.make.click, make_report, [context.selection], self.file, **alone)
-        hide, kept = gr.update(visible=False), [self.file]
-        context.on_selection(lambda _, selection: hide, self.file, kept=kept, subject=context.results_seen)
+        slow = Slow(make_report, show=file_view)
+        outcomes = wire_slow(context, self.make.click, slow, [], self.file, concurrency_limit=1)
+        kept = {"kept": [self.file], "subject": context.results_seen}
+        context.on_selection(draw_report, self.file, [outcomes], **kept)
 
 
-def make_report(context: Context, selection: Selection) -> Any:
-    """Writes the report with the command's own function, in the user's language, and offers it."""
+def draw_report(context: Context, selection: Selection, outcomes: Outcomes) -> Any:
+    """The report of the chosen run, where one was made."""
+    return file_view(outcomes.of(context.results_seen(selection)))
+
+
+def make_report(context: Context, selection: Selection) -> str | None:
+    """Writes the report with the command's own function, in the user's language; -> its file."""
     run_dir = context.run_dir(selection)
     if run_dir is None:
-        return gr.update(visible=False)
+        return None
     target = new_export_folder(run_dir.name) / "report.html"
     write_text_atomic(target, build_report(run_dir, report_words()))
-    return gr.update(value=str(target), visible=True)
+    return str(target)
 
 
 def report_words() -> ReportWords:

@@ -16,6 +16,8 @@ from app.drawing.markup import bar, bullets, esc, note, paragraphs, part, table
 from app.drawing.run_markup import score_cell
 from app.results.score_table import word_doubt
 from app.shell.context import Context
+from app.shell.outcomes import Outcomes, Slow, file_view, wire_slow
+from app.shell.permissions import require_shared_space
 from app.shell.redraw import Shown
 from app.shell.run_command import run_errand
 from app.shell.selection import Selection
@@ -94,54 +96,73 @@ class YardstickPanel:
 
     def _wire(self, context: Context) -> None:
         selection, quiet = context.selection, {"show_progress": "hidden"}
-        heads = [self.outcome, self.about_file, self.questions]
-        hidden = [self.questions]
-        context.on_selection(self.draw, heads, kept=hidden, subject=context.results_seen)
-        context.on(self.fetch.click, self.write_questions, [selection], self.questions, show_progress="full")
+        files = wire_slow(context, self.fetch.click, Slow(self.write_questions, show=file_view), [], self.questions)
+        kept = {"kept": [self.questions], "subject": context.results_seen}
+        context.on_selection(self.draw, [self.outcome, self.about_file, self.questions], [files], **kept)
         taken = [selection, self.name, self.file, self.pasted]
         shown = [self.outcome, self.file, self.pasted]
-        context.on(self.take.click, self.take_answers, taken, shown, show_progress="full")
+        took = context.on(self.take.click, self.take_answers, taken, shown, show_progress="full")
+        context.on(took.then, self.draw_outcome, [selection], self.outcome, **quiet)
         if context.shared:
             return
-        context.on_selection(self.draw_endpoint, [self.about_endpoint, self.line])
-        asked = [selection, self.name, self.url, self.model, self.key, self.rows, *self.prices]
-        shown = [self.line, self.outcome, self.key]
-        running = context.on(self.ask.click, self.ask_other, asked, shown, concurrency_limit=2, **quiet)
-        self.halt.click(None, None, None, cancels=[running], api_visibility="private")
+        going = gr.State(Outcomes())
+        context.on_selection(self.draw_endpoint, [self.about_endpoint, self.line], [going])
+        asked = [selection, going, self.name, self.url, self.model, self.key, self.rows, *self.prices]
+        many = {"concurrency_limit": 2, "trigger_mode": "multiple", **quiet}
+        running = context.on(self.ask.click, self.ask_other, asked, [self.line, self.key], **many)
+        context.on(running.then, self.draw_end, [selection, going], [self.line, self.outcome], **quiet)
+        context.on(self.halt.click, stop, [selection], concurrency_limit=None, **quiet)
 
-    def draw(self, context: Context, selection: Selection) -> Shown:
+    def draw(self, context: Context, selection: Selection, files: Outcomes) -> Shown:
         said = part(say("yardstick.by_file")) + note(say("yardstick.by_file_note"))
-        hidden = {self.questions: gr.update(visible=False)}
-        return {self.outcome: outcome_view(context.run_dir(selection)), self.about_file: said, **hidden}
+        questions = {self.questions: file_view(files.of(context.results_seen(selection)))}
+        return {self.outcome: outcome_view(context.run_dir(selection)), self.about_file: said, **questions}
 
-    def draw_endpoint(self, _: Context, __: Selection) -> Shown:
+    def draw_endpoint(self, _: Context, selection: Selection, going: Outcomes) -> Shown:
+        """How far the chosen run's questions are, where they are being asked."""
+        going.shown = selection.run_id
         said = part(say("yardstick.by_endpoint")) + note(say("yardstick.by_endpoint_note"))
-        return {self.about_endpoint: said, self.line: ""}
+        return {self.about_endpoint: said, self.line: going.of(selection.run_id) or ""}
 
-    def write_questions(self, context: Context, selection: Selection) -> Any:
+    def draw_outcome(self, context: Context, selection: Selection) -> Shown:
+        return {self.outcome: outcome_view(context.run_dir(selection))}
+
+    def draw_end(self, context: Context, selection: Selection, going: Outcomes) -> Shown:
+        """However it ended, for the run that is chosen by then: no progress, and the answers that were kept."""
+        line = going.of(selection.run_id) or ""  # another run's questions may be under way
+        return {self.line: line, **self.draw_outcome(context, selection)}
+
+    def write_questions(self, context: Context, selection: Selection) -> str:
         """The exam questions as a file whose column `answer` is to be filled."""
         run_dir = require_exam(context, selection)
         target = new_export_folder(run_dir.name) / "questions.csv"
         run_errand(context.workspace.root, "yardstick", run_dir.name, f"--questions={target}", f"--rows={ROWS}")
-        return gr.update(value=str(target), visible=True)
+        return str(target)
 
     def take_answers(
         self, context: Context, selection: Selection, name: str, path: str | None, pasted: str | None
     ) -> Shown:
-        """Answers of a file, or pasted with their head, are compared; the fields are emptied."""
+        """Answers of a file, or pasted with their head, are kept to be compared; the fields are emptied."""
+        require_shared_space(context, selection)
         run_dir = require_exam(context, selection)
         if not path and not (pasted or "").strip():
             raise gr.Error(say("yardstick.nothing"), title=say("error.title"))
         given = path or write_pasted(new_export_folder(run_dir.name), str(pasted))
         told = name.strip() or (Path(given).stem if path else NAME)
         run_errand(context.workspace.root, "yardstick", run_dir.name, f"--file={given}", f"--name={told}")
-        return {self.outcome: outcome_view(run_dir), self.file: None, self.pasted: ""}
+        return {self.file: None, self.pasted: ""}
 
     def ask_other(
-        self, context: Context, selection: Selection, name: str, url: str, model: str, key: str, *numbers: Any
+        self, context: Context, selection: Selection, going: Outcomes, request: gr.Request, *values: Any
     ) -> Iterator[Shown]:
-        """Asks the endpoint, with a line that says how far it is; the field of the key is emptied at once."""
-        yield {self.key: "", self.line: note(say("yardstick.asking"))}
+        """Asks the endpoint, with a line that says how far it is while this run is shown; the field of the key is
+        emptied at once. A second click asks nothing twice."""
+        (name, url, model, key, *numbers), run_id = values, selection.run_id
+        if going.of(run_id):
+            yield {self.key: ""}
+            return
+        asking = note(say("yardstick.asking"))
+        yield {self.key: "", self.line: asking}
         run_dir = require_exam(context, selection)
         if not model.strip():
             raise SettingError("yardstick.no_model", url=url)
@@ -149,10 +170,27 @@ class YardstickPanel:
         rows, *prices = numbers
         questions = exam_questions(run_dir, rows=max(1, int(rows or ROWS)))
         said = [float(price) if price else None for price in prices]
-        for made in ask_yardstick(run_dir, endpoint, questions, name.strip(), (said[0], said[1])):
-            told = say("yardstick.progress", done=made.answers, total=len(questions))
-            yield {self.line: paragraphs([told]) + bar(made.answers / len(questions), "", told)}
-        yield {self.line: "", self.outcome: outcome_view(run_dir)}
+        stopping = context.stops.begin(_place(selection, request))
+        going.keep(run_id, asking)
+        try:
+            for made in ask_yardstick(run_dir, endpoint, questions, name.strip(), (said[0], said[1]), stopping):
+                told = say("yardstick.progress", done=made.answers, total=len(questions))
+                going.keep(run_id, paragraphs([told]) + bar(made.answers / len(questions), "", told))
+                if going.shown == run_id:
+                    yield {self.line: going.of(run_id)}
+        finally:
+            going.take(run_id)
+            context.stops.end(_place(selection, request), stopping)
+
+
+def stop(context: Context, selection: Selection, request: gr.Request) -> None:
+    """Ends the questions about the run that is shown; the answers so far stay."""
+    context.stops.stop(_place(selection, request))
+
+
+def _place(selection: Selection, request: gr.Request) -> str:
+    """A page may ask about several runs."""
+    return f"{request.session_hash} yardstick {selection.run_id}"
 
 
 def require_exam(context: Context, selection: Selection) -> Path:

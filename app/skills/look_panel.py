@@ -13,6 +13,7 @@ from app.drawing.markup import note, part
 from app.drawing.skill_figures import layers_heatmap, size_heatmap
 from app.drawing.widgets import plot
 from app.shell.context import Context
+from app.shell.outcomes import Outcomes, Slow, wire_slow
 from app.shell.redraw import Shown
 from app.shell.run_command import run_errand
 from app.shell.selection import Selection
@@ -43,7 +44,7 @@ class LookPanel:
             names = [f"look-input-{i}" for i in range(MOST_COLUMNS)]
             self.fields = [gr.Textbox(lines=2, max_lines=8, visible=False, elem_id=name) for name in names]
             self.by_text = words(gr.Button, Key("look.by_text"), elem_id="look-by-text")
-            self.shown_run, self.said = gr.State(""), gr.HTML(elem_id="look-says")
+            self.said = gr.HTML(elem_id="look-says")
             self.plots = {name: (gr.HTML(), plot(f"look-{name}")) for name in ("weights", "sizes", "tokens")}
         self._wire(context)
 
@@ -52,26 +53,27 @@ class LookPanel:
         return [self.said, *(part for pair in self.plots.values() for part in pair)]
 
     def _wire(self, context: Context) -> None:
-        selection, slow = context.selection, {"show_progress": "full", "concurrency_limit": 1}
-        slow["concurrency_id"] = "look"
-        shown = [self.about, self.task, self.shown_run, *self.drawn]
-        context.on_selection(self.draw, shown, [self.task, self.shown_run])
+        selection, outcomes = context.selection, gr.State(Outcomes())
+        shown = [self.about, self.task, *self.drawn]
+        context.on_selection(self.draw, shown, [self.task, outcomes])
         context.on_selection(self.draw_fields, self.fields, [self.task])
         context.on(self.task.change, self.draw_fields, [selection, self.task], self.fields, show_progress="hidden")
-        by_row, by_text = (partial(self.look, typed=typed) for typed in (False, True))
-        context.on(self.by_row.click, by_row, [selection, self.task, self.row], self.drawn, **slow)
-        context.on(self.by_text.click, by_text, [selection, self.task, *self.fields], self.drawn, **slow)
+        alone = {"concurrency_limit": 1, "concurrency_id": "look", "outcomes": outcomes}
+        ways = ((self.by_row, False, [self.row]), (self.by_text, True, self.fields))
+        for button, typed, fields in ways:
+            slow = Slow(partial(self.look, typed=typed), chosen_run, self.shown)
+            wire_slow(context, button.click, slow, [self.task, *fields], self.drawn, **alone)
 
-    def draw(self, context: Context, selection: Selection, task: str | None, shown_run: str) -> Shown:
-        """What was looked at stays while the run stays the same: the end of a job redraws the screen too."""
+    def draw(self, context: Context, selection: Selection, task: str | None, outcomes: Outcomes) -> Shown:
+        """What was looked at last in this run stays: the end of a job redraws the screen too."""
         run_dir = context.trained_run(selection)
         names = [spec.name for spec in RunFolder(run_dir).read_tasks()] if run_dir else []
+        found = outcomes.of(selection.run_id)
         chosen = task if task in names else names[0] if names else None
         return {
             self.about: note(say("look.note")),
             self.task: gr.update(choices=names, value=chosen),
-            self.shown_run: selection.run_id,
-            **({} if shown_run == selection.run_id else self._nothing()),
+            **(self.shown(found) if found is not None else self._nothing()),
         }
 
     def draw_fields(self, context: Context, selection: Selection, task: str | None) -> Shown:
@@ -82,18 +84,20 @@ class LookPanel:
             shown[field] = gr.update(label=name, visible=True)
         return shown
 
-    def look(self, context: Context, selection: Selection, task: str | None, *values: Any, typed: bool) -> Shown:
+    def look(
+        self, context: Context, selection: Selection, task: str | None, *values: Any, typed: bool
+    ) -> Look | None:
         """Asks the model in a process of its own; some seconds on a CPU."""
         run_dir, spec = context.trained_run(selection), _find_task(context, selection, task)
         if run_dir is None or spec is None:
-            return self._nothing()
+            return None
         if typed:
             pairs = zip(spec.inputs, values, strict=False)
             asked = [f"--input={column}={value or ''}" for column, value in pairs]
         else:
             asked = [f"--row={int(values[0] or 0)}"]
         record = run_errand(context.workspace.root, "look", run_dir.name, f"--task={spec.name}", *asked)
-        return self.shown(look_from_dict(record))
+        return look_from_dict(record)
 
     def shown(self, found: Look) -> Shown:
         """Sentences, then the weights, the sizes of the skills' parts, and the tokens, as far as there are."""
@@ -113,6 +117,10 @@ class LookPanel:
 
     def _nothing(self) -> Shown:
         return dict.fromkeys(self.drawn, "")
+
+
+def chosen_run(_: Context, selection: Selection) -> str:
+    return selection.run_id
 
 
 def _find_task(context: Context, selection: Selection, name: str | None) -> TaskSpec | None:

@@ -13,11 +13,12 @@ import gradio as gr
 from app.drawing.markup import esc, note, paragraphs, table
 from app.shell.context import Context
 from app.shell.job_panel import JobPanel, JobSpec, run_place
+from app.shell.outcomes import Outcomes, Slow, wire_slow
 from app.shell.redraw import Shown
 from app.shell.run_command import run_errand
 from app.shell.selection import Selection
 from app.skills.chosen_run import find_allocation
-from app.texts import say, word_sentence, word_skills
+from app.texts import listing, say, word_sentence, word_skills
 from app.texts.words import Key
 from core.adapters.registry import METHODS
 from core.adapters.skill import COMMON, PRIVATE
@@ -78,18 +79,21 @@ class WhatIfPanel:
         selection = context.selection
         drawn = [self.about, self.wish_about, self.own, *self.sliders, self.row_of, self.other, self.question]
         drawn += [self.apart, self.bound, self.said, self.freeze_about, self.skill, self.freeze]
-        context.on_selection(self.draw, drawn, [self.task])
-        context.on(self.task.change, self.draw, [selection, self.task], drawn, show_progress="hidden")
-        slow = {"show_progress": "full", "concurrency_limit": 1, "concurrency_id": "look"}
-        context.on(self.ask_button.click, self.ask, [selection, *self.fields], self.said, **slow)
+        slow, alone = Slow(self.ask, about_task, fields=(self.task,)), {"concurrency_limit": 1}
+        alone["concurrency_id"] = "look"
+        outcomes = wire_slow(context, self.ask_button.click, slow, self.fields[1:], self.said, **alone)
+        context.on_selection(self.draw, drawn, [self.task, outcomes])
+        changed = [selection, self.task, outcomes]
+        context.on(self.task.change, self.draw, changed, drawn, show_progress="hidden")
         opened = [context.selection, context.tabs]
         for kind, button in (("apart", self.apart), ("bound", self.bound)):
             wished = partial(wish, kind=kind)
             context.on(button.click, wished, [selection, self.task, self.other], opened, show_progress="hidden")
         context.on(self.freeze.click, freeze_skill, [selection, self.skill], opened, show_progress="hidden")
 
-    def draw(self, context: Context, selection: Selection, task: str | None) -> Shown:
-        """A slider for each skill of the task, at what it was trained to; what a method cannot is not offered."""
+    def draw(self, context: Context, selection: Selection, task: str | None, outcomes: Outcomes) -> Shown:
+        """A slider for each skill of the task, at what it was trained to; what a method cannot is not offered. What
+        was asked last of this task of this run stays, and says what it was."""
         allocation, run_dir = find_allocation(context, selection), context.trained_run(selection)
         ready = allocation is not None and run_dir is not None and task in allocation.tasks
         common = [s.name for s in allocation.skills if s.kind == COMMON] if allocation and ready else []
@@ -105,8 +109,8 @@ class WhatIfPanel:
             self.question: gr.update(visible=_has_one_input(context, selection, task)),
             self.apart: gr.update(interactive=bool(others and method and "apart" in method.wishes)),
             self.bound: gr.update(interactive=bool(others and method and "bound" in method.wishes)),
-            self.said: "",
             **self._freezable(common if method and FROZEN in method.wishes else []),
+            self.said: outcomes.of(about_task(context, selection, task)) or "",
         }
         for i, slider in enumerate(self.sliders):
             here = i < len(common)
@@ -122,25 +126,49 @@ class WhatIfPanel:
         }
 
     def ask(self, context: Context, selection: Selection, *values: Any) -> str:
-        """Loads the run in a process of its own; some seconds on a CPU."""
+        """Loads the run in a process of its own; some seconds on a CPU. Says what was asked: sliders move on."""
         found = run_errand(context.workspace.root, *change_words(context, selection, *values))
-        said = [word_sentence(s.key, s.values) for s in describe_change_of_task(found)]
+        changes = changes_asked(context, selection, *values)
+        said = [say("what_if.asked", changes=listing(changes))] if changes else []
+        said += [word_sentence(s.key, s.values) for s in describe_change_of_task(found)]
         if found["question"] is not None:
             said.append(say("what_if.answers", **found["question"]))
         return paragraphs(said) + _changed(found["changed"])
 
 
+def about_task(context: Context, selection: Selection, task: str | None) -> tuple[Any, ...]:
+    """What an outcome is about: the task, of the run with its results, in a language."""
+    return (*context.results_seen(selection), task)
+
+
+def skill_factors(context: Context, selection: Selection, own: Any, factors: list[Any]) -> list[tuple[str, Any]]:
+    """(skill, factor) of the sliders. Those that stand at 1 change nothing and are left out."""
+    allocation = find_allocation(context, selection)
+    skills = allocation.skills if allocation else ()
+    common = [skill.name for skill in skills if skill.kind == COMMON]
+    scale = [(name, factor) for name, factor in zip(common, factors, strict=False) if factor not in (None, 1)]
+    if any(skill.kind == PRIVATE for skill in skills) and own not in (None, 1):
+        scale.append((PRIVATE, own))
+    return scale
+
+
+def changes_asked(context: Context, selection: Selection, *values: Any) -> list[str]:
+    """What the fields of the panel change, for people; nothing where all stands as it was trained."""
+    _, row_of, _, _, own, *factors = values
+    named = {PRIVATE: say("skills.own_skills")}
+    scale = skill_factors(context, selection, own, factors)
+    said = [f"{named.get(name) or word_skills(name)} × {factor:g}" for name, factor in scale]
+    return said + ([say("what_if.asked_row", task=row_of)] if row_of else [])
+
+
 def change_words(context: Context, selection: Selection, *values: Any) -> list[str]:
-    """The command for the fields of the panel. Sliders that stand at 1 change nothing and are left out."""
+    """The command for the fields of the panel."""
     task, row_of, rows, question, own, *factors = values
     run_dir, allocation = context.trained_run(selection), find_allocation(context, selection)
     if run_dir is None or allocation is None:
         raise gr.Error(say("skills.none_text"), title=say("error.title"))
-    common = [skill.name for skill in allocation.skills if skill.kind == COMMON]
-    scale = [(name, factor) for name, factor in zip(common, factors, strict=False) if factor not in (None, 1)]
-    if any(skill.kind == PRIVATE for skill in allocation.skills) and own not in (None, 1):
-        scale.append((PRIVATE, own))
     words = ["what-if", run_dir.name, f"--task={task}", f"--rows={int(rows or 0)}"]
+    scale = skill_factors(context, selection, own, factors)
     words += [f"--skill={name}={factor}" for name, factor in scale]
     words += [f"--row-of={row_of}"] if row_of else []
     column = _one_input(context, selection, task)

@@ -12,6 +12,7 @@ from app.drawing.markup import badge, download_link, esc, facts, note, part, tab
 from app.drawing.widgets import card, cards, plot
 from app.shell.context import Context
 from app.shell.notices import tell
+from app.shell.outcomes import Slow, wire_slow
 from app.shell.redraw import Shown
 from app.shell.selection import Selection
 from app.tasks.task_figures import lengths_figure
@@ -70,7 +71,7 @@ class HealthPanel:
             context.on(planned.change, self.draw, given, drawn, **quiet)
         context.on(self.findings.click, mend, [selection], selection)
         context.on(self.undo.click, take_back, [selection], selection)
-        context.on(self.everything.click, draw_all, [selection, *look], self.between, show_progress="full")
+        wire_slow(context, self.everything.click, Slow(draw_all, about=data_of), look, self.between)
 
     def _nothing(self) -> Shown:
         hidden = {self.findings: [], self.undo: gr.update(visible=False)}
@@ -111,6 +112,11 @@ class HealthPanel:
             self.labels: _labels(health.statistics),
             self.between: "",
         }
+
+
+def data_of(_: Context, selection: Selection) -> tuple[str, int]:
+    """The open project and task as they are shown; a redraw empties what was asked before it."""
+    return selection.project_id, selection.version
 
 
 def draw_all(context: Context, selection: Selection, model: str, limit: float | None) -> str:

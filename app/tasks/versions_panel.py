@@ -10,9 +10,10 @@ import gradio as gr
 from app.drawing.durations import word_count
 from app.drawing.markup import download_link, esc, note, part, table
 from app.shell.context import Context
+from app.shell.outcomes import Slow, wire_slow
 from app.shell.redraw import Shown
 from app.shell.selection import Selection
-from app.tasks.health_panel import chosen_task, take_back
+from app.tasks.health_panel import chosen_task, data_of, take_back
 from app.texts import say, say_or
 from app.texts.words import Key
 from core.tasks.cell_text import target_text
@@ -47,7 +48,7 @@ class VersionsPanel:
             self.since = words(gr.Dropdown, **given, elem_id="versions-since")
             self.changed = gr.HTML(elem_id="versions-diff")
         context.on_selection(self.draw, [self.listed, self.undo, self.since, self.changed])
-        context.on(self.since.input, draw_difference, [selection, self.since], self.changed)
+        wire_slow(context, self.since.input, Slow(draw_difference, about=data_of), [self.since], self.changed)
         context.on(self.undo.click, take_back, [selection], selection)
 
     def draw(self, context: Context, selection: Selection) -> Shown:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import gradio as gr
 
 from app.drawing.markup import bar, download_link, esc, note, paragraphs, table
 from app.shell.context import Context
+from app.shell.outcomes import Outcomes
 from app.shell.selection import Selection
 from app.texts import say
 from app.texts.words import Key
@@ -39,32 +41,87 @@ class FilePanel:
                 go = words(gr.Button, Key("try.file_go"), **given, elem_id="try-file-go")
                 halt = words(gr.Button, Key("try.stop"), elem_id="try-file-stop", min_width=100)
             self.outcome = gr.HTML(elem_id="try-file-outcome")
-        inputs, how = [context.selection, self.file, task, *settings], {"show_progress": "hidden"}
-        running = context.on(go.click, answer_file, inputs, self.outcome, concurrency_limit=2, **how)
-        halt.click(None, None, None, cancels=[running], api_visibility="private")
+        outcomes, quiet = gr.State(Outcomes()), {"show_progress": "hidden"}
+        shown, inputs = [context.selection, outcomes], [self.file, task, *settings]
+        many = {"concurrency_limit": 2, "trigger_mode": "multiple", **quiet}
+        asked = context.on(go.click, answer_file, [*shown, *inputs], self.outcome, **many)
+        context.on(asked.then, draw_outcome, shown, self.outcome, **quiet)
+        context.on(halt.click, stop, [context.selection], concurrency_limit=None, **quiet)
+        context.on_selection(draw_outcome, self.outcome, [outcomes])
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What came of a file of `total` questions, as far as it was answered; `outcome` is None until it has ended."""
+
+    done: int
+    total: int
+    outcome: FileOutcome | None = None
 
 
 def answer_file(
-    context: Context, selection: Selection, path: str | None, task: str | None, *settings: Any
+    context: Context, selection: Selection, outcomes: Outcomes, request: gr.Request, *values: Any
 ) -> Iterator[str]:
-    """Reads the file, answers its rows as the chosen task, and shows answers, score and a file to save."""
+    """Reads the file, answers its rows as the chosen task, and keeps what there is for its run: answers, score and
+    a file to save, of all questions or those before a stop. Says how far it is while this run is shown."""
+    path, task, *settings = values
     run_dir, spec = context.trained_run(selection), find_spec(context, selection, task)
     if path is None or run_dir is None or spec is None:
         raise RunError("chat.no_file")
+    if is_at_work(outcomes.of(selection.run_id)):
+        yield gr.skip()
+        return
     questions = read_questions(Path(path), spec, Path(path).name)
-    request = ask(run_dir, spec.name, "-", **read_settings(list(settings)))
-    answers, drawn, total = {}, 0.0, len(questions)
-    for place, answer in answer_questions(context.chat, request, questions):
-        answers[place] = answer
-        if time.monotonic() - drawn > REDRAW_S:
-            drawn = time.monotonic()
-            said = say("try.file_progress", done=len(answers), total=total)
-            yield paragraphs([said]) + bar(len(answers) / total, "", said)
-    yield outcome_view(judge(spec, [answers[place] for place in range(total)]))
+    asked = ask(run_dir, spec.name, "-", **read_settings(settings))
+    answers, drawn, total = {}, time.monotonic(), len(questions)
+    yield answers_view(Answers(0, total)) if outcomes.shown == selection.run_id else gr.skip()
+    outcomes.keep(selection.run_id, Answers(0, total))
+    stopping = context.stops.begin(_place(selection, request))
+    try:
+        for place, answer in answer_questions(context.chat, asked, questions, stopping):
+            answers[place] = answer
+            outcomes.keep(selection.run_id, Answers(len(answers), total))
+            if outcomes.shown == selection.run_id and time.monotonic() - drawn >= REDRAW_S:
+                drawn = time.monotonic()
+                yield answers_view(Answers(len(answers), total))
+    finally:
+        context.stops.end(_place(selection, request), stopping)
+        found = judge(spec, [answers[place] for place in sorted(answers)])
+        outcomes.keep(selection.run_id, Answers(len(answers), total, found))
 
 
-def outcome_view(outcome: FileOutcome) -> str:
-    said = say("try.file_done", n=len(outcome.answers))
+def is_at_work(answers: Answers | None) -> bool:
+    """A second click on the same run asks nothing twice."""
+    return answers is not None and answers.outcome is None
+
+
+def stop(context: Context, selection: Selection, request: gr.Request) -> None:
+    """Ends the file of the run that is shown; the answers so far stay."""
+    context.stops.stop(_place(selection, request))
+
+
+def draw_outcome(_: Context, selection: Selection, outcomes: Outcomes) -> str:
+    """What came of the latest file of the chosen run, or how far it is."""
+    outcomes.shown = selection.run_id
+    found = outcomes.of(selection.run_id)
+    return answers_view(found) if found else ""
+
+
+def answers_view(answers: Answers) -> str:
+    if answers.outcome is not None:
+        return outcome_view(answers.outcome, answers.total)
+    said = say("try.file_progress", done=answers.done, total=answers.total)
+    return paragraphs([said]) + bar(answers.done / answers.total, "", said)
+
+
+def _place(selection: Selection, request: gr.Request) -> str:
+    """A page may have a file at work for each of several runs."""
+    return f"{request.session_hash} file {selection.run_id}"
+
+
+def outcome_view(outcome: FileOutcome, total: int) -> str:
+    done = len(outcome.answers)
+    said = say("try.file_done", n=done) if done == total else say("try.file_stopped", done=done, total=total)
     if outcome.score is not None:
         found = outcome.score
         points = {
@@ -83,4 +140,6 @@ def outcome_view(outcome: FileOutcome) -> str:
         cell = f'<div class="cell">{esc(question[:400])}</div>'
         rows.append([str(answer.question.line), cell, text, esc(answer.question.target) or "–", shown])
     more = note(say("try.file_more", n=SHOWN)) if len(outcome.answers) > SHOWN else ""
+    if not rows:
+        return paragraphs([said])
     return paragraphs([said]) + f"<p>{save}</p>" + table(heads, rows, numeric=(0, 4)) + more

@@ -238,7 +238,7 @@ def test_what_findings_list_is_named_in_the_language() -> None:
 
 def test_a_project_is_packed_and_opened(context: Context, mails: Selection) -> None:
     panel = build_panel(PackPanel, context)
-    packed = panel.make_pack(context, mails)["value"]
+    packed = panel.make_pack(context, mails)
     opened = panel.take_pack(context, mails, packed)[context.selection]
     project = context.require_project(opened)
     assert (project.name, get_task(project, "mails").num_train) == ("Desk 2", spec_of(context, mails).num_train)

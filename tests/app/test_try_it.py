@@ -17,21 +17,24 @@ import pytest
 from app.shell.context import Context
 from app.shell.device_user import word_holder
 from app.shell.job_panel import job_line
+from app.shell.outcomes import Outcomes
 from app.shell.selection import Selection
 from app.shell.stream_columns import Stops, stream_together
 from app.texts import say
 from app.texts.language import in_language
+from app.try_it import file_panel
 from app.try_it.answers import exchange_view
 from app.try_it.bench_panel import Bench, draw_tally
 from app.try_it.columns import ask_as, build_exchange, request_to, side_choices, specs_of
 from app.try_it.conversation import Asking, Exchange, to_json, to_markdown
 from app.try_it.device_panel import DevicePanel
-from app.try_it.file_panel import answer_file
+from app.try_it.file_panel import answer_file, draw_outcome
+from app.try_it.file_panel import stop as stop_file
 from app.try_it.screen import TryIt, read_fields, stop
 from core.base.errors import RunError
 from core.chat.client import ChatClient
 from core.chat.detecting import AUTO
-from core.chat.protocol import DELTA, DONE, VERSION, ChatEvent, ask
+from core.chat.protocol import DELTA, DONE, VERSION, ChatEvent, ChatRequest, ask
 from core.chat.votes import read_votes
 from core.insight.jobs import JobState
 from core.runs.device_lease import DeviceLease, lease_device
@@ -43,7 +46,7 @@ from tests.app.panels import build_panel
 from tests.serving.conftest import make_trained_run
 
 SETTINGS = (0, 1, 3, 0, 0, "full", False)
-REQUEST = SimpleNamespace(session_hash="tab")
+REQUEST: Any = SimpleNamespace(session_hash="tab")
 Place = tuple[Context, Selection]
 
 
@@ -377,11 +380,44 @@ def test_a_file_is_answered_and_scored(place: Place, tmp_path: Path) -> None:
     context, selection = place
     path = tmp_path / "q.csv"
     path.write_text("text,label\nmessage 1,yes\nmessage 2,no\n", encoding="utf-8")
-    final = list(answer_file(context, selection, str(path), "task 0", *SETTINGS))[-1]
+    outcomes = Outcomes(shown=selection.run_id)
+    steps = list(answer_file(context, selection, outcomes, REQUEST, str(path), "task 0", *SETTINGS))
+    assert "0 of 2 questions answered" in steps[0]
+    final = draw_outcome(context, selection, outcomes)
     assert "2 questions answered" in final
     assert "answers.csv" in final
     with pytest.raises(RunError):
-        list(answer_file(context, selection, None, "task 0", *SETTINGS))
+        list(answer_file(context, selection, outcomes, REQUEST, None, "task 0", *SETTINGS))
+
+
+def two_only(request: ChatRequest, stop: threading.Event) -> Iterator[ChatEvent]:
+    """Answers two questions, and is at work on all others until they are stopped."""
+    if str(request.messages[0]["content"]) > "message 1":
+        stop.wait(30)
+    yield ChatEvent(DONE, "yes")
+
+
+def test_a_file_belongs_to_its_run_and_a_stop_keeps_its_answers(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context, selection = place
+    path, outcomes, other = tmp_path / "q.csv", Outcomes(), selection.with_run("another")
+    path.write_text("text\n" + "".join(f"message {i}\n" for i in range(9)), encoding="utf-8")
+    monkeypatch.setattr(file_panel, "REDRAW_S", 0)
+    monkeypatch.setattr(context.chat, "stream", two_only)
+    given = (context, selection, outcomes, REQUEST, str(path), "task 0", *SETTINGS)
+    draw_outcome(context, selection, outcomes)
+    answering = answer_file(*given)
+    assert "0 of 9" in next(answering)
+    assert "2 of 9" in next(step for step in answering if "2 of 9" in step)
+    assert list(answer_file(*given)) == [gr.skip()]  # a second click asks nothing twice
+    assert draw_outcome(context, other, outcomes) == ""
+    stop_file(context, selection, REQUEST)
+    assert list(answering) == []
+    assert draw_outcome(context, other, outcomes) == ""
+    final = draw_outcome(context, selection, outcomes)
+    assert "Ended after 2 of 9 questions." in final
+    assert final.count("<td>yes") == 2
 
 
 class Endless:

@@ -1,0 +1,87 @@
+"""What a slow question brings is drawn for the choice it was asked for, whatever was chosen meanwhile."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import pytest
+
+from app.frame import workbench
+from app.shell.context import Context
+from app.shell.outcomes import MOST, Outcomes, Slow, file_view
+from app.shell.selection import Selection
+from core.workspace import Workspace
+
+FIRST, SECOND = Selection(run_id="first"), Selection(run_id="second")
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> Context:
+    return Context(Workspace(tmp_path))
+
+
+def run_of(_: Context, selection: Selection, *fields: Any) -> Any:
+    return (selection.run_id, *fields)
+
+
+def test_an_outcome_is_drawn_for_its_choice_only(context: Context) -> None:
+    slow = Slow(lambda _, selection, *given: f"{selection.run_id} {given}", run_of, str.upper, ("task",))
+    outcomes = Outcomes()
+    assert slow.ask(context, FIRST, outcomes, "mails", 3) == gr.skip()
+    assert slow.draw(context, SECOND, outcomes, "mails") == gr.skip()
+    assert slow.draw(context, FIRST, outcomes, "bills") == gr.skip()
+    for _ in range(2):
+        assert slow.draw(context, FIRST, outcomes, "mails") == "FIRST ('MAILS', 3)"
+    once = Slow(lambda *_: "made", run_of, once=True)
+    once.ask(context, FIRST, outcomes)
+    assert once.draw(context, FIRST, outcomes) == "made"
+    assert once.draw(context, FIRST, outcomes) == gr.skip()
+
+
+def test_of_many_outcomes_the_latest_are_kept() -> None:
+    outcomes = Outcomes()
+    for number in (0, *range(MOST), 0):
+        outcomes.keep(number, f"{number}")
+    outcomes.keep(MOST, "new")
+    assert list(outcomes.made) == [*range(2, MOST), 0, MOST]
+
+
+def test_a_file_that_is_gone_is_not_offered(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    assert file_view(str(path)) == file_view(None) == gr.update(value=None, visible=False)
+    path.touch()
+    assert file_view(str(path)) == gr.update(value=str(path), visible=True)
+
+
+SLOW = {  # what is clicked or chosen -> the event
+    "yardstick-fetch": "click",
+    "yardstick-take": "click",
+    "yardstick-ask": "click",
+    "results-report": "click",
+    "what-if-ask": "click",
+    "look-by-row": "click",
+    "look-by-text": "click",
+    "try-file-go": "click",
+    "pack-make": "click",
+    "health-all": "click",
+    "versions-since": "input",
+    "share-make": "click",
+    "push-now": "click",
+}
+
+
+def test_after_a_slow_question_the_choice_of_then_is_drawn(context: Context) -> None:
+    """An event knows the selection of its beginning: another one has to draw, and takes the selection anew."""
+    page = workbench.build_workbench(context)
+    named = {getattr(block, "elem_id", None): block._id for block in page.blocks.values()}
+    for name, event in SLOW.items():
+        (asked,) = (fn for fn in page.fns.values() if (named[name], event) in fn.targets)
+        after, last = [], [asked._id]
+        while last:
+            follow = [fn for fn in page.fns.values() if fn.trigger_after in last]
+            after, last = after + follow, [fn._id for fn in follow]
+        assert after, f"{name} draws what it found itself"
+        assert all(context.selection in fn.inputs for fn in after), name
+        assert {block._id for block in asked.outputs} & {b._id for fn in after for b in fn.outputs}, name
