@@ -6,14 +6,16 @@ from typing import Any
 
 import gradio as gr
 
-from app.drawing.markup import note, part
+from app.drawing.markup import bullets, note, part
 from app.drawing.widgets import card, cards
 from app.shell.context import Context
+from app.shell.outcomes import Outcomes
 from app.shell.redraw import Shown
 from app.shell.selection import Selection
 from app.tasks.health_panel import TONES, mend_task, most_read
-from app.texts import say, word_error
+from app.texts import say, word_error, word_problem
 from app.texts.words import Key
+from core.base.errors import TaskloomError
 from core.tasks.health.report import Finding, TaskHealth
 from core.tasks.spec import TaskSpec
 from core.tasks.store import list_tasks
@@ -34,31 +36,35 @@ class HarmPanel:
         self.next = context.words(
             gr.Button, Key("tasks.next"), variant="primary", visible=False, elem_id="tasks-next"
         )
-        self.due = gr.State(None)
+        self.due, self.failed = gr.State(None), gr.State(Outcomes())
 
     def wire(self, context: Context, look: list[Any], listed: Any, draw_cards: Any) -> None:
         """`draw_cards` draws the task cards into `listed`, with what is known of each task by then."""
         selection, quiet = context.selection, {"show_progress": "hidden"}
         drawn = [self.title, self.harms, self.next, self.due]
-        context.on_selection(self.draw, drawn, look)
+        context.on_selection(self.draw, drawn, [*look, self.failed])
         context.on_selection(draw_cards, [listed], look)
-        looked = context.on(self.due.change, look_at_all, [self.due, *look], [], concurrency_limit=2, **quiet)
-        listing = context.on(looked.then, self.draw, [selection, *look], drawn, **quiet)
+        given = [self.due, *look, self.failed]
+        looked = context.on(self.due.change, look_at_all, given, [], concurrency_limit=2, **quiet)
+        listing = context.on(looked.then, self.draw, [selection, *look, self.failed], drawn, **quiet)
         context.on(listing.then, draw_cards, [selection, *look], [listed], **quiet)
         context.on(self.harms.click, self.mend, [selection], selection)
         moves = [selection, context.tabs]
         context.on(self.next.click, lambda c, seen: c.go_to(seen, "train"), [selection], moves, **quiet)
 
-    def draw(self, context: Context, selection: Selection, model: str, limit: float | None) -> Shown:
-        """The worst findings of all tasks, as far as their rows have been looked at; the others are due."""
+    def draw(
+        self, context: Context, selection: Selection, model: str, limit: float | None, failed: Outcomes
+    ) -> Shown:
+        """The worst findings of all tasks, as far as their rows have been looked at; the others are due, or it is
+        said why they could not be looked at."""
         project = context.project(selection)
         specs = list_tasks(project) if project else []
         if project is None or not specs:
             hidden = gr.update(visible=False)
             return {self.title: "", self.harms: [], self.next: hidden, self.due: None}
         known = [context.health.find(project, spec, most_read(model, limit)) for spec in specs]
-        found, is_whole = worst_first(specs, known), all(known)
-        head = "" if is_whole else note(say("health.looking"))
+        found, is_whole, why = worst_first(specs, known), all(known), failed.of(selection)
+        head = "" if is_whole else bullets([("bad", why)]) if why else note(say("health.looking"))
         if found:
             head = part(say("harms.title")) + head
         elif is_whole:
@@ -81,10 +87,20 @@ class HarmPanel:
         return selection.with_task(task_id)
 
 
-def look_at_all(context: Context, due: Selection | None, model: str, limit: float | None) -> None:
+def look_at_all(context: Context, due: Selection | None, model: str, limit: float | None, failed: Outcomes) -> None:
+    """Looks at the rows of all tasks. Why that failed is kept in `failed`, in words, for what is due; with the next
+    change of anything it is tried again."""
     project = context.project(due) if due is not None else None
-    if project is not None:
+    if project is None:
+        return
+    why = say("health.not_looked")  # of an error that nobody foresaw: it goes on, to the log
+    try:
         context.health.look(project, most_read(model, limit))
+        why = ""
+    except TaskloomError as error:
+        why = word_problem(error)
+    finally:
+        failed.keep(due, why)
 
 
 def worst_first(specs: list[TaskSpec], known: list[TaskHealth | None]) -> Found:

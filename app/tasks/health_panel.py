@@ -8,7 +8,7 @@ import gradio as gr
 
 from app.drawing.durations import word_count
 from app.drawing.figures import to_json
-from app.drawing.markup import badge, download_link, esc, facts, note, part, table
+from app.drawing.markup import badge, bullets, download_link, esc, facts, note, part, table
 from app.drawing.widgets import card, cards, plot
 from app.shell.context import Context
 from app.shell.notices import tell
@@ -17,9 +17,9 @@ from app.shell.redraw import Shown
 from app.shell.selection import Selection
 from app.tasks.task_figures import lengths_figure
 from app.tasks.task_markup import counted_for
-from app.texts import listing, say, word_error, word_names, word_whole
+from app.texts import listing, say, word_error, word_names, word_problem, word_whole
 from app.texts.words import Key
-from core.base.errors import ModelError
+from core.base.errors import ModelError, TaskloomError
 from core.models.seeing import length_limit
 from core.tasks.changing.exporting import export_health
 from core.tasks.changing.in_child import fix_in_child, undo_in_child
@@ -66,9 +66,9 @@ class HealthPanel:
         context.on(self.fold.collapse, lambda _: False, [], self.opened)
         context.on_selection(self.ask, [self.due, *drawn], [self.opened])
         context.on_preset(self.bring, [self.fold, self.opened, self.due, self.head])
-        context.on(self.due.change, self.draw, given, drawn, **quiet)
-        for planned in look:
-            context.on(planned.change, self.draw, given, drawn, **quiet)
+        for asked in (self.due, *look):
+            looked = context.on(asked.change, self.draw, given, drawn, **quiet)
+            context.on(looked.failure, draw_failure, [selection], self.head, **quiet)
         context.on(self.findings.click, mend, [selection], selection)
         context.on(self.undo.click, take_back, [selection], selection)
         wire_slow(context, self.everything.click, Slow(draw_all, about=data_of), look, self.between)
@@ -100,7 +100,10 @@ class HealthPanel:
         if not opened or spec is None:
             return self._nothing()
         project = context.require_project(selection)
-        report = _checked(project, [spec.task_id], model, limit)
+        try:
+            report = _checked(project, [spec.task_id], model, limit)
+        except TaskloomError as error:
+            return {**self._nothing(), self.head: bullets([("bad", word_problem(error))])}
         health = report.tasks[0]
         head = "" if health.findings else note(say("health.fine"))
         found = [_finding_card(number, finding) for number, finding in enumerate(health.findings)]
@@ -112,6 +115,11 @@ class HealthPanel:
             self.labels: _labels(health.statistics),
             self.between: "",
         }
+
+
+def draw_failure(_: Context, selection: Selection) -> str:
+    """After an error that nobody foresaw: nothing is being looked at any more."""
+    return bullets([("bad", say("health.not_looked"))])
 
 
 def data_of(_: Context, selection: Selection) -> tuple[str, int]:

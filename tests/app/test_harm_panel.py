@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import types
+from contextlib import nullcontext
 from pathlib import Path
 
+import gradio as gr
 import pytest
 
+from app.drawing.markup import esc
 from app.shell.context import Context
+from app.shell.outcomes import Outcomes
 from app.shell.selection import Selection
+from app.tasks import health_panel
 from app.tasks.harm_panel import HarmPanel, look_at_all, worst_of
-from app.tasks.health_panel import most_read
+from app.tasks.health_panel import HealthPanel, draw_failure, most_read
 from app.tasks.screen import Tasks
-from app.texts import say
+from app.texts import say, word_problem
+from core.base.errors import TaskFileError, TaskloomError
 from core.models.known_models import STARTER
 from core.tasks.changing.add_task import add_task
 from core.tasks.store import list_tasks, read_rows, task_dir
@@ -37,12 +43,12 @@ def place(tmp_path: Path) -> tuple[Context, Selection, Project]:
 def test_the_worst_stands_first_and_its_button_mends_it(place: tuple[Context, Selection, Project]) -> None:
     context, here, project = place
     panel, bad = build_panel(HarmPanel, context), list_tasks(project)[1]
-    shown = panel.draw(context, here, *LOOK)
+    shown = panel.draw(context, here, *LOOK, Outcomes())
     assert shown[panel.harms] == []
     assert say("health.looking") in shown[panel.title]  # nobody has looked: nothing is called healthy
     assert shown[panel.due] == here
-    look_at_all(context, here, *LOOK)
-    shown = panel.draw(context, here, *LOOK)
+    look_at_all(context, here, *LOOK, Outcomes())
+    shown = panel.draw(context, here, *LOOK, Outcomes())
     assert shown[panel.due] is None
     repeated = next(c for c in shown[panel.harms] if c["id"] == f"{bad.task_id}:drop_duplicates")
     assert "7" in repeated["text"]
@@ -58,16 +64,44 @@ def test_the_worst_stands_first_and_its_button_mends_it(place: tuple[Context, Se
     )
     assert left == rows - 7
     assert after.version > here.version
-    assert panel.draw(context, here, *LOOK)[panel.due] == here  # its rows are others now
+    assert panel.draw(context, here, *LOOK, Outcomes())[panel.due] == here  # its rows are others now
     opened = panel.mend(context, here, types.SimpleNamespace(id=repeated["id"], act="open"))
     assert opened.task_id == bad.task_id
+
+
+@pytest.mark.parametrize("error", [TaskFileError("file.took_too_long", file="bad", seconds=3), OSError("disk")])
+def test_a_look_that_failed_is_said_and_tried_again(
+    place: tuple[Context, Selection, Project], monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    context, here, _ = place
+
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(context.health, "look", fail)
+    panel, failed = build_panel(HarmPanel, context), Outcomes()
+    foreseen = isinstance(error, TaskloomError)
+    with nullcontext() if foreseen else pytest.raises(OSError, match="disk"):
+        look_at_all(context, here, *LOOK, failed)
+    shown = panel.draw(context, here, *LOOK, failed)
+    why = word_problem(error) if isinstance(error, TaskloomError) else say("health.not_looked")
+    assert esc(why) in shown[panel.title]
+    assert say("health.looking") not in shown[panel.title]
+    again = panel.draw(context, here.touched(), *LOOK, failed)
+    assert say("health.looking") in again[panel.title]
+    assert again[panel.due] == here.touched()
+    monkeypatch.setattr(health_panel, "health_isolated", fail)
+    rows = build_panel(lambda built: HealthPanel(built, [gr.State(), gr.State()]), context)
+    if foreseen:
+        assert esc(why) in rows.draw(context, here, True, *LOOK)[rows.head]
+    assert esc(say("health.not_looked")) in draw_failure(context, here)
 
 
 def test_a_card_says_the_worst_of_its_task_with_its_number(place: tuple[Context, Selection, Project]) -> None:
     context, here, project = place
     screen = build_panel(Tasks, context)
     assert [c["badge"] for c in screen.draw_cards(context, here, *LOOK)[screen.listed]] == ["", ""]
-    look_at_all(context, here, *LOOK)
+    look_at_all(context, here, *LOOK, Outcomes())
     good, bad = list_tasks(project)
     health = context.health.find(project, bad, most_read(*LOOK))
     worst = next(f for f in health.findings if f.severity != "info")
@@ -82,9 +116,9 @@ def test_a_card_says_the_worst_of_its_task_with_its_number(place: tuple[Context,
 
 def test_another_visitor_asks_for_nothing(place: tuple[Context, Selection, Project]) -> None:
     context, here, project = place
-    look_at_all(context, here.with_owner("b" * 32), *LOOK)
+    look_at_all(context, here.with_owner("b" * 32), *LOOK, Outcomes())
     assert context.health.find(project, list_tasks(project)[0], most_read(*LOOK)) is None
-    look_at_all(context, None, *LOOK)
+    look_at_all(context, None, *LOOK, Outcomes())
 
 
 def test_saving_is_said_beside_the_button(place: tuple[Context, Selection, Project]) -> None:
