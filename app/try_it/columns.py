@@ -115,24 +115,35 @@ def ask_as(context: Context, selection: Selection, exchange: Exchange, place: in
     """The same question as another one of the offered tasks.
 
     Raises:
-        gr.Error, RunError: as `build_exchange`.
+        gr.Error, RunError: as `build_exchange`; the chosen run has no such task.
     """
-    spec = find_spec(context, selection, exchange.offered[place])
+    name = exchange.offered[place]
+    spec = find_spec(context, selection, name)
+    if spec is None:
+        known = ", ".join(spec.name for spec in specs_of(context, selection))
+        raise RunError("insight.no_task", task=name, known=known)
     assert exchange.asking is not None  # every exchange of the screen has one
-    asking = replace(exchange.asking, task=spec.name if spec else "")
+    asking = replace(exchange.asking, task=spec.name)
     given = exchange.content
     text = given if isinstance(given, str) else "\n".join(given.values())
-    content = by_columns(spec, text) if spec else text
+    content = by_columns(spec, text)
     texts = [content] if isinstance(content, str) else list(content.values())
     return build_exchange(context, selection, asking, texts)
 
 
 def with_untouched(context: Context, selection: Selection, exchange: Exchange) -> Exchange:
-    """The same question beside the untouched model."""
-    spec, (first, *_) = find_spec(context, selection, exchange.task), exchange.answers
-    side = _side(context, selection.with_run(first.side.run_id), BASE, spec, None) if spec else None
-    added = (Answer(side, temperature=first.temperature),) if side else ()
-    return replace(exchange, answers=(*exchange.answers, *added))
+    """The same question beside the untouched model of the run that answered, whichever run is chosen by now.
+
+    Raises:
+        RunError: this run is gone.
+    """
+    first = exchange.answers[0]
+    asked = selection.with_run(first.side.run_id)
+    spec = find_spec(context, asked, exchange.task)
+    side = _side(context, asked, BASE, spec, None) if spec else None
+    if side is None:
+        raise RunError("chat.run_gone", run=first.side.run_name, task=exchange.task)
+    return replace(exchange, answers=(*exchange.answers, Answer(side, temperature=first.temperature)))
 
 
 def starters(context: Context, selection: Selection) -> list[tuple[TaskSpec, int, str]]:

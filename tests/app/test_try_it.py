@@ -25,7 +25,7 @@ from app.texts.language import in_language
 from app.try_it import file_panel
 from app.try_it.answers import exchange_view
 from app.try_it.bench_panel import Bench, draw_tally
-from app.try_it.columns import ask_as, build_exchange, request_to, side_choices, specs_of
+from app.try_it.columns import ask_as, build_exchange, request_to, side_choices, specs_of, with_untouched
 from app.try_it.conversation import Asking, Exchange, to_json, to_markdown
 from app.try_it.device_panel import DevicePanel
 from app.try_it.file_panel import answer_file, draw_outcome
@@ -336,6 +336,15 @@ def test_the_first_questions_are_offered_and_asked(place: Place) -> None:
     (both,) = last[screen.bench.asked]
     assert [answer.side.kind for answer in both.answers] == ["tuned", "base"]
     assert both.can_vote
+    elsewhere = selection.with_run("another")  # the run that answered is asked, not the one chosen since
+    assert with_untouched(context, elsewhere, exchange).answers[1].side == both.answers[1].side
+    gone = replace(
+        exchange, answers=(replace(exchange.answers[0], side=replace(exchange.answers[0].side, run_id="gone")),)
+    )
+    with pytest.raises(RunError, match="is not there any more"):
+        with_untouched(context, selection, gone)
+    with pytest.raises(RunError, match="has no task 'bills'"):
+        ask_as(context, selection, replace(exchange, offered=("bills",)), 0)
     assert screen.clear(context, selection)[screen.bench.answers] == begin
 
 
