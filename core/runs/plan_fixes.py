@@ -19,7 +19,7 @@ from core.tasks.cuts import looked_at, percent
 from core.tasks.dataset import TaskDataset
 from core.tasks.encoding import UNLIMITED, encode_example
 from core.training.config import RunConfig, change_config
-from core.training.plan import leave_out, left_out_names
+from core.training.plan import leave_out, left_out_names, smaller_batch
 
 LIMITS = (128, 192, 256, 384, 512, 640, 768, 1024, 1280, 1536, 2048, 3072, 4096, 6144, 8192, 16_384, 32_768)
 STILL_CUT = 0.05  # of a task's rows, with the limit that is proposed
@@ -171,12 +171,11 @@ def _context(problem: Problem, _: Planned) -> list[PlanFix | None]:
 
 
 def _smaller_batch(_: Problem, planned: Planned) -> list[PlanFix | None]:
-    """Half the rows at once and twice as often: the same steps."""
-    batch, accumulation = planned.config.batch_size, planned.config.accumulation
-    if batch < 2:
+    changes, config = smaller_batch(planned.config), planned.config
+    if not changes:
         return []
-    changes = {"batch_size": batch // 2, "accumulation": accumulation * 2}
-    return [PlanFix("fix.batch", {"rows": batch // 2}, changes)]
+    values = {"rows": changes["batch_size"], "times": config.batch_size // changes["batch_size"]}
+    return [PlanFix("fix.batch", values, changes)]
 
 
 def _fewer_passes(_: Problem, planned: Planned) -> list[PlanFix | None]:

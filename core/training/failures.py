@@ -8,6 +8,7 @@ from typing import Any
 
 from core.base.errors import ModelError, TaskFileError, TaskloomError, WorkspaceError
 from core.training.config import RunConfig, skill_rate, stage2_rate
+from core.training.plan import smaller_batch
 
 
 class TrainingFailure(TaskloomError):
@@ -75,12 +76,8 @@ def _class_of(error: TaskloomError) -> str:
 
 def remedy_changes(failure: str, config: RunConfig) -> dict[str, Any]:
     """Changes of settings that may cure a failure; empty when settings are not the cause."""
-    if failure == "out_of_memory" and config.batch_size > 1:
-        return {
-            "batch_size": config.batch_size // 2,
-            "accumulation": config.accumulation * 2,
-            "exam_batch_size": max(1, config.exam_batch_size // 2),
-        }
+    if failure == "out_of_memory" and (smaller := smaller_batch(config)):
+        return {**smaller, "exam_batch_size": max(1, config.exam_batch_size // 2)}
     if failure == "out_of_memory":
         return (
             {"gradient_checkpointing": True}

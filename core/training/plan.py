@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from core.tasks.dataset import TaskDataset, few_shot_dataset, load_dataset_of
 from core.tasks.mixture import MixtureSampler, MixtureSettings
 from core.training.config import RunConfig, num_ranks, own_stages
+from core.training.settings.learning import MOST_ACCUMULATED
 from core.workspace import Project
 
 CHECKS_A_STAGE = 10
@@ -78,6 +79,15 @@ def build_sampler(config: RunConfig, dataset: TaskDataset) -> MixtureSampler:
         strategy=config.mixture, cap_ratio=config.mixture_cap, temperature=config.mixture_temperature
     )
     return MixtureSampler(sizes, settings, config.seed)
+
+
+def smaller_batch(config: RunConfig) -> dict[str, int]:
+    """Fewer rows at once, and as many in each step as before, so that the training stays the same: settings to
+    change. Nothing where that cannot be."""
+    smallest = next((n for n in range(2, config.batch_size + 1) if config.batch_size % n == 0), None)
+    if smallest is None or config.accumulation * smallest > MOST_ACCUMULATED:
+        return {}
+    return {"batch_size": config.batch_size // smallest, "accumulation": config.accumulation * smallest}
 
 
 def plan_run(config: RunConfig, dataset: TaskDataset) -> RunPlan:

@@ -7,12 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from core.base.errors import Problem
 from core.commands.ready import _lines
-from core.runs.plan_fixes import PlanFix, is_doubtful
+from core.runs.plan_fixes import PlanFix, Planned, is_doubtful, plan_fixes
 from core.runs.ready import ReadyReport, ready_report
 from core.tasks.changing.add_task import add_task
 from core.tasks.changing.describing import TaskRequest
+from core.tasks.dataset import TaskDataset
 from core.training.config import RunConfig, apply_assignments, change_config
+from core.training.failures import remedy_changes
 from core.training.plan import load_run_dataset
 from core.workspace import Project, Workspace
 
@@ -115,6 +118,28 @@ def test_the_command_line_prints_what_to_type(project: Project) -> None:
     told = json.loads(json.dumps(report.as_dict()))
     assert told["doubtful"]
     assert any(fix["assignments"] for problem in told["problems"] for fix in problem["fixes"])
+
+
+@pytest.mark.parametrize(
+    ("batch", "accumulation", "smaller"),
+    [(16, 1, (8, 2)), (3, 2, (1, 6)), (9, 1, (3, 3)), (35, 1, (7, 5)), (1, 4, None), (1021, 2, None)],
+)
+def test_a_smaller_batch_leaves_each_step_as_it_was(
+    batch: int, accumulation: int, smaller: tuple[int, int] | None
+) -> None:
+    config = change_config(CONFIG, {"batch_size": batch, "accumulation": accumulation})
+    fixes = plan_fixes(Problem("", "check.memory"), Planned(config, TaskDataset((), {})))
+    remedy = remedy_changes("out_of_memory", config)
+    if smaller is None:  # other settings may help
+        assert fixes == ()
+        assert remedy == {"gradient_checkpointing": True}
+        return
+    for changes in (fixes[0].changes, remedy):
+        changed = change_config(config, changes)
+        assert (changed.batch_size, changed.accumulation) == smaller
+        assert changed.batch_size * changed.accumulation == batch * accumulation
+    said = fixes[0].as_dict()["message"]
+    assert f"{batch // smaller[0]} times as often" in said
 
 
 def test_a_base_model_that_is_not_there_is_replaced(project: Project, tmp_path: Path) -> None:

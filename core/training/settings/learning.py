@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from core.adapters.registry import DEFAULT_METHOD
 from core.base.settings import SAME_RESULT, STILL_FITS, setting
 
+MOST_ACCUMULATED = 1024
+
 
 @dataclass(frozen=True)
 class ModelSettings:
@@ -76,7 +78,7 @@ class LearningSettings:
         label="Gradient accumulation",
         unit="batches",
         minimum=1,
-        maximum=1024,
+        maximum=MOST_ACCUMULATED,
         level="expert",
         help="Batches whose gradients are added up before one optimizer step.",
         changed=STILL_FITS,
