@@ -113,14 +113,25 @@ def target_cells(spec: TaskSpec, answer: str) -> dict[str, str]:
     """
     if spec.label_marks in IN_COLUMNS and len(spec.targets) > 1:
         try:
-            return write_columns(spec.targets, answer, spec.label_marks)
+            return write_columns(spec.targets, answer, spec.label_marks, spec.label_names)
         except ValueError as error:
-            known = ", ".join(column_labels(spec.targets))
+            known = ", ".join(spec.label_names.get(label, label) for label in column_labels(spec.targets))
             raise SettingError("task.no_label_column", label=str(error), known=known) from error
     parts = answer.split(spec.target_separator) if len(spec.targets) > 1 else [answer]
     if len(parts) != len(spec.targets):
         raise SettingError("task.answer_parts", count=len(spec.targets), separator=spec.target_separator)
-    return dict(zip(spec.targets, (part.strip() for part in parts), strict=True))
+    return dict(zip(spec.targets, (_cell(spec, part.strip()) for part in parts), strict=True))
+
+
+def _cell(spec: TaskSpec, answer: str) -> str:
+    """The inverse of `_answer`: a name that is also somebody else's code is written as its own code."""
+    names = spec.label_names
+    if not names:
+        return answer
+    several = spec.kind == "multilabel" or spec.label_marks == LISTED
+    labels = [part.strip() for part in answer.split(LABEL_JOIN.strip())] if several else [answer]
+    codes = {name: code for code, name in reversed(names.items())}
+    return LABEL_JOIN.join(label if _name(label, names) == label else codes.get(label, label) for label in labels)
 
 
 def _answer(spec: TaskSpec, value: Any) -> str:

@@ -49,19 +49,27 @@ def read_columns(columns: tuple[str, ...], row: Mapping[str, Any], marks: str, n
     return LABEL_JOIN.join(names.get(label, label) for label in held) or EMPTY_LIST
 
 
-def write_columns(columns: tuple[str, ...], answer: str, marks: str) -> dict[str, str]:
-    """The inverse of `read_columns`: the cells of a row with this answer.
+def write_columns(columns: tuple[str, ...], answer: str, marks: str, names: Mapping[str, str]) -> dict[str, str]:
+    """The inverse of `read_columns`: the cells of a row with this answer, whose labels are called by `names`. Where
+    several columns have one name, those that bring the labels in the answer's order.
 
     Raises:
         ValueError: a label that has no column, as its only argument.
     """
-    labels = column_labels(columns)
-    held = {label for label in answer.split(LABEL_JOIN.strip()) for label in [label.strip()] if label}
-    strange = held - {*labels, EMPTY_LIST}
+    named = [names.get(label, label) for label in column_labels(columns)]
+    labels = [label for part in answer.split(LABEL_JOIN.strip()) if (label := part.strip())]
+    strange = set(labels) - {*named, EMPTY_LIST}
     if strange:
         raise ValueError(", ".join(sorted(strange)))
+    places, held, next_one = range(len(columns)), set[int](), 0
+    for label in labels:
+        onwards = (*places[next_one:], *places[:next_one])
+        found = next((i for i in onwards if named[i] == label and i not in held), None)
+        if found is not None:  # 'none', and a label that is named twice, have none
+            held.add(found)
+            next_one = found + 1
     yes, no = ("x", "") if marks == TICKS else ("1", "0")
-    return {column: yes if label in held else no for column, label in zip(columns, labels, strict=True)}
+    return {column: yes if i in held else no for i, column in enumerate(columns)}
 
 
 def column_marks(values: Sequence[Sequence[Any]]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,10 @@ from core.tasks.changing.editing import add_correction
 from core.tasks.changing.exporting import export_rows
 from core.tasks.changing.preview import preview_file
 from core.tasks.changing.settling import settle_doubt
-from core.tasks.dataset import load_dataset_of, target_cells
+from core.tasks.dataset import load_dataset_of, render_target, target_cells
 from core.tasks.label_columns import column_labels, column_marks, read_columns, write_columns
 from core.tasks.reading.files import read_table
+from core.tasks.spec import TaskSpec
 from core.tasks.store import get_task, read_doubts
 from core.workspace import Project, Workspace
 from tests.tasks.made_tables import texts
@@ -104,10 +106,45 @@ def test_a_cell_that_says_neither_leaves_the_row_without_an_answer() -> None:
     assert column_marks([["x", "y"], ["", "maybe"]]) == ""
 
 
+NAMED = {"a": "anger", "b": "boredom", "c": "anger", "d": "a"}
+
+
+@pytest.mark.parametrize("marks", ["columns", "ticks"])
+@pytest.mark.parametrize("names", [{}, {"a": "anger"}, NAMED], ids=["none", "one", "shared"])
+def test_what_is_written_into_columns_is_read_from_them(marks: str, names: dict[str, str]) -> None:
+    columns = ("is_a", "is_b", "is_c", "is_d")
+    for held in itertools.product([False, True], repeat=4):
+        row = {column: "yes" if holds else "" for column, holds in zip(columns, held, strict=True)}
+        row["is_a"] = row["is_a"] or "no"  # a row of empty cells has no answer
+        answer = read_columns(columns, row, "columns", names)
+        written = write_columns(columns, answer, marks, names)
+        assert read_columns(columns, written, marks, names) == answer
+    with pytest.raises(ValueError, match=r"^e$"):
+        write_columns(columns, "e", marks, names)
+
+
+@pytest.mark.parametrize(
+    ("kind", "marks", "answer"),
+    [
+        ("classification", ";", "1"),
+        ("classification", ";", "happy"),
+        ("multilabel", ";", "happy; 1; none of these"),
+        ("multilabel", "[]", "1; happy"),
+        ("multilabel", "columns", "happy; 1"),
+    ],
+)
+def test_an_answer_in_names_is_read_as_it_was_written(kind: str, marks: str, answer: str) -> None:
+    targets = ("0", "1") if marks == "columns" else ("label",)
+    names = {"0": "1", "1": "happy", "2": "0"} if marks != "columns" else {"0": "happy", "1": "1"}
+    how = {"instruction": "", "template": "", "metric": "exact_match", "kind": kind, "label_marks": marks}
+    spec = TaskSpec("t", "t", ("text",), targets, **how, label_names=names)
+    assert render_target(spec, target_cells(spec, answer)) == answer
+
+
 def test_a_correction_ticks_the_columns(project: Project, tmp_path: Path) -> None:
     columns = [spread([1, 0]), spread([0, 1], 2), spread([0, 0, 1])]
     spec = add_task(project, write(tmp_path / "a.csv", ["text", "a", "b", "c"], columns))
-    assert write_columns(spec.targets, "a; c", "columns") == {"a": "1", "b": "0", "c": "1"}
+    assert write_columns(spec.targets, "a; c", "columns", {}) == {"a": "1", "b": "0", "c": "1"}
     with pytest.raises(SettingError, match="no label 'd'"):
         target_cells(spec, "a; d")
     add_correction(project, spec.task_id, {"text": "A new one"}, "none")
