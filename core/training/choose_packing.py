@@ -1,16 +1,19 @@
 """Whether a run's batches are packed: examples behind each other in one row of tokens, without padding.
 
 Decided by method, hardware, the kinds of the layers and comparisons of losses in float32, never by a timing, so
-that the same seed gives the same result. On graphics cards batches stay padded: small attention products would
-be launched one by one there.
+that the same seed gives the same result. Where memory is too short to compare, batches stay padded, and it is said:
+the losses are the same up to rounding, the training is slower. On graphics cards batches stay padded: small
+attention products would be launched one by one there.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import psutil
 import torch
 from torch import nn
 
@@ -18,19 +21,31 @@ from core.base.errors import ModelError
 from core.training.answer_model import AnswerModel
 from core.training.batches import EncodedSplit, Place
 from core.training.config import RunConfig
+from core.training.reporting import Journal
 
 # Largest allowed difference of an answer token's loss, in nats, with all products in float32. Attention that looks
 # elsewhere, or a neighbour's token that is seen, differs by more; rounding by less than a hundredth of it.
 TOLERANCE = 1e-3
 MOST_PROBED, LONGEST_PROBED = 4, 2
+HALVES = (torch.bfloat16, torch.float16)
+ROOM = 1.25  # free memory that is asked for, in units of what the weights grow by: the products need some too
 _ATTENTION = frozenset({"full_attention", "sliding_attention"})
 
 
 def choose_packing(
-    model: AnswerModel, splits: list[EncodedSplit], places: list[Place], config: RunConfig, device: torch.device
+    model: AnswerModel,
+    splits: list[EncodedSplit],
+    places: list[Place],
+    config: RunConfig,
+    device: torch.device,
+    journal: Journal,
 ) -> bool:
     """Turns packing on in `splits` if layers see nothing but attention's tokens of the other ones, and if the model
-    computes the same losses that way: on some of `places` of the first split and on the longest rows of each."""
+    computes the same losses that way: on some of `places` of the first split and on the longest rows of each.
+
+    Args:
+        journal: told where memory is too short to find that out.
+    """
     modular = model.modular
     possible = not getattr(modular.config, "attention_dropout", 0.0) and (
         device.type == "cpu"
@@ -39,12 +54,24 @@ def choose_packing(
         and model.picks
         and modular.adapter.packs(config.batch_size)
         and not mixes_neighbours(modular.base)
+        and _has_room(modular.base, journal)
         and agrees_packed(model, splits[0], [*places[:MOST_PROBED], *_longest(splits[0])])
         and all(_agrees(model, split, _longest(split)) for split in splits[1:])
     )
     for split in splits:
         split.packed = possible
     return possible
+
+
+def _has_room(base: nn.Module, journal: Journal) -> bool:
+    """Whether the weights fit into memory as float32, see `in_full_precision`: 16-bit ones double."""
+    extra = sum(p.numel() * p.element_size() for p in base.parameters() if p.dtype in HALVES)
+    needed, free = extra * ROOM, psutil.virtual_memory().available
+    if needed <= free:
+        return True
+    values = {"needed": math.ceil(needed / 2**20), "free": int(free / 2**20)}
+    journal.event("notice", key="training.not_compared", values=values)
+    return False
 
 
 def mixes_neighbours(base: nn.Module) -> bool:
@@ -91,7 +118,7 @@ def in_full_precision(model: AnswerModel) -> Iterator[None]:
     base = model.modular.base
     adapter: Any = model.modular.adapter
     head, computes = model.head_precision, getattr(adapter, "compute_dtype", None)
-    halves = [(p, p.dtype) for p in base.parameters() if p.dtype in (torch.bfloat16, torch.float16)]
+    halves = [(p, p.dtype) for p in base.parameters() if p.dtype in HALVES]
     norms = [module for module in base.modules() if getattr(module, "half_output", False)]
     try:
         model.head_precision = "highest"

@@ -210,7 +210,7 @@ def choose_paths(work: RunWork, choice: DeviceChoice, journal: Journal) -> None:
     work.model.head_precision = choice.head
     if not work.model.agrees(to_device(work.train.collate(places), work.device)):
         journal.event("notice", key="training.full_head", values={})
-    choose_packing(work.model, [work.train, work.validation], places, work.config, work.device)
+    choose_packing(work.model, [work.train, work.validation], places, work.config, work.device, journal)
 
 
 def _report_cuts(train: EncodedSplit, dataset: TaskDataset, encoder: Encoder, journal: Journal) -> None:

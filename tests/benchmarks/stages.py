@@ -29,6 +29,7 @@ from core.training.stage import run_stage
 from core.training.validation import check_losses, to_device
 from core.training.work import RunWork
 from core.workspace import Workspace
+from tests.toy_project import ListJournal
 
 NEVER = 10**9
 
@@ -81,7 +82,7 @@ class Study:
         self.answers.head_precision = choice.head
         places = BatchPlan(build_sampler(config, dataset), config.batch_size).places(0)
         self.answers.agrees(to_device(self.train.collate(places), self.device))
-        choose_packing(self.answers, [self.train, self.validation], places, config, self.device)
+        choose_packing(self.answers, [self.train, self.validation], places, config, self.device, ListJournal())
         self.unchecked = EncodedSplit(TaskDataset(dataset.tasks, {}), "validation", encoder)
 
     def run(self, stage: int, steps: int, micro: int = 0, **changes: Any) -> dict[str, float]:

@@ -23,6 +23,7 @@ from core.training.choose_packing import agrees_packed, choose_packing
 from core.training.config import RunConfig
 from core.training.device import DeviceChoice, load_chosen_base
 from core.workspace import Project
+from tests.toy_project import ListJournal
 
 CPU = torch.device("cpu")
 
@@ -70,7 +71,7 @@ def test_half_products_agree_and_keep_the_other_calls_as_they_were(toy_project: 
     answers, split = prepared(toy_project, tiny_llama, products="bfloat16")
     places = [(0, 0), (1, 1), (0, 2)]
     before = answers(split.collate(sorted(places, key=split.length)))
-    assert choose_packing(answers, [split], places, RunConfig(), CPU)
+    assert choose_packing(answers, [split], places, RunConfig(), CPU, ListJournal())
     packed = answers(split.pack(sorted(places, key=split.length)))
     assert 0 < (packed - before).abs().max() < 0.1
     assert torch.equal(answers(split.collate(sorted(places, key=split.length))), before)
@@ -191,9 +192,13 @@ def test_who_is_packed(toy_project: Project, tiny_llama: Path) -> None:
     config = RunConfig()
     for method, expected in (("cpoly", True), ("lora", True), ("mta", False), ("ia3", False)):
         answers, split = prepared(toy_project, tiny_llama, method)
-        assert choose_packing(answers, [split], places, config, CPU) == split.packed == expected, method
+        assert choose_packing(answers, [split], places, config, CPU, ListJournal()) == split.packed == expected, (
+            method
+        )
     answers, split = prepared(toy_project, tiny_llama)
-    assert not choose_packing(answers, [split], places, replace(config, gradient_checkpointing=True), CPU)
+    assert not choose_packing(
+        answers, [split], places, replace(config, gradient_checkpointing=True), CPU, ListJournal()
+    )
     answers.modular.base.config._attn_implementation = "eager"  # computes its attention in a way of its own
     assert not agrees_packed(answers, split, places)
 

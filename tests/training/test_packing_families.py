@@ -4,7 +4,9 @@ rounded. The models are tiny, random and built here."""
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
+import psutil
 import pytest
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM
@@ -18,6 +20,7 @@ from core.training.config import RunConfig
 from core.training.device import DeviceChoice, load_chosen_base
 from core.workspace import Project
 from tests.tiny_models import build_tokenizer
+from tests.toy_project import ListJournal
 
 CPU = torch.device("cpu")
 SIZES = {
@@ -82,7 +85,7 @@ def test_a_family_is_packed_where_that_is_exact(
 ) -> None:
     answers, split = prepared(toy_project, build(kind, settings, tmp_path / kind), products)
     before = {name: p.clone() for name, p in answers.modular.base.named_parameters()}
-    assert choose_packing(answers, [split], [(0, 0), (1, 1), (0, 2)], RunConfig(), CPU) == packs
+    assert choose_packing(answers, [split], [(0, 0), (1, 1), (0, 2)], RunConfig(), CPU, ListJournal()) == packs
     for name, parameter in answers.modular.base.named_parameters():
         assert parameter.dtype == before[name].dtype
         assert torch.equal(parameter, before[name]), name
@@ -97,6 +100,21 @@ def test_what_a_convolution_reads_is_known_from_the_layers(tmp_path: Path) -> No
     config = AutoConfig.for_model("lfm2", **SIZES, layer_types=["conv", "full_attention"] * 2, vocab_size=64)
     assert mixes_neighbours(AutoModelForCausalLM.from_config(config))
     assert not mixes_neighbours(AutoModelForCausalLM.from_config(AutoConfig.for_model("llama", **SIZES)))
+
+
+def test_without_memory_to_compare_nothing_is_packed_and_it_is_said(
+    toy_project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, free, journal = build("llama", {}, tmp_path / "m"), 0, ListJournal()
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=free))
+    for products, packs in (("bfloat16", False), ("float32", True)):
+        answers, split = prepared(toy_project, folder, products)
+        half = sum(2 * p.numel() for p in answers.modular.base.parameters() if p.dtype == torch.bfloat16)
+        free = half  # as much as the weights grow by, and no more
+        given = ([(0, 0), (1, 1), (0, 2)], RunConfig(), CPU, journal)
+        assert choose_packing(answers, [split], *given) == split.packed == packs
+    values = {"needed": 1, "free": 0}
+    assert journal.events == [{"kind": "notice", "key": "training.not_compared", "values": values}]
 
 
 def test_half_products_are_back_after_the_proof(toy_project: Project, tmp_path: Path) -> None:
