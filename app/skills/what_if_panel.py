@@ -136,7 +136,7 @@ class WhatIfPanel:
         return paragraphs(said) + _changed(found["changed"])
 
 
-def about_task(context: Context, selection: Selection, task: str | None) -> tuple[Any, ...]:
+def about_task(context: Context, selection: Selection, task: str | None) -> tuple[object, ...]:
     """What an outcome is about: the task, of the run with its results, in a language."""
     return (*context.results_seen(selection), task)
 
