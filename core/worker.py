@@ -104,12 +104,15 @@ def _train_here(folder: RunFolder, config: RunConfig, journal: Journal, rank: in
     if world == 1:  # the Trainer would spread a single process over all cards it sees
         os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")
     clock = PartClock()
+    from core.insight.skill_drafts import write_drafts
     from core.training.session import train_run  # torch is imported here, after the waiting
     from core.training.trainer import Shard
 
     outcome = train_run(folder, config, journal, Shard(rank, world), clock)
     if world == 1:
         learn_speed(folder)
+    if rank == 0:
+        write_drafts(folder.path)
     key = "run.was_stopped" if outcome.stopped_early else "run.finished"
     return SUCCEEDED, {"message_key": key, "stopped_early": outcome.stopped_early, "progress": 1.0}
 

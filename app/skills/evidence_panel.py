@@ -23,7 +23,7 @@ from app.texts import say, word_sentence, word_skills
 from core.adapters.skill import COMMON, PRIVATE
 from core.insight.advice import describe_advice
 from core.insight.evidence import Evidence, borrowed_similarity, describe_evidence, skill_effects
-from core.insight.skill_notes import describe_frozen
+from core.insight.skill_notes import describe_skill_notes
 from core.insight.task_groups import View, view_rows, view_square
 
 FEWEST_FOR_PAIRS = 3
@@ -52,11 +52,11 @@ class EvidencePanel:
         run_dir = context.run_dir(selection)
         if run_dir is None:
             return ""
-        frozen = [word_sentence(s.key, s.values) for s in describe_frozen(run_dir)]
+        notes = [word_sentence(s.key, s.values) for s in describe_skill_notes(run_dir)]
         if found is None:
-            return paragraphs(frozen) + note(say("skills.evidence_missing"))
+            return paragraphs(notes) + note(say("skills.evidence_missing"))
         sentences = [*describe_evidence(found), *describe_advice(found)]
-        told = [*(word_sentence(s.key, s.values) for s in sentences), *frozen]
+        told = [*(word_sentence(s.key, s.values) for s in sentences), *notes]
         told.append(say("skills.evidence_how", rows=int(found.rows.max())))
         return part(say("skills.evidence_title")) + paragraphs(told)
 

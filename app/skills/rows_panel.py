@@ -17,7 +17,9 @@ from core.adapters.skill import COMMON, PRIVATE
 from core.insight.allocation import Allocation
 from core.insight.evidence import Change, Evidence, percent
 from core.insight.evidence_rows import ChangedRow, both_ends, changed_rows
-from core.runs.skill_names import name_skill
+from core.insight.skill_drafts import write_drafts
+from core.runs.skill_names import LONGEST as LONGEST_NAME
+from core.runs.skill_names import name_skill, own_name, read_drafts, read_given, read_names
 
 ROW = "row:"  # before the name of the task whose row is borrowed
 LONGEST = 300  # letters of a text in the table
@@ -38,7 +40,12 @@ class RowsPanel:
             given = {"max_lines": 1, "min_width": 220, "elem_id": "skills-name"}
             self.name = words(gr.Textbox, label=Key("skills.name"), info=Key("skills.name_help"), **given)
             self.save = words(gr.Button, Key("skills.name_save"), elem_id="skills-name-save", min_width=160)
+            self.draft = words(gr.Button, Key("skills.name_draft"), elem_id="skills-name-draft", min_width=160)
         context.on(self.save.click, self.rename, [context.selection, self.skill, self.name], context.selection)
+        context.on(self.draft.click, self.draft_names, [context.selection], context.selection)
+        context.on(
+            self.skill.change, self.fill_name, [context.selection, self.skill], self.name, show_progress="hidden"
+        )
         fields, quiet = [self.task, self.skill], {"show_progress": "hidden", "trigger_mode": "always_last"}
         context.on_selection(self.draw_choice, [self.head, *fields], fields)
         context.on_selection(self.draw, self.said, fields)
@@ -69,6 +76,23 @@ class RowsPanel:
             return selection
         name_skill(run_dir, skill, name or "")
         return selection.touched()
+
+    def draft_names(self, context: Context, selection: Selection) -> Selection:
+        """Drafts names of all common skills anew, from the rows that they change most."""
+        run_dir = context.run_dir(selection)
+        if run_dir is None:
+            return selection
+        if not write_drafts(run_dir):
+            gr.Info(say("skills.no_drafts"))
+        return selection.touched()
+
+    def fill_name(self, context: Context, selection: Selection, skill: str | None) -> str:
+        """The given name, or the draft of one, to be edited."""
+        run_dir = context.run_dir(selection)
+        if run_dir is None or not skill:
+            return ""
+        place = own_name(read_names(run_dir), skill)
+        return read_given(run_dir).get(place) or read_drafts(run_dir).get(place, "").replace(",", "")[:LONGEST_NAME]
 
     def draw_choice(self, context: Context, selection: Selection, task: str | None, skill: str | None) -> Shown:
         allocation = find_allocation(context, selection)

@@ -14,9 +14,12 @@ from core.base.settings import SettingInfo, describe_settings
 from core.messages import MESSAGES, Sentence, fill
 from core.messages.locales import LANGUAGES, load_pairs, load_texts
 from core.messages.plural import fill_text
+from core.runs.skill_names import DRAFT
+from core.tasks.guessing.kinds import KINDS
 from core.training.config import RunConfig
 
 _SKILL = re.compile(r"\b(common|private|adapter|shared|expert) (\d+)\b")
+_DRAFTED = re.compile(rf"(?<={DRAFT} )({'|'.join(KINDS)})(?=[:,]|$)")
 _OTHER_COLUMNS = {"own adapters": "skill.own", "(another seed)": "skill.chance"}
 _NAMES_SKILLS = ("skills", "skill", "other")  # values of sentences that name skills
 _LISTED = {
@@ -90,7 +93,8 @@ def word_skills(text: str) -> str:
     """Names of skills ('common 1, private 2') in a language; other text passes unchanged."""
     if text in _OTHER_COLUMNS:
         return say(_OTHER_COLUMNS[text])
-    return _SKILL.sub(lambda found: say(f"skill.{found[1]}", n=found[2]), text)
+    named = _SKILL.sub(lambda found: say(f"skill.{found[1]}", n=found[2]), text)
+    return _DRAFTED.sub(lambda found: say(f"kind.{found[1]}"), named)
 
 
 def word_sentence(key: str, values: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from core.asking.trained import load_trained
 from core.evaluation.contributions import write_contributions
+from core.insight.skill_drafts import write_drafts
 from core.runs.folder import RunFolder
 from core.tasks.dataset import load_saved_dataset
 from core.training.answer_model import AnswerModel
@@ -16,7 +17,7 @@ from core.training.session import build_encoder
 
 
 def measure_run(run_dir: Path) -> None:
-    """Writes <run>/contributions.json and <run>/evidence.json.
+    """Writes <run>/contributions.json, evidence.json and skill_drafts.json.
 
     Raises:
         RunError: the run has no trained adapter. ModelError: it cannot be loaded.
@@ -28,3 +29,4 @@ def measure_run(run_dir: Path) -> None:
     encoder = build_encoder(trained.base, trained.config)
     split = EncodedSplit(dataset, "validation", encoder, trained.config.validation_rows)
     write_evidence(folder.evidence_path, AnswerModel(trained.model), split, dataset.names())
+    write_drafts(run_dir)

@@ -21,6 +21,9 @@ def add_parser(verbs: Verbs) -> None:
     parser.add_argument("--step", type=int, metavar="N", help="as it was after this step, or the last before it")
     parser.add_argument("--other", metavar="RUN", help="which tasks are more or less alike in a second run")
     parser.add_argument("--name", metavar="SKILL=NAME", help="give a common skill a name (empty: its own again)")
+    parser.add_argument(
+        "--draft", action="store_true", help="draft names of common skills from the rows they change"
+    )
     parser.add_argument("--measure", action="store_true", help="measure anew what common and private skills add")
     parser.add_argument("--layers", action="store_true", help="list the layers")
 
@@ -33,6 +36,8 @@ def skills(args: argparse.Namespace) -> Report:
         _name(folder, args.name)
     if args.measure:
         _measure(folder)
+    if args.draft:
+        _draft(folder)
     found = _at_step(folder.path, args.step) if args.step is not None else allocation.read_allocation(folder.path)
     if args.layers:
         return Report(list(found.layers), "\n".join(found.layers))
@@ -47,13 +52,13 @@ def _all_tasks(run_dir: Any, found: Any, place: int) -> Report:
     from core.insight.allocation import layer_table, uniform_weight
     from core.insight.contribution_table import output_share, read_contributions
     from core.insight.evidence import read_evidence
-    from core.insight.skill_notes import describe_frozen
+    from core.insight.skill_notes import describe_skill_notes
     from core.messages import Sentence
 
     parts, evidence = read_contributions(run_dir), read_evidence(run_dir)
     share = output_share(parts) if parts else None
     weights, layer = layer_table(found, place), found.layers[place]
-    sentences = [*_told(found, evidence, share), *(s.text for s in describe_frozen(run_dir))]
+    sentences = [*_told(found, evidence, share), *(s.text for s in describe_skill_notes(run_dir))]
     value = {
         "layer": layer,
         "weights": weights.to_dict("index"),
@@ -149,6 +154,17 @@ def _name(folder: Any, text: str) -> None:
 
     skill, _, name = text.partition("=")
     name_skill(folder.path, skill.strip(), name)
+
+
+def _draft(folder: Any) -> None:
+    from core.base.errors import RunError
+    from core.insight.evidence import read_evidence
+    from core.insight.skill_drafts import write_drafts
+
+    found = read_evidence(folder.path)
+    if found is None or not found.row_changes:
+        raise RunError("insight.no_rows", run=folder.run_id)
+    write_drafts(folder.path)
 
 
 def _measure(folder: Any) -> None:

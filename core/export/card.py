@@ -26,7 +26,7 @@ from core.messages.locales import load_texts
 from core.messages.plural import fill_text
 from core.runs.folder import RunFolder
 from core.runs.frozen import read_frozen
-from core.runs.skill_names import read_names
+from core.runs.skill_names import DRAFT, read_drafts, read_names
 from core.tasks.dataset import load_saved_dataset
 from core.tasks.spec import LABELLED, TaskSpec
 from core.training.config import RunConfig, config_to_yaml
@@ -88,7 +88,7 @@ def card_body(request: CardRequest) -> str:
         task_table=_task_table(shown, words),
         examples=_examples(request),
         scores=score_section(request.run_dir, scores, words, say),
-        skills=_skill_map(folder, words),
+        skills=skill_map(folder, words, drafts=request.examples > 0),
         forgotten=forgotten_lines(request.run_dir, say),
         settings=fenced(config_to_yaml(replace(config, base_model=base)), "yaml"),
     ).rstrip("\n")
@@ -208,7 +208,8 @@ def _examples(request: CardRequest) -> list[str] | None:
     return parts
 
 
-def _skill_map(folder: RunFolder, words: dict[str, str]) -> dict[str, str] | None:
+def skill_map(folder: RunFolder, words: dict[str, str], drafts: bool) -> dict[str, str] | None:
+    """`drafts`: whether words out of the rows may be shown."""
     if not folder.allocation_path.exists():
         return None
     allocation = read_allocation(folder.path)
@@ -217,20 +218,25 @@ def _skill_map(folder: RunFolder, words: dict[str, str]) -> dict[str, str] | Non
         return None
     table = layer_table(allocation, layer).iloc[:, common[:MOST_SKILLS]]
     rows = [[escape(str(task)), *(f"{value:.2f}" for value in table.loc[task])] for task in table.index]
-    head = " | ".join([words["task"], *(_skill_name(str(name), words) for name in table.columns)])
+    head = " | ".join([words["task"], *(_skill_name(str(name), words, drafts) for name in table.columns)])
     values = {"uniform": f"{uniform_weight(allocation):.2f}", "layer": escape(allocation.layers[layer])}
     note = words["skills_note" if len(allocation.layers) > 1 else "skills_note_model"].format(**values)
-    taken = {one.skill: read_names(folder.path).get(one.skill, one.skill) for one in read_frozen(folder)}
+    names = read_names(folder.path)
+    taken = [names.get(one.skill, one.skill) for one in read_frozen(folder)]
+    if drafts and read_drafts(folder.path):
+        note = f"{note} {words['skills_drafts']}"
     if taken:
-        listed = ", ".join(_skill_name(name, words) for name in taken.values())
+        listed = ", ".join(_skill_name(name, words, drafts) for name in taken)
         note = f"{note} {words['skills_frozen'].format(skills=listed)}"
     return {"note": note, "table": markdown_table(head, rows)}
 
 
-def _skill_name(name: str, words: dict[str, str]) -> str:
-    """'common 1' in the card's language; a name of another form stays."""
-    kind, _, number = name.partition(" ")
-    return words[f"skill_{kind}"].format(n=number) if number.isdigit() and f"skill_{kind}" in words else name
+def _skill_name(name: str, words: dict[str, str], drafts: bool) -> str:
+    """'common 1' in the card's language, a draft behind it; a name of another form stays."""
+    own, sign, draft = name.partition(f" {DRAFT} ")
+    kind, _, number = own.partition(" ")
+    worded = words[f"skill_{kind}"].format(n=number) if number.isdigit() and f"skill_{kind}" in words else own
+    return escape(worded) + (f"{sign}{escape(draft)}" if drafts else "")
 
 
 def _head(request: CardRequest) -> ModelCardData:

@@ -94,12 +94,13 @@ class Evidence:
         return [name for name in self.skills.value.columns if self.skills.value[name].notna().sum() > 1]
 
 
-def read_evidence(run_dir: Path) -> Evidence | None:
-    """What was measured for a run; None for runs made before this was measured, or without check rows."""
+def read_evidence(run_dir: Path, named: bool = True) -> Evidence | None:
+    """What was measured for a run; None for runs made before this was measured, or without check rows. Skills have
+    the names that a person gave or that were drafted, without `named` the method's own."""
     path = RunFolder(run_dir).evidence_path
     if not path.is_file():
         return None
-    found, names = _read(str(path), path.stat().st_mtime_ns), read_names(run_dir)
+    found, names = _read(str(path), path.stat().st_mtime_ns), read_names(run_dir) if named else {}
     return _with_names(found, names) if names else found
 
 

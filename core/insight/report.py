@@ -25,7 +25,7 @@ from core.insight.evidence import describe_evidence, read_evidence
 from core.insight.forgotten import read_forgetting, tell_forgetting
 from core.insight.results import TaskResult, best_guess_sentence, describe_mean, read_answers, read_scores
 from core.insight.sentences import describe_allocation
-from core.insight.skill_notes import describe_frozen
+from core.insight.skill_notes import describe_skill_notes
 from core.insight.verdicts import Verdict, read_verdicts
 from core.messages import Sentence
 from core.runs.folder import RunFolder
@@ -158,7 +158,7 @@ def _skills(run_dir: Path, words: ReportWords) -> dict[str, Any]:
     """What was measured, else what the weights show; weights of the layer that tells most; common and private."""
     evidence, allocation = read_evidence(run_dir), read_allocation(run_dir)
     told = describe_evidence(evidence) if evidence is not None else describe_allocation(allocation)
-    told = [*told, *describe_frozen(run_dir)]
+    told = [*told, *describe_skill_notes(run_dir)]
     layer = telling_layer(allocation)
     common = [allocation.skills[i].name for i in allocation.columns(COMMON)]
     if common and len(allocation.layers) > 1:

@@ -86,6 +86,7 @@ class RunFolder:
         self.contributions_path = self.path / "contributions.json"
         self.evidence_path = self.path / "evidence.json"
         self.skill_names_path = self.path / "skill_names.json"
+        self.skill_drafts_path = self.path / "skill_drafts.json"
         self.forgetting_path = self.path / "forgetting.json"
         self.flags_path = self.path / "flags.json"
         self.merge_path = self.path / "merge.json"
@@ -121,7 +122,13 @@ class RunFolder:
         training = (self.snapshots_path, self.events_path, self.done_path, self.tracking_dir)
         expected = (self.prediction_path, self.record_path)
         exam = (self.predictions_dir, self.results_path, self.certainty_path, self.forgetting_path, self.flags_path)
-        asked = (self.contributions_path, self.evidence_path, self.probes_dir, self.jobs_dir)
+        asked = (
+            self.contributions_path,
+            self.evidence_path,
+            self.skill_drafts_path,
+            self.probes_dir,
+            self.jobs_dir,
+        )
         return (*weights, *training, *expected, *exam, *asked, self.merge_path, *self.worker_paths)
 
     def rank_path(self, rank: int) -> Path:

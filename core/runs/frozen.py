@@ -24,7 +24,7 @@ from core.base.errors import ModelError, Problem, RunError, SettingError, Worksp
 from core.base.files import inside, read_json, require_id, write_json_atomic
 from core.models.catalogue import anchor_model
 from core.runs.folder import RunFolder
-from core.runs.skill_names import common_names, own_name, read_names
+from core.runs.skill_names import common_names, own_name, read_given, read_names
 from core.training.config import RunConfig
 
 FIELD = "freeze_skills"
@@ -124,7 +124,8 @@ def _find_one(runs_dir: Path, pair: tuple[str, ...]) -> FrozenSkill:
     if skill not in known:
         raise SettingError("skill_name.unknown", skill=given, known=", ".join(known))
     fits = {name: getattr(config.adapter, name) for name in SAME}
-    return FrozenSkill(run, skill, known.index(skill), names.get(skill, ""), config.base_model, fits)
+    name = read_given(source.path).get(skill, "")
+    return FrozenSkill(run, skill, known.index(skill), name, config.base_model, fits)
 
 
 def _misfits(one: FrozenSkill, config: RunConfig) -> list[Problem]:
