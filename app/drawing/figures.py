@@ -27,6 +27,7 @@ MOST_POINTS = 400  # a curve keeps at most this many points
 LEGEND = {"orientation": "h", "traceorder": "normal", "x": 0, "xref": "container", "y": 1, "yref": "container"}
 LEGEND |= {"yanchor": "top"}
 THIN_BAR = {"thickness": 12, "len": 0.9, "outlinewidth": 0}
+LONG_NAME = 20  # letters of a column, from which they lie over each other
 
 
 def with_csv(figure: Figure, name: str, table: pd.DataFrame, corner: str = "") -> Figure:
@@ -118,6 +119,7 @@ def _signed(table: pd.DataFrame, most: float, form: str, hover: str) -> Figure:
 def _heatmap(table: pd.DataFrame, coloraxis: Figure, dark_scale: list[list[Any]], hover: str) -> Figure:
     rows, columns = [str(n) for n in table.index], [str(n) for n in table.columns]
     numbers = max(len(rows), len(columns)) <= MOST_NUMBERS
+    is_long = max(map(len, columns), default=0) > LONG_NAME
     trace = {
         "type": "heatmap",
         "x": columns,
@@ -130,7 +132,8 @@ def _heatmap(table: pd.DataFrame, coloraxis: Figure, dark_scale: list[list[Any]]
         "texttemplate": "%{z:.2f}" if numbers else "",
     }
     layout = _layout(
-        height=110 + max(20, min(38, 1000 // max(1, len(rows)))) * len(rows), meta={"dark_scale": dark_scale}
+        height=(180 if is_long else 110) + max(20, min(38, 1000 // max(1, len(rows)))) * len(rows),
+        meta={"dark_scale": dark_scale},
     )
     layout |= {
         "coloraxis": coloraxis,
@@ -138,7 +141,7 @@ def _heatmap(table: pd.DataFrame, coloraxis: Figure, dark_scale: list[list[Any]]
             "type": "category",
             "automargin": True,
             "showgrid": False,
-            "tickangle": -35 if len(columns) > 4 else 0,
+            "tickangle": -35 if len(columns) > 4 or is_long else 0,
         },
         "yaxis": {"type": "category", "automargin": True, "showgrid": False, "autorange": "reversed"},
     }
