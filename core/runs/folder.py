@@ -86,7 +86,6 @@ class RunFolder:
         self.contributions_path = self.path / "contributions.json"
         self.evidence_path = self.path / "evidence.json"
         self.skill_names_path = self.path / "skill_names.json"
-        self.skill_drafts_path = self.path / "skill_drafts.json"
         self.forgetting_path = self.path / "forgetting.json"
         self.flags_path = self.path / "flags.json"
         self.merge_path = self.path / "merge.json"
@@ -103,6 +102,11 @@ class RunFolder:
     @property
     def frozen_weights_path(self) -> Path:
         return self.frozen_dir / "skills.safetensors"
+
+    @property
+    def skill_drafts_path(self) -> Path:
+        """Drafts of names for skills that nobody has named."""
+        return self.path / "skill_drafts.json"
 
     @property
     def run_id(self) -> str:
