@@ -277,7 +277,7 @@ def test_the_app_starts_without_torch() -> None:
 
 
 def test_help_is_fast_because_imports_are_lazy() -> None:
-    heavy = {"pandas", "scipy", "numpy", "jinja2", "pydantic", "yaml"}
+    heavy = {"pandas", "scipy", "numpy", "jinja2", "pydantic", "yaml", "email", "hashlib", "socket", "ctypes"}
     code = f"import core.__main__ as m, sys; m.build_parser(); print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.stdout.strip() == "[]", done.stderr

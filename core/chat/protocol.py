@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from core.base.errors import RunError, SettingError, WorkspaceError, require_between
-from core.base.records import from_record
 from core.messages import english
 
 MAX_CHARS = 200_000  # of one question; the model reads a few thousand at most
@@ -118,6 +117,8 @@ def request_from_dict(values: dict[str, Any]) -> ChatRequest:
     Raises:
         RunError: it is no request; SettingError: a value out of bounds.
     """
+    from core.base.records import from_record  # here: the command line reads only the names above
+
     try:
         return from_record(ChatRequest, values, "request")
     except WorkspaceError as error:
@@ -192,4 +193,6 @@ class ChatEvent:
 
 
 def event_from_dict(values: dict[str, Any]) -> ChatEvent:
+    from core.base.records import from_record
+
     return from_record(ChatEvent, values, "chat worker")

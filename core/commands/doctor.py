@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
 import os
-import platform
 import re
 import shutil
 import sys
@@ -47,12 +45,16 @@ def doctor(args: argparse.Namespace) -> Report:
 
 
 def _python() -> Finding:
+    import platform
+
     level = GOOD if sys.version_info >= (3, 11) else BAD
     return Finding("python", level, f"{platform.python_version()} on {platform.system()} {platform.machine()}")
 
 
 def _packages() -> list[Finding]:
     """Every requirement against what is installed; several lines only where something is wrong."""
+    from importlib import metadata  # here: it brings the whole of email, which help does without
+
     findings, found = [], 0
     for line in (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines():
         match = re.match(r"([A-Za-z0-9_.-]+)(?:\[[^\]]*\])?\s*(?:==\s*([^\s;]+))?", line.split("#")[0].strip())
@@ -60,8 +62,8 @@ def _packages() -> list[Finding]:
             continue
         name, wanted = match.groups()
         try:
-            installed = importlib.metadata.version(name).split("+")[0]
-        except importlib.metadata.PackageNotFoundError:
+            installed = metadata.version(name).split("+")[0]
+        except metadata.PackageNotFoundError:
             findings.append(Finding(name, BAD, "not installed; run: pip install -r requirements.txt"))
             continue
         found += 1

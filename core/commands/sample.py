@@ -6,7 +6,6 @@ import argparse
 from pathlib import Path
 
 from core.base.errors import TaskFileError
-from core.base.folders import undone_on_error
 from core.commands.output import Report, Verbs, add_verb
 from core.commands.task_options import task_table, task_value
 
@@ -19,6 +18,7 @@ def add_parser(verbs: Verbs) -> None:
 
 
 def sample(args: argparse.Namespace) -> Report:
+    from core.base.folders import undone_on_error
     from core.tasks.changing.sample import load_sample
     from core.workspace import Workspace
 

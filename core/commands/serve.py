@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import secrets
 import sys
 from typing import Any
 
@@ -30,6 +29,8 @@ def add_parser(verbs: Verbs) -> None:
 
 
 def serve(args: argparse.Namespace) -> Report:
+    import secrets  # here: it brings OpenSSL's sums, which help does without
+
     from core.chat.client import ChatClient
     from core.chat.endpoint import LOOPBACK, build_server
     from core.chat.service import Service, find_models

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import getpass
 import os
 import sys
 from pathlib import Path
@@ -88,6 +87,8 @@ def _ask(args: argparse.Namespace, folder: Any, questions: list[Any]) -> None:
 
 def read_key() -> str:
     """The user's key from the environment, or typed unseen on a terminal; '' for an endpoint that wants none."""
+    import getpass  # here: help does without terminals
+
     known = os.environ.get(KEY_NAME, "")
     return (known or (getpass.getpass("Key (empty for none): ") if sys.stdin.isatty() else "")).strip()
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from core.base.errors import RunError, SettingError, require_between
-from core.base.records import read_record
 
 AVERAGE, ARITHMETIC, METAGPT, TIES, DARE = "average", "task_arithmetic", "metagpt", "ties", "dare"
 WAYS = (METAGPT, AVERAGE, ARITHMETIC, TIES, DARE)
@@ -76,6 +75,7 @@ def read_merge(run_dir: Path) -> MergeTable:
     Raises:
         RunError: the run was not made by merging.
     """
+    from core.base.records import read_record
     from core.runs.folder import RunFolder  # the command line lists WAYS before it loads anything
 
     path = RunFolder(run_dir).merge_path
