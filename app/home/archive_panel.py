@@ -7,7 +7,7 @@ import gradio as gr
 from app.drawing.markup import note
 from app.shell.context import Context
 from app.shell.outcomes import Outcomes, Slow, file_view, wire_slow
-from app.shell.permissions import require_shared_project, require_shared_space
+from app.shell.permissions import counting, require_shared_project, require_shared_space
 from app.shell.redraw import Shown
 from app.shell.selection import Selection
 from app.shell.upload_folders import new_export_folder, note_uploads
@@ -60,8 +60,9 @@ class PackPanel:
         """Opens the project that was packed in a file."""
         if not path:
             return gr.skip()
-        require_shared_project(context, selection)
-        require_shared_space(context, selection)
-        project = import_project(context.workspace, path, selection.owner)
+        with counting(context, selection):
+            require_shared_project(context, selection)
+            require_shared_space(context, selection)
+            project = import_project(context.workspace, path, selection.owner)
         note_uploads(project, [path])
         return context.go_to(selection.with_project(project.project_id), "tasks")

@@ -13,7 +13,7 @@ from app.home.archive_panel import PackPanel
 from app.home.intro import intro_markup
 from app.shell.bucket_thread import forgets_at_restart
 from app.shell.context import Context
-from app.shell.permissions import note_deletion, require_shared_project
+from app.shell.permissions import counting, note_deletion, require_shared_project
 from app.shell.redraw import Shown
 from app.shell.selection import Selection
 from app.shell.upload_folders import forget_project
@@ -84,8 +84,9 @@ class Home:
 
     def create_project(self, context: Context, selection: Selection, name: str) -> Shown:
         """A new project, and the Tasks screen to fill it."""
-        require_shared_project(context, selection)
-        project = context.workspace.create_project(name, selection.owner)
+        with counting(context, selection):
+            require_shared_project(context, selection)
+            project = context.workspace.create_project(name, selection.owner)
         return {**context.go_to(selection.with_project(project.project_id), "tasks"), self.name: ""}
 
     def open_sample(self, context: Context, selection: Selection) -> Shown:
@@ -149,8 +150,9 @@ def _find_sample(context: Context, selection: Selection) -> Project | None:
 
 def _make_sample(context: Context, selection: Selection) -> Project:
     """Made from the files in assets at the first click; a failed copy leaves nothing."""
-    require_shared_project(context, selection)
-    project = context.workspace.create_project(say("home.sample_name"), selection.owner)
+    with counting(context, selection):
+        require_shared_project(context, selection)
+        project = context.workspace.create_project(say("home.sample_name"), selection.owner)
     try:
         load_sample(project)
     except TaskloomError:

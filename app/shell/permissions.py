@@ -5,13 +5,23 @@ On one's own machine every function here lets everything pass.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from app.shell.context import Context
 from app.shell.selection import Selection
 from core.base.errors import Problem, SettingError
 from core.models.known_models import CATALOGUE
 from core.models.store import list_stored, stored_folder
 from core.runs.folder import RunFolder
-from core.runs.quotas import limit_time, remember_runs, require_another_project, require_another_run, require_space
+from core.runs.quotas import (
+    counted_alone,
+    limit_time,
+    remember_runs,
+    require_another_project,
+    require_another_run,
+    require_space,
+)
 from core.training.config import RunConfig
 from core.workspace import Project
 
@@ -37,6 +47,21 @@ def shared_problems(context: Context, config: RunConfig) -> list[Problem]:
         for name, choices in own.items()
         if getattr(config, name) not in choices
     ]
+
+
+@contextmanager
+def counting(context: Context, selection: Selection) -> Iterator[None]:
+    """Around a check of the visitor's share and the beginning of what takes it: eight clicks at once are eight
+    counts, one after the other.
+
+    Raises:
+        RunError: another beginning of theirs takes too long.
+    """
+    if not context.shared:
+        yield
+        return
+    with counted_alone(context.workspace, selection.owner):
+        yield
 
 
 def shared_config(context: Context, selection: Selection, config: RunConfig) -> RunConfig:

@@ -11,7 +11,7 @@ from app.drawing.forms import read_yaml
 from app.drawing.markup import bullets
 from app.drawing.run_markup import word_message, word_stage
 from app.shell.context import Context
-from app.shell.permissions import shared_config
+from app.shell.permissions import counting, shared_config
 from app.shell.redraw import Shown
 from app.shell.selection import Selection
 from app.texts import say
@@ -41,7 +41,8 @@ class RehearsalPanel:
         """A second click while one is at work changes nothing."""
         if not at_work:
             project = context.require_project(selection)
-            at_work = start_rehearsal(project, shared_config(context, selection, read_yaml(text))).run_id
+            with counting(context, selection):
+                at_work = start_rehearsal(project, shared_config(context, selection, read_yaml(text))).run_id
         return {self.at_work: at_work, **self._said(say("rehearsal.waits"), "info", True)}
 
     def halt_rehearsal(self, context: Context, selection: Selection, at_work: str) -> Shown:

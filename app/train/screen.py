@@ -13,7 +13,7 @@ from app.drawing.forms import setting_labels
 from app.drawing.markup import empty, log_view, note
 from app.drawing.run_markup import progress_panel, word_remedy
 from app.shell.context import Context
-from app.shell.permissions import note_deletion, require_shared_resume
+from app.shell.permissions import counting, note_deletion, require_shared_resume
 from app.shell.redraw import Shown
 from app.shell.selection import Selection
 from app.texts import say, word_whole
@@ -234,8 +234,11 @@ def act(context: Context, selection: Selection, *, name: str) -> Selection:
     if run_dir is None:
         return selection.touched()
     if name in ("resume", "mend"):
-        require_shared_resume(context, selection, RunFolder(run_dir))
-    made = ACTS[name](RunFolder(run_dir))
+        with counting(context, selection):
+            require_shared_resume(context, selection, RunFolder(run_dir))
+            made = ACTS[name](RunFolder(run_dir))
+    else:
+        made = ACTS[name](RunFolder(run_dir))
     return selection.with_run(made.run_id) if isinstance(made, RunFolder) else selection.touched()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from app.drawing.forms import read_yaml
 from app.shell.context import Context
-from app.shell.permissions import shared_config
+from app.shell.permissions import counting, shared_config
 from app.shell.selection import Selection
 from core.runs.launching import begin_run
 
@@ -12,6 +12,7 @@ from core.runs.launching import begin_run
 def start(context: Context, selection: Selection, text: str, token: str) -> Selection:
     """Makes a run from the plan and starts it. The token makes a second click of the same Start harmless."""
     project = context.require_project(selection)
-    config = shared_config(context, selection, read_yaml(text))
-    folder = begin_run(project, config, token or None)
+    with counting(context, selection):
+        config = shared_config(context, selection, read_yaml(text))
+        folder = begin_run(project, config, token or None)
     return selection.with_run(folder.run_id)

@@ -6,16 +6,19 @@ On one's own machine nothing of this applies. Times of runs that a visitor delet
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from core.base.errors import RunError, SettingError, WorkspaceError
 from core.base.lines import append_records, read_records
+from core.runs.folder import RunFolder
+from core.runs.lock import held
 from core.runs.queue_db import RunQueue
 from core.runs.states import LIVE
 from core.runs.summaries import RunSummary, list_summaries
@@ -23,6 +26,7 @@ from core.training.config import RunConfig
 from core.workspace import Project, Workspace
 
 DAY_S = 86_400.0
+COUNT_WAIT_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,8 @@ def usage_of(workspace: Workspace, owner: str) -> Usage:
     now = time.time()
     spans = [_span(run, now) for run in runs] + _ledger(workspace, owner)
     seconds = sum(max(0.0, end - max(start, now - DAY_S)) for start, end in spans)
-    at_work = sum(run.state in LIVE for run in runs)
+    rehearsals = [path for project in projects for path in project.runs_dir.glob(".rehearsal-*")]
+    at_work = sum(run.state in LIVE for run in runs) + sum(RunFolder(path).is_alive() for path in rehearsals)
     return Usage(at_work, seconds / 60, disk_mb_of(workspace, owner), len(projects))
 
 
@@ -101,6 +106,22 @@ def require_space(workspace: Workspace, owner: str, quota: Quota) -> None:
     used = disk_mb_of(workspace, owner)
     if used >= quota.disk_mb:
         raise WorkspaceError("quota.disk", used=round(used), bound=quota.disk_mb)
+
+
+@contextlib.contextmanager
+def counted_alone(workspace: Workspace, owner: str) -> Iterator[None]:
+    """While the block runs nothing else of this owner is counted and begun, by no thread and no process: what is
+    looked at in it is still so when the new project or run is there.
+
+    Raises:
+        RunError: something of theirs took too long to begin.
+    """
+    path = workspace.root / "quota" / f"{owner_mark(owner)}.lock"
+    path.parent.mkdir(exist_ok=True)
+    with held(path, COUNT_WAIT_S) as is_ours:
+        if not is_ours:
+            raise RunError("visitor.busy")
+        yield
 
 
 def require_another_project(workspace: Workspace, owner: str, quota: Quota) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import types
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,13 @@ from app.shell.selection import Selection
 from app.shell.upload_folders import forget_project, new_export_folder, note_uploads
 from app.shell.visitors import login_offered, owner_of_visit, require_visitor, signed_in_name, take_along
 from app.tasks.screen import Tasks
+from app.train.start_run import start
 from core.base.errors import RunError, SettingError, WorkspaceError
+from core.runs.folder import RunFolder
+from core.runs.lock import held
 from core.runs.quotas import Quota, limit_time, quota_from_environment, usage_of
 from core.runs.summaries import RunSummary
-from core.training.config import RunConfig
+from core.training.config import RunConfig, config_to_yaml
 from core.workspace import Workspace
 from tests.app.panels import build_panel
 
@@ -215,3 +219,53 @@ def test_who_holds_the_device_is_told_to_its_owner_only(tmp_path: Path) -> None:
         assert (holder_for(mine, "cpu") or {})["name"] == "r1"
         assert (holder_for(theirs, "cpu") or {})["name"] == ""
     assert holder_for(mine, "cpu") is None
+
+
+def test_clicks_at_once_are_counted_one_after_the_other(context: Context) -> None:
+    """Before, eight at once began five runs of one, and 21 projects of 20."""
+    home = build_panel(Home, context)
+
+    def create(number: int) -> bool:
+        try:
+            home.create_project(context, Selection(owner=ALICE), f"project {number}")
+        except WorkspaceError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as clicks:
+        assert sum(clicks.map(create, range(24))) == QUOTA.projects
+    assert len(context.workspace.list_projects(ALICE)) == QUOTA.projects
+
+
+def test_runs_are_begun_one_after_the_other(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = context.workspace.create_project("Mine", ALICE)
+    chosen, begun = Selection(owner=ALICE, project_id=project.project_id), list[str]()
+    now = time.time()
+    runs = lambda _: [RunSummary(name, name, "queued", "cpoly", "starter", started=now) for name in begun]  # noqa: E731
+
+    def begin(*_: Any) -> Any:
+        time.sleep(0.05)  # the checks of a run take their time
+        begun.append(f"r{len(begun)}")
+        return types.SimpleNamespace(run_id=begun[-1])
+
+    monkeypatch.setattr("core.runs.quotas.list_summaries", runs)
+    monkeypatch.setattr("app.train.start_run.begin_run", begin)
+
+    def click(number: int) -> bool:
+        try:
+            start(context, chosen, config_to_yaml(RunConfig()), f"click {number}")
+        except RunError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as clicks:
+        assert sum(clicks.map(click, range(8))) == QUOTA.runs == len(begun)
+
+
+def test_a_rehearsal_at_work_is_a_run_at_work(context: Context) -> None:
+    project = context.workspace.create_project("Mine", ALICE)
+    folder = RunFolder(project.runs_dir / ".rehearsal-1")
+    folder.path.mkdir()
+    with held(folder.lock_path):
+        assert usage_of(context.workspace, ALICE).runs == 1
+    assert usage_of(context.workspace, ALICE).runs == 0
