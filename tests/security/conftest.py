@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,8 +50,14 @@ class SharedPage:
 
 @pytest.fixture(scope="session")
 def shared_page(tmp_path_factory: pytest.TempPathFactory, tiny_llama_dir: Path) -> Iterator[SharedPage]:
-    root = tmp_path_factory.mktemp("shared")
-    run_dir = make_trained_run(root, tiny_llama_dir)
+    with make_page(tmp_path_factory.mktemp("shared"), tiny_llama_dir) as page:
+        yield page
+
+
+@contextmanager
+def make_page(root: Path, model_dir: Path, *more: str) -> Iterator[SharedPage]:
+    """The page over a new workspace in `root`; `more` arguments of app.py."""
+    run_dir = make_trained_run(root, model_dir)
     workspace = Workspace(root)
     project = workspace.get_project("Desk")
     record = json.loads((project.path / "project.json").read_text(encoding="utf-8"))
@@ -59,5 +66,5 @@ def shared_page(tmp_path_factory: pytest.TempPathFactory, tiny_llama_dir: Path) 
     run = json.loads((run_dir / "run.json").read_text(encoding="utf-8"))
     (run_dir / "run.json").write_text(json.dumps({**run, "name": f"{SECRET} run"}), encoding="utf-8")
     workspace.create_project(f"{SECRET} of the machine", "local")
-    with running_app(root, "--shared") as address:
+    with running_app(root, "--shared", *more) as address:
         yield SharedPage(address, workspace, project, list_tasks(project)[0].task_id, run_dir.name)

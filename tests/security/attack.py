@@ -1,0 +1,288 @@
+"""Attacks our own running page, on loopback and bounded, line by line of `../shared/design/security.md`.
+
+    python -m tests.security.attack
+
+Prints for every line whether it held and how it was tried; ends with 1 when one did not. Takes some minutes: it
+starts the page three times, and two real browsers. The suite holds the same lines one by one; this looks at them
+together, as an intruder would.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+import psutil
+
+from core.base.processes import child_environment
+from core.tasks.reading.task_csv import guard
+from tests.security.conftest import ALICE, BOB, SharedPage, make_page
+from tests.security.foreign_sites import other_sites
+from tests.security.test_owners import call_everything, marks_in
+from tests.security.test_rules_of_the_house import FLOORS, SOURCES, faults_in
+from tests.tasks.test_one_door import bomb
+from tests.tiny_models import build_tiny_llama
+from tests.visiting import VisitError, Visitor
+
+JOIN = "/gradio_api/queue/join"
+HOSTILE = "e" * 32
+QUOTA = "runs=1,minutes=30,disk_mb=20,projects=3,queue=3,free_mb=1"
+Outcome = tuple[bool, str]  # whether it held, and what was seen
+
+
+def refused(act: Callable[[], object]) -> bool:
+    try:
+        act()
+    except (VisitError, OSError):
+        return True
+    return False
+
+
+def words_of(act: Callable[[], object]) -> str:
+    """What the page said against it, "" when it did it."""
+    try:
+        act()
+    except VisitError as error:
+        return str(error)[:90]
+    return ""
+
+
+def page_process() -> psutil.Process:
+    return next(child for child in psutil.Process().children() if "app.py" in " ".join(child.cmdline()))
+
+
+@contextmanager
+def peak_memory() -> Iterator[list[int]]:
+    """-> the most megabytes that the page's own process had meanwhile."""
+    process, peak, done = page_process(), [0], threading.Event()
+
+    def look() -> None:
+        while not done.wait(0.05):
+            peak[0] = max(peak[0], process.memory_info().rss >> 20)
+
+    watching = threading.Thread(target=look, daemon=True)
+    watching.start()
+    try:
+        yield peak
+    finally:
+        done.set()
+        watching.join()
+
+
+# The lines
+def packages(_: SharedPage) -> Outcome:
+    found = {name: version(name).split("+")[0] for name in FLOORS}
+    low = [n for n, v in found.items() if tuple(int(x) for x in v.split(".") if x.isdigit()) < FLOORS[n]]
+    return not low, f"installed: {found}"
+
+
+def models(_: SharedPage) -> Outcome:
+    faults = {path.name: f for path in SOURCES if (f := faults_in(path.read_text(encoding="utf-8")))}
+    return not faults, f"{len(SOURCES)} sources read for pickles, code of models and shells: {faults or 'none'}"
+
+
+def files(page: SharedPage) -> Outcome:
+    visitor = page.visit(HOSTILE)
+    paths = [
+        "/etc/passwd",
+        f"{page.workspace.root}/runs.db",
+        f"{page.project.path}/project.json",
+        "..%2f..%2fetc/passwd",
+    ]
+    got = [path for path in paths if visitor.request("GET", f"/gradio_api/file={path}")[0] == 200]
+    stored = visitor.upload("../../../up.csv", b"text,label\n")["path"]
+    inside = Path(stored).resolve().is_relative_to(page.workspace.root.resolve())
+    return not got and inside, f"{len(paths)} paths outside, an upload named ../../../up.csv: served {got}"
+
+
+def bombs(page: SharedPage) -> Outcome:
+    visitor = page.visit(HOSTILE)
+    visitor.fire("project-name", "submit", value="Bombs")
+    before, said = page_process().memory_info().rss >> 20, []
+    with peak_memory() as peak:
+        for name, content in (
+            ("tasks/t1/train.jsonl", b"[" * (64 << 20)),
+            ("tasks/t1/task.json", b'{"a":' + b" " * (200 << 20) + b"1}"),
+        ):
+            pack = visitor.upload("pack.zip", bomb(name, content))
+            said.append(words_of(lambda pack=pack: visitor.fire("pack-take", "upload", value=pack)))
+        nested = visitor.upload("deep.json", b"[" * 200_000)
+        visitor.fire("task-files", "upload", value=[nested])
+    grown = peak[0] - before
+    how = f"packs that unpack to 64 and 200 MB, JSON 200,000 deep: the page grew by {grown} MB, and said {said[:2]}"
+    return grown < 300 and all(said[:2]), how
+
+
+def owners(page: SharedPage) -> Outcome:
+    before, bob = page.state(), page.visit(BOB)
+    sent = [call for number in page.ids for call in call_everything(bob, page, number)]
+    marks = marks_in(sent, page)
+    return (
+        not marks and page.state() == before,
+        f"{len(sent)} calls with another's ids: {marks or 'nothing'} leaked",
+    )
+
+
+def load(page: SharedPage) -> Outcome:
+    hostile, other = page.visit(HOSTILE), page.visit(BOB)
+    event = {"data": [], "fn_index": hostile.events[-1]["id"], "session_hash": hostile.session}
+    answers: list[int] = []
+    threads = [
+        threading.Thread(target=lambda: answers.extend(hostile.request("POST", JOIN, event)[0] for _ in range(50)))
+        for _ in range(6)
+    ]
+    for thread in threads:
+        thread.start()
+    began = time.monotonic()
+    other.look_at("tasks")
+    took = time.monotonic() - began
+    for thread in threads:
+        thread.join()
+    maker = page.visit(HOSTILE)
+    for number in range(12):
+        refused(lambda number=number: maker.fire("project-name", "submit", value=f"Flood {number}"))
+    projects = len(page.workspace.list_projects(HOSTILE))
+    held = projects <= 3 and not refused(lambda: other.look_at("home"))
+    said = f"300 posts in a row ({answers.count(200)} taken), another's screen in {took:.1f} s meanwhile"
+    return held, f"{said}; 12 projects asked for, {projects} of 3 made"
+
+
+def disk(page: SharedPage) -> Outcome:
+    nobody = refused(lambda: Visitor(page.address).upload("rows.csv", b"x" * 1000))
+    hostile = page.visit("f" * 32)
+    taken = sum(not refused(lambda n=n: hostile.upload("rows.csv", bytes([65 + n]) * (3 << 20))) for n in range(10))
+    return (
+        nobody and taken <= 6,
+        f"without a session: {'refused' if nobody else 'TAKEN'}; {taken} of 10 times 3 MB, share 20",
+    )
+
+
+def login(_: SharedPage) -> Outcome:
+    os.environ["HF_TOKEN"] = "hf_attack"
+    found = "hf_attack" in str(child_environment())
+    del os.environ["HF_TOKEN"]
+    return not found, "a token in the environment reaches no child"
+
+
+def launch(page: SharedPage) -> Outcome:
+    visitor = Visitor(page.address)
+    paths = [
+        "run/predict",
+        "api/predict",
+        "call/projects",
+        "openapi.json",
+        "deep_link",
+        "token",
+        "mcp/",
+        "vibe-edit",
+    ]
+    status = [visitor.request("POST", f"/gradio_api/{path}", {"data": []})[0] for path in paths]
+    return set(status) <= {403, 404, 405}, f"{len(paths)} paths of Gradio: {sorted(set(status))}"
+
+
+def addresses(page: SharedPage) -> Outcome:
+    target = "http://169.254.169.254/x"
+    status = [Visitor(page.address).request("GET", f"/gradio_api/{way}={target}")[0] for way in ("proxy", "file")]
+    return set(status) <= {403, 404}, f"two ways to let the page fetch: {status}"
+
+
+def exports(_: SharedPage) -> Outcome:
+    starts = ("=1", "+a", "-a", "@x", "\t=1", "\n=1", "\r=1", "＝1", "＋1", "－1", "＠x")
+    bad = [text for text in starts if guard(text) == text]
+    return not bad, f"beginnings of formulas: {bad or 'all guarded'}"
+
+
+def workers(page: SharedPage) -> Outcome:
+    """Exports are asked for and cancelled; none may go on alone."""
+    alice = page.visit(ALICE)
+    alice.fire("choose-run", "input", value=page.run_id)
+    (ask,) = alice.listening(alice.ids["share-make"], "click")
+    for _ in range(6):
+        event = alice._join(ask["id"], alice._inputs(ask), None)
+        body = {"session_hash": alice.session, "fn_index": ask["id"], "event_id": event}
+        alice.request("POST", "/gradio_api/cancel", body)
+    time.sleep(3)
+    at_work = [p for p in page_process().children(recursive=True) if "export" in " ".join(p.cmdline())]
+    return len(at_work) <= 3, f"6 exports asked for and cancelled: {len(at_work)} at work"
+
+
+def deletion(page: SharedPage) -> Outcome:
+    visitor, word = page.visit("9" * 32), "quartzfinch"
+    visitor.fire("project-name", "submit", value=word)
+    visitor.fire(
+        "task-files", "upload", value=[visitor.upload(f"{word}.csv", f"text,label\n{word},a\nb,c\n".encode() * 30)]
+    )
+    visitor.values[visitor.ids["project-remove-sure"]] = True
+    visitor.fire("project-remove", "click")
+    left = [p for p in page.workspace.root.rglob("*") if p.is_file() and word.encode() in p.read_bytes()]
+    return not left, f"a project deleted, its word looked for: {[str(p.name) for p in left] or 'nowhere'}"
+
+
+def reading(page: SharedPage) -> Outcome:
+    before, alice = page.state(), page.visit(ALICE)
+    for event in alice.events:
+        alice.request("GET", f"{JOIN}?fn_index={event['id']}")
+    return page.state() == before, f"{len(alice.events)} endpoints by GET"
+
+
+def texts(page: SharedPage) -> Outcome:
+    visitor, times = page.visit(HOSTILE), []
+    for text in ("a: " + "[" * 6000, "&a [*a]", "num_layers: 1000000000"):
+        began, visitor.values[visitor.ids["yaml"]] = time.monotonic(), text
+        refused(lambda: visitor.fire("yaml-apply", "click"))
+        times.append(time.monotonic() - began)
+    return max(times) < 5, f"three settings that cost time: {max(times):.1f} s at most"
+
+
+def words(page: SharedPage) -> Outcome:
+    """Names and rows that are markup come back as text."""
+    visitor, mark = page.visit("7" * 32), "<img src=x onerror=alert(1)>"
+    visitor.fire("project-name", "submit", value=mark)
+    rows = "text,label\n" + "".join(f"{mark} {n},{'<script>a' if n % 2 else 'b'}\n" for n in range(40))
+    visitor.fire("task-files", "upload", value=[visitor.upload("rows.csv", rows.encode())])
+    visitor.look_at_all()
+    drawn = [str(visitor.values[n]) for n, c in visitor.components.items() if c["type"] == "html"]
+    raw = [text for text in drawn if mark in text or "<script>a" in text]
+    return not raw, f"markup as name and rows: {len(drawn)} pieces of the page, {len(raw)} with it unescaped"
+
+
+def damage(page: SharedPage) -> Outcome:
+    mine = page.workspace.create_project("Broken", "8" * 32)
+    (mine.path / "project.json").write_bytes(b'{"proj')
+    others = not refused(lambda: page.visit(BOB).look_at("tasks"))
+    return others, "project.json of one owner cut short: another's page opens"
+
+
+LINES: dict[str, Callable[[SharedPage], Outcome]] = {
+    "1 packages": packages, "2 models": models, "3 files": files, "4 bombs": bombs, "5 owners": owners,
+    "6 load": load, "6 disk": disk, "7 login": login, "8 launch": launch, "8/14 other sites": other_sites,
+    "9 addresses": addresses, "10 words": words,
+    "11 exports": exports, "12 workers": workers, "13 deletion": deletion, "14 reading": reading,
+    "15 texts": texts, "15 damage": damage,
+}  # fmt: skip
+
+
+def main() -> int:
+    os.environ["TASKLOOM_QUOTA"] = QUOTA
+    broken = 0
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as held_open:
+        root = Path(folder)
+        model_dir = build_tiny_llama(root / "model")
+        page = held_open.enter_context(make_page(root / "home", model_dir, "--allow-host", "http://box.lan"))
+        for line, attack in LINES.items():
+            held, how = attack(page)
+            broken += not held
+            print(f"{line:<26} {'held' if held else 'BROKEN':<7} {how}", flush=True)
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
