@@ -47,12 +47,13 @@ def networks(names: tuple[str, ...]) -> tuple[Network, ...]:
         raise SettingError("visitor.bad_proxy", text=str(error)) from error
 
 
-def find_caller(scope: MutableMapping[str, Any], proxies: tuple[Network, ...]) -> Caller:
-    """Reads the request, and takes out of it what nobody who may say so has said of the visitor."""
+def find_caller(scope: MutableMapping[str, Any], proxies: tuple[Network, ...], behind_one: bool = False) -> Caller:
+    """Reads the request, and takes out of it what nobody who may say so has said of the visitor. `behind_one`: only
+    proxies can reach this page at all, as on a Space."""
     headers = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in scope["headers"]]
     peer = (scope.get("client") or ("", 0))[0]
     host = next((value for name, value in headers if name == "host"), "")
-    if not _is_among(peer, proxies):
+    if not behind_one and not _is_among(peer, proxies):
         scope["headers"] = [pair for pair in scope["headers"] if pair[0].decode("latin-1") not in SAID_BY_PROXIES]
         return Caller(peer, scope.get("scheme", "http"), (host,))
     said = {name: value for name, value in headers if name in SAID_BY_PROXIES}

@@ -58,6 +58,7 @@ class GuardRules:
     hosts: frozenset[str] | None = None
     origins: frozenset[str] = frozenset()
     proxies: tuple[Network, ...] = ()
+    behind_proxy: bool = False  # nobody else reaches it
     framed_by: str = "'self'"
     pictures_from: str = ""
     opened: tuple[str, ...] = ()  # of CLOSED
@@ -91,6 +92,7 @@ def rules_for(
         return GuardRules(
             origins=frozenset(f"https://{name.strip()}" for name in own if name.strip()),
             proxies=networks((*INSIDE_THE_HUB, *proxies)),
+            behind_proxy=True,
             framed_by="'self' https://huggingface.co https://*.hf.space",
             pictures_from="https://huggingface.co https://*.huggingface.co",
         )
@@ -131,7 +133,7 @@ class WebGuard:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        caller = find_caller(scope, self.rules.proxies)
+        caller = find_caller(scope, self.rules.proxies, self.rules.behind_proxy)
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         refused = self._refusal(scope, headers, caller)
         if refused:

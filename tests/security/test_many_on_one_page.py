@@ -83,6 +83,8 @@ def test_only_a_named_proxy_says_who_asks() -> None:
     assert scope["headers"] == [(b"host", b"box:7860")]  # Gradio builds addresses from them
     known, _ = caller("10.0.0.7", ("10.0.0.0/8",), **said)
     assert (known.address, known.origins) == ("9.9.9.9", {"https://box:7860", "https://box.lan"})
+    scope = {"client": ("3.3.3.3", 1), "scheme": "http", "headers": [(b"x-forwarded-for", b"9.9.9.9, 10.0.0.1")]}
+    assert find_caller(scope, networks(("10.0.0.0/8",)), behind_one=True).address == "9.9.9.9"  # as on a Space
     with pytest.raises(SettingError, match="10\\.0\\.0\\.0/8"):
         networks(("my proxy",))
 
