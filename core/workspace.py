@@ -248,6 +248,8 @@ def _write(project: Project) -> None:
 def require_label(name: str) -> str:
     """A name as a user types it: 1 to 80 printable characters."""
     label = name.strip()
-    if not 1 <= len(label) <= 80 or not label.isprintable():
+    if not label:
+        raise WorkspaceError("workspace.no_name")
+    if len(label) > 80 or not label.isprintable():
         raise WorkspaceError("workspace.bad_name", name=name[:100])
     return label

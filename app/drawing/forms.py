@@ -14,6 +14,7 @@ import gradio as gr
 from app.texts import say, word_choice, word_setting
 from app.texts.words import Key, Words
 from core.adapters.registry import METHODS
+from core.base.errors import TaskloomError
 from core.base.settings import SettingInfo, describe_settings
 from core.training.config import RunConfig, change_config, config_from_yaml, config_to_dict
 
@@ -102,10 +103,21 @@ def read_yaml(text: str) -> RunConfig:
     return config_from_yaml(text, "YAML")
 
 
-def differences(config: RunConfig) -> list[tuple[str, Any, Any]]:
-    """(name, default, value) of every setting that is not at its default: what a reader of a run wants to know."""
-    default = _flat(change_config(RunConfig(), {"method": config.method}))
-    return [(name, default.get(name), value) for name, value in _flat(config).items() if value != default.get(name)]
+def kept_plan(text: Any) -> RunConfig | None:
+    """What a browser has kept as its plan; None where that is nothing, or no config any more."""
+    if not isinstance(text, str) or not text:
+        return None
+    try:
+        return read_yaml(text)
+    except TaskloomError:
+        return None
+
+
+def differences(config: RunConfig, before: RunConfig | None = None) -> list[tuple[str, Any, Any]]:
+    """(name, value before, value) of every setting that is not as it was `before`; without that, not at its
+    default: what a reader of a run wants to know."""
+    old = _flat(before or change_config(RunConfig(), {"method": config.method}))
+    return [(name, old.get(name), value) for name, value in _flat(config).items() if value != old.get(name)]
 
 
 def setting_labels() -> Callable[[str], str]:

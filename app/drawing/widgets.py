@@ -48,9 +48,29 @@ function fitPhone(figure) {
   for (const trace of figure.data) if (trace.type === 'heatmap' && trace.x.length > 2 && !layout.xaxis.tickangle)
     layout.xaxis.tickangle = -45;  // names of columns lie over each other else
 }
+// Plotly writes numbers in white or dark grey, too pale on cells between light and dark. Black or white, whichever
+// differs more from the cell (WCAG's relative luminance), is 4.5 to 1 or better on every colour.
+function luminance(axis, z) {
+  const at = Math.min(1, Math.max(0, (z - axis.cmin) / (axis.cmax - axis.cmin))), scale = axis.colorscale;
+  const i = Math.max(1, scale.findIndex(stop => stop[0] >= at));
+  const [[from, low], [to, high]] = scale.slice(i - 1, i + 1);
+  return [0.2126, 0.7152, 0.0722].reduce((sum, weight, k) => {
+    const [a, b] = [low, high].map(hex => parseInt(hex.slice(1 + 2 * k, 3 + 2 * k), 16));
+    const c = (a + (b - a) * (at - from) / (to - from)) / 255;
+    return sum + weight * (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
+  }, 0);
+}
+function inkNumbers() {
+  for (const number of place.querySelectorAll('.heatmap-label text')) {
+    const z = number.__data__?.z, trace = number.closest('.hm')?.__data__?.[0]?.trace;
+    const axis = place._fullLayout?.[trace?.coloraxis];
+    if (axis && Number.isFinite(z)) number.style.fill = luminance(axis, z) > 0.179 ? '#000' : '#fff';
+  }
+}
 function watchZoom() {
   if (place.watched) return;
   place.watched = true;
+  place.on('plotly_afterplot', inkNumbers); inkNumbers();
   place.on('plotly_relayout', change => {
     if (Object.keys(change).some(key => /^[xy]axis\\d*\\.range/.test(key))) zoomed(true);
   });
@@ -147,6 +167,13 @@ element.addEventListener('click', event => {
   const button = event.target.closest('[data-id]');
   if (button) trigger('click', {id: button.dataset.id, act: button.dataset.act});
 });"""
+
+
+def show_place(elem_id: str) -> str:
+    """JavaScript that brings a part of the page into sight; again a little later, when what is drawn meanwhile has
+    moved it."""
+    show = f"document.getElementById('{elem_id}')?.scrollIntoView({{block: 'start'}})"
+    return f"() => {{ const show = () => {show}; show(); setTimeout(show, 700); setTimeout(show, 1800); }}"
 
 
 def plot(elem_id: str) -> gr.HTML:

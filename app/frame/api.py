@@ -18,7 +18,7 @@ import gradio as gr
 from app.shell.context import Context
 from app.shell.handlers import guarded
 from app.shell.run_command import run_errand
-from app.shell.upload_folders import new_export_folder, note_uploads
+from app.shell.upload_folders import export_name, new_export_folder, note_uploads
 from core.base.errors import TaskloomError, WorkspaceError
 from core.chat.protocol import ask
 from core.commands.runs import run_value
@@ -142,7 +142,7 @@ class Api:
         run_errand(
             self.context.workspace.root, "export", folder.run_id, str(place / "files"), f"--as={kind}", *only
         )
-        packed = shutil.make_archive(str(place / f"taskloom-{kind}-{folder.run_id}"), "zip", place / "files")
+        packed = shutil.make_archive(str(place / export_name(folder.path, kind, task)), "zip", place / "files")
         shutil.rmtree(place / "files")
         return packed
 

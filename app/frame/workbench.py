@@ -67,6 +67,7 @@ def build_workbench(context: Context) -> gr.Blocks:
         secret = context.key = browser_secret(context)
         prefs = gr.BrowserState({}, storage_key="taskloom", secret=secret)
         screen = context.open_screen = gr.BrowserState("", storage_key="taskloom-screen", secret=secret)
+        context.kept_plan = gr.BrowserState("", storage_key="taskloom-plan", secret=secret)
         build_api(context)  # first, so that no other event takes one of its names
         address = Address(context, [tab.TITLE for tab in TABS])
         Head(context)

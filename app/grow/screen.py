@@ -97,7 +97,7 @@ class Grow:
         ) as self.more:
             self.told, self.curve = gr.HTML(elem_id="grow-told"), plot("grow-curve")
             self.nearest = gr.HTML(elem_id="grow-nearest")
-        context.on(self.open.click, open_run, [selection], selection)
+        context.on(self.open.click, see_results, [selection], [selection, context.tabs])
         context.on(self.ask.click, ask_task, [selection], [selection, context.tabs])
 
     @property
@@ -163,6 +163,11 @@ def open_run(context: Context, selection: Selection) -> Selection:
     """The run that knows the new task becomes the chosen one."""
     value = find_job(context, selection, SPEC).value
     return selection.with_run(str(value["run_id"])) if isinstance(value, dict) else selection
+
+
+def see_results(context: Context, selection: Selection) -> Shown:
+    """Results, with the run that knows the new task: its verdict beside those of the other tasks."""
+    return context.go_to(open_run(context, selection), "results")
 
 
 def ask_task(context: Context, selection: Selection) -> Shown:

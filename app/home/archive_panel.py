@@ -10,7 +10,7 @@ from app.shell.outcomes import Outcomes, Slow, file_view, wire_slow
 from app.shell.permissions import counting, require_shared_project, require_shared_space
 from app.shell.redraw import Shown
 from app.shell.selection import Selection
-from app.shell.upload_folders import new_export_folder, note_uploads
+from app.shell.upload_folders import new_export_folder, note_uploads, plain_name
 from app.texts import say
 from app.texts.words import Key
 from core.tasks.changing.archive import export_project, import_project
@@ -52,8 +52,7 @@ class PackPanel:
     def make_pack(self, context: Context, selection: Selection) -> str:
         """Packs the open project into a file to download."""
         project = context.require_project(selection)
-        safe = "".join(c if c.isalnum() or c in "-_" else "-" for c in project.name)[:60]
-        target = new_export_folder(project.project_id) / f"{safe}.taskloom.zip"
+        target = new_export_folder(project.project_id) / f"{plain_name(project.name) or 'project'}.taskloom.zip"
         return str(export_project(project, target))
 
     def take_pack(self, context: Context, selection: Selection, path: str | None) -> Shown:

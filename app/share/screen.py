@@ -17,7 +17,7 @@ from app.shell.context import Context
 from app.shell.redraw import Shown
 from app.shell.run_command import run_errand
 from app.shell.selection import Selection
-from app.shell.upload_folders import new_export_folder
+from app.shell.upload_folders import export_name, new_export_folder
 from app.shell.way_on import WayOn
 from app.texts import say, word_error, word_whole
 from app.texts.language import current_language
@@ -191,7 +191,9 @@ def _make(context: Context, run_dir: Path, choice: Choice) -> Outcome:
     folder = new_export_folder(run_dir.name)
     words = export_words(run_dir, folder, choice.kind, choice.task, choice.examples)
     made = run_errand(context.workspace.root, *words)
-    packed = shutil.make_archive(str(folder / f"taskloom-{choice.kind}-{run_dir.name}"), "zip", folder / "files")
+    packed = shutil.make_archive(
+        str(folder / export_name(run_dir, choice.kind, choice.task)), "zip", folder / "files"
+    )
     shutil.rmtree(folder / "files")
     return Outcome(packed, checked_view(made))
 

@@ -102,6 +102,7 @@ class Context:
     tabs: Any = None  # gr.Tabs, so that a screen can open another one
     page: Any = None  # gr.Blocks, whose `load` comes when somebody opens the page
     plan: Any = None  # gr.State with the YAML text of the next run
+    kept_plan: Any = None  # gr.BrowserState with the same text, for a page that is opened again
 
     def on(
         self, trigger: Any, handler: Callable[..., Any], inputs: Any = None, outputs: Any = None, **how: Any

@@ -13,18 +13,18 @@ from core.chat.protocol import ChatEvent, ChatRequest
 
 
 class Stops:
-    """What the Stop button of each browser tab sets; a tab's next question starts with a fresh wish."""
+    """What the Stop button of each browser tab sets. A tab is answered one question at a time."""
 
     def __init__(self) -> None:
         self._wishes: dict[str, threading.Event] = {}
 
-    def begin(self, session: str) -> threading.Event:
-        self._wishes[session] = threading.Event()
-        return self._wishes[session]
+    def begin(self, session: str) -> threading.Event | None:
+        """A fresh wish for a tab's next question; None while another one of it is being answered."""
+        mine = threading.Event()
+        return mine if self._wishes.setdefault(session, mine) is mine else None
 
-    def end(self, session: str, wish: threading.Event) -> None:
-        if self._wishes.get(session) is wish:
-            del self._wishes[session]
+    def end(self, session: str) -> None:
+        self._wishes.pop(session, None)
 
     def stop(self, session: str) -> None:
         """Ends the answers that are being written for a tab; what there is of them stays."""

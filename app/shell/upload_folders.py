@@ -16,7 +16,8 @@ from pathlib import Path
 from gradio.utils import get_upload_folder
 
 from app.shell.context import Context
-from core.base.files import inside
+from core.base.files import inside, read_json
+from core.runs.folder import RunFolder
 from core.workspace import Project, Workspace
 
 KEPT_S = 3600
@@ -41,6 +42,20 @@ def new_export_folder(run_id: str) -> Path:
     return folder
 
 
+def export_name(run_dir: Path, kind: str, task: str = "") -> str:
+    """How an export's file is called (without .zip): what a person calls it, and the run's id, by which it is found
+    when its project is deleted: 'Clinic-Run-1-mails-lora-20261130-081530-3f9a1c04'."""
+    project, run = read_json(run_dir.parents[1] / "project.json")["name"], RunFolder(run_dir).read_run()["name"]
+    parts = [plain_name(part) for part in (project, run, task, kind)]
+    return "-".join([*(part for part in parts if part), run_dir.name])
+
+
+def plain_name(name: str) -> str:
+    """A name as it may stand in a file's name on any machine."""
+    safe = "".join(c if c.isalnum() or c == "_" else "-" for c in name)[:40]
+    return "-".join(part for part in safe.split("-") if part)
+
+
 def note_uploads(project: Project, paths: Iterable[str]) -> None:
     """Remembers where uploaded copies lie, so that deleting the project deletes them too."""
     with open(project.path / UPLOADS, "a", encoding="utf-8") as file:
@@ -59,7 +74,7 @@ def forget_project(context: Context, project: Project) -> None:
     """Deletes a project with everything that was made of it: rows, runs, weights, uploads, exports, copies."""
     store = Path(get_upload_folder())
     for run_dir in project.runs_dir.iterdir():
-        for export in [*store.glob(f"exports/{run_dir.name}-*"), *store.glob(f"*/taskloom-*{run_dir.name}.zip")]:
+        for export in [*store.glob(f"exports/{run_dir.name}-*"), *store.glob(f"*/*-{run_dir.name}.zip")]:
             shutil.rmtree(export if export.parent.name == "exports" else export.parent, ignore_errors=True)
     for name in _noted(project):
         shutil.rmtree(inside(store, name), ignore_errors=True)

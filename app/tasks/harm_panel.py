@@ -79,11 +79,10 @@ class HarmPanel:
         }
 
     def mend(self, context: Context, selection: Selection, event: gr.EventData) -> Selection:
-        """Mends what its button names, or opens the task."""
+        """Mends what its button names, and opens the task, above whose rows it can be taken back."""
         task_id, _, fix = str(event.id).partition(":")
         if event.act == "act" and fix:
             mend_task(context.require_project(selection), task_id, fix)
-            return selection.touched()
         return selection.with_task(task_id)
 
 

@@ -1,4 +1,4 @@
-"""What is wrong with a task's rows before a run is spent on them: findings, fixes with undo, the labels."""
+"""What is wrong with a task's rows before a run is spent on them: findings, fixes, the labels."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import gradio as gr
 from app.drawing.durations import word_count
 from app.drawing.figures import to_json
 from app.drawing.markup import badge, bullets, download_link, esc, facts, note, part, table
-from app.drawing.widgets import card, cards, plot
+from app.drawing.widgets import card, cards, plot, show_place
 from app.shell.context import Context
 from app.shell.notices import tell
 from app.shell.outcomes import Slow, wire_slow
@@ -24,7 +24,6 @@ from core.models.seeing import length_limit
 from core.tasks.changing.exporting import export_health
 from core.tasks.changing.in_child import fix_in_child, undo_in_child
 from core.tasks.changing.isolation import health_isolated
-from core.tasks.changing.versions import list_versions
 from core.tasks.cuts import LengthLimit
 from core.tasks.health.report import Finding, HealthReport
 from core.tasks.spec import TaskSpec
@@ -47,12 +46,10 @@ class HealthPanel:
 
     def __init__(self, context: Context, look: list[Any]) -> None:
         words = context.words
-        self.opened, self.due = gr.State(False), gr.State(None)
+        self.opened, self.due, self.led = gr.State(False), gr.State(None), gr.State(0)
         with words(gr.Accordion, label=Key("health.title"), open=False, elem_id="task-health") as self.fold:
             self.head = gr.HTML(elem_id="health-head")
             self.findings = cards("health-findings", "rows")
-            given = {"size": "sm", "visible": False}
-            self.undo = words(gr.Button, Key("health.undo"), **given, elem_id="health-undo")
             self.lengths = plot("health-lengths")
             self.labels = gr.HTML(elem_id="health-labels")
             self.everything = words(gr.Button, Key("health.all"), size="sm", elem_id="health-all")
@@ -65,17 +62,16 @@ class HealthPanel:
         context.on(self.fold.expand, self.open, [selection, *look], [self.opened, *drawn])
         context.on(self.fold.collapse, lambda _: False, [], self.opened)
         context.on_selection(self.ask, [self.due, *drawn], [self.opened])
-        context.on_preset(self.bring, [self.fold, self.opened, self.due, self.head])
+        context.on_preset(self.bring, [self.fold, self.opened, self.due, self.head, self.led])
+        self.led.change(None, js=show_place("task-health"), api_visibility="private")
         for asked in (self.due, *look):
             looked = context.on(asked.change, self.draw, given, drawn, **quiet)
             context.on(looked.failure, draw_failure, [selection], self.head, **quiet)
         context.on(self.findings.click, mend, [selection], selection)
-        context.on(self.undo.click, take_back, [selection], selection)
         wire_slow(context, self.everything.click, Slow(draw_all, about=data_of), look, self.between)
 
     def _nothing(self) -> Shown:
-        hidden = {self.findings: [], self.undo: gr.update(visible=False)}
-        return {self.head: "", **hidden, self.lengths: "", self.labels: "", self.between: ""}
+        return {self.head: "", self.findings: [], self.lengths: "", self.labels: "", self.between: ""}
 
     def open(self, context: Context, selection: Selection, model: str, limit: float | None) -> Shown:
         return {self.opened: True, **self.draw(context, selection, True, model, limit)}
@@ -92,7 +88,7 @@ class HealthPanel:
         if not values.get("health") or chosen_task(context, selection) is None:
             return {}
         due = {self.due: selection, self.head: note(say("health.looking"))}
-        return {self.fold: gr.update(open=True), self.opened: True, **due}
+        return {self.fold: gr.update(open=True), self.opened: True, **due, self.led: selection.version}
 
     def draw(self, context: Context, selection: Selection, opened: bool, model: str, limit: float | None) -> Shown:
         """Findings, lengths, labels with samples, and no table of all tasks. Closed is free."""
@@ -110,7 +106,6 @@ class HealthPanel:
         return {
             self.head: _lengths(health.statistics) + head + (_report_link(report) if found else ""),
             self.findings: found,
-            self.undo: gr.update(visible=bool(list_versions(project, spec.task_id))),
             self.lengths: to_json(lengths_figure(health.statistics)),
             self.labels: _labels(health.statistics),
             self.between: "",

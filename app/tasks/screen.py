@@ -20,6 +20,7 @@ from app.tasks.doubt_panel import DoubtPanel
 from app.tasks.harm_panel import HarmPanel, worst_of
 from app.tasks.health_panel import HealthPanel, chosen_task, most_read
 from app.tasks.import_panel import ImportPanel
+from app.tasks.last_change import LastChange
 from app.tasks.lone_panel import LonePanel
 from app.tasks.rows_panel import RowsPanel
 from app.tasks.task_editor import Editor
@@ -53,6 +54,7 @@ class Tasks:
                     self.more = ImportPanel(context)
             with gr.Column(scale=7, min_width=320), gr.Column(visible=False) as self.body:
                 doubts = DoubtPanel(context)
+                LastChange(context)
                 editor = Editor(context)
                 RowsPanel(context)
                 HealthPanel(context, [editor.model, editor.limit])

@@ -88,9 +88,14 @@ def draw_difference(context: Context, selection: Selection, number: int | None) 
     return shown
 
 
-def _version_row(version: Version) -> list[str]:
+def word_change(version: Version) -> str:
+    """What ended a version."""
     key = f"fix.{version.change}" if version.change in FIXES else f"change.{version.change}"
-    what = say_or(key, version.change)
+    return say_or(key, version.change)
+
+
+def _version_row(version: Version) -> list[str]:
+    what = word_change(version)
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(version.time))
     return [str(version.number), esc(what), str(version.count or ""), esc(when)]
 

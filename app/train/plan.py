@@ -15,6 +15,7 @@ from app.drawing.forms import (
     FormField,
     build_field,
     form_values,
+    kept_plan,
     level_choices,
     list_settings,
     read_form,
@@ -26,7 +27,7 @@ from app.shell.context import Context
 from app.shell.redraw import Shown
 from app.shell.selection import Selection
 from app.texts.words import Key
-from app.train.plan_views import check_plan, goal_cards, setting_offers
+from app.train.plan_views import brought_view, check_plan, goal_cards, setting_offers
 from core.base.errors import Problem, TaskloomError
 from core.runs.folder import RunFolder
 from core.tasks.store import list_tasks
@@ -50,6 +51,9 @@ class Plan:
         self.config = context.plan
         self.past = gr.State([])  # earlier configs that a goal, a YAML text or a run has replaced, newest last
         self.held = gr.State({})  # edited fields that no config can be made of yet, by their keys
+        self.saved = context.kept_plan or gr.State("")  # what the browser remembers of it over a reload
+        self.reopened = gr.State("")
+        self.brought = gr.HTML(elem_id="plan-brought")
         self.goals = cards("goals", "three")
         with gr.Column(visible=True, elem_classes="simple") as self.simple:
             self._build_fields(context, simple=True)
@@ -64,15 +68,8 @@ class Plan:
         with gr.Column(visible=False, elem_classes="detailed") as self.detailed:
             self._build_fields(context, simple=False)
         with gr.Column(visible=False) as self.expert:
-            self.yaml = words(
-                gr.Code,
-                self.config.value,
-                label=Key("plan.yaml"),
-                language="yaml",
-                interactive=True,
-                max_lines=40,
-                elem_id="yaml",
-            )
+            given = {"label": Key("plan.yaml"), "language": "yaml", "interactive": True, "max_lines": 40}
+            self.yaml = words(gr.Code, self.config.value, **given, elem_id="yaml")
             self.apply_yaml = words(gr.Button, Key("plan.yaml_apply"), size="sm", elem_id="yaml-apply")
         self._wire(context)
 
@@ -128,16 +125,20 @@ class Plan:
         context.on_preset(lambda _, seen, values: {self.wish: {**values, "jump": seen.version}}, [self.wish])
         context.on(self.wish.change, self.use_wish, [*given, self.wish], all_of_it, **quiet)
         context.on(self.undo.click, self.go_back, given, all_of_it, **quiet)
-        context.on_selection(self.draw, [self.goals, self.ready, self.start], [self.config, self.held])
-        self._wire_blank(context)
+        seen, drawn = [self.config, self.held], [self.goals, self.ready, self.start]
+        context.on_selection(self.draw, drawn, seen)
+        whole = [self.reopened, *self._form_parts(), *widgets]
+        context.on(context.page.load, self.reopen, [self.saved], whole, **quiet)
+        context.on(self.reopened.change, self.draw, [context.selection, *seen], drawn, **quiet)
 
-    def _wire_blank(self, context: Context) -> None:
-        """An empty number field counts as 0 in the browser until it is told once that it is empty: when the page
-        opens, and never again, so that it takes away nothing that was typed."""
-        self.blank = [field for field in self.fields if field.info.optional]
-        widgets, config = [field.widget for field in self.blank], read_yaml(self.config.value)
-        self.empty = self._filled(config, self.blank)
-        context.on(context.page.load, lambda _: self.empty, None, widgets, show_progress="hidden")
+    def reopen(self, _: Context, kept: Any) -> Shown:
+        """The plan that this browser had last; else only the empty number fields, which count as 0 in the browser
+        until they are told once that they are empty. Never later, so that nothing typed is taken away."""
+        config = kept_plan(kept)
+        if config is None:
+            blank = [field for field in self.fields if field.info.optional]
+            return self._filled(read_yaml(self.config.value), blank)
+        return {self.reopened: kept, **self._form(config), **self._filled(config, self.fields)}
 
     def _wire_fields(self, context: Context, shown: list[Any], widgets: list[Any]) -> None:
         """An event a field, since the browser pays for every input of an event with every later event. One after
@@ -157,8 +158,11 @@ class Plan:
 
     def _shown_in(self) -> list[Any]:
         """The components that `_shown` fills."""
-        methods = [*self.boxes.values(), self.equal_row]
-        return [self.config, self.yaml, *methods, self.goals, self.ready, self.start]
+        return [*self._form_parts(), self.goals, self.ready, self.start]
+
+    def _form_parts(self) -> list[Any]:
+        """The components that `_form` fills."""
+        return [self.config, self.saved, self.brought, self.yaml, *self.boxes.values(), self.equal_row]
 
     def _kept(self) -> list[Any]:
         return [self.past, self.undo, self.held]
@@ -197,7 +201,9 @@ class Plan:
         """
         run_dir = context.run_dir(selection) if wish.get("of_run") else None
         config = RunFolder(run_dir).read_config() if run_dir else read_yaml(text)
-        return self._replaced(context, selection, change_config(config, wish.get("changes", {})), [*past, text])
+        changed = change_config(config, wish.get("changes", {}))
+        shown = self._replaced(context, selection, changed, [*past, text])
+        return {**shown, self.brought: brought_view(config, changed, run_dir)}
 
     def use_fix(
         self, context: Context, selection: Selection, text: str, past: list[str], event: gr.EventData
@@ -268,18 +274,20 @@ class Plan:
 
     def _shown(self, context: Context, selection: Selection, config: RunConfig) -> Shown:
         """All that follows from a config, but for the fields."""
-        text = config_to_yaml(config)
-        boxes = {box: gr.update(visible=key.split(":")[1] == config.method) for key, box in self.boxes.items()}
         state = check_plan(context, selection, config)
         return {
-            self.config: text,
-            self.yaml: text,
-            **boxes,
-            self.equal_row: gr.update(visible=plan_size(config, 1) is not None),
+            **self._form(config),
             self.goals: goal_cards(config),
             self.ready: readiness(state),
             self.start: gr.update(interactive=state.ready),
         }
+
+    def _form(self, config: RunConfig) -> Shown:
+        """What follows from a config alone, but for the fields."""
+        boxes = {box: gr.update(visible=key.split(":")[1] == config.method) for key, box in self.boxes.items()}
+        equal = {self.equal_row: gr.update(visible=plan_size(config, 1) is not None)}
+        texts = dict.fromkeys((self.config, self.saved, self.yaml), config_to_yaml(config))
+        return {**texts, self.brought: "", **boxes, **equal}
 
     def _filled(self, config: RunConfig, fields: list[FormField]) -> Shown:
         return dict(zip((field.widget for field in fields), form_values(fields, config), strict=True))

@@ -6,18 +6,21 @@ from pathlib import Path
 from typing import Any
 
 from app.drawing.durations import word_count, word_memory, word_range, word_seconds
+from app.drawing.forms import differences
+from app.drawing.markup import esc
 from app.drawing.model_offers import model_offers, model_title
 from app.drawing.run_markup import PlanState
 from app.drawing.widgets import card
 from app.shell.context import Context
 from app.shell.permissions import shared_problems
 from app.shell.selection import Selection
-from app.texts import TEXTS, clauses, say, say_or, word_method
+from app.texts import TEXTS, clauses, listing, name_setting, say, say_or, word_method, word_value
 from app.texts.words import Key
 from core.adapters.registry import METHODS
 from core.base.errors import Problem
 from core.models.known_models import CATALOGUE
 from core.runs.device_lease import holder_values
+from core.runs.folder import RunFolder
 from core.runs.plan_fixes import PlanFix
 from core.runs.ready import ReadyReport, ready_report
 from core.tasks.store import list_tasks
@@ -51,6 +54,34 @@ def _measured(name: str) -> str:
         reached = {"score": f"{100 * domains.score:.0f}", "guess": f"{100 * domains.guess:.0f}"}
         said.append(say("goal.measured_domains", **reached, **size))
     return clauses(said)
+
+
+def brought_view(before: RunConfig, after: RunConfig, run_dir: Path | None) -> str:
+    """What a step of another screen has set, and what it was: of the run whose settings it took (`run_dir`), else
+    of the plan."""
+    changed = [
+        say(
+            "plan.brought_one",
+            setting=name_setting(name.removeprefix("adapter.")),
+            value=_told(new),
+            before=_told(old),
+        )
+        for name, old, new in differences(after, before)
+    ]
+    if run_dir is None:
+        said = say("plan.brought", changes=clauses(changed)) if changed else ""
+    else:
+        run = RunFolder(run_dir).read_run()["name"]
+        key = "plan.brought_run" if changed else "plan.brought_same"
+        said = say(key, run=run, changes=clauses(changed)) if changed else say(key, run=run)
+    return f'<p class="note told">{esc(said)}</p>' if said else ""
+
+
+def _told(value: Any) -> str:
+    """A setting's value to be read: 6.0 is 6, no wish is a dash."""
+    if isinstance(value, float):
+        return f"{value:g}"
+    return listing(map(str, value)) or "–" if isinstance(value, list | tuple) else word_value("", value)
 
 
 def check_plan(context: Context, selection: Selection, config: RunConfig) -> PlanState:

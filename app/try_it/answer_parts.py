@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.drawing.markup import bar, esc
-from app.texts import say, word_skills
+from app.texts import say, word_error, word_skills
 from app.try_it.conversation import TUNED, Answer, Exchange
 from core.chat.protocol import ChatEvent
 
@@ -42,6 +42,15 @@ def sure_view(exchange: Exchange, answer: Answer) -> str:
         if share >= LEAST_SHARE or label == answer.text
     )
     return f'{said}<div class="skills ranking" aria-label="{esc(say("try.ranking"))}">{rows}</div>'
+
+
+def unready_view(answer: Answer) -> str:
+    """What the exam said of the task, where the model should not be relied on for it: an answer may look sure."""
+    if answer.side.unready is None:
+        return ""
+    verdict, reason = (word_error(said.key, said.values)[0] for said in answer.side.unready)
+    said = say("try.unready", task=answer.side.task, verdict=verdict, reason=reason)
+    return f'<p class="warned">{esc(said)}</p>'
 
 
 def warnings_view(answer: Answer) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from app.drawing.markup import download_link, esc
 from app.texts import say
-from app.try_it.answer_parts import details_view, mark_view, sure_view, warnings_view
+from app.try_it.answer_parts import details_view, mark_view, sure_view, unready_view, warnings_view
 from app.try_it.conversation import TASK, TUNED, Answer, Exchange, to_json, to_markdown
 
 MOST_OFFERED = 6
@@ -85,7 +85,7 @@ def answer_view(exchange: Exchange, place: int) -> str:
     kind = "hidden" if hidden else answer.side.kind
     body = _text(answer)
     if answer.done is not None and not hidden:
-        body += mark_view(exchange.right_share(place)) + sure_view(exchange, answer)
+        body += mark_view(exchange.right_share(place)) + sure_view(exchange, answer) + unready_view(answer)
     if answer.done is not None:
         body += warnings_view(answer)
     if answer.corrected is not None:
@@ -145,7 +145,7 @@ def _corrected(exchange: Exchange, place: int) -> str:
     """The right answer that a person gave, and where it went."""
     found = exchange.answers[place].corrected
     assert found is not None  # the caller has looked
-    said = say("try.corrected_here", answer=found.text, task=found.task, rows=found.rows)
+    said = say(f"try.corrected_here_{found.how}", answer=found.text, task=found.task, rows=found.rows)
     return f'<p class="corrected">✓ {esc(said)} {_button("see", exchange.key, place, say("try.see_row"))}</p>'
 
 

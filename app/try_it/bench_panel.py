@@ -12,6 +12,7 @@ import gradio as gr
 
 from app.drawing.markup import esc, note, part, table
 from app.shell.context import Context
+from app.shell.notices import tell
 from app.shell.redraw import Shown
 from app.shell.selection import Selection
 from app.shell.stream_columns import stream_together
@@ -24,17 +25,20 @@ from core.chat.votes import TIE, Vote, add_vote, read_votes, tally
 
 REDRAW_S = 0.1
 LIVELY = 0.8  # temperature of a second try at an answer that was given at 0
-STREAMED = {"show_progress": "hidden", "concurrency_limit": 4}
+# A click while an answer is written comes through: it is told that it is too early.
+STREAMED = {"show_progress": "hidden", "concurrency_limit": 4, "trigger_mode": "multiple"}
 
 
 @dataclass(frozen=True)
 class Filling:
-    """Which answers of which exchange are to be written, for which browser tab, with which settings changed."""
+    """Which answers of which exchange are to be written, for which browser tab, with which settings changed, and
+    what else the page shows from the start."""
 
     index: int
     places: tuple[int, ...]
     session: str
     changes: dict[str, Any] = field(default_factory=dict)
+    begun: Shown = field(default_factory=dict)
 
 
 class Bench:
@@ -121,11 +125,15 @@ class Bench:
         self, context: Context, selection: Selection, asked: list[Exchange], filling: Filling
     ) -> Iterator[Shown]:
         """Fills some answers of one exchange; the page is drawn at most ten times a second. Stop ends them where
-        they are."""
+        they are. While another question of the tab is being answered, it says so and leaves all as it is."""
         drawn, index = 0.0, filling.index
         requests = [request_to(context, selection, asked[index], p, **filling.changes) for p in filling.places]
         wish = context.stops.begin(filling.session)
-        yield {self.answers: conversation_view(asked)}
+        if wish is None:
+            tell(say("try.busy"))
+            yield gr.skip()
+            return
+        yield {self.answers: conversation_view(asked), **filling.begun}
         try:
             for batch in stream_together(context.chat, requests, wish):
                 for number, event in batch:
@@ -135,7 +143,7 @@ class Bench:
                     drawn = time.monotonic()
                     yield {self.answers: conversation_view(asked)}
         finally:
-            context.stops.end(filling.session, wish)
+            context.stops.end(filling.session)
         yield self.shown(context, selection, asked[:MOST_EXCHANGES])
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import random
 import secrets
 from dataclasses import replace
+from functools import lru_cache
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -17,6 +19,8 @@ from app.try_it.conversation import BASE, NOBODY, RUN, TASK, TUNED, Answer, Aski
 from core.base.errors import RunError
 from core.chat.detecting import AUTO, Detection, by_columns, load_detector
 from core.chat.protocol import FREE, LABELS, MAX_CHARS, PRECISIONS, ChatRequest, ask
+from core.insight.verdicts import BROKEN, NOT_YET, read_verdicts
+from core.messages import Sentence
 from core.runs.folder import RunFolder
 from core.runs.summaries import list_summaries
 from core.tasks.cell_text import input_text
@@ -182,9 +186,24 @@ def _side(
         return None
     name = RunFolder(run_dir).read_run()["name"]
     task = rest if kind == TASK and find_spec(context, selection, rest) else spec.name
+    unready = None if kind == BASE else find_unready(run_dir, task)
     if found is None or kind == TASK:
-        return Side(kind, run_dir.name, name, task)
-    return Side(kind, run_dir.name, name, task, found.probability, _known_blend(context, chosen, kind, found))
+        return Side(kind, run_dir.name, name, task, unready=unready)
+    blend = _known_blend(context, chosen, kind, found)
+    return Side(kind, run_dir.name, name, task, found.probability, blend, unready)
+
+
+def find_unready(run_dir: Path, task: str) -> tuple[Sentence, Sentence] | None:
+    """The verdict on a task of a run and its reason, where it should not be relied on; None also before an exam."""
+    results = RunFolder(run_dir).results_path
+    return _unready(run_dir, results.stat().st_mtime_ns).get(task) if results.is_file() else None
+
+
+@lru_cache(maxsize=8)
+def _unready(run_dir: Path, _: int) -> dict[str, tuple[Sentence, Sentence]]:
+    """By task. The verdicts are drawn from all exam answers, so they are kept until there is another exam."""
+    found = [one for one in read_verdicts(run_dir) if one.verdict in (NOT_YET, BROKEN)]
+    return {one.task: (Sentence(f"verdict.{one.verdict}"), one.reason) for one in found}
 
 
 def _known_blend(context: Context, chosen: Selection, kind: str, found: Detection) -> tuple[tuple[str, float], ...]:

@@ -11,6 +11,7 @@ from app.texts import say, word_whole
 from core.chat.protocol import DELTA, DONE, ERROR, FREE, PHASE, VERSION, ChatEvent
 from core.evaluation.metrics import values_of_rows
 from core.insight.results import RIGHT
+from core.messages import Sentence
 from core.tasks.spec import LABELLED
 
 MOST_EXCHANGES = 30
@@ -30,7 +31,8 @@ class Asking:
 @dataclass(frozen=True)
 class Side:
     """Who answers in a column: a run as one of its tasks, tuned or not. `probability`: of a detected task; `blend`:
-    the tasks whose skills are mixed because the text may belong to any of them, with their shares."""
+    the tasks whose skills are mixed because the text may belong to any of them, with their shares; `unready`: the
+    run's verdict on the task and its reason, where it is not yet fit for use."""
 
     kind: str
     run_id: str
@@ -38,6 +40,7 @@ class Side:
     task: str
     probability: float | None = None
     blend: tuple[tuple[str, float], ...] = ()
+    unready: tuple[Sentence, Sentence] | None = None
 
     def title(self) -> str:
         if self.kind == RUN:
@@ -61,13 +64,14 @@ class Version:
 
 @dataclass(frozen=True)
 class Corrected:
-    """What a person said the answer should have been, and the practice set it went to: of which task, with how many
-    rows now."""
+    """What a person said the answer should have been, the task whose rows say so now, with how many practice rows,
+    and whether one was "added", one "replaced", or they said so already ("known")."""
 
     text: str
     task_id: str
     task: str
     rows: int
+    how: str = "added"
 
 
 @dataclass(frozen=True)

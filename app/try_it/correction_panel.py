@@ -19,7 +19,7 @@ from app.try_it.answers import conversation_view
 from app.try_it.columns import find_spec
 from app.try_it.conversation import Corrected, Exchange, find_exchange
 from core.base.errors import RunError
-from core.tasks.changing.editing import CHAT
+from core.tasks.changing.editing import CHAT, corrected_how
 from core.tasks.changing.in_child import add_correction_in_child
 from core.tasks.changing.label_check import check_label, list_labels, match_label
 from core.tasks.spec import TaskSpec
@@ -125,10 +125,11 @@ class Correction:
             asking = f'<div class="doubt">{esc(word_problem(question))}</div>'
             return {self.question: asking, self.new: gr.update(visible=True)}
         right, origin = match_label(labels, right), f"{CHAT}: {answer.side.vote_label}"
-        spec = add_correction_in_child(project, spec.task_id, _row(spec, exchange.content), right, origin)
-        found = Corrected(right, spec.task_id, spec.name, spec.num_train)
+        before, row = spec, _row(spec, exchange.content)
+        spec = add_correction_in_child(project, spec.task_id, row, right, origin)
+        found = Corrected(right, spec.task_id, spec.name, spec.num_train, corrected_how(before, spec))
         changed = exchange.with_answer(wanted[1], replace(answer, corrected=found))
-        tell(say("try.corrected", task=spec.name, rows=spec.num_train))
+        tell(say(f"try.corrected_{found.how}", task=spec.name, rows=spec.num_train))
         conversation = [*asked[:index], changed, *asked[index + 1 :]]
         seen = {self.asked: conversation, self.answers: conversation_view(conversation)}
         return {context.selection: selection.touched(), **seen, **self._closed()}

@@ -190,8 +190,8 @@ class TryIt:
     ) -> Iterator[Shown]:
         """Streams the answers of all columns at once; the fields are emptied for the next question."""
         exchange = build_exchange(context, selection, *read_fields(values))
-        filling = Filling(0, places_of(exchange), str(request.session_hash))
-        yield dict.fromkeys(self.fields, "")
+        emptied = dict.fromkeys(self.fields, "")
+        filling = Filling(0, places_of(exchange), str(request.session_hash), begun=emptied)
         yield from self.bench.stream(context, selection, [exchange, *asked], filling)
 
     def clear(self, context: Context, selection: Selection) -> Shown:

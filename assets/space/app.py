@@ -15,7 +15,7 @@ WORDS = {
         "options": "Options",
         "text": "Your text",
         "found": "as {task}, {percent} % sure",
-        "none": "This reads like none of the tasks ({percent} % sure), so nobody answers: the model only knows "
+        "none": "This reads like none of the tasks, so nobody answers: the model only knows "
         "what it was trained on: {tasks}. If it is one of them, choose it under Options.",
         "measured": "The task is found from the text. Of {num_own} exam texts the right one was found for {right} "
         "% and {refused} % were wrongly taken for none; of {num_foreign} foreign texts {recall} % were refused.",
@@ -33,7 +33,7 @@ WORDS = {
         "options": "选项",
         "text": "您的文字",
         "found": "按任务“{task}”回答，把握 {percent} %",
-        "none": "这段文字不像任何一个任务（把握 {percent} %），所以不作回答："
+        "none": "这段文字不像任何一个任务，所以不作回答："
         "模型只学过：{tasks}。如果它确实属于其中之一，请在“选项”里选择。",
         "measured": "任务根据文字判断。在 {num_own} 段考试文字中，{right} % 判断正确，"
         "{refused} % 被误认为不属于任何任务；{num_foreign} 段不相关的文字有 {recall} % 被拒绝。",
@@ -77,7 +77,7 @@ def reply(name, talk, *texts):
     if finds:
         name, sure, foreign = FINDER.find(texts[0])
         if foreign > 0.5:
-            yield [[*talk, {"role": "assistant", "content": none_of_them(foreign)}], *emptied]
+            yield [[*talk, {"role": "assistant", "content": none_of_them()}], *emptied]
             return
         values, told = by_columns(name, texts[0]), [WORDS["found"].format(task=name, percent=f"{100 * sure:.0f}")]
     for text in answerer.stream(name, values):
@@ -87,8 +87,8 @@ def reply(name, talk, *texts):
         yield [[*talk, {"role": "assistant", "content": f"{text}\n\n({'; '.join(told)})"}], *emptied]
 
 
-def none_of_them(foreign):
-    return WORDS["none"].format(percent=f"{100 * foreign:.0f}", tasks=", ".join(NAMES))
+def none_of_them():
+    return WORDS["none"].format(tasks=", ".join(NAMES))
 
 
 def by_columns(name, text):
@@ -127,7 +127,7 @@ def ask(task: str, inputs: dict[str, str]) -> str:
         text = str(inputs.get("text", ""))
         task, _, foreign = FINDER.find(text)
         if foreign > 0.5:
-            raise gr.Error(none_of_them(foreign))
+            raise gr.Error(none_of_them())
         inputs = by_columns(task, text)
     if task not in TASKS:
         raise gr.Error(f"There is no task {task!r}. Tasks: {', '.join(NAMES)}.")

@@ -84,7 +84,7 @@ def choose_task(
         return require_task(folder, name), ()
     found = load_detector(folder.path).detect(content if isinstance(content, str) else "\n".join(content.values()))
     if found.is_none:
-        raise RunError("chat.no_task_fits", task=found.task, percent=round(100 * found.foreign))
+        raise RunError("chat.no_task_fits", task=found.task)
     if not quiet:
         shares = ", ".join(f"{task} {100 * share:.0f} %" for task, share in found.blend)
         mixed = f"; skills mixed: {shares}" if shares else ""

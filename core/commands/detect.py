@@ -23,7 +23,7 @@ def detect(args: argparse.Namespace) -> Report:
     if args.text:
         found = load_detector(folder.path).detect(args.text)
         rows = [[name, f"{100 * p:.1f}"] for name, p in found.ranking]
-        none = f"none of the tasks ({100 * found.foreign:.0f} %)\n" if found.is_none else ""
+        none = "none of the tasks\n" if found.is_none else ""
         return Report({**asdict(found), "none": found.is_none}, none + table(rows, ["task", "%"]))
     report = examine_detector(folder.path)
     rows = [[f"{100 * stated:.0f}", f"{100 * right:.0f}", str(n)] for stated, right, n in report.bins]

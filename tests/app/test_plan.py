@@ -177,8 +177,25 @@ def test_a_jump_brings_changes_that_can_be_undone(built: tuple[Context, Plan]) -
     shown = plan.use_wish(context, Selection(), mine, [], {"changes": {"max_tokens": 768}, "of_run": True})
     assert read_yaml(shown[plan.config]) == change_config(RunConfig(), {"batch_size": 3, "max_tokens": 768})
     assert (shown[plan.past], shown[plan.undo]["visible"]) == ([mine], True)
+    assert "(max_tokens) 768 instead of 512" in shown[plan.brought]
+    assert plan.use_field(context, Selection(), shown[plan.config], {}, 4, key=":batch_size")[plan.brought] == ""
     with pytest.raises(TaskloomError):
         plan.use_wish(context, Selection(), mine, [], {"changes": {"no_setting": 1}})
+
+
+def test_a_page_that_is_opened_again_has_the_plan_it_had(built: tuple[Context, Plan]) -> None:
+    context, plan = built
+    shown = plan.use_goal(context, Selection(), plan.config.value, [], SimpleNamespace(id="best"))
+    config = read_yaml(shown[plan.saved])
+    assert config == config_for_goal("best", read_yaml(plan.config.value))
+    again = plan.reopen(context, shown[plan.saved])
+    assert again[plan.config] == again[plan.reopened] == shown[plan.config]
+    field = next(field for field in plan.fields if field.name == "epochs")
+    assert again[field.widget] == config.epochs != RunConfig().epochs
+    for lost in ("", None, "epochs: none", "no: setting", 3):
+        first = plan.reopen(context, lost)
+        assert plan.config not in first
+        assert set(first) == {field.widget for field in plan.fields if field.info.optional}
 
 
 def test_best_is_measured_and_not_worse_than_balanced() -> None:

@@ -12,8 +12,9 @@ import pytest
 from app.home.archive_panel import PackPanel
 from app.shell.context import Context
 from app.shell.selection import Selection
-from app.tasks.health_panel import HealthPanel, _lengths, draw_all
+from app.tasks.health_panel import HealthPanel, _lengths, draw_all, take_back
 from app.tasks.import_panel import draw_preview
+from app.tasks.last_change import LastChange
 from app.tasks.rows_panel import NOTHING, RowsPanel, add_row, save_rows
 from app.tasks.screen import Tasks
 from app.tasks.task_editor import Editor, save_task, take_codes
@@ -206,6 +207,12 @@ def test_versions_are_compared(context: Context, mails: Selection) -> None:
     assert "other &lt;words&gt;" in difference
     assert "Instruction" in difference
     assert "Instruction" not in draw_difference(context, mails, 2)
+    last = build_panel(LastChange, context).draw(context, mails)
+    assert "the table edited (1 row)" in last
+    take_back(context, mails)
+    assert "other roles or wording." in build_panel(LastChange, context).draw(context, mails)
+    take_back(context, mails)
+    assert build_panel(LastChange, context).draw(context, mails) == ""
 
 
 def test_health_is_read_on_demand_and_as_a_file(context: Context, mails: Selection) -> None:

@@ -37,9 +37,12 @@ from core.chat.detecting import AUTO
 from core.chat.protocol import DELTA, DONE, VERSION, ChatEvent, ChatRequest, ask
 from core.chat.votes import read_votes
 from core.insight.jobs import JobState
+from core.insight.verdicts import BROKEN, READY, Verdict
+from core.messages import Sentence
 from core.runs.device_lease import DeviceLease, lease_device
 from core.tasks.changing.editing import ORIGIN
 from core.tasks.changing.label_check import list_labels
+from core.tasks.changing.versions import list_versions
 from core.tasks.store import get_task, read_rows, task_dir
 from core.workspace import Workspace
 from tests.app.panels import build_panel
@@ -217,6 +220,25 @@ def test_a_correction_is_a_label_and_becomes_a_practice_row(place: Place) -> Non
         form.save_known(context, selection, [exchange], wanted, "  ", "")
 
 
+def test_a_correction_replaces_what_contradicts_it(place: Place) -> None:
+    context, selection = place
+    project = context.require_project(selection)
+    spec, form = get_task(project, "task 0"), build_panel(Bench, context).correction
+    rows = list(read_rows(task_dir(project, spec.task_id), "train"))
+    text, wrong = str(rows[0][1]["text"]), str(rows[0][1]["label"])
+    right = {"yes": "no", "no": "yes"}[wrong]
+    exchange = over(build_exchange(context, selection, asking("tuned"), [text]), wrong)
+    saved = form.save_known(context, selection, [exchange], (exchange.key, 0), right, "")
+    after = list(read_rows(task_dir(project, spec.task_id), "train"))
+    assert (len(after), after[0][1]["label"], after[0][1][ORIGIN]) == (len(rows), right, "chat: Run 1")
+    assert {row["label"] for _, row in after if row["text"] == text} == {right}
+    assert "with another answer" in saved[form.answers]
+    again = form.save_known(context, selection, [exchange], (exchange.key, 0), right, "")
+    assert "say so already" in again[form.answers]
+    assert list(read_rows(task_dir(project, spec.task_id), "train")) == after
+    assert [version.change for version in list_versions(project, "task 0")] == ["edit_row"]
+
+
 def test_a_label_that_the_task_lacks_is_asked_about(place: Place) -> None:
     context, selection = place
     project = context.require_project(selection)
@@ -259,7 +281,7 @@ def test_a_text_of_none_of_the_tasks_gets_no_answer(place: Place, text: str) -> 
     screen = build_panel(TryIt, context)
     values = (AUTO, "tuned", "nobody", "nobody", *SETTINGS, False, text)
     emptied, *_, shown = screen.answer(context, selection, [], REQUEST, *values)  # type: ignore[misc, arg-type]
-    assert set(emptied.values()) == {""}
+    assert {emptied[field] for field in screen.fields} == {""}
     (refused,) = shown[screen.bench.asked]
     assert refused.is_refused
     assert refused.answers == ()
@@ -436,6 +458,40 @@ class Endless:
         while not wish.wait(0.01):
             yield ChatEvent(DELTA, "a")
         yield ChatEvent(DONE, "aa", stopped=True)
+
+
+def test_one_question_at_a_time(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    context, selection = place
+    screen, told = build_panel(TryIt, context), []
+    monkeypatch.setattr("app.try_it.bench_panel.tell", told.append)
+    values = ("task 0", "tuned", "nobody", "nobody", *SETTINGS, False, "message 7")
+    first = screen.answer(context, selection, [], REQUEST, *values)  # type: ignore[arg-type]
+    assert screen.fields[0] in next(first)  # it is being answered: the field is empty again
+    assert list(screen.answer(context, selection, [], REQUEST, *values)) == [gr.skip()]  # type: ignore[arg-type]
+    assert told == [say("try.busy")]
+    assert [*first][-1][screen.bench.asked][0].answers[0].done
+    *_, last = screen.answer(context, selection, [], REQUEST, *values)  # type: ignore[misc, arg-type]
+    assert last[screen.bench.asked][0].answers[0].done
+
+
+def test_an_answer_says_that_its_task_is_not_ready(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    context, selection = place
+    run_dir = context.trained_run(selection)
+    assert run_dir is not None
+    before = over(build_exchange(context, selection, asking("tuned", "base"), ["a text"]), "yes", "no")
+    assert "do not rely" not in exchange_view(before)  # no exam yet
+    found = Verdict("task 0", BROKEN, "few_practice", Sentence("reason.few_practice", {"practice": 3}), "more_rows")
+    monkeypatch.setattr(
+        "app.try_it.columns.read_verdicts", lambda _: [found, replace(found, task="pairs", verdict=READY)]
+    )
+    (run_dir / "results.json").write_text("{}", encoding="utf-8")
+    after = over(build_exchange(context, selection, asking("tuned", "base"), ["a text"]), "yes", "no")
+    shown = exchange_view(after)
+    assert shown.count("do not rely on this answer") == 1  # not beside the untouched model
+    assert "is “broken”" in shown
+    assert "Practice rows: 3" in shown
+    both = over(build_exchange(context, selection, asking("tuned", "base", blind=True), ["a text"]), "yes", "no")
+    assert "do not rely" not in exchange_view(both)  # it would tell who is who
 
 
 def test_stop_ends_one_tab_only_and_keeps_its_text() -> None:

@@ -33,9 +33,12 @@ def test_owners_do_not_see_each_other(tmp_path: Path) -> None:
         workspace.find_run_dir("20260101-000000-aa", owner="b")
 
 
-@pytest.mark.parametrize("name", ["", "  ", "a\nb", "x" * 81])
-def test_bad_names_are_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(WorkspaceError, match="cannot be used"):
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("", "no name yet"), ("  ", "no name yet"), ("a\nb", "cannot be used"), ("x" * 81, "cannot be used")],
+)
+def test_bad_names_are_refused(tmp_path: Path, name: str, said: str) -> None:
+    with pytest.raises(WorkspaceError, match=said):
         Workspace(tmp_path).create_project(name)
 
 

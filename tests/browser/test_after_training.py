@@ -72,6 +72,9 @@ def sit_an_exam_behind_the_page(page, run_dir: Path) -> None:
     assert page.locator("#results-table tbody tr").count() == 4  # three tasks and their mean
 
 
+TOP_OF_ROWS = "document.getElementById('task-all-rows').getBoundingClientRect().top"
+
+
 def follow_a_verdict(page) -> None:
     """Six exam rows are too few: the card's button leads to the rows of its task. Labels chosen by random
     weights may happen to be those of the untouched model, which is another verdict."""
@@ -82,6 +85,7 @@ def follow_a_verdict(page) -> None:
     page.locator("#tab-tasks-button[aria-selected=true]").first.wait_for()
     page.locator("#task-cards .card.active", has_text=task).wait_for()
     page.locator("#rows-table").wait_for()
+    page.wait_for_function(f"(() => {{ const top = {TOP_OF_ROWS}; return top > -9 && top < innerHeight / 2; }})()")
     open_screen(page, "results")
 
 
@@ -98,6 +102,9 @@ def zoom_in_and_out(page) -> None:
     page.mouse.up()
     button.click()
     button.wait_for(state="hidden")
+    inks = "[...document.querySelectorAll('#skills-heatmap .heatmap-label text')].map(text => text.style.fill)"
+    assert set(page.evaluate(inks)) <= {"rgb(0, 0, 0)", "rgb(255, 255, 255)"}  # whichever stands out more
+    assert len(page.evaluate(inks)) > 3
     assert page.evaluate("document.querySelector('#skills-heatmap .plot-place').layout.xaxis.autorange") is True
 
 
@@ -144,3 +151,5 @@ def grow(page) -> None:
     assert page.locator("#grow-nearest tbody tr").count() == 3
     page.locator("#grow-open").click()
     page.wait_for_function(f"document.querySelector('#choose-run input').value !== {json.dumps(before)}")
+    page.locator("#tab-results-button[aria-selected=true]").first.wait_for()
+    page.locator("#verdicts .card", has_text="mails").wait_for()

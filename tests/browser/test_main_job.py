@@ -95,6 +95,38 @@ def test_from_files_to_an_answer(page, tmp_path, tiny_model):
     assert any("(origin)" in text for text in rows)
 
 
+MAILS = "".join(f"{('where is my parcel', 'give me my money')[i % 2]} {i},{'ab'[i % 2]}\n" for i in range(40))
+# Counted in the page, so that no click of a helper is forgotten; kept over a reload.
+COUNT = """addEventListener('click', event => {
+  if (event.isTrusted) sessionStorage.clicks = Number(sessionStorage.clicks || 0) + 1;
+}, true)"""
+
+
+def test_five_clicks_from_dropped_files_to_a_verdict_and_an_answer(page, tmp_path) -> None:
+    """With the settings of a new project and the model that is there."""
+    for name in ("mails", "letters"):
+        (tmp_path / f"{name}.csv").write_text(f"text,label\n{MAILS}", encoding="utf-8")
+    page.locator("#project-name input, #project-name textarea").fill("Desk")
+    page.locator("#project-create").click()
+    page.locator("#task-files").wait_for()
+    page.evaluate(COUNT)
+    page.locator("#task-files input[type=file]").set_input_files([tmp_path / "mails.csv", tmp_path / "letters.csv"])
+    page.locator("#task-cards .card").nth(1).wait_for()
+    page.locator("#tasks-next").click()
+    page.locator("#ready [data-ready=yes]").wait_for(timeout=PATIENCE_MS)
+    start(page)
+    wait_for_state(page, "succeeded")
+    open_screen(page, "results")
+    verdicts = page.locator("#verdicts .card")
+    verdicts.nth(1).wait_for(timeout=PATIENCE_MS)
+    assert set(verdicts.locator(".badge").all_inner_texts()) <= {"not yet", "broken"}  # a tiny exam
+    open_screen(page, "try_it")
+    page.locator(".starters button").first.click()
+    page.locator(".answer.tuned[data-done='1']").wait_for(timeout=PATIENCE_MS)
+    assert "do not rely on this answer" in page.locator(".answer.tuned .warned").inner_text()
+    assert page.evaluate("Number(sessionStorage.clicks)") == 5
+
+
 def test_a_killed_worker_is_seen_and_resumed(page, tmp_path, tiny_model):
     bring_files(page)
     fill_plan(page, tiny_model, steps=3000)

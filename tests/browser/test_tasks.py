@@ -70,7 +70,7 @@ def test_a_row_is_found_a_fix_made_and_taken_back(page, tmp_path) -> None:
     assert page.locator("#versions-diff tbody tr").count() == 5
     open_screen(page, "train")
     open_screen(page, "tasks")  # nothing is stale behind another screen
-    page.locator("#health-undo").click()
+    page.locator("#task-last-change button").click()
     repeated_rows(page).first.wait_for(timeout=PATIENCE_MS)
     page.locator("#versions-list table").wait_for(state="detached")
     assert rows_on_disk(tmp_path) == 65

@@ -96,7 +96,7 @@ def test_a_domain_folder_is_added_whole(run: Run, rows_file: Path, tmp_path: Pat
     [
         (["project"], ["ACTION"]),
         (["projekt", "list"], ["invalid choice", "projekt"]),
-        (["project", "create", "  "], ["cannot be used as a name"]),
+        (["project", "create", "  "], ["no name yet"]),
         (["task", "add", "Nowhere", "x.csv"], ["no project 'Nowhere'", "Known projects"]),
         (["task", "add", "Desk", "missing.csv"], ["no file missing.csv"]),
         (["task", "add", "Desk"], ["--domain"]),

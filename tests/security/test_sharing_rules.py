@@ -186,8 +186,8 @@ def test_deleting_a_project_leaves_nothing_of_it(context: Context, tmp_path: Pat
         path.write_text("private", encoding="utf-8")
     note_uploads(project, [str(upload)])
     export = new_export_folder("r1")
-    (export / "taskloom-lora-r1.zip").write_text("weights", encoding="utf-8")
-    copy = tmp_path / "temporary" / "def3" / "taskloom-lora-r1.zip"
+    (export / "Mine-first-lora-r1.zip").write_text("weights", encoding="utf-8")
+    copy = tmp_path / "temporary" / "def3" / "Mine-first-lora-r1.zip"
     copy.parent.mkdir()
     copy.write_text("weights", encoding="utf-8")
     forget_project(context, project)

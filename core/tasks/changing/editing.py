@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from core.base.errors import SettingError
-from core.tasks.cell_text import plain_value
+from core.tasks.cell_text import input_text, plain_value, target_text
 from core.tasks.changing.dealing import SplitRow
 from core.tasks.changing.versions import change_rows, read_all_rows
 from core.tasks.dataset import target_cells
@@ -48,10 +48,31 @@ def add_rows(
 def add_correction(
     project: Project, name: str, row: Mapping[str, Any], answer: str, origin: str = CHAT
 ) -> TaskSpec:
-    """A corrected answer becomes a training row: the inputs of `row`, and `answer` as the target."""
+    """A corrected answer is what practice and check set say of its question from now on: rows with the inputs of
+    `row` get `answer` as the target, since an added row would only contradict them; without any, a practice row is
+    added. Nothing changes where they say so already: see `corrected_how`."""
     spec = get_task(project, name)
-    values = {c: row.get(c, "") for c in spec.inputs} | target_cells(spec, answer)
-    return add_rows(project, spec.task_id, [values], "train", origin)
+    targets = target_cells(spec, answer)
+    rows, asked = read_all_rows(task_dir(project, spec.task_id)), _asked(spec, row)
+    same = [i for i, r in enumerate(rows) if r.split != "test" and _asked(spec, r.row) == asked]
+    if not same:
+        values = {c: row.get(c, "") for c in spec.inputs} | targets
+        return add_rows(project, spec.task_id, [values], "train", origin)
+    wrong = [i for i in same if any(target_text(rows[i].row.get(c)) != target_text(v) for c, v in targets.items())]
+    for i in wrong:
+        rows[i] = rows[i]._replace(row={**rows[i].row, **targets, ORIGIN: origin})
+    return change_rows(project, spec.task_id, rows, "edit_row", len(wrong)) if wrong else spec
+
+
+def corrected_how(before: TaskSpec, after: TaskSpec) -> str:
+    """What a correction did: "added" a row, "replaced" an answer, or "known": the rows said so already."""
+    if before.version == after.version:
+        return "known"
+    return "added" if after.num_train > before.num_train else "replaced"
+
+
+def _asked(spec: TaskSpec, row: Mapping[str, Any]) -> list[str]:
+    return [input_text(row.get(name)).strip() for name in spec.inputs]
 
 
 def edit_row(project: Project, name: str, place: Place, changes: Mapping[str, Any]) -> TaskSpec:
