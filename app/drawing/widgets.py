@@ -169,11 +169,15 @@ element.addEventListener('click', event => {
 });"""
 
 
+_SHOW = """() => {
+  const show = () => document.getElementById('%s')?.scrollIntoView({block: 'start'});
+  show(); setTimeout(show, 700); setTimeout(show, 1800);
+}"""
+
+
 def show_place(elem_id: str) -> str:
-    """JavaScript that brings a part of the page into sight; again a little later, when what is drawn meanwhile has
-    moved it."""
-    show = f"document.getElementById('{elem_id}')?.scrollIntoView({{block: 'start'}})"
-    return f"() => {{ const show = () => {show}; show(); setTimeout(show, 700); setTimeout(show, 1800); }}"
+    """JavaScript that brings a part of the page into sight; again later, when what is drawn meanwhile moved it."""
+    return _SHOW.replace("%s", elem_id)
 
 
 def plot(elem_id: str) -> gr.HTML:
