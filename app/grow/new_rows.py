@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 from app.drawing.doubt_markup import doubts_view
+from app.drawing.durations import word_count
 from app.drawing.markup import bullets, esc, note, table
 from app.drawing.widgets import buttons_in
 from app.shell.context import Context
@@ -170,7 +171,7 @@ def require_settled(context: Context, selection: Selection, name: str) -> None:
 
 def about_view(project: Project, spec: TaskSpec) -> str:
     """The first rows as inputs and answer, how many practise and how many examine, what was noticed in the file."""
-    counts = {"practice": spec.num_train, "exam": spec.num_test}
+    counts = {"practice": word_count(spec.num_train), "exam": word_count(spec.num_test)}
     rows = [row for _, row in islice(read_rows(task_dir(project, spec.task_id), "train"), SHOWN_ROWS)]
     cells = [
         [esc(_short(input_text(row.get(name)))) for name in spec.inputs]

@@ -15,6 +15,7 @@ from app.shell.context import Context
 from app.shell.permissions import shared_problems
 from app.shell.selection import Selection
 from app.texts import TEXTS, clauses, listing, name_setting, say, say_or, word_method, word_value
+from app.texts.language import current_language
 from app.texts.words import Key
 from core.adapters.registry import METHODS
 from core.base.errors import Problem
@@ -53,7 +54,7 @@ def _measured(name: str) -> str:
         size = {"tasks": domains.tasks, "domains": domains.domains, "rows": domains.rows, "exam": domains.exam_rows}
         reached = {"score": f"{100 * domains.score:.0f}", "guess": f"{100 * domains.guess:.0f}"}
         said.append(say("goal.measured_domains", **reached, **size))
-    return clauses(said)
+    return ("" if current_language() == "zh" else " ").join(said)
 
 
 def brought_view(before: RunConfig, after: RunConfig, run_dir: Path | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from app.drawing.durations import word_count
 from app.drawing.markup import download_link, esc
 from app.texts import say
 from app.try_it.answer_parts import details_view, mark_view, sure_view, unready_view, warnings_view
@@ -145,7 +146,7 @@ def _corrected(exchange: Exchange, place: int) -> str:
     """The right answer that a person gave, and where it went."""
     found = exchange.answers[place].corrected
     assert found is not None  # the caller has looked
-    said = say(f"try.corrected_here_{found.how}", answer=found.text, task=found.task, rows=found.rows)
+    said = say(f"try.corrected_here_{found.how}", answer=found.text, task=found.task, rows=word_count(found.rows))
     return f'<p class="corrected">✓ {esc(said)} {_button("see", exchange.key, place, say("try.see_row"))}</p>'
 
 

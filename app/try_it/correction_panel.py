@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 
+from app.drawing.durations import word_count
 from app.drawing.markup import esc, note
 from app.shell.context import Context
 from app.shell.notices import tell
@@ -129,7 +130,7 @@ class Correction:
         spec = add_correction_in_child(project, spec.task_id, row, right, origin)
         found = Corrected(right, spec.task_id, spec.name, spec.num_train, corrected_how(before, spec))
         changed = exchange.with_answer(wanted[1], replace(answer, corrected=found))
-        tell(say(f"try.corrected_{found.how}", task=spec.name, rows=spec.num_train))
+        tell(say(f"try.corrected_{found.how}", task=spec.name, rows=word_count(spec.num_train)))
         conversation = [*asked[:index], changed, *asked[index + 1 :]]
         seen = {self.asked: conversation, self.answers: conversation_view(conversation)}
         return {context.selection: selection.touched(), **seen, **self._closed()}

@@ -84,6 +84,8 @@ def shoot(browser: Browser, address: str, folder: Path, state: str, look: tuple[
     for screen in SCREENS:
         open_screen(page, screen)
         page.wait_for_timeout(SETTLE_MS)
+        page.locator("body:not([data-loading])").wait_for(state="attached")
+        page.wait_for_timeout(SETTLE_MS)  # plots follow
         name = f"{state}-{screen}-{language}-{theme}-{width}"
         page.screenshot(path=folder / f"{name}.png", full_page=True)
         wide = page.evaluate("document.documentElement.scrollWidth")

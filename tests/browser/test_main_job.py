@@ -95,7 +95,7 @@ def test_from_files_to_an_answer(page, tmp_path, tiny_model):
     assert any("(origin)" in text for text in rows)
 
 
-MAILS = "".join(f"{('where is my parcel', 'give me my money')[i % 2]} {i},{'ab'[i % 2]}\n" for i in range(40))
+MAILS = "".join(f"{('where is my parcel', 'give me my money')[i % 2]} {i},{'ab'[i % 2]}\n" for i in range(24))
 # Counted in the page, so that no click of a helper is forgotten; kept over a reload.
 COUNT = """addEventListener('click', event => {
   if (event.isTrusted) sessionStorage.clicks = Number(sessionStorage.clicks || 0) + 1;
