@@ -60,8 +60,7 @@ def build_workbench(context: Context) -> gr.Blocks:
     remembers in BrowserState.
     """
     gr.set_static_paths([str(PLOTLY_JS)])
-    title, cleaning = say("app.title"), (LOOK_EVERY_S, KEPT_S)
-    with gr.Blocks(title=title, analytics_enabled=False, delete_cache=cleaning) as demo:
+    with gr.Blocks(title=say("app.title"), analytics_enabled=False, delete_cache=(LOOK_EVERY_S, KEPT_S)) as demo:
         context.page, context.selection = demo, gr.State(Selection())
         context.clock, context.plan = gr.Timer(IDLE_TICK_S), gr.State(config_to_yaml(config_for_goal(DEFAULT_GOAL)))
         secret = context.key = browser_secret(context)
