@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -26,7 +27,7 @@ from core.base.errors import WorkspaceError
 from core.chat.client import ChatClient
 from core.runs.folder import RunFolder
 from core.runs.quotas import Quota, quota_from_environment
-from core.runs.summaries import list_summaries, own_runs
+from core.runs.summaries import RunSummary, list_summaries, own_runs
 from core.tasks.changing.health_memory import HealthMemory
 from core.workspace import Project, Workspace
 
@@ -211,6 +212,12 @@ class Context:
         """The folder of the chosen run when it has a trained adapter."""
         run_dir = self.run_dir(selection)
         return run_dir if run_dir is not None and RunFolder(run_dir).adapter_dir.is_dir() else None
+
+    def trained_runs(self, selection: Selection) -> list[RunSummary]:
+        """The runs of the open project that have a trained adapter, newest first."""
+        project = self.project(selection)
+        runs = list_summaries(project) if project else []
+        return [run for run in runs if os.path.isdir(f"{project.runs_dir}/{run.run_id}/adapter")]  # noqa: PTH112
 
     def results_seen(self, selection: Selection) -> tuple[Any, ...]:
         """What a file made from the chosen run's results is about: run, results, language."""

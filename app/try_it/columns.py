@@ -22,7 +22,6 @@ from core.chat.protocol import FREE, LABELS, MAX_CHARS, PRECISIONS, ChatRequest,
 from core.insight.verdicts import BROKEN, NOT_YET, read_verdicts
 from core.messages import Sentence
 from core.runs.folder import RunFolder
-from core.runs.summaries import list_summaries
 from core.tasks.cell_text import input_text
 from core.tasks.changing.exam_questions import exam_answer
 from core.tasks.spec import TaskSpec
@@ -44,16 +43,13 @@ def find_spec(context: Context, selection: Selection, name: str | None) -> TaskS
     return next((spec for spec in specs_of(context, selection) if spec.name == name), None)
 
 
-def side_choices(context: Context, selection: Selection, place: int) -> list[tuple[str, str]]:
-    """(label, value) of a column: the run, its base model, other tasks of the run, other runs of the project."""
-    project = context.project(selection)
+def side_choices(context: Context, selection: Selection) -> list[tuple[str, str]]:
+    """(label, value) of the first column: the run, its base model, other tasks of the run, other runs of the
+    project. Further columns may be nobody, too."""
     choices = [(say(f"try.{kind}"), kind) for kind in (TUNED, BASE)]
     choices += [(say("try.as_task", task=s.name), f"{TASK}:{s.name}") for s in specs_of(context, selection)]
-    runs = list_summaries(project) if project else []
-    for run in runs:
-        if run.run_id != selection.run_id and context.trained_run(selection.with_run(run.run_id)):
-            choices.append((say("try.other_run", run=run.name), f"{RUN}:{run.run_id}"))
-    return choices if place == 0 else [(say("try.nobody"), NOBODY), *choices]
+    others = (run for run in context.trained_runs(selection) if run.run_id != selection.run_id)
+    return choices + [(say("try.other_run", run=run.name), f"{RUN}:{run.run_id}") for run in others]
 
 
 def build_exchange(context: Context, selection: Selection, asking: Asking, texts: list[Any]) -> Exchange:

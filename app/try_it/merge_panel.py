@@ -18,7 +18,6 @@ from app.texts.words import Key, Words
 from core.adapters.registry import METHODS
 from core.merge.table import WAYS, read_merge
 from core.runs.folder import RunFolder
-from core.runs.summaries import list_summaries
 
 NUMBERS = ("scale", "density", "rank")
 
@@ -52,13 +51,10 @@ class MergePanel:
 
     def draw(self, context: Context, selection: Selection, picked: list[str] | None) -> Shown:
         """Runs to choose from, the table when the chosen run is a merged one, empty numbers."""
-        project = context.project(selection)
         known = [
             (run.name, run.run_id)
-            for run in (list_summaries(project) if project else [])
-            if run.method in METHODS
-            and METHODS.get(run.method).exports_lora
-            and context.trained_run(selection.with_run(run.run_id))
+            for run in context.trained_runs(selection)
+            if run.method in METHODS and METHODS.get(run.method).exports_lora
         ]
         chosen = [run_id for _, run_id in known if run_id in (picked or [selection.run_id])]
         run_dir = context.trained_run(selection)

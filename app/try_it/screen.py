@@ -145,9 +145,9 @@ class TryIt:
 
     def _sides(self, context: Context, selection: Selection, chosen: list[Any]) -> Shown:
         """Who can answer in each column; a choice stays while it is one."""
-        shown = {}
+        shown, known_sides = {}, side_choices(context, selection)
         for place, (side, value) in enumerate(zip(self.sides, chosen, strict=True)):
-            choices = side_choices(context, selection, place)
+            choices = [(say("try.nobody"), NOBODY), *known_sides] if place else known_sides
             known = value in [name for _, name in choices]
             shown[side] = gr.update(choices=choices, value=value if known else DEFAULTS[place])
         return shown

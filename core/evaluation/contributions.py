@@ -7,6 +7,7 @@ tasks add to the base model (cosine of the weight deltas over all layers).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,17 +25,25 @@ from core.models.modular import ModularModel
 from core.tasks.dataset import Example, TaskDataset
 from core.tasks.encoding import encode_example, encode_prompt
 
-NUM_ROWS = 8  # of a task; the means move little beyond
+NUM_ROWS, FEWEST_ROWS = 8, 2  # of a task; the means move little beyond
+MOST_ROWS = 600  # of all tasks: with hundreds of them each is measured on fewer
 MAX_TOKENS = 256
 VERSION = 1
 
 
-def write_contributions(path: Path, base: LoadedBase, model: ModularModel, dataset: TaskDataset) -> None:
+OnTask = Callable[[int, int], None]  # (tasks done, of all)
+
+
+def write_contributions(
+    path: Path, base: LoadedBase, model: ModularModel, dataset: TaskDataset, on_task: OnTask = lambda *_: None
+) -> None:
     """A run's contributions.json, see `measure_contributions`."""
-    write_json_atomic(path, measure_contributions(base, model, dataset))
+    write_json_atomic(path, measure_contributions(base, model, dataset, on_task))
 
 
-def measure_contributions(base: LoadedBase, model: ModularModel, dataset: TaskDataset) -> dict[str, Any]:
+def measure_contributions(
+    base: LoadedBase, model: ModularModel, dataset: TaskDataset, on_task: OnTask = lambda *_: None
+) -> dict[str, Any]:
     """Returns:
     {version, rows, layers, tasks, parts, similarity}. parts: {common, private, base}, each [T][L] mean sizes
     (see `observing`), or None for methods without such parts; similarity: [T][T] cosines, or None where a task
@@ -42,7 +51,11 @@ def measure_contributions(base: LoadedBase, model: ModularModel, dataset: TaskDa
     """
     was_training = model.training
     model.eval()
-    found = [_task_parts(base, model, dataset, task) for task in range(len(dataset.tasks))]
+    count, found = len(dataset.tasks), []
+    num_rows = min(NUM_ROWS, max(FEWEST_ROWS, MOST_ROWS // max(1, count)))
+    for task in range(count):
+        on_task(task, count)
+        found.append(_task_parts(base, model, _chosen_rows(dataset, task, num_rows), task))
     model.train(was_training)
     parts: dict[str, Any] | None = None
     if all(part is not None for part in found):
@@ -53,7 +66,7 @@ def measure_contributions(base: LoadedBase, model: ModularModel, dataset: TaskDa
     layers = model.adapter.adapted_names()
     return {
         "version": VERSION,
-        "rows": NUM_ROWS,
+        "rows": num_rows,
         "layers": layers,
         "tasks": dataset.names(),
         "parts": parts,
@@ -102,13 +115,16 @@ def _inner_products(factors: list[LoraFactors], name: str) -> Tensor:
     return torch.stack([rows[:, edges[t] : edges[t + 1]].sum(1) for t in range(len(ranks))], 1)
 
 
-def _task_parts(base: LoadedBase, model: ModularModel, dataset: TaskDataset, task: int) -> Parts | None:
-    """Means over a few practice rows of the task."""
+def _chosen_rows(dataset: TaskDataset, task: int, count: int) -> list[Example]:
     rows = dataset.split(task, "train") or dataset.split(task, "test")
-    order = np.random.default_rng((0, task)).permutation(len(rows))[:NUM_ROWS]
+    return [rows[row] for row in np.random.default_rng((0, task)).permutation(len(rows))[:count]]
+
+
+def _task_parts(base: LoadedBase, model: ModularModel, rows: list[Example], task: int) -> Parts | None:
+    """Means over a few practice rows of the task."""
     seen: list[Parts] = []
-    for row in order:
-        ids, decoder_ids = encode_text(base, rows[row], MAX_TOKENS)
+    for row in rows:
+        ids, decoder_ids = encode_text(base, row, MAX_TOKENS)
         part = measure_parts(model, ids, decoder_ids, task)
         if part is None:
             return None

@@ -19,8 +19,10 @@ from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 
 from core.adapters import allocation_metrics
+from core.adapters.own_columns import unpack_weights
 from core.adapters.skill import COMMON, Skill
 from core.base.errors import RunError
+from core.base.files import naming
 from core.insight import metrics
 from core.runs.folder import RunFolder
 from core.runs.skill_names import read_names
@@ -76,12 +78,14 @@ def read_allocation_file(run_dir: Path) -> dict[str, Any]:
 @lru_cache(maxsize=8)
 def _parse(run_dir: str, _: int) -> dict[str, Any]:
     table = RunFolder(run_dir).read_allocation() or {}
-    return {**table, "weights": np.asarray(table["weights"], dtype=np.float64)}
+    with naming(RunFolder(run_dir).allocation_path):
+        weights = unpack_weights(np.asarray(table["weights"], dtype=np.float64), table.get("own_private", 0))
+        return {**table, "weights": weights, "own_private": 0}
 
 
 def allocation_from_table(table: dict[str, Any], tasks: Sequence[str]) -> Allocation:
     """From the JSON table that every adapter method writes: layers, skills and weights [L][T][S]."""
-    weights = np.asarray(table["weights"], dtype=np.float64)
+    weights = unpack_weights(np.asarray(table["weights"], dtype=np.float64), table.get("own_private", 0))
     skills = _skills(table, weights.shape[-1])
     layers = tuple(table["layers"])
     expected = (len(layers), len(tasks), len(skills))

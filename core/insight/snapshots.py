@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from core.adapters import allocation_metrics
+from core.adapters.own_columns import unpack_weights
 from core.adapters.skill import COMMON, Skill
 from core.insight import metrics
 from core.insight.allocation import Allocation, Array, number_names, read_allocation_file, read_task_names
@@ -29,8 +30,8 @@ KEPT_RUNS = 4
 
 @dataclass(frozen=True)
 class Snapshot:
-    """One line of allocation_history.jsonl. `offset` and `shape` find its layers in the binary file; older lines
-    have them in `by_layer`."""
+    """One line of allocation_history.jsonl. `offset` and `shape` find its layers in the binary file, without the
+    private skills where they are their own tasks' alone; older lines have them in `by_layer`."""
 
     step: int | None
     stage: int | None
@@ -38,6 +39,7 @@ class Snapshot:
     offset: int | None = None
     shape: tuple[int, ...] = ()
     by_layer: Array | None = None
+    own_private: int = 0
 
 
 class Snapshots(Sequence[Allocation]):
@@ -93,7 +95,9 @@ class Snapshots(Sequence[Allocation]):
             found = np.fromfile(self._path, np.float16, size, offset=snapshot.offset)
         except OSError:
             return None
-        return found.astype(np.float64).reshape(snapshot.shape) if len(found) == size else None
+        if len(found) != size:
+            return None
+        return unpack_weights(found.astype(np.float64).reshape(snapshot.shape), snapshot.own_private)
 
     def _shaped(self, snapshot: Snapshot, weights: Array, layers: tuple[str, ...]) -> Allocation:
         skills = _skills(self._final, weights.shape[2])
@@ -126,8 +130,9 @@ def _snapshot(record: dict[str, Any]) -> Snapshot:
     by_layer = np.asarray(record["by_layer"], dtype=np.float64) if "by_layer" in record else None
     if weights.ndim == 3:
         by_layer, weights = weights, weights.mean(0)
-    shape = tuple(record["shape"]) if "offset" in record else ()
-    return Snapshot(record.get("step"), record.get("stage"), weights, record.get("offset"), shape, by_layer)
+    shape, own = tuple(record["shape"]) if "offset" in record else (), record.get("own_private", 0)
+    mean = unpack_weights(weights, own)
+    return Snapshot(record.get("step"), record.get("stage"), mean, record.get("offset"), shape, by_layer, own)
 
 
 def _skills(final: dict[str, Any] | None, count: int) -> tuple[Skill, ...]:

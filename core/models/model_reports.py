@@ -10,6 +10,7 @@ from torch import nn
 
 from core.adapters.base import Adapter
 from core.adapters.call import current_call, enter_call
+from core.adapters.own_columns import pack_weights
 
 
 class ModelReports(nn.Module):
@@ -43,12 +44,16 @@ class ModelReports(nn.Module):
         return self.adapter.allocation_logits()
 
     def allocation_table(self) -> dict[str, Any]:
-        """The allocation as JSON values: layers, skills with their kind and task, weights [L][T][S]."""
+        """The allocation as JSON values: layers, skills with their kind and task, weights [L][T][S], or [L][T][A]
+        where `own_private` stands for the rest (`core.adapters.own_columns`)."""
+        num_common = sum(skill.task is None for skill in self.adapter.skills())
+        weights, own = pack_weights(self.allocation().astype(float), num_common)
         return {
             "layers": self.layer_names(),
             "tasks": self.tasks,
             "skills": [{"name": s.name, "kind": s.kind, "task": s.task} for s in self.adapter.skills()],
-            "weights": self.allocation().astype(float).round(6).tolist(),
+            "weights": weights.round(6).tolist(),
+            "own_private": own,
         }
 
     def activation_checkpointing_enable(

@@ -46,6 +46,17 @@ _FINAL_FIELDS = (
 )
 
 
+class _Place:
+    """A file or folder of every run, by its name; made when it is asked for, since lists ask thousands of runs for
+    four of forty."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, folder: RunFolder, _: type[RunFolder]) -> Path:
+        return folder.path / self._name
+
+
 class RunFolder:
     """Names and readers of one run's files. Cheap to build; nothing is read before it is asked for.
 
@@ -53,46 +64,47 @@ class RunFolder:
         WorkspaceError: from the readers, when a file is damaged or missing.
     """
 
+    config_path = _Place("config.yaml")
+    run_path = _Place("run.json")
+    status_path = _Place("status.json")
+    events_path = _Place("events.jsonl")
+    heartbeat_path = _Place("heartbeat")
+    lock_path = _Place("worker.lock")
+    log_path = _Place("worker.log")
+    launch_path = _Place("launch.json")
+    stop_path = _Place("STOP")
+    cancel_path = _Place("CANCEL")
+    pause_path = _Place("PAUSE")
+    done_path = _Place("DONE")
+    data_dir = _Place("data")
+    adapter_dir = _Place("adapter")
+    description_path = _Place("adapter/adapter.json")
+    weights_path = _Place("adapter/adapter.safetensors")
+    frozen_dir = _Place("frozen")
+    checkpoints_dir = _Place("checkpoints")
+    tracking_dir = _Place("tracking")  # of a tracker that the settings ask for
+    predictions_dir = _Place("predictions")
+    allocation_path = _Place("allocation.json")
+    snapshot_lines_path = _Place("allocation_history.jsonl")
+    snapshots_path = _Place("allocation_history.f16")  # every layer, at the places the lines name
+    results_path = _Place("results.json")
+    certainty_path = _Place("certainty.json")
+    prediction_path = _Place("prediction.json")
+    record_path = _Place("record.json")
+    # What was asked of it later
+    contributions_path = _Place("contributions.json")
+    evidence_path = _Place("evidence.json")
+    skill_names_path = _Place("skill_names.json")
+    forgetting_path = _Place("forgetting.json")
+    flags_path = _Place("flags.json")
+    merge_path = _Place("merge.json")
+    probes_dir = _Place("probes")
+    left_out_path = _Place("probes/leaveout_runs.json")
+    jobs_dir = _Place("jobs")
+    yardsticks_dir = _Place("yardsticks")
+
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
-        self.config_path = self.path / "config.yaml"
-        self.run_path = self.path / "run.json"
-        self.status_path = self.path / "status.json"
-        self.events_path = self.path / "events.jsonl"
-        self.heartbeat_path = self.path / "heartbeat"
-        self.lock_path = self.path / "worker.lock"
-        self.log_path = self.path / "worker.log"
-        self.launch_path = self.path / "launch.json"
-        self.stop_path = self.path / "STOP"
-        self.cancel_path = self.path / "CANCEL"
-        self.pause_path = self.path / "PAUSE"
-        self.done_path = self.path / "DONE"
-        self.data_dir = self.path / "data"
-        self.adapter_dir = self.path / "adapter"
-        self.description_path = self.adapter_dir / "adapter.json"
-        self.weights_path = self.adapter_dir / "adapter.safetensors"
-        self.frozen_dir = self.path / "frozen"
-        self.checkpoints_dir = self.path / "checkpoints"
-        self.tracking_dir = self.path / "tracking"  # of a tracker that the settings ask for
-        self.predictions_dir = self.path / "predictions"
-        self.allocation_path = self.path / "allocation.json"
-        self.snapshot_lines_path = self.path / "allocation_history.jsonl"
-        self.snapshots_path = self.path / "allocation_history.f16"  # every layer, at the places the lines name
-        self.results_path = self.path / "results.json"
-        self.certainty_path = self.path / "certainty.json"
-        self.prediction_path = self.path / "prediction.json"
-        self.record_path = self.path / "record.json"
-        # What was asked of it later
-        self.contributions_path = self.path / "contributions.json"
-        self.evidence_path = self.path / "evidence.json"
-        self.skill_names_path = self.path / "skill_names.json"
-        self.forgetting_path = self.path / "forgetting.json"
-        self.flags_path = self.path / "flags.json"
-        self.merge_path = self.path / "merge.json"
-        self.probes_dir = self.path / "probes"
-        self.left_out_path = self.probes_dir / "leaveout_runs.json"
-        self.jobs_dir = self.path / "jobs"
-        self.yardsticks_dir = self.path / "yardsticks"
 
     @property
     def frozen_path(self) -> Path:

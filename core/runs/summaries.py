@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -67,7 +67,7 @@ def list_summaries(project: Project) -> list[RunSummary]:
             continue
         summaries.append(summary)
         if stamp:
-            fresh[run_id] = (stamp, asdict(summary))
+            fresh[run_id] = (stamp, vars(summary))
     if fresh:
         with contextlib.suppress(WorkspaceError):  # a list can be read where nothing can be written
             queue.write_summaries(project.project_id, fresh)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from core.adapters.allocation_metrics import measure
+from core.adapters.own_columns import pack_weights
 from core.base.files import write_json_atomic
 from core.base.lines import append_records
 from core.models.modular import ModularModel
@@ -27,12 +28,13 @@ def write_allocation(model: ModularModel, paths: RunPaths, step: int, stage: int
     common = [i for i, skill in enumerate(model.adapter.skills()) if skill.kind == "common"]
     metrics = measure(weights.astype(np.float64), entries.astype(np.float64), common)
     write_json_atomic(paths.allocation_path, {**table, "metrics": metrics, "step": step, "stage": stage})
-    mean = _rounded(weights.mean(0), 5)
-    line: dict[str, Any] = {"step": step, "stage": stage, "weights": mean, "metrics": metrics}
+    kept, own = pack_weights(weights.astype(np.float64), len(common))
+    line: dict[str, Any] = {"step": step, "stage": stage, "weights": _rounded(kept.mean(0), 5), "metrics": metrics}
+    line["own_private"] = own
     if final:
         line["final"] = True
-    line["offset"] = _add_snapshot(paths.snapshots_path, weights.astype(np.float16))
-    line["shape"] = list(weights.shape)
+    line["offset"] = _add_snapshot(paths.snapshots_path, kept.astype(np.float16))
+    line["shape"] = list(kept.shape)
     append_records(paths.snapshot_lines_path, [line])
 
 

@@ -5,6 +5,7 @@ The worker implements `Journal` on a run folder; tests use lists. Training knows
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -24,6 +25,13 @@ class Journal(Protocol):
 
     def wish(self) -> str | None:
         """STOP, CANCEL, PAUSE or None; asked after every step."""
+
+
+def telling_tasks(journal: Journal) -> Callable[[int, int], None]:
+    """Says how many of the tasks' parts are measured: of hundreds it takes a while."""
+    return lambda done, total: journal.progress(
+        message_key="run.saving_parts", message_values={"done": done, "total": total}
+    )
 
 
 class RunPaths(Protocol):

@@ -36,7 +36,7 @@ from core.training.pace import Pace, PartClock, read_expected
 from core.training.plan import build_sampler, plan_run
 from core.training.pruning import prune_allocation
 from core.training.record import build_record, note_actual
-from core.training.reporting import CANCEL, PAUSE, STOP, Journal, RunCancelled, RunPaths, RunPaused
+from core.training.reporting import CANCEL, PAUSE, STOP, Journal, RunCancelled, RunPaths, RunPaused, telling_tasks
 from core.training.stage import run_stage
 from core.training.trainer import ALONE, Shard
 from core.training.validation import to_device
@@ -235,7 +235,7 @@ def _save(prepared: Prepared, paths: RunPaths, journal: Journal) -> None:
     journal.progress(stage="saving", message_key="run.saving", message_values={}, eta_s=None, eta_range_s=None)
     model = prepared.work.model.modular
     save_adapter(model, paths.adapter_dir)
-    write_contributions(paths.contributions_path, prepared.base, model, prepared.dataset)
+    write_contributions(paths.contributions_path, prepared.base, model, prepared.dataset, telling_tasks(journal))
     plan = prepared.work.plan
     write_allocation(model, paths, plan.total_steps, len(plan.stages), final=True)
 

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from core.adapters.call import AdaptedLinear
+from core.adapters.own_columns import unpack_weights
 from core.base.errors import ModelError
 from core.export.weights import merge_task
 from core.models.building import load_adapter, save_adapter
@@ -174,7 +175,8 @@ def test_two_threads_with_two_tasks_on_one_model(bench, architecture, method):
 def test_allocation_describes_the_skills(bench, architecture, method):
     model = bench.model(architecture, *method)
     table = model.allocation_table()
-    weights = np.array(table["weights"])
+    weights = unpack_weights(np.array(table["weights"]), table["own_private"])
+    assert np.abs(weights - model.allocation()).max() < 1e-6
     assert weights.shape == (len(model.layer_names()), 3, len(model.adapter.skills()))
     assert model.allocation_logits().shape[:2] == weights.shape[:2]
     assert {s["kind"] for s in table["skills"]} <= {"common", "private"}

@@ -91,8 +91,8 @@ def click(act: str, exchange: Exchange, number: int) -> Any:
 
 def test_columns_may_be_the_run_its_base_and_its_other_tasks(place: Place) -> None:
     context, selection = place
-    values = [value for _, value in side_choices(context, selection, 1)]
-    assert values == ["nobody", "tuned", "base", "task:task 0", "task:task 1", "task:pairs"]
+    values = [value for _, value in side_choices(context, selection)]
+    assert values == ["tuned", "base", "task:task 0", "task:task 1", "task:pairs"]
     exchange = build_exchange(context, selection, asking("tuned", "base", "task:task 1"), ["message 3"])
     requests = [request_to(context, selection, exchange, i) for i in range(3)]
     assert [(r.task, r.tuned) for r in requests] == [("task 0", True), ("task 0", False), ("task 1", True)]

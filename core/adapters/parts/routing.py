@@ -63,6 +63,14 @@ class TaskRouter(nn.Module):
         return present if self.private is None else list(range(self.num_tasks))
 
     @torch.no_grad()
+    def weights_of(self, task: int, present: list[int]) -> Tensor:
+        """[L, A + R*B]: a task's weights of the common skills and of the private ones of the R tasks in `present`,
+        at evaluation."""
+        one = torch.tensor([task], device=self.logits.device)
+        common = self.common_weights(one, None)[:, 0]
+        return torch.cat([common, self.private_weights(one, present)[:, 0]], -1) if self.num_private else common
+
+    @torch.no_grad()
     def allocation(self) -> Tensor:
         """[L, T, A + T*B]: the mixing weights of evaluation over the whole inventory."""
         tasks = torch.arange(self.num_tasks, device=self.logits.device)

@@ -157,8 +157,11 @@ class SkillReports(LinearAdapter):
     @torch.no_grad()
     def lora_factors(self, task: int) -> LoraFactors:
         """sum: the factors of the active skills side by side, B scaled by the weights; mix: the mixed factors."""
-        heads, tasks = self.counts.heads, list(range(self.num_tasks))
-        weights = self.router.allocation()[:, task].unflatten(0, (-1, heads)).expand(len(self.sites), -1, -1)
+        heads, tasks = (
+            self.counts.heads,
+            self.router.gathered_tasks([task]),
+        )  # others' private skills have no weight
+        weights = self.router.weights_of(task, tasks).unflatten(0, (-1, heads)).expand(len(self.sites), -1, -1)
         found: LoraFactors = {}
         for shape, factors in zip(self.bank.shapes, self.bank.gather(tasks, torch.float32), strict=True):
             for k, member in enumerate(shape.members):
