@@ -129,7 +129,9 @@ def measure_saving(root: Path, told: dict[str, Any], tasks: int) -> None:
     specs = tuple(replace_name(folder.read_tasks()[0], number) for number in range(tasks))
     rows = [Example(f"{PROMPT} {number}", "delivery", number) for number in range(8)]
     dataset = TaskDataset(specs, {(t, s): rows if s == "train" else [] for t in range(tasks) for s in SPLITS})
-    entries = [{"index": n, "task_id": spec.task_id, "name": spec.name, "num_test": 8} for n, spec in enumerate(specs)]
+    entries = [
+        {"index": n, "task_id": spec.task_id, "name": spec.name, "num_test": 8} for n, spec in enumerate(specs)
+    ]
     folder.write_run({**folder.read_run(), "tasks": entries})
     timed("saving: adapter", told, lambda: save_adapter(model, folder.adapter_dir))
     timed("saving: parts", told, lambda: write_contributions(folder.contributions_path, base, model, dataset))
