@@ -23,12 +23,12 @@ NAMESAKES = {
 @cache
 def run_files() -> frozenset[str]:
     """Names of files and folders of a run, as `RunFolder` writes them; plain words ("data") only count as paths."""
-    init = next(
-        n
+    places = [
+        n.args[0].value
         for n in ast.walk(tree(modules()["core.runs.folder"]))
-        if isinstance(n, ast.FunctionDef) and n.name == "__init__"
-    )
-    return frozenset(_paths(init))
+        if isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id == "_Place"
+    ]
+    return frozenset(place.rpartition("/")[2] for place in places)
 
 
 def _paths(node: ast.AST) -> set[str]:
