@@ -26,7 +26,7 @@ def run_files() -> frozenset[str]:
     places = [
         n.args[0].value
         for n in ast.walk(tree(modules()["core.runs.folder"]))
-        if isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id == "_Place"
+        if isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id == "Place"
     ]
     return frozenset(place.rpartition("/")[2] for place in places)
 

@@ -23,6 +23,7 @@ from typing import Any
 from core.base.errors import WorkspaceError
 from core.base.files import naming, read_json, sync_files, write_json_atomic, write_text_atomic
 from core.base.lines import read_records
+from core.base.places import Place
 from core.base.processes import boot_id
 from core.base.records import checked_record, read_record
 from core.runs.events import EventWriter, last_event_id, read_events
@@ -46,17 +47,6 @@ _FINAL_FIELDS = (
 )
 
 
-class _Place:
-    """A file or folder of every run, by its name; made when it is asked for, since lists ask thousands of runs for
-    four of forty."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __get__(self, folder: RunFolder, _: type[RunFolder]) -> Path:
-        return folder.path / self._name
-
-
 class RunFolder:
     """Names and readers of one run's files. Cheap to build; nothing is read before it is asked for.
 
@@ -64,44 +54,44 @@ class RunFolder:
         WorkspaceError: from the readers, when a file is damaged or missing.
     """
 
-    config_path = _Place("config.yaml")
-    run_path = _Place("run.json")
-    status_path = _Place("status.json")
-    events_path = _Place("events.jsonl")
-    heartbeat_path = _Place("heartbeat")
-    lock_path = _Place("worker.lock")
-    log_path = _Place("worker.log")
-    launch_path = _Place("launch.json")
-    stop_path = _Place("STOP")
-    cancel_path = _Place("CANCEL")
-    pause_path = _Place("PAUSE")
-    done_path = _Place("DONE")
-    data_dir = _Place("data")
-    adapter_dir = _Place("adapter")
-    description_path = _Place("adapter/adapter.json")
-    weights_path = _Place("adapter/adapter.safetensors")
-    frozen_dir = _Place("frozen")
-    checkpoints_dir = _Place("checkpoints")
-    tracking_dir = _Place("tracking")  # of a tracker that the settings ask for
-    predictions_dir = _Place("predictions")
-    allocation_path = _Place("allocation.json")
-    snapshot_lines_path = _Place("allocation_history.jsonl")
-    snapshots_path = _Place("allocation_history.f16")  # every layer, at the places the lines name
-    results_path = _Place("results.json")
-    certainty_path = _Place("certainty.json")
-    prediction_path = _Place("prediction.json")
-    record_path = _Place("record.json")
+    config_path = Place("config.yaml")
+    run_path = Place("run.json")
+    status_path = Place("status.json")
+    events_path = Place("events.jsonl")
+    heartbeat_path = Place("heartbeat")
+    lock_path = Place("worker.lock")
+    log_path = Place("worker.log")
+    launch_path = Place("launch.json")
+    stop_path = Place("STOP")
+    cancel_path = Place("CANCEL")
+    pause_path = Place("PAUSE")
+    done_path = Place("DONE")
+    data_dir = Place("data")
+    adapter_dir = Place("adapter")
+    description_path = Place("adapter/adapter.json")
+    weights_path = Place("adapter/adapter.safetensors")
+    frozen_dir = Place("frozen")
+    checkpoints_dir = Place("checkpoints")
+    tracking_dir = Place("tracking")  # of a tracker that the settings ask for
+    predictions_dir = Place("predictions")
+    allocation_path = Place("allocation.json")
+    snapshot_lines_path = Place("allocation_history.jsonl")
+    snapshots_path = Place("allocation_history.f16")  # every layer, at the places the lines name
+    results_path = Place("results.json")
+    certainty_path = Place("certainty.json")
+    prediction_path = Place("prediction.json")
+    record_path = Place("record.json")
     # What was asked of it later
-    contributions_path = _Place("contributions.json")
-    evidence_path = _Place("evidence.json")
-    skill_names_path = _Place("skill_names.json")
-    forgetting_path = _Place("forgetting.json")
-    flags_path = _Place("flags.json")
-    merge_path = _Place("merge.json")
-    probes_dir = _Place("probes")
-    left_out_path = _Place("probes/leaveout_runs.json")
-    jobs_dir = _Place("jobs")
-    yardsticks_dir = _Place("yardsticks")
+    contributions_path = Place("contributions.json")
+    evidence_path = Place("evidence.json")
+    skill_names_path = Place("skill_names.json")
+    forgetting_path = Place("forgetting.json")
+    flags_path = Place("flags.json")
+    merge_path = Place("merge.json")
+    probes_dir = Place("probes")
+    left_out_path = Place("probes/leaveout_runs.json")
+    jobs_dir = Place("jobs")
+    yardsticks_dir = Place("yardsticks")
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
