@@ -1,5 +1,5 @@
-"""Files and folders of a folder by their names, made when they are asked for: lists ask thousands of runs for four of
-forty, and forty paths a run would take longer than reading it."""
+"""Files and folders of a folder by their names, made when they are asked for: lists ask thousands of runs for four
+of forty, and forty paths a run would take longer than reading it."""
 
 from __future__ import annotations
 

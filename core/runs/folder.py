@@ -157,8 +157,7 @@ class RunFolder:
     def write_config(self, config: RunConfig) -> None:
         write_text_atomic(self.config_path, config_to_yaml(config))
 
-    def read_run(self) -> dict[str, Any]:
-        """run.json: see `RunRecord`."""
+    def read_run(self) -> dict[str, Any]:  # see `RunRecord`
         return {"name": self.run_id, **checked_record(RunRecord, self.run_path)}
 
     def read_name(self) -> str:
@@ -203,8 +202,8 @@ class RunFolder:
         return replace(status, **{name: done[name] for name in _FINAL_FIELDS if name in done})
 
     def _as_damaged(self, status: RunStatus, file: str) -> RunStatus:
-        values = {"name": self.run_id, "file": file}
-        return replace(status, state=FAILED, failure="data", message_key="run.damaged", message_values=values)
+        told = {"message_key": "run.damaged", "message_values": {"name": self.run_id, "file": file}}
+        return replace(status, state=FAILED, failure="data", **told)
 
     def _missing_files(self, done: dict[str, Any]) -> list[str]:
         """Files that the final marker of a succeeded run lists and that are not there in that size."""
