@@ -202,8 +202,8 @@ class RunFolder:
         return replace(status, **{name: done[name] for name in _FINAL_FIELDS if name in done})
 
     def _as_damaged(self, status: RunStatus, file: str) -> RunStatus:
-        told = {"message_key": "run.damaged", "message_values": {"name": self.run_id, "file": file}}
-        return replace(status, state=FAILED, failure="data", **told)
+        values = {"name": self.run_id, "file": file}
+        return replace(status, state=FAILED, failure="data", message_key="run.damaged", message_values=values)
 
     def _missing_files(self, done: dict[str, Any]) -> list[str]:
         """Files that the final marker of a succeeded run lists and that are not there in that size."""
