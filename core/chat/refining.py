@@ -47,6 +47,7 @@ def refine(request: ChatRequest, stream: Stream) -> Generator[ChatEvent, None, N
             return  # an error event ended the stream
         seconds, tokens = seconds + done.seconds, tokens + done.tokens
         valid = rule(question, done.text) if rule else None
+        # The answer helps to find examples: a first guess names what the question only hints at.
         found = index.find(question, done.text, NUM_EXAMPLES)
         reason = _reason(done, valid, previous, number == request.refine, bool(found))
         shown = [{"prompt": p, "answer": a} for p, a in asked.examples]

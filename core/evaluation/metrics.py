@@ -108,6 +108,7 @@ def _overlap_f1(prediction: list[str], reference: list[str]) -> float:
     """F1 of two bags of tokens (SQuAD); two empty bags agree, an empty one and another do not."""
     if not prediction or not reference:
         return float(prediction == reference)
+    # 2 P R / (P + R) with P = c/|p| and R = c/|r| is 2 c / (|p| + |r|).
     common = (Counter(prediction) & Counter(reference)).total()
     return 2.0 * common / (len(prediction) + len(reference))
 
@@ -129,6 +130,7 @@ def longest_common_subsequence(first: list[str], second: list[str]) -> int:
     row = full
     for token in first:
         matched = row & places.get(token, 0)
+        # A zero in `row` marks a place where the subsequence has grown; the sum carries the growth along.
         row = ((row + matched) | (row - matched)) & full
     return len(second) - row.bit_count()
 
@@ -168,7 +170,9 @@ def _class_statistics(predictions: Sequence[str], references: Sequence[str]) -> 
 def _macro_f1(sums: Array) -> Array:
     """Mean F1 of the classes that occur in the (resampled) references; answers outside them are only wrong."""
     right, answered, wanted = sums.reshape(len(sums), 3, -1).transpose(1, 0, 2)
+    # F1 = 2 TP / (2 TP + FP + FN), and the last two are answered + wanted - 2 TP.
     each = _ratio(2.0 * right, answered + wanted)
+    # A resample may draw none of a class; its F1 is not 0 then but not asked.
     occurs = wanted > 0
     return _ratio((each * occurs).sum(1), occurs.sum(1).astype(np.float64))
 

@@ -82,6 +82,7 @@ def gram_matrix(changes: Sequence[LoraFactors]) -> Tensor:
 
 def _inner(first: tuple[Tensor, Tensor], second: tuple[Tensor, Tensor]) -> float:
     (a, b), (c, d) = ((x.double(), y.double()) for x, y in (first, second))
+    # trace((A C^T)(D^T B)) as a sum over [K, K]: no matrix of the layer's own size.
     return float(((a @ c.T) * (b.T @ d)).sum())
 
 
@@ -98,10 +99,12 @@ def compress(down: Tensor, up: Tensor, rank: int) -> tuple[tuple[Tensor, Tensor]
     if down.shape[0] <= rank:
         whole = _inner((down, up), (down, up))
         return _filled(down, up, rank), whole, whole
+    # B A = Q_B (R_B R_A^T) Q_A^T: its singular values are those of the small [K, K] product.
     left, small_left = torch.linalg.qr(up.double())
     right, small_right = torch.linalg.qr(down.double().T)
     u, s, v = torch.linalg.svd(small_left @ small_right.T)
     root = s[:rank].sqrt()
+    # The root of each singular value on either side keeps both factors of one size.
     pair = (root[:, None] * v[:rank] @ right.T).float(), (left @ u[:, :rank] * root).float()
     return _filled(*pair, rank), float((s[:rank] ** 2).sum()), float((s**2).sum())
 
@@ -112,6 +115,7 @@ def decompose(dense: Tensor, rank: int, seed: int) -> tuple[tuple[Tensor, Tensor
     if min(dense.shape) > _LOW_RANK_WORTH * rank:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
+            # Columns to spare and power steps sharpen the random projection (Halko et al. 2011, section 4).
             u, s, v = torch.svd_lowrank(dense, q=rank + 8, niter=6)
         v = v.T
     else:

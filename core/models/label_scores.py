@@ -23,9 +23,8 @@ from core.models.forward import Blend, TaskForward
 from core.models.loading import LoadedBase
 from core.models.modular import ModularModel
 
-FIRST_ROUND = (
-    8  # labels of a question that are read at first, the likeliest by their first token; then twice as many
-)
+# Labels of a question that are read at first, the likeliest by their first token; then twice as many.
+FIRST_ROUND = 8
 ROW_TOKENS = 4096  # cached tokens of the rows that are read at once
 LOGIT_TOKENS = 256  # tokens whose logits exist at once
 
@@ -64,6 +63,7 @@ class LabelScorer:
         while pairs := [(q, label) for q, table in enumerate(tables) for label in table.next(count, slack)]:
             for part in self._parts(pairs, questions):
                 ids, lengths = _padded([questions[q].labels[label] for q, label in part], read.pad)
+                # The last token predicts nothing that is asked.
                 logits = read.follow([q for q, _ in part], ids[:, :-1])
                 for (q, label), value in zip(part, _sums(logits, ids, lengths), strict=True):
                     tables[q].add(label, value)
@@ -97,6 +97,7 @@ class _Table:
         self._first = first_V[[ids[0] for ids in labels]].double()
         self._share = torch.tensor([len(ids) for ids in labels], dtype=torch.float64) ** -power
         self._rest = torch.zeros(len(labels), dtype=torch.float64)
+        # A label of one token is known from the prompt's logits alone.
         self._known = torch.tensor([len(ids) == 1 for ids in labels])
 
     def values(self) -> Tensor:
@@ -111,6 +112,7 @@ class _Table:
         values = self.values()
         open_ = ~self._known
         if slack is not None and bool(self._known.any()):
+            # The rest of a label's tokens can only make it less likely, so what is behind by now stays behind.
             open_ &= values >= values[self._known].max() - slack
         places = open_.nonzero().flatten()
         return places[values[places].argsort(descending=True, stable=True)][:count].tolist()
@@ -212,7 +214,9 @@ def _sums(logits_rnV: Tensor, ids_rn: Tensor, lengths_r: Tensor) -> list[float]:
     """Log-likelihood of each label's tokens from the second on."""
     wanted = ids_rn[:, 1:].to(logits_rnV.device)
     logits = logits_rnV.float()
+    # Minus logsumexp instead of a log_softmax: no second array of the vocabulary's size.
     found = logits.gather(-1, wanted[..., None])[..., 0] - logits.logsumexp(-1)
+    # Shorter labels of the part are padded; what the model says there counts for nobody.
     inside = torch.arange(1, ids_rn.shape[1])[None, :] < lengths_r[:, None]
     sums: list[float] = (found.cpu().double() * inside).sum(-1).tolist()
     return sums

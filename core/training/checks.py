@@ -55,6 +55,7 @@ def check_run(config: RunConfig, dataset: TaskDataset, runs_dir: Path | None = N
 def check_disk(runs_dir: Path, needed_mb: float = 0.0) -> list[Problem]:
     """Whether the disk under `runs_dir` has room for `needed_mb` and a spare."""
     needed = needed_mb + SPARE_MB
+    # The folder may not exist yet; what counts is the disk that it will lie on.
     existing = next(p for p in (runs_dir, *runs_dir.parents) if p.exists())
     free = shutil.disk_usage(existing).free / 2**20
     if free >= needed:
@@ -95,6 +96,7 @@ def _check_cap(config: RunConfig, dataset: TaskDataset) -> list[Problem]:
     if config.mixture != "capped" or not sizes:
         return []
     smallest = min(sizes, key=lambda name: sizes[name])
+    # As `MixtureSampler` deals them out, capped.
     used = sum(min(size, int(config.mixture_cap * sizes[smallest])) for size in sizes.values())
     if used * MOST_UNSEEN >= sum(sizes.values()):
         return []
@@ -137,6 +139,7 @@ def _check_lengths(config: RunConfig, dataset: TaskDataset) -> list[Problem]:
             values = known | {"count": cuts.cut, "share": percent(cuts.cut, cuts.rows), "column": cuts.column}
             problems.append(Problem(spec.name, "check.long_rows", values, "warning"))
         if cuts.left_out:
+            # A task of which nothing is left would be trained on nothing, under its name.
             severity = "error" if cuts.left_out == cuts.rows else "warning"
             values = known | {"count": cuts.left_out}
             problems.append(Problem(spec.name, "check.left_out", values, severity))

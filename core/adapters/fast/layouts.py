@@ -23,6 +23,7 @@ def lay_out(state: SkillState, stack: bool) -> list[Fused]:
     rank = state.factors[0].down.shape[2]
     order = [member for shape in state.shapes for member in shape.members]
     weights = state.weights[:, 0]
+    # Groups usually lie in the order of the layers; then the weights need no copy.
     if order != sorted(order):
         weights = weights[order]
     sizes = [len(shape.members) for shape in state.shapes]

@@ -39,6 +39,7 @@ class Chunk:
 
     def table(self, heads: int, repeats: int = 1) -> Tensor:
         """[R * heads * repeats * n]: rows of the vectors [N * heads, d], each head `repeats` times."""
+        # A head of keys stands there once for each head of queries that reads it.
         order = torch.arange(heads).repeat_interleave(repeats)
         return (self.tokens[:, None] * heads + order[None, :, None]).flatten()
 
@@ -94,6 +95,7 @@ class Packing:
         """[1, n, n]: 0 where a token may look, -inf where it would see what follows."""
         key = (length, dtype)
         if key not in self.masks:
+            # -inf above the diagonal: exp(-inf) is 0 exactly, so padding on the right adds nothing.
             self.masks[key] = torch.full((1, length, length), -torch.inf, dtype=dtype).triu_(1)
         return self.masks[key]
 
@@ -141,6 +143,7 @@ def share_beginnings(examples: Sequence[list[int]], groups: Sequence[int]) -> di
     one before it. So the other one of a pair comes earlier, or shares nothing itself.
     """
     found: dict[int, tuple[int, int]] = {}
+    # In the order of their tokens those that begin alike are neighbours.
     ordered = sorted(range(len(examples)), key=lambda index: (groups[index], examples[index]))
     for before, index in pairwise(ordered):
         common = _common(examples[before], examples[index]) if groups[before] == groups[index] else 0
@@ -201,6 +204,7 @@ def _cut_chunks(tokens: list[Tensor], lengths: Sequence[int]) -> tuple[list[Chun
 def _find_shared(tokens: list[Tensor], places: list[Tensor], total: int) -> Tensor | None:
     """[5, E]: places and tokens of what several examples read, by token; None when nothing is."""
     readers = torch.cat([torch.cat(places, 1), torch.cat(tokens)[None]])
+    # Tokens with one reader have their gradient already; only sums are looked up.
     readers = readers[:, torch.bincount(readers[4], minlength=total)[readers[4]] > 1]
     return readers[:, readers[4].argsort(stable=True)] if readers.shape[1] else None
 
@@ -214,6 +218,7 @@ def _cut(lengths: Sequence[int]) -> Iterator[list[int]]:
     members: list[int] = []
     for index in range(len(lengths)):
         longest = max(lengths[m] for m in [*members, index])
+        # The longest decides the width of all, so a long neighbour may fill a chunk alone.
         full = (len(members) + 1) * rounded(longest, ROUND_LENGTH) > CHUNK_TOKENS
         if members and (full or len(members) == 4):
             yield members
