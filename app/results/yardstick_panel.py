@@ -16,7 +16,7 @@ from app.drawing.markup import bar, bullets, esc, note, paragraphs, part, table
 from app.drawing.run_markup import score_cell
 from app.results.score_table import word_doubt
 from app.shell.context import Context
-from app.shell.outcomes import Outcomes, Slow, file_view, wire_slow
+from app.shell.outcomes import Outcomes, Slow, draw_after, file_view, wire_slow
 from app.shell.permissions import require_shared_space
 from app.shell.redraw import Shown
 from app.shell.run_command import run_errand
@@ -102,7 +102,7 @@ class YardstickPanel:
         taken = [selection, self.name, self.file, self.pasted]
         shown = [self.outcome, self.file, self.pasted]
         took = context.on(self.take.click, self.take_answers, taken, shown, show_progress="full")
-        context.on(took.then, self.draw_outcome, [selection], self.outcome, **quiet)
+        draw_after(context, took, self.draw_outcome, [selection], self.outcome)
         if context.shared:
             return
         going = gr.State(Outcomes())
@@ -110,7 +110,7 @@ class YardstickPanel:
         asked = [selection, going, self.name, self.url, self.model, self.key, self.rows, *self.prices]
         many = {"concurrency_limit": 2, "trigger_mode": "multiple", **quiet}
         running = context.on(self.ask.click, self.ask_other, asked, [self.line, self.key], **many)
-        context.on(running.then, self.draw_end, [selection, going], [self.line, self.outcome], **quiet)
+        draw_after(context, running, self.draw_end, [selection, going], [self.line, self.outcome])
         context.on(self.halt.click, stop, [selection], concurrency_limit=None, **quiet)
 
     def draw(self, context: Context, selection: Selection, files: Outcomes) -> Shown:

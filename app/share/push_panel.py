@@ -17,6 +17,7 @@ import gradio as gr
 from app.drawing.markup import badge, esc, note
 from app.share.wishes import Choice
 from app.shell.context import Context
+from app.shell.outcomes import draw_after
 from app.shell.redraw import Shown
 from app.shell.run_command import run_errand
 from app.shell.selection import Selection
@@ -53,7 +54,7 @@ class PushPanel:
         given = [*chosen, self.repo, self.private, self.token]
         seldom = {"show_progress": "full", "concurrency_limit": 2}
         pushed = context.on(self.button.click, self.push_files, given, [self.outcome, self.token], **seldom)
-        context.on(pushed.then, self.draw_outcome, chosen, [self.outcome], **quiet)
+        draw_after(context, pushed, self.draw_outcome, chosen, [self.outcome])
 
     def _build_address(self, words: Words) -> None:
         given = {"label": Key("share.repo"), "info": Key("share.repo_help"), "placeholder": "clinic-notes"}

@@ -14,6 +14,7 @@ from app.share.snippets import LANGUAGE_OF, LOAD, WAYS, snippet_for
 from app.share.warnings import warnings_view
 from app.share.wishes import Choice, Outcome, Wishes
 from app.shell.context import Context
+from app.shell.outcomes import draw_after
 from app.shell.redraw import Shown
 from app.shell.run_command import run_errand
 from app.shell.selection import Selection
@@ -95,7 +96,7 @@ class Share:
         asked = context.on(self.make.click, self.ask, chosen, outcome, trigger_mode="multiple", **quiet)
         alone = {"concurrency_limit": 1, "concurrency_id": "export", **quiet}
         made = context.on(asked.then, self.make_files, [selection, self.wishes], [], **alone)
-        context.on(made.then, self.draw_outcome, chosen, outcome, **quiet)
+        draw_after(context, made, self.draw_outcome, chosen, outcome)
 
     def draw(self, context: Context, selection: Selection) -> Shown:
         """What can be made of the chosen run; no check and no file yet."""

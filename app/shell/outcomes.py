@@ -83,6 +83,13 @@ class Slow:
         return gr.skip() if found is None else self.show(found)
 
 
+def draw_after(context: Context, asked: Any, handler: Callable[..., Any], inputs: list[Any], outputs: Any) -> Any:
+    """Draws when an event has ended, well or not. On the page of this Gradio `then` comes after one that went well
+    or was cancelled, but not after an error. -> both events."""
+    ends = (asked.then, asked.failure)
+    return [context.on(end, handler, inputs, outputs, show_progress="hidden") for end in ends]
+
+
 def wire_slow(context: Context, trigger: Any, slow: Slow, inputs: list[Any], outputs: Any, **how: Any) -> Any:
     """Asks on `trigger`, and draws into `outputs`. -> the State of the Outcomes, for the panel's own redraw; or the
     one that is given as `outcomes`, where several buttons fill one place."""

@@ -9,7 +9,7 @@ import gradio as gr
 from app.drawing.markup import bullets, note, part
 from app.drawing.widgets import card, cards
 from app.shell.context import Context
-from app.shell.outcomes import Outcomes
+from app.shell.outcomes import Outcomes, draw_after
 from app.shell.redraw import Shown
 from app.shell.selection import Selection
 from app.tasks.health_panel import TONES, mend_task, most_read
@@ -46,8 +46,8 @@ class HarmPanel:
         context.on_selection(draw_cards, [listed], look)
         given = [self.due, *look, self.failed]
         looked = context.on(self.due.change, look_at_all, given, [], concurrency_limit=2, **quiet)
-        listing = context.on(looked.then, self.draw, [selection, *look, self.failed], drawn, **quiet)
-        context.on(listing.then, draw_cards, [selection, *look], [listed], **quiet)
+        for listing in draw_after(context, looked, self.draw, [selection, *look, self.failed], drawn):
+            context.on(listing.then, draw_cards, [selection, *look], [listed], **quiet)
         context.on(self.harms.click, self.mend, [selection], selection)
         moves = [selection, context.tabs]
         context.on(self.next.click, lambda c, seen: c.go_to(seen, "train"), [selection], moves, **quiet)

@@ -12,7 +12,7 @@ import gradio as gr
 
 from app.drawing.markup import bar, download_link, esc, note, paragraphs, table
 from app.shell.context import Context
-from app.shell.outcomes import Outcomes
+from app.shell.outcomes import Outcomes, draw_after
 from app.shell.selection import Selection
 from app.texts import say
 from app.texts.words import Key
@@ -45,7 +45,7 @@ class FilePanel:
         shown, inputs = [context.selection, outcomes], [self.file, task, *settings]
         many = {"concurrency_limit": 2, "trigger_mode": "multiple", **quiet}
         asked = context.on(go.click, answer_file, [*shown, *inputs], self.outcome, **many)
-        context.on(asked.then, draw_outcome, shown, self.outcome, **quiet)
+        draw_after(context, asked, draw_outcome, shown, self.outcome)
         context.on(halt.click, stop, [context.selection], concurrency_limit=None, **quiet)
         context.on_selection(draw_outcome, self.outcome, [outcomes])
 

@@ -85,3 +85,15 @@ def test_after_a_slow_question_the_choice_of_then_is_drawn(context: Context) -> 
         assert after, f"{name} draws what it found itself"
         assert all(context.selection in fn.inputs for fn in after), name
         assert {block._id for block in asked.outputs} & {b._id for fn in after for b in fn.outputs}, name
+
+
+def test_after_an_error_it_is_drawn_too(context: Context) -> None:
+    """The page of Gradio 6.31 follows an error with what is wired to `failure` alone."""
+    page = workbench.build_workbench(context)
+    names = ("look_at_all", "ask_other", "answer_file", "push_files", "make_files")
+    for name in names:
+        (asked,) = (fn for fn in page.fns.values() if fn.name == name)
+        after = [fn for fn in page.fns.values() if fn.trigger_after == asked._id]
+        well, badly = ([fn for fn in after if fn.trigger_only_on_failure is failed] for failed in (False, True))
+        assert [fn.name for fn in badly] == [fn.name for fn in well], name
+        assert [fn.outputs for fn in badly] == [fn.outputs for fn in well] != [], name
