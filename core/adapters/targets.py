@@ -79,6 +79,18 @@ def lowest_block(model: nn.Module, stack: str, upper_share: float) -> int:
     return depth - max(1, round(depth * upper_share))
 
 
+def allocation_places(sites: list[Site], granularity: str) -> tuple[list[str], list[int]]:
+    """Names of what has an allocation of its own (every `layer`, every `block`, or the whole `model`), and which of
+    them each site belongs to."""
+    names = {
+        "layer": [site.name for site in sites],
+        "block": [f"{site.stack}{site.block}" for site in sites],
+        "model": ["model"] * len(sites),
+    }[granularity]
+    known = list(dict.fromkeys(names))
+    return known, [known.index(name) for name in names]
+
+
 def group_sites(sites: list[Site], model: nn.Module) -> list[list[int]]:
     """Positions of sites that read the same input, in order; every site is in exactly one group."""
     groups: list[list[int]] = []

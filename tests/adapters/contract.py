@@ -17,7 +17,7 @@ VARIANTS |= {
     "cpoly-plain": ("cpoly", {"kernel": "plain"}, 1),
     "cpoly-mix": ("cpoly", {"combine": "mix", "num_private_skills": 2, "rank": 3}, 1),
     "cpoly-paper": ("cpoly", {"private_block": "learnable", "granularity": "model"}, 1),
-    "cpoly-heads": ("cpoly", {"routing_heads": 4}, 2),
+    "cpoly-heads": ("cpoly", {"routing_heads": 4, "granularity": "block"}, 2),
     "ia3-shared": ("ia3", {"per_task": False}, 1),
     "mta-faithful": ("mta", {"form": "faithful", "upper_share": 1.0}, 1),
     "mta-own": ("mta", {"selector": "own", "upper_share": 1.0}, 1),

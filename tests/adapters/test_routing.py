@@ -11,6 +11,7 @@ from core.adapters.parts.routing import TaskRouter, gumbel_sigmoid, normalise
 from core.adapters.targets import find_sites, group_sites
 from core.base.errors import ModelError, SettingError
 from core.models.building import build_modular
+from tests.adapters.contract import logits
 
 COUNTS = {
     ("cpoly", ()): lambda w, L, T: (3 + T) * 2 * w + L * T * 3,
@@ -33,6 +34,32 @@ def test_parameter_count_is_the_docstrings(bench, architecture, case):
     model = bench.model(architecture, method, dict(config), tasks=5)
     widths = sum(site.in_features + site.out_features for site in model.adapter.sites)
     assert model.adapter.num_parameters() == COUNTS[case](widths, len(model.adapter.sites), 5)
+
+
+@pytest.mark.parametrize("combine", ["sum", "mix"])
+@pytest.mark.parametrize("architecture", ["llama", "t5"])
+def test_one_allocation_a_block_is_that_of_its_layers(bench, architecture, combine):
+    """The same answers and LoRAs as where every layer has an allocation of its own, equal in a block."""
+    config = {"combine": combine, "routing_heads": 2}
+    blocks = bench.model(architecture, "cpoly", {**config, "granularity": "block"}, tasks=3)
+    sites, places = blocks.adapter.sites, blocks.adapter.places
+    assert len(places) == len({(site.stack, site.block) for site in sites}) > 1
+    assert blocks.adapter.layer_names() == [f"{place} head {h}" for place in places for h in (1, 2)]
+    assert all(
+        site.name.startswith(f"{places[at]}.") for site, at in zip(sites, blocks.adapter.place_of_site, strict=True)
+    )
+    state = dict(blocks.adapter.state_dict())
+    layers = bench.model(architecture, "cpoly", config, tasks=3)
+    spread = state["router.logits"].unflatten(0, (-1, 2))[blocks.adapter.place_of_site].flatten(0, 1)
+    layers.adapter.load_state_dict({**state, "router.logits": spread})
+    for model in (blocks, layers):
+        model.eval()
+    batch = bench.batch(architecture)
+    torch.testing.assert_close(*(logits(model, batch, [0, 2, 1, 2]) for model in (blocks, layers)))
+    for task in range(3):
+        first, second = (model.adapter.lora_factors(task) for model in (blocks, layers))
+        assert first.keys() == second.keys()
+        torch.testing.assert_close(first, second)
 
 
 @pytest.mark.parametrize("architecture", ["llama", "t5"])

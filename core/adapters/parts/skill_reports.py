@@ -41,7 +41,17 @@ class SkillReports(LinearAdapter):
     sites: list[Site]
     bank: SkillBank
     router: TaskRouter
+    places: list[str]  # layers, blocks or the model: what has an allocation of its own
+    place_of_site: list[int]
     frozen: FrozenRows | None = None
+
+    def by_site(self, weights: Tensor) -> Tensor:
+        """Weights [places with an allocation, ...] as those of the adapted layers, [L, ...]."""
+        if len(self.places) == len(self.sites):
+            return weights
+        if len(self.places) == 1:
+            return weights.expand(len(self.sites), *weights.shape[1:])
+        return weights[self.place_of_site]
 
     def require_heads(self) -> None:
         """Raises ModelError where a layer cannot be cut into that many routing heads."""
@@ -137,8 +147,7 @@ class SkillReports(LinearAdapter):
         return common + private
 
     def layer_names(self) -> list[str]:
-        names = [site.name for site in self.sites] if self.options.granularity == "layer" else ["model"]
-        heads = self.counts.heads
+        names, heads = self.places, self.counts.heads
         return names if heads == 1 else [f"{name} head {h + 1}" for name in names for h in range(heads)]
 
     def adapted_names(self) -> list[str]:
@@ -157,11 +166,9 @@ class SkillReports(LinearAdapter):
     @torch.no_grad()
     def lora_factors(self, task: int) -> LoraFactors:
         """sum: the factors of the active skills side by side, B scaled by the weights; mix: the mixed factors."""
-        heads, tasks = (
-            self.counts.heads,
-            self.router.gathered_tasks([task]),
-        )  # others' private skills have no weight
-        weights = self.router.weights_of(task, tasks).unflatten(0, (-1, heads)).expand(len(self.sites), -1, -1)
+        heads = self.counts.heads
+        tasks = self.router.gathered_tasks([task])  # others' private skills have no weight
+        weights = self.by_site(self.router.weights_of(task, tasks).unflatten(0, (-1, heads)))
         found: LoraFactors = {}
         for shape, factors in zip(self.bank.shapes, self.bank.gather(tasks, torch.float32), strict=True):
             for k, member in enumerate(shape.members):

@@ -12,13 +12,14 @@ from core.adapters.parts.routing import TaskRouter
 from core.adapters.parts.skill_reports import SkillReports
 from core.adapters.settings.places import LinearConfig
 from core.adapters.settings.skills import SkillConfig
-from core.adapters.targets import find_sites, group_sites, weight_out_in
+from core.adapters.targets import allocation_places, find_sites, group_sites, weight_out_in
 from core.base.errors import ModelError
 
 
 class SkillAdapter(SkillReports):
-    """Parameters: (A + T*B) * r * sum over layers (i + o) for the skills, L*H*T*A for the allocation (L = 1 when
-    one allocation serves the whole model), and L*H*T*T*B for a learnable private block.
+    """Parameters: (A + T*B) * r * sum over layers (i + o) for the skills, L*H*T*A for the allocation (L = number of
+    blocks where one allocation serves a block, 1 where it serves the model), and L*H*T*T*B for a learnable private
+    block.
 
     private_start: share of stage 1 in which the common skills learn alone; private_dropout: share of the draws of
     stage 1 without private skills.
@@ -48,8 +49,10 @@ class SkillAdapter(SkillReports):
         groups = group_sites(self.sites, model)
         shapes = group_shapes(self.sites, groups)
         self.bank = SkillBank(shapes, options.rank, counts.common, counts.private, num_tasks)
-        layers = len(self.sites) if options.granularity == "layer" else 1
-        self.router = TaskRouter(layers * counts.heads, num_tasks, counts.common, counts.private, counts.learnable)
+        self.places, self.place_of_site = allocation_places(self.sites, options.granularity)
+        self.router = TaskRouter(
+            len(self.places) * counts.heads, num_tasks, counts.common, counts.private, counts.learnable
+        )
         self.compute_dtype = weight_out_in(model.get_submodule(self.sites[0].name)).dtype
         self.wrap_linears(model, self.sites, groups)
 
@@ -69,7 +72,7 @@ class SkillAdapter(SkillReports):
             private = self.router.private_weights(tasks, gathered)
             weights = torch.cat([weights, self._held_back(private, call.training)], -1)
         weights = call.mixed(weights, 1).unflatten(0, (-1, self.counts.heads)).to(self.compute_dtype)
-        weights = weights.expand(len(self.sites), -1, -1, -1)
+        weights = self.by_site(weights)
         factors = self.bank.gather(gathered, self.compute_dtype)
         own = None if call.blend is not None else call.slots
         if call.penalties is not None:

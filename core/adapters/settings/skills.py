@@ -20,9 +20,9 @@ class SkillConfig(LinearConfig):
     granularity: str = of_adapter(
         "layer",
         level="expert",
-        choices=("layer", "model"),
+        choices=("layer", "block", "model"),
         label="One allocation per",
-        help="layer lets every layer choose its own mixture of skills; model uses one mixture everywhere.",
+        help="layer: each layer mixes skills its own way; block: layers of a block alike; model: everywhere alike.",
     )
     temperature: float = of_adapter(
         1.0,
