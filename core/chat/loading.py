@@ -27,7 +27,6 @@ from core.models.loading import LoadedBase, load_base
 from core.models.modular import ModularModel
 from core.runs.device_lease import lease_holder
 from core.runs.folder import RunFolder
-from core.runs.skill_names import read_names
 from core.tasks.dataset import TaskDataset, load_saved_dataset
 from core.tasks.encoding import encode_prompt
 
@@ -144,13 +143,12 @@ class LoadedRun:
         return build_batch(self.base, self.model, tuned)
 
     def skill_weights(self, tasks: Blend) -> tuple[SkillWeight, ...]:
-        """What the tasks use, mixed and averaged over the layers; private skills of others are left
-        out. Named as the run's tables name them."""
+        """What the tasks use, mixed and averaged over the layers; private skills of others are left out."""
         allocation, total = self.model.allocation(), sum(tasks.values())
         mean = sum(allocation[:, task].mean(0) * (share / total) for task, share in tasks.items())
-        skills, names = self.model.adapter.skills(), read_names(self.folder.path)
+        skills = self.model.adapter.skills()
         return tuple(
-            SkillWeight(names.get(skill.name, skill.name), skill.kind, round(float(weight), 4))
+            SkillWeight(skill.name, skill.kind, round(float(weight), 4))
             for skill, weight in zip(skills, mean, strict=True)
             if skill.task is None or skill.task in tasks or weight
         )
