@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from urllib.parse import quote
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+from core.base.formulas import guard
 
 LOGO = (
     '<svg viewBox="0 0 32 32" aria-hidden="true"><rect width="32" height="32" rx="7" fill="#0f766e"/>'
@@ -132,4 +132,4 @@ def to_csv(headers: Sequence[Any], rows: Iterable[Sequence[Any]]) -> str:
 
 
 def _guard(cell: Any) -> Any:
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
+    return guard(cell) if isinstance(cell, str) else cell

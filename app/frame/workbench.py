@@ -3,6 +3,8 @@ here."""
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import secrets
 from typing import Any
 
@@ -29,6 +31,7 @@ from app.texts.language import in_language
 from app.texts.words import Key
 from app.train import screen as train
 from app.try_it import screen as try_it
+from core.base.errors import WorkspaceError
 from core.base.files import write_text_atomic
 from core.messages.locales import LANGUAGES
 from core.training.config import config_to_yaml
@@ -149,7 +152,13 @@ def speak(context: Context, language: str) -> list[Any]:
 def browser_secret(context: Context) -> str:
     """Encrypts what browsers remember; kept in the workspace, so that a restart of the app forgets nobody."""
     path = context.workspace.root / "browser.key"
-    if not path.is_file():
-        write_text_atomic(path, secrets.token_hex(32))
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        if known := path.read_text(encoding="ascii").strip():
+            return known
+    made = secrets.token_hex(32)
+    try:
+        write_text_atomic(path, made)
         path.chmod(0o600)
-    return path.read_text(encoding="ascii")
+    except (OSError, WorkspaceError) as error:
+        logging.getLogger("taskloom.app").warning("browsers are forgotten when the app ends: %s", error)
+    return made

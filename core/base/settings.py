@@ -18,6 +18,7 @@ from core.messages.details import plain_detail
 
 S = TypeVar("S")
 MAX_YAML_CHARS = 100_000
+MAX_YAML_BRACKETS = 200  # 6,000 opening ones cost the parser 8 s: its time grows with their square
 # What a changed setting means for training that was interrupted: the result is the same; it differs, but what was
 # learned so far still fits; training has to begin anew.
 SAME_RESULT, STILL_FITS, BEGINS_ANEW = "same result", "still fits", "begins anew"
@@ -143,6 +144,8 @@ def parse_yaml_settings(text: str, name: str = "YAML") -> dict[str, Any]:
     """YAML of 'name: value' lines (nested groups allowed) as a dictionary."""
     if len(text) > MAX_YAML_CHARS:
         raise SettingError("setting.yaml", file=name, line=1, detail=f"longer than {MAX_YAML_CHARS} characters")
+    if text.count("[") + text.count("{") > MAX_YAML_BRACKETS:
+        raise SettingError("setting.yaml", file=name, line=1, detail="nested too deeply")
     try:
         _refuse_references(text, name)
         values = yaml.safe_load(text)

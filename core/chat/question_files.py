@@ -14,6 +14,7 @@ from typing import Any
 
 from core.base.at_once import work_at_once
 from core.base.errors import RunError, TaskFileError, TaskloomError
+from core.base.formulas import guard
 from core.chat.client import ChatClient
 from core.chat.protocol import ChatEvent, ChatRequest
 from core.evaluation.intervals import Score
@@ -135,15 +136,10 @@ def outcome_csv(outcome: FileOutcome) -> str:
     columns = list(dict.fromkeys(name for a in outcome.answers for name in a.question.row))
     out = io.StringIO()
     writer = csv.writer(out)
-    writer.writerow([_safe(c) for c in columns] + [ANSWER, *([RIGHT, SCORE] if judged else [])])
+    writer.writerow([guard(c) for c in columns] + [ANSWER, *([RIGHT, SCORE] if judged else [])])
     for answer, value in zip(outcome.answers, outcome.values, strict=True):
-        cells = [_safe(target_text(answer.question.row.get(name))) for name in columns]
+        cells = [guard(target_text(answer.question.row.get(name))) for name in columns]
         shown = str(answer.error) if answer.error else answer.text
-        extra = [_safe(answer.question.target), "" if value is None else round(value, 4)] if judged else []
-        writer.writerow([*cells, _safe(shown), *extra])
+        extra = [guard(answer.question.target), "" if value is None else round(value, 4)] if judged else []
+        writer.writerow([*cells, guard(shown), *extra])
     return out.getvalue()
-
-
-def _safe(cell: str) -> str:
-    """A cell that a spreadsheet would run as a formula gets a quote in front."""
-    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell

@@ -13,7 +13,7 @@ def add_parser(verbs: Verbs) -> None:
     parser = add_verb(verbs, "report", report, "one HTML file with scores, skills and answers")
     parser.add_argument("run", help="run id, or a unique beginning of it")
     parser.add_argument("file", help="where to write it")
-    parser.add_argument("--answers", type=int, default=20, metavar="N", help="answers a task (default 20)")
+    parser.add_argument("--answers", type=int, default=0, metavar="N", help="exam rows of a task to show (none)")
 
 
 def report(args: argparse.Namespace) -> Report:

@@ -71,12 +71,13 @@ class ReportWords:
     method: Callable[[str], str] = field(default=_title(METHODS))
 
 
-def build_report(run_dir: Path, words: ReportWords, num_answers: int = 20) -> str:
-    """The whole page, with at most `num_answers` answers a task."""
+def build_report(run_dir: Path, words: ReportWords, num_answers: int = 0) -> str:
+    """The whole page, with at most `num_answers` answers a task: rows of the exam, which may be private."""
     folder = RunFolder(run_dir)
     run = folder.read_run()
     scores = read_scores(run_dir) if folder.read_results() is not None else []
     labelled = {str(task["name"]) for task in run["tasks"] if task.get("kind") == LABELLED}
+    asked = [_asked(run_dir, score.task, score.task in labelled, words, num_answers) for score in scores]
     return render(
         "report.html",
         language=words.language,
@@ -89,7 +90,7 @@ def build_report(run_dir: Path, words: ReportWords, num_answers: int = 20) -> st
         counts=_counts(scores, words),
         forgotten=_forgotten(run_dir, words),
         skills=_skills(run_dir, words) if folder.allocation_path.exists() else None,
-        asked=[_asked(run_dir, score.task, score.task in labelled, words, num_answers) for score in scores],
+        asked=[one for one in asked if one["rows"] is not None or one["mistakes"]],
     )
 
 
@@ -185,8 +186,11 @@ def _heatmap(table: pd.DataFrame, uniform: float) -> dict[str, Any]:
 
 
 def _asked(run_dir: Path, task: str, has_labels: bool, words: ReportWords, count: int) -> dict[str, Any]:
-    """A task's answers, wrong ones first: they are what a reader looks for. `rows` is None where none were kept."""
+    """A task's answers, wrong ones first: they are what a reader looks for. `rows` is None where none were kept
+    or none may be shown."""
     mistakes = _say(describe_labels(worst_labels(run_dir, task)), words) if has_labels else None
+    if not count:
+        return {"name": task, "mistakes": mistakes, "rows": None}
     try:
         answers = read_answers(run_dir, task).sort_values("tuned_score", kind="stable").head(count)
     except RunError:

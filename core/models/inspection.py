@@ -17,6 +17,9 @@ from core.base.files import read_json
 from core.models.records import count_parameters, read_headers, weight_files
 
 MOST_PARAMETERS = 1_000_000_000
+MOST_CONFIG_BYTES, MOST_CONFIG_DEPTH = 4 << 20, 20
+# No model comes near; a number beyond would cost hours or all memory before anything else is looked at.
+MOST_LAYERS, LARGEST_SIZE = 1_000, 10_000_000
 DECODER, ENCODER_DECODER = "decoder", "encoder_decoder"
 _GENERATES = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration", "ForSeq2SeqLM")
 # Kinds that read a text and write none; their config files often name no architecture.
@@ -73,12 +76,35 @@ def read_config(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         raise ModelError("model.no_config", path=str(folder))
     try:
+        if path.stat().st_size > MOST_CONFIG_BYTES:
+            raise ValueError(f"more than {MOST_CONFIG_BYTES} bytes")
         found = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
+        _require_flat(found)
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError("model.bad_config", path=str(folder), detail=str(error)) from error
     if not isinstance(found, dict):
         raise ModelError("model.bad_config", path=str(folder), detail="no JSON object")
+    _require_sizes(folder, found)
     return found
+
+
+def _require_flat(value: Any, depth: int = 0) -> None:
+    if depth > MOST_CONFIG_DEPTH:
+        raise ValueError("nested too deeply")
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        _require_flat(inner, depth + 1)
+
+
+def _require_sizes(folder: Path, config: dict[str, Any]) -> None:
+    """Numbers of layers and widths that a model can have, in all parts of the config."""
+    for name, value in config.items():
+        if isinstance(value, dict):
+            _require_sizes(folder, value)
+        is_layers = "layers" in name or name in ("n_layer", "num_blocks")
+        is_size = is_layers or name.endswith(("_size", "_dim", "_heads", "_experts", "d_model", "d_ff", "n_embd"))
+        bound = MOST_LAYERS if is_layers else LARGEST_SIZE
+        if is_size and isinstance(value, int | float) and not -bound <= value <= bound:
+            raise ModelError("model.bad_size", model=folder.name, name=name, value=value, bound=bound)
 
 
 def architecture_of(config: dict[str, Any]) -> str:

@@ -73,6 +73,10 @@ def test_report_is_one_safe_page(run: Run, home: Path, run_id: str, tmp_path: Pa
     kept = path.read_text(encoding="utf-8")
     path.write_text(kept.replace('"tuned": "yes"', '"tuned": "<script>alert(1)</script>"', 1), encoding="utf-8")
     assert run("report", run_id, tmp_path / "page.html").code == 0
+    assert "script" not in (tmp_path / "page.html").read_text(
+        encoding="utf-8"
+    )  # no row of the exam unless asked for
+    assert run("report", run_id, tmp_path / "page.html", "--answers", "20").code == 0
     path.write_text(kept, encoding="utf-8")
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert "<script" not in page

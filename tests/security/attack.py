@@ -22,8 +22,8 @@ from pathlib import Path
 
 import psutil
 
+from core.base.formulas import guard
 from core.base.processes import child_environment
-from core.tasks.reading.task_csv import guard
 from tests.security.conftest import ALICE, BOB, SharedPage, make_page
 from tests.security.foreign_sites import other_sites
 from tests.security.test_owners import call_everything, marks_in

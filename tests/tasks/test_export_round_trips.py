@@ -19,13 +19,13 @@ from hypothesis import strategies as st
 from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 
 from core.base.errors import TaskFileError
+from core.base.formulas import guard, unguard
 from core.tasks.changing.add_task import add_task, update_task
 from core.tasks.changing.archive import export_project, import_project
 from core.tasks.changing.describing import TaskRequest, kept_settings
 from core.tasks.changing.exporting import export_rows
 from core.tasks.changing.preview import preview_file
 from core.tasks.changing.versions import read_all_rows
-from core.tasks.reading.task_csv import guard, unguard
 from core.tasks.spec import SplitSettings, TaskSpec
 from core.tasks.store import get_task, read_problems, task_dir
 from core.workspace import Project, Workspace

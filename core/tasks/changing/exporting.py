@@ -13,10 +13,11 @@ from dataclasses import asdict
 from typing import Any
 
 from core.base.errors import Problem
+from core.base.formulas import guard
 from core.tasks.cell_text import target_text
 from core.tasks.changing.describing import kept_settings
 from core.tasks.health.report import HealthReport
-from core.tasks.reading.task_csv import guard, write_task_csv
+from core.tasks.reading.task_csv import write_task_csv
 from core.tasks.spec import SPLITS, TaskSpec
 from core.tasks.store import get_task, read_rows, task_dir
 from core.workspace import Project

@@ -11,12 +11,12 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from core.base.formulas import guard, unguard
 from core.tasks.cell_text import input_text
 from core.tasks.reading.limits import MAX_COLUMNS
 from core.tasks.reading.readings import ReadOptions
@@ -27,24 +27,8 @@ CELLS = "taskloom"
 SETTINGS = ""  # no column is called so
 _HEAD = ("split", "line")
 _BOM = b"\xef\xbb\xbf"
-_FORMULA = re.compile(r"'*(?:[\t\r\n]|[\s\ufeff]*[=+\-@＝＋－＠])")
-_NUMBER = re.compile(r"[-+](?:\d+\.?\d*|\.\d+)")
 
 Numbered = tuple[str, int, dict[str, Any]]  # split, line, row
-
-
-def guard(text: str) -> str:
-    """A text that no spreadsheet takes for a formula; numbers are none."""
-    return f"'{text}" if _is_formula(text) else text
-
-
-def unguard(text: str) -> str:
-    """The inverse of `guard`."""
-    return text[1:] if text[:1] == "'" and _is_formula(text[1:]) else text
-
-
-def _is_formula(text: str) -> bool:
-    return _FORMULA.match(text) is not None and _NUMBER.fullmatch(text) is None
 
 
 def write_task_csv(columns: Sequence[str], rows: Iterable[Numbered], settings: dict[str, Any]) -> bytes:
