@@ -86,5 +86,5 @@ def test_more_rows_than_the_limit_are_refused_not_lost(tmp_path: Path, monkeypat
     monkeypatch.setattr("core.tasks.reading.readings.MAX_ROWS", 30)
     assert len(read_table(path).rows) == 30
     monkeypatch.setattr("core.tasks.reading.readings.MAX_ROWS", 29)
-    with pytest.raises(TaskFileError, match="29 are the limit"):
+    with pytest.raises(TaskFileError, match="the limit is 29"):
         read_table(path)
