@@ -40,6 +40,7 @@ class ModelsPanel:
     def __init__(self, context: Context, config: Any) -> None:
         words = context.words
         with words(gr.Accordion, label=Key("models.title"), open=False, elem_id="models") as self.fold:
+            self.opened, self.advised, self.due = gr.State(False), gr.State(""), gr.State(None)
             self.advice, self.listed = gr.HTML(elem_id="models-advice"), gr.HTML(elem_id="models-list")
             with gr.Row(elem_classes="bottom"):
                 given = {"label": Key("models.use_which"), "choices": [], "value": None, "scale": 3}
@@ -72,7 +73,12 @@ class ModelsPanel:
         shown = [self.listed, self.chosen, self.ask, self.remove]
         shown += [] if context.shared else [self.wanted]
         context.on_selection(self.draw, shown)
-        context.on(self.fold.expand, self.draw_advice, [selection, config], [self.advice], **quiet)
+        advice, in_turn = [self.advice, self.advised], {"concurrency_limit": 1, "concurrency_id": "advice", **quiet}
+        context.on(self.fold.expand, lambda _: True, [], self.opened, **quiet)
+        context.on(self.fold.collapse, lambda _: False, [], self.opened, **quiet)
+        context.on(self.fold.expand, self.draw_advice, [selection, config], advice, **in_turn)
+        context.on(self.due.change, self.draw_advice, [selection, config], advice, **in_turn)
+        context.on_selection(self.keep_advice, [*advice, self.due], [self.opened, self.advised])
         context.on(self.use.click, self.use_it, [selection, self.chosen], [selection, context.tabs])
         context.on(self.remove.click, lambda _: gr.update(visible=True), [], self.ask, **quiet)
         context.on(self.no.click, lambda _: gr.update(visible=False), [], self.ask, **quiet)
@@ -98,8 +104,15 @@ class ModelsPanel:
         """Which one for this project and why, and how long the plan would take with each that is here."""
         project = context.project(selection)
         if project is None or not list_tasks(project):
-            return {self.advice: note(say("models.no_tasks"))}
-        return {self.advice: advice_view(project, read_yaml(text), list_offers())}
+            return {self.advice: note(say("models.no_tasks")), self.advised: selection.project_id}
+        found = advice_view(project, read_yaml(text), list_offers())
+        return {self.advice: found, self.advised: selection.project_id}
+
+    def keep_advice(self, context: Context, selection: Selection, opened: bool, advised: str) -> Shown:
+        """Advice for one project never stands in another: there it is due, if somebody looks."""
+        if advised == selection.project_id:
+            return {}
+        return {self.advice: "", self.advised: "", self.due: selection if opened else None}
 
     def use_it(self, context: Context, selection: Selection, name: str) -> Shown:
         """The plan of the next run stands on this model."""

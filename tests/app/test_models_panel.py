@@ -80,6 +80,13 @@ def test_the_advice_names_a_reason_and_only_times_that_are_known(context):
     assert "mine: about" in told
     assert "smollm2-135m: " not in told
     panel = build_panel(ModelsPanel, context, gr.State(""))
+    drawn = panel.draw_advice(context, chosen(context), config_to_yaml(RunConfig()))
+    advised = drawn[panel.advised]
+    assert panel.keep_advice(context, chosen(context).touched(), True, advised) == {}
+    elsewhere = Selection(project_id=context.workspace.create_project("Other").project_id)
+    for opened in (True, False):  # what was advised for one project never stands in another
+        kept = panel.keep_advice(context, elsewhere, opened, advised)
+        assert kept == {panel.advice: "", panel.advised: "", panel.due: elsewhere if opened else None}
     nothing = panel.draw_advice(context, Selection(), config_to_yaml(RunConfig()))
     assert "With tasks" in nothing[panel.advice]
 
