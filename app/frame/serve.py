@@ -18,7 +18,7 @@ from starlette.middleware import Middleware
 from app.frame.theme import ICON_PATH, STYLE_PATH, build_theme
 from app.shell.bucket_thread import start_copies
 from app.shell.context import Context
-from app.shell.fair_queue import share_the_queue
+from app.shell.fair_queue import QUEUE_SIZE, share_the_queue
 from app.shell.sessions import CAPACITY, bound_sessions
 from app.shell.upload_folders import use_own_folder
 from app.shell.upload_shares import UploadShares
@@ -138,7 +138,7 @@ def launch(demo: gr.Blocks, arguments: argparse.Namespace, context: Context | No
     with_mcp = wants_mcp(arguments)
     rules = guard_rules(context, arguments, with_mcp)
     prepare_server(rules)
-    return demo.queue(default_concurrency_limit=8, max_size=256).launch(
+    return demo.queue(default_concurrency_limit=8, max_size=QUEUE_SIZE).launch(
         server_name=arguments.host,
         server_port=arguments.port,
         theme=build_theme(),

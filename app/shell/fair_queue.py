@@ -33,8 +33,10 @@ class Share:
     a_minute: int
 
 
-# The queue holds 256 that wait, and 40 at work.
-SHARES = {"page": Share(64, 8, 1200), "visitor": Share(96, 10, 1500), "address": Share(160, 24, 6000)}
+QUEUE_SIZE = (
+    512  # that wait; 40 more are at work. A class that opens the page at once, from one address, finds room
+)
+SHARES = {"page": Share(64, 8, 1200), "visitor": Share(96, 10, 1500), "address": Share(320, 24, 6000)}
 SOON_S, LATER_S = 0.001, 0.02  # until the next look: Gradio's own, and when all that waits is held back
 MOST_KNOWN = 10_000  # whose minutes are remembered
 BUSY = "You ask for more at once than this page can do. Wait a moment."

@@ -133,7 +133,8 @@ def owners(page: SharedPage) -> Outcome:
 
 def load(page: SharedPage) -> Outcome:
     hostile, other = page.visit(HOSTILE), page.visit(BOB)
-    event = {"data": [], "fn_index": hostile.events[-1]["id"], "session_hash": hostile.session}
+    (slow,) = hostile.listening(hostile.ids["project-sample"], "click")  # copies files and opens a project
+    event = {"data": hostile._inputs(slow), "fn_index": slow["id"], "session_hash": hostile.session}
     answers: list[int] = []
     threads = [
         threading.Thread(target=lambda: answers.extend(hostile.request("POST", JOIN, event)[0] for _ in range(50)))

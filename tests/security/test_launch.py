@@ -41,7 +41,7 @@ def test_flags_are_the_strict_ones(launched: Any) -> None:
     given = launched()
     assert {name: given[name] for name in SAFE} == SAFE
     assert given["server_name"] == "127.0.0.1"
-    assert 0 < given["max_size"] <= 256
+    assert 0 < given["max_size"] <= 512
     assert given["max_file_size"] == "1gb"
     assert launched("--shared")["max_file_size"] == "200mb"
     assert not given["mcp_server"]
