@@ -17,6 +17,7 @@ from gradio.utils import get_upload_folder
 
 from app.shell.context import Context
 from core.base.files import inside, read_json
+from core.runs.creation import delete_project
 from core.runs.folder import RunFolder
 from core.workspace import Project, Workspace
 
@@ -78,7 +79,9 @@ def forget_project(context: Context, project: Project) -> None:
             shutil.rmtree(export if export.parent.name == "exports" else export.parent, ignore_errors=True)
     for name in _noted(project):
         shutil.rmtree(inside(store, name), ignore_errors=True)
-    context.workspace.delete_project(project)
+    for export in store.glob(f"exports/{project.project_id}-*"):
+        shutil.rmtree(export, ignore_errors=True)
+    delete_project(context.workspace, project)
     if context.copies is not None:
         context.copies.soon()
 

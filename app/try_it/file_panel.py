@@ -14,6 +14,7 @@ from app.drawing.markup import bar, download_link, esc, note, paragraphs, table
 from app.shell.context import Context
 from app.shell.outcomes import Outcomes, draw_after
 from app.shell.selection import Selection
+from app.shell.upload_folders import note_uploads
 from app.texts import say
 from app.texts.words import Key
 from app.try_it.columns import find_spec, read_settings
@@ -71,6 +72,7 @@ def answer_file(
     if is_at_work(outcomes.of(selection.run_id)):
         yield gr.skip()
         return
+    note_uploads(context.require_project(selection), [path])  # it goes with the project
     questions = read_questions(Path(path), spec, Path(path).name)
     asked = ask(run_dir, spec.name, "-", **read_settings(settings))
     answers, drawn, total = {}, time.monotonic(), len(questions)

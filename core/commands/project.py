@@ -83,6 +83,7 @@ def list_projects(args: argparse.Namespace) -> Report:
 
 def delete_project(args: argparse.Namespace) -> Report:
     from core.base.errors import RunError
+    from core.runs.creation import delete_project as delete_whole
     from core.runs.creation import list_runs
     from core.runs.liveness import run_state
     from core.workspace import Workspace
@@ -94,7 +95,7 @@ def delete_project(args: argparse.Namespace) -> Report:
         raise RunError("run.still_live", name=live[0], state=run_state(list_runs(project)[0]).state)
     if not args.yes and not _confirm(f"Delete project {project.name} with everything in it?"):
         return Report({"deleted": None}, "Nothing was deleted.")
-    workspace.delete_project(project)
+    delete_whole(workspace, project)
     return Report({"deleted": project.project_id}, f"Project {project.name} was deleted.")
 
 

@@ -12,6 +12,7 @@ from core.base.errors import RunError, WorkspaceError
 from core.base.files import inside, new_id, require_id, write_json_atomic
 from core.base.folders import remove_folder, whole_folder
 from core.models.catalogue import anchor_model
+from core.runs.device_lease import forget_holders
 from core.runs.folder import RunFolder
 from core.runs.frozen import check_frozen, keep_frozen
 from core.runs.liveness import run_state
@@ -22,7 +23,7 @@ from core.tasks.dataset import TaskDataset, save_dataset
 from core.training.checks import check_run
 from core.training.config import RunConfig
 from core.training.plan import load_run_dataset
-from core.workspace import Project, require_label
+from core.workspace import Project, Workspace, require_label
 
 _TOLD = ("task_id", "name", "kind", "metric", "version", "num_train", "num_validation", "num_test")  # of a task
 
@@ -88,6 +89,16 @@ def delete_run(folder: RunFolder) -> None:
     path = inside(folder.path.resolve().parent, require_id(folder.run_id))
     RunQueue(folder.workspace_dir).forget(path)
     remove_folder(path)
+
+
+def delete_project(workspace: Workspace, project: Project) -> None:
+    """Removes a project with its tasks and runs, and what the queue and the leases remember of them. The caller has
+    stopped its runs."""
+    forget_holders(workspace.root, {folder.run_id for folder in list_runs(project)})
+    workspace.delete_project(project)
+    queue = RunQueue(workspace.root)
+    if queue.path.exists():
+        queue.forget_project(project.project_id)
 
 
 def discard_draft(folder: RunFolder) -> None:

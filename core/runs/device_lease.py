@@ -5,6 +5,7 @@ A lease is a lock file in the workspace that the kernel frees on any death, with
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
@@ -101,6 +102,17 @@ def lease_holder(workspace_dir: Path, device: str) -> dict[str, Any] | None:
         return dict(json.loads((folder / f"{device}.json").read_text(encoding="utf-8")))
     except (OSError, ValueError):
         return {"purpose": "?", "name": "?"}
+
+
+def forget_holders(workspace_dir: Path, names: set[str]) -> None:
+    """Removes the notes that these left on devices: a note outlives its lease, and holds the name of a run."""
+    for note in (workspace_dir / "leases").glob("*.json"):
+        with contextlib.suppress(OSError, ValueError, TypeError):
+            if (
+                not is_locked(note.with_suffix(".lock"))
+                and dict(json.loads(note.read_bytes())).get("name") in names
+            ):
+                note.unlink()
 
 
 def run_lease(folder: RunFolder, purpose: str) -> DeviceLease:

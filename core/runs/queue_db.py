@@ -118,6 +118,20 @@ class RunQueue:
             db.execute("DELETE FROM queue WHERE run_id = ?", (run_dir.name,))
             db.execute("DELETE FROM tokens WHERE run_id = ?", (run_dir.name,))
             db.execute("DELETE FROM finished WHERE run_id = ?", (run_dir.name,))
+        self._overwrite_freed()
+
+    def forget_project(self, project_id: str) -> None:
+        """Removes every row of a deleted project, and from the file what SQLite would only mark as free."""
+        with self._transaction() as db:
+            for table in ("queue", "tokens"):
+                db.execute(f"DELETE FROM {table} WHERE path LIKE ?", (f"projects/{project_id}/%",))
+            db.execute("DELETE FROM finished WHERE project_id = ?", (project_id,))
+        self._overwrite_freed()
+
+    def _overwrite_freed(self) -> None:
+        with self._worded(), contextlib.closing(self.file.open()) as db:
+            db.execute("VACUUM")
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _waiting_in_folders(self) -> list[tuple[str, str, str]]:
         """The queue as the run folders tell it, for a new file: (run id, path, device), first made first."""

@@ -195,6 +195,39 @@ def test_deleting_a_project_leaves_nothing_of_it(context: Context, tmp_path: Pat
     assert left == [other]
 
 
+def test_no_word_of_a_deleted_project_is_left_in_the_workspace(context: Context, tmp_path: Path) -> None:
+    """Names of runs and tasks also stand in the queue's database and in the notes of devices."""
+    from core.runs.creation import list_runs
+    from core.runs.device_lease import DeviceLease
+    from core.runs.folder import RunFolder
+    from core.runs.queue_db import RunQueue
+    from core.runs.states import RunStatus
+    from core.runs.summaries import list_summaries
+    from tests.staged_runs import stages, write_stage
+
+    word, kept = "Zebrafinch", context.workspace.create_project("Kept", BOB)
+    project = context.workspace.create_project(f"{word} project", ALICE)
+    for number in range(30):
+        folder = RunFolder(write_stage(stages()[0], project.runs_dir / f"r{number}"))
+        folder.write_run({**folder.read_run(), "name": f"{word} run", "notes": word})
+        folder.write_status(RunStatus(state="failed"))
+        folder.write_done({"state": "failed"})
+    assert any(word in run.name for run in list_summaries(project))
+    RunQueue(tmp_path).enqueue(folder.path, "cpu")
+    with DeviceLease(tmp_path, "cpu", "training", folder.run_id, f"{word} run"):
+        pass
+    questions = tmp_path / "temporary" / "0af" / "questions.csv"
+    questions.parent.mkdir(parents=True)
+    questions.write_text(word, encoding="utf-8")
+    note_uploads(project, [str(questions)])
+    assert len(list_runs(project)) == 30
+    forget_project(context, project)
+    told = [path for path in tmp_path.rglob("*") if path.is_file() and word.encode() in path.read_bytes()]
+    assert told == []
+    assert not [path for path in tmp_path.rglob("*") if project.project_id in str(path)]
+    assert context.workspace.list_projects() == [kept]
+
+
 def test_paths_of_the_machine_are_not_told(tmp_path: Path) -> None:
     error = WorkspaceError("workspace.damaged", path=f"{tmp_path}/projects/p/x.json", detail="cut")
     assert str(tmp_path) in translate_error(error).message
