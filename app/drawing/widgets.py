@@ -169,15 +169,18 @@ element.addEventListener('click', event => {
 });"""
 
 
-_SHOW = """() => {
+# What is drawn meanwhile moves the place, so it is brought into sight again a little later.
+_SHOW = """
+watch('value', () => {
   const show = () => document.getElementById('%s')?.scrollIntoView({block: 'start'});
-  show(); setTimeout(show, 700); setTimeout(show, 1800);
-}"""
+  if (props.value) { show(); setTimeout(show, 700); setTimeout(show, 1800); }
+});"""
 
 
-def show_place(elem_id: str) -> str:
-    """JavaScript that brings a part of the page into sight; again later, when what is drawn meanwhile moved it."""
-    return _SHOW.replace("%s", elem_id)
+def way_to(elem_id: str) -> gr.HTML:
+    """Nothing to be seen: each new value (a text) brings a part of the page into sight. A script of a State's
+    change would run when the page opens, too."""
+    return gr.HTML(value="", html_template="<span></span>", js_on_load=_SHOW.replace("%s", elem_id))
 
 
 def plot(elem_id: str) -> gr.HTML:

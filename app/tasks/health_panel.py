@@ -9,7 +9,7 @@ import gradio as gr
 from app.drawing.durations import word_count
 from app.drawing.figures import to_json
 from app.drawing.markup import badge, bullets, download_link, esc, facts, note, part, table
-from app.drawing.widgets import card, cards, plot, show_place
+from app.drawing.widgets import card, cards, plot, way_to
 from app.shell.context import Context
 from app.shell.notices import tell
 from app.shell.outcomes import Slow, wire_slow
@@ -46,7 +46,7 @@ class HealthPanel:
 
     def __init__(self, context: Context, look: list[Any]) -> None:
         words = context.words
-        self.opened, self.due, self.led = gr.State(False), gr.State(None), gr.State(0)
+        self.opened, self.due, self.led = gr.State(False), gr.State(None), way_to("task-health")
         with words(gr.Accordion, label=Key("health.title"), open=False, elem_id="task-health") as self.fold:
             self.head = gr.HTML(elem_id="health-head")
             self.findings = cards("health-findings", "rows")
@@ -63,7 +63,6 @@ class HealthPanel:
         context.on(self.fold.collapse, lambda _: False, [], self.opened)
         context.on_selection(self.ask, [self.due, *drawn], [self.opened])
         context.on_preset(self.bring, [self.fold, self.opened, self.due, self.head, self.led])
-        self.led.change(None, js=show_place("task-health"), api_visibility="private")
         for asked in (self.due, *look):
             looked = context.on(asked.change, self.draw, given, drawn, **quiet)
             context.on(looked.failure, draw_failure, [selection], self.head, **quiet)
@@ -88,7 +87,7 @@ class HealthPanel:
         if not values.get("health") or chosen_task(context, selection) is None:
             return {}
         due = {self.due: selection, self.head: note(say("health.looking"))}
-        return {self.fold: gr.update(open=True), self.opened: True, **due, self.led: selection.version}
+        return {self.fold: gr.update(open=True), self.opened: True, **due, self.led: str(selection.version)}
 
     def draw(self, context: Context, selection: Selection, opened: bool, model: str, limit: float | None) -> Shown:
         """Findings, lengths, labels with samples, and no table of all tasks. Closed is free."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from app.drawing.widgets import show_place
+from app.drawing.widgets import way_to
 from app.shell.context import Context
 from app.shell.notices import tell
 from app.shell.permissions import require_shared_space
@@ -38,7 +38,7 @@ class RowsPanel:
 
     def __init__(self, context: Context) -> None:
         words = context.words
-        self.opened, self.page, self.led = gr.State(False), gr.State(NOTHING), gr.State(0)
+        self.opened, self.page, self.led = gr.State(False), gr.State(NOTHING), way_to("task-all-rows")
         with words(gr.Accordion, label=Key("rows.title"), open=False, elem_id="task-all-rows") as self.fold:
             with gr.Row(elem_classes="bottom"):
                 self.find = words(gr.Textbox, label=Key("rows.find"), elem_id="rows-find", scale=3)
@@ -65,7 +65,6 @@ class RowsPanel:
         context.on(self.fold.collapse, lambda _: False, [], self.opened)
         context.on_selection(self.redraw, drawn, [self.opened, *look])
         context.on_preset(self.bring, [self.fold, self.opened, *drawn, self.led], look)
-        self.led.change(None, js=show_place("task-all-rows"), api_visibility="private")
         for event in (self.find.submit, self.split.input):
             context.on(event, self.draw, first, drawn)
         context.on(self.back.click, self.page_back, [*first, self.page], drawn)
@@ -79,7 +78,7 @@ class RowsPanel:
         if not values.get("rows") or chosen_task(context, selection) is None:
             return {}
         shown = self.open(context, selection, *look)
-        return {self.fold: gr.update(open=True), **shown, self.led: selection.version}
+        return {self.fold: gr.update(open=True), **shown, self.led: str(selection.version)}
 
     def open(self, context: Context, selection: Selection, find: str, split: str) -> Shown:
         return {self.opened: True, **self.draw(context, selection, find, split)}

@@ -11,6 +11,7 @@ opens real pages that click too. `--write` puts the figures into assets/docs/loa
 from __future__ import annotations
 
 import argparse
+import gzip
 import json
 import os
 import random
@@ -19,6 +20,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -60,6 +62,7 @@ class Record:
     opened_s: list[float] = field(default_factory=list)
     step: tuple[int, int] = (0, 0)
     processor: dict[str, float] = field(default_factory=dict)
+    page: str = ""  # what it weighs, in words
 
 
 def prepare(root: Path, visitors: int) -> list[str]:
@@ -152,8 +155,8 @@ class Guest(threading.Thread):
             layer = draw.randint(0, min(3, int(ends["maximum"])))
             self._timed("Skills: layer", lambda: page.fire("skills-layer", "change", value=layer))
         elif kind == "moment":
-            order = draw.choice(("clustered", "alphabetical"))
-            self._timed("Skills: order", lambda: page.fire("skills-order", "input", value=order))
+            colours = draw.choice(("weights", "lean"))
+            self._timed("Skills: colours", lambda: page.fire("skills-view", "input", value=colours))
         elif not self.trains:
             page.values[page.ids["try-input-0"]] = draw.choice(("My card was stolen.", "Great screen."))
             started = time.monotonic()
@@ -201,11 +204,19 @@ def watch(record: Record, until: float, root: Path) -> None:
     record.processor = {k: v / (time.monotonic() - began) for k, v in record.processor.items()}
 
 
+def weigh(address: str) -> str:
+    """The page itself, as a browser loads it first (Gradio's own scripts, which it keeps, aside)."""
+    with urllib.request.urlopen(address) as answer:
+        page = answer.read()
+    return f"The page: {len(page) / 1024:.0f} KB, packed {len(gzip.compress(page)) / 1024:.0f} KB."
+
+
 def measure(arguments: argparse.Namespace, root: Path) -> Record:
     record = Record()
     owners = prepare(root, arguments.visitors)
     os.environ["TASKLOOM_QUOTA"] = "minutes=600"
     with running_app(root, "--shared") as address:
+        record.page = weigh(address)
         until = time.monotonic() + 60 * arguments.minutes
         guests = [Guest(address, owner, record, until) for owner in owners]
         for guest in guests:
@@ -256,7 +267,7 @@ def describe(record: Record, arguments: argparse.Namespace, others: str) -> str:
     lines += [
         "", f"Errors: {len(record.errors)}. Memory of the UI process: {early:.0f} MB (second fifth of the time), "
         f"{late:.0f} MB (last fifth), {max(memory):.0f} MB at most. Training went on to step {record.step[1]}.",
-        "; ".join(f"{name}: {value:.2f}" for name, value in record.processor.items()) + ".",
+        "; ".join(f"{name}: {value:.2f}" for name, value in record.processor.items()) + ". " + record.page,
     ]  # fmt: skip
     return "\n".join(lines)
 

@@ -106,3 +106,4 @@ def test_narrow_and_chinese_have_no_barriers_and_fit(page, tmp_path):
         for theme in ("dark", "light"):
             assert barriers(page) == [], (screen, theme)
             page.locator("[data-act=theme]").click()
+            page.wait_for_timeout(400)  # colours change slowly

@@ -93,6 +93,7 @@ def shoot(page, language: str, open_screen: Callable[..., None], screens: Sequen
         open_screen(page, screen)
         if screen == "try_it":
             ask(page)
+        page.locator("body:not([data-loading])").wait_for(state="attached")
         page.wait_for_timeout(4000)
         suffix = "" if language == "en" else f"-{language}"
         page.screenshot(path=DOCS / "screens" / f"tutorial-{screen}{suffix}.png")
@@ -101,7 +102,9 @@ def shoot(page, language: str, open_screen: Callable[..., None], screens: Sequen
 def ask(page) -> None:
     page.locator("#try-input-0 textarea").fill("When did no wait where did the Normans settle?")
     page.locator("#try-ask").click()
-    page.locator(".answer[data-done='1']").first.wait_for()
+    page.locator(".answer.tuned[data-done='1']").wait_for()
+    page.locator(".answer.tuned button[data-act=compare]").click()
+    page.locator(".answer.base[data-done='1']").wait_for()
 
 
 def main() -> None:
