@@ -23,8 +23,10 @@ class Stops:
         mine = threading.Event()
         return mine if self._wishes.setdefault(session, mine) is mine else None
 
-    def end(self, session: str) -> None:
-        self._wishes.pop(session, None)
+    def end(self, session: str, wish: threading.Event | None = None) -> None:
+        """The question is answered. With its own `wish` it ends no other one that has begun meanwhile."""
+        if wish is None or self._wishes.get(session) is wish:
+            self._wishes.pop(session, None)
 
     def stop(self, session: str) -> None:
         """Ends the answers that are being written for a tab; what there is of them stays."""
