@@ -37,6 +37,8 @@ from core.messages.locales import LANGUAGES
 from core.training.config import config_to_yaml
 from core.training.goals import DEFAULT_GOAL, config_for_goal
 
+LOG = logging.getLogger("taskloom.app")
+
 # A tab that was clicked while the page opened is the one that is shown.
 OPENED = """kept => {
   window.taskloomOpened = true;
@@ -160,5 +162,5 @@ def browser_secret(context: Context) -> str:
         write_text_atomic(path, made)
         path.chmod(0o600)
     except (OSError, WorkspaceError) as error:
-        logging.getLogger("taskloom.app").warning("browsers are forgotten when the app ends: %s", error)
+        LOG.warning("browsers are forgotten when the app ends: %s", error)
     return made
