@@ -73,7 +73,7 @@ def test_no_text_is_hard_coded(path: Path) -> None:
 def test_no_sentence_and_no_chinese_stands_in_the_code(path: Path) -> None:
     """Docstrings, logs, help of the command line and code for the browser aside."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    documented = ast.Module | ast.FunctionDef | ast.ClassDef
+    documented = ast.Module | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
     firsts = [n.body[0] for n in ast.walk(tree) if isinstance(n, documented) and n.body]
     quiet = {id(first.value) for first in firsts if isinstance(first, ast.Expr)}
     for node in ast.walk(tree):
