@@ -18,3 +18,8 @@ def model_offers() -> list[tuple[str, str]]:
 def model_title(model: BaseModelInfo) -> str:
     """Models have the names their makers gave them; what is ours, the starter, is worded."""
     return say_or(f"model.{model.model_id}", model.title)
+
+
+def word_known_title(title: str) -> str:
+    """The same where only the title is at hand."""
+    return next((model_title(model) for model in CATALOGUE if model.title == title), title)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.drawing.markup import bullets, download_link, esc, note, part, prompt_view, table
+from app.drawing.model_offers import word_known_title
 from app.texts import listing, say, word_error, word_problem
 from core.base.errors import Problem
 from core.models.seeing import SeenRows
@@ -43,7 +44,7 @@ def seen_view(seen: SeenRows) -> str:
 
 def counted_for(model: str, limit: int) -> str:
     """Which base model and which limit tokens are counted for: those of the plan, wherever they are counted."""
-    return say("tasks.counted", model=model, limit=limit)
+    return say("tasks.counted", model=word_known_title(model), limit=limit)
 
 
 def _tokens(e: SeenExample) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from core.adapters.registry import METHODS
+from core.adapters.skill import COMMON
 from core.base.errors import ModelError, RunError
 from core.chat.prompts import build_prompt, with_examples
 from core.chat.protocol import FULL, LABELS, ChatRequest, SkillWeight
@@ -18,6 +19,7 @@ from core.chat.quantising import quantise_base
 from core.evaluation.certainty import Certainty, read_certainties
 from core.evaluation.choosing import Given, LabelSet, build_label_set
 from core.evaluation.labels import task_labels
+from core.insight.allocation import most_telling
 from core.models.answer import Answer, choose_token
 from core.models.building import load_adapter
 from core.models.decoding import Batch, build_batch
@@ -143,13 +145,15 @@ class LoadedRun:
         return build_batch(self.base, self.model, tuned)
 
     def skill_weights(self, tasks: Blend) -> tuple[SkillWeight, ...]:
-        """What the tasks use, mixed and averaged over the layers; private skills of others are left out."""
+        """What the tasks use, mixed, in the layer where tasks differ most (skills of one layer have nothing to do
+        with those of the next, so a mean would say nothing); private skills of others are left out."""
         allocation, total = self.model.allocation(), sum(tasks.values())
-        mean = sum(allocation[:, task].mean(0) * (share / total) for task, share in tasks.items())
         skills = self.model.adapter.skills()
+        layer = most_telling(allocation, [i for i, skill in enumerate(skills) if skill.kind == COMMON])
+        mixed = sum(allocation[layer, task] * (share / total) for task, share in tasks.items())
         return tuple(
             SkillWeight(skill.name, skill.kind, round(float(weight), 4))
-            for skill, weight in zip(skills, mean, strict=True)
+            for skill, weight in zip(skills, mixed, strict=True)
             if skill.task is None or skill.task in tasks or weight
         )
 

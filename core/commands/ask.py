@@ -139,7 +139,7 @@ def _answer(client: Any, request: Any, quiet: bool) -> dict[str, Any]:
         value["versions"] = versions
     if not quiet:
         weights = ", ".join(f"{w.name} {w.weight:.2f}" for w in event.weights)
-        used = f"; skills: {weights}" if weights else ""
+        used = f"; skills in the layer where tasks differ most: {weights}" if weights else ""
         ended = f"; {event.values['reason']}" if event.values else ""
         known = sure(event)
         tokens = counted(event.tokens, "token|tokens")

@@ -1,4 +1,4 @@
-"""report RUN FILE: one HTML file with scores, skills and answers"""
+"""report RUN FILE: one HTML file with scores and skills, and with --answers N exam rows"""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from core.commands.runs import find_run
 
 
 def add_parser(verbs: Verbs) -> None:
-    parser = add_verb(verbs, "report", report, "one HTML file with scores, skills and answers")
+    parser = add_verb(verbs, "report", report, "one HTML file with scores and skills")
     parser.add_argument("run", help="run id, or a unique beginning of it")
     parser.add_argument("file", help="where to write it")
     parser.add_argument("--answers", type=int, default=0, metavar="N", help="exam rows of a task to show (none)")

@@ -186,6 +186,10 @@ def telling_layer(allocation: Allocation, among: Sequence[int] | None = None) ->
     do with "common 2" of the next, and their mean is near the even share whatever was learned.
     """
     places = list(range(len(allocation.layers)) if among is None else among)
-    used = allocation.columns(COMMON) or list(range(len(allocation.skills)))
-    spread = allocation.weights[places][:, :, used].var(axis=1).sum(-1)
-    return places[int(spread.argmax())]
+    return places[most_telling(allocation.weights[places], allocation.columns(COMMON))]
+
+
+def most_telling(weights: Array, common: Sequence[int]) -> int:
+    """The same for bare weights [L, T, S]; without common skills all columns count."""
+    used = list(common) or list(range(weights.shape[-1]))
+    return int(weights[:, :, used].var(axis=1).sum(-1).argmax())

@@ -22,9 +22,10 @@ from app.tasks.task_fields import EDITED
 from app.tasks.task_markup import counted_for
 from app.tasks.versions_panel import VersionsPanel, draw_difference
 from app.texts import TEXTS, word_error
-from app.texts.language import in_language
+from app.texts.language import in_language, speaking
 from app.train.plan_views import check_plan
 from core.base.errors import TaskFileError, WorkspaceError
+from core.models.known_models import CATALOGUE, STARTER
 from core.tasks.changing.versions import list_versions
 from core.tasks.health.characters import KINDS
 from core.tasks.health.texts import _SCRIPTS, _STOPWORDS, PERSONAL
@@ -271,3 +272,10 @@ def test_rows_that_do_not_fit_are_one_number_everywhere(context: Context, place:
     shown = json.loads(drawn[panel.lengths])["layout"]["annotations"][0]["text"]
     assert f"128 tokens fit, {ready.values['count']} rows are longer" in shown
     assert said in editor.draw(context, selection, model, limit)[editor.sees]
+
+
+def test_the_starter_is_named_in_the_language_of_the_page() -> None:
+    starter = next(model for model in CATALOGUE if model.model_id == STARTER)
+    with speaking("zh"):
+        assert "起步模型" in counted_for(starter.title, 128)
+        assert "SmolLM2" in counted_for("SmolLM2 135M", 128)

@@ -90,7 +90,7 @@ def test_from_files_to_an_answer(shell: Shell) -> None:
     assert (code, err) == (0, "")
     assert out.startswith("base: ")
     assert "tuned: " in out
-    assert "skills: common 1 0." in out
+    assert "where tasks differ most: common 1 0." in out
     skills = shell.value("skills", run_id)
     assert set(skills["weights"]) == {"first", "second"}
     assert skills["sentences"]
