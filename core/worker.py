@@ -24,7 +24,9 @@ from core.base.processes import bind_to_parent
 from core.runs.device_lease import DeviceLease, holder_for, holder_values, lease_device, run_lease
 from core.runs.folder import RunFolder
 from core.runs.journal import FolderJournal, SilentJournal
+from core.runs.liveness import how_it_went
 from core.runs.lock import try_lock
+from core.runs.memory_limit import held_to_limit
 from core.runs.prediction import learn_speed
 from core.runs.queue_db import RunQueue
 from core.runs.ranks import RankLost, join_machine, note_rank, start_ranks, wait_for_end, write_end
@@ -108,7 +110,8 @@ def _train_here(folder: RunFolder, config: RunConfig, journal: Journal, rank: in
     from core.training.session import train_run  # torch is imported here, after the waiting
     from core.training.trainer import Shard
 
-    outcome = train_run(folder, config, journal, Shard(rank, world), clock)
+    with held_to_limit(config):
+        outcome = train_run(folder, config, journal, Shard(rank, world), clock)
     if world == 1:
         learn_speed(folder)
     if rank == 0:
@@ -120,7 +123,8 @@ def _train_here(folder: RunFolder, config: RunConfig, journal: Journal, rank: in
 def _rehearse(folder: RunFolder, config: RunConfig, journal: Journal) -> End:
     from core.training.rehearsal import rehearse
 
-    write_json_atomic(folder.prediction_path, rehearse(folder, config, journal).as_dict())
+    with held_to_limit(config):
+        write_json_atomic(folder.prediction_path, rehearse(folder, config, journal).as_dict())
     return SUCCEEDED, {"message_key": "run.finished", "stopped_early": False, "progress": 1.0}
 
 
@@ -133,7 +137,7 @@ def _train_in_ranks(folder: RunFolder, config: RunConfig, journal: FolderJournal
             folder.pause_path.touch()
         time.sleep(QUEUE_POLL_S)
     journal.take_back()
-    return wait_for_end(folder, config) or (INTERRUPTED, {"message_key": "run.was_interrupted"})
+    return wait_for_end(folder, config) or (INTERRUPTED, {"message_key": how_it_went(folder)})
 
 
 def _rank_main(folder: RunFolder) -> int:
@@ -164,6 +168,7 @@ def _failure_changes(error: Exception, journal: Journal, folder: RunFolder) -> d
         "stage": status.stage or "",
         "step": status.step,
         "batch_size": config.batch_size,
+        "max_tokens": config.max_tokens,
         "base_model": config.base_model,
     }
     failure = classify(error, place)

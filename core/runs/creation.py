@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from core.base.errors import RunError, WorkspaceError
+from core.base.errors import Problem, RunError, WorkspaceError
 from core.base.files import inside, new_id, require_id, write_json_atomic
 from core.base.folders import remove_folder, whole_folder
 from core.models.catalogue import anchor_model
@@ -16,6 +16,7 @@ from core.runs.device_lease import forget_holders
 from core.runs.folder import RunFolder
 from core.runs.frozen import check_frozen, keep_frozen
 from core.runs.liveness import run_state
+from core.runs.memory_limit import check_memory_limit
 from core.runs.prediction import find_prediction
 from core.runs.queue_db import RunQueue
 from core.runs.states import DRAFT, RunStatus
@@ -44,7 +45,7 @@ def create_run(
         WorkspaceError: the folder cannot be written.
     """
     dataset = load_run_dataset(project, config, task_names)
-    require_ready(config, dataset, project.runs_dir)
+    expected = require_ready(config, dataset, project.runs_dir)
     config = replace(config, base_model=anchor_model(config.base_model))
     run_id = new_id("r")
     label = require_label(name) if name else _free_name(project)
@@ -52,7 +53,6 @@ def create_run(
     try:
         with whole_folder(final) as building:
             fill_run(RunFolder(building), label, config, dataset, {"run_id": run_id, "part_of": part_of})
-            expected = find_prediction(project.path, config, dataset)
             if expected is not None:
                 write_json_atomic(RunFolder(building).prediction_path, expected)
     except OSError as error:
@@ -60,9 +60,22 @@ def create_run(
     return RunFolder(final)
 
 
-def require_ready(config: RunConfig, dataset: TaskDataset, runs_dir: Path, kept: RunFolder | None = None) -> None:
-    """Raises RunError with all problems of `check_run` that stop a run. `kept`: as in `check_frozen`."""
-    problems = [*check_run(config, dataset, runs_dir), *check_frozen(runs_dir, config, kept)]
+def require_ready(
+    config: RunConfig, dataset: TaskDataset, runs_dir: Path, kept: RunFolder | None = None
+) -> dict[str, Any] | None:
+    """What is expected of a run that may start, as prediction.json holds it; None where nothing is known. `kept`:
+    as in `check_frozen`.
+
+    Raises:
+        RunError: all problems of `check_run` that stop a run, or more memory than a run may take.
+    """
+    _raise_errors([*check_run(config, dataset, runs_dir), *check_frozen(runs_dir, config, kept)])
+    expected = find_prediction(runs_dir.parent, config, dataset)
+    _raise_errors(check_memory_limit(expected, config))
+    return expected
+
+
+def _raise_errors(problems: list[Problem]) -> None:
     errors = [p for p in problems if p.severity == "error"]
     if errors:
         listed = "; ".join(f"{p.message} {p.hint}".strip() for p in errors)

@@ -13,12 +13,14 @@ from pathlib import Path
 
 from core.base.errors import RunError, TaskloomError, WorkspaceError
 from core.base.files import write_json_atomic
+from core.base.memory import memory_kills
 from core.runs.creation import create_run, discard_draft
 from core.runs.device_lease import lease_device
 from core.runs.folder import RunFolder
 from core.runs.launchers import LAUNCHERS
 from core.runs.liveness import kill_worker, run_state
 from core.runs.lock import try_lock
+from core.runs.memory_limit import require_memory
 from core.runs.queue_db import RunQueue
 from core.runs.states import CANCELLED, DRAFT, INTERRUPTED, QUEUED, STARTABLE, RunStatus
 from core.training.config import RunConfig
@@ -133,11 +135,12 @@ def resume_run(folder: RunFolder) -> RunStatus:
     """Starts an interrupted run again; its worker goes on from the last checkpoint that validates.
 
     Raises:
-        RunError: the run is not interrupted.
+        RunError: the run is not interrupted, or needs more memory than a run may take.
     """
     status = run_state(folder)
     if status.state != INTERRUPTED:
         raise RunError("run.not_interrupted", name=folder.run_id, state=status.state)
+    require_memory(folder)
     try:
         folder.stop_path.unlink(missing_ok=True)
     except OSError as error:
@@ -152,13 +155,14 @@ def _launch(folder: RunFolder, queue: RunQueue, lock: int) -> RunStatus:
     status = replace(before, state=QUEUED, started=None, ended=None, message_key="run.waiting", message_values={})
     folder.write_status(status)
     queue.enqueue(folder.path, device)
+    kills = memory_kills()
     try:
         identity = launcher(folder, lock)
     except TaskloomError:
         folder.write_status(before)
         queue.dequeue(folder.run_id)
         raise
-    write_json_atomic(folder.launch_path, identity)
+    write_json_atomic(folder.launch_path, {**identity, "memory_kills": kills})
     return status
 
 

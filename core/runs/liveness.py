@@ -10,6 +10,7 @@ import psutil
 
 from core.base.errors import WorkspaceError
 from core.base.files import read_json
+from core.base.memory import memory_kills
 from core.base.processes import find_process
 from core.runs.folder import RunFolder
 from core.runs.lock import held
@@ -96,21 +97,36 @@ def kill_worker(folder: RunFolder, wait_s: float = 5.0) -> None:
     psutil.wait_procs(processes, timeout=wait_s)
 
 
-def _bury(folder: RunFolder, reason: str = "run.was_interrupted") -> RunStatus:
+def how_it_went(folder: RunFolder) -> str:
+    """The key that words why a worker is gone without a word. A worker that the kernel ended leaves no trace of its
+    own, but the kernel counts those it ends for want of memory; an allocator that gives up says so in the log."""
+    try:
+        before = read_json(folder.launch_path).get("memory_kills") if folder.launch_path.exists() else None
+    except WorkspaceError:
+        before = None
+    killed = isinstance(before, int) and memory_kills() > before
+    return (
+        "run.was_out_of_memory"
+        if killed or "std::bad_alloc" in folder.read_log()[-2000:]
+        else "run.was_interrupted"
+    )
+
+
+def _bury(folder: RunFolder, reason: str | None = None) -> RunStatus:
     """Writes down that a run's worker is gone. The lock is held meanwhile, so that no new start can be buried."""
     try:
         with held(folder.lock_path) as mine:
             status = folder.read_status()
             if not mine or status.state not in LIVE:
                 return status
-            status = _as_dead(folder, status, reason)
+            status = _as_dead(folder, status, reason or how_it_went(folder))
             if status.state == CANCELLED:
                 folder.write_done({"state": CANCELLED, "ended": status.ended, "message_key": status.message_key})
             folder.write_status(status)
             RunQueue(folder.workspace_dir).dequeue(folder.run_id)
             return status
     except WorkspaceError:  # nothing can be written here, and the truth is shown all the same
-        return _as_dead(folder, folder.read_status(), reason)
+        return _as_dead(folder, folder.read_status(), reason or how_it_went(folder))
 
 
 def _as_dead(folder: RunFolder, status: RunStatus, reason: str) -> RunStatus:

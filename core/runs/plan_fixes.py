@@ -208,6 +208,7 @@ _FIXES: dict[str, Callable[[Problem, Planned], list[PlanFix | None]]] = {
     "check.capped": _capped,
     "check.context": _context,
     "check.memory": _smaller_batch,
+    "check.memory_limit": _smaller_batch,
     "check.disk": _set("fix.checkpoints", num_checkpoints=1),
     "check.long_time": _fewer_passes,
     "check.no_model": _STARTER,

@@ -31,7 +31,8 @@ COUNT_WAIT_S = 60.0
 
 @dataclass(frozen=True)
 class Quota:
-    """Bounds for one owner. `queue`: runs of all owners that may wait; `free_mb`: what stays free on the disk."""
+    """Bounds for one owner. `queue`: runs of all owners that may wait; `free_mb`: what stays free on the disk;
+    `memory_mb`: what one run may take, on one's own machine too (None: see `core/runs/memory_limit.py`)."""
 
     runs: int = 1
     minutes: int = 120
@@ -39,6 +40,7 @@ class Quota:
     projects: int = 20
     queue: int = 20
     free_mb: int = 1024
+    memory_mb: int | None = None
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from core.runs.device_lease import holder_for, lease_device
 from core.runs.folder import RunFolder
 from core.runs.frozen import check_frozen
 from core.runs.launching import start_run
+from core.runs.memory_limit import check_memory_limit
 from core.runs.plan_fixes import PlanFix, Planned, is_doubtful, plan_fixes
 from core.runs.prediction import FormulaEstimate, choose_prediction, estimate_run, plan_key, remember_rehearsal
 from core.tasks.store import list_damaged_tasks, list_tasks
@@ -102,7 +103,8 @@ def ready_report(project: Project, config: RunConfig, task_names: list[str] | No
         return _with_fixes(report, found)
     (low, likely, high), (least, _, most) = expected["seconds"], expected["memory_mb"]
     disk = found.cost.disk_mb if found.cost else None
-    more = [*_check_memory((least, most), device), *check_disk(project.runs_dir, disk or 0.0), *_check_time(likely)]
+    memory = check_memory_limit(expected, config) or _check_memory((least, most), device)
+    more = [*memory, *check_disk(project.runs_dir, disk or 0.0), *_check_time(likely)]
     report = replace(
         report,
         problems=[*report.problems, *(p for p in more if p not in report.problems)],

@@ -18,7 +18,6 @@ from core.runs.folder import RunFolder
 from core.runs.frozen import keep_frozen
 from core.runs.launching import start_run
 from core.runs.liveness import run_state
-from core.runs.prediction import find_prediction
 from core.runs.states import DRAFT, FAILED, INTERRUPTED, RunStatus
 from core.tasks.dataset import load_saved_dataset
 from core.training.config import RunConfig, change_config, config_to_dict
@@ -88,13 +87,12 @@ def run_again(folder: RunFolder, changes: dict[str, Any] | None = None, from_che
         raise RunError("run.still_live", name=folder.run_id, state=status.state)
     old, config = folder.read_config(), change_config(folder.read_config(), changes or {})
     dataset = load_saved_dataset(folder.data_dir)
-    require_ready(config, dataset, folder.path.parent, folder)
+    expected = require_ready(config, dataset, folder.path.parent, folder)
     run_id = new_id("r")
     place = folder.path.with_name(run_id)
     try:
         with whole_folder(place) as building:
             _copy_run(folder, RunFolder(building), run_id, config)
-            expected = find_prediction(folder.path.parents[1], config, dataset)
             if expected is not None:
                 write_json_atomic(RunFolder(building).prediction_path, expected)
             unfinished = status.state in (FAILED, INTERRUPTED)

@@ -33,7 +33,9 @@ _MEMORY_WORDS = (
     "can't allocate memory",
     "cannot allocate memory",
     "not enough memory",
+    "failed to allocate memory",
     "alloc_cpu",
+    "bad_alloc",
 )
 _DEVICE_WORDS = (
     "cuda error",

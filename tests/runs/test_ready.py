@@ -69,7 +69,7 @@ def test_the_card_is_red_with_every_reason(
     report = ready_report(project, quick_config(tiny_llama, base_model="/not/there", device="cuda"))
     assert not report.ready
     assert [p.field for p in report.problems if p.severity == "error"] == ["base_model", "device"]
-    tight = type("Memory", (), {"available": 10 * 2**20})
+    tight = type("Memory", (), {"available": 10 * 2**20, "total": 2**34})
     monkeypatch.setattr(psutil, "virtual_memory", lambda: tight)
     assert [p.key for p in ready_report(project, quick_config(tiny_llama)).problems] == ["check.memory"]
 
