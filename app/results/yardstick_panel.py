@@ -158,21 +158,21 @@ class YardstickPanel:
         """Asks the endpoint, with a line that says how far it is while this run is shown; the field of the key is
         emptied at once. A second click asks nothing twice."""
         (name, url, model, key, *numbers), run_id = values, selection.run_id
-        if going.of(run_id):
+        stopping = context.stops.begin(_place(selection, request))
+        if stopping is None:
             yield {self.key: ""}
             return
-        asking = note(say("yardstick.asking"))
-        yield {self.key: "", self.line: asking}
-        run_dir = require_exam(context, selection)
-        if not model.strip():
-            raise SettingError("yardstick.no_model", url=url)
-        endpoint = Endpoint(url.strip(), model.strip(), key.strip())
-        rows, *prices = numbers
-        questions = exam_questions(run_dir, rows=max(1, int(rows or ROWS)))
-        said = [float(price) if price else None for price in prices]
-        stopping = context.stops.begin(_place(selection, request))
-        going.keep(run_id, asking)
         try:
+            asking = note(say("yardstick.asking"))
+            going.keep(run_id, asking)
+            yield {self.key: "", self.line: asking}
+            run_dir = require_exam(context, selection)
+            if not model.strip():
+                raise SettingError("yardstick.no_model", url=url)
+            endpoint = Endpoint(url.strip(), model.strip(), key.strip())
+            rows, *prices = numbers
+            questions = exam_questions(run_dir, rows=max(1, int(rows or ROWS)))
+            said = [float(price) if price else None for price in prices]
             for made in ask_yardstick(run_dir, endpoint, questions, name.strip(), (said[0], said[1]), stopping):
                 told = say("yardstick.progress", done=made.answers, total=len(questions))
                 going.keep(run_id, paragraphs([told]) + bar(made.answers / len(questions), "", told))

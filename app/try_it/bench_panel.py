@@ -133,8 +133,8 @@ class Bench:
             tell(say("try.busy"))
             yield gr.skip()
             return
-        yield {self.answers: conversation_view(asked), **filling.begun}
         try:
+            yield {self.answers: conversation_view(asked), **filling.begun}
             for batch in stream_together(context.chat, requests, wish):
                 for number, event in batch:
                     place, exchange = filling.places[number], asked[index]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,9 +20,10 @@ from app.texts import say
 from app.texts.words import Key
 from app.try_it.columns import find_spec, read_settings
 from core.base.errors import RunError
-from core.chat.protocol import ask
+from core.chat.protocol import ChatRequest, ask
 from core.chat.question_files import FileOutcome, answer_questions, judge, outcome_csv, read_questions
 from core.tasks.reading.files import SUFFIXES
+from core.tasks.spec import TaskSpec
 
 SHOWN = 50
 REDRAW_S = 0.3
@@ -69,17 +71,32 @@ def answer_file(
     run_dir, spec = context.trained_run(selection), find_spec(context, selection, task)
     if path is None or run_dir is None or spec is None:
         raise RunError("chat.no_file")
-    if is_at_work(outcomes.of(selection.run_id)):
+    stopping = context.stops.begin(_place(selection, request))
+    if stopping is None:  # a second click on the same run asks nothing twice
         yield gr.skip()
         return
-    note_uploads(context.require_project(selection), [path])  # it goes with the project
-    questions = read_questions(Path(path), spec, Path(path).name)
-    asked = ask(run_dir, spec.name, "-", **read_settings(settings))
-    answers, drawn, total = {}, time.monotonic(), len(questions)
-    yield answers_view(Answers(0, total)) if outcomes.shown == selection.run_id else gr.skip()
-    outcomes.keep(selection.run_id, Answers(0, total))
-    stopping = context.stops.begin(_place(selection, request))
     try:
+        asked = ask(run_dir, spec.name, "-", **read_settings(settings))
+        yield from _answer(context, selection, outcomes, stopping, (Path(path), spec, asked))
+    finally:
+        context.stops.end(_place(selection, request), stopping)
+
+
+def _answer(
+    context: Context,
+    selection: Selection,
+    outcomes: Outcomes,
+    stopping: threading.Event,
+    given: tuple[Path, TaskSpec, ChatRequest],
+) -> Iterator[str]:
+    """A file that cannot be read leaves what the last one came to."""
+    path, spec, asked = given
+    note_uploads(context.require_project(selection), [str(path)])  # it goes with the project
+    questions = read_questions(path, spec, path.name)
+    answers, drawn, total = {}, time.monotonic(), len(questions)
+    try:
+        outcomes.keep(selection.run_id, Answers(0, total))
+        yield answers_view(Answers(0, total)) if outcomes.shown == selection.run_id else gr.skip()
         for place, answer in answer_questions(context.chat, asked, questions, stopping):
             answers[place] = answer
             outcomes.keep(selection.run_id, Answers(len(answers), total))
@@ -87,14 +104,8 @@ def answer_file(
                 drawn = time.monotonic()
                 yield answers_view(Answers(len(answers), total))
     finally:
-        context.stops.end(_place(selection, request), stopping)
         found = judge(spec, [answers[place] for place in sorted(answers)])
         outcomes.keep(selection.run_id, Answers(len(answers), total, found))
-
-
-def is_at_work(answers: Answers | None) -> bool:
-    """A second click on the same run asks nothing twice."""
-    return answers is not None and answers.outcome is None
 
 
 def stop(context: Context, selection: Selection, request: gr.Request) -> None:
