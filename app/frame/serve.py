@@ -21,7 +21,7 @@ from app.shell.context import Context
 from app.shell.fair_queue import QUEUE_SIZE, share_the_queue
 from app.shell.sessions import CAPACITY, bound_sessions
 from app.shell.upload_folders import use_own_folder
-from app.shell.upload_shares import UploadShares
+from app.shell.upload_shares import UploadShares, note_pieces
 from app.shell.web_guard import GuardRules, WebGuard, answer_no_other_sites, rules_for
 from core.base.errors import TaskloomError
 from core.chat.client import ChatClient
@@ -124,6 +124,7 @@ def prepare_server(rules: GuardRules) -> None:
     no_statistics()
     bound_sessions()
     answer_no_other_sites()
+    note_pieces()
     share_the_queue(rules.shared, rules.key)
     os.environ["FORWARDED_ALLOW_IPS"] = ""  # whose word counts is the guard's to say
 

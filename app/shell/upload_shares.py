@@ -9,11 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import tempfile
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+from gradio import route_utils
 
 from app.shell.context import Context
 from app.shell.upload_folders import KEPT_S, LOOK_EVERY_S
@@ -24,6 +29,21 @@ OWN_FREE_MB = 200  # what stays free on one's own machine
 LOOK_EACH = 8 << 20  # bytes that come in between two looks at the disk
 SHARES_OF_ADDRESS = 4  # visitors of one address, such as a clinic's, hold so many shares together at most
 COUNTED_S = KEPT_S + LOOK_EVERY_S  # by then the file is gone
+_PIECES: ContextVar[list[Any] | None] = ContextVar("pieces", default=None)
+
+
+def note_pieces() -> None:
+    """From now on an upload knows the files that Gradio writes it into, before it moves them into folders: Gradio
+    forgets those of an upload that was broken off, and the folder may hold other people's files, as /tmp does."""
+    route_utils.NamedTemporaryFile = _noted_piece  # type: ignore[assignment]
+
+
+def _noted_piece(*given: Any, **named: Any) -> Any:
+    piece = tempfile.NamedTemporaryFile(*given, **named)  # noqa: SIM115  Gradio closes it
+    pieces = _PIECES.get()
+    if pieces is not None:
+        pieces.append(piece)
+    return piece
 
 
 @dataclass
@@ -42,8 +62,6 @@ class UploadShares:
     context: Context
     store: Path
     uploads: dict[str, deque[Upload]] = field(default_factory=dict)
-    broken_off: list[Upload] = field(default_factory=list)
-    under_way: int = 0
 
     @contextlib.asynccontextmanager
     async def taking(self, who: tuple[str, str], length: int) -> AsyncIterator[Callable[[int], None]]:
@@ -60,11 +78,13 @@ class UploadShares:
         self._require_room(who, projects, upload)
         for key in who:
             self.uploads.setdefault(key, deque()).append(upload)
-        self.under_way += 1
+        pieces: list[Any] = []
+        before = _PIECES.set(pieces)
         try:
             yield self._counting(who, projects, upload)
         finally:
-            self._end(upload)
+            _PIECES.reset(before)
+            self._end(upload, pieces)
 
     def _counting(self, who: tuple[str, str], projects: int, upload: Upload) -> Callable[[int], None]:
         looked = 0
@@ -110,18 +130,19 @@ class UploadShares:
             self.uploads.pop(key, None)
         return list(found)
 
-    def _end(self, upload: Upload) -> None:
-        """Gradio forgets the pieces of an upload that was broken off: they count until no other one is under way,
-        and go then. Whole uploads lie in folders."""
-        self.under_way -= 1
+    def _end(self, upload: Upload, pieces: list[Any]) -> None:
+        """What was broken off goes at once, and counts no more. Whole uploads lie in folders by now."""
+        for piece in pieces:
+            piece.close()
+            Path(piece.name).unlink(missing_ok=True)
         if upload.came < upload.size:
-            upload.size = upload.came
-            self.broken_off.append(upload)
-        if self.under_way:
-            return
-        for path in self.store.iterdir():
-            if path.is_file():
-                path.unlink(missing_ok=True)
-        for upload in self.broken_off:
             upload.size = 0
-        self.broken_off.clear()
+        if self.store.resolve() == (self.context.workspace.root / "temporary").resolve():
+            self._sweep()
+
+    def _sweep(self) -> None:
+        """Pieces of a process that was ended in their midst. Only in a folder that nobody else writes to."""
+        for path in self.store.glob("tmp*"):
+            with contextlib.suppress(OSError):  # another app on this workspace was here first
+                if path.is_file() and time.time() - path.stat().st_mtime > KEPT_S:
+                    path.unlink()

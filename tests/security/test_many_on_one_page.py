@@ -6,11 +6,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import http.client
+import os
 import shutil
 import threading
 import time
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from typing import Any
 import gradio as gr
 import psutil
 import pytest
+from gradio import route_utils
 
 from app.frame.serve import launch, parse_arguments
 from app.shell.acting import CHILDREN, Room, acting_for
@@ -27,7 +29,7 @@ from app.shell.fair_queue import SHARES
 from app.shell.page_html import script_hashes, with_token
 from app.shell.page_token import mark_of, visitor_token
 from app.shell.sessions import OF_ADDRESS, PageStates
-from app.shell.upload_shares import SHARES_OF_ADDRESS, UploadShares
+from app.shell.upload_shares import SHARES_OF_ADDRESS, UploadShares, note_pieces
 from core.base.errors import RunError, SettingError, WorkspaceError
 from core.base.gate import Gate, gated
 from core.base.processes import Order, python, run_to_end
@@ -212,6 +214,7 @@ def test_one_visitor_has_so_many_processes_and_all_together_too() -> None:
 # Uploads
 @pytest.fixture
 def shares(tmp_path: Path) -> UploadShares:
+    note_pieces()
     context = Context(Workspace(tmp_path), shared=True, quota=Quota(disk_mb=2, free_mb=1))
     return UploadShares(context, tmp_path / "temporary")
 
@@ -221,12 +224,13 @@ def bring(shares: UploadShares, length: int, mark: str = owner_mark(ALICE), **ho
 
     async def run() -> None:
         async with shares.taking((mark, how.get("address", "1.1.1.1")), how.get("announced", length)) as count:
-            (shares.store / "tmp1").write_bytes(b"x" * 9)
+            piece = route_utils.NamedTemporaryFile(delete=False, dir=shares.store)
             for _ in range(length // 1024):
                 count(1024)
             if how.get("stops"):
                 raise ConnectionError
-            (shares.store / "tmp1").unlink()
+            piece.close()
+            Path(piece.name).unlink()
 
     with ThreadPoolExecutor(1) as other:  # the browser tests keep a loop running in this thread
         other.submit(asyncio.run, run()).result()
@@ -260,6 +264,45 @@ def test_what_was_broken_off_leaves_nothing(shares: UploadShares) -> None:
         bring(shares, 1 << 20, announced=2 << 20, stops=True)
     assert not any(shares.store.iterdir())
     bring(shares, 2 << 20)
+
+
+def test_the_end_of_an_upload_leaves_what_is_not_its_own(shares: UploadShares, tmp_path: Path) -> None:
+    """The folder may be /tmp, and another app on this workspace may be writing a piece of its own."""
+    shares.store.mkdir()
+    own, strange, left = (shares.store / name for name in ("letter.txt", "tmp9", "tmp8"))
+    for path in (own, strange, left):
+        path.write_text("x")
+    os.utime(left, (1, 1))  # of a process that was ended in its midst
+    bring(shares, 1 << 10)
+    assert sorted(shares.store.iterdir()) == [own, strange]
+    elsewhere = UploadShares(shares.context, tmp_path / "tmp")
+    elsewhere.store.mkdir()
+    old = elsewhere.store / "tmp7"
+    old.write_text("x")
+    os.utime(old, (1, 1))
+    with pytest.raises(ConnectionError):
+        bring(elsewhere, 1 << 10, announced=2 << 10, stops=True)
+    assert list(elsewhere.store.iterdir()) == [old]
+
+
+def test_the_page_removes_the_piece_of_an_upload_that_is_cut_off(shared_page: SharedPage) -> None:
+    """Through Gradio itself, which writes the piece under a name of its own choosing."""
+    store = shared_page.workspace.root / "uploads"  # as running_app sets it
+    visitor = shared_page.visit(BOB)
+    headers = {**visitor.headers, "Content-Type": "multipart/form-data; boundary=b", "Content-Length": "100000"}
+    line = http.client.HTTPConnection("127.0.0.1", visitor.port)
+    line.request("POST", "/gradio_api/upload", headers=headers)
+    line.send(b'--b\r\nContent-Disposition: form-data; name="files"; filename="a.csv"\r\n\r\n' + b"x" * 5000)
+    wait_until(lambda: any(store.glob("tmp*")))
+    line.close()
+    wait_until(lambda: not any(store.glob("tmp*")))
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    end = time.monotonic() + 30
+    while not is_so():
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 def test_below_the_floor_of_free_disk_nothing_is_taken(
