@@ -20,6 +20,10 @@ from core.base.settings import SAME_RESULT, describe_settings
 from core.training.config import RunConfig, config_to_dict
 
 MANIFEST, STATE = "manifest.json", "state.json"
+# Settings that came after the first checkpoints, with the value at which training is what it was without them. At
+# that value they are no part of a hash: what was interrupted before an update goes on after it. Every new setting
+# that is not `SAME_RESULT` is to be added here (one of a method as "adapter.<name>"); the value never changes again.
+CAME_LATER: dict[str, Any] = {"freeze_skills": ""}
 
 
 @dataclass(frozen=True)
@@ -45,9 +49,25 @@ class TrainingState:
 
 
 def settings_hash(config: RunConfig) -> str:
-    """Of all settings that the result of training depends on."""
+    """Of all settings that the result of training depends on, those that came later only where they are used."""
+    return _hash(config, CAME_LATER)
+
+
+def is_of(state: TrainingState, config: RunConfig) -> bool:
+    """Whether a checkpoint was trained with settings of the same result. For some hours of 30 Nov 2026 a setting that
+    came later was part of the hash at any value."""
+    return state.settings_hash in (settings_hash(config), _hash(config, {}))
+
+
+def _hash(config: RunConfig, left_out: dict[str, Any]) -> str:
+    """`left_out`: settings that do not count while they have this value."""
     free = {info.name for info in describe_settings(RunConfig) if info.changed == SAME_RESULT}
+
+    def counted(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+        return {k: v for k, v in values.items() if prefix + k not in left_out or v != left_out[prefix + k]}
+
     values = {name: value for name, value in config_to_dict(config).items() if name not in free}
+    values = counted({**values, "adapter": counted(values["adapter"], "adapter.")})
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
 

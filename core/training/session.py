@@ -31,7 +31,7 @@ from core.training.config import RunConfig
 from core.training.device import DeviceChoice, apply_device, choose_device, load_chosen_base
 from core.training.evidence import write_evidence
 from core.training.examining import exam_settings
-from core.training.manifest import TrainingState, find_checkpoint, list_checkpoints, settings_hash
+from core.training.manifest import TrainingState, find_checkpoint, is_of, list_checkpoints, settings_hash
 from core.training.pace import Pace, PartClock, read_expected
 from core.training.plan import build_sampler, plan_run
 from core.training.pruning import prune_allocation
@@ -174,9 +174,9 @@ def _find_state(work: RunWork, paths: RunPaths, journal: Journal) -> tuple[Train
         return TrainingState(stage=1), None
     checkpoint = load_checkpoint(folder)
     state = checkpoint.state
-    wanted = settings_hash(work.config)
-    if state.settings_hash != wanted:
-        raise TaskloomError("checkpoint.mismatch", name=folder.name, detail=f"{state.settings_hash} != {wanted}")
+    if not is_of(state, work.config):
+        detail = f"{state.settings_hash} != {work.settings_hash}"
+        raise TaskloomError("checkpoint.mismatch", name=folder.name, detail=detail)
     done = state.step + sum(stage.steps for stage in work.plan.stages[: state.stage - 1])
     _cut_snapshots(work, done, state.stage)
     journal.event("resume", step=done, stage=state.stage, name=folder.name)
