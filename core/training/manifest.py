@@ -22,7 +22,7 @@ from core.training.config import RunConfig, config_to_dict
 MANIFEST, STATE = "manifest.json", "state.json"
 # Settings that came after the first checkpoints, with the value at which training is what it was without them. At
 # that value they are no part of a hash: what was interrupted before an update goes on after it. Every new setting
-# that is not `SAME_RESULT` is to be added here (one of a method as "adapter.<name>"); the value never changes again.
+# that is not `SAME_RESULT` belongs here (one of a method as "adapter.<name>"); the value never changes again.
 CAME_LATER: dict[str, Any] = {"freeze_skills": ""}
 
 
@@ -54,8 +54,8 @@ def settings_hash(config: RunConfig) -> str:
 
 
 def is_of(state: TrainingState, config: RunConfig) -> bool:
-    """Whether a checkpoint was trained with settings of the same result. For some hours of 30 Nov 2026 a setting that
-    came later was part of the hash at any value."""
+    """Whether a checkpoint was trained with settings of the same result. For some hours of 30 Nov 2026 a setting
+    that came later was part of the hash at any value."""
     return state.settings_hash in (settings_hash(config), _hash(config, {}))
 
 
