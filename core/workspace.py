@@ -185,7 +185,8 @@ class Workspace:
     def _read_all(self) -> list[Project | DamagedProject]:
         """From old to new. Plain strings and remembered records: a page asks after every click, of hundreds."""
         with os.scandir(self.projects_dir) as entries:
-            names = sorted(entry.name for entry in entries if not entry.name.startswith("."))
+            # Systems leave files of their own anywhere: desktop.ini, Thumbs.db.
+            names = sorted(e.name for e in entries if e.is_dir() and not e.name.startswith("."))
         looked = (self._look(self.projects_dir / name) for name in names)
         return [project for project in looked if project is not None]
 

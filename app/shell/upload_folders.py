@@ -23,6 +23,7 @@ from core.workspace import Project, Workspace
 
 KEPT_S = 3600
 LOOK_EVERY_S = 900
+MOST_BYTES = 45  # of each part of a file's name: Gradio cuts a name after 200, and the run's id is at its end
 UPLOADS = "uploads.txt"  # in the project's folder: names of the temporary folders its files came through
 
 
@@ -53,7 +54,8 @@ def export_name(run_dir: Path, kind: str, task: str = "") -> str:
 
 def plain_name(name: str) -> str:
     """A name as it may stand in a file's name on any machine."""
-    safe = "".join(c if c.isalnum() or c == "_" else "-" for c in name)[:40]
+    safe = "".join(c if c.isalnum() or c == "_" else "-" for c in name)
+    safe = safe.encode()[:MOST_BYTES].decode(errors="ignore")  # never half a character; a Chinese one has 3 bytes
     return "-".join(part for part in safe.split("-") if part)
 
 

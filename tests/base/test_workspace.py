@@ -75,6 +75,21 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
         files.read_json(tmp_path / "b.json")
 
 
+def test_what_is_no_folder_of_a_project_is_no_project(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    project = workspace.create_project("a")
+    for name in (".DS_Store", "desktop.ini", "Thumbs.db"):
+        (workspace.projects_dir / name).write_text("{")
+    for name in (".Trash-1000", "__MACOSX"):
+        (workspace.projects_dir / name).mkdir()
+    assert workspace.list_projects() == [project]
+    assert workspace.list_damaged_projects() == []
+    assert workspace.find_project("desktop.ini") is None
+    with pytest.raises(WorkspaceError) as caught:
+        workspace.repair_project("desktop.ini")
+    assert caught.value.key == "workspace.no_project"
+
+
 def test_deleting_a_project_leaves_the_others(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
     gone, stays = workspace.create_project("a"), workspace.create_project("b")

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from gradio_client.utils import strip_invalid_filename_characters
 
 from app.home.screen import Home
 from app.shell.context import Context
 from app.shell.handlers import translate_error
 from app.shell.permissions import note_deletion, require_shared_resume, shared_config
 from app.shell.selection import Selection
-from app.shell.upload_folders import forget_project, new_export_folder, note_uploads
+from app.shell.upload_folders import export_name, forget_project, new_export_folder, note_uploads
 from app.shell.visitors import login_offered, owner_of_visit, require_visitor, signed_in_name, take_along
 from app.tasks.screen import Tasks
 from app.train.start_run import start
@@ -27,6 +28,7 @@ from core.runs.summaries import RunSummary
 from core.training.config import RunConfig, config_to_yaml
 from core.workspace import Workspace
 from tests.app.panels import build_panel
+from tests.staged_runs import stages, write_stage
 
 ALICE, BOB = "a" * 32, "b" * 32
 QUOTA = Quota(runs=1, minutes=60, disk_mb=1, projects=2, queue=3, free_mb=1)
@@ -178,16 +180,19 @@ def test_the_login_button_is_there_only_where_it_works(monkeypatch: pytest.Monke
 
 
 def test_deleting_a_project_leaves_nothing_of_it(context: Context, tmp_path: Path) -> None:
-    project = context.workspace.create_project("Mine", ALICE)
-    (project.runs_dir / "r1").mkdir()
+    """Names of files hold long Chinese names and the run's id, by which a copy that Gradio made is found."""
+    project = context.workspace.create_project("病历" * 40, ALICE)
+    run = RunFolder(write_stage(stages()[0], project.runs_dir / "20261130-081530-3f9a1c04"))
+    run.write_run({**run.read_run(), "name": "运行" * 40})
+    name = f"{export_name(run.path, 'merged', '任务' * 40)}.zip"
     upload, other = tmp_path / "temporary" / "abc1" / "rows.csv", tmp_path / "temporary" / "abc2" / "rows.csv"
     for path in (upload, other):
         path.parent.mkdir(parents=True)
         path.write_text("private", encoding="utf-8")
     note_uploads(project, [str(upload)])
-    export = new_export_folder("r1")
-    (export / "Mine-first-lora-r1.zip").write_text("weights", encoding="utf-8")
-    copy = tmp_path / "temporary" / "def3" / "Mine-first-lora-r1.zip"
+    export = new_export_folder(run.run_id)
+    (export / name).write_text("weights", encoding="utf-8")
+    copy = tmp_path / "temporary" / "def3" / strip_invalid_filename_characters(name)
     copy.parent.mkdir()
     copy.write_text("weights", encoding="utf-8")
     forget_project(context, project)
@@ -203,7 +208,6 @@ def test_no_word_of_a_deleted_project_is_left_in_the_workspace(context: Context,
     from core.runs.queue_db import RunQueue
     from core.runs.states import RunStatus
     from core.runs.summaries import list_summaries
-    from tests.staged_runs import stages, write_stage
 
     word, kept = "Zebrafinch", context.workspace.create_project("Kept", BOB)
     project = context.workspace.create_project(f"{word} project", ALICE)
