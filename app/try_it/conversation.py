@@ -65,7 +65,7 @@ class Version:
 @dataclass(frozen=True)
 class Corrected:
     """What a person said the answer should have been, the task whose rows say so now, with how many practice rows,
-    and whether one was "added", one "replaced", or they said so already ("known")."""
+    and how: see `Correction` of the core."""
 
     text: str
     task_id: str

@@ -20,7 +20,7 @@ from app.try_it.answers import conversation_view
 from app.try_it.columns import find_spec
 from app.try_it.conversation import Corrected, Exchange, find_exchange
 from core.base.errors import RunError
-from core.tasks.changing.editing import CHAT, corrected_how
+from core.tasks.changing.editing import CHAT
 from core.tasks.changing.in_child import add_correction_in_child
 from core.tasks.changing.label_check import check_label, list_labels, match_label
 from core.tasks.spec import TaskSpec
@@ -126,9 +126,10 @@ class Correction:
             asking = f'<div class="doubt">{esc(word_problem(question))}</div>'
             return {self.question: asking, self.new: gr.update(visible=True)}
         right, origin = match_label(labels, right), f"{CHAT}: {answer.side.vote_label}"
-        before, row = spec, _row(spec, exchange.content)
-        spec = add_correction_in_child(project, spec.task_id, row, right, origin)
-        found = Corrected(right, spec.task_id, spec.name, spec.num_train, corrected_how(before, spec))
+        row = _row(spec, exchange.content)
+        done = add_correction_in_child(project, spec.task_id, row, right, origin)
+        spec = done.task
+        found = Corrected(right, spec.task_id, spec.name, spec.num_train, done.how)
         changed = exchange.with_answer(wanted[1], replace(answer, corrected=found))
         tell(say(f"try.corrected_{found.how}", task=spec.name, rows=word_count(spec.num_train)))
         conversation = [*asked[:index], changed, *asked[index + 1 :]]

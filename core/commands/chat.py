@@ -102,7 +102,7 @@ def _correct(talk: Talk, right: str, is_new: bool) -> None:
         RunError: there is no question, or no answer was given. SettingError: a label that the task does not have.
     """
     from core.base.errors import RunError
-    from core.tasks.changing.editing import CHAT, add_correction, corrected_how
+    from core.tasks.changing.editing import CHAT, add_correction
     from core.tasks.changing.exam_questions import exam_answer
     from core.tasks.changing.label_check import known_answer
     from core.tasks.store import get_task
@@ -118,15 +118,18 @@ def _correct(talk: Talk, right: str, is_new: bool) -> None:
         raise RunError("chat.exam_question", task=spec.name)
     answer = known_answer(project, task_id, right, is_new)
     content = last["content"] if isinstance(last["content"], dict) else {spec.inputs[0]: last["content"]}
-    before = get_task(project, task_id)
-    spec = add_correction(project, task_id, content, answer, f"{CHAT}: {talk.folder.read_run()['name']}")
-    last["corrected"] = answer
+    done = add_correction(project, task_id, content, answer, f"{CHAT}: {talk.folder.read_run()['name']}")
+    last["corrected"], spec = answer, done.task
     said = {
         "added": f"Practice row {spec.num_train} of {spec.name}; it counts from the next training on.",
         "replaced": f"The row of {spec.name} with this question has this answer now, from the next training on.",
         "known": f"The rows of {spec.name} give this answer already.",
+        "check": f"The row of {spec.name} with this question is a check row: it has this answer now. Practice is "
+        "as it was.",
+        "check_known": f"Only the check set of {spec.name} has this question, with this answer already; check rows "
+        "are not practised.",
     }
-    print(said[corrected_how(before, spec)], file=sys.stderr)
+    print(said[done.how], file=sys.stderr)
 
 
 def _answer(talk: Talk, text: str) -> None:

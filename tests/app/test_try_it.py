@@ -239,6 +239,28 @@ def test_a_correction_replaces_what_contradicts_it(place: Place) -> None:
     assert [version.change for version in list_versions(project, "task 0")] == ["edit_row"]
 
 
+def test_a_correction_of_a_check_row_says_so(place: Place) -> None:
+    context, selection = place
+    project = context.require_project(selection)
+    spec, form = get_task(project, "task 0"), build_panel(Bench, context).correction
+    practice = list(read_rows(task_dir(project, spec.task_id), "train"))
+    asked = {str(row["text"]) for _, row in practice}
+    rows = [row for _, row in read_rows(task_dir(project, spec.task_id), "validation")]
+    text, wrong = next((str(row["text"]), str(row["label"])) for row in rows if str(row["text"]) not in asked)
+    right = {"yes": "no", "no": "yes"}[wrong]
+    exchange = over(build_exchange(context, selection, asking("tuned"), [text]), wrong)
+    given = (context, selection, [exchange], (exchange.key, 0), right, "")
+    saved = form.save_known(*given)[form.answers]
+    assert "a row of the check set had this question with another answer; it has yours now" in saved
+    assert "next training" not in saved
+    again = form.save_known(*given)[form.answers]
+    assert "Only the check set of task 0 has this question" in again
+    assert "has not learned" not in again
+    rows = [row for _, row in read_rows(task_dir(project, spec.task_id), "validation")]
+    assert {row["label"] for row in rows if row["text"] == text} == {right}
+    assert list(read_rows(task_dir(project, spec.task_id), "train")) == practice
+
+
 def test_a_label_that_the_task_lacks_is_asked_about(place: Place) -> None:
     context, selection = place
     project = context.require_project(selection)

@@ -69,7 +69,7 @@ def test_changes_are_the_same_apart(place: str, project: Project) -> None:
     assert [v.change for v in list_versions(project, "rows")] == ["edit_table", "split"]
 
     corrected = apart.add_correction_in_child(project, "rows", {"text": "asked"}, "a", "chat: tuned")
-    assert corrected.num_train == changed.num_train + 1
+    assert (corrected.task.num_train, corrected.how) == (changed.num_train + 1, "added")
     asked = next(found for found in contents(project) if found[2]["text"] == "asked")
     assert (asked[0], asked[2]["label"], asked[2][ORIGIN]) == ("train", "a", "chat: tuned")
     apart.edit_row_in_child(project, "rows", asked[:2], {"label": "b"})

@@ -6,6 +6,7 @@ Every edit is a version of the task and can be undone. Rows added here name thei
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from core.base.errors import SettingError
@@ -45,30 +46,35 @@ def add_rows(
     return change_rows(project, spec.task_id, known + fresh, "add_rows", len(fresh))
 
 
+@dataclass(frozen=True)
+class Correction:
+    """The task after a correction, and what it did: "added" a practice row, "replaced" the answer of one, only
+    changed the "check" set, or nothing, where practice ("known") or the check set alone ("check_known") said so."""
+
+    task: TaskSpec
+    how: str
+
+
 def add_correction(
     project: Project, name: str, row: Mapping[str, Any], answer: str, origin: str = CHAT
-) -> TaskSpec:
+) -> Correction:
     """A corrected answer is what practice and check set say of its question from now on: rows with the inputs of
     `row` get `answer` as the target, since an added row would only contradict them; without any, a practice row is
-    added. Nothing changes where they say so already: see `corrected_how`."""
+    added. A question of the check set alone stays out of practice, or it would no longer check anything."""
     spec = get_task(project, name)
     targets = target_cells(spec, answer)
     rows, asked = read_all_rows(task_dir(project, spec.task_id)), _asked(spec, row)
     same = [i for i, r in enumerate(rows) if r.split != "test" and _asked(spec, r.row) == asked]
     if not same:
         values = {c: row.get(c, "") for c in spec.inputs} | targets
-        return add_rows(project, spec.task_id, [values], "train", origin)
+        return Correction(add_rows(project, spec.task_id, [values], "train", origin), "added")
     wrong = [i for i in same if any(target_text(rows[i].row.get(c)) != target_text(v) for c, v in targets.items())]
+    if not wrong:
+        return Correction(spec, "known" if any(rows[i].split == "train" for i in same) else "check_known")
+    how = "replaced" if any(rows[i].split == "train" for i in wrong) else "check"
     for i in wrong:
         rows[i] = rows[i]._replace(row={**rows[i].row, **targets, ORIGIN: origin})
-    return change_rows(project, spec.task_id, rows, "edit_row", len(wrong)) if wrong else spec
-
-
-def corrected_how(before: TaskSpec, after: TaskSpec) -> str:
-    """What a correction did: "added" a row, "replaced" an answer, or "known": the rows said so already."""
-    if before.version == after.version:
-        return "known"
-    return "added" if after.num_train > before.num_train else "replaced"
+    return Correction(change_rows(project, spec.task_id, rows, "edit_row", len(wrong)), how)
 
 
 def _asked(spec: TaskSpec, row: Mapping[str, Any]) -> list[str]:

@@ -16,7 +16,7 @@ from core.base.records import from_record
 from core.tasks.changing.add_task import update_task
 from core.tasks.changing.attaching import Attached, attach_part
 from core.tasks.changing.browsing import EditedRow, save_table
-from core.tasks.changing.editing import CHAT, Place, add_correction, edit_row, move_rows
+from core.tasks.changing.editing import CHAT, Correction, Place, add_correction, edit_row, move_rows
 from core.tasks.changing.fixes import Outcome, apply_fix
 from core.tasks.changing.isolation import CHILD, ParseLimits, ask_child, project_to_dict
 from core.tasks.changing.versions import RowDifference, compare_versions, undo_change
@@ -74,12 +74,12 @@ def compare_in_child(project: Project, name: str, number: int) -> tuple[list[Row
 
 def add_correction_in_child(
     project: Project, name: str, row: Mapping[str, Any], answer: str, origin: str = CHAT
-) -> TaskSpec:
+) -> Correction:
     """`add_correction`; raises what it raises."""
     if not is_large(project, name):
         return add_correction(project, name, row, answer, origin)
     done = _ask(project, "correction", name, row=dict(row), answer=answer, origin=origin)
-    return _spec(done)
+    return Correction(_spec(done), str(done["how"]))
 
 
 def edit_row_in_child(project: Project, name: str, place: Place, changes: Mapping[str, Any]) -> TaskSpec:
@@ -153,7 +153,8 @@ def _save(project: Project, name: str, shown: list[Any], edited: list[dict[str, 
 
 
 def _correction(project: Project, name: str, row: dict[str, Any], answer: str, origin: str) -> dict[str, Any]:
-    return {"task": add_correction(project, name, row, answer, origin).as_dict()}
+    done = add_correction(project, name, row, answer, origin)
+    return {"task": done.task.as_dict(), "how": done.how}
 
 
 def _edit(project: Project, name: str, place: list[Any], changes: dict[str, Any]) -> dict[str, Any]:
