@@ -22,6 +22,7 @@ from core.base.gate import Gate, gated
 
 T = TypeVar("T")
 PATIENCE_S = 120.0  # for room among the processes
+SHORT_S = 120.0  # who may take longer is bound once more; a look at a file may not
 LOOK_EVERY_S = 0.2
 
 
@@ -40,6 +41,11 @@ class Room:
             self._inside[owner] += 1
             return True
 
+    def has_share_of(self, owner: str) -> bool:
+        """Whether this owner is kept out by what is theirs, not by others."""
+        with self._lock:
+            return self._inside[owner] >= self.of_owner
+
     def leave(self, owner: str) -> None:
         with self._lock:
             self._inside[owner] -= 1
@@ -52,6 +58,9 @@ class Room:
 HANDLERS = Room(48, 10_000)
 # Processes at their work: reading a file may take 2 GB, an export several.
 CHILDREN = Room(3, 6)
+# Of these the ones that may take long, such as imports and exports: two visitors cannot hold the places of all
+# others with them, and a short look at a file finds one in any case.
+LONG_CHILDREN = Room(2, 5)
 _OWNER: ContextVar[str] = ContextVar("owner", default="")
 
 
@@ -98,18 +107,30 @@ def is_wanted() -> Callable[[], bool]:
 
 
 @contextmanager
-def _child_room() -> Iterator[None]:
-    """Room for one more child process of this owner, waited for.
+def _child_room(seconds: float) -> Iterator[None]:
+    """Room for one more child process of this owner, which may take so long; waited for.
 
     Raises:
         RunError: there was none for long, or nobody waits any more.
     """
     owner, wanted, end = _OWNER.get(), is_wanted(), time.monotonic() + PATIENCE_S
-    while not CHILDREN.enter(owner):
+    rooms = (LONG_CHILDREN, CHILDREN) if seconds > SHORT_S else (CHILDREN,)
+    while not _enter_all(rooms, owner):
         if time.monotonic() > end or not wanted():
-            raise RunError("visitor.busy")
+            own = any(room.has_share_of(owner) for room in rooms)
+            raise RunError("visitor.busy" if own else "visitor.crowded")
         time.sleep(LOOK_EVERY_S)
     try:
         yield
     finally:
-        CHILDREN.leave(owner)
+        for room in rooms:
+            room.leave(owner)
+
+
+def _enter_all(rooms: tuple[Room, ...], owner: str) -> bool:
+    for number, room in enumerate(rooms):
+        if not room.enter(owner):
+            for entered in rooms[:number]:
+                entered.leave(owner)
+            return False
+    return True

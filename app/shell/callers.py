@@ -35,6 +35,14 @@ class Caller:
         return frozenset(origin_of(f"{self.scheme}://{host}") for host in self.hosts if host)
 
 
+def scheme_of(caller: Caller, origins: frozenset[str]) -> str:
+    """That of the page in the visitor's browser. A proxy that ends https and was not named asks by http, but the
+    name it asks for may be known as one of https only."""
+    named = {origin_of(f"{scheme}://{host}") for scheme in ("http", "https") for host in caller.hosts if host}
+    found = {origin.partition(":")[0] for origin in named & origins}
+    return found.pop() if len(found) == 1 else caller.scheme
+
+
 def networks(names: tuple[str, ...]) -> tuple[Network, ...]:
     """Addresses or networks as typed ("10.0.0.7", "10.0.0.0/8").
 
@@ -65,8 +73,11 @@ def find_caller(scope: MutableMapping[str, Any], proxies: tuple[Network, ...], b
 
 
 def origin_of(address: str) -> str:
-    """Scheme, host and port of an address as browsers write them; "" for none."""
-    parts = urlsplit(address)
+    """Scheme, host and port of an address as browsers write them; "" for none, or what is no address."""
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return ""
     default = {"http": ":80", "https": ":443"}.get(parts.scheme, "")
     if not parts.scheme or not parts.netloc:
         return ""

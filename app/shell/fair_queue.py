@@ -16,9 +16,13 @@ from typing import Any
 
 from gradio import queueing
 from gradio.queueing import Event, Queue
+from starlette.exceptions import HTTPException
 
 from app.shell.page_token import VISITOR_HEADER, mark_of
+from app.shell.selection import language_of
 from app.shell.sessions import PageStates
+from app.texts import word_whole
+from app.texts.language import in_language
 
 Keys = tuple[tuple[str, str], ...]
 
@@ -39,7 +43,6 @@ QUEUE_SIZE = (
 SHARES = {"page": Share(64, 8, 1200), "visitor": Share(96, 10, 1500), "address": Share(320, 24, 6000)}
 SOON_S, LATER_S = 0.001, 0.02  # until the next look: Gradio's own, and when all that waits is held back
 MOST_KNOWN = 10_000  # whose minutes are remembered
-BUSY = "You ask for more at once than this page can do. Wait a moment."
 
 
 class FairQueue(Queue):
@@ -57,15 +60,17 @@ class FairQueue(Queue):
         self._whose = {event: whose for event, whose in self._whose.items() if event in self.event_ids_to_events}
         opened = Counter(key for whose in self._whose.values() for _, key in whose)
         if any(opened[key] >= SHARES[kind].open for kind, key in keys):
-            return False, BUSY, "queue_full"
+            raise _refusal(request, "visitor.too_fast")
         if not all(self._may_begin(kind, key) for kind, key in keys):
-            return False, BUSY, "queue_full"
+            raise _refusal(request, "visitor.too_fast")
         holder = self.blocks.state_holder
         if isinstance(holder, PageStates) and not holder.has_room(body.session_hash, keys[-1][1]):
-            return False, BUSY, "queue_full"
+            raise _refusal(request, "visitor.no_room")
         success, event, state = await super().push(body, request, username)
         if success:
             self._whose[str(event)] = keys
+        elif state == "queue_full":
+            raise _refusal(request, "visitor.no_room")
         return success, event, state
 
     def get_events(self) -> tuple[list[Event], bool, str] | None:
@@ -103,6 +108,13 @@ class FairQueue(Queue):
         visitor = (("visitor", f"visitor {mark}"),) if mark else ()
         address = request.client.host if request.client else ""
         return ("page", f"page {session}"), *visitor, ("address", f"address {address}")
+
+
+def _refusal(request: Any, key: str) -> HTTPException:
+    """Of Gradio's own refusal, a 503, its page shows a sentence of its own, in English; of a 429 it shows the
+    detail."""
+    language = language_of(request.headers.get("accept-language", ""))
+    return HTTPException(429, in_language(language, word_whole, key, {}))
 
 
 def share_the_queue(shared: bool, key: str) -> None:

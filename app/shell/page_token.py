@@ -14,11 +14,21 @@ import hmac
 from core.runs.quotas import owner_mark
 
 PAGE_HEADER, VISITOR_HEADER = "x-taskloom-page", "x-taskloom-visitor"
+STALE_HEADER = "x-taskloom-stale"  # of an answer to a page whose word is no longer the one
 
-# Before all other scripts: what they post carries both words. `TOKEN` is put in for each page.
+# Before all other scripts: what they post carries both words. `TOKEN` is put in for each page. A page whose word
+# has become another one, as when the workspace is a new one, opens itself again: once for a word and once a minute.
 SCRIPT = """
 (() => {
   const ask = window.fetch;
+  const reopen = () => {
+    try {
+      const [word, at] = (sessionStorage.getItem('taskloom-reopened') ?? '').split(' ');
+      if (word === 'TOKEN' || Date.now() - Number(at ?? 0) < 60000) return;
+      sessionStorage.setItem('taskloom-reopened', `TOKEN ${Date.now()}`);
+    } catch { return; }
+    location.reload();
+  };
   window.fetch = (what, how = {}) => {
     const url = new URL(what.url ?? what, location.href);
     const method = (how.method ?? what.method ?? 'GET').toUpperCase();
@@ -27,7 +37,10 @@ SCRIPT = """
     const visitor = document.querySelector('[data-visitor]')?.dataset.visitor;
     headers.set('x-taskloom-page', 'TOKEN');
     if (visitor) headers.set('x-taskloom-visitor', visitor);
-    return ask(what, {...how, headers});
+    return ask(what, {...how, headers}).then(answer => {
+      if (answer.status === 403 && answer.headers.has('x-taskloom-stale')) reopen();
+      return answer;
+    });
   };
 })();
 """

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import tempfile
 import time
 from collections import deque
@@ -106,10 +107,14 @@ class UploadShares:
         if not self.context.shared:
             return
         bound = self.context.quota.disk_mb
-        for key, here, shares in ((who[0], projects, 1), (who[1], 0, SHARES_OF_ADDRESS)):
+        for key, here, shares, word in (
+            (who[0], projects, 1, "quota.uploads"),
+            (who[1], 0, SHARES_OF_ADDRESS, "quota.uploads_here"),
+        ):
             used = here + upload.size + sum(other.size for other in self._recent(key) if other is not upload)
             if used > shares * bound << 20:
-                raise WorkspaceError("quota.disk", used=round(used / (1 << 20)), bound=shares * bound)
+                needed = math.ceil(used / (1 << 20))
+                raise WorkspaceError(word, used=needed, bound=shares * bound, minutes=COUNTED_S // 60)
 
     def _require_free(self, coming: int) -> None:
         require_free_disk(self.store, self.context.quota.free_mb if self.context.shared else OWN_FREE_MB, coming)

@@ -8,28 +8,32 @@ by the page's own word (see `page_token`). So is a foreign host name on a page t
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from collections import Counter
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 from gradio import routes
 
-from app.shell.callers import INSIDE_THE_HUB, Caller, Network, find_caller, networks, origin_of
+from app.shell.callers import INSIDE_THE_HUB, Caller, Network, find_caller, networks, origin_of, scheme_of
 from app.shell.page_html import script_hashes, with_token
-from app.shell.page_token import PAGE_HEADER, VISITOR_HEADER, is_same, mark_of, page_token
+from app.shell.page_token import PAGE_HEADER, STALE_HEADER, VISITOR_HEADER, is_same, mark_of, page_token
 from app.shell.selection import language_of
 from app.shell.upload_shares import UploadShares
 from app.texts import word_whole
 from app.texts.language import in_language
 from core.base.errors import TaskloomError
+from core.messages import MESSAGES
 
 LOG = logging.getLogger("taskloom.app")
 MAX_POST_BYTES = 4 << 20  # of what a page posts; uploads have Gradio's max_file_size
+MOST_DIGITS = 15  # of a length
 MOST_OPEN = 512  # requests of one address on a shared page at once, with the streams that every open page holds
+OLD_PAGE = "visitor.old_page"
 UPLOAD = "/gradio_api/upload"
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 STATUS_OF = {"visitor.unknown": 403, "quota.full": 507}
@@ -46,7 +50,8 @@ CLOSED = tuple(
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Refusal = tuple[int, str]
+Pairs = tuple[tuple[bytes, bytes], ...]
+Refusal = tuple[int, str]  # status, key of the message or text for who is not a visitor
 
 
 @dataclass(frozen=True)
@@ -137,9 +142,10 @@ class WebGuard:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         refused = self._refusal(scope, headers, caller)
         if refused:
-            await _answer(send, *refused)
+            more = ((STALE_HEADER.encode(), b"1"),) if refused[1] == OLD_PAGE else ()
+            await _answer(send, refused[0], _worded(refused[1], headers), _is_limited(scope), more)
             return
-        scope["client"], scope["scheme"] = (caller.address, 0), caller.scheme
+        scope["client"], scope["scheme"] = (caller.address, 0), scheme_of(caller, self.rules.origins)
         self._open[caller.address] += 1
         try:
             await self._pass_on(scope, receive, send, headers, caller)
@@ -162,29 +168,35 @@ class WebGuard:
             else:
                 await self.app(scope, watch.receive, watch.send)
         except _TooLarge:
-            await _answer(send, 413, "too large")
+            await _answer(send, 413, _worded("visitor.too_large", headers))
         except TaskloomError as error:  # of the share
             if not watch.began:
-                await _answer(send, STATUS_OF.get(error.key, 413), _worded(error, headers))
+                text = _worded(error.key, headers, error.values)
+                await _answer(send, STATUS_OF.get(error.key, 413), text, _is_limited(scope))
         except Exception:  # Gradio runs FastAPI in debug mode, which would show a traceback to the visitor
             LOG.exception("a request failed")
             if not watch.began:
                 await _answer(send, 500, "internal error")
 
     def _refusal(self, scope: Scope, headers: dict[str, str], caller: Caller) -> Refusal | None:
-        if self.rules.hosts is not None and _host_name(headers.get("host", "")) not in self.rules.hosts:
+        host = _host_name(headers.get("host", ""))
+        if host is None:
+            return 400, "this host name is none"
+        if self.rules.hosts is not None and host not in self.rules.hosts:
             return 403, "this host name is not served"
         if scope["path"].startswith(CLOSED) and not scope["path"].startswith(self.rules.opened):
             return 404, "not found"
         if self.rules.shared and self._open[caller.address] >= MOST_OPEN:
-            return 429, "too many requests at once"
+            return 429, "visitor.too_fast"
         if scope["method"] not in READING:
             refused = self._refusal_of_writing(headers, caller)
             if refused or scope["method"] == "OPTIONS":
                 return refused or (405, "not allowed")
         length = headers.get("content-length", "0")
-        if not length.isascii() or not length.isdigit() or (_is_limited(scope) and int(length) > MAX_POST_BYTES):
-            return 413, "too large"
+        if not length.isascii() or not length.isdigit() or len(length) > MOST_DIGITS:
+            return 413, "visitor.too_large"
+        if _is_limited(scope) and int(length) > MAX_POST_BYTES:
+            return 413, "visitor.too_large"
         return None
 
     def _refusal_of_writing(self, headers: dict[str, str], caller: Caller) -> Refusal | None:
@@ -192,13 +204,13 @@ class WebGuard:
         origin, fetched = headers.get("origin"), headers.get("sec-fetch-site")
         own = caller.origins | self.rules.origins
         if origin is not None and (origin_of(origin) not in own or not origin_of(origin)):
-            return 403, "posts from other sites are refused; behind a proxy start with --allow-host https://NAME"
+            return 403, "visitor.other_site"
         if fetched is not None and fetched not in ("same-origin", "none"):
-            return 403, "posts from other sites are refused"
+            return 403, "visitor.other_site"
         from_browser = origin is not None or fetched is not None
         must_show = bool(self.token) and (from_browser or self.rules.shared)
         if must_show and not is_same(headers.get(PAGE_HEADER, ""), self.token):
-            return 403, "the page's word is missing: reload the page"
+            return 403, OLD_PAGE
         return None
 
 
@@ -264,16 +276,25 @@ def _is_limited(scope: Scope) -> bool:
     return bool(scope["path"].rstrip("/") != UPLOAD)
 
 
-def _host_name(host: str) -> str:
-    return urlsplit(f"//{host}").hostname or ""
+def _host_name(host: str) -> str | None:
+    """Without its port; None for what is no host."""
+    try:
+        parts = urlsplit(f"//{host}")
+        return parts.hostname or "" if parts.port is None or parts.port else None
+    except ValueError:
+        return None
 
 
-def _worded(error: TaskloomError, headers: dict[str, str]) -> str:
-    return in_language(language_of(headers.get("accept-language", "")), word_whole, error.key, error.values)
+def _worded(key: str, headers: dict[str, str], values: Mapping[str, Any] | None = None) -> str:
+    if key not in MESSAGES:
+        return key
+    return in_language(language_of(headers.get("accept-language", "")), word_whole, key, values or {})
 
 
-async def _answer(send: Send, status: int, text: str) -> None:
-    body = text.encode()
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode())]
+async def _answer(send: Send, status: int, text: str, as_json: bool = True, more: Pairs = ()) -> None:
+    """Gradio's page shows the `detail` of JSON, and of an upload the text."""
+    body = json.dumps({"detail": text}).encode() if as_json else text.encode()
+    kind = b"application/json" if as_json else b"text/plain; charset=utf-8"
+    headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode()), *more]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -16,10 +16,10 @@ LOOK_EVERY_S = 0.5
 
 @dataclass(frozen=True)
 class Gate:
-    """What somebody says of the children that are started for it: `room` holds a place for one more while it is at
-    work, `is_wanted` tells whether anybody still waits for what it brings."""
+    """What somebody says of the children that are started for it: `room` holds a place for one more, which may take
+    so many seconds, while it is at work; `is_wanted` tells whether anybody still waits for what it brings."""
 
-    room: Callable[[], AbstractContextManager[None]]
+    room: Callable[[float], AbstractContextManager[None]]
     is_wanted: Callable[[], bool]
 
 

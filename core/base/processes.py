@@ -175,7 +175,7 @@ def run_to_end(order: Order, seconds: float, given: str = "") -> Finished:
     gate = current_gate()
     with contextlib.ExitStack() as held:
         if gate is not None:
-            held.enter_context(gate.room())
+            held.enter_context(gate.room(seconds))
         reads, prints, errors = (held.enter_context(tempfile.TemporaryFile()) for _ in range(3))
         reads.write(given.encode())
         reads.seek(0)

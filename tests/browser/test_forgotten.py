@@ -7,6 +7,8 @@ import re
 import pytest
 
 from app.frame.job_bar import IDLE_TICK_S
+from app.shell.page_html import with_token
+from app.shell.page_token import STALE_HEADER
 from tests.browser.driving import PATIENCE_MS, open_screen, running_app, wait_until_open
 from tests.toy_project import build_toy_project
 
@@ -51,3 +53,28 @@ def test_a_page_that_slept_finds_its_way_back(chromium, tmp_path) -> None:
         wait_until_open(page)
         page.locator("#ready", has_text="2 tasks").wait_for()
         assert page.locator("#tab-train-button").first.get_attribute("aria-selected") == "true"
+
+
+def test_a_page_with_an_old_word_opens_itself_once(chromium) -> None:
+    """The server was started over a new key: every post of the page would be refused for ever."""
+    page = chromium.new_context().new_page()
+    opened: list[str] = []
+
+    def serve(route) -> None:
+        if route.request.method == "POST":
+            route.fulfill(status=403, headers={STALE_HEADER: "1"}, json={"detail": "old"})
+            return
+        opened.append(route.request.url)
+        head = with_token(b"<head></head>", f"word{min(len(opened), 2)}").decode()
+        post = "fetch('/x', {method: 'POST'}).then(a => a.json()).then(a => { window.told = a.detail; })"
+        route.fulfill(content_type="text/html", body=f"{head}<script>{post}</script>")
+
+    page.route("http://box.lan/**", serve)
+    page.goto("http://box.lan/")
+    page.wait_for_function("window.told === 'old' && sessionStorage.getItem('taskloom-reopened')")
+    page.wait_for_timeout(1000)
+    assert len(opened) == 2
+    page.evaluate("sessionStorage.setItem('taskloom-reopened', `word2 ${Date.now() - 100000}`)")
+    page.evaluate("fetch('/x', {method: 'POST'}).then(() => 1)")  # the same word again: it would help nothing
+    page.wait_for_timeout(500)
+    assert len(opened) == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -118,6 +119,11 @@ def test_a_space_is_shown_in_the_frame_of_the_hub_and_has_any_name() -> None:
 
 def ask(guard: WebGuard, headers: dict[str, str], body: bytes = b"", method: str = "POST") -> int:
     """The status a request gets."""
+    return int(answer_of(guard, headers, body, method)[0]["status"])
+
+
+def answer_of(guard: WebGuard, headers: dict[str, str], body: bytes = b"", method: str = "POST") -> list[Any]:
+    """What a request gets."""
     sent: list[dict[str, Any]] = []
 
     async def receive() -> dict[str, Any]:
@@ -130,7 +136,7 @@ def ask(guard: WebGuard, headers: dict[str, str], body: bytes = b"", method: str
     call = guard({"type": "http", "path": "/x", "method": method, "headers": pairs}, receive, send)
     with ThreadPoolExecutor(1) as other:  # the browser tests keep a loop running in this thread
         other.submit(asyncio.run, call).result()
-    return int(sent[0]["status"])
+    return sent
 
 
 def test_a_space_accepts_its_own_name_behind_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,3 +160,40 @@ def test_a_post_without_a_length_is_counted_and_a_fault_shows_no_traceback() -> 
 
     assert ask(WebGuard(reader, GuardRules()), {}, b"x" * (1 << 20)) == 413
     assert ask(WebGuard(broken, GuardRules()), {}) == 500
+
+
+def test_what_is_no_host_and_no_origin_is_refused_and_no_fault() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    guard = WebGuard(app, GuardRules())
+    for host in ("[", "box:x", "[::1"):
+        assert ask(guard, {"host": host}, method="GET") == 400
+    for origin in ("http://[", "http://[::1", "null", ""):
+        assert ask(guard, {"host": "box", "origin": origin}) == 403
+    assert ask(guard, {"host": "box", "content-length": "9" * 5000}) == 413
+    assert ask(guard, {"host": "box:80", "origin": "http://box"}) == 200
+
+
+def test_a_page_with_an_old_word_is_told_so_in_its_language() -> None:
+    guard = WebGuard(None, GuardRules(key="new"))
+    said = {"host": "box", "origin": "http://box", "x-taskloom-page": "old", "accept-language": "zh"}
+    start, body = answer_of(guard, said)
+    assert start["status"] == 403
+    assert (b"x-taskloom-stale", b"1") in start["headers"]  # by which the page's script opens it again
+    assert "请刷新页面" in json.loads(body["body"])["detail"]  # what Gradio's page shows
+    start, body = answer_of(guard, {**said, "origin": "http://evil.example"})
+    assert b"x-taskloom-stale" not in dict(start["headers"])
+
+
+def test_a_name_of_https_gives_addresses_of_https_also_behind_a_proxy_that_was_not_named() -> None:
+    seen: list[str] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(scope["scheme"])
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    guard = WebGuard(app, rules_for("0.0.0.0", False, ("box.lan", "http://plain.lan", "http://both", "both")))
+    for host in ("box.lan", "plain.lan", "both", "other"):
+        assert ask(guard, {"host": host, "x-forwarded-proto": "https"}, method="GET") == 200
+    assert seen == ["https", "http", "http", "http"]
