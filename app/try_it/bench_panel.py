@@ -18,8 +18,8 @@ from app.shell.selection import Selection
 from app.shell.stream_columns import stream_together
 from app.texts import say
 from app.try_it.answers import CLICKS, conversation_view, export_view, starters_view
-from app.try_it.columns import ask_as, request_to, start_with, starters, with_untouched
-from app.try_it.conversation import MOST_EXCHANGES, Exchange, find_exchange
+from app.try_it.columns import ask_as, home_of, request_to, start_with, starters, with_untouched
+from app.try_it.conversation import MOST_EXCHANGES, Answer, Exchange, find_exchange
 from app.try_it.correction_panel import Correction
 from core.chat.votes import TIE, Vote, add_vote, read_votes, tally
 
@@ -81,10 +81,8 @@ class Bench:
             return gr.skip()
         if act == "correct":
             return self.correction.open(context, selection, asked[index], place)
-        corrected = asked[index].answers[place].corrected
         if act == "see":
-            seen = selection.with_task(corrected.task_id) if corrected else selection
-            return context.go_to(seen, "tasks")
+            return context.go_to(see_corrected(context, selection, asked[index].answers[place]), "tasks")
         voted = cast_vote(context, selection, asked[index], place)
         changed = [*asked[:index], voted, *asked[index + 1 :]]
         told = draw_tally(context, selection)
@@ -162,14 +160,33 @@ def once_more(exchange: Exchange, place: int) -> tuple[Exchange, dict[str, Any]]
 
 
 def cast_vote(context: Context, selection: Selection, exchange: Exchange, place: int) -> Exchange:
-    """Writes a vote down; the exchange then shows who was who. A second vote on the same answers is none."""
+    """Writes a vote down in the project of the run that answered; the exchange then shows who was who. A second
+    vote on the same answers is none.
+
+    Raises:
+        RunError: this run is gone.
+    """
     if not exchange.can_vote:
         return exchange
     labels = tuple(answer.side.vote_label for answer in exchange.answers)
     winner = TIE if place < 0 else labels[place]
     vote = Vote(exchange.task, exchange.question, labels, winner, exchange.blind)
-    add_vote(context.require_project(selection), vote)
+    home = home_of(context, selection, exchange.answers[0].side)
+    add_vote(context.require_project(home), vote)
     return replace(exchange, vote=place)
+
+
+def see_corrected(context: Context, selection: Selection, answer: Answer) -> Selection:
+    """On the task that a correction went to, which may be another project's than the open one.
+
+    Raises:
+        RunError: the run that answered is gone with its project.
+    """
+    if answer.corrected is None:
+        return selection
+    project, task_id = context.project(selection), answer.corrected.task_id
+    is_here = project is not None and (project.tasks_dir / task_id).is_dir()
+    return (selection if is_here else home_of(context, selection, answer.side)).with_task(task_id)
 
 
 def draw_tally(context: Context, selection: Selection) -> str:

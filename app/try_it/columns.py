@@ -146,6 +146,18 @@ def with_untouched(context: Context, selection: Selection, exchange: Exchange) -
     return replace(exchange, answers=(*exchange.answers, Answer(side, temperature=first.temperature)))
 
 
+def home_of(context: Context, selection: Selection, side: Side) -> Selection:
+    """The run that answered and its project, whatever is open by now: votes and corrections belong there.
+
+    Raises:
+        RunError: this run is gone. WorkspaceError: its project cannot be read.
+    """
+    run_dir = context.run_dir(selection.with_run(side.run_id))
+    if run_dir is None:
+        raise RunError("chat.answerer_gone", run=side.run_name, task=side.task)
+    return selection.with_project(context.workspace.project_of_run(run_dir).project_id, run_dir.name)
+
+
 def starters(context: Context, selection: Selection) -> list[tuple[TaskSpec, int, str]]:
     """Questions to begin with: (task, place of the exam row, short text), one a task, of a few tasks."""
     found = []

@@ -17,7 +17,7 @@ from app.shell.selection import Selection
 from app.texts import say, word_problem
 from app.texts.words import Key
 from app.try_it.answers import conversation_view
-from app.try_it.columns import find_spec
+from app.try_it.columns import find_spec, home_of
 from app.try_it.conversation import Corrected, Exchange, find_exchange
 from core.base.errors import RunError
 from core.tasks.changing.editing import CHAT
@@ -70,12 +70,13 @@ class Correction:
         """The labels of the task to choose from, or a field with the answer to be changed.
 
         Raises:
-            RunError: it is a question of the exam, which never enters practice.
+            RunError: it is a question of the exam, which never enters practice; the run that answered is gone.
         """
         if exchange.expected:
             raise RunError("chat.exam_question", task=exchange.task)
-        project, answer = context.require_project(selection), exchange.answers[place]
-        spec = corrected_task(context, selection, answer.side.task)
+        answer = exchange.answers[place]
+        home = home_of(context, selection, answer.side)
+        project, spec = context.require_project(home), corrected_task(context, home, answer.side.task)
         labels = list_labels(project, spec.task_id)
         others = [label for label in labels if label != answer.text]
         chosen = others[0] if len(others) == 1 else None  # of two labels it must be the other one
@@ -114,9 +115,10 @@ class Correction:
         if index is None:
             return self._closed()
         require_shared_space(context, selection)
-        project, exchange = context.require_project(selection), asked[index]
+        exchange = asked[index]
         answer = exchange.answers[wanted[1]]
-        spec = corrected_task(context, selection, answer.side.task)
+        home = home_of(context, selection, answer.side)
+        project, spec = context.require_project(home), corrected_task(context, home, answer.side.task)
         labels = list_labels(project, spec.task_id)
         right = str((given[0] if labels else given[1]) or "").strip()
         if not right:

@@ -193,6 +193,26 @@ def test_blind_answers_show_no_name_until_the_vote(place: Place) -> None:
     assert "may be chance" in draw_tally(context, selection)
 
 
+def test_votes_and_corrections_go_to_the_project_of_the_run_that_answered(place: Place) -> None:
+    context, selection = place
+    home, other = context.require_project(selection), context.workspace.create_project("another")
+    exchange = over(build_exchange(context, selection, asking("tuned", "base"), ["a new text"]), "yes", "no")
+    bench, moved = build_panel(Bench, context), selection.with_project(other.project_id)
+    shown = bench.click(context, moved, [exchange], click("vote", exchange, 0))
+    assert [len(read_votes(project)) for project in (home, other)] == [1, 0]
+    form, answered = bench.correction, shown[bench.asked]
+    wanted = bench.click(context, moved, answered, click("correct", exchange, 0))[form.wanted]
+    saved = form.save_known(context, moved, answered, wanted, "no", "")
+    spec = get_task(home, "task 0")
+    assert list(read_rows(task_dir(home, spec.task_id), "train"))[-1][1][ORIGIN] == "chat: Run 1"
+    seen = bench.click(context, moved, saved[form.asked], click("see", exchange, 0))[context.selection]
+    assert (seen.project_id, seen.task_id) == (home.project_id, spec.task_id)
+    shutil.rmtree(home.runs_dir / selection.run_id)
+    with pytest.raises(RunError) as caught:
+        bench.click(context, moved, [exchange], click("vote", exchange, 0))
+    assert caught.value.key == "chat.answerer_gone"
+
+
 def test_a_correction_is_a_label_and_becomes_a_practice_row(place: Place) -> None:
     context, selection = place
     project = context.require_project(selection)
