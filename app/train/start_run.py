@@ -6,13 +6,15 @@ from app.drawing.forms import read_yaml
 from app.shell.context import Context
 from app.shell.permissions import counting, shared_config
 from app.shell.selection import Selection
-from core.runs.launching import begin_run
+from core.runs.launching import begin_run, find_begun
 
 
 def start(context: Context, selection: Selection, text: str, token: str) -> Selection:
     """Makes a run from the plan and starts it. The token makes a second click of the same Start harmless."""
     project = context.require_project(selection)
     with counting(context, selection):
-        config = shared_config(context, selection, read_yaml(text))
-        folder = begin_run(project, config, token or None)
+        folder = find_begun(project, token) if token else None
+        if folder is None:  # else the share was taken by the first click already
+            config = shared_config(context, selection, read_yaml(text))
+            folder = begin_run(project, config, token or None)
     return selection.with_run(folder.run_id)

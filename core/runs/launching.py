@@ -84,6 +84,16 @@ def begin_run(
     return RunFolder(first)
 
 
+def find_begun(project: Project, token: str) -> RunFolder | None:
+    """The run of this project that a token has begun already.
+
+    Raises:
+        WorkspaceError: the database cannot be opened.
+    """
+    found = RunQueue(project.path.resolve().parents[1]).find_token(token)
+    return RunFolder(found) if found is not None and found.parent == project.runs_dir.resolve() else None
+
+
 def stop_run(folder: RunFolder, now: bool = False) -> RunStatus:
     """Stop and keep: the worker finishes its step, keeps the best adapter so far, and ends as succeeded. An
     interrupted run is taken up for that only. With `now` a worker that does not answer is ended; the run is then

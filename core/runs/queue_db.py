@@ -90,6 +90,12 @@ class RunQueue:
             db.execute("INSERT INTO tokens VALUES (?, ?, ?, ?)", values)
             return None
 
+    def find_token(self, token: str) -> Path | None:
+        """The folder that the first use of a click led to; None for a click that nothing stands for."""
+        with self._reading() as db:
+            row = db.execute("SELECT path FROM tokens WHERE token = ?", (token,)).fetchone()
+        return self.workspace_dir / row[0] if row else None
+
     def release_token(self, token: str) -> None:
         """Takes a claim back, when the start it stood for was refused."""
         with self._transaction() as db:

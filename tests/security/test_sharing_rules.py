@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import types
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from app.train.start_run import start
 from core.base.errors import RunError, SettingError, WorkspaceError
 from core.runs.folder import RunFolder
 from core.runs.lock import held
+from core.runs.queue_db import RunQueue
 from core.runs.quotas import Quota, limit_time, quota_from_environment, usage_of
 from core.runs.summaries import RunSummary
 from core.training.config import RunConfig, config_to_yaml
@@ -297,6 +299,26 @@ def test_runs_are_begun_one_after_the_other(context: Context, monkeypatch: pytes
 
     with ThreadPoolExecutor(8) as clicks:
         assert sum(clicks.map(click, range(8))) == QUOTA.runs == len(begun)
+
+
+def test_the_same_click_again_meets_no_quota(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    project, other = (context.workspace.create_project(name, ALICE) for name in ("Mine", "Other"))
+    first = RunFolder(project.runs_dir / "r20260101-000000-aaaaaaaa")
+    assert RunQueue(context.workspace.root).claim_token("click", first.path) is None
+
+    def full(*_: Any) -> Any:
+        raise RunError("quota.runs", limit=1)
+
+    monkeypatch.setattr("app.train.start_run.shared_config", full)
+    chosen, text = Selection(owner=ALICE, project_id=project.project_id), config_to_yaml(RunConfig())
+    assert start(context, chosen, text, "click").run_id == first.run_id
+    for wanted, token in (
+        (chosen, "another"),
+        (chosen, ""),
+        (replace(chosen, project_id=other.project_id), "click"),
+    ):
+        with pytest.raises(RunError):
+            start(context, wanted, text, token)
 
 
 def test_a_rehearsal_at_work_is_a_run_at_work(context: Context) -> None:
