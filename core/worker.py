@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from core.base.errors import WorkspaceError, plain_values
+from core.base.errors import TaskloomError, WorkspaceError, plain_values
 from core.base.files import sync_files, write_json_atomic
 from core.base.processes import bind_to_parent
 from core.runs.device_lease import DeviceLease, holder_for, holder_values, lease_device, run_lease
@@ -113,11 +113,20 @@ def _train_here(folder: RunFolder, config: RunConfig, journal: Journal, rank: in
     with held_to_limit(config):
         outcome = train_run(folder, config, journal, Shard(rank, world), clock)
     if world == 1:
-        learn_speed(folder)
+        _try_note(lambda: learn_speed(folder))
     if rank == 0:
-        write_drafts(folder.path)
+        _try_note(lambda: write_drafts(folder.path))
     key = "run.was_stopped" if outcome.stopped_early else "run.finished"
     return SUCCEEDED, {"message_key": key, "stopped_early": outcome.stopped_early, "progress": 1.0}
+
+
+def _try_note(write: Callable[[], object]) -> None:
+    """What is noted after a training is no part of it: a note that fails is told in the log, and the run stands."""
+    try:
+        write()
+    except (TaskloomError, OSError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+        print("a note of the finished run could not be written", file=sys.stderr)
+        traceback.print_exc()
 
 
 def _rehearse(folder: RunFolder, config: RunConfig, journal: Journal) -> End:

@@ -6,6 +6,7 @@ import json
 import os
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,13 +17,14 @@ from core.base.processes import boot_id
 from core.runs import launchers
 from core.runs.creation import create_run
 from core.runs.folder import RunFolder
-from core.runs.journal import FolderJournal
+from core.runs.journal import FolderJournal, SilentJournal
 from core.runs.launching import cancel_run, start_run, stop_run
 from core.runs.liveness import run_state, worker_processes
 from core.runs.lock import steady_clock, try_lock
 from core.runs.rerun import find_remedy
 from core.runs.states import RunStatus
 from core.training import session
+from core.training.config import RunConfig
 from core.training.failures import TrainingFailure
 from core.workspace import Project
 from tests.toy_project import quick_config, quick_run
@@ -67,6 +69,19 @@ def test_every_failure_has_a_class_words_and_where_possible_a_remedy(
     assert (remedy is None) is (failure == "data")
     with pytest.raises(RunError):
         start_run(folder)
+
+
+@pytest.mark.parametrize("note", ["core.insight.skill_drafts.write_drafts", "core.worker.learn_speed"])
+def test_a_note_that_fails_after_the_training_leaves_the_run_as_it_is(
+    note: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = RunFolder(tmp_path / "home" / "projects" / "p" / "runs" / "r1")
+    folder.path.mkdir(parents=True)
+    monkeypatch.setattr(session, "train_run", lambda *_: SimpleNamespace(stopped_early=False))
+    monkeypatch.setattr(note, raising(KeyError("cells")))
+    end = worker._train_here(folder, RunConfig(), SilentJournal(folder), 0, 1)
+    assert end[0] == "succeeded"
+    assert "KeyError: 'cells'" in capfd.readouterr().err
 
 
 def test_a_full_disk_while_an_event_is_written_ends_the_run_in_words(
