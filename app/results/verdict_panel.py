@@ -72,7 +72,9 @@ def lead_on(context: Context, selection: Selection, run_dir: Path, wanted: tuple
         chosen = selection.with_task(find_task_id(context, selection, task))
         return context.go_to(chosen, "tasks", **{"health" if step == FIX_DATA else "rows": True})
     if step in (ALLOW_LONGER, TRAIN_LONGER):
-        return context.go_to(selection, "train", changes=next_settings(run_dir, task, step), of_run=True)
+        most = {"max_tokens": RunFolder(run_dir).read_config().max_tokens}  # its base model reads no longer texts
+        changes = next_settings(run_dir, task, step) or most
+        return context.go_to(selection, "train", changes=changes, of_run=True)
     return context.go_to(selection, "try_it", task=task)
 
 

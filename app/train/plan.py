@@ -203,7 +203,7 @@ class Plan:
         config = RunFolder(run_dir).read_config() if run_dir else read_yaml(text)
         changed = change_config(config, wish.get("changes", {}))
         shown = self._replaced(context, selection, changed, [*past, text])
-        return {**shown, self.brought: brought_view(config, changed, run_dir)}
+        return {**shown, self.brought: brought_view(config, changed, run_dir, wish.get("changes", {}))}
 
     def use_fix(
         self, context: Context, selection: Selection, text: str, past: list[str], event: gr.EventData

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -57,9 +58,9 @@ def _measured(name: str) -> str:
     return ("" if current_language() == "zh" else " ").join(said)
 
 
-def brought_view(before: RunConfig, after: RunConfig, run_dir: Path | None) -> str:
+def brought_view(before: RunConfig, after: RunConfig, run_dir: Path | None, asked: Iterable[str] = ()) -> str:
     """What a step of another screen has set, and what it was: of the run whose settings it took (`run_dir`), else
-    of the plan."""
+    of the plan. `asked`: the settings it set, changed or not."""
     changed = [
         say(
             "plan.brought_one",
@@ -73,7 +74,8 @@ def brought_view(before: RunConfig, after: RunConfig, run_dir: Path | None) -> s
         said = say("plan.brought", changes=clauses(changed)) if changed else ""
     else:
         run = RunFolder(run_dir).read_run()["name"]
-        key = "plan.brought_run" if changed else "plan.brought_same"
+        same = "plan.brought_limit" if "max_tokens" in asked else "plan.brought_same"
+        key = "plan.brought_run" if changed else same
         said = say(key, run=run, changes=clauses(changed)) if changed else say(key, run=run)
     return f'<p class="note told">{esc(said)}</p>' if said else ""
 

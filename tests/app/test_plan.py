@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import gradio as gr
@@ -15,13 +16,14 @@ from app.texts import say, word_method
 from app.texts.language import in_language
 from app.train import plan_views
 from app.train.plan import Plan
-from app.train.plan_views import goal_cards
+from app.train.plan_views import brought_view, goal_cards
 from core.adapters.registry import METHODS
 from core.base.errors import TaskloomError
 from core.messages.locales import LANGUAGES
 from core.training.config import RunConfig, change_config, config_to_yaml
 from core.training.goals import GoalFigures, config_for_goal, read_domain_figures, read_goal_figures
 from core.workspace import Workspace
+from tests.staged_runs import stages, write_stage
 
 
 @pytest.fixture(scope="module")
@@ -181,6 +183,15 @@ def test_a_jump_brings_changes_that_can_be_undone(built: tuple[Context, Plan]) -
     assert plan.use_field(context, Selection(), shown[plan.config], {}, 4, key=":batch_size")[plan.brought] == ""
     with pytest.raises(TaskloomError):
         plan.use_wish(context, Selection(), mine, [], {"changes": {"no_setting": 1}})
+
+
+def test_a_step_that_changes_nothing_blames_the_base_model_only_for_its_length(tmp_path: Path) -> None:
+    write_stage(next(s for s in stages() if s.name == "promising"), tmp_path / "r1")
+    config = RunConfig()
+    kept = brought_view(config, config, tmp_path / "r1", {"keep_apart": "a > b"})
+    assert "already" in kept
+    assert "base model" not in kept
+    assert "larger base model" in brought_view(config, config, tmp_path / "r1", {"max_tokens": 512})
 
 
 def test_a_page_that_is_opened_again_has_the_plan_it_had(built: tuple[Context, Plan]) -> None:
