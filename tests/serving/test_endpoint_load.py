@@ -74,11 +74,11 @@ def test_more_than_can_wait_are_told_to_come_back(
 def test_hanging_up_frees_the_place_of_a_whole_answer(call: Caller, run_dir: Path) -> None:
     body = json.dumps(
         {
-            "model": f"{run_dir.name}/task 0",
+            "model": f"{run_dir.name}/pairs",  # written freely: a label would be chosen before anybody could look
             "max_tokens": 2000,
             "n": 8,
             "temperature": 5.0,
-            "messages": [{"role": "user", "content": "message 1"}],
+            "messages": [{"role": "user", "content": json.dumps({"question": "what is 3", "context": "it is 3"})}],
         }
     ).encode()
     with socket.create_connection(("127.0.0.1", call.port), timeout=30) as line:
