@@ -59,7 +59,7 @@ def compare_runs(first: Path, second: Path) -> list[Comparison]:
         if pairs is not None:
             found.append(_compare(name, _metric(first, name), pairs))
     if not found:
-        raise RunError("insight.nothing_shared")
+        raise RunError("insight.no_exam_shared")
     return _holm(found)
 
 

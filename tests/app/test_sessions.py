@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -89,7 +90,9 @@ def test_updates_of_one_page_are_not_seen_by_another() -> None:
     (event,) = (fn for fn in demo.fns.values() if fn.outputs)
     shown = event.outputs[0]
     one, two = PageState(demo), PageState(demo)
-    asyncio.run(demo.postprocess_data(event, [gr.update(label="mine"), 3], one))
+    shown_now = demo.postprocess_data(event, [gr.update(label="mine"), 3], one)
+    with ThreadPoolExecutor(1) as other:  # a browser of another test may hold the loop of this thread
+        other.submit(asyncio.run, shown_now).result()
     assert one[shown._id].label == "mine"
     assert one[shown._id]._id == shown._id
     assert two[shown._id] is shown

@@ -46,7 +46,7 @@ def answer(folder: RunFolder, right: set[str]) -> None:
         ]
         text = "".join(json.dumps(record) + "\n" for record in records)
         (folder.predictions_dir / f"{task}.jsonl").write_text(text, encoding="utf-8")
-    folder.results_path.write_text("{}", encoding="utf-8")
+    folder.results_path.write_text('{"tasks": []}', encoding="utf-8")
 
 
 @pytest.fixture
