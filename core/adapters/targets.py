@@ -81,14 +81,14 @@ def lowest_block(model: nn.Module, stack: str, upper_share: float) -> int:
 
 def allocation_places(sites: list[Site], granularity: str) -> tuple[list[str], list[int]]:
     """Names of what has an allocation of its own (every `layer`, every `block`, or the whole `model`), and which of
-    them each site belongs to."""
+    them each site belongs to; empty where that needs no table (one each, or one for all)."""
     names = {
         "layer": [site.name for site in sites],
         "block": [f"{site.stack}{site.block}" for site in sites],
         "model": ["model"] * len(sites),
     }[granularity]
     known = list(dict.fromkeys(names))
-    return known, [known.index(name) for name in names]
+    return known, [known.index(name) for name in names] if granularity == "block" else []
 
 
 def group_sites(sites: list[Site], model: nn.Module) -> list[list[int]]:

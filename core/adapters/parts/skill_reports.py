@@ -42,16 +42,14 @@ class SkillReports(LinearAdapter):
     bank: SkillBank
     router: TaskRouter
     places: list[str]  # layers, blocks or the model: what has an allocation of its own
-    place_of_site: list[int]
+    place_of_site: list[int]  # empty where each layer has its own, or all share one
     frozen: FrozenRows | None = None
 
     def by_site(self, weights: Tensor) -> Tensor:
         """Weights [places with an allocation, ...] as those of the adapted layers, [L, ...]."""
-        if len(self.places) == len(self.sites):
-            return weights
-        if len(self.places) == 1:
-            return weights.expand(len(self.sites), *weights.shape[1:])
-        return weights[self.place_of_site]
+        if self.place_of_site:
+            return weights[self.place_of_site]
+        return weights.expand(len(self.sites), *weights.shape[1:])
 
     def require_heads(self) -> None:
         """Raises ModelError where a layer cannot be cut into that many routing heads."""

@@ -17,9 +17,8 @@ from core.base.errors import ModelError
 
 
 class SkillAdapter(SkillReports):
-    """Parameters: (A + T*B) * r * sum over layers (i + o) for the skills, L*H*T*A for the allocation (L = number of
-    blocks where one allocation serves a block, 1 where it serves the model), and L*H*T*T*B for a learnable private
-    block.
+    """Parameters: (A + T*B) * r * sum over layers (i + o) for the skills, L*H*T*A for the allocation (L: layers, or
+    blocks, or 1 for the model, see `granularity`), and L*H*T*T*B for a learnable private block.
 
     private_start: share of stage 1 in which the common skills learn alone; private_dropout: share of the draws of
     stage 1 without private skills.
@@ -38,10 +37,9 @@ class SkillAdapter(SkillReports):
         config: LinearConfig | None = None,
     ) -> None:
         super().__init__(method, config or options, num_tasks)
-        self.options = options
         if counts.common + counts.private < 1:
             raise ModelError("adapter.no_skills")
-        self.counts = counts
+        self.options, self.counts = options, counts
         self.takes_fast_path = options.kernel == "fused"
         self.prune_below = options.prune_below
         self.sites = find_sites(model, options)
@@ -50,9 +48,8 @@ class SkillAdapter(SkillReports):
         shapes = group_shapes(self.sites, groups)
         self.bank = SkillBank(shapes, options.rank, counts.common, counts.private, num_tasks)
         self.places, self.place_of_site = allocation_places(self.sites, options.granularity)
-        self.router = TaskRouter(
-            len(self.places) * counts.heads, num_tasks, counts.common, counts.private, counts.learnable
-        )
+        rows = len(self.places) * counts.heads
+        self.router = TaskRouter(rows, num_tasks, counts.common, counts.private, counts.learnable)
         self.compute_dtype = weight_out_in(model.get_submodule(self.sites[0].name)).dtype
         self.wrap_linears(model, self.sites, groups)
 
@@ -63,8 +60,7 @@ class SkillAdapter(SkillReports):
         task has one row (m = distinct tasks); in a blended call every example has its own (m = b).
         """
         noisy = call.training and self.options.noise and self.stage == 1 and self.counts.common > 0
-        distinct = torch.tensor(call.rows).to(call.task_ids.device, non_blocking=True)
-        tasks = call.task_ids if noisy else distinct
+        tasks = call.task_ids if noisy else torch.tensor(call.rows).to(call.task_ids.device, non_blocking=True)
         slots = torch.arange(len(tasks), device=tasks.device) if noisy else call.slots
         gathered = self.router.gathered_tasks(call.rows)
         weights = self.router.common_weights(tasks, self.options.temperature if noisy else None)
@@ -72,7 +68,7 @@ class SkillAdapter(SkillReports):
             private = self.router.private_weights(tasks, gathered)
             weights = torch.cat([weights, self._held_back(private, call.training)], -1)
         weights = call.mixed(weights, 1).unflatten(0, (-1, self.counts.heads)).to(self.compute_dtype)
-        weights = self.by_site(weights)
+        weights = weights[self.place_of_site] if self.place_of_site else weights.expand(len(self.sites), -1, -1, -1)
         factors = self.bank.gather(gathered, self.compute_dtype)
         own = None if call.blend is not None else call.slots
         if call.penalties is not None:
@@ -100,5 +96,5 @@ class SkillAdapter(SkillReports):
         mixture = state.mixture(group)
         rows = mixture.slots.repeat_interleave(call.repeats(x.shape[0]))
         deltas = plain_deltas(x.to(self.compute_dtype), mixture, rows)
-        bases = [linear(x) for linear in linears]
+        bases = (linear(x) for linear in linears)
         return [base + delta.to(base.dtype) for base, delta in zip(bases, deltas, strict=True)]
