@@ -171,10 +171,14 @@ element.addEventListener('click', event => {
 
 # What is drawn meanwhile moves the place, so it is brought into sight again a little later.
 _SHOW = """
-watch('value', () => {
-  const show = () => document.getElementById('%s')?.scrollIntoView({block: 'start'});
-  if (props.value) { show(); setTimeout(show, 700); setTimeout(show, 1800); }
-});"""
+const seen = window.taskloomSeen ??= {};  // the screen may be built only after the value has come
+function show() {
+  if (!props.value || seen['%s'] === props.value) return;
+  seen['%s'] = props.value;
+  const go = () => document.getElementById('%s')?.scrollIntoView({block: 'start'});
+  go(); setTimeout(go, 700); setTimeout(go, 1800);
+}
+show(); watch('value', show);"""
 
 
 def way_to(elem_id: str) -> gr.HTML:

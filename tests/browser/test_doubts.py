@@ -24,5 +24,5 @@ def test_the_other_reading_is_one_click_away(page, tmp_path) -> None:
     question.locator("[data-act=other]").click()
     question.wait_for(state="detached")
     page.locator("#task-doubts [data-act=taken]").click()  # the first row does name the columns
-    page.locator("#task-cards .badge").wait_for(state="detached")
+    page.locator("#task-cards .badge", has_text="question").wait_for(state="detached")
     assert "b,c" in page.locator("#task-area").inner_text()
