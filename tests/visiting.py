@@ -33,9 +33,11 @@ class VisitError(Exception):
 class Visitor:
     """One open tab. `seconds` collects (name of the first event, seconds until all that follows was there)."""
 
-    def __init__(self, address: str, headers: dict[str, str] | None = None) -> None:
+    def __init__(self, address: str, headers: dict[str, str] | None = None, source: str = "") -> None:
+        """`source`: the address it comes from, such as another of this machine (127.0.0.2)."""
         parts = urlsplit(address)
         self.host, self.port = parts.hostname or "127.0.0.1", parts.port or 80
+        self._source = (source, 0) if source else None
         self.headers = {"Content-Type": "application/json", "Origin": address.rstrip("/"), **(headers or {})}
         self.session = secrets.token_hex(6)
         self.seconds: list[tuple[str, float]] = []
@@ -56,9 +58,7 @@ class Visitor:
         """-> (status, bytes); one connection a thread, opened again when the server closed it."""
         data = None if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
         for attempt in (1, 2):
-            line = getattr(self._lines, "line", None) or http.client.HTTPConnection(
-                self.host, self.port, timeout=PATIENCE_S
-            )
+            line = getattr(self._lines, "line", None) or self._line()
             if line not in self._opened:
                 self._opened.append(line)
             self._lines.line = line
@@ -73,6 +73,9 @@ class Visitor:
                 if attempt == 2:
                     raise
         raise AssertionError
+
+    def _line(self) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection(self.host, self.port, timeout=PATIENCE_S, source_address=self._source)
 
     def get_json(self, path: str) -> Any:
         status, data = self.request("GET", path)
@@ -190,7 +193,7 @@ class Visitor:
         return str(json.loads(answer)["event_id"])
 
     def _listen(self, pending: dict[str, int], take: Callable[[int, dict[str, Any]], None]) -> None:
-        line = http.client.HTTPConnection(self.host, self.port, timeout=PATIENCE_S)
+        line = self._line()
         line.request("GET", f"/gradio_api/queue/data?session_hash={self.session}", headers=self.headers)
         stream = line.getresponse()
         try:

@@ -19,10 +19,11 @@ from app.frame.theme import ICON_PATH, STYLE_PATH, build_theme
 from app.shell.bucket_thread import start_copies
 from app.shell.context import Context
 from app.shell.fair_queue import QUEUE_SIZE, share_the_queue
+from app.shell.guard_rules import LOOPBACK, GuardRules, rules_for
 from app.shell.sessions import CAPACITY, bound_sessions
 from app.shell.upload_folders import use_own_folder
 from app.shell.upload_shares import UploadShares, note_pieces
-from app.shell.web_guard import GuardRules, WebGuard, answer_no_other_sites, rules_for
+from app.shell.web_guard import WebGuard, answer_no_other_sites
 from core.base.errors import TaskloomError
 from core.chat.client import ChatClient
 from core.chat.zero_gpu import ZeroGpuChat, on_zero_gpu
@@ -129,15 +130,23 @@ def prepare_server(rules: GuardRules) -> None:
     os.environ["FORWARDED_ALLOW_IPS"] = ""  # whose word counts is the guard's to say
 
 
-def launch(demo: gr.Blocks, arguments: argparse.Namespace, context: Context | None = None, **extra: Any) -> Any:
-    """Serves the page: no analytics, no stored inputs, no internals in errors, no folder readable over HTTP."""
-    if arguments.host not in ("127.0.0.1", "localhost", "::1") and not arguments.shared:
+def tell_who_reaches_it(arguments: argparse.Namespace, rules: GuardRules) -> None:
+    """What the person at the console should know of a page that others reach."""
+    if arguments.host not in LOOPBACK and not arguments.shared:
         LOG.warning(
             "the page is open to everybody who reaches %s, without a password; --shared separates visitors",
             arguments.host,
         )
+    if rules.by_address and rules.hosts is not None:
+        names = ", ".join(sorted(rules.hosts - LOOPBACK))
+        LOG.info("served by its addresses and as %s; other names of it are given with --allow-host", names)
+
+
+def launch(demo: gr.Blocks, arguments: argparse.Namespace, context: Context | None = None, **extra: Any) -> Any:
+    """Serves the page: no analytics, no stored inputs, no internals in errors, no folder readable over HTTP."""
     with_mcp = wants_mcp(arguments)
     rules = guard_rules(context, arguments, with_mcp)
+    tell_who_reaches_it(arguments, rules)
     prepare_server(rules)
     return demo.queue(default_concurrency_limit=8, max_size=QUEUE_SIZE).launch(
         server_name=arguments.host,

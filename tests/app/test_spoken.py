@@ -21,7 +21,7 @@ SPOKEN_CALLS = {"Error", "Info", "Warning", "part", "lead", "note", "empty", "ba
 WORDS = re.compile(r"[A-Za-z]{3,}[,.:!?]?\s+[a-z]{2,}")  # two words that make a sentence
 TEXT = re.compile(r"^[A-Z][a-z]|[A-Za-z]{2} [A-Za-z]")  # a word or sentence, not a value such as "all"
 FOR_THE_CONSOLE = {"add_argument", "ArgumentParser", "exit"}
-FOR_PROGRAMS = {"snippets", "web_guard"}  # code to copy, headers and answers of HTTP
+FOR_PROGRAMS = {"snippets", "web_guard", "guard_rules"}  # code to copy, headers and answers of HTTP
 LOGS = {"LOG", "logging"}
 CJK = re.compile(r"[一-鿿]")
 

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from app.shell.web_guard import MAX_POST_BYTES, GuardRules, WebGuard, rules_for
+from app.shell.guard_rules import GuardRules, own_names, rules_for
+from app.shell.watched_answer import MAX_POST_BYTES
+from app.shell.web_guard import WebGuard
 from tests.security.conftest import ALICE, SECRET, SharedPage
 from tests.visiting import Visitor
 
@@ -114,15 +116,43 @@ def test_a_space_is_shown_in_the_frame_of_the_hub_and_has_any_name() -> None:
     assert rules.hosts is None
     assert "https://huggingface.co" in rules.content_policy()
     assert rules_for("127.0.0.1", False, ("box.lan",)).hosts == {"127.0.0.1", "localhost", "::1", "box.lan"}
-    assert rules_for("0.0.0.0", False).hosts is None
 
 
-def ask(guard: WebGuard, headers: dict[str, str], body: bytes = b"", method: str = "POST") -> int:
+async def yes(scope: Any, receive: Any, send: Any) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+
+
+@pytest.mark.parametrize("bound", ["0.0.0.0", "::", "192.168.0.7", "box.lan"])
+def test_a_page_that_others_reach_has_its_addresses_and_the_names_it_was_given(bound: str) -> None:
+    """DNS rebinding reaches any page by a name of the foreign site, wherever it is bound."""
+    guard = WebGuard(yes, rules_for(bound, False, ("http://Loom.lan:7860",)))
+    served = ("localhost:7860", "192.168.0.7:7860", "[fd00::1]:7860", "loom.lan:7860", "LOOM.lan.", *own_names())
+    assert [ask(guard, {"host": host}, method="GET") for host in served] == [200] * len(served)
+    foreign = ("evil.example", "10.0.0.7.evil.example", "loom.lan.evil.example", "2130706433", "0x7f.1", "")
+    assert [ask(guard, {"host": host}, method="GET") for host in foreign] == [403] * len(foreign)
+    assert (ask(guard, {"host": "box.lan:7860"}, method="GET") == 200) == (bound == "box.lan")
+    said = {"host": "evil.example:7860", "accept": "text/html", "accept-language": "zh"}
+    start, body = answer_of(guard, said, method="GET")
+    assert (start["status"], dict(start["headers"])[b"content-type"]) == (403, b"text/plain; charset=utf-8")
+    assert "--allow-host http://evil.example" in body["body"].decode()
+
+
+def test_a_proxy_of_ours_says_by_which_name_it_was_asked() -> None:
+    guard = WebGuard(yes, rules_for("0.0.0.0", False, ("box.lan",), ("10.0.0.0/8",)))
+    inner = {"host": "taskloom:7860"}
+    assert ask(guard, {**inner, "x-forwarded-host": "box.lan"}, method="GET", peer="10.0.0.1") == 200
+    assert ask(guard, {**inner, "x-forwarded-host": "evil.example"}, method="GET", peer="10.0.0.1") == 403
+    assert ask(guard, {**inner, "x-forwarded-host": "box.lan"}, method="GET", peer="9.9.9.9") == 403
+
+
+def ask(guard: WebGuard, headers: dict[str, str], body: bytes = b"", method: str = "POST", peer: str = "") -> int:
     """The status a request gets."""
-    return int(answer_of(guard, headers, body, method)[0]["status"])
+    return int(answer_of(guard, headers, body, method, peer)[0]["status"])
 
 
-def answer_of(guard: WebGuard, headers: dict[str, str], body: bytes = b"", method: str = "POST") -> list[Any]:
+def answer_of(
+    guard: WebGuard, headers: dict[str, str], body: bytes = b"", method: str = "POST", peer: str = ""
+) -> list[Any]:
     """What a request gets."""
     sent: list[dict[str, Any]] = []
 
@@ -133,18 +163,16 @@ def answer_of(guard: WebGuard, headers: dict[str, str], body: bytes = b"", metho
         sent.append(message)
 
     pairs = [(k.encode(), v.encode()) for k, v in headers.items()]
-    call = guard({"type": "http", "path": "/x", "method": method, "headers": pairs}, receive, send)
+    scope = {"type": "http", "path": "/x", "method": method, "headers": pairs, "client": (peer, 1)}
+    call = guard(scope, receive, send)
     with ThreadPoolExecutor(1) as other:  # the browser tests keep a loop running in this thread
         other.submit(asyncio.run, call).result()
     return sent
 
 
 def test_a_space_accepts_its_own_name_behind_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-
     monkeypatch.setenv("SPACE_HOST", "me-loom.hf.space")
-    guard = WebGuard(app, rules_for("0.0.0.0", True))
+    guard = WebGuard(yes, rules_for("0.0.0.0", True))
     inner = {"host": "10.0.0.7:7860"}
     assert ask(guard, {**inner, "origin": "https://me-loom.hf.space"}) == 200
     assert ask(guard, {**inner, "origin": "https://other.hf.space"}) == 403
@@ -163,10 +191,7 @@ def test_a_post_without_a_length_is_counted_and_a_fault_shows_no_traceback() -> 
 
 
 def test_what_is_no_host_and_no_origin_is_refused_and_no_fault() -> None:
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-
-    guard = WebGuard(app, GuardRules())
+    guard = WebGuard(yes, GuardRules())
     for host in ("[", "box:x", "[::1"):
         assert ask(guard, {"host": host}, method="GET") == 400
     for origin in ("http://[", "http://[::1", "null", ""):
@@ -194,6 +219,6 @@ def test_a_name_of_https_gives_addresses_of_https_also_behind_a_proxy_that_was_n
         await send({"type": "http.response.start", "status": 200, "headers": []})
 
     guard = WebGuard(app, rules_for("0.0.0.0", False, ("box.lan", "http://plain.lan", "http://both", "both")))
-    for host in ("box.lan", "plain.lan", "both", "other"):
+    for host in ("box.lan", "plain.lan", "both", "10.0.0.9"):
         assert ask(guard, {"host": host, "x-forwarded-proto": "https"}, method="GET") == 200
     assert seen == ["https", "http", "http", "http"]
