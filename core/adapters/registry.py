@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from core.adapters.settings.baselines import IA3Config, LoraConfig, MoeLoraConfig, PrivateLoraConfig
+from core.adapters.settings.baselines import IA3Config, LoraConfig, MoeLoraConfig, PrivateLoraConfig, TaskMoeConfig
 from core.adapters.settings.places import AdapterConfig
 from core.adapters.settings.skills import CPolyConfig, MHRConfig, PolyConfig
 from core.adapters.settings.task_adapters import MTAConfig
@@ -146,6 +146,14 @@ register(
     MoeLoraConfig,
     ("skills and allocation",),
     "Low-rank experts that every token chooses among; knows no tasks",
+    exports_lora=False,
+)
+register(
+    "task_moe",
+    "Task-based MoE",
+    TaskMoeConfig,
+    ("skills and allocation",),
+    "A pool of adapters, fewer than tasks, mixed by a gate that knows the task and reads the question",
     exports_lora=False,
 )
 register(

@@ -111,9 +111,12 @@ def group_sites(sites: list[Site], model: nn.Module) -> list[list[int]]:
 
 def _reads_two_inputs(site: Site, model: nn.Module) -> bool:
     """The query of a cross attention reads the decoder, its keys and values the encoder."""
-    return site.leaf in ("q", "q_proj", "query") and (
-        "EncDec" in site.parent or "cross" in site.parent or "encoder_attn" in site.parent
-    )
+    return site.leaf in ("q", "q_proj", "query") and is_cross(site.name)
+
+
+def is_cross(name: str) -> bool:
+    """Whether a module belongs to an attention from the answer to the question."""
+    return any(part in name for part in ("EncDec", "cross", "encoder_attn"))
 
 
 def find_linears(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from core.adapters.capacity import capacity, equal_active_rank, equal_total_parameters
-from core.adapters.settings.baselines import IA3Config, LoraConfig, MoeLoraConfig, PrivateLoraConfig
+from core.adapters.settings.baselines import IA3Config, LoraConfig, MoeLoraConfig, PrivateLoraConfig, TaskMoeConfig
 from core.adapters.settings.places import Capacity
 from core.adapters.settings.skills import CPolyConfig, PolyConfig
 from core.adapters.settings.task_adapters import MTAConfig
 from core.base.errors import SettingError
+from tests.adapters.contract import NO_TASK_ALONE
 
 CASES = [
     (CPolyConfig(), Capacity(8, 18)),
@@ -20,6 +21,8 @@ CASES = [
     (LoraConfig(), Capacity(8, 8)),
     (PrivateLoraConfig(rank=4), Capacity(4, 24)),
     (MoeLoraConfig(), Capacity(8, 8)),
+    (TaskMoeConfig(), Capacity(24, 24)),
+    (TaskMoeConfig(pool_size=2, rank=3), Capacity(6, 6)),
 ]
 NAMES = {
     CPolyConfig: "cpoly",
@@ -27,6 +30,7 @@ NAMES = {
     LoraConfig: "lora",
     PrivateLoraConfig: "private_lora",
     MoeLoraConfig: "moe_lora",
+    TaskMoeConfig: "task_moe",
 }
 
 
@@ -39,7 +43,7 @@ def test_capacity_is_what_the_adapter_holds_and_uses(bench, config, expected):
     width = sum(s.in_features + s.out_features for s in model.adapter.sites)
     skills = sum(p.numel() for p in model.parameter_groups(1)["skills"])
     assert skills == expected.total * width
-    if NAMES[type(config)] != "moe_lora":
+    if NAMES[type(config)] not in NO_TASK_ALONE:
         used = {down.shape[0] for down, _ in model.adapter.lora_factors(2).values()}
         own = expected.active if getattr(config, "private_block", "") != "learnable" else 8
         assert used == {own}

@@ -17,7 +17,7 @@ from core.adapters.own_columns import unpack_weights
 from core.base.errors import ModelError
 from core.export.weights import merge_task
 from core.models.building import load_adapter, save_adapter
-from tests.adapters.contract import MARKS, ROUNDED_START, TASKS, base_logits, logits, same
+from tests.adapters.contract import MARKS, NO_TASK_ALONE, ROUNDED_START, TASKS, base_logits, logits, same
 
 pytestmark = MARKS
 
@@ -130,7 +130,7 @@ def test_merged_equals_unmerged_or_is_refused(bench, architecture, method):
     """One task as a plain model: equal logits where the method claims it, a refusal in words elsewhere."""
     model = bench.model(architecture, *method)
     batch = bench.batch(architecture)
-    if method[0] in ("mta", "moe_lora"):
+    if method[0] in NO_TASK_ALONE:
         with pytest.raises(ModelError, match="cannot"):
             merge_task(model, 1)
         return

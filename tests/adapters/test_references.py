@@ -24,6 +24,7 @@ from core.adapters.methods.ia3 import IA3Adapter, _scales_input
 from core.adapters.methods.lora import LoraAdapter
 from core.adapters.methods.moe_lora import MoeLoraAdapter
 from core.adapters.methods.mta import MTAAdapter
+from core.adapters.methods.task_moe import TaskMoeAdapter
 from core.adapters.parts.skills import SkillAdapter
 from core.models.building import build_modular
 from core.models.modular import ModularModel
@@ -34,6 +35,7 @@ GOLDEN = {
     "family_dense": {
         "lora": [-28.5, 4.0],
         "moe_lora": [-7.003641478332, -0.251820739166],
+        "task_moe": [-7.076102516998, -0.288051258499],
         "ia3 outputs": [-2.25, 2.5],
         "ia3 inputs": [1.75, 0.5],
     },
@@ -176,6 +178,39 @@ def test_moe_lora(bench, architecture):
             weight = numbers(model.base.get_submodule(site.name).inner.weight)
             factors = [expert[member] for expert in experts]
             close(y[0], load("family_dense").moe_lora(numbers(x[0]), weight, None, gates[k], factors))
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_task_moe(bench, architecture):
+    """Every layer for a mixed batch; keys and values of a cross attention read the question, what is left of a
+    decoder its start."""
+    model = double_model(bench, architecture, "task_moe", {"pool_size": 3, "rank": 2, "task_size": 5})
+    adapter = model.adapter
+    assert isinstance(adapter, TaskMoeAdapter)
+    shapes, dense, family = adapter.bank.shapes, load("cpoly_dense"), load("family_dense")
+    layout = dense.Layout([(s.in_features, s.out_features, s.members) for s in shapes], 2, "sum", 1)
+    pool = [dense.split_skill(numbers(row), layout) for row in adapter.bank.common]
+    with recorded(model, AdaptedLinear) as seen:
+        batch = run(model, bench, architecture)
+    tokens = batch.attention_mask.bool()
+    prompt = (tokens & (batch.labels == -100) if architecture == "llama" else tokens).numpy()
+    starts = 0
+    for group, shape in enumerate(shapes):
+        name = adapter.sites[shape.members[0]].name
+        start = name.startswith("decoder") and not name.endswith(("EncDecAttention.k", "EncDecAttention.v"))
+        starts += start
+        for k, member in enumerate(shape.members):
+            site = adapter.sites[member]
+            x, y = seen[site.name]
+            weight = numbers(model.base.get_submodule(site.name).inner.weight)
+            reader = numbers(adapter.readers[group]).reshape(-1, 3, x.shape[-1])[k]
+            listener = numbers(adapter.listeners[group]).reshape(-1, 3, 5)[k]
+            for row, task in enumerate(TASKS[:2]):
+                inner = numbers(x[row])
+                read = inner[0] if start else inner[prompt[row]].mean(0)
+                gate = family.task_gate(read, reader, numbers(adapter.tasks[task]), listener)
+                close(y[row], family.task_moe(inner, weight, None, gate, [skill[member] for skill in pool]))
+    assert (starts > 0) == (architecture == "t5")
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)

@@ -1,4 +1,4 @@
-"""Reference for LoRA, MoE-LoRA and (IA)^3: numpy loops in float64 from the papers' formulas, no torch.
+"""Reference for LoRA, MoE-LoRA, task-based MoE and (IA)^3: numpy loops in float64 from the papers' formulas.
 
 Each function gives the output of one layer for the tokens of one example. Run as a script it prints the golden
 numbers of `tests/adapters/test_references.py`.
@@ -43,6 +43,24 @@ def moe_lora(
     return y
 
 
+def task_gate(read: Array, reader: Array, told: Array, listener: Array) -> list[float]:
+    """Pham et al. (2308.15772), section 3: a gate of input and task; read [i] is the pooled prompt, told [d] the
+    task, reader [M, i] and listener [M, d] the gate's rows."""
+    scores = (sum(r * x for r, x in zip(row, read, strict=True)) / math.sqrt(len(read)) for row in reader)
+    return softmax([float(s + row @ told) for s, row in zip(scores, listener, strict=True)])
+
+
+def task_moe(
+    x: Array, weight: Array, bias: Array | None, gate: Sequence[float], pool: Sequence[tuple[Array, Array]]
+) -> Array:
+    """One gate [M] for all tokens of an example."""
+    y = linear(x, weight, bias)
+    for number, token in enumerate(x):
+        for share, (down, up) in zip(gate, pool, strict=True):
+            y[number] += share * (up @ (down @ token))
+    return y
+
+
 def ia3_outputs(x: Array, weight: Array, bias: Array | None, scale: Array) -> Array:
     """Liu et al. (2205.05638), section 3.3: keys and values are multiplied element by element."""
     return np.array([[s * v for s, v in zip(scale, row, strict=True)] for row in linear(x, weight, bias)])
@@ -64,6 +82,7 @@ def golden() -> dict[str, Array]:
     return {
         "lora": lora(x, weight, None, experts[0], 3.0).ravel(),
         "moe_lora": moe_lora(x, weight, None, gate, experts).ravel(),
+        "task_moe": task_moe(x, weight, None, task_gate(x[0], gate, x[0] / 4, gate.T), experts).ravel(),
         "ia3 outputs": ia3_outputs(x, weight, None, np.array([1.5, -0.5])).ravel(),
         "ia3 inputs": ia3_inputs(x, weight, None, np.array([1.5, -0.5])).ravel(),
     }

@@ -19,6 +19,7 @@ from core.export import bundle, weights
 from core.models.building import build_modular, load_adapter
 from core.models.loading import LoadedBase, load_base
 from core.models.modular import ModularModel
+from tests.adapters.contract import NO_TASK_ALONE
 from tests.tiny_models import build_tiny_llama, build_tiny_t5, build_tokenizer
 
 # PEFT asks transformers for an attribute under its old name.
@@ -189,7 +190,7 @@ def test_methods_that_cannot_say_so_and_leave_nothing(folders, tmp_path):
         elif not info.exports_lora:
             with pytest.raises(ModelError, match="cannot become one LoRA"):
                 weights.export_lora(model, 0, tmp_path / "none", PROBE)
-        if info.name in ("mta", "moe_lora"):
+        if info.name in NO_TASK_ALONE:
             with pytest.raises(ModelError, match="cannot"):
                 weights.export_merged(model, 0, tmp_path / "none", base.tokenizer, PROBE)
     assert [p.name for p in tmp_path.iterdir()] == ["out"]

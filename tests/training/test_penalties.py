@@ -66,6 +66,7 @@ SETTINGS = [
     ("mta", {"specialise": 0.3}, 1),
     ("mta", {"balance": 0.3, "upper_share": 1.0}, 2),
     ("moe_lora", {"balance": 0.3}, 1),
+    ("task_moe", {"balance": 0.3, "pool_size": 3}, 1),
 ]
 
 

@@ -45,6 +45,8 @@ OTHERS: dict[str, tuple[Any, ...]] = {
     "routing_heads": (1, 2, 7),
     "alpha": (3.0,),
     "num_experts": (2,),
+    "pool_size": (2,),
+    "task_size": (1,),
     "blocks": ("0", "0, 1"),
     "num_adapters": (1, 2),
     "num_shared": (0, 1),

@@ -57,6 +57,7 @@ from core.adapters.observing import PROMPT, Observation, Seen
 from core.adapters.parts.feed_forward import Pool, build_pool, find_feed_forwards
 from core.adapters.parts.held_rows import bind_rows
 from core.adapters.parts.penalties import load_balance, mutual_information
+from core.adapters.parts.prompt_pool import prompt_mean, reads_answer
 from core.adapters.parts.usage import GateUsage
 from core.adapters.settings.task_adapters import MTAConfig
 from core.adapters.skill import Skill
@@ -95,8 +96,7 @@ class MTAAdapter(Adapter):
         )
         self.gates = nn.ModuleList([_build_gate(width, self.shared, config) for _ in inner] if self.shared else [])
         self.usage = GateUsage(len(self.sites), num_tasks, self.shared + 1)
-        both = bool(getattr(getattr(model, "config", None), "is_encoder_decoder", False))
-        self.reads_start = [both and "decoder" in site.stack for site in self.sites]
+        self.reads_start = [reads_answer(model, site.stack, site.name) for site in self.sites]
         for index, (site, network) in enumerate(zip(self.sites, inner, strict=True)):
             replace_module(model, site.name, Adapted(network, partial(self.run_feed_forward, index, network)))
 
@@ -219,7 +219,7 @@ class MTAAdapter(Adapter):
         if decoding and index in call.memory:
             kept = call.memory[index]
             return kept.repeat_interleave(rows // kept.shape[0], 0)
-        pooled = outputs[:, :, 0] if self.reads_start[index] else _masked_mean(outputs, call)
+        pooled = outputs[:, :, 0] if self.reads_start[index] else prompt_mean(outputs, call)
         logits = self.gates[index](pooled.to(self.selector.dtype).transpose(0, 1).flatten(1))
         gate = torch.softmax(logits, -1)
         if call.penalties is not None and self.config.balance and self.shared > 1:
@@ -230,16 +230,6 @@ class MTAAdapter(Adapter):
         if call.training:
             self.usage.add(index, call.task_ids, gate)
         return gate
-
-
-def _masked_mean(outputs: Tensor, call: Call) -> Tensor:
-    """[K+1, R, d]: the mean over the tokens of the prompt."""
-    mask = call.prompt_mask
-    if mask is None or mask.shape[1] != outputs.shape[2]:
-        return outputs.mean(2)
-    weights = mask.to(outputs.dtype).repeat_interleave(outputs.shape[1] // mask.shape[0], 0)
-    weights = weights / weights.sum(1, keepdim=True).clamp_min(1.0)
-    return torch.einsum("kRnd,Rn->kRd", outputs, weights)
 
 
 def _selector_start(config: MTAConfig, layers: int, tasks: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""Settings of the baselines: LoRA shared or one per task, MoE-LoRA, (IA)^3."""
+"""Settings of the baselines: LoRA shared or one per task, MoE-LoRA, task-based MoE, (IA)^3."""
 
 from __future__ import annotations
 
@@ -54,6 +54,40 @@ class MoeLoraConfig(LinearConfig):
 
     def capacity(self, num_tasks: int) -> Capacity:
         return Capacity(self.num_experts * self.rank, self.num_experts * self.rank)
+
+
+@dataclass(frozen=True)
+class TaskMoeConfig(LinearConfig):
+    """A pool of low-rank adapters that a gate mixes by question and task."""
+
+    pool_size: int | None = of_adapter(
+        None,
+        minimum=2,
+        maximum=64,
+        level="detailed",
+        label="Adapters of the pool",
+        help="Adapters that all tasks share, meant to be fewer than the tasks. Empty: half as many, at least 2.",
+    )
+    rank: int = shared.rank(8)
+    task_size: int = of_adapter(
+        16,
+        level="expert",
+        minimum=1,
+        maximum=1024,
+        label="Numbers that describe a task",
+        help="Size of the vector by which the gate knows a task; all that a task added later trains.",
+    )
+    balance: float = shared.reward(
+        "Balance of the gate", "Keeps the gate from using one adapter for everything. 0: off; 0.01 is usual."
+    )
+
+    def adapters(self, num_tasks: int) -> int:
+        """M, the size of the pool for T tasks."""
+        return self.pool_size or max(2, (num_tasks + 1) // 2)
+
+    def capacity(self, num_tasks: int) -> Capacity:
+        columns = self.adapters(num_tasks) * self.rank
+        return Capacity(columns, columns)
 
 
 @dataclass(frozen=True)
