@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 import time
 from typing import Any
 
 from core.base.errors import RunError
 from core.commands.output import ProgressLine, Report, Verbs, add_verb, duration, progress_bar
+from core.commands.plan_problems import problem_lines
 from core.commands.train import add_plan, build_config
 from core.messages.plural import counted
 
@@ -57,10 +57,7 @@ def _rehearse(project: Any, config: Any, args: argparse.Namespace) -> None:
 
 def _lines(report: Any) -> list[str]:
     lines = ["Not ready." if not report.ready else "Ready, with doubts." if report.doubtful else "Ready."]
-    for problem, fixes in zip(report.problems, report.fixes, strict=True):
-        mark = "error" if problem.severity == "error" else "note"
-        lines.append(f"- {mark}: {problem.message} {problem.hint}".rstrip())
-        lines += [f"    {_fix_line(fix)}" for fix in fixes if fix.changes]
+    lines += problem_lines(report)
     if report.steps:
         steps = ", ".join(f"{name} {count}" for name, count in report.steps.items())
         lines.append(f"Steps: {steps}; {counted(report.examples, 'row|rows')} in one pass.")
@@ -73,10 +70,3 @@ def _lines(report: Any) -> list[str]:
     if report.device_holder:
         lines.append(f"The device is in use: {report.device_holder.get('label')}; the run will wait.")
     return lines
-
-
-def _fix_line(fix: Any) -> str:
-    """The remedy as it is typed, what it does, and its price: `--set max_tokens=768   # Allow 768 (+40 %)`."""
-    words = " ".join(f"--set {shlex.quote(text)}" for text in fix.assignments)
-    price = f" ({fix.price} time)" if fix.price else ""
-    return f"{words}   # {fix.as_dict()['message']}{price}"

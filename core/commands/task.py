@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from core.commands import task_add, task_change, task_health
+from core.commands import task_add, task_change, task_health, task_settle
 from core.commands.output import Parser, Report, Verbs, add_verb
 from core.commands.task_options import task_table, task_value
 
@@ -28,6 +28,7 @@ def add_parser(verbs: Verbs) -> None:
     removing.add_argument("task")
     task_change.add_actions(actions)
     task_health.add_actions(actions)
+    task_settle.add_actions(actions)
 
 
 def show_all(args: argparse.Namespace) -> Report:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -55,8 +56,19 @@ def train(args: argparse.Namespace) -> Report:
     config = build_config(args)
     if args.equal:
         config = match_size(config, len(args.task or list_tasks(project)), args.equal)
+    _warn(project, config, args)
     folder = begin_run(project, config, task_names=args.task, name=args.name)
     return follow_or_leave(folder, args)
+
+
+def _warn(project: Any, config: Any, args: argparse.Namespace) -> None:
+    """What should be looked at first, on standard error; the run begins all the same."""
+    from core.commands.plan_problems import problem_lines
+    from core.runs.ready import ready_report
+
+    report = ready_report(project, config, args.task)
+    if report.doubtful:
+        print("\n".join(problem_lines(report)), file=sys.stderr, flush=True)
 
 
 def follow_or_leave(folder: Any, args: argparse.Namespace) -> Report:

@@ -6,7 +6,7 @@ A remedy changes nothing but settings, so it is undone by hand or by Undo. Torch
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from core.base.errors import ModelError, Problem
@@ -152,6 +152,25 @@ def _rows_or_drop(problem: Problem, planned: Planned) -> list[PlanFix | None]:
     return [_more_rows(problem, planned), *_drop(problem, planned)]
 
 
+def _practice(problem: Problem, planned: Planned) -> list[PlanFix | None]:
+    """As `_rows_or_drop`; where the plan itself takes few rows a label, all of them first."""
+    if planned.config.few_shot is None:
+        return _rows_or_drop(problem, planned)
+    return [PlanFix("fix.all_rows", {}, {"few_shot": None}), *_drop(problem, planned)]
+
+
+def _whole_exam(_: Problem, planned: Planned) -> list[PlanFix | None]:
+    """The usual number of exam rows."""
+    changes = {"exam_rows": RunConfig().exam_rows}
+    return [PlanFix("fix.exam", {"rows": changes["exam_rows"]}, changes, planned.price(changes))]
+
+
+def _answer(problem: Problem, planned: Planned) -> list[PlanFix | None]:
+    """Both readings of the file stand above the task, with a button each."""
+    rows = _more_rows(problem, planned)
+    return [replace(rows, key="fix.answer"), *_drop(problem, planned)]
+
+
 def _capped(problem: Problem, planned: Planned) -> list[PlanFix | None]:
     changes = {"mixture": "temperature"}
     fix = PlanFix("fix.mixture", {}, changes, planned.price(changes))
@@ -202,8 +221,13 @@ _NO_STAGE2 = _set("fix.no_stage2", stage2_fraction=0.0, stage2_steps=None)
 _FIXES: dict[str, Callable[[Problem, Planned], list[PlanFix | None]]] = {
     "check.long_rows": _longer_or_drop,
     "check.left_out": _longer_or_drop,
-    "check.few_train": _rows_or_drop,
+    "check.few_train": _practice,
     "check.no_train": _rows_or_drop,
+    "check.few_exam": _rows_or_drop,
+    "check.no_exam": _rows_or_drop,
+    "check.short_exam": _whole_exam,
+    "check.exam_off": _whole_exam,
+    "check.open_doubt": _answer,
     "check.no_validation": lambda problem, planned: [_more_rows(problem, planned)],
     "check.capped": _capped,
     "check.context": _context,

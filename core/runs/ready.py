@@ -19,7 +19,8 @@ from core.runs.launching import start_run
 from core.runs.memory_limit import check_memory_limit
 from core.runs.plan_fixes import PlanFix, Planned, is_doubtful, plan_fixes
 from core.runs.prediction import FormulaEstimate, choose_prediction, estimate_run, plan_key, remember_rehearsal
-from core.tasks.store import list_damaged_tasks, list_tasks
+from core.tasks.dataset import TaskDataset
+from core.tasks.store import list_damaged_tasks, list_tasks, read_doubts
 from core.training.checks import check_disk, check_run
 from core.training.config import RunConfig
 from core.training.plan import RunPlan, left_out_names, load_run_dataset, plan_run
@@ -133,7 +134,8 @@ class _Measured:
 def _measure(project: Project, task_names: tuple[str, ...] | None, stamp: str, config: RunConfig) -> _Measured:
     """Reads all rows, so the outcome is kept: a page asks after every click. `stamp` changes with the rows."""
     dataset = load_run_dataset(project, config, None if task_names is None else list(task_names))
-    names, problems = tuple(dataset.names()), tuple(check_run(config, dataset))
+    names = tuple(dataset.names())
+    problems = (*check_run(config, dataset), *_open_doubts(project, dataset))
     if any(p.severity == "error" for p in problems):
         planned = Planned(config, dataset)
         return _Measured(names, problems, planned, _fixes_of(problems, planned))
@@ -155,6 +157,16 @@ def _with_fixes(report: ReadyReport, found: _Measured) -> ReadyReport:
         for place, problem in enumerate(report.problems)
     ]
     return replace(report, fixes=fixes)
+
+
+def _open_doubts(project: Project, dataset: TaskDataset) -> list[Problem]:
+    """Files that may be meant otherwise: a run on the wrong reading is lost, and a click tells which is right."""
+    found = []
+    for spec in dataset.tasks:
+        if doubts := read_doubts(project, spec.task_id):
+            values = {"task": spec.name, "count": len(doubts)}
+            found.append(Problem(spec.name, "check.open_doubt", values, "warning"))
+    return found
 
 
 def _damaged_tasks(project: Project, names: list[str] | None) -> list[Problem]:

@@ -11,6 +11,7 @@ from typing import Any
 from core.adapters.registry import METHODS
 from core.base.errors import ModelError, Problem
 from core.base.settings import check_settings
+from core.evaluation.intervals import FEW
 from core.models.catalogue import find_model
 from core.models.inspection import inspect_folder
 from core.models.known_models import STARTER
@@ -75,8 +76,23 @@ def _check_tasks(config: RunConfig, dataset: TaskDataset) -> list[Problem]:
             problems.append(Problem(spec.name, "check.few_train", {"task": spec.name, "count": rows}, "warning"))
         if not dataset.examples.get((index, "validation")):
             problems.append(Problem(spec.name, "check.no_validation", {"task": spec.name}, "warning"))
+    problems += _check_exams(config, dataset)
     problems += _check_cap(config, dataset)
     return problems + _check_stage2(config, len(dataset.tasks))
+
+
+def _check_exams(config: RunConfig, dataset: TaskDataset) -> list[Problem]:
+    """Exams after which nobody can tell skill from luck: the verdict will be "not yet" whatever was learned."""
+    problems, rows = [], {spec.name: len(dataset.split(i, "test")) for i, spec in enumerate(dataset.tasks)}
+    for task, count in rows.items():
+        if count < FEW:
+            values = {"task": task, "count": count, "least": FEW}
+            problems.append(Problem(task, "check.few_exam" if count else "check.no_exam", values, "warning"))
+    asked = config.exam_rows
+    if asked is not None and asked < FEW and max(rows.values()) >= FEW:
+        key, values = "check.short_exam" if asked else "check.exam_off", {"count": asked, "least": FEW}
+        problems.append(Problem("exam_rows", key, values, "warning"))
+    return problems
 
 
 def _check_stage2(config: RunConfig, num_tasks: int) -> list[Problem]:

@@ -168,3 +168,17 @@ def test_a_file_that_may_be_meant_in_two_ways_is_asked_about(run: Run, tmp_path:
     other = run("task", "preview", path, "--delimiter", ";", "--header", "--json").value
     assert other["columns"] == ["a", "b,c"]
     assert other["doubts"] == []
+    run("project", "create", "Asked")
+    run("task", "add", "Asked", path)
+    settle = ("task", "settle", "Asked", "mixed")
+    asked = [doubt["about"] for doubt in run(*settle, "--json").value["doubts"]]
+    assert "QUESTION: mixed.csv may have its cells split" in run(*settle).out
+    told = run("ready", "Asked")
+    assert "it is not certain what its file means" in told.out
+    assert "Ready, with doubts." in told.out
+    number = 1 + asked.index("delimiter")
+    assert is_one_line(run(*settle, "--taken", "--question", 9), "has no open question 9")
+    assert run(*settle, "--other", "--question", number, "--file", path, "--json").value["inputs"] == ["a"]
+    while run(*settle, "--json").value["doubts"]:
+        assert run(*settle, "--taken").code == 0
+    assert "not certain" not in run("ready", "Asked").out

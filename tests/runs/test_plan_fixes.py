@@ -13,7 +13,10 @@ from core.runs.plan_fixes import PlanFix, Planned, is_doubtful, plan_fixes
 from core.runs.ready import ReadyReport, ready_report
 from core.tasks.changing.add_task import add_task
 from core.tasks.changing.describing import TaskRequest
+from core.tasks.changing.domain import add_files
+from core.tasks.changing.settling import settle_doubt
 from core.tasks.dataset import TaskDataset
+from core.tasks.store import read_doubts
 from core.training.config import RunConfig, apply_assignments, change_config
 from core.training.failures import remedy_changes
 from core.training.plan import load_run_dataset
@@ -28,9 +31,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     root = tmp_path_factory.mktemp("plans")
     project = Workspace(root).create_project("plans")
     texts = {
-        "long": [f"{'the patient was given tea and rest ' * 90}{n},{'ab'[n % 2]}" for n in range(60)],
+        "long": [f"{'the patient was given tea and rest ' * 90}{n},{'ab'[n % 2]}" for n in range(200)],
         "two; rows": ["good,yes", "bad,no", "fine,yes"],
-        "short": [f"room {n} was clean,{'xy'[n % 2]}" for n in range(60)],
+        "short": [f"room {n} was clean,{'xy'[n % 2]}" for n in range(200)],
     }
     for name, rows in texts.items():
         path = root / "rows.csv"
@@ -100,14 +103,45 @@ def test_a_name_that_is_no_task_is_told(project: Project) -> None:
 
 def test_ready_is_doubtful_when_most_rows_are_cut_or_a_task_has_almost_none(project: Project) -> None:
     assert ready_report(project, CONFIG).doubtful
-    both = {
-        "left_out_tasks": next(iter(fixes_of(ready_report(project, CONFIG), "check.few_train")[1].changes.values()))
-    }
+    both = {"left_out_tasks": _without_few(project)}
     assert ready_report(project, change_config(CONFIG, both)).doubtful  # most rows of `long` are cut
     good = change_config(CONFIG, {**both, "max_tokens": 1024})
     report = ready_report(project, good)
     assert (report.ready, report.doubtful) == (True, is_doubtful(report.problems))
     assert not report.doubtful, [problem.message for problem in report.problems]
+
+
+def test_too_few_exam_rows_have_their_remedy(project: Project) -> None:
+    config = change_config(CONFIG, {"exam_rows": 4, "max_tokens": 1024, "left_out_tasks": _without_few(project)})
+    report = ready_report(project, config)
+    (fix,) = fixes_of(report, "check.short_exam")
+    assert report.doubtful
+    assert fix.time is not None
+    assert fix.time > 0
+    assert not ready_report(project, change_config(config, fix.changes)).doubtful
+    few = change_config(config, {**fix.changes, "few_shot": 3})
+    all_rows, *_ = fixes_of(ready_report(project, few), "check.few_train")
+    assert all_rows.changes == {"few_shot": None}
+
+
+def test_an_open_question_about_a_file_makes_ready_doubtful(tmp_path: Path) -> None:
+    project = Workspace(tmp_path / "home").create_project("asked")
+    path = tmp_path / "mixed.csv"
+    rows = "".join(f"{w};{n},{'hot' if n % 2 else 'cold'}\n" for n in range(150) for w in ("red", "blue"))
+    path.write_text("a;b,c\n" + rows, encoding="utf-8")
+    (spec,) = add_files(project, [path], isolated=False).added
+    report = ready_report(project, CONFIG)
+    (fix,) = fixes_of(report, "check.open_doubt")  # of the only task, which cannot be left out
+    assert (fix.screen, fix.task) == ("tasks", spec.task_id)
+    assert report.ready
+    assert report.doubtful
+    for doubt in read_doubts(project, spec.task_id):
+        settle_doubt(project, spec.task_id, doubt, other=False)
+    assert not fixes_of(ready_report(project, CONFIG), "check.open_doubt")
+
+
+def _without_few(project: Project) -> str:
+    return str(fixes_of(ready_report(project, CONFIG), "check.few_train")[1].changes["left_out_tasks"])
 
 
 def test_the_command_line_prints_what_to_type(project: Project) -> None:

@@ -71,7 +71,8 @@ def test_the_card_is_red_with_every_reason(
     assert [p.field for p in report.problems if p.severity == "error"] == ["base_model", "device"]
     tight = type("Memory", (), {"available": 10 * 2**20, "total": 2**34})
     monkeypatch.setattr(psutil, "virtual_memory", lambda: tight)
-    assert [p.key for p in ready_report(project, quick_config(tiny_llama)).problems] == ["check.memory"]
+    problems = ready_report(project, quick_config(tiny_llama)).problems
+    assert [p.key for p in problems] == ["check.few_exam", "check.few_exam", "check.memory"]
 
 
 def test_a_rehearsal_runs_in_a_worker_and_leaves_nothing(project: Project, tiny_llama: Path) -> None:

@@ -13,8 +13,8 @@ from core.adapters.registry import METHODS
 from core.base.errors import SettingError
 from core.base.settings import BEGINS_ANEW, SAME_RESULT, SettingInfo, describe_settings
 from core.runs.rerun import checkpoint_fits
-from core.tasks.dataset import TaskDataset, load_dataset_of
-from core.training.checks import _check_cap, check_config, check_run
+from core.tasks.dataset import Example, TaskDataset, load_dataset_of
+from core.training.checks import _check_cap, _check_exams, check_config, check_run
 from core.training.config import RunConfig, apply_assignments, change_config, config_from_yaml, config_to_yaml
 from core.training.goals import GOALS, config_for_goal, goal_of
 from core.training.manifest import TrainingState, is_of, settings_hash
@@ -88,20 +88,41 @@ def test_checks_of_tasks_model_lengths_and_disk(
     nothing = TaskDataset((), {})
     assert [p.key for p in check_run(quick_config(tiny_llama), nothing)] == ["check.no_tasks"]
     empty = TaskDataset(dataset.tasks, {**dataset.examples, (0, "train"): [], (1, "validation"): []})
-    keys = [p.key for p in check_run(quick_config(tiny_llama), empty)]
+    keys = [p.key for p in check_run(quick_config(tiny_llama), empty) if p.key != "check.few_exam"]
     assert keys == ["check.no_train", "check.no_validation"]
     assert "model.no_folder" in [p.key for p in check_run(quick_config(Path("/nowhere")), dataset)]
     long = check_run(quick_config(tiny_llama, max_tokens=16), dataset)
-    assert [(p.key, p.severity) for p in long] == [("check.left_out", "error")] * 2
+    found = [(p.key, p.severity) for p in long if p.key != "check.few_exam"]
+    assert found == [("check.left_out", "error")] * 2
     longest = dataclasses.replace(
         dataset.split(0, "train")[0], prompt="many words " * 60, values=(("text", 0, 600),)
     )
     some = {**dataset.examples, (0, "train"): [longest, *dataset.split(0, "train")]}
-    (found,) = check_run(quick_config(tiny_llama, max_tokens=128), dataclasses.replace(dataset, examples=some))
+    problems = check_run(quick_config(tiny_llama, max_tokens=128), dataclasses.replace(dataset, examples=some))
+    (found,) = (p for p in problems if p.key != "check.few_exam")
     assert (found.key, found.values["count"], found.values["column"]) == ("check.long_rows", 1, "text")
     assert (found.values["tokens"], found.values["rows"]) == (128, len(some[(0, "train")]))
     monkeypatch.setattr("core.training.checks.SPARE_MB", 10**9)
     assert "check.disk" in [p.key for p in check_run(quick_config(tiny_llama), dataset, tiny_llama)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "asked", "keys"),
+    [
+        ((0, 19), 200, ["check.no_exam", "check.few_exam"]),
+        ((0, 20), 19, ["check.no_exam", "check.short_exam"]),
+        ((5, 19), 4, ["check.few_exam", "check.few_exam"]),  # the plan is not what is short
+        ((20, 300), 0, ["check.exam_off"]),
+        ((20, 300), None, []),
+        ((20, 300), 20, []),
+    ],
+)
+def test_an_exam_that_shows_nothing_is_told(rows: tuple[int, ...], asked: int | None, keys: list[str]) -> None:
+    examples = {(i, "test"): [Example("q", "a")] * n for i, n in enumerate(rows)}
+    tasks: Any = tuple(SimpleNamespace(name=f"task {n}") for n in rows)
+    problems = _check_exams(RunConfig(exam_rows=asked), TaskDataset(tasks, examples))
+    assert [p.key for p in problems] == keys
+    assert {p.severity for p in problems} <= {"warning"}
 
 
 def test_a_tiny_task_that_caps_all_others_is_named() -> None:
