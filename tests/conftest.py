@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from core.workspace import Project
@@ -15,6 +16,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+
+# The same examples on every machine and day: what fails in a clean checkout failed here before. New ones are hunted with
+# `python -m pytest --hypothesis-profile hunt FILE`, and what is found becomes an example.
+settings.register_profile("same", derandomize=True, deadline=None, database=None)
+settings.register_profile("hunt", deadline=None, max_examples=5000)
+settings.load_profile("same")
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED_TASKS = ROOT.parent / "shared" / "data" / "tasks"

@@ -19,7 +19,7 @@ import unicodedata
 
 import regex
 
-_SPACE = regex.compile(r"\s+")
+_SPACE = regex.compile(r"[\s\x1c-\x1f]+")  # the separators of old terminals are white space to str.strip alone
 _ITEMS = regex.compile(r"[;；|\n]")
 _LABELS = regex.compile(r"[;；|\n,，、]")
 _ARTICLES = frozenset({"a", "an", "the"})
@@ -47,9 +47,18 @@ _MINUS = str.maketrans({"\u2212": "-", "\u2010": "-", "\u2011": "-"})
 
 
 def plain(text: str) -> str:
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    """The text as metrics compare it; what is plain stays as it is."""
+    seen = _INVISIBLE.sub("", text)  # first: a mark joins its letter across what nobody sees
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", seen).casefold())
     folded = _SPACE.sub(" ", _INVISIBLE.sub("", folded)).strip()
-    return folded.rstrip(_STOPS).strip(_QUOTES).rstrip(_STOPS) or folded
+    return _bare(folded) or folded
+
+
+def _bare(text: str) -> str:
+    """Without quotes around it and full stops at its end, however they are nested."""
+    while (less := text.rstrip(_STOPS).strip(_QUOTES)) != text:
+        text = less
+    return text
 
 
 def words(text: str) -> list[str]:

@@ -10,8 +10,10 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from tests.visiting import SCREENS as SCREENS
 
@@ -63,7 +65,16 @@ def open_screen(page, screen: str) -> None:
 
 
 def drop(page, selector: str, path: Path) -> None:
-    """Drops a file or a folder of this machine, as the file manager would."""
+    """Drops a file or a folder of this machine, and once more where the page did not take it: it may have moved."""
+    for _ in range(3):
+        with suppress(PlaywrightTimeout), page.expect_request("**/upload*", timeout=PATIENCE_MS / 4):
+            _drop_once(page, selector, path)
+            return
+    raise AssertionError(f"three drops of {path.name} on {selector} began no upload")
+
+
+def _drop_once(page, selector: str, path: Path) -> None:
+    """The gesture, as the file manager would make it."""
     box = resting_place(page, page.locator(selector))
     place = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
     chrome = page.context.new_cdp_session(page)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from core.evaluation.metrics import METRICS, score, values_of_rows
@@ -128,6 +128,9 @@ def test_a_list_that_says_none_is_an_answer_and_one_that_says_nothing_is_a_wrong
 
 
 @given(st.text(max_size=40))
+@example("0\x1f.")
+@example('0".".')
+@example("a\u200b\u0301")
 def test_no_text_loses_everything(text: str) -> None:
     if plain(text):
         assert words(text)
