@@ -17,8 +17,8 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
-# The same examples on every machine and day: what fails in a clean checkout failed here before. New ones are hunted with
-# `python -m pytest --hypothesis-profile hunt FILE`, and what is found becomes an example.
+# The same examples on every machine and day: what fails in a clean checkout failed here before. New ones are hunted
+# with `python -m pytest --hypothesis-profile hunt FILE`, and what is found becomes an example.
 settings.register_profile("same", derandomize=True, deadline=None, database=None)
 settings.register_profile("hunt", deadline=None, max_examples=5000)
 settings.load_profile("same")
