@@ -27,6 +27,7 @@ VERBS = (
     "probe",
     "answers",
     "look",
+    "annotate",
     "merge",
     "serve",
     "export",

@@ -1,0 +1,175 @@
+"""Rows without an answer that a run is least sure of, and what a person says to its proposals. Torch-free; made by
+`core.asking.annotate_model`.
+
+<project>/annotation/<task id>.json holds the queue of a task. An accepted or corrected row becomes a practice row
+whose origin names the run; that is a version of the task, which can be undone. A new queue takes the place of the
+old one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from core.base.errors import RunError
+from core.base.files import inside, require_id, write_json_atomic
+from core.base.records import read_record
+from core.tasks.cell_text import input_text
+from core.tasks.changing.editing import Correction
+from core.tasks.changing.in_child import add_correction_in_child
+from core.tasks.changing.label_check import known_answer
+from core.tasks.spec import SPLITS
+from core.tasks.store import get_task, read_rows, task_dir
+from core.workspace import Project
+
+OPEN, ACCEPTED, CORRECTED, SKIPPED = "open", "accepted", "corrected", "skipped"
+BUDGET, MOST = 20, 2000  # rows of a queue: by default, and at most
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One row of the pool: its `number` in the queue (1 is asked first), its line in the file, what the run would
+    answer, how likely that is to it, and how far it hangs on single skills (0..1; None: the method has no skills
+    that could be left out). `given` is the answer of the person."""
+
+    number: int
+    line: int
+    inputs: dict[str, str]
+    answer: str
+    confidence: float
+    disagreement: float | None
+    state: str = OPEN
+    given: str = ""
+
+
+@dataclass(frozen=True)
+class Queue:
+    """What to annotate next for a task: the run that proposes, the file, how reasons were combined, how many rows
+    of the file were asked, and how many were left out because the task holds them already."""
+
+    run_id: str
+    file: str
+    way: str
+    asked: int
+    known: int
+    candidates: tuple[Candidate, ...]
+
+    @property
+    def open(self) -> list[Candidate]:
+        return [one for one in self.candidates if one.state == OPEN]
+
+
+@dataclass(frozen=True)
+class Settled:
+    """The queue after an answer, and what that changed in the task; None for a row that was skipped."""
+
+    queue: Queue
+    correction: Correction | None
+
+
+def queue_path(project: Project, name: str) -> Path:
+    """Where a task's queue stands."""
+    folder = project.tasks_dir.parent / "annotation"
+    return inside(folder, require_id(get_task(project, name).task_id) + ".json")
+
+
+def read_queue(project: Project, name: str) -> Queue | None:
+    """None where nothing was ranked for the task yet.
+
+    Raises:
+        WorkspaceError: no such task; the file is damaged.
+    """
+    path = queue_path(project, name)
+    return read_record(Queue, path) if path.is_file() else None
+
+
+def write_queue(project: Project, name: str, queue: Queue) -> None:
+    path = queue_path(project, name)
+    path.parent.mkdir(exist_ok=True)
+    write_json_atomic(path, asdict(queue))
+
+
+def known_questions(project: Project, name: str) -> set[tuple[str, ...]]:
+    """What a task asks in all its splits; a row of the exam must not come into practice by another file."""
+    spec = get_task(project, name)
+    folder = task_dir(project, spec.task_id)
+    rows = (row for split in SPLITS for _, row in read_rows(folder, split))
+    return {question_key([row.get(column) for column in spec.inputs]) for row in rows}
+
+
+def question_key(inputs: Sequence[object]) -> tuple[str, ...]:
+    return tuple(input_text(value).strip() for value in inputs)
+
+
+def accept(project: Project, name: str, number: int) -> Settled:
+    """The run's own answer becomes the right one of a practice row.
+
+    Raises:
+        RunError: no such row in the queue, it is settled, or the run answered nothing.
+    """
+    candidate = _require_open(project, name, number)
+    if not candidate.answer:
+        raise RunError("annotate.no_proposal", number=number)
+    return _settle(project, name, candidate, candidate.answer, ACCEPTED)
+
+
+def correct(project: Project, name: str, number: int, answer: str, is_new: bool = False) -> Settled:
+    """A person's answer becomes the right one; also of a row that was settled before.
+
+    Raises:
+        RunError: no such row in the queue, or no answer. SettingError: the answer is no label of the task and
+        nobody said that it is a new one.
+    """
+    candidate = _find(project, name, number)
+    if not answer.strip():
+        raise RunError("annotate.no_answer", number=number)
+    given = known_answer(project, name, answer.strip(), is_new)
+    state = ACCEPTED if given == candidate.answer else CORRECTED
+    return _settle(project, name, candidate, given, state)
+
+
+def skip(project: Project, name: str, number: int) -> Settled:
+    """The row is left as it is and not asked about again.
+
+    Raises:
+        RunError: no such row in the queue, or it is settled.
+    """
+    candidate = _require_open(project, name, number)
+    return Settled(_changed(project, name, replace(candidate, state=SKIPPED)), None)
+
+
+def _settle(project: Project, name: str, candidate: Candidate, answer: str, state: str) -> Settled:
+    origin = f"{state}: {_require_queue(project, name).run_id}"
+    done = add_correction_in_child(project, name, candidate.inputs, answer, origin)
+    return Settled(_changed(project, name, replace(candidate, state=state, given=answer)), done)
+
+
+def _changed(project: Project, name: str, candidate: Candidate) -> Queue:
+    queue = _require_queue(project, name)
+    kept = tuple(candidate if one.number == candidate.number else one for one in queue.candidates)
+    changed = replace(queue, candidates=kept)
+    write_queue(project, name, changed)
+    return changed
+
+
+def _require_queue(project: Project, name: str) -> Queue:
+    queue = read_queue(project, name)
+    if queue is None:
+        raise RunError("annotate.no_queue", task=get_task(project, name).name)
+    return queue
+
+
+def _find(project: Project, name: str, number: int) -> Candidate:
+    queue = _require_queue(project, name)
+    for candidate in queue.candidates:
+        if candidate.number == number:
+            return candidate
+    raise RunError("annotate.no_row", task=get_task(project, name).name, number=number, last=len(queue.candidates))
+
+
+def _require_open(project: Project, name: str, number: int) -> Candidate:
+    candidate = _find(project, name, number)
+    if candidate.state != OPEN:
+        raise RunError("annotate.settled", number=number)
+    return candidate
