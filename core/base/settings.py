@@ -11,14 +11,9 @@ from dataclasses import dataclass
 from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
-import yaml
-
 from core.base.errors import Problem, SettingError
-from core.messages.details import plain_detail
 
 S = TypeVar("S")
-MAX_YAML_CHARS = 100_000
-MAX_YAML_BRACKETS = 200  # 6,000 opening ones cost the parser 8 s: its time grows with their square
 # What a changed setting means for training that was interrupted: the result is the same; it differs, but what was
 # learned so far still fits; training has to begin anew.
 SAME_RESULT, STILL_FITS, BEGINS_ANEW = "same result", "still fits", "begins anew"
@@ -138,37 +133,6 @@ def convert_setting(info: SettingInfo, value: Any) -> Any:
         pass
     expected = _EXPECTED.get(info.type, "another type")
     raise SettingError("setting.type", name=info.name, value=value, expected=expected)
-
-
-def parse_yaml_settings(text: str, name: str = "YAML") -> dict[str, Any]:
-    """YAML of 'name: value' lines (nested groups allowed) as a dictionary."""
-    if len(text) > MAX_YAML_CHARS:
-        raise SettingError("setting.yaml", file=name, line=1, detail=f"longer than {MAX_YAML_CHARS} characters")
-    if text.count("[") + text.count("{") > MAX_YAML_BRACKETS:
-        raise SettingError("setting.yaml", file=name, line=1, detail="nested too deeply")
-    try:
-        _refuse_references(text, name)
-        values = yaml.safe_load(text)
-    except RecursionError as error:
-        raise SettingError("setting.yaml", file=name, line=1, detail="nested too deeply") from error
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = mark.line + 1 if mark else 1
-        detail = plain_detail(getattr(error, "problem", None) or "unreadable")
-        raise SettingError("setting.yaml", file=name, line=line, detail=detail) from error
-    if values is None:
-        return {}
-    if not isinstance(values, dict):
-        raise SettingError("setting.yaml_shape", file=name, found=type(values).__name__)
-    return values
-
-
-def _refuse_references(text: str, name: str) -> None:
-    """Settings need no references (&x, *x), and ten lines of them can stand for billions of values."""
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
-        if isinstance(event, yaml.AliasEvent):
-            line = event.start_mark.line + 1
-            raise SettingError("setting.yaml", file=name, line=line, detail="references are not supported")
 
 
 def _plain_type(hint: Any) -> tuple[type, bool]:

@@ -14,7 +14,8 @@ import yaml
 
 from core.adapters.registry import METHODS
 from core.base.errors import SettingError
-from core.base.settings import describe_settings, parse_yaml_settings, settings_from_dict, settings_to_dict
+from core.base.settings import describe_settings, settings_from_dict, settings_to_dict
+from core.base.settings_yaml import parse_yaml_settings
 from core.training.settings.learning import LearningSettings, ModelSettings, Stage2Settings
 from core.training.settings.machine import MachineSettings
 from core.training.settings.rows import EvaluationSettings, MixtureSettings

@@ -10,7 +10,7 @@ import pytest
 from app.texts import PHRASES, word_error
 from app.texts.language import in_language
 from core.base.errors import SettingError, TaskFileError
-from core.base.settings import MAX_YAML_CHARS, parse_yaml_settings
+from core.base.settings_yaml import MAX_YAML_CHARS, parse_yaml_settings
 from core.messages.details import PLAIN_DETAILS, plain_detail
 from core.tasks.reading.files import read_table
 
@@ -33,8 +33,16 @@ BROKEN_YAML = {
     "{seed: 1": "a comma or a closing bracket is missing",
     "method: 'cpoly": "a text has no closing quote",
     "[" * 2000 + "]" * 2000: "nested too deeply",
-    "a: " + "[" * 90_000: "nested too deeply",  # took a minute: the parser's time grows with the square
+    "a: " + "[" * 19_000: "nested too deeply",  # took a minute: the parser's time grows with the square
     "a: &x 1\nb: *x": "references are not supported",
+    "a: " + "9" * 5000: "a number is too long",  # Python refuses to read it, in words of its own
+    "a: 0x" + "f" * 5000: "a number is too long",  # and to print this one
+    "a: " + ":".join(["1"] * 5000) + ".5": "a number is too long",
+    "a: 0x_": "this is no number",
+    "a: !!int foo": "tags are not supported",
+    "!!python/object/apply:os.getpid []": "tags are not supported",
+    "{" + "a," * 9000 + "}": "more parts than settings have",
+    "- " * 5000: "more parts than settings have",
     "#" * (MAX_YAML_CHARS + 1): f"longer than {MAX_YAML_CHARS} characters",
 }
 
@@ -77,6 +85,10 @@ def test_broken_yaml_is_explained(text: str) -> None:
     assert (
         PHRASES["zh"][BROKEN_YAML[text]] in in_language("zh", word_error, caught.value.key, caught.value.values)[0]
     )
+
+
+def test_what_looks_like_a_date_is_a_text() -> None:
+    assert parse_yaml_settings("method: 2001-99-99\nseed: 7") == {"method": "2001-99-99", "seed": 7}
 
 
 def test_a_wrong_type_is_named_in_chinese() -> None:

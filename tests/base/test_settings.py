@@ -5,14 +5,8 @@ from dataclasses import dataclass
 import pytest
 
 from core.base.errors import SettingError
-from core.base.settings import (
-    check_settings,
-    describe_settings,
-    parse_yaml_settings,
-    setting,
-    settings_from_dict,
-    settings_to_dict,
-)
+from core.base.settings import check_settings, describe_settings, setting, settings_from_dict, settings_to_dict
+from core.base.settings_yaml import parse_yaml_settings
 
 
 @dataclass(frozen=True)
