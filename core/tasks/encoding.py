@@ -13,6 +13,7 @@ from typing import Any
 from jinja2.exceptions import TemplateError
 
 from core.base.errors import ModelError
+from core.tasks.chat_template import write_turns
 from core.tasks.dataset import SYSTEM_END, Example
 from core.tasks.prompt import Prompt, level_down
 
@@ -172,15 +173,15 @@ def _prompt_ids(tokenizer: Any, messages: list[Message], architecture: str) -> l
 
 def _chat_text(tokenizer: Any, messages: list[Message]) -> str:
     # enable_thinking=False: models that think aloud would otherwise open a block the training answers never close.
-    options = {"tokenize": False, "add_generation_prompt": True, "enable_thinking": False}
+    options = {"add_generation_prompt": True, "enable_thinking": False}
     try:
-        return str(tokenizer.apply_chat_template(messages, **options))
-    except TemplateError:
+        return write_turns(tokenizer, messages, options)
+    except TemplateError as error:
         # Templates that know no system role: its text goes in front of the first user turn.
         if messages[0]["role"] != "system" or len(messages) < 2:
-            raise
+            raise ModelError("model.template_fails", detail=str(error)) from error
         first = {"role": "user", "content": f"{messages[0]['content']}\n\n{messages[1]['content']}"}
-        return str(tokenizer.apply_chat_template([first, *messages[2:]], **options))
+        return _chat_text(tokenizer, [first, *messages[2:]])
 
 
 def _defused(tokenizer: Any, text: str) -> str:

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import datetime
-from functools import cached_property
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from core.base.errors import ModelError
+from core.tasks.chat_template import compile_template
 
 Message = dict[str, str]
 _NAMED = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
@@ -73,30 +72,15 @@ class TokenFile:
         return str(self._tokenizer.decode(list(ids), skip_special_tokens=False))
 
     def apply_chat_template(self, messages: Sequence[Message], **options: Any) -> str:
-        """The messages as the model's template writes them; run in jinja2's sandbox, as transformers does.
+        """The messages as the model's template writes them, as transformers' own does; with no bound of time, hence
+        for templates that are known to end (see `core.tasks.chat_template.write_turns`).
 
         Raises:
             TemplateError: the template refuses the messages.
         """
         values = {k: v for k, v in options.items() if k != "tokenize"}
-        template = self._compiled_template
+        template = compile_template(str(self.chat_template))
         return str(template.render(messages=list(messages), tools=None, documents=None, **self.named, **values))
-
-    @cached_property
-    def _compiled_template(self) -> Any:
-        from jinja2.exceptions import TemplateError
-        from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-        def refuse(message: str) -> NoReturn:
-            raise TemplateError(message)
-
-        world = ImmutableSandboxedEnvironment(
-            trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
-        )
-        world.filters["tojson"] = lambda value, **how: json.dumps(value, ensure_ascii=False, **how)
-        world.globals["raise_exception"] = refuse
-        world.globals["strftime_now"] = lambda form: datetime.now().strftime(form)
-        return world.from_string(str(self.chat_template))
 
 
 def _read(folder: Path, name: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.base.files import write_json_atomic
@@ -71,7 +71,8 @@ class HostileVisitor:
                     attack(self._visitor())
                 except REFUSALS:
                     self.seen.count(kind, False)
-                write_json_atomic(self.told, {**asdict(self.seen), "rounds": number + 1})
+                counted = {"taken": dict(self.seen.taken), "refused": dict(self.seen.refused)}
+                write_json_atomic(self.told, {**counted, "rounds": number + 1})
 
     # The attacks
     def post_from_elsewhere(self, visitor: Visitor) -> None:
