@@ -16,6 +16,7 @@ from app.shell.redraw import Shown
 from app.shell.selection import Selection
 from app.shell.upload_folders import note_uploads
 from app.shell.way_on import WayOn
+from app.tasks.annotate_panel import AnnotatePanel
 from app.tasks.doubt_panel import DoubtPanel
 from app.tasks.harm_panel import HarmPanel, worst_of
 from app.tasks.health_panel import HealthPanel, chosen_task, most_read
@@ -57,6 +58,7 @@ class Tasks:
                 LastChange(context)
                 editor = Editor(context)
                 RowsPanel(context)
+                AnnotatePanel(context)
                 HealthPanel(context, [editor.model, editor.limit])
                 VersionsPanel(context)
         self._wire(context)

@@ -99,7 +99,7 @@ def test_a_click_leads_to_the_job_and_nowhere_else(context: Context) -> None:
 
 
 def test_kinds_have_words_and_screens() -> None:
-    for kind in (*WORK_SCREENS, *KINDS, "exam", "study", "measure", "add-task", "detect"):
+    for kind in (*WORK_SCREENS, *KINDS, "exam", "study", "measure", "add-task", "annotate", "detect"):
         assert word_work(kind) != say("work.other")
     assert word_work("of another day") == say("work.other")
 
