@@ -230,9 +230,9 @@ def queue_view(queue: Queue) -> str:
 
 def row_view(row: Candidate) -> str:
     """The row as it stands in the file, and what the run makes of it."""
-    heads = [*row.inputs, say("annotate.would_say")]
     cells = [f'<div class="cell">{esc(text)}</div>' for text in row.inputs.values()]
     told = say("annotate.sure", sure=f"{100 * row.confidence:.0f}")
     if row.disagreement is not None:
         told += " " + say("annotate.hangs", moved=f"{100 * row.disagreement:.0f}")
-    return table(heads, [[*cells, f"<b>{esc(row.answer) or '∅'}</b>"]]) + note(f"{told} {say('annotate.keys')}")
+    says = f'<p class="say">{esc(say("annotate.would_say"))} <b>{esc(row.answer) or "∅"}</b></p>'
+    return table(list(row.inputs), [cells]) + says + note(f"{told} {say('annotate.keys')}")
