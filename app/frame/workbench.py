@@ -10,7 +10,7 @@ from typing import Any
 
 import gradio as gr
 
-from app.drawing.widgets import PLOTLY_JS
+from app.drawing.widgets import PLOT_FILES
 from app.frame.address import ASKED, Address, open_place, place_of
 from app.frame.api import build_api
 from app.frame.head import Head
@@ -64,7 +64,7 @@ def build_workbench(context: Context) -> gr.Blocks:
     Nothing in it belongs to one user: what a visitor looks at lives in the session's Selection, what the browser
     remembers in BrowserState.
     """
-    gr.set_static_paths([str(PLOTLY_JS)])
+    gr.set_static_paths([str(path) for path in PLOT_FILES])
     with gr.Blocks(title=say("app.title"), analytics_enabled=False, delete_cache=(LOOK_EVERY_S, KEPT_S)) as demo:
         context.page, context.selection = demo, gr.State(Selection())
         context.clock, context.plan = gr.Timer(IDLE_TICK_S), gr.State(config_to_yaml(config_for_goal(DEFAULT_GOAL)))

@@ -13,6 +13,8 @@ from app.drawing.durations import word_count
 from app.drawing.markup import bullets, esc, note, table
 from app.drawing.widgets import buttons_in
 from app.shell.context import Context
+from app.shell.making import Making, told_again, wire_making
+from app.shell.outcomes import Outcomes
 from app.shell.permissions import require_shared_space
 from app.shell.redraw import Shown
 from app.shell.selection import Selection
@@ -42,7 +44,7 @@ class NewRows:
 
     def __init__(self, context: Context) -> None:
         words = context.words
-        self.dropped, self.selection = gr.State([]), context.selection
+        self.dropped, self.outcomes, self.context = gr.State([]), gr.State(Outcomes()), context
         with gr.Row(elem_id="grow-bring"):
             given = {"label": Key("grow.drop"), "file_count": "multiple", "file_types": list(SUFFIXES)}
             self.drop = words(gr.File, **given, elem_id="grow-files", height=150, min_width=260)
@@ -56,21 +58,30 @@ class NewRows:
 
     def _wire(self, context: Context) -> None:
         selection, quiet = context.selection, {"show_progress": "hidden"}
-        taken = [selection, self.drop, self.dropped, self.report, self.task, self.doubts, self.about]
-        context.on(self.drop.upload, self.take_files, [selection, self.drop], taken, show_progress="full")
-        seen = [self.doubts, self.about]
+        seen, self.lasting = [self.doubts, self.about], [self.report, self.dropped, self.drop, self.pasted]
+        taken = [selection, self.drop, self.dropped, self.report, self.task, *seen]
+        making = Making(self.take_files, (*self.lasting,))
+        wire_making(context, self.drop.upload, making, ([self.drop], taken), self.outcomes)
         context.on(self.task.change, self.show_task, [selection, self.task], seen, **quiet)
-        asked = [selection, self.task, self.dropped]
-        context.on(self.doubts.click, self.settle, asked, [selection, *seen], show_progress="full")
+        settling, asked = Making(self.settle), [self.task, self.dropped]
+        wire_making(context, self.doubts.click, settling, (asked, [selection, *seen]), self.outcomes)
+        context.on_selection(self.draw_told, [self.report, self.dropped], [self.outcomes])
         kept = {"kept": [self.drop, self.pasted], "subject": lambda seen: seen.project_id}
         context.on_selection(self.draw_fields, [self.drop, self.pasted], **kept)
         context.on_selection(self.draw, [self.task, *seen], [self.task])
 
-    @property
-    def before(self) -> tuple[Any, list[Any], list[Any]]:
-        """What the start button does first: pasted rows become a task."""
+    def wire_pasted(self, trigger: Any) -> Any:
+        """What the start button does first: pasted rows become a task. -> the event after which it may start."""
         shown = [self.dropped, self.report, self.task, self.doubts, self.about, self.pasted]
-        return self.take_pasted, [self.selection, self.pasted], [self.selection, *shown]
+        making, outputs = (
+            Making(self.take_pasted, (*self.lasting,), leads_on=True),
+            [self.context.selection, *shown],
+        )
+        return wire_making(self.context, trigger, making, ([self.pasted], outputs), self.outcomes)
+
+    def draw_told(self, _: Context, selection: Selection, outcomes: Outcomes) -> Shown:
+        """What became of the files that were brought to the open project."""
+        return told_again(outcomes, selection, ((self.report, ""), (self.dropped, [])))
 
     def draw_fields(self, context: Context, selection: Selection) -> Shown:
         is_open = context.project(selection) is not None

@@ -61,7 +61,7 @@ class Grow:
             with words(gr.Accordion, label=Key("grow.experiment"), open=False, elem_id="grow-experiment"):
                 asked = [self.rows.task, *self._build_experiment(words)]
             with started:
-                self.panel = JobPanel(context, SPEC, asked, "grow.start", "primary", self.rows.before)
+                self.panel = JobPanel(context, SPEC, asked, "grow.start", "primary", self.rows.wire_pasted)
         self._build_outcome(context)
         selection = context.selection
         context.on_selection(self.draw, [self.head, self.onwards, self.body])

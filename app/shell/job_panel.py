@@ -43,12 +43,12 @@ def run_place(context: Context, selection: Selection) -> Path | None:
 class JobPanel:
     """Start and stop buttons and a line that says how far it is. When the job ends, the screens read anew.
 
-    `before`: (handler, inputs, outputs) of what the start button does first; it starts nothing when that fails.
+    `before`: wires what the start button does first, and gives its last event; nothing starts when that fails.
     """
 
     def __init__(
         self, context: Context, spec: JobSpec, inputs: list[Any], label: str, variant: str = "secondary",
-        before: tuple[Callable[..., Any], list[Any], list[Any]] | None = None,
+        before: Callable[[Any], Any] | None = None,
     ):  # fmt: skip
         self.spec = spec
         context.job_screens.setdefault(spec.kind, context.screen.removeprefix("tab."))
@@ -61,7 +61,7 @@ class JobPanel:
             )
         self.line, self.seen = gr.HTML(elem_id=f"job-{spec.kind}-line"), gr.State("")
         selection, outputs = context.selection, [self.line, self.stop, self.start, self.seen]
-        clicked = context.on(self.start.click, *before).success if before else self.start.click
+        clicked = before(self.start.click).success if before else self.start.click
         context.on(clicked, self.begin, [selection, *inputs], outputs)
         context.on(self.stop.click, self.halt, [selection], outputs)
         context.on_selection(self.draw, outputs)

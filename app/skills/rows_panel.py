@@ -8,6 +8,7 @@ import gradio as gr
 
 from app.drawing.markup import esc, note, paragraphs, part, table
 from app.shell.context import Context
+from app.shell.making import Making, wire_making
 from app.shell.redraw import Shown
 from app.shell.selection import Selection
 from app.skills.chosen_run import find_allocation, find_evidence
@@ -42,7 +43,7 @@ class RowsPanel:
             self.save = words(gr.Button, Key("skills.name_save"), elem_id="skills-name-save", min_width=160)
             self.draft = words(gr.Button, Key("skills.name_draft"), elem_id="skills-name-draft", min_width=160)
         context.on(self.save.click, self.rename, [context.selection, self.skill, self.name], context.selection)
-        context.on(self.draft.click, self.draft_names, [context.selection], context.selection)
+        wire_making(context, self.draft.click, Making(self.draft_names), ([], [context.selection]))
         context.on(
             self.skill.change, self.fill_name, [context.selection, self.skill], self.name, show_progress="hidden"
         )

@@ -9,6 +9,7 @@ import gradio as gr
 from app.drawing.doubt_markup import doubts_view
 from app.drawing.widgets import buttons_in
 from app.shell.context import Context
+from app.shell.making import Making, wire_making
 from app.shell.permissions import require_shared_space
 from app.shell.selection import Selection
 from app.tasks.health_panel import chosen_task
@@ -24,8 +25,7 @@ class DoubtPanel:
         context.on_selection(draw_doubts, [self.view])
 
     def wire(self, context: Context, dropped: gr.State) -> None:
-        taken = [context.selection, dropped]
-        context.on(self.view.click, choose_reading, taken, context.selection, show_progress="full")
+        wire_making(context, self.view.click, Making(choose_reading), ([dropped], [context.selection]))
 
 
 def draw_doubts(context: Context, selection: Selection) -> str:

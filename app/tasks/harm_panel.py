@@ -9,6 +9,7 @@ import gradio as gr
 from app.drawing.markup import bullets, note, part
 from app.drawing.widgets import card, cards
 from app.shell.context import Context
+from app.shell.making import Making, wire_making
 from app.shell.outcomes import Outcomes, draw_after
 from app.shell.redraw import Shown
 from app.shell.selection import Selection
@@ -48,7 +49,7 @@ class HarmPanel:
         looked = context.on(self.due.change, look_at_all, given, [], concurrency_limit=2, **quiet)
         for listing in draw_after(context, looked, self.draw, [selection, *look, self.failed], drawn):
             context.on(listing.then, draw_cards, [selection, *look], [listed], **quiet)
-        context.on(self.harms.click, self.mend, [selection], selection)
+        wire_making(context, self.harms.click, Making(self.mend), ([], [selection]), show_progress="minimal")
         moves = [selection, context.tabs]
         context.on(self.next.click, lambda c, seen: c.go_to(seen, "train"), [selection], moves, **quiet)
 

@@ -11,6 +11,7 @@ from app.drawing.figures import to_json
 from app.drawing.markup import badge, bullets, download_link, esc, facts, note, part, table
 from app.drawing.widgets import card, cards, plot, way_to
 from app.shell.context import Context
+from app.shell.making import Making, wire_making
 from app.shell.notices import tell
 from app.shell.outcomes import Slow, wire_slow
 from app.shell.redraw import Shown
@@ -66,7 +67,7 @@ class HealthPanel:
         for asked in (self.due, *look):
             looked = context.on(asked.change, self.draw, given, drawn, **quiet)
             context.on(looked.failure, draw_failure, [selection], self.head, **quiet)
-        context.on(self.findings.click, mend, [selection], selection)
+        wire_making(context, self.findings.click, Making(mend), ([], [selection]), show_progress="minimal")
         wire_slow(context, self.everything.click, Slow(draw_all, about=data_of), look, self.between)
 
     def _nothing(self) -> Shown:

@@ -10,6 +10,7 @@ import gradio as gr
 from app.drawing.durations import word_count
 from app.drawing.markup import bullets, esc, note, table
 from app.shell.context import Context
+from app.shell.making import Making, wire_making
 from app.shell.permissions import require_shared_space
 from app.shell.redraw import Shown
 from app.shell.selection import Selection
@@ -77,20 +78,25 @@ class ImportPanel:
             gr.Dropdown, label=Key(f"import.{name}"), choices=offered, value="", elem_id=f"again-{name}", **more
         )
 
-    def wire(self, context: Context, report: Any) -> None:
-        """`report` is the screen's line about what was added."""
+    def wire(self, context: Context, report: Any, outcomes: gr.State) -> None:
+        """`report` is the screen's line about what was added, `outcomes` what the screen has made so far."""
         self.report, selection, quiet = report, context.selection, {"show_progress": "hidden"}
         options = [self.encoding, self.delimiter, self.quotes, self.sheet, self.header, self.numbers]
-        looked_at, told = [selection, self.dropped, self.file, *options], [selection, report]
+        chosen, told = [self.dropped, self.file, *options], [selection, report]
         first = [self.sheet, self.numbers, self.preview]
         context.on(self.dropped.change, self.offer_files, [self.dropped], [self.fold, self.file], **quiet)
         context.on(self.file.change, self.draw_first, [selection, self.dropped, self.file], first)
         for field in options:
-            context.on(field.input, draw_preview, looked_at, self.preview, trigger_mode="always_last")
-        context.on(self.read.click, self.read_differently, looked_at, told, show_progress="full")
-        pasted = [selection, self.text, self.name]
-        context.on(self.add.click, self.take_pasted, pasted, [*told, self.text, self.name])
-        context.on(self.fetch.click, self.take_hub, [selection, self.dataset, self.config], told)
+            given = {"trigger_mode": "always_last"}
+            context.on(field.input, draw_preview, [selection, *chosen], self.preview, **given)
+        pasted = [self.text, self.name]
+        ways = (
+            (self.read.click, self.read_differently, (chosen, told)),
+            (self.add.click, self.take_pasted, (pasted, [*told, *pasted])),
+            (self.fetch.click, self.take_hub, ([self.dataset, self.config], told)),
+        )
+        for trigger, handler, wired in ways:
+            wire_making(context, trigger, Making(handler, (report, *pasted)), wired, outcomes)
 
     def offer_files(self, _: Context, dropped: list[str]) -> Shown:
         """The first file of a drop is chosen."""

@@ -9,6 +9,7 @@ import gradio as gr
 from app.drawing.markup import bullets, esc, note, part
 from app.drawing.widgets import buttons_in
 from app.shell.context import Context
+from app.shell.making import Making, wire_making
 from app.shell.permissions import require_shared_space
 from app.shell.redraw import Shown
 from app.shell.selection import Selection
@@ -31,10 +32,11 @@ class LonePanel:
         context.on_selection(draw_lone, [self.view], extra=[self.lone])
         context.on(self.lone.change, draw_lone, [context.selection, self.lone], self.view, show_progress="hidden")
 
-    def wire(self, context: Context, report: gr.HTML) -> None:
-        """`report` is the screen's line about what was added."""
-        self.report, asked = report, [context.selection, self.lone]
-        context.on(self.view.click, self.choose_part, asked, [*asked, report], show_progress="full")
+    def wire(self, context: Context, report: gr.HTML, outcomes: gr.State) -> None:
+        """`report` is the screen's line about what was added, `outcomes` what the screen has made so far."""
+        self.report, shown = report, [context.selection, self.lone, report]
+        making = Making(self.choose_part, (self.lone, report))
+        wire_making(context, self.view.click, making, ([self.lone], shown), outcomes)
 
     def choose_part(self, context: Context, selection: Selection, lone: list[str], event: gr.EventData) -> Shown:
         """Does what the button says, and asks no more about this file."""

@@ -11,6 +11,8 @@ from app.drawing.durations import word_count
 from app.drawing.markup import bullets, empty, note
 from app.drawing.widgets import card, cards
 from app.shell.context import Context
+from app.shell.making import Making, told_again, wire_making
+from app.shell.outcomes import Outcomes
 from app.shell.permissions import require_shared_space
 from app.shell.redraw import Shown
 from app.shell.selection import Selection
@@ -63,15 +65,17 @@ class Tasks:
                 VersionsPanel(context)
         self._wire(context)
         doubts.wire(context, self.more.dropped)
-        self.lone.wire(context, self.report)
+        self.lone.wire(context, self.report, self.outcomes)
         editor.wire(context)
         harms.wire(context, [editor.model, editor.limit], self.listed, self.draw_cards)
-        self.more.wire(context, self.report)
+        self.more.wire(context, self.report, self.outcomes)
 
     def _wire(self, context: Context) -> None:
-        selection = context.selection
-        taken = [selection, self.drop, self.report, self.more.dropped, self.lone.lone]
-        context.on(self.drop.upload, self.take_files, [selection, self.drop], taken, show_progress="full")
+        selection, self.outcomes = context.selection, gr.State(Outcomes())
+        told = [self.report, self.more.dropped, self.lone.lone]
+        making = Making(self.take_files, (self.drop, *told))
+        wire_making(context, self.drop.upload, making, ([self.drop], [selection, self.drop, *told]), self.outcomes)
+        context.on_selection(self.draw_told, told, [self.outcomes])
         context.on(self.listed.click, choose_task, [selection], selection, show_progress="hidden")
         # A field that is drawn anew while it uploads loses what was dropped.
         kept = {"kept": [self.drop], "subject": lambda seen: seen.project_id}
@@ -100,6 +104,11 @@ class Tasks:
             self.more.dropped: [path for path in paths or [] if Path(path).name.lower() != HINTS],
             self.lone.lone: [str(item.path) for item in done.lone],
         }
+
+    def draw_told(self, _: Context, selection: Selection, outcomes: Outcomes) -> Shown:
+        """What became of the files that were brought to the open project, and what is still asked about them."""
+        blank = ((self.report, ""), (self.more.dropped, []), (self.lone.lone, []))
+        return told_again(outcomes, selection, blank)
 
     def draw_frame(self, context: Context, selection: Selection) -> Shown:
         """Other ways in (with an open project), and the chosen task's side (with a task)."""

@@ -12,6 +12,7 @@ import gradio as gr
 from app.drawing.forms import read_yaml
 from app.drawing.markup import bullets, note, part
 from app.shell.context import Context
+from app.shell.making import Making, wire_making
 from app.shell.permissions import shared_problems
 from app.shell.redraw import Shown
 from app.shell.selection import Selection
@@ -140,7 +141,7 @@ class Editor:
         context.on(edited, lambda _: "", [], self.saved, **quiet)
         about = {"subject": lambda seen: (seen.project_id, seen.task_id, seen.language)}
         context.on_selection(lambda *_: "", [self.saved], kept=[self.saved], **about)
-        context.on(self.codes.upload, take_codes, [selection, self.codes], selection)
+        wire_making(context, self.codes.upload, Making(take_codes), ([self.codes], [selection]))
         context.on(self.remove.click, lambda _: gr.update(visible=True), [], self.ask, **quiet)
         context.on(self.no.click, lambda _: gr.update(visible=False), [], self.ask, **quiet)
         context.on(self.yes.click, drop_task, [selection], selection)

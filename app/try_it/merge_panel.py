@@ -9,6 +9,7 @@ import gradio as gr
 
 from app.drawing.markup import esc, note, paragraphs, part, table
 from app.shell.context import Context
+from app.shell.making import Making, wire_making
 from app.shell.permissions import require_shared_space
 from app.shell.redraw import Shown
 from app.shell.run_command import run_errand
@@ -24,7 +25,7 @@ NUMBERS = ("scale", "density", "rank")
 
 class MergePanel:
     def __init__(self, context: Context) -> None:
-        words, selection = context.words, context.selection
+        words = context.words
         with words(gr.Accordion, label=Key("merge.title"), open=False, elem_id="merge-panel"):
             self.about = gr.HTML()
             given = {"label": Key("merge.runs"), "info": Key("merge.runs_help"), "choices": []}
@@ -39,9 +40,8 @@ class MergePanel:
         shown, kept = [self.about, self.runs, self.outcome, *numbers], [self.runs, *numbers]
         context.on_selection(self.draw, shown, [self.runs], kept=kept)
         how = {"show_progress": "full", "concurrency_limit": 1, "concurrency_id": "probe"}
-        context.on(
-            go.click, self.merge, [selection, self.runs, self.way, *numbers], [selection, self.outcome], **how
-        )
+        wired = [self.runs, self.way, *numbers], [context.selection, self.outcome]
+        wire_making(context, go.click, Making(self.merge), wired, **how)
 
     @staticmethod
     def _number(words: Words, name: str) -> Any:

@@ -10,8 +10,10 @@ import pytest
 
 from app.frame import workbench
 from app.shell.context import Context
+from app.shell.making import Making, told_again
 from app.shell.outcomes import MOST, Outcomes, Slow, file_view
 from app.shell.selection import Selection
+from core.base.errors import RunError
 from core.workspace import Workspace
 
 FIRST, SECOND = Selection(run_id="first"), Selection(run_id="second")
@@ -69,6 +71,16 @@ SLOW = {  # what is clicked or chosen -> the event
     "versions-since": "input",
     "share-make": "click",
     "push-now": "click",
+    "task-files": "upload",
+    "lone-files": "click",
+    "again-read": "click",
+    "paste-add": "click",
+    "hub-fetch": "click",
+    "task-doubts": "click",
+    "task-harms": "click",
+    "grow-files": "upload",
+    "grow-doubts": "click",
+    "merge-go": "click",
 }
 
 
@@ -85,6 +97,43 @@ def test_after_a_slow_question_the_choice_of_then_is_drawn(context: Context) -> 
         assert after, f"{name} draws what it found itself"
         assert all(context.selection in fn.inputs for fn in after), name
         assert {block._id for block in asked.outputs} & {b._id for fn in after for b in fn.outputs}, name
+
+
+def test_what_was_made_is_chosen_by_whoever_has_waited(context: Context) -> None:
+    context.selection, said, field = (object() for _ in range(3))
+    here = Selection(project_id="desk", task_id="mails")
+
+    def make(_: Context, seen: Selection, name: str) -> Any:
+        return {context.selection: seen.with_task(name), said: f"{name} is there", field: name}
+
+    making, outcomes = Making(make, lasting=(said,)), Outcomes()
+    making.ask(context, here, outcomes, "bills")
+    away = here.with_project("other")
+    assert making.draw(context, away, outcomes) == gr.skip()
+    assert told_again(outcomes, away, [(said, "")]) == {said: ""}
+    shown = making.draw(context, here, outcomes)
+    assert (shown[context.selection], shown[field]) == (here.with_task("bills"), "bills")
+    assert making.draw(context, here, outcomes) == gr.skip()  # once
+    assert told_again(outcomes, here, [(said, "")]) == {said: "bills is there"}
+    making.ask(context, here, outcomes, "bills")
+    chinese = making.draw(context, here.with_language("zh"), outcomes)[context.selection]
+    assert (chinese.task_id, chinese.language) == ("bills", "zh")
+    making.ask(context, here, outcomes, "bills")
+    elsewhere = here.with_task("letters")
+    assert making.draw(context, elsewhere, outcomes) == {
+        said: "bills is there",
+        context.selection: elsewhere.touched(),
+    }
+
+
+def test_nothing_follows_for_a_run_that_is_chosen_no_more(context: Context) -> None:
+    context.selection, outcomes = object(), Outcomes()
+    making = Making(lambda *_: gr.skip(), leads_on=True)
+    making.ask(context, FIRST, outcomes)
+    with pytest.raises(RunError):
+        making.draw(context, SECOND, outcomes)
+    making.ask(context, FIRST, outcomes)
+    assert making.draw(context, FIRST, outcomes) == gr.skip()
 
 
 def test_after_an_error_it_is_drawn_too(context: Context) -> None:
