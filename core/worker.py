@@ -15,6 +15,8 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from core.base.processes import bind_to_parent
 from core.runs.device_lease import DeviceLease, holder_for, holder_values, lease_device, run_lease
 from core.runs.folder import RunFolder
 from core.runs.journal import FolderJournal, SilentJournal
+from core.runs.lease import may_begin, stays_named
 from core.runs.liveness import how_it_went
 from core.runs.lock import try_lock
 from core.runs.memory_limit import held_to_limit
@@ -37,6 +40,8 @@ from core.training.reporting import CANCEL, PAUSE, STOP, Journal, RunCancelled, 
 from core.workspace import Workspace
 
 QUEUE_POLL_S = 0.25
+START_WAIT_S = 5.0  # an engine may begin before whoever asked it has let go of the lock
+REFUSED = 4
 End = tuple[str, dict[str, Any]]  # (state, changes of the status)
 
 
@@ -45,6 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="core.worker", description=__doc__)
     parser.add_argument("run_dir", type=Path)
     parser.add_argument("--lock", type=int, help="descriptor of the run's lock, inherited from the launcher")
+    parser.add_argument("--launch", help="the start that an engine was asked for, as launch.json names it")
     parser.add_argument("--rank", action="store_true", help="this is one of several processes, started by torchrun")
     parser.add_argument("--machine", type=int, default=0, help="number of this machine; above 0 it only joins")
     chosen = parser.parse_args(arguments)
@@ -53,26 +59,28 @@ def main(arguments: list[str] | None = None) -> int:
         return _rank_main(folder)
     if chosen.machine:
         return join_machine(folder, chosen.machine)
-    lock = chosen.lock if chosen.lock is not None else try_lock(folder.lock_path)
-    if lock is None:
-        print(f"run {folder.run_id} is already at work", file=sys.stderr)
-        return 4
+    wait_s = 0.05 if chosen.launch is None else START_WAIT_S
+    lock = chosen.lock if chosen.lock is not None else try_lock(folder.lock_path, wait_s)
+    if lock is None or not may_begin(folder, chosen.launch):
+        print(f"run {folder.run_id} is already at work, has ended or was started again", file=sys.stderr)
+        return REFUSED
     os.set_inheritable(lock, False)
     folder.pause_path.unlink(missing_ok=True)
-    journal = FolderJournal(folder)
+    journal = FolderJournal(folder, watch=stays_named(folder, chosen.launch, partial(os._exit, REFUSED)))
     signal.signal(signal.SIGTERM, lambda *_: journal.terminated.set())
     try:
-        return _finish(journal, *_work(folder, journal))
+        return _finish(journal, *_work(folder, journal, is_far=chosen.launch is not None))
     finally:
         journal.close()
 
 
-def _work(folder: RunFolder, journal: FolderJournal) -> End:
-    """Waits for the device, trains, and says how it ended."""
+def _work(folder: RunFolder, journal: FolderJournal, is_far: bool) -> End:
+    """Waits for the device, trains, and says how it ended. Another engine has given the device already."""
 
     def work() -> End:
         config = folder.read_config()
-        with _wait_for_device(folder, journal, lease_device(config.device)):
+        device = lease_device(config.device)
+        with nullcontext() if is_far else _wait_for_device(folder, journal, device):
             journal.progress(state=STARTING, started=time.time(), queue_place=None)
             if folder.read_run().get("kind") == "rehearsal":
                 return _rehearse(folder, config, journal)

@@ -28,6 +28,7 @@ TONES = {
     "starting": "busy",
     "stopping": "busy",
     "queued": "busy",
+    "pending": "busy",
 }
 
 

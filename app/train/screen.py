@@ -25,7 +25,8 @@ from app.train.models_panel import ModelsPanel
 from app.train.plan import Plan
 from app.train.queue_panel import QueuePanel
 from app.train.rehearsal_panel import RehearsalPanel
-from app.train.start_run import start
+from app.train.start_run import SHOW_RUN, start
+from app.train.where_panel import WherePanel
 from core.base.files import new_id
 from core.runs.creation import delete_run
 from core.runs.folder import RunFolder
@@ -35,18 +36,11 @@ from core.runs.prediction import read_prediction
 from core.runs.rerun import Remedy, find_remedy, mend_run
 from core.runs.states import STARTING, RunStatus
 from core.runs.summaries import damaged_files, summarise_run
+from core.runs.where import read_log as read_far_log
 from core.training.manifest import list_checkpoints
 
 TITLE = "tab.train"
 LOG_LINES = 200
-# On a narrow page the run stands below the plan. Twice: what is drawn meanwhile moves it.
-SHOW_RUN = """() => {
-  const show = () => {
-    const run = document.getElementById('run-progress'), place = run?.getBoundingClientRect();
-    if (place && (place.top < 0 || place.bottom > window.innerHeight - 90)) run.scrollIntoView({block: 'start'});
-  };
-  show(); setTimeout(show, 700);
-}"""
 BUTTONS = (
     ("stop", "secondary"),
     ("cancel", "stop"),
@@ -177,8 +171,7 @@ class RunPanel:
 
     def _buttons(self, status: RunStatus | None, remedy: Remedy | None = None, can_keep: bool = False) -> Shown:
         """The buttons that make sense in this state, and the log of a run."""
-        updates = buttons_for(status, remedy, can_keep)
-        shown = {self.buttons[name]: updates[name] for name, _ in BUTTONS}
+        shown = {self.buttons[name]: look for name, look in buttons_for(status, remedy, can_keep).items()}
         return {**shown, self.fold: gr.update(visible=status is not None)}
 
 
@@ -191,6 +184,7 @@ class Train:
             with gr.Column(scale=5, min_width=340):
                 self.token = gr.State("")
                 self.plan = Plan(context)
+                self.where = WherePanel(context)
                 RehearsalPanel(context, self.plan.config)
                 ModelsPanel(context, self.plan.config)
             with gr.Column(scale=6, min_width=340):
@@ -207,7 +201,7 @@ class Train:
         """A click is seen at once: the run's place comes into sight and says that it begins, before the tasks are
         frozen and the worker is launched."""
         selection, panel, click = context.selection, self.panel, self.plan.start.click
-        given, shown = [selection, self.plan.config, self.token], [selection, self.token]
+        given, shown = [selection, self.plan.config, self.token, self.where.choice], [selection, self.token]
         click(None, js=SHOW_RUN, api_visibility="private")
         begun = context.on(click, self.announce, [], [panel.progress, *panel.views.all], show_progress="hidden")
         started = context.on(begun.success, self.start, given, shown, show_progress="hidden")
@@ -220,9 +214,9 @@ class Train:
         views = dict.fromkeys(self.panel.views.all, "")
         return {self.panel.progress: progress_panel(say("run.begins"), RunStatus(state=STARTING)), **views}
 
-    def start(self, context: Context, selection: Selection, text: str, token: str) -> Shown:
+    def start(self, context: Context, selection: Selection, text: str, token: str, where: str) -> Shown:
         """Starts what the plan says; the next click starts another run."""
-        return {context.selection: start(context, selection, text, token), self.token: new_id()}
+        return {context.selection: start(context, selection, text, token, where), self.token: new_id()}
 
     def draw(self, _: Context, __: Selection) -> Shown:
         return {self.intro: note(say("train.lead")), self.token: new_id()}
@@ -253,7 +247,7 @@ ACTS: dict[str, Callable[[RunFolder], Any]] = {
 
 def read_log(context: Context, selection: Selection) -> str:
     run_dir = context.run_dir(selection)
-    return log_view(RunFolder(run_dir).read_log(LOG_LINES)) if run_dir else ""
+    return log_view(read_far_log(RunFolder(run_dir), LOG_LINES)) if run_dir else ""
 
 
 def buttons_for(status: RunStatus | None, remedy: Remedy | None = None, can_keep: bool = False) -> dict[str, Any]:

@@ -13,6 +13,7 @@ VERBS = (
     "train",
     "runs",
     "queue",
+    "engines",
     "rerun",
     "history",
     "evaluate",

@@ -29,6 +29,8 @@ def add_parser(verbs: Verbs) -> None:
         add_run(wish)
         if name != "resume":
             wish.add_argument("--now", action="store_true", help="end a worker that does not answer, by force")
+        else:
+            add_on(wish, "go on with it on another engine of the workspace (engines.yaml); local is this machine")
     join = add_verb(verbs, "join", join_run, "join a run of several machines from this machine")
     add_run(join)
     number = "number of this machine: 1, 2, ... (0 is the one that started the run)"
@@ -37,6 +39,10 @@ def add_parser(verbs: Verbs) -> None:
 
 def add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", help="run id, or a unique beginning of it")
+
+
+def add_on(parser: argparse.ArgumentParser, text: str) -> None:
+    parser.add_argument("--on", metavar="NAME", help=text)
 
 
 def find_run(args: argparse.Namespace) -> Any:
@@ -79,6 +85,8 @@ def show_all(args: argparse.Namespace) -> Report:
 
 
 def show(args: argparse.Namespace) -> Report:
+    from core.runs.where import read_log
+
     folder = find_run(args)
     value = run_value(folder)
     left = f", about {duration(value['eta_s'])} left" if value["eta_s"] is not None else ""
@@ -87,7 +95,7 @@ def show(args: argparse.Namespace) -> Report:
     if value["message"]:
         lines.append(value["message"])
     if args.log:
-        value["log"] = folder.read_log()
+        value["log"] = read_log(folder)
         lines += ["", value["log"]]
     return Report(value, "\n".join(lines))
 
@@ -116,6 +124,8 @@ def run_value(folder: Any) -> dict[str, Any]:
         "tasks": [task["name"] for task in run["tasks"]],
         "path": str(folder.path),
         "queue_place": status.queue_place,
+        "launcher": run.get("launcher", "local"),
+        "on": run.get("on") or "local",
         "tokens_per_s": status.tokens_per_s,
         "eta_range_s": status.eta_range_s,
         "starred": run.get("starred", False),
@@ -145,7 +155,7 @@ def _wish(name: str) -> Callable[[argparse.Namespace], Report]:
         wishes: dict[str, Callable[[], Any]] = {
             "stop": lambda: launching.stop_run(folder, args.now),
             "cancel": lambda: launching.cancel_run(folder, args.now),
-            "resume": lambda: launching.resume_run(folder),
+            "resume": lambda: launching.resume_run(folder, args.on),
         }
         wishes[name]()
         value = run_value(folder)

@@ -10,6 +10,7 @@ from typing import Any
 
 from core.base.errors import RunError, TaskFileError
 from core.commands.output import ProgressLine, Report, Verbs, add_verb, duration, progress_bar
+from core.commands.runs import add_on
 from core.messages import stage_word
 
 POLL_S = 0.3
@@ -24,6 +25,7 @@ def add_parser(verbs: Verbs) -> None:
         choices=("active", "total"),
         help="the rank at which the method is as large as C-Poly's defaults: in what an example uses, or in all",
     )
+    add_on(parser, "engine of the workspace (engines.yaml) that runs it; without it this machine")
     add_background(parser)
 
 
@@ -57,7 +59,7 @@ def train(args: argparse.Namespace) -> Report:
     if args.equal:
         config = match_size(config, len(args.task or list_tasks(project)), args.equal)
     _warn(project, config, args)
-    folder = begin_run(project, config, task_names=args.task, name=args.name)
+    folder = begin_run(project, config, task_names=args.task, name=args.name, on=args.on)
     return follow_or_leave(folder, args)
 
 

@@ -15,6 +15,7 @@ from core.models.catalogue import anchor_model
 from core.runs.device_lease import forget_holders
 from core.runs.folder import RunFolder
 from core.runs.frozen import check_frozen, keep_frozen
+from core.runs.launchers import LOCAL
 from core.runs.liveness import run_state
 from core.runs.memory_limit import check_memory_limit
 from core.runs.prediction import find_prediction
@@ -157,6 +158,7 @@ def fill_run(
             "tasks": tasks,
             "notes": "",
             "starred": False,
+            "launcher": LOCAL,
             **more,
         }
     )

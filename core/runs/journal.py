@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -25,8 +26,9 @@ class FolderJournal:
     _over: threading.Event
     _beats: threading.Thread
 
-    def __init__(self, folder: RunFolder) -> None:
-        self.folder = folder
+    def __init__(self, folder: RunFolder, watch: Callable[[], None] | None = None) -> None:
+        """`watch` is called with every heartbeat."""
+        self.folder, self._watch = folder, watch
         self.terminated = threading.Event()
         self._written = 0.0
         self._moved = steady_clock()
@@ -74,6 +76,8 @@ class FolderJournal:
 
     def _beat(self, over: threading.Event) -> None:
         while not over.wait(BEAT_S):
+            if self._watch is not None:
+                self._watch()
             try:
                 self.folder.beat(self._moved)
             except OSError:  # a full disk must not end the thread; readers then see an old heartbeat

@@ -1,40 +1,88 @@
-"""Where a worker runs. `local` starts a process on this machine; a cluster engine or the Hub's Jobs is one more
-file with one more registration, and a run names it in run.json (`launcher`).
+"""Where a worker runs, and the one protocol by which its engine is spoken to: submit, alive, cancel, log.
 
-A launcher gets the run folder and the descriptor of the run's lock, and returns what identifies the worker; that is
-written to launch.json. The folder stays the only channel.
+`local` is this machine; a cluster's queue or the Hub's Jobs is one more file in `engines/` with one registration.
+A run names its launcher in run.json, and launch.json holds what the engine calls the job. The run folder stays the
+only channel; nothing but its path and settings without secrets goes to an engine.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
 
-from core.base.errors import WorkspaceError
-from core.base.processes import Order, python, start_detached
+from core.base.processes import python
 from core.base.registry import Registry
 from core.runs.folder import RunFolder
 
-Launcher = Callable[[RunFolder, int], dict[str, Any]]
+Sign = Literal["pending", "working", "gone", "unknown"]
+Identity = Mapping[str, Any]  # what launch.json says
+LOCAL = "local"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an engine says of a run's worker. `pending`: it has not begun there; `unknown`: the engine does not
+    answer, which is no proof of anything. `place` 1 is next in the engine's own queue; `detail` is in its words."""
+
+    sign: Sign
+    place: int | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class LaunchOrder:
+    """A run to be started. `lock` is the descriptor of its lock, held by who asks; `launch_id` tells this start
+    from every other; `settings` are those of the engine; `token` is for one call and is written nowhere."""
+
+    folder: RunFolder
+    lock: int
+    launch_id: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    token: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What an engine knows beforehand: dollars an hour, runs that wait there, the most time a run gets there."""
+
+    dollars_an_hour: float | None = None
+    waiting: int | None = None
+    limit_s: float | None = None
+
+
+class Launcher(Protocol):
+    """`is_here`: its workers are processes of this machine that hold the run's lock and wait in our queue for the
+    device; elsewhere the engine has a queue of its own. `settings`: names and types of what a place may say.
+
+    Every method may raise RunError with words when the engine refuses; `alive` answers `unknown` instead.
+    """
+
+    is_here: bool
+    settings: Mapping[str, type]
+
+    def submit(self, order: LaunchOrder) -> dict[str, Any]:
+        """Starts the worker -> what identifies it, for launch.json."""
+
+    def alive(self, folder: RunFolder, launch: Identity) -> Answer: ...
+
+    def cancel(self, folder: RunFolder, launch: Identity) -> None:
+        """Ends the worker by force, or takes it out of the engine's queue."""
+
+    def log(self, folder: RunFolder, launch: Identity, num_lines: int) -> str:
+        """The last lines of what the worker, or the engine about it, said."""
+
+    def expect(self, settings: Mapping[str, Any]) -> Expected: ...
+
+
 LAUNCHERS: Registry[Launcher] = Registry("launcher")
 
 
-def launch_local(folder: RunFolder, lock: int) -> dict[str, Any]:
-    """A detached process in a session of its own: output to the log file, never to a pipe; the lock is inherited.
-
-    Raises:
-        WorkspaceError: the log cannot be written or the process cannot be started.
-    """
-    order = Order(worker_command(folder, lock), folder.path.resolve(), descriptors=(lock,))
-    try:
-        return start_detached(order, folder.log_path)
-    except OSError as error:
-        raise WorkspaceError("workspace.read_only", path=str(folder.path), detail=error.strerror or "") from error
-
-
 def worker_command(folder: RunFolder, lock: int) -> tuple[str, ...]:
-    """How a worker is started."""
+    """How a worker of this machine is started: it inherits the run's lock."""
     return python("-m", "core.worker", str(folder.path.resolve()), "--lock", str(lock))
 
 
-LAUNCHERS.register("local", launch_local)
+def far_command(folder: RunFolder, launch_id: str) -> tuple[str, ...]:
+    """How a worker is started by an engine: it takes the lock itself, and leaves once it is replaced."""
+    return python("-m", "core.worker", str(folder.path.resolve()), "--launch", launch_id)

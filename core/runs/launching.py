@@ -1,7 +1,8 @@
-"""Starting, stopping, cancelling and resuming runs: one detached worker process per run.
+"""Starting, stopping, cancelling and resuming runs: one worker per run, on this machine or by another engine.
 
-The launcher takes the run's lock and hands it to the worker, so from the click on there is no moment in which a run
-looks dead or can be started twice. The worker itself waits in the queue for its device; the app may close.
+Whoever starts takes the run's lock. A worker of this machine inherits it, so from the click on there is no moment
+in which a run looks dead or can be started twice, and waits itself in the queue for its device. Another engine has
+its own queue: launch.json names the start before the engine hears of it. The app may close.
 """
 
 from __future__ import annotations
@@ -12,17 +13,18 @@ from dataclasses import replace
 from pathlib import Path
 
 from core.base.errors import RunError, TaskloomError, WorkspaceError
-from core.base.files import write_json_atomic
+from core.base.files import new_id, write_json_atomic
 from core.base.memory import memory_kills
 from core.runs.creation import create_run, discard_draft
 from core.runs.device_lease import lease_device
 from core.runs.folder import RunFolder
-from core.runs.launchers import LAUNCHERS
+from core.runs.launchers import LAUNCHERS, LaunchOrder
 from core.runs.liveness import kill_worker, run_state
 from core.runs.lock import try_lock
 from core.runs.memory_limit import require_memory
 from core.runs.queue_db import RunQueue
-from core.runs.states import CANCELLED, DRAFT, INTERRUPTED, QUEUED, STARTABLE, RunStatus
+from core.runs.states import CANCELLED, DRAFT, INTERRUPTED, PENDING, QUEUED, STARTABLE, RunStatus
+from core.runs.where import HERE, Engine, end_worker, engine_of, find_engine
 from core.training.config import RunConfig
 from core.training.manifest import list_checkpoints
 from core.workspace import Project
@@ -63,14 +65,19 @@ def begin_run(
     token: str | None = None,
     task_names: list[str] | None = None,
     name: str | None = None,
+    on: str | None = None,
 ) -> RunFolder:
     """Makes a run and starts it; the second use of a token gives the run of the first, and leaves no draft behind.
+    `on` names an engine (None: this machine).
 
     Raises:
-        RunError: the run is not ready. WorkspaceError: it cannot be written.
+        RunError: the run is not ready, or its engine refuses it. WorkspaceError: it cannot be written.
+        SettingError: there is no such engine.
     """
+    engine = find_engine(project.path.resolve().parents[1], on, project.owner)
     folder = create_run(project, config, task_names, name)
     try:
+        put_on(folder, engine)
         first = RunQueue(folder.workspace_dir).claim_token(token, folder.path) if token else None
         if first is None:
             start_run(folder)
@@ -82,6 +89,13 @@ def begin_run(
         raise
     discard_draft(folder)
     return RunFolder(first)
+
+
+def put_on(folder: RunFolder, engine: Engine) -> None:
+    """Notes in run.json where a run starts from now on."""
+    run = folder.read_run()
+    if run.get("on") or engine != HERE:
+        folder.write_run({**run, "launcher": engine.launcher, "on": engine.name})
 
 
 def find_begun(project: Project, token: str) -> RunFolder | None:
@@ -110,7 +124,7 @@ def stop_run(folder: RunFolder, now: bool = False) -> RunStatus:
         return start_run(folder)
     if not status.is_live:
         raise RunError("run.not_live", name=folder.run_id, state=status.state)
-    if status.state == QUEUED:
+    if status.state in (QUEUED, PENDING):
         return cancel_run(folder)
     _raise_flag(folder.stop_path)
     return run_state(folder)
@@ -131,26 +145,31 @@ def cancel_run(folder: RunFolder, now: bool = False) -> RunStatus:
         ended = time.time()
         folder.write_done({"state": CANCELLED, "ended": ended, "message_key": "run.was_cancelled"})
         folder.write_status(replace(status, state=CANCELLED, ended=ended, message_key="run.was_cancelled"))
+    if status.state == PENDING:  # nobody is there yet to read the wish
+        end_worker(folder)
     return kill_run(folder) if now else run_state(folder)
 
 
 def kill_run(folder: RunFolder) -> RunStatus:
     """Ends a worker that does not answer, with all its processes. The run becomes interrupted (or cancelled, when
     that was wished) and can be resumed from its last checkpoint."""
-    kill_worker(folder)
-    return run_state(folder)
+    return kill_worker(folder)
 
 
-def resume_run(folder: RunFolder) -> RunStatus:
-    """Starts an interrupted run again; its worker goes on from the last checkpoint that validates.
+def resume_run(folder: RunFolder, on: str | None = None) -> RunStatus:
+    """Starts an interrupted run again; its worker goes on from the last checkpoint that validates. `on` names
+    another engine for it (None: where it was).
 
     Raises:
         RunError: the run is not interrupted, or needs more memory than a run may take.
+        SettingError: there is no such engine.
     """
     status = run_state(folder)
     if status.state != INTERRUPTED:
         raise RunError("run.not_interrupted", name=folder.run_id, state=status.state)
     require_memory(folder)
+    if on is not None:
+        put_on(folder, find_engine(folder.workspace_dir, on))
     try:
         folder.stop_path.unlink(missing_ok=True)
     except OSError as error:
@@ -159,21 +178,54 @@ def resume_run(folder: RunFolder) -> RunStatus:
 
 
 def _launch(folder: RunFolder, queue: RunQueue, lock: int) -> RunStatus:
-    device = lease_device(folder.read_config().device)
-    launcher = LAUNCHERS.get(folder.read_run().get("launcher", "local"))
+    engine = engine_of(folder)
     before = folder.read_status()
-    status = replace(before, state=QUEUED, started=None, ended=None, message_key="run.waiting", message_values={})
+    state, key, values = (
+        (QUEUED, "run.waiting", {}) if engine == HERE else (PENDING, "run.pending", {"engine": engine.name})
+    )
+    status = replace(before, state=state, started=None, ended=None, message_key=key, message_values=values)
     folder.write_status(status)
-    queue.enqueue(folder.path, device)
-    kills = memory_kills()
     try:
-        identity = launcher(folder, lock)
+        if engine == HERE:
+            _launch_here(folder, queue, lock)
+        else:
+            _launch_far(folder, engine, lock)
     except TaskloomError:
         folder.write_status(before)
+        raise
+    return status
+
+
+def _launch_here(folder: RunFolder, queue: RunQueue, lock: int) -> None:
+    folder.launch_path.unlink(missing_ok=True)  # it may name another engine
+    queue.enqueue(folder.path, lease_device(folder.read_config().device))
+    kills = memory_kills()
+    try:
+        identity = LAUNCHERS.get(HERE.launcher).submit(LaunchOrder(folder, lock, ""))
+    except TaskloomError:
         queue.dequeue(folder.run_id)
         raise
     write_json_atomic(folder.launch_path, {**identity, "memory_kills": kills})
-    return status
+
+
+def _launch_far(folder: RunFolder, engine: Engine, lock: int) -> None:
+    """The start is named before the engine hears of it, so that no worker can begin that nobody knows of."""
+    launch_id = new_id("l")
+    launch = {
+        "launcher": engine.launcher,
+        "on": engine.name,
+        "launch_id": launch_id,
+        "settings": dict(engine.settings),
+    }
+    folder.heartbeat_path.unlink(missing_ok=True)
+    write_json_atomic(folder.launch_path, launch)
+    try:
+        order = LaunchOrder(folder, lock, launch_id, engine.settings)
+        identity = LAUNCHERS.get(engine.launcher).submit(order)
+    except TaskloomError:
+        folder.launch_path.unlink(missing_ok=True)
+        raise
+    write_json_atomic(folder.launch_path, {**launch, **identity})
 
 
 def _raise_flag(path: Path) -> None:

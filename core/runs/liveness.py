@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from dataclasses import replace
 
-import psutil
-
-from core.base.errors import WorkspaceError
+from core.base.errors import RunError, SettingError, WorkspaceError
 from core.base.files import read_json
 from core.base.memory import memory_kills
-from core.base.processes import find_process
 from core.runs.folder import RunFolder
+from core.runs.launchers import Answer
+from core.runs.lease import FRESH_S, is_fresh, lease_ages
 from core.runs.lock import held
 from core.runs.queue_db import RunQueue
-from core.runs.ranks import read_ranks
 from core.runs.states import (
     CANCELLED,
     DRAFT,
     INTERRUPTED,
     LIVE,
+    PENDING,
     QUEUED,
     RUNNING,
     STALLED,
@@ -28,9 +26,11 @@ from core.runs.states import (
     TERMINAL,
     RunStatus,
 )
+from core.runs.where import ask, end_worker, read_launch
 
 STALLED_AFTER_S = 120.0  # without a step, a check or an exam batch while the process lives
 HUNG_AFTER_S = 20.0  # without a heartbeat: the whole process stands still
+LOST_AFTER_S = 600.0  # a lease over for so long may be given up by a person
 STOP_GRACE_S = 120.0  # without any progress after a stop or cancel: the worker is ended
 # A process that stands still as a whole is ended after HUNG_AFTER_S already, since it cannot even save.
 
@@ -38,22 +38,72 @@ STOP_GRACE_S = 120.0  # without any progress after a stop or cancel: the worker 
 def run_state(folder: RunFolder) -> RunStatus:
     """The status a person should see.
 
-    A run that says it is at work while nobody holds its lock is dead: it becomes `cancelled` when that was wished,
-    else `interrupted` (and stays so, with Resume). One that lives without moving is shown as `stalled`.
+    A run that says it is at work while its engine has no worker of it is dead: it becomes `cancelled` when that was
+    wished, else `interrupted` (and stays so, with Resume). One that lives without moving is shown as `stalled`, one
+    that waits in an engine's own queue as `pending`.
     """
     status = folder.read_status()
-    if status.state in TERMINAL or status.state in (DRAFT, INTERRUPTED):
+    if status.state in TERMINAL or status.state == DRAFT:
         return status
-    if not folder.is_alive():
+    launch = read_launch(folder)
+    if launch.get("launch_id"):
+        return _far_state(folder, status, ask(folder, launch))
+    if status.state == INTERRUPTED:
+        return status
+    if ask(folder, launch).sign == "gone":
         return _bury(folder)
     if status.state == QUEUED:
         return replace(status, queue_place=queue_place(folder), heartbeat=_beat_time(folder))
     age, idle = folder.heartbeat_ages()
     if _is_wished_away(folder) and (idle > STOP_GRACE_S or age > HUNG_AFTER_S):
-        kill_worker(folder)  # it was asked to end and does not move any more
+        end_worker(folder)  # it was asked to end and does not move any more
         return _bury(folder, "run.was_hung")
+    return _as_moving(folder, status, age, idle, HUNG_AFTER_S)
+
+
+def _far_state(folder: RunFolder, status: RunStatus, answer: Answer) -> RunStatus:
+    """The state of a run whose worker is of another engine: the engine's answer, and where it gives none the lease.
+    A worker that has just beaten is at work whatever the engine says, since its last lines reach a shared file
+    system late. An engine that does not answer proves nothing: the run stands still and is not buried, unless a
+    person ends it."""
+    if answer.sign in ("gone", "unknown") and status.state not in (PENDING, INTERRUPTED) and is_fresh(folder):
+        answer = Answer("working")
+    if answer.sign == "gone":
+        return status if status.state == INTERRUPTED else _bury(folder, _reason(answer))
+    if answer.sign == "unknown" and status.state == INTERRUPTED:
+        return status
+    if answer.sign == "pending" or status.state in (PENDING, INTERRUPTED):  # an engine may begin it once more
+        state = STOPPING if _is_wished_away(folder) else PENDING
+        key, values = _word_waiting(folder, answer)
+        return replace(
+            status, state=state, queue_place=answer.place, ended=None, message_key=key, message_values=values
+        )
+    age, idle = lease_ages(folder) or (0.0, 0.0)
+    if answer.sign == "unknown":
+        age = max(age, FRESH_S + 1)
+    return _as_moving(folder, status, age, idle, FRESH_S)
+
+
+def _reason(answer: Answer) -> str | None:
+    """Engines say in capitals what ended a job for want of memory; of the rest the log knows more."""
+    return "run.was_out_of_memory" if "OUT_OF_MEMORY" in answer.detail else None
+
+
+def _word_waiting(folder: RunFolder, answer: Answer) -> tuple[str, dict[str, str]]:
+    name = str(read_launch(folder).get("on", ""))
+    if answer.sign == "unknown":
+        return "run.engine_silent", {"engine": name, "detail": answer.detail}
+    return (
+        ("run.pending_why", {"engine": name, "why": answer.detail})
+        if answer.detail
+        else ("run.pending", {"engine": name})
+    )
+
+
+def _as_moving(folder: RunFolder, status: RunStatus, age: float, idle: float, hung_s: float) -> RunStatus:
+    """A living run: stopping where that is wished, stalled where nothing moves."""
     loading = status.stage == "preparing"  # a download says nothing for as long as it takes
-    stalled = status.state == RUNNING and (age > HUNG_AFTER_S or (idle > STALLED_AFTER_S and not loading))
+    stalled = status.state == RUNNING and (age > hung_s or (idle > STALLED_AFTER_S and not loading))
     if _is_wished_away(folder) and status.state != STOPPING:
         status = replace(status, state=STOPPING)
     elif stalled:
@@ -73,28 +123,23 @@ def queue_place(folder: RunFolder) -> int | None:
     return waiting.index(folder.run_id) + 1 if folder.run_id in waiting else None
 
 
-def worker_processes(folder: RunFolder) -> list[psutil.Process]:
-    """The live processes of a run: the worker and its descendants. Identity is (pid, start time), never the pid."""
-    entries = read_ranks(folder)
-    with contextlib.suppress(OSError, WorkspaceError):  # a launch is noted when its process runs already
-        entries.insert(0, read_json(folder.launch_path))
-    found: dict[int, psutil.Process] = {}
-    for entry in entries:
-        root = find_process(entry)
-        if root is not None:
-            found[root.pid] = root
-            with contextlib.suppress(psutil.Error):
-                found.update({child.pid: child for child in root.children(recursive=True)})
-    return list(found.values())
+def kill_worker(folder: RunFolder) -> RunStatus:
+    """Ends a run's worker by force -> what became of the run. Where an engine stays silent and the lease is over,
+    the run is given up: should its worker come back, it finds another start in launch.json, or leaves by CANCEL.
 
-
-def kill_worker(folder: RunFolder, wait_s: float = 5.0) -> None:
-    """SIGKILL to the whole process tree of a run, and waits until it is gone."""
-    processes = worker_processes(folder)
-    for process in processes:
-        with contextlib.suppress(psutil.Error):
-            process.kill()
-    psutil.wait_procs(processes, timeout=wait_s)
+    Raises:
+        RunError: the engine refuses, or is silent about a worker that still beats.
+    """
+    try:
+        end_worker(folder)
+    except (RunError, SettingError):  # the second: this version does not know the engine
+        ages = lease_ages(folder)
+        if ages is not None and ages[0] < LOST_AFTER_S:
+            raise
+        return _bury(folder, "run.was_lost")
+    if ask(folder, is_urgent=True).sign == "gone" and folder.read_status().state in LIVE:
+        return _bury(folder)
+    return run_state(folder)
 
 
 def how_it_went(folder: RunFolder) -> str:

@@ -39,6 +39,8 @@ class RunRecord:
     starred: bool = False
     made_from: str | None = None
     part_of: str | None = None
+    launcher: str = "local"
+    on: str = ""
 
 
 @dataclass(frozen=True)

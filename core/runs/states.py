@@ -1,7 +1,8 @@
 """The states of a run, and what may follow what.
 
-draft -> queued -> starting -> running -> (stopping) -> succeeded | cancelled | failed
+draft -> queued | pending -> starting -> running -> (stopping) -> succeeded | cancelled | failed
             any live state whose worker is gone -> interrupted -> queued (Resume)
+pending waits in the queue of an engine that is not this machine; queued waits here for the device.
 stalled is running without progress; it is derived when a run is read and never written.
 """
 
@@ -12,6 +13,7 @@ from typing import Any
 
 DRAFT = "draft"
 QUEUED = "queued"
+PENDING = "pending"
 STARTING = "starting"
 RUNNING = "running"
 STOPPING = "stopping"
@@ -21,9 +23,9 @@ FAILED = "failed"
 CANCELLED = "cancelled"
 SUCCEEDED = "succeeded"
 
-STATES = (DRAFT, QUEUED, STARTING, RUNNING, STOPPING, STALLED, INTERRUPTED, FAILED, CANCELLED, SUCCEEDED)
+STATES = (DRAFT, QUEUED, PENDING, STARTING, RUNNING, STOPPING, STALLED, INTERRUPTED, FAILED, CANCELLED, SUCCEEDED)
 TERMINAL = frozenset({FAILED, CANCELLED, SUCCEEDED})
-LIVE = frozenset({QUEUED, STARTING, RUNNING, STOPPING, STALLED})
+LIVE = frozenset({QUEUED, PENDING, STARTING, RUNNING, STOPPING, STALLED})
 STARTABLE = frozenset({DRAFT, INTERRUPTED})
 
 STAGES = ("preparing", "stage1", "stage2", "exam", "saving")

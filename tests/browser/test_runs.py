@@ -121,7 +121,7 @@ def test_the_queue_is_moved_and_a_plan_is_rehearsed(chromium, project, tmp_path,
         steps = "Math.max(0, ...document.querySelector('#loss-plot .plot-place').data[0].x)"
         before = page.evaluate(steps)
         page.wait_for_function(f"{steps} > {before} + 20", timeout=PATIENCE_MS)  # it grows without a reload
-        (worker,) = __import__("core.runs.liveness", fromlist=["x"]).worker_processes(first)
+        (worker,) = __import__("core.runs.engines.local", fromlist=["x"]).worker_processes(first)
         worker.kill()
         killed = time.monotonic()
         wait_for_state(page, "interrupted")

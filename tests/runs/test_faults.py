@@ -14,12 +14,12 @@ import pytest
 from core import worker
 from core.base.errors import RunError, WorkspaceError
 from core.base.processes import boot_id
-from core.runs import launchers
 from core.runs.creation import create_run
+from core.runs.engines.local import worker_processes
 from core.runs.folder import RunFolder
 from core.runs.journal import FolderJournal, SilentJournal
 from core.runs.launching import cancel_run, start_run, stop_run
-from core.runs.liveness import run_state, worker_processes
+from core.runs.liveness import run_state
 from core.runs.lock import steady_clock, try_lock
 from core.runs.rerun import find_remedy
 from core.runs.states import RunStatus
@@ -188,24 +188,6 @@ def test_stop_and_keep_takes_an_interrupted_run_up_once_more(project: Project, t
     (folder.checkpoints_dir / "step-00000005").mkdir(parents=True)
     assert stop_run(folder).is_live
     assert folder.stop_path.exists()
-
-
-def test_another_launcher_is_one_function_and_one_registration(project: Project, tiny_llama: Path) -> None:
-    started: list[str] = []
-
-    def launch_elsewhere(folder: RunFolder, lock: int) -> dict[str, Any]:
-        started.append(folder.run_id)
-        return {"job": "17"}
-
-    launchers.LAUNCHERS.register("elsewhere", launch_elsewhere)
-    try:
-        folder = quick_run(project, tiny_llama)
-        folder.write_run({**folder.read_run(), "launcher": "elsewhere"})
-        start_run(folder)
-    finally:
-        launchers.LAUNCHERS.remove("elsewhere")
-    assert started == [folder.run_id]
-    assert worker_processes(folder) == []
 
 
 @pytest.mark.usefixtures("sleepers")

@@ -18,9 +18,10 @@ import pytest
 import torch
 
 from core.base.folders import HIDDEN
+from core.runs.engines.local import worker_processes
 from core.runs.folder import RunFolder
 from core.runs.launching import resume_run, stop_run
-from core.runs.liveness import run_state, worker_processes
+from core.runs.liveness import run_state
 from core.training.checkpoints import Checkpoint, load_checkpoint, prune_checkpoints, save_checkpoint
 from core.training.manifest import TrainingState, check_checkpoint, find_checkpoint
 from core.training.stage import StageWatch

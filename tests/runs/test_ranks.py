@@ -19,9 +19,10 @@ from core import worker
 from core.base.errors import RunError
 from core.base.processes import boot_id
 from core.runs.creation import list_runs
+from core.runs.engines.local import worker_processes
 from core.runs.folder import RunFolder
 from core.runs.launching import kill_run, resume_run, start_run, stop_run
-from core.runs.liveness import run_state, worker_processes
+from core.runs.liveness import run_state
 from core.runs.ranks import join_machine, read_end, read_ranks, write_end
 from core.workspace import Project
 from tests.toy_project import build_toy_project, quick_run

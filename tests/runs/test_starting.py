@@ -12,9 +12,9 @@ import pytest
 
 from core.base.errors import RunError, WorkspaceError
 from core.runs.creation import list_runs
+from core.runs.engines.local import worker_processes
 from core.runs.folder import RunFolder
 from core.runs.launching import begin_run, kill_run, start_run
-from core.runs.liveness import worker_processes
 from core.runs.queue_db import RunQueue
 from core.workspace import Project
 from tests.toy_project import quick_config, quick_run
@@ -65,7 +65,7 @@ def test_a_refused_start_gives_its_token_back(
     def launch(*_: Any) -> Any:
         raise WorkspaceError("workspace.read_only", path="x", detail="full")
 
-    monkeypatch.setattr("core.runs.launching.LAUNCHERS", {"local": launch})
+    monkeypatch.setattr("core.runs.engines.local.LocalLauncher.submit", launch)
     with pytest.raises(WorkspaceError):
         begin_run(project, quick_config(tiny_llama), "click")
     assert list_runs(project) == []

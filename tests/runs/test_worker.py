@@ -15,8 +15,9 @@ from core.base.errors import RunError
 from core.base.processes import child_environment
 from core.runs.creation import delete_run, list_runs
 from core.runs.device_lease import lease_holder
+from core.runs.engines.local import worker_processes
 from core.runs.launching import cancel_run, kill_run, resume_run, start_run, stop_run
-from core.runs.liveness import run_state, worker_processes
+from core.runs.liveness import run_state
 from core.runs.queue_db import RunQueue
 from core.workspace import Project
 from tests.toy_project import quick_run

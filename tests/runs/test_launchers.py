@@ -1,0 +1,303 @@
+"""Runs on other engines: one protocol, the state `pending`, the lease, and what an engine's silence means."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from core.base.errors import RunError, SettingError
+from core.base.files import write_json_atomic
+from core.base.processes import boot_id
+from core.runs import where
+from core.runs.creation import delete_run, list_runs
+from core.runs.engines.local import worker_processes
+from core.runs.folder import RunFolder
+from core.runs.launchers import LAUNCHERS
+from core.runs.launching import begin_run, cancel_run, kill_run, resume_run, start_run, stop_run
+from core.runs.lease import FRESH_S, lease_ages, may_begin, stays_named
+from core.runs.liveness import LOST_AFTER_S, run_state
+from core.runs.queue_db import RunQueue
+from core.runs.queueing import list_queue
+from core.runs.quotas import usage_of
+from core.runs.rerun import run_again
+from core.runs.states import RunStatus
+from core.workspace import Project, Workspace
+from tests.runs.fake_engine import FakeEngine
+from tests.toy_project import quick_config, quick_run
+
+
+@pytest.fixture
+def engine(project: Project, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeEngine]:
+    """A workspace with one more engine, called `far`; every question to it is asked anew."""
+    monkeypatch.setattr(where, "ASK_EVERY_S", 0.0)
+    engine = FakeEngine()
+    LAUNCHERS.register("fake", engine)
+    write_engines(project, "far: {launcher: fake, flavor: big, hours: 2}\n")
+    yield engine
+    engine.is_silent = False
+    engine.signs = dict.fromkeys(engine.signs, "gone")
+    for folder in list_runs(project):
+        kill_run(folder)
+    LAUNCHERS.remove("fake")
+
+
+def write_engines(project: Project, text: str) -> None:
+    (project.path.parents[1] / where.FILE).write_text(text, encoding="utf-8")
+
+
+@pytest.fixture
+def folder(project: Project, tiny_llama: Path, engine: FakeEngine) -> RunFolder:
+    return begin_run(project, quick_config(tiny_llama), on="far")
+
+
+def beat(folder: RunFolder, ago: float = 0.0, idle: float = 0.0) -> None:
+    """A heartbeat of another machine, so many seconds ago by the file system's clock."""
+    values = {"time": 0.0, "steady": 1e9, "moved": 1e9 - idle, "boot": "another"}
+    folder.heartbeat_path.write_text(json.dumps(values), encoding="ascii")
+    then = time.time() - ago
+    os.utime(folder.heartbeat_path, (then, then))
+
+
+def runs_there(folder: RunFolder, engine: FakeEngine) -> None:
+    """Its worker has begun on the engine."""
+    engine.signs[where.read_launch(folder)["job"]] = "working"
+    folder.write_status(RunStatus(state="running", stage="stage1", step=3))
+    beat(folder)
+
+
+def test_a_run_names_its_launcher_and_is_handed_over(folder: RunFolder, engine: FakeEngine) -> None:
+    run, launch = folder.read_run(), where.read_launch(folder)
+    assert (run["launcher"], run["on"]) == ("fake", "far")
+    assert launch["settings"] == {"flavor": "big", "hours": 2}
+    status = run_state(folder)
+    assert (status.state, status.queue_place, status.message_key) == ("pending", 2, "run.pending")
+    assert not folder.is_alive()
+    assert worker_processes(folder) == []
+    with pytest.raises(RunError, match="already"):
+        start_run(folder)
+    assert len(engine.signs) == 1
+    with pytest.raises(RunError):
+        delete_run(folder)
+
+
+def test_what_an_engine_has_is_not_in_our_queue_and_counts_for_its_owner(
+    folder: RunFolder, project: Project
+) -> None:
+    workspace = Workspace(project.path.parents[1])
+    assert list_queue(workspace.root) == []
+    assert RunQueue(workspace.root).waiting() == []
+    assert usage_of(workspace, project.owner).runs == 1
+
+
+def test_it_runs_and_ends_by_the_signs_of_the_folder(folder: RunFolder, engine: FakeEngine) -> None:
+    runs_there(folder, engine)
+    assert (run_state(folder).state, run_state(folder).step) == ("running", 3)
+    beat(folder, idle=300.0)
+    assert run_state(folder).state == "stalled"
+    beat(folder, ago=FRESH_S + 30)
+    assert run_state(folder).state == "stalled"  # the engine says it works
+    beat(folder)
+    stop_run(folder)
+    assert run_state(folder).state == "stopping"
+    assert folder.stop_path.exists()
+    folder.write_done({"state": "succeeded", "ended": 1.0, "message_key": "run.finished"})
+    assert run_state(folder).state == "succeeded"
+
+
+def test_a_worker_that_beats_outlives_an_engine_that_forgot_it(folder: RunFolder, engine: FakeEngine) -> None:
+    runs_there(folder, engine)
+    engine.signs["j0"] = "gone"
+    assert run_state(folder).state == "running"
+    beat(folder, ago=FRESH_S + 30)
+    status = run_state(folder)
+    assert (status.state, status.message_key) == ("interrupted", "run.was_interrupted")
+
+
+def test_a_silent_engine_proves_nothing(folder: RunFolder, engine: FakeEngine) -> None:
+    engine.is_silent = True
+    status = run_state(folder)
+    assert (status.state, status.message_key) == ("pending", "run.engine_silent")
+    engine.is_silent = False
+    runs_there(folder, engine)
+    engine.is_silent = True
+    assert run_state(folder).state == "running"
+    beat(folder, ago=FRESH_S + 30)
+    assert run_state(folder).state == "stalled"
+    with pytest.raises(RunError, match="does not answer"):
+        kill_run(folder)
+    assert "timed out" in where.read_log(folder)
+    beat(folder, ago=LOST_AFTER_S + 30)
+    assert kill_run(folder).message_key == "run.was_lost"
+
+
+def test_a_start_that_was_given_up_cannot_write_beside_the_new_one(folder: RunFolder, engine: FakeEngine) -> None:
+    first = where.read_launch(folder)["launch_id"]
+    left: list[int] = []
+    look = stays_named(folder, first, lambda: left.append(1))
+    assert look is not None
+    look()
+    assert may_begin(folder, first)
+    assert not left
+    engine.signs["j0"] = "gone"
+    assert run_state(folder).state == "interrupted"
+    resume_run(folder)
+    look()
+    assert left
+    assert not may_begin(folder, first)
+    assert may_begin(folder, where.read_launch(folder)["launch_id"])
+    assert stays_named(folder, None, lambda: left.append(1)) is None
+    assert may_begin(folder, None)
+
+
+def test_cancelling_takes_a_run_out_of_the_engines_queue(folder: RunFolder, engine: FakeEngine) -> None:
+    cancel_run(folder)
+    assert engine.signs == {"j0": "gone"}
+    assert run_state(folder).state == "cancelled"
+
+
+def test_stopping_a_run_that_has_not_begun_cancels_it(folder: RunFolder, engine: FakeEngine) -> None:
+    assert stop_run(folder).state == "cancelled"
+
+
+def test_kill_ends_a_worker_that_still_beats(folder: RunFolder, engine: FakeEngine) -> None:
+    runs_there(folder, engine)
+    assert kill_run(folder).state == "interrupted"
+
+
+def test_an_engine_that_begins_a_paused_run_again_keeps_it_from_a_second_start(
+    folder: RunFolder, engine: FakeEngine
+) -> None:
+    runs_there(folder, engine)
+    folder.write_status(RunStatus(state="interrupted", message_key="run.was_paused"))
+    engine.signs["j0"] = "pending"
+    assert run_state(folder).state == "pending"
+    with pytest.raises(RunError, match="it is pending"):
+        resume_run(folder)
+    engine.signs["j0"] = "gone"
+    assert run_state(folder).message_key == "run.was_paused"
+    engine.is_silent = True
+    assert run_state(folder).state == "interrupted"
+
+
+@pytest.mark.usefixtures("sleepers")
+def test_a_run_goes_on_elsewhere(folder: RunFolder, engine: FakeEngine) -> None:
+    engine.signs["j0"] = "gone"
+    assert run_state(folder).state == "interrupted"
+    resume_run(folder, on="local")
+    assert (folder.read_run()["launcher"], run_state(folder).state) == ("local", "queued")
+    assert len(worker_processes(folder)) == 1
+    assert not where.is_far(folder)
+    kill_run(folder)
+    resume_run(folder, on="far")
+    assert run_state(folder).state == "pending"
+    assert list(engine.signs.values()) == ["gone", "pending"]
+
+
+def test_a_refused_start_leaves_no_trace(project: Project, tiny_llama: Path, engine: FakeEngine) -> None:
+    engine.refuses = True
+    with pytest.raises(RunError, match="no room"):
+        begin_run(project, quick_config(tiny_llama), on="far")
+    assert not list(project.runs_dir.glob("r*"))
+    folder = quick_run(project, tiny_llama)
+    folder.write_run({**folder.read_run(), "on": "far", "launcher": "fake"})
+    with pytest.raises(RunError, match="no room"):
+        start_run(folder)
+    assert run_state(folder).state == "draft"
+    assert not folder.launch_path.exists()
+
+
+def test_a_start_that_broke_off_before_the_receipt_is_gone(folder: RunFolder) -> None:
+    launch = where.read_launch(folder)
+    write_json_atomic(folder.launch_path, {k: v for k, v in launch.items() if k != "job"})
+    assert run_state(folder).state == "interrupted"
+
+
+def test_a_launcher_of_another_version_proves_nothing(folder: RunFolder) -> None:
+    launch = where.read_launch(folder)
+    write_json_atomic(folder.launch_path, {**launch, "launcher": "later"})
+    assert run_state(folder).state == "pending"
+    with pytest.raises(SettingError, match="later"):
+        where.end_worker(folder)
+    assert kill_run(folder).message_key == "run.was_lost"
+
+
+def test_the_same_again_runs_where_it_ran(folder: RunFolder, engine: FakeEngine) -> None:
+    cancel_run(folder)
+    again = run_again(folder)
+    start_run(again)
+    assert run_state(again).state == "pending"
+
+
+def test_an_engine_is_not_asked_at_every_tick(
+    folder: RunFolder, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(where, "ASK_EVERY_S", 60.0)
+    run_state(folder)
+    engine.signs["j0"] = "working"
+    assert where.ask(folder).sign == "pending"
+    assert where.ask(folder, is_urgent=True).sign == "working"
+
+
+def test_the_lease_is_read_by_the_file_systems_clock(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert lease_ages(folder) is None
+    beat(folder, ago=40.0, idle=5.0)
+    monkeypatch.setattr("time.time", lambda: 0.0)  # a reader whose clock is wrong by decades
+    age, idle = lease_ages(folder) or (0.0, 0.0)
+    assert 39 < age < 60
+    assert idle - age == pytest.approx(5.0)
+    folder.heartbeat_path.write_text("{", encoding="ascii")
+    assert lease_ages(folder) is not None
+    assert boot_id() != "another"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "- far",
+        "far: 3",
+        "local: {launcher: fake}",
+        "far: {launcher: nowhere}",
+        "far: {launcher: local}",
+        "far: {launcher: fake, colour: red}",
+        "far: {launcher: fake, flavor: 3}",
+        "far: {launcher: fake, hours: -1}",
+        "far: {launcher: fake, hours: yes}",
+        "far: {launcher: fake, visitors: maybe}",
+        "far: {",
+    ],
+)
+def test_a_wrong_file_of_engines_is_named_and_leaves_local_runs_alone(
+    project: Project, tiny_llama: Path, engine: FakeEngine, text: str
+) -> None:
+    folder = quick_run(project, tiny_llama)
+    write_engines(project, text)
+    with pytest.raises(SettingError, match=r"engines\.yaml"):
+        where.list_engines(project.path.parents[1])
+    assert where.engine_of(folder) == where.HERE
+    assert run_state(folder).state == "draft"
+
+
+def test_visitors_see_only_engines_that_are_for_them(project: Project, engine: FakeEngine) -> None:
+    write_engines(project, "far: {launcher: fake}\nopen: {launcher: fake, visitors: true}\n")
+    root = project.path.parents[1]
+    assert [e.name for e in where.list_engines(root)] == ["local", "far", "open"]
+    assert [e.name for e in where.list_engines(root, "ann")] == ["local", "open"]
+    with pytest.raises(SettingError, match="no engine"):
+        where.find_engine(root, "far", "ann")
+
+
+def test_the_command_line_names_the_engines(
+    project: Project, engine: FakeEngine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from core.__main__ import main
+
+    root = str(project.path.parents[1])
+    assert main(["engines", "--json", "--workspace", root]) == 0
+    here, far = json.loads(capsys.readouterr().out)
+    assert (here["name"], here["dollars_an_hour"]) == ("local", None)
+    assert (far["name"], far["dollars_an_hour"], far["waiting"], far["limit_s"]) == ("far", 0.8, 1, 7200.0)
