@@ -34,6 +34,7 @@ from core.runs.prediction import learn_speed
 from core.runs.queue_db import RunQueue
 from core.runs.ranks import RankLost, join_machine, note_rank, start_ranks, wait_for_end, write_end
 from core.runs.states import CANCELLED, FAILED, INTERRUPTED, QUEUED, STARTING, SUCCEEDED
+from core.runs.where import is_far
 from core.training.config import RunConfig, num_ranks
 from core.training.pace import PartClock
 from core.training.reporting import CANCEL, PAUSE, STOP, Journal, RunCancelled, RunPaused
@@ -66,6 +67,8 @@ def main(arguments: list[str] | None = None) -> int:
         return REFUSED
     os.set_inheritable(lock, False)
     folder.pause_path.unlink(missing_ok=True)
+    if chosen.launch is not None:  # an engine's warning to whoever waits for this worker, which then asks for PAUSE
+        signal.signal(signal.SIGUSR2, signal.SIG_IGN)
     journal = FolderJournal(folder, watch=stays_named(folder, chosen.launch, partial(os._exit, REFUSED)))
     signal.signal(signal.SIGTERM, lambda *_: journal.terminated.set())
     try:
@@ -120,7 +123,7 @@ def _train_here(folder: RunFolder, config: RunConfig, journal: Journal, rank: in
 
     with held_to_limit(config):
         outcome = train_run(folder, config, journal, Shard(rank, world), clock)
-    if world == 1:
+    if world == 1 and not is_far(folder):  # another machine's speed is no experience of this one
         _try_note(lambda: learn_speed(folder))
     if rank == 0:
         _try_note(lambda: write_drafts(folder.path))

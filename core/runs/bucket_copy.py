@@ -13,6 +13,7 @@ Units are a project's record, a task, a run that has ended, and of a run at work
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 from collections.abc import Iterator
@@ -29,11 +30,13 @@ COPIED, DELETED = "COPIED", "deleted"
 
 @dataclass(frozen=True)
 class Unit:
-    """Files that are copied together. `name` is a path below the copy, `target` one below the workspace."""
+    """Files that are copied together. `name` is a path below the copy, `target` one below the workspace, where the
+    files lie unless they lie in `base`."""
 
     name: str
     target: str
     files: tuple[Path, ...]
+    base: Path | None = None
 
     def stamp(self) -> str:
         """Changes with any file of the unit, and grows."""
@@ -51,6 +54,7 @@ class BucketCopy:
         self.workspace_dir = workspace_dir.resolve()
         self.root = bucket / "taskloom"
         self._seen: set[str] = set()
+        self._brought: dict[str, str] = {}  # unit -> the stamp that was brought last
         try:
             self.root.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -76,12 +80,47 @@ class BucketCopy:
                 raise WorkspaceError("mirror.no_folder", path=str(self.root), detail=detail) from error
         return copied
 
+    def send(self, unit: Unit) -> None:
+        """Copies one unit when it has changed.
+
+        Raises:
+            OSError: the folder cannot be written.
+        """
+        if self._newest(unit.name) != unit.stamp():
+            with contextlib.suppress(FileNotFoundError):  # replaced meanwhile: the next time
+                self._copy(unit)
+
+    def bring(self, name: str) -> bool:
+        """Brings the newest whole copy of one unit over what lies here, once; whether there is one. What
+        marks an end comes last."""
+        newest = self._newest(name)
+        if not newest or self._brought.get(name) == newest:
+            return bool(newest)
+        source = self._newest_whole(name)
+        if source is None:
+            return False
+        record = json.loads((source / COPIED).read_text(encoding="utf-8"))
+        target = inside(self.workspace_dir, record["target"])
+        for file in sorted(record["files"], key=lambda file: file == RunFolder(target).done_path.name):
+            place = inside(target, file)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            beside = place.with_name(f".{place.name}.brought")
+            shutil.copyfile(source / file, beside)
+            beside.replace(place)
+        self._brought[name] = source.name
+        return True
+
+    def remove(self, name: str) -> None:
+        """Removes the copies of a unit, and of those below it."""
+        shutil.rmtree(self.root / name, ignore_errors=True)
+
     def restore(self) -> list[str]:
         """Brings back every unit that the workspace lacks; -> their names. Copies that are not whole are passed
         over."""
         restored = []
         for name in sorted({str(p.parent.parent.relative_to(self.root)) for p in self.root.rglob(COPIED)}):
-            source = None if self._is_deleted(name) else self._newest_whole(name)
+            is_passing = self._is_deleted(name) or name.startswith("jobs/")  # of engines, see bucket_job.py
+            source = None if is_passing else self._newest_whole(name)
             if source is not None and self._put_back(source):
                 restored.append(name)
         return restored
@@ -103,19 +142,21 @@ class BucketCopy:
         yield Unit(f"{name}/record", target, (record,))
         for task in sorted(project.glob("tasks/*/task.json")):
             if not task.parent.name.startswith("."):
-                yield Unit(f"{name}/{task.parent.name}", f"{target}/tasks/{task.parent.name}", _files(task.parent))
+                yield Unit(
+                    f"{name}/{task.parent.name}", f"{target}/tasks/{task.parent.name}", closed_files(task.parent)
+                )
         for path in sorted(project.glob("runs/*/run.json")):
             folder = RunFolder(path.parent)
             if path.parent.name.startswith("."):
                 continue
-            files = _of_ended_run(folder) if folder.done_path.exists() else _of_open_run(folder)
+            files = ended_files(folder) if folder.done_path.exists() else _of_open_run(folder)
             yield Unit(f"{name}/{folder.run_id}", f"{target}/runs/{folder.run_id}", files)
 
     def _copy(self, unit: Unit) -> None:
         stamp = unit.stamp()
         place = self.root / unit.name / stamp
         place.mkdir(parents=True, exist_ok=True)
-        base = self.workspace_dir / unit.target
+        base = unit.base or self.workspace_dir / unit.target
         listed = {}
         for file in unit.files:
             name = str(file.relative_to(base))
@@ -167,14 +208,16 @@ class BucketCopy:
         return bool(missing)
 
 
-def _files(folder: Path) -> tuple[Path, ...]:
-    return tuple(sorted(p for p in folder.rglob("*") if p.is_file() and not p.name.startswith(".")))
+def closed_files(folder: Path) -> tuple[Path, ...]:
+    """All files of a folder but hidden ones."""
+    found = (p for p in folder.rglob("*") if p.is_file())
+    return tuple(sorted(p for p in found if not any(n.startswith(".") for n in p.relative_to(folder).parts)))
 
 
-def _of_ended_run(folder: RunFolder) -> tuple[Path, ...]:
+def ended_files(folder: RunFolder) -> tuple[Path, ...]:
     """All files of a run that has ended but what only its worker needed; its event file is closed by now."""
     passing = {path.name for path in folder.worker_paths}
-    kept = (p for p in _files(folder.path) if not p.is_relative_to(folder.checkpoints_dir))
+    kept = (p for p in closed_files(folder.path) if not p.is_relative_to(folder.checkpoints_dir))
     return tuple(p for p in kept if p.name not in passing)
 
 
@@ -182,7 +225,7 @@ def _of_open_run(folder: RunFolder) -> tuple[Path, ...]:
     """What a run needs to be resumed elsewhere."""
     files = [p for p in (folder.config_path, folder.run_path, folder.status_path) if p.is_file()]
     checkpoints = list_checkpoints(folder.checkpoints_dir)
-    return (*files, *_files(folder.data_dir), *(_files(checkpoints[0]) if checkpoints else ()))
+    return (*files, *closed_files(folder.data_dir), *(closed_files(checkpoints[0]) if checkpoints else ()))
 
 
 def _is_whole(folder: Path) -> bool:

@@ -20,14 +20,21 @@ import yaml
 
 from core.base.errors import RunError, SettingError, TaskloomError
 from core.base.files import read_json
-from core.runs.engines import local as local
+from core.runs.engines.hf_jobs import HubLauncher
+from core.runs.engines.local import LocalLauncher
+from core.runs.engines.slurm import SlurmLauncher
 from core.runs.folder import RunFolder
 from core.runs.launchers import LAUNCHERS, LOCAL, Answer, Identity, Launcher
 from core.workspace import LOCAL_OWNER
 
 FILE = "engines.yaml"
 ASK_EVERY_S = 5.0
-_said: dict[tuple[str, str], tuple[float, Answer]] = {}  # (run, launch) -> (when, what the engine said)
+SILENT_S = 60.0
+_said: dict[tuple[str, str], tuple[float, float, Answer]] = {}  # (run, launch) -> (asked, answered, the answer)
+
+LAUNCHERS.register(LOCAL, LocalLauncher())
+LAUNCHERS.register("slurm", SlurmLauncher())
+LAUNCHERS.register("hf_jobs", HubLauncher())
 
 
 @dataclass(frozen=True)
@@ -125,18 +132,21 @@ def is_far(folder: RunFolder) -> bool:
 
 def ask(folder: RunFolder, launch: Identity | None = None, is_urgent: bool = False) -> Answer:
     """What the engine of a run says of its worker. It is asked every few seconds at most, and never again once it
-    has said that a start is gone."""
+    has said that a start is gone; one that is silent for a moment is taken to mean what it said last."""
     launch = read_launch(folder) if launch is None else launch
     if not launch.get("launch_id"):
         return LAUNCHERS.get(LOCAL).alive(folder, launch)
     if "job" not in launch:  # between the click and the engine's receipt the lock is held
         return Answer("pending" if folder.is_alive() else "gone")
     key = (str(folder.path), str(launch["launch_id"]))
-    asked, answer = _said.get(key, (-ASK_EVERY_S, Answer("unknown")))
-    is_old = answer.sign != "gone" and time.monotonic() - asked >= ASK_EVERY_S
+    asked, known, answer = _said.get(key, (-ASK_EVERY_S, -SILENT_S, Answer("unknown")))
+    now = time.monotonic()
+    is_old = answer.sign != "gone" and now - asked >= ASK_EVERY_S
     if is_old or (is_urgent and answer.sign != "gone"):
-        answer = _ask_engine(folder, launch)
-        _said[key] = time.monotonic(), answer
+        said = _ask_engine(folder, launch)
+        if said.sign != "unknown" or now - known >= SILENT_S:
+            known, answer = (known if said.sign == "unknown" else now), said
+        _said[key] = now, known, answer
     return answer
 
 

@@ -35,6 +35,7 @@ from tests.toy_project import quick_config, quick_run
 def engine(project: Project, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeEngine]:
     """A workspace with one more engine, called `far`; every question to it is asked anew."""
     monkeypatch.setattr(where, "ASK_EVERY_S", 0.0)
+    monkeypatch.setattr(where, "SILENT_S", 0.0)
     engine = FakeEngine()
     LAUNCHERS.register("fake", engine)
     write_engines(project, "far: {launcher: fake, flavor: big, hours: 2}\n")

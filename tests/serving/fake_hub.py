@@ -127,17 +127,18 @@ class FakeHub:
 
 
 @contextmanager
-def running_hub(token: str) -> Iterator[FakeHub]:
-    """A fake Hub on a free port of this machine."""
-    hub = FakeHub(token)
+def running_hub(token: str, hub: Any = None) -> Iterator[Any]:
+    """A fake Hub on a free port of this machine; `hub` answers where another part of its API is wanted."""
+    hub = FakeHub(token) if hub is None else hub
 
     class Handler(BaseHTTPRequestHandler):
         def serve(self) -> None:
             body = self.read_body()
             status, value = hub.answer(self.command, self.path, self.headers, body)
-            text = json.dumps(value).encode()
+            is_stream = isinstance(value, str)
+            text = (value if is_stream else json.dumps(value)).encode()
             self.send_response(status)
-            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Type", "text/event-stream" if is_stream else "application/json")
             self.send_header("Content-Length", str(len(text)))
             self.end_headers()
             self.wfile.write(text)

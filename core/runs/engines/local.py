@@ -13,7 +13,7 @@ from core.base.files import read_json
 from core.base.processes import Order, find_process, start_detached
 from core.runs import launchers
 from core.runs.folder import RunFolder
-from core.runs.launchers import LAUNCHERS, LOCAL, Answer, Expected, Identity, LaunchOrder
+from core.runs.launchers import Answer, Expected, Identity, LaunchOrder
 from core.runs.ranks import read_ranks
 
 KILL_WAIT_S = 5.0
@@ -72,6 +72,3 @@ def worker_processes(folder: RunFolder) -> list[psutil.Process]:
             with contextlib.suppress(psutil.Error):
                 found.update({child.pid: child for child in root.children(recursive=True)})
     return list(found.values())
-
-
-LAUNCHERS.register(LOCAL, LocalLauncher())

@@ -1,0 +1,168 @@
+"""Hugging Face Jobs: a run on rented hardware of the Hub, paid by the minute, its folder exchanged by a bucket.
+
+The login's token goes into the calls of huggingface_hub's client and nowhere else: no setting, no file, no command,
+and the job gets none. So the base model has to be open, or a folder, which travels with the run.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from core.base.errors import RunError
+from core.runs.bucket_copy import BucketCopy
+from core.runs.engines.bucket_job import bring_back, clear, send_run, send_wishes
+from core.runs.folder import RunFolder
+from core.runs.launchers import Answer, Expected, Identity, LaunchOrder
+from core.runs.states import INTERRUPTED
+
+NAME = "Hugging Face Jobs"
+SETTLES_S = 60.0  # after a job has ended its last files arrive
+PRICES_S = 600.0
+HOURS, FLAVOR, CODE = 2.0, "cpu-basic", "/home/user/app"
+_UNITS = {"second": 3600.0, "minute": 60.0, "hour": 1.0}
+
+
+class HubLauncher:
+    """`image`: a container or a Space (hf.co/spaces/NAME) with this program in `code`; `bucket`: its id on the Hub,
+    mounted here at `mount`; `hours`: the limit of a job."""
+
+    is_here = False
+    settings: Mapping[str, type] = {
+        "image": str,
+        "flavor": str,
+        "hours": float,
+        "bucket": str,
+        "mount": str,
+        "namespace": str,
+        "code": str,
+    }
+
+    def __init__(self) -> None:
+        self._ended: dict[str, float] = {}  # launch -> when its job was first seen to have ended
+        self._copies: dict[tuple[Path, Path], BucketCopy] = {}
+
+    def submit(self, order: LaunchOrder) -> dict[str, Any]:
+        """
+        Raises:
+            RunError: a setting is missing, there is no login, or the Hub refuses or does not answer.
+        """
+        from huggingface_hub import Volume
+
+        given, folder = order.settings, order.folder
+        image = given.get("image") or _own_space()
+        for name, value in (("image", image), ("bucket", given.get("bucket"))):
+            if not value:
+                raise RunError("run.engine_refused", engine=NAME, detail=f"{name}: -")
+        copy = self._copy(folder, given)
+        command = ["python", "-m", "core.runs.engines.bucket_job", "--bucket", "/bucket", "--home", "/tmp/taskloom"]
+        run = str(folder.path.resolve().relative_to(copy.workspace_dir))
+        with _worded(order.token):
+            send_run(copy, folder, order.launch_id)
+            job = _client(order.token).run_job(
+                image=image,
+                command=[*command, "--run", run, "--launch", order.launch_id],
+                env={"PYTHONPATH": given.get("code", CODE), "TASKLOOM_HOME": "/tmp/taskloom"},
+                flavor=given.get("flavor", FLAVOR),
+                timeout=round(3600 * float(given.get("hours", HOURS))),
+                labels={"app": "taskloom", "run": folder.run_id},
+                volumes=[Volume(type="bucket", source=str(given["bucket"]), mount_path="/bucket")],
+                namespace=given.get("namespace"),
+            )
+        return {"job": job.id, "namespace": job.owner.name}
+
+    def alive(self, folder: RunFolder, launch: Identity) -> Answer:
+        """The Hub's answer, once what came back by the bucket is in the folder."""
+        with _worded():
+            self._exchange(folder, launch)
+            found = _client().inspect_job(job_id=launch["job"], namespace=launch["namespace"]).status
+        stage, why = str(getattr(found.stage, "value", found.stage)), str(found.message or "")
+        if stage == "SCHEDULING":
+            return Answer("pending", detail=why)
+        if stage == "RUNNING":
+            return Answer("working")
+        since = self._ended.setdefault(str(launch["launch_id"]), time.monotonic())
+        settled = folder.done_path.exists() or folder.read_status().state == INTERRUPTED
+        if not settled and stage == "COMPLETED" and time.monotonic() - since < SETTLES_S:
+            return Answer("working")
+        return Answer("gone", detail=" ".join((stage, why)).strip())
+
+    def cancel(self, folder: RunFolder, launch: Identity) -> None:
+        with _worded():
+            _client().cancel_job(job_id=launch["job"], namespace=launch["namespace"])
+
+    def log(self, folder: RunFolder, launch: Identity, num_lines: int) -> str:
+        """What the Hub kept of the job's output, and the worker's own log as it came back."""
+        with _worded():
+            said = _client().fetch_job_logs(job_id=launch["job"], namespace=launch["namespace"], tail=num_lines)
+            lines = [*(line.rstrip("\n") for line in said), *folder.read_log(num_lines).splitlines()]
+        return "\n".join(lines[-num_lines:])
+
+    def expect(self, settings: Mapping[str, Any]) -> Expected:
+        with _worded():
+            prices = _prices(int(time.monotonic() / PRICES_S))
+        flavor = str(settings.get("flavor", FLAVOR))
+        if flavor not in prices:
+            raise RunError("run.engine_refused", engine=NAME, detail=f"flavor: {flavor} ({', '.join(prices)})")
+        return Expected(dollars_an_hour=prices[flavor], limit_s=3600 * float(settings.get("hours", HOURS)))
+
+    def _exchange(self, folder: RunFolder, launch: Identity) -> None:
+        copy = self._copy(folder, launch.get("settings", {}))
+        send_wishes(copy, folder, str(launch["launch_id"]))
+        bring_back(copy, str(launch["launch_id"]))
+        if folder.done_path.exists():
+            clear(copy, str(launch["launch_id"]))
+
+    def _copy(self, folder: RunFolder, settings: Mapping[str, Any]) -> BucketCopy:
+        mount = str(settings.get("mount") or os.environ.get("TASKLOOM_BUCKET", ""))
+        if not mount:
+            raise RunError("run.engine_refused", engine=NAME, detail="mount, TASKLOOM_BUCKET: -")
+        key = (folder.workspace_dir, Path(mount))
+        if key not in self._copies:
+            self._copies[key] = BucketCopy(*key)
+        return self._copies[key]
+
+
+def _client(token: str | None = None) -> Any:
+    """The Hub's client with this machine's own login, or with a visitor's token for one call."""
+    from huggingface_hub import HfApi
+
+    return HfApi(token=token, library_name="taskloom")
+
+
+@lru_cache(maxsize=2)
+def _prices(_: int) -> dict[str, float]:
+    """Dollars an hour by flavor, as the Hub lists them."""
+    listed = _client().list_jobs_hardware()
+    return {one.name: one.unit_cost_usd * _UNITS.get(one.unit_label, 60.0) for one in listed}
+
+
+def _own_space() -> str:
+    return f"hf.co/spaces/{os.environ['SPACE_ID']}" if os.environ.get("SPACE_ID") else ""
+
+
+@contextmanager
+def _worded(token: str | None = None) -> Iterator[None]:
+    """Errors of the Hub and of the bucket in words, without the request's headers and without the token."""
+    import httpx2
+    from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError, OfflineModeIsEnabled
+
+    def said(error: BaseException) -> str:
+        text = " ".join(str(error).split())[:300]
+        return text.replace(token, "***") if token else text
+
+    try:
+        yield
+    except LocalTokenNotFoundError:
+        raise RunError("push.no_login") from None
+    except HfHubHTTPError as error:
+        status = getattr(error.response, "status_code", 0)
+        key = "run.engine_refused" if 400 <= status < 500 else "run.engine_no_answer"
+        raise RunError(key, engine=NAME, detail=said(error)) from None
+    except (OfflineModeIsEnabled, OSError, httpx2.HTTPError, ValueError, KeyError) as error:
+        raise RunError("run.engine_no_answer", engine=NAME, detail=said(error)) from None

@@ -1,0 +1,189 @@
+"""Runs as Jobs of the Hub: huggingface_hub's real client against a fake API, the folder exchanged by a bucket."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import huggingface_hub
+import pytest
+
+from core.base.errors import RunError
+from core.runs import where
+from core.runs.engines import hf_jobs
+from core.runs.launching import begin_run, cancel_run, kill_run, stop_run
+from core.runs.liveness import run_state
+from core.workspace import Project
+from tests.runs.fake_jobs import FakeJobs
+from tests.serving.fake_hub import running_hub
+from tests.toy_project import quick_config
+from tests.watching import ended, wait_for
+
+TOKEN = "hf_" + "x" * 34
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def bucket(tmp_path: Path) -> Path:
+    place = tmp_path / "bucket"
+    place.mkdir()
+    return place
+
+
+@pytest.fixture
+def hub(project: Project, bucket: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeJobs]:
+    """The Hub, this machine's login to it, and an engine of its Jobs."""
+    with running_hub(TOKEN, FakeJobs(TOKEN)) as fake:
+        monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", fake.address)
+        monkeypatch.setenv("HF_TOKEN", TOKEN)
+        monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr(where, "ASK_EVERY_S", 0.0)
+        monkeypatch.setattr(where, "SILENT_S", 0.0)
+        hf_jobs._prices.cache_clear()
+        engine = {"launcher": "hf_jobs", "flavor": "l4x1", "hours": 3, "bucket": "nurse/runs", "mount": str(bucket)}
+        text = json.dumps({"hub": {**engine, "image": "hf.co/spaces/nurse/taskloom"}})
+        (project.path.parents[1] / where.FILE).write_text(text, encoding="utf-8")
+        yield fake
+        fake.is_down = False
+        fake.stages = dict.fromkeys(fake.stages, "ERROR")
+
+
+def test_a_job_is_asked_for_with_flavor_limit_and_bucket_and_no_secret(
+    project: Project, tiny_llama: Path, hub: FakeJobs, bucket: Path
+) -> None:
+    folder = begin_run(project, quick_config(tiny_llama), on="hub")
+    (spec,) = hub.specs
+    assert (spec["flavor"], spec["timeoutSeconds"], spec["spaceId"]) == ("l4x1", 10_800, "nurse/taskloom")
+    assert spec["volumes"][0]["source"] == "nurse/runs"
+    launch = where.read_launch(folder)
+    assert (launch["job"], launch["namespace"]) == ("job1", "nurse")
+    assert launch["launch_id"] in spec["command"]
+    files = [p for place in (folder.path, bucket) for p in place.rglob("*") if p.is_file()]
+    assert TOKEN.encode() not in hub.bodies + b"".join(p.read_bytes() for p in files)
+    sent = {p.name for p in bucket.rglob("*") if p.is_file()}
+    assert {"run.json", "config.yaml", "status.json", "model.safetensors", "COPIED"} <= sent
+    assert not {"launch.json", "worker.lock", "worker.log"} & sent
+    assert run_state(folder).state == "pending"
+    hub.stages["job1"] = "RUNNING"
+    assert where.ask(folder).sign == "working"
+    assert "said by the container" in where.read_log(folder)
+    hub.is_down = True
+    assert run_state(folder).message_key == "run.engine_silent"
+
+
+def test_stopping_and_cancelling_reach_the_job(
+    project: Project, tiny_llama: Path, hub: FakeJobs, bucket: Path
+) -> None:
+    folder = begin_run(project, quick_config(tiny_llama), on="hub")
+    cancel_run(folder)
+    assert hub.stages == {"job1": "CANCELED"}
+    assert run_state(folder).state == "cancelled"
+    other = begin_run(project, quick_config(tiny_llama), on="hub")
+    hub.stages["job2"] = "RUNNING"
+    other.write_status(run_state(other).__class__(state="running", stage="stage1"))
+    stop_run(other)
+    assert any(p.name == "STOP" for p in bucket.rglob("*"))
+    hub.stages["job2"] = "ERROR"
+    assert run_state(other).state == "interrupted"
+
+
+def test_the_price_is_known_before_the_start(project: Project, hub: FakeJobs) -> None:
+    known = hf_jobs.HubLauncher().expect({"flavor": "l4x1", "hours": 2})
+    assert known.dollars_an_hour == pytest.approx(0.8)
+    assert known.limit_s == 7200
+    with pytest.raises(RunError, match="l4x1"):
+        hf_jobs.HubLauncher().expect({"flavor": "nothing"})
+
+
+def test_refusals_are_worded_and_name_no_token(
+    project: Project, tiny_llama: Path, hub: FakeJobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.refuses = True
+    with pytest.raises(RunError, match="did not take the run") as refused:
+        begin_run(project, quick_config(tiny_llama), on="hub")
+    assert TOKEN not in str(refused.value)
+    monkeypatch.setenv("HF_TOKEN", "hf_wrong")
+    with pytest.raises(RunError, match="did not take the run") as refused:
+        begin_run(project, quick_config(tiny_llama), on="hub")
+    assert "hf_wrong" not in str(refused.value)
+    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(RunError, match="does not answer"):
+        begin_run(project, quick_config(tiny_llama), on="hub")
+    assert not list(project.runs_dir.glob("r*"))
+
+
+JOB = """
+import sys
+from pathlib import Path
+from core.runs.engines import bucket_job
+bucket_job.EXCHANGE_S = 0.2
+bucket_job.far_command = lambda folder, launch: (sys.executable, "-c", {worker!r}, str(folder.path))
+sys.exit(bucket_job.main())
+"""
+WORKER = """
+import sys
+from core.runs.folder import RunFolder
+folder = RunFolder(sys.argv[1])
+assert folder.read_config().device and folder.read_tasks()
+print("trained", flush=True)
+folder.adapter_dir.mkdir()
+folder.weights_path.write_bytes(b"weights")
+folder.write_done({"state": "succeeded", "ended": 1.0, "message_key": "run.finished",
+                   "files": {"adapter/adapter.safetensors": 7}})
+"""
+
+
+def run_job(
+    spec: dict[str, object], bucket: Path, home: Path, code: str | None = None
+) -> subprocess.CompletedProcess[str]:
+    """What a container does with a job, the bucket mounted where it lies."""
+    words = [{"/bucket": str(bucket), "/tmp/taskloom": str(home)}.get(w, w) for w in spec["command"]]  # type: ignore[attr-defined]
+    command = [sys.executable, *words[1:]] if code is None else [sys.executable, "-c", code, *words[3:]]
+    return subprocess.run(
+        command, cwd=ROOT, env={**os.environ, "HF_TOKEN": ""}, capture_output=True, text=True, timeout=300
+    )
+
+
+def test_the_run_goes_there_and_what_it_made_comes_back(
+    project: Project, tiny_llama: Path, hub: FakeJobs, bucket: Path, tmp_path: Path
+) -> None:
+    folder = begin_run(project, quick_config(tiny_llama), on="hub")
+    folder.write_run({**folder.read_run(), "notes": "written meanwhile"})
+    hub.stages["job1"] = "RUNNING"
+    done = run_job(hub.specs[0], bucket, tmp_path / "container", JOB.format(worker=WORKER))
+    assert done.returncode == 0, done.stderr
+    hub.stages["job1"] = "COMPLETED"
+    assert run_state(folder).state == "succeeded"
+    assert folder.weights_path.read_bytes() == b"weights"
+    assert "trained" in folder.read_log()
+    assert folder.read_run()["notes"] == "written meanwhile"
+    assert where.read_launch(folder)["job"] == "job1"
+
+
+@pytest.mark.slow
+def test_a_real_training_in_a_job_equals_one_here(
+    project: Project, tiny_llama: Path, hub: FakeJobs, bucket: Path, tmp_path: Path
+) -> None:
+    config = quick_config(tiny_llama)
+    folder = begin_run(project, config, on="hub")
+    hub.stages["job1"] = "RUNNING"
+    tiny = tiny_llama.rename(tiny_llama.with_name("elsewhere"))  # the container has no such folder
+    try:
+        done = run_job(hub.specs[0], bucket, tmp_path / "container")
+        assert done.returncode == 0, done.stderr + folder.read_log()
+    finally:
+        tiny_llama.unlink(missing_ok=True)
+        tiny.rename(tiny_llama)
+    hub.stages["job1"] = "COMPLETED"
+    assert run_state(folder).state == "succeeded", folder.read_log()
+    here = begin_run(project, config)
+    try:
+        wait_for(here, ended)
+        assert folder.weights_path.read_bytes() == here.weights_path.read_bytes()
+    finally:
+        kill_run(here)
