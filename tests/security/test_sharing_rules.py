@@ -282,7 +282,7 @@ def test_runs_are_begun_one_after_the_other(context: Context, monkeypatch: pytes
     now = time.time()
     runs = lambda _: [RunSummary(name, name, "queued", "cpoly", "starter", started=now) for name in begun]  # noqa: E731
 
-    def begin(*_: Any) -> Any:
+    def begin(*_: Any, **__: Any) -> Any:
         time.sleep(0.05)  # the checks of a run take their time
         begun.append(f"r{len(begun)}")
         return types.SimpleNamespace(run_id=begun[-1])
