@@ -16,10 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from core.base.errors import RunError, SettingError, TaskloomError
 from core.base.files import read_json
+from core.base.settings_yaml import parse_yaml_settings
 from core.runs.engines.hf_jobs import HubLauncher
 from core.runs.engines.local import LocalLauncher
 from core.runs.engines.slurm import SlurmLauncher
@@ -58,13 +57,12 @@ def list_engines(workspace_dir: Path, owner: str = LOCAL_OWNER) -> list[Engine]:
     """
     path = workspace_dir / FILE
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8-sig")) or {}
+        text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         return [HERE]
-    except (OSError, ValueError, yaml.YAMLError) as error:
+    except (OSError, ValueError) as error:
         raise SettingError("run.engines_file", path=str(path), detail=" ".join(str(error).split())[:200]) from error
-    if not isinstance(found, dict):
-        raise SettingError("run.engines_file", path=str(path), detail=type(found).__name__)
+    found = parse_yaml_settings(text, FILE)
     engines = [HERE, *(_read_engine(path, str(name), entry) for name, entry in found.items())]
     return [engine for engine in engines if engine.visitors or owner == LOCAL_OWNER]
 
