@@ -14,6 +14,7 @@ from app.drawing.markup import note, part
 from app.drawing.widgets import plot
 from app.shell.redraw import Shown
 from app.texts import say
+from core.adapters.skill import COMMON
 from core.base.errors import TaskloomError
 from core.insight.allocation import Allocation, layer_table, read_allocation, telling_layer, uniform_weight
 from core.runs.folder import RunFolder
@@ -60,6 +61,8 @@ class LiveViews:
             return {self.skills_head: "", self.skills: ""}
         layer = telling_layer(allocation)
         table = layer_table(allocation, layer).round(4)
+        # Weights of private skills are one and zero by construction: a block of them says nothing.
+        table = table.iloc[:, allocation.columns(COMMON) or list(range(len(allocation.skills)))]
         told = note(say("train.skills_note", step=allocation.step or 0, layer=allocation.layers[layer]))
         return {
             self.skills_head: part(say("train.skills_title")) + told,

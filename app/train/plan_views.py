@@ -82,6 +82,8 @@ def brought_view(before: RunConfig, after: RunConfig, run_dir: Path | None, aske
 
 def _told(value: Any) -> str:
     """A setting's value to be read: 6.0 is 6, no wish is a dash."""
+    if value == "":
+        return "–"
     if isinstance(value, float):
         return f"{value:g}"
     return listing(map(str, value)) or "–" if isinstance(value, list | tuple) else word_value("", value)

@@ -29,6 +29,7 @@ from core.models.loading import LoadedBase, load_base
 from core.models.modular import ModularModel
 from core.runs.device_lease import lease_holder
 from core.runs.folder import RunFolder
+from core.runs.skill_names import read_names
 from core.tasks.dataset import TaskDataset, load_saved_dataset
 from core.tasks.encoding import encode_prompt
 
@@ -146,13 +147,15 @@ class LoadedRun:
 
     def skill_weights(self, tasks: Blend) -> tuple[SkillWeight, ...]:
         """What the tasks use, mixed, in the layer where tasks differ most (skills of one layer have nothing to do
-        with those of the next, so a mean would say nothing); private skills of others are left out."""
+        with those of the next, so a mean would say nothing); private skills of others are left out. Named as on the
+        Skills screen."""
         allocation, total = self.model.allocation(), sum(tasks.values())
         skills = self.model.adapter.skills()
         layer = most_telling(allocation, [i for i, skill in enumerate(skills) if skill.kind == COMMON])
         mixed = sum(allocation[layer, task] * (share / total) for task, share in tasks.items())
+        names = read_names(self.folder.path)
         return tuple(
-            SkillWeight(skill.name, skill.kind, round(float(weight), 4))
+            SkillWeight(names.get(skill.name, skill.name), skill.kind, round(float(weight), 4))
             for skill, weight in zip(skills, mixed, strict=True)
             if skill.task is None or skill.task in tasks or weight
         )

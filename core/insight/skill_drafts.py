@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ ROWS, FEWEST = 12, 5  # of a skill
 FEWEST_WITH = 3  # rows that a word stands in: no single row's name or number
 CHANCE = 0.05
 SHORTEST, LONGEST, MOST_WORDS, MOST_LETTERS = 4, 20, 3, 32
+MOST_NEIGHBOURS = 8  # characters of a string in a script without spaces
 KIND = "kind:"  # before the kind of a task among the words of its rows
 _SPACELESS = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}]")
 _WORDS = regex.compile(r"[\p{L}\p{M}'’-]+")
@@ -84,20 +85,19 @@ def row_words(row: Example) -> frozenset[str]:
 
 
 def _words(text: str) -> list[str]:
-    """Words of letters; of scripts without spaces the pairs of neighbours."""
+    """Words of letters; of scripts without spaces every string of neighbours, see `_whole`."""
     pieces = tokens(text)
     single = [bool(_SPACELESS.match(piece)) for piece in pieces]
-    pairs = [
-        first + second
-        for first, second, both in zip(pieces, pieces[1:], pairwise(single), strict=False)
-        if all(both)
-    ]
     plain = [
         piece
         for piece, spaceless in zip(pieces, single, strict=True)
         if not spaceless and SHORTEST <= len(piece) <= LONGEST and _WORDS.fullmatch(piece)
     ]
-    return plain + pairs
+    for spaceless, run in groupby(zip(single, pieces, strict=True), key=lambda pair: pair[0]):
+        joined = "".join(piece for _, piece in run) if spaceless else ""
+        for size in range(2, MOST_NEIGHBOURS + 1):
+            plain += [joined[i : i + size] for i in range(len(joined) - size + 1)]
+    return plain
 
 
 def _most_changed(found: Evidence, skill: str, asked: dict[str, list[_Asked]]) -> list[_Asked]:
@@ -116,10 +116,9 @@ def _most_changed(found: Evidence, skill: str, asked: dict[str, list[_Asked]]) -
 def _telling(chosen: list[_Asked], everywhere: Counter[str], total: int) -> list[str]:
     """Words in more of the chosen rows than chance allows, the most telling first."""
     counts = Counter(word for row in chosen for word in row.found)
-    tried = {word: count for word, count in counts.items() if count >= FEWEST_WITH}
-    tried = {
-        word: n for word, n in tried.items() if 2 * everywhere[word] <= total
-    }  # what most rows have tells nothing
+    tried = _whole({word: count for word, count in counts.items() if count >= FEWEST_WITH})
+    # what most rows have tells nothing
+    tried = {word: n for word, n in tried.items() if 2 * everywhere[word] <= total}
     chance = {
         word: float(stats.hypergeom.sf(count - 1, total, everywhere[word], len(chosen))) * len(tried)
         for word, count in tried.items()
@@ -127,10 +126,25 @@ def _telling(chosen: list[_Asked], everywhere: Counter[str], total: int) -> list
     return sorted((word for word in tried if chance[word] <= CHANCE), key=lambda word: (chance[word], word))
 
 
+def _whole(counts: dict[str, int]) -> dict[str, int]:
+    """Without those strings that stand in no more rows than a longer one around them: where no spaces tell words
+    apart, the longest string that the rows have in common is told, and not its pieces."""
+    inner = {
+        piece for word, n in counts.items() for piece in (word[1:], word[:-1])
+        if _SPACELESS.match(word) and counts.get(piece) == n
+    }  # fmt: skip
+    return {word: n for word, n in counts.items() if word not in inner}
+
+
 def _fitting(words: list[str]) -> list[str]:
     kept: list[str] = []
     for word in words:
-        apart = not any(word in known or known in word for known in kept)
+        apart = not any(word in known or known in word or _overlap(word, known) for known in kept)
         if apart and len(kept) < MOST_WORDS and len(" / ".join([*kept, word])) <= MOST_LETTERS:
             kept.append(word)
     return kept
+
+
+def _overlap(word: str, known: str) -> bool:
+    """Whether two strings of a script without spaces are cut from one place."""
+    return bool(_SPACELESS.match(word) and set(pairwise(word)) & set(pairwise(known)))
