@@ -1,7 +1,7 @@
 """Does the skill map find structure that was put into the tasks?
 
     PYTHONPATH=. python tests/benchmarks/planted.py SHARED_TASKS [--seeds 0 1 2] [--steps 120]
-        [--trials adapter.granularity=layer adapter.granularity=model ...] [--output FILE]
+        [--trials adapter.granularity=layer adapter.granularity=model ...] [--pull] [--output FILE]
 
 Each of three sets takes three data sets. Of each two tasks are made from disjoint parts of its rows (twins); of the
 first a third one whose answers are written in other words (family); of the second one whose answers are shuffled
@@ -11,6 +11,9 @@ similarities into four groups gives the plan back (adjusted Rand index, 1 = exac
 Two maps are judged: the common rows of the allocation (correlation around the mean row), and the evidence, how
 little two tasks lose by answering with each other's row. Also printed: the mean check loss, and the share of the
 gain over the untouched model that is lost without the common skills. What is in FILE is not measured again.
+
+--pull judges a third map instead, which needs no training: the cosine of the tasks' gradients on the common skills
+of the untrained adapter (PULL_ROWS practice rows a task), which is how they would change them at the first step.
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ from scipy.cluster.hierarchy import fcluster
 from sklearn.metrics import adjusted_rand_score
 from stages import Study
 
+from core.adapters.allocation_metrics import cosine
 from core.base.files import write_json_atomic
 from core.insight.allocation import allocation_from_table, task_similarity, task_tree
 from core.insight.evidence import borrowed_similarity, evidence_from_record
@@ -37,6 +41,7 @@ from core.tasks.changing.domain import add_domain
 from core.tasks.dataset import Example, TaskDataset, load_dataset_of
 from core.training.config import RunConfig, change_config
 from core.training.evidence import measure_evidence
+from core.training.validation import to_device
 from core.workspace import Workspace
 
 SETS = {
@@ -46,7 +51,8 @@ SETS = {
 }
 GROUPS = [0, 0, 1, 1, 2, 2, 0, 3]  # twins of three data sets, the family of the first, the stranger
 TWINS = [(0, 1), (2, 3), (4, 5)]
-ROWS, CHECK_ROWS = 240, 16
+ROWS, CHECK_ROWS, PULL_ROWS = 240, 16, 16
+PULL = "pull on the untrained skills"
 DOCS = Path(__file__).resolve().parents[2] / "assets" / "docs"
 
 # Every default that the figures hang on is named: a key of the file must not change its meaning with a default.
@@ -115,10 +121,23 @@ def measure(dataset: TaskDataset, trial: str, seed: int, steps: int) -> dict[str
     }
 
 
+def measure_pull(dataset: TaskDataset, seed: int) -> dict[str, Any]:
+    study = Study(dataset, change_config(RunConfig(base_model=STARTER), {"seed": seed, "num_threads": 1}))
+    common, gradients = study.answers.modular.adapter.bank.common, []
+    study.answers.eval()  # no noise: every task mixes the skills alike
+    for task in range(len(dataset.tasks)):
+        common.grad = None
+        batch = study.train.collate([(task, row) for row in range(PULL_ROWS)])
+        study.answers(to_device(batch, study.device)).mean().backward()
+        assert common.grad is not None
+        gradients.append(common.grad.flatten().numpy().copy())
+    return {"pull": judge(cosine(np.array(gradients)))}
+
+
 def rounds(args: argparse.Namespace) -> Iterator[tuple[str, str, int]]:
     for seed in args.seeds:
         for name in SETS:
-            for trial in args.trials:
+            for trial in [PULL] if args.pull else args.trials:
                 yield name, trial, seed
 
 
@@ -128,19 +147,25 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--steps", type=int, default=120)
     parser.add_argument("--trials", nargs="+", default=TRIALS)
+    parser.add_argument("--pull", action="store_true")
     parser.add_argument("--output", type=Path, default=DOCS / "planted.json")
     args = parser.parse_args()
     known: dict[str, Any] = json.loads(args.output.read_text()) if args.output.exists() else {}
     for name, trial, seed in rounds(args):
-        key = f"{name} | {trial} | seed {seed} | {args.steps} steps"
+        key = f"{name} | {trial} | seed {seed} | {0 if args.pull else args.steps} steps"
         if key not in known:
             domain, names = SETS[name]
             with tempfile.TemporaryDirectory() as workspace:
                 dataset = plant(args.tasks / domain, names, seed, Path(workspace))
-                known[key] = measure(dataset, trial, seed, args.steps)
+                known[key] = measure_pull(dataset, seed) if args.pull else measure(dataset, trial, seed, args.steps)
             write_json_atomic(args.output, known)
         print(key, json.dumps(known[key]), flush=True)
-    summarise(known, args.trials)
+    if args.pull:
+        rows = [found["pull"] for key, found in known.items() if key.split(" | ")[1] == PULL]
+        means = {what: round(float(np.mean([row[what] for row in rows])), 3) for what in ("twins", "rand")}
+        print(PULL, means, f"n={len(rows)}")
+    else:
+        summarise(known, args.trials)
 
 
 def summarise(known: dict[str, Any], trials: list[str]) -> None:

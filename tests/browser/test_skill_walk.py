@@ -27,7 +27,7 @@ from tests.browser.driving import (
 )
 from tests.toy_project import quick_run
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]  # a training and four processes with a model beside a browser
 
 # Of mails the practice rows say no and the others yes, as if the labels had changed their meaning since. Letters
 # say yes in all parts, so what was learned for them is what mails need.
