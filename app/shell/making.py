@@ -6,6 +6,7 @@ all that was said about it, when the project is opened again; whoever has chosen
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -39,6 +40,12 @@ class Making:
         outcomes.keep((selection.project_id, self), (selection, shown))
         outcomes.keep(selection.project_id, {**(outcomes.of(selection.project_id) or {}), **shown})
         return gr.skip()
+
+    def ask_of_event(
+        self, context: Context, selection: Selection, outcomes: Outcomes, event: gr.EventData, *values: Any
+    ) -> Any:
+        """As `ask`, for a handler whose last argument is the click: Gradio gives it where it is announced."""
+        return self.ask(context, selection, outcomes, *values, event)
 
     def draw(self, context: Context, selection: Selection, outcomes: Outcomes) -> Any:
         """What was made, for what is chosen now.
@@ -76,7 +83,9 @@ def wire_making(
     inputs, outputs = wired
     outcomes = gr.State(Outcomes()) if outcomes is None else outcomes
     known = [context.selection, outcomes]
-    asked = context.on(trigger, making.ask, [*known, *inputs], outputs, **{"show_progress": "full", **how})
+    has_event = "event" in inspect.signature(making.handler).parameters
+    ask = making.ask_of_event if has_event else making.ask
+    asked = context.on(trigger, ask, [*known, *inputs], outputs, **{"show_progress": "full", **how})
     return context.on(asked.success, making.draw, known, outputs, show_progress="hidden")
 
 

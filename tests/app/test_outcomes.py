@@ -99,6 +99,14 @@ def test_after_a_slow_question_the_choice_of_then_is_drawn(context: Context) -> 
         assert {block._id for block in asked.outputs} & {b._id for fn in after for b in fn.outputs}, name
 
 
+def test_a_click_says_what_was_clicked(context: Context) -> None:
+    page = workbench.build_workbench(context)
+    named = {getattr(block, "elem_id", None): block._id for block in page.blocks.values()}
+    for name in ("lone-files", "task-doubts", "task-harms", "health-findings", "grow-doubts"):
+        (asked,) = (fn for fn in page.fns.values() if (named[name], "click") in fn.targets)
+        assert asked.collects_event_data, name
+
+
 def test_what_was_made_is_chosen_by_whoever_has_waited(context: Context) -> None:
     context.selection, said, field = (object() for _ in range(3))
     here = Selection(project_id="desk", task_id="mails")
