@@ -16,7 +16,7 @@ from core.insight.jobs import live_jobs
 from core.runs.folder import RunFolder
 from core.runs.liveness import run_state
 from core.runs.states import LIVE
-from core.runs.summaries import RunSummary, list_summaries
+from core.runs.summaries import RunSummary, list_all_summaries, list_summaries
 from core.workspace import Project
 
 TICK_S = 1.5  # while something is at work
@@ -52,7 +52,7 @@ class JobBar:
     def draw(self, context: Context, selection: Selection, seen: Bar | None) -> Shown:
         """What is at work for this owner in one line each, and how often to look; nothing new, nothing sent."""
         projects = context.projects(selection)
-        runs = {project.project_id: list_summaries(project) for project in projects}
+        runs = list_all_summaries(projects)
         lines, states = _run_lines(projects, runs)
         lines += _other_lines(context, selection, projects, runs)
         now = Bar("".join(lines), tuple(states))

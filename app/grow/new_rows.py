@@ -25,7 +25,8 @@ from core.base.errors import RunError, TaskFileError
 from core.runs.folder import RunFolder
 from core.tasks.cell_text import input_text
 from core.tasks.changing.add_task import write_pasted
-from core.tasks.changing.domain import HINTS, ImportReport, add_files
+from core.tasks.changing.domain import ImportReport, add_files
+from core.tasks.changing.hints import HINTS
 from core.tasks.changing.pairing import pair_files
 from core.tasks.changing.settling import settle_doubt
 from core.tasks.dataset import render_target

@@ -23,7 +23,7 @@ from app.texts.words import Key, Words
 from core.base.errors import TaskloomError
 from core.messages.locales import LANGUAGES
 from core.runs.states import LIVE
-from core.runs.summaries import list_summaries, own_runs
+from core.runs.summaries import RunSummary, list_all_summaries, list_summaries, own_runs
 from core.tasks.changing.sample import load_sample
 from core.tasks.store import list_tasks
 from core.workspace import DamagedProject, Project
@@ -117,6 +117,7 @@ class Home:
     def draw(self, context: Context, selection: Selection) -> Shown:
         """Introduction, the way through the workbench, the projects."""
         projects, current = context.projects(selection), context.project(selection)
+        listed = list_all_summaries(projects)
         # Whose a damaged one is nobody knows: on a shared page it is shown to nobody, and `doctor` names it.
         damaged = [] if context.shared else context.workspace.list_damaged_projects()
         intro = part(say("home.open", name=current.name)) if current else intro_markup()
@@ -129,7 +130,7 @@ class Home:
             self.title: part(say("home.choose")),
             self.projects: [
                 *(_damaged_card(project) for project in damaged),
-                *(_project_card(project, project == current) for project in reversed(projects)),
+                *(_project_card(p, listed[p.project_id], p == current) for p in reversed(projects)),
             ],
             self.danger: gr.update(visible=current is not None),
         }
@@ -167,9 +168,9 @@ def _damaged_card(project: DamagedProject) -> dict[str, Any]:
     return card(project.path.name, project.path.name, badge=say("damage.badge"), tone="bad", **said)
 
 
-def _project_card(project: Project, active: bool) -> dict[str, Any]:
+def _project_card(project: Project, runs: list[RunSummary], active: bool) -> dict[str, Any]:
     """Name, how much is in it, the best mean score, when something last happened."""
-    num_tasks, runs = len(list_tasks(project)), list_summaries(project)
+    num_tasks = len(list_tasks(project))
     busy = any(run.state in LIVE for run in runs)
     last = max([project.created, *(run.created or 0 for run in runs)])
     best = max((run.tuned for run in own_runs(runs) if run.tuned is not None), default=None)

@@ -30,7 +30,8 @@ from app.tasks.task_editor import Editor
 from app.tasks.versions_panel import VersionsPanel
 from app.texts import listing, say, word_error, word_problem
 from app.texts.words import Key
-from core.tasks.changing.domain import HINTS, add_files
+from core.tasks.changing.domain import add_files
+from core.tasks.changing.hints import HINTS
 from core.tasks.reading.files import SUFFIXES
 from core.tasks.spec import TaskSpec
 from core.tasks.store import DamagedTask, list_damaged_tasks, list_tasks, read_doubts, remove_damaged_task

@@ -25,12 +25,12 @@ from core.insight.results import read_task_records
 from core.messages import Sentence
 from core.runs.folder import RunFolder
 from core.tasks.cell_text import target_text
-from core.tasks.reading.files import read_table
-from core.tasks.reading.readings import ReadOptions
+from core.tasks.changing.isolation import read_rows_isolated
 
 FILE, ENDPOINT = "file", "endpoint"
 ROW, ANSWER, TASK, QUESTION = "row", "answer", "task", "question"
 MILLION = 1_000_000
+MOST_REPLIES = 200_000  # rows of a file
 
 
 @dataclass(frozen=True)
@@ -119,13 +119,16 @@ def exam_questions(run_dir: Path, task: str | None = None, rows: int | None = No
 
 
 def read_replies(path: Path, questions: Sequence[ExamQuestion], name: str | None = None) -> FileAnswers:
-    """Answers from a file with a column `answer`, and `row` or `question` to find the exam row by; `task` where the
-    questions are of several tasks. A row whose answer stands empty was not answered: it says nothing of a model.
+    """Answers from a file, read in a limited child process. It has a column `answer`, and `row` or `question` to
+    find the exam row by; `task` where the questions are of several tasks. A row whose answer stands empty was not
+    answered: it says nothing of a model.
 
     Raises:
         TaskFileError: unreadable, a column is missing, a row stands for no exam row, or no row is answered.
     """
-    shown, table = name or path.name, read_table(path, ReadOptions(), name)
+    shown, table = name or path.name, read_rows_isolated(path, MOST_REPLIES, name)
+    if len(table.rows) >= MOST_REPLIES:
+        raise TaskFileError("questions.many", file=shown, rows=MOST_REPLIES, bound=MOST_REPLIES - 1)
     columns = {column.strip().casefold(): column for column in table.columns}
     needed = [ANSWER] + ([TASK] if len({q.task for q in questions}) > 1 else [])
     missing = [column for column in needed if column not in columns]

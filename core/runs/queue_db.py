@@ -11,7 +11,7 @@ import contextlib
 import json
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -102,11 +102,12 @@ class RunQueue:
             db.execute("DELETE FROM tokens WHERE token = ?", (token,))
 
     # Summaries of finished runs
-    def read_summaries(self, project_id: str) -> dict[str, tuple[str, dict[str, Any]]]:
-        """Run id -> (stamp of the files it was made from, summary); rows that are no JSON are left out."""
+    def read_summaries(self, project_ids: Sequence[str]) -> dict[str, tuple[str, dict[str, Any]]]:
+        """Run id -> (stamp of the files it was made from, summary) of these projects, by one opening of the file;
+        rows that are no JSON are left out."""
         question = "SELECT run_id, stamp, summary FROM finished WHERE project_id = ?"
         with self._reading() as db:
-            rows = db.execute(question, (project_id,)).fetchall()
+            rows = [row for project_id in project_ids for row in db.execute(question, (project_id,))]
         found = {}
         for run_id, stamp, summary in rows:
             with contextlib.suppress(ValueError, TypeError, RecursionError):

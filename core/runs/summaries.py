@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -48,11 +48,23 @@ class RunSummary:
 
 def list_summaries(project: Project) -> list[RunSummary]:
     """All runs of a project, newest first. What an ended run said is remembered until its files change."""
-    run_dirs = _run_dirs(project)
-    if not run_dirs:
-        return []
-    queue = RunQueue(RunFolder(run_dirs[0]).workspace_dir)
-    known = _remembered(queue, project.project_id)
+    return list_all_summaries([project])[project.project_id]
+
+
+def list_all_summaries(projects: Sequence[Project]) -> dict[str, list[RunSummary]]:
+    """The lists of several projects of one workspace by their ids, what is remembered of them read at once."""
+    run_dirs = {project.project_id: _run_dirs(project) for project in projects}
+    first = next((path for paths in run_dirs.values() for path in paths), None)
+    if first is None:
+        return {project_id: [] for project_id in run_dirs}
+    queue = RunQueue(RunFolder(first).workspace_dir)
+    known = _remembered(queue, [project_id for project_id, paths in run_dirs.items() if paths])
+    return {project_id: _listed(queue, project_id, paths, known) for project_id, paths in run_dirs.items()}
+
+
+def _listed(
+    queue: RunQueue, project_id: str, run_dirs: list[str], known: dict[str, tuple[str, RunSummary]]
+) -> list[RunSummary]:
     fresh: dict[str, tuple[str, dict[str, Any]]] = {}
     summaries = []
     for path in run_dirs:
@@ -70,14 +82,14 @@ def list_summaries(project: Project) -> list[RunSummary]:
             fresh[run_id] = (stamp, vars(summary))
     if fresh:
         with contextlib.suppress(WorkspaceError):  # a list can be read where nothing can be written
-            queue.write_summaries(project.project_id, fresh)
+            queue.write_summaries(project_id, fresh)
     return summaries
 
 
-def _remembered(queue: RunQueue, project_id: str) -> dict[str, tuple[str, RunSummary]]:
+def _remembered(queue: RunQueue, project_ids: list[str]) -> dict[str, tuple[str, RunSummary]]:
     """Run id -> (stamp, summary). The folders are the truth: without a database that answers, they are read."""
     try:
-        rows = queue.read_summaries(project_id)
+        rows = queue.read_summaries(project_ids)
     except WorkspaceError:
         return {}
     found = {}

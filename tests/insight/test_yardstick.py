@@ -84,6 +84,21 @@ def test_rows_are_found_by_their_question_too(run_dir: Path, tmp_path: Path) -> 
     assert found.unanswered == 1  # row 1
 
 
+def test_answers_of_anybody_are_read_in_the_limited_child(
+    run_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise AssertionError("read in this process")
+
+    monkeypatch.setattr("core.tasks.reading.files.read_delimited", refuse)
+    path = write_csv(tmp_path / "a.csv", ["row", "answer"], [[0, "praise"]])
+    assert [r.row for r in read_replies(path, exam_questions(run_dir)).replies] == [0]
+    monkeypatch.setattr("core.insight.yardstick.MOST_REPLIES", 1)
+    with pytest.raises(TaskFileError) as caught:
+        read_replies(path, exam_questions(run_dir))
+    assert caught.value.key == "questions.many"
+
+
 @pytest.mark.parametrize(
     ("head", "row", "key"),
     [

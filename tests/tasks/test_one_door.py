@@ -51,6 +51,27 @@ def test_everything_a_visitor_brings_goes_through_the_one_door(
     assert copy.name == "Demo 2"
 
 
+@pytest.mark.parametrize(
+    ("tasks", "key"),
+    [
+        ([{"train": "a.csv"}] * 40_000, "domain.many_tasks"),
+        ([{"train": "a.csv", "columns": 5}], "domain.bad_field"),
+        ([{"train": "a.csv", "label_names": ["x"]}], "domain.bad_field"),
+        ([{"train": "a.csv", "template": {"x": 1}}], "domain.bad_field"),
+        ([{"train": {"x": 1}}], "domain.bad_field"),
+        ([{"train": "a.csv", "header": "no"}], "domain.bad_field"),
+    ],
+)
+def test_a_domain_file_asks_for_no_more_than_it_may(
+    project: Project, small_csv: Path, tmp_path: Path, tasks: list[Any], key: str
+) -> None:
+    """What it says is followed by the page itself, a task and a child process for each entry."""
+    hints = tmp_path / "domain.json"
+    hints.write_text(json.dumps({"tasks": tasks}), encoding="utf-8")
+    (failed,) = add_files(project, [hints]).failed
+    assert failed[1].key == key
+
+
 def bomb(name: str, content: bytes) -> bytes:
     manifest = json.dumps({"format": "taskloom-project-1", "name": "Bomb", "tasks": []}).encode()
     return archive({"pack.json": manifest, name: content})

@@ -5,7 +5,6 @@ domain.json: {"domain": ..., "tasks": [{"name", "train", "test", "inputs", "targ
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,8 +12,8 @@ from typing import Any
 
 from core.base.errors import Problem, TaskFileError, TaskloomError
 from core.base.folders import undone_on_error
-from core.messages.details import plain_detail
 from core.tasks.changing.describing import TaskRequest
+from core.tasks.changing.hints import HINTS, read_hints
 from core.tasks.changing.isolation import label_names_isolated, stage
 from core.tasks.changing.pairing import FileSet, Hint, LoneFile, pair_files
 from core.tasks.changing.staging import StagedTask, commit_tasks, discard_tasks, free_name, stem_of, taken_names
@@ -26,9 +25,6 @@ from core.tasks.reading.shards import name_parts
 from core.tasks.spec import SplitSettings, TaskSpec
 from core.tasks.store import list_tasks
 from core.workspace import Project
-
-HINTS = "domain.json"
-_MAX_HINT_BYTES = 1 << 20  # read in the page's own process
 
 
 @dataclass
@@ -124,30 +120,6 @@ def read_again(
     request = replace(request, name=name, options=replace(request.options, **given))
     staged = stage(project, files.train[0], request, taken, isolated=True)
     return commit_tasks(project, [staged])[0] if old is None else change_reading(project, old, staged)
-
-
-def read_hints(path: Path) -> list[Hint]:
-    """The task entries of a domain.json.
-
-    Raises:
-        TaskFileError: missing, not JSON, or without usable entries.
-    """
-    if not path.is_file():
-        raise TaskFileError("domain.missing", folder=path.parent.name, file=HINTS)
-    if path.stat().st_size > _MAX_HINT_BYTES:
-        raise TaskFileError("file.too_large", file=HINTS, bound=_MAX_HINT_BYTES >> 20)
-    try:
-        record = json.loads(path.read_text(encoding="utf-8-sig"))
-    except json.JSONDecodeError as error:
-        where = {"line": error.lineno, "column": error.colno, "detail": plain_detail(error.msg)}
-        raise TaskFileError("file.bad_json", file=HINTS, **where) from error
-    except (OSError, ValueError, RecursionError) as error:
-        detail = getattr(error, "strerror", None) or str(error)  # an OSError's text has the whole path
-        raise TaskFileError("domain.bad_json", file=HINTS, detail=detail[:200]) from error
-    tasks = record.get("tasks") if isinstance(record, dict) else None
-    if not isinstance(tasks, list) or not tasks or not all(isinstance(t, dict) for t in tasks):
-        raise TaskFileError("domain.no_tasks", file=HINTS)
-    return tasks
 
 
 def request_of(files: FileSet, isolated: bool = False) -> TaskRequest:
