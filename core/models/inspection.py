@@ -7,6 +7,8 @@ asked here.
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +16,10 @@ from typing import Any
 
 from core.base.errors import ModelError, WorkspaceError
 from core.base.files import read_json
-from core.models.records import count_parameters, read_headers, weight_files
+from core.models.families import FAILING, is_known, kind_of
+from core.models.records import weight_files
+from core.models.tokenizer_checks import require_rows, require_tokenizer
+from core.models.weight_checks import require_weights
 
 MOST_PARAMETERS = 1_000_000_000
 MOST_CONFIG_BYTES, MOST_CONFIG_DEPTH = 4 << 20, 20
@@ -22,26 +27,32 @@ MOST_CONFIG_BYTES, MOST_CONFIG_DEPTH = 4 << 20, 20
 MOST_LAYERS, LARGEST_SIZE = 1_000, 10_000_000
 DECODER, ENCODER_DECODER = "decoder", "encoder_decoder"
 _GENERATES = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration", "ForSeq2SeqLM")
-# Kinds that read a text and write none; their config files often name no architecture.
+# Kinds that read a text and write none, whatever their config files call themselves.
 _ENCODERS = frozenset(
-    ("bert", "roberta", "distilbert", "albert", "electra", "deberta", "deberta-v2", "xlm-roberta", "mpnet")
+    ("bert", "roberta", "distilbert", "albert", "electra", "deberta", "deberta-v2", "xlm-roberta", "mpnet", "xlm")
     + ("camembert", "modernbert", "nomic_bert", "eurobert", "esm", "layoutlm", "longformer", "big_bird", "funnel")
-    + ("mobilebert", "squeezebert")
+    + ("mobilebert", "squeezebert", "xlm-roberta-xl", "roberta-prelayernorm", "data2vec-text", "ernie", "rembert")
+    + ("roformer", "roc_bert", "megatron-bert", "flaubert", "ibert", "convbert", "canine", "luke", "nystromformer")
 )
-_SEES = frozenset(("clip", "siglip", "vit", "llava", "paligemma", "idefics", "idefics2", "idefics3"))
-_TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "spiece.model", "vocab.json", "vocab.txt")
+_SEES = re.compile(
+    r"clip|siglip|^vit|llava|paligemma|idefics|whisper|speech|audio|vision|_vl(_|$)|vlm|omni|blip|pix2struct|"
+    r"trocr|kosmos|fuyu|musicgen|moshi|seamless|voxtral|_ocr|^git$|mllama|chameleon|florence"
+)
+_QUANTISED = ("quantization_config", "compression_config")
+_QUANTISED_FILES = ("quantize_config.json", "quant_config.json")
 
 
 @dataclass(frozen=True)
 class FolderFacts:
     """What the files of a model folder say. parameters = numbers in its weight files, tokens = entries of its
-    tokenizer (0: not known without loading it)."""
+    tokenizer (0: not known without loading it), tensors = the headers of its weights by name."""
 
     folder: Path
     config: dict[str, Any]
     architecture: str
     parameters: int
     tokens: int
+    tensors: dict[str, Any]
 
 
 def inspect_folder(folder: Path, allow_large: bool = False) -> FolderFacts:
@@ -49,21 +60,22 @@ def inspect_folder(folder: Path, allow_large: bool = False) -> FolderFacts:
 
     Raises:
         ModelError: what makes it impossible to train: no text is written by it, its weights are quantised, a file
-            is missing, cut off or does not fit another, it has no end token, or more than a billion parameters
-            (unless `allow_large`).
+            or a weight is missing, cut off or does not fit another, it has no end token, its family is one that
+            fails here, or it has more than a billion parameters (unless `allow_large`).
     """
     config = read_config(folder)
     for is_so, key, values in _REFUSALS:
         if is_so(folder, config):
             raise ModelError(key, model=folder.name, **values(folder, config))
-    _require_shards(folder)
-    parameters, tokens = count_parameters(folder), _count_tokens(folder)
+    _require_sizes_given(folder, config)
+    tensors = require_weights(folder, config)
+    parameters = sum(math.prod(tensor["shape"]) for tensor in tensors.values())
     if parameters > MOST_PARAMETERS and not allow_large:
         raise ModelError("model.too_large", model=folder.name, millions=round(parameters / 1e6))
+    require_tokenizer(folder)
     rows = int(config.get("vocab_size") or _text_config(config).get("vocab_size") or 0)
-    if tokens > rows > 0:
-        raise ModelError("model.more_tokens", model=folder.name, tokens=tokens, rows=rows)
-    return FolderFacts(folder, config, architecture_of(config), parameters, tokens)
+    tokens = require_rows(folder, rows)
+    return FolderFacts(folder, config, architecture_of(config), parameters, tokens, tensors)
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -107,6 +119,14 @@ def _require_sizes(folder: Path, config: dict[str, Any]) -> None:
             raise ModelError("model.bad_size", model=folder.name, name=name, value=value, bound=bound)
 
 
+def _require_sizes_given(folder: Path, config: dict[str, Any]) -> None:
+    """The sizes that every family has are numbers where they are named at all: null would mean the family's own."""
+    for name in ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads"):
+        value = config.get(name, 1)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise ModelError("model.no_size", model=folder.name, name=name, value=json.dumps(value)[:40])
+
+
 def architecture_of(config: dict[str, Any]) -> str:
     return ENCODER_DECODER if config.get("is_encoder_decoder") else DECODER
 
@@ -116,10 +136,6 @@ def _text_config(config: dict[str, Any]) -> dict[str, Any]:
     return inner if isinstance(inner, dict) else {}
 
 
-def _kind(config: dict[str, Any]) -> str:
-    return str(config.get("model_type", ""))
-
-
 def _names(config: dict[str, Any]) -> list[str]:
     found = config.get("architectures")
     return [str(name) for name in found] if isinstance(found, list) else []
@@ -127,17 +143,37 @@ def _names(config: dict[str, Any]) -> list[str]:
 
 def _reads_only(folder: Path, config: dict[str, Any]) -> bool:
     names = _names(config)
-    if names:
-        return not any(name.endswith(_GENERATES) for name in names)
-    return _kind(config) in _ENCODERS
+    # A BERT with a head for language is still asked for all tokens at once, unless it was made a decoder.
+    if kind_of(config) in _ENCODERS and not config.get("is_decoder"):
+        return True
+    return bool(names) and not any(name.endswith(_GENERATES) for name in names)
 
 
 def _sees(folder: Path, config: dict[str, Any]) -> bool:
-    return "vision_config" in config or "audio_config" in config or _kind(config) in _SEES
+    return "vision_config" in config or "audio_config" in config or bool(_SEES.search(kind_of(config)))
 
 
 def _quantised(folder: Path, config: dict[str, Any]) -> bool:
-    return isinstance(config.get("quantization_config"), dict)
+    return _quantisation(config) is not None or any((folder / name).is_file() for name in _QUANTISED_FILES)
+
+
+def _quantisation(config: dict[str, Any]) -> dict[str, Any] | None:
+    """The settings of a quantised model, wherever in its config they stand."""
+    inner = [value for value in config.values() if isinstance(value, dict)]
+    own = next((config[name] for name in _QUANTISED if isinstance(config.get(name), dict)), None)
+    return own or next((found for value in inner if (found := _quantisation(value)) is not None), None)
+
+
+def _no_kind(folder: Path, config: dict[str, Any]) -> bool:
+    return not kind_of(config)
+
+
+def _unknown_kind(folder: Path, config: dict[str, Any]) -> bool:
+    return not is_known(kind_of(config))
+
+
+def _fails(folder: Path, config: dict[str, Any]) -> bool:
+    return kind_of(config) in FAILING
 
 
 def _has_code(folder: Path, config: dict[str, Any]) -> bool:
@@ -146,10 +182,6 @@ def _has_code(folder: Path, config: dict[str, Any]) -> bool:
 
 def _no_weights(folder: Path, config: dict[str, Any]) -> bool:
     return not weight_files(folder)
-
-
-def _no_tokenizer(folder: Path, config: dict[str, Any]) -> bool:
-    return not any((folder / name).is_file() for name in _TOKENIZER_FILES)
 
 
 def _no_end(folder: Path, config: dict[str, Any]) -> bool:
@@ -161,11 +193,13 @@ def _no_end(folder: Path, config: dict[str, Any]) -> bool:
 
 
 def _method_of(folder: Path, config: dict[str, Any]) -> dict[str, Any]:
-    return {"method": str(config["quantization_config"].get("quant_method") or "?")}
+    found = _quantisation(config) or {}
+    told = found.get("quant_method") or next((n for n in found if n.startswith("load_in_")), None)
+    return {"method": str(told or found.get("format") or "?")}
 
 
 def _kind_of(folder: Path, config: dict[str, Any]) -> dict[str, Any]:
-    return {"kind": ", ".join(_names(config)) or _kind(config)}
+    return {"kind": ", ".join(_names(config)) or kind_of(config)}
 
 
 def _nothing(folder: Path, config: dict[str, Any]) -> dict[str, Any]:
@@ -179,41 +213,11 @@ _REFUSALS: tuple[tuple[_Facts, str, _Facts], ...] = (
     (_quantised, "model.quantised", _method_of),
     (_sees, "model.sees", _kind_of),
     (_reads_only, "model.reads_only", _kind_of),
-    (_no_tokenizer, "model.no_tokenizer", _nothing),
+    (_no_kind, "model.no_kind", _nothing),
+    (_unknown_kind, "model.unknown_kind", _kind_of),
+    (_fails, "model.fails", lambda _, config: {"kind": kind_of(config)}),
     (_no_end, "model.no_end", _nothing),
 )
-
-
-def _require_shards(folder: Path) -> None:
-    """Every file that the index names is there, and holds the tensors that it should."""
-    index = folder / "model.safetensors.index.json"
-    if not index.is_file():
-        if not read_headers(folder):
-            raise ModelError("model.no_tensors", model=folder.name)
-        return
-    places = _json(index).get("weight_map")
-    if not isinstance(places, dict) or not places:
-        raise ModelError("model.bad_index", model=folder.name)
-    missing = sorted({str(name) for name in places.values() if not (folder / Path(str(name)).name).is_file()})
-    if missing:
-        raise ModelError(
-            "model.missing_shards", model=folder.name, files=", ".join(missing[:3]), count=len(missing)
-        )
-    lost = sorted(set(places) - set(read_headers(folder)))
-    if lost:
-        raise ModelError("model.missing_tensors", model=folder.name, names=", ".join(lost[:3]), count=len(lost))
-
-
-def _count_tokens(folder: Path) -> int:
-    """One more than the highest token id that tokenizer.json names; 0 without that file."""
-    found = _json(folder / "tokenizer.json")
-    model = found.get("model")
-    vocabulary = model.get("vocab") if isinstance(model, dict) else None
-    if isinstance(vocabulary, dict):
-        ids = [i for i in vocabulary.values() if isinstance(i, int)]
-    else:
-        ids = [len(vocabulary) - 1] if isinstance(vocabulary, list) and vocabulary else []
-    return 1 + max(ids, default=-1)
 
 
 def _json(path: Path) -> dict[str, Any]:

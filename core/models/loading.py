@@ -6,14 +6,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, StrictDataclassError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
 
 from core.base.errors import ModelError
-from core.models.catalogue import CONTEXT_NAMES, pinned_revision, resolve_model
+from core.models.catalogue import CONTEXT_NAMES, find_model, pinned_revision, resolve_model
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 UNKNOWN_CONTEXT = 512
+# What transformers raises for a folder that is damaged, incomplete or of a kind that needs something else.
+_BROKEN = (
+    *(OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, RuntimeError, ImportError),
+    *(HfHubHTTPError, HFValidationError, StrictDataclassError),
+)
 
 
 @dataclass
@@ -45,20 +50,30 @@ def load_base(model_id_or_path: str, dtype: str = "float32", device: str = "cpu"
         architecture = _architecture_of(config, model_id_or_path)
         loader = AutoModelForSeq2SeqLM if architecture == "encoder_decoder" else AutoModelForCausalLM
         tokenizer = AutoTokenizer.from_pretrained(source, revision=revision, trust_remote_code=False)
-        model = loader.from_pretrained(
+        loaded: Any = loader.from_pretrained(
             source,
             revision=revision,
             config=config,
             dtype=DTYPES[dtype],
             use_safetensors=True,
             trust_remote_code=False,
+            output_loading_info=True,
         )
-    except (OSError, ValueError, KeyError, HfHubHTTPError, HFValidationError) as error:
+    except _BROKEN as error:
         raise _explain(error, model_id_or_path) from error
+    model, told = loaded
+    _require_whole(told, model_id_or_path)
     _set_padding(tokenizer, model)
-    model.to(_require_device(device))  # type: ignore[arg-type]
+    model.to(_require_device(device))
     model.eval()
     return LoadedBase(model, tokenizer, architecture, _context_of(config), model_id_or_path)
+
+
+def _require_whole(told: Any, name: str) -> None:
+    """transformers fills weights that are in no file with random numbers, and goes on."""
+    lost = sorted(told["missing_keys"])
+    if lost:
+        raise ModelError("model.missing_tensors", model=name, count=len(lost), names=", ".join(lost[:3]))
 
 
 def _architecture_of(config: Any, name: str) -> str:
@@ -108,4 +123,5 @@ def _explain(error: Exception, name: str) -> ModelError:
         return ModelError("model.no_safetensors", path=name)
     if "trust_remote_code" in str(error):
         return ModelError("model.remote_code", model=name)
-    return ModelError("model.not_found", model=name, detail=detail)
+    local = find_model(name).local_path is not None
+    return ModelError("model.unloadable" if local else "model.not_found", model=name, detail=detail)

@@ -65,7 +65,7 @@ def _is_whole(name: str) -> bool:
 
 
 def _offer(info: BaseModelInfo) -> ModelOffer:
-    folder = info.local_path or _cached(info)
+    folder = info.local_path or cached_folder(info)
     record = None if folder is None else known_record(info.model_id, folder)
     size = _size_of(folder) if folder is not None else (info.package.megabytes if info.package else 0)
     return ModelOffer(
@@ -95,7 +95,7 @@ def _source_of(info: BaseModelInfo) -> str:
     return record.source if record else ("hub" if info.local_path is None else "folder")
 
 
-def _cached(info: BaseModelInfo) -> Path | None:
+def cached_folder(info: BaseModelInfo) -> Path | None:
     """The folder of a Hub model in this machine's cache, where its weights are in it too."""
     if info.package is not None:
         return None

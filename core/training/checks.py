@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from core.adapters.registry import METHODS
+from core.adapters.settings.task_adapters import MTAConfig
 from core.base.errors import ModelError, Problem
 from core.base.settings import check_settings
 from core.evaluation.intervals import FEW
 from core.models.catalogue import find_model
-from core.models.inspection import inspect_folder
+from core.models.families import HELD, has_feed_forwards, kind_of
+from core.models.inspection import FolderFacts, inspect_folder
 from core.models.known_models import STARTER
+from core.models.offers import cached_folder
 from core.models.seeing import length_limit
 from core.tasks.cuts import measure_cuts, percent
 from core.tasks.dataset import TaskDataset
@@ -125,16 +128,29 @@ def _check_model(config: RunConfig) -> list[Problem]:
         info = find_model(config.base_model)
         if info.package is not None and info.local_path is None:
             raise ModelError("model.not_fetched", model=info.model_id)
-        if info.local_path is not None and info.model_id != STARTER:
-            inspect_folder(info.local_path, config.allow_large_base)
+        folder = info.local_path or cached_folder(info)
+        facts = None
+        if folder is not None and info.model_id != STARTER:
+            facts = inspect_folder(folder, config.allow_large_base)
     except ModelError as error:
         return [Problem("base_model", error.key, error.values)]
-    problems = []
+    problems = [] if facts is None else _check_family(config, facts)
     if info.local_path is None:
         problems.append(Problem("base_model", "check.no_model", {"model": config.base_model}, "warning"))
     if info.context and config.max_tokens > info.context:
         values: dict[str, Any] = {"tokens": config.max_tokens, "model": config.base_model, "context": info.context}
         problems.append(Problem("max_tokens", "check.context", values, "warning"))
+    return problems
+
+
+def _check_family(config: RunConfig, facts: FolderFacts) -> list[Problem]:
+    kind = kind_of(facts.config)
+    problems = []
+    if kind not in HELD:
+        problems.append(Problem("base_model", "check.unheld_family", {"kind": kind}, "warning"))
+    if isinstance(config.adapter, MTAConfig) and not has_feed_forwards(kind, facts.tensors):
+        values = {"kind": kind, "method": METHODS.get(config.method).title}
+        problems.append(Problem("method", "check.no_feed_forward", values))
     return problems
 
 

@@ -29,6 +29,7 @@ TOLERANCE = 1e-3
 MOST_PROBED, LONGEST_PROBED = 4, 2
 HALVES = (torch.bfloat16, torch.float16)
 ROOM = 1.25  # free memory that is asked for, in units of what the weights grow by: the products need some too
+_DROPOUTS = ("attention_dropout", "attn_pdrop", "attn_dropout")  # of attention, which is on in training alone
 _ATTENTION = frozenset({"full_attention", "sliding_attention"})
 
 
@@ -47,7 +48,7 @@ def choose_packing(
         journal: told where memory is too short to find that out.
     """
     modular = model.modular
-    possible = not getattr(modular.config, "attention_dropout", 0.0) and (
+    possible = not any(getattr(modular.config, name, 0.0) for name in _DROPOUTS) and (
         device.type == "cpu"
         and modular.architecture == "decoder"
         and not config.gradient_checkpointing

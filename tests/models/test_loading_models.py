@@ -140,3 +140,9 @@ def test_torch_free_modules_stay_torch_free(repo_root):
         "bad = {'torch', 'transformers', 'peft', 'datasets'} & set(sys.modules); assert not bad, bad"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=repo_root)
+
+
+def test_the_checks_bring_the_wheel_that_the_product_knows(repo_root: Path) -> None:
+    package = next(info.package for info in CATALOGUE if info.model_id == "smollm2-135m")
+    requirement, sha256 = package.wheels[0]
+    assert f"'{requirement} --hash=sha256:{sha256}'" in (repo_root / ".ci" / "run").read_text(encoding="utf-8")

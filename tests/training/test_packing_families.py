@@ -50,6 +50,7 @@ KINDS = [
     ("lfm2", {"layer_types": ["conv", "full_attention", "conv", "full_attention"]}, False),
     ("gpt_neox", {}, True),
     ("olmo2", {}, True),
+    ("qwen3_moe", {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 16}, True),
 ]
 
 
@@ -89,11 +90,12 @@ def test_a_family_is_packed_where_that_is_exact(
     for name, parameter in answers.modular.base.named_parameters():
         assert parameter.dtype == before[name].dtype
         assert torch.equal(parameter, before[name]), name
-    if packs and products == "float32":
+    if packs:
         places = sorted([(0, 0), (1, 1), (0, 2), (1, 3), (0, 4)], key=split.length)
         with torch.no_grad():
             packed, plain = answers(split.pack(places)), answers(split.collate(places))
-        torch.testing.assert_close(packed, plain, rtol=1e-4, atol=1e-4)
+        if products == "float32":
+            torch.testing.assert_close(packed, plain, rtol=1e-4, atol=1e-4)
 
 
 def test_what_a_convolution_reads_is_known_from_the_layers(tmp_path: Path) -> None:

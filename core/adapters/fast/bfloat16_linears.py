@@ -7,6 +7,8 @@ bfloat16 is slower on such processors or loses the most. Gradients flow back the
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -14,7 +16,7 @@ from torch import Tensor, nn
 from core.adapters.targets import find_linears, swap_class
 
 HALF = torch.bfloat16
-# Norms whose output linear layers of the block read; it is made in bfloat16 at once.
+# Norms whose output linear layers of the block read; it is made in bfloat16 at once where nothing else reads it.
 _INNER_NORMS = ("input_layernorm", "post_attention_layernorm", "pre_feedforward_layernorm")
 
 
@@ -33,7 +35,10 @@ def use_half_products(model: nn.Module) -> int:
             swap_class(linear, HalfLinear)
             linear.to(HALF)
             count += 1
-    for name, module in model.named_modules() if count else ():
-        if name.rsplit(".", 1)[-1] in _INNER_NORMS:
-            module.half_output = True  # what core.adapters.fast.recompute reads
+    for block in model.modules() if count else ():
+        norms: list[Any] = [norm for name, norm in block.named_children() if name in _INNER_NORMS]
+        # A router or the experts of a mixture read the norm's output too, and multiply in float32.
+        if norms and all(p.dtype == HALF for p in block.parameters() if p.ndim > 1):
+            for norm in norms:
+                norm.half_output = True  # what core.adapters.fast.recompute reads
     return count

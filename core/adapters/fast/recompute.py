@@ -11,6 +11,7 @@ they are. It is done by changing the module's class, so that names and parameter
 
 from __future__ import annotations
 
+import inspect
 from functools import cache, partial
 from typing import Any
 
@@ -137,7 +138,7 @@ def _lean_of(module: nn.Module) -> type[nn.Module] | None:
     if isinstance(module, _LEAN):
         return None
     children = dict(module.named_children())
-    if not children and _epsilon(module) is not None and [n for n, _ in module.named_parameters()] == ["weight"]:
+    if not children and _is_norm(module):
         return _lean_class(LeanNorm, type(module))  # type: ignore[arg-type]
     if set(children) == {"gate_proj", "up_proj", "down_proj", "act_fn"}:
         plain = all(type(children[n]) in (nn.Linear, HalfLinear) for n in ("gate_proj", "up_proj", "down_proj"))
@@ -146,6 +147,12 @@ def _lean_of(module: nn.Module) -> type[nn.Module] | None:
     if set(children) == {"q_proj", "k_proj", "v_proj", "o_proj"} and hasattr(module, "scaling") and turns:
         return _lean_class(PackedSelfAttention, type(module))  # type: ignore[arg-type]
     return None
+
+
+def _is_norm(module: nn.Module) -> bool:
+    """A norm with a weight alone, of one input; those of state-space models read a gate beside it."""
+    weights, inputs = [n for n, _ in module.named_parameters()], inspect.signature(module.forward).parameters
+    return _epsilon(module) is not None and weights == ["weight"] and len(inputs) == 1
 
 
 def _epsilon(module: nn.Module) -> float | None:

@@ -1,0 +1,81 @@
+"""Which families of models (`model_type` in config.json) are known to be computed truly, and which are not.
+
+`tests/training/test_families.py` trains, examines and exports a tiny random model of every family of `HELD`, and
+holds that each of `FAILING` is refused before a start; assets/docs/models.md has the outcome. Torch-free.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+HELD = frozenset(
+    (
+        "llama",
+        "mistral",
+        "qwen2",
+        "qwen3",
+        "smollm3",
+        "gemma",
+        "gemma2",
+        "gemma3_text",
+        "phi",
+        "phi3",
+        "olmo",
+        "olmo2",
+    )
+    + ("gpt2", "gpt_neo", "gptj", "gpt_neox", "gpt_bigcode", "bloom", "falcon", "mpt", "xglm", "stablelm", "cohere")
+    + (
+        "starcoder2",
+        "granite",
+        "exaone4",
+        "qwen3_moe",
+        "mixtral",
+        "olmoe",
+        "gpt_oss",
+        "granitemoe",
+        "lfm2",
+        "bamba",
+    )
+    + ("granitemoehybrid", "t5", "mt5", "longt5", "bart", "mbart", "pegasus")
+)
+# OPT and Qwen2-MoE hand some layers their tokens without the examples' axis; Mamba and RWKV have no cache that can
+# be copied for every label, RecurrentGemma and Switch one that cannot; PEFT takes no LoRA on Falcon-H1's layers,
+# and Qwen3-Next answers otherwise from a LoRA than in training.
+FAILING = frozenset(
+    ("opt", "qwen2_moe", "mamba", "mamba2", "falcon_mamba", "rwkv", "falcon_h1", "recurrent_gemma", "qwen3_next")
+    + ("switch_transformers",)
+)
+# Their feed-forward networks take a second input, or give a second output.
+_MIXED_FEED_FORWARD = frozenset(("bloom", "mpt", "gpt_oss"))
+# Of plain transformers whose feed-forward layers are a module of their own, by the module's name.
+FEED_FORWARD_NAMES = ("mlp", "DenseReluDense", "feed_forward", "ffn")
+
+
+def kind_of(config: dict[str, Any]) -> str:
+    """`model_type` of a config.json; "" where it names none."""
+    return str(config.get("model_type") or "")
+
+
+def is_known(kind: str) -> bool:
+    """Whether the installed transformers has this family, as its folders say, without importing it."""
+    found = importlib.util.find_spec("transformers")
+    places = found.submodule_search_locations if found else None
+    if not places:
+        return True
+    names = {p.name for p in (Path(next(iter(places))) / "models").iterdir() if p.is_dir()}
+    whole = kind.replace("-", "_")
+    return whole in names or any(whole.startswith(f"{name}_") for name in names)
+
+
+def has_feed_forwards(kind: str, tensors: dict[str, Any]) -> bool:
+    """Whether a method that changes whole feed-forward networks finds them in a model with these weights."""
+    if kind in _MIXED_FEED_FORWARD:
+        return False
+    parts = (name.split(".") for name in tensors)
+    return any(
+        part in FEED_FORWARD_NAMES and any(p.isdigit() for p in names[:place])
+        for names in parts
+        for place, part in enumerate(names)
+    )
