@@ -47,10 +47,11 @@ FAILING = frozenset(
     ("opt", "qwen2_moe", "mamba", "mamba2", "falcon_mamba", "rwkv", "falcon_h1", "recurrent_gemma", "qwen3_next")
     + ("switch_transformers",)
 )
-# Their feed-forward networks take a second input, or give a second output.
-_MIXED_FEED_FORWARD = frozenset(("bloom", "mpt", "gpt_oss"))
-# Of plain transformers whose feed-forward layers are a module of their own, by the module's name.
-FEED_FORWARD_NAMES = ("mlp", "DenseReluDense", "feed_forward", "ffn")
+# Families of `HELD` whose feed-forward networks are no module of their own, or take a second input or give a second
+# output: methods that change whole networks find none there.
+NO_FEED_FORWARD = frozenset(
+    ("bloom", "mpt", "gpt_oss", "xglm", "granitemoe", "granitemoehybrid", "bart", "mbart", "pegasus")
+)
 
 
 def kind_of(config: dict[str, Any]) -> str:
@@ -67,15 +68,3 @@ def is_known(kind: str) -> bool:
     names = {p.name for p in (Path(next(iter(places))) / "models").iterdir() if p.is_dir()}
     whole = kind.replace("-", "_")
     return whole in names or any(whole.startswith(f"{name}_") for name in names)
-
-
-def has_feed_forwards(kind: str, tensors: dict[str, Any]) -> bool:
-    """Whether a method that changes whole feed-forward networks finds them in a model with these weights."""
-    if kind in _MIXED_FEED_FORWARD:
-        return False
-    parts = (name.split(".") for name in tensors)
-    return any(
-        part in FEED_FORWARD_NAMES and any(p.isdigit() for p in names[:place])
-        for names in parts
-        for place, part in enumerate(names)
-    )

@@ -45,14 +45,13 @@ _QUANTISED_FILES = ("quantize_config.json", "quant_config.json")
 @dataclass(frozen=True)
 class FolderFacts:
     """What the files of a model folder say. parameters = numbers in its weight files, tokens = entries of its
-    tokenizer (0: not known without loading it), tensors = the headers of its weights by name."""
+    tokenizer (0: not known without loading it)."""
 
     folder: Path
     config: dict[str, Any]
     architecture: str
     parameters: int
     tokens: int
-    tensors: dict[str, Any]
 
 
 def inspect_folder(folder: Path, allow_large: bool = False) -> FolderFacts:
@@ -68,14 +67,13 @@ def inspect_folder(folder: Path, allow_large: bool = False) -> FolderFacts:
         if is_so(folder, config):
             raise ModelError(key, model=folder.name, **values(folder, config))
     _require_sizes_given(folder, config)
-    tensors = require_weights(folder, config)
-    parameters = sum(math.prod(tensor["shape"]) for tensor in tensors.values())
+    parameters = sum(math.prod(tensor["shape"]) for tensor in require_weights(folder, config).values())
     if parameters > MOST_PARAMETERS and not allow_large:
         raise ModelError("model.too_large", model=folder.name, millions=round(parameters / 1e6))
     require_tokenizer(folder)
     rows = int(config.get("vocab_size") or _text_config(config).get("vocab_size") or 0)
     tokens = require_rows(folder, rows)
-    return FolderFacts(folder, config, architecture_of(config), parameters, tokens, tensors)
+    return FolderFacts(folder, config, architecture_of(config), parameters, tokens)
 
 
 def read_config(folder: Path) -> dict[str, Any]:

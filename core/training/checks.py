@@ -14,7 +14,7 @@ from core.base.errors import ModelError, Problem
 from core.base.settings import check_settings
 from core.evaluation.intervals import FEW
 from core.models.catalogue import find_model
-from core.models.families import HELD, has_feed_forwards, kind_of
+from core.models.families import HELD, NO_FEED_FORWARD, kind_of
 from core.models.inspection import FolderFacts, inspect_folder
 from core.models.known_models import STARTER
 from core.models.offers import cached_folder
@@ -148,7 +148,7 @@ def _check_family(config: RunConfig, facts: FolderFacts) -> list[Problem]:
     problems = []
     if kind not in HELD:
         problems.append(Problem("base_model", "check.unheld_family", {"kind": kind}, "warning"))
-    if isinstance(config.adapter, MTAConfig) and not has_feed_forwards(kind, facts.tensors):
+    if isinstance(config.adapter, MTAConfig) and kind in NO_FEED_FORWARD:
         values = {"kind": kind, "method": METHODS.get(config.method).title}
         problems.append(Problem("method", "check.no_feed_forward", values))
     return problems

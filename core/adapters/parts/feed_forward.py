@@ -17,7 +17,6 @@ from core.adapters.settings.task_adapters import MTAConfig
 from core.adapters.targets import lowest_block
 from core.base.errors import ModelError
 
-# A copy stands in core/models/families.py, which knows from the weights alone whether there are any.
 LEAVES = ("mlp", "DenseReluDense", "feed_forward", "ffn")
 
 
