@@ -1,0 +1,234 @@
+"""The registered study on real weights: what assets/docs/study-plan.md says, piece by piece, resumable.
+
+    python tests/benchmarks/proof.py PIECE --workspace DIR [--model smollm2-135m] [--domain DOMAIN]
+    python tests/benchmarks/proof.py report --workspace DIR [DIR ...]
+
+PIECE is `rates` (chooses each arm's learning rate on the medical domain; writes assets/docs/proof-rates.json),
+`main` (every arm, one seed after the other) or `curve` (four arms with 10 and 25 % of the rows). `main` and `curve`
+want the rates and a domain; domains may run side by side in workspaces of their own, since a run uses one thread.
+Each command goes on where it stopped. `report` writes assets/docs/proof.json, of whatever is there, and prints it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from core.base.errors import RunError  # noqa: E402
+from core.base.files import read_json, write_json_atomic  # noqa: E402
+from core.insight import study_tables  # noqa: E402
+from core.insight.study import Arm, Study, create_study, find_study, read_study, run_study  # noqa: E402
+from core.tasks.changing.domain import add_domain  # noqa: E402
+from core.training.config import RunConfig, apply_assignments  # noqa: E402
+from core.workspace import Project, Workspace  # noqa: E402
+
+DATA = ROOT.parent / "shared" / "data" / "tasks"
+DOCS = ROOT / "assets" / "docs"
+RATES = DOCS / "proof-rates.json"
+# Whose rows fit: 95 % of the practice rows hold at most 320 tokens of SmolLM2, question, instruction and answer.
+TASKS = {
+    "finance": (
+        "banking77",
+        "nlupp_banking_intents",
+        "nlupp_banking_slots",
+        "clinc_finance",
+        "tatqa_question_generation",
+        "sec_filings_ner",
+    ),
+    "customer_service": (
+        "clinc_assistant",
+        "snips",
+        "query_wellformedness",
+        "disfl_qa",
+        "wnut17",
+        "restaurant8k",
+        "pros_cons",
+        "product_review_aspects",
+    ),
+    "medical": ("ncbi_disease", "bc5cdr", "rqe", "meqsum", "medquad", "medquad_qtype"),
+}
+STUDIED, TUNED_ON = ("finance", "customer_service"), "medical"
+BUDGET = ("max_tokens=320", "num_threads=1", "checkpoint_every=100000", "exam_general=false")
+MAIN_BUDGET = (*BUDGET, "max_steps=120", "evaluate_every=120", "exam_rows=60")
+RATES_BUDGET = (*BUDGET, "max_steps=60", "evaluate_every=60", "exam_rows=1", "exam_base=false", "stage2_fraction=0")
+SEEDS, SHARES = (0, 1, 2), (0.1, 0.25)
+TRIED = (0.003, 0.01, 0.03)
+CURVE_ARMS = ("C-Poly", "LoRA, equal active rank", "LoRA, equal parameters", "private LoRA")
+PIECES = ("rates", "main", "curve")
+DRAWS = 5000
+
+
+def arms(num_tasks: int) -> tuple[Arm, ...]:
+    """The arms of the plan; the first is the reference. Sizes that an arm does not name: equal active rank."""
+    rank, skills = RunConfig().adapter.rank, 3 + num_tasks
+    return (
+        Arm("C-Poly", "cpoly"),
+        Arm("LoRA, equal active rank", "lora"),
+        Arm("LoRA, equal parameters", "lora", (f"adapter.rank={rank * skills}",)),
+        Arm("LoRA, rank 64", "lora", ("adapter.rank=64",)),
+        Arm("private LoRA", "private_lora"),
+        Arm("Poly, 3 + T skills", "poly", (f"adapter.rank={rank}", f"adapter.num_common_skills={skills}")),
+        Arm("MHR", "mhr"),
+        Arm("ALTER, faithful", "mta", ("adapter.form=faithful",)),
+    )
+
+
+def with_rate(arm: Arm, rate: float, label: str | None = None) -> Arm:
+    return replace(arm, label=label or arm.label, assignments=(*arm.assignments, f"learning_rate_skills={rate:g}"))
+
+
+def rated_arms(num_tasks: int) -> tuple[Arm, ...]:
+    """The arms with the rates chosen on the domain that is not in the study."""
+    chosen = read_json(RATES)["chosen"]
+    return tuple(with_rate(arm, chosen[arm.label]) for arm in arms(num_tasks))
+
+
+def rate_trials() -> tuple[Arm, ...]:
+    tried = [(arm, rate) for arm in arms(len(TASKS[TUNED_ON])) for rate in rates_of(arm)]
+    return tuple(with_rate(arm, rate, f"{arm.label} @ {rate:g}") for arm, rate in tried)
+
+
+def rates_of(arm: Arm) -> tuple[float, ...]:
+    """Three rates an arm. The faithful adapters diverge at the others' (decisions.md), so theirs are a tenth."""
+    return tuple(rate / 10 for rate in TRIED) if "faithful" in arm.label else TRIED
+
+
+def studies(piece: str, domain: str, model: str) -> list[Study]:
+    """A piece's plans in the order of their running: `main` is a study a seed, so that a third is a whole one."""
+    names = TASKS[domain]
+    if piece == "rates":
+        config = apply_assignments(RunConfig(base_model=model), list(RATES_BUDGET))
+        return [Study("rates", config, rate_trials(), (0,), tasks=names)]
+    config = apply_assignments(RunConfig(base_model=model), list(MAIN_BUDGET))
+    chosen = rated_arms(len(names))
+    if piece == "main":
+        return [Study(f"main {seed}", config, chosen, (seed,), tasks=names) for seed in SEEDS]
+    few = tuple(arm for arm in chosen if arm.label in CURVE_ARMS)
+    return [Study(f"curve {seed}", config, few, (seed,), SHARES, tasks=names) for seed in SEEDS]
+
+
+def project_of(workspace: Path, domain: str) -> Project:
+    home = Workspace(workspace)
+    for project in home.list_projects():
+        if project.name == domain:
+            return project
+    project = home.create_project(domain)
+    add_domain(project, DATA / domain)
+    return project
+
+
+def run(piece: str, workspace: Path, domain: str, model: str) -> None:
+    """Makes whatever of the piece is not made yet."""
+    project = project_of(workspace, domain)
+    for plan in studies(piece, domain, model):
+        folder = find_study(project, plan.name) or create_study(project, plan)
+        run_study(
+            project,
+            folder,
+            lambda cell, place, total, status: print(
+                f"\r{place}/{total} {cell.arm}, seed {cell.seed}: {status.state} {status.progress:.0%}    ", end=""
+            ),
+        )
+    if piece == "rates":
+        write_rates(project)
+
+
+def write_rates(project: Project) -> None:
+    """Each arm's rate: the one with the lowest check loss, the mean over tasks."""
+    study = read_study(find_study(project, "rates"))
+    losses = study_tables.study_frame(project, study).groupby("arm")["check_loss"].mean()
+    table = {
+        arm.label: {f"{rate:g}": float(losses[f"{arm.label} @ {rate:g}"]) for rate in rates_of(arm)}
+        for arm in arms(len(TASKS[TUNED_ON]))
+    }
+    chosen = {label: float(min(tried, key=tried.__getitem__)) for label, tried in table.items()}
+    model = Path(study.config.base_model).name
+    write_json_atomic(RATES, {"domain": TUNED_ON, "model": model, "check_loss": table, "chosen": chosen})
+
+
+def read(workspaces: list[Path]) -> pd.DataFrame:
+    """One row a task of every finished run of `main` and `curve`, with the piece it belongs to."""
+    frames = []
+    for project in [p for home in workspaces for p in Workspace(home).list_projects()]:
+        for piece in ("main", "curve"):
+            for seed in SEEDS:
+                if folder := find_study(project, f"{piece} {seed}"):
+                    with suppress(RunError):  # begun, and no exam yet
+                        frames.append(study_tables.study_frame(project, read_study(folder)).assign(piece=piece))
+    if not frames:
+        raise SystemExit("no finished run in these workspaces")
+    return pd.concat(frames, ignore_index=True)
+
+
+def nested_gap(frame: pd.DataFrame, reference: str, other: str, column: str) -> dict[str, Any]:
+    """Reference minus other, in `column`: the mean over domains of the mean over tasks and seeds, with a 95 %
+    bootstrap interval nested as the plan says: domains stay, tasks are drawn within them, seeds within a task."""
+    keys = ["domain", "task", "seed"]
+    left = frame[frame["arm"] == reference].set_index(keys)[column]
+    gaps = (left - frame[frame["arm"] == other].set_index(keys)[column]).dropna()
+    if gaps.empty:
+        return {"pairs": 0}
+    domains = [
+        [part.to_numpy() for _, part in rows.groupby(level="task")] for _, rows in gaps.groupby(level="domain")
+    ]
+    rng = np.random.default_rng(0)
+    drawn = [float(np.mean([_draw(tasks, rng) for tasks in domains])) for _ in range(DRAWS)]
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    mean = float(np.mean([np.mean([task.mean() for task in tasks]) for tasks in domains]))
+    return {"pairs": len(gaps), "mean": mean, "low": float(low), "high": float(high)}
+
+
+def _draw(tasks: list[np.ndarray], rng: np.random.Generator) -> float:
+    chosen = rng.integers(len(tasks), size=len(tasks))
+    return float(np.mean([rng.choice(tasks[i], size=len(tasks[i])).mean() for i in chosen]))
+
+
+def report(workspaces: list[Path]) -> None:
+    frame = read(workspaces)
+    main, reference = frame[frame["piece"] == "main"], arms(0)[0].label
+    others = [arm.label for arm in arms(0)[1:] if arm.label in set(main["arm"])]
+    gaps = [
+        {"arm": arm, "score": nested_gap(main, reference, arm, "score")}
+        | {"check_loss": nested_gap(main, reference, arm, "check_loss")}
+        for arm in others
+    ]
+    summary = study_tables.summarise_study(frame)
+    record = {
+        "runs": int(frame.groupby(["piece", "domain", "share", "seed", "arm"]).ngroups),
+        "summary": json.loads(summary.round(5).to_json(orient="records")),
+        "gaps": gaps,
+        "scores": json.loads(frame.round(5).to_json(orient="records")),
+    }
+    write_json_atomic(DOCS / "proof.json", record)
+    print(summary.round(3).to_string(index=False))
+    for gap in gaps:
+        print(f"C-Poly minus {gap['arm']}: {gap['score']}, check loss {gap['check_loss']}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("piece", choices=[*PIECES, "report"])
+    parser.add_argument("--workspace", type=Path, nargs="+", required=True)
+    parser.add_argument("--domain", choices=STUDIED, default=STUDIED[0])
+    parser.add_argument("--model", default="smollm2-135m")
+    given = parser.parse_args()
+    if given.piece == "report":
+        report(given.workspace)
+    else:
+        domain = TUNED_ON if given.piece == "rates" else given.domain
+        run(given.piece, given.workspace[0], domain, given.model)
+
+
+if __name__ == "__main__":
+    main()
