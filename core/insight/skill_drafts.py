@@ -30,7 +30,7 @@ CHANCE = 0.05
 SHORTEST, LONGEST, MOST_WORDS, MOST_LETTERS = 4, 20, 3, 32
 MOST_NEIGHBOURS = 8  # characters of a string in a script without spaces
 KIND = "kind:"  # before the kind of a task among the words of its rows
-_SPACELESS = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}]")
+_SPACELESS = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}ー]")
 _WORDS = regex.compile(r"[\p{L}\p{M}'’-]+")
 
 
@@ -114,7 +114,7 @@ def _most_changed(found: Evidence, skill: str, asked: dict[str, list[_Asked]]) -
 
 
 def _telling(chosen: list[_Asked], everywhere: Counter[str], total: int) -> list[str]:
-    """Words in more of the chosen rows than chance allows, the most telling first."""
+    """Words in more of the chosen rows than chance allows, the most telling first, of like ones the longest."""
     counts = Counter(word for row in chosen for word in row.found)
     tried = _whole({word: count for word, count in counts.items() if count >= FEWEST_WITH})
     # what most rows have tells nothing
@@ -123,7 +123,9 @@ def _telling(chosen: list[_Asked], everywhere: Counter[str], total: int) -> list
         word: float(stats.hypergeom.sf(count - 1, total, everywhere[word], len(chosen))) * len(tried)
         for word, count in tried.items()
     }
-    return sorted((word for word in tried if chance[word] <= CHANCE), key=lambda word: (chance[word], word))
+    return sorted(
+        (word for word in tried if chance[word] <= CHANCE), key=lambda word: (chance[word], -len(word), word)
+    )
 
 
 def _whole(counts: dict[str, int]) -> dict[str, int]:

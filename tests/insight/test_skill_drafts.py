@@ -99,6 +99,16 @@ def test_words_and_kinds_of_the_most_changed_rows_become_drafts(run: Path) -> No
     assert "(2)" in describe_drafts(run)[0].text
 
 
+def test_a_long_common_phrase_is_told_once_and_not_cut_at_a_long_vowel(tmp_path: Path) -> None:
+    letters = [f"请把第{i}张信用卡的账单金额发送到我的电子邮箱地址" for i in range(ROWS)]
+    tower = [f"東京タワーまで{i}分" for i in range(ROWS)]
+    kinds, sure = dict.fromkeys(("a", "b", "c"), "classification"), {"common 1": "a", "common 2": "b"}
+    drafts = write_drafts(made(tmp_path / "r1", {"a": letters, "b": tower, "c": ["plain"] * ROWS}, kinds, sure))
+    pieces = [word[i : i + 2] for word in drafts["common 1"]["words"] for i in range(len(word) - 1)]
+    assert len(pieces) == len(set(pieces)) > 7
+    assert "東京タワーまで" in drafts["common 2"]["words"]
+
+
 def test_a_draft_is_replaced_by_a_name_taken_away_and_made_again(run: Path) -> None:
     write_drafts(run)
     name_skill(run, read_names(run)["common 1"], "weather")  # by its shown name
