@@ -9,7 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from core.adapters.settings.baselines import IA3Config, LoraConfig, MoeLoraConfig, PrivateLoraConfig, TaskMoeConfig
+from core.adapters.settings.baselines import (
+    IA3Config,
+    LoraConfig,
+    MoeLoraConfig,
+    PrivateLoraConfig,
+    TapsConfig,
+    TaskMoeConfig,
+)
 from core.adapters.settings.places import AdapterConfig
 from core.adapters.settings.skills import CPolyConfig, MHRConfig, PolyConfig
 from core.adapters.settings.task_adapters import MTAConfig
@@ -139,6 +146,14 @@ register(
     "Nothing is shared between tasks",
     wishes=(APART,),
     arms=(("private LoRA", ()),),
+)
+register(
+    "taps",
+    "TAPS",
+    TapsConfig,
+    ("skills and allocation",),
+    "One adapter per task on the layers that the task learns to need",
+    wishes=(APART,),
 )
 register(
     "moe_lora",

@@ -57,7 +57,7 @@ def export_lora(model: ModularModel, task: int, folder: Path, probe: Tensor) -> 
         ModelError: the method cannot become one LoRA. RunError: the reloaded LoRA answers differently.
     """
     _require_task(model, task)
-    factors = model.adapter.lora_factors(task)
+    factors = _active(model.adapter.lora_factors(task))
     rank = max(1, max(down.shape[0] for down, _ in factors.values()))
     with whole_folder(folder) as part:
         config = LoraConfig(
@@ -119,6 +119,12 @@ def merge_task(model: ModularModel, task: int) -> Any:
             bias = model.adapter.merged_bias(name, layer.bias.detach(), task)
             layer.bias = nn.Parameter(bias, requires_grad=False)
     return merged
+
+
+def _active(factors: LoraFactors) -> LoraFactors:
+    """Without the layers that add nothing; one stays, since a LoRA of no layer is none."""
+    found = {name: pair for name, pair in factors.items() if pair[0].shape[0]}
+    return found or dict([next(iter(factors.items()))])
 
 
 def _peft_tensors(factors: LoraFactors, rank: int) -> dict[str, Tensor]:

@@ -12,7 +12,7 @@ from core.adapters.registry import METHODS
 from core.base.errors import ModelError
 from core.models.building import load_adapter, save_adapter
 
-OWN = ["cpoly", "poly", "mhr", "private_lora", "ia3", "mta", "task_moe"]
+OWN = ["cpoly", "poly", "mhr", "private_lora", "ia3", "mta", "task_moe", "taps"]
 
 
 def logits(model: Any, batch: Any, tasks: list[int]) -> torch.Tensor:

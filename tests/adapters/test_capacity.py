@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 
 from core.adapters.capacity import capacity, equal_active_rank, equal_total_parameters
-from core.adapters.settings.baselines import IA3Config, LoraConfig, MoeLoraConfig, PrivateLoraConfig, TaskMoeConfig
+from core.adapters.settings.baselines import (
+    IA3Config,
+    LoraConfig,
+    MoeLoraConfig,
+    PrivateLoraConfig,
+    TapsConfig,
+    TaskMoeConfig,
+)
 from core.adapters.settings.places import Capacity
 from core.adapters.settings.skills import CPolyConfig, PolyConfig
 from core.adapters.settings.task_adapters import MTAConfig
@@ -21,6 +28,7 @@ CASES = [
     (LoraConfig(), Capacity(8, 8)),
     (PrivateLoraConfig(rank=4), Capacity(4, 24)),
     (MoeLoraConfig(), Capacity(8, 8)),
+    (TapsConfig(rank=4), Capacity(4, 24)),
     (TaskMoeConfig(), Capacity(24, 24)),
     (TaskMoeConfig(pool_size=2, rank=3), Capacity(6, 6)),
 ]
@@ -30,6 +38,7 @@ NAMES = {
     LoraConfig: "lora",
     PrivateLoraConfig: "private_lora",
     MoeLoraConfig: "moe_lora",
+    TapsConfig: "taps",
     TaskMoeConfig: "task_moe",
 }
 

@@ -67,6 +67,7 @@ SETTINGS = [
     ("mta", {"balance": 0.3, "upper_share": 1.0}, 2),
     ("moe_lora", {"balance": 0.3}, 1),
     ("task_moe", {"balance": 0.3, "pool_size": 3}, 1),
+    ("taps", {"layer_penalty": 3.0}, 1),
 ]
 
 
@@ -124,7 +125,8 @@ def same_gradients(first: dict[str, torch.Tensor], second: dict[str, torch.Tenso
 
 @pytest.mark.parametrize(("method", "config", "stage"), SETTINGS)
 def test_switched_off_there_is_no_term(tiny_llama: Path, method: str, config: dict[str, Any], stage: int) -> None:
-    off = {name: value for name, value in config.items() if name not in ("specialise", "balance")}
+    terms = ("specialise", "balance", "layer_penalty")
+    off = {name: 0.0 if name in terms else value for name, value in config.items()}
     model = build_modular(load_base(str(tiny_llama)), method, off, 3).train()
     model.set_stage(stage)
     penalties: list[torch.Tensor] = []

@@ -46,6 +46,8 @@ OTHERS: dict[str, tuple[Any, ...]] = {
     "alpha": (3.0,),
     "num_experts": (2,),
     "pool_size": (2,),
+    "layer_penalty": (0.0, 30.0),
+    "warm_up": (0.0,),
     "task_size": (1,),
     "blocks": ("0", "0, 1"),
     "num_adapters": (1, 2),

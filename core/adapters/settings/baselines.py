@@ -1,4 +1,4 @@
-"""Settings of the baselines: LoRA shared or one per task, MoE-LoRA, task-based MoE, (IA)^3."""
+"""Settings of the baselines: LoRA shared, one per task or on learned layers, MoE-LoRA, task-based MoE, (IA)^3."""
 
 from __future__ import annotations
 
@@ -30,6 +30,28 @@ class PrivateLoraConfig(LinearConfig):
 
     def capacity(self, num_tasks: int) -> Capacity:
         return Capacity(self.rank, self.rank * num_tasks)
+
+
+@dataclass(frozen=True)
+class TapsConfig(PrivateLoraConfig):
+    """One low-rank adapter per task on the layers that the task chooses."""
+
+    layer_penalty: float = of_adapter(
+        0.5,
+        minimum=0.0,
+        maximum=1000.0,
+        level="detailed",
+        label="Price of a layer",
+        help="Larger leaves a task fewer layers of its own (TAPS). 0: a layer goes only where it does harm.",
+    )
+    warm_up: float = of_adapter(
+        0.2,
+        minimum=0.0,
+        maximum=0.95,
+        level="expert",
+        label="All layers learn for",
+        help="Share of the training after which tasks begin to choose their layers.",
+    )
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,126 @@
+"""TAPS: a layer is on or off by its score, the step is passed straight through, the price switches layers off."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from core.base.errors import SettingError
+from core.models.modular import ModularModel
+from tests.adapters.contract import TASKS, base_logits, logits, same
+from tests.adapters.test_references import double_model
+from tests.adapters.test_toy import answer_logits, questions
+
+
+def set_scores(model: ModularModel, task: int, values: float | torch.Tensor) -> None:
+    with torch.no_grad():
+        model.adapter.scores[task].copy_(100 * torch.as_tensor(values))
+
+
+@pytest.mark.parametrize("architecture", ["llama", "t5"])
+def test_a_layer_that_is_off_is_the_base_models(bench, architecture):
+    """All scores below the threshold but one, whose adapter is zero: the base model. Other tasks do not notice."""
+    model, batch = bench.model(architecture, "taps"), bench.batch(architecture)
+    other = logits(model, batch, [1] * 4)
+    scores = torch.full((len(model.adapter.sites),), 0.0999)
+    scores[3] = 0.1001
+    set_scores(model, 0, scores)
+    on = model.allocation()[:, 0, 0]
+    assert (on.sum(), on[3]) == (1.0, 1.0)
+    factors = model.adapter.lora_factors(0)
+    assert [name for name, (down, _) in factors.items() if len(down)] == [model.adapter.sites[3].name]
+    assert not same(logits(model, batch, [0] * 4), base_logits(bench, architecture), 1e-4)
+    scores[3] = 0.0
+    set_scores(model, 0, scores * 0.5)  # a task keeps its best layer, here all equal ones
+    assert model.allocation()[:, 0, 0].sum() == len(model.adapter.sites) - 1
+    with torch.no_grad():
+        model.adapter.bank.private[0].zero_()
+    assert torch.equal(logits(model, batch, [0] * 4), base_logits(bench, architecture))
+    assert torch.equal(logits(model, batch, [1] * 4), other)
+
+
+@pytest.mark.parametrize("kernel", ["fused", "plain"])
+def test_the_gradient_of_a_score_is_that_of_its_layers_change(bench, kernel):
+    """dL/ds = <dL/dw, dw>, on and off: by finite differences of the layer's change in the running model."""
+    model, batch = double_model(bench, "llama", "taps", {"kernel": kernel}), bench.batch("llama")
+    scores = torch.full((len(model.adapter.sites),), 0.15)
+    scores[2] = 0.05
+    set_scores(model, 2, scores)
+
+    def loss(factor: float, layer: int) -> float:
+        gates = model.adapter.gates
+
+        def moved(tasks: list[int]) -> torch.Tensor:
+            found = gates(tasks).detach().clone()
+            found[tasks.index(2), layer] += factor
+            return found
+
+        model.adapter.gates = moved
+        with torch.no_grad():
+            found = model(batch.input_ids, batch.attention_mask, batch.labels, task_ids=[2] * 4).loss
+        model.adapter.gates = gates
+        return float(found)
+
+    model(batch.input_ids, batch.attention_mask, batch.labels, task_ids=[2] * 4).loss.backward()
+    for layer in (2, 5):
+        expected = (loss(1e-3, layer) - loss(-1e-3, layer)) / 2e-3 / 100
+        assert float(model.adapter.scores[2].grad[layer]) == pytest.approx(expected, rel=0.01)
+    assert model.adapter.scores[0].grad is None
+
+
+def trained(bench: Any, price: float) -> tuple[float, float]:
+    """(share of layers that are on, share of right answers) of two tasks that contradict each other."""
+    model = bench.model("llama", "taps", {"layer_penalty": price, "warm_up": 0.0}, tasks=2, shaken=False).train()
+    inputs, answers = questions(model.config.vocab_size)
+    groups = model.parameter_groups(1)
+    rates = [{"params": groups["skills"], "lr": 1e-2}, {"params": groups["allocation"], "lr": 0.1}]
+    optimizer = torch.optim.Adam(rates)
+    both, tasks = torch.cat([inputs, inputs]), [0] * len(inputs) + [1] * len(inputs)
+    for _ in range(120):
+        penalties: list[torch.Tensor] = []
+        found = model(both, task_ids=tasks, penalties=penalties, use_cache=False).logits[:, -1]
+        optimizer.zero_grad()
+        (torch.nn.functional.cross_entropy(found, answers.flatten()) + sum(penalties)).backward()
+        optimizer.step()
+    model.eval()
+    with torch.no_grad():
+        right = answer_logits(model, both, tasks).argmax(-1) == answers.flatten()
+    own = model.allocation()[:, [0, 1], [0, 1]]
+    return float(own.mean()), float(right.float().mean())
+
+
+def test_fewer_layers_are_left_the_more_a_layer_costs(bench):
+    (free, right), (dear, right_of_few) = trained(bench, 0.0), trained(bench, 30.0)
+    assert right == 1.0
+    assert dear < 0.5 * free
+    assert right_of_few >= 0.75
+
+
+def test_all_layers_learn_in_the_warm_up_and_nothing_is_paid(bench):
+    model, batch = bench.model("llama", "taps", {"warm_up": 0.5}), bench.batch("llama")
+    for task in range(3):
+        set_scores(model, task, 0.0)
+    model.train()
+    penalties: list[torch.Tensor] = []
+    model.adapter.trained_share = 0.4
+    model(batch.input_ids, batch.attention_mask, task_ids=TASKS, penalties=penalties)
+    assert penalties == []
+    model.adapter.trained_share = 0.5
+    model(batch.input_ids, batch.attention_mask, task_ids=TASKS, penalties=penalties)
+    assert len(penalties) == 1
+
+
+def test_parameter_count_and_scores(bench):
+    model = bench.model("llama", "taps", {"rank": 3}, tasks=5, shaken=False)
+    width = sum(s.in_features + s.out_features for s in model.adapter.sites)
+    assert model.adapter.num_parameters() == 5 * 3 * width + 5 * len(model.adapter.sites)
+    np.testing.assert_allclose(model.allocation_logits(), 0.15, rtol=1e-6)
+
+
+@pytest.mark.parametrize("settings", [{"layer_penalty": -1.0}, {"warm_up": 1.0}, {"rank": 0}])
+def test_settings_out_of_bounds_are_refused(bench, settings):
+    with pytest.raises(SettingError):
+        bench.model("llama", "taps", settings)
