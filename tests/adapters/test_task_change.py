@@ -10,7 +10,7 @@ from core.adapters.registry import METHODS
 from core.adapters.task_change import TaskChange
 from core.base.errors import ModelError, SettingError
 
-CHANGEABLE = ("cpoly", "poly", "mhr", "private_lora")
+CHANGEABLE = ("cpoly", "poly", "mhr", "private_lora", "taps")
 
 
 def filled(bench, method: str, config: dict | None = None):
