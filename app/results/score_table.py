@@ -65,7 +65,8 @@ def _guess(score: TaskResult) -> str:
     said = best_guess_sentence(score)
     if said is None or score.best is None:
         return "–"
-    return f'{word_score(score.best.value)}<br><span class="dim">{esc(word_error(said.key, said.values)[0])}</span>'
+    does = esc(word_error(said.key, said.values)[0])
+    return f'{word_score(score.best.value)}<br><span class="dim guess">{does}</span>'
 
 
 def _gain(score: TaskResult) -> str:

@@ -52,8 +52,10 @@ class Bench:
         self.tally = gr.HTML(elem_id="try-tally")
         selection = context.selection
         moves = [selection, context.tabs]
-        acted = [self.answers, self.asked, self.tally, *self.correction.opened, *moves]
-        context.on(self.answers.click, self.click, [selection, self.asked], acted)
+        acted = [self.answers, self.asked, *self.correction.opened, *moves]
+        clicked = context.on(self.answers.click, self.click, [selection, self.asked], acted)
+        # A vote counts in the project of the run that answered; the tally is that of the project open by then.
+        context.on(clicked.success, draw_tally, [selection], self.tally, show_progress="hidden")
         context.on(self.answers.click, self.again, [selection, self.asked], self.streamed, **STREAMED)
         self.correction.wire(context, self.asked, self.answers)
         context.on_selection(draw_tally, self.tally)
@@ -85,8 +87,7 @@ class Bench:
             return context.go_to(see_corrected(context, selection, asked[index].answers[place]), "tasks")
         voted = cast_vote(context, selection, asked[index], place)
         changed = [*asked[:index], voted, *asked[index + 1 :]]
-        told = draw_tally(context, selection)
-        return {self.answers: conversation_view(changed), self.asked: changed, self.tally: told}
+        return {self.answers: conversation_view(changed), self.asked: changed}
 
     def again(
         self,

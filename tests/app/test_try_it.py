@@ -183,7 +183,7 @@ def test_blind_answers_show_no_name_until_the_vote(place: Place) -> None:
     bench = build_panel(Bench, context)
     shown = bench.click(context, selection, [exchange], click("vote", exchange, 1))
     assert "untouched" in shown[bench.answers]
-    tally = shown[bench.tally]
+    tally = draw_tally(context, selection)
     winner = exchange.answers[1].side.vote_label
     project = context.require_project(selection)
     assert [(v.winner, v.blind) for v in read_votes(project)] == [(winner, True)]

@@ -28,6 +28,10 @@ BLOCK = re.compile(r"```bash\n(.*?)```\n<!-- output -->\n(?:```text\n.*?```\n)?"
 SCREENS = ("tasks", "train", "results", "skills", "try_it")
 LOCALES = {"en": "en-US", "zh": "zh-CN"}
 MOST_LINES = 24
+LOOKED_AT = """() => {
+  const cards = document.querySelectorAll('#task-cards .card');
+  return cards.length && [...cards].every(card => card.querySelector('.badge'));
+}"""
 
 
 def blocks(page: str) -> list[list[str]]:
@@ -93,6 +97,8 @@ def shoot(page, language: str, open_screen: Callable[..., None], screens: Sequen
         open_screen(page, screen)
         if screen == "try_it":
             ask(page)
+        if screen == "tasks":  # every card has its badge once the rows have been looked at
+            page.wait_for_function(LOOKED_AT)
         page.locator("body:not([data-loading])").wait_for(state="attached")
         page.wait_for_timeout(4000)
         suffix = "" if language == "en" else f"-{language}"
