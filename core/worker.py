@@ -20,10 +20,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from core.base.cards import show_only
 from core.base.errors import TaskloomError, WorkspaceError, plain_values
 from core.base.files import sync_files, write_json_atomic
 from core.base.processes import bind_to_parent
-from core.runs.device_lease import DeviceLease, holder_for, holder_values, lease_device, run_lease
+from core.runs.device_lease import CARD, DeviceLease, holder_for, holder_values, lease_device, run_lease
 from core.runs.folder import RunFolder
 from core.runs.journal import FolderJournal, SilentJournal
 from core.runs.lease import may_begin, stays_named
@@ -83,7 +84,9 @@ def _work(folder: RunFolder, journal: FolderJournal, is_far: bool) -> End:
     def work() -> End:
         config = folder.read_config()
         device = lease_device(config.device)
-        with nullcontext() if is_far else _wait_for_device(folder, journal, device):
+        with nullcontext() if is_far else _wait_for_device(folder, journal, device) as lease:
+            if device == CARD:  # before torch looks
+                show_only(range(config.num_processes) if lease is None else lease.cards)
             journal.progress(state=STARTING, started=time.time(), queue_place=None)
             if folder.read_run().get("kind") == "rehearsal":
                 return _rehearse(folder, config, journal)
@@ -114,8 +117,6 @@ def _end_of(work: Callable[[], End], journal: Journal, folder: RunFolder, is_ran
 
 
 def _train_here(folder: RunFolder, config: RunConfig, journal: Journal, rank: int, world: int) -> End:
-    if world == 1:  # the Trainer would spread a single process over all cards it sees
-        os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")
     clock = PartClock()
     from core.insight.skill_drafts import write_drafts
     from core.training.session import train_run  # torch is imported here, after the waiting

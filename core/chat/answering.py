@@ -26,7 +26,7 @@ from core.runs.device_lease import DeviceLease, lease_holder
 Say = Callable[[int, ChatEvent], None]
 GroupKey = tuple[str, bool, str]  # run folder, tuned or not, precision
 MAX_BATCH = 16
-CARD = "cuda"
+CARD, FIRST = "cuda", "cuda:0"  # a training takes the first card last
 
 
 @dataclass
@@ -147,14 +147,14 @@ class Bench:
         busy = {group.run.folder.workspace_dir for group in self._groups.values() if group.run.device == CARD}
         for workspace in set(self._leases) - busy:
             self._leases.pop(workspace).release()
-        if not busy and any(lease_holder(workspace, CARD) for workspace in self._shelf.workspaces_on(CARD)):
+        if not busy and any(lease_holder(workspace, FIRST) for workspace in self._shelf.workspaces_on(CARD)):
             self._shelf.forget_device(CARD)
 
     def _hold_device(self, run: LoadedRun) -> None:
         """A training that starts meanwhile waits for the answers that are open, and no longer."""
         workspace = run.folder.workspace_dir
         if run.device == CARD and workspace not in self._leases:
-            lease = DeviceLease(workspace, CARD, "chat", run.folder.run_id, run.folder.read_run().get("name", ""))
+            lease = DeviceLease(workspace, FIRST, "chat", run.folder.run_id, run.folder.read_run().get("name", ""))
             if lease.try_acquire():
                 self._leases[workspace] = lease
 

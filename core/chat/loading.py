@@ -32,6 +32,7 @@ from core.runs.folder import RunFolder
 from core.runs.skill_names import read_names
 from core.tasks.dataset import TaskDataset, load_saved_dataset
 from core.tasks.encoding import encode_prompt
+from core.training.device import card_has_bfloat16
 
 MAX_RUNS = 4  # adapters kept in memory; base models are shared and stay
 ANSWER_TOKENS = 128  # where neither the question nor the run's settings say how long an answer may be
@@ -204,7 +205,7 @@ class RunShelf:
             raise ModelError("chat.no_precision", method=config.method)
         key = (config.base_model, device, precision)
         if key not in self._bases:
-            dtype = "bfloat16" if device == "cuda" and torch.cuda.is_bf16_supported() else "float32"
+            dtype = "bfloat16" if device == "cuda" and card_has_bfloat16() else "float32"
             base = load_base(config.base_model, dtype, device)
             quantise_base(base, precision)
             self._bases[key] = base
@@ -217,7 +218,7 @@ def free_device(workspace_dir: Path) -> str:
     """The graphics card when there is one that no training holds, so that a chat never delays or crowds a run."""
     if not torch.cuda.is_available():
         return "cpu"
-    holder = lease_holder(workspace_dir, "cuda")
+    holder = lease_holder(workspace_dir, "cuda:0")
     return "cuda" if holder is None or holder.get("pid") == os.getpid() else "cpu"
 
 

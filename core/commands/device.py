@@ -18,6 +18,7 @@ def hold_device(folder: Any, purpose: str) -> Iterator[None]:
     Raises:
         RunError: somebody else holds it, and nobody is there to wait.
     """
+    from core.base.cards import show_only
     from core.insight.jobs import is_job, note_progress
     from core.runs.device_lease import run_lease
 
@@ -26,4 +27,6 @@ def hold_device(folder: Any, purpose: str) -> Iterator[None]:
         note_progress(0, 0, "waiting")
         time.sleep(WAIT_S)
     with lease:
+        if lease.cards:
+            show_only(lease.cards)
         yield

@@ -47,7 +47,8 @@ class DecoderBatch:
         """Reads the prompts of new questions and writes the first token of each."""
         longest = max(len(a.prompt) for a in answers)
         ids = torch.tensor([[self._pad] * (longest - len(a.prompt)) + a.prompt for a in answers])
-        mask = torch.tensor([[0] * (longest - len(a.prompt)) + [1] * len(a.prompt) for a in answers])
+        rows = [[0] * (longest - len(a.prompt)) + [1] * len(a.prompt) for a in answers]
+        mask = torch.tensor(rows, device=self._forward.device)  # grows there, and is not sent for every token
         # Padding has no position of its own; it is masked, and an index must not be negative.
         positions = (mask.cumsum(-1) - 1).clamp_min(0)
         opened = self._forward.open([a.tasks for a in answers], mask)
@@ -74,7 +75,7 @@ class DecoderBatch:
         """One more token for every question."""
         assert self._opened is not None  # there are answers, so their prompts were read
         ids = torch.tensor([[a.tokens[-1]] for a in self.answers])
-        self._mask = torch.cat([self._mask, torch.ones(len(self.answers), 1, dtype=torch.long)], 1)
+        self._mask = torch.cat([self._mask, self._mask.new_ones(len(self.answers), 1)], 1)
         positions = self._mask.sum(-1, keepdim=True) - 1
         self._cache, logits = self._run(self._opened, ids, self._mask, positions, self._cache)
         take_all(self.answers, logits, self._ends)
@@ -91,7 +92,7 @@ class DecoderBatch:
         assert self._opened is not None
         self._opened = self._forward.select(self._opened, keep)
         rows = torch.tensor(keep)
-        self._mask = self._mask[rows]
+        self._mask = self._mask[rows.to(self._mask.device)]
         # The cache may lie on an accelerator, where the index has to lie too.
         self._cache.batch_select_indices(rows.to(self._cache.layers[0].keys.device))
         self._trim()
@@ -133,7 +134,8 @@ class EncoderDecoderBatch:
     def add(self, answers: list[Answer]) -> None:
         longest = max(len(a.prompt) for a in answers)
         ids = torch.tensor([a.prompt + [self._pad] * (longest - len(a.prompt)) for a in answers])
-        self._mask = torch.tensor([[1] * len(a.prompt) + [0] * (longest - len(a.prompt)) for a in answers])
+        rows = [[1] * len(a.prompt) + [0] * (longest - len(a.prompt)) for a in answers]
+        self._mask = torch.tensor(rows, device=self._forward.device)
         self.answers = list(answers)
         start = torch.full((len(answers), 1), self._start)
         self._opened = self._forward.open([a.tasks for a in answers], self._mask)
@@ -164,11 +166,11 @@ class EncoderDecoderBatch:
             return
         self.answers = [self.answers[i] for i in keep]
         if keep and self._opened is not None:
-            rows = torch.tensor(keep)
+            rows = torch.tensor(keep, device=self._read.device)
             self._opened = self._forward.select(self._opened, keep)
-            self._mask, self._read = self._mask[rows], self._read[rows.to(self._read.device)]
+            self._mask, self._read = self._mask[rows], self._read[rows]
             caches: EncoderDecoderCache = self._cache
-            caches.batch_select_indices(rows.to(self._read.device))
+            caches.batch_select_indices(rows)
 
     def _keep(self, out: Any) -> None:
         self._cache = out.past_key_values

@@ -46,6 +46,11 @@ class TaskForward:
     def __init__(self, model: ModularModel, tuned: bool) -> None:
         self._model, self._tuned = model, tuned
 
+    @property
+    def device(self) -> torch.device:
+        """Where the model computes; what every step reads is best kept there."""
+        return self._model.device
+
     def accepted_names(self) -> set[str]:
         """Names of the arguments that the base model's forward takes."""
         return set(inspect.signature(self._model.base.forward).parameters)
@@ -66,7 +71,7 @@ class TaskForward:
 
     def __call__(self, opened: Opened, **inputs: Any) -> Any:
         device = self._model.device
-        moved = {k: v.to(device) if isinstance(v, Tensor) else v for k, v in inputs.items()}
+        moved = {k: v.to(device, non_blocking=True) if isinstance(v, Tensor) else v for k, v in inputs.items()}
         with enter_call(opened.call):
             return self._model.base(**moved)
 

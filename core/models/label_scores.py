@@ -127,7 +127,8 @@ class _DecoderPrompts:
         self._takes_positions, keeps = "position_ids" in names, "logits_to_keep" in names
         longest = max(len(q.prompt) for q in questions)
         ids = torch.tensor([[pad] * (longest - len(q.prompt)) + list(q.prompt) for q in questions])
-        self._mask = torch.tensor([[0] * (longest - len(q.prompt)) + [1] * len(q.prompt) for q in questions])
+        padded = [[0] * (longest - len(q.prompt)) + [1] * len(q.prompt) for q in questions]
+        self._mask = torch.tensor(padded, device=forward.device)
         self._opened = forward.open([q.tasks for q in questions], self._mask)
         out = forward(
             self._opened,
@@ -141,8 +142,9 @@ class _DecoderPrompts:
 
     def follow(self, rows: list[int], ids_rn: Tensor) -> Tensor:
         """[r, n, V] logits behind each of the tokens that follow the prompts `rows`."""
-        mask = torch.cat([self._mask[rows], torch.ones_like(ids_rn)], 1)
-        positions = self._mask[rows].sum(-1, keepdim=True) + torch.arange(ids_rn.shape[1])
+        prompts = self._mask[rows]
+        mask = torch.cat([prompts, prompts.new_ones(ids_rn.shape)], 1)
+        positions = prompts.sum(-1, keepdim=True) + torch.arange(ids_rn.shape[1], device=prompts.device)
         out = self._forward(
             self._forward.select(self._opened, rows),
             input_ids=ids_rn,
@@ -165,7 +167,8 @@ class _EncoderPrompts:
         self._forward, self.pad = forward, pad
         longest = max(len(q.prompt) for q in questions)
         ids = torch.tensor([list(q.prompt) + [pad] * (longest - len(q.prompt)) for q in questions])
-        self._mask = torch.tensor([[1] * len(q.prompt) + [0] * (longest - len(q.prompt)) for q in questions])
+        padded = [[1] * len(q.prompt) + [0] * (longest - len(q.prompt)) for q in questions]
+        self._mask = torch.tensor(padded, device=forward.device)
         self._opened = forward.open([q.tasks for q in questions], self._mask)
         begin = torch.full((len(questions), 1), start)
         out = forward(

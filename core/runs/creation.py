@@ -27,6 +27,7 @@ from core.training.config import RunConfig
 from core.training.plan import load_run_dataset
 from core.workspace import Project, Workspace, require_label
 
+OF_THIS_MACHINE = ("check.device", "check.cards")
 _TOLD = ("task_id", "name", "kind", "metric", "version", "num_train", "num_validation", "num_test")  # of a task
 
 
@@ -36,17 +37,19 @@ def create_run(
     task_names: list[str] | None = None,
     name: str | None = None,
     part_of: str | None = None,
+    is_far: bool = False,
 ) -> RunFolder:
     """Checks everything, freezes a copy of the tasks, and makes the run's folder in state draft.
 
-    `part_of` marks a run that something larger makes for itself (`study:<id>`, `leaveout:<run id>`), not a person.
+    `is_far`: it will train on another machine, of whose cards and speed nothing is known here. `part_of` marks a
+    run that something larger makes for itself (`study:<id>`, `leaveout:<run id>`), not a person.
 
     Raises:
         RunError: the checks found problems; `values["problems"]` holds all of them as dictionaries.
         WorkspaceError: the folder cannot be written.
     """
     dataset = load_run_dataset(project, config, task_names)
-    expected = require_ready(config, dataset, project.runs_dir)
+    expected = require_ready(config, dataset, project.runs_dir, is_far=is_far)
     config = replace(config, base_model=anchor_model(config.base_model))
     run_id = new_id("r")
     label = require_label(name) if name else _free_name(project)
@@ -62,7 +65,7 @@ def create_run(
 
 
 def require_ready(
-    config: RunConfig, dataset: TaskDataset, runs_dir: Path, kept: RunFolder | None = None
+    config: RunConfig, dataset: TaskDataset, runs_dir: Path, kept: RunFolder | None = None, is_far: bool = False
 ) -> dict[str, Any] | None:
     """What is expected of a run that may start, as prediction.json holds it; None where nothing is known. `kept`:
     as in `check_frozen`.
@@ -70,7 +73,10 @@ def require_ready(
     Raises:
         RunError: all problems of `check_run` that stop a run, or more memory than a run may take.
     """
-    _raise_errors([*check_run(config, dataset, runs_dir), *check_frozen(runs_dir, config, kept)])
+    problems = [*check_run(config, dataset, runs_dir), *check_frozen(runs_dir, config, kept)]
+    _raise_errors([p for p in problems if not is_far or p.key not in OF_THIS_MACHINE])
+    if is_far:
+        return None
     expected = find_prediction(runs_dir.parent, config, dataset)
     _raise_errors(check_memory_limit(expected, config))
     return expected

@@ -75,7 +75,7 @@ def begin_run(
         SettingError: there is no such engine.
     """
     engine = find_engine(project.path.resolve().parents[1], on, project.owner)
-    folder = create_run(project, config, task_names, name)
+    folder = create_run(project, config, task_names, name, is_far=engine != HERE)
     try:
         put_on(folder, engine)
         first = RunQueue(folder.workspace_dir).claim_token(token, folder.path) if token else None

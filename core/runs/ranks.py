@@ -19,6 +19,7 @@ from core.training.config import RunConfig
 
 LAST_WORDS_S = 15.0
 _LOST_WORDS = ("closed by peer", "reset by peer", "broken pipe", "socket", "gloo", "timed out")
+_LOST_ON_CARDS = ("ncclremoteerror", "ncclsystemerror", "communicator was aborted", "collective operation timeout")
 _ORDER = (FAILED, CANCELLED, INTERRUPTED, SUCCEEDED)  # the strongest end of any rank is the end of the run
 
 
@@ -29,7 +30,9 @@ class RankLost:
     def caused(error: BaseException) -> bool:
         text = str(error).lower()
         is_runtime = isinstance(error, RuntimeError | ConnectionError)
-        return is_runtime and "memory" not in text and any(words in text for words in _LOST_WORDS)
+        return (
+            is_runtime and "memory" not in text and any(words in text for words in (*_LOST_WORDS, *_LOST_ON_CARDS))
+        )
 
 
 def start_ranks(folder: RunFolder, config: RunConfig, machine: int) -> Process:

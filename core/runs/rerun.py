@@ -87,7 +87,7 @@ def run_again(folder: RunFolder, changes: dict[str, Any] | None = None, from_che
         raise RunError("run.still_live", name=folder.run_id, state=status.state)
     old, config = folder.read_config(), change_config(folder.read_config(), changes or {})
     dataset = load_saved_dataset(folder.data_dir)
-    expected = require_ready(config, dataset, folder.path.parent, folder)
+    expected = require_ready(config, dataset, folder.path.parent, folder, folder.read_run().get("on", "") != "")
     run_id = new_id("r")
     place = folder.path.with_name(run_id)
     try:

@@ -10,6 +10,7 @@ from typing import Any
 
 from core.adapters.registry import METHODS
 from core.adapters.settings.task_adapters import MTAConfig
+from core.base.cards import count_cards
 from core.base.errors import ModelError, Problem
 from core.base.settings import check_settings
 from core.evaluation.intervals import FEW
@@ -184,6 +185,12 @@ def _check_device(config: RunConfig) -> list[Problem]:
         problems.append(Problem("report_to", "check.no_tracker", {"tracker": config.report_to}))
     if config.num_machines > 1 and not (config.rendezvous or "").rpartition(":")[2].isdigit():
         problems.append(Problem("rendezvous", "run.no_rendezvous", {"address": config.rendezvous}))
-    if config.device != "cuda" or Path("/dev/nvidiactl").exists():
+    if config.device == "cpu" or (config.device == "auto" and config.num_processes == 1):
         return problems
-    return [*problems, Problem("device", "check.device", {"device": config.device})]
+    cards = count_cards()
+    if not cards and config.device != "auto":
+        problems.append(Problem("device", "check.device", {"device": config.device}))
+    if cards and config.num_processes > cards:
+        values = {"processes": config.num_processes, "cards": cards}
+        problems.append(Problem("num_processes", "check.cards", values))
+    return problems

@@ -47,7 +47,7 @@ def choose_device(config: RunConfig) -> DeviceChoice:
     if config.precision == "float32":
         return DeviceChoice(card if device == "cuda" else device, "float32", "highest", threads)
     if device == "cuda":
-        return DeviceChoice(card, "bfloat16" if torch.cuda.is_bf16_supported() else "float32", "high", threads)
+        return DeviceChoice(card, "bfloat16" if card_has_bfloat16() else "float32", "high", threads)
     products = "bfloat16" if cpu_has_bfloat16() else "float32"
     # "medium" for everything makes torch's attention slow: its many small products would go through oneDNN.
     return DeviceChoice(device, "float32", "highest", threads, products, "medium" if cpu_has_amx() else "highest")
@@ -71,6 +71,12 @@ def apply_device(choice: DeviceChoice) -> torch.device:
     torch.set_num_threads(choice.threads)
     torch.set_float32_matmul_precision(choice.matmul)
     return torch.device(choice.device)
+
+
+def card_has_bfloat16() -> bool:
+    """Whether the card multiplies bfloat16 numbers itself. Older ones only imitate it, many times slower; float32
+    is chosen there, since float16 would need its losses scaled."""
+    return bool(torch.cuda.is_bf16_supported(including_emulation=False))
 
 
 def cpu_has_amx() -> bool:

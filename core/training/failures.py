@@ -36,11 +36,26 @@ _MEMORY_WORDS = (
     "failed to allocate memory",
     "alloc_cpu",
     "bad_alloc",
+    "_status_alloc_failed",  # cuBLAS, cuDNN, hipBLAS: no room for their own workspace
+    "cublas_status_not_initialized",  # what a full card says to the first matrix product
+    "hipblas_status_not_initialized",
 )
 _DEVICE_WORDS = (
     "cuda error",
+    "cuda driver",
+    "cuda-capable device",
+    "no kernel image is available",
+    "cublas",
     "cudnn",
-    "nccl error",
+    "cusolver",
+    "cufft",
+    "hip error",
+    "hipblas",
+    "rocblas",
+    "miopen",
+    "nccl",
+    "rccl",
+    "nvml",
     "device-side assert",
     "ecc error",
     "unspecified launch failure",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import math
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -133,7 +134,7 @@ class StageWatch(TrainerCallback):
             seconds=self.total_seconds,
         )
         adapter = self.work.model.modular.adapter.state_dict()
-        if not all(bool(torch.isfinite(tensor).all()) for tensor in adapter.values()):
+        if not _is_finite(adapter):
             raise TrainingFailure("nan_loss", "training.nan", value="nan", stage=self.number, step=step)
         self._warn_of_full_disk(adapter)
         optimizer = {} if done else flatten_optimizer(self.optimizer)
@@ -271,6 +272,12 @@ def _train(watch: StageWatch) -> None:
         watch.trainer.train()
     finally:
         gc.unfreeze()
+
+
+def _is_finite(tensors: Mapping[str, Tensor]) -> bool:
+    """Asked in one question, since a card is waited for at each."""
+    found = [torch.isfinite(tensor).all() for tensor in tensors.values()]
+    return not found or bool(torch.stack(found).all())
 
 
 def _copy(tensors: dict[str, Tensor]) -> Tensors:

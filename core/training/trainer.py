@@ -20,7 +20,7 @@ from core.base.seeds import torch_seed
 from core.training.answer_model import AnswerModel, Batch
 from core.training.batches import MicroBatches
 from core.training.config import RunConfig, num_ranks
-from core.training.validation import TaskLossMeter
+from core.training.validation import TaskLossMeter, to_device
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,8 @@ class StageTrainer(Trainer):
         torch.manual_seed(torch_seed(self._run_seed, self._micro + self._parts.shard.rank))
         self._micro += self._parts.shard.world
         losses = []
-        for number, part in enumerate(inputs, 1):
+        device = self.args.device
+        for number, part in enumerate([to_device(part, device) for part in inputs], 1):  # one go, no wait between
             self.num_tokens += part["num_tokens"]
             waits = self.accelerator.no_sync(model) if number < len(inputs) else nullcontext()
             with waits:
@@ -129,7 +130,7 @@ class StageTrainer(Trainer):
 
 def training_arguments(config: RunConfig, steps: int, device: torch.device, output_dir: Path) -> TrainingArguments:
     """The Trainer's arguments: no checkpoints, evaluation, logs or printing of its own."""
-    return TrainingArguments(
+    arguments = TrainingArguments(
         output_dir=str(output_dir),
         use_cpu=device.type == "cpu",
         per_device_train_batch_size=config.batch_size,
@@ -149,3 +150,6 @@ def training_arguments(config: RunConfig, steps: int, device: torch.device, outp
         ddp_find_unused_parameters=True,
         ddp_backend="gloo" if device.type == "cpu" and num_ranks(config) > 1 else None,
     )
+    if arguments.n_gpu > 1:  # it would spread every batch over all cards it sees (DataParallel)
+        arguments._n_gpu = 1
+    return arguments

@@ -71,10 +71,17 @@ FAR = 200.0  # exp(-200) is zero in float32: this many temperatures ahead, an ad
 
 @dataclass(frozen=True)
 class Selected:
-    """Weights of the task adapters for the examples of a call, [L, b, N]; `pair`: of each task's own pair alone."""
+    """Weights of the task adapters for the examples of a call, [L, b, N]; `pair`: of each task's own pair alone.
+    Beside each the adapters that are not left out, by layer: found once a call, since asking a card is waiting."""
 
     alpha: Tensor
     pair: Tensor | None
+    used: list[list[int]]
+    used_pair: list[list[int]]
+
+
+def _weighed(flags: list[bool]) -> list[int]:
+    return [k for k, is_weighed in enumerate(flags) if is_weighed]
 
 
 class MTAAdapter(Adapter):
@@ -113,7 +120,11 @@ class MTAAdapter(Adapter):
             pair = self._rows(call, pair / pair.sum(-1, keepdim=True))
         if call.penalties is not None and self.config.specialise and self._selects:
             call.penalties.append(-self.config.specialise * mutual_information(alpha).mean())
-        call.state = Selected(self._rows(call, alpha), pair)
+        every = list(range(self.num_adapters))
+        if self.config.selector == "own":
+            every = sorted({task % self.num_adapters for task in call.rows})
+        used_pair = [] if pair is None else [_weighed(layer) for layer in pair.detach().ne(0).any(1).tolist()]
+        call.state = Selected(self._rows(call, alpha), pair, [every] * len(self.sites), used_pair)
         if self._gated and call.training:
             self.usage.fade(call.task_ids)
 
@@ -137,11 +148,12 @@ class MTAAdapter(Adapter):
         assert isinstance(call.state, Selected)
         assert isinstance(pool, Pool)
         plain: Any = inner(x) if self._gated or pool.needs_plain else None
-        own = pool.mixed(x, plain, call.state.alpha[index].repeat_interleave(times, 0))
+        own = pool.mixed(x, plain, call.state.alpha[index].repeat_interleave(times, 0), call.state.used[index])
         if self._gated:
             pair = own
             if call.state.pair is not None:
-                pair = pool.mixed(x, plain, call.state.pair[index].repeat_interleave(times, 0))
+                weights, used = call.state.pair[index].repeat_interleave(times, 0), call.state.used_pair[index]
+                pair = pool.mixed(x, plain, weights, used)
             shared = self.shared_pools[index].each(x, plain)  # type: ignore[operator]
             outputs = torch.cat([pair[None], shared])
             gate = self._gate(call, index, outputs)

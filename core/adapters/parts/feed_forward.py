@@ -58,8 +58,9 @@ class Pool(nn.Module):
     needs_plain = False
 
     @abstractmethod
-    def mixed(self, x: Tensor, plain: Tensor | None, weights: Tensor) -> Tensor:
-        """sum_k weights[:, k] A_k(x) for weights that sum to one: [R, n, d]."""
+    def mixed(self, x: Tensor, plain: Tensor | None, weights: Tensor, used: list[int]) -> Tensor:
+        """sum_k weights[:, k] A_k(x) for weights that sum to one: [R, n, d]. `used`: the k that any row may weigh,
+        known without asking the device."""
 
     @abstractmethod
     def each(self, x: Tensor, plain: Tensor | None) -> Tensor:
@@ -80,7 +81,7 @@ class LightPool(Pool):
         self.down = nn.Parameter(torch.empty(count, rank, width).uniform_(-bound, bound))
         self.up = nn.Parameter(torch.zeros(count, width, rank))
 
-    def mixed(self, x: Tensor, plain: Tensor | None, weights: Tensor) -> Tensor:
+    def mixed(self, x: Tensor, plain: Tensor | None, weights: Tensor, used: list[int]) -> Tensor:
         assert plain is not None
         return plain + _low_rank_sum(x, self.down, self.up, self.scale * weights)
 
@@ -103,9 +104,8 @@ class OwnLightPool(Pool):
         self.down = nn.ParameterList([torch.empty(rank, width).uniform_(-bound, bound) for _ in range(count)])
         self.up = nn.ParameterList([torch.zeros(width, rank) for _ in range(count)])
 
-    def mixed(self, x: Tensor, plain: Tensor | None, weights: Tensor) -> Tensor:
+    def mixed(self, x: Tensor, plain: Tensor | None, weights: Tensor, used: list[int]) -> Tensor:
         assert plain is not None
-        used = [k for k, has_weight in enumerate(weights.ne(0).any(0).tolist()) if has_weight]
         down, up = (torch.stack([factors[k] for k in used]) for factors in (self.down, self.up))
         return plain + _low_rank_sum(x, down, up, self.scale * weights[:, used])
 
@@ -124,7 +124,8 @@ def _low_rank_sum(x: Tensor, down: Tensor, up: Tensor, weights: Tensor) -> Tenso
 
 
 class FaithfulPool(Pool):
-    """A_k is a copy of the pretrained feed-forward network, as in the paper. Parameters: N * the network's."""
+    """A_k is a copy of the pretrained feed-forward network, as in the paper. Parameters: N * the network's, in
+    float32; beside a base model in bfloat16 they are multiplied in bfloat16, as every other adapter is."""
 
     def __init__(self, count: int, base: nn.Module) -> None:
         super().__init__()
@@ -134,17 +135,20 @@ class FaithfulPool(Pool):
     def dtype(self) -> torch.dtype:
         return next(self.parameters()).dtype
 
-    def mixed(self, x: Tensor, plain: Tensor | None, weights: Tensor) -> Tensor:
-        used = weights.detach().ne(0).any(0).tolist() if (weights == 0).any() else [True] * len(self.copies)
-        inner = x.to(self.dtype)
-        total = torch.zeros_like(inner)
-        for k, network in enumerate(self.copies):
-            if used[k]:
-                total = total + weights[:, k, None, None].to(self.dtype) * network(inner)
+    def mixed(self, x: Tensor, plain: Tensor | None, weights: Tensor, used: list[int]) -> Tensor:
+        total = torch.zeros_like(x, dtype=self.dtype)
+        for k in used:
+            total = total + weights[:, k, None, None].to(self.dtype) * self._copy_of(k, x)
         return total.to(x.dtype)
 
     def each(self, x: Tensor, plain: Tensor | None) -> Tensor:
-        return torch.stack([network(x.to(self.dtype)).to(x.dtype) for network in self.copies])
+        return torch.stack([self._copy_of(k, x).to(x.dtype) for k in range(len(self.copies))])
+
+    def _copy_of(self, k: int, x: Tensor) -> Tensor:
+        half = x.dtype if x.dtype in (torch.bfloat16, torch.float16) else None
+        with torch.autocast(x.device.type, dtype=half or torch.bfloat16, enabled=half is not None):
+            outputs: Tensor = self.copies[k](x.to(self.dtype))
+        return outputs
 
 
 def build_pool(config: MTAConfig, count: int, base: nn.Module, width: int, apart: bool = False) -> Pool:

@@ -52,7 +52,7 @@ class TaskRouter(nn.Module):
         """[L, m, R*B]: weights of the private skills of the R tasks in `present` for tasks [m]."""
         if self.private is not None:
             return self.private.index_select(1, task_ids)
-        columns = torch.tensor(present, device=task_ids.device).repeat_interleave(self.num_private)
+        columns = torch.tensor(present).repeat_interleave(self.num_private).to(task_ids.device, non_blocking=True)
         own = (task_ids[:, None] == columns[None]).to(self.logits.dtype)
         return own.expand(self.logits.shape[0], -1, -1)
 
