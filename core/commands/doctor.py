@@ -153,6 +153,8 @@ def _torch() -> list[Finding]:
 
 
 def _cards(torch: Any) -> Finding:
+    if torch.backends.mps.is_available():
+        return Finding("graphics card", NOTE, "Apple's, which is not used: training is on the processor")
     if not torch.cuda.is_available():
         return Finding("graphics card", NOTE, "none; small models train on the processor")
     cards = [torch.cuda.get_device_properties(i) for i in range(torch.cuda.device_count())]

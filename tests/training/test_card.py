@@ -18,15 +18,16 @@ from core import worker
 from core.adapters.methods.mta import Selected
 from core.adapters.parts.feed_forward import FaithfulPool, LightPool, OwnLightPool, Pool
 from core.base import cards
-from core.base.errors import RunError
+from core.base.errors import RunError, SettingError
 from core.base.processes import child_environment
+from core.commands import doctor
 from core.models.answer import Answer
 from core.models.decoding import DecoderBatch
 from core.runs import device_lease
 from core.runs.device_lease import DeviceLease, lease_device, lease_holder
 from core.runs.ranks import RankLost
 from core.training import checks, trainer
-from core.training.config import RunConfig
+from core.training.config import RunConfig, change_config
 from core.training.device import choose_device
 from core.training.failures import classify
 from core.training.stage import _is_finite
@@ -311,3 +312,11 @@ def test_one_question_tells_whether_all_is_finite() -> None:
     assert _is_finite({"a": torch.ones(2), "b": torch.zeros(1)})
     assert not _is_finite({"a": torch.ones(2), "b": torch.tensor([float("nan")])})
     assert _is_finite({})
+
+
+def test_apples_cards_are_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    found = doctor._cards(torch)
+    assert (found.level, "not used" in found.text) == ("note", True)
+    with pytest.raises(SettingError, match="cuda"):
+        change_config(RunConfig(), {"device": "mps"})
