@@ -9,6 +9,7 @@ Four parts, each within its share of the time; what no time is left for is named
    same weights in float64 on the processor by the plain definition.
 2. `kill`: a run on the device is killed after its first checkpoint and resumed; compared with one left alone.
 3. `steps`: step time, operations, host synchronisations and memory of frozen base, PEFT LoRA, PEFT Poly and C-Poly.
+   The targets of time are those of a card; on a processor they are told and decide nothing.
 4. `training`: one real training of the starter on the sample tasks, with its scores.
 
 The JSON says for each part what was measured, whether it holds, and on which machine.
@@ -49,7 +50,7 @@ from tests.toy_project import build_toy_project, quick_run  # noqa: E402
 TASKS, TEXT = 4, "Is it positive or negative?"
 BOUNDS = {"float32": 2e-4, "bfloat16": 6e-2}  # of the largest value of the definition
 TARGETS = {"cpoly over peft-lora": 1.05, "cpoly over frozen": 1.25, "host syncs": 0}
-SHARES = {"methods": 0.2, "kill": 0.25, "steps": 0.3, "training": 0.25}
+SHARES = {"methods": 0.15, "kill": 0.35, "steps": 0.2, "training": 0.3}
 
 
 class Clock:
@@ -144,7 +145,13 @@ def check_kill(folder: Path, model: Path, device: str, clock: Clock) -> dict[str
     was = run_state(killed)
     if was.state == "interrupted":
         resume_run(killed)
-    _wait(killed, clock, lambda folder: run_state(folder).is_terminal)
+    if not _wait(killed, clock, lambda folder: run_state(folder).is_terminal):
+        return {
+            "holds": False,
+            "why": "no time left",
+            "whole_s": round(whole_s, 1),
+            "state": run_state(killed).state,
+        }
     if not killed.weights_path.exists() or not calm.weights_path.exists():
         return {"holds": False, "state": run_state(killed).state, "log": killed.read_log()[-2000:]}
     same = killed.weights_path.read_bytes() == calm.weights_path.read_bytes()
@@ -191,7 +198,7 @@ def time_steps(device: str, clock: Clock) -> dict[str, Any]:
         "rounds": rounds,
         "table": table,
         "targets": values,
-        "holds": all(ok for _, ok in held.values()),
+        "holds": all(ok for name, (_, ok) in held.items() if on_card or name == "host syncs"),
     }
 
 
@@ -212,6 +219,7 @@ def train_for_real(folder: Path, device: str, clock: Clock) -> dict[str, Any]:
     record = json.loads(run.record_path.read_text()) if run.record_path.exists() else {}
     return {
         "holds": status.state == "succeeded",
+        "why": "" if clock.left > 0 else "no time left",
         "state": status.state,
         "seconds": round(time.monotonic() - began, 1),
         "tokens_per_s": status.tokens_per_s,
