@@ -108,7 +108,7 @@ def _as_moving(folder: RunFolder, status: RunStatus, age: float, idle: float, hu
         status = replace(status, state=STOPPING)
     elif stalled:
         status = replace(status, state=STALLED, stalled_s=max(age, idle))
-    return replace(status, heartbeat=_beat_time(folder))
+    return replace(status, heartbeat=time.time() - age if folder.heartbeat_path.exists() else None)
 
 
 def _is_wished_away(folder: RunFolder) -> bool:

@@ -29,6 +29,7 @@ from core.workspace import LOCAL_OWNER
 FILE = "engines.yaml"
 ASK_EVERY_S = 5.0
 SILENT_S = 60.0
+_silent: dict[str, tuple[float, str]] = {}  # launcher -> (when it did not answer, what was said of that)
 _said: dict[tuple[str, str], tuple[float, float, Answer]] = {}  # (run, launch) -> (asked, answered, the answer)
 
 LAUNCHERS.register(LOCAL, LocalLauncher())
@@ -152,9 +153,13 @@ def _ask_engine(folder: RunFolder, launch: Identity) -> Answer:
     name = str(launch.get("launcher", ""))
     if name not in LAUNCHERS:  # of another version of this program
         return Answer("unknown", detail=name)
+    silent_at, said = _silent.get(name, (-ASK_EVERY_S, ""))
+    if time.monotonic() - silent_at < ASK_EVERY_S:  # a list of its runs waits for it once
+        return Answer("unknown", detail=said)
     try:
         return LAUNCHERS.get(name).alive(folder, launch)
     except RunError as error:
+        _silent[name] = time.monotonic(), str(error)
         return Answer("unknown", detail=str(error))
 
 

@@ -242,6 +242,11 @@ def test_an_engine_is_not_asked_at_every_tick(
     engine.signs["j0"] = "working"
     assert where.ask(folder).sign == "pending"
     assert where.ask(folder, is_urgent=True).sign == "working"
+    engine.is_silent = True
+    monkeypatch.setattr(where, "_silent", {})
+    assert where.ask(folder, is_urgent=True).sign == "unknown"
+    engine.is_silent = False
+    assert where.ask(folder, is_urgent=True).sign == "unknown"  # its other runs do not wait for it again
 
 
 def test_the_lease_is_read_by_the_file_systems_clock(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
