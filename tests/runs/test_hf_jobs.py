@@ -43,6 +43,7 @@ def hub(project: Project, bucket: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
         monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
         monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
         monkeypatch.setattr(where, "ASK_EVERY_S", 0.0)
+        monkeypatch.setattr(where, "_silent", {})
         monkeypatch.setattr(where, "SILENT_S", 0.0)
         hf_jobs._prices.cache_clear()
         engine = {"launcher": "hf_jobs", "flavor": "l4x1", "hours": 3, "bucket": "nurse/runs", "mount": str(bucket)}

@@ -36,6 +36,7 @@ def engine(project: Project, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeEn
     """A workspace with one more engine, called `far`; every question to it is asked anew."""
     monkeypatch.setattr(where, "ASK_EVERY_S", 0.0)
     monkeypatch.setattr(where, "SILENT_S", 0.0)
+    monkeypatch.setattr(where, "_silent", {})
     engine = FakeEngine()
     LAUNCHERS.register("fake", engine)
     write_engines(project, "far: {launcher: fake, flavor: big, hours: 2}\n")
@@ -243,7 +244,6 @@ def test_an_engine_is_not_asked_at_every_tick(
     assert where.ask(folder).sign == "pending"
     assert where.ask(folder, is_urgent=True).sign == "working"
     engine.is_silent = True
-    monkeypatch.setattr(where, "_silent", {})
     assert where.ask(folder, is_urgent=True).sign == "unknown"
     engine.is_silent = False
     assert where.ask(folder, is_urgent=True).sign == "unknown"  # its other runs do not wait for it again

@@ -38,6 +38,7 @@ def cluster(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         (place / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{place}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setattr(where, "ASK_EVERY_S", 0.0)
+    monkeypatch.setattr(where, "_silent", {})
     (project.path.parents[1] / where.FILE).write_text(ENGINE, encoding="utf-8")
     yield place
     (place / "broken").unlink(missing_ok=True)
