@@ -24,7 +24,7 @@ from core.base.errors import ModelError, TaskloomError
 from core.models.advising import advise_base
 from core.models.offers import TO_FETCH, ModelOffer, list_offers
 from core.models.store import list_stored, models_dir
-from core.runs.model_users import remove_unused
+from core.runs.model_users import recent_folders, remove_unused
 from core.runs.ready import ready_report
 from core.tasks.store import list_tasks
 from core.training.config import RunConfig, change_config
@@ -85,10 +85,11 @@ class ModelsPanel:
         outcome = [selection, self.ask, self.said]
         context.on(self.yes.click, self.remove_it, [selection, self.chosen], outcome)
 
-    def draw(self, context: Context, _: Selection) -> Shown:
-        """The table, and what can be used, fetched and removed."""
-        offers = list_offers()
+    def draw(self, context: Context, selection: Selection) -> Shown:
+        """The table, and what can be used (folders of earlier runs too), fetched and removed."""
+        offers, project = list_offers(), None if context.shared else context.project(selection)
         here = [offer.name for offer in offers if offer.state != TO_FETCH]
+        here += [] if project is None else recent_folders(project)
         shown: Shown = {
             self.listed: offers_table(offers),
             self.chosen: gr.update(choices=here, value=here[0]),

@@ -16,6 +16,7 @@ from core.base.files import write_text_atomic
 from core.base.folders import undone_on_error
 from core.chat.loading import LoadedRun
 from core.export.card import GGUF, LORA, SPACE, WHOLE_RUN, CardRequest, build_card
+from core.export.gguf import LORA_FILE
 from core.export.gguf_export import add_gguf_lora, export_gguf, require_gguf
 from core.export.gguf_numbers import NUMBERS
 from core.export.recheck import Written, recheck, recheck_run
@@ -110,7 +111,8 @@ def _export_tasks(run: LoadedRun, indices: list[int], target: Path, wish: Export
     for index, report in zip(indices, write(run, indices, target, probe, wish), strict=True):
         name = run.tasks[index].name
         exports.append(Export(name, report.folder, report.rank, report.difference))
-        request = CardRequest(run.folder.path, wish.kind, name, wish.language, wish.examples)
+        has_gguf = wish.kind == LORA and (report.folder / LORA_FILE).is_file()
+        request = CardRequest(run.folder.path, wish.kind, name, wish.language, wish.examples, has_gguf)
         write_text_atomic(report.folder / "README.md", build_card(request))
     return exports
 

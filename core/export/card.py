@@ -35,6 +35,7 @@ LORA, MERGED, GGUF, SPACE, WHOLE_RUN = "lora", "merged", "gguf", "space", "run"
 KINDS = (LORA, MERGED, GGUF, SPACE, WHOLE_RUN)
 OF_ALL_TASKS = (SPACE, WHOLE_RUN)
 LIBRARIES = {LORA: "peft", MERGED: "transformers", GGUF: "gguf"}
+GGUF_COMMAND = "llama-cli -m BASE.gguf --lora adapter.gguf --jinja --temp 0"
 MOST_EXAMPLES = 5  # a task
 MOST_LABELS = 8
 MOST_SKILLS = 12  # columns of the skill map; the whole table is in allocation.json
@@ -45,6 +46,7 @@ class CardRequest:
     """What a card describes: an export of one of KINDS, of one task or (task None) of all; `language` en or zh.
 
     `examples`: practice rows a task that the card may show; 0 unless the owner of the data has agreed.
+    `has_gguf`: a LoRA's folder holds it for llama.cpp too.
     """
 
     run_dir: Path
@@ -52,6 +54,7 @@ class CardRequest:
     task: str | None = None
     language: str = "en"
     examples: int = 0
+    has_gguf: bool = False
 
 
 def build_card(request: CardRequest) -> str:
@@ -83,6 +86,7 @@ def card_body(request: CardRequest) -> str:
         about=words[f"kind_{request.kind}"].format(task=escape(request.task or "")),
         facts=_facts(config, words),
         snippet=snippet(request, base),
+        beside=[words["with_gguf"], fenced(GGUF_COMMAND, "bash")] if request.has_gguf else [],
         written_freely=_written_freely(request, config, shown, words),
         prompts=[_prompt(task) for task in shown],
         task_table=_task_table(shown, words),

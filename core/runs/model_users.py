@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from core.base.errors import ModelError, TaskloomError
+from core.models.catalogue import looks_like_path
 from core.models.records import ModelRecord
-from core.models.store import get_stored, remove_stored, stored_folder
+from core.models.store import get_stored, list_stored, remove_stored, stored_folder
 from core.runs.folder import RunFolder
-from core.workspace import Workspace
+from core.runs.summaries import list_summaries
+from core.workspace import Project, Workspace
 
 
 def runs_on_model(workspace: Workspace, name: str) -> list[str]:
@@ -19,6 +23,14 @@ def runs_on_model(workspace: Workspace, name: str) -> list[str]:
         for run in (RunFolder(path) for path in sorted(project.runs_dir.glob("*/")))
         if _base_of(run) in meant
     ]
+
+
+def recent_folders(project: Project) -> list[str]:
+    """Folders of base models that the project's runs stand on and that the store does not hold; newest first, those
+    that are still there."""
+    stored = {str(stored_folder(record.name)) for record in list_stored()}
+    used = dict.fromkeys(summary.base_model for summary in list_summaries(project))
+    return [base for base in used if looks_like_path(base) and base not in stored and Path(base).is_dir()]
 
 
 def remove_unused(workspace: Workspace, name: str, anyway: bool = False) -> ModelRecord:

@@ -68,6 +68,20 @@ def test_models_that_are_here_can_be_chosen_and_others_fetched(context):
     shown = panel.draw(context, chosen(context))
     assert {"starter", "mine"} <= set(shown[panel.chosen]["choices"])
     assert "smollm2-135m" in shown[panel.wanted]["choices"]
+
+
+def test_a_folder_of_an_earlier_run_can_be_chosen_again(context, tmp_path):
+    [project] = context.workspace.list_projects()
+    folder = build_tiny_llama(tmp_path / "elsewhere", layers=1)
+    for base in (str(folder), "starter", "mine"):
+        create_run(project, RunConfig(base_model=base, num_threads=1))
+    panel = build_panel(ModelsPanel, context, gr.State(""))
+    choices = panel.draw(context, chosen(context))[panel.chosen]["choices"]
+    assert choices.count("starter") == choices.count("mine") == 1
+    assert choices[-1] == str(folder)
+    assert str(stored_folder("mine")) not in choices
+    folder.rename(tmp_path / "gone")
+    assert str(folder) not in panel.draw(context, chosen(context))[panel.chosen]["choices"]
     after = panel.use_it(context, chosen(context), "mine")[context.selection]
     assert dict(after.preset.values) == {"changes": {"base_model": "mine"}}
 

@@ -104,6 +104,7 @@ def test_a_trained_run_becomes_one_file_a_task(run_dir, tmp_path):
 
 def test_a_lora_has_llama_cpp_s_form_beside_peft_s(run_dir, tiny_llama_dir, tmp_path):
     [export] = export_run(run_dir, tmp_path / "out", ExportWish("lora", ("task 1",)))
+    assert "--lora adapter.gguf" in (export.folder / "README.md").read_text(encoding="utf-8")
     reader = gguf.GGUFReader(export.folder / "adapter.gguf")
     assert reader.fields["general.type"].contents() == "adapter"
     assert reader.fields["adapter.lora.alpha"].contents() == export.rank
