@@ -231,7 +231,7 @@ def report(args: argparse.Namespace) -> None:
 def _report_new(args: argparse.Namespace, known: dict[str, Any], way: str, places: list[tuple[str, int]]) -> None:
     """Losses and scores of added tasks, and which share of what a private LoRA on all rows gains they have."""
     kinds = ("untrained", "row", "row and skill", ALONE[1], ALONE[0])
-    shares: dict[str, list[float]] = {kind: [] for kind in kinds[:-1]}
+    gained, shares = 0.0, {kind: list[float]() for kind in kinds[:-1]}
     print(f"added from {NEW_ROWS} rows to a run with {way}: loss (score)")
     for domain, seed in places:
         keys = [key_of(args, domain, one, seed) for one in (way, *ALONE)]
@@ -240,14 +240,17 @@ def _report_new(args: argparse.Namespace, known: dict[str, Any], way: str, place
             found = {**new, "untrained": {"loss": new["untrained"]}, ALONE[1]: few, ALONE[0]: whole}
             gain = whole["base_loss"] - whole["loss"]
             for kind in shares:
-                shares[kind].append((whole["base_loss"] - found[kind]["loss"]) / gain)
+                shares[kind].append(whole["base_loss"] - found[kind]["loss"])
+            gained += gain
             told = [
                 f"{kind} {found[kind]['loss']:.2f} ({found[kind].get('score', math.nan):.2f})" for kind in kinds
             ]
             print(
                 f"  {name} seed {seed}: untouched {whole['base_loss']:.2f} ({whole['base']:.2f}), {', '.join(told)}"
             )
-    print("  share of the gain of", ALONE[0], {kind: _cell(values, []) for kind, values in shares.items()})
+    if gained > 0:
+        whole = {kind: round(sum(values) / gained, 3) for kind, values in shares.items()}
+        print("  share of what", ALONE[0], "gains on all of them:", whole)
 
 
 def _mean(tasks: dict[str, Any], figure: str) -> float:
