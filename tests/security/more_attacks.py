@@ -1,0 +1,150 @@
+"""Lines of `attack.py` that take more than a post: crowds of pages, exports, foreign models, every path read."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import secrets
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import gradio as gr
+import psutil
+from gradio.routes import App
+
+from core.training.config import RunConfig, change_config, config_to_yaml
+from tests.security.conftest import ALICE, BOB, SharedPage
+from tests.security.hostile import ADDRESS, JOIN
+from tests.visiting import VisitError, Visitor
+
+Outcome = tuple[bool, str]  # whether it held, and what was seen
+SESSIONS = 700  # that evicted a visitor in use
+EXPORTS = 6
+MOST_EXPORT_MB = 3 * 1536  # of the three that one visitor may have
+
+
+def page_process() -> psutil.Process:
+    return next(child for child in psutil.Process().children() if "app.py" in " ".join(child.cmdline()))
+
+
+def models(page: SharedPage) -> Outcome:
+    """Base models of a stranger, with code and pickles in them, are neither listed nor trained on."""
+    folder, mark = Path(page.workspace.root) / "evil", page.workspace.root / "code-ran"
+    folder.mkdir(exist_ok=True)
+    config = {"model_type": "llama", "auto_map": {"AutoModelForCausalLM": "modeling.Evil"}}
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    (folder / "modeling.py").write_text(f"open({str(mark)!r}, 'w')", encoding="utf-8")
+    (folder / "pytorch_model.bin").write_bytes(pickle.dumps(_Opens(str(mark))))
+    visitor, said = page.visit("6" * 32), {}
+    visitor.fire("project-sample", "click")
+    for model in (str(folder), "evil/code", "/etc", "../evil", "https://evil.example/model"):
+        wish = config_to_yaml(change_config(RunConfig(), {"base_model": model, "max_steps": 1}))
+        visitor.values[visitor.ids["yaml"]] = wish
+        said[model] = not _is_refused(lambda: visitor.fire("yaml-apply", "click"))
+        said[model] &= not _is_refused(lambda: visitor.fire("start", "click"))
+    runs = [run for p in page.workspace.list_projects("6" * 32) for run in p.runs_dir.glob("r*")]
+    seen = f"{len(said)} foreign base models asked for: {len(runs)} runs begun, code ran: {mark.exists()}"
+    return not runs and not mark.exists(), seen
+
+
+class _Opens:
+    """Writes a file when it is unpickled."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[str, str]]:
+        return open, (self.path, "w")
+
+
+def _is_refused(act: Callable[[], object]) -> bool:
+    try:
+        act()
+    except VisitError:
+        return True
+    return False
+
+
+def sessions(page: SharedPage) -> Outcome:
+    """New pages of one address by the hundred; the page of somebody else, in use, goes on."""
+    alice, hostile = page.visit(ALICE), Visitor(page.address, source=ADDRESS)
+    before = alice.value("task-cards")
+    (any_event, *_) = hostile.listening(hostile.ids["start"], "click")  # refused, but a page is kept for it
+    body, status = {"data": hostile._inputs(any_event), "fn_index": any_event["id"]}, Counter[int]()
+    memory = page_process().memory_info().rss >> 20
+    for number in range(SESSIONS):
+        made = {**body, "session_hash": secrets.token_hex(6)}
+        status[hostile.request("POST", JOIN, made)[0]] += 1
+        if number % 50 == 0:
+            alice.tick()  # as an open page does
+    alice.look_at("tasks")
+    goes_on = bool(before) and alice.value("task-cards") == before
+    grown = (page_process().memory_info().rss >> 20) - memory
+    told = f"{SESSIONS} new pages of one address ({dict(status)}): the page grew by {grown} MB"
+    return goes_on and grown < 1024, f"{told}, another's page {'goes on' if goes_on else 'WAS LOST'}"
+
+
+def exports(page: SharedPage) -> Outcome:
+    """Exports asked for at once: how many work, what they take, and what is left when nobody waits any more."""
+    alice = page.visit(ALICE)
+    alice.fire("choose-run", "input", value=page.run_id)
+    (ask,) = alice.listening(alice.ids["share-make"], "click")
+    events = [alice._join(ask["id"], alice._inputs(ask), None) for _ in range(EXPORTS)]
+    most, memory, end = 0, 0, time.monotonic() + 15
+    while time.monotonic() < end:
+        at_work = _exporting()
+        most, memory = max(most, len(at_work)), max(memory, sum(at_work))
+        time.sleep(0.2)
+    for event in events:
+        body = {"session_hash": alice.session, "fn_index": ask["id"], "event_id": event}
+        alice.request("POST", "/gradio_api/cancel", body)
+    end = time.monotonic() + 60
+    while _exporting() and time.monotonic() < end:
+        time.sleep(0.5)
+    left = len(_exporting())
+    seen = (
+        f"{EXPORTS} exports at once: {most} at work with {memory} MB at most, {left} left after they were cancelled"
+    )
+    return most <= 3 and memory <= MOST_EXPORT_MB and left == 0, seen
+
+
+def _exporting() -> list[int]:
+    """MB of each process that exports."""
+    found = []
+    for process in page_process().children(recursive=True):
+        try:
+            if "export" in process.cmdline():
+                found.append(process.memory_info().rss >> 20)
+        except psutil.Error:  # ended meanwhile
+            continue
+    return found
+
+
+def reading(page: SharedPage) -> Outcome:
+    """Every path of the server that can be read, with ids of somebody else wherever an id goes, changes nothing."""
+    before, projects = page.state(), len(page.workspace.list_projects())
+    alice, bob = page.visit(ALICE), page.visit(BOB)
+    with gr.Blocks() as demo:
+        pass
+    paths = {str(r.path) for r in App.create_app(demo).routes if "GET" in (getattr(r, "methods", None) or ())}
+    ids = [page.project.project_id, page.run_id, alice.session, f"{page.project.path}/project.json"]
+    asked = [_filled(path, number) for path in sorted(paths) for number in ids]
+    asked += [f"{JOIN}?fn_index={event['id']}&session_hash={alice.session}" for event in alice.events]
+    asked = [path for path in asked if "queue/data" not in path and "heartbeat" not in path]  # they stay open
+    status, leaked = Counter[int](), []
+    for path in asked:
+        code, answer = bob.request("GET", path)
+        status[code] += 1
+        if page.project.project_id.encode() in answer or page.run_id.encode() in answer:
+            leaked += [path] if code == 200 else []
+    same = page.state() == before and len(page.workspace.list_projects()) == projects
+    return same and not leaked, f"{len(asked)} paths read ({dict(status)}): nothing changed {same}, leaked {leaked}"
+
+
+def _filled(path: str, value: str) -> str:
+    while "{" in path:
+        start, end = path.index("{"), path.index("}")
+        path = f"{path[:start]}{value}{path[end + 1 :]}"
+    return f"{path}?id={value}&session_hash={value}&event_id={value}"
