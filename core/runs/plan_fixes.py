@@ -120,7 +120,10 @@ def _row_lengths(planned: Planned, task: int) -> list[int]:
     limit = length_limit(planned.config.base_model, planned.config.max_tokens)
     tokenizer, rows = limit.tokenizer(), planned.dataset.split(task, "train")
     looked = [rows[place] for place in looked_at(len(rows))]
-    encoded = [encode_example(tokenizer, row, limit.architecture, UNLIMITED) for row in looked]
+    try:
+        encoded = [encode_example(tokenizer, row, limit.architecture, UNLIMITED) for row in looked]
+    except ModelError:  # of its chat template; the run will say so
+        return []
     return [one.length for one in encoded if one is not None]
 
 

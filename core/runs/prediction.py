@@ -82,10 +82,11 @@ class FormulaEstimate:
 
 
 def estimate_run(config: RunConfig, dataset: TaskDataset, plan: RunPlan | None = None) -> FormulaEstimate | None:
-    """The formula's estimate, or None when the model's numbers are not on this machine."""
+    """The formula's estimate, or None when the model's numbers are not on this machine, or its tokenizer fails."""
     try:
         local = find_model(config.base_model).local_path
         size = None if local is None else read_model_size(local)
+        tokens = 0 if size is None else _mean_tokens(config, dataset)
     except ModelError:
         return None
     if size is None:
@@ -95,7 +96,6 @@ def estimate_run(config: RunConfig, dataset: TaskDataset, plan: RunPlan | None =
     device = lease_device(config.device)
     dtype, products = _number_types(config.precision, device)
     threads = 1 if device != "cpu" else config.num_threads or max(1, num_cores() // config.num_processes)
-    tokens = _mean_tokens(config, dataset)
     asked = Plan(config.batch_size, tokens, 1, 1, columns.total, columns.active, dtype, device, 1, products)
     cost = estimate(size, asked)
     programs = PROGRAMS_MB if "bfloat16" in (dtype, products) and device == "cpu" else 0

@@ -22,6 +22,7 @@ from core.models.offers import cached_folder
 from core.models.seeing import length_limit
 from core.tasks.cuts import measure_cuts, percent
 from core.tasks.dataset import TaskDataset
+from core.tasks.encoding import encode_prompt
 from core.training.config import RunConfig, own_stages
 from core.training.wishes import check_wishes
 
@@ -163,6 +164,9 @@ def _check_lengths(config: RunConfig, dataset: TaskDataset) -> list[Problem]:
     except ModelError:  # said by _check_model
         return []
     try:
+        encode_prompt(
+            limit.tokenizer(), "a", limit.architecture, limit.max_tokens
+        )  # its chat template may be broken
         counts = [measure_cuts(dataset.split(task, "train"), limit) for task in range(len(dataset.tasks))]
     except ModelError as error:
         return [Problem("base_model", error.key, error.values)]

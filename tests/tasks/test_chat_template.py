@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,10 +14,14 @@ import pytest
 import core.tasks.chat_template as chat_template
 from core.base.errors import ModelError
 from core.models.known_models import STARTER_DIR
+from core.runs.ready import ready_report
+from core.tasks.changing.add_task import add_task
 from core.tasks.chat_template import is_plain
 from core.tasks.dataset import SYSTEM_END, Example
 from core.tasks.encoding import encode_example
 from core.tasks.token_file import TokenFile
+from core.training.config import RunConfig, change_config
+from core.workspace import Project
 from tests.tasks.test_token_file import REFUSING, TEMPLATE
 from tests.tiny_models import CHAT_TEMPLATE
 
@@ -100,6 +106,22 @@ def test_the_child_writes_what_this_process_would(tmp_path: Path, monkeypatch: p
         monkeypatch.setattr(chat_template, "is_plain", lambda text: False)
         assert [encode_example(tokenizer, row, "decoder", 200) for row in ROWS] == asked
         monkeypatch.undo()
+
+
+def test_a_plan_on_such_a_model_is_not_ready_and_says_why(
+    tmp_path: Path, project: Project, small_csv: Path, one_second: None
+) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(STARTER_DIR, model)
+    add_task(project, small_csv)
+    for template, ready in ((HOSTILE["endless"], False), (HOSTILE["when asked"].replace("zebra", "number"), True)):
+        (model / "chat_template.jinja").write_text(template, encoding="utf-8")
+        config = change_config(RunConfig(), {"base_model": str(model), "max_steps": len(template)})
+        found = ready_report(project, config)  # what looks at the text first is found by the run itself
+        assert found.ready is ready
+        keys = [problem.key for problem in found.problems if problem.field == "base_model"]
+        assert ("model.template_endless" in keys) is not ready
+        os.utime(model / "tokenizer.json")
 
 
 def test_usual_templates_are_plain_and_no_hostile_one_is() -> None:
