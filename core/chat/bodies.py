@@ -127,12 +127,26 @@ def read_body(cls: type[B], values: Any) -> B:
     for name, value in (body.model_extra or {}).items():
         if name not in _NOTES and not any(value == nothing for nothing in _NOTHING.get(name, ())):
             raise BodyError(f"{name} is not offered here and would change the answer; leave it out.")
+    if isinstance(body, ChatBody):
+        _require_text(body.messages)
     if isinstance(body, TextBody) and not 0 < len(body.prompts) * body.n <= MAX_PROMPTS:
         asked = counted(len(body.prompts) * body.n, "answer|answers")
         raise BodyError(f"prompt asks for {asked}; 1 to {MAX_PROMPTS} can be had.")
     if body.stream and getattr(body, "num_likely", getattr(body, "logprobs", None)) is not None:
         raise BodyError("logprobs come with whole answers only; leave out stream.")
     return body
+
+
+def _require_text(messages: list[dict[str, Any]]) -> None:
+    """Raises BodyError where a message holds a picture, sound or file, which would be left out of the question."""
+    for message in messages:
+        content = message.get("content")
+        for part in content if isinstance(content, list) else ():
+            kind = part.get("type", "text") if isinstance(part, dict) else "text"
+            if kind != "text":
+                raise BodyError(
+                    f"messages holds a part of type {str(kind)[:40]}, which is not read here; send text."
+                )
 
 
 def _told(errors: Iterable[Any]) -> str:

@@ -75,6 +75,14 @@ def test_what_asks_for_nothing_is_taken(call: Caller, model: str) -> None:
     assert call.complete(model, "message 3", **nothing, **notes)[0] == 200
 
 
+@pytest.mark.parametrize("kind", ["image_url", "input_audio", "file"])
+def test_what_is_no_text_is_refused_and_not_left_out(call: Caller, model: str, kind: str) -> None:
+    text = {"type": "text", "text": "message 3"}
+    status, value = call.complete(model, [text, {"type": kind, kind: {"url": "https://x"}}])
+    assert (status, kind in value["error"]["message"]) == (400, True)
+    assert text_of(call.complete(model, [text])[1]) == text_of(call.complete(model, "message 3")[1])
+
+
 def test_an_answer_ends_before_a_stop_word(call: Caller, model: str, run_dir: Path) -> None:
     whole = call.client.answer(ask(run_dir, "task 0", "message 3", max_new_tokens=30, answers="free")).text
     assert len(whole) > 8
