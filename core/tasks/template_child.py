@@ -11,7 +11,7 @@ import resource
 import sys
 from typing import Any
 
-from core.tasks.chat_template import compile_template
+from core.tasks.template_world import TEMPLATE_FAULTS, compile_template
 
 MAX_TEXT = 16 << 20  # characters of one conversation as written
 
@@ -26,8 +26,8 @@ def answer(question: dict[str, Any]) -> dict[str, str]:
         return {"refused": _said(error)}
     except (MemoryError, OverflowError):
         return {"too_much": ""}
-    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
-        return {"failed": _said(error)}  # what a template makes Python say
+    except TEMPLATE_FAULTS as error:
+        return {"failed": _said(error)}
     return {"text": text} if len(text) <= MAX_TEXT else {"too_much": ""}
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from core.base.errors import ModelError
-from core.tasks.chat_template import compile_template
+from core.tasks.template_world import compile_template
 
 Message = dict[str, str]
 _NAMED = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")

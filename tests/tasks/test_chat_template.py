@@ -16,9 +16,9 @@ from core.base.errors import ModelError
 from core.models.known_models import STARTER_DIR
 from core.runs.ready import ready_report
 from core.tasks.changing.add_task import add_task
-from core.tasks.chat_template import is_plain
 from core.tasks.dataset import SYSTEM_END, Example
 from core.tasks.encoding import encode_example
+from core.tasks.plain_template import is_plain
 from core.tasks.token_file import TokenFile
 from core.training.config import RunConfig, change_config
 from core.workspace import Project
@@ -39,13 +39,21 @@ HOSTILE = {
     "wide method": "{{ 'a'.ljust(10 ** 11) | length }}",
     "macro": "{% macro f(n) %}{{ f(n - 1) ~ f(n - 1) if n else '' }}{% endmacro %}{{ f(60) }}",
     "recursive loop": "{% for m in messages recursive %}{{ loop(messages) }}{{ loop(messages) }}{% endfor %}",
+    "rest of a product": "{% for m in messages %}{{ loop.index0 % (('a' * 2 ** 40) | length) }}{% endfor %}",
+    "rest of a format": "{% for m in messages %}{{ loop.index % (('%9999999999d' % 1) | length) }}{% endfor %}",
     "when asked": "{% if 'zebra' in messages[-1].content %}" + GROWING + "{% endif %}hello",
 }
 WRONG = {
     "no template": "{% for %}",
     "too far": "{% for i in range(10 ** 9) %}{% endfor %}",
     "by nothing": "{{ 1 // 0 }}",
+    "nested loops": "{% for m in messages %}" * 25 + "x" + "{% endfor %}" * 25,
     "deep": "{{ " + "(" * 3000 + "1" + ")" * 3000 + " }}",
+}
+PLAIN_AND_WRONG = {
+    "sum of two kinds": "{{ 'a' + 1 }}",
+    "sliced by a text": "{{ messages['a':] }}",
+    "nested conditions": "{% if 1 %}" * 110 + "x" + "{% endif %}" * 110,
 }
 ROWS = (Example("zebra and word " * 20, "answer"), Example(f"You are kind.{SYSTEM_END}the question", "a"))
 
@@ -74,7 +82,6 @@ def nothing_here(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(TokenFile, "apply_chat_template", refuse)
     monkeypatch.setattr("core.tasks.token_file.compile_template", refuse)
-    monkeypatch.setattr(chat_template, "compile_template", refuse)
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -93,6 +100,13 @@ def test_what_cannot_be_carried_out_is_told(name: str, tmp_path: Path, nothing_h
     with pytest.raises(ModelError) as caught:
         encode_example(model_with(tmp_path, WRONG[name]), ROWS[0], "decoder", 200)
     assert caught.value.key in ("model.template_fails", "model.template_endless")
+
+
+@pytest.mark.parametrize("name", PLAIN_AND_WRONG)
+def test_what_costs_nothing_and_cannot_be_carried_out_is_told(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ModelError) as caught:
+        encode_example(model_with(tmp_path, PLAIN_AND_WRONG[name]), ROWS[0], "decoder", 200)
+    assert caught.value.key == "model.template_fails"
 
 
 def test_the_child_writes_what_this_process_would(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,4 +142,4 @@ def test_usual_templates_are_plain_and_no_hostile_one_is() -> None:
     own = json.loads((STARTER_DIR / "tokenizer_config.json").read_text(encoding="utf-8"))["chat_template"]
     assert all(is_plain(template) for template in (own, REFUSING, CHAT_TEMPLATE))
     hostile = [name for name, template in {**HOSTILE, **WRONG}.items() if is_plain(template)]
-    assert hostile == ["by nothing"] or hostile == []
+    assert not set(hostile) & set(HOSTILE)
