@@ -14,7 +14,7 @@ import yaml
 from core.base.errors import SettingError
 from core.messages.details import plain_detail
 
-MAX_YAML_CHARS = 20_000  # a config has 1,300; names of some hundred tasks come on top
+MAX_YAML_CHARS = 100_000  # a config has 1,300; three hundred names of tasks of any length come on top
 MAX_YAML_BRACKETS = 200  # 6,000 opening ones cost the parser 8 s
 MAX_YAML_PARTS = 4_000  # names, values, beginnings and ends; a config has 200
 MAX_NUMBER_CHARS = 40

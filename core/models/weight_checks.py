@@ -73,7 +73,7 @@ def require_weights(folder: Path, config: dict[str, Any]) -> Tensors:
 
 def _loaded(folder: Path) -> Tensors:
     index, whole = folder / INDEX, folder / WHOLE
-    if whole.is_file() and not index.is_file():
+    if whole.is_file():  # as transformers: an index beside it is not asked
         return read_header(whole)
     if not index.is_file():
         names = [path.name for path in weight_files(folder)]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import pytest
 
 from core.adapters.capacity import capacity, equal_active_rank, equal_total_parameters
+from core.adapters.registry import METHODS
 from core.adapters.settings.baselines import (
     IA3Config,
     LoraConfig,
@@ -17,6 +20,7 @@ from core.adapters.settings.places import Capacity
 from core.adapters.settings.skills import CPolyConfig, PolyConfig
 from core.adapters.settings.task_adapters import MTAConfig
 from core.base.errors import SettingError
+from core.base.settings import settings_from_dict
 from tests.adapters.contract import NO_TASK_ALONE
 
 CASES = [
@@ -73,3 +77,13 @@ def test_sizes_that_are_no_rank_are_refused(config):
         capacity(config, 3)
     with pytest.raises(SettingError):
         equal_active_rank(config, LoraConfig(), 3)
+
+
+@pytest.mark.parametrize("method", METHODS.names())
+def test_what_an_adapter_of_many_tasks_says_of_itself_can_be_read_again(bench, method):
+    """Numbers that follow from the tasks stay within what a setting may be."""
+    from core.models.building import build_modular
+
+    model = build_modular(bench.base("llama"), method, METHODS.get(method).config_class(), 300)
+    told = asdict(model.adapter.config)
+    assert settings_from_dict(type(model.adapter.config), told) == model.adapter.config

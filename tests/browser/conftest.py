@@ -32,8 +32,13 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
 
 
 def seen_on(page) -> str:
-    """What a reader of the page sees now, without empty lines."""
-    lines = page.locator("body").inner_text(timeout=5000).splitlines()
+    """What a reader of the page sees now, without empty lines. A page that is gone must not end the session."""
+    from playwright.sync_api import Error
+
+    try:
+        lines = page.locator("body").inner_text(timeout=5000).splitlines()
+    except Error as error:
+        return f"nothing could be read: {error}"
     return "\n".join(line for line in lines if line.strip())[:4000]
 
 

@@ -66,11 +66,11 @@ def open_screen(page, screen: str) -> None:
 
 def drop(page, selector: str, path: Path) -> None:
     """Drops a file or a folder of this machine, and once more where the page did not take it: it may have moved."""
-    for _ in range(3):
-        with suppress(PlaywrightTimeout), page.expect_request("**/upload*", timeout=PATIENCE_MS / 4):
+    for _ in range(2):
+        with suppress(PlaywrightTimeout), page.expect_request("**/upload*", timeout=PATIENCE_MS / 2):
             _drop_once(page, selector, path)
             return
-    raise AssertionError(f"three drops of {path.name} on {selector} began no upload")
+    raise AssertionError(f"two drops of {path.name} on {selector} began no upload")
 
 
 def _drop_once(page, selector: str, path: Path) -> None:

@@ -68,20 +68,26 @@ def test_from_the_map_to_a_better_variant(chromium, trained: tuple[Project, RunF
     project, folder = trained
     with running_app(tmp_path / "home") as address:
         context = chromium.new_context(viewport={"width": 1440, "height": 1000}, locale="en-US")
-        page = context.new_page()
-        page.set_default_timeout(PATIENCE_MS)
-        faults: list[str] = []
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.goto(address)
-        wait_until_open(page)
-        open_screen(page, "skills")
-        edit_a_drafted_name(page, folder)
-        click_a_cell(page)
-        move_a_slider(page)
-        keep_a_better_variant(page, project, folder)
-        freeze_a_skill(page, folder)
-        assert faults == []
-        context.close()
+        try:
+            walk(context, address, project, folder)
+        finally:
+            context.close()
+
+
+def walk(context, address: str, project: Project, folder: RunFolder) -> None:
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.goto(address)
+    wait_until_open(page)
+    open_screen(page, "skills")
+    edit_a_drafted_name(page, folder)
+    click_a_cell(page)
+    move_a_slider(page)
+    keep_a_better_variant(page, project, folder)
+    freeze_a_skill(page, folder)
+    assert faults == []
 
 
 def edit_a_drafted_name(page, folder: RunFolder) -> None:
@@ -144,11 +150,12 @@ def keep_a_better_variant(page, project: Project, folder: RunFolder) -> None:
 
 def wait_for_variant(page, project: Project) -> RunFolder:
     """The run that was kept, when it has sat its exam."""
-    while True:
+    for _ in range(4 * PATIENCE_MS // 300):
         page.wait_for_timeout(300)
         for run in list_runs(project):
             if run.read_run().get("varied_from") and len((run.read_results() or {}).get("tasks", ())) == len(SAID):
                 return run
+    raise AssertionError("no kept variant has sat its exam")
 
 
 def choose(page, field: str, name: str) -> None:

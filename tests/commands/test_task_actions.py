@@ -179,6 +179,7 @@ def test_a_file_that_may_be_meant_in_two_ways_is_asked_about(run: Run, tmp_path:
     number = 1 + asked.index("delimiter")
     assert is_one_line(run(*settle, "--taken", "--question", 9), "has no open question 9")
     assert run(*settle, "--other", "--question", number, "--file", path, "--json").value["inputs"] == ["a"]
-    while run(*settle, "--json").value["doubts"]:
-        assert run(*settle, "--taken").code == 0
+    for _ in asked:
+        if run(*settle, "--json").value["doubts"]:
+            assert run(*settle, "--taken").code == 0
     assert "not certain" not in run("ready", "Asked").out

@@ -145,6 +145,15 @@ def test_a_whole_one_passes(whole: Path, repo_root: Path) -> None:
     assert inspect_folder(repo_root / "assets" / "starter").parameters > 1e6
 
 
+def test_a_whole_file_counts_beside_an_index_that_was_left_over(whole: Path, tmp_path: Path) -> None:
+    """transformers reads the file and never asks the index."""
+    folder = tmp_path / "m"
+    shutil.copytree(whole, folder)
+    told = {"weight_map": {"model.norm.weight": "model-00001-of-00002.safetensors"}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(told), encoding="utf-8")
+    assert inspect_folder(folder).parameters == inspect_folder(whole).parameters
+
+
 def test_what_slips_through_is_not_filled_up(whole: Path, tmp_path: Path) -> None:
     """transformers would draw the weight at random; two blocks of four lack it, so that none is the odd one."""
     folder = tmp_path / "m"

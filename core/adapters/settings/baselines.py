@@ -9,6 +9,8 @@ from core.adapters.settings import shared
 from core.adapters.settings.places import Capacity, LinearConfig
 from core.adapters.settings.shared import of_adapter
 
+MAX_POOL = 64  # adapters; every one is computed for every row
+
 
 @dataclass(frozen=True)
 class LoraConfig(LinearConfig):
@@ -85,7 +87,7 @@ class TaskMoeConfig(LinearConfig):
     pool_size: int | None = of_adapter(
         None,
         minimum=2,
-        maximum=64,
+        maximum=MAX_POOL,
         level="detailed",
         label="Adapters of the pool",
         help="Adapters that all tasks share, meant to be fewer than the tasks. Empty: half as many, at least 2.",
@@ -105,7 +107,7 @@ class TaskMoeConfig(LinearConfig):
 
     def adapters(self, num_tasks: int) -> int:
         """M, the size of the pool for T tasks."""
-        return self.pool_size or max(2, (num_tasks + 1) // 2)
+        return self.pool_size or min(max(2, (num_tasks + 1) // 2), MAX_POOL)
 
     def capacity(self, num_tasks: int) -> Capacity:
         columns = self.adapters(num_tasks) * self.rank

@@ -33,7 +33,7 @@ class MTAConfig(AdapterConfig):
     num_adapters: int | None = of_adapter(
         None,
         minimum=1,
-        maximum=256,
+        maximum=10_000,  # one more than the tasks, which may be many
         level="detailed",
         label="Task adapters",
         help="Adapters that tasks share in overlapping pairs. Empty: one more than the tasks. 1: one for all.",
