@@ -121,7 +121,7 @@ def test_a_refused_job_and_a_machine_without_slurm_are_worded(
         start(project, tiny_llama)
     for name in PROGRAMS:
         (cluster / name).unlink()
-    with pytest.raises(RunError, match="Slurm"):
+    with pytest.raises(RunError, match="no program squeue"):
         slurm.SlurmLauncher().expect({})
     with pytest.raises(RunError, match="Slurm"):
         start(project, tiny_llama)

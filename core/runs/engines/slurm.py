@@ -104,7 +104,7 @@ def _run(command: tuple[str, ...], seconds: float, given: str = "") -> Finished:
     try:
         return run_to_end(Order(command, variables=variables), seconds, given)
     except FileNotFoundError as error:
-        raise RunError("run.engine_missing", engine="Slurm", package=command[0]) from error
+        raise RunError("run.engine_no_program", engine="Slurm", program=command[0]) from error
     except (OSError, TimeoutError) as error:
         raise RunError("run.engine_no_answer", engine="Slurm", detail=f"{command[0]}: {error}") from error
 
