@@ -68,12 +68,12 @@ def drop(page, selector: str, path: Path) -> None:
     """Drops a file or a folder of this machine, and once more where the page did not take it: it may have moved."""
     for _ in range(2):
         with suppress(PlaywrightTimeout), page.expect_request("**/upload*", timeout=PATIENCE_MS / 2):
-            _drop_once(page, selector, path)
+            drop_once(page, selector, path)
             return
     raise AssertionError(f"two drops of {path.name} on {selector} began no upload")
 
 
-def _drop_once(page, selector: str, path: Path) -> None:
+def drop_once(page, selector: str, path: Path) -> None:
     """The gesture, as the file manager would make it."""
     box = resting_place(page, page.locator(selector))
     place = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
