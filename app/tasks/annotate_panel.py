@@ -17,14 +17,25 @@ from app.shell.upload_folders import note_uploads
 from app.tasks.health_panel import chosen_task
 from app.texts import say, word_problem
 from app.texts.words import Key
-from core.base.errors import RunError
+from core.base.errors import Problem, RunError
 from core.evaluation.ranking import WAYS
-from core.insight.annotation import BUDGET, OPEN, Candidate, Queue, Settled, accept, correct, read_queue, skip
+from core.insight.annotation import (
+    BUDGET,
+    OPEN,
+    Candidate,
+    Queue,
+    RowId,
+    Settled,
+    accept,
+    correct,
+    read_queue,
+    skip,
+)
 from core.runs.folder import RunFolder
 from core.tasks.changing.label_check import check_label, list_labels
 from core.tasks.reading.files import SUFFIXES
 
-MOST_ASKED = 200
+MOST_ASKED, NOTHING = 200, RowId("", 0)
 
 # A letter settles the row while something of it has the focus, a field that is typed into aside.
 _KEYS = """
@@ -43,11 +54,11 @@ if (area && !area.keyed) {
 
 
 class AnnotatePanel:
-    """A fold: the pool and its button on top, below it one row after the other. `number` (State) is the row that is
-    shown, so that a second click does not settle the next one."""
+    """A fold: the pool and its button on top, below it one row after the other. `seen` (State) is the row that is
+    shown, so that a second click does not settle the next one, nor a click on an old queue a row of the new one."""
 
     def __init__(self, context: Context) -> None:
-        words, self.number = context.words, gr.State(0)
+        words, self.seen = context.words, gr.State(NOTHING)
         with words(gr.Accordion, label=Key("annotate.title"), open=False, elem_id="task-annotate"):
             self.about = gr.HTML(elem_id="annotate-about")
             with gr.Column(visible=False) as self.asking:
@@ -95,24 +106,23 @@ class AnnotatePanel:
 
     @property
     def drawn(self) -> list[Any]:
-        asked = [self.label, self.text, self.question, self.new, self.number]
+        asked = [self.label, self.text, self.question, self.new, self.seen]
         return [self.about, self.asking, self.report, self.row, self.shown, *asked]
 
     def _wire(self, context: Context) -> None:
         selection, quiet = context.selection, {"show_progress": "hidden"}
-        given, changed = [selection, self.number, self.label, self.text], [selection, *self.drawn]
+        given, changed = [selection, self.seen, self.label, self.text], [selection, *self.drawn]
         context.on(self.accept.click, self.accept_row, given[:2], changed, **quiet)
         context.on(self.correct.click, self.correct_row, given, changed, **quiet)
         context.on(self.new.click, self.add_label, given, changed, **quiet)
         context.on(self.skip.click, self.skip_row, given[:2], changed, **quiet)
-        # What is being typed outlives the redraws of a job at work.
-        kept = {"kept": [self.label, self.text], "subject": lambda seen: (seen.run_id, seen.task_id)}
+        # What is being typed outlives the redraws of a job at work, but not the row that it was typed for.
+        kept = {"kept": [self.label, self.text], "subject": lambda chosen: next_row(context, chosen)}
         context.on_selection(self.draw, self.drawn, **kept)
 
     def draw(self, context: Context, selection: Selection) -> Shown:
         """The pool's fields with a run that knows the task, and the next row of the queue."""
-        spec, knows = chosen_task(context, selection), run_that_knows(context, selection) is not None
-        queue = read_queue(context.require_project(selection), spec.task_id) if spec else None
+        queue, knows = chosen_queue(context, selection), run_that_knows(context, selection) is not None
         following = queue.open[0] if queue and queue.open else None
         said = note(say("annotate.note")) + ("" if knows else note(say("annotate.need_run")))
         return {
@@ -120,50 +130,60 @@ class AnnotatePanel:
             self.asking: gr.update(visible=knows),
             self.report: queue_view(queue) if queue else "",
             self.row: gr.update(visible=following is not None),
-            self.shown: row_view(following) if following else "",
+            self.shown: row_view(following, queue.run_id) if queue and following else "",
             **self._fields(context, selection, following),
+            self.seen: next_row(context, selection),
         }
 
-    def accept_row(self, context: Context, selection: Selection, number: int) -> Shown:
+    def accept_row(self, context: Context, selection: Selection, row: RowId) -> Shown:
         """What the run would answer is right."""
-        return self._settled(context, selection, number, accept)
+        return self._settled(context, selection, row, accept)
 
-    def skip_row(self, context: Context, selection: Selection, number: int) -> Shown:
+    def skip_row(self, context: Context, selection: Selection, row: RowId) -> Shown:
         """Nobody answers the row."""
-        return self._settled(context, selection, number, skip)
+        return self._settled(context, selection, row, skip)
 
     def correct_row(
-        self, context: Context, selection: Selection, number: int, label: str | None, text: str | None
+        self, context: Context, selection: Selection, row: RowId, label: str | None, text: str | None
     ) -> Shown:
         """What stands in the field is right; asks about a label that the task does not have."""
-        project, spec = context.require_project(selection), chosen_task(context, selection)
-        answer = self._answer(context, selection, label, text)
-        question = check_label(project, spec.task_id, answer) if spec and answer else None
+        answer, spec = self._answer(context, selection, label, text), chosen_task(context, selection)
+        is_asked = spec is not None and bool(answer) and not self._overtaken(context, selection, row)
+        question = check_label(context.require_project(selection), spec.task_id, answer) if is_asked else None
         if question is not None:
             asking = f'<div class="doubt">{esc(word_problem(question))}</div>'
             return {self.question: asking, self.new: gr.update(visible=True)}
-        return self._settled(context, selection, number, correct, answer)
+        return self._settled(context, selection, row, correct, answer)
 
     def add_label(
-        self, context: Context, selection: Selection, number: int, label: str | None, text: str | None
+        self, context: Context, selection: Selection, row: RowId, label: str | None, text: str | None
     ) -> Shown:
         """What stands in the field is right, and a new label of the task."""
         answer = self._answer(context, selection, label, text)
-        return self._settled(context, selection, number, correct, answer, True)
+        return self._settled(context, selection, row, correct, answer, True)
 
-    def _settled(self, context: Context, selection: Selection, number: int, settle: Any, *given: Any) -> Shown:
-        """Settles the row that was shown, unless another click has done so."""
+    def _settled(self, context: Context, selection: Selection, row: RowId, settle: Any, *given: Any) -> Shown:
+        """Settles the row that was shown, unless another click has done so or the rows were ranked anew."""
         spec = chosen_task(context, selection)
         if spec is None:
             return gr.skip()
         require_shared_space(context, selection)
-        project = context.require_project(selection)
-        queue = read_queue(project, spec.task_id)
-        if queue is None or not any(one.number == number and one.state == OPEN for one in queue.candidates):
+        if overtaken := self._overtaken(context, selection, row):
+            return overtaken
+        queue = chosen_queue(context, selection)
+        if queue is None or not any(one.number == row.number and one.state == OPEN for one in queue.candidates):
             return self.draw(context, selection)
-        done: Settled = settle(project, spec.task_id, number, *given)
-        seen = selection.touched() if done.correction else selection
-        return {context.selection: seen, **self.draw(context, seen)}
+        done: Settled = settle(context.require_project(selection), spec.task_id, row, *given)
+        touched = selection.touched() if done.correction else selection
+        return {context.selection: touched, **self.draw(context, touched)}
+
+    def _overtaken(self, context: Context, selection: Selection, row: RowId) -> Shown:
+        """The row that stands there now with a word about it, where the one that was shown is of an older queue."""
+        queue, spec = chosen_queue(context, selection), chosen_task(context, selection)
+        if queue is None or spec is None or queue.queue_id == row.queue_id:
+            return {}
+        said = word_problem(Problem("row", "annotate.other_queue", {"task": spec.name, "number": row.number}))
+        return {**self.draw(context, selection), self.question: f'<div class="doubt">{esc(said)}</div>'}
 
     def _answer(self, context: Context, selection: Selection, label: str | None, text: str | None) -> str:
         return str((label if self._labels(context, selection) else text) or "").strip()
@@ -181,8 +201,19 @@ class AnnotatePanel:
             self.text: gr.update(value=answer, visible=not labels),
             self.question: "",
             self.new: gr.update(visible=False),
-            self.number: row.number if row else 0,
         }
+
+
+def chosen_queue(context: Context, selection: Selection) -> Queue | None:
+    """What was ranked for the chosen task."""
+    spec = chosen_task(context, selection)
+    return read_queue(context.require_project(selection), spec.task_id) if spec else None
+
+
+def next_row(context: Context, selection: Selection) -> RowId:
+    """The row that is asked about; `NOTHING` where none is open."""
+    queue = chosen_queue(context, selection)
+    return RowId(queue.queue_id, queue.open[0].number) if queue and queue.open else NOTHING
 
 
 def run_that_knows(context: Context, selection: Selection) -> Path | None:
@@ -218,7 +249,7 @@ def queue_view(queue: Queue) -> str:
     """Where the rows come from, what was left out, and how many are settled; at the end what to do next."""
     states = [one.state for one in queue.candidates]
     counts = {state: states.count(state) for state in ("accepted", "corrected", "skipped")}
-    said = [say("annotate.from", file=queue.file, asked=queue.asked)]
+    said = [say("annotate.from", file=queue.file, asked=queue.asked, run=queue.run_id)]
     if queue.known:
         said.append(say("annotate.left_out", known=queue.known))
     if sum(counts.values()):
@@ -228,11 +259,11 @@ def queue_view(queue: Queue) -> str:
     return paragraphs([" ".join(said)])
 
 
-def row_view(row: Candidate) -> str:
-    """The row as it stands in the file, and what the run makes of it."""
+def row_view(row: Candidate, run_id: str) -> str:
+    """The row as it stands in the file, and what the run that was asked makes of it; another may be chosen now."""
     cells = [f'<div class="cell">{esc(text)}</div>' for text in row.inputs.values()]
     told = say("annotate.sure", sure=f"{100 * row.confidence:.0f}")
     if row.disagreement is not None:
         told += " " + say("annotate.hangs", moved=f"{100 * row.disagreement:.0f}")
-    says = f'<p class="say">{esc(say("annotate.would_say"))} <b>{esc(row.answer) or "∅"}</b></p>'
+    says = f'<p class="say">{esc(say("annotate.would_say", run=run_id))} <b>{esc(row.answer) or "∅"}</b></p>'
     return table(list(row.inputs), [cells]) + says + note(f"{told} {say('annotate.keys')}")

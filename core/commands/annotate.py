@@ -49,8 +49,8 @@ def annotate(args: argparse.Namespace) -> Report:
         _rank(args, folder, project, ids)
     if said and len(ids) > 1:
         raise RunError("command.which_task", known=", ".join(names))
-    changed = _answer(args, project, ids[0]) if said else 0
-    return _report(project, folder.run_id, ids, changed)
+    done = _answer(args, project, ids[0]) if said else []
+    return _report(project, ids, done)
 
 
 def _rank(args: argparse.Namespace, folder: Any, project: Any, ids: list[str]) -> None:
@@ -111,18 +111,27 @@ def _read_pool(folder: Any, project: Any, path: Path, task_id: str) -> Any:
     return PoolTask(place, task_id, rows, len(questions) - len(rows))
 
 
-def _answer(args: argparse.Namespace, project: Any, task_id: str) -> int:
-    """Settles the named rows; returns how many became practice rows."""
-    from core.insight.annotation import accept, correct, skip
+def _answer(args: argparse.Namespace, project: Any, task_id: str) -> list[str]:
+    """Settles the named rows once all of them can be; -> what each answer did (`Correction.how`)."""
+    from core.insight import annotation as queues
 
     corrections = [_number_and_answer(text) for text in args.correct]
+    numbers = [*args.accept, *(number for number, _ in corrections), *args.skip]
+    if twice := [number for number in numbers if numbers.count(number) > 1]:
+        raise SettingError("annotate.twice", number=twice[0])
+    queue_id = queues.require_queue(project, task_id).queue_id
+    rows = {number: queues.RowId(queue_id, number) for number in numbers}
     for number in args.accept:
-        accept(project, task_id, number)
+        queues.require_acceptable(project, task_id, rows[number])
     for number, answer in corrections:
-        correct(project, task_id, number, answer, args.new_label)
+        queues.require_correctable(project, task_id, rows[number], answer, args.new_label)
     for number in args.skip:
-        skip(project, task_id, number)
-    return len(args.accept) + len(corrections)
+        queues.require_skippable(project, task_id, rows[number])
+    settled = [queues.accept(project, task_id, rows[number]) for number in args.accept]
+    settled += [queues.correct(project, task_id, rows[n], answer, args.new_label) for n, answer in corrections]
+    for number in args.skip:
+        queues.skip(project, task_id, rows[number])
+    return [one.correction.how for one in settled if one.correction]
 
 
 def _number_and_answer(text: str) -> tuple[int, str]:
@@ -132,18 +141,16 @@ def _number_and_answer(text: str) -> tuple[int, str]:
     return int(number), answer
 
 
-def _report(project: Any, run_id: str, ids: list[str], changed: int) -> Report:
+def _report(project: Any, ids: list[str], done: list[str]) -> Report:
     from dataclasses import asdict
 
-    from core.insight.annotation import read_queue
+    from core.insight.annotation import require_queue
     from core.messages.plural import counted
     from core.tasks.store import get_task
 
     values, parts = {}, []
     for task_id in ids:
-        spec, queue = get_task(project, task_id), read_queue(project, task_id)
-        if queue is None:
-            raise RunError("annotate.no_queue", task=spec.name)
+        spec, queue = get_task(project, task_id), require_queue(project, task_id)
         values[spec.name] = asdict(queue)
         rows = [
             [
@@ -157,12 +164,27 @@ def _report(project: Any, run_id: str, ids: list[str], changed: int) -> Report:
             for one in queue.candidates
         ]
         known = f", {counted(queue.known, 'row|rows')} left out: known or repeated" if queue.known else ""
-        head = f"{spec.name}: {len(queue.open)} of {len(rows)} open, from {queue.file}{known}"
+        head = f"{spec.name}: {len(queue.open)} of {len(rows)} open, from {queue.file} by {queue.run_id}{known}"
         heads = ["row", "text", "answer", "sure %", "skills %", "state"]
         parts.append(f"{head}\n{table(rows, heads)}")
-    if changed:
-        parts.append(f"{counted(changed, 'practice row|practice rows')} more. Take back: python -m core task undo")
-    return Report({"run_id": run_id, "practice_rows": changed, "tasks": values}, "\n\n".join(parts))
+    if done:
+        parts.append(_what_was_done(done))
+    return Report({"practice_rows": done.count("added"), "tasks": values}, "\n\n".join(parts))
+
+
+def _what_was_done(done: list[str]) -> str:
+    from core.messages.plural import counted
+
+    said = [f"{counted(done.count('added'), 'practice row|practice rows')} more."]
+    if replaced := done.count("replaced"):
+        said.append(f"{counted(replaced, 'practice row has|practice rows have')} another answer.")
+    if check := done.count("check"):
+        said.append(f"{counted(check, 'check row has|check rows have')} another answer.")
+    if same := done.count("known") + done.count("check_known"):
+        said.append(f"{counted(same, 'answer was|answers were')} known already: nothing changed.")
+    if same < len(done):
+        said.append("Take back: python -m core task undo")
+    return " ".join(said)
 
 
 def _short(text: str) -> str:

@@ -1,26 +1,29 @@
 """Rows without an answer that a run is least sure of, and what a person says to its proposals. Torch-free; made by
 `core.asking.annotate_model`.
 
-<project>/annotation/<task id>.json holds the queue of a task. An accepted or corrected row becomes a practice row
-whose origin names the run; that is a version of the task, which can be undone. A new queue takes the place of the
-old one.
+<project>/annotation/<task id>.json holds the queue of a task and goes with it. An accepted or corrected row
+becomes a practice row whose origin names the run; that is a version of the task, which can be undone. A new queue
+takes the place of the old one, so a row is known by its queue and its number there: what somebody saw of the old
+queue is never said of a row of the new one.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from core.base.errors import RunError
-from core.base.files import inside, require_id, write_json_atomic
+from core.base.files import write_json_atomic
 from core.base.records import read_record
 from core.tasks.cell_text import input_text
 from core.tasks.changing.editing import Correction
 from core.tasks.changing.in_child import add_correction_in_child
 from core.tasks.changing.label_check import known_answer
 from core.tasks.spec import SPLITS
-from core.tasks.store import get_task, read_rows, task_dir
+from core.tasks.store import annotation_path, get_task, read_rows, task_dir
 from core.workspace import Project
 
 OPEN, ACCEPTED, CORRECTED, SKIPPED = "open", "accepted", "corrected", "skipped"
@@ -56,8 +59,24 @@ class Queue:
     candidates: tuple[Candidate, ...]
 
     @property
+    def queue_id(self) -> str:
+        """Of the run, the file, the rows and what is proposed to them: another one for every ranking that shows a
+        person anything else under a number."""
+        rows = [[one.line, one.inputs, one.answer] for one in self.candidates]
+        told = json.dumps([self.run_id, self.file, rows], ensure_ascii=True)
+        return hashlib.sha256(told.encode("ascii")).hexdigest()[:16]
+
+    @property
     def open(self) -> list[Candidate]:
         return [one for one in self.candidates if one.state == OPEN]
+
+
+@dataclass(frozen=True)
+class RowId:
+    """A row that a person saw: the `Queue.queue_id` it stood in, and its number there."""
+
+    queue_id: str
+    number: int
 
 
 @dataclass(frozen=True)
@@ -70,8 +89,7 @@ class Settled:
 
 def queue_path(project: Project, name: str) -> Path:
     """Where a task's queue stands."""
-    folder = project.tasks_dir.parent / "annotation"
-    return inside(folder, require_id(get_task(project, name).task_id) + ".json")
+    return annotation_path(project, get_task(project, name).task_id)
 
 
 def read_queue(project: Project, name: str) -> Queue | None:
@@ -102,74 +120,104 @@ def question_key(inputs: Sequence[object]) -> tuple[str, ...]:
     return tuple(input_text(value).strip() for value in inputs)
 
 
-def accept(project: Project, name: str, number: int) -> Settled:
-    """The run's own answer becomes the right one of a practice row.
+def require_acceptable(project: Project, name: str, row: RowId) -> Candidate:
+    """The row whose proposal can be accepted.
 
     Raises:
-        RunError: no such row in the queue, it is settled, or the run answered nothing.
+        RunError: another queue stands there now, no such row in it, it is settled, or the run answered nothing.
     """
-    candidate = _require_open(project, name, number)
+    candidate = _require_open(project, name, row)
     if not candidate.answer:
-        raise RunError("annotate.no_proposal", number=number)
-    return _settle(project, name, candidate, candidate.answer, ACCEPTED)
+        raise RunError("annotate.no_proposal", number=row.number)
+    return candidate
 
 
-def correct(project: Project, name: str, number: int, answer: str, is_new: bool = False) -> Settled:
-    """A person's answer becomes the right one; also of a row that was settled before.
+def require_correctable(
+    project: Project, name: str, row: RowId, answer: str, is_new: bool = False
+) -> tuple[Candidate, str]:
+    """The row, also one that was settled before, and its right answer as the task writes it.
 
     Raises:
-        RunError: no such row in the queue, or no answer. SettingError: the answer is no label of the task and
-        nobody said that it is a new one.
+        RunError: another queue stands there now, no such row in it, or no answer. SettingError: the answer is no
+        label of the task and nobody said that it is a new one.
     """
-    candidate = _find(project, name, number)
+    candidate = _find(project, name, row)
     if not answer.strip():
-        raise RunError("annotate.no_answer", number=number)
-    given = known_answer(project, name, answer.strip(), is_new)
-    state = ACCEPTED if given == candidate.answer else CORRECTED
-    return _settle(project, name, candidate, given, state)
+        raise RunError("annotate.no_answer", number=row.number)
+    return candidate, known_answer(project, name, answer.strip(), is_new)
 
 
-def skip(project: Project, name: str, number: int) -> Settled:
-    """The row is left as it is and not asked about again.
+def require_skippable(project: Project, name: str, row: RowId) -> Candidate:
+    """The row that is open still.
 
     Raises:
-        RunError: no such row in the queue, or it is settled.
+        RunError: another queue stands there now, no such row in it, or it is settled.
     """
-    candidate = _require_open(project, name, number)
-    return Settled(_changed(project, name, replace(candidate, state=SKIPPED)), None)
+    return _require_open(project, name, row)
 
 
-def _settle(project: Project, name: str, candidate: Candidate, answer: str, state: str) -> Settled:
-    origin = f"{state}: {_require_queue(project, name).run_id}"
-    done = add_correction_in_child(project, name, candidate.inputs, answer, origin)
-    return Settled(_changed(project, name, replace(candidate, state=state, given=answer)), done)
+def accept(project: Project, name: str, row: RowId) -> Settled:
+    """The run's own answer becomes the right one of a practice row; raises what `require_acceptable` raises."""
+    candidate = require_acceptable(project, name, row)
+    return _settle(project, name, row, replace(candidate, state=ACCEPTED, given=candidate.answer))
 
 
-def _changed(project: Project, name: str, candidate: Candidate) -> Queue:
-    queue = _require_queue(project, name)
+def correct(project: Project, name: str, row: RowId, answer: str, is_new: bool = False) -> Settled:
+    """A person's answer becomes the right one; raises what `require_correctable` raises."""
+    candidate, given = require_correctable(project, name, row, answer, is_new)
+    state = ACCEPTED if given == candidate.answer else CORRECTED
+    return _settle(project, name, row, replace(candidate, state=state, given=given))
+
+
+def skip(project: Project, name: str, row: RowId) -> Settled:
+    """The row is left as it is and not asked about again; raises what `require_skippable` raises."""
+    candidate = require_skippable(project, name, row)
+    return Settled(_changed(project, name, row, replace(candidate, state=SKIPPED)), None)
+
+
+def _settle(project: Project, name: str, row: RowId, settled: Candidate) -> Settled:
+    origin = f"{settled.state}: {_require_same(project, name, row).run_id}"
+    done = add_correction_in_child(project, name, settled.inputs, settled.given, origin)
+    return Settled(_changed(project, name, row, settled), done)
+
+
+def _changed(project: Project, name: str, row: RowId, candidate: Candidate) -> Queue:
+    queue = require_queue(project, name)
+    if queue.queue_id != row.queue_id:  # ranked anew while the task was written: its rows are others
+        return queue
     kept = tuple(candidate if one.number == candidate.number else one for one in queue.candidates)
     changed = replace(queue, candidates=kept)
     write_queue(project, name, changed)
     return changed
 
 
-def _require_queue(project: Project, name: str) -> Queue:
+def require_queue(project: Project, name: str) -> Queue:
+    """Raises:
+    RunError: nothing was ranked for the task yet."""
     queue = read_queue(project, name)
     if queue is None:
         raise RunError("annotate.no_queue", task=get_task(project, name).name)
     return queue
 
 
-def _find(project: Project, name: str, number: int) -> Candidate:
-    queue = _require_queue(project, name)
+def _find(project: Project, name: str, row: RowId) -> Candidate:
+    queue = _require_same(project, name, row)
     for candidate in queue.candidates:
-        if candidate.number == number:
+        if candidate.number == row.number:
             return candidate
-    raise RunError("annotate.no_row", task=get_task(project, name).name, number=number, last=len(queue.candidates))
+    task, last = get_task(project, name).name, len(queue.candidates)
+    raise RunError("annotate.no_row", task=task, number=row.number, last=last)
 
 
-def _require_open(project: Project, name: str, number: int) -> Candidate:
-    candidate = _find(project, name, number)
+def _require_same(project: Project, name: str, row: RowId) -> Queue:
+    queue = require_queue(project, name)
+    if queue.queue_id != row.queue_id:
+        raise RunError("annotate.other_queue", task=get_task(project, name).name, number=row.number)
+    return queue
+
+
+def _require_open(project: Project, name: str, row: RowId) -> Candidate:
+    candidate = _find(project, name, row)
     if candidate.state != OPEN:
-        raise RunError("annotate.settled", number=number)
+        raise RunError("annotate.settled", number=row.number)
     return candidate

@@ -128,7 +128,7 @@ def read_replies(path: Path, questions: Sequence[ExamQuestion], name: str | None
     """
     shown, table = name or path.name, read_rows_isolated(path, MOST_REPLIES, name)
     if len(table.rows) >= MOST_REPLIES:
-        raise TaskFileError("questions.many", file=shown, rows=MOST_REPLIES, bound=MOST_REPLIES - 1)
+        raise TaskFileError("yardstick.many", file=shown, rows=MOST_REPLIES, bound=MOST_REPLIES - 1)
     columns = {column.strip().casefold(): column for column in table.columns}
     needed = [ANSWER] + ([TASK] if len({q.task for q in questions}) > 1 else [])
     missing = [column for column in needed if column not in columns]

@@ -7,8 +7,9 @@ work goes on in the workspace on the local disk, and what is finished is copied 
                                     /COPIED    sizes and SHA-256 of all files; written last: without it no copy
     <bucket>/taskloom/deleted/<project id>     a project that must not come back
 
-Units are a project's record, a task, a run that has ended, and of a run at work what is needed to resume it
-(settings, tasks, status, newest checkpoint). SQLite, locks, logs and open event files are never copied.
+Units are a project's record, a task, its rows to annotate next, a run that has ended, and of a run at work what is
+needed to resume it (settings, tasks, status, newest checkpoint). SQLite, locks, logs and open event files are never
+copied.
 """
 
 from __future__ import annotations
@@ -145,6 +146,8 @@ class BucketCopy:
                 yield Unit(
                     f"{name}/{task.parent.name}", f"{target}/tasks/{task.parent.name}", closed_files(task.parent)
                 )
+        for queue in sorted(project.glob("annotation/[!.]*.json")):
+            yield Unit(f"{name}/annotation/{queue.stem}", f"{target}/annotation", (queue,))
         for path in sorted(project.glob("runs/*/run.json")):
             folder = RunFolder(path.parent)
             if path.parent.name.startswith("."):

@@ -1,5 +1,6 @@
 """Tasks on disk: <project>/tasks/<task id>/{task.json, train.jsonl, validation.jsonl, test.jsonl, problems.json}.
-Beside them doubts.json while it is open how the file is meant.
+Beside them doubts.json while it is open how the file is meant. <project>/annotation/<task id>.json holds questions
+of a file without answers (`core.insight.annotation`) and is removed with its task.
 
 A row file holds one {"line": n, "row": {...}} a line with all columns of the file, so that roles can change later.
 """
@@ -36,6 +37,11 @@ def not_writable(folder: Path, error: OSError) -> WorkspaceError:
 
 def task_dir(project: Project, task_id: str) -> Path:
     return inside(project.tasks_dir, require_id(task_id))
+
+
+def annotation_path(project: Project, task_id: str) -> Path:
+    """Where the rows to annotate next stand; beside the tasks, since they are no part of a task's versions."""
+    return inside(project.tasks_dir.parent / "annotation", require_id(task_id) + ".json")
 
 
 @dataclass(frozen=True)
@@ -91,7 +97,7 @@ def get_task(project: Project, name_or_id: str) -> TaskSpec:
 
 
 def remove_task(project: Project, name_or_id: str) -> TaskSpec:
-    """Removes the task and its rows; runs keep their own copy."""
+    """Removes the task, its rows and those to annotate next; runs keep their own copy of the rows."""
     spec = get_task(project, name_or_id)
     _remove(project, spec.task_id)
     return spec
@@ -112,6 +118,7 @@ def remove_damaged_task(project: Project, task_id: str) -> None:
 
 def _remove(project: Project, task_id: str) -> None:
     try:
+        annotation_path(project, task_id).unlink(missing_ok=True)
         remove_folder(task_dir(project, task_id))
     except OSError as error:
         raise not_writable(project.tasks_dir, error) from error

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +13,21 @@ import pytest
 
 from app.shell.context import Context
 from app.shell.selection import Selection
-from app.tasks.annotate_panel import AnnotatePanel, annotate_words
+from app.tasks.annotate_panel import AnnotatePanel, annotate_words, next_row
+from app.texts.language import in_language
 from core.base.errors import RunError
-from core.insight.annotation import ACCEPTED, CORRECTED, SKIPPED, Candidate, Queue, read_queue, write_queue
+from core.insight.annotation import (
+    ACCEPTED,
+    CORRECTED,
+    SKIPPED,
+    Candidate,
+    Queue,
+    RowId,
+    accept,
+    read_queue,
+    skip,
+    write_queue,
+)
 from core.tasks.store import get_task, list_tasks, read_rows, task_dir
 from core.workspace import Workspace
 from tests.app.panels import build_panel
@@ -57,36 +72,80 @@ def states(context: Context, selection: Selection) -> list[str]:
 
 def test_rows_are_settled_one_after_the_other(place: Place) -> None:
     context, selection = place
-    panel = build_panel(AnnotatePanel, context)
+    panel, row = build_panel(AnnotatePanel, context), rows_of(context, selection)
     shown = panel.draw(context, selection)
-    assert shown[panel.number] == 1
+    assert shown[panel.seen].number == 1
     assert "new one" in shown[panel.shown]
     assert "60 %" in shown[panel.shown]
     assert (shown[panel.label]["value"], shown[panel.label]["visible"]) == ("no", True)
     assert "2 rows were left out" in shown[panel.report]
 
-    shown = panel.accept_row(context, selection, 1)
+    shown = panel.accept_row(context, selection, row(1))
     assert shown[context.selection].version != selection.version  # the other panels read the task anew
-    assert shown[panel.number] == 2
+    assert shown[panel.seen].number == 2
     assert "<b>new" not in shown[panel.shown]
-    again = panel.accept_row(context, selection, 1)  # a second click on the row that is settled
-    assert again[panel.number] == 2
+    again = panel.accept_row(context, selection, row(1))  # a second click on the row that is settled
+    assert again[panel.seen].number == 2
     assert practised(context, selection) == [("new one", "no")]
 
-    asked = panel.correct_row(context, selection, 2, "perhaps", "")
+    asked = panel.correct_row(context, selection, row(2), "perhaps", "")
     assert asked[panel.new]["visible"]
     assert "perhaps" in asked[panel.question]
     assert states(context, selection)[1] == "open"
-    panel.add_label(context, selection, 2, "perhaps", "")
-    panel.correct_row(context, selection, 3, " yes ", "no")
-    shown = panel.skip_row(context, selection, 4)
+    panel.add_label(context, selection, row(2), "perhaps", "")
+    panel.correct_row(context, selection, row(3), " yes ", "no")
+    shown = panel.skip_row(context, selection, row(4))
     assert states(context, selection) == [ACCEPTED, CORRECTED, CORRECTED, SKIPPED]
     assert practised(context, selection)[1:] == [("<b>new</b> two", "perhaps"), ("new three", "yes")]
     assert not shown[panel.row]["visible"]
     assert "Train again" in shown[panel.report]
     write_again(context, selection)
     with pytest.raises(RunError, match="no answer"):
-        panel.correct_row(context, selection, 1, None, "")
+        panel.correct_row(context, selection, rows_of(context, selection)(1), None, "")
+
+
+def rows_of(context: Context, selection: Selection) -> Callable[[int], RowId]:
+    """The rows of the queue that stands there now, by number."""
+    queue = read_queue(context.require_project(selection), selection.task_id)
+    assert queue is not None
+    return partial(RowId, queue.queue_id)
+
+
+def test_a_row_that_was_ranked_again_is_not_settled_unseen(place: Place) -> None:
+    """Every button of an old row leaves the new row 1 alone, shows it and says why."""
+    context, selection = place
+    panel, row = build_panel(AnnotatePanel, context), rows_of(context, selection)
+    before = next_row(context, selection)
+    write_again(context, selection)
+    assert next_row(context, selection) != before  # what was typed for the old row does not stay beside the new one
+    chinese = in_language("zh", panel.accept_row, context, selection, row(1))
+    assert "重新排过" in chinese[panel.question]
+    for shown in (
+        panel.accept_row(context, selection, row(1)),
+        panel.correct_row(context, selection, row(1), "perhaps", ""),
+        panel.add_label(context, selection, row(1), "perhaps", ""),
+        panel.skip_row(context, selection, row(1)),
+    ):
+        assert "ranked again" in shown[panel.question]
+        assert "new five" in shown[panel.shown]
+        assert shown[panel.seen] == next_row(context, selection)
+    assert states(context, selection) == ["open"]
+    assert practised(context, selection) == []
+    for settle in (accept, skip):
+        with pytest.raises(RunError, match="ranked again"):
+            settle(context.require_project(selection), selection.task_id, row(1))
+
+
+def test_the_run_that_was_asked_is_named(place: Place) -> None:
+    """Not the one that is chosen by now."""
+    context, selection = place
+    panel = build_panel(AnnotatePanel, context)
+    queue = read_queue(context.require_project(selection), selection.task_id)
+    assert queue is not None
+    write_queue(context.require_project(selection), selection.task_id, replace(queue, run_id="r-asked"))
+    shown = panel.draw(context, selection)
+    assert "Run r-asked would say" in shown[panel.shown]
+    assert "r-asked" in shown[panel.report]
 
 
 def write_again(context: Context, selection: Selection) -> None:
@@ -109,7 +168,7 @@ def test_what_cannot_be_asked_is_said(place: Place) -> None:
     shown = panel.draw(context, stranger)
     assert not shown[panel.asking]["visible"]
     assert "train on the task first" in shown[panel.about]
-    assert shown[panel.number] == 1  # rows that were ranked before can be settled all the same
+    assert shown[panel.seen].number == 1  # rows that were ranked before can be settled all the same
     other = next(s for s in list_tasks(context.require_project(selection)) if s.name == "pairs")
     shown = panel.draw(context, selection.with_task(other.task_id))
     assert (shown[panel.report], shown[panel.row]["visible"]) == ("", False)

@@ -83,8 +83,14 @@ def test_from_a_file_without_answers_to_practice_rows(run: Run, home: Path, run_
     ]
     assert "settled already" in refused(run("annotate", run_id, "--task", "task 0", "--skip", 1))
     assert "is new" not in refused(run("annotate", run_id, "--task", "task 0", "--correct", "4=perhaps"))
+    queue = read_queue(project_of(home), "task 0")
+    assert "99" in refused(run("annotate", run_id, "--task", "task 0", "--accept", 4, "--accept", 99))
+    assert "twice" in refused(run("annotate", run_id, "--task", "task 0", "--accept", 4, "--skip", 4))
+    assert read_queue(project_of(home), "task 0") == queue
     assert practice(home, "task 0")[len(before) :] == fresh
-    run("annotate", run_id, "--task", "task 0", "--correct", f"1={other}")  # a second thought replaces the first
+    again = run("annotate", run_id, "--task", "task 0", "--correct", f"1={other}").out  # replaces the first answer
+    assert ("0 practice rows more. 1 practice row has another answer." in again) == (rows[0]["answer"] != other)
+    assert f"from pool.csv by {run_id}" in again
     assert [row["label"] for row in practice(home, "task 0")[len(before) :]] == [other, other]
     run("annotate", run_id, "--task", "task 0", "--correct", "4=perhaps", "--new-label")
     assert practice(home, "task 0")[-1]["label"] == "perhaps"

@@ -96,7 +96,7 @@ def test_answers_of_anybody_are_read_in_the_limited_child(
     monkeypatch.setattr("core.insight.yardstick.MOST_REPLIES", 1)
     with pytest.raises(TaskFileError) as caught:
         read_replies(path, exam_questions(run_dir))
-    assert caught.value.key == "questions.many"
+    assert caught.value.key == "yardstick.many"
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from core.runs.bucket_copy import COPIED, BucketCopy
 from core.runs.folder import RunFolder
 from core.runs.liveness import run_state
 from core.runs.summaries import list_summaries
-from core.tasks.store import list_tasks
+from core.tasks.store import annotation_path, list_tasks
 from core.workspace import Project, Workspace
 from tests.toy_project import build_toy_project
 
@@ -58,12 +58,17 @@ def back(tmp_path: Path) -> Workspace:
 def test_everything_that_is_closed_comes_back(project: Project, tmp_path: Path) -> None:
     make_run(project, "r1", done=True)
     make_run(project, "r2", done=False)
+    asked = annotation_path(project, list_tasks(project)[0].task_id)
+    asked.parent.mkdir()
+    asked.write_text('{"open": 1}', encoding="utf-8")
+    asked.with_name(f".{asked.name}.half").write_text("x", encoding="utf-8")
     before = [spec.as_dict() for spec in list_tasks(project)]
     BucketCopy(tmp_path / "work", tmp_path / "bucket").copy_closed()
     workspace = back(tmp_path)
     restored = workspace.get_project("toy")
     assert [spec.as_dict() for spec in list_tasks(restored)] == before
     assert (workspace.root / "browser.key").read_text(encoding="ascii") == "k"
+    assert [(p.name, p.read_text("utf-8")) for p in asked.parent.iterdir()] == [(asked.name, '{"open": 1}')]
     ended, open_run = (RunFolder(restored.runs_dir / name) for name in ("r1", "r2"))
     assert run_state(ended).state == "succeeded"
     assert (ended.adapter_dir / "adapter.safetensors").read_bytes() == b"weights"

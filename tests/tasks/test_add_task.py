@@ -16,7 +16,7 @@ from core.tasks.changing.preview import preview_file
 from core.tasks.changing.staging import stem_of
 from core.tasks.dataset import load_dataset_of, load_saved_dataset, save_dataset
 from core.tasks.spec import SplitSettings, TaskSpec
-from core.tasks.store import get_task, list_tasks, read_problems, read_rows, remove_task, task_dir
+from core.tasks.store import annotation_path, get_task, list_tasks, read_problems, read_rows, remove_task, task_dir
 from core.workspace import Project
 
 
@@ -194,8 +194,11 @@ def test_a_new_split_is_drawn_on_request(project: Project, small_csv: Path) -> N
 
 
 def test_removed_tasks_are_gone(project: Project, small_csv: Path) -> None:
-    add_task(project, small_csv)
+    asked = annotation_path(project, add_task(project, small_csv).task_id)
+    asked.parent.mkdir()
+    asked.write_text("{}", encoding="utf-8")  # questions in clear
     remove_task(project, "colours")
+    assert not asked.exists()
     assert list_tasks(project) == []
     assert not list(project.tasks_dir.iterdir())
     with pytest.raises(WorkspaceError, match="colours"):
