@@ -33,10 +33,10 @@ _LAYER = re.compile(r"(\d+)\.(?:.*\.)?([A-Za-z0-9_]+)( head \d+)?$")
 
 
 def short_layer(name: str) -> str:
-    """'model.layers.3.self_attn.q_proj' -> '3 q_proj'."""
+    """'model.layers.3.self_attn.q_proj' -> '4 q_proj': blocks are counted from 1, as in the plain names."""
     found = _LAYER.search(name)
     stack = "dec " if name.startswith("decoder") else "enc " if name.startswith("encoder") else ""
-    return f"{stack}{found[1]} {found[2]}{found[3] or ''}" if found else name
+    return f"{stack}{int(found[1]) + 1} {found[2]}{found[3] or ''}" if found else name
 
 
 def short_layers(names: Sequence[str]) -> list[str]:

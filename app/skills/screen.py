@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from app.drawing.figures import Figure, lean_heatmap, skill_heatmap, to_json, with_csv
+from app.drawing.layer_words import technical_name, word_layer
 from app.drawing.markup import lead, note, paragraphs, part
 from app.drawing.skill_figures import clickable, share_strip
 from app.drawing.widgets import plot
@@ -138,15 +139,16 @@ class Skills:
         run_dir = context.run_dir(selection)
         assert run_dir is not None  # its allocation was found
         shown, when = pick_moment(final, read_snapshots(run_dir), int(moment or 0))
-        name, table = pick_table(shown, int(layer or 0), int(head or 0))
+        name, path, table = pick_table(shown, int(layer or 0), int(head or 0))
         if gate != "both" and has_gate(shown):
             table = gate_part(table, gate)
         parts = find_contributions(context, selection) if shown is final else None
         rows = find_view(context, selection, group, search)
         picture = draw_table(shown, view_rows(table, rows), view_rows(own_share(parts), rows), view == LEAN)
+        technical = technical_name(path) if path else ""
         told = "skills.map_lean" if view == LEAN else "skills.map_how"
         return {
-            self.title: part(" · ".join(text for text in (name, when) if text)) + note(say(told)),
+            self.title: part(" · ".join(text for text in (name, when) if text)) + note(say(told)) + technical,
             self.heatmap: to_json(picture),
             self.below: _below(final, table, gate, find_evidence(context, selection) is not None),
         }
@@ -198,17 +200,19 @@ def pick_moment(final: Allocation, snapshots: Snapshots, moment: int) -> tuple[A
     return final, ""
 
 
-def pick_table(allocation: Allocation, layer: int, head: int) -> tuple[str, pd.DataFrame]:
-    """The table of a layer and routing head (0: in which the tasks differ most), with its name."""
+def pick_table(allocation: Allocation, layer: int, head: int) -> tuple[str, str, pd.DataFrame]:
+    """The table of a layer and routing head (0: in which the tasks differ most), after its plain name and its path
+    in the model (empty where it stands for all layers)."""
     if allocation.layers == (MEAN,):  # of an older version, which kept no layers of its snapshots
-        return say("skills.layer_mean"), layer_table(allocation, 0)
+        return say("skills.layer_mean"), "", layer_table(allocation, 0)
     names = layer_names(allocation)
     chosen = names[min(layer, len(names)) - 1] if layer > 0 else None
     place = pick_layer(allocation, chosen, head if head > 0 and num_heads(allocation) > 1 else None)
     if len(allocation.layers) == 1:
-        return say("skills.layer_all"), layer_table(allocation, place)
+        return say("skills.layer_all"), "", layer_table(allocation, place)
     told = "skills.layer_one" if layer > 0 else "skills.layer_telling"
-    return say(told, name=allocation.layers[place]), layer_table(allocation, place)
+    path = allocation.layers[place]
+    return say(told, name=word_layer(path, allocation.layers)), path, layer_table(allocation, place)
 
 
 def _below(allocation: Allocation, table: pd.DataFrame, gate: str, has_evidence: bool) -> str:

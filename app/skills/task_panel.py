@@ -8,8 +8,9 @@ import gradio as gr
 import pandas as pd
 
 from app.drawing.figures import to_json, with_csv
+from app.drawing.layer_words import word_layer
 from app.drawing.markup import note, part
-from app.drawing.skill_figures import layers_heatmap, part_bars, short_layer
+from app.drawing.skill_figures import layers_heatmap, part_bars
 from app.drawing.widgets import plot
 from app.shell.context import Context
 from app.shell.redraw import Shown
@@ -63,5 +64,10 @@ def describe_profile(profile: pd.DataFrame, task: str, allocation: Allocation) -
         return []
     layer, skill = shown.stack().idxmax()
     weight = f"{shown.loc[layer, skill]:.2f}"
-    values = {"task": task, "skill": skill, "layer": short_layer(str(layer)), "weight": weight}
+    values = {
+        "task": task,
+        "skill": skill,
+        "layer": word_layer(str(layer), list(map(str, profile.index))),
+        "weight": weight,
+    }
     return [Sentence("says.layer_most", values)]

@@ -9,6 +9,7 @@ import gradio as gr
 from app.drawing.curve_figures import loss_panels, measure_panels
 from app.drawing.curves import MEASURES, Curves
 from app.drawing.figures import skill_heatmap, to_json
+from app.drawing.layer_words import technical_name, word_layer
 from app.drawing.live_plot import live_plot, news_json
 from app.drawing.markup import note, part
 from app.drawing.widgets import plot
@@ -63,11 +64,20 @@ class LiveViews:
         table = layer_table(allocation, layer).round(4)
         # Weights of private skills are one and zero by construction: a block of them says nothing.
         table = table.iloc[:, allocation.columns(COMMON) or list(range(len(allocation.skills)))]
-        told = note(say("train.skills_note", step=allocation.step or 0, layer=allocation.layers[layer]))
+        told = _tell_map(allocation, allocation.layers[layer])
         return {
             self.skills_head: part(say("train.skills_title")) + told,
             self.skills: to_json(skill_heatmap(table, uniform_weight(allocation))),
         }
+
+
+def _tell_map(allocation: Allocation, layer: str) -> str:
+    """When and where the weights were taken."""
+    step = allocation.step or 0
+    if len(allocation.layers) == 1:
+        return note(say("train.skills_note_all", step=step))
+    named = word_layer(layer, allocation.layers)
+    return note(say("train.skills_note", step=step, layer=named)) + technical_name(layer)
 
 
 def _small_allocation(folder: RunFolder) -> Allocation | None:

@@ -117,7 +117,10 @@ def test_the_map_shows_common_skills_of_one_layer_and_no_block_of_ones_and_zeros
     shown = screen.draw_heatmap(context, selection, 0, 0, 1, "weights", "both", "", "")
     figure = json.loads(shown[screen.heatmap])
     assert figure["data"][0]["x"] == ["common 1", "common 2"]
-    assert "m." in shown[screen.title]
+    heading, _, fold = shown[screen.title].partition("<details")
+    assert "block 1 of 2, attention queries" in heading or "block 2 of 2, attention queries" in heading
+    assert "m." not in heading
+    assert "<code>m." in fold
 
 
 def test_a_click_chooses_task_and_skill_and_shows_the_rows_behind_the_cell(tmp_path: Path) -> None:
