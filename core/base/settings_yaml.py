@@ -21,7 +21,7 @@ MAX_NUMBER_CHARS = 40
 
 
 class _SettingsLoader(yaml.SafeLoader):
-    """Numbers of a length that means something; what looks like a date is a text."""
+    """The safe loader, with numbers of a length that means something and without dates."""
 
 
 def _number(make: Any) -> Any:
@@ -56,7 +56,7 @@ def parse_yaml_settings(text: str, name: str = "YAML") -> dict[str, Any]:
         raise SettingError("setting.yaml", file=name, line=1, detail="nested too deeply")
     try:
         _require_plain(text)
-        values = yaml.load(text, Loader=_SettingsLoader)  # a SafeLoader that knows less
+        values = _SettingsLoader(text).get_single_data()
     except RecursionError as error:
         raise SettingError("setting.yaml", file=name, line=1, detail="nested too deeply") from error
     except yaml.YAMLError as error:

@@ -25,7 +25,7 @@ PERMISSIVE = {
     "MIT-CMU", "PSF-2.0", "ZLIB",
 }  # fmt: skip
 # Weak copyleft by file: used as it comes, never changed.
-MPL = {"certifi", "hypothesis", "orjson", "pathspec", "tqdm"}
+MPL = {"certifi", "hypothesis", "orjson", "pathspec", "pytest-rerunfailures", "tqdm"}
 UNWORDED = {"axe-playwright-python": "MIT"}  # names its licence in its repository only; for the tests only
 WORDS = {
     "APACHE SOFTWARE LICENSE": "APACHE-2.0", "APACHE 2.0 LICENSE": "APACHE-2.0", "MIT LICENSE": "MIT",
