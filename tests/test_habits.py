@@ -69,6 +69,7 @@ HOOKS = {
     },
     "core.training.stage": {"on_step_begin", "on_step_end"},  # transformers
     "core.tasks.reading.text_encoding": {"readinto"},  # io.RawIOBase
+    "core.base.settings_yaml": {"construct_mapping"},  # yaml
     "core.chat.endpoint": {"connection_made"},  # uvicorn
     "core.chat.bodies": {"_without_nulls"},  # pydantic
     "core.messages.plural": {"format_field"},  # string.Formatter

@@ -21,7 +21,16 @@ MAX_NUMBER_CHARS = 40
 
 
 class _SettingsLoader(yaml.SafeLoader):
-    """The safe loader, with numbers of a length that means something and without dates."""
+    """The safe loader, with numbers of a length that means something, no dates and no name twice in a group."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        names = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if (key.tag, key.value) in names:
+                    raise _at(key, "a name stands twice")
+                names.add((key.tag, key.value))
+        return super().construct_mapping(node, deep)
 
 
 def _number(make: Any) -> Any:

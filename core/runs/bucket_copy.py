@@ -14,8 +14,8 @@ copied.
 
 from __future__ import annotations
 
-import contextlib
 import json
+import secrets
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,6 +27,7 @@ from core.runs.folder import RunFolder
 from core.training.manifest import list_checkpoints
 
 COPIED, DELETED = "COPIED", "deleted"
+_TRIES = 5  # copies that are replaced by newer ones while they are brought
 
 
 @dataclass(frozen=True)
@@ -81,15 +82,18 @@ class BucketCopy:
                 raise WorkspaceError("mirror.no_folder", path=str(self.root), detail=detail) from error
         return copied
 
-    def send(self, unit: Unit) -> None:
-        """Copies one unit when it has changed.
+    def send(self, unit: Unit) -> bool:
+        """Copies one unit when it has changed; -> whether it lies there as it is now.
 
         Raises:
             OSError: the folder cannot be written.
         """
-        if self._newest(unit.name) != unit.stamp():
-            with contextlib.suppress(FileNotFoundError):  # replaced meanwhile: the next time
+        try:
+            if self._newest(unit.name) != unit.stamp():
                 self._copy(unit)
+        except FileNotFoundError:  # replaced meanwhile: the next time
+            return False
+        return True
 
     def bring(self, name: str) -> bool:
         """Brings the newest whole copy of one unit over what lies here, once; whether there is one. What
@@ -97,19 +101,17 @@ class BucketCopy:
         newest = self._newest(name)
         if not newest or self._brought.get(name) == newest:
             return bool(newest)
-        source = self._newest_whole(name)
-        if source is None:
-            return False
-        record = json.loads((source / COPIED).read_text(encoding="utf-8"))
-        target = inside(self.workspace_dir, record["target"])
-        for file in sorted(record["files"], key=lambda file: file == RunFolder(target).done_path.name):
-            place = inside(target, file)
-            place.parent.mkdir(parents=True, exist_ok=True)
-            beside = place.with_name(f".{place.name}.brought")
-            shutil.copyfile(source / file, beside)
-            beside.replace(place)
-        self._brought[name] = source.name
-        return True
+        for _ in range(_TRIES):
+            source = self._newest_whole(name)
+            if source is None:
+                return False
+            try:
+                self._bring_from(source)
+            except FileNotFoundError:  # a newer copy has taken its place meanwhile
+                continue
+            self._brought[name] = source.name
+            return True
+        return False
 
     def remove(self, name: str) -> None:
         """Removes the copies of a unit, and of those below it."""
@@ -172,6 +174,19 @@ class BucketCopy:
         for older in (self.root / unit.name).iterdir():
             if older.is_dir() and older.name != stamp and older.name[:1].isdigit():
                 shutil.rmtree(older, ignore_errors=True)
+
+    def _bring_from(self, source: Path) -> None:
+        record = json.loads((source / COPIED).read_text(encoding="utf-8"))
+        target = inside(self.workspace_dir, record["target"])
+        for file in sorted(record["files"], key=lambda file: file == RunFolder(target).done_path.name):
+            place = inside(target, file)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            beside = place.with_name(f".{place.name}.{secrets.token_hex(4)}.brought")
+            try:
+                shutil.copyfile(source / file, beside)
+                beside.replace(place)
+            finally:
+                beside.unlink(missing_ok=True)
 
     def _forget(self, names: set[str]) -> None:
         """Only what this process has seen and then missed was deleted; an empty workspace means a new disk. Where

@@ -33,13 +33,12 @@ class Answer:
 @dataclass(frozen=True)
 class LaunchOrder:
     """A run to be started. `lock` is the descriptor of its lock, held by who asks; `launch_id` tells this start
-    from every other; `settings` are those of the engine; `token` is for one call and is written nowhere."""
+    from every other; `settings` are those of the engine."""
 
     folder: RunFolder
     lock: int
     launch_id: str
     settings: Mapping[str, Any] = field(default_factory=dict)
-    token: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)

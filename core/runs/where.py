@@ -10,6 +10,8 @@ On a page that several people share only engines with `visitors: true` are offer
 
 from __future__ import annotations
 
+import math
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -31,6 +33,8 @@ ASK_EVERY_S = 5.0
 SILENT_S = 60.0
 _silent: dict[str, tuple[float, str]] = {}  # launcher -> (when it did not answer, what was said of that)
 _said: dict[tuple[str, str], tuple[float, float, Answer]] = {}  # (run, launch) -> (asked, answered, the answer)
+_asking: dict[tuple[str, str], threading.Lock] = {}
+_MAY_BE_NONE = ("gpus", "tries")
 
 LAUNCHERS.register(LOCAL, LocalLauncher())
 LAUNCHERS.register("slurm", SlurmLauncher())
@@ -90,20 +94,35 @@ def _read_engine(path: Path, name: str, entry: Any) -> Engine:
         raise wrong(f"{name!r}" if name == LOCAL else type(entry).__name__)
     settings = dict(entry)
     launcher, visitors = settings.pop("launcher", name), settings.pop("visitors", False)
-    if launcher not in LAUNCHERS or launcher == LOCAL:
+    if not isinstance(launcher, str) or launcher not in LAUNCHERS or launcher == LOCAL:
         raise wrong(f"launcher {launcher!r} ({', '.join(n for n in LAUNCHERS.names() if n != LOCAL)})")
     known = LAUNCHERS.get(launcher).settings
     for key, value in settings.items():
         if key not in known:
             raise wrong(f"{key} ({', '.join(known)})")
-        fits = isinstance(value, int | float) if known[key] is float else isinstance(value, known[key])
-        if not fits or (isinstance(value, bool) and known[key] is not bool) or value in ("", 0):
+        fitting = _fit(key, value, known[key])
+        if fitting is None:
             raise wrong(f"{key}: {value!r} ({known[key].__name__})")
-        if isinstance(value, int | float) and value < 0:
-            raise wrong(f"{key}: {value!r}")
+        settings[key] = fitting
     if not isinstance(visitors, bool):
         raise wrong(f"visitors: {visitors!r}")
     return Engine(name, launcher, settings, visitors)
+
+
+def _fit(key: str, value: Any, kind: type) -> Any:
+    """The value as the setting wants it; None when it is of another kind, empty or no number above zero. YAML takes
+    a number such as 1e3 for a text."""
+    if isinstance(value, bool):
+        return value if kind is bool else None
+    if kind is float and isinstance(value, int | float | str):
+        try:
+            number = float(value)
+        except ValueError:
+            return None
+        return (value if isinstance(value, int) else number) if math.isfinite(number) and number > 0 else None
+    if not isinstance(value, kind) or value == "":
+        return None
+    return None if isinstance(value, int) and value < (0 if key in _MAY_BE_NONE else 1) else value
 
 
 def engine_of(folder: RunFolder) -> Engine:
@@ -131,18 +150,38 @@ def is_far(folder: RunFolder) -> bool:
 
 def ask(folder: RunFolder, launch: Identity | None = None, is_urgent: bool = False) -> Answer:
     """What the engine of a run says of its worker. It is asked every few seconds at most, and never again once it
-    has said that a start is gone; one that is silent for a moment is taken to mean what it said last."""
+    has said that a start is gone; one that is silent for a moment is taken to mean what it said last. While it is
+    being asked about a run, others get what it said last."""
     launch = read_launch(folder) if launch is None else launch
     if not launch.get("launch_id"):
         return LAUNCHERS.get(LOCAL).alive(folder, launch)
     if "job" not in launch:  # between the click and the engine's receipt the lock is held
         return Answer("pending" if folder.is_alive() else "gone")
     key = (str(folder.path), str(launch["launch_id"]))
-    asked, known, answer = _said.get(key, (-ASK_EVERY_S, -SILENT_S, Answer("unknown")))
-    now = time.monotonic()
-    is_old = answer.sign != "gone" and now - asked >= ASK_EVERY_S
-    if is_old or (is_urgent and answer.sign != "gone"):
+    lock = _asking.setdefault(key, threading.Lock())
+    if not lock.acquire(blocking=is_urgent or key not in _said):
+        return _said[key][2] if key in _said else Answer("unknown")
+    try:
+        return _ask_again(folder, launch, key, is_urgent)
+    finally:
+        lock.release()
+
+
+def tell(folder: RunFolder) -> None:
+    """Asks the engine of a run at once, however silent it was a moment ago, so that a wish travels to its worker
+    though nobody may look any more."""
+    launch = read_launch(folder)
+    if launch.get("launch_id"):
+        _silent.pop(str(launch.get("launcher", "")), None)
+        ask(folder, launch, is_urgent=True)
+
+
+def _ask_again(folder: RunFolder, launch: Identity, key: tuple[str, str], is_urgent: bool) -> Answer:
+    asked, known, answer = _said.get(key, (-math.inf, -math.inf, Answer("unknown")))
+    is_due = is_urgent or time.monotonic() - asked >= ASK_EVERY_S
+    if answer.sign != "gone" and is_due:
         said = _ask_engine(folder, launch)
+        now = time.monotonic()  # after the answer: an engine that hangs is left in peace as long as another
         if said.sign != "unknown" or now - known >= SILENT_S:
             known, answer = (known if said.sign == "unknown" else now), said
         _said[key] = now, known, answer
@@ -153,13 +192,14 @@ def _ask_engine(folder: RunFolder, launch: Identity) -> Answer:
     name = str(launch.get("launcher", ""))
     if name not in LAUNCHERS:  # of another version of this program
         return Answer("unknown", detail=name)
-    silent_at, said = _silent.get(name, (-ASK_EVERY_S, ""))
+    silent_at, said = _silent.get(name, (-math.inf, ""))
     if time.monotonic() - silent_at < ASK_EVERY_S:  # a list of its runs waits for it once
         return Answer("unknown", detail=said)
     try:
         return LAUNCHERS.get(name).alive(folder, launch)
-    except RunError as error:
-        _silent[name] = time.monotonic(), str(error)
+    except TaskloomError as error:  # whatever is wrong with one run, a list of runs goes on
+        if isinstance(error, RunError):
+            _silent[name] = time.monotonic(), str(error)
         return Answer("unknown", detail=str(error))
 
 

@@ -39,6 +39,7 @@ BROKEN_YAML = {
     "a: 0x" + "f" * 5000: "a number is too long",  # and to print this one
     "a: " + ":".join(["1"] * 5000) + ".5": "a number is too long",
     "a: 0x_": "this is no number",
+    "a: 1\nb: {c: 1}\na: 2": "a name stands twice",
     "a: !!int foo": "tags are not supported",
     "!!python/object/apply:os.getpid []": "tags are not supported",
     "{" + "a," * 9000 + "}": "more parts than settings have",

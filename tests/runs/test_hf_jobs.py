@@ -14,9 +14,12 @@ import pytest
 
 from core.base.errors import RunError
 from core.runs import where
-from core.runs.engines import hf_jobs
+from core.runs.bucket_copy import BucketCopy, Unit
+from core.runs.engines import bucket_job, hf_jobs
+from core.runs.folder import RunFolder
 from core.runs.launching import begin_run, cancel_run, kill_run, stop_run
 from core.runs.liveness import run_state
+from core.runs.states import RunStatus
 from core.workspace import Project
 from tests.runs.fake_jobs import FakeJobs
 from tests.serving.fake_hub import running_hub
@@ -78,7 +81,7 @@ def test_a_job_is_asked_for_with_flavor_limit_and_bucket_and_no_secret(
 
 
 def test_stopping_and_cancelling_reach_the_job(
-    project: Project, tiny_llama: Path, hub: FakeJobs, bucket: Path
+    project: Project, tiny_llama: Path, hub: FakeJobs, bucket: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = begin_run(project, quick_config(tiny_llama), on="hub")
     cancel_run(folder)
@@ -86,11 +89,92 @@ def test_stopping_and_cancelling_reach_the_job(
     assert run_state(folder).state == "cancelled"
     other = begin_run(project, quick_config(tiny_llama), on="hub")
     hub.stages["job2"] = "RUNNING"
-    other.write_status(run_state(other).__class__(state="running", stage="stage1"))
+    other.write_status(RunStatus(state="running", stage="stage1"))
     stop_run(other)
     assert any(p.name == "STOP" for p in bucket.rglob("*"))
     hub.stages["job2"] = "ERROR"
+    monkeypatch.setattr(hf_jobs, "SETTLES_S", 0.0)
     assert run_state(other).state == "interrupted"
+
+
+def test_what_arrives_after_a_failed_job_has_ended_still_counts(
+    project: Project, tiny_llama: Path, hub: FakeJobs, bucket: Path
+) -> None:
+    folder = begin_run(project, quick_config(tiny_llama), on="hub")
+    folder.write_status(RunStatus(state="running", stage="stage1"))
+    hub.stages["job1"] = "ERROR"
+    assert run_state(folder).state == "running"
+    failed = {"state": "failed", "ended": 1.0, "message_key": "run.was_out_of_memory", "files": {}}
+    away = folder.path.with_name("away")
+    away.mkdir()
+    (away / "DONE").write_text(json.dumps(failed), encoding="utf-8")
+    target = str(folder.path.resolve().relative_to(folder.workspace_dir.resolve()))
+    name = f"jobs/{where.read_launch(folder)['launch_id']}/result"
+    BucketCopy(folder.workspace_dir, bucket).send(Unit(name, target, (away / "DONE",), away))
+    run_state(folder)
+    assert run_state(folder).state == "failed"
+
+
+def test_a_bucket_that_is_not_mounted_stops_no_list_and_takes_no_run(
+    project: Project, tiny_llama: Path, hub: FakeJobs, bucket: Path
+) -> None:
+    folder = begin_run(project, quick_config(tiny_llama), on="hub")
+    where.LAUNCHERS.get("hf_jobs")._copies.clear()  # type: ignore[attr-defined]  # an app that begins anew
+    bucket.rename(bucket.with_name("elsewhere"))
+    assert run_state(folder).message_key == "run.engine_silent"
+    with pytest.raises(RunError, match="mount"):
+        begin_run(project, quick_config(tiny_llama), on="hub")
+    assert not bucket.exists()
+    bucket.mkdir()
+    (bucket / "taskloom").write_text("no folder", encoding="ascii")
+    assert run_state(folder).message_key == "run.engine_silent"
+    assert len(hub.specs) == 1
+
+
+def test_a_bucket_that_fails_for_a_moment_ends_no_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = RunFolder(tmp_path / "home" / "projects" / "p" / "runs" / "r1")
+    folder.path.mkdir(parents=True)
+    folder.write_status(RunStatus(state="running"))
+    folder.write_done({"state": "succeeded", "ended": 1.0, "message_key": "run.finished", "files": {}})
+    copy, real, fails = BucketCopy(tmp_path / "home", tmp_path / "bucket"), BucketCopy.send, [1, 1, 1]
+
+    def send(self: BucketCopy, unit: Unit) -> bool:
+        if fails:
+            fails.pop()
+            raise OSError("I/O error")
+        return real(self, unit)
+
+    monkeypatch.setattr(BucketCopy, "send", send)
+    monkeypatch.setattr(bucket_job, "LAST_TRIES_S", (0.0,) * 6)
+    bucket_job._send_end(copy, folder, "l1")
+    assert capsys.readouterr().err.count("I/O error") == 3
+    folder.done_path.unlink()
+    assert copy.bring("jobs/l1/result")
+    assert folder.done_path.exists()
+
+
+def test_a_copy_that_is_replaced_while_it_is_brought_gives_way_to_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = BucketCopy(tmp_path / "home", tmp_path / "bucket")
+    place = tmp_path / "home" / "r"
+    place.mkdir(parents=True)
+    (place / "status.json").write_text("1", encoding="ascii")
+    copy.send(Unit("jobs/l1/signs", "r", (place / "status.json",)))
+    real, turns = BucketCopy._bring_from, [1]
+
+    def vanish(self: BucketCopy, source: Path) -> None:
+        if turns:
+            turns.pop()
+            raise FileNotFoundError(str(source))
+        real(self, source)
+
+    monkeypatch.setattr(BucketCopy, "_bring_from", vanish)
+    (place / "status.json").unlink()
+    assert copy.bring("jobs/l1/signs")
+    assert [p.name for p in place.iterdir()] == ["status.json"]
 
 
 def test_the_price_is_known_before_the_start(project: Project, hub: FakeJobs) -> None:

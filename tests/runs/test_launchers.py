@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from core.base.errors import RunError, SettingError
+from core.base.errors import RunError, SettingError, WorkspaceError
 from core.base.files import write_json_atomic
 from core.base.processes import boot_id
 from core.runs import where
 from core.runs.creation import delete_run, list_runs
 from core.runs.engines.local import worker_processes
 from core.runs.folder import RunFolder
-from core.runs.launchers import LAUNCHERS
+from core.runs.launchers import LAUNCHERS, Answer
 from core.runs.launching import begin_run, cancel_run, kill_run, resume_run, start_run, stop_run
 from core.runs.lease import FRESH_S, lease_ages, may_begin, stays_named
 from core.runs.liveness import LOST_AFTER_S, run_state
@@ -273,6 +274,15 @@ def test_the_lease_is_read_by_the_file_systems_clock(folder: RunFolder, monkeypa
         "far: {launcher: fake, flavor: 3}",
         "far: {launcher: fake, hours: -1}",
         "far: {launcher: fake, hours: yes}",
+        "far: {launcher: fake, hours: .inf}",
+        "far: {launcher: fake, hours: .nan}",
+        "far: {launcher: fake, hours: 0}",
+        "far: {launcher: fake, hours: long}",
+        "far: {launcher: [fake]}",
+        "far: {launcher: {fake: 1}}",
+        "far: {launcher: slurm, gpus: -1}",
+        "far: {launcher: slurm, cpus: 0}",
+        "far: {launcher: fake}\nfar: {launcher: fake, hours: 2}",
         "far: {launcher: fake, visitors: maybe}",
         "far: {",
     ],
@@ -286,6 +296,48 @@ def test_a_wrong_file_of_engines_is_named_and_leaves_local_runs_alone(
         where.list_engines(project.path.parents[1])
     assert where.engine_of(folder) == where.HERE
     assert run_state(folder).state == "draft"
+
+
+def test_plain_wishes_of_numbers_are_taken(project: Project, engine: FakeEngine) -> None:
+    write_engines(project, "c: {launcher: slurm, gpus: 0, tries: 0, memory_gb: 1e3, hours: 1.5}\n")
+    found = where.find_engine(project.path.parents[1], "c")
+    assert found.settings == {"gpus": 0, "tries": 0, "memory_gb": 1000.0, "hours": 1.5}
+
+
+def test_a_run_whose_engine_fails_in_any_worded_way_stops_no_list(
+    folder: RunFolder, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise WorkspaceError("mirror.no_folder", path="/bucket", detail="stale")
+
+    monkeypatch.setattr(engine, "alive", fail)
+    assert run_state(folder).message_key == "run.engine_silent"
+
+
+def test_an_engine_that_hangs_is_asked_by_one_at_a_time(
+    folder: RunFolder, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_state(folder)
+    begun, goes_on, asked = threading.Event(), threading.Event(), []
+
+    def hang(*_: object) -> Answer:
+        asked.append(1)
+        begun.set()
+        assert goes_on.wait(60)
+        return Answer("working")
+
+    monkeypatch.setattr(engine, "alive", hang)
+    first = threading.Thread(target=where.ask, args=(folder,))
+    first.start()
+    try:
+        assert begun.wait(60)
+        assert where.ask(folder).sign == "pending"  # what it said last
+        assert len(asked) == 1
+    finally:
+        goes_on.set()
+        first.join()
+    monkeypatch.setattr(where, "ASK_EVERY_S", 60.0)
+    assert where.ask(folder).sign == "working"
 
 
 def test_visitors_see_only_engines_that_are_for_them(project: Project, engine: FakeEngine) -> None:

@@ -13,11 +13,14 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
+import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
-from core.base.errors import RunError
+from core.base.errors import RunError, TaskloomError
 from core.base.files import write_json_atomic
 from core.base.processes import Order, start_beside
 from core.runs.bucket_copy import BucketCopy, Unit, closed_files, ended_files
@@ -27,6 +30,7 @@ from core.training.manifest import list_checkpoints
 
 EXCHANGE_S = 10.0
 ARRIVES_S = 180.0  # a mounted bucket shows new files some seconds late
+LAST_TRIES_S = (0.0, 5.0, 10.0, 20.0, 40.0, 80.0)  # before each try to send what came out
 JOBS = "jobs"
 
 
@@ -78,12 +82,36 @@ def main() -> int:
     worker = start_beside(Order(far_command(folder, chosen.launch), folder.path))
     while worker.poll() is None:
         time.sleep(EXCHANGE_S)
-        copy.bring(f"{JOBS}/{chosen.launch}/wishes")
-        _send_signs(copy, folder, chosen.launch)
-    _send_signs(copy, folder, chosen.launch)
-    if folder.done_path.exists():
-        copy.send(Unit(f"{JOBS}/{chosen.launch}/result", _target(copy, folder), _result(folder)))
+        _tried(lambda: copy.bring(f"{JOBS}/{chosen.launch}/wishes"))
+        _tried(lambda: _send_signs(copy, folder, chosen.launch))
+    _send_end(copy, folder, chosen.launch)
     return worker.returncode
+
+
+def _tried(step: Callable[[], object]) -> bool:
+    """One exchange; a bucket that fails for a moment never ends a training: it is told in the log."""
+    try:
+        return step() is not False
+    except (OSError, ValueError, TaskloomError) as error:
+        print(f"the bucket does not answer: {error}", file=sys.stderr, flush=True)
+        return False
+
+
+def _send_end(copy: BucketCopy, folder: RunFolder, launch_id: str) -> None:
+    """The last signs, then what came out, each until it has arrived or the tries are used up."""
+
+    def send_result() -> bool:
+        return copy.send(Unit(f"{JOBS}/{launch_id}/result", _target(copy, folder), _result(folder)))
+
+    steps: list[Callable[[], object]] = [lambda: _send_signs(copy, folder, launch_id)]
+    if folder.done_path.exists():
+        steps.append(send_result)
+    for wait_s in LAST_TRIES_S:
+        time.sleep(wait_s)
+        while steps and _tried(steps[0]):
+            del steps[0]
+        if not steps:
+            return
 
 
 def _fetch(copy: BucketCopy, folder: RunFolder, launch_id: str) -> None:
@@ -92,19 +120,23 @@ def _fetch(copy: BucketCopy, folder: RunFolder, launch_id: str) -> None:
         RunError: the run does not arrive.
     """
     end = time.monotonic() + ARRIVES_S
-    while not copy.bring(f"{JOBS}/{launch_id}/run"):
-        if time.monotonic() > end:
-            raise RunError("run.engine_refused", engine="bucket", detail=f"{JOBS}/{launch_id}/run")
-        time.sleep(1.0)
+    _await(copy, f"{JOBS}/{launch_id}/run", end)
     base = Path(folder.read_config().base_model)
     if not base.is_absolute() or base.exists():
         return
-    while not copy.bring(f"{JOBS}/{launch_id}/model"):
-        if time.monotonic() > end:
-            raise RunError("run.engine_refused", engine="bucket", detail=f"{JOBS}/{launch_id}/model")
-        time.sleep(1.0)
+    _await(copy, f"{JOBS}/{launch_id}/model", end)
     base.parent.mkdir(parents=True, exist_ok=True)  # where the settings name it: they are the run's, and stay
     base.symlink_to(copy.workspace_dir / "models" / base.name)
+
+
+def _await(copy: BucketCopy, name: str, end: float) -> None:
+    while True:
+        with contextlib.suppress(OSError):  # a mount that is not ready yet
+            if copy.bring(name):
+                return
+        if time.monotonic() > end:
+            raise RunError("run.engine_refused", engine="bucket", detail=name)
+        time.sleep(1.0)
 
 
 def _send_signs(copy: BucketCopy, folder: RunFolder, launch_id: str) -> None:

@@ -6,6 +6,7 @@ and the job gets none. So the base model has to be open, or a folder, which trav
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Iterator, Mapping
@@ -59,12 +60,13 @@ class HubLauncher:
         for name, value in (("image", image), ("bucket", given.get("bucket"))):
             if not value:
                 raise RunError("run.engine_refused", engine=NAME, detail=f"{name}: -")
-        copy = self._copy(folder, given)
+        with _worded():
+            copy = self._copy(folder, given)
         command = ["python", "-m", "core.runs.engines.bucket_job", "--bucket", "/bucket", "--home", "/tmp/taskloom"]
         run = str(folder.path.resolve().relative_to(copy.workspace_dir))
-        with _worded(order.token):
+        with _worded():
             send_run(copy, folder, order.launch_id)
-            job = _client(order.token).run_job(
+            job = _client().run_job(
                 image=image,
                 command=[*command, "--run", run, "--launch", order.launch_id],
                 env={"PYTHONPATH": given.get("code", CODE), "TASKLOOM_HOME": "/tmp/taskloom"},
@@ -77,10 +79,13 @@ class HubLauncher:
         return {"job": job.id, "namespace": job.owner.name}
 
     def alive(self, folder: RunFolder, launch: Identity) -> Answer:
-        """The Hub's answer, once what came back by the bucket is in the folder."""
+        """The Hub's answer, once what came back by the bucket is in the folder: what a job sent before its end is
+        fetched after the end is known. Wishes go there even when the Hub does not answer."""
         with _worded():
-            self._exchange(folder, launch)
-            found = _client().inspect_job(job_id=launch["job"], namespace=launch["namespace"]).status
+            try:
+                found = _client().inspect_job(job_id=launch["job"], namespace=launch["namespace"]).status
+            finally:
+                self._exchange(folder, launch)
         stage, why = str(getattr(found.stage, "value", found.stage)), str(found.message or "")
         if stage == "SCHEDULING":
             return Answer("pending", detail=why)
@@ -88,13 +93,14 @@ class HubLauncher:
             return Answer("working")
         since = self._ended.setdefault(str(launch["launch_id"]), time.monotonic())
         settled = folder.done_path.exists() or folder.read_status().state == INTERRUPTED
-        if not settled and stage == "COMPLETED" and time.monotonic() - since < SETTLES_S:
+        if not settled and time.monotonic() - since < SETTLES_S:
             return Answer("working")
         return Answer("gone", detail=" ".join((stage, why)).strip())
 
     def cancel(self, folder: RunFolder, launch: Identity) -> None:
         with _worded():
             _client().cancel_job(job_id=launch["job"], namespace=launch["namespace"])
+        self._ended[str(launch["launch_id"])] = -math.inf  # ended by force: nothing more is waited for
 
     def log(self, folder: RunFolder, launch: Identity, num_lines: int) -> str:
         """What the Hub kept of the job's output, and the worker's own log as it came back."""
@@ -122,17 +128,19 @@ class HubLauncher:
         mount = str(settings.get("mount") or os.environ.get("TASKLOOM_BUCKET", ""))
         if not mount:
             raise RunError("run.engine_refused", engine=NAME, detail="mount, TASKLOOM_BUCKET: -")
+        if not Path(mount).is_dir():  # never made here: the job would wait for files of the local disk
+            raise RunError("run.engine_refused", engine=NAME, detail=f"mount: {mount}: -")
         key = (folder.workspace_dir, Path(mount))
         if key not in self._copies:
             self._copies[key] = BucketCopy(*key)
         return self._copies[key]
 
 
-def _client(token: str | None = None) -> Any:
-    """The Hub's client with this machine's own login, or with a visitor's token for one call."""
+def _client() -> Any:
+    """The Hub's client with this machine's own login."""
     from huggingface_hub import HfApi
 
-    return HfApi(token=token, library_name="taskloom")
+    return HfApi(library_name="taskloom")
 
 
 @lru_cache(maxsize=2)
@@ -147,14 +155,13 @@ def _own_space() -> str:
 
 
 @contextmanager
-def _worded(token: str | None = None) -> Iterator[None]:
-    """Errors of the Hub and of the bucket in words, without the request's headers and without the token."""
+def _worded() -> Iterator[None]:
+    """Errors of the Hub and of the bucket in words, without the request's headers."""
     import httpx2
     from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError, OfflineModeIsEnabled
 
     def said(error: BaseException) -> str:
-        text = " ".join(str(error).split())[:300]
-        return text.replace(token, "***") if token else text
+        return " ".join(str(error).split())[:300]
 
     try:
         yield
@@ -163,6 +170,8 @@ def _worded(token: str | None = None) -> Iterator[None]:
     except HfHubHTTPError as error:
         status = getattr(error.response, "status_code", 0)
         key = "run.engine_refused" if 400 <= status < 500 else "run.engine_no_answer"
+        if status in (401, 402, 403):
+            key = "run.engine_no_account"
         raise RunError(key, engine=NAME, detail=said(error)) from None
     except (OfflineModeIsEnabled, OSError, httpx2.HTTPError, ValueError, KeyError) as error:
         raise RunError("run.engine_no_answer", engine=NAME, detail=said(error)) from None

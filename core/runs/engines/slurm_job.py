@@ -74,7 +74,7 @@ def submit(given: dict[str, Any], cluster: str = "slurm") -> str:
         "slurm_signal_delay_s": round(SAVE_S),
         "slurm_additional_parameters": {"requeue": True},
     }
-    if "gpus" in wanted:
+    if wanted.get("gpus"):
         parameters["gpus_per_node"] = int(wanted["gpus"])
     if "memory_gb" in wanted:
         parameters["mem_gb"] = float(wanted["memory_gb"])
