@@ -84,7 +84,8 @@ def rules_for(
 def own_names() -> frozenset[str]:
     """How this machine is called by those in its network."""
     name = socket.gethostname().lower()
-    return frozenset({name, f"{name.partition('.')[0]}.local"}) if name else frozenset()
+    short = name.partition(".")[0]
+    return frozenset({name, short, f"{short}.local"}) if short else frozenset()
 
 
 def is_address(name: str) -> bool:

@@ -1,7 +1,8 @@
 """Which families of models (`model_type` in config.json) are known to be computed truly, and which are not.
 
-`tests/training/test_families.py` trains, examines and exports a tiny random model of every family of `HELD`, and
-holds that each of `FAILING` is refused before a start; assets/docs/models.md has the outcome. Torch-free.
+`tests/training/test_families.py` trains, examines and exports a tiny random model of every family of `HELD`;
+`tests/models/test_inspection.py` holds that each of `FAILING` is refused before a start. The outcome is in
+assets/docs/models.md. Torch-free.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Every family of models that is said to be held: a tiny random one is trained in both stages with C-Poly and MTA,
 sits the exam, is weighed, exported as a LoRA and merged, and answers in a batch as it does alone.
 
-    python -m pytest -m slow tests/training/test_families.py        (all; a few are in every run)
+    python -m pytest -m slow tests/training/test_families.py        (all but four, which are in every run)
 """
 
 from __future__ import annotations
