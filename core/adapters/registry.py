@@ -149,7 +149,7 @@ register(
 )
 register(
     "taps",
-    "TAPS",
+    "TAPS (layers chosen by task)",
     TapsConfig,
     ("skills and allocation",),
     "One adapter per task on the layers that the task learns to need",
