@@ -9,10 +9,12 @@ FILES = (("#0f766e", ".xlsx"), ("#b45309", ".csv"), ("#1d4ed8", ".json"), ("#9d1
 TOP, STEP, LOOM = 34, 44, (196, 44, 136)  # first file, distance of files; loom: left, top, side
 
 
-def intro_markup() -> str:
+def intro_markup(shared: bool) -> str:
+    """shared: whether this page is that of several people, whose machine is not the visitor's."""
+    private = say("home.private_shared") if shared else say("home.private")
     return (
         f'<div class="hero"><div><h1>{esc(say("home.title"))}</h1>'
-        f'<p>{esc(say("home.lead"))}</p><p class="dim">{esc(say("home.private"))}</p></div>'
+        f'<p>{esc(say("home.lead"))}</p><p class="dim">{esc(private)}</p></div>'
         f"{_picture(esc(say('home.picture')))}</div>"
     )
 

@@ -120,7 +120,7 @@ class Home:
         listed = list_all_summaries(projects)
         # Whose a damaged one is nobody knows: on a shared page it is shown to nobody, and `doctor` names it.
         damaged = [] if context.shared else context.workspace.list_damaged_projects()
-        intro = part(say("home.open", name=current.name)) if current else intro_markup()
+        intro = part(say("home.open", name=current.name)) if current else intro_markup(context.shared)
         if forgets_at_restart():
             intro = bullets([("warn", say("home.forgets"))]) + intro
         return {

@@ -49,11 +49,19 @@ class TaskPanel:
         if drawn is not None:
             said += part(say("skills.parts_title")) + note(say("skills.parts_note"))
         return {
-            self.head: part(say("skills.layers_title", task=task)) + note(say("skills.layers_note")),
+            self.head: part(say("skills.layers_title", task=task)) + note(word_profile(profile, bool(common))),
             self.layers: to_json(with_csv(figure, f"layers-{task}", profile, "layer")),
             self.said: said,
             self.parts: to_json(drawn),
         }
+
+
+def word_profile(profile: pd.DataFrame, has_common: bool) -> str:
+    """What the picture's numbers are: weights of a mixture, or whether a layer carries the task's adapter at all."""
+    if has_common:
+        return say("skills.layers_note")
+    is_switch = profile.shape[1] == 1 and bool(profile.isin([0.0, 1.0]).all(axis=None))
+    return say("skills.layers_note_switched") if is_switch else say("skills.layers_note_own")
 
 
 def describe_profile(profile: pd.DataFrame, task: str, allocation: Allocation) -> list[Sentence]:

@@ -1,4 +1,4 @@
-"""Annotate next: of rows without an answer those that a run is least sure of, settled with one key each."""
+"""Annotate next: of rows without an answer those that a run doubts most, settled with one key each."""
 
 from __future__ import annotations
 
@@ -73,8 +73,9 @@ class AnnotatePanel:
         given = {"label": Key("annotate.drop"), "file_types": list(SUFFIXES), "height": 110}
         self.pool = words(gr.File, **given, elem_id="annotate-pool")
         with gr.Row(elem_classes="bottom"):
-            given = {"label": Key("annotate.by"), "value": WAYS[0], "elem_id": "annotate-by"}
-            by = words(gr.Dropdown, **given, choices=[(Key(f"annotate.by_{way}"), way) for way in WAYS])
+            given = {"label": Key("annotate.by"), "info": Key("annotate.by_about"), "value": WAYS[0]}
+            choices = [(Key(f"annotate.by_{way}"), way) for way in WAYS]
+            by = words(gr.Dropdown, **given, choices=choices, elem_id="annotate-by")
             given = {
                 "label": Key("annotate.budget"),
                 "minimum": 5,
@@ -130,7 +131,7 @@ class AnnotatePanel:
             self.asking: gr.update(visible=knows),
             self.report: queue_view(queue) if queue else "",
             self.row: gr.update(visible=following is not None),
-            self.shown: row_view(following, queue.run_id) if queue and following else "",
+            self.shown: row_view(following, queue) if queue and following else "",
             **self._fields(context, selection, following),
             self.seen: next_row(context, selection),
         }
@@ -253,17 +254,19 @@ def queue_view(queue: Queue) -> str:
     if queue.known:
         said.append(say("annotate.left_out", known=queue.known))
     if sum(counts.values()):
-        said.append(say("annotate.settled", **counts))
+        said.append(say("annotate.counts", **counts))
     if not queue.open:
-        said.append(say("annotate.done"))
+        is_richer = counts["accepted"] + counts["corrected"] > 0
+        said.append(say("annotate.done") if is_richer else say("annotate.done_none"))
     return paragraphs([" ".join(said)])
 
 
-def row_view(row: Candidate, run_id: str) -> str:
+def row_view(row: Candidate, queue: Queue) -> str:
     """The row as it stands in the file, and what the run that was asked makes of it; another may be chosen now."""
     cells = [f'<div class="cell">{esc(text)}</div>' for text in row.inputs.values()]
-    told = say("annotate.sure", sure=f"{100 * row.confidence:.0f}")
+    sure = f"{100 * row.confidence:.0f}"
+    told = say("annotate.sure", sure=sure) if queue.is_checked else say("annotate.sure_unchecked", sure=sure)
     if row.disagreement is not None:
         told += " " + say("annotate.hangs", moved=f"{100 * row.disagreement:.0f}")
-    says = f'<p class="say">{esc(say("annotate.would_say", run=run_id))} <b>{esc(row.answer) or "∅"}</b></p>'
+    says = f'<p class="say">{esc(say("annotate.would_say", run=queue.run_id))} <b>{esc(row.answer) or "∅"}</b></p>'
     return table(list(row.inputs), [cells]) + says + note(f"{told} {say('annotate.keys')}")

@@ -16,6 +16,8 @@ from core.base.errors import TaskloomError
 from core.runs.launchers import LAUNCHERS, LOCAL
 from core.runs.where import Engine, list_engines
 
+CLUSTER = "slurm"  # a launcher whose machines share this one's file system
+
 
 class WherePanel:
     """`choice` holds the engine's name."""
@@ -51,14 +53,17 @@ class WherePanel:
 
 
 def _tell(engine: Engine) -> str:
-    """Price, limit of time and place in the engine's queue, as far as it tells; nothing of this machine."""
+    """That the rows go there; price, limit of time and place in the engine's queue, as far as it tells; nothing of
+    this machine."""
     if engine.launcher == LOCAL:
         return ""
+    # A cluster reads the run folder where it lies; any other engine is sent a copy of it.
+    key = "plan.where_reads" if engine.launcher == CLUSTER else "plan.where_leaves"
+    said = [say(key, engine=engine.name)]
     try:
         known = LAUNCHERS.get(engine.launcher).expect(engine.settings)
     except TaskloomError as error:
-        return note(word_problem(error))
-    said = []
+        return note(f"{said[0]} {word_problem(error)}")
     if known.dollars_an_hour is not None:
         said.append(say("plan.where_price", price=f"{known.dollars_an_hour:.2f}"))
     if known.limit_s is not None:
@@ -68,4 +73,4 @@ def _tell(engine: Engine) -> str:
             said.append(say("plan.where_most", price=f"{most:.2f}"))
     if known.waiting is not None:
         said.append(say("plan.where_waiting", n=known.waiting))
-    return note(" ".join(said)) if said else ""
+    return note(" ".join(said))

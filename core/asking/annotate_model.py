@@ -64,6 +64,11 @@ class PoolAsker:
         """How often a row of the task is read, its answer's writing included."""
         return 2 + len(self._columns(task))
 
+    def is_checked(self, task: int) -> bool:
+        """Whether the task's confidences are fitted on check rows: never those of written answers."""
+        choosing = self._examiner.choosing
+        return choosing.certainty_of(self._dataset, task) is not None
+
     def ask(self, task: int, prompts: Sequence[str], total: int) -> list[Proposal]:
         """A proposal for every prompt of one task; `total`: readings in all, for the progress of several tasks."""
         choosing = self._examiner.choosing
@@ -196,7 +201,13 @@ def rank_pool(folder: RunFolder, pool: Sequence[PoolTask], wish: Wish, on_progre
     wanted = [lines[row] for row in order]
     return {
         part.task_id: Queue(
-            folder.run_id, wish.file, wish.way, len(part.rows), part.known, _candidates(part, proposals, wanted)
+            folder.run_id,
+            wish.file,
+            wish.way,
+            len(part.rows),
+            part.known,
+            _candidates(part, proposals, wanted),
+            asker.is_checked(part.task),
         )
         for part, proposals in zip(pool, told, strict=True)
     }

@@ -165,7 +165,8 @@ def _report(project: Any, ids: list[str], done: list[str]) -> Report:
         ]
         known = f", {counted(queue.known, 'row|rows')} left out: known or repeated" if queue.known else ""
         head = f"{spec.name}: {len(queue.open)} of {len(rows)} open, from {queue.file} by {queue.run_id}{known}"
-        heads = ["row", "text", "answer", "sure %", "skills %", "state"]
+        sure = "sure %" if queue.is_checked else "likely % (not checked)"
+        heads = ["row", "text", "answer", sure, "skills %", "state"]
         parts.append(f"{head}\n{table(rows, heads)}")
     if done:
         parts.append(_what_was_done(done))

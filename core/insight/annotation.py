@@ -1,4 +1,4 @@
-"""Rows without an answer that a run is least sure of, and what a person says to its proposals. Torch-free; made by
+"""Rows without an answer that a run doubts most, and what a person says to its proposals. Torch-free; made by
 `core.asking.annotate_model`.
 
 <project>/annotation/<task id>.json holds the queue of a task and goes with it. An accepted or corrected row
@@ -49,7 +49,8 @@ class Candidate:
 @dataclass(frozen=True)
 class Queue:
     """What to annotate next for a task: the run that proposes, the file, how reasons were combined, how many rows
-    of the file were asked, and how many were left out because the task holds them already."""
+    of the file were asked, and how many were left out because the task holds them already. `is_checked`: the
+    confidences were fitted on check rows, whose right answers are known; older files do not say so."""
 
     run_id: str
     file: str
@@ -57,6 +58,7 @@ class Queue:
     asked: int
     known: int
     candidates: tuple[Candidate, ...]
+    is_checked: bool = False
 
     @property
     def queue_id(self) -> str:

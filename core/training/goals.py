@@ -33,7 +33,7 @@ GOALS.register(
     ),
 )
 GOALS.register(
-    "balanced", Goal("balanced", "Balanced", "Three passes over the data: a good result for reasonable time.", {})
+    "balanced", Goal("balanced", "Balanced", "Three passes over the practice rows: the usual first real run.", {})
 )
 GOALS.register(
     "best",

@@ -76,7 +76,7 @@ def test_rows_are_settled_one_after_the_other(place: Place) -> None:
     shown = panel.draw(context, selection)
     assert shown[panel.seen].number == 1
     assert "new one" in shown[panel.shown]
-    assert "60 %" in shown[panel.shown]
+    assert "Likelihood 60 % (not checked against right answers)" in shown[panel.shown]
     assert (shown[panel.label]["value"], shown[panel.label]["visible"]) == ("no", True)
     assert "2 rows were left out" in shown[panel.report]
 
@@ -142,10 +142,22 @@ def test_the_run_that_was_asked_is_named(place: Place) -> None:
     panel = build_panel(AnnotatePanel, context)
     queue = read_queue(context.require_project(selection), selection.task_id)
     assert queue is not None
-    write_queue(context.require_project(selection), selection.task_id, replace(queue, run_id="r-asked"))
+    asked = replace(queue, run_id="r-asked", is_checked=True)
+    write_queue(context.require_project(selection), selection.task_id, asked)
     shown = panel.draw(context, selection)
     assert "Run r-asked would say" in shown[panel.shown]
+    assert "60 % sure" in shown[panel.shown]
+    assert "not checked" not in shown[panel.shown]
     assert "r-asked" in shown[panel.report]
+
+
+def test_a_file_of_which_nothing_was_kept_teaches_nothing(place: Place) -> None:
+    context, selection = place
+    panel = build_panel(AnnotatePanel, context)
+    for number in range(1, 5):
+        shown = panel.skip_row(context, selection, rows_of(context, selection)(number))
+    assert "no row was added" in shown[panel.report]
+    assert "Train again" not in shown[panel.report]
 
 
 def write_again(context: Context, selection: Selection) -> None:

@@ -46,6 +46,7 @@ def test_an_engine_is_offered_with_price_limit_and_queue(context: Context, langu
         told = panel.tell(context, Selection(language=language), "far")[panel.told]
         assert "0.80" in told
         assert "1.60" in told
+        assert ("leave this machine" if language == "en" else "离开本机") in told
         assert panel.tell(context, Selection(), "local")[panel.told] == ""
 
 

@@ -63,7 +63,7 @@ def test_from_a_file_without_answers_to_practice_rows(run: Run, home: Path, run_
     before = practice(home, "task 0")
     found = run("annotate", run_id, "--task", "task 0", "--pool", pool, "--by", "mean", "--budget", 5, "--json")
     queue = found.value["tasks"]["task 0"]
-    assert (queue["asked"], queue["known"], queue["run_id"]) == (8, 2, run_id)
+    assert (queue["asked"], queue["known"], queue["run_id"], queue["is_checked"]) == (8, 2, run_id, True)
     rows = queue["candidates"]
     assert [row["number"] for row in rows] == [1, 2, 3, 4, 5]
     assert all(row["answer"] in ("yes", "no") for row in rows)
@@ -75,6 +75,7 @@ def test_from_a_file_without_answers_to_practice_rows(run: Run, home: Path, run_
     words = ("--accept", 1, "--correct", f"2={other}", "--skip", 3)
     told = run("annotate", run_id, "--task", "task 0", *words).out
     assert "2 of 5 open" in told
+    assert "sure %" in told
     assert "2 practice rows more" in told
     fresh = practice(home, "task 0")[len(before) :]
     assert [(row["text"], row["label"], row[ORIGIN]) for row in fresh] == [
@@ -117,10 +118,10 @@ def test_rows_with_two_columns_and_free_answers(run: Run, home: Path, run_id: st
     path = tmp_path / "pool.jsonl"
     asked = [{"question": f"who is {i}", "context": f"nobody 号 {i}"} for i in range(3)]
     path.write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in asked), encoding="utf-8")
-    rows = run("annotate", run_id, "--task", "pairs", "--pool", path, "--json").value["tasks"]["pairs"][
-        "candidates"
-    ]
-    assert len(rows) == 3
+    queue = run("annotate", run_id, "--task", "pairs", "--pool", path, "--json").value["tasks"]["pairs"]
+    rows = queue["candidates"]
+    assert (len(rows), queue["is_checked"]) == (3, False)
+    assert "likely % (not checked)" in run("annotate", run_id, "--task", "pairs").out
     assert all(0 <= row["confidence"] <= 1 for row in rows)
     run("annotate", run_id, "--task", "pairs", "--correct", "2=nobody = 1")
     kept = practice(home, "pairs")[-1]
