@@ -57,7 +57,7 @@ class TaskPanel:
 
 
 def word_profile(profile: pd.DataFrame, has_common: bool) -> str:
-    """What the picture's numbers are: weights of a mixture, or whether a layer carries the task's adapter at all."""
+    """What the picture's numbers are: weights of a mixture, or whether a layer carries an adapter."""
     if has_common:
         return say("skills.layers_note")
     is_switch = profile.shape[1] == 1 and bool(profile.isin([0.0, 1.0]).all(axis=None))

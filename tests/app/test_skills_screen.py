@@ -9,6 +9,7 @@ from typing import Any
 
 import gradio as gr
 import numpy as np
+import pandas as pd
 import pytest
 
 from app.shell.context import Context
@@ -17,6 +18,7 @@ from app.skills.evidence_panel import EvidencePanel
 from app.skills.rows_panel import RowsPanel
 from app.skills.screen import Skills
 from app.skills.similarity_panel import ALLOCATION, SimilarityPanel
+from app.skills.task_panel import word_profile
 from app.skills.view_panel import ViewPanel
 from app.skills.what_if_panel import change_words, freeze_skill, keep_words, wish
 from core.insight.task_groups import MOST_ROWS
@@ -188,3 +190,17 @@ def test_fields_for_many_tasks_appear_only_with_many_tasks(tmp_path: Path) -> No
     assert drawn["data"][0]["y"][0].startswith("task 5")
     assert len(drawn["data"][0]["y"]) == 11
     assert evidence.draw_pictures(many, chosen, "", "no such task")[evidence.effects] == ""
+
+
+@pytest.mark.parametrize(
+    ("columns", "has_common", "said"),
+    [
+        ({"common 1": [1.0, 0.0]}, True, "mixes the common skills"),
+        ({"private 1": [1.0, 0.0]}, False, "0: it is the base model's"),
+        ({"private 1.1": [0.3, 0.0], "private 1.2": [0.7, 1.0]}, False, "its private skills"),
+    ],
+)
+def test_numbers_of_the_layers_are_named_for_what_they_are(
+    columns: dict[str, list[float]], has_common: bool, said: str
+) -> None:
+    assert said in word_profile(pd.DataFrame(columns), has_common)

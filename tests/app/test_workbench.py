@@ -46,6 +46,13 @@ def context(tmp_path) -> Context:
     return Context(Workspace(tmp_path), shared=True)
 
 
+@pytest.mark.parametrize(("shared", "said"), [(True, "serves this page"), (False, "your data stays here unless")])
+def test_where_data_stays_is_said_for_the_page_that_is_open(context: Context, shared: bool, said: str) -> None:
+    page = Context(context.workspace, shared=shared)
+    home = build_panel(Home, page)
+    assert said in home.draw(page, Selection(owner=FIRST))[home.intro]
+
+
 def test_a_new_tab_is_one_file_and_one_line(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     added = types.SimpleNamespace(TITLE="tab.home", build=lambda _: gr.Markdown("added", elem_id="added"))
     monkeypatch.setattr(workbench, "TABS", (*workbench.TABS, added))
