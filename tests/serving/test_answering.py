@@ -58,6 +58,7 @@ def test_the_device_is_held_while_answers_are_open(run_dir: Path, monkeypatch: p
     """With the CPU in the place of a graphics card: a lease from the first question to the last token; the memory
     is given up when somebody else takes the device."""
     monkeypatch.setattr(answering, "CARD", "cpu")
+    monkeypatch.setattr(answering, "FIRST", "cpu")
     workspace, bench = RunFolder(run_dir).workspace_dir, Bench(Told())
     bench.begin(1, write(run_dir, "task 0", "message 3", max_new_tokens=2))
     holder = lease_holder(workspace, "cpu") or {}
