@@ -27,9 +27,8 @@ from core.base.processes import bind_to_parent
 from core.runs.device_lease import CARD, DeviceLease, holder_for, holder_values, lease_device, run_lease
 from core.runs.folder import RunFolder
 from core.runs.journal import FolderJournal, SilentJournal
-from core.runs.lease import may_begin, stays_named
+from core.runs.lease import may_begin, stays_named, take_lock
 from core.runs.liveness import how_it_went
-from core.runs.lock import try_lock
 from core.runs.memory_limit import held_to_limit
 from core.runs.prediction import learn_speed
 from core.runs.queue_db import RunQueue
@@ -42,7 +41,6 @@ from core.training.reporting import CANCEL, PAUSE, STOP, Journal, RunCancelled, 
 from core.workspace import Workspace
 
 QUEUE_POLL_S = 0.25
-START_WAIT_S = 5.0  # an engine may begin before whoever asked it has let go of the lock
 REFUSED = 4
 End = tuple[str, dict[str, Any]]  # (state, changes of the status)
 
@@ -61,8 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
         return _rank_main(folder)
     if chosen.machine:
         return join_machine(folder, chosen.machine)
-    wait_s = 0.05 if chosen.launch is None else START_WAIT_S
-    lock = chosen.lock if chosen.lock is not None else try_lock(folder.lock_path, wait_s)
+    lock = chosen.lock if chosen.lock is not None else take_lock(folder, chosen.launch)
     if lock is None or not may_begin(folder, chosen.launch):
         print(f"run {folder.run_id} is already at work, has ended or was started again", file=sys.stderr)
         return REFUSED

@@ -24,7 +24,7 @@ from core.runs.lock import try_lock
 from core.runs.memory_limit import require_memory
 from core.runs.queue_db import RunQueue
 from core.runs.states import CANCELLED, DRAFT, INTERRUPTED, PENDING, QUEUED, STARTABLE, RunStatus
-from core.runs.where import HERE, Engine, end_worker, engine_of, find_engine
+from core.runs.where import HERE, Engine, ask, end_worker, engine_of, find_engine, is_far, tell
 from core.training.config import RunConfig
 from core.training.manifest import list_checkpoints
 from core.workspace import Project
@@ -124,9 +124,10 @@ def stop_run(folder: RunFolder, now: bool = False) -> RunStatus:
         return start_run(folder)
     if not status.is_live:
         raise RunError("run.not_live", name=folder.run_id, state=status.state)
-    if status.state in (QUEUED, PENDING):
+    if status.state in (QUEUED, PENDING) or (folder.cancel_path.exists() and _waits_there(folder)):
         return cancel_run(folder)
     _raise_flag(folder.stop_path)
+    tell(folder)
     return run_state(folder)
 
 
@@ -145,9 +146,13 @@ def cancel_run(folder: RunFolder, now: bool = False) -> RunStatus:
         ended = time.time()
         folder.write_done({"state": CANCELLED, "ended": ended, "message_key": "run.was_cancelled"})
         folder.write_status(replace(status, state=CANCELLED, ended=ended, message_key="run.was_cancelled"))
-    if status.state == PENDING:  # nobody is there yet to read the wish
+    if now:
+        return kill_run(folder)
+    if status.state == PENDING or _waits_there(folder):  # nobody is there yet to read the wish
         end_worker(folder)
-    return kill_run(folder) if now else run_state(folder)
+    else:
+        tell(folder)
+    return run_state(folder)
 
 
 def kill_run(folder: RunFolder) -> RunStatus:
@@ -175,6 +180,11 @@ def resume_run(folder: RunFolder, on: str | None = None) -> RunStatus:
     except OSError as error:
         raise WorkspaceError("workspace.read_only", path=str(folder.path), detail=error.strerror or "") from error
     return start_run(folder)
+
+
+def _waits_there(folder: RunFolder) -> bool:
+    """Whether another engine has the run and no worker has begun it, as far as is known."""
+    return is_far(folder) and (folder.read_status().state == PENDING or ask(folder).sign == "pending")
 
 
 def _launch(folder: RunFolder, queue: RunQueue, lock: int) -> RunStatus:

@@ -7,14 +7,18 @@ system, which dates the heartbeat and a probe of the reader with one clock: the 
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from core.runs.folder import RunFolder
+from core.runs.lock import try_lock
 
 FRESH_S = 90.0  # a shared file system shows a new date a minute late
+START_WAIT_S = 5.0
+HANDOVER_S = 60.0  # an engine may begin before whoever asked it has the receipt and lets go of the lock
 _PROBE = ".clock"
 
 
@@ -44,6 +48,15 @@ def is_fresh(folder: RunFolder) -> bool:
     return ages is not None and ages[0] <= FRESH_S
 
 
+def launch_age(folder: RunFolder) -> float:
+    """Seconds since the last start was noted; endless where none was."""
+    try:
+        noted = folder.launch_path.stat().st_mtime
+    except OSError:
+        return math.inf
+    return max(0.0, _file_clock(folder.path) - noted)
+
+
 def _file_clock(place: Path) -> float:
     """Now, as the file system of a folder dates it; this machine's clock where nothing can be written."""
     probe = place / _PROBE
@@ -53,6 +66,19 @@ def _file_clock(place: Path) -> float:
         return probe.stat().st_mtime
     except OSError:
         return time.time()
+
+
+def take_lock(folder: RunFolder, launch_id: str | None) -> int | None:
+    """The run's lock for a worker that inherits none; None when somebody else keeps it. While the start is noted
+    without the engine's receipt, its launcher still holds the lock, on a busy machine for long."""
+    if launch_id is None:
+        return try_lock(folder.lock_path, 0.05)
+    end = time.monotonic() + HANDOVER_S
+    while time.monotonic() < end and _is_handed_over(folder, launch_id):
+        lock = try_lock(folder.lock_path, 0.5)
+        if lock is not None:
+            return lock
+    return try_lock(folder.lock_path, START_WAIT_S)
 
 
 def may_begin(folder: RunFolder, launch_id: str | None) -> bool:
@@ -78,3 +104,12 @@ def _is_named(folder: RunFolder, launch_id: str) -> bool | None:
         return False  # the start was taken back
     except (OSError, ValueError, AttributeError):
         return None
+
+
+def _is_handed_over(folder: RunFolder, launch_id: str) -> bool:
+    """Whether this start waits for the engine's receipt."""
+    try:
+        launch = json.loads(folder.launch_path.read_text(encoding="utf-8"))
+        return bool(launch.get("launch_id") == launch_id and "job" not in launch)
+    except (OSError, ValueError, AttributeError):
+        return False

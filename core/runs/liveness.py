@@ -10,7 +10,7 @@ from core.base.files import read_json
 from core.base.memory import memory_kills
 from core.runs.folder import RunFolder
 from core.runs.launchers import Answer
-from core.runs.lease import FRESH_S, is_fresh, lease_ages
+from core.runs.lease import FRESH_S, is_fresh, launch_age, lease_ages
 from core.runs.lock import held
 from core.runs.queue_db import RunQueue
 from core.runs.states import (
@@ -126,6 +126,7 @@ def queue_place(folder: RunFolder) -> int | None:
 def kill_worker(folder: RunFolder) -> RunStatus:
     """Ends a run's worker by force -> what became of the run. Where an engine stays silent and the lease is over,
     the run is given up: should its worker come back, it finds another start in launch.json, or leaves by CANCEL.
+    Before its first heartbeat the time since the start counts.
 
     Raises:
         RunError: the engine refuses, or is silent about a worker that still beats.
@@ -134,7 +135,7 @@ def kill_worker(folder: RunFolder) -> RunStatus:
         end_worker(folder)
     except (RunError, SettingError):  # the second: this version does not know the engine
         ages = lease_ages(folder)
-        if ages is not None and ages[0] < LOST_AFTER_S:
+        if (ages[0] if ages else launch_age(folder)) < LOST_AFTER_S:
             raise
         return _bury(folder, "run.was_lost")
     if ask(folder, is_urgent=True).sign == "gone" and folder.read_status().state in LIVE:

@@ -33,4 +33,5 @@ def sleepers(monkeypatch: pytest.MonkeyPatch, project: Project) -> Iterator[None
     monkeypatch.setattr(launchers, "worker_command", lambda *_: sleeping)
     yield
     for folder in list_runs(project):
-        kill_run(folder)
+        if run_state(folder).is_live:
+            kill_run(folder)

@@ -15,6 +15,7 @@ import pytest
 from core.base.errors import RunError
 from core.runs import where
 from core.runs.bucket_copy import BucketCopy, Unit
+from core.runs.creation import list_runs
 from core.runs.engines import bucket_job, hf_jobs
 from core.runs.folder import RunFolder
 from core.runs.launching import begin_run, cancel_run, kill_run, stop_run
@@ -54,7 +55,10 @@ def hub(project: Project, bucket: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
         (project.path.parents[1] / where.FILE).write_text(text, encoding="utf-8")
         yield fake
         fake.is_down = False
-        fake.stages = dict.fromkeys(fake.stages, "ERROR")
+        where._silent.clear()
+        for folder in list_runs(project):
+            if run_state(folder).is_live:
+                kill_run(folder)
 
 
 def test_a_job_is_asked_for_with_flavor_limit_and_bucket_and_no_secret(
@@ -129,6 +133,7 @@ def test_a_bucket_that_is_not_mounted_stops_no_list_and_takes_no_run(
     (bucket / "taskloom").write_text("no folder", encoding="ascii")
     assert run_state(folder).message_key == "run.engine_silent"
     assert len(hub.specs) == 1
+    (bucket / "taskloom").unlink()
 
 
 def test_a_bucket_that_fails_for_a_moment_ends_no_job(

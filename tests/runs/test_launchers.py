@@ -14,7 +14,7 @@ import pytest
 from core.base.errors import RunError, SettingError, WorkspaceError
 from core.base.files import write_json_atomic
 from core.base.processes import boot_id
-from core.runs import where
+from core.runs import lease, where
 from core.runs.creation import delete_run, list_runs
 from core.runs.engines.local import worker_processes
 from core.runs.folder import RunFolder
@@ -22,6 +22,7 @@ from core.runs.launchers import LAUNCHERS, Answer
 from core.runs.launching import begin_run, cancel_run, kill_run, resume_run, start_run, stop_run
 from core.runs.lease import FRESH_S, lease_ages, may_begin, stays_named
 from core.runs.liveness import LOST_AFTER_S, run_state
+from core.runs.lock import try_lock
 from core.runs.queue_db import RunQueue
 from core.runs.queueing import list_queue
 from core.runs.quotas import usage_of
@@ -43,6 +44,8 @@ def engine(project: Project, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeEn
     write_engines(project, "far: {launcher: fake, flavor: big, hours: 2}\n")
     yield engine
     engine.is_silent = False
+    monkeypatch.setattr(engine, "alive", FakeEngine.alive.__get__(engine))  # a test may have put another
+    where._silent.clear()
     engine.signs = dict.fromkeys(engine.signs, "gone")
     for folder in list_runs(project):
         kill_run(folder)
@@ -64,6 +67,12 @@ def beat(folder: RunFolder, ago: float = 0.0, idle: float = 0.0) -> None:
     folder.heartbeat_path.write_text(json.dumps(values), encoding="ascii")
     then = time.time() - ago
     os.utime(folder.heartbeat_path, (then, then))
+
+
+def age_launch(folder: RunFolder) -> None:
+    """The start was long enough ago for a run to be given up."""
+    then = time.time() - LOST_AFTER_S - 30
+    os.utime(folder.launch_path, (then, then))
 
 
 def runs_there(folder: RunFolder, engine: FakeEngine) -> None:
@@ -167,6 +176,69 @@ def test_stopping_a_run_that_has_not_begun_cancels_it(folder: RunFolder, engine:
     assert stop_run(folder).state == "cancelled"
 
 
+def test_a_cancel_that_an_engine_did_not_hear_can_be_said_again(folder: RunFolder, engine: FakeEngine) -> None:
+    for wish in (cancel_run, cancel_run, stop_run):
+        engine.is_silent = True
+        with pytest.raises(RunError, match="does not answer"):
+            wish(folder)
+        assert run_state(folder).state == "stopping"
+    engine.is_silent = False
+    assert stop_run(folder).state == "cancelled"
+    assert engine.signs == {"j0": "gone"}
+
+
+def test_a_wish_is_told_at_once_even_to_an_engine_that_was_silent(
+    folder: RunFolder, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs_there(folder, engine)
+    run_state(folder)
+    monkeypatch.setattr(where, "ASK_EVERY_S", 3600.0)
+    where._silent["fake"] = time.monotonic(), "timed out"
+    seen: list[tuple[bool, bool]] = []
+
+    def alive(folder: RunFolder, launch: object) -> Answer:
+        seen.append((folder.stop_path.exists(), folder.cancel_path.exists()))
+        return Answer("working")
+
+    monkeypatch.setattr(engine, "alive", alive)
+    stop_run(folder)
+    cancel_run(folder)
+    assert seen == [(True, False), (True, True)]
+
+
+def test_a_run_that_never_beat_is_given_up_ten_minutes_after_its_start(
+    folder: RunFolder, engine: FakeEngine
+) -> None:
+    engine.is_silent = True
+    for give_up in (kill_run, lambda folder: cancel_run(folder, now=True)):
+        with pytest.raises(RunError, match="does not answer"):
+            give_up(folder)
+    age_launch(folder)
+    assert cancel_run(folder, now=True).state == "cancelled"
+
+
+def test_a_worker_waits_for_the_lock_while_its_start_has_no_receipt(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launch = where.read_launch(folder)
+    monkeypatch.setattr(lease, "START_WAIT_S", 0.0)
+    mine, got = try_lock(folder.lock_path), []
+    assert mine is not None
+    assert lease.take_lock(folder, launch["launch_id"]) is None  # the receipt is there: somebody else works
+    write_json_atomic(folder.launch_path, {k: v for k, v in launch.items() if k != "job"})
+    worker = threading.Thread(target=lambda: got.append(lease.take_lock(folder, launch["launch_id"])))
+    worker.start()
+    try:
+        worker.join(0.7)
+        assert worker.is_alive()
+    finally:
+        os.close(mine)
+        worker.join()
+        write_json_atomic(folder.launch_path, launch)
+    assert got[0] is not None
+    os.close(got[0])
+
+
 def test_kill_ends_a_worker_that_still_beats(folder: RunFolder, engine: FakeEngine) -> None:
     runs_there(folder, engine)
     assert kill_run(folder).state == "interrupted"
@@ -226,6 +298,7 @@ def test_a_launcher_of_another_version_proves_nothing(folder: RunFolder) -> None
     assert run_state(folder).state == "pending"
     with pytest.raises(SettingError, match="later"):
         where.end_worker(folder)
+    age_launch(folder)
     assert kill_run(folder).message_key == "run.was_lost"
 
 
