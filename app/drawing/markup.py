@@ -23,7 +23,7 @@ def esc(value: Any) -> str:
 
 
 def brand(name: str) -> str:
-    return f'<div class="brand">{LOGO}<span>{esc(name)}</span></div>'
+    return f'<div class="brand" role="heading" aria-level="1">{LOGO}<span>{esc(name)}</span></div>'
 
 
 def place_mark(place: str, name: str = "") -> str:
@@ -40,7 +40,7 @@ def note(text: str) -> str:
 
 
 def part(text: str) -> str:
-    return f'<h3 class="part">{esc(text)}</h3>'
+    return f'<h3 class="part" aria-level="2">{esc(text)}</h3>'
 
 
 def paragraphs(sentences: Iterable[str]) -> str:

@@ -31,6 +31,23 @@ SPLIT_OF = {
     in_language(language, say, f"rows.{split}").lower(): split for language in LANGUAGES for split in SPLITS
 }
 NOTHING: Page = {"places": [], "columns": [], "start": 0, "total": 0}
+# Gradio's table leaves its check boxes nameless and inside nameless buttons: a screen reader hears their column.
+_NAME_BOXES = """
+const area = element.closest('#task-all-rows');
+if (area && !area.named) {
+  area.named = true;
+  const name = () => {
+    for (const cell of area.querySelectorAll(':is(.bool-cell, .select-all-checkbox)[role=button]')) {
+      const column = cell.closest('[data-col]')?.dataset.col;
+      const head = area.querySelector(`[data-heading="${column}"]`)?.title;
+      cell.removeAttribute('role');
+      cell.querySelector('input')?.setAttribute('aria-label', head || cell.textContent.trim());
+    }
+    for (const lock of area.querySelectorAll('.wrapper[aria-label]:not([role])')) lock.setAttribute('role', 'img');
+  };
+  new MutationObserver(name).observe(area, {subtree: true, childList: true});
+}
+"""
 
 
 class RowsPanel:
@@ -47,7 +64,7 @@ class RowsPanel:
                 small = {"size": "sm", "min_width": 60}
                 self.back = words(gr.Button, Key("rows.back"), **small, elem_id="rows-back")
                 self.on = words(gr.Button, Key("rows.on"), **small, elem_id="rows-on")
-            self.count = gr.HTML(elem_id="rows-count")
+            self.count = gr.HTML(elem_id="rows-count", js_on_load=_NAME_BOXES)
             self.table = gr.Dataframe(
                 interactive=True, type="array", wrap=True, max_chars=240, show_label=False, max_height=460,
                 static_columns=[2], elem_id="rows-table", buttons=[],
