@@ -154,6 +154,7 @@ register(
     ("skills and allocation",),
     "One adapter per task on the layers that the task learns to need",
     wishes=(APART,),
+    arms=(("TAPS", ()),),
 )
 register(
     "moe_lora",
