@@ -110,10 +110,9 @@ def test_runs_killed_at_random_moments_end_as_if_nothing_had_happened(
 ) -> None:
     """Three rounds of what `tests/benchmarks/kill_and_resume.py` does fifty times."""
     draw, whole_s = random.Random(5), processor_seconds(quick_run(toy_project, tiny_llama))
-    for _ in range(3):
-        found = kill_and_resume(quick_run(toy_project, tiny_llama), draw, whole_s, whole)
-        assert found.places
-        assert found.is_same, found
+    rounds = [kill_and_resume(quick_run(toy_project, tiny_llama), draw, whole_s, whole) for _ in range(3)]
+    assert all(found.is_same for found in rounds), rounds
+    assert any(found.places for found in rounds)  # on a busy machine a run may be through before its time comes
     other = quick_run(toy_project, tiny_llama, seed=1)
     assert in_a_child(lambda: train(other)) == 0
     assert not same_outcome(outcome(other), whole)  # the comparison does see a difference
