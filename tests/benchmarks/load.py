@@ -185,8 +185,8 @@ def click_real_pages(address: str, pages: int, record: Record, until: float) -> 
                 for screen in ("tasks", "train", "skills", "home"):
                     page.locator(f"#tab-{screen}-button").first.click()
                     page.wait_for_timeout(1500)
-                if page.locator(".toast-body.error").count():
-                    record.errors.append("toast on a real page")
+                for said in page.locator(".toast-body.error").all_inner_texts():
+                    record.errors.append(f"a real page says: {' '.join(said.split())[:300]}")
         browser.close()
 
 
