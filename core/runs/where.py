@@ -87,25 +87,27 @@ def find_engine(workspace_dir: Path, name: str | None, owner: str = LOCAL_OWNER)
 
 
 def _read_engine(path: Path, name: str, entry: Any) -> Engine:
-    def wrong(detail: str) -> SettingError:
-        return SettingError("run.engines_file", path=str(path), detail=f"{name}: {detail}")
+    def wrong(key: str, **values: Any) -> SettingError:
+        return SettingError(f"run.engines_{key}", path=str(path), name=name, **values)
 
-    if name == LOCAL or not isinstance(entry, dict):
-        raise wrong(f"{name!r}" if name == LOCAL else type(entry).__name__)
+    if name == LOCAL:
+        raise wrong("here")
+    if not isinstance(entry, dict):
+        raise wrong("entry")
     settings = dict(entry)
     launcher, visitors = settings.pop("launcher", name), settings.pop("visitors", False)
     if not isinstance(launcher, str) or launcher not in LAUNCHERS or launcher == LOCAL:
-        raise wrong(f"launcher {launcher!r} ({', '.join(n for n in LAUNCHERS.names() if n != LOCAL)})")
-    known = LAUNCHERS.get(launcher).settings
+        known = ", ".join(known for known in LAUNCHERS.names() if known != LOCAL)
+        raise wrong("launcher", value=str(launcher), known=known)
+    kinds = LAUNCHERS.get(launcher).settings
     for key, value in settings.items():
-        if key not in known:
-            raise wrong(f"{key} ({', '.join(known)})")
-        fitting = _fit(key, value, known[key])
-        if fitting is None:
-            raise wrong(f"{key}: {value!r} ({known[key].__name__})")
-        settings[key] = fitting
+        if key not in kinds:
+            raise wrong("unknown", setting=key, known=", ".join(kinds))
+        settings[key] = _fit(key, value, kinds[key])
+        if settings[key] is None:
+            raise wrong("value", setting=key, value=str(value))
     if not isinstance(visitors, bool):
-        raise wrong(f"visitors: {visitors!r}")
+        raise wrong("value", setting="visitors", value=str(visitors))
     return Engine(name, launcher, settings, visitors)
 
 

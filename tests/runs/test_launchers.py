@@ -336,37 +336,38 @@ def test_the_lease_is_read_by_the_file_systems_clock(folder: RunFolder, monkeypa
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "key"),
     [
-        "- far",
-        "far: 3",
-        "local: {launcher: fake}",
-        "far: {launcher: nowhere}",
-        "far: {launcher: local}",
-        "far: {launcher: fake, colour: red}",
-        "far: {launcher: fake, flavor: 3}",
-        "far: {launcher: fake, hours: -1}",
-        "far: {launcher: fake, hours: yes}",
-        "far: {launcher: fake, hours: .inf}",
-        "far: {launcher: fake, hours: .nan}",
-        "far: {launcher: fake, hours: 0}",
-        "far: {launcher: fake, hours: long}",
-        "far: {launcher: [fake]}",
-        "far: {launcher: {fake: 1}}",
-        "far: {launcher: slurm, gpus: -1}",
-        "far: {launcher: slurm, cpus: 0}",
-        "far: {launcher: fake}\nfar: {launcher: fake, hours: 2}",
-        "far: {launcher: fake, visitors: maybe}",
-        "far: {",
+        ("- far", "setting.yaml_shape"),
+        ("far: 3", "run.engines_entry"),
+        ("local: {launcher: fake}", "run.engines_here"),
+        ("far: {launcher: nowhere}", "run.engines_launcher"),
+        ("far: {launcher: local}", "run.engines_launcher"),
+        ("far: {launcher: fake, colour: red}", "run.engines_unknown"),
+        ("far: {launcher: fake, flavor: 3}", "run.engines_value"),
+        ("far: {launcher: fake, hours: -1}", "run.engines_value"),
+        ("far: {launcher: fake, hours: yes}", "run.engines_value"),
+        ("far: {launcher: fake, hours: .inf}", "run.engines_value"),
+        ("far: {launcher: fake, hours: .nan}", "run.engines_value"),
+        ("far: {launcher: fake, hours: 0}", "run.engines_value"),
+        ("far: {launcher: fake, hours: long}", "run.engines_value"),
+        ("far: {launcher: [fake]}", "run.engines_launcher"),
+        ("far: {launcher: {fake: 1}}", "run.engines_launcher"),
+        ("far: {launcher: slurm, gpus: -1}", "run.engines_value"),
+        ("far: {launcher: slurm, cpus: 0}", "run.engines_value"),
+        ("far: {launcher: fake}\nfar: {launcher: fake, hours: 2}", "setting.yaml"),
+        ("far: {launcher: fake, visitors: maybe}", "run.engines_value"),
+        ("far: {", "setting.yaml"),
     ],
 )
 def test_a_wrong_file_of_engines_is_named_and_leaves_local_runs_alone(
-    project: Project, tiny_llama: Path, engine: FakeEngine, text: str
+    project: Project, tiny_llama: Path, engine: FakeEngine, text: str, key: str
 ) -> None:
     folder = quick_run(project, tiny_llama)
     write_engines(project, text)
-    with pytest.raises(SettingError, match=r"engines\.yaml"):
+    with pytest.raises(SettingError, match=r"engines\.yaml") as caught:
         where.list_engines(project.path.parents[1])
+    assert caught.value.key == key
     assert where.engine_of(folder) == where.HERE
     assert run_state(folder).state == "draft"
 

@@ -59,7 +59,7 @@ class HubLauncher:
         image = given.get("image") or _own_space()
         for name, value in (("image", image), ("bucket", given.get("bucket"))):
             if not value:
-                raise RunError("run.engine_refused", engine=NAME, detail=f"{name}: -")
+                raise RunError("run.engine_lacks", engine=NAME, name=name)
         with _worded():
             copy = self._copy(folder, given)
         command = ["python", "-m", "core.runs.engines.bucket_job", "--bucket", "/bucket", "--home", "/tmp/taskloom"]
@@ -114,7 +114,7 @@ class HubLauncher:
             prices = _prices(int(time.monotonic() / PRICES_S))
         flavor = str(settings.get("flavor", FLAVOR))
         if flavor not in prices:
-            raise RunError("run.engine_refused", engine=NAME, detail=f"flavor: {flavor} ({', '.join(prices)})")
+            raise RunError("run.engine_flavor", engine=NAME, flavor=flavor, known=", ".join(prices))
         return Expected(dollars_an_hour=prices[flavor], limit_s=3600 * float(settings.get("hours", HOURS)))
 
     def _exchange(self, folder: RunFolder, launch: Identity) -> None:
@@ -127,9 +127,9 @@ class HubLauncher:
     def _copy(self, folder: RunFolder, settings: Mapping[str, Any]) -> BucketCopy:
         mount = str(settings.get("mount") or os.environ.get("TASKLOOM_BUCKET", ""))
         if not mount:
-            raise RunError("run.engine_refused", engine=NAME, detail="mount, TASKLOOM_BUCKET: -")
+            raise RunError("run.engine_lacks", engine=NAME, name="mount")
         if not Path(mount).is_dir():  # never made here: the job would wait for files of the local disk
-            raise RunError("run.engine_refused", engine=NAME, detail=f"mount: {mount}: -")
+            raise RunError("run.engine_mount", engine=NAME, path=mount)
         key = (folder.workspace_dir, Path(mount))
         if key not in self._copies:
             self._copies[key] = BucketCopy(*key)
