@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -21,20 +20,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from study import DOCS, make_project  # first: it brings the repository's root into the path
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
+from core.base.errors import RunError
+from core.base.files import read_json, write_json_atomic
+from core.insight import study_tables
+from core.insight.study import Arm, Study, create_study, find_study, read_study, run_study
+from core.training.config import RunConfig, apply_assignments
+from core.workspace import Project, Workspace
 
-from core.base.errors import RunError  # noqa: E402
-from core.base.files import read_json, write_json_atomic  # noqa: E402
-from core.insight import study_tables  # noqa: E402
-from core.insight.study import Arm, Study, create_study, find_study, read_study, run_study  # noqa: E402
-from core.tasks.changing.domain import add_domain  # noqa: E402
-from core.training.config import RunConfig, apply_assignments  # noqa: E402
-from core.workspace import Project, Workspace  # noqa: E402
-
-DATA = ROOT.parent / "shared" / "data" / "tasks"
-DOCS = ROOT / "assets" / "docs"
 RATES = DOCS / "proof-rates.json"
 # Whose rows fit: 95 % of the practice rows hold at most 320 tokens of SmolLM2, question, instruction and answer.
 TASKS = {
@@ -118,19 +112,9 @@ def studies(piece: str, domain: str, model: str) -> list[Study]:
     return [Study(f"curve {seed}", config, few, (seed,), SHARES, tasks=names) for seed in SEEDS]
 
 
-def project_of(workspace: Path, domain: str) -> Project:
-    home = Workspace(workspace)
-    for project in home.list_projects():
-        if project.name == domain:
-            return project
-    project = home.create_project(domain)
-    add_domain(project, DATA / domain)
-    return project
-
-
 def run(piece: str, workspace: Path, domain: str, model: str) -> None:
     """Makes whatever of the piece is not made yet."""
-    project = project_of(workspace, domain)
+    project = make_project(workspace, domain)
     for plan in studies(piece, domain, model):
         folder = find_study(project, plan.name) or create_study(project, plan)
         run_study(

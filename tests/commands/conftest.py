@@ -52,3 +52,20 @@ def rows_file(tmp_path: Path) -> Path:
     path = tmp_path / "mails.jsonl"
     path.write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
     return path
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with the trained run."""
+    from tests.serving.conftest import make_trained_run
+    from tests.tiny_models import build_tiny_llama
+
+    folder = tmp_path_factory.mktemp("trained")
+    make_trained_run(folder / "home", build_tiny_llama(folder / "llama"))
+    return folder / "home"
+
+
+@pytest.fixture
+def run_id(home: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("TASKLOOM_HOME", str(home))
+    return min(path.name for path in home.glob("projects/*/runs/r*"))

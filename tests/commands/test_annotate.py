@@ -15,22 +15,6 @@ from core.tasks.dataset import load_saved_dataset
 from core.tasks.store import get_task, read_rows, task_dir
 from core.workspace import Project, Workspace
 from tests.commands.conftest import Outcome, Run
-from tests.serving.conftest import make_trained_run
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from tests.tiny_models import build_tiny_llama
-
-    folder = tmp_path_factory.mktemp("annotated")
-    make_trained_run(folder / "home", build_tiny_llama(folder / "llama"))
-    return folder / "home"
-
-
-@pytest.fixture
-def run_id(home: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setenv("TASKLOOM_HOME", str(home))
-    return min(path.name for path in home.glob("projects/*/runs/r*"))
 
 
 @pytest.fixture

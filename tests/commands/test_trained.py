@@ -18,25 +18,8 @@ import pytest
 from core.runs.folder import RunFolder
 from core.tasks.store import read_rows
 from tests.commands.conftest import Run
-from tests.serving.conftest import make_trained_run
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace with the trained run."""
-    from tests.tiny_models import build_tiny_llama
-
-    folder = tmp_path_factory.mktemp("trained")
-    make_trained_run(folder / "home", build_tiny_llama(folder / "llama"))
-    return folder / "home"
-
-
-@pytest.fixture
-def run_id(home: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setenv("TASKLOOM_HOME", str(home))
-    return min(path.name for path in home.glob("projects/*/runs/r*"))
 
 
 def write_exam(home: Path, run_id: str) -> None:

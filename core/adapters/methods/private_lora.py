@@ -15,15 +15,7 @@ from torch import nn
 from core.adapters.parts.definition import SkillCounts
 from core.adapters.parts.skills import SkillAdapter
 from core.adapters.settings.baselines import PrivateLoraConfig
-from core.adapters.settings.skills import SkillConfig
 
 
 def build(model: nn.Module, method: str, config: PrivateLoraConfig, num_tasks: int) -> SkillAdapter:
-    options = SkillConfig(
-        upper_share=config.upper_share,
-        target_modules=config.target_modules,
-        rank=config.rank,
-        kernel=config.kernel,
-        noise=False,
-    )
-    return SkillAdapter(model, method, options, num_tasks, SkillCounts(0, 1), config)
+    return SkillAdapter(model, method, config.as_skills(), num_tasks, SkillCounts(0, 1), config)

@@ -30,7 +30,6 @@ from core.adapters.call import Call
 from core.adapters.parts.definition import SkillCounts, SkillState
 from core.adapters.parts.skills import SkillAdapter
 from core.adapters.settings.baselines import TapsConfig
-from core.adapters.settings.skills import SkillConfig
 from core.adapters.task_change import TaskChange
 
 START, THRESHOLD, SCALE = 0.15, 0.1, 100.0
@@ -38,14 +37,7 @@ START, THRESHOLD, SCALE = 0.15, 0.1, 100.0
 
 class TapsAdapter(SkillAdapter):
     def __init__(self, model: nn.Module, method: str, config: TapsConfig, num_tasks: int) -> None:
-        options = SkillConfig(
-            upper_share=config.upper_share,
-            target_modules=config.target_modules,
-            rank=config.rank,
-            kernel=config.kernel,
-            noise=False,
-        )
-        super().__init__(model, method, options, num_tasks, SkillCounts(0, 1), config)
+        super().__init__(model, method, config.as_skills(), num_tasks, SkillCounts(0, 1), config)
         self.penalty, self.warm_up = config.layer_penalty, config.warm_up
         # A parameter for each task: an optimizer leaves those of tasks that are not in a batch alone.
         self.scores = nn.ParameterList([torch.full((len(self.sites),), START * SCALE) for _ in range(num_tasks)])

@@ -8,6 +8,7 @@ from typing import ClassVar
 from core.adapters.settings import shared
 from core.adapters.settings.places import Capacity, LinearConfig
 from core.adapters.settings.shared import of_adapter
+from core.adapters.settings.skills import SkillConfig
 
 MAX_POOL = 64  # adapters; every one is computed for every row
 
@@ -29,6 +30,16 @@ class PrivateLoraConfig(LinearConfig):
 
     rank: int = shared.rank(8)
     kernel: str = shared.kernel()
+
+    def as_skills(self) -> SkillConfig:
+        """The same as private skills without common ones, whose router has nothing to draw."""
+        return SkillConfig(
+            upper_share=self.upper_share,
+            target_modules=self.target_modules,
+            rank=self.rank,
+            kernel=self.kernel,
+            noise=False,
+        )
 
     def capacity(self, num_tasks: int) -> Capacity:
         return Capacity(self.rank, self.rank * num_tasks)
