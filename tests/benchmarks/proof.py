@@ -61,6 +61,7 @@ TRIED = (0.003, 0.01, 0.03)
 CURVE_ARMS = ("C-Poly", "LoRA, equal active rank", "LoRA, equal parameters", "private LoRA")
 PIECES = ("rates", "main", "curve")
 DRAWS = 5000
+FEWEST_TASKS = 5  # of a domain
 
 
 def arms(num_tasks: int) -> tuple[Arm, ...]:
@@ -166,10 +167,12 @@ def nested_gap(frame: pd.DataFrame, reference: str, other: str, column: str) -> 
     domains = [
         [part.to_numpy() for _, part in rows.groupby(level="task")] for _, rows in gaps.groupby(level="domain")
     ]
+    mean = float(np.mean([np.mean([task.mean() for task in tasks]) for tasks in domains]))
+    if min(map(len, domains)) < FEWEST_TASKS:
+        return {"pairs": len(gaps), "mean": mean}  # drawn from so few, an interval would be too narrow
     rng = np.random.default_rng(0)
     drawn = [float(np.mean([_draw(tasks, rng) for tasks in domains])) for _ in range(DRAWS)]
     low, high = np.quantile(drawn, [0.025, 0.975])
-    mean = float(np.mean([np.mean([task.mean() for task in tasks]) for tasks in domains]))
     return {"pairs": len(gaps), "mean": mean, "low": float(low), "high": float(high)}
 
 
