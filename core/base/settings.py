@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from functools import lru_cache
 from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -70,6 +71,12 @@ def setting(
 
 def describe_settings(cls: type) -> list[SettingInfo]:
     """All fields made by `setting`, in the order they were written."""
+    return list(_described(cls))
+
+
+@lru_cache(maxsize=128)
+def _described(cls: type) -> tuple[SettingInfo, ...]:
+    """Once a class: reading its type hints takes half a millisecond, and a redraw asks for them dozens of times."""
     hints = get_type_hints(cls)
     infos = []
     for f in dataclasses.fields(cls):
@@ -77,7 +84,7 @@ def describe_settings(cls: type) -> list[SettingInfo]:
             continue
         plain, optional = _plain_type(hints[f.name])
         infos.append(SettingInfo(name=f.name, type=plain, optional=optional, default=f.default, **f.metadata))
-    return infos
+    return tuple(infos)
 
 
 def check_settings(values: Any) -> list[Problem]:

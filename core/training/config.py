@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,9 @@ def config_to_yaml(config: RunConfig) -> str:
     return yaml.safe_dump(config_to_dict(config), sort_keys=False, allow_unicode=True)
 
 
+@lru_cache(maxsize=64)
 def config_from_yaml(text: str, name: str = "YAML") -> RunConfig:
+    """Kept by its text: every redraw of a screen reads the configs of its runs, and YAML is read slowly."""
     return config_from_dict(parse_yaml_settings(text, name))
 
 

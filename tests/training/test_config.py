@@ -196,3 +196,11 @@ def test_skills_of_no_kind_are_refused_and_a_stage_without_work_is_left_out(toy_
     assert stages(num_common_skills=0) == (both[:1], ["check.stage2_nothing"])
     assert stages(num_common_skills=0, private_block="learnable") == (both, [])
     assert stages(**none)[1][0] == "adapter.no_skills"
+
+
+def test_a_config_that_was_read_is_not_read_again_and_a_wrong_one_is_refused_every_time() -> None:
+    text = config_to_yaml(RunConfig(seed=71))
+    assert config_from_yaml(text) is config_from_yaml(text)
+    for _ in range(2):
+        with pytest.raises(SettingError):
+            config_from_yaml(text + "colour: red\n")
