@@ -15,25 +15,21 @@ Parameters: E * r * sum over layers (i + o) + E * sum over layers i.
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
-
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from core.adapters.base import LinearAdapter, ParameterGroups
+from core.adapters.base import ParameterGroups
 from core.adapters.call import Call, Linears, fast_outputs
 from core.adapters.observing import TOKEN, Observation, Seen
 from core.adapters.parts.bank import Gathered, SkillBank, group_shapes
-from core.adapters.parts.penalties import load_balance
-from core.adapters.parts.switching import switched_off
+from core.adapters.parts.gated import GatedAdapter
 from core.adapters.parts.usage import GateUsage
 from core.adapters.settings.baselines import MoeLoraConfig
 from core.adapters.skill import Skill
 from core.adapters.targets import find_sites, group_sites, weight_out_in
 
 
-class MoeLoraAdapter(LinearAdapter):
+class MoeLoraAdapter(GatedAdapter):
     config: MoeLoraConfig
 
     def __init__(self, model: nn.Module, method: str, config: MoeLoraConfig, num_tasks: int) -> None:
@@ -64,9 +60,7 @@ class MoeLoraAdapter(LinearAdapter):
         inner = x.to(self.compute_dtype)
         gates = torch.softmax((inner @ self.gates[group].to(inner.dtype).T).unflatten(-1, (layers, experts)), -1)
         self._count(call, group, gates)
-        if call.penalties is not None and self.config.balance:
-            even = [load_balance(gates[:, :, k]) for k in range(layers)]
-            call.penalties.append(self.config.balance * torch.stack(even).sum() / len(self.sites))
+        self.keep_even(call, gates.unbind(2), self.config.balance)
         quick = fast_outputs(call, group, x, linears, gates)
         if quick is not None:
             return quick
@@ -83,15 +77,6 @@ class MoeLoraAdapter(LinearAdapter):
     def skills(self) -> list[Skill]:
         return [Skill(f"expert {e + 1}", "common") for e in range(self.config.num_experts)]
 
-    def layer_names(self) -> list[str]:
-        return [site.name for site in self.sites]
-
-    def allocation(self) -> np.ndarray:
-        return self.usage.mean().cpu().numpy()
-
-    def allocation_logits(self) -> np.ndarray:
-        return np.zeros((len(self.sites), self.num_tasks, 0), dtype=np.float32)
-
     def observe(self, seen: Seen) -> Observation:
         """Every token's own gate in every layer."""
         experts, gates = self.config.num_experts, []
@@ -103,13 +88,6 @@ class MoeLoraAdapter(LinearAdapter):
         longest = max(len(gate) for gate in gates)
         whole = [gate for gate in gates if len(gate) == longest]
         return Observation(TOKEN, torch.stack([gate.mean(0) for gate in gates]), torch.stack(whole).mean(0))
-
-    @property
-    def can_switch_off(self) -> bool:
-        return True
-
-    def switch_off(self, column: int) -> AbstractContextManager[None]:
-        return switched_off(self.bank, column)
 
     def grow(self, like: int | None) -> None:
         self.usage.add_task()

@@ -27,20 +27,17 @@ tasks' embeddings of size d.
 from __future__ import annotations
 
 import math
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from core.adapters.base import LinearAdapter, ParameterGroups
+from core.adapters.base import ParameterGroups
 from core.adapters.call import Call, Linears, fast_outputs
 from core.adapters.observing import PROMPT, Observation, Seen
 from core.adapters.parts.bank import Gathered, SkillBank, group_shapes
-from core.adapters.parts.penalties import load_balance
+from core.adapters.parts.gated import GatedAdapter
 from core.adapters.parts.prompt_pool import prompt_mean, reads_answer
-from core.adapters.parts.switching import switched_off
 from core.adapters.parts.usage import GateUsage
 from core.adapters.settings.baselines import TaskMoeConfig
 from core.adapters.skill import Skill
@@ -54,7 +51,7 @@ class Pooled(Gathered):
     told: Tensor
 
 
-class TaskMoeAdapter(LinearAdapter):
+class TaskMoeAdapter(GatedAdapter):
     config: TaskMoeConfig
 
     def __init__(self, model: nn.Module, method: str, config: TaskMoeConfig, num_tasks: int) -> None:
@@ -90,9 +87,7 @@ class TaskMoeAdapter(LinearAdapter):
         assert isinstance(call.state, Pooled)
         factors = call.state.factors[group]
         gates = self._gates(call, group, x)
-        if call.penalties is not None and self.config.balance:
-            even = [load_balance(gates[:, k]) for k in range(gates.shape[1])]
-            call.penalties.append(self.config.balance * torch.stack(even).sum() / len(self.sites))
+        self.keep_even(call, gates.unbind(1), self.config.balance)
         shares = gates.to(self.compute_dtype)
         quick = fast_outputs(call, group, x, linears, shares[:, None])
         if quick is not None:
@@ -132,28 +127,12 @@ class TaskMoeAdapter(LinearAdapter):
     def skills(self) -> list[Skill]:
         return [Skill(f"adapter {m + 1}", "common") for m in range(self.pool_size)]
 
-    def layer_names(self) -> list[str]:
-        return [site.name for site in self.sites]
-
-    def allocation(self) -> np.ndarray:
-        return self.usage.mean().cpu().numpy()
-
-    def allocation_logits(self) -> np.ndarray:
-        return np.zeros((len(self.sites), self.num_tasks, 0), dtype=np.float32)
-
     def observe(self, seen: Seen) -> Observation:
         """The gates as this very prompt set them."""
         weights = torch.zeros(len(self.sites), self.pool_size)
         for group, shape in enumerate(self.bank.shapes):
             weights[list(shape.members)] = seen.call.memory[group][0].float().cpu()
         return Observation(PROMPT, weights)
-
-    @property
-    def can_switch_off(self) -> bool:
-        return True
-
-    def switch_off(self, column: int) -> AbstractContextManager[None]:
-        return switched_off(self.bank, column)
 
     def new_task_groups(self, task: int, with_private: bool) -> ParameterGroups:
         return {"skills": [], "allocation": [self.tasks[task]]}
