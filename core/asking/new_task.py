@@ -8,6 +8,7 @@ torch.
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -32,6 +33,9 @@ from core.training.optimisation import learning_rates
 from core.training.session import build_encoder
 
 OnProgress = Callable[[int, int], None]  # (trials so far, trials in all)
+CHECK_EVERY = 5  # steps
+CHECK_ROWS = 24  # labelled rows beside the practised ones; more say little more and cost time
+PATIENCE = 4  # checks without a better one, then it is over
 
 
 @dataclass(frozen=True)
@@ -136,17 +140,31 @@ class Learner:
         return sorted(losses, key=lambda pair: pair[1])
 
     def train(self, task: int, rows: list[Example]) -> None:
-        """A fresh optimizer without weight decay, so that the rows of old tasks do not move by a bit."""
+        """A fresh optimizer without weight decay, so that the rows of old tasks do not move by a bit. Kept is the
+        state with the lowest loss on the check rows; without check rows the last."""
         rates = learning_rates(self.model, self.config, stage=1)
         groups = self.model.adapter.train_only_task(task, self.settings.with_private)
         optimizer = torch.optim.AdamW(
             [{"params": group, "lr": rates[name]} for name, group in groups.items() if group], weight_decay=0.0
         )
-        batches = self.batches(rows)
+        batches, best = self.batches(rows), _BestState([p for group in groups.values() for p in group])
+        check = self.batches(self.new.split(0, "validation")[:CHECK_ROWS])
         for step in range(self.settings.steps):
+            if check and step % CHECK_EVERY == 0 and best.is_over(self.check_loss(task, check)):
+                break
             optimizer.zero_grad()
             self.loss(task, batches[step % len(batches)]).backward()
             optimizer.step()
+        else:
+            if check:
+                best.is_over(self.check_loss(task, check))
+        best.put_back()
+
+    @torch.no_grad()
+    def check_loss(self, task: int, batches: list[dict[str, Any]]) -> float:
+        """Nats a token over all batches, answered as `task`."""
+        losses = [self.answers({**batch, "task_ids": [task] * len(batch["task_ids"])}) for batch in batches]
+        return float(torch.cat(losses).mean())
 
     def loss(self, task: int, batch: dict[str, Any]) -> torch.Tensor:
         """Mean nats a token of the answers in a batch, answered as `task`."""
@@ -187,3 +205,25 @@ class Learner:
     def score_of(self, given: list[Given]) -> Score:
         texts = [one.text for one in given]
         return score(self.new.tasks[0].metric, texts, [question.target for question in self.questions])
+
+
+class _BestState:
+    """The values of some parameters when the check loss was lowest."""
+
+    def __init__(self, parameters: list[torch.nn.Parameter]) -> None:
+        self._parameters, self._kept = parameters, list[torch.Tensor]()
+        self._lowest, self._checks_since = math.inf, 0
+
+    def is_over(self, loss: float) -> bool:
+        """Notes a check; True when PATIENCE of them in a row were no better than one before."""
+        if loss < self._lowest:
+            self._lowest, self._checks_since = loss, 0
+            self._kept = [p.detach().clone() for p in self._parameters]
+        else:
+            self._checks_since += 1
+        return self._checks_since >= PATIENCE
+
+    @torch.no_grad()
+    def put_back(self) -> None:
+        for parameter, kept in zip(self._parameters, self._kept, strict=False):
+            parameter.copy_(kept)

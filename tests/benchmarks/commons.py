@@ -32,7 +32,6 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 import numpy as np  # noqa: E402
-import torch  # noqa: E402
 
 from core.asking.new_task import AddSettings, Learner  # noqa: E402
 from core.base.files import new_id, read_json, write_json_atomic  # noqa: E402
@@ -129,7 +128,8 @@ def together(args: argparse.Namespace, domain: str, way: str, seed: int) -> dict
 
 
 def added(folder: RunFolder, new: TaskDataset) -> dict[str, Any]:
-    """A task added to a run: by the nearest task's row as it is, by a row of its own, by that and a skill."""
+    """A task added to a run: by the nearest task's row as it is, by a row of its own, by that and a skill; the
+    loss of the latter at the last step too, where the check rows do not choose what is kept."""
     learner = Learner(folder, load_saved_dataset(folder.data_dir), new, ASKED)
     nearest, rows = learner.rank_known_tasks(), learner.draw(NEW_ROWS, 0)
     task = learner.model.adapter.add_task(like=nearest[0][0], seed=learner.config.seed)
@@ -146,7 +146,10 @@ def added(folder: RunFolder, new: TaskDataset) -> dict[str, Any]:
         learner.train(task, rows)
         score = learner.score_of(learner.exam(task, rows)).value
         found[kind] = {"score": score, "loss": _loss(learner, task)}
-    return found
+    learner.model.adapter.load_state_dict(start)
+    learner.new = dataclasses.replace(new, examples={(0, "train"): new.split(0, "train")})  # nothing to check on
+    learner.train(task, rows)
+    return found | {"last step": _loss(learner, task)}
 
 
 def alone(args: argparse.Namespace, domain: str, way: str, seed: int) -> dict[str, Any]:
@@ -171,12 +174,9 @@ def _drawn(count: int) -> list[int]:
     return [int(i) for i in np.random.default_rng(0).permutation(count)[:NEW_ROWS]]
 
 
-@torch.no_grad()
 def _loss(learner: Learner, task: int) -> float:
     """Of the exam rows, nats an answer token."""
-    batches = learner.batches(learner.questions)
-    losses = [learner.answers({**b, "task_ids": [task] * len(b["task_ids"])}) for b in batches]
-    return float(torch.cat(losses).mean())
+    return learner.check_loss(task, learner.batches(learner.questions))
 
 
 def _scores(folder: RunFolder) -> dict[str, Any]:

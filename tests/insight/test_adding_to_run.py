@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from core.asking.new_task import AddSettings, Learner, add_task_to_run
+from core.asking.new_task import PATIENCE, AddSettings, Learner, add_task_to_run
 from core.base.errors import ModelError, RunError, SettingError
 from core.base.lines import read_records
 from core.chat.detecting import question_text
@@ -101,6 +102,29 @@ def test_training_the_row_lowers_the_loss_of_the_new_task(folder: RunFolder, new
     with torch.no_grad():
         assert float(learner.loss(task, batch)) < start - 0.01
     assert set(map(id, learner.draw(4, 0))) < set(map(id, rows))
+
+
+def test_the_state_with_the_best_check_loss_is_kept(folder: RunFolder, new: TaskDataset) -> None:
+    learner = Learner(folder, load_saved_dataset(folder.data_dir), new, AddSettings((4,), 1, 60))
+    learner.rank_known_tasks()
+    task, states = learner.model.adapter.add_task(like=0), list[dict[str, torch.Tensor]]()
+    losses = iter(
+        [3.0, 2.0, 2.5, 2.25, 2.75, 2.0, 1.0]
+    )  # at a loss of 2.0 the check set is at its best, then it is over
+
+    def check_loss(*_: object) -> float:
+        states.append({k: v.clone() for k, v in learner.model.adapter.state_dict().items()})
+        return next(losses)
+
+    learner.check_loss = check_loss  # type: ignore[method-assign]
+    learner.train(task, learner.draw(4, 0))
+    after = learner.model.adapter.state_dict()
+    assert len(states) == 2 + PATIENCE
+    assert all(torch.equal(after[name], value) for name, value in states[1].items())
+    assert not all(torch.equal(after[name], value) for name, value in states[-1].items())
+    learner.new = replace(new, examples={(0, "train"): new.split(0, "train")})
+    learner.train(task, learner.draw(4, 0))  # without check rows nothing is chosen by: none is asked for
+    assert len(states) == 2 + PATIENCE
 
 
 def test_what_cannot_be_learned_is_worded(folder: RunFolder, new: TaskDataset) -> None:
