@@ -19,6 +19,7 @@ from app.shell.bucket_thread import Copier
 from app.shell.handlers import bind_first, guarded
 from app.shell.redraw import Page, Redraw, Shown, keep_typed, spread
 from app.shell.selection import Selection
+from app.shell.staying import stays_put
 from app.shell.stream_columns import Stops
 from app.shell.visitors import require_visitor
 from app.shell.work_list import Work, WorkList
@@ -112,7 +113,8 @@ class Context:
         outputs it gives a `Shown`, {component: value}."""
         how = {"api_visibility": "private", "show_progress": "minimal", **how}
         how["show_progress_on"] = [] if how["show_progress"] == "hidden" else _where_seen(outputs)
-        return trigger(self.guarded(handler), inputs, outputs, **how)
+        staying = stays_put(self.guarded(handler), outputs, self.selection, self.tabs)
+        return trigger(staying, inputs, outputs, **how)
 
     def guarded(self, handler: Callable[..., Any], quiet: bool = False) -> Callable[..., Any]:
         """`handler(context, *inputs)` as Gradio may call it: visitor checked, errors worded."""
@@ -128,7 +130,8 @@ class Context:
 
     def on_tick(self, handler: Callable[..., Any], inputs: list[Any], outputs: list[Any]) -> None:
         """Polls: `handler(context, *inputs)` gives {component: value}, or gr.skip(). See `wire_ticks`."""
-        self.polls.append(Poll(self.guarded(handler, quiet=True), inputs, outputs, self.screen))
+        staying = stays_put(self.guarded(handler, quiet=True), outputs, self.selection, self.tabs)
+        self.polls.append(Poll(staying, inputs, outputs, self.screen))
 
     def wire_ticks(self) -> None:
         """All polls as one event: for the browser an event costs more than what it brings. A screen that is opened

@@ -32,6 +32,7 @@ class PageState(SessionState):
     def __init__(self, blocks: Blocks) -> None:
         super().__init__(blocks)
         self.config_values = {}
+        self.moved = 0.0  # when the event began that chose the place: project, task and run
 
     def __setitem__(self, key: int, value: Any) -> None:
         known = self.blocks_config.blocks.get(key)
