@@ -16,7 +16,7 @@ from core.base.errors import TaskloomError
 from core.runs.launchers import LAUNCHERS, LOCAL
 from core.runs.where import Engine, list_engines
 
-CLUSTER = "slurm"  # a launcher whose machines share this one's file system
+CLUSTERS = ("slurm", "ray")  # launchers whose machines share this one's file system
 
 
 class WherePanel:
@@ -58,7 +58,7 @@ def _tell(engine: Engine) -> str:
     if engine.launcher == LOCAL:
         return ""
     # A cluster reads the run folder where it lies; any other engine is sent a copy of it.
-    key = "plan.where_reads" if engine.launcher == CLUSTER else "plan.where_leaves"
+    key = "plan.where_reads" if engine.launcher in CLUSTERS else "plan.where_leaves"
     said = [say(key, engine=engine.name)]
     try:
         known = LAUNCHERS.get(engine.launcher).expect(engine.settings)

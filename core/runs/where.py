@@ -3,6 +3,7 @@
 `local` is always there. Others stand in `<workspace>/engines.yaml`, which whoever keeps the machine writes:
 
     cluster: {launcher: slurm, partition: gpu, gpus: 1, hours: 8}
+    nodes: {launcher: ray, gpus: 1}
     hub: {launcher: hf_jobs, flavor: l4x1, hours: 2, bucket: me/runs, visitors: true}
 
 On a page that several people share only engines with `visitors: true` are offered.
@@ -23,6 +24,7 @@ from core.base.files import read_json
 from core.base.settings_yaml import parse_yaml_settings
 from core.runs.engines.hf_jobs import HubLauncher
 from core.runs.engines.local import LocalLauncher
+from core.runs.engines.ray_cluster import RayLauncher
 from core.runs.engines.slurm import SlurmLauncher
 from core.runs.folder import RunFolder
 from core.runs.launchers import LAUNCHERS, LOCAL, Answer, Identity, Launcher
@@ -38,6 +40,7 @@ _MAY_BE_NONE = ("gpus", "tries")
 
 LAUNCHERS.register(LOCAL, LocalLauncher())
 LAUNCHERS.register("slurm", SlurmLauncher())
+LAUNCHERS.register("ray", RayLauncher())
 LAUNCHERS.register("hf_jobs", HubLauncher())
 
 
