@@ -38,7 +38,7 @@ def main() -> int:
                 joined = True
             question = json.loads(line)
             said = {"said": QUESTIONS[question.pop("ask")](**question)}
-        except Exception as error:  # noqa: BLE001 - Ray raises anything; the app words it
+        except (ray.exceptions.RayError, OSError, RuntimeError, TypeError, ValueError) as error:
             said = {"error": " ".join(f"{type(error).__name__}: {error}".split())[:300], "joined": joined}
         print(json.dumps(said), file=answers, flush=True)
     return 0
