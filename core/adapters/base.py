@@ -82,6 +82,11 @@ class Adapter(nn.Module):
     def allocation_logits(self) -> np.ndarray:
         """[L, T, C] what is behind the weights that are learned; C = 0 where nothing is."""
 
+    @property
+    def settled(self) -> bool:
+        """Whether the adapter is of the size that was asked for by now; one that is not yet beats none that is."""
+        return True
+
     def packs(self, batch_size: int) -> bool:
         """Whether batches of so many examples may stand behind each other in one row of tokens."""
         return False

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.adapters.settings.baselines import (
+    AdaLoraConfig,
     IA3Config,
     LoraConfig,
     MoeLoraConfig,
@@ -137,6 +138,14 @@ register(
     "One low-rank adapter for all tasks: the plain baseline",
     takes_lora=True,
     arms=(("shared LoRA", ()),),
+)
+register(
+    "adalora",
+    "AdaLoRA (ranks dealt out)",
+    AdaLoraConfig,
+    ("skills",),
+    "One low-rank adapter for all tasks whose layers compete for ranks",
+    arms=(("AdaLoRA", ()),),
 )
 register(
     "private_lora",

@@ -108,7 +108,8 @@ class StageWatch(TrainerCallback):
         value = value_of(result.mean, score)
         improved = value is None or self.best_value is None or value < self.best_value
         if improved:
-            self.best_value, self.best_step, self.bad_checks = value, step, 0
+            settled = work.model.modular.adapter.settled  # an adapter that is to shrink yet beats none that has
+            self.best_value, self.best_step, self.bad_checks = value if settled else None, step, 0
             self.best = _copy(work.model.modular.adapter.state_dict())
         else:
             self.bad_checks += 1

@@ -9,6 +9,7 @@ import pytest
 from core.adapters.capacity import capacity, equal_active_rank, equal_total_parameters
 from core.adapters.registry import METHODS
 from core.adapters.settings.baselines import (
+    AdaLoraConfig,
     IA3Config,
     LoraConfig,
     MoeLoraConfig,
@@ -30,6 +31,7 @@ CASES = [
     (CPolyConfig(num_private_skills=2, rank=3), Capacity(15, 45)),
     (PolyConfig(), Capacity(8, 8)),
     (LoraConfig(), Capacity(8, 8)),
+    (AdaLoraConfig(start_rank=8), Capacity(8, 8)),
     (PrivateLoraConfig(rank=4), Capacity(4, 24)),
     (MoeLoraConfig(), Capacity(8, 8)),
     (TapsConfig(rank=4), Capacity(4, 24)),
@@ -40,6 +42,7 @@ NAMES = {
     CPolyConfig: "cpoly",
     PolyConfig: "poly",
     LoraConfig: "lora",
+    AdaLoraConfig: "adalora",
     PrivateLoraConfig: "private_lora",
     MoeLoraConfig: "moe_lora",
     TapsConfig: "taps",

@@ -144,7 +144,7 @@ def test_merged_equals_unmerged_or_is_refused(bench, architecture, method):
 
 def variant_is_shared(method: tuple[str, dict[str, Any], int]) -> bool:
     """Whether all tasks use the same numbers."""
-    return method[0] == "lora" or method[1].get("per_task") is False
+    return method[0] in ("lora", "adalora") or method[1].get("per_task") is False
 
 
 def test_two_threads_with_two_tasks_on_one_model(bench, architecture, method):

@@ -50,7 +50,7 @@ def losses_and_gradients(answers: AnswerModel, batch: Batch) -> tuple[torch.Tens
     return losses.detach(), found
 
 
-@pytest.mark.parametrize("method", ["cpoly", "poly", "lora", "private_lora", "taps"])
+@pytest.mark.parametrize("method", ["cpoly", "poly", "lora", "adalora", "private_lora", "taps"])
 @pytest.mark.parametrize("interface", [False, True], ids=["own attention", "transformers' interface"])
 def test_packed_equals_padded(toy_project: Project, tiny_llama: Path, method: str, interface: bool) -> None:
     answers, split = prepared(toy_project, tiny_llama, method)
@@ -86,7 +86,7 @@ def begin_alike(split: EncodedSplit, count: int) -> None:
         task[3] = task[1]
 
 
-@pytest.mark.parametrize("method", ["cpoly", "poly", "lora", "private_lora", "taps"])
+@pytest.mark.parametrize("method", ["cpoly", "poly", "lora", "adalora", "private_lora", "taps"])
 @pytest.mark.parametrize("kept", [128, 8], ids=["kept", "computed again"])
 def test_what_examples_begin_with_stands_there_once(
     toy_project: Project, tiny_llama: Path, method: str, kept: int, monkeypatch: pytest.MonkeyPatch

@@ -68,6 +68,7 @@ SETTINGS = [
     ("moe_lora", {"balance": 0.3}, 1),
     ("task_moe", {"balance": 0.3, "pool_size": 3}, 1),
     ("taps", {"layer_penalty": 3.0}, 1),
+    ("adalora", {"orthogonality": 0.5}, 1),
 ]
 
 
@@ -125,7 +126,7 @@ def same_gradients(first: dict[str, torch.Tensor], second: dict[str, torch.Tenso
 
 @pytest.mark.parametrize(("method", "config", "stage"), SETTINGS)
 def test_switched_off_there_is_no_term(tiny_llama: Path, method: str, config: dict[str, Any], stage: int) -> None:
-    terms = ("specialise", "balance", "layer_penalty")
+    terms = ("specialise", "balance", "layer_penalty", "orthogonality")
     off = {name: 0.0 if name in terms else value for name, value in config.items()}
     model = build_modular(load_base(str(tiny_llama)), method, off, 3).train()
     model.set_stage(stage)

@@ -1,4 +1,5 @@
-"""Settings of the baselines: LoRA shared, one per task or on learned layers, MoE-LoRA, task-based MoE, (IA)^3."""
+"""Settings of the baselines: LoRA shared, with dealt ranks, one per task or on learned layers, MoE-LoRA, task-based
+MoE, (IA)^3."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from core.adapters.settings import shared
 from core.adapters.settings.places import Capacity, LinearConfig
 from core.adapters.settings.shared import of_adapter
 from core.adapters.settings.skills import SkillConfig
+from core.base.errors import Problem
 
 MAX_POOL = 64  # adapters; every one is computed for every row
 
@@ -22,6 +24,60 @@ class LoraConfig(LinearConfig):
 
     def capacity(self, num_tasks: int) -> Capacity:
         return Capacity(self.rank, self.rank)
+
+
+@dataclass(frozen=True)
+class AdaLoraConfig(LinearConfig):
+    """One low-rank adapter for all tasks whose layers compete for ranks."""
+
+    rank: int = shared.rank(8)
+    start_rank: int | None = of_adapter(
+        None,
+        minimum=1,
+        maximum=384,
+        level="detailed",
+        label="Rank at the beginning",
+        help="All layers begin with it; the least useful ranks go until Rank is met on average. Empty: half more.",
+    )
+    prune_from: float = of_adapter(
+        0.1,
+        minimum=0.0,
+        maximum=0.5,
+        level="expert",
+        label="Ranks go from",
+        help="Share of the training after which ranks are taken away.",
+    )
+    prune_until: float = of_adapter(
+        0.7,
+        minimum=0.55,
+        maximum=0.95,
+        level="expert",
+        label="Ranks go until",
+        help="Share of the training after which the ranks that are left stay.",
+    )
+    orthogonality: float = of_adapter(
+        0.5,
+        minimum=0.0,
+        maximum=10.0,
+        level="expert",
+        label="Weight of orthogonality",
+        help="Keeps the ranks of a layer apart from each other (AdaLoRA). 0: off; 0.5 is usual.",
+    )
+
+    def first_rank(self) -> int:
+        return self.start_rank or -(-3 * self.rank // 2)
+
+    def check(self) -> list[Problem]:
+        if self.first_rank() >= self.rank:
+            return []
+        return [Problem("start_rank", "adapter.start_rank", {"start": self.start_rank, "rank": self.rank})]
+
+    def capacity(self, num_tasks: int) -> Capacity:
+        """What is left at the end, on average."""
+        return Capacity(self.rank, self.rank)
+
+    def cost(self, num_tasks: int) -> Capacity:
+        return Capacity(self.first_rank(), self.first_rank())
 
 
 @dataclass(frozen=True)
