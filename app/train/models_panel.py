@@ -14,6 +14,7 @@ import gradio as gr
 from app.drawing.durations import word_range
 from app.drawing.forms import read_yaml
 from app.drawing.markup import badge, bullets, esc, note, table
+from app.drawing.model_offers import base_choices
 from app.shell.context import Context
 from app.shell.job_panel import JobPanel, JobSpec
 from app.shell.redraw import Shown
@@ -35,10 +36,11 @@ MOST_TEXTS = 200
 
 
 class ModelsPanel:
-    """Folded away until somebody looks. `config` is the plan's gr.State with the YAML text."""
+    """Folded away until somebody looks. `config` is the plan's gr.State with the YAML text, `field` its dropdown of
+    base models, which offers what is on this machine too."""
 
-    def __init__(self, context: Context, config: Any) -> None:
-        words = context.words
+    def __init__(self, context: Context, config: Any, field: Any) -> None:
+        words, self.field = context.words, field
         with words(gr.Accordion, label=Key("models.title"), open=False, elem_id="models") as self.fold:
             self.opened, self.advised, self.due = gr.State(False), gr.State(""), gr.State(None)
             self.advice, self.listed = gr.HTML(elem_id="models-advice"), gr.HTML(elem_id="models-list")
@@ -70,9 +72,9 @@ class ModelsPanel:
 
     def _wire(self, context: Context, config: Any) -> None:
         selection, quiet = context.selection, {"show_progress": "hidden"}
-        shown = [self.listed, self.chosen, self.ask, self.remove]
+        shown = [self.listed, self.chosen, self.ask, self.remove, self.field]
         shown += [] if context.shared else [self.wanted]
-        context.on_selection(self.draw, shown)
+        context.on_selection(self.draw, shown, kept=[self.field], subject=lambda seen: seen.language)
         advice, in_turn = [self.advice, self.advised], {"concurrency_limit": 1, "concurrency_id": "advice", **quiet}
         context.on(self.fold.expand, lambda _: True, [], self.opened, **quiet)
         context.on(self.fold.collapse, lambda _: False, [], self.opened, **quiet)
@@ -89,10 +91,12 @@ class ModelsPanel:
         """The table, and what can be used (folders of earlier runs too), fetched and removed."""
         offers, project = list_offers(), None if context.shared else context.project(selection)
         here = [offer.name for offer in offers if offer.state != TO_FETCH]
-        here += [] if project is None else recent_folders(project)
+        folders = [] if project is None else recent_folders(project)
+        here += folders
         shown: Shown = {
             self.listed: offers_table(offers),
             self.chosen: gr.update(choices=here, value=here[0]),
+            self.field: gr.update(choices=base_choices(offers, folders)),
             self.ask: gr.update(visible=False),
             self.remove: gr.update(visible=not context.shared and bool(list_stored())),
         }

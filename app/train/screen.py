@@ -186,7 +186,8 @@ class Train:
                 self.plan = Plan(context)
                 self.where = WherePanel(context)
                 RehearsalPanel(context, self.plan.config)
-                ModelsPanel(context, self.plan.config)
+                base = next(field.widget for field in self.plan.fields if field.name == "base_model")
+                ModelsPanel(context, self.plan.config, base)
             with gr.Column(scale=6, min_width=340):
                 panel = RunPanel(context)
                 AboutPanel(context)

@@ -11,6 +11,7 @@ import pytest
 from app.shell.context import Context
 from app.shell.permissions import shared_problems
 from app.shell.selection import Selection
+from app.texts import say
 from app.texts.language import in_language
 from app.train.models_panel import ModelsPanel, add_words, advice_view, get_words, offers_table, store_place
 from core.__main__ import main
@@ -64,7 +65,7 @@ def test_a_folder_of_the_user_s_is_known_by_its_numbers(context):
 
 
 def test_models_that_are_here_can_be_chosen_and_others_fetched(context):
-    panel = build_panel(ModelsPanel, context, gr.State(""))
+    panel = build_panel(ModelsPanel, context, gr.State(""), gr.Dropdown())
     shown = panel.draw(context, chosen(context))
     assert {"starter", "mine"} <= set(shown[panel.chosen]["choices"])
     assert "smollm2-135m" in shown[panel.wanted]["choices"]
@@ -75,9 +76,15 @@ def test_a_folder_of_an_earlier_run_can_be_chosen_again(context, tmp_path):
     folder = build_tiny_llama(tmp_path / "elsewhere", layers=1)
     for base in (str(folder), "starter", "mine"):
         create_run(project, RunConfig(base_model=base, num_threads=1))
-    panel = build_panel(ModelsPanel, context, gr.State(""))
-    choices = panel.draw(context, chosen(context))[panel.chosen]["choices"]
+    panel = build_panel(ModelsPanel, context, gr.State(""), gr.Dropdown())
+    shown = panel.draw(context, chosen(context))
+    choices = shown[panel.chosen]["choices"]
     assert choices.count("starter") == choices.count("mine") == 1
+    offered = {value: label for label, value in shown[panel.field]["choices"]}
+    assert {"starter", "smollm2-135m", "mine", str(folder)} <= set(offered)
+    assert offered["mine"].startswith("mine")
+    in_chinese = in_language("zh", panel.draw, context, chosen(context))[panel.field]["choices"]
+    assert [label for label, value in in_chinese if value == "starter"] == [in_language("zh", say, "model.starter")]
     assert choices[-1] == str(folder)
     assert str(stored_folder("mine")) not in choices
     folder.rename(tmp_path / "gone")
@@ -93,7 +100,7 @@ def test_the_advice_names_a_reason_and_only_times_that_are_known(context):
     assert "not on this machine yet" in told
     assert "mine: about" in told
     assert "smollm2-135m: " not in told
-    panel = build_panel(ModelsPanel, context, gr.State(""))
+    panel = build_panel(ModelsPanel, context, gr.State(""), gr.Dropdown())
     drawn = panel.draw_advice(context, chosen(context), config_to_yaml(RunConfig()))
     advised = drawn[panel.advised]
     assert panel.keep_advice(context, chosen(context).touched(), True, advised) == {}
@@ -120,7 +127,7 @@ def test_a_model_that_runs_stand_on_is_not_removed(context, capsys):
     run = create_run(project, RunConfig(base_model="mine", max_steps=2))
     assert run.read_config().base_model == str(folder)
     assert runs_on_model(context.workspace, "mine") == [run.run_id]
-    panel = build_panel(ModelsPanel, context, gr.State(""))
+    panel = build_panel(ModelsPanel, context, gr.State(""), gr.Dropdown())
     with pytest.raises(ModelError, match="1 run stands on it"):
         panel.remove_it(context, chosen(context), "mine")
     assert main(["model", "remove", "mine"]) == 2
@@ -131,7 +138,7 @@ def test_a_model_that_runs_stand_on_is_not_removed(context, capsys):
 
 
 def test_removing_says_what_stays(context):
-    panel = build_panel(ModelsPanel, context, gr.State(""))
+    panel = build_panel(ModelsPanel, context, gr.State(""), gr.Dropdown())
     shown = panel.remove_it(context, chosen(context), "mine")
     assert "llama" in shown[panel.said]
     with pytest.raises(ModelError, match="no base model called"):
@@ -140,7 +147,7 @@ def test_removing_says_what_stays(context):
 
 def test_a_shared_page_changes_nothing_in_the_store(context):
     shared = Context(context.workspace, shared=True)
-    panel = build_panel(ModelsPanel, shared, gr.State(""))
+    panel = build_panel(ModelsPanel, shared, gr.State(""), gr.Dropdown())
     assert not hasattr(panel, "wanted")
     assert store_place(shared, Selection()) is None
     panel.remove_it(shared, Selection(), "mine")

@@ -12,7 +12,7 @@ import pytest
 from app.drawing.forms import read_yaml
 from app.shell.context import Context
 from app.shell.selection import Selection
-from app.texts import say, word_method
+from app.texts import word_method
 from app.texts.language import in_language
 from app.train import plan_views
 from app.train.plan import Plan
@@ -139,14 +139,6 @@ def test_methods_are_named_in_the_language(built: tuple[Context, Plan]) -> None:
     assert all(word_method(m.name) == m.title for m in METHODS)
     assert in_language("zh", word_method, "lora") != word_method("lora")
     assert in_language("zh", word_method, "of tomorrow") == "of tomorrow"
-
-
-def test_the_name_of_the_starter_follows_the_language(built: tuple[Context, Plan]) -> None:
-    _, plan = built
-    field = next(field for field in plan.fields if field.name == "base_model")
-    for language in LANGUAGES:
-        made = dict(zip(built[0].words.components, built[0].words.updates(language), strict=True))
-        assert (in_language(language, say, "model.starter"), "starter") in made[field.widget]["choices"]
 
 
 def test_the_buttons_of_equal_size_set_the_rank_and_can_be_undone(
