@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import lzma
 import math
 import struct
 import sys
@@ -156,3 +157,63 @@ def test_reference_sums_to_one(recipe):
     for context in (train[500:504], np.array([8, 8, 8, 7])):
         total = sum(np.exp(kneser_ney(train, np.array([*context, word]), 9)[-1]) for word in range(9))
         assert total == pytest.approx(1)
+
+
+@pytest.fixture
+def corpus(recipe, tmp_path) -> Path:
+    """Some prose, a document of it held out, and some tasks."""
+    import starter_data
+
+    texts = [f"{TEXT} This was written down in the year {1000 + n}." for n in range(300)]
+    aside = next(text for text in texts if starter_data.held_out(text))
+    prose = [aside, *[text for text in texts if not starter_data.held_out(text)][:20]]
+    tasks = [f"Instruction: Add.\nInput: {n} and 2\nOutput: {n + 2}" for n in range(200)]
+    for kind, written in (("prose", prose), ("task", tasks)):
+        with lzma.open(tmp_path / f"{kind}-00.jsonl.xz", "wt", encoding="utf-8") as handle:
+            handle.writelines(json.dumps({"source": "ours", "text": text}) + "\n" for text in written)
+    return tmp_path
+
+
+SMALL = ("--vocab", "600", "--blocks", "3", "--window", "32", "--steps", "4", "--warmup", "1", "--score-every", "2")
+
+
+def test_a_real_model_becomes_a_smaller_starter(corpus, tmp_path, monkeypatch):
+    """Fewer tokens and blocks of the same numbers; healing that was cut off ends as one that was not."""
+    import heal_starter
+    import prune_starter
+
+    def words(command: str, name: str) -> list[str]:
+        places = ["--teacher", str(STARTER), "--work", str(tmp_path / name), "--out", str(tmp_path / f"{name}-out")]
+        return [command, *places, "--corpus", str(corpus), "--slice", "600", *SMALL]
+
+    prune_starter.main(words("all", "whole"))
+    found = json.loads((tmp_path / "whole" / "kept.json").read_text())
+    teacher, out = heal_starter.load(STARTER, torch.float32), tmp_path / "whole-out"
+    pruned = heal_starter.load(tmp_path / "whole" / "pruned", torch.float32)
+    assert torch.equal(pruned.get_input_embeddings().weight, teacher.get_input_embeddings().weight[found["rows"]])
+    assert found["blocks"][0] == 0
+    assert found["blocks"][-1] == 5
+    for block, place in zip(pruned.model.layers, found["blocks"], strict=True):
+        assert torch.equal(block.mlp.down_proj.weight, teacher.model.layers[place].mlp.down_proj.weight)
+    smaller = transformers.AutoTokenizer.from_pretrained(out, local_files_only=True)
+    assert len(smaller) <= 600
+    for text in ("naïve café – 中国", TEXT):
+        assert smaller.decode(smaller(text, add_special_tokens=False)["input_ids"]) == text
+    assert smaller.convert_tokens_to_ids("<|end|>") == pruned.config.eos_token_id
+
+    real = heal_starter.batch
+
+    def cut_off(args, recipe, step):
+        if step == 3:
+            raise KeyboardInterrupt
+        return real(args, recipe, step)
+
+    monkeypatch.setattr(heal_starter, "batch", cut_off)
+    with pytest.raises(KeyboardInterrupt):
+        prune_starter.main(words("all", "twice"))
+    monkeypatch.setattr(heal_starter, "batch", real)
+    prune_starter.main(words("all", "twice"))
+    once, again = (heal_starter.load(tmp_path / f"{name}-out", torch.bfloat16) for name in ("whole", "twice"))
+    for one, other in zip(once.parameters(), again.parameters(), strict=True):
+        assert torch.equal(one, other)
+    assert not torch.equal(once.get_input_embeddings().weight, pruned.get_input_embeddings().weight.bfloat16())

@@ -15,13 +15,16 @@ from core.base.errors import ModelError
 from core.models.catalogue import require_model_folder
 
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
-# Products a second that training reaches: measured on one core of a 2-core x86 machine; a typical share of a
-# data-centre GPU's peak for models of this size.
-CPU_FLOPS_PER_CORE = 25e9
+# Multiply-adds a second that training reaches: measured on one core of a 2-core x86 machine of 2025; a typical
+# share of a data-centre GPU's peak for models of this size.
+CPU_FLOPS_PER_CORE = 50e9
 GPU_FLOPS = 40e12
-# Products of the blocks' layers in bfloat16 against float32 on a CPU that has them without matrix units: measured
-# 2.1 to 2.3 (assets/docs/decisions.md).
-HALF_GAIN = 2.2
+# Products of the blocks' layers in bfloat16 against float32 on a CPU that has them without matrix units: 2.1 to 2.3
+# on one machine, about 5 on the one all these numbers are from (assets/docs/decisions.md).
+HALF_GAIN = 5.0
+# Norms, attention, gates and the mixing of skills, for each number of a hidden state in each block, forward and
+# back, in multiply-adds: half the time of the starter, a quarter of SmolLM2's.
+AROUND = 2000
 ADAM_BYTES = 16  # float32 number, gradient and two moments
 # Numbers kept for the backward pass for each token and block, in units of the model width (attention and
 # feed-forward).
@@ -56,7 +59,8 @@ class ModelSize:
 @dataclass(frozen=True)
 class Plan:
     """What decides the cost of a run. `skills` counts low-rank skills kept; `active_rank` the columns used per
-    example. `dtype` is the model's number type, `products` that of the products in its blocks.
+    example. `dtype` is the model's number type, `products` that of the products in its blocks. `answers`: how many
+    of the tokens of an example are its answer, which alone the head reads (None: all).
     """
 
     batch_size: int
@@ -69,12 +73,14 @@ class Plan:
     device: str = "cpu"
     cores: int = 2
     products: str = "float32"
+    answers: int | None = None
 
 
 @dataclass(frozen=True)
 class Estimate:
     """Bytes and seconds. memory = model + adapter with its optimizer state + activations, or what loading the model
-    takes where that is more.
+    takes where that is more. `token_seconds` and `head_seconds`: one token forward and back through the blocks, and
+    through the head.
     """
 
     model_bytes: int
@@ -83,6 +89,8 @@ class Estimate:
     seconds: float
     flops_per_second: float
     load_bytes: int
+    token_seconds: float
+    head_seconds: float
 
     @property
     def memory_bytes(self) -> int:
@@ -122,16 +130,22 @@ def estimate(size: ModelSize, plan: Plan) -> Estimate:
     on_card, half = plan.device.startswith("cuda"), plan.products == "bfloat16"
     gain = HALF_GAIN if half and not on_card else 1.0
     others = size.parameters - size.block_parameters
-    per_token = 4 * (size.block_parameters / gain + others) + 6 * size.low_rank_parameters(plan.active_rank)
     speed = GPU_FLOPS if on_card else CPU_FLOPS_PER_CORE * plan.cores
+    around = 0 if on_card else AROUND * size.width * size.blocks
+    products = 4 * size.block_parameters / gain + 6 * size.low_rank_parameters(plan.active_rank)
+    token_s = (products + around) / speed
+    head_s = 4 * size.vocabulary * size.width / speed
+    answers = plan.tokens if plan.answers is None else plan.answers
     block_bytes = min(BYTES[plan.dtype], BYTES[plan.products])
     return Estimate(
         model_bytes=size.block_parameters * block_bytes + others * BYTES[plan.dtype],
         adapter_bytes=adapter * ADAM_BYTES,
         activation_bytes=tokens * wide * BYTES[plan.dtype],
-        seconds=plan.steps * tokens * per_token / speed,
+        seconds=plan.steps * plan.batch_size * (plan.tokens * token_s + answers * head_s),
         flops_per_second=speed,
         load_bytes=size.parameters * BYTES[plan.dtype],
+        token_seconds=token_s,
+        head_seconds=head_s,
     )
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from core.base.errors import ModelError, WorkspaceError
 from core.base.files import naming, read_json, write_json_atomic
+from core.evaluation.general import general_questions, general_texts
 from core.models.catalogue import find_model
 from core.models.estimate import Plan, estimate, read_model_size
 from core.models.processor import multiplies_bfloat16, num_cores
@@ -23,7 +24,7 @@ from core.runs.device_lease import lease_device
 from core.runs.folder import RunFolder
 from core.runs.speeds import UNSURE, find_correction, load_factor, remember_speed
 from core.tasks.dataset import TaskDataset
-from core.tasks.encoding import encode_example
+from core.tasks.encoding import IGNORED, encode_example
 from core.training.checks import CHARACTERS_A_TOKEN
 from core.training.config import RunConfig, config_to_dict
 from core.training.plan import FORWARD_SHARE, SCORED_ROWS, RunPlan, plan_run
@@ -34,13 +35,14 @@ MEMORY_UNSURE = 1.3
 COUNTED = 40  # practice rows of a task whose tokens are counted
 LOOKED_AT = 200  # practice rows of a task whose answers are measured
 KEPT = 20  # rehearsals a project remembers
-PREPARE_S = 9.0  # processor seconds until a worker has its libraries and the model
+PREPARE_S = 6.0  # processor seconds until a worker has its libraries and the model
 ROW_S = 0.0006  # to turn a row into tokens
-STEP_S = 0.03  # what a step takes besides the model: optimizer, reports
-CALL_S = 0.002  # what a forward pass takes for each block besides its products; back it takes twice that
+STEP_S = 0.015  # what a step takes besides the model: optimizer, reports
+CALL_S = 0.0035  # what a forward pass takes for each block besides its products; back it takes twice that
 REST_S = 4.0  # saving, scoring and what the skills do, besides the passes
 DECODED = 6.0  # times a token that is written costs what a token of the question does
 ANSWERS_ALONG = 6.0  # passes over the check rows to weigh the skills
+MOST_TASKS, BATCH, ANSWER_TOKENS = 3, 16, 16  # as `core/evaluation/forgetting.py` asks, which needs torch
 CHECK_ROWS = 200  # check rows of a task that tell how sure its answers are
 
 
@@ -86,7 +88,7 @@ def estimate_run(config: RunConfig, dataset: TaskDataset, plan: RunPlan | None =
     try:
         local = find_model(config.base_model).local_path
         size = None if local is None else read_model_size(local)
-        tokens = 0 if size is None else _mean_tokens(config, dataset)
+        tokens, answers = (0, 0) if size is None else _mean_tokens(config, dataset)
     except ModelError:
         return None
     if size is None:
@@ -96,12 +98,14 @@ def estimate_run(config: RunConfig, dataset: TaskDataset, plan: RunPlan | None =
     device = lease_device(config.device)
     dtype, products = _number_types(config.precision, device)
     threads = 1 if device != "cpu" else config.num_threads or max(1, num_cores() // config.num_processes)
-    asked = Plan(config.batch_size, tokens, 1, 1, columns.total, columns.active, dtype, device, 1, products)
+    asked = Plan(
+        config.batch_size, tokens, 1, 1, columns.total, columns.active, dtype, device, 1, products, answers
+    )
     cost = estimate(size, asked)
     programs = PROGRAMS_MB if "bfloat16" in (dtype, products) and device == "cpu" else 0
     memory = cost.memory_bytes / 2**20 + PROCESS_MB + programs
     row_s, call_s = cost.seconds / config.batch_size, 0.0 if device != "cpu" else CALL_S * size.blocks
-    work = _Work(config, dataset, plan, row_s, call_s, tokens)
+    work = _Work(config, dataset, plan, row_s, call_s, cost.token_seconds + cost.head_seconds)
     kind = {"base_model": config.base_model, "method": config.method, "device": device.partition(":")[0]}
     return FormulaEstimate(
         {"prepare": work.prepare(), "training": work.training(), "rest": work.rest()},
@@ -114,14 +118,14 @@ def estimate_run(config: RunConfig, dataset: TaskDataset, plan: RunPlan | None =
 @dataclass(frozen=True)
 class _Work:
     """Processor seconds of each part. `row_s`: a row forward and back; `call_s`: a pass over the blocks, whatever
-    it holds; `tokens`: of a mean practice row."""
+    it holds; `token_s`: a token that is written, as if it went forward and back."""
 
     config: RunConfig
     dataset: TaskDataset
     plan: RunPlan
     row_s: float
     call_s: float
-    tokens: int
+    token_s: float
 
     def prepare(self) -> float:
         return PREPARE_S + ROW_S * sum(sum(self.dataset.sizes(split)) for split in ("train", "validation"))
@@ -146,7 +150,15 @@ class _Work:
         checked = self.dataset.sizes("validation")
         sure = self._forward(sum(min(CHECK_ROWS, size) for size in checked), config.exam_batch_size)
         weighed = self._forward(sum(min(config.validation_rows, size) for size in checked), config.batch_size)
-        return REST_S + exam + sure + ANSWERS_ALONG * weighed
+        return REST_S + exam + sure + ANSWERS_ALONG * weighed + (self._general() if config.exam_general else 0.0)
+
+    def _general(self) -> float:
+        """General texts read and general questions answered, by the untouched model and as a few of the tasks."""
+        sides, batch, written = 1 + min(MOST_TASKS, len(self.dataset.tasks)), BATCH, ANSWER_TOKENS
+        questions = len(general_questions())
+        token_s = DECODED * FORWARD_SHARE * self.token_s
+        asked = questions * written * token_s + -(-questions // batch) * (written + 1) * self.call_s
+        return sides * (self._forward(len(general_texts()), batch) + asked)
 
     def _forward(self, rows: int, batch: int) -> float:
         return FORWARD_SHARE * rows * self.row_s + -(-rows // batch) * self.call_s
@@ -157,10 +169,9 @@ class _Work:
         for task, rows in enumerate(rows_of_tasks):
             practice = self.dataset.split(task, "train")[:LOOKED_AT]
             written = statistics.fmean(len(e.target) / CHARACTERS_A_TOKEN for e in practice) if practice else 1.0
-            token_s = FORWARD_SHARE * self.row_s / self.tokens
             passes = -(-rows // self.config.exam_batch_size) * (written + 1)
             total += self._forward(rows, self.config.exam_batch_size)
-            total += rows * written * DECODED * token_s + passes * self.call_s
+            total += rows * written * DECODED * FORWARD_SHARE * self.token_s + passes * self.call_s
         return total
 
 
@@ -236,14 +247,21 @@ def _number_types(precision: str, device: str) -> tuple[str, str]:
     return ("bfloat16" if precision == "bfloat16" else "float32"), products
 
 
-def _mean_tokens(config: RunConfig, dataset: TaskDataset) -> int:
-    """Of a practice row, each task counting by its rows; a few rows of each are looked at."""
+def _mean_tokens(config: RunConfig, dataset: TaskDataset) -> tuple[int, int]:
+    """Of a practice row and of its answer, each task counting by its rows; a few rows of each are looked at."""
     limit = length_limit(config.base_model, config.max_tokens)
     tokenizer, means = limit.tokenizer(), []
     for task, size in enumerate(dataset.sizes("train")):
         rows = dataset.split(task, "train")[:: max(1, size // COUNTED)]
         found = [encode_example(tokenizer, row, limit.architecture, limit.max_tokens) for row in rows]
-        lengths = [one.length for one in found if one is not None]
-        means += [(statistics.fmean(lengths), size)] if lengths else []
-    whole = sum(size for _, size in means)
-    return max(1, round(sum(mean * size for mean, size in means) / whole)) if whole else 1
+        known = [one for one in found if one is not None]
+        if known:
+            answers = [sum(token != IGNORED for token in one.labels) for one in known]
+            means.append((statistics.fmean(one.length for one in known), statistics.fmean(answers), size))
+    whole = sum(size for *_, size in means)
+    if not whole:
+        return 1, 1
+    return (
+        max(1, round(sum(length * size for length, _, size in means) / whole)),
+        max(1, round(sum(answer * size for _, answer, size in means) / whole)),
+    )

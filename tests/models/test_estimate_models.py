@@ -12,7 +12,7 @@ from core.adapters.settings.places import LinearConfig
 from core.adapters.targets import find_sites
 from core.base.errors import ModelError
 from core.models import processor
-from core.models.estimate import HALF_GAIN, Plan, estimate, model_size, read_model_size
+from core.models.estimate import CPU_FLOPS_PER_CORE, HALF_GAIN, Plan, estimate, model_size, read_model_size
 from core.models.processor import multiplies_bfloat16
 from tests.tiny_models import build_tiny_llama, build_tiny_t5
 
@@ -85,6 +85,9 @@ def test_estimate_grows_with_the_plan():
     longer = estimate(size, Plan(8, 256, 100, rank=2, skills=7, active_rank=8))
     assert longer.seconds == pytest.approx(2 * small.seconds)
     assert longer.activation_bytes == 2 * small.activation_bytes
+    short = estimate(size, Plan(8, 128, 100, rank=2, skills=7, active_rank=8, answers=16))
+    saved = 100 * 8 * (128 - 16) * small.head_seconds  # the head reads answers only
+    assert small.seconds - short.seconds == pytest.approx(saved)
     more = estimate(size, Plan(8, 128, 100, rank=2, skills=14, active_rank=8))
     assert more.adapter_bytes == 2 * small.adapter_bytes
     half = estimate(size, Plan(8, 128, 100, rank=2, skills=7, active_rank=8, dtype="bfloat16"))
@@ -100,8 +103,8 @@ def test_bfloat16_products_make_the_blocks_smaller_and_faster():
     assert plain.model_bytes - half.model_bytes == 2 * size.block_parameters
     assert half.activation_bytes == plain.activation_bytes
     assert half.memory_bytes == half.load_bytes == plain.model_bytes
-    share = size.block_parameters / size.parameters
-    assert half.seconds / plain.seconds == pytest.approx(1 - share * (1 - 1 / HALF_GAIN), rel=0.03)
+    saved = 1600 * 4 * size.block_parameters * (1 - 1 / HALF_GAIN) / CPU_FLOPS_PER_CORE / 2
+    assert plain.seconds - half.seconds == pytest.approx(saved)
     card = estimate(size, Plan(1, 16, 100, 2, 7, 8, dtype="bfloat16", device="cuda", products="bfloat16"))
     assert card.seconds == estimate(size, Plan(1, 16, 100, 2, 7, 8, dtype="bfloat16", device="cuda")).seconds
 
