@@ -22,6 +22,7 @@ def add_parser(verbs: Verbs) -> None:
 
 
 def look(args: argparse.Namespace) -> Report:
+    from core.insight.layer_names import name_layer
     from core.insight.look_table import describe_look, look_from_dict
 
     folder = find_run(args)
@@ -36,7 +37,8 @@ def look(args: argparse.Namespace) -> Report:
     found = look_from_dict(record)
     sentences = [sentence.text for sentence in describe_look(found)]
     shown = found.weights if found.sizes is None else found.sizes
-    rows = [[str(layer), *(float(v) for v in shown.loc[layer])] for layer in shown.index]
+    names = list(map(str, shown.index))
+    rows = [[name_layer(name, names).text, *(float(v) for v in shown.loc[name])] for name in names]
     text = table(rows, ["layer", *map(str, shown.columns)])
     return Report({**record, "sentences": sentences}, "\n".join([text, "", *sentences]))
 

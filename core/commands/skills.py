@@ -40,7 +40,7 @@ def skills(args: argparse.Namespace) -> Report:
         _draft(folder)
     found = _at_step(folder.path, args.step) if args.step is not None else allocation.read_allocation(folder.path)
     if args.layers:
-        return Report(list(found.layers), "\n".join(found.layers))
+        return _list_layers(found)
     if args.other:
         return _difference(found, find_run(argparse.Namespace(workspace=args.workspace, run=args.other)).path)
     if args.task:
@@ -52,8 +52,8 @@ def _all_tasks(run_dir: Any, found: Any, place: int) -> Report:
     from core.insight.allocation import layer_table, uniform_weight
     from core.insight.contribution_table import output_share, read_contributions
     from core.insight.evidence import read_evidence
+    from core.insight.layer_names import tell_layer
     from core.insight.skill_notes import describe_skill_notes
-    from core.messages import Sentence
 
     parts, evidence = read_contributions(run_dir), read_evidence(run_dir)
     share = output_share(parts) if parts else None
@@ -74,7 +74,7 @@ def _all_tasks(run_dir: Any, found: Any, place: int) -> Report:
     rows = [[task, *weights.loc[task, common], *shares[task]] for task in weights.index]
     lines = [table(rows, ["task", *names])]
     if len(found.layers) > 1:
-        lines.append("\n" + Sentence("says.shown_layer", {"layer": layer}).text)
+        lines.append("\n" + tell_layer(found, place).text)
     if len(common) > 1:
         lines.append(f"an even share of a common skill is {uniform_weight(found):.3f}")
     return Report(value, "\n".join([*lines, "", *sentences]))
@@ -121,8 +121,19 @@ def _evidence_value(evidence: Any) -> dict[str, Any]:
     }
 
 
+def _list_layers(found: Any) -> Report:
+    """What `--layer` takes, and which layer that is."""
+    from core.insight.layer_names import name_layer
+
+    rows = [[name, name_layer(name, found.layers).text] for name in found.layers]
+    return Report(list(found.layers), table(rows, ["--layer", "where it is"]))
+
+
 def _one_task(weights: Any) -> Report:
-    rows = [[layer, *weights.loc[layer]] for layer in weights.index]
+    from core.insight.layer_names import name_layer
+
+    names = list(map(str, weights.index))
+    rows = [[name_layer(name, names).text, *weights.loc[name]] for name in names]
     return Report({"weights": weights.to_dict("index")}, table(rows, ["layer", *map(str, weights.columns)]))
 
 

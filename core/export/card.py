@@ -6,6 +6,7 @@ users is escaped: a task's name or instruction cannot become markup.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -20,8 +21,9 @@ from core.export.base_names import is_public, licence_of, public_name, record_of
 from core.export.card_scores import forgotten_lines, score_section
 from core.export.markdown import escape, fenced, markdown_table
 from core.insight.allocation import layer_table, read_allocation, telling_layer, uniform_weight
+from core.insight.layer_names import name_layer
 from core.insight.results import TaskResult, read_scores
-from core.messages import word
+from core.messages import Sentence, word
 from core.messages.locales import load_texts
 from core.messages.plural import fill_text
 from core.runs.folder import RunFolder
@@ -92,7 +94,7 @@ def card_body(request: CardRequest) -> str:
         task_table=_task_table(shown, words),
         examples=_examples(request),
         scores=score_section(request.run_dir, scores, words, say),
-        skills=skill_map(folder, words, drafts=request.examples > 0),
+        skills=skill_map(folder, words, request.examples > 0, say),
         forgotten=forgotten_lines(request.run_dir, say),
         settings=fenced(config_to_yaml(replace(config, base_model=base)), "yaml"),
     ).rstrip("\n")
@@ -212,8 +214,10 @@ def _examples(request: CardRequest) -> list[str] | None:
     return parts
 
 
-def skill_map(folder: RunFolder, words: dict[str, str], drafts: bool) -> dict[str, str] | None:
-    """`drafts`: whether words out of the rows may be shown."""
+def skill_map(
+    folder: RunFolder, words: dict[str, str], drafts: bool, say: Callable[[Sentence], str]
+) -> dict[str, str] | None:
+    """`drafts`: whether words out of the rows may be shown. `say` words a sentence in the card's language."""
     if not folder.allocation_path.exists():
         return None
     allocation = read_allocation(folder.path)
@@ -223,7 +227,8 @@ def skill_map(folder: RunFolder, words: dict[str, str], drafts: bool) -> dict[st
     table = layer_table(allocation, layer).iloc[:, common[:MOST_SKILLS]]
     rows = [[escape(str(task)), *(f"{value:.2f}" for value in table.loc[task])] for task in table.index]
     head = " | ".join([words["task"], *(_skill_name(str(name), words, drafts) for name in table.columns)])
-    values = {"uniform": f"{uniform_weight(allocation):.2f}", "layer": escape(allocation.layers[layer])}
+    named = say(name_layer(allocation.layers[layer], allocation.layers))
+    values = {"uniform": f"{uniform_weight(allocation):.2f}", "layer": escape(named)}
     note = words["skills_note" if len(allocation.layers) > 1 else "skills_note_model"].format(**values)
     names = read_names(folder.path)
     taken = [names.get(one.skill, one.skill) for one in read_frozen(folder)]

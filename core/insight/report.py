@@ -23,6 +23,7 @@ from core.insight.compare import describe_labels, worst_labels
 from core.insight.contribution_table import describe_share, output_share, read_contributions
 from core.insight.evidence import describe_evidence, read_evidence
 from core.insight.forgotten import read_forgetting, tell_forgetting
+from core.insight.layer_names import tell_layer
 from core.insight.results import TaskResult, best_guess_sentence, describe_mean, read_answers, read_scores
 from core.insight.sentences import describe_allocation
 from core.insight.skill_notes import describe_skill_notes
@@ -163,7 +164,7 @@ def _skills(run_dir: Path, words: ReportWords) -> dict[str, Any]:
     layer = telling_layer(allocation)
     common = [allocation.skills[i].name for i in allocation.columns(COMMON)]
     if common and len(allocation.layers) > 1:
-        told = [*told, Sentence("says.shown_layer", {"layer": allocation.layers[layer]})]
+        told = [*told, tell_layer(allocation, layer)]
     table = layer_table(allocation, layer)[common].rename(columns=lambda name: words.skill(str(name)))
     found = read_contributions(run_dir)
     share = output_share(found) if found else None

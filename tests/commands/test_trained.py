@@ -80,6 +80,12 @@ def test_compare_a_run_with_itself_finds_nothing(run: Run, home: Path, run_id: s
 def test_skills_by_layer(run: Run, run_id: str) -> None:
     layers = run("skills", run_id, "--layers", "--json").value
     assert len(layers) > 2
+    listed, shown = run("skills", run_id, "--layers").out, run("skills", run_id).out
+    assert layers[0] in listed
+    assert "block 1 of" in listed
+    assert not any(
+        name in shown for name in layers
+    )  # said plainly; the path in the model is for --layer and --json
     one = run("skills", run_id, "--layer", layers[0], "--json").value
     mean = run("skills", run_id, "--json").value
     assert one["weights"] != mean["weights"]

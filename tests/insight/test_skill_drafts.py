@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -146,7 +147,7 @@ def test_a_card_shows_words_of_rows_only_where_the_owner_of_the_data_agreed(run:
     write_drafts(run)
     name_skill(run, "common 2", "planes | a")
     words = load_texts("en", "card")
-    shown, hidden = (skill_map(RunFolder(run), words, drafts) for drafts in (True, False))
+    shown, hidden = (skill_map(RunFolder(run), words, drafts, attrgetter("text")) for drafts in (True, False))
     assert shown is not None
     assert hidden is not None
     assert f"common 1 {DRAFT}" in shown["table"]
