@@ -13,6 +13,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,9 @@ from core.runs.creation import fill_run
 from core.runs.folder import RunFolder
 from core.runs.launching import resume_run, start_run
 from core.runs.liveness import run_state
-from core.runs.states import DRAFT, INTERRUPTED, SUCCEEDED
+from core.runs.states import DRAFT, INTERRUPTED, SUCCEEDED, RunStatus
+from core.runs.together import run_together
+from core.runs.where import HERE, Engine
 from core.tasks.dataset import TaskDataset, load_saved_dataset
 from core.training.config import RunConfig, config_to_dict
 
@@ -59,8 +62,9 @@ class Plan:
         write_json_atomic(self.path, {"rules": config_to_dict(self.config), "runs": self.runs})
 
 
-def run_leave_out(run_dir: Path, on_progress: OnProgress) -> dict[str, Any]:
-    """Trains T + 1 runs in turn and writes <run>/probes/leaveout.json in the form of `probe_table.py`.
+def run_leave_out(run_dir: Path, on_progress: OnProgress, engine: Engine = HERE) -> dict[str, Any]:
+    """Trains T + 1 runs, in turn here or all at once on another engine, and writes <run>/probes/leaveout.json in
+    the form of `probe_table.py`.
 
     Goes on where it was interrupted.
 
@@ -68,14 +72,7 @@ def run_leave_out(run_dir: Path, on_progress: OnProgress) -> dict[str, Any]:
         RunError: fewer than two tasks, no exam to compare with, or one of the runs did not succeed.
     """
     plan = _open_plan(RunFolder(run_dir))
-    for number, place in enumerate(plan.places):
-        _train(
-            plan,
-            place,
-            lambda share, n=number: on_progress(  # type: ignore[misc]
-                round(PARTS * (n + share)), PARTS * len(plan.places)
-            ),
-        )
+    (_train_here if engine == HERE else partial(_train_there, engine=engine))(plan, on_progress)
     outcome = _outcome(plan)
     write_json_atomic(probe_path(run_dir, LEAVE_OUT), outcome)
     plan.path.unlink()
@@ -99,13 +96,37 @@ def _open_plan(folder: RunFolder) -> Plan:
     return plan
 
 
-def _train(plan: Plan, place: str, on_share: Callable[[float], None]) -> None:
-    """The run of one place, to its end."""
+def _train_here(plan: Plan, on_progress: OnProgress) -> None:
+    for number, place in enumerate(plan.places):
+        _train(
+            plan,
+            place,
+            lambda share, n=number: on_progress(  # type: ignore[misc]
+                round(PARTS * (n + share)), PARTS * len(plan.places)
+            ),
+        )
+
+
+def _train_there(plan: Plan, on_progress: OnProgress, engine: Engine) -> None:
+    def tell(statuses: list[RunStatus]) -> None:
+        on_progress(round(PARTS * sum(status.progress for status in statuses)), PARTS * len(statuses))
+
+    run_together([_run_of(plan, place) for place in plan.places], engine, tell)
+
+
+def _run_of(plan: Plan, place: str) -> RunFolder:
+    """The run of one place, made if need be."""
     folder = _find_run(plan, place)
     if folder is None:
         folder = _make_run(plan, place)
         plan.runs[place] = folder.run_id
         plan.save()
+    return folder
+
+
+def _train(plan: Plan, place: str, on_share: Callable[[float], None]) -> None:
+    """The run of one place, to its end."""
+    folder = _run_of(plan, place)
     status = run_state(folder)
     if status.state in (DRAFT, INTERRUPTED):
         (resume_run if status.state == INTERRUPTED else start_run)(folder)

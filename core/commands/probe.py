@@ -8,7 +8,7 @@ from typing import Any
 
 from core.base.errors import RunError
 from core.commands.output import ProgressLine, Report, Verbs, add_verb, table
-from core.commands.runs import find_run
+from core.commands.runs import add_on, find_run
 
 
 def add_parser(verbs: Verbs) -> None:
@@ -22,6 +22,8 @@ def add_parser(verbs: Verbs) -> None:
         if kind != "leaveout":  # it compares whole exams
             text = "exam questions a task (default 50)"
             parser.add_argument("--rows", type=int, default=50, metavar="N", help=text)
+        else:
+            add_on(parser, "train on another engine (python -m core engines), all runs at once")
         parser.add_argument("--again", action="store_true", help="ask again, although there is an outcome")
 
 
@@ -70,8 +72,11 @@ def _make(folder: Any, kind: str, args: argparse.Namespace) -> None:
     line = ProgressLine(args.json)
     if kind == "leaveout":
         from core.asking.leaving_out import run_leave_out
+        from core.runs.where import find_engine
 
-        run_leave_out(folder.path, lambda done, total: line.step(done, total, "training without each task in turn"))
+        engine = find_engine(folder.workspace_dir, args.on)
+        said = "training without each task in turn" if args.on is None else f"training on {engine.name}"
+        run_leave_out(folder.path, lambda done, total: line.step(done, total, said), engine)
         line.end()
         return
     from transformers.utils.logging import disable_progress_bar

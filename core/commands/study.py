@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from core.commands.output import ProgressLine, Report, Verbs, add_verb, progress_bar, table
+from core.commands.runs import add_on
 from core.commands.train import build_config
 
 ARM_HELP = "a method to compare: 'cpoly', 'cpoly adapter.rank=4', 'big: cpoly adapter.rank=4'; repeat for several"
@@ -25,20 +26,26 @@ def add_parser(verbs: Verbs) -> None:
     parser.add_argument("--config", metavar="FILE.yaml", help="settings that all arms share")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="one setting of all arms")
     parser.add_argument("--base-model", metavar="PATH_OR_ID", help="base model of all arms")
+    add_on(parser, "train on another engine (python -m core engines), all runs at once")
     parser.add_argument("--report", metavar="FILE.md", help="also write the report to a file")
     parser.add_argument("--show", action="store_true", help="only show what is there, run nothing")
 
 
 def study(args: argparse.Namespace) -> Report:
-    from core.insight.study import create_study, find_study, read_study, run_study
+    from core.insight.study import create_study, find_study, read_study, run_study, run_study_on
     from core.insight.study_tables import study_frame, study_report
+    from core.runs.where import HERE, find_engine
     from core.workspace import Workspace
 
     project = Workspace(args.workspace).get_project(args.project)
+    engine = find_engine(Workspace(args.workspace).root, args.on)
     folder = find_study(project, args.name) or create_study(project, _plan(args))
     if not args.show:
         line = ProgressLine(args.json)
-        run_study(project, folder, lambda cell, place, total, status: _tell(line, (cell, place, total), status))
+        if engine == HERE:
+            run_study(project, folder, lambda cell, place, total, status: _tell(line, (cell, place, total), status))
+        else:
+            run_study_on(project, folder, engine, lambda statuses: _tell_all(line, engine.name, statuses))
         line.end()
     made = read_study(folder)
     frame = study_frame(project, made)
@@ -66,6 +73,17 @@ def _tell(line: ProgressLine, place: tuple[Any, int, int], status: Any) -> None:
     text = f"run {number} of {total}: {cell.arm}, seed {cell.seed}, {status.stage or status.state}"
     line.show(progress_bar(share, text), is_new_phase=status.progress == 0.0)
     note_progress(round(1000 * share * total), 1000 * total)
+
+
+def _tell_all(line: ProgressLine, name: str, statuses: list[Any]) -> None:
+    from core.insight.jobs import note_progress
+
+    share = sum(status.progress for status in statuses) / len(statuses)
+    ended = sum(not status.is_live for status in statuses)
+    working = sum(status.state not in ("pending", "queued") for status in statuses) - ended
+    text = f"{ended} of {len(statuses)} runs have ended, {working} at work on {name}"
+    line.show(progress_bar(share, text))
+    note_progress(round(1000 * share * len(statuses)), 1000 * len(statuses))
 
 
 def _report(made: Any, frame: Any) -> Report:

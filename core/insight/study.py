@@ -2,8 +2,8 @@
 
     <project>/studies/<id>/study.json    the plan, and the run of every cell (arm x share of rows x seed)
 
-A study is a list of ordinary runs, made one after the other; what is done stays done, so an interrupted study goes
-on where it was. `study_tables.py` reads the outcome. Torch-free.
+A study is a list of ordinary runs, made one after the other here or all at once on another engine; what is done
+stays done, so an interrupted study goes on where it was. `study_tables.py` reads the outcome. Torch-free.
 
 Fairness. "rank": one example of every arm is computed with the same active rank (the reference arm's (A + B) r), so
 that methods with private skills hold more numbers in all. "parameters": every arm holds about as many numbers as
@@ -32,6 +32,8 @@ from core.runs.folder import RunFolder
 from core.runs.launching import resume_run, start_run
 from core.runs.liveness import run_state
 from core.runs.states import DRAFT, INTERRUPTED, SUCCEEDED, RunStatus
+from core.runs.together import OnStatuses, run_together
+from core.runs.where import Engine
 from core.training.config import RunConfig, apply_assignments, change_config, config_from_dict, config_to_dict
 from core.workspace import Project
 
@@ -169,6 +171,24 @@ def run_study(project: Project, folder: Path, on_status: OnStatus) -> Study:
     return study
 
 
+def run_study_on(project: Project, folder: Path, engine: Engine, on_statuses: OnStatuses) -> Study:
+    """Makes every cell that is not done, and hands all of them to another engine at once.
+
+    Raises:
+        RunError: as `run_study`, once all have ended.
+    """
+    study, runs = read_study(folder), []
+    for index, cell in enumerate(study.cells):
+        run = _find_run(project, cell)
+        if run is None:
+            run = _make_run(project, folder, study, index, is_far=True)
+            study = _with_run(study, index, run.run_id)
+            write_study(folder, study)
+        runs.append(run)
+    run_together(runs, engine, on_statuses)
+    return study
+
+
 def cell_config(study: Study, cell: Cell, num_tasks: int) -> RunConfig:
     """The settings of a cell's run. The base model sits the exam once a share, in the first arm's first run."""
     config = replace(arm_config(study, study.arm(cell.arm), num_tasks), seed=cell.seed)
@@ -228,25 +248,34 @@ def limit_rows(folder: RunFolder, share: float, seed: int) -> None:
 
 def _start(project: Project, place: Path, study: Study, index: int) -> RunFolder | None:
     """The cell's run, at work; None when it is done."""
-    cell = study.cells[index]
-    if cell.run_id and RunFolder(project.runs_dir / cell.run_id).run_path.exists():
-        folder = RunFolder(project.runs_dir / cell.run_id)
-        state = run_state(folder)
-        if state.state == SUCCEEDED:
-            return None
-        if state.state in (INTERRUPTED, DRAFT):
-            (resume_run if state.state == INTERRUPTED else start_run)(folder)
-        if not state.is_terminal:
-            return folder
+    folder = _find_run(project, study.cells[index])
+    if folder is None:
+        folder = _make_run(project, place, study, index)
+    state = run_state(folder).state
+    if state in (INTERRUPTED, DRAFT):
+        (resume_run if state == INTERRUPTED else start_run)(folder)
+    return None if state == SUCCEEDED else folder
+
+
+def _find_run(project: Project, cell: Cell) -> RunFolder | None:
+    """The cell's run, unless it has ended without success."""
+    folder = RunFolder(project.runs_dir / cell.run_id)
+    if not cell.run_id or not folder.run_path.exists():
+        return None
+    status = run_state(folder)
+    return None if status.is_terminal and status.state != SUCCEEDED else folder
+
+
+def _make_run(project: Project, place: Path, study: Study, index: int, is_far: bool = False) -> RunFolder:
     from core.tasks.store import list_tasks
 
+    cell = study.cells[index]
     tasks = list(study.tasks) if study.tasks else None
     config = cell_config(study, cell, len(tasks or list_tasks(project)))
     name = f"{study.name}: {cell.arm}, seed {cell.seed}" + (f", {cell.share:g}" if cell.share < 1 else "")
-    folder = create_run(project, config, tasks, name[:80], f"study:{place.name}")
+    folder = create_run(project, config, tasks, name[:80], f"study:{place.name}", is_far)
     if cell.share < 1:
         limit_rows(folder, cell.share, cell.seed)
-    start_run(folder)
     return folder
 
 

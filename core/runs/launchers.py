@@ -7,9 +7,9 @@ only channel; nothing but its path and settings without secrets goes to an engin
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from core.base.processes import python
 from core.base.registry import Registry
@@ -72,6 +72,18 @@ class Launcher(Protocol):
         """The last lines of what the worker, or the engine about it, said."""
 
     def expect(self, settings: Mapping[str, Any]) -> Expected: ...
+
+
+@runtime_checkable
+class Together(Protocol):
+    """What a launcher can do beside, when its engine takes several runs in one call."""
+
+    def submit_all(self, orders: Sequence[LaunchOrder]) -> list[dict[str, Any]]:
+        """Starts the workers of runs of one engine, all of them or none -> what identifies each.
+
+        Raises:
+            RunError: the engine refuses or does not answer.
+        """
 
 
 LAUNCHERS: Registry[Launcher] = Registry("launcher")

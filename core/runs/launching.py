@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 from core.base.errors import RunError, TaskloomError, WorkspaceError
-from core.base.files import new_id, write_json_atomic
+from core.base.files import write_json_atomic
 from core.base.memory import memory_kills
 from core.runs.creation import create_run, discard_draft
 from core.runs.device_lease import lease_device
+from core.runs.far_launch import launch_far
 from core.runs.folder import RunFolder
-from core.runs.launchers import LAUNCHERS, LaunchOrder
+from core.runs.launchers import LAUNCHERS, LaunchOrder, Together
 from core.runs.liveness import kill_worker, run_state
 from core.runs.lock import try_lock
 from core.runs.memory_limit import require_memory
@@ -44,11 +47,7 @@ def start_run(folder: RunFolder, token: str | None = None) -> RunStatus:
         first = queue.claim_token(token, folder.path)
         if first is not None:
             return run_state(RunFolder(first))
-    status = run_state(folder)
-    lock = try_lock(folder.lock_path) if status.state in STARTABLE else None
-    if lock is None:
-        key = "run.ended" if status.is_terminal else "run.already_started"
-        raise RunError(key, name=folder.run_id, state=status.state)
+    lock = _take_lock(folder)
     try:
         return _launch(folder, queue, lock)
     except TaskloomError:
@@ -57,6 +56,27 @@ def start_run(folder: RunFolder, token: str | None = None) -> RunStatus:
         raise
     finally:
         os.close(lock)
+
+
+def start_together(folders: Sequence[RunFolder]) -> None:
+    """Starts runs of one engine: in one call where the engine takes several (an array of jobs), which then has all
+    of them or none; else one after the other.
+
+    Raises:
+        RunError, WorkspaceError: as `start_run`.
+    """
+    engine = engine_of(folders[0])
+    if len(folders) == 1 or not isinstance(LAUNCHERS.get(engine.launcher), Together):
+        for folder in folders:
+            start_run(folder)
+        return
+    with ExitStack() as held:
+        starts = []
+        for folder in folders:
+            lock = _take_lock(folder)
+            held.callback(os.close, lock)
+            starts.append((folder, lock))
+        _launch_there(engine, starts)
 
 
 def begin_run(
@@ -169,17 +189,27 @@ def resume_run(folder: RunFolder, on: str | None = None) -> RunStatus:
         RunError: the run is not interrupted, or needs more memory than a run may take.
         SettingError: there is no such engine.
     """
+    prepare_resume(folder)
+    if on is not None:
+        put_on(folder, find_engine(folder.workspace_dir, on))
+    return start_run(folder)
+
+
+def prepare_resume(folder: RunFolder) -> None:
+    """Looks whether a run may be started again, and takes back the wish that stopped it.
+
+    Raises:
+        RunError: the run is not interrupted, or needs more memory than a run may take.
+        WorkspaceError: the folder cannot be written.
+    """
     status = run_state(folder)
     if status.state != INTERRUPTED:
         raise RunError("run.not_interrupted", name=folder.run_id, state=status.state)
     require_memory(folder)
-    if on is not None:
-        put_on(folder, find_engine(folder.workspace_dir, on))
     try:
         folder.stop_path.unlink(missing_ok=True)
     except OSError as error:
         raise WorkspaceError("workspace.read_only", path=str(folder.path), detail=error.strerror or "") from error
-    return start_run(folder)
 
 
 def _waits_there(folder: RunFolder) -> bool:
@@ -187,23 +217,52 @@ def _waits_there(folder: RunFolder) -> bool:
     return is_far(folder) and (folder.read_status().state == PENDING or ask(folder).sign == "pending")
 
 
+def _take_lock(folder: RunFolder) -> int:
+    """The lock of a run that can be started.
+
+    Raises:
+        RunError: the run is at work already, or has ended.
+    """
+    status = run_state(folder)
+    lock = try_lock(folder.lock_path) if status.state in STARTABLE else None
+    if lock is None:
+        key = "run.ended" if status.is_terminal else "run.already_started"
+        raise RunError(key, name=folder.run_id, state=status.state)
+    return lock
+
+
 def _launch(folder: RunFolder, queue: RunQueue, lock: int) -> RunStatus:
     engine = engine_of(folder)
+    if engine != HERE:
+        return _launch_there(engine, [(folder, lock)])[0]
     before = folder.read_status()
-    state, key, values = (
-        (QUEUED, "run.waiting", {}) if engine == HERE else (PENDING, "run.pending", {"engine": engine.name})
-    )
-    status = replace(before, state=state, started=None, ended=None, message_key=key, message_values=values)
+    status = _as_waiting(before, QUEUED, "run.waiting")
     folder.write_status(status)
     try:
-        if engine == HERE:
-            _launch_here(folder, queue, lock)
-        else:
-            _launch_far(folder, engine, lock)
+        _launch_here(folder, queue, lock)
     except TaskloomError:
         folder.write_status(before)
         raise
     return status
+
+
+def _launch_there(engine: Engine, starts: Sequence[tuple[RunFolder, int]]) -> list[RunStatus]:
+    """Hands runs, each with its lock, to another engine."""
+    before = [folder.read_status() for folder, _ in starts]
+    waiting = [_as_waiting(status, PENDING, "run.pending", engine=engine.name) for status in before]
+    for (folder, _), status in zip(starts, waiting, strict=True):
+        folder.write_status(status)
+    try:
+        launch_far(engine, starts)
+    except TaskloomError:
+        for (folder, _), status in zip(starts, before, strict=True):
+            folder.write_status(status)
+        raise
+    return waiting
+
+
+def _as_waiting(status: RunStatus, state: str, key: str, **values: str) -> RunStatus:
+    return replace(status, state=state, started=None, ended=None, message_key=key, message_values=values)
 
 
 def _launch_here(folder: RunFolder, queue: RunQueue, lock: int) -> None:
@@ -216,26 +275,6 @@ def _launch_here(folder: RunFolder, queue: RunQueue, lock: int) -> None:
         queue.dequeue(folder.run_id)
         raise
     write_json_atomic(folder.launch_path, {**identity, "memory_kills": kills})
-
-
-def _launch_far(folder: RunFolder, engine: Engine, lock: int) -> None:
-    """The start is named before the engine hears of it, so that no worker can begin that nobody knows of."""
-    launch_id = new_id("l")
-    launch = {
-        "launcher": engine.launcher,
-        "on": engine.name,
-        "launch_id": launch_id,
-        "settings": dict(engine.settings),
-    }
-    folder.heartbeat_path.unlink(missing_ok=True)
-    write_json_atomic(folder.launch_path, launch)
-    try:
-        order = LaunchOrder(folder, lock, launch_id, engine.settings)
-        identity = LAUNCHERS.get(engine.launcher).submit(order)
-    except TaskloomError:
-        folder.launch_path.unlink(missing_ok=True)
-        raise
-    write_json_atomic(folder.launch_path, {**launch, **identity})
 
 
 def _raise_flag(path: Path) -> None:

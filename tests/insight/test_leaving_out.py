@@ -19,6 +19,7 @@ from core.runs.creation import create_run
 from core.runs.folder import RunFolder
 from core.runs.states import FAILED, SUCCEEDED, RunStatus
 from core.runs.summaries import list_summaries, own_runs
+from core.runs.where import Engine
 from core.tasks.dataset import load_dataset_of, load_saved_dataset
 from core.workspace import Project
 from tests.toy_project import build_toy_project, quick_config
@@ -107,6 +108,25 @@ def test_who_teaches_whom_is_read_off_the_exams(
     assert all(f.read_run()["made_from"] == folder.run_id for f in trained)
     assert all(f.read_run()["part_of"] == f"leaveout:{folder.run_id}" for f in trained)
     assert [run.run_id for run in own_runs(list_summaries(project))] == [folder.run_id]
+
+
+def test_on_another_engine_all_runs_are_handed_over_at_once(
+    project: Project, folder: RunFolder, trained: list[RunFolder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[int, int]] = []
+    handed: list[list[RunFolder]] = []
+
+    def end(folders: list[RunFolder], engine: Engine, tell: Any) -> None:
+        handed.append(folders)
+        for made in folders:
+            leaving_out.start_run(made)
+        tell([RunStatus(state=SUCCEEDED, progress=0.5) for _ in folders])
+
+    monkeypatch.setattr(leaving_out, "run_together", end)
+    run_leave_out(folder.path, lambda done, total: seen.append((done, total)), Engine("far", "fake"))
+    assert [len(folders) for folders in handed] == [3]
+    assert seen == [(1500, 3000)]
+    np.testing.assert_allclose(read_probe(folder.path, "leaveout").change.loc["direct"], [0.0, -1.0, -1.0])
 
 
 def test_runs_that_are_there_are_not_made_again(folder: RunFolder, trained: list[RunFolder]) -> None:

@@ -26,6 +26,7 @@ from core.insight.study import (
     parse_arm,
     read_study,
     run_study,
+    run_study_on,
 )
 from core.insight.study_tables import (
     BASE,
@@ -35,15 +36,18 @@ from core.insight.study_tables import (
     summarise_study,
     task_scores,
 )
+from core.runs import together, where
 from core.runs.creation import create_run, list_runs
 from core.runs.events import read_events
 from core.runs.folder import RunFolder
+from core.runs.launchers import LAUNCHERS
 from core.runs.launching import cancel_run
 from core.runs.states import RunStatus
 from core.tasks.changing.add_task import add_task
 from core.tasks.changing.describing import TaskRequest
 from core.training.config import RunConfig, change_config
 from core.workspace import Project, Workspace
+from tests.runs.fake_engine import FakeEngine
 from tests.tiny_models import build_tiny_llama
 
 
@@ -194,6 +198,45 @@ def test_a_study_goes_on_where_it_was_interrupted(project: Project) -> None:
     report = study_report(study, frame)
     assert "| C-Poly | 1 | 1 |" in report
     assert "task 0 (accuracy)" in report
+
+
+def test_a_study_on_another_engine_has_all_its_runs_there_at_once(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    far = FakeEngine()
+    monkeypatch.setattr(where, "ASK_EVERY_S", 0.0)
+    monkeypatch.setattr(together, "POLL_S", 0.0)
+    LAUNCHERS.register("fake", far)
+    try:
+        arms = (Arm("C-Poly", "cpoly"), Arm("LoRA", "lora"))
+        folder = create_study(project, Study("There", quick(project), arms, seeds=(0, 1)))
+        seen: list[list[str]] = []
+
+        def work(statuses: list[RunStatus]) -> None:
+            seen.append([status.state for status in statuses])
+            for cell in read_study(folder).cells:
+                run = RunFolder(project.runs_dir / cell.run_id)
+                if not run.done_path.exists():
+                    far.end(
+                        run,
+                        "failed" if cell.seed == 1 and cell.arm == "LoRA" and len(far.signs) == 4 else "succeeded",
+                    )
+
+        engine = where.Engine("far", "fake")
+        (project.path.parents[1] / where.FILE).write_text("far: {launcher: fake}", encoding="utf-8")
+        with pytest.raises(RunError, match="ended in the state failed"):
+            run_study_on(project, folder, engine, work)
+        assert seen[0] == ["pending"] * 4
+        assert seen[-1] == ["succeeded"] * 3 + ["failed"]
+        before = [cell.run_id for cell in read_study(folder).cells]
+        run_study_on(project, folder, engine, work)
+        after = [cell.run_id for cell in read_study(folder).cells]
+        assert after[:3] == before[:3]  # what was done stays done
+        assert after[3] != before[3]
+        assert len(far.signs) == 5
+    finally:
+        LAUNCHERS.remove("fake")
+        (project.path.parents[1] / where.FILE).unlink(missing_ok=True)
 
 
 def frame_of(scores: dict[str, list[list[float]]]) -> pd.DataFrame:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 from core.base.errors import RunError
 from core.runs.folder import RunFolder
 from core.runs.launchers import Answer, Expected, Identity, LaunchOrder, Sign
+from core.runs.states import RunStatus
 
 
 class FakeEngine:
@@ -43,6 +45,12 @@ class FakeEngine:
 
     def expect(self, settings: Mapping[str, Any]) -> Expected:
         return Expected(dollars_an_hour=0.8, waiting=1, limit_s=7200.0)
+
+    def end(self, folder: RunFolder, state: str = "succeeded") -> None:
+        """The worker has ended."""
+        folder.write_done({"state": state, "ended": 1.0, "message_key": "run.finished"})
+        folder.write_status(RunStatus(state=state, progress=1.0))
+        self.signs[str(json.loads(folder.launch_path.read_text())["job"])] = "gone"
 
     def _require_answer(self) -> None:
         if self.is_silent:

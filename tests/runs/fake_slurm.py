@@ -8,6 +8,7 @@ saw). While there is a file `hold`, jobs stay in the queue; while there is a fil
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -36,8 +37,22 @@ def lives(pid: int) -> bool:
         return False
 
 
+def array_of(text: str) -> list[str]:
+    """`#SBATCH --array=0-2%256` -> 0, 1, 2."""
+    found = re.search(r"--array=0-([0-9]+)", text)
+    return [str(n) for n in range(int(found.group(1)) + 1)] if found else []
+
+
 def start(job: str, script: str) -> None:
     variables = {**os.environ, "SLURM_JOB_ID": job, "SLURM_NTASKS": "1", "SLURM_JOB_NUM_NODES": "1"}
+    if "_" in job:
+        whole, _, number = job.partition("_")
+        count = len(array_of(Path(script).read_text()))
+        variables |= {
+            "SLURM_ARRAY_JOB_ID": whole,
+            "SLURM_ARRAY_TASK_ID": number,
+            "SLURM_ARRAY_TASK_COUNT": str(count),
+        }
     variables |= {"SLURM_PROCID": "0", "SLURM_LOCALID": "0", "SLURM_NODEID": "0"}
     with open(HERE / f"{job}.out", "ab") as out:
         child = subprocess.Popen(
@@ -62,9 +77,10 @@ def sbatch(words: list[str]) -> None:
     Path(kept).write_text(text)
     (HERE / "sbatch.txt").write_text(text)
     (HERE / "env.txt").write_text("\n".join(sorted(f"{k}={v}" for k, v in os.environ.items())))
-    write(job, {"script": kept, "pid": 0, "state": "PENDING"})
-    if not (HERE / "hold").exists():
-        start(job, kept)
+    for one in [f"{job}_{number}" for number in array_of(text)] or [job]:
+        write(one, {"script": kept, "pid": 0, "state": "PENDING"})
+        if not (HERE / "hold").exists():
+            start(one, kept)
     print(f"Submitted batch job {job}")
 
 

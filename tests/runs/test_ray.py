@@ -11,11 +11,14 @@ from typing import Any
 import pytest
 
 from core.base.errors import RunError
+from core.insight.study import Arm, Study, create_study, read_study, run_study_on
 from core.runs import where
+from core.runs.creation import create_run
 from core.runs.engines import ray_cluster
 from core.runs.folder import RunFolder
-from core.runs.launching import begin_run, cancel_run, kill_run, resume_run
+from core.runs.launching import begin_run, cancel_run, kill_run, resume_run, start_run
 from core.runs.liveness import run_state
+from core.runs.states import RunStatus
 from core.workspace import Project
 from tests import watching
 from tests.toy_project import quick_config
@@ -88,6 +91,36 @@ def test_a_run_whose_node_dies_goes_on_on_another_and_ends_as_if_nothing_had_hap
     calm = begin_run(project, config)
     wait_for(calm, ended)
     assert folder.weights_path.read_bytes() == calm.weights_path.read_bytes()
+
+
+@pytest.mark.slow
+@needs_ray
+def test_a_study_is_spread_over_the_nodes_and_loses_nothing_when_one_dies(
+    project: Project, tiny_llama: Path, cluster: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "PATIENCE_S", 400.0)
+    config = quick_config(tiny_llama, max_steps=30, checkpoint_every=4)
+    study = Study("There", config, (Arm("C-Poly", "cpoly"), Arm("LoRA", "lora")), seeds=(0, 1))
+    folder = create_study(project, study)
+    most, killed = 0, False
+
+    def look(statuses: list[RunStatus]) -> None:
+        nonlocal most, killed
+        most = max(most, sum(status.state == "running" for status in statuses))
+        far = [index for index, status in enumerate(statuses) if status.state == "running" and status.step >= 9]
+        if far and not killed:
+            killed = True
+            run = RunFolder(project.runs_dir / read_study(folder).cells[far[0]].run_id)
+            cluster.remove_node(node_of(run, cluster), allow_graceful=False)
+
+    made = run_study_on(project, folder, where.find_engine(project.path.parents[1], "nodes"), look)
+    assert (most, killed) == (2, True)
+    for cell in made.cells:
+        run = RunFolder(project.runs_dir / cell.run_id)
+        calm = create_run(project, run.read_config())
+        start_run(calm)
+        wait_for(calm, ended)
+        assert run.weights_path.read_bytes() == calm.weights_path.read_bytes(), cell
 
 
 @pytest.fixture

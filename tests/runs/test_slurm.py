@@ -15,11 +15,11 @@ from core.base.errors import RunError
 from core.runs import where
 from core.runs.engines import slurm
 from core.runs.folder import RunFolder
-from core.runs.launching import begin_run, cancel_run, kill_run, resume_run
+from core.runs.launching import begin_run, cancel_run, kill_run, put_on, resume_run, start_together
 from core.runs.liveness import run_state
 from core.workspace import Project
 from tests.runs import fake_slurm
-from tests.toy_project import quick_config
+from tests.toy_project import quick_config, quick_run
 from tests.watching import ended, wait_for
 
 pytest.importorskip("submitit")
@@ -111,6 +111,29 @@ def test_a_job_is_asked_about_ended_and_its_words_are_read(
     slurm.SlurmLauncher().cancel(folder, where.read_launch(folder))
     wait_for(folder, ended)
     assert run_state(folder).message_key == "run.was_out_of_memory"
+
+
+@pytest.mark.usefixtures("asleep")
+def test_runs_that_begin_together_are_one_array(project: Project, tiny_llama: Path, cluster: Path) -> None:
+    (project.path.parents[1] / where.FILE).write_text(ENGINE.replace("gpus: 2", "at_once: 2"), encoding="utf-8")
+    folders = [quick_run(project, tiny_llama, seed=seed) for seed in range(3)]
+    for folder in folders:
+        put_on(folder, where.find_engine(project.path.parents[1], "cluster"))
+    (cluster / "refuse").touch()
+    with pytest.raises(RunError, match="invalid partition"):
+        start_together(folders)
+    assert {run_state(folder).state for folder in folders} == {"draft"}
+    (cluster / "refuse").unlink()
+    start_together(folders)
+    script = (cluster / "sbatch.txt").read_text()
+    assert "--array=0-2%2" in script
+    assert [job_of(folder) for folder in folders] == ["100_0", "100_1", "100_2"]
+    for folder in folders:
+        wait_for(folder, lambda _, folder=folder: "sleeps" in where.read_log(folder))  # type: ignore[misc]
+    assert kill_run(folders[1]).state == "interrupted"
+    assert [where.ask(folder).sign for folder in folders] == ["working", "gone", "working"]
+    with pytest.raises(RunError, match="already"):
+        start_together(folders)
 
 
 def test_a_refused_job_and_a_machine_without_slurm_are_worded(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,8 @@ _UNKNOWN_JOB = ("invalid job id", "unknown job")
 
 
 class SlurmLauncher:
-    """Jobs of one cluster; `hours` is the limit of one job, `tries` how often a job that reached it goes on."""
+    """Jobs of one cluster; `hours` is the limit of one job, `tries` how often a job that reached it goes on,
+    `at_once` how many jobs of an array may work at the same time."""
 
     is_here = False
     settings: Mapping[str, type] = {
@@ -41,6 +42,7 @@ class SlurmLauncher:
         "memory_gb": float,
         "hours": float,
         "tries": int,
+        "at_once": int,
         "setup": str,
     }
 
@@ -49,17 +51,26 @@ class SlurmLauncher:
         Raises:
             RunError: submitit is missing, sbatch refuses the job or does not answer.
         """
-        given = {
-            "run_dir": str(order.folder.path.resolve()),
-            "command": far_command(order.folder, order.launch_id),
-            "settings": dict(order.settings),
-        }
+        return self.submit_all([order])[0]
+
+    def submit_all(self, orders: Sequence[LaunchOrder]) -> list[dict[str, Any]]:
+        """One job, or an array of them.
+
+        Raises:
+            RunError: as `submit`.
+        """
+        place = _jobs_of(orders)
+        errands = [
+            (str(order.folder.path.resolve()), far_command(order.folder, order.launch_id)) for order in orders
+        ]
+        given = {"errands": errands, "place": str(place), "settings": dict(orders[0].settings)}
         done = _run(python("-c", _SUBMIT), SUBMIT_S, json.dumps(given))
         if done.code == MISSING:
             raise RunError("run.engine_missing", engine="Slurm", package="submitit")
         if done.code != 0:
             raise RunError("run.engine_refused", engine="Slurm", detail=_words(done))
-        return {"job": done.output.strip().splitlines()[-1]}
+        jobs = done.output.split()[-len(orders) :]
+        return [{"job": job, "said_in": str(place)} for job in jobs]
 
     def alive(self, folder: RunFolder, launch: Identity) -> Answer:
         done = _run(("squeue", "-h", "-j", str(launch["job"]), "-o", "%T|%r"), ASK_S)
@@ -80,7 +91,8 @@ class SlurmLauncher:
     def log(self, folder: RunFolder, launch: Identity, num_lines: int) -> str:
         """The worker's own words, and what Slurm said of a job that did not come to a worker."""
         said = [folder.read_log(num_lines)]
-        for path in sorted((folder.path / JOBS).glob(f"{launch.get('job', '')}_*_log.*")):
+        place = Path(launch.get("said_in", folder.path / JOBS))
+        for path in sorted(place.glob(f"{launch.get('job', '')}_*_log.*")):
             said.append(_tail(path))
         return "\n".join([line for part in said for line in part.splitlines()][-num_lines:])
 
@@ -92,6 +104,12 @@ class SlurmLauncher:
             raise RunError("run.engine_no_answer", engine="Slurm", detail=_words(done))
         limit = float(settings.get("hours", DEFAULT_HOURS)) * 3600
         return Expected(waiting=len(done.output.split()), limit_s=limit)
+
+
+def _jobs_of(orders: Sequence[LaunchOrder]) -> Path:
+    """Where submitit keeps its files of jobs: in the run's folder; those of an array in the project's."""
+    first = orders[0].folder.path.resolve()
+    return first / JOBS if len(orders) == 1 else first.parents[1] / JOBS
 
 
 def _run(command: tuple[str, ...], seconds: float, given: str = "") -> Finished:

@@ -1,7 +1,7 @@
-"""The job of a run under Slurm; `main` submits one (settings as JSON on its input) in a process of its own.
+"""The job of a run under Slurm; `main` submits one or an array (as JSON on its input) in a process of its own.
 
 submitit writes the sbatch script and, in the job, calls `Errand`. What it pickles is an `Errand` of texts, into the
-run's own folder, and the job alone reads it there; the app never reads a pickle.
+run's own folder (or the project's), and the job alone reads it there; the app never reads a pickle.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from core.base.processes import Order, start_beside
-from core.runs.engines.slurm import DEFAULT_HOURS, JOBS, MISSING
+from core.runs.engines.slurm import DEFAULT_HOURS, MISSING
 from core.runs.folder import RunFolder
 
 POLL_S = 0.5
@@ -54,8 +54,8 @@ class Errand:
         return DelayedSubmission(self)
 
 
-def submit(given: dict[str, Any], cluster: str = "slurm") -> str:
-    """Hands a run to the cluster -> the job's id.
+def submit(given: dict[str, Any], cluster: str = "slurm") -> list[str]:
+    """Hands runs to the cluster, several as one array -> the jobs' ids.
 
     Raises:
         submitit.core.utils.FailedJobError: sbatch refuses it. RuntimeError: this is no machine of a cluster.
@@ -63,17 +63,18 @@ def submit(given: dict[str, Any], cluster: str = "slurm") -> str:
     import submitit
 
     wanted = given["settings"]
-    folder = Path(given["run_dir"]) / JOBS
     executor = submitit.AutoExecutor(
-        folder=folder, cluster=cluster, slurm_max_num_timeout=int(wanted.get("tries", 5))
+        folder=given["place"], cluster=cluster, slurm_max_num_timeout=int(wanted.get("tries", 5))
     )
     parameters: dict[str, Any] = {
-        "name": f"taskloom-{Path(given['run_dir']).name}",
+        "name": f"taskloom-{Path(given['errands'][0][0]).name}",
         "timeout_min": max(1, round(60 * float(wanted.get("hours", DEFAULT_HOURS)))),
         "cpus_per_task": int(wanted.get("cpus", 2)),
         "slurm_signal_delay_s": round(SAVE_S),
         "slurm_additional_parameters": {"requeue": True},
     }
+    if wanted.get("at_once"):
+        parameters["slurm_array_parallelism"] = int(wanted["at_once"])
     if wanted.get("gpus"):
         parameters["gpus_per_node"] = int(wanted["gpus"])
     if "memory_gb" in wanted:
@@ -84,14 +85,16 @@ def submit(given: dict[str, Any], cluster: str = "slurm") -> str:
         if name in wanted:
             parameters[f"slurm_{name}"] = str(wanted[name])
     executor.update_parameters(**parameters)
-    return str(executor.submit(Errand(given["run_dir"], tuple(given["command"]))).job_id)
+    with executor.batch():
+        jobs = [executor.submit(Errand(run_dir, tuple(command))) for run_dir, command in given["errands"]]
+    return [str(job.job_id) for job in jobs]
 
 
 def main() -> int:
-    """Prints the id of the job."""
+    """Prints the ids of the jobs."""
     from importlib.util import find_spec
 
     if find_spec("submitit") is None:
         return MISSING
-    print(submit(json.load(sys.stdin)))
+    print("\n".join(submit(json.load(sys.stdin))))
     return 0
