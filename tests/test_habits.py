@@ -75,6 +75,7 @@ HOOKS = {
     "core.messages.plural": {"format_field"},  # string.Formatter
     "app.shell.sessions": {"_update_config", "_update_value_in_config", "delete_all_expired_state"},  # gradio
     "app.shell.fair_queue": {"get_events"},  # gradio
+    "app.shell.lean_page": {"postprocess_data", "get_state_ids_to_track"},  # gradio
 }
 # Asked for by a name in a table, because importing it is slow.
 BY_NAME = {"core.evaluation.translation": {"bleu_rows", "bleu_values", "chrf_rows", "chrf_values"}}

@@ -20,6 +20,7 @@ from app.shell.bucket_thread import start_copies
 from app.shell.context import Context
 from app.shell.fair_queue import QUEUE_SIZE, share_the_queue
 from app.shell.guard_rules import LOOPBACK, GuardRules, rules_for
+from app.shell.lean_page import turn_values_here
 from app.shell.sessions import CAPACITY, bound_sessions
 from app.shell.upload_folders import use_own_folder
 from app.shell.upload_shares import UploadShares, note_pieces
@@ -124,6 +125,7 @@ def prepare_server(rules: GuardRules) -> None:
     """What Gradio and its server read from names and the environment when they are built."""
     no_statistics()
     bound_sessions()
+    turn_values_here()
     answer_no_other_sites()
     note_pieces()
     share_the_queue(rules.shared, rules.key)

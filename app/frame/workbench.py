@@ -21,6 +21,7 @@ from app.home import screen as home
 from app.results import screen as results
 from app.share import screen as share
 from app.shell.context import Context, Poll
+from app.shell.lean_page import LeanPage
 from app.shell.selection import Selection, selection_from_prefs, selection_to_prefs
 from app.shell.upload_folders import KEPT_S, LOOK_EVERY_S
 from app.shell.visitors import owner_of_visit, take_along
@@ -65,7 +66,7 @@ def build_workbench(context: Context) -> gr.Blocks:
     remembers in BrowserState.
     """
     gr.set_static_paths([str(path) for path in PLOT_FILES])
-    with gr.Blocks(title=say("app.title"), analytics_enabled=False, delete_cache=(LOOK_EVERY_S, KEPT_S)) as demo:
+    with LeanPage(title=say("app.title"), analytics_enabled=False, delete_cache=(LOOK_EVERY_S, KEPT_S)) as demo:
         context.page, context.selection = demo, gr.State(Selection())
         context.clock, context.plan = gr.Timer(IDLE_TICK_S), gr.State(config_to_yaml(config_for_goal(DEFAULT_GOAL)))
         secret = context.key = browser_secret(context)

@@ -7,6 +7,7 @@ too, with a component and a value for every event that gives one after the other
 
 from __future__ import annotations
 
+from copy import copy
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -30,8 +31,13 @@ class PageState(SessionState):
     are closed here, see `web_guard`)."""
 
     def __init__(self, blocks: Blocks) -> None:
-        super().__init__(blocks)
-        self.config_values = {}
+        # Not Gradio's own, which describes all components first: a third of what opening a page cost.
+        self.blocks_config = copy(blocks.default_config)
+        self.config_values: dict[int, Any] = {}
+        self.state_data: dict[int, Any] = {}
+        self._state_ttl: dict[int, Any] = {}
+        self.is_closed = False
+        self.STATE_TTL_WHEN_CLOSED = int(CLOSED_KEPT.total_seconds())
         self.moved = 0.0  # when the event began that chose the place: project, task and run
 
     def __setitem__(self, key: int, value: Any) -> None:
