@@ -41,7 +41,9 @@ QUEUE_SIZE = (
     512  # that wait; 40 more are at work. A class that opens the page at once, from one address, finds room
 )
 SHARES = {"page": Share(64, 8, 1200), "visitor": Share(96, 10, 1500), "address": Share(320, 24, 6000)}
-SOON_S, LATER_S = 0.001, 0.02  # until the next look: Gradio's own, and when all that waits is held back
+SOON_S, LATER_S = 0.004, 0.02  # until the next look, also when all that waits is held back; Gradio's own is 1 ms,
+# which alone took a 25th of a core, and with threads at work each look waits for its turn
+PROGRESS_S = 0.1  # until bars of progress are looked at: Gradio's own is 10 ms
 MOST_KNOWN = 10_000  # whose minutes are remembered
 
 
@@ -52,6 +54,7 @@ class FairQueue(Queue):
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
+        self.sleep_when_free, self.progress_update_sleep_when_free = SOON_S, PROGRESS_S
         self._begun: dict[str, tuple[float, float]] = {}  # what may still be begun, and when that was reckoned
         self._whose: dict[str, Keys] = {}  # by event
 

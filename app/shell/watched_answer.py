@@ -13,6 +13,7 @@ MAX_POST_BYTES = 4 << 20  # of what a page posts; uploads have Gradio's max_file
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Pairs = tuple[tuple[bytes, bytes], ...]
 
 
 class TooLarge(Exception):
@@ -29,6 +30,7 @@ class WatchedAnswer:
         self._page = b""
         self.began = False
         self.count: Callable[[int], None] | None = None
+        self.keep: Callable[[MutableMapping[str, Any], bytes], None] | None = None  # a page that has left
 
     async def receive(self) -> MutableMapping[str, Any]:
         message = await self._receive()
@@ -54,6 +56,8 @@ class WatchedAnswer:
             kept = [pair for pair in self._start.get("headers", []) if pair[0].lower() != b"content-length"]
             self._start["headers"] = [*kept, (b"content-length", str(len(page)).encode())]
             self._add_headers(self._start, script_hashes(page))
+            if self.keep is not None:
+                self.keep(self._start, page)
             await self._send(self._start)
             self._start, message = None, {"type": "http.response.body", "body": page}
         await self._send(message)

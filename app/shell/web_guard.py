@@ -12,6 +12,7 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,9 +20,10 @@ from gradio import routes
 
 from app.shell.callers import Caller, find_caller, origin_of, scheme_of
 from app.shell.guard_rules import GuardRules
+from app.shell.kept_pages import KeptPages, page_key
 from app.shell.page_token import PAGE_HEADER, STALE_HEADER, VISITOR_HEADER, is_same, mark_of, page_token
 from app.shell.selection import language_of
-from app.shell.watched_answer import MAX_POST_BYTES, Receive, Scope, Send, TooLarge, WatchedAnswer
+from app.shell.watched_answer import MAX_POST_BYTES, Pairs, Receive, Scope, Send, TooLarge, WatchedAnswer
 from app.texts import word_whole
 from app.texts.language import in_language
 from core.base.errors import TaskloomError
@@ -44,7 +46,6 @@ CLOSED = tuple(
     )
 )  # fmt: skip
 
-Pairs = tuple[tuple[bytes, bytes], ...]
 Refusal = tuple[int, str]  # status, key of the message or text for who is not a visitor
 
 
@@ -71,6 +72,7 @@ class WebGuard:
         self.rules = rules
         self.token = page_token(rules.key) if rules.key else ""
         self._open: Counter[str] = Counter()  # requests by address
+        self._pages = KeptPages()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -97,6 +99,10 @@ class WebGuard:
         self, scope: Scope, receive: Receive, send: Send, headers: dict[str, str], caller: Caller
     ) -> None:
         watch = WatchedAnswer(receive, send, self.rules, self.token, _is_limited(scope))
+        if key := page_key(scope):
+            if await self._pages.send(key, scope, send):
+                return
+            watch.keep = partial(self._pages.keep, key)
         try:
             if self.rules.uploads is not None and scope["method"] == "POST" and not _is_limited(scope):
                 mark = mark_of(self.rules.key, headers.get(VISITOR_HEADER, ""))

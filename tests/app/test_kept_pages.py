@@ -1,0 +1,103 @@
+"""The page is written out once for each name it is asked for by, and reaches everybody as it would have been."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from app.shell.guard_rules import GuardRules
+from app.shell.kept_pages import MOST_PAGES
+from app.shell.web_guard import WebGuard
+
+
+class Served:
+    """A page under the guard that says how often it was written."""
+
+    def __init__(self, status: int = 200, *more: tuple[bytes, bytes]) -> None:
+        self.written, self.status, self.more = 0, status, more
+        self.guard = WebGuard(self.write, GuardRules(key="secret"))
+
+    async def write(self, scope: Any, _: Any, send: Any) -> None:
+        self.written += 1
+        host = dict(scope["headers"])[b"host"]
+        headers = [(b"content-type", b"text/html; charset=utf-8"), *self.more]
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        await send({"type": "http.response.body", "body": b"<html><head></head>%s %d" % (host, self.written)})
+
+    def ask(self, host: bytes = b"localhost", path: str = "/?", method: str = "GET", **headers: str) -> Any:
+        """-> (headers, body) as they leave."""
+        told = [(b"host", host), *((k.replace("_", "-").encode(), v.encode()) for k, v in headers.items())]
+        path, _, query = path.partition("?")
+        scope = {"type": "http", "method": method, "path": path, "query_string": query.encode(), "headers": told}
+        sent: list[Any] = []
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        async def receive() -> Any:
+            return {"type": "http.request", "body": b""}
+
+        whole = {**scope, "scheme": "http", "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 7860)}
+        with ThreadPoolExecutor(1) as other:  # a browser of another test may hold the loop of this thread
+            other.submit(asyncio.run, self.guard(whole, receive, send)).result()
+        return dict(sent[0]["headers"]), b"".join(message["body"] for message in sent[1:])
+
+
+def test_the_next_visitor_gets_the_same_page_without_its_being_written() -> None:
+    served = Served()
+    headers, page = served.ask(user_agent="one", accept_language="zh", cookie="a=b")
+    again, same = served.ask(user_agent="another", accept_language="en")
+    assert served.written == 1
+    assert same == page
+    assert b"x-taskloom-page" in page
+    assert again.pop(b"vary") == b"Accept-Encoding"
+    assert again == headers  # the content policy and all
+
+
+def test_a_browser_that_unpacks_gets_it_packed() -> None:
+    served = Served()
+    page = served.ask()[1]
+    headers, packed = served.ask(accept_encoding="gzip, br")
+    assert headers[b"content-encoding"] == b"gzip"
+    assert int(headers[b"content-length"]) == len(packed)
+    assert gzip.decompress(packed) == page
+
+
+@pytest.mark.parametrize("other", [{"host": b"127.0.0.1"}, {"x_new": "1"}])
+def test_what_the_page_may_depend_on_makes_another_one(other: Any) -> None:
+    served = Served()
+    page = served.ask()[1]
+    assert served.ask(**other)[1] != page
+    assert served.ask()[1] == page
+    assert served.written == 2
+
+
+@pytest.mark.parametrize("asked", [{"path": "/?project=a"}, {"path": "/config?"}, {"method": "HEAD"}])
+def test_nothing_else_is_kept(asked: Any) -> None:
+    served = Served()
+    served.ask(**asked), served.ask(**asked)
+    assert served.written == 2
+
+
+@pytest.mark.parametrize("served", [Served(500), Served(200, (b"set-cookie", b"a=b"))])
+def test_neither_a_failure_nor_what_is_meant_for_one(served: Served) -> None:
+    served.ask(), served.ask()
+    assert served.written == 2
+
+
+def test_names_that_somebody_makes_up_fill_nothing() -> None:
+    served = Served()
+    for number in range(3 * MOST_PAGES):
+        served.ask(x_made_up=str(number))
+    assert len(served.guard._pages._pages) == MOST_PAGES
+
+
+def test_a_refused_visitor_gets_no_kept_page() -> None:
+    served = Served()
+    served.guard.rules = GuardRules(hosts=frozenset({"localhost"}), key="secret")
+    served.ask()
+    assert b"localhost 1" not in served.ask(host=b"elsewhere.example")[1]
