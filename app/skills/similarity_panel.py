@@ -1,4 +1,5 @@
-"""Who resembles whom: by the use of common skills, or by what the skills add to the weights."""
+"""Who resembles whom: by the use of common skills, by what the skills add to the weights, or by how the tasks pull
+the common skills before anything is learned."""
 
 from __future__ import annotations
 
@@ -8,23 +9,24 @@ import gradio as gr
 import pandas as pd
 
 from app.drawing.figures import to_json, with_csv
-from app.drawing.markup import note, part
+from app.drawing.markup import note, paragraphs, part
 from app.drawing.skill_figures import similarity_tree
 from app.drawing.widgets import plot
 from app.shell.context import Context
 from app.shell.redraw import Shown
 from app.shell.selection import Selection
-from app.skills.chosen_run import find_allocation, find_contributions, word_all
+from app.skills.chosen_run import find_allocation, find_contributions, find_evidence, word_all
 from app.skills.view_panel import find_view
 from app.texts import say
 from app.texts.words import Key
 from core.adapters.skill import COMMON
 from core.insight.allocation import FEWEST_TASKS, task_similarity, task_tree
 from core.insight.contribution_table import describe_similarity
+from core.insight.pull import Pull, describe_pull
 from core.insight.sentences import describe_likeness
 from core.insight.task_groups import view_square, whole
 
-ALLOCATION, WEIGHTS = "allocation", "weight_deltas"
+ALLOCATION, WEIGHTS, PULL = "allocation", "weight_deltas", "pull"
 
 
 class SimilarityPanel:
@@ -32,7 +34,7 @@ class SimilarityPanel:
 
     def __init__(self, context: Context, view: list[Any]) -> None:
         self.said = gr.HTML()
-        kinds = [(Key(f"skills.near_{kind}"), kind) for kind in (ALLOCATION, WEIGHTS)]
+        kinds = [(Key(f"skills.near_{kind}"), kind) for kind in (ALLOCATION, WEIGHTS, PULL)]
         given = {"label": Key("skills.near_by"), "choices": kinds, "value": ALLOCATION}
         self.kind = context.words(gr.Radio, **given, elem_id="skills-near")
         self.plot = plot("skills-similarity")
@@ -45,10 +47,12 @@ class SimilarityPanel:
     def draw(
         self, context: Context, selection: Selection, kind: str, group: str | None, search: str | None
     ) -> Shown:
-        """Correlation of the rows, or cosine of what is added to the weights."""
+        """Correlation of the rows, or cosine of what is added to the weights or of the first gradients."""
         allocation = find_allocation(context, selection)
         if allocation is None or len(allocation.tasks) < 2:
             return {self.said: "", self.plot: ""}
+        if kind == PULL:
+            return self._draw_pull(context, selection, group, search)
         head = part(say("skills.near_title")) + note(say(f"skills.near_note_{kind}"))
         similarity: pd.DataFrame | None = None
         if kind == ALLOCATION and len(allocation.tasks) < FEWEST_TASKS:
@@ -67,6 +71,22 @@ class SimilarityPanel:
         )
         shown = view_square(similarity, find_view(context, selection, group, search))
         return {self.said: head + word_all(told), self.plot: _drawn(shown, kind)}
+
+    def _draw_pull(self, context: Context, selection: Selection, group: str | None, search: str | None) -> Shown:
+        """The map that the opening sentences are from, with its level of chance."""
+        evidence = find_evidence(context, selection)
+        found = evidence.pull if evidence else None
+        title = part(say("skills.near_title"))
+        if found is None:
+            return {self.said: title + note(say("skills.pull_missing")), self.plot: ""}
+        told = word_all(describe_pull(found)) or paragraphs([say("skills.pull_none")])
+        shown = view_square(found.cosine, find_view(context, selection, group, search))
+        return {self.said: title + note(_note_of(found)) + told, self.plot: _drawn(shown, PULL)}
+
+
+def _note_of(found: Pull) -> str:
+    values = {"rows": found.rows, "chance": f"{found.chance:.2f}", "limit": f"{found.limit:.2f}"}
+    return say("skills.near_note_pull", **values)
 
 
 def _drawn(similarity: pd.DataFrame, kind: str) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -111,6 +111,11 @@ class Adapter(nn.Module):
             ModelError: the method's skills are no parts of a sum.
         """
         raise ModelError("adapter.no_switch", method=METHODS.get(self.method).title)
+
+    def as_untrained(self) -> AbstractContextManager[nn.Parameter | None]:
+        """Inside, what all tasks share is as before the first step and nothing else adds anything; gives those
+        numbers. None, and nothing changed, where a method has no skills that all share."""
+        return nullcontext()
 
     def adapted_names(self) -> list[str]:
         """Paths of the base model's modules that the adapter changes; the allocation may have other rows."""

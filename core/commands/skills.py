@@ -24,6 +24,8 @@ def add_parser(verbs: Verbs) -> None:
     parser.add_argument(
         "--draft", action="store_true", help="draft names of common skills from the rows they change"
     )
+    alike = "which tasks pull the common skills the same way before anything is learned"
+    parser.add_argument("--pull", action="store_true", help=alike)
     parser.add_argument("--measure", action="store_true", help="measure anew what common and private skills add")
     parser.add_argument("--layers", action="store_true", help="list the layers")
 
@@ -41,6 +43,8 @@ def skills(args: argparse.Namespace) -> Report:
     found = _at_step(folder.path, args.step) if args.step is not None else allocation.read_allocation(folder.path)
     if args.layers:
         return _list_layers(found)
+    if args.pull:
+        return _pulls(folder)
     if args.other:
         return _difference(found, find_run(argparse.Namespace(workspace=args.workspace, run=args.other)).path)
     if args.task:
@@ -117,7 +121,8 @@ def _evidence_value(evidence: Any) -> dict[str, Any]:
     } | {
         "lost_without_common": evidence.common_share.astype(object)
         .where(evidence.common_share.notna(), None)
-        .to_dict()
+        .to_dict(),
+        "pull": None if evidence.pull is None else _pull_value(evidence.pull),
     }
 
 
@@ -127,6 +132,30 @@ def _list_layers(found: Any) -> Report:
 
     rows = [[name, name_layer(name, found.layers).text] for name in found.layers]
     return Report(list(found.layers), table(rows, ["--layer", "where it is"]))
+
+
+def _pulls(folder: Any) -> Report:
+    """Cosines of every two tasks' first gradients, the level of chance, and the pairs above it."""
+    from core.base.errors import RunError
+    from core.insight.evidence import read_evidence
+    from core.insight.pull import describe_pull
+
+    evidence = read_evidence(folder.path)
+    found = evidence.pull if evidence else None
+    if found is None:
+        raise RunError("insight.no_pull", run=folder.run_id)
+    rows = [[task, *(f"{v:+.2f}" for v in found.cosine.loc[task])] for task in found.cosine.index]
+    told = [sentence.text for sentence in describe_pull(found)] or ["No pair is told: none is above that level."]
+    level = (
+        f"A pair is told above {found.limit:.2f} (by chance up to {found.chance:.2f}; {found.rows} rows a task)."
+    )
+    value = {**_pull_value(found), "sentences": told}
+    return Report(value, "\n".join([table(rows, ["task", *map(str, found.cosine.columns)]), "", level, *told]))
+
+
+def _pull_value(found: Any) -> dict[str, Any]:
+    known = {"cosine": found.cosine.to_dict("index"), "chance": found.chance, "limit": found.limit}
+    return {**known, "rows": found.rows, "pairs": found.pairs()}
 
 
 def _one_task(weights: Any) -> Report:

@@ -18,6 +18,7 @@ from scipy import stats
 
 from core.adapters.skill import COMMON, PRIVATE
 from core.base.files import read_json
+from core.insight.pull import Pull, describe_pull, pull_from_record
 from core.messages import Sentence
 from core.runs.folder import RunFolder
 from core.runs.skill_names import read_names
@@ -70,7 +71,7 @@ class Evidence:
     """skills: each skill switched off; kinds: all common and all private ones (columns `common`, `private`);
     borrowed: the task of the row answered with the row of the column's task. own and base: losses of the trained
     and of the untouched model. places: the check rows that were asked; row_changes: {skills, kinds, borrowed}, each
-    row's own change; both empty for runs made before rows were kept."""
+    row's own change; both empty for runs made before rows were kept. pull: who pulls the common skills alike."""
 
     tasks: tuple[str, ...]
     rows: pd.Series
@@ -81,6 +82,7 @@ class Evidence:
     borrowed: Change
     places: dict[str, list[int]] = field(default_factory=dict)
     row_changes: dict[str, pd.DataFrame] = field(default_factory=dict)
+    pull: Pull | None = None
 
     @cached_property
     def common_share(self) -> pd.Series:
@@ -136,6 +138,7 @@ def evidence_from_record(record: dict[str, Any]) -> Evidence:
         _change(record["borrowed"], counts, tasks),
         dict(zip(tasks, record.get("places", []), strict=False)),
         _rows_of(record, tasks),
+        pull_from_record(record),
     )
 
 
@@ -203,7 +206,8 @@ def describe_evidence(found: Evidence) -> list[Sentence]:
         return [Sentence("says.evidence_few", {"rows": int(found.rows.max())})]
     if not found.kinds.value.notna().to_numpy().any():
         return _describe_borrowed(found) or [Sentence("says.evidence_none")]
-    return [*_describe_common(found), *_describe_private(found), *_describe_borrowed(found)]
+    told = [*_describe_common(found), *_describe_private(found), *_describe_borrowed(found)]
+    return [*told, *describe_pull(found.pull)]
 
 
 def _describe_common(found: Evidence) -> list[Sentence]:

@@ -5,7 +5,8 @@ conditions, all tasks side by side in each pass:
 
     own; the untouched base model; without one common skill (one pass each, for all tasks); without all common
     skills; without the tasks' own private skills; every task with the row of its k-th nearest task (T - 1 passes,
-    at most MOST_BORROWED). In all T + A + 3 passes over a few rows of each task.
+    at most MOST_BORROWED). In all T + A + 3 passes over a few rows of each task; and one forward and
+    back for what they pull at (core/training/pull.py).
 
 Every cell is the mean over a task's rows of a paired difference in nats per answer token, with its 95 % t interval;
 above 0 the task is worse off. Equal, by construction, to setting the skill's factors to zero (Knock-out).
@@ -32,11 +33,12 @@ from core.adapters.skill import Skill
 from core.base.files import write_json_atomic
 from core.training.answer_model import AnswerModel
 from core.training.batches import EncodedSplit
+from core.training.pull import measure_pull
 from core.training.validation import to_device
 
 ROWS = 16  # of a task; the exam has several times as many and writes its answers token by token
 MOST_BORROWED = 24  # rows of others that a task answers with: its nearest by the allocation
-VERSION = 2
+VERSION = 3
 Losses = list[NDArray[np.float64]]  # by task: nats per answer token of each row
 Cell = dict[str, float] | None
 
@@ -50,10 +52,10 @@ def write_evidence(path: Path, model: AnswerModel, split: EncodedSplit, tasks: S
 def measure_evidence(model: AnswerModel, split: EncodedSplit, tasks: Sequence[str]) -> dict[str, Any]:
     """Returns:
     {version, tasks, skills, rows [T], own [T], base [T], cells [T][S], without_common [T], without_private [T],
-    borrowed [T][T], places [T][R], row_changes}; a cell is {value, low, high} or None where nothing can change:
-    another task's private skill, a method whose skills cannot be switched off, a task without check rows, a row
-    that was not tried. places: which check rows were asked; row_changes: {cells, without_common, without_private,
-    borrowed} of the same shapes with each row's own change, [R].
+    borrowed [T][T], places [T][R], row_changes, pull}; a cell is {value, low, high} or None where nothing can
+    change: another task's private skill, a method whose skills cannot be switched off, a task without check rows,
+    a row that was not tried. places: which check rows were asked; row_changes: {cells, without_common,
+    without_private, borrowed} of the same shapes with each row's own change, [R]; pull: see `measure_pull`.
     """
     asker = _Asker(model, split)
     was_training = model.training
@@ -69,6 +71,7 @@ def measure_evidence(model: AnswerModel, split: EncodedSplit, tasks: Sequence[st
             "base": [_mean(losses) for losses in asker.untouched()],
             **_told({**_without(asker, own), "borrowed": _borrowed(asker, own)}),
             "places": [kept[: len(losses)] for kept, losses in zip(split.kept, own, strict=True)],
+            "pull": measure_pull(model, split),
         }
     finally:
         model.train(was_training)

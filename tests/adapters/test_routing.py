@@ -241,3 +241,27 @@ def test_a_share_of_the_draws_is_without_private_skills(bench):
     torch.manual_seed(0)
     pulled = [private_gradient(model, 0.5) > 0 for _ in range(40)]
     assert 8 <= sum(pulled) <= 32
+
+
+def test_untrained_skills_give_everything_back(bench):
+    model = bench.model("llama", "cpoly", {}, tasks=2)
+    with torch.no_grad():
+        for parameter in model.adapter.parameters():
+            parameter.add_(0.1)
+    model.adapter.set_stage(2)
+    before = {name: (p.clone(), p.requires_grad) for name, p in model.adapter.named_parameters()}
+    with model.adapter.as_untrained() as common:
+        assert common is model.adapter.bank.common
+        assert torch.equal(model(torch.tensor([[5, 6]]), task_ids=[0]).logits, without(model, [[5, 6]]))
+        model(torch.tensor([[5, 6]]), task_ids=[0]).logits.sum().backward()
+        assert common.grad.abs().sum() > 0
+    for name, parameter in model.adapter.named_parameters():
+        assert torch.equal(parameter, before[name][0])
+        assert (parameter.requires_grad, parameter.grad) == (before[name][1], None)
+    with bench.model("llama", "moe_lora", {}, tasks=2).adapter.as_untrained() as common:
+        assert common is None  # nothing in it is all tasks' and begins without effect
+
+
+def without(model, ids):
+    with model.disabled():
+        return model(torch.tensor(ids), task_ids=[0]).logits

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,7 +18,7 @@ from app.shell.selection import Selection
 from app.skills.evidence_panel import EvidencePanel
 from app.skills.rows_panel import RowsPanel
 from app.skills.screen import Skills
-from app.skills.similarity_panel import ALLOCATION, SimilarityPanel
+from app.skills.similarity_panel import ALLOCATION, PULL, SimilarityPanel
 from app.skills.task_panel import word_profile
 from app.skills.view_panel import ViewPanel
 from app.skills.what_if_panel import change_words, freeze_skill, keep_words, wish
@@ -102,6 +103,25 @@ def test_shares_are_drawn_on_zero_to_one_and_correlations_on_minus_one_to_one(tm
     assert (pairs["layout"]["coloraxis"]["cmin"], pairs["layout"]["coloraxis"]["cmax"]) == (0, 1)
     drawn = json.loads(near.draw(context, selection, ALLOCATION, "", "")[near.plot])
     assert (drawn["layout"]["coloraxis"]["cmin"], drawn["layout"]["coloraxis"]["cmax"]) == (-1, 1)
+
+
+def test_which_tasks_pull_the_same_way_stands_beside_its_level_of_chance(tmp_path: Path) -> None:
+    context, selection, run = made(tmp_path)
+    near = build_panel(SimilarityPanel, context, fields())
+    missing = near.draw(context, selection, PULL, "", "")
+    assert missing[near.plot] == ""
+    assert "Not measured" in missing[near.said]
+    path = run / "evidence.json"
+    record = json.loads(path.read_text(encoding="utf-8"))
+    pulls = [[[1.0, 0.6, 0.0], [0.6, 1.0, 0.1], [0.0, 0.1, 1.0]]] * 5
+    record["pull"] = {"tasks": [0, 1, 2], "rows": 16, "cosines": pulls}
+    path.write_text(json.dumps(record), encoding="utf-8")
+    os.utime(path, (1, 1))  # another file than the one that was read
+    shown = near.draw(context, selection, PULL, "", "")
+    assert "pull the common skills the same way" in shown[near.said]
+    assert "0.60" in shown[near.said]
+    assert "a pair is told above" in shown[near.said]
+    assert 0.6 in np.array(json.loads(shown[near.plot])["data"][0]["z"]).round(6)
 
 
 def test_two_tasks_are_not_called_opposite(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """What common skills should carry: scores, losses and a new task from 20 rows under several ways to train C-Poly.
 
     nice -n 15 python tests/benchmarks/commons.py run --workspace DIR [--base-model starter] [--seeds 0 1 2]
-        [--ways private_start=0 ...] [--domains finance ...] [--minutes 60]
+        [--ways private_start=0 ...] [--domains finance ...] [--minutes 60] [--losses]
     python tests/benchmarks/commons.py report
 
 On each of the four development domains some related tasks are trained together (PLAN, ROWS practice rows a task,
@@ -10,6 +10,8 @@ NEW_ROWS rows, by its row of the allocation alone and with a private skill. Besi
 task alone, on all its rows and on the same NEW_ROWS. Losses are in nats an answer token, scores 0..1. What is in
 assets/docs/commons.json is not measured again; after --minutes nothing new is begun. `report` prints, over the
 rounds (domain, seed) that all ways have, means and paired differences from the first way with their standard error.
+--losses leaves the exams and the new tasks out, which are three fifths of the time: what is left is what the tasks
+that were trained together lose.
 """
 
 from __future__ import annotations
@@ -41,6 +43,7 @@ from core.runs.folder import RunFolder  # noqa: E402
 from core.runs.journal import SilentJournal  # noqa: E402
 from core.tasks.changing.domain import add_domain  # noqa: E402
 from core.tasks.dataset import TaskDataset, load_saved_dataset  # noqa: E402
+from core.training import evidence as measuring  # noqa: E402
 from core.training.config import RunConfig, apply_assignments  # noqa: E402
 from core.training.plan import load_run_dataset  # noqa: E402
 from core.training.session import train_run  # noqa: E402
@@ -108,7 +111,8 @@ def train(project: Project, dataset: TaskDataset, config: RunConfig, name: str) 
 
 
 def settings(args: argparse.Namespace, seed: int, *more: str) -> RunConfig:
-    changes = [*SHARE, f"base_model={args.base_model}", f"seed={seed}", *args.set, *more]
+    few = ["exam_rows=1", "exam_base=false"] if args.losses else []
+    changes = [*SHARE, f"base_model={args.base_model}", f"seed={seed}", *few, *args.set, *more]
     return apply_assignments(RunConfig(), changes)
 
 
@@ -118,12 +122,13 @@ def together(args: argparse.Namespace, domain: str, way: str, seed: int) -> dict
     more = [f"adapter.{part}" for part in way.split(",")]
     config = settings(args, seed, "exam_base=false", *more)
     folder = train(project, some_rows(project, config, tasks), config, way)
-    found, evidence = _scores(folder), read_evidence(folder.path)
+    found, evidence = _scores(folder, args), read_evidence(folder.path)
     assert evidence is not None
     for task in tasks:
         loss = {"loss": evidence.own[task], "base_loss": evidence.base[task]}
         found[task] |= {**loss, "common_share": _number(evidence.common_share[task])}
-    new = {name: added(folder, some_rows(project, config, [name])) for name in left_out}
+    asked = [] if args.losses else left_out
+    new = {name: added(folder, some_rows(project, config, [name])) for name in asked}
     return {"tasks": found, "new": new}
 
 
@@ -165,7 +170,7 @@ def alone(args: argparse.Namespace, domain: str, way: str, seed: int) -> dict[st
         learner.rank_known_tasks()  # whether the short head is right
         with learner.model.disabled():
             base_loss = _loss(learner, 0)
-        found[name] = {**_scores(folder)[name], "loss": _loss(learner, 0), "base_loss": base_loss}
+        found[name] = {**_scores(folder, args)[name], "loss": _loss(learner, 0), "base_loss": base_loss}
     return {"new": found}
 
 
@@ -179,8 +184,10 @@ def _loss(learner: Learner, task: int) -> float:
     return learner.check_loss(task, learner.batches(learner.questions))
 
 
-def _scores(folder: RunFolder) -> dict[str, Any]:
+def _scores(folder: RunFolder, args: argparse.Namespace) -> dict[str, Any]:
     results = read_json(folder.results_path)["tasks"]
+    if args.losses:
+        return {r["name"]: {"score": None, "base": None, "rows": 0} for r in results}
     return {
         r["name"]: {"score": r["tuned"]["value"], "base": (r.get("base") or {}).get("value"), "rows": r["n"]}
         for r in results
@@ -196,6 +203,8 @@ def key_of(args: argparse.Namespace, domain: str, way: str, seed: int) -> str:
 
 
 def run(args: argparse.Namespace) -> None:
+    if args.losses:
+        measuring.MOST_BORROWED = 0
     until = time.monotonic() + 60 * args.minutes
     for seed in args.seeds:
         for domain in args.domains:
@@ -230,37 +239,41 @@ def report(args: argparse.Namespace) -> None:
 
 def _report_new(args: argparse.Namespace, known: dict[str, Any], way: str, places: list[tuple[str, int]]) -> None:
     """Losses and scores of added tasks, and which share of what a private LoRA on all rows gains they have."""
-    kinds = ("untrained", "row", "row and skill", ALONE[1], ALONE[0])
+    kinds = ("untrained", "row", "row and skill", "last step", ALONE[1], ALONE[0])
     gained, shares = 0.0, {kind: list[float]() for kind in kinds[:-1]}
     print(f"added from {NEW_ROWS} rows to a run with {way}: loss (score)")
     for domain, seed in places:
         keys = [key_of(args, domain, one, seed) for one in (way, *ALONE)]
-        for name in PLAN[domain][1] if all(key in known for key in keys) else ():
+        for name in PLAN[domain][1] if all(known.get(key, {}).get("new") for key in keys) else ():
             new, whole, few = (known[key]["new"][name] for key in keys)
-            found = {**new, "untrained": {"loss": new["untrained"]}, ALONE[1]: few, ALONE[0]: whole}
+            bare = {kind: {"loss": new[kind]} for kind in ("untrained", "last step")}
+            found = {**new, **bare, ALONE[1]: few, ALONE[0]: whole}
             gain = whole["base_loss"] - whole["loss"]
             for kind in shares:
                 shares[kind].append(whole["base_loss"] - found[kind]["loss"])
             gained += gain
-            told = [
-                f"{kind} {found[kind]['loss']:.2f} ({found[kind].get('score', math.nan):.2f})" for kind in kinds
-            ]
-            print(
-                f"  {name} seed {seed}: untouched {whole['base_loss']:.2f} ({whole['base']:.2f}), {', '.join(told)}"
-            )
+            told = [f"{kind} {found[kind]['loss']:.2f} ({_shown(found[kind].get('score'))})" for kind in kinds]
+            told.insert(0, f"untouched {whole['base_loss']:.2f} ({_shown(whole['base'])})")
+            print(f"  {name} seed {seed}: {', '.join(told)}")
     if gained > 0:
         whole = {kind: round(sum(values) / gained, 3) for kind, values in shares.items()}
         print("  share of what", ALONE[0], "gains on all of them:", whole)
 
 
+def _shown(score: float | None) -> str:
+    return "-" if score is None else f"{score:.2f}"
+
+
 def _mean(tasks: dict[str, Any], figure: str) -> float:
-    return statistics.fmean(one[figure] for one in tasks.values() if one[figure] is not None)
+    values = [one[figure] for one in tasks.values() if one[figure] is not None]
+    return statistics.fmean(values) if values else math.nan
 
 
 def _cell(values: list[float], first: list[float]) -> str:
+    pairs = [b - a for a, b in zip(first, values, strict=False) if not math.isnan(b - a)]
+    values = [value for value in values if not math.isnan(value)]
     if not values:
         return "-"
-    pairs = [b - a for a, b in zip(first, values, strict=False)]
     error = statistics.stdev(pairs) / len(pairs) ** 0.5 if len(pairs) > 1 else math.nan
     return f"{statistics.fmean(values):.3f}" + (f" ({statistics.fmean(pairs):+.3f} ± {error:.3f})" if pairs else "")
 
@@ -275,5 +288,6 @@ if __name__ == "__main__":
     parser.add_argument("--domains", nargs="+", default=list(PLAN), choices=list(PLAN))
     parser.add_argument("--ways", nargs="+", default=[*WAYS, *ALONE])
     parser.add_argument("--minutes", type=float, default=90.0)
+    parser.add_argument("--losses", action="store_true")
     chosen = parser.parse_args()
     run(chosen) if chosen.what == "run" else report(chosen)

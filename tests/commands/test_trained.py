@@ -77,6 +77,24 @@ def test_compare_a_run_with_itself_finds_nothing(run: Run, home: Path, run_id: s
     assert "cannot tell" in value["sentences"][0]
 
 
+def test_which_tasks_pull_the_same_way(run: Run, home: Path, run_id: str) -> None:
+    path, none = next(home.glob(f"projects/*/runs/{run_id}")) / "evidence.json", [None] * 3
+    names = [task["name"] for task in RunFolder(path.parent).read_run()["tasks"]]
+    cosines = [[[1.0, 0.5, 0.0], [0.5, 1.0, 0.1], [0.0, 0.1, 1.0]]] * 5
+    record = {"tasks": names, "skills": ["common 1"], "rows": [16] * 3, "own": [1.0] * 3, "base": [2.0] * 3}
+    record |= {"cells": [[None]] * 3, "without_common": none, "without_private": none, "borrowed": [none] * 3}
+    record["pull"] = {"tasks": [0, 1, 2], "rows": 16, "cosines": cosines}
+    path.write_text(json.dumps(record), encoding="utf-8")
+    try:
+        assert "A pair is told above" in (told := run("skills", run_id, "--pull").out)
+        assert f"{names[0]} and {names[1]} pull the common skills the same way" in told
+        value = run("skills", run_id, "--pull", "--json").value
+        assert value["pairs"] == [[names[0], names[1], 0.5]]
+        assert run("skills", run_id, "--json").value["evidence"]["pull"]["cosine"] == value["cosine"]
+    finally:
+        path.unlink()
+
+
 def test_skills_by_layer(run: Run, run_id: str) -> None:
     layers = run("skills", run_id, "--layers", "--json").value
     assert len(layers) > 2
@@ -90,6 +108,9 @@ def test_skills_by_layer(run: Run, run_id: str) -> None:
     mean = run("skills", run_id, "--json").value
     assert one["weights"] != mean["weights"]
     assert "common 1" in run("skills", run_id).out
+    wrong = run("skills", run_id, "--pull")
+    assert "was not measured" in wrong.err
+    assert "--measure" in wrong.err
     wrong = run("skills", run_id, "--layer", "nothing")
     assert (wrong.code, wrong.out) == (2, "")
 

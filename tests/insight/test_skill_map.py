@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 
 from core.insight.advice import describe_advice
-from core.insight.evidence import borrowed_similarity, evidence_from_record
+from core.insight.evidence import borrowed_similarity, describe_evidence, evidence_from_record
 from core.insight.evidence_rows import both_ends, changed_rows
 from core.insight.task_groups import GROUPS, MOST_ROWS, group_tasks, view_rows, view_square, view_tasks
 
@@ -97,6 +97,34 @@ def test_a_pair_that_was_not_tried_is_not_called_alike() -> None:
     made["borrowed"] = [[None, {"value": 0.5, "low": 0.4, "high": 0.6}], [None, None]]
     one_way = borrowed_similarity(evidence_from_record(made))
     assert one_way.loc["bills", "mails"] == one_way.loc["mails", "bills"] == pytest.approx(np.exp(-0.5))
+
+
+def pulls(structure: np.ndarray, noise: float, seed: int) -> dict:
+    """Five tasks' cosines in five groups of rows: what comes back, and what does not."""
+    draw, names = np.random.default_rng(seed), [f"task {i}" for i in range(5)]
+    cosines = []
+    for _ in range(5):
+        shaken = structure + draw.normal(0.0, noise, structure.shape)
+        cosines.append(((shaken + shaken.T) / 2 * (1 - np.eye(5)) + np.eye(5)).tolist())
+    made = {**record([SMALL] * 5, [SMALL] * 5), "tasks": names, "rows": [16] * 5, "borrowed": [[None] * 5] * 5}
+    made |= {"own": [1.0] * 5, "base": [3.0] * 5, "cells": [[None] * 3] * 5}
+    return {**made, "pull": {"tasks": [0, 1, 2, 3, 4], "rows": 16, "cosines": cosines}}
+
+
+def test_tasks_that_pull_the_same_way_are_told_beyond_chance_only() -> None:
+    pair = np.full((5, 5), 0.1)
+    pair[1, 3] = pair[3, 1] = 0.5
+    found = evidence_from_record(pulls(pair, 0.1, 0))
+    assert [(a, b) for a, b, _ in found.pull.pairs()] == [("task 1", "task 3")]
+    said = [s for s in describe_evidence(found) if s.key == "says.pull_pair"]
+    assert [(s.values["first"], s.values["second"]) for s in said] == [("task 1", "task 3")]
+    assert f"(cosine {found.pull.cosine.loc['task 1', 'task 3']:.2f})" in said[0].text  # the number of the picture
+    chance = [evidence_from_record(pulls(np.full((5, 5), 0.4), 0.2, seed)).pull for seed in range(40)]
+    assert sum(bool(one.pairs()) for one in chance) <= 6  # 5 % of 40 and what chance allows
+    weak = np.full((5, 5), 0.02)
+    weak[1, 3] = weak[3, 1] = 0.2
+    assert evidence_from_record(pulls(weak, 0.01, 0)).pull.pairs() == []  # sure, and too little to speak of
+    assert evidence_from_record(record([SMALL] * 2, [SMALL] * 2)).pull is None
 
 
 def test_rows_of_a_cell_are_those_that_were_asked_the_most_worsened_first(tmp_path: Path) -> None:

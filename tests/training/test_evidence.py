@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from core.adapters.parts.untrained import SEED
 from core.asking.measuring import measure_run
 from core.asking.trained import load_trained
 from core.base.files import read_json
@@ -53,6 +54,16 @@ class Slow:
             found.append(float(loss))
         return np.array(found)
 
+    def pull(self, task: int, group: int) -> torch.Tensor:
+        """The gradient of the common skills, flat."""
+        common, total, tokens = self.run.model.adapter.bank.common.requires_grad_(True), torch.zeros(()), 0
+        for example in self.split.examples[task][:16][group::4]:
+            ids, labels = torch.tensor([example.input_ids]), torch.tensor([example.labels])
+            logits = self.run.model(ids, task_ids=[task]).logits
+            total = total + functional.cross_entropy(logits[0, :-1].float(), labels[0, 1:], reduction="sum")
+            tokens += int((labels[0, 1:] != -100).sum())
+        return torch.autograd.grad(total / tokens, common)[0].flatten().double()
+
     def without(self, task: int, columns: list[int]) -> np.ndarray:
         bank, kept = self.run.model.adapter.bank, {}
         with torch.no_grad():
@@ -93,6 +104,28 @@ def test_every_cell_is_the_slow_definition(run_dir: Path, slow: Slow) -> None:
                 assert cell is None
             else:
                 assert cell == pytest.approx(change_of(own, slow.losses(task, other)), abs=TOLERANCE)
+
+
+def test_the_pull_is_the_slow_definition(run_dir: Path, slow: Slow) -> None:
+    """Fresh skills by hand, the mean over a group's answer tokens a row at a time, the cosine written out."""
+    record, adapter = read_json(RunFolder(run_dir).evidence_path)["pull"], slow.run.model.adapter
+    assert record["tasks"] == [0, 1, 2]
+    trained = {name: numbers.clone() for name, numbers in adapter.state_dict().items()}
+    try:
+        with torch.no_grad():
+            torch.manual_seed(SEED)
+            fresh = adapter.bank.new_skills(3)
+            for parameter in adapter.parameters():
+                parameter.zero_()
+            adapter.bank.common.copy_(fresh)
+        for group in range(4):  # as many as a task has check rows
+            pulls = [slow.pull(task, group) for task in range(3)]
+            for one, row in zip(pulls, record["cosines"][group], strict=True):
+                wanted = [float(one @ other / (one.norm() * other.norm())) for other in pulls]
+                assert row == pytest.approx(wanted, abs=TOLERANCE)
+                assert min(wanted) < 0.99
+    finally:
+        adapter.load_state_dict(trained)
 
 
 def test_nothing_is_left_changed(run_dir: Path, slow: Slow) -> None:

@@ -4,11 +4,11 @@ LoRA, what each adds, growing and pruning."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from core.adapters.base import LinearAdapter, LoraFactors, ParameterGroups
 from core.adapters.observing import Observation, Parts, Seen
@@ -22,6 +22,7 @@ from core.adapters.parts.penalties import mutual_information
 from core.adapters.parts.routing import TaskRouter
 from core.adapters.parts.row_changes import add_private, add_row, prune_rows
 from core.adapters.parts.switching import switched_off
+from core.adapters.parts.untrained import untrained
 from core.adapters.registry import METHODS
 from core.adapters.settings.skills import SkillConfig
 from core.adapters.skill import Skill
@@ -190,6 +191,9 @@ class SkillReports(LinearAdapter):
 
     def switch_off(self, column: int) -> AbstractContextManager[None]:
         return switched_off(self.bank, column)
+
+    def as_untrained(self) -> AbstractContextManager[nn.Parameter | None]:
+        return untrained(self.bank, self.router) if self.counts.common else nullcontext()
 
     def _layers(self, seen: Seen) -> list[Layer]:
         """In the order of `adapted_names`."""
