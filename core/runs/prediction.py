@@ -49,12 +49,14 @@ CHECK_ROWS = 200  # check rows of a task that tell how sure its answers are
 @dataclass(frozen=True)
 class FormulaEstimate:
     """Processor seconds of the parts of a run (`speeds.PARTS`) by formula, before this machine's speed and load are
-    known; megabytes of memory as (low, likely, high), megabytes of disk."""
+    known; megabytes of memory as (low, likely, high), megabytes of disk. `limit`: the clock's seconds that
+    training may take, and what `rest` is after a training that was cut off by them."""
 
     parts: dict[str, float]
     memory_mb: tuple[float, float, float]
     disk_mb: float
     kind: dict[str, Any]
+    limit: tuple[float, float] | None = None
 
     @property
     def seconds(self) -> tuple[float, float, float]:
@@ -69,7 +71,11 @@ class FormulaEstimate:
         on_card = self.kind["device"] != "cpu"
         slow, slow_alone = (1.0, 1.0) if on_card else (load_factor(threads), load_factor(1))
         worked = {name: value * known.factors.get(name, 1.0) for name, value in self.parts.items()}
-        parts = {n: value * (slow_alone if n == "prepare" else slow / threads) for n, value in worked.items()}
+        stretch = {"prepare": slow_alone, "training": slow / threads, "rest": slow / threads}
+        if self.limit is not None and worked["training"] * stretch["training"] > self.limit[0]:
+            worked["training"] = self.limit[0] / stretch["training"]
+            worked["rest"] *= self.limit[1] / self.parts["rest"]
+        parts = {name: value * stretch[name] for name, value in worked.items()}
         likely = sum(parts.values())
         return {
             "source": "experience" if "training" in known.factors else "formula",
@@ -112,6 +118,7 @@ def estimate_run(config: RunConfig, dataset: TaskDataset, plan: RunPlan | None =
         (memory / MEMORY_UNSURE, memory, memory * MEMORY_UNSURE),
         cost.adapter_bytes / 2**20 * (config.num_checkpoints + 1),
         {**kind, "products": products, "threads": threads},
+        None if config.max_hours is None else (3600 * config.max_hours, work.rest(cut_off=True)),
     )
 
 
@@ -142,15 +149,20 @@ class _Work:
             check += self._answers([min(most, size) for size in self.dataset.sizes("validation")])
         return steps + checks * check
 
-    def rest(self) -> float:
-        """The exam of one or two models, how sure answers are, and what every skill does to the check rows."""
+    def rest(self, cut_off: bool = False) -> float:
+        """The exam of one or two models, how sure answers are, and what every skill does to the check rows.
+        `cut_off`: after a training that its time limit ended, which may do without the exam."""
         config, sizes = self.config, self.dataset.sizes("test")
         rows = [size if config.exam_rows is None else min(config.exam_rows, size) for size in sizes]
-        exam = self._answers(rows) * (2 if config.exam_base else 1)
+        exam = self._answers(rows) * (2 if config.exam_base else 1) + (
+            self._general() if config.exam_general else 0
+        )
         checked = self.dataset.sizes("validation")
         sure = self._forward(sum(min(CHECK_ROWS, size) for size in checked), config.exam_batch_size)
         weighed = self._forward(sum(min(config.validation_rows, size) for size in checked), config.batch_size)
-        return REST_S + exam + sure + ANSWERS_ALONG * weighed + (self._general() if config.exam_general else 0.0)
+        if config.exam_rows == 0 or (cut_off and not config.exam_after_stop):
+            exam = sure = 0.0
+        return REST_S + exam + sure + ANSWERS_ALONG * weighed
 
     def _general(self) -> float:
         """General texts read and general questions answered, by the untouched model and as a few of the tasks."""

@@ -19,6 +19,7 @@ from core.base.files import read_json, write_json_atomic
 
 PARTS = ("prepare", "training", "rest")
 KEPT = 60  # runs that are remembered
+FORMULA = 2  # what was expected by an earlier formula says nothing of what is expected now
 NEAREST = 8  # of them count for a plan
 TRUST = 0.5  # the formula counts as much as half a run
 LOAD_POWER = 0.75  # measured at loads of 13 to 17 on two cores: not all that waits wants a whole core
@@ -38,7 +39,8 @@ def remember_speed(workspace: Path, kind: dict[str, Any], parts: dict[str, tuple
     runs apart that may differ: base model, method, device, threads."""
     known = _read(workspace)
     kept = {name: [round(value, 3) for value in pair] for name, pair in parts.items() if min(pair) > 0}
-    write_json_atomic(_path(workspace), [*known, {"kind": kind, "parts": kept}][-KEPT:])
+    new = {"kind": kind, "parts": kept, "formula": FORMULA}
+    write_json_atomic(_path(workspace), [*known, new][-KEPT:])
 
 
 def find_correction(workspace: Path, kind: dict[str, Any]) -> Correction:
@@ -84,6 +86,6 @@ def _path(workspace: Path) -> Path:
 
 def _read(workspace: Path) -> list[dict[str, Any]]:
     try:
-        return list(read_json(_path(workspace)))
+        return [run for run in read_json(_path(workspace)) if run.get("formula") == FORMULA]
     except (OSError, WorkspaceError):  # none yet, or damaged: the next run begins anew
         return []

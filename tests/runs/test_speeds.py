@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -47,7 +48,10 @@ def test_another_device_teaches_nothing_and_old_runs_are_forgotten(tmp_path: Pat
     assert len(json.loads((tmp_path / "speeds.json").read_text(encoding="utf-8"))) == speeds.KEPT
 
 
-def test_a_damaged_file_counts_as_none(tmp_path: Path) -> None:
+def test_a_damaged_file_or_an_earlier_formula_s_counts_as_none(tmp_path: Path) -> None:
+    earlier = json.dumps([{"kind": KIND, "parts": {"training": [1.0, 9.0]}}])  # of another formula
+    (tmp_path / "speeds.json").write_text(earlier, encoding="utf-8")
+    assert find_correction(tmp_path, KIND).factors == {}
     (tmp_path / "speeds.json").write_text("[{", encoding="utf-8")
     assert find_correction(tmp_path, KIND).factors == {}
     remember_speed(tmp_path, KIND, {"training": (1.0, 2.0)})
@@ -73,6 +77,28 @@ def test_the_prediction_covers_the_exam_and_grows_with_it(tmp_path: Path, tiny_l
     assert without is not None
     assert with_exam.parts["rest"] > without.parts["rest"]
     assert with_exam.parts["training"] == without.parts["training"]
+    assert (
+        estimate_run(quick_config(tiny_llama, exam_rows=0, exam_general=True), load_dataset_of(project)) == without
+    )
+
+
+def test_a_time_limit_cuts_training_and_the_exam_short(
+    tmp_path: Path, tiny_llama: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prediction, "load_factor", lambda threads: 1.0)
+    rows = load_dataset_of(build_toy_project(tmp_path))
+    config = quick_config(tiny_llama, max_steps=100_000, exam_rows=50)
+    endless, limited, after_all = (
+        estimate_run(replace(config, **more), rows)
+        for more in ({}, {"max_hours": 0.01}, {"max_hours": 0.01, "exam_after_stop": True})
+    )
+    assert endless is not None
+    assert limited is not None
+    assert after_all is not None
+    assert endless.as_prediction(tmp_path)["parts"]["training"] > 1000
+    assert limited.as_prediction(tmp_path)["parts"]["training"] == pytest.approx(36)
+    rest = [one.as_prediction(tmp_path)["parts"]["rest"] for one in (limited, after_all, endless)]
+    assert rest[0] < rest[1] == pytest.approx(rest[2])
 
 
 def test_what_a_run_took_is_learned_for_the_next_plan(
