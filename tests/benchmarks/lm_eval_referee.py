@@ -5,9 +5,10 @@
 
 The exam's questions of a finished run become offline tasks of the harness (`tests/references/lm_eval`), which asks
 them twice: as chat (the columns alone; the endpoint words them) and as completions (the worded prompt, by the chat
-form that goes with exports). In completions a task with labels is multiple choice, by its own accuracy; all
-other answers are written and counted by the exam's metric. Every score must be the exam's, digit by digit. --write
-keeps the figures in assets/docs/lm-eval.json.
+form that goes with exports). In completions a task with labels is multiple choice, by the harness's accuracy; all
+other answers are written and counted by the exam's metric. Every score must be the exam's, digit by digit, where the
+run was trained with precision=float32, in which the endpoint computes on a processor; an exam with bfloat16 products
+may differ in a few written answers. --write keeps the figures in assets/docs/lm-eval.json.
 """
 
 from __future__ import annotations
@@ -182,8 +183,10 @@ def main() -> None:
     config = folder.read_config()
     if chosen.write:
         known = read_json(OUT)["runs"] if OUT.is_file() else []
-        kept = [run for run in known if run["base_model"] != config.base_model]
-        new = {"base_model": config.base_model, "method": config.method, "results": found}
+        products = read_json(folder.record_path)["device"]["products"]
+        about = {"base_model": config.base_model, "method": config.method, "exam_products": products}
+        kept = [run for run in known if any(run[name] != value for name, value in about.items())]
+        new = {**about, "results": found}
         write_json_atomic(OUT, {"script": Path(__file__).name, "lm_eval": "0.4.13", "runs": [*kept, new]})
     if any(row["exam"] != row["harness"] for row in found):
         raise SystemExit("not the exam's scores")
