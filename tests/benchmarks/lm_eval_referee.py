@@ -6,9 +6,9 @@
 The exam's questions of a finished run become offline tasks of the harness (`tests/references/lm_eval`), which asks
 them twice: as chat (the columns alone; the endpoint words them) and as completions (the worded prompt, by the chat
 form that goes with exports). In completions a task with labels is multiple choice, by the harness's accuracy; all
-other answers are written and counted by the exam's metric. Every score must be the exam's, digit by digit, where the
-run was trained with precision=float32, in which the endpoint computes on a processor; an exam with bfloat16 products
-may differ in a few written answers. --write keeps the figures in assets/docs/lm-eval.json.
+other answers are written and counted by the exam's metric. Every score must be the exam's, digit by digit, where
+the run was trained with precision=float32, in which the endpoint computes on a processor; after an exam with
+bfloat16 products a few written answers may differ. --write keeps the figures in assets/docs/lm-eval.json.
 """
 
 from __future__ import annotations

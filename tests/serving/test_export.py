@@ -115,7 +115,7 @@ def test_lora_of_every_form(folders, tmp_path, architecture, form):
     assert config["r"] == config["lora_alpha"] == reports[1].rank
     assert config["bias"] == "none"
     # What vLLM refuses besides a rank above its --max-lora-rank (vllm/lora/peft_helper.py).
-    assert not (config["use_dora"] or config["modules_to_save"] or config["rank_pattern"] or config["use_rslora"])
+    assert not any(config[name] for name in ("use_dora", "modules_to_save", "rank_pattern", "use_rslora"))
     tensors = load_file(tmp_path / "task2" / "adapter_model.safetensors")
     assert {t.shape[0] for name, t in tensors.items() if "lora_A" in name} == {config["r"]}
     expected = {"sum": 8, "mix": 3, "paper": (3 + 6) * 2, "heads": 8, "upper": 8, "poly": 8, "mhr": 2, "private": 8}
