@@ -125,6 +125,10 @@ def _train_here(folder: RunFolder, config: RunConfig, journal: Journal, rank: in
         _try_note(lambda: learn_speed(folder))
     if rank == 0:
         _try_note(lambda: write_drafts(folder.path))
+    if rank == 0 and config.learn_router and len(folder.read_run()["tasks"]) > 1:
+        from core.chat.learning_router import learn_router
+
+        _try_note(lambda: learn_router(folder.path))
     key = "run.was_stopped" if outcome.stopped_early else "run.finished"
     return SUCCEEDED, {"message_key": key, "stopped_early": outcome.stopped_early, "progress": 1.0}
 

@@ -17,8 +17,9 @@ from app.shell.selection import Selection
 from app.texts import say
 from app.try_it.conversation import BASE, NOBODY, RUN, TASK, TUNED, Answer, Asking, Exchange, Side, question_text
 from core.base.errors import RunError
-from core.chat.detecting import AUTO, Detection, by_columns, load_detector
+from core.chat.detecting import AUTO, Detection, by_columns
 from core.chat.protocol import FREE, LABELS, MAX_CHARS, PRECISIONS, ChatRequest, ask
+from core.chat.routing import BY_TEXT, find_task
 from core.insight.verdicts import BROKEN, NOT_YET, read_verdicts
 from core.messages import Sentence
 from core.runs.folder import RunFolder
@@ -57,14 +58,14 @@ def build_exchange(context: Context, selection: Selection, asking: Asking, texts
     none of the tasks gets no answer then.
 
     Raises:
-        gr.Error: there is no trained run. RunError: the message is empty or too long.
+        gr.Error: there is no trained run. RunError: the message is empty or too long, or there is no router.
     """
     run_dir, spec = context.trained_run(selection), find_spec(context, selection, asking.task)
     if run_dir is None or (spec is None and asking.task != AUTO):
         raise gr.Error(say("try.none_title"), title=say("error.title"))
     columns = spec.inputs if spec else ("",)
     text = require_text(texts[: len(columns)])
-    found = load_detector(run_dir).detect(text)
+    found = find_task(context.chat, run_dir, text, BY_TEXT if spec else asking.way)
     if spec is None and found.is_none:
         return _refused(context, selection, asking, text, found)
     chosen = spec or find_spec(context, selection, found.task)

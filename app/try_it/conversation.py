@@ -9,6 +9,7 @@ from typing import Any
 
 from app.texts import say, word_whole
 from core.chat.protocol import DELTA, DONE, ERROR, FREE, PHASE, VERSION, ChatEvent
+from core.chat.routing import BY_TEXT
 from core.evaluation.metrics import values_of_rows
 from core.insight.results import RIGHT
 from core.messages import Sentence
@@ -20,12 +21,14 @@ TUNED, BASE, RUN, TASK, NOBODY = "tuned", "base", "run", "task", "nobody"
 
 @dataclass(frozen=True)
 class Asking:
-    """What the fields of the screen say: task (or AUTO), a choice a column, settings, blind or not."""
+    """What the fields of the screen say: task (or AUTO), a choice a column, settings, blind or not, and how a task
+    is found (`core.chat.routing.WAYS`)."""
 
     task: str
     choices: tuple[str, ...]
     settings: dict[str, Any]
     blind: bool
+    way: str = BY_TEXT
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ from app.try_it.file_panel import FilePanel
 from app.try_it.merge_panel import MergePanel
 from app.try_it.settings_panel import SettingsPanel
 from core.chat.detecting import AUTO
+from core.chat.routing import BY_TEXT, WAYS, has_router
 from core.tasks.cell_text import input_text
 
 TITLE = "tab.try_it"
@@ -76,6 +77,9 @@ class TryIt:
         with gr.Row():
             given = {"label": Key("try.task"), "info": Key("try.task_help"), "choices": [], "min_width": 200}
             self.task = words(gr.Dropdown, **given, elem_id="try-task")
+            given = {"label": Key("try.way"), "info": Key("try.way_help"), "value": BY_TEXT, "visible": False}
+            ways = [(Key(f"try.way_{way}"), way) for way in WAYS]
+            self.way = words(gr.Dropdown, **given, choices=ways, min_width=200, elem_id="try-way")
             given = {"label": Key("try.preset"), "info": Key("try.preset_help"), "choices": [], "min_width": 240}
             self.preset = words(gr.Dropdown, **given, elem_id="try-preset")
         with gr.Row():
@@ -88,7 +92,7 @@ class TryIt:
 
     def _wire(self, context: Context) -> None:
         selection, bench, quiet = context.selection, self.bench, {"show_progress": "hidden"}
-        asking = [selection, bench.asked, self.task, *self.sides, *self.settings.fields, *self.fields]
+        asking = [selection, bench.asked, self.task, self.way, *self.sides, *self.settings.fields, *self.fields]
         for trigger in (self.buttons["ask"].click, *(field.submit for field in self.fields)):
             context.on(trigger, self.answer, asking, [*bench.streamed, *self.fields], **STREAMED)
         context.on(self.buttons["stop"].click, stop, concurrency_limit=None, **quiet)
@@ -103,6 +107,7 @@ class TryIt:
             self.onwards,
             self.body,
             self.task,
+            self.way,
             self.settings.longest,
             *self.sides,
             *bench.streamed,
@@ -130,12 +135,21 @@ class TryIt:
             self.onwards: gr.update(visible=False),
             self.body: gr.update(visible=True),
             self.task: gr.update(choices=names, value=current),
+            self.way: self._way(context, selection),
             # An empty number field counts as 0 in the browser until it is told once that it is empty.
             self.settings.longest: longest or None,
             **self._sides(context, selection, chosen),
             **self.bench.shown(context, selection, asked),
             **self.show_fields(context, selection, current),
         }
+
+    @staticmethod
+    def _way(context: Context, selection: Selection) -> Any:
+        """How tasks are found can be chosen where the run has learned both ways."""
+        run_dir = context.trained_run(selection)
+        return (
+            gr.update(visible=True) if run_dir and has_router(run_dir) else gr.update(visible=False, value=BY_TEXT)
+        )
 
     def bring(self, context: Context, selection: Selection, values: dict[str, Any]) -> Shown:
         """Another screen leads here to try a task: `task`, its name."""
@@ -209,10 +223,11 @@ def stop(context: Context, request: gr.Request) -> None:
 
 def read_fields(values: tuple[Any, ...]) -> tuple[Asking, list[Any]]:
     """What the fields say, and the texts by column."""
-    task, *rest = values
+    task, way, *rest = values
     choices, more = rest[:MOST_SIDES], rest[MOST_SIDES:]
     settings, blind, texts = more[:NUM_SETTINGS], more[NUM_SETTINGS], more[NUM_SETTINGS + 1 :]
-    return Asking(str(task or ""), tuple(choices), read_settings(settings), bool(blind)), texts
+    found = str(way or BY_TEXT)
+    return Asking(str(task or ""), tuple(choices), read_settings(settings), bool(blind), found), texts
 
 
 build = TryIt

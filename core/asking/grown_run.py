@@ -76,9 +76,10 @@ def _answers(grown: GrownRun) -> Iterator[dict[str, Any]]:
 
 
 def _left_behind(source: RunFolder) -> Callable[[str, list[str]], set[str]]:
-    """The old tasks answer as before: their exam and how sure they are stay true."""
+    """The old tasks answer as before: their exam and how sure they are stay true. A router knows no new one."""
     kept = (source.predictions_dir, source.results_path, source.certainty_path)
-    return shutil.ignore_patterns(*(path.name for path in source.of_this_model if path not in kept))
+    left = [path for path in source.of_this_model if path not in kept]
+    return shutil.ignore_patterns(*(path.name for path in (*left, source.router_path)))
 
 
 def _write_run(folder: RunFolder, source: RunFolder, run_id: str, grown: GrownRun) -> None:

@@ -11,7 +11,7 @@ rarest, but so that at most MOST_REFUSED of the tasks' own texts are refused. No
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -74,7 +74,7 @@ class Abstainer:
     def __init__(self, spaces: Sequence[TextSpace], labels: NDArray[np.int64], check: Sequence[str]) -> None:
         self._spaces, self._num = spaces, len(labels)
         topics = read_foreign_texts().topics
-        self.own_topics = self._find_own_topics(labels, topics)
+        self.own_topics = self._find_own_topics(labels)
         self._kept = ~np.isin(topics, self.own_topics)
         self._topics = topics[self._kept]
         self._own = self._likenesses(check) if len(check) >= _LEAST_ROWS else self._practice_likenesses()
@@ -88,15 +88,11 @@ class Abstainer:
     def examine(self, texts: Sequence[str]) -> AbstainReport:
         """On own texts that were not seen yet, and on the foreign texts: in FOLDS parts, each topic is judged by a
         threshold that was set without it."""
-        refused = float((self.foreignness(texts) > 0.5).mean())
-        folds = np.unique(self._topics, return_inverse=True)[1] % FOLDS
-        told = np.zeros(len(folds), dtype=bool)
-        for fold in range(FOLDS):
-            inside = folds == fold
-            told[inside] = fit_limit(self._own, self._foreign[~inside]).foreignness(self._foreign[inside]) > 0.5
-        recall = float(told.mean())
-        precision = recall / (recall + refused) if recall + refused else 0.0
-        return AbstainReport(recall, refused, precision, len(told), len(texts))
+        return self.judge(self.foreignness(texts))
+
+    def judge(self, exam: Array) -> AbstainReport:
+        """As `examine`, from how foreign own texts were found."""
+        return judge_limit(self._own, self._foreign, self._topics, exam)
 
     def _likenesses(self, texts: Sequence[str]) -> Array:
         """[texts, 2 a space]: likeness to practice rows and to foreign texts."""
@@ -127,16 +123,22 @@ class Abstainer:
         found = (placed @ space.known.T).toarray()
         return found[:, : self._num], found[:, self._num :][:, self._kept]
 
-    def _find_own_topics(self, labels: NDArray[np.int64], topics: NDArray[np.int64]) -> list[int]:
-        """Topics whose texts are the most similar ones to the rows of a task more often than their number says."""
-        space, names, found = self._spaces[0], read_foreign_texts().names, set[int]()
-        expected = np.bincount(topics) / len(topics)
-        for task in np.unique(labels):
-            likeness = (space.known[: self._num][labels == task] @ space.known[self._num :].T).toarray()
-            nearest_topics = topics[likeness.argmax(1)[likeness.max(1) > 0]]
-            share = np.bincount(nearest_topics, minlength=len(names)) / max(1, len(nearest_topics))
-            found |= {int(topic) for topic in np.flatnonzero(share > OWN_TOPIC * expected)}
-        return sorted(topic for topic in found if names[topic] not in NO_SUBJECT)
+    def _find_own_topics(self, labels: NDArray[np.int64]) -> list[int]:
+        space = self._spaces[0]
+        known, foreign = space.known[: self._num], space.known[self._num :]
+        return drawn_topics([(known[labels == task] @ foreign.T).toarray() for task in np.unique(labels)])
+
+
+def drawn_topics(likenesses: Iterable[Array]) -> list[int]:
+    """Topics whose texts are the most similar ones to the rows of a task more often than their number says.
+    likenesses: of each task, [its rows, foreign texts]."""
+    topics, names, found = read_foreign_texts().topics, read_foreign_texts().names, set[int]()
+    expected = np.bincount(topics) / len(topics)
+    for likeness in likenesses:
+        nearest_topics = topics[likeness.argmax(1)[likeness.max(1) > 0]]
+        share = np.bincount(nearest_topics, minlength=len(names)) / max(1, len(nearest_topics))
+        found |= {int(topic) for topic in np.flatnonzero(share > OWN_TOPIC * expected)}
+    return sorted(topic for topic in found if names[topic] not in NO_SUBJECT)
 
 
 @dataclass(frozen=True)
@@ -162,6 +164,20 @@ def fit_limit(own: Array, foreign: Array) -> Fitted:
     model = LogisticRegression(C=_STRENGTH, class_weight="balanced").fit((both - middle) / spread, kinds)
     weights = model.coef_[0] / spread
     return Fitted(middle, weights, _threshold((own - middle) @ weights, (foreign - middle) @ weights))
+
+
+def judge_limit(own: Array, foreign: Array, topics: NDArray[np.int64], exam: Array) -> AbstainReport:
+    """From the likenesses that a limit is fitted on, the topics of the foreign ones, and how foreign own exam texts
+    were found, 0..1."""
+    refused = float((exam > 0.5).mean())
+    folds = np.unique(topics, return_inverse=True)[1] % FOLDS
+    told = np.zeros(len(folds), dtype=bool)
+    for fold in range(FOLDS):
+        inside = folds == fold
+        told[inside] = fit_limit(own, foreign[~inside]).foreignness(foreign[inside]) > 0.5
+    recall = float(told.mean())
+    precision = recall / (recall + refused) if recall + refused else 0.0
+    return AbstainReport(recall, refused, precision, len(told), len(exam))
 
 
 def _threshold(own: Array, foreign: Array) -> float:

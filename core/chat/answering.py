@@ -89,6 +89,9 @@ class Bench:
             self._say(number, ChatEvent(PHASE, "loading"))
         run = self._shelf.get(request.run_dir, request.precision)
         self._hold_device(run)
+        if request.route:
+            self._say(number, run.route(request))
+            return
         answer, num_cut = run.build_answer(number, request)
         behind = answer.prompt[-1:] if request.raw is not None and run.base.architecture == "decoder" else []
         text, labels = TextStream(run.tokenizer, behind), run.labels_for(request, answer)

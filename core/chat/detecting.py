@@ -4,16 +4,18 @@ A linear classifier over character n-grams (no word lists, so Chinese works as w
 made honest on the check rows (temperature scaling, Guo et al. 2017). That a text belongs to no task at all is told
 by `abstaining.py`. The instruction is taken out of the prompts: a user who does not name the task does not type it
 either. As in the prompt-aware routing of WavLLM (arXiv 2404.00656) an undecided text is answered with the skills of
-all tasks it may belong to, sum_t q_t alpha_t; here q comes from the text, not from the base model's hidden states.
+all tasks it may belong to, sum_t q_t alpha_t; here q comes from the text, in
+`router.py` from the base model's hidden states.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,6 +75,20 @@ class DetectorReport:
     abstaining: AbstainReport | None = None
 
 
+class Finder(Protocol):
+    """What finds tasks: this module's detector over n-grams, or `router.py` over hidden states.
+
+    judge: [texts, tasks] probabilities, and [texts] in 0..1 how foreign; abstains: how well it refuses, from how
+    foreign it found own exam texts.
+    """
+
+    names: list[str]
+
+    def judge(self, texts: Sequence[str]) -> tuple[Array, Array]: ...
+
+    def abstains(self, foreign: Array) -> AbstainReport: ...
+
+
 class TaskDetector:
     """Use `load_detector`."""
 
@@ -91,18 +107,22 @@ class TaskDetector:
 
     def detect(self, text: str) -> Detection:
         """The task of a text as a user would type it, without an instruction."""
-        ranking = sorted(zip(self.names, self.probabilities([text])[0], strict=True), key=lambda pair: -pair[1])
-        ranked = tuple((name, round(float(p), 4)) for name, p in ranking)
-        foreign = round(float(self.foreignness([text])[0]), 4)
-        return Detection(ranked[0][0], ranked[0][1], ranked, foreign)
+        probability, foreign = self.judge([text])
+        return rank_tasks(self.names, probability[0], float(foreign[0]))
 
-    def probabilities(self, texts: list[str]) -> Array:
+    def judge(self, texts: Sequence[str]) -> tuple[Array, Array]:
+        return self.probabilities(texts), self.foreignness(texts)
+
+    def abstains(self, foreign: Array) -> AbstainReport:
+        return self.abstainer.judge(foreign)
+
+    def probabilities(self, texts: Sequence[str]) -> Array:
         """[texts, tasks]; rows sum to 1."""
         if self.model is None:
             return np.ones((len(texts), 1))
         return softmax(self._scores(texts) / self.temperature)
 
-    def foreignness(self, texts: list[str]) -> Array:
+    def foreignness(self, texts: Sequence[str]) -> Array:
         """[texts] in 0..1; above one half a text is none of the tasks. An empty one always is."""
         return np.where([bool(text.strip()) for text in texts], self.abstainer.foreignness(texts), 1.0)
 
@@ -110,7 +130,7 @@ class TaskDetector:
         """How well texts of none of the tasks are told, on exam texts and on the shipped foreign ones."""
         return self.abstainer.examine(texts)
 
-    def _scores(self, texts: list[str]) -> Array:
+    def _scores(self, texts: Sequence[str]) -> Array:
         assert self.model is not None  # the callers have looked
         found = np.asarray(self.model.decision_function(self.space.place(texts)))
         return np.stack([-found / 2, found / 2], 1) if found.ndim == 1 else found
@@ -130,15 +150,25 @@ def _load(run_dir: str, _: float) -> TaskDetector:
 def examine_detector(run_dir: Path) -> DetectorReport:
     """How good the detector of a run is on rows it has not seen."""
     dataset = load_saved_dataset(RunFolder(run_dir).data_dir)
-    detector, (texts, labels) = load_detector(run_dir), find_rows(dataset, "test")
-    probability = detector.probabilities(texts)
-    guessed = [detector.names[i] for i in probability.argmax(1)]
-    wanted = [detector.names[i] for i in labels]
+    return examine_finder(load_detector(run_dir), *find_rows(dataset, "test"))
+
+
+def examine_finder(finder: Finder, texts: list[str], labels: NDArray[np.int64]) -> DetectorReport:
+    """On texts it has not seen, with the place of each one's task among its names."""
+    probability, foreign = finder.judge(texts)
+    guessed = [finder.names[i] for i in probability.argmax(1)]
+    wanted = [finder.names[i] for i in labels]
     sure, right = probability.max(1), probability.argmax(1) == labels
     error, bins = calibration(sure, right)
     majority = float(np.bincount(labels).max() / len(labels))
-    accuracy, abstaining = score("accuracy", guessed, wanted), detector.examine_abstaining(texts)
-    return DetectorReport(accuracy, majority, error, bins, abstaining)
+    return DetectorReport(score("accuracy", guessed, wanted), majority, error, bins, finder.abstains(foreign))
+
+
+def rank_tasks(names: Sequence[str], probability: Array, foreign: float) -> Detection:
+    """probability [tasks] of a text that is foreign so far."""
+    ranking = sorted(zip(names, probability, strict=True), key=lambda pair: -pair[1])
+    ranked = tuple((name, round(float(p), 4)) for name, p in ranking)
+    return Detection(ranked[0][0], ranked[0][1], ranked, round(foreign, 4))
 
 
 def describe_detector(report: DetectorReport) -> list[Sentence]:

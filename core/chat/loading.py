@@ -14,8 +14,9 @@ from core.adapters.registry import METHODS
 from core.adapters.skill import COMMON
 from core.base.errors import ModelError, RunError
 from core.chat.prompts import build_prompt, with_examples
-from core.chat.protocol import FULL, LABELS, ChatRequest, SkillWeight
+from core.chat.protocol import DONE, FULL, LABELS, ChatEvent, ChatRequest, SkillWeight
 from core.chat.quantising import quantise_base
+from core.chat.router import Router, load_router
 from core.evaluation.certainty import Certainty, read_certainties
 from core.evaluation.choosing import Given, LabelSet, build_label_set
 from core.evaluation.labels import task_labels
@@ -50,6 +51,7 @@ class LoadedRun:
         self.device: str = model.device.type
         self._label_sets: dict[int, LabelSet | None] | None = None
         self._certainties = read_certainties(self.folder.certainty_path) or {}
+        self._router: tuple[int, Router] | None = None  # with when its file was written
 
     def task_index(self, name: str) -> int:
         """Row of a task in the allocation, by its name or id."""
@@ -143,6 +145,19 @@ class LoadedRun:
         """How far the likelihoods of a task's labels can be believed, as check rows have shown."""
         return self._certainties.get(self.tasks[task].task_id)
 
+    def route(self, request: ChatRequest) -> ChatEvent:
+        """Which task the text of a request belongs to, by one pass of the base model without any adapter.
+
+        Raises:
+            RunError: the run has no router.
+        """
+        text, path = request.require_input(), self.folder.router_path
+        written = path.stat().st_mtime_ns if path.is_file() else 0
+        if self._router is None or self._router[0] != written:
+            self._router = (written, load_router(path, self.base))
+        found = self._router[1].detect(text if isinstance(text, str) else "\n".join(text.values()))
+        return ChatEvent(DONE, ranking=found.ranking, values={"foreign": found.foreign})
+
     def build_batch(self, tuned: bool) -> Batch:
         return build_batch(self.base, self.model, tuned)
 
@@ -200,18 +215,23 @@ class RunShelf:
         return {run.folder.workspace_dir for _, run in self._runs.values() if run.device == device}
 
     def _load(self, folder: RunFolder, precision: str) -> LoadedRun:
-        config, device = folder.read_config(), free_device(folder.workspace_dir)
+        config, (dtype, device) = folder.read_config(), chat_device(folder.workspace_dir)
         if precision != FULL and METHODS.get(config.method).reads_weights:
             raise ModelError("chat.no_precision", method=config.method)
         key = (config.base_model, device, precision)
         if key not in self._bases:
-            dtype = "bfloat16" if device == "cuda" and card_has_bfloat16() else "float32"
             base = load_base(config.base_model, dtype, device)
             quantise_base(base, precision)
             self._bases[key] = base
         base = self._bases[key]
         own = replace(base, model=share_weights(base.model))
         return LoadedRun(folder.path, load_adapter(own, folder.adapter_dir), base)
+
+
+def chat_device(workspace_dir: Path) -> tuple[str, str]:
+    """Number type and device that questions are answered with now."""
+    device = free_device(workspace_dir)
+    return ("bfloat16" if device == "cuda" and card_has_bfloat16() else "float32"), device
 
 
 def free_device(workspace_dir: Path) -> str:

@@ -49,7 +49,8 @@ class ChatRequest:
     `raw` is a text, or its token ids, that the model goes on writing as it stands, without the task's wording and
     instead of the messages. `stop`: texts that end the answer before them. `num_likely`: the answer comes with how
     likely each of its tokens was, and with so many of the likeliest in its place; None: without. `echo`: so do the
-    tokens of the prompt.
+    tokens of the prompt. `route`: nothing is answered; the run's router says which task the text belongs to, in
+    `ranking` of the `done` event, with how foreign it is in `values`.
     """
 
     run_dir: str
@@ -69,6 +70,7 @@ class ChatRequest:
     num_likely: int | None = None
     echo: bool = False
     answers: str = LABELS
+    route: bool = False
 
     def __post_init__(self) -> None:
         for kind, name, choices in (("precision", self.precision, PRECISIONS), ("answers", self.answers, ANSWERS)):

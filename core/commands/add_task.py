@@ -44,6 +44,8 @@ def add_task(args: argparse.Namespace) -> Report:
     from transformers.utils.logging import disable_progress_bar
 
     from core.asking.new_task import AddSettings, add_task_to_run  # torch
+    from core.chat.learning_router import learn_router
+    from core.chat.routing import has_router
     from core.commands.device import hold_device
     from core.tasks.dataset import load_dataset_of
     from core.workspace import Workspace
@@ -59,6 +61,8 @@ def add_task(args: argparse.Namespace) -> Report:
     line = ProgressLine(args.json)
     with hold_device(folder, "training"):
         outcome = add_task_to_run(folder, new, settings, partial(_tell, line))
+        if has_router(folder.path):  # its router does not know the new task
+            learn_router(Path(outcome.run_dir))
     line.end()
     return _report(outcome, new.tasks[0].name)
 

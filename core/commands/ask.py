@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,56 +37,76 @@ def add_parser(verbs: Verbs) -> None:
     parser.add_argument("--precision", default="full", help=fewer)
     chosen = "labels (default): a task with labels answers the likeliest of them; free: it writes its answer"
     parser.add_argument("--answers", default="labels", metavar="HOW", help=chosen)
+    by = "with --task auto: find it by the run's router over the model's hidden states"
+    parser.add_argument("--router", action="store_true", help=by)
     parser.add_argument("--file", metavar="FILE", help="answer every row of a file (csv, xlsx, jsonl, ...)")
     parser.add_argument("--out", metavar="CSV", help="where the answers to --file go (default: standard output)")
 
 
 def ask(args: argparse.Namespace) -> Report:
     from core.chat.client import ChatClient
-    from core.chat.detecting import AUTO, by_columns
-    from core.chat.protocol import ask as request_of
+    from core.chat.routing import BY_STATES, BY_TEXT
 
     folder = find_run(args)
     if args.file:
         return answer_file(args, folder)
     content = read_content(args)
-    task, blend = choose_task(folder, args.task, content, quiet=args.json)
+    client = ChatClient()
+    how = Finding(client, BY_STATES if args.router else BY_TEXT, quiet=args.json)
+    try:
+        return _ask_one(args, folder, content, how)
+    finally:
+        client.close()
+
+
+def _ask_one(args: argparse.Namespace, folder: Any, content: Any, how: Finding) -> Report:
+    from core.chat.detecting import AUTO, by_columns
+    from core.chat.protocol import ask as request_of
+
+    task, blend = choose_task(folder, args.task, content, how)
     if isinstance(content, str) and args.task == AUTO != task:
         content = by_columns(next(spec for spec in folder.read_tasks() if spec.name == task), content)
     if args.task != AUTO and not args.json:
         warn_of_foreign(folder, content)
     answers = {}
-    client = ChatClient()
-    try:
-        for tuned in [False, True] if args.both else [not args.base]:
-            if args.both and not args.json:
-                print(f"{'tuned' if tuned else 'base'}: ", end="", flush=True)
-            settings = {**_settings(args), "tuned": tuned, "blend": blend if tuned else ()}
-            request = request_of(folder.path.resolve(), task, content, **settings)
-            answers["tuned" if tuned else "base"] = _answer(client, request, args.json)
-    finally:
-        client.close()
+    for tuned in [False, True] if args.both else [not args.base]:
+        if args.both and not args.json:
+            print(f"{'tuned' if tuned else 'base'}: ", end="", flush=True)
+        settings = {**_settings(args), "tuned": tuned, "blend": blend if tuned else ()}
+        request = request_of(folder.path.resolve(), task, content, **settings)
+        answers["tuned" if tuned else "base"] = _answer(how.client, request, args.json)
     mixed = {"blend": dict(blend)} if blend else {}
     return Report({"run_id": folder.run_id, "task": task, **mixed, "answers": answers})
 
 
+@dataclass(frozen=True)
+class Finding:
+    """How the task of a text is found: by which of `core.chat.routing.WAYS`, told on the terminal or not."""
+
+    client: Any
+    way: str
+    quiet: bool
+
+
 def choose_task(
-    folder: Any, name: str | None, content: str | dict[str, str], quiet: bool
+    folder: Any, name: str | None, content: str | dict[str, str], how: Finding
 ) -> tuple[str, tuple[tuple[str, float], ...]]:
     """-> the named task, or with the name "auto" (unless a task has it) the one that the text most likely belongs
     to, and then the shares in which the skills of several are mixed.
 
     Raises:
-        RunError: the text belongs to none of the tasks, or no task has the name.
+        RunError: the text belongs to none of the tasks, no task has the name, or there is no router.
     """
-    from core.chat.detecting import AUTO, load_detector
+    from core.chat.detecting import AUTO
+    from core.chat.routing import find_task
 
     if name != AUTO or any(task["name"] == AUTO for task in folder.read_run()["tasks"]):
         return require_task(folder, name), ()
-    found = load_detector(folder.path).detect(content if isinstance(content, str) else "\n".join(content.values()))
+    text = content if isinstance(content, str) else "\n".join(content.values())
+    found = find_task(how.client, folder.path, text, how.way)
     if found.is_none:
         raise RunError("chat.no_task_fits", task=found.task)
-    if not quiet:
+    if not how.quiet:
         shares = ", ".join(f"{task} {100 * share:.0f} %" for task, share in found.blend)
         mixed = f"; skills mixed: {shares}" if shares else ""
         print(f"task: {found.task} ({100 * found.probability:.0f} %){mixed}", flush=True)

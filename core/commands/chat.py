@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass, field
 from typing import Any
 
-from core.commands.ask import choose_task, require_task, sure, warn_of_foreign
+from core.commands.ask import Finding, choose_task, require_task, sure, warn_of_foreign
 from core.commands.output import Report, Verbs, add_verb
 from core.commands.runs import find_run
 from core.messages.plural import counted
@@ -26,6 +26,8 @@ def add_parser(verbs: Verbs) -> None:
     parser.add_argument("--temperature", type=float, default=0.0, help="0 takes the likeliest words (default)")
     parser.add_argument("--precision", default="full", help="int8 or int4 where this machine's libraries can")
     parser.add_argument("--max-tokens", type=int, metavar="N", help="longest answer")
+    by = "tasks found by themselves are found by the run's router over the model's hidden states"
+    parser.add_argument("--router", action="store_true", help=by)
     chosen = "labels (default): a task with labels answers the likeliest of them; free: it writes its answer"
     parser.add_argument("--answers", default="labels", metavar="HOW", help=chosen)
 
@@ -147,9 +149,11 @@ def _answer(talk: Talk, text: str) -> None:
 def _ask(talk: Talk, text: str, exchange: dict[str, Any]) -> None:
     from core.chat.detecting import AUTO, by_columns
     from core.chat.protocol import ask
+    from core.chat.routing import BY_STATES, BY_TEXT
 
     quiet = talk.args.json
-    task, blend = choose_task(talk.folder, talk.task, text, quiet)
+    way = BY_STATES if talk.args.router else BY_TEXT
+    task, blend = choose_task(talk.folder, talk.task, text, Finding(talk.client, way, quiet))
     if talk.task != AUTO and not quiet:
         warn_of_foreign(talk.folder, text)
     spec = next(spec for spec in talk.folder.read_tasks() if spec.name == task)

@@ -1,9 +1,10 @@
-"""detect RUN [TEXT]: which task a text belongs to, and how far that can be trusted"""
+"""detect RUN [TEXT]: which task a text belongs to, and how far that can be trusted; --router: by hidden states"""
 
 from __future__ import annotations
 
 import argparse
 from dataclasses import asdict
+from typing import Any
 
 from core.commands.output import Report, Verbs, add_verb, table
 from core.commands.runs import find_run
@@ -14,14 +15,21 @@ def add_parser(verbs: Verbs) -> None:
     parser.add_argument("run", help="run id, or a unique beginning of it")
     parser.add_argument("text", nargs="?", help="a text; without one, how well texts are told apart")
     parser.set_defaults(late="text")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--router", action="store_true", help="by the run's router over the model's hidden states")
+    which.add_argument(
+        "--learn", action="store_true", help="the run learns such a router (anew); both ways compared"
+    )
 
 
 def detect(args: argparse.Namespace) -> Report:
-    from core.chat.detecting import describe_detector, examine_detector, load_detector
+    from core.chat.detecting import describe_detector, examine_detector
 
     folder = find_run(args)
+    if args.learn or (args.router and not args.text):
+        return _compare(folder, args.learn)
     if args.text:
-        found = load_detector(folder.path).detect(args.text)
+        found = _open(folder, args.router).detect(args.text)
         rows = [[name, f"{100 * p:.1f}"] for name, p in found.ranking]
         none = "none of the tasks\n" if found.is_none else ""
         return Report({**asdict(found), "none": found.is_none}, none + table(rows, ["task", "%"]))
@@ -30,3 +38,24 @@ def detect(args: argparse.Namespace) -> Report:
     said = [sentence.text for sentence in describe_detector(report)]
     text = "\n".join([*said, "", table(rows, ["sure by %", "right %", "texts"])])
     return Report(asdict(report), text)
+
+
+def _open(folder: Any, by_states: bool) -> Any:
+    from core.chat.detecting import load_detector
+
+    if not by_states:
+        return load_detector(folder.path)
+    from core.chat.learning_router import open_router
+
+    return open_router(folder.path)
+
+
+def _compare(folder: Any, learns: bool) -> Report:
+    """Both ways on exam rows."""
+    from core.chat.learning_router import compare_ways
+    from core.chat.routing import describe_ways, rows_of_ways
+
+    found = compare_ways(folder.path, learns)
+    heads = ["found by", "right %", "95 %", "error of its certainty", "foreign refused %", "own refused %", "ms"]
+    said = [sentence.text for sentence in describe_ways(found)]
+    return Report({"ways": asdict(found)}, "\n".join([table(rows_of_ways(found), heads), "", *said]))

@@ -156,7 +156,7 @@ def _export_whole(run: LoadedRun, target: Path, wish: ExportWish) -> Export:
     copy.data_dir.mkdir(parents=True)
     export_folder(run.model, copy.adapter_dir)
     told = (source.run_path, source.config_path, source.record_path, source.status_path, source.done_path)
-    for path in (*told, source.allocation_path, source.results_path, source.certainty_path):
+    for path in (*told, source.allocation_path, source.results_path, source.certainty_path, source.router_path):
         if path.is_file():
             shutil.copyfile(path, target / path.name)
     save_dataset(TaskDataset(_with_labels(run), {}), copy.data_dir)

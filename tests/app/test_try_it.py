@@ -34,7 +34,9 @@ from app.try_it.screen import TryIt, read_fields, stop
 from core.base.errors import RunError
 from core.chat.client import ChatClient
 from core.chat.detecting import AUTO
+from core.chat.learning_router import learn_router
 from core.chat.protocol import DELTA, DONE, VERSION, ChatEvent, ChatRequest, ask
+from core.chat.routing import BY_STATES
 from core.chat.votes import read_votes
 from core.insight.jobs import JobState
 from core.insight.verdicts import BROKEN, READY, Verdict
@@ -111,6 +113,21 @@ def test_a_task_is_found_with_its_probability(place: Place) -> None:
     assert pairs.content == {"question": "what is 7", "context": "it is 7 号"}  # a line a column
 
 
+def test_a_task_is_found_by_the_hidden_states_where_the_run_has_learned_to(place: Place) -> None:
+    context, selection = place
+    run_dir = context.trained_run(selection)
+    assert run_dir is not None
+    asked = replace(asking("tuned", task=AUTO), way=BY_STATES)
+    with pytest.raises(RunError) as missing:
+        build_exchange(context, selection, asked, ["message 5 of task 1"])
+    assert missing.value.key == "chat.no_router"
+    learn_router(run_dir)
+    found = build_exchange(context, selection, asked, ["message 5 of task 1"])
+    assert {found.task, *found.offered} == {"task 0", "task 1", "pairs"} or found.foreign > 0.5
+    asked_by_name = build_exchange(context, selection, replace(asked, task="task 0"), ["message 5 of task 1"])
+    assert asked_by_name.task == "task 0"
+
+
 def test_an_undecided_text_is_answered_with_the_skills_of_several_tasks(place: Place) -> None:
     context, selection = place
     asked = asking("tuned", "base", "task:task 0", task=AUTO)
@@ -162,7 +179,7 @@ def test_a_run_that_has_the_device_is_named(place: Place) -> None:
 
 def test_answers_stream_and_are_kept(place: Place) -> None:
     context, selection = place
-    values = ("task 0", "tuned", "base", "nobody", *SETTINGS, False, "message 7")
+    values = ("task 0", "text", "tuned", "base", "nobody", *SETTINGS, False, "message 7")
     screen = build_panel(TryIt, context)
     *_, shown = screen.answer(context, selection, [], REQUEST, *values)  # type: ignore[misc, arg-type]
     html, asked, saves = (shown[part] for part in screen.bench.streamed)
@@ -321,7 +338,7 @@ FOREIGN = (
 def test_a_text_of_none_of_the_tasks_gets_no_answer(place: Place, text: str) -> None:
     context, selection = place
     screen = build_panel(TryIt, context)
-    values = (AUTO, "tuned", "nobody", "nobody", *SETTINGS, False, text)
+    values = (AUTO, "text", "tuned", "nobody", "nobody", *SETTINGS, False, text)
     emptied, *_, shown = screen.answer(context, selection, [], REQUEST, *values)  # type: ignore[misc, arg-type]
     assert {emptied[field] for field in screen.fields} == {""}
     (refused,) = shown[screen.bench.asked]
@@ -508,7 +525,7 @@ def test_one_question_at_a_time(place: Place, monkeypatch: pytest.MonkeyPatch) -
     context, selection = place
     screen, told = build_panel(TryIt, context), []
     monkeypatch.setattr("app.try_it.bench_panel.tell", told.append)
-    values = ("task 0", "tuned", "nobody", "nobody", *SETTINGS, False, "message 7")
+    values = ("task 0", "text", "tuned", "nobody", "nobody", *SETTINGS, False, "message 7")
     first = screen.answer(context, selection, [], REQUEST, *values)  # type: ignore[arg-type]
     assert screen.fields[0] in next(first)  # it is being answered: the field is empty again
     assert list(screen.answer(context, selection, [], REQUEST, *values)) == [gr.skip()]  # type: ignore[arg-type]
@@ -554,7 +571,7 @@ def test_stop_ends_one_tab_only_and_keeps_its_text() -> None:
 
 
 def test_fields_are_read_in_their_order() -> None:
-    values = ("task 0", "tuned", "base", "nobody", 0.5, 0.9, None, 7, 2, "int8", True, True, "text", "more")
+    values = ("task 0", "text", "tuned", "base", "nobody", 0.5, 0.9, None, 7, 2, "int8", True, True, "text", "more")
     read, texts = read_fields(values)
     assert (read.task, read.choices, read.blind) == ("task 0", ("tuned", "base", "nobody"), True)
     assert texts == ["text", "more"]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from core.base.errors import RunError
 from core.base.records import from_record
 from core.chat.abstaining import Abstainer, read_foreign_texts
 from core.chat.detecting import (
@@ -21,8 +23,13 @@ from core.chat.detecting import (
     load_detector,
     question_text,
 )
+from core.chat.learning_router import compare_ways, learn_router, open_router
+from core.chat.router import ROWS, train_router
+from core.chat.routing import BY_STATES, BY_TEXT, describe_ways, find_task, has_router, rows_of_ways
 from core.chat.text_space import CHARACTERS, WORDS, TextSpace
+from core.models.loading import load_base
 from core.runs.creation import create_run
+from core.runs.folder import RunFolder
 from core.tasks.changing.add_task import add_task
 from core.tasks.changing.describing import TaskRequest
 from core.tasks.dataset import TaskDataset, load_saved_dataset, load_saved_tasks
@@ -179,3 +186,49 @@ def test_a_text_is_put_into_the_columns_of_its_task() -> None:
     assert by_columns(two, "a\nb\n") == {"question": "a", "context": "b"}
     assert by_columns(two, "a") == {"question": "a", "context": ""}
     assert by_columns(two, "a\nb\nc") == {"question": "a\nb\nc", "context": ""}
+
+
+def test_a_router_finds_tasks_by_hidden_states(run_dir: Path) -> None:
+    """Trained from the run's rows and seed; saved, it says the same, and it keeps means of ten rows, never one."""
+    assert not has_router(run_dir)
+    router = learn_router(run_dir)
+    texts = [*OWN[:3], *STRANGE]
+    probability, foreign = router.judge(texts)
+    assert [router.detect(text).task for text in OWN[:3]] == ["cards", "weather", "银行"]
+    assert foreign[3 + STRANGE.index("")] == 1.0
+    again, learned_anew = open_router(run_dir), learn_router(run_dir)
+    for other in (again, learned_anew):
+        found = other.judge(texts)
+        np.testing.assert_allclose(found[0], probability, atol=1e-6)
+        np.testing.assert_allclose(found[1], foreign, atol=1e-5)
+    practice = [min(size, ROWS["train"]) for size in load_saved_dataset(run_dir / "data").sizes("train")]
+    assert len(router.tables.own) <= sum(practice) / 10
+
+
+def test_both_ways_are_compared_on_the_same_exam(run_dir: Path) -> None:
+    learn_router(run_dir)
+    report = compare_ways(run_dir, learns=False)
+    assert report.states.accuracy.value > 0.9 > report.states.majority
+    assert report.learn_s is None
+    assert [row[0] for row in rows_of_ways(report)] == [BY_TEXT, BY_STATES]
+    assert [sentence.key for sentence in describe_ways(report)] == ["says.ways_alike"]
+
+
+def test_runs_without_a_router_are_asked_by_the_text_as_before(run_dir: Path) -> None:
+    path = RunFolder(run_dir).router_path
+    path.unlink(missing_ok=True)
+    nobody: Any = None  # the text alone needs no chat process
+    assert find_task(nobody, run_dir, "does it rain tomorrow?").task == "weather"
+    for ask in (lambda: find_task(nobody, run_dir, "hi", BY_STATES), lambda: open_router(run_dir)):
+        with pytest.raises(RunError) as missing:
+            ask()
+        assert missing.value.key == "chat.no_router"
+    path.write_bytes(b"torn")
+    with pytest.raises(RunError) as damaged:
+        open_router(run_dir)
+    assert damaged.value.key == "chat.router_damaged"
+    path.unlink()
+    dataset = load_saved_dataset(run_dir / "data")
+    few = TaskDataset(dataset.tasks, {key: rows[:5] for key, rows in dataset.examples.items()})
+    with pytest.raises(RunError, match="10 practice rows"):
+        train_router(load_base(RunFolder(run_dir).read_config().base_model), few, 0)

@@ -123,6 +123,15 @@ class EvaluationSettings:
         help="Reads general texts and asks simple questions before and after, so that what was forgotten shows.",
         changed=SAME_RESULT,
     )
+    learn_router: bool = setting(
+        False,
+        label="Learn to find the task by hidden states",
+        group="evaluation",
+        level="expert",
+        help="After the training a small router learns which task a text belongs to, from what the untouched model "
+        "makes of it. Without it tasks are found by the text alone, which was at least as right when measured.",
+        changed=SAME_RESULT,
+    )
     exam_after_stop: bool = setting(
         False,
         label="Exam after an early stop",
