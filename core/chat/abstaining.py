@@ -85,13 +85,9 @@ class Abstainer:
         """[texts] in 0..1: above one half a text is none of the tasks."""
         return self._fit.foreignness(self._likenesses(texts))
 
-    def examine(self, texts: Sequence[str]) -> AbstainReport:
-        """On own texts that were not seen yet, and on the foreign texts: in FOLDS parts, each topic is judged by a
-        threshold that was set without it."""
-        return self.judge(self.foreignness(texts))
-
     def judge(self, exam: Array) -> AbstainReport:
-        """As `examine`, from how foreign own texts were found."""
+        """From how foreign own texts were found that were not seen yet, and on the foreign texts: in FOLDS parts,
+        each topic is judged by a threshold that was set without it."""
         return judge_limit(self._own, self._foreign, self._topics, exam)
 
     def _likenesses(self, texts: Sequence[str]) -> Array:

@@ -126,10 +126,6 @@ class TaskDetector:
         """[texts] in 0..1; above one half a text is none of the tasks. An empty one always is."""
         return np.where([bool(text.strip()) for text in texts], self.abstainer.foreignness(texts), 1.0)
 
-    def examine_abstaining(self, texts: list[str]) -> AbstainReport:
-        """How well texts of none of the tasks are told, on exam texts and on the shipped foreign ones."""
-        return self.abstainer.examine(texts)
-
     def _scores(self, texts: Sequence[str]) -> Array:
         assert self.model is not None  # the callers have looked
         found = np.asarray(self.model.decision_function(self.space.place(texts)))

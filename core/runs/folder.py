@@ -6,8 +6,7 @@ events.jsonl    everything that happened, ids that only grow (see events.py)
 heartbeat       touched every second  worker.lock   flock held while a worker lives; worker.log its output
 launch.json     process id, its start time, command   STOP, CANCEL, PAUSE  wishes
 adapter/        the trained adapter   checkpoints/  resumable states   frozen/ skills taken over
-allocation.json, allocation_history.jsonl, router.safetensors, results.json, record.json
-predictions/<task index>.jsonl
+allocation.json, allocation_history.jsonl, results.json, predictions/<task index>.jsonl, record.json
 contributions.json, flags.json, merge.json, probes/, jobs/   what was asked of it later
 DONE            final marker; only its state is the truth about the end
 """
@@ -80,7 +79,7 @@ class RunFolder:
     snapshots_path = Place("allocation_history.f16")  # every layer, at the places the lines name
     results_path = Place("results.json")
     certainty_path = Place("certainty.json")
-    router_path = Place("router.safetensors")  # finds the task of a text by the base model's hidden states
+    router_path = Place("router.safetensors")  # finds the task of a text (core.chat.router)
     prediction_path = Place("prediction.json")
     record_path = Place("record.json")
     # What was asked of it later
@@ -245,7 +244,6 @@ class RunFolder:
     def open_events(self) -> EventWriter:
         return EventWriter(self.events_path)
 
-    # Is it alive
     def is_alive(self) -> bool:
         """Whether a worker (or its launcher) holds the run. The kernel frees the lock on any death."""
         return is_locked(self.lock_path)

@@ -67,7 +67,7 @@ def measure(own: TaskDataset, foreign: dict[str, list[str]], rows: int) -> dict[
     detector = TaskDetector(own)
     seconds = time.process_time() - began
     texts = exam_texts(own, rows)
-    shipped = detector.examine_abstaining(texts)
+    shipped = detector.abstains(detector.foreignness(texts))
     fields = {name: float((detector.foreignness(asked) > 0.5).mean()) for name, asked in foreign.items()}
     precision = {name: recall / (recall + shipped.refused) if recall else 0.0 for name, recall in fields.items()}
     warfarin = detector.detect("Does warfarin interact with ibuprofen?")
