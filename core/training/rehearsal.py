@@ -27,6 +27,7 @@ STEPS = 20
 EXAM_LOW = 0.25  # a trained model ends most answers early; an untrained one writes to the limit
 SPREAD = 0.15  # other work on the machine during a long run
 MEMORY_SPREAD = 0.1
+ALONG = 6.0  # passes over the check rows after training, to weigh the skills
 
 
 @dataclass(frozen=True)
@@ -64,25 +65,32 @@ def rehearse(paths: RunPaths, config: RunConfig, journal: Journal) -> Prediction
     work = prepared.work
     _longest_batch(prepared)
     run_stage(work, 1, TrainingState(stage=1), None)
-    answer = _time_answers(prepared, config)
+    exam = _time_exam(prepared, config)
     plan = plan_run(config, prepared.dataset)
-    return _predict(plan, work.pace, answer, prepare_s)
+    return _predict(plan, work.pace, exam, prepare_s)
 
 
-def _predict(plan: RunPlan, pace: Pace, answer: tuple[float, int], prepare_s: float) -> Prediction:
-    """`answer`: seconds of one exam answer written to its limit, and the number of questions."""
-    (answer_s, questions), check_s = answer, pace.check_seconds
+@dataclass(frozen=True)
+class _Exam:
+    """Seconds of all answers: at least, and at most; how many questions they are."""
+
+    low_s: float
+    high_s: float
+    questions: int
+
+
+def _predict(plan: RunPlan, pace: Pace, exam: _Exam, prepare_s: float) -> Prediction:
+    check_s = pace.check_seconds
     checks = sum(-(-stage.steps // stage.evaluate_every) + 1 for stage in plan.stages)
     ordered = sorted(pace.step_seconds)
     likely = statistics.fmean(ordered)
     low, high = (ordered[round(q * (len(ordered) - 1))] for q in (0.25, 0.75))
-    fixed = prepare_s + checks * check_s
-    exam = answer_s * questions
-    total = plan.total_steps
+    fixed = prepare_s + (checks + ALONG) * check_s
+    exam_s, total = (exam.low_s + exam.high_s) / 2, plan.total_steps
     seconds = (
-        (1 - SPREAD) * (fixed + total * min(low, likely)) + EXAM_LOW * exam,
-        fixed + total * likely + (1 + EXAM_LOW) / 2 * exam,
-        (1 + SPREAD) * (fixed + total * max(high, likely)) + exam,
+        (1 - SPREAD) * (fixed + total * min(low, likely)) + exam.low_s,
+        fixed + total * likely + exam_s,
+        (1 + SPREAD) * (fixed + total * max(high, likely)) + exam.high_s,
     )
     memory = peak_memory_mb()
     return Prediction(
@@ -90,12 +98,12 @@ def _predict(plan: RunPlan, pace: Pace, answer: tuple[float, int], prepare_s: fl
         (round(memory * (1 - MEMORY_SPREAD)), round(memory), round(memory * (1 + MEMORY_SPREAD))),
         likely,
         check_s,
-        answer_s,
+        exam.high_s / max(1, exam.questions),
         prepare_s,
         total,
         checks,
-        questions,
-        {"prepare": prepare_s, "training": total * likely + checks * check_s, "rest": (1 + EXAM_LOW) / 2 * exam},
+        exam.questions,
+        {"prepare": prepare_s, "training": total * likely + checks * check_s, "rest": ALONG * check_s + exam_s},
     )
 
 
@@ -109,23 +117,29 @@ def _longest_batch(prepared: Prepared) -> None:
     work.model.zero_grad()
 
 
-def _time_answers(prepared: Prepared, config: RunConfig) -> tuple[float, int]:
-    """Seconds for one exam answer that is written to its limit, and how many the exam asks for."""
-    if config.exam_rows == 0:
-        return 0.0, 0
+def _time_exam(prepared: Prepared, config: RunConfig) -> _Exam:
+    """A batch of each task's questions is answered as in the exam. Labels are chosen at one price; what is written
+    goes to its limit at most, and much less far once the model has learned to end."""
     settings = exam_settings(config)
-    model = prepared.work.model.modular.eval()
-    examiner = Examiner(prepared.base, model, settings)
-    spent, asked, questions = 0.0, 0, 0
+    examiner = Examiner(prepared.base, prepared.work.model.modular.eval(), settings)
+    low, high, questions = 0.0, 0.0, 0
     for task in range(len(prepared.dataset.tasks)):
         rows = prepared.dataset.split(task, "test")
         wanted = len(rows) if settings.max_rows is None else min(settings.max_rows, len(rows))
         prompts = [example.prompt for example in rows[: settings.batch_size]]
-        if not prompts:
+        if not prompts or not wanted:
             continue
+        chosen = settings.only_labels and examiner.choosing.label_set(prepared.dataset, task) is not None
         began = time.monotonic()
-        examiner.answer(prompts, task, TUNED, examiner.answer_length(prepared.dataset, task))
-        each = (time.monotonic() - began) / len(prompts)
-        spent, asked = spent + each * wanted, asked + wanted
-        questions += wanted * (2 if settings.with_base else 1)
-    return spent / max(1, asked), questions
+        if chosen:  # how sure its answers are is found out once
+            examiner.choosing.certainty_of(prepared.dataset, task)
+        once, began = time.monotonic() - began, time.monotonic()
+        list(examiner.give_all(prepared.dataset, task, prompts, TUNED))
+        asked = wanted * (2 if settings.with_base else 1)
+        spent = (time.monotonic() - began) / len(prompts) * asked
+        low, high, questions = (
+            low + once + spent * (1 if chosen else EXAM_LOW),
+            high + once + spent,
+            questions + asked,
+        )
+    return _Exam(low, high, questions)
