@@ -14,6 +14,7 @@ VERBS = (
     "runs",
     "queue",
     "engines",
+    "clean",
     "rerun",
     "history",
     "evaluate",

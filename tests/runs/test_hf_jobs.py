@@ -12,10 +12,11 @@ from pathlib import Path
 import huggingface_hub
 import pytest
 
+from core.__main__ import main
 from core.base.errors import RunError
 from core.runs import where
 from core.runs.bucket_copy import BucketCopy, Unit
-from core.runs.creation import list_runs
+from core.runs.creation import delete_run, list_runs
 from core.runs.engines import bucket_job, hf_jobs
 from core.runs.folder import RunFolder
 from core.runs.launching import begin_run, cancel_run, kill_run, stop_run
@@ -277,3 +278,30 @@ def test_a_real_training_in_a_job_equals_one_here(
         assert folder.weights_path.read_bytes() == here.weights_path.read_bytes()
     finally:
         kill_run(here)
+
+
+def test_what_jobs_left_in_the_bucket_is_listed_and_removed_and_nobody_elses(
+    project: Project, tiny_llama: Path, hub: FakeJobs, bucket: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    works, broken, deleted = (begin_run(project, quick_config(tiny_llama), on="hub") for _ in range(3))
+    starts = [str(where.read_launch(folder)["launch_id"]) for folder in (works, broken, deleted)]
+    hub.stages["job1"] = "RUNNING"
+    for folder in (broken, deleted):
+        kill_run(folder)
+        assert run_state(folder).state == "interrupted"
+    delete_run(deleted)
+    stranger = BucketCopy(bucket.parent / "other", bucket)
+    place = stranger.workspace_dir / "projects" / "p" / "runs" / "r"
+    place.mkdir(parents=True)
+    (place / "run.json").write_text("{}", encoding="ascii")
+    stranger.send(Unit("jobs/l9/run", "projects/p/runs/r", (place / "run.json",)))
+
+    def clean(*words: str) -> dict[str, str]:
+        assert main(["clean", "--workspace", str(project.path.parents[1]), "--json", *words]) == 0
+        return {one["start"]: one["became"] for one in json.loads(capsys.readouterr().out)}
+
+    assert set(clean("--show").values()) == {"stays"}
+    assert clean() == {starts[0]: "stays", starts[1]: "removed", starts[2]: "removed", "l9": "stays"}
+    assert {path.name for path in (bucket / "taskloom" / "jobs").iterdir()} == {starts[0], "l9"}
+    assert clean("--unknown") == {starts[0]: "stays", "l9": "removed"}
+    assert run_state(works).is_live

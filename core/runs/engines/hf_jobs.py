@@ -61,7 +61,7 @@ class HubLauncher:
             if not value:
                 raise RunError("run.engine_lacks", engine=NAME, name=name)
         with _worded():
-            copy = self._copy(folder, given)
+            copy = self.bucket(folder.workspace_dir, given)
         command = ["python", "-m", "core.runs.engines.bucket_job", "--bucket", "/bucket", "--home", "/tmp/taskloom"]
         run = str(folder.path.resolve().relative_to(copy.workspace_dir))
         with _worded():
@@ -118,19 +118,24 @@ class HubLauncher:
         return Expected(dollars_an_hour=prices[flavor], limit_s=3600 * float(settings.get("hours", HOURS)))
 
     def _exchange(self, folder: RunFolder, launch: Identity) -> None:
-        copy = self._copy(folder, launch.get("settings", {}))
+        copy = self.bucket(folder.workspace_dir, launch.get("settings", {}))
         send_wishes(copy, folder, str(launch["launch_id"]))
         bring_back(copy, str(launch["launch_id"]))
         if folder.done_path.exists():
             clear(copy, str(launch["launch_id"]))
 
-    def _copy(self, folder: RunFolder, settings: Mapping[str, Any]) -> BucketCopy:
+    def bucket(self, workspace_dir: Path, settings: Mapping[str, Any]) -> BucketCopy:
+        """The bucket as it is mounted here.
+
+        Raises:
+            RunError: no mount is named, or there is none. WorkspaceError: it cannot be written.
+        """
         mount = str(settings.get("mount") or os.environ.get("TASKLOOM_BUCKET", ""))
         if not mount:
             raise RunError("run.engine_lacks", engine=NAME, name="mount")
         if not Path(mount).is_dir():  # never made here: the job would wait for files of the local disk
             raise RunError("run.engine_mount", engine=NAME, path=mount)
-        key = (folder.workspace_dir, Path(mount))
+        key = (workspace_dir, Path(mount))
         if key not in self._copies:
             self._copies[key] = BucketCopy(*key)
         return self._copies[key]
