@@ -1,7 +1,8 @@
 """Everything that has to be seen on a graphics card, in one go of at most eight minutes.
 
     python tests/benchmarks/card.py --out card.json            on a card
-    python tests/benchmarks/card.py --device cpu --seconds 240  the same on a processor, smaller
+    python tests/benchmarks/card.py --quick                    the same, smaller: every part comes to its end
+    python tests/benchmarks/card.py --device cpu               on a processor, always quick, five minutes
 
 Four parts, each within its share of the time; what no time is left for is named and left out:
 
@@ -50,6 +51,13 @@ from tests.toy_project import build_toy_project, quick_run  # noqa: E402
 TASKS, TEXT = 4, "Is it positive or negative?"
 BOUNDS = {"float32": 2e-4, "bfloat16": 6e-2}  # of the largest value of the definition
 TARGETS = {"cpoly over peft-lora": 1.05, "cpoly over frozen": 1.25, "host syncs": 0}
+SECONDS, CPU_SECONDS = 470.0, 300.0
+# A run on a card, and a quick one: as much as shows that everything works, whatever it scores.
+STEPS = {
+    True: {"max_steps": 200},
+    False: {"max_steps": 4, "stage2_steps": 2, "batch_size": 4, "validation_rows": 4},
+}
+EXAM: dict[bool, dict[str, Any]] = {True: {}, False: {"exam_rows": 2, "exam_base": False, "max_new_tokens": 4}}
 SHARES = {"methods": 0.15, "kill": 0.35, "steps": 0.2, "training": 0.3}
 
 
@@ -174,7 +182,7 @@ def _wait(folder: RunFolder, clock: Clock, reached: Callable[[RunFolder], bool])
     return True
 
 
-def time_steps(device: str, clock: Clock) -> dict[str, Any]:
+def time_steps(device: str, is_whole: bool, clock: Clock) -> dict[str, Any]:
     """The table of step times, with the targets for a card."""
     on_card = device != "cpu"
     dtype = "bfloat16" if on_card and card_has_bfloat16() else "float32"
@@ -182,7 +190,7 @@ def time_steps(device: str, clock: Clock) -> dict[str, Any]:
     began = time.monotonic()
     variants = ["peft-lora", "peft-poly", "cpoly", "lora"]
     compare(work, variants, 1, lambda _: None)  # warms, and tells how long a round takes
-    rounds = int(max(3, min(30, (clock.left - 5) / max(0.1, time.monotonic() - began))))
+    rounds = int(max(3, min(30 if is_whole else 3, (clock.left - 5) / max(0.1, time.monotonic() - began))))
     results = {r.variant: r for r in compare(work, variants, rounds, lambda _: None)}
     against_lora = results["cpoly"].milliseconds / results["peft-lora"].milliseconds
     syncs = results["cpoly"].host_syncs - results["frozen"].host_syncs
@@ -202,7 +210,7 @@ def time_steps(device: str, clock: Clock) -> dict[str, Any]:
     }
 
 
-def train_for_real(folder: Path, device: str, clock: Clock) -> dict[str, Any]:
+def train_for_real(folder: Path, device: str, is_whole: bool, clock: Clock) -> dict[str, Any]:
     """The starter on the sample tasks, with the defaults but for the steps that there is time for."""
     from core.runs.creation import create_run
     from core.tasks.changing.sample import load_sample
@@ -211,7 +219,7 @@ def train_for_real(folder: Path, device: str, clock: Clock) -> dict[str, Any]:
 
     project = Workspace(folder / "real").create_project("card")
     load_sample(project)
-    steps = {"max_steps": 200} if device != "cpu" else {"max_steps": 10, "exam_rows": 8}
+    steps = {**STEPS[is_whole], **EXAM[is_whole]}
     run = create_run(project, change_config(RunConfig(), {"device": "cpu" if device == "cpu" else "cuda", **steps}))
     began = time.monotonic()
     _run_to(run, clock, lambda folder: run_state(folder).is_terminal)
@@ -232,7 +240,10 @@ def train_for_real(folder: Path, device: str, clock: Clock) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cuda")
-    parser.add_argument("--seconds", type=float, default=470.0)
+    parser.add_argument(
+        "--seconds", type=float, help=f"at most (default {SECONDS:g}; on a processor {CPU_SECONDS:g})"
+    )
+    parser.add_argument("--quick", action="store_true", help="fewer steps and rows; always so on a processor")
     parser.add_argument("--only", nargs="+", choices=SHARES, default=list(SHARES))
     parser.add_argument("--out", type=Path, help="JSON file")
     chosen = parser.parse_args()
@@ -240,15 +251,18 @@ def main() -> None:
     logging.disable_progress_bar()
     if chosen.device == "cpu":
         torch.set_num_threads(1)
-    whole, report = Clock(chosen.seconds), {"machine": machine(chosen.device)}
+    on_card = chosen.device != "cpu"
+    is_whole = on_card and not chosen.quick
+    whole = Clock(chosen.seconds or (SECONDS if on_card else CPU_SECONDS))
+    report = {"machine": machine(chosen.device), "quick": not is_whole}
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         model = build_tiny_llama(folder / "model")
         parts: dict[str, Callable[[Clock], dict[str, Any]]] = {
             "methods": lambda clock: check_methods(model, chosen.device, clock),
             "kill": lambda clock: check_kill(folder / "kill", model, chosen.device, clock),
-            "steps": lambda clock: time_steps(chosen.device, clock),
-            "training": lambda clock: train_for_real(folder, chosen.device, clock),
+            "steps": lambda clock: time_steps(chosen.device, is_whole, clock),
+            "training": lambda clock: train_for_real(folder, chosen.device, is_whole, clock),
         }
         for name in chosen.only:
             left = sum(SHARES[other] for other in chosen.only[chosen.only.index(name) :])
