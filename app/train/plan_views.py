@@ -156,6 +156,6 @@ def setting_offers(name: str) -> list[Any]:
     if name == "base_model":
         return model_offers()
     if name == "method":
-        names = [method.name for method in METHODS]
+        names = [method.name for method in METHODS if not method.takes_library]
         return [(Key(k) if (k := f"method.{n}") in TEXTS["en"] else METHODS.get(n).title, n) for n in names]
     return []

@@ -20,7 +20,8 @@ from core.adapters.registry import METHODS
 from core.merge.table import WAYS, read_merge
 from core.runs.folder import RunFolder
 
-NUMBERS = ("scale", "density", "rank")
+NUMBERS = ("scale", "density", "rank", "top")
+WHOLE = ("rank", "top")
 
 
 class MergePanel:
@@ -46,7 +47,7 @@ class MergePanel:
     @staticmethod
     def _number(words: Words, name: str) -> Any:
         given = {"label": Key(f"merge.{name}"), "info": Key(f"merge.{name}_help"), "value": None}
-        places = 0 if name == "rank" else None
+        places = 0 if name in WHOLE else None
         return words(gr.Number, **given, min_width=160, precision=places, elem_id=f"merge-{name}")
 
     def draw(self, context: Context, selection: Selection, picked: list[str] | None) -> Shown:
@@ -94,6 +95,8 @@ def merge_view(run_dir: Path) -> str:
         for task, norm, factor, row in zip(found.tasks, found.norms, found.factors, found.cosines, strict=True)
     ]
     said = say("merge.said", way=say(f"merge.{found.way}"), rank=found.rank, kept=f"{100 * found.kept:.1f}")
+    if found.top is not None:
+        said = say("merge.said_arrow", top=found.top)
     numeric = tuple(range(1, len(heads)))
     return part(say("merge.table")) + table(heads, rows, numeric) + paragraphs([said])
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
@@ -223,6 +223,14 @@ class Adapter(nn.Module):
             ModelError: the method is no single LoRA.
         """
         raise ModelError("adapter.no_lora", method=METHODS.get(self.method).title)
+
+    def take_library(self, library: Sequence[LoraFactors]) -> None:
+        """Puts several LoRAs, as `lora_factors` gives them, in the place of the skills, side by side.
+
+        Raises:
+            ModelError: the method chooses among no LoRAs.
+        """
+        raise ModelError("adapter.no_library", method=METHODS.get(self.method).title)
 
     def merger(self, task: int) -> Merger:
         """(layer name, weight [o, i]) -> the weight as one task sees it.

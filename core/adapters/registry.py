@@ -11,6 +11,7 @@ from typing import Any
 
 from core.adapters.settings.baselines import (
     AdaLoraConfig,
+    ArrowConfig,
     IA3Config,
     LoraConfig,
     MoeLoraConfig,
@@ -41,9 +42,10 @@ class MethodInfo:
     `stage2_rate` are the learning rates that stage 1 and stage 2 want: a table's logits must move by whole units to
     change a weight, a network's not. `reads_weights`: its adapters are made of the base model's own layers, which
     then cannot be held in 8 bits. `takes_lora`: one low-rank pair a layer can be put in as the whole adapter
-    (`Adapter.take_lora`), as a merge wants it. `wishes`: which of a user's wishes about tasks it can hold
-    (`core.adapters.wishes`). `arms`: what a comparison of methods runs, (label, settings) each; `parts`: what takes
-    the method apart, one thing changed in each.
+    (`Adapter.take_lora`), as a merge wants it; `takes_library`: several can (`Adapter.take_library`), and it is
+    made of them, not trained. `wishes`: which of a user's wishes about tasks it can hold (`core.adapters.wishes`).
+    `arms`: what a comparison of methods runs, (label, settings) each; `parts`: what takes the method apart, one
+    thing changed in each.
     """
 
     name: str
@@ -57,6 +59,7 @@ class MethodInfo:
     stage2_rate: float = TABLE_RATE
     reads_weights: bool = False
     takes_lora: bool = False
+    takes_library: bool = False
     wishes: tuple[str, ...] = ()
     arms: Arms = ()
     parts: Arms = ()
@@ -180,6 +183,16 @@ register(
     ("skills and allocation",),
     "A pool of adapters, fewer than tasks, mixed by a gate that knows the task and reads the question",
     exports_lora=False,
+)
+register(
+    "arrow",
+    "Arrow (library of LoRAs)",
+    ArrowConfig,
+    ("skills",),
+    "LoRAs of trained runs that every token chooses among; nothing is trained",
+    exports_lora=False,
+    takes_library=True,
+    arms=(),
 )
 register(
     "ia3",

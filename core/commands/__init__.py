@@ -31,6 +31,7 @@ VERBS = (
     "look",
     "annotate",
     "merge",
+    "group",
     "serve",
     "export",
     "push",

@@ -20,6 +20,7 @@ def add_parser(verbs: Verbs) -> None:
     parser.add_argument("--scale", type=float, help="factor of every task (task_arithmetic 0.3, ties 1, dare 1/T)")
     parser.add_argument("--density", type=float, help="share of the numbers that ties (0.2) and dare (0.5) keep")
     parser.add_argument("--rank", type=int, help="rank of the result (default: for all)")
+    parser.add_argument("--top", type=int, default=3, metavar="K", help="LoRAs that answer for one token (arrow)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the numbers that dare drops")
     parser.add_argument("--rows", type=int, metavar="N", help="exam rows a task; 0: no exam (default: as the run)")
     parser.add_argument("--name", help="name of the new run")
@@ -36,7 +37,7 @@ def merge(args: argparse.Namespace) -> Report:
     disable_progress_bar()
     workspace = Workspace(args.workspace)
     folders = [RunFolder(workspace.find_run_dir(name)) for name in dict.fromkeys(args.run)]
-    settings = MergeSettings(args.way, args.scale, args.density, args.rank, args.seed)
+    settings = MergeSettings(args.way, args.scale, args.density, args.rank, args.seed, args.top)
     config = folders[0].read_config()
     rows = config.exam_rows if args.rows is None else args.rows
     request = MergeRequest(settings, tuple(args.task) if args.task else None, args.name, rows)
@@ -61,7 +62,10 @@ def _report(folder: Any) -> Report:
         for task, norm, factor, row in zip(found.tasks, found.norms, found.factors, found.cosines, strict=True)
     ]
     heads = ["task", "norm", "lambda", *(f"cos {i + 1}" for i in range(len(rows)))]
-    lines = [table(rows, heads), "", f"Merged by {found.way} at rank {found.rank}; {100 * found.kept:.1f} % kept."]
+    how = f"Merged by {found.way} at rank {found.rank}; {100 * found.kept:.1f} % kept."
+    if found.top is not None:
+        how = f"Nothing was added up: in every layer a token is answered by the {found.top} LoRAs that fit it."
+    lines = [table(rows, heads), "", how]
     value: dict[str, Any] = {"run_id": folder.run_id, "merge": found.as_dict()}
     if folder.read_results() is not None:
         exam = exam_report(folder)

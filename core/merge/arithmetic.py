@@ -21,7 +21,7 @@ from peft.utils.merge_utils import dare_linear, ties
 from torch import Tensor
 
 from core.adapters.base import LoraFactors
-from core.merge.table import DENSE, MAX_RANK, TIES, MergeSettings, MergeTable, merge_factors
+from core.merge.table import ARROW, DENSE, MAX_RANK, TIES, MergeSettings, MergeTable, merge_factors
 
 _LOW_RANK_WORTH = 4  # a layer this many times larger than the rank is decomposed approximately
 
@@ -52,20 +52,29 @@ def merge_loras(names: Sequence[str], changes: Sequence[LoraFactors], settings: 
         else:
             merged[name], layer_kept, layer_whole = compress(*stack(name, changes, factors), rank)
         kept, whole = kept + layer_kept, whole + layer_whole
+    table = describe_changes(names, gram, settings, rank, kept / whole if whole else 1.0)
+    return Merged(merged, table)
+
+
+def describe_changes(
+    names: Sequence[str], gram: Tensor, settings: MergeSettings, rank: int, kept: float
+) -> MergeTable:
+    """The table of a merge from its tasks' inner products [T, T]."""
+    norms = gram.diagonal().clamp_min(0).sqrt()
     lengths = norms.clamp_min(1e-12)
     cosines = (gram / lengths[:, None] / lengths).clamp(-1, 1)
-    table = MergeTable(
+    return MergeTable(
         settings.way,
         list(names),
         [round(n, 6) for n in norms.tolist()],
-        [round(f, 6) for f in factors],
+        [round(f, 6) for f in merge_factors(settings, norms.tolist())],
         [[round(c, 4) for c in row] for row in cosines.tolist()],
         rank,
-        round(kept / whole, 6) if whole else 1.0,
+        round(kept, 6),
         None if settings.way not in ("task_arithmetic", *DENSE) else settings.require_scale(len(names)),
         settings.require_density() if settings.way in DENSE else None,
+        min(settings.top, len(names)) if settings.way == ARROW else None,
     )
-    return Merged(merged, table)
 
 
 def gram_matrix(changes: Sequence[LoraFactors]) -> Tensor:

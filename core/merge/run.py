@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -18,8 +19,9 @@ from core.base.settings import settings_to_dict
 from core.evaluation.exam import Examiner
 from core.evaluation.forgetting import write_forgetting
 from core.evaluation.results import build_results
-from core.merge.arithmetic import Merged, merge_loras
-from core.merge.table import MergeSettings
+from core.merge.arithmetic import Merged, describe_changes, gram_matrix, merge_loras
+from core.merge.library import LIBRARY, build_library, expert_names, gather_library, note_choices
+from core.merge.table import ARROW, MergeSettings, read_merge
 from core.models.building import build_modular, load_adapter, save_adapter
 from core.models.forward import share_weights
 from core.models.loading import LoadedBase, load_base
@@ -72,11 +74,46 @@ def merge_runs(folders: Sequence[RunFolder], request: MergeRequest, on_progress:
     apply_device(choice)
     base = load_base(config.base_model, choice.dtype, choice.device)
     sources = _read_sources(folders, request, base)
-    merged = merge_loras([spec.name for spec in sources.specs], sources.changes, request.settings)
-    config = replace(_merged_config(sources.configs, merged.table.rank), exam_rows=request.exam_rows)
-    model = build_merged(base, config, merged, [spec.name for spec in sources.specs])
     dataset = TaskDataset(tuple(sources.specs), sources.examples)
-    return _write(folders, request, _Result(config, base, model, dataset, merged), on_progress)
+    make = _make_library if request.settings.way == ARROW else _make_merged
+    return _write(folders, request, make(base, sources, dataset, request), on_progress)
+
+
+def _make_merged(base: LoadedBase, sources: _Sources, dataset: TaskDataset, request: MergeRequest) -> _Result:
+    merged = merge_loras(dataset.names(), sources.changes, request.settings)
+    size = {"adapter.rank": merged.table.rank, "adapter.alpha": None}
+    config = replace(_merged_config(sources.configs, MERGED, size), exam_rows=request.exam_rows)
+    model = build_merged(base, config, merged, dataset.names())
+    return _Result(config, base, model, dataset, merged)
+
+
+def _make_library(base: LoadedBase, sources: _Sources, dataset: TaskDataset, request: MergeRequest) -> _Result:
+    library, merged = gather_library(dataset.names(), sources.changes, request.settings)
+    size = {"num_experts": len(library), "rank": merged.table.rank, "experts_a_token": request.settings.top}
+    sized = {f"adapter.{name}": value for name, value in size.items()}
+    config = replace(_merged_config(sources.configs, LIBRARY, sized), exam_rows=request.exam_rows)
+    model = build_library(base, config, library, dataset.names())
+    note_choices(base, model, dataset)
+    return _Result(config, base, model, dataset, merged)
+
+
+def read_likeness(
+    folders: Sequence[RunFolder], tasks: tuple[str, ...] | None
+) -> tuple[list[str], list[list[float]]]:
+    """The tasks of some runs and the cosines [T, T] of their changes; a merge wrote them down.
+
+    Raises:
+        As `merge_runs`.
+    """
+    if len(folders) == 1 and tasks is None and folders[0].merge_path.is_file():
+        table = read_merge(folders[0].path)
+        return table.tasks, table.cosines
+    settings = MergeSettings()
+    sources = _read_sources(
+        folders, MergeRequest(settings, tasks), load_base(_require_same_base(folders).base_model)
+    )
+    names = [spec.name for spec in sources.specs]
+    return names, describe_changes(names, gram_matrix(sources.changes), settings, 1, 1.0).cosines
 
 
 def _require_same_base(folders: Sequence[RunFolder]) -> RunConfig:
@@ -117,20 +154,19 @@ def _read_sources(folders: Sequence[RunFolder], request: MergeRequest, base: Loa
     return sources
 
 
-def _merged_config(configs: Sequence[RunConfig], rank: int) -> RunConfig:
-    """The first run's settings as a shared LoRA whose layers are all those that any of the runs adapts."""
+def _merged_config(configs: Sequence[RunConfig], method: str, size: dict[str, Any]) -> RunConfig:
+    """The first run's settings as an adapter whose layers are all those that any of the runs adapts."""
     settings = [settings_to_dict(c.adapter) for c in configs if c.adapter]
     shares = {values["upper_share"] for values in settings}
     modules = {values.get("target_modules", "all") for values in settings}
     return change_config(
         configs[0],
         {
-            "method": MERGED,
+            "method": method,
             "keep_apart": "",  # wishes about a training; a merge has none
             "bind_tasks": "",
             "freeze_skills": "",
-            "adapter.rank": rank,
-            "adapter.alpha": None,
+            **size,
             "adapter.upper_share": max(shares, default=1.0),
             "adapter.target_modules": modules.pop() if len(modules) == 1 else "all",
         },
@@ -167,6 +203,8 @@ def _write(folders: Sequence[RunFolder], request: MergeRequest, result: _Result,
         fill_run(folder, label, result.config, result.dataset, more)
         save_adapter(result.model, folder.adapter_dir)
         write_json_atomic(folder.allocation_path, result.model.allocation_table())
+        if way == ARROW:
+            write_json_atomic(folder.skill_names_path, expert_names(result.dataset.names()))
         write_json_atomic(folder.merge_path, result.merged.table.as_dict())
         if request.exam_rows != 0:
             examiner = Examiner(result.base, result.model, exam_settings(result.config))

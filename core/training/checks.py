@@ -39,6 +39,8 @@ def check_config(config: RunConfig) -> list[Problem]:
     if not isinstance(config.adapter, wanted):
         values = {"method": config.method, "found": type(config.adapter).__name__}
         return problems + [Problem("adapter", "config.adapter_mismatch", values)]
+    if METHODS.get(config.method).takes_library:
+        problems.append(Problem("method", "check.only_made", {"method": METHODS.get(config.method).title}))
     own = [*check_settings(config.adapter), *config.adapter.check()]
     return problems + [dataclasses.replace(p, field=f"adapter.{p.field}") for p in own]
 

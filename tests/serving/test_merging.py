@@ -15,6 +15,7 @@ from core.adapters.base import LoraFactors
 from core.base.errors import RunError, SettingError
 from core.merge.arithmetic import dense_merge, gram_matrix, merge_loras
 from core.merge.table import MergeSettings, metagpt_factors, read_merge
+from core.models.forward import share_weights
 
 SHAPES = {"q": (6, 5), "up": (9, 6), "down": (6, 9)}
 
@@ -145,7 +146,6 @@ def test_averaging_a_single_task_answers_like_it(run_dir: Path, tmp_path: Path) 
     """Logits of the merged run equal the source task's own."""
     from core.merge.run import MergeRequest, merge_runs
     from core.models.building import load_adapter
-    from core.models.forward import share_weights
     from core.models.loading import load_base
     from core.runs.folder import RunFolder
 
@@ -162,6 +162,41 @@ def test_averaging_a_single_task_answers_like_it(run_dir: Path, tmp_path: Path) 
     shutil.rmtree(merged)
     assert torch.allclose(logits[0], logits[1], atol=1e-4)
     assert (logits[0] - logits[1]).abs().max() < (logits[0] - base.model(input_ids=ids).logits).abs().max() / 100
+
+
+def test_a_library_chooses_by_itself_and_is_used_like_a_run(
+    run_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Arrow: examined, its map measured on check rows; a single task's LoRA answers as the task did."""
+    from core.insight.allocation import read_allocation
+    from core.models.building import load_adapter
+    from core.models.loading import load_base
+    from core.runs.folder import RunFolder
+
+    workspace = tmp_path / "workspace"
+    shutil.copytree(run_dir.parents[3], workspace)
+    made = []
+    for words in (["--top", "2", "--rows", "2"], ["--task", "task 1", "--rows", "0"]):
+        command = ["merge", run_dir.name, "--way", "arrow", *words, "--workspace", str(workspace)]
+        assert main([*command, "--json"]) == 0
+        value = json.loads(capsys.readouterr().out)
+        made.append(workspace / run_dir.parent.relative_to(run_dir.parents[3]) / value["run_id"])
+    library, alone = made
+    assert read_merge(library).top == 2
+    assert RunFolder(library).read_results() is not None
+    found = read_allocation(library)
+    assert [skill.name for skill in found.skills] == [f"{task} LoRA" for task in found.tasks]
+    assert found.weights.sum(-1) == pytest.approx(1, abs=1e-4)
+    assert abs(found.weights - 1 / len(found.tasks)).max() > 0.01
+    base = load_base(RunFolder(alone).read_config().base_model)
+    ids, answers = torch.arange(5, 15)[None], []
+    with torch.no_grad():
+        for folder, task in ((run_dir, 1), (alone, 0)):
+            model = load_adapter(replace(base, model=share_weights(base.model)), folder / "adapter")
+            answers.append(model(input_ids=ids, task_ids=[task]).logits)
+    assert torch.allclose(*answers, atol=1e-4)
+    assert main(["train", "Desk", "--method", "arrow", "--workspace", str(workspace)]) != 0
+    assert "is not trained" in capsys.readouterr().err
 
 
 def test_what_cannot_be_merged_is_said(run_dir: Path) -> None:

@@ -45,6 +45,8 @@ OTHERS: dict[str, tuple[Any, ...]] = {
     "routing_heads": (1, 2, 7),
     "alpha": (3.0,),
     "num_experts": (2,),
+    "experts_a_token": (1,),
+    "likeness_temperature": (0.1,),
     "pool_size": (2,),
     "layer_penalty": (0.0, 30.0),
     "warm_up": (0.0,),

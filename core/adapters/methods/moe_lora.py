@@ -58,7 +58,7 @@ class MoeLoraAdapter(GatedAdapter):
         factors = call.state.factors[group]
         experts, layers, _, _ = factors.down.shape
         inner = x.to(self.compute_dtype)
-        gates = torch.softmax((inner @ self.gates[group].to(inner.dtype).T).unflatten(-1, (layers, experts)), -1)
+        gates = self.choose((inner @ self.gates[group].to(inner.dtype).T).unflatten(-1, (layers, experts)))
         self._count(call, group, gates)
         self.keep_even(call, gates.unbind(2), self.config.balance)
         quick = fast_outputs(call, group, x, linears, gates)
@@ -70,6 +70,10 @@ class MoeLoraAdapter(GatedAdapter):
             for k in range(layers)
         ]
         return [base + delta.to(base.dtype) for base, delta in zip(bases, deltas, strict=True)]
+
+    def choose(self, likeness: Tensor) -> Tensor:
+        """x W_g^T -> g, [.., E] each."""
+        return torch.softmax(likeness, -1)
 
     def parameter_groups(self, stage: int) -> ParameterGroups:
         return {"skills": [self.bank.common], "allocation": list(self.gates)}
@@ -84,7 +88,7 @@ class MoeLoraAdapter(GatedAdapter):
         for index, site in enumerate(self.sites):
             group, position = places[index]
             rows = self.gates[group][position * experts : (position + 1) * experts]
-            gates.append(torch.softmax(seen.inputs[site.name].float() @ rows.float().T, -1)[0].cpu())
+            gates.append(self.choose(seen.inputs[site.name].float() @ rows.float().T)[0].cpu())
         longest = max(len(gate) for gate in gates)
         whole = [gate for gate in gates if len(gate) == longest]
         return Observation(TOKEN, torch.stack([gate.mean(0) for gate in gates]), torch.stack(whole).mean(0))

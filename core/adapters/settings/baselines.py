@@ -4,7 +4,7 @@ MoE, (IA)^3."""
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from core.adapters.settings import shared
 from core.adapters.settings.places import Capacity, LinearConfig
@@ -123,20 +123,24 @@ class TapsConfig(PrivateLoraConfig):
     )
 
 
+def _experts(fewest: int) -> Any:
+    return of_adapter(
+        4,
+        minimum=fewest,
+        maximum=64,
+        level="detailed",
+        label="Experts",
+        help="Skills shared by all tasks; each token decides how much of each it uses.",
+    )
+
+
 @dataclass(frozen=True)
 class MoeLoraConfig(LinearConfig):
     """Low-rank experts that every token chooses among."""
 
     grows_by: ClassVar[str] = "num_experts"
 
-    num_experts: int = of_adapter(
-        4,
-        minimum=2,
-        maximum=64,
-        level="detailed",
-        label="Experts",
-        help="Skills shared by all tasks; each token decides how much of each it uses.",
-    )
+    num_experts: int = _experts(2)
     rank: int = shared.rank(2)
     balance: float = shared.reward(
         "Balance of the gate",
@@ -145,6 +149,29 @@ class MoeLoraConfig(LinearConfig):
 
     def capacity(self, num_tasks: int) -> Capacity:
         return Capacity(self.num_experts * self.rank, self.num_experts * self.rank)
+
+
+@dataclass(frozen=True)
+class ArrowConfig(MoeLoraConfig):
+    """Trained LoRAs, an expert each, that every token chooses among without training."""
+
+    num_experts: int = _experts(1)
+    experts_a_token: int = of_adapter(
+        3,
+        minimum=1,
+        maximum=64,
+        level="expert",
+        label="Experts a token",
+        help="How many of a library's LoRAs answer for one token (Arrow).",
+    )
+    likeness_temperature: float = of_adapter(
+        1.0,
+        minimum=0.01,
+        maximum=100.0,
+        level="expert",
+        label="Temperature of likeness",
+        help="Smaller: the LoRA most like a token answers alone (Arrow).",
+    )
 
 
 @dataclass(frozen=True)
