@@ -185,7 +185,7 @@ register(
     exports_lora=False,
 )
 register(
-    "arrow",
+    "lora_library",
     "Arrow (library of LoRAs)",
     ArrowConfig,
     ("skills",),

@@ -19,13 +19,19 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import squareform
 
-from core.adapters.wishes import pairs_text
+from core.adapters.registry import METHODS
+from core.adapters.wishes import APART, BOUND, pairs_text
 from core.base.errors import RunError, require_between
 
 Array = NDArray[np.float64]
 FEWEST = 3  # tasks: of two nothing can be said but how alike they are
 CLEAR = 0.25  # of the silhouette; below it Kaufman and Rousseeuw (1990) see no substantial structure
-METHOD = "poly"  # common skills only: a group that has one to itself has an adapter of its own
+# Common skills only, which can be bound and kept apart: a group that has one to itself has its own adapter.
+METHOD = next(
+    info.name
+    for info in METHODS
+    if {APART, BOUND} <= set(info.wishes) and "num_private_skills" not in info.config_class.__dataclass_fields__
+)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 
 from core.adapters.base import LoraFactors
-from core.adapters.methods.moe_lora import MoeLoraAdapter
+from core.adapters.parts.gated import GatedAdapter
 from core.adapters.registry import METHODS
 from core.evaluation.contributions import encode_text
 from core.evaluation.observing import observe
@@ -56,7 +56,7 @@ def build_library(
 def note_choices(base: LoadedBase, model: ModularModel, dataset: TaskDataset) -> None:
     """Lets some check rows of every task choose, so that the map shows what each task's questions use."""
     adapter = model.adapter
-    assert isinstance(adapter, MoeLoraAdapter)
+    assert isinstance(adapter, GatedAdapter)
     for task in range(len(dataset.tasks)):
         rows = dataset.split(task, "validation") or dataset.split(task, "train")
         for example in rows[:SHOWN_ROWS]:

@@ -26,8 +26,13 @@ VARIANTS |= {
 }
 # Weighted means of equal outputs: the declared exception to the identity at the start.
 ROUNDED_START = ("mta-faithful", "mta-stage2", "mta-faithful-stage2")
-NO_TASK_ALONE = ("mta", "moe_lora", "arrow", "task_moe")  # what a question decides cannot be merged for a task
-HARD_CHOICE = ("arrow",)  # a rounded input may choose another expert: far from exact for that token
+NO_TASK_ALONE = (
+    "mta",
+    "moe_lora",
+    "lora_library",
+    "task_moe",
+)  # what a question decides cannot be merged for a task
+HARD_CHOICE = ("lora_library",)  # a rounded input may choose another expert: far from exact for that token
 TASKS = [0, 2, 1, 2]
 
 MARKS = [

@@ -86,7 +86,7 @@ def test_training_the_new_task_alone(bench, architecture, method, with_private):
 
 
 def test_methods_without_anything_of_a_task_say_so(bench):
-    for method in ("lora", "adalora", "moe_lora", "arrow"):
+    for method in ("lora", "adalora", "moe_lora", "lora_library"):
         model = bench.model("llama", method)
         with pytest.raises(ModelError, match="nothing of a task's own"):
             model.adapter.train_only_task(0)

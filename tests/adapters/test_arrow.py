@@ -12,7 +12,7 @@ from torch import nn
 
 from core.adapters.base import LoraFactors
 from core.adapters.call import AdaptedLinear
-from core.adapters.methods.arrow import first_direction
+from core.adapters.methods.lora_library import first_direction
 from core.models.building import build_modular
 from core.models.modular import ModularModel
 from tests.adapters.contract import TASKS, base_logits, logits
@@ -35,7 +35,7 @@ def drawn_library(model: ModularModel, ranks: list[int]) -> list[LoraFactors]:
 
 def arrow_model(bench: Any, architecture: str, library_of: list[int], **settings: Any) -> tuple[Any, Any]:
     config = {"num_experts": len(library_of), "rank": max(library_of), **settings}
-    model = build_modular(bench.base(architecture), "arrow", config, 3).eval()
+    model = build_modular(bench.base(architecture), "lora_library", config, 3).eval()
     library = drawn_library(model, library_of)
     model.adapter.take_library(library)
     return model, library
@@ -98,7 +98,7 @@ def test_every_layer_changes_as_pefts_does(bench: Any, architecture: str, top: i
 
 
 def test_an_expert_that_leaves_a_layer_alone_adds_nothing_there(bench: Any) -> None:
-    model = build_modular(bench.base("llama"), "arrow", {"num_experts": 2, "rank": 2}, 2).eval()
+    model = build_modular(bench.base("llama"), "lora_library", {"num_experts": 2, "rank": 2}, 2).eval()
     whole, empty = drawn_library(model, [2, 2])
     model.adapter.take_library([{}, {name: (a[:0], b[:, :0]) for name, (a, b) in empty.items()}])
     batch = bench.batch("llama")

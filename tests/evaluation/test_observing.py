@@ -22,7 +22,7 @@ from core.workspace import Project
 from tests.serving.conftest import shake
 
 IDS, DECODER_IDS = [5, 6, 7, 8, 9], [11, 12]
-LEVELS = {"mta": PROMPT, "moe_lora": TOKEN, "arrow": TOKEN, "task_moe": PROMPT}
+LEVELS = {"mta": PROMPT, "moe_lora": TOKEN, "lora_library": TOKEN, "task_moe": PROMPT}
 
 
 def build(folder: Path, method: str, tasks: int = 3) -> tuple[LoadedBase, ModularModel]:

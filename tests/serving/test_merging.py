@@ -195,7 +195,7 @@ def test_a_library_chooses_by_itself_and_is_used_like_a_run(
             model = load_adapter(replace(base, model=share_weights(base.model)), folder / "adapter")
             answers.append(model(input_ids=ids, task_ids=[task]).logits)
     assert torch.allclose(*answers, atol=1e-4)
-    assert main(["train", "Desk", "--method", "arrow", "--workspace", str(workspace)]) != 0
+    assert main(["train", "Desk", "--method", "lora_library", "--workspace", str(workspace)]) != 0
     assert "is not trained" in capsys.readouterr().err
 
 
