@@ -33,6 +33,9 @@ from core.workspace import Workspace
 LOG = logging.getLogger("taskloom.app")
 MAX_FILE_SIZE = "1gb"  # the largest task file that core reads
 SHARED_FILE_SIZE = "200mb"
+# How long a handler at work lets the loop that serves all visitors wait for its turn; Python's own is 5 ms, and an
+# event needs some dozens of turns.
+SWITCH_S = 0.001
 
 
 def on_space() -> bool:
@@ -124,6 +127,7 @@ def guard_rules(context: Context | None, arguments: argparse.Namespace, with_mcp
 def prepare_server(rules: GuardRules) -> None:
     """What Gradio and its server read from names and the environment when they are built."""
     no_statistics()
+    sys.setswitchinterval(SWITCH_S)
     bound_sessions()
     turn_values_here()
     answer_no_other_sites()
