@@ -11,7 +11,7 @@ from torch import Tensor
 
 from core.adapters.base import Adapter
 from core.adapters.call import Call, TaskIds, build_call, current_call, enter_call, has_call
-from core.adapters.fast.packed import PackedRow, Packing
+from core.adapters.fast.packed import JoinedRow, PackedRow, Packing
 from core.adapters.fast.packed_attention import packed_attention
 from core.adapters.fast.path import FastPath
 from core.base.errors import ModelError
@@ -128,7 +128,7 @@ class ModularModel(ModelReports):
         input_ids: Tensor,
         prompt_mask: Tensor | None,
         penalties: list[Tensor] | None = None,
-        packed: PackedRow | None = None,
+        packed: PackedRow | JoinedRow | None = None,
     ) -> Iterator[None]:
         call = current_call() if has_call() else None
         if call is None or not call.disabled:

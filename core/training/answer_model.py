@@ -13,6 +13,7 @@ Shapes: b examples, n tokens, N answer tokens of the batch, V vocabulary.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -20,11 +21,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from core.adapters.fast.packed import packed_row
+from core.models.joined import forward_joined
 from core.models.modular import ModularModel
 from core.training.answer_loss import answer_losses
 
 Batch = dict[str, Any]
-_INPUTS = ("input_ids", "attention_mask", "decoder_input_ids", "prompt_mask", "packing", "wanted")
+_JOINED = ("owners", "position_ids")  # of examples in one row that the model's own attention reads
+_INPUTS = ("input_ids", "attention_mask", "decoder_input_ids", "prompt_mask", "packing", "wanted", *_JOINED)
 TOLERANCE = 1e-3  # nats; bfloat16 heads round differently when the matrix has another shape
 TOLERANCE_HALF = 0.1  # a float32 head multiplied in bfloat16
 
@@ -52,7 +55,8 @@ class AnswerModel(nn.Module):
     def forward(self, batch: Batch) -> Tensor:
         inputs = {name: batch[name] for name in _INPUTS if name in batch and (name != "wanted" or self.trims)}
         positions, targets = batch["positions"], batch["targets"]
-        run = self.modular.forward_packed if "packing" in batch else self.modular
+        run: Any = self.modular.forward_packed if "packing" in batch else self.modular
+        run = partial(forward_joined, self.modular) if "owners" in batch else run
         penalties: list[Tensor] | None = [] if self.training else None
         self._positions = positions if self.picks else None
         try:

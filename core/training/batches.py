@@ -6,6 +6,7 @@ go, was resumed at 400, or is shared by four processes.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -26,6 +27,7 @@ Place = tuple[int, int]  # task index, example index
 # computes more tokens in that time. Both are estimates from launch times; the result does not depend on them.
 PART_TOKENS_CPU = 128
 PART_TOKENS_CARD = 4096
+OFF, APART, JOINED = "off", "apart", "joined"  # choices of the setting `chunks`
 PACKED_TOKENS = 2048  # of a part whose examples stand behind each other
 
 
@@ -59,6 +61,8 @@ class EncodedSplit:
             self.num_left_out.append(len(found) - len(self.kept[-1]))
         self.num_cut = [sum(1 for e in task if e.num_cut) for task in self.examples]
         self._collator = Collator(encoder.pad_id, encoder.architecture)
+        self.chunks = OFF  # one of the setting's choices
+        self.room = encoder.max_tokens  # of a row of joined examples
         self.packed = False  # examples behind each other instead of padded rows (core/training/choose_packing.py)
 
     def fitting(self, dataset: TaskDataset, split: str) -> TaskDataset:
@@ -104,6 +108,8 @@ class EncodedSplit:
 
     def parts(self, places: list[Place]) -> list[Batch]:
         """A batch as parts of like length, to be computed one after the other; their sums are the batch's."""
+        if self.chunks == JOINED or (self.chunks == APART and not self.packed):
+            return [self.join(chunk) for chunk in self._cut_chunks(places)]
         if self.packed:
             return [self.pack(part) for part in cut_by_tokens(places, self.length, PACKED_TOKENS)]
         split = split_by_length([self.length(place) for place in places], self.encoder.part_tokens)
@@ -135,6 +141,45 @@ class EncodedSplit:
             "wanted": functional.pad(positions, (0, -len(positions) % ROUND_TOKENS)),
             "token_weights": self._token_weights(owners, places),
         }
+
+    def join(self, places: list[Place]) -> Batch:
+        """Examples behind each other in one row that the model's own attention reads: input_ids and position_ids
+        [1, N], owners [N]. APART: every example alone, by its positions and a mask [1, 1, N, N]. JOINED: also those
+        before it, as one text."""
+        examples = [self.examples[task][row] for task, row in places]
+        lengths = torch.tensor([len(example.input_ids) for example in examples])
+        owners, steps = torch.arange(len(places)).repeat_interleave(lengths), torch.arange(int(lengths.sum()))
+        starts = lengths.cumsum(0) - lengths
+        # A first token has nothing of its own before it to be predicted from.
+        labels = torch.tensor([i for example in examples for i in (IGNORED, *example.labels[1:])])
+        learned = (labels != IGNORED).nonzero().flatten()
+        listed = [example.task_id for example in examples]
+        batch: Batch = {
+            "input_ids": torch.tensor([[i for example in examples for i in example.input_ids]]),
+            "position_ids": (steps - starts[owners] if self.chunks == APART else steps)[None],
+            "owners": owners,
+            "num_tokens": len(steps),
+            "task_ids": listed,
+            "tasks_of_tokens": torch.tensor(listed)[owners[learned]],
+            "examples_of_tokens": owners[learned],
+            "positions": learned - 1,
+            "targets": labels[learned],
+            "token_weights": self._token_weights(owners[learned], places),
+        }
+        if self.chunks == APART:
+            sees = (owners[:, None] == owners[None, :]).tril()
+            batch["attention_mask"] = sees[None, None]
+        return batch
+
+    def _cut_chunks(self, places: list[Place]) -> list[list[Place]]:
+        """A batch of `chunked` places as its chunks; a row that would be longer than the model reads is cut."""
+        found: list[list[Place]] = []
+        for place in places:
+            filled = sum(map(self.length, found[-1])) if found else 0
+            if not found or place[0] <= found[-1][-1][0] or filled + self.length(place) > self.room:
+                found.append([])
+            found[-1].append(place)
+        return found
 
     def _token_weights(self, owners: torch.Tensor, places: list[Place]) -> torch.Tensor:
         """The weight of the token's example, 1 unless the task has weights; divided by the tokens of its answer
@@ -172,9 +217,12 @@ class BatchPlan:
     pass is kept at a time.
     """
 
-    def __init__(self, sampler: MixtureSampler, batch_size: int) -> None:
+    def __init__(self, sampler: MixtureSampler, batch_size: int, chunks: str = OFF) -> None:
         self._sampler = sampler
-        self._batch_size = batch_size
+        self._chunks = chunks
+        tasks = sum(1 for size in sampler.sizes if size)
+        whole = batch_size - batch_size % tasks  # so that a step cuts no chunk, where one fits
+        self._batch_size = whole if chunks != OFF and whole else batch_size
         self._first = [0]  # number of the first micro batch of every pass seen so far
         self._pass = -1
         self._batches: list[list[Place]] = []
@@ -199,10 +247,21 @@ class BatchPlan:
     def _plan(self, epoch: int) -> list[list[Place]]:
         if self._pass != epoch:
             drawn = self._sampler.epoch_examples(epoch)
+            drawn = drawn if self._chunks == OFF else chunked(drawn)
             size = self._batch_size
             self._batches = [drawn[start : start + size] for start in range(0, len(drawn), size)]
             self._pass = epoch
         return self._batches
+
+
+def chunked(drawn: list[Place]) -> list[Place]:
+    """The same examples, dealt out in chunks that hold one of each task, in the tasks' order, while they last."""
+    seen: Counter[int] = Counter()
+    turns = []
+    for task, row in drawn:
+        turns.append((seen[task], task, row))
+        seen[task] += 1
+    return [(task, row) for _, task, row in sorted(turns)]
 
 
 class MicroBatches(Dataset[list[Batch]]):

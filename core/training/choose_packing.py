@@ -9,7 +9,7 @@ attention products would be launched one by one there.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,11 +17,12 @@ import psutil
 import torch
 from torch import nn
 
-from core.base.errors import ModelError
-from core.training.answer_model import AnswerModel
-from core.training.batches import EncodedSplit, Place
+from core.base.errors import ModelError, RunError
+from core.training.answer_model import AnswerModel, Batch
+from core.training.batches import JOINED, OFF, EncodedSplit, Place
 from core.training.config import RunConfig
 from core.training.reporting import Journal
+from core.training.validation import to_device
 
 # Largest allowed difference of an answer token's loss, in nats, with all products in float32. Attention that looks
 # elsewhere, or a neighbour's token that is seen, differs by more; rounding by less than a hundredth of it.
@@ -30,6 +31,7 @@ MOST_PROBED, LONGEST_PROBED = 4, 2
 HALVES = (torch.bfloat16, torch.float16)
 ROOM = 1.25  # free memory that is asked for, in units of what the weights grow by: the products need some too
 _DROPOUTS = ("attention_dropout", "attn_pdrop", "attn_dropout")  # of attention, which is on in training alone
+Layout = Callable[[list[Place]], Batch]
 _ATTENTION = frozenset({"full_attention", "sliding_attention"})
 
 
@@ -62,6 +64,28 @@ def choose_packing(
     for split in splits:
         split.packed = possible
     return possible
+
+
+def choose_chunks(model: AnswerModel, split: EncodedSplit, config: RunConfig, context: int) -> None:
+    """Puts the examples of a chunk into one row of at most `context` tokens, if the settings say so: on any device.
+
+    Raises:
+        RunError: the method or the model cannot tell the tokens of one row apart.
+    """
+    if config.chunks == OFF:
+        return
+    modular = model.modular
+    split.chunks, split.room = config.chunks, context
+    places = list({place[0]: place for place in split.places()}.values())
+    possible = (
+        modular.architecture == "decoder"
+        and not config.gradient_checkpointing
+        and modular.adapter.packs(config.batch_size)
+        and not mixes_neighbours(modular.base)
+        and (config.chunks == JOINED or _same(model, split.join, split.collate, places))
+    )
+    if not possible:
+        raise RunError("training.no_chunks", method=config.method, chunks=config.chunks)
 
 
 def _has_room(base: nn.Module, journal: Journal) -> bool:
@@ -98,14 +122,18 @@ def _longest(split: EncodedSplit) -> list[Place]:
     return sorted(split.places(), key=split.length)[-LONGEST_PROBED:]
 
 
-@torch.no_grad()
 def _agrees(model: AnswerModel, split: EncodedSplit, places: list[Place]) -> bool:
-    was_training = model.training
+    return _same(model, split.pack, split.collate, sorted(dict.fromkeys(places), key=split.length))
+
+
+@torch.no_grad()
+def _same(model: AnswerModel, one: Layout, other: Layout, places: list[Place]) -> bool:
+    """Whether two layouts of the same examples give the same losses."""
+    was_training, device = model.training, model.modular.device
     model.eval()
-    ordered = sorted(dict.fromkeys(places), key=split.length)
     try:
         with in_full_precision(model):
-            packed, plain = model(split.pack(ordered)), model(split.collate(ordered))
+            packed, plain = (model(to_device(lay(places), device)) for lay in (one, other))
     except (ModelError, RuntimeError, ValueError, TypeError):  # this model cannot be called so
         return False
     finally:

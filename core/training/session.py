@@ -26,7 +26,7 @@ from core.training.answer_model import AnswerModel
 from core.training.batches import PART_TOKENS_CARD, PART_TOKENS_CPU, BatchPlan, EncodedSplit, Encoder
 from core.training.check_scores import CheckScores
 from core.training.checkpoints import Checkpoint, load_checkpoint
-from core.training.choose_packing import choose_packing
+from core.training.choose_packing import choose_chunks, choose_packing
 from core.training.config import RunConfig
 from core.training.device import DeviceChoice, apply_device, choose_device, load_chosen_base
 from core.training.evidence import write_evidence
@@ -107,7 +107,6 @@ def prepare(paths: RunPaths, config: RunConfig, journal: Journal, shard: Shard) 
     validation = EncodedSplit(dataset, "validation", encoder, config.validation_rows)
     plan = plan_run(config, dataset)
     checks = sum(-(-stage.steps // stage.evaluate_every) for stage in plan.stages)
-    expected = read_expected(paths.prediction_path)
     work = RunWork(
         config,
         plan,
@@ -115,15 +114,16 @@ def prepare(paths: RunPaths, config: RunConfig, journal: Journal, shard: Shard) 
         device,
         train,
         validation,
-        BatchPlan(build_sampler(config, dataset), config.batch_size),
+        BatchPlan(build_sampler(config, dataset), config.batch_size, config.chunks),
         journal,
         paths,
-        Pace(plan.total_steps, checks, config.exam_rows != 0, expected),
+        Pace(plan.total_steps, checks, config.exam_rows != 0, read_expected(paths.prediction_path)),
         shard,
         settings_hash(config),
         CheckScores(base, modular, dataset, config) if config.keep_best_by == "score" else None,
     )
     choose_paths(work, choice, journal)
+    choose_chunks(work.model, train, config, base.context)
     if work.writes:
         write_json_atomic(paths.record_path, build_record(paths.path.name, config, choice, modular, dataset))
     return Prepared(dataset, base, work)

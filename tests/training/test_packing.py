@@ -11,15 +11,17 @@ import torch.nn.functional as F
 
 from core.adapters.fast.last_block import find_last_blocks
 from core.adapters.fast.packed import pack, share_beginnings
+from core.base.errors import RunError
 from core.models.batching import cut_by_tokens
 from core.models.building import build_modular, unwrap
 from core.models.loading import load_base
 from core.models.modular import ModularModel
 from core.tasks.dataset import load_dataset_of
+from core.tasks.mixture import MixtureSampler
 from core.training.answer_loss import answer_losses
 from core.training.answer_model import AnswerModel, Batch
-from core.training.batches import EncodedSplit, Encoder
-from core.training.choose_packing import agrees_packed, choose_packing
+from core.training.batches import APART, JOINED, BatchPlan, EncodedSplit, Encoder, chunked
+from core.training.choose_packing import agrees_packed, choose_chunks, choose_packing
 from core.training.config import RunConfig
 from core.training.device import DeviceChoice, load_chosen_base
 from core.workspace import Project
@@ -185,6 +187,52 @@ def test_a_first_token_is_predicted_from_nothing(toy_project: Project, tiny_llam
     packed, plain = split.pack(places), split.collate(places)
     assert torch.equal(packed["targets"], plain["targets"])
     assert torch.allclose(answers(packed), answers(plain), atol=1e-5)
+
+
+@pytest.mark.parametrize("method", ["cpoly", "lora", "private_lora"])
+def test_a_chunk_of_one_row_read_apart_equals_single_rows(
+    toy_project: Project, tiny_llama: Path, method: str
+) -> None:
+    answers, split = prepared(toy_project, tiny_llama, method)
+    split.chunks = APART
+    places = [(0, 0), (1, 1)]
+    plain, gradients = losses_and_gradients(answers, split.collate(places))
+    row, found = losses_and_gradients(answers, split.join(places))
+    assert (row - plain).abs().max() < 1e-5 * plain.abs().max()
+    for name, gradient in gradients.items():
+        assert (found[name] - gradient).norm() < 1e-5 * gradient.norm(), name
+    split.chunks = JOINED  # the second example reads the first one; nothing comes before the first
+    joined = answers(split.join(places))
+    first = len(answers(split.collate(places[:1])))
+    assert (joined - plain)[:first].abs().max() < 1e-5 * plain.abs().max()
+    assert (joined - plain)[first:].abs().max() > 1e-4
+    assert torch.allclose(answers(split.join(places[1:])), plain[first:], atol=1e-5)
+
+
+def test_chunks_hold_one_example_of_each_task(toy_project: Project, tiny_llama: Path) -> None:
+    drawn = [(0, 4), (0, 1), (1, 7), (0, 2), (1, 3)]
+    assert chunked(drawn) == [(0, 4), (1, 7), (0, 1), (1, 3), (0, 2)]
+    answers, split = prepared(toy_project, tiny_llama)
+    choose_chunks(answers, split, replace(RunConfig(), chunks=JOINED), 4096)
+    places = chunked(drawn)
+    assert [part["task_ids"] for part in split.parts(places)] == [[0, 1], [0, 1], [0]]
+    split.room = split.length(places[0])  # the model reads no longer rows
+    assert len(split.parts(places)) == len(places)
+    plan = BatchPlan(MixtureSampler([30, 30]), 7, JOINED)
+    assert [task for task, _ in plan.places(0)] == [0, 1, 0, 1, 0, 1]
+
+
+@pytest.mark.parametrize("chunks", [APART, JOINED])
+def test_chunks_that_cannot_be_are_refused(toy_project: Project, tiny_llama: Path, chunks: str) -> None:
+    config = replace(RunConfig(), chunks=chunks)
+    answers, split = prepared(toy_project, tiny_llama, "mta")
+    with pytest.raises(RunError, match="one row"):
+        choose_chunks(answers, split, config, 4096)
+    answers, split = prepared(toy_project, tiny_llama)
+    with pytest.raises(RunError, match="one row"):
+        choose_chunks(answers, split, replace(config, gradient_checkpointing=True), 4096)
+    choose_chunks(answers, split, config, 4096)
+    assert split.chunks == chunks
 
 
 def test_who_is_packed(toy_project: Project, tiny_llama: Path) -> None:

@@ -124,6 +124,20 @@ class PackedRow(Packed):
         return x.index_select(1, self.wanted)
 
 
+@dataclass(eq=False)
+class Joined:
+    """Examples behind each other, read by the model's own attention. tokens: of each example, as in `Packing`."""
+
+    tokens: list[Tensor]
+
+
+@dataclass(eq=False, kw_only=True)
+class JoinedRow(Packed):
+    """What one call over joined examples needs: each token's owner, whose task it is answered as."""
+
+    packing: Joined
+
+
 def packed_row() -> PackedRow | None:
     """Of the current call, if its examples are packed."""
     packed = current_call().packed if has_call() else None

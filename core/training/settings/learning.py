@@ -116,6 +116,14 @@ class LearningSettings:
         help="The learning rate of the skills is meant for a base model of width 256, like the starter. Wider "
         "models get 256 / width of it. Off: the rate is used as written.",
     )
+    chunks: str = setting(
+        "off",
+        label="Instructions together",
+        choices=("off", "apart", "joined"),
+        level="expert",
+        help="Rows of one example of each task (Mixture-of-Instructions). apart: an example is read alone, as with "
+        "off; only what a step holds differs. joined: each example also reads those before it in its row.",
+    )
     loss_average: str = setting(
         "tokens",
         label="Loss averaged over",
