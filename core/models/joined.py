@@ -1,8 +1,8 @@
 """A call over examples of several tasks in one row of tokens, by the model's own attention: on every device.
 
 Unlike packed rows (core/adapters/fast/packed.py), whose attention is computed in chunks on a processor, the row is
-an ordinary one for the base model, with positions and a mask that say what an example sees; only the adapter is told
-which example, and so which task, a token belongs to.
+an ordinary one for the base model, with positions and a mask that say what an example sees; only the adapter is
+told which example, and so which task, a token belongs to.
 """
 
 from __future__ import annotations

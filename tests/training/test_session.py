@@ -291,3 +291,25 @@ def test_curves_reach_a_tracking_tool(toy_project: Project, tiny_llama: Path) ->
     assert points["loss"] == sorted(set(points["loss"]))  # stage 2 goes on where stage 1 ended
     assert points["loss"][-1] == 18
     assert max(points["check_loss"]) == 18
+
+
+@pytest.mark.parametrize(
+    ("chunks", "more"),
+    [
+        ("apart", {"mixture": "balanced", "adapter.granularity": "model"}),
+        ("joined", {"loss_average": "examples", "accumulation": 2}),
+        ("joined", {"method": "lora", "batch_size": 1}),
+    ],
+)
+def test_instructions_together_train_and_resume(
+    toy_project: Project, tiny_llama: Path, chunks: str, more: dict[str, Any]
+) -> None:
+    """Chunks of several tasks in one row, with other settings: the same result also after a pause in each stage."""
+    sizes = {"max_steps": 3, "stage2_steps": 2, "batch_size": 5, "exam_rows": 0, "chunks": chunks}
+    whole_run, paused = (quick_run(toy_project, tiny_llama, **{**sizes, **more}) for _ in range(2))
+    journal = finish(whole_run)
+    assert all(event["loss"] > 0 for event in journal.of("loss"))
+    with pytest.raises(RunPaused):
+        finish(paused, ListJournal(wishes={2: PAUSE}))
+    finish(paused)
+    assert_equal(weights_of(whole_run), weights_of(paused))

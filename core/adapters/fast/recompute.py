@@ -19,9 +19,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from core.adapters.call import current_call, has_call
 from core.adapters.fast.bfloat16_linears import HALF, HalfLinear
 from core.adapters.fast.last_block import LastBlock, find_last_blocks
+from core.adapters.fast.packed import packed_row
 from core.adapters.fast.packed_attention import PackedSelfAttention
 from core.adapters.fast.sources import Source, offer_source
 from core.adapters.targets import swap_class
@@ -82,8 +82,8 @@ class LeanNorm(nn.Module):
     def forward(self, hidden_states: Tensor) -> Tensor:
         eps, own = _epsilon(self), hidden_states.dtype
         assert eps is not None
-        packed = has_call() and current_call().packed is not None
-        wanted = HALF if packed and self.half_output else own  # padded calls leave q, k and v of one type
+        packed = packed_row() is not None
+        wanted = HALF if packed and self.half_output else own  # other calls leave q, k and v of one type
         y, scale = _Norm.apply(hidden_states, self.weight, eps, wanted)
         make = partial(_normalised, own=own, wanted=wanted)
         offer_source(y, Source(make, (hidden_states.detach(), scale, self.weight)))
