@@ -56,7 +56,7 @@ PULL = "pull on the untrained skills"
 DOCS = Path(__file__).resolve().parents[2] / "assets" / "docs"
 
 # Every default that the figures hang on is named: a key of the file must not change its meaning with a default.
-TRIALS = [f"adapter.granularity={one},adapter.private_start=0.4" for one in ("layer", "block", "model")]
+TRIALS = [f"adapter.granularity={one},adapter.private_start=0" for one in ("layer", "block", "model")]
 
 
 def plant(domain: Path, names: tuple[str, ...], seed: int, workspace: Path) -> TaskDataset:

@@ -116,9 +116,10 @@ def _time_told(measured: dict[str, Any]) -> str:
             f"{', '.join(measured['settings'])}, else the defaults; {spent} minutes of one core, {waited} "
             f"by the clock on a machine that did much else ({script} --run RUN --write`)."
         )
+    sets = "".join(f"--set {one} " for one in measured["settings"])
     return (
         f"Both stages, the exam of both models and the skill table took {seconds['all'] / 60:.1f} minutes on "
-        f"{measured['cores']} CPU cores ({script} --write`)."
+        f"{measured['cores']} CPU cores ({script} {sets}--write`)."
     )
 
 

@@ -36,7 +36,7 @@ OTHERS: dict[str, tuple[Any, ...]] = {
     "rank": (1, 3),
     "temperature": (5.0,),
     "prune_below": (0.4,),
-    "private_start": (0.0,),
+    "private_start": (0.4,),
     "private_dropout": (0.5,),
     "specialise": (0.1,),
     "balance": (0.1,),

@@ -14,8 +14,9 @@ which is the paper's block that starts as the identity. `combine: sum` is the su
 touch the private skills of tasks that are absent from a batch.
 
 In the first `private_start` of stage 1 the common skills learn alone. With a weight of one and a gradient of its
-own from the first step a private skill learns what the tasks have in common too, and the common ones carry next to
-nothing (measured by tests/benchmarks/planted.py: 4 to 13 % of the gain, against 80 % where they learn first).
+own from the first step a private skill learns what the tasks have in common too, and the common ones carry little
+(measured by tests/benchmarks/planted.py: 4 to 13 % of the gain, against 80 % where they learn first). That costs
+check loss on real tasks and helps no new one, so it is off by default.
 
 Parameters: (A + T*B) * r * sum over layers (i + o) + L*H*T*A, and L*H*T*T*B more for a learnable block.
 """

@@ -68,12 +68,12 @@ class CPolyConfig(SkillConfig):
         help="Skills that belong to one task alone.",
     )
     private_start: float = of_adapter(
-        0.4,
+        0.0,
         level="expert",
         minimum=0.0,
         maximum=0.95,
         label="Private skills join after",
-        help="Share of stage 1 in which the common skills learn alone, so that they carry what the tasks share.",
+        help="Share of stage 1 in which common skills learn alone. They carry more then, and the loss is higher.",
     )
     private_dropout: float = of_adapter(
         0.0,
