@@ -40,6 +40,7 @@ class Selection:
     run_id: str = ""
     version: int = 0
     run_moves: int = 0  # counts runs that began or ended meanwhile; what is typed about tasks stays
+    engine: str = ""  # where the next run starts; "" is this machine
     tour: int = 0  # which stop of the guided tour, counted from 1; 0 is no tour
     preset: Preset | None = None  # of the latest jump; a screen takes it once
 
@@ -69,6 +70,10 @@ class Selection:
         version = self.version + 1
         brought = Preset(screen, tuple(sorted(values.items())), version)
         return dataclasses.replace(self, preset=brought, version=version)
+
+    def with_engine(self, name: str) -> Selection:
+        """The next run starts elsewhere: the Ready card is judged anew."""
+        return dataclasses.replace(self, engine=name, version=self.version + 1)
 
     def with_tour(self, stop: int) -> Selection:
         return dataclasses.replace(self, tour=stop)

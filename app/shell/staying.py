@@ -58,7 +58,7 @@ def join(then: Selection, now: Selection, wanted: Selection, now_counts: bool) -
     """What `now` and `wanted` have changed since `then`; where both did, `now_counts` or the wanted one does. A
     task and a run are of their project: of two projects one is taken, with what is chosen in it."""
     order = (now, wanted) if now_counts else (wanted, now)
-    names = _changed(then, order, "language", "owner", "tour")
+    names = _changed(then, order, "language", "owner", "engine", "tour")
     if now.project_id == wanted.project_id:
         names |= _changed(then, order, "task_id", "run_id", "preset")
     else:

@@ -19,12 +19,13 @@ from app.texts import TEXTS, clauses, listing, name_setting, say, say_or, word_m
 from app.texts.language import current_language
 from app.texts.words import Key
 from core.adapters.registry import METHODS
-from core.base.errors import Problem
+from core.base.errors import Problem, TaskloomError
 from core.models.known_models import CATALOGUE
 from core.runs.device_lease import holder_values
 from core.runs.folder import RunFolder
 from core.runs.plan_fixes import PlanFix
 from core.runs.ready import ReadyReport, ready_report
+from core.runs.where import HERE, find_engine
 from core.tasks.store import list_tasks
 from core.training.config import RunConfig
 from core.training.equal_size import plan_size
@@ -98,14 +99,26 @@ def check_plan(context: Context, selection: Selection, config: RunConfig) -> Pla
     refused = shared_problems(context, config)
     if refused:
         return PlanState(refused)
-    report = ready_report(project, config)
+    elsewhere = _other_engine(context, selection)
+    report = ready_report(project, config, is_far=bool(elsewhere))
     if not report.ready:
         return PlanState(report.problems, fixes=report.fixes)
-    return PlanState(report.problems, _facts(report), report.fixes, report.doubtful, _details(report, config))
+    return PlanState(
+        report.problems, _facts(report, elsewhere), report.fixes, report.doubtful, _details(report, config)
+    )
 
 
-def _facts(report: ReadyReport) -> list[str]:
-    """Tasks, time, steps, memory, and who is first in the queue."""
+def _other_engine(context: Context, selection: Selection) -> str:
+    """The engine that is chosen for the next run; "" for this machine, and for one that is gone."""
+    try:
+        engine = find_engine(context.workspace.root, selection.engine, selection.owner)
+    except TaskloomError:
+        return ""
+    return "" if engine == HERE else engine.name
+
+
+def _facts(report: ReadyReport, elsewhere: str) -> list[str]:
+    """Tasks, time, steps, memory, and who is first in the queue; of another engine, that it is not known."""
     steps = word_count(sum(report.steps.values()))
     said = [say("plan.fact_tasks", n=len(report.shares), examples=word_count(report.examples))]
     if report.seconds:
@@ -113,6 +126,8 @@ def _facts(report: ReadyReport) -> list[str]:
         key = keys.get(report.source, "plan.fact_time")
         said.append(say(key, time=word_range(*report.seconds)))
     said.append(say("plan.fact_stages" if len(report.steps) > 1 else "plan.fact_stage", steps=steps))
+    if elsewhere:
+        said.append(say("plan.fact_elsewhere", engine=elsewhere))
     if report.memory_mb:
         low, high = (word_memory(mb) for mb in report.memory_mb)
         said.append(say("plan.fact_memory", low=low, high=high, device=report.device))

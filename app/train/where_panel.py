@@ -10,10 +10,11 @@ from app.drawing.markup import note
 from app.shell.context import Context
 from app.shell.redraw import Shown
 from app.shell.selection import Selection
-from app.texts import say, word_problem
+from app.texts import say, word_problem, word_whole
 from app.texts.words import Key
 from core.base.errors import TaskloomError
-from core.runs.launchers import LAUNCHERS, LOCAL
+from core.runs.engine_terms import engine_terms
+from core.runs.launchers import LOCAL
 from core.runs.where import Engine, list_engines
 
 CLUSTERS = ("slurm", "ray")  # launchers whose machines share this one's file system
@@ -28,7 +29,8 @@ class WherePanel:
         self.told = gr.HTML(elem_id="plan-where-told")
         selection = context.selection
         context.on_selection(self.draw, [self.choice, self.told], [self.choice])
-        context.on(self.choice.input, self.tell, [selection, self.choice], [self.told], show_progress="hidden")
+        given, shown = [selection, self.choice], [selection, self.told]
+        context.on(self.choice.input, self.tell, given, shown, show_progress="hidden")
 
     def draw(self, context: Context, selection: Selection, chosen: str) -> Shown:
         """The engines as engines.yaml names them now; a file that cannot be read is named."""
@@ -46,31 +48,13 @@ class WherePanel:
         }
 
     def tell(self, context: Context, selection: Selection, chosen: str) -> Shown:
-        """What the chosen engine knows beforehand."""
+        """What the chosen engine knows beforehand; the Ready card no longer judges by this machine."""
         engines = list_engines(context.workspace.root, selection.owner)
         found = next((engine for engine in engines if engine.name == chosen), engines[0])
-        return {self.told: _tell(found)}
+        return {context.selection: selection.with_engine(found.name), self.told: _tell(found)}
 
 
 def _tell(engine: Engine) -> str:
-    """That the rows go there; price, limit of time and place in the engine's queue, as far as it tells; nothing of
-    this machine."""
-    if engine.launcher == LOCAL:
-        return ""
-    # A cluster reads the run folder where it lies; any other engine is sent a copy of it.
-    key = "plan.where_reads" if engine.launcher in CLUSTERS else "plan.where_leaves"
-    said = [say(key, engine=engine.name)]
-    try:
-        known = LAUNCHERS.get(engine.launcher).expect(engine.settings)
-    except TaskloomError as error:
-        return note(f"{said[0]} {word_problem(error)}")
-    if known.dollars_an_hour is not None:
-        said.append(say("plan.where_price", price=f"{known.dollars_an_hour:.2f}"))
-    if known.limit_s is not None:
-        said.append(say("plan.where_limit", time=word_seconds(known.limit_s)))
-        if known.dollars_an_hour is not None:
-            most = known.dollars_an_hour * known.limit_s / 3600
-            said.append(say("plan.where_most", price=f"{most:.2f}"))
-    if known.waiting is not None:
-        said.append(say("plan.where_waiting", n=known.waiting))
-    return note(" ".join(said))
+    """That the rows go there, and what it costs; nothing of this machine."""
+    said = [word_whole(one.key, one.values) for one in engine_terms(engine, word_seconds)]
+    return note(" ".join(said)) if said else ""

@@ -67,6 +67,15 @@ def table(rows: Iterable[Sequence[Any]], heads: Sequence[str]) -> str:
     return "\n".join([*lines, *(_line(row, widths, right) for row in texts)])
 
 
+def confirm(question: str) -> bool:
+    """Asks whoever sits at the terminal, on standard error; nobody there is a no."""
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    try:
+        return input().strip().lower() in ("y", "yes")
+    except EOFError:
+        return False
+
+
 def progress_bar(share: float, text: str) -> str:
     """[######------]  50 %  text"""
     share = min(1.0, max(0.0, share))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from core.commands.output import Parser, Report, Verbs, add_verb, table
+from core.commands.output import Parser, Report, Verbs, add_verb, confirm, table
 from core.messages.plural import counted
 
 
@@ -93,14 +93,7 @@ def delete_project(args: argparse.Namespace) -> Report:
     live = [folder.run_id for folder in list_runs(project) if run_state(folder).is_live]
     if live:
         raise RunError("run.still_live", name=live[0], state=run_state(list_runs(project)[0]).state)
-    if not args.yes and not _confirm(f"Delete project {project.name} with everything in it?"):
+    if not args.yes and not confirm(f"Delete project {project.name} with everything in it?"):
         return Report({"deleted": None}, "Nothing was deleted.")
     delete_whole(workspace, project)
     return Report({"deleted": project.project_id}, f"Project {project.name} was deleted.")
-
-
-def _confirm(question: str) -> bool:
-    try:
-        return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
-    except EOFError:
-        return False

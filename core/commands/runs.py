@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from core.commands.output import Report, Verbs, add_verb, duration, progress_bar, table
+from core.commands.output import Report, Verbs, add_verb, confirm, duration, progress_bar, table
 from core.messages import stage_word
 
 
@@ -43,6 +44,18 @@ def add_run(parser: argparse.ArgumentParser) -> None:
 
 def add_on(parser: argparse.ArgumentParser, text: str) -> None:
     parser.add_argument("--on", metavar="NAME", help=text)
+    parser.add_argument("--yes", action="store_true", help="with --on: rows may leave this machine; do not ask")
+
+
+def may_go(engine: Any, args: argparse.Namespace) -> bool:
+    """Says, on standard error, what a start on another engine means, and asks; `--yes` has agreed already."""
+    from core.runs.engine_terms import engine_terms
+
+    terms = [sentence.text for sentence in engine_terms(engine, duration)]
+    if not terms:
+        return True
+    print("\n".join(terms), file=sys.stderr, flush=True)
+    return args.yes or confirm(f"Start on {engine.name}?")
 
 
 def find_run(args: argparse.Namespace) -> Any:
@@ -150,8 +163,11 @@ def join_run(args: argparse.Namespace) -> Report:
 def _wish(name: str) -> Callable[[argparse.Namespace], Report]:
     def run(args: argparse.Namespace) -> Report:
         from core.runs import launching
+        from core.runs.where import find_engine
 
         folder = find_run(args)
+        if name == "resume" and args.on and not may_go(find_engine(folder.workspace_dir, args.on), args):
+            return Report(run_value(folder), "Nothing was started.")
         wishes: dict[str, Callable[[], Any]] = {
             "stop": lambda: launching.stop_run(folder, args.now),
             "cancel": lambda: launching.cancel_run(folder, args.now),

@@ -10,7 +10,7 @@ from typing import Any
 
 from core.base.errors import RunError, TaskFileError
 from core.commands.output import ProgressLine, Report, Verbs, add_verb, duration, progress_bar
-from core.commands.runs import add_on
+from core.commands.runs import add_on, may_go
 from core.messages import stage_word
 
 POLL_S = 0.3
@@ -50,25 +50,30 @@ def add_background(parser: argparse.ArgumentParser) -> None:
 
 def train(args: argparse.Namespace) -> Report:
     from core.runs.launching import begin_run
+    from core.runs.where import HERE, find_engine
     from core.tasks.store import list_tasks
     from core.training.equal_size import match_size
     from core.workspace import Workspace
 
-    project = Workspace(args.workspace).get_project(args.project)
+    workspace = Workspace(args.workspace)
+    project = workspace.get_project(args.project)
     config = build_config(args)
     if args.equal:
         config = match_size(config, len(args.task or list_tasks(project)), args.equal)
-    _warn(project, config, args)
+    engine = find_engine(workspace.root, args.on)
+    _warn(project, config, args, is_far=engine != HERE)
+    if not may_go(engine, args):
+        return Report({"run_id": None}, "Nothing was started.")
     folder = begin_run(project, config, task_names=args.task, name=args.name, on=args.on)
     return follow_or_leave(folder, args)
 
 
-def _warn(project: Any, config: Any, args: argparse.Namespace) -> None:
+def _warn(project: Any, config: Any, args: argparse.Namespace, is_far: bool) -> None:
     """What should be looked at first, on standard error; the run begins all the same."""
     from core.commands.plan_problems import problem_lines
     from core.runs.ready import ready_report
 
-    report = ready_report(project, config, args.task)
+    report = ready_report(project, config, args.task, is_far)
     if report.doubtful:
         print("\n".join(problem_lines(report)), file=sys.stderr, flush=True)
 

@@ -243,7 +243,8 @@ def _of_open_run(folder: RunFolder) -> tuple[Path, ...]:
     """What a run needs to be resumed elsewhere."""
     files = [p for p in (folder.config_path, folder.run_path, folder.status_path) if p.is_file()]
     checkpoints = list_checkpoints(folder.checkpoints_dir)
-    return (*files, *closed_files(folder.data_dir), *(closed_files(checkpoints[0]) if checkpoints else ()))
+    kept = (*closed_files(folder.data_dir), *closed_files(folder.frozen_dir))
+    return (*files, *kept, *(closed_files(checkpoints[0]) if checkpoints else ()))
 
 
 def _is_whole(folder: Path) -> bool:

@@ -189,14 +189,15 @@ def resume_run(folder: RunFolder, on: str | None = None) -> RunStatus:
         RunError: the run is not interrupted, or needs more memory than a run may take.
         SettingError: there is no such engine.
     """
-    prepare_resume(folder)
+    engine = engine_of(folder) if on is None else find_engine(folder.workspace_dir, on)
+    prepare_resume(folder, engine)
     if on is not None:
-        put_on(folder, find_engine(folder.workspace_dir, on))
+        put_on(folder, engine)
     return start_run(folder)
 
 
-def prepare_resume(folder: RunFolder) -> None:
-    """Looks whether a run may be started again, and takes back the wish that stopped it.
+def prepare_resume(folder: RunFolder, engine: Engine) -> None:
+    """Looks whether a run may be started again on this engine, and takes back the wish that stopped it.
 
     Raises:
         RunError: the run is not interrupted, or needs more memory than a run may take.
@@ -205,7 +206,8 @@ def prepare_resume(folder: RunFolder) -> None:
     status = run_state(folder)
     if status.state != INTERRUPTED:
         raise RunError("run.not_interrupted", name=folder.run_id, state=status.state)
-    require_memory(folder)
+    if engine == HERE:
+        require_memory(folder)
     try:
         folder.stop_path.unlink(missing_ok=True)
     except OSError as error:

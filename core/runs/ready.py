@@ -11,7 +11,7 @@ import psutil
 
 from core.base.errors import Problem
 from core.base.files import new_id, read_json
-from core.runs.creation import fill_run, require_ready
+from core.runs.creation import OF_THIS_MACHINE, fill_run, require_ready
 from core.runs.device_lease import holder_for, lease_device
 from core.runs.folder import RunFolder
 from core.runs.frozen import check_frozen
@@ -79,17 +79,20 @@ class ReadyReport:
         }
 
 
-def ready_report(project: Project, config: RunConfig, task_names: list[str] | None = None) -> ReadyReport:
+def ready_report(
+    project: Project, config: RunConfig, task_names: list[str] | None = None, is_far: bool = False
+) -> ReadyReport:
     """Checks data, lengths, model, memory, disk and device, and says time and memory: as the rehearsal of this very
-    plan measured them, else by formula.
+    plan measured them, else by formula. `is_far`: it will run on another machine, of which nothing is known here;
+    then neither is said, and neither stops it.
 
     Raises:
         WorkspaceError: an unknown task, or a project without tasks.
     """
     names = None if task_names is None else tuple(task_names)
-    found = _measure(project, names, _stamp(project), config)
-    device = lease_device(config.device)
-    holder = holder_for(project, device)
+    found = _measure(project, names, _stamp(project), config, is_far)
+    device = "" if is_far else lease_device(config.device)
+    holder = None if is_far else holder_for(project, device)
     unread = [*_unknown_tasks(project, config), *_damaged_tasks(project, task_names)]
     problems = [*found.problems, *unread, *check_frozen(project.runs_dir, config), *check_disk(project.runs_dir)]
     report = ReadyReport(problems, device=device, device_holder=holder)
@@ -99,7 +102,7 @@ def ready_report(project: Project, config: RunConfig, task_names: list[str] | No
     shares, passes = (dict(zip(found.names, each, strict=True)) for each in (plan.shares, plan.passes))
     steps = {stage.name: stage.steps for stage in plan.stages}
     report = replace(report, steps=steps, examples=plan.epoch_examples, shares=shares, passes=passes)
-    expected = choose_prediction(project.path, found.key, found.cost)
+    expected = None if is_far else choose_prediction(project.path, found.key, found.cost)
     if expected is None:
         return _with_fixes(report, found)
     (low, likely, high), (least, _, most) = expected["seconds"], expected["memory_mb"]
@@ -131,11 +134,14 @@ class _Measured:
 
 
 @lru_cache(maxsize=256)
-def _measure(project: Project, task_names: tuple[str, ...] | None, stamp: str, config: RunConfig) -> _Measured:
+def _measure(
+    project: Project, task_names: tuple[str, ...] | None, stamp: str, config: RunConfig, is_far: bool
+) -> _Measured:
     """Reads all rows, so the outcome is kept: a page asks after every click. `stamp` changes with the rows."""
     dataset = load_run_dataset(project, config, None if task_names is None else list(task_names))
     names = tuple(dataset.names())
     problems = (*check_run(config, dataset), *_open_doubts(project, dataset))
+    problems = tuple(p for p in problems if not is_far or p.key not in OF_THIS_MACHINE)
     if any(p.severity == "error" for p in problems):
         planned = Planned(config, dataset)
         return _Measured(names, problems, planned, _fixes_of(problems, planned))

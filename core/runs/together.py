@@ -27,7 +27,7 @@ def run_together(folders: Sequence[RunFolder], engine: Engine, on_statuses: OnSt
     for folder in folders:
         state = run_state(folder).state
         if state == INTERRUPTED:
-            prepare_resume(folder)
+            prepare_resume(folder, engine)
         if state in (DRAFT, INTERRUPTED):
             put_on(folder, engine)
             due.append(folder)

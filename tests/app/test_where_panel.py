@@ -43,7 +43,9 @@ def test_an_engine_is_offered_with_price_limit_and_queue(context: Context, langu
         assert shown[panel.choice]["visible"]
         assert shown[panel.choice]["value"] == "far"
         assert [name for _, name in shown[panel.choice]["choices"]] == ["local", "far"]
-        told = panel.tell(context, Selection(language=language), "far")[panel.told]
+        chosen = panel.tell(context, Selection(language=language), "far")
+        told = chosen[panel.told]
+        assert chosen[context.selection].engine == "far"
         assert "0.80" in told
         assert "1.60" in told
         assert ("leave this machine" if language == "en" else "离开本机") in told

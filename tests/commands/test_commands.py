@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from core.__main__ import build_parser
+from core.base.errors import RunError
 from core.commands import VERBS
 from core.commands.output import duration, progress_bar, table
+from core.runs.launchers import Expected
 from core.workspace import Workspace
 from tests.commands.conftest import Outcome, Run
 
@@ -32,6 +34,31 @@ def test_projects_are_made_listed_and_deleted(run: Run, monkeypatch: pytest.Monk
     assert "Nothing was deleted" in run("project", "delete", "My desk").out
     assert run("project", "delete", "My desk", "--yes").code == 0
     assert run("project", "list", "--json").value == []
+
+
+@pytest.mark.parametrize(("typed", "starts"), [("", False), ("n\n", False), ("y\n", True)])
+def test_rows_leave_this_machine_after_a_yes_only(
+    run: Run, rows_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, typed: str, starts: bool
+) -> None:
+    begun: list[str] = []
+    monkeypatch.setattr("core.runs.launching.begin_run", lambda *_, on, **__: begun.append(on) or refuse())
+    monkeypatch.setattr("core.runs.engines.hf_jobs.HubLauncher.expect", lambda *_: Expected(0.8, limit_s=7200))
+    run("project", "create", "Desk")
+    run("task", "add", "Desk", rows_file)
+    (tmp_path / "home" / "engines.yaml").write_text("far: {launcher: hf_jobs, bucket: me/b}", encoding="utf-8")
+    monkeypatch.setattr("sys.stdin", io.StringIO(typed))
+    told = run("train", "Desk", "--on", "far", "--base-model", "not/there")
+    assert "leave this machine: far gets a copy" in told.err
+    assert "$0.80 an hour" in told.err
+    assert "At most $1.60" in told.err
+    assert begun == (["far"] if starts else [])
+    run("train", "Desk", "--on", "far", "--yes")
+    assert begun == ["far"] * (1 + starts)
+    assert "leave" not in run("train", "Desk").err
+
+
+def refuse() -> None:
+    raise RunError("run.not_found", run="r")
 
 
 def test_the_workspace_option_chooses_the_folder(run: Run, tmp_path: Path) -> None:

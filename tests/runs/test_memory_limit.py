@@ -82,6 +82,8 @@ def test_a_plan_that_needs_more_is_refused_by_every_start_with_what_to_lower(
     report = ready_report(project, config)
     (place,) = [n for n, p in enumerate(report.problems) if p.severity == "error"]
     assert report.problems[place].key == "check.memory_limit"
+    elsewhere = ready_report(project, config, is_far=True)  # of another machine's memory nothing is known
+    assert (elsewhere.ready, elsewhere.seconds, elsewhere.memory_mb) == (True, None, None)
     assert [fix.changes for fix in report.fixes[place]] == [{"batch_size": 4, "accumulation": 2}]
     begins: list[Any] = [
         lambda: quick_run(project, tiny_llama),

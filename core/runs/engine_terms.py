@@ -1,0 +1,35 @@
+"""What a start on another engine means for the rows and the purse, said before it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from core.base.errors import TaskloomError
+from core.messages import Sentence
+from core.runs.launchers import LAUNCHERS
+from core.runs.where import HERE, Engine
+
+CLUSTER = "slurm"  # a launcher whose machines share this one's file system
+
+
+def engine_terms(engine: Engine, word_time: Callable[[float], str]) -> list[Sentence]:
+    """Who gets the rows; price, limit of time and place in the engine's queue, as far as it tells, or why it does
+    not. Nothing of this machine. `word_time` words seconds."""
+    if engine == HERE:
+        return []
+    # A cluster reads the run folder where it lies; any other engine is sent a copy of it.
+    said = [Sentence("where.reads" if engine.launcher == CLUSTER else "where.leaves", {"engine": engine.name})]
+    try:
+        known = LAUNCHERS.get(engine.launcher).expect(engine.settings)
+    except TaskloomError as error:
+        return [*said, Sentence(error.key, error.values)]
+    if known.dollars_an_hour is not None:
+        said.append(Sentence("where.price", {"price": f"{known.dollars_an_hour:.2f}"}))
+    if known.limit_s is not None:
+        said.append(Sentence("where.limit", {"time": word_time(known.limit_s)}))
+        if known.dollars_an_hour is not None:
+            most = known.dollars_an_hour * known.limit_s / 3600
+            said.append(Sentence("where.most", {"price": f"{most:.2f}"}))
+    if known.waiting is not None:
+        said.append(Sentence("where.waiting", {"n": known.waiting}))
+    return said
