@@ -17,8 +17,6 @@ from core.runs.engine_terms import engine_terms
 from core.runs.launchers import LOCAL
 from core.runs.where import Engine, list_engines
 
-CLUSTERS = ("slurm", "ray")  # launchers whose machines share this one's file system
-
 
 class WherePanel:
     """`choice` holds the engine's name."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from core.base.errors import RunError
 from core.commands.output import ProgressLine, Report, Verbs, add_verb, table
-from core.commands.runs import add_on, find_run
+from core.commands.runs import add_on, find_run, require_consent
 
 
 def add_parser(verbs: Verbs) -> None:
@@ -75,6 +75,7 @@ def _make(folder: Any, kind: str, args: argparse.Namespace) -> None:
         from core.runs.where import find_engine
 
         engine = find_engine(folder.workspace_dir, args.on)
+        require_consent(engine, args)
         said = "training without each task in turn" if args.on is None else f"training on {engine.name}"
         run_leave_out(folder.path, lambda done, total: line.step(done, total, said), engine)
         line.end()

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
+from core.base.errors import RunError
 from core.commands.output import Report, Verbs, add_verb, confirm, duration, progress_bar, table
 from core.messages import stage_word
 
@@ -47,15 +48,19 @@ def add_on(parser: argparse.ArgumentParser, text: str) -> None:
     parser.add_argument("--yes", action="store_true", help="with --on: rows may leave this machine; do not ask")
 
 
-def may_go(engine: Any, args: argparse.Namespace) -> bool:
-    """Says, on standard error, what a start on another engine means, and asks; `--yes` has agreed already."""
+def require_consent(engine: Any, args: argparse.Namespace) -> None:
+    """Says, on standard error, what a start on another engine means, and asks; `--yes` has agreed already.
+
+    Raises:
+        RunError: nobody has agreed.
+    """
     from core.runs.engine_terms import engine_terms
 
     terms = [sentence.text for sentence in engine_terms(engine, duration)]
-    if not terms:
-        return True
-    print("\n".join(terms), file=sys.stderr, flush=True)
-    return args.yes or confirm(f"Start on {engine.name}?")
+    if terms:
+        print("\n".join(terms), file=sys.stderr, flush=True)
+        if not args.yes and not confirm(f"Start on {engine.name}?"):
+            raise RunError("command.no_consent", engine=engine.name)
 
 
 def find_run(args: argparse.Namespace) -> Any:
@@ -166,8 +171,8 @@ def _wish(name: str) -> Callable[[argparse.Namespace], Report]:
         from core.runs.where import find_engine
 
         folder = find_run(args)
-        if name == "resume" and args.on and not may_go(find_engine(folder.workspace_dir, args.on), args):
-            return Report(run_value(folder), "Nothing was started.")
+        if name == "resume" and args.on:
+            require_consent(find_engine(folder.workspace_dir, args.on), args)
         wishes: dict[str, Callable[[], Any]] = {
             "stop": lambda: launching.stop_run(folder, args.now),
             "cancel": lambda: launching.cancel_run(folder, args.now),

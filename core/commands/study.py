@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from core.commands.output import ProgressLine, Report, Verbs, add_verb, progress_bar, table
-from core.commands.runs import add_on
+from core.commands.runs import add_on, require_consent
 from core.commands.train import build_config
 
 ARM_HELP = "a method to compare: 'cpoly', 'cpoly adapter.rank=4', 'big: cpoly adapter.rank=4'; repeat for several"
@@ -41,6 +41,7 @@ def study(args: argparse.Namespace) -> Report:
     engine = find_engine(Workspace(args.workspace).root, args.on)
     folder = find_study(project, args.name) or create_study(project, _plan(args))
     if not args.show:
+        require_consent(engine, args)
         line = ProgressLine(args.json)
         if engine == HERE:
             run_study(project, folder, lambda cell, place, total, status: _tell(line, (cell, place, total), status))

@@ -10,7 +10,7 @@ from typing import Any
 
 from core.base.errors import RunError, TaskFileError
 from core.commands.output import ProgressLine, Report, Verbs, add_verb, duration, progress_bar
-from core.commands.runs import add_on, may_go
+from core.commands.runs import add_on, require_consent
 from core.messages import stage_word
 
 POLL_S = 0.3
@@ -62,8 +62,7 @@ def train(args: argparse.Namespace) -> Report:
         config = match_size(config, len(args.task or list_tasks(project)), args.equal)
     engine = find_engine(workspace.root, args.on)
     _warn(project, config, args, is_far=engine != HERE)
-    if not may_go(engine, args):
-        return Report({"run_id": None}, "Nothing was started.")
+    require_consent(engine, args)
     folder = begin_run(project, config, task_names=args.task, name=args.name, on=args.on)
     return follow_or_leave(folder, args)
 

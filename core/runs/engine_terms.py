@@ -9,7 +9,7 @@ from core.messages import Sentence
 from core.runs.launchers import LAUNCHERS
 from core.runs.where import HERE, Engine
 
-CLUSTER = "slurm"  # a launcher whose machines share this one's file system
+CLUSTERS = ("slurm", "ray")  # launchers whose machines share this one's file system
 
 
 def engine_terms(engine: Engine, word_time: Callable[[float], str]) -> list[Sentence]:
@@ -18,7 +18,7 @@ def engine_terms(engine: Engine, word_time: Callable[[float], str]) -> list[Sent
     if engine == HERE:
         return []
     # A cluster reads the run folder where it lies; any other engine is sent a copy of it.
-    said = [Sentence("where.reads" if engine.launcher == CLUSTER else "where.leaves", {"engine": engine.name})]
+    said = [Sentence("where.reads" if engine.launcher in CLUSTERS else "where.leaves", {"engine": engine.name})]
     try:
         known = LAUNCHERS.get(engine.launcher).expect(engine.settings)
     except TaskloomError as error:

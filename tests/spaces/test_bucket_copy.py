@@ -34,6 +34,8 @@ def make_run(project: Project, run_id: str, done: bool) -> RunFolder:
     (folder.checkpoints_dir / ".step-00000008.part").mkdir()
     (folder.checkpoints_dir / ".step-00000008.part" / "half").write_text("x", encoding="utf-8")
     folder.data_dir.mkdir()
+    folder.frozen_dir.mkdir()
+    (folder.frozen_dir / "skills.safetensors").write_bytes(b"taken over")
     folder.adapter_dir.mkdir()
     for name in ("events.jsonl", "worker.lock", "worker.log", "heartbeat", "config.yaml", "launch.json"):
         (folder.path / name).write_text("{}", encoding="utf-8")
@@ -73,6 +75,7 @@ def test_everything_that_is_closed_comes_back(project: Project, tmp_path: Path) 
     assert run_state(ended).state == "succeeded"
     assert (ended.adapter_dir / "adapter.safetensors").read_bytes() == b"weights"
     assert run_state(open_run).state == "interrupted"
+    assert (open_run.frozen_dir / "skills.safetensors").read_bytes() == b"taken over"  # or it is resumed without
     assert (open_run.checkpoints_dir / "step-00000004" / "state.json").is_file()
     assert {run.run_id for run in list_summaries(restored)} == {"r1", "r2"}
 
