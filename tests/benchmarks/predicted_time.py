@@ -1,6 +1,6 @@
 """How well the time of a run is predicted: before it starts, and after its first steps.
 
-    python tests/benchmarks/predicted_time.py run --workspace DIR [--repeats N] [--plan NAME ...]
+    python tests/benchmarks/predicted_time.py run --workspace DIR [--repeats N] [--plan NAME ...] [--minutes M]
     python tests/benchmarks/predicted_time.py report
 
 Starts one worker after the other on short plans of the sample (PLANS: twenty of them, of other lengths, methods,
@@ -8,8 +8,9 @@ batch sizes and time limits, with the starter, SmolLM2 where `model get smollm2-
 random model), at whatever load the machine has. Four predictions of the whole run, from the start of the
 worker to the end of its exam, are compared with the clock: by formula alone for a quiet machine, before the start
 (formula, earlier runs, load), and by the running worker at its first estimate and at a third of its steps. One is
-right within a factor 1.5, a range when the run's time lies in it. `run` goes on where it was and writes
-assets/docs/predicted_time.json with the load of each run.
+right within a factor 1.5, a range when the run's time lies in it. `run` goes on where it was, begins nothing more
+after so many minutes, and writes assets/docs/predicted_time.json with the load of each run; `report` tells runs of
+a quiet machine from those of a loaded one.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ from tests.tiny_models import build_tiny_llama  # noqa: E402
 OUT = ROOT / "assets" / "docs" / "predicted_time.json"
 SAMPLE = ROOT / "assets" / "sample"
 FACTOR = 1.5
+QUIET = 2.0  # load before and after a run, which is one of it: below, a machine of two cores has time for it
 SHORT = ("exam_rows=6", "validation_rows=8", "num_threads=1")
 SMOLLM2 = "smollm2-135m"
 PLANS: dict[str, tuple[str, ...]] = {
@@ -156,7 +158,7 @@ def read() -> dict[str, Any]:
     )
 
 
-def run(workspace: Path, repeats: int, names: list[str]) -> None:
+def run(workspace: Path, repeats: int, names: list[str], end: float) -> None:
     home = Workspace(workspace)
     project = next(iter(home.list_projects()), None)
     if project is None:
@@ -172,6 +174,9 @@ def run(workspace: Path, repeats: int, names: list[str]) -> None:
                 known = read()
                 if any((r["plan"], r["repeat"]) == (name, repeat) for r in known["runs"]):
                     continue
+                if time.monotonic() > end:
+                    print("time is up; the same command goes on", flush=True)
+                    return
                 found = {**measure(project, name, plan_config(name, tiny)), "repeat": repeat}
                 print(json.dumps(found), flush=True)
                 known["runs"].append(found)
@@ -179,11 +184,12 @@ def run(workspace: Path, repeats: int, names: list[str]) -> None:
 
 
 def report() -> dict[str, dict[str, Any]]:
-    """By moment: how many runs, share within the factor, share whose time lies in the range."""
+    """By load and moment: how many runs, how many within the factor, and whose time lies in the range."""
     table: dict[str, dict[str, Any]] = {}
     for found in read()["runs"]:
         for moment, (low, likely, high) in found["predicted"].items():
-            row = table.setdefault(moment, {"runs": 0, "within": 0, "in_range": 0})
+            kind = "quiet" if max(found["load"]) < QUIET else "loaded"
+            row = table.setdefault(f"{kind}, {moment}", {"runs": 0, "within": 0, "in_range": 0})
             row["runs"] += 1
             row["within"] += 1 / FACTOR <= found["took"] / likely <= FACTOR
             row["in_range"] += low <= found["took"] <= high
@@ -195,12 +201,14 @@ def main() -> None:
     parser.add_argument("what", choices=("run", "report"))
     parser.add_argument("--workspace", type=Path)
     parser.add_argument("--repeats", type=int, default=1)
+    parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--plan", action="append", choices=list(PLANS))
     chosen = parser.parse_args()
     if chosen.what == "run":
-        run(chosen.workspace, chosen.repeats, chosen.plan or list(PLANS))
+        end = time.monotonic() + 60 * chosen.minutes
+        run(chosen.workspace, chosen.repeats, chosen.plan or list(PLANS), end)
     for moment, row in report().items():
-        print(f"{moment:12}", row)
+        print(f"{moment:20}", row)
 
 
 if __name__ == "__main__":

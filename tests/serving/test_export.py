@@ -114,7 +114,7 @@ def test_lora_of_every_form(folders, tmp_path, architecture, form):
     config = json.loads((tmp_path / "task2" / "adapter_config.json").read_text())
     assert config["r"] == config["lora_alpha"] == reports[1].rank
     assert config["bias"] == "none"
-    # What vLLM refuses besides a rank above its --max-lora-rank (vllm/lora/peft_helper.py).
+    # What vLLM refuses besides a rank above its --max-lora-rank (its PEFTHelper).
     assert not any(config[name] for name in ("use_dora", "modules_to_save", "rank_pattern", "use_rslora"))
     tensors = load_file(tmp_path / "task2" / "adapter_model.safetensors")
     assert {t.shape[0] for name, t in tensors.items() if "lora_A" in name} == {config["r"]}
