@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -15,6 +14,7 @@ from app.shell.redraw import Shown
 from app.shell.selection import Selection
 from app.shell.upload_folders import note_uploads
 from app.tasks.health_panel import chosen_task
+from app.tasks.payoff_panel import PayoffPanel, run_that_knows
 from app.texts import say, word_problem
 from app.texts.words import Key
 from core.base.errors import Problem, RunError
@@ -66,6 +66,7 @@ class AnnotatePanel:
             self.report = gr.HTML(elem_id="annotate-report")
             with gr.Column(visible=False, elem_id="annotate-row") as self.row:
                 self._build_row(context)
+            PayoffPanel(context)
         self._wire(context)
 
     def _build_asking(self, context: Context) -> None:
@@ -129,9 +130,11 @@ class AnnotatePanel:
         return {
             self.about: said,
             self.asking: gr.update(visible=knows),
-            self.report: queue_view(queue) if queue else "",
+            self.report: queue_view(queue, run_name(context, selection, queue)) if queue else "",
             self.row: gr.update(visible=following is not None),
-            self.shown: row_view(following, queue) if queue and following else "",
+            self.shown: row_view(following, queue, run_name(context, selection, queue))
+            if queue and following
+            else "",
             **self._fields(context, selection, following),
             self.seen: next_row(context, selection),
         }
@@ -217,14 +220,6 @@ def next_row(context: Context, selection: Selection) -> RowId:
     return RowId(queue.queue_id, queue.open[0].number) if queue and queue.open else NOTHING
 
 
-def run_that_knows(context: Context, selection: Selection) -> Path | None:
-    """The chosen run when it has learned the chosen task."""
-    run_dir, spec = context.trained_run(selection), chosen_task(context, selection)
-    if run_dir is None or spec is None:
-        return None
-    return run_dir if any(known.task_id == spec.task_id for known in RunFolder(run_dir).read_tasks()) else None
-
-
 def annotate_words(context: Context, selection: Selection, *chosen: Any) -> list[str]:
     """The command that the job runs.
 
@@ -246,27 +241,35 @@ def annotate_words(context: Context, selection: Selection, *chosen: Any) -> list
     ]
 
 
-def queue_view(queue: Queue) -> str:
+def run_name(context: Context, selection: Selection, queue: Queue) -> str:
+    """What the run that was asked is called; its id where it is gone."""
+    folder = RunFolder(context.require_project(selection).runs_dir / queue.run_id)
+    return str(folder.read_run()["name"]) if folder.run_path.is_file() else queue.run_id
+
+
+def queue_view(queue: Queue, run: str) -> str:
     """Where the rows come from, what was left out, and how many are settled; at the end what to do next."""
     states = [one.state for one in queue.candidates]
     counts = {state: states.count(state) for state in ("accepted", "corrected", "skipped")}
-    said = [say("annotate.from", file=queue.file, asked=queue.asked, run=queue.run_id)]
+    said = [say("annotate.from", file=queue.file, asked=queue.asked, run=run)]
     if queue.known:
         said.append(say("annotate.left_out", known=queue.known))
+    if queue.answered:
+        said.append(say("annotate.answered", answered=queue.answered))
     if sum(counts.values()):
-        said.append(say("annotate.counts", **counts))
+        said.append(say("annotate.counts", **counts, open=len(queue.open)))
     if not queue.open:
         is_richer = counts["accepted"] + counts["corrected"] > 0
         said.append(say("annotate.done") if is_richer else say("annotate.done_none"))
     return paragraphs([" ".join(said)])
 
 
-def row_view(row: Candidate, queue: Queue) -> str:
+def row_view(row: Candidate, queue: Queue, run: str) -> str:
     """The row as it stands in the file, and what the run that was asked makes of it; another may be chosen now."""
     cells = [f'<div class="cell">{esc(text)}</div>' for text in row.inputs.values()]
     sure = f"{100 * row.confidence:.0f}"
     told = say("annotate.sure", sure=sure) if queue.is_checked else say("annotate.sure_unchecked", sure=sure)
     if row.disagreement is not None:
         told += " " + say("annotate.hangs", moved=f"{100 * row.disagreement:.0f}")
-    says = f'<p class="say">{esc(say("annotate.would_say", run=queue.run_id))} <b>{esc(row.answer) or "∅"}</b></p>'
+    says = f'<p class="say">{esc(say("annotate.would_say", run=run))} <b>{esc(row.answer) or "∅"}</b></p>'
     return table(list(row.inputs), [cells]) + says + note(f"{told} {say('annotate.keys')}")

@@ -160,12 +160,13 @@ class PoolRow:
 @dataclass(frozen=True)
 class PoolTask:
     """The pool as one task of the run reads it: the task's place there, its id, and how many rows were left out
-    because the task holds them already."""
+    because the task holds them already; `answered`: how many of the file's rows hold an answer."""
 
     task: int
     task_id: str
     rows: list[PoolRow]
     known: int
+    answered: int = 0
 
 
 @dataclass(frozen=True)
@@ -208,6 +209,7 @@ def rank_pool(folder: RunFolder, pool: Sequence[PoolTask], wish: Wish, on_progre
             part.known,
             _candidates(part, proposals, wanted),
             asker.is_checked(part.task),
+            part.answered,
         )
         for part, proposals in zip(pool, told, strict=True)
     }

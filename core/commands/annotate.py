@@ -31,10 +31,13 @@ def add_parser(verbs: Verbs) -> None:
     parser.add_argument(
         "--new-label", action="store_true", help="the answer of --correct is a new label of the task"
     )
+    text = "measure whether training again pays off: trains twice more, on a quarter and on half of the rows"
+    parser.add_argument("--curve", action="store_true", help=text)
     parser.add_argument("--skip", type=int, action="append", default=[], metavar="N", help="leave row N as it is")
 
 
 def annotate(args: argparse.Namespace) -> Report:
+    from core.insight.learning_curve import CURVE
     from core.workspace import Workspace
 
     folder = find_run(args)
@@ -45,12 +48,23 @@ def annotate(args: argparse.Namespace) -> Report:
     said = args.accept or args.correct or args.skip
     if said and args.pool:
         raise SettingError("annotate.pool_or_answers")
+    if args.curve and not folder.probe_path(CURVE).is_file():
+        _measure_curve(args, folder)
     if args.pool:
         _rank(args, folder, project, ids)
     if said and len(ids) > 1:
         raise RunError("command.which_task", known=", ".join(names))
     done = _answer(args, project, ids[0]) if said else []
-    return _report(project, ids, done)
+    return _report(folder, project, ids, done, args.curve)
+
+
+def _measure_curve(args: argparse.Namespace, folder: Any) -> None:
+    """The trainings have workers of their own."""
+    from core.asking.learning_curve import run_curve
+
+    line = ProgressLine(args.json)
+    run_curve(folder.path, lambda done, total: line.step(done, total, "training on fewer rows"))
+    line.end()
 
 
 def _rank(args: argparse.Namespace, folder: Any, project: Any, ids: list[str]) -> None:
@@ -108,7 +122,8 @@ def _read_pool(folder: Any, project: Any, path: Path, task_id: str) -> Any:
             rows.append(PoolRow(question.line, question.inputs, build_prompt(spec, question.inputs)))
     if not rows:
         raise TaskFileError("annotate.nothing_new", file=path.name, task=now.name, rows=len(questions))
-    return PoolTask(place, task_id, rows, len(questions) - len(rows))
+    answered = sum(bool(question.target) for question in questions)
+    return PoolTask(place, task_id, rows, len(questions) - len(rows), answered)
 
 
 def _answer(args: argparse.Namespace, project: Any, task_id: str) -> list[str]:
@@ -141,36 +156,46 @@ def _number_and_answer(text: str) -> tuple[int, str]:
     return int(number), answer
 
 
-def _report(project: Any, ids: list[str], done: list[str]) -> Report:
+def _report(folder: Any, project: Any, ids: list[str], done: list[str], is_about_curve: bool) -> Report:
+    """What is to be answered, and whether training again pays off; of a task that nothing was ranked for only that,
+    where it was asked for."""
     from dataclasses import asdict
 
-    from core.insight.annotation import require_queue
-    from core.messages.plural import counted
+    from core.insight.annotation import read_queue, require_queue
+    from core.insight.learning_curve import describe_payoff
     from core.tasks.store import get_task
 
     values, parts = {}, []
     for task_id in ids:
-        spec, queue = get_task(project, task_id), require_queue(project, task_id)
-        values[spec.name] = asdict(queue)
-        rows = [
-            [
-                one.number,
-                _short(" | ".join(one.inputs.values())),
-                _short(one.given or one.answer),
-                f"{100 * one.confidence:.0f}",
-                None if one.disagreement is None else f"{100 * one.disagreement:.0f}",
-                one.state,
-            ]
-            for one in queue.candidates
-        ]
-        known = f", {counted(queue.known, 'row|rows')} left out: known or repeated" if queue.known else ""
-        head = f"{spec.name}: {len(queue.open)} of {len(rows)} open, from {queue.file} by {queue.run_id}{known}"
-        sure = "sure %" if queue.is_checked else "likely % (not checked)"
-        heads = ["row", "text", "answer", sure, "skills %", "state"]
-        parts.append(f"{head}\n{table(rows, heads)}")
+        spec = get_task(project, task_id)
+        payoff = [sentence.text for sentence in describe_payoff(project, folder, task_id)]
+        queue = read_queue(project, task_id) if is_about_curve else require_queue(project, task_id)
+        values[spec.name] = {**(asdict(queue) if queue else {}), "payoff": payoff}
+        parts += ([_queue_table(spec.name, queue)] if queue else []) + [" ".join(payoff)]
     if done:
         parts.append(_what_was_done(done))
     return Report({"practice_rows": done.count("added"), "tasks": values}, "\n\n".join(parts))
+
+
+def _queue_table(task: str, queue: Any) -> str:
+    from core.messages.plural import counted
+
+    rows = [
+        [
+            one.number,
+            _short(" | ".join(one.inputs.values())),
+            _short(one.given or one.answer),
+            f"{100 * one.confidence:.0f}",
+            None if one.disagreement is None else f"{100 * one.disagreement:.0f}",
+            one.state,
+        ]
+        for one in queue.candidates
+    ]
+    known = f", {counted(queue.known, 'row|rows')} left out: known or repeated" if queue.known else ""
+    answered = f", {counted(queue.answered, 'row|rows')} hold an answer that was not read" if queue.answered else ""
+    head = f"{task}: {len(queue.open)} of {len(rows)} open, from {queue.file} by {queue.run_id}{known}{answered}"
+    sure = "sure %" if queue.is_checked else "likely % (not checked)"
+    return f"{head}\n{table(rows, ['row', 'text', 'answer', sure, 'skills %', 'state'])}"
 
 
 def _what_was_done(done: list[str]) -> str:

@@ -10,6 +10,9 @@ Shapes: n rows, k reasons.
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -44,7 +47,8 @@ def fused_ranks(reasons: Array) -> Array:
     total = np.zeros(len(reasons))
     for column in reasons.T:
         known = np.isfinite(column)
-        ranks = 1 + (column[known, None] < column[None, known]).sum(1)
+        ordered = np.sort(column[known])
+        ranks = 1 + len(ordered) - np.searchsorted(ordered, column[known], side="right")
         total[known] += 1.0 / (FIRST_RANK + ranks)
     return total / np.maximum(np.isfinite(reasons).sum(1), 1)
 
@@ -52,14 +56,17 @@ def fused_ranks(reasons: Array) -> Array:
 def pareto_fronts(worth: Array) -> NDArray[np.int64]:
     """[n]: 0 for rows that no other row beats in all reasons (as good in each, better in one), 1 for those that
     only rows of front 0 beat, and so on."""
-    as_good: NDArray[np.bool_] = np.all(worth[:, None] >= worth[None], axis=2)
-    beats = as_good & ~as_good.T
-    fronts = np.full(len(worth), -1, dtype=np.int64)
-    left = np.ones(len(worth), dtype=bool)
-    for number in range(len(worth)):
-        first = left & ~beats[left].any(0)
-        fronts[first] = number
-        left &= ~first
-        if not left.any():
-            break
+    fronts = np.zeros(len(worth), dtype=np.int64)
+    members: list[list[Array]] = []  # of each front so far
+    for row in np.lexsort(worth.T)[::-1]:  # whatever beats a row stands before it
+        number = bisect_left(members, True, key=partial(_is_free_of, worth[row]))
+        members[number:] = members[number:] or [[]]
+        members[number].append(worth[row])
+        fronts[row] = number
     return fronts
+
+
+def _is_free_of(row: Array, front: list[Array]) -> bool:
+    """Whether none of a front beats the row; then none of a later front does."""
+    others = np.array(front)
+    return not bool((np.all(others >= row, axis=1) & np.any(others > row, axis=1)).any())

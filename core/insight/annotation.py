@@ -50,7 +50,8 @@ class Candidate:
 class Queue:
     """What to annotate next for a task: the run that proposes, the file, how reasons were combined, how many rows
     of the file were asked, and how many were left out because the task holds them already. `is_checked`: the
-    confidences were fitted on check rows, whose right answers are known; older files do not say so."""
+    confidences were fitted on check rows, whose right answers are known. `answered`: rows of the file that hold an
+    answer already, which is not read. Older files tell neither."""
 
     run_id: str
     file: str
@@ -59,6 +60,7 @@ class Queue:
     known: int
     candidates: tuple[Candidate, ...]
     is_checked: bool = False
+    answered: int = 0
 
     @property
     def queue_id(self) -> str:

@@ -90,7 +90,6 @@ class RunFolder:
     flags_path = Place("flags.json")
     merge_path = Place("merge.json")
     probes_dir = Place("probes")
-    left_out_path = Place("probes/leaveout_runs.json")
     jobs_dir = Place("jobs")
     yardsticks_dir = Place("yardsticks")
 

@@ -14,8 +14,10 @@ import pytest
 from app.shell.context import Context
 from app.shell.selection import Selection
 from app.tasks.annotate_panel import AnnotatePanel, annotate_words, next_row
+from app.tasks.payoff_panel import PayoffPanel, curve_words
 from app.texts.language import in_language
 from core.base.errors import RunError
+from core.base.files import write_json_atomic
 from core.insight.annotation import (
     ACCEPTED,
     CORRECTED,
@@ -28,6 +30,8 @@ from core.insight.annotation import (
     skip,
     write_queue,
 )
+from core.insight.learning_curve import CURVE
+from core.runs.folder import RunFolder
 from core.tasks.store import get_task, list_tasks, read_rows, task_dir
 from core.workspace import Workspace
 from tests.app.panels import build_panel
@@ -186,3 +190,33 @@ def test_what_cannot_be_asked_is_said(place: Place) -> None:
     assert (shown[panel.report], shown[panel.row]["visible"]) == ("", False)
     empty: dict[Any, Any] = panel.draw(context, Selection())
     assert not empty[panel.row]["visible"]
+
+
+def test_whether_training_again_pays_off_is_measured_once_and_told(place: Place) -> None:
+    """Unknown at first; a shared page has no button; answered rows of the file and the run's name are told."""
+    context, selection = place
+    payoff, project = build_panel(PayoffPanel, context), context.require_project(selection)
+    shown = payoff.draw(context, selection)
+    assert "is not known" in shown[payoff.said]
+    assert shown[payoff.asking]["visible"]
+    task = f"--task={selection.task_id}"
+    assert curve_words(context, selection) == ["annotate", selection.run_id, task, "--curve"]
+    folder = RunFolder(project.runs_dir / selection.run_id)
+    drawn = [[0.5, 0.6, 0.7]] * 9
+    one = {"task": "task 0", "metric": "accuracy", "rows": [10, 20, 40], "scores": [0.5, 0.6, 0.7], "exam_rows": 50}
+    folder.probes_dir.mkdir(exist_ok=True)
+    write_json_atomic(folder.probe_path(CURVE), {"tasks": [{**one, "drawn": drawn}]})
+    shown = payoff.draw(context, selection)
+    assert "with 4 more rows pays off by about" in shown[payoff.said]  # the open rows of the queue
+    assert "50 exam rows" in shown[payoff.said]
+    assert not shown[payoff.asking]["visible"]
+    assert "再加 4 行" in in_language("zh", payoff.draw, context, selection)[payoff.said]
+    assert payoff.draw(context, Selection())[payoff.said] == ""
+
+    queue = read_queue(project, selection.task_id)
+    assert queue is not None
+    write_queue(project, selection.task_id, replace(queue, answered=3))
+    panel = build_panel(AnnotatePanel, context)
+    report = panel.draw(context, selection)[panel.report]
+    assert "3 rows of the file hold an answer already" in report
+    assert f"run {folder.read_run()['name']} answered" in report

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -41,6 +43,24 @@ def test_a_row_is_judged_by_the_reasons_that_it_has(way: str) -> None:
     assert order[-1] == 2
     assert rank_rows(np.zeros((3, 2)), way) == [0, 1, 2]  # in their order
     assert rank_rows(np.zeros((0, 2)), way) == []
+
+
+def test_fronts_and_ranks_are_those_of_their_definitions_and_need_no_table_of_all_pairs() -> None:
+    worth = np.round(np.random.default_rng(0).random((40, 3)), 1)
+    fronts = pareto_fronts(worth)
+    for row, front in zip(worth, fronts, strict=True):
+        beating = [
+            n for other, n in zip(worth, fronts, strict=True) if (other >= row).all() and (other > row).any()
+        ]
+        assert front == max(beating, default=-1) + 1
+    ranks = 1 + (worth[:, None] < worth[None]).sum(1)
+    np.testing.assert_allclose(fused_ranks(worth), (1 / (60 + ranks)).mean(1))
+    many = np.random.default_rng(0).random((4000, 2))
+    tracemalloc.start()
+    for way in WAYS:
+        assert sorted(rank_rows(many, way)) == list(range(len(many)))
+    assert tracemalloc.get_traced_memory()[1] < 4e6  # of all pairs: 16 MB and more
+    tracemalloc.stop()
 
 
 def test_another_way_is_refused() -> None:

@@ -1,4 +1,4 @@
-"""Leaving tasks out, and the curve of a new task, with hand-made answers in place of trainings."""
+"""Leaving tasks out, fewer rows, and the curve of a new task, with hand-made answers in place of trainings."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.asking import leaving_out, probe_model
+from core.asking import child_runs, probe_model
+from core.asking.learning_curve import fewer_rows, run_curve
 from core.asking.leaving_out import run_leave_out, shorten, without_task
 from core.base.errors import RunError
 from core.base.records import from_record
 from core.insight.growth import Growth, describe_growth, growth_frame
+from core.insight.learning_curve import read_curve
 from core.insight.probe_table import CHANCE, read_probe
 from core.runs.creation import create_run
 from core.runs.folder import RunFolder
@@ -81,7 +83,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[RunFolder]:
             for task, listed in wanted.items()
         }
 
-    monkeypatch.setattr(leaving_out, "start_run", start)
+    monkeypatch.setattr(child_runs, "start_run", start)
     monkeypatch.setattr(probe_model, "answer_rows", rows)
     return made
 
@@ -119,10 +121,10 @@ def test_on_another_engine_all_runs_are_handed_over_at_once(
     def end(folders: list[RunFolder], engine: Engine, tell: Any) -> None:
         handed.append(folders)
         for made in folders:
-            leaving_out.start_run(made)
+            child_runs.start_run(made)
         tell([RunStatus(state=SUCCEEDED, progress=0.5) for _ in folders])
 
-    monkeypatch.setattr(leaving_out, "run_together", end)
+    monkeypatch.setattr(child_runs, "run_together", end)
     run_leave_out(folder.path, lambda done, total: seen.append((done, total)), Engine("far", "fake"))
     assert [len(folders) for folders in handed] == [3]
     assert seen == [(1500, 3000)]
@@ -145,16 +147,16 @@ def test_runs_that_are_there_are_not_made_again(folder: RunFolder, trained: list
 def test_a_failed_run_is_said_and_made_anew_the_next_time(
     folder: RunFolder, trained: list[RunFolder], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    good = leaving_out.start_run
+    good = child_runs.start_run
 
     def fail(made: RunFolder) -> None:
         made.write_done({"state": FAILED, "failure": "unknown"})
         made.write_status(RunStatus(state=FAILED))
 
-    monkeypatch.setattr(leaving_out, "start_run", fail)
+    monkeypatch.setattr(child_runs, "start_run", fail)
     with pytest.raises(RunError, match="ended in the state failed"):
         run_leave_out(folder.path, lambda done, total: None)
-    monkeypatch.setattr(leaving_out, "start_run", good)
+    monkeypatch.setattr(child_runs, "start_run", good)
     run_leave_out(folder.path, lambda done, total: None)
     assert len(trained) == 3
 
@@ -205,3 +207,32 @@ def test_a_new_task_is_told_with_its_band() -> None:
     few = from_record(Growth, json.loads(json.dumps({**record, "questions": 10})), "test")
     assert growth_frame(few)["low"][2] < growth_frame(found)["low"][2] - 0.2
     assert len(describe_growth(few)) == 2  # ten questions cannot say that more rows bring nothing
+
+
+def test_smaller_sets_lie_in_larger_ones_and_their_exams_make_the_curve(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[RunFolder] = []
+
+    def start(run: RunFolder) -> None:
+        made.append(run)
+        answer(run, {"direct"} if len(made) == 2 else set())
+        run.write_done({"state": SUCCEEDED})
+        run.write_status(RunStatus(state=SUCCEEDED))
+
+    monkeypatch.setattr(child_runs, "start_run", start)
+    run_curve(folder.path, lambda done, total: None)
+    whole = load_saved_dataset(folder.data_dir)
+    quarter, half = (load_saved_dataset(run.data_dir) for run in made)
+    assert quarter == fewer_rows(whole, 0.25, folder.read_config().seed)
+    for task, size in enumerate(whole.sizes("train")):
+        kept = [[row.prompt for row in part.split(task, "train")] for part in (quarter, half, whole)]
+        assert [len(rows) for rows in kept] == [max(1, round(size / 4)), max(1, round(size / 2)), size]
+        assert set(kept[0]) <= set(kept[1]) <= set(kept[2])
+    curve = read_curve(folder.path, "direct")
+    assert curve is not None
+    assert curve.scores == (0.0, 1.0, 1.0)
+    assert len(curve.drawn) == 200
+    assert [run.read_run()["part_of"] for run in made] == [f"curve:{folder.run_id}"] * 2
+    assert made[0].read_config().max_steps < made[1].read_config().max_steps
+    assert not folder.probe_path("curve_runs").exists()
