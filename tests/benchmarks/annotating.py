@@ -6,7 +6,8 @@
 
 On each of two development domains two tasks with LABELS labels each are trained together (C-Poly, starter model,
 --steps steps, one thread) on the first FIRST rows a task, drawn by chance. Then ROUNDS times the run reads READ
-rows a task that are unanswered still, the AT_ONCE most worth asking about by each way to choose get their right answers,
+rows a task that are unanswered still, the AT_ONCE most worth asking about by each way to choose get their right
+answers,
 and everything is trained anew. `full` is trained on all POOL rows a task. Scores: share of right labels on the same
 EXAM rows a task, mean over the two tasks. What is in the output is not made again; after --minutes no new (domain,
 seed) is begun. --table prints the labels a task that each way needs for GOAL of the full score (on the line
