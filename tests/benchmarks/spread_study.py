@@ -21,6 +21,9 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT)]
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault(
+    "RAY_worker_niceness", "0"
+)  # Ray's own is 15: beside other people's work its runs would starve
 
 from core.insight.study import Arm, Study, create_study, read_study, run_study, run_study_on  # noqa: E402
 from core.runs import where  # noqa: E402
