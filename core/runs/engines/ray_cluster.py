@@ -23,7 +23,7 @@ from core.runs.folder import RunFolder
 from core.runs.launchers import Answer, Expected, Identity, LaunchOrder, far_command
 
 NAME = "Ray"
-JOIN_S, ANSWER_S = 60.0, 15.0
+JOIN_S, ANSWER_S = 30.0, 15.0
 LEAVES_S = 5.0  # a child that has closed its output is about to end, with a code
 TRIES, CPUS = 5, 1
 _DOOR = "core.runs.engines.ray_door"
