@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -14,10 +13,11 @@ from app.shell.permissions import require_shared_space
 from app.shell.redraw import Shown
 from app.shell.run_command import run_errand
 from app.shell.selection import Selection
-from app.texts import say
+from app.texts import listing, say, word_error
 from app.texts.words import Key, Words
 from core.adapters.registry import METHODS
-from core.merge.table import WAYS, read_merge
+from core.merge.groups import FEWEST, group_tasks
+from core.merge.table import WAYS, MergeTable, read_merge
 from core.runs.folder import RunFolder
 
 NUMBERS = ("scale", "density", "rank", "top")
@@ -37,11 +37,14 @@ class MergePanel:
                 self.numbers = {name: self._number(words, name) for name in NUMBERS}
             go = words(gr.Button, Key("merge.go"), variant="primary", elem_id="merge-go")
             self.outcome = gr.HTML(elem_id="merge-outcome")
+            self.train = words(gr.Button, Key("merge.groups_go"), visible=False, elem_id="merge-groups-go")
         numbers = list(self.numbers.values())
-        shown, kept = [self.about, self.runs, self.outcome, *numbers], [self.runs, *numbers]
+        shown, kept = [self.about, self.runs, self.outcome, self.train, *numbers], [self.runs, *numbers]
         context.on_selection(self.draw, shown, [self.runs], kept=kept)
         how = {"show_progress": "full", "concurrency_limit": 1, "concurrency_id": "probe"}
         wired = [self.runs, self.way, *numbers], [context.selection, self.outcome]
+        onward = [context.selection, context.tabs]
+        context.on(self.train.click, self.train_groups, [context.selection], onward, show_progress="hidden")
         wire_making(context, go.click, Making(self.merge), wired, **how)
 
     @staticmethod
@@ -59,10 +62,12 @@ class MergePanel:
         ]
         chosen = [run_id for _, run_id in known if run_id in (picked or [selection.run_id])]
         run_dir = context.trained_run(selection)
+        table = read_merge(run_dir) if run_dir and RunFolder(run_dir).merge_path.is_file() else None
         return {
             self.about: note(say("merge.note")),
             self.runs: gr.update(choices=known, value=chosen),
-            self.outcome: merge_view(run_dir) if run_dir and RunFolder(run_dir).merge_path.is_file() else "",
+            self.outcome: "" if table is None else merge_view(table),
+            self.train: gr.update(visible=table is not None and len(table.tasks) >= FEWEST),
             **dict.fromkeys(self.numbers.values()),
         }
 
@@ -83,12 +88,20 @@ class MergePanel:
         made = run_errand(context.workspace.root, "merge", *own, "--way", way, *options)
         changed = selection.with_run(made["run_id"])
         run_dir = context.run_dir(changed)
-        return {context.selection: changed, self.outcome: merge_view(run_dir) if run_dir else ""}
+        return {context.selection: changed, self.outcome: merge_view(read_merge(run_dir)) if run_dir else ""}
+
+    def train_groups(self, context: Context, selection: Selection) -> Shown:
+        """The Train screen, with the settings of one adapter for each group of the merged tasks."""
+        run_dir = context.trained_run(selection)
+        if run_dir is None or not RunFolder(run_dir).merge_path.is_file():
+            return {context.selection: selection.touched()}
+        table = read_merge(run_dir)
+        changes = group_tasks(table.tasks, table.cosines).settings()
+        return context.go_to(selection, "train", changes=changes)
 
 
-def merge_view(run_dir: Path) -> str:
-    """Norm, factor and cosines of every task, and a sentence."""
-    found = read_merge(run_dir)
+def merge_view(found: MergeTable) -> str:
+    """Norm, factor and cosines of every task, a sentence, and which tasks learned alike."""
     heads = [say(f"merge.{name}") for name in ("task", "norm", "factor")] + found.tasks
     rows = [
         [f"<b>{esc(task)}</b>", f"{norm:.3f}", f"{factor:.4f}", *(_cosine(cosine) for cosine in row)]
@@ -98,7 +111,19 @@ def merge_view(run_dir: Path) -> str:
     if found.top is not None:
         said = say("merge.said_arrow", top=found.top)
     numeric = tuple(range(1, len(heads)))
-    return part(say("merge.table")) + table(heads, rows, numeric) + paragraphs([said])
+    return part(say("merge.table")) + table(heads, rows, numeric) + paragraphs([said]) + groups_view(found)
+
+
+def groups_view(found: MergeTable) -> str:
+    """The tasks whose changes point the same way; nothing of too few tasks."""
+    if len(found.tasks) < FEWEST:
+        return ""
+    grouped = group_tasks(found.tasks, found.cosines)
+    names = [listing(members) for members in grouped.groups]
+    told = [word_error(key, values)[0] for key, values in grouped.told()[:1]]
+    return part(say("merge.groups_title")) + paragraphs(
+        [*(f"{i}. {name}" for i, name in enumerate(names, 1)), *told]
+    )
 
 
 def _cosine(value: float) -> str:
