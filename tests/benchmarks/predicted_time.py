@@ -131,7 +131,7 @@ def measure(project: Project, name: str, config: RunConfig) -> dict[str, Any]:
         "predicted": {moment: [round(value, 1) for value in each] for moment, each in guesses.items()},
         "parts": {
             "expected": {k: round(v, 1) for k, v in before["parts"].items()},
-            "took": record["actual"]["parts"],
+            "took": record.get("actual", {}).get("parts"),  # none where its time limit ended it
         },
         "formula": {part: round(value, 2) for part, value in before["formula"].items()},
     }
