@@ -1,13 +1,15 @@
 """AdaLoRA and Arrow on the sample beside C-Poly and a LoRA of equal total parameters.
 
     nice -n 15 python tests/benchmarks/baselines.py WORKSPACE [--arms cpoly lora adalora private_lora arrow]
-        [--seeds 0] [--steps 160] [--rows 100] [--minutes 60] [--output assets/docs/baselines.json]
+        [--seeds 0] [--steps 160] [--rows 100] [--private-start 0] [--minutes 60]
+        [--output assets/docs/baselines.json]
     python tests/benchmarks/baselines.py WORKSPACE --table
 
 Trains the sample on the starter, each arm with its default learning rate and as many columns in all as C-Poly's
-defaults keep (AdaLoRA: at the end), and keeps exam scores and seconds. `arrow` trains nothing: it routes among the
-tasks of the `private_lora` run of the same seed, which has to be in the output. A cell in the output already is not
-made again; after --minutes no new one is begun. WORKSPACE keeps the runs.
+defaults keep (AdaLoRA: at the end), and keeps exam scores and seconds. C-Poly's cell
+names its `private_start`. `arrow` trains nothing: it routes among the tasks of the `private_lora` run of the same
+seed, which has to be in the output. A cell in the output already is not made again; after --minutes no new one is
+begun. WORKSPACE keeps the runs.
 """
 
 from __future__ import annotations
@@ -41,6 +43,7 @@ def measure(
     else:
         sets = {"seed": seed, "exam_rows": chosen.rows, "exam_base": "false", "max_steps": chosen.steps}
         sets |= {"exam_general": "false"}
+        sets |= {f"adapter.{name}": value for name, value in own_settings(arm, chosen).items()}
         words = [word for name, value in sets.items() for word in ("--set", f"{name}={value}")]
         done = call(workspace, "train", "Sample", "--method", arm, "--equal", "total", *words)
     scores = {row["task"]: row["tuned"]["value"] for row in done["results"]}
@@ -50,11 +53,18 @@ def measure(
         "seconds": seconds,
         "scores": scores,
         "mean": statistics.fmean(scores.values()),
+        **own_settings(arm, chosen),
     }
 
 
+def own_settings(arm: str, chosen: argparse.Namespace) -> dict[str, float]:
+    """What of an arm's settings its key and its cell name: the default of this one has changed."""
+    return {"private_start": chosen.private_start} if arm == "cpoly" else {}
+
+
 def key_of(arm: str, seed: int, chosen: argparse.Namespace) -> str:
-    return f"{arm} | seed {seed} | {chosen.steps} steps | {chosen.rows} rows"
+    own = [f"{name} {value:g}" for name, value in own_settings(arm, chosen).items()]
+    return " | ".join([arm, *own, f"seed {seed}", f"{chosen.steps} steps", f"{chosen.rows} rows"])
 
 
 def table(known: dict[str, Any]) -> str:
@@ -76,6 +86,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--steps", type=int, default=160)
     parser.add_argument("--rows", type=int, default=100)
+    parser.add_argument("--private-start", type=float, default=0.0, help="of C-Poly")
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--output", type=Path, default=ROOT / "assets/docs/baselines.json")
     parser.add_argument("--table", action="store_true")
