@@ -18,7 +18,8 @@ from core.adapters.skill import COMMON
 from core.insight.snapshots import read_snapshots
 from core.messages import Sentence
 
-MOVED = 0.02  # a change of sharpness below this is called none
+MOVED = 0.05  # a change of sharpness, on a scale of 0 to 1, below this is called none
+APART = 0.2  # skills in effect: what is told with one decimal is to differ there
 
 
 class TimePanel:
@@ -58,7 +59,7 @@ def describe_time(curves: pd.DataFrame, tasks: list[str], num_skills: int) -> li
     values = {"first": int(curves["step"].iloc[0]), "start": f"{start:.2f}", "end": f"{end:.2f}"}
     told = [Sentence(key, values)]
     last = curves[tasks].iloc[-1]
-    if len(tasks) > 1 and last.max() - last.min() >= MOVED:
+    if len(tasks) > 1 and last.max() - last.min() >= APART:
         ends = {"task": str(last.idxmax()), "most": f"{last.max():.1f}", "least": f"{last.min():.1f}"}
         told.append(Sentence("says.most_skills", {**ends, "other": str(last.idxmin()), "k": num_skills}))
     return told
