@@ -22,6 +22,7 @@ from app.results.report_panel import ReportPanel
 from app.results.score_table import score_table
 from app.results.study_panel import StudyPanel
 from app.results.verdict_panel import VerdictPanel
+from app.results.wordings_panel import WordingsPanel
 from app.results.yardstick_panel import YardstickPanel
 from app.shell.context import Context
 from app.shell.redraw import Shown
@@ -56,6 +57,7 @@ class Results:
             AnswerBrowser(context, self.other)
             LabelPanel(context)
             DetectorPanel(context)
+            WordingsPanel(context)
             YardstickPanel(context)
         verdicts.wire(context, ExamPanel(context).fold)
         if not context.shared:  # a shared page trains one run at a time

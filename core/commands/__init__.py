@@ -27,6 +27,7 @@ VERBS = (
     "study",
     "add_task",
     "probe",
+    "wordings",
     "answers",
     "look",
     "annotate",

@@ -71,6 +71,16 @@ def is_sure(difference: Difference, p: float) -> bool:
     return is_clear(difference.low, difference.high, difference.n) and p < SURE_BELOW
 
 
+def holm(ps: Sequence[float]) -> list[float]:
+    """p-values corrected for their number (Holm 1979): the smallest is multiplied by it, the next by one less, and
+    so on; in the order given."""
+    adjusted, running = [1.0] * len(ps), 0.0
+    for place, index in enumerate(sorted(range(len(ps)), key=lambda i: ps[i])):
+        running = max(running, min(1.0, (len(ps) - place) * ps[index]))
+        adjusted[index] = running
+    return adjusted
+
+
 def mean_interval(given: Sequence[float] | Array, rows: int) -> tuple[float, float]:
     """95 % t-interval of a mean over seeds or draws, each measured on `rows` exam rows; (nan, nan) for fewer than
     two values. Few rows, or values that are all the same, leave open what so many rows can miss."""

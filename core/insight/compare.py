@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from core.base.errors import RunError, WorkspaceError
-from core.evaluation.intervals import Difference, is_sure
+from core.evaluation.intervals import Difference, holm, is_sure
 from core.evaluation.metrics import compare
 from core.evaluation.normalise import plain
 from core.insight.results import RIGHT, read_answers, read_task_records
@@ -60,7 +60,8 @@ def compare_runs(first: Path, second: Path) -> list[Comparison]:
             found.append(_compare(name, _metric(first, name), pairs))
     if not found:
         raise RunError("insight.no_exam_shared")
-    return _holm(found)
+    adjusted = holm([one.p for one in found])
+    return [replace(one, p_adjusted=p) for one, p in zip(found, adjusted, strict=True)]
 
 
 def comparison_frame(comparisons: list[Comparison]) -> pd.DataFrame:
@@ -180,16 +181,6 @@ def _compare(task: str, metric: str, rows: pd.DataFrame) -> Comparison:
     right = [rows[f"tuned_score_{side}"] >= RIGHT for side in ("first", "second")]
     only_first, only_second = int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum())
     return Comparison(task, metric, difference, difference.p, difference.p, only_first, only_second)
-
-
-def _holm(comparisons: list[Comparison]) -> list[Comparison]:
-    """Holm (1979): the smallest p is multiplied by the number of tasks, the next by one less, and so on."""
-    order = sorted(range(len(comparisons)), key=lambda i: comparisons[i].p)
-    adjusted, running = list(comparisons), 0.0
-    for place, index in enumerate(order):
-        running = max(running, min(1.0, (len(order) - place) * comparisons[index].p))
-        adjusted[index] = replace(comparisons[index], p_adjusted=running)
-    return adjusted
 
 
 def _metric(run_dir: Path, task: str) -> str:

@@ -20,6 +20,7 @@ from core.base.files import read_json
 from core.insight.allocation import read_allocation
 from core.insight.jobs import JobFolder, job_dir
 from core.insight.probe_table import KNOCK_OUT, TRANSFER
+from core.insight.wordings import wordings_of
 from core.runs.folder import RunFolder
 
 BASE, TUNED = "base", "tuned"
@@ -56,6 +57,18 @@ def expect_exam(run_dir: Path, rows: int, with_base: bool) -> Expected:
     whos = (BASE, TUNED) if with_base else (TUNED,)
     sizes = enumerate(_exam_sizes(run_dir))
     asked = {(task, who): min(rows or size, size) for task, size in sizes for who in whos}
+    return _expect(run_dir, asked)
+
+
+def expect_wordings(run_dir: Path, rows: int) -> Expected:
+    """The exam in every wording of the tasks that have several, with `rows` questions a task.
+
+    Raises:
+        WorkspaceError: the frozen tasks are missing or damaged.
+    """
+    counts = [len(wordings_of(spec)) for spec in RunFolder(run_dir).read_tasks()]
+    sizes = _exam_sizes(run_dir)
+    asked = {(task, TUNED): n * min(rows, sizes[task]) for task, n in enumerate(counts) if n > 1}
     return _expect(run_dir, asked)
 
 

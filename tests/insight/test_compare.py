@@ -12,10 +12,9 @@ from scipy.stats import binomtest
 
 from core.base.errors import RunError
 from core.base.files import write_json_atomic
+from core.evaluation.intervals import holm
 from core.insight.compare import (
     OTHER,
-    Comparison,
-    _holm,
     compare_runs,
     comparison_frame,
     confusion_matrix,
@@ -100,10 +99,7 @@ def test_graded_metrics_use_the_paired_bootstrap(tmp_path: Path) -> None:
 
 def test_holm_agrees_with_its_definition() -> None:
     p = [0.01, 0.04, 0.03, 0.5]
-    from core.evaluation.intervals import Difference
-
-    made = [Comparison(str(i), "accuracy", Difference(0, 0, 0, v, 1), v, v) for i, v in enumerate(p)]
-    np.testing.assert_allclose([c.p_adjusted for c in _holm(made)], [0.04, 0.09, 0.09, 0.5])
+    np.testing.assert_allclose(holm(p), [0.04, 0.09, 0.09, 0.5])
 
 
 def test_confusions_and_worst_labels(tmp_path: Path) -> None:
