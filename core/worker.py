@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -20,8 +21,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
+
 from core.base.cards import show_only
-from core.base.errors import TaskloomError, WorkspaceError, plain_values
+from core.base.errors import TaskloomError, WorkspaceError, plain_values, short_detail
 from core.base.files import sync_files, write_json_atomic
 from core.base.processes import bind_to_parent
 from core.runs.device_lease import CARD, DeviceLease, holder_for, holder_values, lease_device, run_lease
@@ -128,18 +131,28 @@ def _train_here(folder: RunFolder, config: RunConfig, journal: Journal, rank: in
     if rank == 0 and config.learn_router and len(folder.read_run()["tasks"]) > 1:
         from core.chat.learning_router import learn_router
 
-        _try_note(lambda: learn_router(folder.path))
+        gc.collect()  # the trained model is in circles; the router loads the base model again
+        if (error := _try_note(lambda: learn_router(folder.path))) is not None:
+            values = {"detail": short_detail(error)}
+            _try_note(lambda: journal.event("notice", key="chat.no_router_yet", values=values))
     key = "run.was_stopped" if outcome.stopped_early else "run.finished"
     return SUCCEEDED, {"message_key": key, "stopped_early": outcome.stopped_early, "progress": 1.0}
 
 
-def _try_note(write: Callable[[], object]) -> None:
-    """What is noted after a training is no part of it: a note that fails is told in the log, and the run stands."""
+def _try_note(write: Callable[[], object]) -> Exception | None:
+    """What is noted after a training is no part of it: a note that fails is told in the log, and the run stands.
+    MemoryError, RuntimeError and SafetensorError: of a model that is loaded or read anew for it."""
     try:
         write()
-    except (TaskloomError, OSError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
-        print("a note of the finished run could not be written", file=sys.stderr)
-        traceback.print_exc()
+    except (TaskloomError, OSError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        found: Exception = error
+    except (MemoryError, RuntimeError, SafetensorError) as error:
+        found = error
+    else:
+        return None
+    print("a note of the finished run could not be written", file=sys.stderr)
+    traceback.print_exception(found)
+    return found
 
 
 def _rehearse(folder: RunFolder, config: RunConfig, journal: Journal) -> End:

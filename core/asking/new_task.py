@@ -63,6 +63,7 @@ class AddSettings:
 class AddOutcome:
     """`run_dir` holds the run with one more task. `untrained` is the score with the nearest task's row as it is,
     `curve` the scores by number of rows and draw (0..1), `nearest` known tasks and their rows' loss, best first.
+    `check_rows`: labelled rows besides, which choose the state that every trial keeps.
     """
 
     run_dir: str
@@ -71,6 +72,7 @@ class AddOutcome:
     untrained: float
     curve: dict[int, list[float]]
     final: Score
+    check_rows: int
 
 
 def add_task_to_run(
@@ -129,7 +131,12 @@ class Learner:
         grown = GrownRun(self.model, dataset, self.questions, given, self.certainty)
         run_dir = write_grown_run(self.folder, grown)
         names = [(self.dataset.tasks[row].name, loss) for row, loss in nearest]
-        return AddOutcome(str(run_dir), self.new.tasks[0].metric, names, untrained, curve, self.score_of(given))
+        metric, check_rows = self.new.tasks[0].metric, len(self.check_rows)
+        return AddOutcome(str(run_dir), metric, names, untrained, curve, self.score_of(given), check_rows)
+
+    @property
+    def check_rows(self) -> list[Example]:
+        return self.new.split(0, "validation")[:CHECK_ROWS]
 
     def rank_known_tasks(self) -> list[tuple[int, float]]:
         """(task index, mean loss a token of the new rows under that task's row), best first."""
@@ -148,7 +155,7 @@ class Learner:
             [{"params": group, "lr": rates[name]} for name, group in groups.items() if group], weight_decay=0.0
         )
         batches, best = self.batches(rows), _BestState([p for group in groups.values() for p in group])
-        check = self.batches(self.new.split(0, "validation")[:CHECK_ROWS])
+        check = self.batches(self.check_rows)
         for step in range(self.settings.steps):
             if check and step % CHECK_EVERY == 0 and best.is_over(self.check_loss(task, check)):
                 break

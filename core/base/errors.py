@@ -93,3 +93,9 @@ def require_between(name: str, value: float | None, low: float, high: float) -> 
     """
     if value is not None and not low <= value <= high:
         raise SettingError("serving.bad_value", name=name, value=value, low=low, high=high)
+
+
+def short_detail(error: BaseException) -> str:
+    """What happened in one line, for a message's value: without what to do, which may not fit there."""
+    told = error.message if isinstance(error, TaskloomError) else str(error)
+    return (told.strip() or type(error).__name__).splitlines()[0][:200]

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from core.base.errors import RunError
+from core.base.errors import RunError, TaskloomError, short_detail
 from core.commands.doubts import doubt_lines
 from core.commands.output import ProgressLine, Report, Verbs, add_verb, said, table
 from core.commands.runs import find_run
@@ -59,12 +59,16 @@ def add_task(args: argparse.Namespace) -> Report:
     draws = args.draws if args.draws is not None else 3 if len(counts) > 1 else 1
     settings = AddSettings(counts, draws, args.steps, with_private=args.private)
     line = ProgressLine(args.json)
+    without_router = None
     with hold_device(folder, "training"):
         outcome = add_task_to_run(folder, new, settings, partial(_tell, line))
         if has_router(folder.path):  # its router does not know the new task
-            learn_router(Path(outcome.run_dir))
+            try:
+                learn_router(Path(outcome.run_dir))
+            except (TaskloomError, MemoryError, RuntimeError) as error:  # the run with the new task is whole
+                without_router = short_detail(error)
     line.end()
-    return _report(outcome, new.tasks[0].name)
+    return _report(outcome, new.tasks[0].name, without_router)
 
 
 def _bring_task(project: Any, args: argparse.Namespace) -> str:
@@ -98,9 +102,9 @@ def _tell(line: ProgressLine, done: int, total: int) -> None:
     line.step(done, total, f"trial {done} of {total}")
 
 
-def _report(outcome: Any, task: str) -> Report:
+def _report(outcome: Any, task: str, without_router: str | None) -> Report:
     from core.evaluation.intervals import mean_interval
-    from core.insight.growth import describe_new_score, read_new_score
+    from core.insight.growth import describe_besides, describe_new_score, read_new_score
     from core.insight.verdicts import describe_verdicts, read_verdicts
 
     questions = outcome.final.n
@@ -118,6 +122,7 @@ def _report(outcome: Any, task: str) -> Report:
         *(said.text for said in describe_verdicts(verdicts)),
         "",
         table(rows, ["rows", "draws", outcome.metric, "95 % over draws"]),
+        *(said.text for said in describe_besides(outcome.check_rows, without_router)),
         "",
         f"Nearest known tasks: {nearest}.",
         f"The run with the new task: {run_id}. Ask it: python -m core ask {run_id} --task {task!r} TEXT",
@@ -131,6 +136,8 @@ def _report(outcome: Any, task: str) -> Report:
         "curve": outcome.curve,
         "final": outcome.final.as_dict(),
         "questions": questions,
+        "check_rows": outcome.check_rows,
+        "without_router": without_router,
         "exam": asdict(exam) if exam else None,
         "verdict": verdicts[0].as_dict() if verdicts else None,
     }

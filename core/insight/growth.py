@@ -43,6 +43,14 @@ class Growth:
     curve: dict[int, list[float]]
     questions: int = 0  # exam rows behind every score; 0: an older version did not note them
     exam: NewScore | None = None  # of the run that was written; None: an older version did not note it
+    check_rows: int = 0  # labelled rows beside those of every trial, which choose the state that is kept
+    without_router: str | None = None  # why the new run has no router although the old one has
+
+
+def describe_besides(check_rows: int, without_router: str | None) -> list[Sentence]:
+    """What else was labelled than the rows of a trial, and why the new run has no router where the old one has."""
+    told = [Sentence("says.new_task_checked", {"count": check_rows})] if check_rows else []
+    return told + ([Sentence("chat.no_router_yet", {"detail": without_router})] if without_router else [])
 
 
 def read_new_score(run_dir: Path, task: str) -> NewScore | None:
@@ -109,6 +117,7 @@ def describe_growth(found: Growth) -> list[Sentence]:
         band = {"low": f"{100 * last['low']:.1f}", "high": f"{100 * last['high']:.1f}"}
         counts = {"rows": int(last["rows"]), "draws": int(last["draws"])}
         told.append(Sentence("says.new_task_band", counts | band))
+    told += describe_besides(found.check_rows, found.without_router)
     if found.questions < FEW:
         return told  # too few questions to say that more rows bring nothing
     enough = frame[(frame["rows"] > 0) & (frame["mean"] >= last["mean"] - LITTLE)].iloc[0]

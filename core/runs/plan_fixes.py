@@ -19,7 +19,7 @@ from core.tasks.cuts import looked_at, percent
 from core.tasks.dataset import TaskDataset
 from core.tasks.encoding import UNLIMITED, encode_example
 from core.training.config import RunConfig, change_config
-from core.training.plan import leave_out, left_out_names, smaller_batch
+from core.training.plan import leave_out, left_out_names, practised_tasks, smaller_batch
 
 LIMITS = (128, 192, 256, 384, 512, 640, 768, 1024, 1280, 1536, 2048, 3072, 4096, 6144, 8192, 16_384, 32_768)
 STILL_CUT = 0.05  # of a task's rows, with the limit that is proposed
@@ -193,10 +193,11 @@ def _context(problem: Problem, _: Planned) -> list[PlanFix | None]:
 
 
 def _smaller_batch(_: Problem, planned: Planned) -> list[PlanFix | None]:
-    changes, config = smaller_batch(planned.config), planned.config
+    config = planned.config
+    changes = smaller_batch(config, practised_tasks(planned.dataset))
     if not changes:
         return []
-    values = {"rows": changes["batch_size"], "times": config.batch_size // changes["batch_size"]}
+    values = {"rows": changes["batch_size"], "times": changes["accumulation"] // config.accumulation}
     return [PlanFix("fix.batch", values, changes)]
 
 

@@ -27,7 +27,7 @@ from core.tasks.dataset import TaskDataset
 from core.tasks.encoding import IGNORED, encode_example
 from core.training.checks import CHARACTERS_A_TOKEN
 from core.training.config import RunConfig, config_to_dict
-from core.training.plan import FORWARD_SHARE, SCORED_ROWS, RunPlan, plan_run
+from core.training.plan import FORWARD_SHARE, SCORED_ROWS, RunPlan, plan_run, practised_tasks, rows_at_once
 
 PROCESS_MB = 650  # Python with torch and transformers, before any model
 PROGRAMS_MB = 400  # oneDNN's for products in bfloat16, of many shapes
@@ -104,13 +104,12 @@ def estimate_run(config: RunConfig, dataset: TaskDataset, plan: RunPlan | None =
     device = lease_device(config.device)
     dtype, products = _number_types(config.precision, device)
     threads = 1 if device != "cpu" else config.num_threads or max(1, num_cores() // config.num_processes)
-    asked = Plan(
-        config.batch_size, tokens, 1, 1, columns.total, columns.active, dtype, device, 1, products, answers
-    )
+    batch = rows_at_once(config, practised_tasks(dataset))
+    asked = Plan(batch, tokens, 1, 1, columns.total, columns.active, dtype, device, 1, products, answers)
     cost = estimate(size, asked)
     programs = PROGRAMS_MB if "bfloat16" in (dtype, products) and device == "cpu" else 0
     memory = cost.memory_bytes / 2**20 + PROCESS_MB + programs
-    row_s, call_s = cost.seconds / config.batch_size, 0.0 if device != "cpu" else CALL_S * size.blocks
+    row_s, call_s = cost.seconds / batch, 0.0 if device != "cpu" else CALL_S * size.blocks
     work = _Work(config, dataset, plan, row_s, call_s, cost.token_seconds + cost.head_seconds)
     kind = {"base_model": config.base_model, "method": config.method, "device": device.partition(":")[0]}
     return FormulaEstimate(
@@ -139,7 +138,7 @@ class _Work:
 
     def training(self) -> float:
         """All steps, and the checks between them."""
-        config, batch = self.config, self.config.batch_size
+        config, batch = self.config, rows_at_once(self.config, practised_tasks(self.dataset))
         steps = self.plan.total_steps * (STEP_S + config.accumulation * (batch * self.row_s + 3 * self.call_s))
         rows = sum(min(config.validation_rows, size) for size in self.dataset.sizes("validation"))
         checks = sum(-(-stage.steps // stage.evaluate_every) + 1 for stage in self.plan.stages)

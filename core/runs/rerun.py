@@ -23,6 +23,7 @@ from core.tasks.dataset import load_saved_dataset
 from core.training.config import RunConfig, change_config, config_to_dict
 from core.training.failures import remedy_changes
 from core.training.manifest import find_checkpoint, list_checkpoints, read_state, settings_hash, write_state
+from core.training.plan import rows_at_once
 
 # Failures that may be gone at the next try with the same settings.
 PASSING = frozenset({"disk_full", "hardware", "model", "killed", "unknown"})
@@ -47,7 +48,7 @@ def find_remedy(folder: RunFolder, status: RunStatus | None = None) -> Remedy | 
     status = status or run_state(folder)
     if status.state != FAILED or status.failure is None:
         return None
-    changes = remedy_changes(status.failure, folder.read_config())
+    changes = remedy_changes(status.failure, folder.read_config(), _num_tasks(folder))
     if not changes and status.failure not in PASSING:
         return None
     checkpoints = list_checkpoints(folder.checkpoints_dir)
@@ -66,6 +67,11 @@ def mend_run(folder: RunFolder) -> RunFolder:
     again = run_again(folder, remedy.changes)
     start_run(again)
     return again
+
+
+def _num_tasks(folder: RunFolder) -> int:
+    """Of its frozen tasks those with practice rows."""
+    return sum(1 for task in folder.read_run()["tasks"] if task.get("num_train", 1))
 
 
 def _step_of(checkpoint: Path) -> int:
@@ -163,7 +169,8 @@ def _carry_checkpoint(old: RunFolder, new: RunFolder, before: RunConfig, after: 
     copied = new.checkpoints_dir / found.name
     shutil.copytree(found, copied)
     state = read_state(copied)
-    micro = state.micro * before.batch_size // after.batch_size
+    rows = [rows_at_once(config, _num_tasks(old)) for config in (before, after)]
+    micro = state.micro * rows[0] // rows[1]
     write_state(copied, replace(state, settings_hash=settings_hash(after), micro=micro))
     _copy_snapshots(old, new)
 

@@ -21,13 +21,14 @@ from core.tasks.dataset import TaskDataset
 from core.tasks.encoding import IGNORED, Encoded, encode_task
 from core.tasks.mixture import MixtureSampler
 from core.training.answer_model import Batch, answer_positions
+from core.training.plan import JOINED, OFF, whole_chunks
 
 Place = tuple[int, int]  # task index, example index
 # What a part of a batch costs besides its tokens, in tokens: the time of launching its operations. A graphics card
 # computes more tokens in that time. Both are estimates from launch times; the result does not depend on them.
 PART_TOKENS_CPU = 128
 PART_TOKENS_CARD = 4096
-OFF, APART, JOINED = "off", "apart", "joined"  # choices of the setting `chunks`
+APART = "apart"  # a choice of the setting `chunks` as OFF and JOINED are
 PACKED_TOKENS = 2048  # of a part whose examples stand behind each other
 
 
@@ -220,9 +221,7 @@ class BatchPlan:
     def __init__(self, sampler: MixtureSampler, batch_size: int, chunks: str = OFF) -> None:
         self._sampler = sampler
         self._chunks = chunks
-        tasks = sum(1 for size in sampler.sizes if size)
-        whole = batch_size - batch_size % tasks  # so that a step cuts no chunk, where one fits
-        self._batch_size = whole if chunks != OFF and whole else batch_size
+        self.rows_at_once = whole_chunks(batch_size, chunks, sum(1 for size in sampler.sizes if size))
         self._first = [0]  # number of the first micro batch of every pass seen so far
         self._pass = -1
         self._batches: list[list[Place]] = []
@@ -248,7 +247,7 @@ class BatchPlan:
         if self._pass != epoch:
             drawn = self._sampler.epoch_examples(epoch)
             drawn = drawn if self._chunks == OFF else chunked(drawn)
-            size = self._batch_size
+            size = self.rows_at_once
             self._batches = [drawn[start : start + size] for start in range(0, len(drawn), size)]
             self._pass = epoch
         return self._batches

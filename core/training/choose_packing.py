@@ -19,8 +19,9 @@ from torch import nn
 
 from core.base.errors import ModelError, RunError
 from core.training.answer_model import AnswerModel, Batch
-from core.training.batches import JOINED, OFF, EncodedSplit, Place
+from core.training.batches import EncodedSplit, Place
 from core.training.config import RunConfig
+from core.training.plan import JOINED, OFF
 from core.training.reporting import Journal
 from core.training.validation import to_device
 

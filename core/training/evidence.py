@@ -17,6 +17,7 @@ Legend: T tasks, S skills, R rows of a task.
 from __future__ import annotations
 
 import math
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -30,17 +31,31 @@ from scipy import stats
 
 from core.adapters.allocation_metrics import distinctness
 from core.adapters.skill import Skill
+from core.base.errors import short_detail
 from core.base.files import write_json_atomic
 from core.training.answer_model import AnswerModel
 from core.training.batches import EncodedSplit
 from core.training.pull import measure_pull
 from core.training.validation import to_device
+from core.training.work import RunWork
 
 ROWS = 16  # of a task; the exam has several times as many and writes its answers token by token
 MOST_BORROWED = 24  # rows of others that a task answers with: its nearest by the allocation
 VERSION = 3
 Losses = list[NDArray[np.float64]]  # by task: nats per answer token of each row
 Cell = dict[str, float] | None
+
+
+def weigh_skills(work: RunWork, tasks: Sequence[str]) -> None:
+    """A run's evidence behind its training and exam. The run is whole without it: where memory or the model fails
+    at it, that is said, and it can be asked for later."""
+    journal = work.journal
+    journal.progress(stage="evidence", message_key="run.weighing", message_values={}, eta_s=None, eta_range_s=None)
+    try:
+        write_evidence(work.paths.evidence_path, work.model, work.validation, tasks)
+    except (MemoryError, RuntimeError) as error:
+        traceback.print_exc()
+        journal.event("notice", key="training.not_weighed", values={"detail": short_detail(error)})
 
 
 def write_evidence(path: Path, model: AnswerModel, split: EncodedSplit, tasks: Sequence[str]) -> None:

@@ -91,9 +91,9 @@ def _class_of(error: TaskloomError) -> str:
     return "unknown"
 
 
-def remedy_changes(failure: str, config: RunConfig) -> dict[str, Any]:
-    """Changes of settings that may cure a failure; empty when settings are not the cause."""
-    if failure == "out_of_memory" and (smaller := smaller_batch(config)):
+def remedy_changes(failure: str, config: RunConfig, num_tasks: int) -> dict[str, Any]:
+    """Changes of settings that may cure a failure of a run of so many tasks; empty when those are not the cause."""
+    if failure == "out_of_memory" and (smaller := smaller_batch(config, num_tasks)):
         return {**smaller, "exam_batch_size": max(1, config.exam_batch_size // 2)}
     if failure == "out_of_memory":
         return (

@@ -12,6 +12,7 @@ from core.training.settings.learning import MOST_ACCUMULATED
 from core.workspace import Project
 
 CHECKS_A_STAGE = 10
+OFF, JOINED = "off", "joined"  # choices of the setting `chunks`
 SCORED_ROWS = 32  # check rows of a task that are answered at every check of a run that keeps the best by score
 CHECK_SHARE = 0.2  # checks may take at most about this share of the time of training
 FORWARD_SHARE = 1 / 3  # a forward pass, in units of a training step over the same rows
@@ -81,20 +82,45 @@ def build_sampler(config: RunConfig, dataset: TaskDataset) -> MixtureSampler:
     return MixtureSampler(sizes, settings, config.seed)
 
 
-def smaller_batch(config: RunConfig) -> dict[str, int]:
+def practised_tasks(dataset: TaskDataset) -> int:
+    """How many tasks have practice rows."""
+    return sum(1 for size in dataset.sizes("train") if size)
+
+
+def rows_at_once(config: RunConfig, num_tasks: int) -> int:
+    """Rows of a micro batch: the batch size, and with chunks as many of them as whole chunks of one row of each
+    task hold, where one fits."""
+    return whole_chunks(config.batch_size, config.chunks, num_tasks)
+
+
+def whole_chunks(batch_size: int, chunks: str, num_tasks: int) -> int:
+    """As `rows_at_once`, of these settings."""
+    whole = batch_size - batch_size % num_tasks if num_tasks else batch_size
+    return batch_size if chunks == OFF else whole or batch_size
+
+
+def smaller_batch(config: RunConfig, num_tasks: int) -> dict[str, int]:
     """Fewer rows at once, and as many in each step as before, so that the training stays the same: settings to
     change. Nothing where that cannot be."""
-    smallest = next((n for n in range(2, config.batch_size + 1) if config.batch_size % n == 0), None)
+    rows = rows_at_once(config, num_tasks)
+    smallest = next((n for n in range(2, rows + 1) if _is_same(config, rows, n, num_tasks)), None)
     if smallest is None or config.accumulation * smallest > MOST_ACCUMULATED:
         return {}
-    return {"batch_size": config.batch_size // smallest, "accumulation": config.accumulation * smallest}
+    return {"batch_size": rows // smallest, "accumulation": config.accumulation * smallest}
+
+
+def _is_same(config: RunConfig, rows: int, parts: int, num_tasks: int) -> bool:
+    """Whether `rows` at once are the same as so many parts of them: no part cuts a row of joined ones."""
+    few = rows // parts
+    is_cut = config.chunks == JOINED and few % max(1, num_tasks) != 0
+    return few * parts == rows and whole_chunks(few, config.chunks, num_tasks) == few and not is_cut
 
 
 def plan_run(config: RunConfig, dataset: TaskDataset) -> RunPlan:
     """Steps of every stage of the config's method on this dataset."""
     sampler = build_sampler(config, dataset)
     per_epoch = len(sampler.epoch_examples(0))
-    per_step = config.batch_size * config.accumulation * num_ranks(config)
+    per_step = rows_at_once(config, practised_tasks(dataset)) * config.accumulation * num_ranks(config)
     first = config.max_steps or max(1, math.ceil(config.epochs * per_epoch / per_step))
     trains = own_stages(config)
     rows = sum(min(config.validation_rows, size) for size in dataset.sizes("validation"))

@@ -110,7 +110,7 @@ def _predict(plan: RunPlan, pace: Pace, exam: _Exam, prepare_s: float) -> Predic
 def _longest_batch(prepared: Prepared) -> None:
     """One forward and backward pass over the longest examples: the most memory the run will need."""
     work = prepared.work
-    places = sorted(work.train.places(), key=work.train.length, reverse=True)[: work.config.batch_size]
+    places = sorted(work.train.places(), key=work.train.length, reverse=True)[: work.batch_plan.rows_at_once]
     batch = to_device(work.train.collate(places), work.device)
     work.model.train()
     work.model(batch).mean().backward()

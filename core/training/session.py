@@ -29,7 +29,7 @@ from core.training.checkpoints import Checkpoint, load_checkpoint
 from core.training.choose_packing import choose_chunks, choose_packing
 from core.training.config import RunConfig
 from core.training.device import DeviceChoice, apply_device, choose_device, load_chosen_base
-from core.training.evidence import write_evidence
+from core.training.evidence import weigh_skills
 from core.training.examining import exam_settings
 from core.training.manifest import TrainingState, find_checkpoint, is_of, list_checkpoints, settings_hash
 from core.training.pace import Pace, PartClock, read_expected
@@ -83,7 +83,7 @@ def train_run(
         elif not stopped:
             _examiner(prepared, config).choosing.note_certainties(prepared.dataset, paths.certainty_path)
         _write_results(prepared, paths, config)
-        _weigh_skills(prepared, paths, journal)
+        weigh_skills(prepared.work, prepared.dataset.names())
         if not (stopped or resumed):
             clock.ends("rest")
             note_actual(paths.record_path, paths.prediction_path, clock)
@@ -238,13 +238,6 @@ def _save(prepared: Prepared, paths: RunPaths, journal: Journal) -> None:
     write_contributions(paths.contributions_path, prepared.base, model, prepared.dataset, telling_tasks(journal))
     plan = prepared.work.plan
     write_allocation(model, paths, plan.total_steps, len(plan.stages), final=True)
-
-
-def _weigh_skills(prepared: Prepared, paths: RunPaths, journal: Journal) -> None:
-    """What every skill does to every task, on check rows."""
-    journal.progress(stage="evidence", message_key="run.weighing", message_values={}, eta_s=None, eta_range_s=None)
-    work = prepared.work
-    write_evidence(paths.evidence_path, work.model, work.validation, prepared.dataset.names())
 
 
 def _examine(prepared: Prepared, config: RunConfig, paths: RunPaths, journal: Journal) -> bool:

@@ -15,6 +15,9 @@ from typing import Any
 
 import pytest
 
+from core.base.errors import RunError
+from core.base.records import from_record
+from core.insight.growth import Growth, describe_growth
 from core.runs.folder import RunFolder
 from core.tasks.store import read_rows
 from tests.commands.conftest import Run
@@ -251,6 +254,7 @@ def test_a_task_is_added_and_its_curve_has_a_band(run: Run, home: Path, run_id: 
     assert list(map(len, outcome.value["curve"].values())) == [2]
     shown = run("add-task", run_id, "parcels", "--rows", "5", "--draws", "2", "--steps", "2")
     assert "95 % over draws" in shown.out
+    assert f"{outcome.value['check_rows']} labelled check rows choose" in shown.out
     assert "exam questions; guessing (" in shown.out.splitlines()[0]
     assert (home / "projects" / project / "runs" / outcome.value["run_id"] / "DONE").exists()
 
@@ -258,6 +262,14 @@ def test_a_task_is_added_and_its_curve_has_a_band(run: Run, home: Path, run_id: 
 def test_a_file_is_taught_in_one_step_unless_its_reading_is_in_question(
     run: Run, run_id: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """And a router that cannot be learned is told behind the success."""
+    from core.chat import learning_router, routing
+
+    def refuses(_: Path) -> None:
+        raise RunError("chat.no_router_rows", least=10)
+
+    monkeypatch.setattr(routing, "has_router", lambda _: True)
+    monkeypatch.setattr(learning_router, "learn_router", refuses)
     quick = ("--steps", "2", "--json")
     path = tmp_path / "crates.jsonl"
     rows = [{"text": f"crate {i}", "label": ("full", "empty")[i % 2]} for i in range(40)]
@@ -265,6 +277,9 @@ def test_a_file_is_taught_in_one_step_unless_its_reading_is_in_question(
     value = run("add-task", run_id, path, *quick).value
     assert (value["task"], value["exam"]["n"]) == ("crates", value["questions"])
     assert len(value["curve"]) == 1  # all rows, once
+    assert "at least 10 practice rows" in value["without_router"]
+    told = describe_growth(from_record(Growth, value, "add-task"))
+    assert [one.key for one in told[-2:]] == ["says.new_task_checked", "chat.no_router_yet"]
     doubtful = tmp_path / "mails.csv"
     text = "text,spam\n" + "".join(f"mail {i} to you,{('spam', 'ham')[i % 2]}\n" for i in range(12))
     doubtful.write_text(text, encoding="utf-8")

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from safetensors import SafetensorError
 
 from core import worker
 from core.base.errors import RunError, WorkspaceError
@@ -27,7 +28,7 @@ from core.training import session
 from core.training.config import RunConfig
 from core.training.failures import TrainingFailure
 from core.workspace import Project
-from tests.toy_project import quick_config, quick_run
+from tests.toy_project import ListJournal, quick_config, quick_run
 from tests.watching import ended, wait_for
 
 
@@ -82,6 +83,22 @@ def test_a_note_that_fails_after_the_training_leaves_the_run_as_it_is(
     end = worker._train_here(folder, RunConfig(), SilentJournal(folder), 0, 1)
     assert end[0] == "succeeded"
     assert "KeyError: 'cells'" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("error", [RuntimeError("CUDA out of memory"), SafetensorError("torn"), MemoryError()])
+def test_a_router_that_cannot_be_learned_is_said_and_the_run_stands(
+    error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = RunFolder(tmp_path / "home" / "projects" / "p" / "runs" / "r1")
+    folder.path.mkdir(parents=True)
+    monkeypatch.setattr(RunFolder, "read_run", lambda _: {"tasks": ["mails", "bills"]})
+    monkeypatch.setattr(session, "train_run", lambda *_: SimpleNamespace(stopped_early=False))
+    monkeypatch.setattr("core.chat.learning_router.learn_router", raising(error))
+    journal = ListJournal()
+    assert worker._train_here(folder, RunConfig(learn_router=True), journal, 0, 1)[0] == "succeeded"
+    detail = str(error) or "MemoryError"
+    (said,) = journal.of("notice")
+    assert (said["key"], said["values"]) == ("chat.no_router_yet", {"detail": detail})
 
 
 def test_a_full_disk_while_an_event_is_written_ends_the_run_in_words(

@@ -19,7 +19,7 @@ from core.tasks.dataset import TaskDataset
 from core.tasks.store import read_doubts
 from core.training.config import RunConfig, apply_assignments, change_config
 from core.training.failures import remedy_changes
-from core.training.plan import load_run_dataset
+from core.training.plan import load_run_dataset, rows_at_once, smaller_batch
 from core.workspace import Project, Workspace
 
 CONFIG = RunConfig(mixture="proportional")
@@ -163,7 +163,7 @@ def test_a_smaller_batch_leaves_each_step_as_it_was(
 ) -> None:
     config = change_config(CONFIG, {"batch_size": batch, "accumulation": accumulation})
     fixes = plan_fixes(Problem("", "check.memory"), Planned(config, TaskDataset((), {})))
-    remedy = remedy_changes("out_of_memory", config)
+    remedy = remedy_changes("out_of_memory", config, 3)
     if smaller is None:  # other settings may help
         assert fixes == ()
         assert remedy == {"gradient_checkpointing": True}
@@ -174,6 +174,26 @@ def test_a_smaller_batch_leaves_each_step_as_it_was(
         assert changed.batch_size * changed.accumulation == batch * accumulation
     said = fixes[0].as_dict()["message"]
     assert f"{batch // smaller[0]} times as often" in said
+
+
+@pytest.mark.parametrize(
+    ("chunks", "batch", "smaller"),
+    [
+        ("apart", 16, (5, 3)),
+        ("joined", 16, (5, 3)),
+        ("joined", 20, (10, 2)),
+        ("joined", 5, {}),
+        ("apart", 5, (1, 5)),
+    ],
+)
+def test_a_smaller_batch_cuts_no_chunk(chunks: str, batch: int, smaller: tuple[int, int] | dict) -> None:
+    """Of 16 rows five tasks' chunks take 15: eight of them would be five."""
+    config = change_config(CONFIG, {"batch_size": batch, "chunks": chunks})
+    found = smaller_batch(config, 5)
+    assert found == (smaller and {"batch_size": smaller[0], "accumulation": smaller[1]})
+    if found:
+        rows = rows_at_once(config, 5)
+        assert rows_at_once(change_config(config, found), 5) * found["accumulation"] == rows
 
 
 def test_a_base_model_that_is_not_there_is_replaced(project: Project, tmp_path: Path) -> None:

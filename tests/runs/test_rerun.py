@@ -79,13 +79,13 @@ def test_failures_have_a_class(error: Exception, failure: str) -> None:
 def test_remedies_change_something_as_long_as_they_can(tiny_llama: Path) -> None:
     config = quick_config(tiny_llama)
     for _ in range(8):
-        changes = remedy_changes("out_of_memory", config)
+        changes = remedy_changes("out_of_memory", config, 2)
         assert changes
         config = change_config(config, changes)
     assert config.batch_size == 1
     assert config.gradient_checkpointing
     assert config.max_tokens < 96
-    halved = change_config(config, remedy_changes("nan_loss", config))
+    halved = change_config(config, remedy_changes("nan_loss", config, 2))
     assert halved.learning_rate_skills == skill_rate(config) / 2
 
 

@@ -14,11 +14,12 @@ from core.base.errors import SettingError
 from core.base.settings import BEGINS_ANEW, SAME_RESULT, SettingInfo, describe_settings
 from core.runs.rerun import checkpoint_fits
 from core.tasks.dataset import Example, TaskDataset, load_dataset_of
+from core.training.batches import BatchPlan
 from core.training.checks import _check_cap, _check_exams, check_config, check_run
 from core.training.config import RunConfig, apply_assignments, change_config, config_from_yaml, config_to_yaml
 from core.training.goals import GOALS, config_for_goal, goal_of
 from core.training.manifest import TrainingState, is_of, settings_hash
-from core.training.plan import plan_run
+from core.training.plan import build_sampler, plan_run
 from core.workspace import Project
 from tests.toy_project import quick_config
 
@@ -78,6 +79,12 @@ def test_steps_follow_from_epochs_or_are_given(toy_project: Project, tiny_llama:
     assert [s.steps for s in plan.stages] == [-(-2 * rows // 8), round(0.5 * -(-2 * rows // 8))]
     single = plan_run(change_config(config, {"method": "lora"}), dataset)
     assert [s.steps for s in single.stages] == [-(-2 * rows // 8)]
+    tasks = len(dataset.tasks)
+    together = change_config(config, {"chunks": "apart", "batch_size": 2 * tasks + 1, "method": "lora"})
+    chunked = plan_run(together, dataset)  # of a step's rows whole chunks are taken
+    assert [s.steps for s in chunked.stages] == [-(-2 * rows // (2 * tasks))]
+    assert BatchPlan(build_sampler(together, dataset), together.batch_size, "apart").rows_at_once == 2 * tasks
+    assert min(chunked.passes) >= 2.0
 
 
 def test_checks_of_tasks_model_lengths_and_disk(

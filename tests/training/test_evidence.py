@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from torch.nn import functional
 
+from core.adapters.allocation_metrics import cosine
 from core.adapters.parts.untrained import SEED
 from core.asking.measuring import measure_run
 from core.asking.trained import load_trained
@@ -18,8 +20,10 @@ from core.base.files import read_json
 from core.insight.evidence import describe_evidence, evidence_from_record, read_evidence
 from core.runs.folder import RunFolder
 from core.tasks.dataset import load_saved_dataset
+from core.training import pull
+from core.training.answer_model import AnswerModel
 from core.training.batches import EncodedSplit
-from core.training.evidence import ROWS, change_of
+from core.training.evidence import ROWS, change_of, weigh_skills
 from core.training.session import build_encoder
 from tests.serving.conftest import make_trained_run, tiny_llama_dir  # noqa: F401  a fixture
 
@@ -126,6 +130,37 @@ def test_the_pull_is_the_slow_definition(run_dir: Path, slow: Slow) -> None:
                 assert min(wanted) < 0.99
     finally:
         adapter.load_state_dict(trained)
+
+
+def test_products_by_chunks_are_the_cosines() -> None:
+    rows = np.random.default_rng(0).normal(size=(4, 2 * pull.CHUNK + 3)).astype(np.float32)
+    rows[1] = 0.0
+    assert pull.cosines_of(rows) == pytest.approx(cosine(rows.astype(np.float64)), abs=1e-9)
+
+
+def test_memory_that_runs_out_leaves_the_run_as_it_was(
+    slow: Slow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A backward pass and then every pass fails: not measured, said, and no exception."""
+    model, told = AnswerModel(slow.run.model), []
+    before = {name: numbers.clone() for name, numbers in slow.run.model.adapter.state_dict().items()}
+    monkeypatch.setattr(pull, "MOST_NUMBERS", 10)
+    assert pull.measure_pull(model, slow.split) is None
+    monkeypatch.undo()
+
+    def fails(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(torch.Tensor, "backward", fails)
+    assert pull.measure_pull(model, slow.split) is None
+    monkeypatch.setattr(AnswerModel, "forward", fails)
+    journal = SimpleNamespace(progress=lambda **_: None, event=lambda kind, **values: told.append(values))
+    paths = SimpleNamespace(evidence_path=tmp_path / "evidence.json")
+    weigh_skills(SimpleNamespace(journal=journal, paths=paths, model=model, validation=slow.split), ["a", "b", "c"])
+    assert told == [{"key": "training.not_weighed", "values": {"detail": "CUDA out of memory"}}]
+    assert not paths.evidence_path.exists()
+    after = slow.run.model.adapter.state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before)
 
 
 def test_nothing_is_left_changed(run_dir: Path, slow: Slow) -> None:

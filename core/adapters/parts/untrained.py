@@ -20,13 +20,13 @@ def untrained(bank: SkillBank, router: TaskRouter) -> Iterator[nn.Parameter]:
     skills [A, P], which take a gradient. Behind it all numbers are as before, bit for bit."""
     parameters = [*bank.parameters(), router.logits]
     kept = [(parameter.detach().clone(), parameter.requires_grad) for parameter in parameters]
-    with torch.no_grad(), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(SEED)
-        for parameter in parameters:
-            parameter.zero_()
-        bank.common.copy_(bank.new_skills(bank.num_common))
-    bank.common.requires_grad_(True)
     try:
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            torch.manual_seed(SEED)
+            for parameter in parameters:
+                parameter.zero_()
+            bank.common.copy_(bank.new_skills(bank.num_common))
+        bank.common.requires_grad_(True)
         yield bank.common
     finally:
         with torch.no_grad():
