@@ -39,6 +39,7 @@ from core.runs.ranks import RankLost, join_machine, note_rank, start_ranks, wait
 from core.runs.states import CANCELLED, FAILED, INTERRUPTED, QUEUED, STARTING, SUCCEEDED
 from core.runs.where import is_far
 from core.training.config import RunConfig, num_ranks
+from core.training.manifest import list_checkpoints
 from core.training.pace import PartClock
 from core.training.reporting import CANCEL, PAUSE, STOP, Journal, RunCancelled, RunPaused
 from core.workspace import Workspace
@@ -249,8 +250,8 @@ def _wait_for_device(folder: RunFolder, journal: FolderJournal, device: str) -> 
     try:
         while not (_is_first(queue, folder, device) and lease.try_acquire()):
             wish = journal.wish()
-            if wish in (CANCEL, STOP):
-                raise RunCancelled
+            if wish == CANCEL or (wish == STOP and not list_checkpoints(folder.checkpoints_dir)):
+                raise RunCancelled  # a stop keeps what was learned: it waits for the device to do so
             if wish == PAUSE:
                 raise RunPaused
             holder = holder_for(project, device)

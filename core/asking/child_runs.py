@@ -16,10 +16,9 @@ from core.base.files import new_id, read_json, write_json_atomic
 from core.base.folders import whole_folder
 from core.runs.creation import fill_run
 from core.runs.folder import RunFolder
-from core.runs.launching import resume_run, start_run
 from core.runs.liveness import run_state
-from core.runs.states import DRAFT, INTERRUPTED, SUCCEEDED, RunStatus
-from core.runs.together import run_together
+from core.runs.states import SUCCEEDED, RunStatus
+from core.runs.together import OnStatuses, begin_here, count_due, run_together
 from core.runs.where import HERE, Engine
 from core.tasks.dataset import TaskDataset
 from core.training.config import RunConfig, config_to_dict
@@ -60,7 +59,12 @@ class ChildRuns:
         return cls(folder, kind, rules, path, runs)
 
     def train_all(
-        self, places: list[str], make: Callable[[str], Wanted], on_progress: OnProgress, engine: Engine = HERE
+        self,
+        places: list[str],
+        make: Callable[[str], Wanted],
+        on_progress: OnProgress,
+        engine: Engine = HERE,
+        on_statuses: OnStatuses | None = None,
     ) -> None:
         """Every place's run, to its end, in turn here or all at once on another engine; goes on where it was
         interrupted.
@@ -71,6 +75,8 @@ class ChildRuns:
         if engine != HERE:
 
             def tell_all(statuses: list[RunStatus]) -> None:
+                if on_statuses is not None:
+                    on_statuses(statuses)
                 on_progress(round(PARTS * sum(status.progress for status in statuses)), PARTS * len(statuses))
 
             run_together([self._run_of(place, make) for place in places], engine, tell_all)
@@ -81,6 +87,10 @@ class ChildRuns:
                 on_progress(round(PARTS * (number + share)), PARTS * len(places))
 
             self._train(place, make, tell)
+
+    def count_due(self, places: list[str]) -> int:
+        """How many of them `train_all` would start."""
+        return count_due(self._find(place) for place in places)
 
     def made(self, place: str) -> RunFolder:
         return RunFolder(self.folder.path.with_name(self.runs[place]))
@@ -96,9 +106,7 @@ class ChildRuns:
 
     def _train(self, place: str, make: Callable[[str], Wanted], on_share: Callable[[float], None]) -> None:
         folder = self._run_of(place, make)
-        status = run_state(folder)
-        if status.state in (DRAFT, INTERRUPTED):
-            (resume_run if status.state == INTERRUPTED else start_run)(folder)
+        begin_here(folder)
         while (status := run_state(folder)).is_live:
             on_share(status.progress)
             time.sleep(POLL_S)

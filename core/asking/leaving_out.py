@@ -20,6 +20,7 @@ from core.base.files import write_json_atomic
 from core.evaluation.metrics import compare, score
 from core.insight.probe_table import CHANCE, LEAVE_OUT, probe_path
 from core.runs.folder import RunFolder
+from core.runs.together import OnStatuses
 from core.runs.where import HERE, Engine
 from core.tasks.dataset import TaskDataset, load_saved_dataset
 from core.training.config import RunConfig
@@ -43,9 +44,11 @@ class Plan:
         return [SEED, *map(str, range(len(self.dataset.tasks)))]
 
 
-def run_leave_out(run_dir: Path, on_progress: OnProgress, engine: Engine = HERE) -> dict[str, Any]:
-    """Trains T + 1 runs, in turn here or all at once on another engine, and writes <run>/probes/leaveout.json in
-    the form of `probe_table.py`.
+def run_leave_out(
+    run_dir: Path, on_progress: OnProgress, engine: Engine = HERE, on_statuses: OnStatuses | None = None
+) -> dict[str, Any]:
+    """Trains T + 1 runs, in turn here or all at once on another engine, which `on_statuses` watches, and writes
+    <run>/probes/leaveout.json in the form of `probe_table.py`.
 
     Goes on where it was interrupted.
 
@@ -53,11 +56,21 @@ def run_leave_out(run_dir: Path, on_progress: OnProgress, engine: Engine = HERE)
         RunError: fewer than two tasks, no exam to compare with, or one of the runs did not succeed.
     """
     plan = _open_plan(RunFolder(run_dir))
-    plan.made.train_all(plan.places, lambda place: _wanted(plan, place), on_progress, engine)
+    plan.made.train_all(plan.places, lambda place: _wanted(plan, place), on_progress, engine, on_statuses)
     outcome = _outcome(plan)
     write_json_atomic(probe_path(run_dir, LEAVE_OUT), outcome)
     plan.made.path.unlink()
     return outcome
+
+
+def count_leave_out(run_dir: Path) -> int:
+    """How many runs `run_leave_out` would start.
+
+    Raises:
+        RunError: fewer than two tasks, or no exam to compare with.
+    """
+    plan = _open_plan(RunFolder(run_dir))
+    return plan.made.count_due(plan.places)
 
 
 def _open_plan(folder: RunFolder) -> Plan:

@@ -106,7 +106,10 @@ class ProgressLine:
         self._shown = ""
         self._first: tuple[int, float] | None = None
 
-    def show(self, text: str, is_new_phase: bool = False) -> None:
+    def show(self, text: str, is_new_phase: bool = False, note: str = "") -> None:
+        """`note` stands after the text, and is said wherever it is new."""
+        is_new_phase |= bool(note) and not self._shown.endswith(note)
+        text += note
         if self._quiet or text == self._shown or not (self._terminal or is_new_phase):
             return
         self._shown = text

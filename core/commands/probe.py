@@ -8,7 +8,7 @@ from typing import Any
 
 from core.base.errors import RunError
 from core.commands.output import ProgressLine, Report, Verbs, add_verb, table
-from core.commands.runs import add_on, find_run, require_consent
+from core.commands.runs import add_on, find_run, require_consent, word_waiting
 
 
 def add_parser(verbs: Verbs) -> None:
@@ -71,13 +71,13 @@ def _make(folder: Any, kind: str, args: argparse.Namespace) -> None:
         raise RunError("serving.no_adapter", run=folder.run_id)
     line = ProgressLine(args.json)
     if kind == "leaveout":
-        from core.asking.leaving_out import run_leave_out
+        from core.asking.leaving_out import count_leave_out, run_leave_out
         from core.runs.where import find_engine
 
         engine = find_engine(folder.workspace_dir, args.on)
-        require_consent(engine, args)
+        require_consent(engine, args, count_leave_out(folder.path))
         said = "training without each task in turn" if args.on is None else f"training on {engine.name}"
-        run_leave_out(folder.path, lambda done, total: line.step(done, total, said), engine)
+        run_leave_out(folder.path, lambda done, total: line.step(done, total, said), engine, _tell_waiting(line))
         line.end()
         return
     from transformers.utils.logging import disable_progress_bar
@@ -95,6 +95,19 @@ def _make(folder: Any, kind: str, args: argparse.Namespace) -> None:
 
         run_probe(folder.path, kind, settings, tell)
     line.end()
+
+
+def _tell_waiting(line: ProgressLine) -> Callable[[list[Any]], None]:
+    """Says once why runs wait that an engine has."""
+    told = ""
+
+    def look(statuses: list[Any]) -> None:
+        nonlocal told
+        if (note := word_waiting(statuses)) and note != told:
+            told = note
+            line.show(note.removeprefix("; "), is_new_phase=True)
+
+    return look
 
 
 def _plain(frame: object) -> dict[str, dict[str, float | None]]:

@@ -48,19 +48,29 @@ def add_on(parser: argparse.ArgumentParser, text: str) -> None:
     parser.add_argument("--yes", action="store_true", help="with --on: rows may leave this machine; do not ask")
 
 
-def require_consent(engine: Any, args: argparse.Namespace) -> None:
-    """Says, on standard error, what a start on another engine means, and asks; `--yes` has agreed already.
+def require_consent(engine: Any, args: argparse.Namespace, runs: int = 1) -> None:
+    """Says, on standard error, what a start of so many runs on another engine means, and asks; `--yes` has agreed
+    already.
 
     Raises:
         RunError: nobody has agreed.
     """
     from core.runs.engine_terms import engine_terms
 
-    terms = [sentence.text for sentence in engine_terms(engine, duration)]
-    if terms:
+    terms = [sentence.text for sentence in engine_terms(engine, duration, runs)]
+    if terms and runs:
         print("\n".join(terms), file=sys.stderr, flush=True)
         if not args.yes and not confirm(f"Start on {engine.name}?"):
             raise RunError("command.no_consent", engine=engine.name)
+
+
+def word_waiting(statuses: list[Any]) -> str:
+    """Why the first of those runs waits that an engine has and says a reason for; '' where there is none."""
+    from core.messages import english
+
+    reasons = ("run.pending_why", "run.engine_silent")
+    told = next((s for s in statuses if s.state == "pending" and s.message_key in reasons), None)
+    return f"; {english(told.message_key, told.message_values)[0]}" if told else ""
 
 
 def find_run(args: argparse.Namespace) -> Any:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from core.commands.output import ProgressLine, Report, Verbs, add_verb, progress_bar, table
-from core.commands.runs import add_on, require_consent
+from core.commands.runs import add_on, require_consent, word_waiting
 from core.commands.train import build_config
 
 ARM_HELP = "a method to compare: 'cpoly', 'cpoly adapter.rank=4', 'big: cpoly adapter.rank=4'; repeat for several"
@@ -32,7 +32,7 @@ def add_parser(verbs: Verbs) -> None:
 
 
 def study(args: argparse.Namespace) -> Report:
-    from core.insight.study import create_study, find_study, read_study, run_study, run_study_on
+    from core.insight.study import count_due_cells, create_study, find_study, read_study, run_study, run_study_on
     from core.insight.study_tables import study_frame, study_report
     from core.runs.where import HERE, find_engine
     from core.workspace import Workspace
@@ -41,7 +41,7 @@ def study(args: argparse.Namespace) -> Report:
     engine = find_engine(Workspace(args.workspace).root, args.on)
     folder = find_study(project, args.name) or create_study(project, _plan(args))
     if not args.show:
-        require_consent(engine, args)
+        require_consent(engine, args, count_due_cells(project, folder))
         line = ProgressLine(args.json)
         if engine == HERE:
             run_study(project, folder, lambda cell, place, total, status: _tell(line, (cell, place, total), status))
@@ -80,10 +80,10 @@ def _tell_all(line: ProgressLine, name: str, statuses: list[Any]) -> None:
     from core.insight.jobs import note_progress
 
     share = sum(status.progress for status in statuses) / len(statuses)
-    ended = sum(not status.is_live for status in statuses)
-    working = sum(status.state not in ("pending", "queued") for status in statuses) - ended
+    ended = sum(status.is_terminal for status in statuses)
+    working = sum(status.is_live and status.state not in ("pending", "queued") for status in statuses)
     text = f"{ended} of {len(statuses)} runs have ended, {working} at work on {name}"
-    line.show(progress_bar(share, text))
+    line.show(progress_bar(share, text), note=word_waiting(statuses))
     note_progress(round(1000 * share * len(statuses)), 1000 * len(statuses))
 
 

@@ -29,10 +29,9 @@ from core.base.records import from_record
 from core.base.settings import describe_settings
 from core.runs.creation import create_run
 from core.runs.folder import RunFolder
-from core.runs.launching import resume_run, start_run
 from core.runs.liveness import run_state
-from core.runs.states import DRAFT, INTERRUPTED, SUCCEEDED, RunStatus
-from core.runs.together import OnStatuses, run_together
+from core.runs.states import SUCCEEDED, RunStatus
+from core.runs.together import OnStatuses, begin_here, count_due, run_together
 from core.runs.where import Engine
 from core.training.config import RunConfig, apply_assignments, change_config, config_from_dict, config_to_dict
 from core.workspace import Project
@@ -189,6 +188,11 @@ def run_study_on(project: Project, folder: Path, engine: Engine, on_statuses: On
     return study
 
 
+def count_due_cells(project: Project, folder: Path) -> int:
+    """How many runs `run_study_on` would start."""
+    return count_due(_find_run(project, cell) for cell in read_study(folder).cells)
+
+
 def cell_config(study: Study, cell: Cell, num_tasks: int) -> RunConfig:
     """The settings of a cell's run. The base model sits the exam once a share, in the first arm's first run."""
     config = replace(arm_config(study, study.arm(cell.arm), num_tasks), seed=cell.seed)
@@ -247,14 +251,11 @@ def limit_rows(folder: RunFolder, share: float, seed: int) -> None:
 
 
 def _start(project: Project, place: Path, study: Study, index: int) -> RunFolder | None:
-    """The cell's run, at work; None when it is done."""
+    """The cell's run, at work here unless it is at work elsewhere already; None when it is done."""
     folder = _find_run(project, study.cells[index])
     if folder is None:
         folder = _make_run(project, place, study, index)
-    state = run_state(folder).state
-    if state in (INTERRUPTED, DRAFT):
-        (resume_run if state == INTERRUPTED else start_run)(folder)
-    return None if state == SUCCEEDED else folder
+    return None if begin_here(folder).state == SUCCEEDED else folder
 
 
 def _find_run(project: Project, cell: Cell) -> RunFolder | None:

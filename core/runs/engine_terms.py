@@ -12,13 +12,15 @@ from core.runs.where import HERE, Engine
 CLUSTERS = ("slurm", "ray")  # launchers whose machines share this one's file system
 
 
-def engine_terms(engine: Engine, word_time: Callable[[float], str]) -> list[Sentence]:
+def engine_terms(engine: Engine, word_time: Callable[[float], str], runs: int = 1) -> list[Sentence]:
     """Who gets the rows; price, limit of time and place in the engine's queue, as far as it tells, or why it does
-    not. Nothing of this machine. `word_time` words seconds."""
+    not. Nothing of this machine. `word_time` words seconds; `runs` are started together."""
     if engine == HERE:
         return []
     # A cluster reads the run folder where it lies; any other engine is sent a copy of it.
     said = [Sentence("where.reads" if engine.launcher in CLUSTERS else "where.leaves", {"engine": engine.name})]
+    if runs > 1:
+        said.append(Sentence("where.runs", {"n": runs}))
     try:
         known = LAUNCHERS.get(engine.launcher).expect(engine.settings)
     except TaskloomError as error:
@@ -29,7 +31,9 @@ def engine_terms(engine: Engine, word_time: Callable[[float], str]) -> list[Sent
         said.append(Sentence("where.limit", {"time": word_time(known.limit_s)}))
         if known.dollars_an_hour is not None:
             most = known.dollars_an_hour * known.limit_s / 3600
-            said.append(Sentence("where.most", {"price": f"{most:.2f}"}))
+            price = {"price": f"{most:.2f}"}
+            total = {"n": runs, "total": f"{most * runs:.2f}"}
+            said.append(Sentence("where.most_all", price | total) if runs > 1 else Sentence("where.most", price))
     if known.waiting is not None:
         said.append(Sentence("where.waiting", {"n": known.waiting}))
     return said

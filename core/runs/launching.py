@@ -130,8 +130,9 @@ def find_begun(project: Project, token: str) -> RunFolder | None:
 
 def stop_run(folder: RunFolder, now: bool = False) -> RunStatus:
     """Stop and keep: the worker finishes its step, keeps the best adapter so far, and ends as succeeded. An
-    interrupted run is taken up for that only. With `now` a worker that does not answer is ended; the run is then
-    interrupted, with everything up to its last checkpoint.
+    interrupted run is taken up for that only; one that waits to go on keeps its place and ends so when it is its
+    turn, and only one that has learned nothing yet is cancelled. With `now` a worker that does not answer is ended;
+    the run is then interrupted, with everything up to its last checkpoint.
 
     Raises:
         RunError: the run is not at work.
@@ -144,7 +145,8 @@ def stop_run(folder: RunFolder, now: bool = False) -> RunStatus:
         return start_run(folder)
     if not status.is_live:
         raise RunError("run.not_live", name=folder.run_id, state=status.state)
-    if status.state in (QUEUED, PENDING) or (folder.cancel_path.exists() and _waits_there(folder)):
+    waits = status.state in (QUEUED, PENDING) and not _may_have_learned(folder)
+    if waits or (folder.cancel_path.exists() and _waits_there(folder)):
         return cancel_run(folder)
     _raise_flag(folder.stop_path)
     tell(folder)
@@ -212,6 +214,14 @@ def prepare_resume(folder: RunFolder, engine: Engine) -> None:
         folder.stop_path.unlink(missing_ok=True)
     except OSError as error:
         raise WorkspaceError("workspace.read_only", path=str(folder.path), detail=error.strerror or "") from error
+
+
+def _may_have_learned(folder: RunFolder) -> bool:
+    """Whether a run that waits has something to keep: a checkpoint, or a worker that began and was not seen to
+    leave, whatever its engine says."""
+    written = folder.read_status()
+    begun = written.is_live and written.state not in (QUEUED, PENDING)
+    return begun or bool(list_checkpoints(folder.checkpoints_dir))
 
 
 def _waits_there(folder: RunFolder) -> bool:

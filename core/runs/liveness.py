@@ -64,9 +64,9 @@ def run_state(folder: RunFolder) -> RunStatus:
 def _far_state(folder: RunFolder, status: RunStatus, answer: Answer) -> RunStatus:
     """The state of a run whose worker is of another engine: the engine's answer, and where it gives none the lease.
     A worker that has just beaten is at work whatever the engine says, since its last lines reach a shared file
-    system late. An engine that does not answer proves nothing: the run stands still and is not buried, unless a
-    person ends it."""
-    if answer.sign in ("gone", "unknown") and status.state not in (PENDING, INTERRUPTED) and is_fresh(folder):
+    system late, and an engine that cannot reach it for a moment says that it waits. An engine that does not answer
+    proves nothing: the run stands still and is not buried, unless a person ends it."""
+    if answer.sign != "working" and status.state not in (PENDING, INTERRUPTED) and is_fresh(folder):
         answer = Answer("working")
     if answer.sign == "gone":
         return status if status.state == INTERRUPTED else _bury(folder, _reason(answer))

@@ -11,8 +11,11 @@ import pytest
 from core.__main__ import build_parser
 from core.base.errors import RunError
 from core.commands import VERBS
-from core.commands.output import duration, progress_bar, table
+from core.commands.output import ProgressLine, duration, progress_bar, table
+from core.commands.probe import _tell_waiting
+from core.commands.study import _tell_all
 from core.runs.launchers import Expected
+from core.runs.states import RunStatus
 from core.workspace import Workspace
 from tests.commands.conftest import Outcome, Run
 
@@ -55,6 +58,32 @@ def test_rows_leave_this_machine_after_a_yes_only(
     run("train", "Desk", "--on", "far", "--yes")
     assert begun == ["far"] * (1 + starts)
     assert "leave" not in run("train", "Desk").err
+
+
+def test_a_study_elsewhere_says_how_many_runs_and_what_all_of_them_cost(
+    run: Run, rows_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.runs.engines.hf_jobs.HubLauncher.expect", lambda *_: Expected(0.8, limit_s=7200))
+    run("project", "create", "Desk")
+    run("task", "add", "Desk", rows_file)
+    (tmp_path / "home" / "engines.yaml").write_text("far: {launcher: hf_jobs, bucket: me/b}", encoding="utf-8")
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    told = run("study", "Desk", "--on", "far", "--arm", "cpoly", "--arm", "lora", "--seeds", "2")
+    assert told.code == 2
+    assert "4 runs are started there" in told.err
+    assert "$6.40 for these 4" in told.err
+
+
+def test_why_runs_wait_is_said_once_even_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    line, reason = ProgressLine(), {"engine": "nodes", "why": "no node is that large"}
+    waits = RunStatus(state="pending", message_key="run.pending_why", message_values=reason)
+    for progress in (0.0, 0.1, 0.2):
+        _tell_all(line, "nodes", [waits, RunStatus(state="running", progress=progress)])
+    assert capsys.readouterr().err.count("no node is that large") == 1
+    look = _tell_waiting(line)
+    for _ in range(2):
+        look([RunStatus(state="pending", message_key="run.pending"), waits])
+    assert capsys.readouterr().err.count("no node is that large") == 1
 
 
 def refuse() -> None:

@@ -11,12 +11,13 @@ import pytest
 
 from core.asking import child_runs, probe_model
 from core.asking.learning_curve import fewer_rows, run_curve
-from core.asking.leaving_out import run_leave_out, shorten, without_task
+from core.asking.leaving_out import count_leave_out, run_leave_out, shorten, without_task
 from core.base.errors import RunError
 from core.base.records import from_record
 from core.insight.growth import Growth, describe_growth, growth_frame
 from core.insight.learning_curve import read_curve
 from core.insight.probe_table import CHANCE, read_probe
+from core.runs import together
 from core.runs.creation import create_run
 from core.runs.folder import RunFolder
 from core.runs.states import FAILED, SUCCEEDED, RunStatus
@@ -83,7 +84,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[RunFolder]:
             for task, listed in wanted.items()
         }
 
-    monkeypatch.setattr(child_runs, "start_run", start)
+    monkeypatch.setattr(together, "start_run", start)
     monkeypatch.setattr(probe_model, "answer_rows", rows)
     return made
 
@@ -121,11 +122,15 @@ def test_on_another_engine_all_runs_are_handed_over_at_once(
     def end(folders: list[RunFolder], engine: Engine, tell: Any) -> None:
         handed.append(folders)
         for made in folders:
-            child_runs.start_run(made)
+            together.start_run(made)
         tell([RunStatus(state=SUCCEEDED, progress=0.5) for _ in folders])
 
     monkeypatch.setattr(child_runs, "run_together", end)
-    run_leave_out(folder.path, lambda done, total: seen.append((done, total)), Engine("far", "fake"))
+    watched: list[list[RunStatus]] = []
+    assert count_leave_out(folder.path) == 3
+    tell: Any = lambda done, total: seen.append((done, total))  # noqa: E731
+    run_leave_out(folder.path, tell, Engine("far", "fake"), watched.append)
+    assert [len(statuses) for statuses in watched] == [3]
     assert [len(folders) for folders in handed] == [3]
     assert seen == [(1500, 3000)]
     np.testing.assert_allclose(read_probe(folder.path, "leaveout").change.loc["direct"], [0.0, -1.0, -1.0])
@@ -147,16 +152,16 @@ def test_runs_that_are_there_are_not_made_again(folder: RunFolder, trained: list
 def test_a_failed_run_is_said_and_made_anew_the_next_time(
     folder: RunFolder, trained: list[RunFolder], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    good = child_runs.start_run
+    good = together.start_run
 
     def fail(made: RunFolder) -> None:
         made.write_done({"state": FAILED, "failure": "unknown"})
         made.write_status(RunStatus(state=FAILED))
 
-    monkeypatch.setattr(child_runs, "start_run", fail)
+    monkeypatch.setattr(together, "start_run", fail)
     with pytest.raises(RunError, match="ended in the state failed"):
         run_leave_out(folder.path, lambda done, total: None)
-    monkeypatch.setattr(child_runs, "start_run", good)
+    monkeypatch.setattr(together, "start_run", good)
     run_leave_out(folder.path, lambda done, total: None)
     assert len(trained) == 3
 
@@ -220,7 +225,7 @@ def test_smaller_sets_lie_in_larger_ones_and_their_exams_make_the_curve(
         run.write_done({"state": SUCCEEDED})
         run.write_status(RunStatus(state=SUCCEEDED))
 
-    monkeypatch.setattr(child_runs, "start_run", start)
+    monkeypatch.setattr(together, "start_run", start)
     run_curve(folder.path, lambda done, total: None)
     whole = load_saved_dataset(folder.data_dir)
     quarter, half = (load_saved_dataset(run.data_dir) for run in made)

@@ -20,6 +20,7 @@ from core.insight.study import (
     Study,
     arm_config,
     cell_config,
+    count_due_cells,
     create_study,
     find_study,
     limit_rows,
@@ -224,8 +225,10 @@ def test_a_study_on_another_engine_has_all_its_runs_there_at_once(
 
         engine = where.Engine("far", "fake")
         (project.path.parents[1] / where.FILE).write_text("far: {launcher: fake}", encoding="utf-8")
+        assert count_due_cells(project, folder) == 4
         with pytest.raises(RunError, match="ended in the state failed"):
             run_study_on(project, folder, engine, work)
+        assert count_due_cells(project, folder) == 1
         assert seen[0] == ["pending"] * 4
         assert seen[-1] == ["succeeded"] * 3 + ["failed"]
         before = [cell.run_id for cell in read_study(folder).cells]

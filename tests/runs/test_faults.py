@@ -16,9 +16,10 @@ from core import worker
 from core.base.errors import RunError, WorkspaceError
 from core.base.processes import boot_id
 from core.runs.creation import create_run
+from core.runs.device_lease import lease_holder, run_lease
 from core.runs.engines.local import worker_processes
 from core.runs.folder import RunFolder
-from core.runs.journal import FolderJournal, SilentJournal
+from core.runs.journal import FolderJournal, SilentJournal, read_wish
 from core.runs.launching import cancel_run, start_run, stop_run
 from core.runs.liveness import run_state
 from core.runs.lock import steady_clock, try_lock
@@ -224,6 +225,18 @@ def test_a_hung_worker_that_is_stopped_is_ended_and_keeps_what_was_saved(
     assert worker_processes(folder) == []
     assert list(folder.checkpoints_dir.iterdir())
     assert stop_run(folder).is_live  # taken up once more, to keep what was saved
+
+
+def test_a_stopped_run_that_waits_for_the_device_keeps_what_it_has(project: Project, tiny_llama: Path) -> None:
+    other, folder = quick_run(project, tiny_llama), quick_run(project, tiny_llama)
+    folder.stop_path.touch()
+    busy = run_lease(other, "training")
+    journal: Any = SimpleNamespace(wish=lambda: read_wish(folder), progress=lambda **_: busy.release())
+    with busy, pytest.raises(worker.RunCancelled):  # nothing to keep
+        worker._wait_for_device(folder, journal, "cpu")
+    (folder.checkpoints_dir / "step-00000005").mkdir(parents=True)
+    with busy, worker._wait_for_device(folder, journal, "cpu"):
+        assert (lease_holder(folder.workspace_dir, "cpu") or {})["name"] == folder.run_id
 
 
 @pytest.mark.usefixtures("sleepers")

@@ -8,18 +8,20 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from core.base.errors import RunError, SettingError, WorkspaceError
 from core.base.files import write_json_atomic
 from core.base.processes import boot_id
-from core.runs import lease, where
+from core.runs import lease, together, where
 from core.runs.creation import delete_run, list_runs
+from core.runs.engine_terms import engine_terms
 from core.runs.engines.local import worker_processes
 from core.runs.folder import RunFolder
-from core.runs.launchers import LAUNCHERS, Answer
-from core.runs.launching import begin_run, cancel_run, kill_run, resume_run, start_run, stop_run
+from core.runs.launchers import LAUNCHERS, Answer, LaunchOrder
+from core.runs.launching import begin_run, cancel_run, kill_run, put_on, resume_run, start_run, stop_run
 from core.runs.lease import FRESH_S, lease_ages, may_begin, stays_named
 from core.runs.liveness import LOST_AFTER_S, run_state
 from core.runs.lock import try_lock
@@ -28,6 +30,7 @@ from core.runs.queueing import list_queue
 from core.runs.quotas import usage_of
 from core.runs.rerun import run_again
 from core.runs.states import RunStatus
+from core.runs.together import begin_here, run_together
 from core.workspace import Project, Workspace
 from tests.runs.fake_engine import FakeEngine
 from tests.toy_project import quick_config, quick_run
@@ -176,6 +179,35 @@ def test_stopping_a_run_that_has_not_begun_cancels_it(folder: RunFolder, engine:
     assert stop_run(folder).state == "cancelled"
 
 
+def test_stop_and_keep_never_discards_what_an_engine_only_says_to_wait(
+    folder: RunFolder, engine: FakeEngine
+) -> None:
+    runs_there(folder, engine)
+    engine.signs["j0"] = "pending"  # it could not be reached for a moment
+    assert run_state(folder).state == "running"
+    assert stop_run(folder).state == "stopping"
+    beat(folder, ago=FRESH_S + 30)  # its node is gone: it will begin again, and has nothing saved
+    assert run_state(folder).state == "stopping"
+    folder.stop_path.unlink()
+    assert run_state(folder).state == "pending"
+    assert stop_run(folder).state == "stopping"
+    assert engine.signs == {"j0": "pending"}
+    assert not folder.cancel_path.exists()
+    assert not folder.done_path.exists()
+
+
+def test_a_resumed_run_that_waits_there_is_stopped_and_kept(folder: RunFolder, engine: FakeEngine) -> None:
+    engine.signs["j0"] = "gone"
+    assert run_state(folder).state == "interrupted"
+    (folder.checkpoints_dir / "step-00000005").mkdir(parents=True)
+    resume_run(folder)
+    for _ in range(2):
+        assert stop_run(folder).state == "stopping"
+    assert engine.signs["j1"] == "pending"
+    assert not folder.cancel_path.exists()
+    assert cancel_run(folder).state == "cancelled"  # a plain wish to discard is still heard
+
+
 def test_a_cancel_that_an_engine_did_not_hear_can_be_said_again(folder: RunFolder, engine: FakeEngine) -> None:
     for wish in (cancel_run, cancel_run, stop_run):
         engine.is_silent = True
@@ -271,6 +303,57 @@ def test_a_run_goes_on_elsewhere(folder: RunFolder, engine: FakeEngine) -> None:
     resume_run(folder, on="far")
     assert run_state(folder).state == "pending"
     assert list(engine.signs.values()) == ["gone", "pending"]
+
+
+@pytest.mark.usefixtures("sleepers")
+def test_what_was_to_go_elsewhere_begins_here_unless_somebody_agrees_anew(
+    project: Project, tiny_llama: Path, engine: FakeEngine
+) -> None:
+    run, far = quick_run(project, tiny_llama), where.find_engine(project.path.parents[1], "far")
+    for before in ("draft", "interrupted"):
+        put_on(run, far)
+        assert begin_here(run).state == before
+        assert (run.read_run()["on"], run_state(run).state) == ("local", "queued")
+        kill_run(run)
+    assert engine.signs == {}
+
+
+def test_runs_that_an_engine_took_are_waited_for_when_it_refuses_the_next(
+    project: Project, tiny_llama: Path, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(together, "POLL_S", 0.0)
+    runs = [quick_run(project, tiny_llama, seed=seed) for seed in range(3)]
+    far = where.find_engine(project.path.parents[1], "far")
+    submit = engine.submit
+
+    def take_two(order: LaunchOrder) -> dict[str, Any]:
+        engine.refuses = len(engine.signs) >= 2
+        return submit(order)
+
+    def end(statuses: list[RunStatus]) -> None:
+        for run in runs:
+            if where.read_launch(run) and not run.done_path.exists():
+                engine.end(run)
+
+    monkeypatch.setattr(engine, "submit", take_two)
+    with pytest.raises(RunError, match=r"did not take 1 of 3 runs: .*no room"):
+        run_together(runs, far, end)
+    assert [run_state(run).state for run in runs] == ["succeeded", "succeeded", "draft"]
+    with pytest.raises(RunError, match="no room") as refused:  # nothing to wait for
+        run_together(runs, far, end)
+    assert refused.value.key == "run.engine_refused"
+    monkeypatch.setattr(engine, "submit", submit)
+    engine.refuses = False
+    run_together(runs, far, end)
+    assert run_state(runs[2]).state == "succeeded"
+
+
+def test_the_price_of_several_runs_is_the_price_of_all(engine: FakeEngine) -> None:
+    one, twelve = (" ".join(s.text for s in engine_terms(where.Engine("far", "fake"), str, n)) for n in (1, 12))
+    assert "At most $1.60" in one
+    assert "19.20" not in one
+    assert "12 runs are started there" in twelve
+    assert "$1.60 each time one of them is started or resumed: $19.20 for these 12" in twelve
 
 
 def test_a_refused_start_leaves_no_trace(project: Project, tiny_llama: Path, engine: FakeEngine) -> None:
