@@ -19,13 +19,13 @@ from app.texts import TEXTS, clauses, listing, name_setting, say, say_or, word_m
 from app.texts.language import current_language
 from app.texts.words import Key
 from core.adapters.registry import METHODS
-from core.base.errors import Problem, TaskloomError
+from core.base.errors import Problem
 from core.models.known_models import CATALOGUE
 from core.runs.device_lease import holder_values
 from core.runs.folder import RunFolder
+from core.runs.launchers import LOCAL
 from core.runs.plan_fixes import PlanFix
 from core.runs.ready import ReadyReport, ready_report
-from core.runs.where import HERE, find_engine
 from core.tasks.store import list_tasks
 from core.training.config import RunConfig
 from core.training.equal_size import plan_size
@@ -99,7 +99,7 @@ def check_plan(context: Context, selection: Selection, config: RunConfig) -> Pla
     refused = shared_problems(context, config)
     if refused:
         return PlanState(refused)
-    elsewhere = _other_engine(context, selection)
+    elsewhere = _other_engine(selection)
     report = ready_report(project, config, is_far=bool(elsewhere))
     if not report.ready:
         return PlanState(report.problems, fixes=report.fixes)
@@ -108,13 +108,10 @@ def check_plan(context: Context, selection: Selection, config: RunConfig) -> Pla
     )
 
 
-def _other_engine(context: Context, selection: Selection) -> str:
-    """The engine that is chosen for the next run; "" for this machine, and for one that is gone."""
-    try:
-        engine = find_engine(context.workspace.root, selection.engine, selection.owner)
-    except TaskloomError:
-        return ""
-    return "" if engine == HERE else engine.name
+def _other_engine(selection: Selection) -> str:
+    """The engine that is chosen for the next run, "" for this machine. One that cannot be found now stays chosen:
+    Start would ask for it too, and say so."""
+    return "" if selection.engine == LOCAL else selection.engine
 
 
 def _facts(report: ReadyReport, elsewhere: str) -> list[str]:

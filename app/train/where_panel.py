@@ -15,7 +15,7 @@ from app.texts.words import Key
 from core.base.errors import TaskloomError
 from core.runs.engine_terms import engine_terms
 from core.runs.launchers import LOCAL
-from core.runs.where import Engine, list_engines
+from core.runs.where import Engine, find_engine, list_engines
 
 
 class WherePanel:
@@ -26,29 +26,32 @@ class WherePanel:
         self.choice = context.words(gr.Dropdown, label=Key("plan.where"), **given)
         self.told = gr.HTML(elem_id="plan-where-told")
         selection = context.selection
-        context.on_selection(self.draw, [self.choice, self.told], [self.choice])
+        context.on_selection(self.draw, [self.choice, self.told])
         given, shown = [selection, self.choice], [selection, self.told]
         context.on(self.choice.input, self.tell, given, shown, show_progress="hidden")
 
-    def draw(self, context: Context, selection: Selection, chosen: str) -> Shown:
-        """The engines as engines.yaml names them now; a file that cannot be read is named."""
+    def draw(self, context: Context, selection: Selection) -> Shown:
+        """The engines as engines.yaml names them now. A chosen one that is not found stays chosen, as Start and the
+        Ready card have it: nothing starts elsewhere because a file was being written."""
+        chosen, root, owner = selection.engine or LOCAL, context.workspace.root, selection.owner
         try:
-            engines = list_engines(context.workspace.root, selection.owner)
+            names = [engine.name for engine in list_engines(root, owner)]
+            told = _tell(find_engine(root, chosen, owner))
         except TaskloomError as error:
-            told = "" if context.shared else note(word_problem(error))
-            return {self.choice: gr.update(visible=False, value=LOCAL), self.told: told}
-        names = [engine.name for engine in engines]
-        value = chosen if chosen in names else LOCAL
-        choices = [(say("plan.where_here") if name == LOCAL else name, name) for name in names]
-        return {
-            self.choice: gr.update(choices=choices, value=value, visible=len(engines) > 1),
-            self.told: _tell(next(engine for engine in engines if engine.name == value)),
-        }
+            names = [LOCAL]
+            told = "" if context.shared and chosen == LOCAL else note(word_problem(error))
+        offered = list(dict.fromkeys([*names, chosen]))
+        choices = [(say("plan.where_here") if name == LOCAL else name, name) for name in offered]
+        shown = gr.update(choices=choices, value=chosen, visible=len(offered) > 1)
+        return {self.choice: shown, self.told: told}
 
     def tell(self, context: Context, selection: Selection, chosen: str) -> Shown:
-        """What the chosen engine knows beforehand; the Ready card no longer judges by this machine."""
-        engines = list_engines(context.workspace.root, selection.owner)
-        found = next((engine for engine in engines if engine.name == chosen), engines[0])
+        """What the chosen engine knows beforehand; the Ready card no longer judges by this machine. Where it cannot
+        be found, what was chosen before is drawn again."""
+        try:
+            found = find_engine(context.workspace.root, chosen, selection.owner)
+        except TaskloomError as error:
+            return {context.selection: selection.touched(), self.told: note(word_problem(error))}
         return {context.selection: selection.with_engine(found.name), self.told: _tell(found)}
 
 

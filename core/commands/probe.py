@@ -75,7 +75,7 @@ def _make(folder: Any, kind: str, args: argparse.Namespace) -> None:
         from core.runs.where import find_engine
 
         engine = find_engine(folder.workspace_dir, args.on)
-        require_consent(engine, args, count_leave_out(folder.path))
+        require_consent(engine, args, count_leave_out(folder.path), folder.read_config().base_model)
         said = "training without each task in turn" if args.on is None else f"training on {engine.name}"
         run_leave_out(folder.path, lambda done, total: line.step(done, total, said), engine, _tell_waiting(line))
         line.end()

@@ -48,16 +48,18 @@ def add_on(parser: argparse.ArgumentParser, text: str) -> None:
     parser.add_argument("--yes", action="store_true", help="with --on: rows may leave this machine; do not ask")
 
 
-def require_consent(engine: Any, args: argparse.Namespace, runs: int = 1) -> None:
+def require_consent(
+    engine: Any, args: argparse.Namespace, runs: int = 1, base_model: str | None = None
+) -> None:
     """Says, on standard error, what a start of so many runs on another engine means, and asks; `--yes` has agreed
-    already.
+    already. `base_model` of the runs, where one is known.
 
     Raises:
         RunError: nobody has agreed.
     """
     from core.runs.engine_terms import engine_terms
 
-    terms = [sentence.text for sentence in engine_terms(engine, duration, runs)]
+    terms = [sentence.text for sentence in engine_terms(engine, duration, runs, base_model)]
     if terms and runs:
         print("\n".join(terms), file=sys.stderr, flush=True)
         if not args.yes and not confirm(f"Start on {engine.name}?"):
@@ -182,7 +184,8 @@ def _wish(name: str) -> Callable[[argparse.Namespace], Report]:
 
         folder = find_run(args)
         if name == "resume" and args.on:
-            require_consent(find_engine(folder.workspace_dir, args.on), args)
+            base_model = folder.read_config().base_model
+            require_consent(find_engine(folder.workspace_dir, args.on), args, base_model=base_model)
         wishes: dict[str, Callable[[], Any]] = {
             "stop": lambda: launching.stop_run(folder, args.now),
             "cancel": lambda: launching.cancel_run(folder, args.now),

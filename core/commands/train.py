@@ -62,7 +62,7 @@ def train(args: argparse.Namespace) -> Report:
         config = match_size(config, len(args.task or list_tasks(project)), args.equal)
     engine = find_engine(workspace.root, args.on)
     _warn(project, config, args, is_far=engine != HERE)
-    require_consent(engine, args)
+    require_consent(engine, args, base_model=config.base_model)
     folder = begin_run(project, config, task_names=args.task, name=args.name, on=args.on)
     return follow_or_leave(folder, args)
 

@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
-from core.base.errors import TaskloomError
+from core.base.errors import ModelError, TaskloomError
 from core.messages import Sentence
+from core.models.catalogue import anchor_model
 from core.runs.launchers import LAUNCHERS
 from core.runs.where import HERE, Engine
 
 CLUSTERS = ("slurm", "ray")  # launchers whose machines share this one's file system
 
 
-def engine_terms(engine: Engine, word_time: Callable[[float], str], runs: int = 1) -> list[Sentence]:
-    """Who gets the rows; price, limit of time and place in the engine's queue, as far as it tells, or why it does
-    not. Nothing of this machine. `word_time` words seconds; `runs` are started together."""
+def engine_terms(
+    engine: Engine, word_time: Callable[[float], str], runs: int = 1, base_model: str | None = None
+) -> list[Sentence]:
+    """Who gets the rows, and the base model's folder (`base_model` None: it is not known yet whether it is one);
+    price, limit of time and place in the engine's queue, as far as it tells, or why it does not. Nothing of this
+    machine. `word_time` words seconds; `runs` are started together."""
     if engine == HERE:
         return []
     # A cluster reads the run folder where it lies; any other engine is sent a copy of it.
-    said = [Sentence("where.reads" if engine.launcher in CLUSTERS else "where.leaves", {"engine": engine.name})]
+    is_sent = engine.launcher not in CLUSTERS
+    said = [Sentence("where.leaves" if is_sent else "where.reads", {"engine": engine.name})]
+    if is_sent and base_model is None:
+        said.append(Sentence("where.model_if"))
+    elif is_sent and base_model and (folder := _model_folder(base_model)):
+        said.append(Sentence("where.model", {"path": folder}))
     if runs > 1:
         said.append(Sentence("where.runs", {"n": runs}))
     try:
@@ -29,6 +39,8 @@ def engine_terms(engine: Engine, word_time: Callable[[float], str], runs: int = 
         said.append(Sentence("where.price", {"price": f"{known.dollars_an_hour:.2f}"}))
     if known.limit_s is not None:
         said.append(Sentence("where.limit", {"time": word_time(known.limit_s)}))
+        if known.goes_on:
+            said.append(Sentence("where.goes_on", {"n": known.goes_on}))
         if known.dollars_an_hour is not None:
             most = known.dollars_an_hour * known.limit_s / 3600
             price = {"price": f"{most:.2f}"}
@@ -37,3 +49,12 @@ def engine_terms(engine: Engine, word_time: Callable[[float], str], runs: int = 
     if known.waiting is not None:
         said.append(Sentence("where.waiting", {"n": known.waiting}))
     return said
+
+
+def _model_folder(base_model: str) -> str:
+    """As the run keeps it, where that is a folder; else ""."""
+    try:
+        kept = anchor_model(base_model)
+    except ModelError:  # then nothing starts
+        return ""
+    return kept if Path(kept).is_dir() else ""

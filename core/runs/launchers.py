@@ -43,11 +43,13 @@ class LaunchOrder:
 
 @dataclass(frozen=True)
 class Expected:
-    """What an engine knows beforehand: dollars an hour, runs that wait there, the most time a run gets there."""
+    """What an engine knows beforehand: dollars an hour, runs that wait there, the most time a job gets there, and
+    how often a run that its job ended goes on by itself in another one."""
 
     dollars_an_hour: float | None = None
     waiting: int | None = None
     limit_s: float | None = None
+    goes_on: int = 0
 
 
 class Launcher(Protocol):

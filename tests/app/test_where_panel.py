@@ -10,9 +10,12 @@ import pytest
 from app.shell.context import Context
 from app.shell.selection import Selection
 from app.texts.language import speaking
+from app.train.plan_views import _other_engine
 from app.train.where_panel import WherePanel
+from core.models.known_models import STARTER
+from core.runs.engine_terms import engine_terms
 from core.runs.launchers import LAUNCHERS
-from core.runs.where import FILE
+from core.runs.where import FILE, Engine
 from core.workspace import Workspace
 from tests.app.panels import build_panel
 from tests.runs.fake_engine import FakeEngine
@@ -29,7 +32,7 @@ def context(tmp_path: Path) -> Iterator[Context]:
 
 def test_nothing_is_seen_while_there_is_only_this_machine(context: Context) -> None:
     panel = build_panel(WherePanel, context)
-    shown = panel.draw(context, Selection(), "local")
+    shown = panel.draw(context, Selection())
     assert not shown[panel.choice]["visible"]
     assert shown[panel.told] == ""
 
@@ -39,7 +42,7 @@ def test_an_engine_is_offered_with_price_limit_and_queue(context: Context, langu
     (context.workspace.root / FILE).write_text(ONE, encoding="utf-8")
     panel = build_panel(WherePanel, context)
     with speaking(language):
-        shown = panel.draw(context, Selection(language=language), "far")
+        shown = panel.draw(context, Selection(language=language, engine="far"))
         assert shown[panel.choice]["visible"]
         assert shown[panel.choice]["value"] == "far"
         assert [name for _, name in shown[panel.choice]["choices"]] == ["local", "far"]
@@ -47,23 +50,42 @@ def test_an_engine_is_offered_with_price_limit_and_queue(context: Context, langu
         told = chosen[panel.told]
         assert chosen[context.selection].engine == "far"
         assert "0.80" in told
+        assert ("If the base model is a folder" if language == "en" else "一个文件夹") in told
         assert "1.60" in told
         assert ("leave this machine" if language == "en" else "离开本机") in told
         assert panel.tell(context, Selection(), "local")[panel.told] == ""
 
 
-def test_a_choice_that_is_gone_falls_back_and_a_broken_file_is_named(context: Context) -> None:
+@pytest.mark.parametrize("text", ["far: 3", "other: {launcher: fake}\n"])
+def test_a_chosen_engine_that_cannot_be_found_stays_chosen_and_is_named(context: Context, text: str) -> None:
+    """Start and the Ready card ask for the same engine: nothing starts here because of a half-written file."""
     file = context.workspace.root / FILE
-    file.write_text(ONE, encoding="utf-8")
-    panel = build_panel(WherePanel, context)
-    assert panel.draw(context, Selection(), "gone")[panel.choice]["value"] == "local"
-    file.write_text("far: 3", encoding="utf-8")
-    shown = panel.draw(context, Selection(), "far")
-    assert shown[panel.choice]["value"] == "local"
+    file.write_text(text, encoding="utf-8")
+    panel, chosen = build_panel(WherePanel, context), Selection(engine="far")
+    shown = panel.draw(context, chosen)
+    assert shown[panel.choice]["visible"]
+    assert shown[panel.choice]["value"] == _other_engine(chosen) == "far"
     assert "engines.yaml" in shown[panel.told]
+    told = panel.tell(context, Selection(), "far")
+    assert told[context.selection].engine == ""
+    assert "engines.yaml" in told[panel.told]
+    assert panel.tell(context, chosen, "local")[context.selection].engine == "local"
+    file.write_text(ONE, encoding="utf-8")
+    assert "0.80" in panel.draw(context, chosen)[panel.told]
 
 
 def test_a_visitor_sees_only_what_is_for_visitors(context: Context) -> None:
     (context.workspace.root / FILE).write_text(ONE, encoding="utf-8")
     panel = build_panel(WherePanel, context)
-    assert not panel.draw(context, Selection(owner="ann"), "far")[panel.choice]["visible"]
+    assert not panel.draw(context, Selection(owner="ann"))[panel.choice]["visible"]
+
+
+@pytest.mark.usefixtures("context")
+def test_a_base_model_that_is_a_folder_is_told_to_go_along_where_rows_are_copied(tiny_llama: Path) -> None:
+    def keys(launcher: str, base_model: str) -> list[str]:
+        return [one.key for one in engine_terms(Engine("far", launcher), str, base_model=base_model)]
+
+    assert keys("fake", str(tiny_llama))[:2] == ["where.leaves", "where.model"]
+    assert keys("fake", STARTER)[:2] == ["where.leaves", "where.price"]
+    assert keys("slurm", str(tiny_llama))[0] == "where.reads"
+    assert "where.model" not in keys("slurm", str(tiny_llama))

@@ -15,6 +15,7 @@ from core.base.errors import RunError
 from core.runs import where
 from core.runs.engines import slurm
 from core.runs.folder import RunFolder
+from core.runs.launchers import Expected
 from core.runs.launching import begin_run, cancel_run, kill_run, put_on, resume_run, start_together
 from core.runs.liveness import run_state
 from core.workspace import Project
@@ -86,7 +87,7 @@ def test_a_job_says_what_it_needs_and_carries_no_secret(
     assert "hf_secret123" not in environment + script + str(kept)
     status = run_state(folder)
     assert (status.state, status.message_values["why"]) == ("pending", "Resources")
-    assert slurm.SlurmLauncher().expect({}).waiting == 1
+    assert slurm.SlurmLauncher().expect({"tries": 3}) == Expected(waiting=1, limit_s=14400.0, goes_on=3)
     cancel_run(folder)
     assert run_state(folder).state == "cancelled"
 

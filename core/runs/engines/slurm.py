@@ -21,7 +21,7 @@ from core.runs.launchers import Answer, Expected, Identity, LaunchOrder, far_com
 JOBS = ".slurm"  # in the run's folder: submitit's files of the jobs, never copied elsewhere
 MISSING = 3  # exit code of a submission without submitit
 SUBMIT_S, ASK_S = 60.0, 10.0
-DEFAULT_HOURS = 4.0
+DEFAULT_HOURS, DEFAULT_TRIES = 4.0, 5
 _SUBMIT = "import sys; from core.runs.engines import slurm_job; sys.exit(slurm_job.main())"
 _WAITING = {"PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT"}
 _UNKNOWN_JOB = ("invalid job id", "unknown job")
@@ -97,13 +97,14 @@ class SlurmLauncher:
         return "\n".join([line for part in said for line in part.splitlines()][-num_lines:])
 
     def expect(self, settings: Mapping[str, Any]) -> Expected:
-        """How many jobs wait in the partition, and the limit of a job."""
+        """How many jobs wait in the partition, the limit of a job, and how many may follow it."""
         part = ("-p", str(settings["partition"])) if "partition" in settings else ()
         done = _run(("squeue", "-h", "-t", "PENDING", "-o", "%i", *part), ASK_S)
         if done.code != 0:
             raise RunError("run.engine_no_answer", engine="Slurm", detail=_words(done))
         limit = float(settings.get("hours", DEFAULT_HOURS)) * 3600
-        return Expected(waiting=len(done.output.split()), limit_s=limit)
+        tries = int(settings.get("tries", DEFAULT_TRIES))
+        return Expected(waiting=len(done.output.split()), limit_s=limit, goes_on=tries)
 
 
 def _jobs_of(orders: Sequence[LaunchOrder]) -> Path:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from core.base.processes import Order, start_beside
-from core.runs.engines.slurm import DEFAULT_HOURS, MISSING
+from core.runs.engines.slurm import DEFAULT_HOURS, DEFAULT_TRIES, MISSING
 from core.runs.folder import RunFolder
 
 POLL_S = 0.5
@@ -63,9 +63,8 @@ def submit(given: dict[str, Any], cluster: str = "slurm") -> list[str]:
     import submitit
 
     wanted = given["settings"]
-    executor = submitit.AutoExecutor(
-        folder=given["place"], cluster=cluster, slurm_max_num_timeout=int(wanted.get("tries", 5))
-    )
+    tries = int(wanted.get("tries", DEFAULT_TRIES))
+    executor = submitit.AutoExecutor(folder=given["place"], cluster=cluster, slurm_max_num_timeout=tries)
     parameters: dict[str, Any] = {
         "name": f"taskloom-{Path(given['errands'][0][0]).name}",
         "timeout_min": max(1, round(60 * float(wanted.get("hours", DEFAULT_HOURS)))),
