@@ -43,6 +43,11 @@ class TaskCurve:
     exam_rows: int
     drawn: tuple[tuple[float, ...], ...]
 
+    @property
+    def is_full(self) -> bool:
+        """Whether the exam found nothing wrong with all rows: no gain could be seen in it."""
+        return self.scores[-1] > 1.0 - 0.5 / self.exam_rows
+
 
 @dataclass(frozen=True)
 class Gain:
@@ -77,14 +82,17 @@ def expect_gain(curve: TaskCurve, more: int) -> Gain:
 
 
 def fitted_falls(scores: Array, rows: Array, exam_rows: int, more: int) -> Array:
-    """[k]: by how many points the fitted error falls with `more` rows; scores [k, shares] at `rows` [shares]."""
+    """[k]: by how many points the fitted error falls with `more` rows, never beyond scores of 0 and 100; scores
+    [k, shares] at `rows` [shares]."""
     least = 0.5 / exam_rows  # an error of none of so few rows may be half a row's
     logs, places = np.log(np.clip(1.0 - scores, least, None)), np.log(rows)
     centred = places - places.mean()
     slope = (logs * centred).sum(1) / (centred**2).sum()
     last = np.exp(logs.mean(1) + slope * centred[-1])
     falls: Array = 100 * last * (1.0 - ((rows[-1] + more) / rows[-1]) ** slope)
-    return falls
+    left = 100 * (1.0 - scores[:, -1])
+    kept: Array = np.clip(falls, left - 100, left)
+    return kept
 
 
 def describe_payoff(project: Project, folder: RunFolder, task_id: str) -> list[Sentence]:
@@ -112,8 +120,8 @@ def describe_curve(run_dir: Path, task: str, more: int) -> list[Sentence]:
         return [Sentence("says.curve_few_rows", {"task": task, "rows": curve.rows[-1], "least": LEAST_ROWS})]
     most, said = curve.rows[-1], []
     twice = expect_gain(curve, most)
-    if not twice.is_told:
-        said.append(Sentence("says.curve_chance", {"task": task, **_numbers(twice)}))
+    if not twice.is_told or curve.is_full:
+        said.append(_why_untold(curve, twice))
     else:
         if 0 < more < most:
             said.append(
@@ -126,5 +134,18 @@ def describe_curve(run_dir: Path, task: str, more: int) -> list[Sentence]:
     return [*said, Sentence("says.curve_how", {"told": ", ".join(told), "rows": curve.exam_rows})]
 
 
+def _why_untold(curve: TaskCurve, twice: Gain) -> Sentence:
+    """Why no gain is told."""
+    task, told = curve.task, _numbers(twice)
+    if curve.is_full:
+        return Sentence("says.curve_full", {"task": task})
+    if twice.high < 0:
+        return Sentence("says.curve_fell", {"task": task})
+    if told["low"] == told["high"]:  # rows that all say the same do not vary when they are drawn again
+        return Sentence("says.curve_same", {"task": task})
+    return Sentence("says.curve_chance", {"task": task, "low": told["low"], "high": told["high"]})
+
+
 def _numbers(gain: Gain) -> dict[str, str]:
-    return {name: f"{getattr(gain, name):.1f}" for name in ("points", "low", "high")}
+    """One place; a zero has no sign."""
+    return {name: f"{round(getattr(gain, name), 1) + 0.0:.1f}" for name in ("points", "low", "high")}

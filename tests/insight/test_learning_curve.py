@@ -21,6 +21,29 @@ def test_a_power_law_is_found_again_and_draws_around_it() -> None:
     assert fitted_falls(np.array([[0.5, 0.5, 0.5]]), ROWS, 100, 100)[0] == pytest.approx(0.0)
     assert fitted_falls(np.array([[0.9, 0.8, 0.7]]), ROWS, 100, 100)[0] < 0  # more rows did harm
     assert np.isfinite(fitted_falls(np.array([[0.9, 1.0, 1.0]]), ROWS, 20, 50)).all()
+    fallen = np.array([[0.95, 0.5, 0.05], [0.1, 0.9, 0.98]])
+    worst, best = fitted_falls(fallen, ROWS, 100, 100)  # no score below 0 or above 100 is foreseen
+    assert worst == pytest.approx(-5.0)
+    assert 0 < best <= 2.0 + 1e-9
+
+
+@pytest.mark.parametrize(
+    ("scores", "key"),
+    [
+        ([0.9, 0.7, 0.5], "curve_fell"),
+        ([0.6, 0.8, 1.0], "curve_full"),
+        ([1.0, 1.0, 1.0], "curve_full"),
+        ([0.0, 0.0, 0.0], "curve_same"),
+    ],
+)
+def test_what_fell_is_full_or_did_not_move_is_said_without_numbers(
+    tmp_path: Path, scores: list[float], key: str
+) -> None:
+    path = RunFolder(tmp_path).probe_path(CURVE)
+    path.parent.mkdir()
+    one = {"task": "mails", "metric": "accuracy", "rows": (25, 50, 100), "scores": scores, "exam_rows": 100}
+    write_json_atomic(path, {"tasks": [{**one, "drawn": [scores] * 20}]})
+    assert [sentence.key for sentence in describe_curve(tmp_path, "mails", 10)] == [f"says.{key}", "says.curve_how"]
 
 
 @pytest.mark.parametrize(
