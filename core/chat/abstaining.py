@@ -11,7 +11,7 @@ rarest, but so that at most MOST_REFUSED of the tasks' own texts are refused. No
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -85,10 +85,16 @@ class Abstainer:
         """[texts] in 0..1: above one half a text is none of the tasks."""
         return self._fit.foreignness(self._likenesses(texts))
 
-    def judge(self, exam: Array) -> AbstainReport:
-        """From how foreign own texts were found that were not seen yet, and on the foreign texts: in FOLDS parts,
-        each topic is judged by a threshold that was set without it."""
-        return judge_limit(self._own, self._foreign, self._topics, exam)
+    @property
+    def foreign_topics(self) -> frozenset[int]:
+        """Of the shipped foreign texts, those that no task is about itself."""
+        return frozenset(map(int, np.unique(self._topics)))
+
+    def judge(self, exam: Array, among: Collection[int] | None = None) -> AbstainReport:
+        """From how foreign own texts were found that were not seen yet, and on the foreign texts, those of the
+        topics `among` alone where some are named: in FOLDS parts, each topic is judged by a threshold that was set
+        without it."""
+        return judge_limit(self._own, self._foreign, self._topics, exam, among)
 
     def _likenesses(self, texts: Sequence[str]) -> Array:
         """[texts, 2 a space]: likeness to practice rows and to foreign texts."""
@@ -162,15 +168,19 @@ def fit_limit(own: Array, foreign: Array) -> Fitted:
     return Fitted(middle, weights, _threshold((own - middle) @ weights, (foreign - middle) @ weights))
 
 
-def judge_limit(own: Array, foreign: Array, topics: NDArray[np.int64], exam: Array) -> AbstainReport:
+def judge_limit(
+    own: Array, foreign: Array, topics: NDArray[np.int64], exam: Array, among: Collection[int] | None = None
+) -> AbstainReport:
     """From the likenesses that a limit is fitted on, the topics of the foreign ones, and how foreign own exam texts
-    were found, 0..1."""
+    were found, 0..1; judged on foreign texts of the topics `among`, at least one (None: all)."""
     refused = float((exam > 0.5).mean())
     folds = np.unique(topics, return_inverse=True)[1] % FOLDS
     told = np.zeros(len(folds), dtype=bool)
     for fold in range(FOLDS):
         inside = folds == fold
         told[inside] = fit_limit(own, foreign[~inside]).foreignness(foreign[inside]) > 0.5
+    if among is not None:
+        told = told[np.isin(topics, sorted(among))]
     recall = float(told.mean())
     precision = recall / (recall + refused) if recall + refused else 0.0
     return AbstainReport(recall, refused, precision, len(told), len(exam))

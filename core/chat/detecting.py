@@ -11,7 +11,7 @@ all tasks it may belong to, sum_t q_t alpha_t; here q comes from the text, in
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -79,14 +79,17 @@ class Finder(Protocol):
     """What finds tasks: this module's detector over n-grams, or `router.py` over hidden states.
 
     judge: [texts, tasks] probabilities, and [texts] in 0..1 how foreign; abstains: how well it refuses, from how
-    foreign it found own exam texts.
+    foreign it found own exam texts, and on shipped texts of the topics `among` (None: all of `foreign_topics`).
     """
 
     names: list[str]
 
+    @property
+    def foreign_topics(self) -> frozenset[int]: ...
+
     def judge(self, texts: Sequence[str]) -> tuple[Array, Array]: ...
 
-    def abstains(self, foreign: Array) -> AbstainReport: ...
+    def abstains(self, foreign: Array, among: Collection[int] | None = None) -> AbstainReport: ...
 
 
 class TaskDetector:
@@ -113,8 +116,12 @@ class TaskDetector:
     def judge(self, texts: Sequence[str]) -> tuple[Array, Array]:
         return self.probabilities(texts), self.foreignness(texts)
 
-    def abstains(self, foreign: Array) -> AbstainReport:
-        return self.abstainer.judge(foreign)
+    @property
+    def foreign_topics(self) -> frozenset[int]:
+        return self.abstainer.foreign_topics
+
+    def abstains(self, foreign: Array, among: Collection[int] | None = None) -> AbstainReport:
+        return self.abstainer.judge(foreign, among)
 
     def probabilities(self, texts: Sequence[str]) -> Array:
         """[texts, tasks]; rows sum to 1."""
@@ -151,13 +158,22 @@ def examine_detector(run_dir: Path) -> DetectorReport:
 
 def examine_finder(finder: Finder, texts: list[str], labels: NDArray[np.int64]) -> DetectorReport:
     """On texts it has not seen, with the place of each one's task among its names."""
-    probability, foreign = finder.judge(texts)
+    return report_on(finder, finder.judge(texts), labels)
+
+
+def report_on(
+    finder: Finder, judged: tuple[Array, Array], labels: NDArray[np.int64], among: Collection[int] | None = None
+) -> DetectorReport:
+    """From what it said of such texts; foreign ones are those of the topics `among` (none: nothing is said of
+    refusing)."""
+    probability, foreign = judged
     guessed = [finder.names[i] for i in probability.argmax(1)]
     wanted = [finder.names[i] for i in labels]
     sure, right = probability.max(1), probability.argmax(1) == labels
     error, bins = calibration(sure, right)
     majority = float(np.bincount(labels).max() / len(labels))
-    return DetectorReport(score("accuracy", guessed, wanted), majority, error, bins, finder.abstains(foreign))
+    refusing = finder.abstains(foreign, among) if among is None or among else None
+    return DetectorReport(score("accuracy", guessed, wanted), majority, error, bins, refusing)
 
 
 def rank_tasks(names: Sequence[str], probability: Array, foreign: float) -> Detection:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from core.chat.detecting import Finder, examine_detector, examine_finder, load_detector
+import numpy as np
+from numpy.typing import NDArray
+
+from core.chat.detecting import Finder, find_rows, load_detector, report_on
 from core.chat.loading import chat_device
 from core.chat.router import Router, few_rows, load_router, require_router, save_router, train_router
 from core.chat.routing import RouterReport
+from core.evaluation.intervals import Difference, measure_difference
 from core.models.loading import LoadedBase, load_base
 from core.runs.folder import RunFolder
 from core.tasks.dataset import load_saved_dataset
@@ -38,14 +42,26 @@ def open_router(run_dir: Path) -> Router:
 
 
 def compare_ways(run_dir: Path, learns: bool) -> RouterReport:
-    """Both ways on the exam rows of a run; `learns`: the router is trained (anew) first."""
+    """Both ways on the exam rows of a run, and on foreign texts of the topics that neither takes for a task's own;
+    `learns`: the router is trained (anew) first."""
     began = time.monotonic()
     router = learn_router(run_dir) if learns else open_router(run_dir)
-    learned = time.monotonic() - began
-    texts, labels = few_rows(load_saved_dataset(RunFolder(run_dir).data_dir), "test")
-    states = examine_finder(router, texts, labels)
-    text_ms, states_ms = _milliseconds(load_detector(run_dir), texts[0]), _milliseconds(router, texts[0])
-    return RouterReport(examine_detector(run_dir), states, learned if learns else None, text_ms, states_ms)
+    learned, detector = time.monotonic() - began, load_detector(run_dir)
+    dataset = load_saved_dataset(RunFolder(run_dir).data_dir)
+    (texts, labels), (short, same) = find_rows(dataset, "test"), few_rows(dataset, "test")
+    assert np.array_equal(labels, same)  # row by row the same texts, the router's shortened
+    by_text, by_states = detector.judge(texts), router.judge(short)
+    among = detector.foreign_topics & router.foreign_topics
+    reports = report_on(detector, by_text, labels, among), report_on(router, by_states, labels, among)
+    spent = _milliseconds(detector, texts[0]), _milliseconds(router, short[0])
+    gap = _difference(by_text[0].argmax(1) == labels, by_states[0].argmax(1) == labels)
+    return RouterReport(*reports, learned if learns else None, *spent, gap)
+
+
+def _difference(text: NDArray[np.bool_], states: NDArray[np.bool_]) -> Difference:
+    """Of the shares told right by the states and by the text, paired by exam row."""
+    first, second = (np.stack([right, np.ones(len(right))], 1).astype(np.float64) for right in (text, states))
+    return measure_difference(first, second, lambda sums: sums[:, 0] / sums[:, 1])
 
 
 def _milliseconds(finder: Finder, text: str) -> float:

@@ -18,7 +18,7 @@ Shapes: n tokens of a text, d the model's width, T tasks.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -114,10 +114,14 @@ class Router:
         foreign = np.where([bool(text.strip()) for text in texts], found, 1.0)
         return softmax(decisions / self.temperature), foreign
 
-    def abstains(self, foreign: Array) -> AbstainReport:
+    @property
+    def foreign_topics(self) -> frozenset[int]:
+        return frozenset(map(int, np.unique(self.tables.topics)))
+
+    def abstains(self, foreign: Array, among: Collection[int] | None = None) -> AbstainReport:
         """How well it refuses: `foreign` of own exam texts, and the shipped texts, each topic without itself."""
         tables = self.tables
-        return judge_limit(tables.fitted_own, tables.fitted_foreign, tables.topics, foreign)
+        return judge_limit(tables.fitted_own, tables.fitted_foreign, tables.topics, foreign, among)
 
 
 def train_router(base: LoadedBase, dataset: TaskDataset, seed: int) -> Router:

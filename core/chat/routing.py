@@ -9,6 +9,7 @@ from core.base.errors import RunError
 from core.chat.client import ChatClient
 from core.chat.detecting import AUTO, Detection, DetectorReport, load_detector
 from core.chat.protocol import ask
+from core.evaluation.intervals import Difference
 from core.messages import Sentence
 from core.runs.folder import RunFolder
 
@@ -38,23 +39,25 @@ def find_task(client: ChatClient, run_dir: Path, text: str, way: str = BY_TEXT) 
 @dataclass(frozen=True)
 class RouterReport:
     """Both ways on exam texts of a run, and the seconds that learning and one question took (`learn_s` None: it had
-    learned before)."""
+    learned before). `difference`: of the shares told right, states minus text, on the same texts; older reports
+    have none."""
 
     text: DetectorReport
     states: DetectorReport
     learn_s: float | None
     text_ms: float
     states_ms: float
+    difference: Difference | None = None
 
 
 def rows_of_ways(report: RouterReport) -> list[list[str]]:
     """A row each: way, right %, its interval, mean gap of its certainty, foreign and own texts refused in %, time
     of a question in ms."""
     ways = ((BY_TEXT, report.text, report.text_ms), (BY_STATES, report.states, report.states_ms))
-    rows = []
+    rows, is_paired = [], report.difference is not None  # older reports asked each way about texts of its own
     for way, one, spent in ways:
         told, right = one.abstaining, one.accuracy
-        refused = [f"{100 * told.recall:.0f}", f"{100 * told.refused:.0f}"] if told else ["", ""]
+        refused = [f"{100 * told.recall:.0f}", f"{100 * told.refused:.0f}"] if told and is_paired else ["", ""]
         span = f"[{100 * right.low:.0f}, {100 * right.high:.0f}]"
         rows.append(
             [way, f"{100 * right.value:.1f}", span, f"{100 * one.calibration_error:.1f}", *refused, f"{spent:.0f}"]
@@ -63,12 +66,14 @@ def rows_of_ways(report: RouterReport) -> list[list[str]]:
 
 
 def describe_ways(report: RouterReport) -> list[Sentence]:
-    """Which way is right more often, as far as the intervals tell, and how long the router learned."""
-    text, states = report.text.accuracy, report.states.accuracy
-    key = "says.ways_alike"
-    if text.low > states.high or states.low > text.high:
-        key = "says.way_text" if text.value > states.value else "says.way_states"
-    learned = (
-        [] if report.learn_s is None else [Sentence("says.router_learned", {"seconds": f"{report.learn_s:.0f}"})]
-    )
-    return [*learned, Sentence(key)]
+    """Which way is right more often, as far as the same texts show it, and how long the router learned."""
+    found, n = report.difference, report.text.accuracy.n
+    told = Sentence("says.ways_open", {"n": n})
+    if found is not None and found.is_sure:
+        low, high = sorted((abs(found.low), abs(found.high)))
+        key = "says.way_text" if found.value < 0 else "says.way_states"
+        values = {"points": abs(found.value), "low": low, "high": high}
+        told = Sentence(key, {**{name: f"{100 * value:.1f}" for name, value in values.items()}, "n": n})
+    if report.learn_s is None:
+        return [told]
+    return [Sentence("says.router_learned", {"seconds": f"{report.learn_s:.0f}"}), told]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +23,11 @@ from core.chat.detecting import (
     load_detector,
     question_text,
 )
-from core.chat.learning_router import compare_ways, learn_router, open_router
+from core.chat.learning_router import _difference, compare_ways, learn_router, open_router
 from core.chat.router import ROWS, train_router
-from core.chat.routing import BY_STATES, BY_TEXT, describe_ways, find_task, has_router, rows_of_ways
+from core.chat.routing import BY_STATES, BY_TEXT, RouterReport, describe_ways, find_task, has_router, rows_of_ways
 from core.chat.text_space import CHARACTERS, WORDS, TextSpace
+from core.evaluation.intervals import Score
 from core.models.loading import load_base
 from core.runs.creation import create_run
 from core.runs.folder import RunFolder
@@ -211,7 +212,27 @@ def test_both_ways_are_compared_on_the_same_exam(run_dir: Path) -> None:
     assert report.states.accuracy.value > 0.9 > report.states.majority
     assert report.learn_s is None
     assert [row[0] for row in rows_of_ways(report)] == [BY_TEXT, BY_STATES]
-    assert [sentence.key for sentence in describe_ways(report)] == ["says.ways_alike"]
+    assert [sentence.key for sentence in describe_ways(report)] == ["says.ways_open"]
+    text, states = report.text.abstaining, report.states.abstaining
+    assert text is not None
+    assert states is not None
+    assert text.num_foreign == states.num_foreign  # of the same topics
+    assert 0 < text.num_foreign <= examine_detector(run_dir).abstaining.num_foreign  # type: ignore[union-attr]
+    older = replace(report, difference=None)
+    assert [row[4:6] for row in rows_of_ways(older)] == [["", ""]] * 2
+    assert [sentence.key for sentence in describe_ways(older)] == ["says.ways_open"]
+
+
+@pytest.mark.parametrize(
+    ("text", "states", "key"), [(72, 60, "way_text"), (60, 72, "way_states"), (63, 60, "ways_open")]
+)
+def test_ways_are_told_apart_row_by_row_though_their_intervals_overlap(text: int, states: int, key: str) -> None:
+    rows = np.arange(100)
+    one = DetectorReport(Score(0.7, 0.5, 0.9, 100), 0.2, 0.01)
+    report = RouterReport(one, one, None, 1.0, 1.0, _difference(rows < text, rows < states))
+    told = describe_ways(report)[0]
+    assert told.key == f"says.{key}"
+    assert key == "ways_open" or 0 < float(told.values["low"]) < 12 < float(told.values["high"])
 
 
 def test_runs_without_a_router_are_asked_by_the_text_as_before(run_dir: Path) -> None:
