@@ -2,11 +2,12 @@
 
 Gradio 6.31 copies the description of all components, goes through the copy and writes it out for every opening of
 the page, a tenth of a second of the processor, and packs it for none, since its path has no ending. What comes out
-depends on the name that it was asked for by, and on no visitor: who that is, is said by the page's first event.
+depends on the address that it was asked for by, and on no visitor: who that is, is said by the page's first event.
 """
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 from collections.abc import MutableMapping
 from typing import Any
@@ -14,12 +15,11 @@ from typing import Any
 from app.shell.watched_answer import Pairs, Scope, Send
 
 MOST_PAGES = 8  # of a megabyte, each under another name
-# Of these headers the page does not depend; one that is not among them makes a page of its own.
-OF_BROWSERS = frozenset({
-    b"accept", b"accept-encoding", b"accept-language", b"cache-control", b"connection", b"cookie", b"dnt",
-    b"if-modified-since", b"if-none-match", b"pragma", b"priority", b"referer", b"upgrade-insecure-requests",
-    b"user-agent",
-})  # fmt: skip
+# All that Gradio reads of a request for its page (`route_utils.get_root_url`): its address, and from these headers
+# who said so. Whatever a proxy adds for each visitor or request makes no page of its own.
+OF_ADDRESS = frozenset({b"host", b"x-forwarded-host", b"x-forwarded-proto"})
+# Gradio takes this one for the whole address, from everybody: such a page is nobody else's.
+BY_OTHERS = b"x-gradio-server"
 
 Key = tuple[Any, ...]
 
@@ -28,8 +28,11 @@ def page_key(scope: Scope) -> Key | None:
     """What the page depends on; None for what is not the page, or asks something of it."""
     if scope["method"] != "GET" or scope["path"] != "/" or scope.get("query_string"):
         return None
-    told = [pair for pair in scope["headers"] if pair[0] not in OF_BROWSERS and not pair[0].startswith(b"sec-")]
-    return scope["scheme"], scope.get("server"), scope.get("root_path", ""), tuple(sorted(map(tuple, told)))
+    told = [(name.lower(), value) for name, value in scope["headers"]]
+    if any(name == BY_OTHERS for name, _ in told):
+        return None
+    address = tuple(pair for pair in told if pair[0] in OF_ADDRESS)
+    return scope["scheme"], scope.get("server"), scope.get("root_path", ""), address
 
 
 class KeptPages:
@@ -38,27 +41,42 @@ class KeptPages:
     def __init__(self) -> None:
         self._pages: dict[Key, tuple[Pairs, bytes, bytes]] = {}
 
-    def keep(self, key: Key, start: MutableMapping[str, Any], page: bytes) -> None:
+    async def keep(self, key: Key, scope: Scope, send: Send, start: MutableMapping[str, Any], page: bytes) -> bool:
+        """-> whether it may be kept, and has been sent as the next visitor gets it."""
         names = {name.lower() for name, _ in start["headers"]}
         if start["status"] != 200 or b"set-cookie" in names:
-            return
-        while len(self._pages) >= MOST_PAGES:
-            del self._pages[next(iter(self._pages))]
+            return False
         headers = tuple(pair for pair in start["headers"] if pair[0].lower() != b"content-length")
-        self._pages[key] = headers, page, gzip.compress(page, 6, mtime=0)
+        packed = await asyncio.to_thread(gzip.compress, page, 6, mtime=0)  # others are answered meanwhile
+        while key not in self._pages and len(self._pages) >= MOST_PAGES:
+            del self._pages[next(iter(self._pages))]
+        self._pages[key] = headers, page, packed
+        return await self.send(key, scope, send)
 
     async def send(self, key: Key, scope: Scope, send: Send) -> bool:
         """-> whether it is known, and has been sent."""
-        known = self._pages.get(key)
+        known = self._pages.pop(key, None)
         if known is None:
             return False
+        self._pages[key] = known  # the newest again: names that somebody makes up push out one another
         headers, page, packed = known
-        accepted = b",".join(value for name, value in scope["headers"] if name == b"accept-encoding")
+        accepted = b",".join(value for name, value in scope["headers"] if name.lower() == b"accept-encoding")
         more = [(b"vary", b"Accept-Encoding")]
-        if b"gzip" in accepted:
+        if takes_gzip(accepted.decode("latin-1")):
             page = packed
             more.append((b"content-encoding", b"gzip"))
         more.append((b"content-length", str(len(page)).encode()))
         await send({"type": "http.response.start", "status": 200, "headers": [*headers, *more]})
         await send({"type": "http.response.body", "body": page})
         return True
+
+
+def takes_gzip(accepted: str) -> bool:
+    """Whether a browser that says `Accept-Encoding: accepted` unpacks gzip (RFC 9110, 12.5.3); a weight of zero
+    refuses, and so does one that is no number."""
+    weights: dict[str, float] = {}
+    for part in accepted.lower().split(","):
+        name, *given = (word.strip() for word in part.split(";"))
+        weight = next((word[2:] for word in given if word.startswith("q=")), "1")
+        weights[name] = float(weight) if weight.replace(".", "", 1).isdecimal() else 0.0
+    return weights.get("gzip", weights.get("*", 0.0)) > 0

@@ -30,7 +30,8 @@ class WatchedAnswer:
         self._page = b""
         self.began = False
         self.count: Callable[[int], None] | None = None
-        self.keep: Callable[[MutableMapping[str, Any], bytes], None] | None = None  # a page that has left
+        # Of a page as it would leave: whether that has sent it.
+        self.keep: Callable[[MutableMapping[str, Any], bytes], Awaitable[bool]] | None = None
 
     async def receive(self) -> MutableMapping[str, Any]:
         message = await self._receive()
@@ -56,10 +57,11 @@ class WatchedAnswer:
             kept = [pair for pair in self._start.get("headers", []) if pair[0].lower() != b"content-length"]
             self._start["headers"] = [*kept, (b"content-length", str(len(page)).encode())]
             self._add_headers(self._start, script_hashes(page))
-            if self.keep is not None:
-                self.keep(self._start, page)
-            await self._send(self._start)
-            self._start, message = None, {"type": "http.response.body", "body": page}
+            start, self._start = self._start, None
+            if self.keep is not None and await self.keep(start, page):
+                return
+            await self._send(start)
+            message = {"type": "http.response.body", "body": page}
         await self._send(message)
 
     def _add_headers(self, message: MutableMapping[str, Any], scripts: str = "") -> None:

@@ -102,7 +102,7 @@ class WebGuard:
         if key := page_key(scope):
             if await self._pages.send(key, scope, send):
                 return
-            watch.keep = partial(self._pages.keep, key)
+            watch.keep = partial(self._pages.keep, key, scope, send)
         try:
             if self.rules.uploads is not None and scope["method"] == "POST" and not _is_limited(scope):
                 mark = mark_of(self.rules.key, headers.get(VISITOR_HEADER, ""))
