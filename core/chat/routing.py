@@ -72,7 +72,7 @@ def describe_ways(report: RouterReport) -> list[Sentence]:
     if found is not None and found.is_sure:
         low, high = sorted((abs(found.low), abs(found.high)))
         key = "says.way_text" if found.value < 0 else "says.way_states"
-        values = {"points": abs(found.value), "low": low, "high": high}
+        values = {"gap": abs(found.value), "low": low, "high": high}
         told = Sentence(key, {**{name: f"{100 * value:.1f}" for name, value in values.items()}, "n": n})
     if report.learn_s is None:
         return [told]
