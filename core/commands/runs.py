@@ -48,9 +48,7 @@ def add_on(parser: argparse.ArgumentParser, text: str) -> None:
     parser.add_argument("--yes", action="store_true", help="with --on: rows may leave this machine; do not ask")
 
 
-def require_consent(
-    engine: Any, args: argparse.Namespace, runs: int = 1, base_model: str | None = None
-) -> None:
+def require_consent(engine: Any, args: argparse.Namespace, runs: int = 1, base_model: str | None = None) -> None:
     """Says, on standard error, what a start of so many runs on another engine means, and asks; `--yes` has agreed
     already. `base_model` of the runs, where one is known.
 
