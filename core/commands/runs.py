@@ -31,7 +31,9 @@ def add_parser(verbs: Verbs) -> None:
         add_run(wish)
         if name != "resume":
             wish.add_argument("--now", action="store_true", help="end a worker that does not answer, by force")
-        else:
+        if name == "stop":
+            add_yes(wish)
+        if name == "resume":
             add_on(wish, "go on with it on another engine of the workspace (engines.yaml); local is this machine")
     join = add_verb(verbs, "join", join_run, "join a run of several machines from this machine")
     add_run(join)
@@ -45,7 +47,13 @@ def add_run(parser: argparse.ArgumentParser) -> None:
 
 def add_on(parser: argparse.ArgumentParser, text: str) -> None:
     parser.add_argument("--on", metavar="NAME", help=text)
-    parser.add_argument("--yes", action="store_true", help="with --on: rows may leave this machine; do not ask")
+    add_yes(parser)
+
+
+def add_yes(parser: argparse.ArgumentParser) -> None:
+    """For everything that may start a run on another engine."""
+    text = "rows may leave this machine for the run's engine; do not ask"
+    parser.add_argument("--yes", action="store_true", help=text)
 
 
 def require_consent(engine: Any, args: argparse.Namespace, runs: int = 1, base_model: str | None = None) -> None:
@@ -178,12 +186,15 @@ def join_run(args: argparse.Namespace) -> Report:
 def _wish(name: str) -> Callable[[argparse.Namespace], Report]:
     def run(args: argparse.Namespace) -> Report:
         from core.runs import launching
-        from core.runs.where import find_engine
+        from core.runs.liveness import run_state
+        from core.runs.where import engine_of, find_engine
 
         folder = find_run(args)
-        if name == "resume" and args.on:
-            base_model = folder.read_config().base_model
-            require_consent(find_engine(folder.workspace_dir, args.on), args, base_model=base_model)
+        begins = name == "resume" or (name == "stop" and not args.now and run_state(folder).state == "interrupted")
+        if begins:  # a stop takes an interrupted run up once more
+            on = args.on if name == "resume" else None
+            engine = find_engine(folder.workspace_dir, on) if on else engine_of(folder)
+            require_consent(engine, args, base_model=folder.read_config().base_model)
         wishes: dict[str, Callable[[], Any]] = {
             "stop": lambda: launching.stop_run(folder, args.now),
             "cancel": lambda: launching.cancel_run(folder, args.now),

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 CPU_INFO = Path("/proc/cpuinfo")
+CORES = "TASKLOOM_CORES"  # for a worker that an engine started
 BFLOAT16_FLAGS = frozenset({"avx512_bf16", "amx_bf16"})
 
 
@@ -19,7 +20,14 @@ def multiplies_bfloat16() -> bool:
 
 def num_cores() -> int:
     """Cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, granted_cores() or cores)
+
+
+def granted_cores() -> int | None:
+    """Cores that an engine has set aside for this run, where it does not itself keep the process to them."""
+    given = os.environ.get(CORES)
+    return max(1, int(given)) if given else None
 
 
 @cache

@@ -10,7 +10,7 @@ import torch
 
 from core.adapters.fast.bfloat16_linears import use_half_products
 from core.models.loading import LoadedBase, load_base
-from core.models.processor import num_cores
+from core.models.processor import granted_cores, num_cores
 from core.training.config import RunConfig
 
 
@@ -41,7 +41,9 @@ def choose_device(config: RunConfig) -> DeviceChoice:
     has_card = torch.cuda.is_available()
     device = "cuda" if config.device == "cuda" or (config.device == "auto" and has_card) else "cpu"
     card = f"cuda:{os.environ['LOCAL_RANK']}" if "LOCAL_RANK" in os.environ else "cuda"
-    threads = config.num_threads or max(1, num_cores() // config.num_processes)
+    share = max(1, num_cores() // config.num_processes)
+    wanted = config.num_threads or share
+    threads = wanted if granted_cores() is None else min(wanted, share)  # the others' cores are not ours
     if config.precision == "bfloat16":
         return DeviceChoice(card if device == "cuda" else device, "bfloat16", "highest", threads)
     if config.precision == "float32":

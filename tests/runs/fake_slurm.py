@@ -93,7 +93,8 @@ def squeue(words: list[str]) -> None:
         elif lives(found["pid"]) or found["state"] == "REQUEUED":
             print(f"{'RUNNING' if lives(found['pid']) else 'REQUEUED'}|None")
         return
-    print("\n".join(p.stem for p in JOBS.glob("*.json") if json.loads(p.read_text())["state"] == "PENDING"))
+    waiting = {p.stem for p in JOBS.glob("*.json") if json.loads(p.read_text())["state"] == "PENDING"}
+    print("\n".join(waiting if "-r" in words else {job.partition("_")[0] for job in waiting}))
 
 
 def scancel(words: list[str]) -> None:

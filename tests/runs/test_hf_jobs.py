@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +19,7 @@ from core.base.errors import RunError
 from core.runs import where
 from core.runs.bucket_copy import BucketCopy, Unit
 from core.runs.creation import delete_run, list_runs
-from core.runs.engines import bucket_job, hf_jobs
+from core.runs.engines import bucket_job, bucket_left, hf_jobs
 from core.runs.folder import RunFolder
 from core.runs.launching import begin_run, cancel_run, kill_run, stop_run
 from core.runs.liveness import run_state
@@ -281,7 +283,12 @@ def test_a_real_training_in_a_job_equals_one_here(
 
 
 def test_what_jobs_left_in_the_bucket_is_listed_and_removed_and_nobody_elses(
-    project: Project, tiny_llama: Path, hub: FakeJobs, bucket: Path, capsys: pytest.CaptureFixture[str]
+    project: Project,
+    tiny_llama: Path,
+    hub: FakeJobs,
+    bucket: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     works, broken, deleted = (begin_run(project, quick_config(tiny_llama), on="hub") for _ in range(3))
     starts = [str(where.read_launch(folder)["launch_id"]) for folder in (works, broken, deleted)]
@@ -303,5 +310,38 @@ def test_what_jobs_left_in_the_bucket_is_listed_and_removed_and_nobody_elses(
     assert set(clean("--show").values()) == {"stays"}
     assert clean() == {starts[0]: "stays", starts[1]: "removed", starts[2]: "removed", "l9": "stays"}
     assert {path.name for path in (bucket / "taskloom" / "jobs").iterdir()} == {starts[0], "l9"}
-    assert clean("--unknown") == {starts[0]: "stays", "l9": "removed"}
+    assert clean("--unknown", "--yes") == {starts[0]: "stays", "l9": "stays"}  # written a moment ago
+    long_ago = time.time() - 2 * bucket_left.RECENT_S
+    for path in (bucket / "taskloom" / "jobs" / "l9", *(bucket / "taskloom" / "jobs" / "l9").rglob("*")):
+        os.utime(path, (long_ago, long_ago))
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    assert clean("--unknown") == {starts[0]: "stays", "l9": "stays"}
+    assert clean("--unknown", "--yes") == {starts[0]: "stays", "l9": "removed"}
     assert run_state(works).is_live
+
+
+def test_cleaning_keeps_a_start_on_its_way_and_what_cannot_be_brought(
+    project: Project, tiny_llama: Path, hub: FakeJobs, bucket: Path
+) -> None:
+    folder = begin_run(project, quick_config(tiny_llama), on="hub")
+    copy = BucketCopy(folder.workspace_dir, bucket)
+    place = bucket / "taskloom" / "jobs" / str(where.read_launch(folder)["launch_id"])
+    for note in place.rglob("COPIED"):
+        note.unlink()  # its files are being uploaded
+    (job,) = bucket_left.list_left(copy)
+    assert job.state == bucket_left.NEEDED
+    kill_run(folder)
+    saved = folder.checkpoints_dir / "step-00000005" / "state.json"
+    saved.parent.mkdir(parents=True)
+    saved.write_text("{}", encoding="ascii")
+    copy.send(Unit(f"jobs/{place.name}/state", job.target, (saved,)))
+    (arrived,) = place.glob("state/*/checkpoints/*/state.json")
+    arrived.write_text("torn", encoding="ascii")
+    saved.unlink()
+    (job,) = bucket_left.list_left(copy)
+    assert job.state == bucket_left.LEFT
+    assert not bucket_left.remove_left(copy, job)
+    arrived.write_text("{}", encoding="ascii")
+    assert bucket_left.remove_left(copy, job)
+    assert saved.exists()
+    assert not place.exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import threading
@@ -516,3 +517,25 @@ def test_the_command_line_names_the_engines(
     here, far = json.loads(capsys.readouterr().out)
     assert (here["name"], here["dollars_an_hour"]) == ("local", None)
     assert (far["name"], far["dollars_an_hour"], far["waiting"], far["limit_s"]) == ("far", 0.8, 1, 7200.0)
+
+
+@pytest.mark.parametrize("verb", ["resume", "stop", "rerun", "mend"])
+def test_whatever_starts_a_run_there_once_more_asks_before(
+    folder: RunFolder, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    from core.__main__ import main
+
+    (folder.checkpoints_dir / "step-00000005").mkdir(parents=True)
+    if verb == "mend":
+        folder.write_done({"state": "failed", "ended": 1.0, "message_key": "run.was_interrupted"})
+        folder.write_status(RunStatus(state="failed", failure="unknown"))
+    elif verb == "rerun":
+        cancel_run(folder, now=True)
+    engine.signs["j0"] = "gone"
+    words = [verb, folder.run_id, "--workspace", str(folder.workspace_dir)]
+    words += ["--background"] if verb in ("rerun", "mend") else []
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    assert main(words) == 2
+    assert len(engine.signs) == 1
+    assert main([*words, "--yes"]) == 0
+    assert engine.signs["j1"] == "pending"

@@ -125,6 +125,16 @@ def test_runs_that_begin_together_are_one_array(project: Project, tiny_llama: Pa
         start_together(folders)
     assert {run_state(folder).state for folder in folders} == {"draft"}
     (cluster / "refuse").unlink()
+    (cluster / "hold").touch()
+    waiting = [quick_run(project, tiny_llama, seed=seed) for seed in range(2)]
+    for folder in waiting:
+        put_on(folder, where.find_engine(project.path.parents[1], "cluster"))
+    start_together(waiting)
+    assert slurm.SlurmLauncher().expect({}).waiting == 2
+    for folder in waiting:
+        cancel_run(folder)
+    shutil.rmtree(cluster / "jobs")
+    (cluster / "hold").unlink()
     start_together(folders)
     script = (cluster / "sbatch.txt").read_text()
     assert "--array=0-2%2" in script

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 import torch
 
+from core.base.processes import child_environment
 from core.models.loading import load_base
+from core.models.processor import CORES
+from core.runs.engines.ray_errand import worker_order
 from core.training import device
 from core.training.config import RunConfig
 from core.training.device import DeviceChoice, apply_device, choose_device, load_chosen_base
@@ -55,6 +59,17 @@ def test_every_process_has_a_card_of_its_own(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("LOCAL_RANK", "3")
     assert choose_device(RunConfig(device="cuda", precision="bfloat16")).device == "cuda:3"
     assert choose_device(RunConfig(device="cpu")).device == "cpu"
+
+
+def test_a_run_takes_no_more_threads_than_its_engine_set_cores_aside(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    assert choose_device(RunConfig(device="cpu")).threads == 8
+    order = worker_order(".", ("worker",), 3)
+    monkeypatch.setenv(CORES, order.environment[CORES])
+    assert choose_device(RunConfig(device="cpu")).threads == 3
+    assert choose_device(RunConfig(device="cpu", num_threads=6)).threads == 3
+    assert choose_device(RunConfig(device="cpu", num_threads=2)).threads == 2
+    assert child_environment().get(CORES) is None  # only for the worker itself
 
 
 def test_cores_are_shared_by_the_processes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,10 +55,12 @@ def send_wishes(copy: BucketCopy, folder: RunFolder, launch_id: str) -> None:
         copy.send(Unit(f"{JOBS}/{launch_id}/wishes", _target(copy, folder), wishes))
 
 
-def bring_back(copy: BucketCopy, launch_id: str) -> None:
-    """What the job has said since the last time. The end comes last: nothing is missing when it is there."""
-    for part in ("state", "signs", "result"):
-        copy.bring(f"{JOBS}/{launch_id}/{part}")
+def bring_back(copy: BucketCopy, launch_id: str) -> bool:
+    """What the job has said since the last time; -> whether what it saved is here, as far as there is any. The end
+    comes last: nothing is missing when it is there."""
+    brought = {part: copy.bring(f"{JOBS}/{launch_id}/{part}") for part in ("state", "signs", "result")}
+    place = copy.root / JOBS / launch_id
+    return all(brought[part] or not (place / part).exists() for part in ("state", "result"))
 
 
 def clear(copy: BucketCopy, launch_id: str) -> None:

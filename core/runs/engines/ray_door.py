@@ -60,7 +60,9 @@ def submit(orders: list[dict[str, Any]], need: dict[str, Any]) -> list[str]:
     }
     kind = ray.remote(Errand)
     for order in orders:
-        kind.options(name=order["launch_id"], **options).remote(order["run_dir"], tuple(order["command"]))
+        kind.options(name=order["launch_id"], **options).remote(
+            order["run_dir"], tuple(order["command"]), need["cpus"]
+        )
     return [order["launch_id"] for order in orders]
 
 

@@ -99,7 +99,7 @@ class SlurmLauncher:
     def expect(self, settings: Mapping[str, Any]) -> Expected:
         """How many jobs wait in the partition, the limit of a job, and how many may follow it."""
         part = ("-p", str(settings["partition"])) if "partition" in settings else ()
-        done = _run(("squeue", "-h", "-t", "PENDING", "-o", "%i", *part), ASK_S)
+        done = _run(("squeue", "-h", "-r", "-t", "PENDING", "-o", "%i", *part), ASK_S)  # -r: arrays job by job
         if done.code != 0:
             raise RunError("run.engine_no_answer", engine="Slurm", detail=_words(done))
         limit = float(settings.get("hours", DEFAULT_HOURS)) * 3600
