@@ -43,7 +43,8 @@ class MethodInfo:
     change a weight, a network's not. `reads_weights`: its adapters are made of the base model's own layers, which
     then cannot be held in 8 bits. `takes_lora`: one low-rank pair a layer can be put in as the whole adapter
     (`Adapter.take_lora`), as a merge wants it; `takes_library`: several can (`Adapter.take_library`), and it is
-    made of them, not trained. `wishes`: which of a user's wishes about tasks it can hold (`core.adapters.wishes`).
+    made of them, not trained. `joins`: as it is by default it may read several tasks in one row (`Adapter.packs`).
+    `wishes`: which of a user's wishes about tasks it can hold (`core.adapters.wishes`).
     `arms`: what a comparison of methods runs, (label, settings) each; `parts`: what takes the method apart, one
     thing changed in each.
     """
@@ -60,6 +61,7 @@ class MethodInfo:
     reads_weights: bool = False
     takes_lora: bool = False
     takes_library: bool = False
+    joins: bool = True
     wishes: tuple[str, ...] = ()
     arms: Arms = ()
     parts: Arms = ()
@@ -113,6 +115,7 @@ register(
         ("MTA uniform", ("adapter.selector=uniform", "stage2_fraction=0")),
         *((f"MTA K={count}", (f"adapter.num_shared={count}",)) for count in range(3)),
     ),
+    joins=False,
 )
 register(
     "poly",
@@ -132,6 +135,7 @@ register(
     wishes=(APART, BOUND, FROZEN),
     skill_rate=HEADS_RATE,
     arms=(("MHR", ()),),
+    joins=False,
 )
 register(
     "lora",
@@ -175,6 +179,7 @@ register(
     ("skills and allocation",),
     "Low-rank experts that every token chooses among; knows no tasks",
     exports_lora=False,
+    joins=False,
 )
 register(
     "task_moe",
@@ -183,6 +188,7 @@ register(
     ("skills and allocation",),
     "A pool of adapters, fewer than tasks, mixed by a gate that knows the task and reads the question",
     exports_lora=False,
+    joins=False,
 )
 register(
     "lora_library",
@@ -193,6 +199,7 @@ register(
     exports_lora=False,
     takes_library=True,
     arms=(),
+    joins=False,
 )
 register(
     "ia3",
@@ -202,6 +209,7 @@ register(
     "Learned scales of keys, values and activations; the smallest adapters",
     exports_lora=False,
     arms=(),
+    joins=False,
 )
 
 DEFAULT_METHOD = METHODS.names()[0]

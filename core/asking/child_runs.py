@@ -139,11 +139,21 @@ class ChildRuns:
 
 def require_examined(folder: RunFolder) -> None:
     """Raises:
-    RunError: the run has no adapter, or no exam to compare with."""
+    RunError: the run has no adapter, was not made by a training of its own, or has no exam to compare with."""
     if not folder.adapter_dir.is_dir():
         raise RunError("serving.no_adapter", run=folder.run_id)
+    if made_of := _made_without_training(folder):
+        raise RunError("insight.not_trained", run=folder.run_id, sources=made_of)
     if folder.read_results() is None:
         raise RunError("insight.no_results", run=folder.run_id)
+
+
+def _made_without_training(folder: RunFolder) -> str:
+    """The runs that a merge, a variant or a grown run was made from, which a training would not make again; ""
+    where it was trained since."""
+    run = {} if folder.record_path.exists() else folder.read_run()
+    found = [*run.get("merged_from", []), run.get("varied_from"), run.get("grown_from")]
+    return ", ".join(str(source) for source in found if source)
 
 
 def exam_answers(folder: RunFolder) -> dict[str, Answers]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from core.base.errors import RunError
 from core.chat.detecting import Finder, find_rows, load_detector, report_on
 from core.chat.loading import chat_device
 from core.chat.router import Router, few_rows, load_router, require_router, save_router, train_router
@@ -43,13 +44,19 @@ def open_router(run_dir: Path) -> Router:
 
 def compare_ways(run_dir: Path, learns: bool) -> RouterReport:
     """Both ways on the exam rows of a run, and on foreign texts of the topics that neither takes for a task's own;
-    `learns`: the router is trained (anew) first."""
+    `learns`: the router is trained (anew) first.
+
+    Raises:
+        RunError: no task has an exam row; as `learn_router` and `open_router`.
+    """
+    dataset = load_saved_dataset(RunFolder(run_dir).data_dir)
+    (texts, labels), (short, same) = find_rows(dataset, "test"), few_rows(dataset, "test")
+    if not texts:
+        raise RunError("chat.no_exam_rows", run=run_dir.name)
+    assert np.array_equal(labels, same)  # row by row the same texts, the router's shortened
     began = time.monotonic()
     router = learn_router(run_dir) if learns else open_router(run_dir)
     learned, detector = time.monotonic() - began, load_detector(run_dir)
-    dataset = load_saved_dataset(RunFolder(run_dir).data_dir)
-    (texts, labels), (short, same) = find_rows(dataset, "test"), few_rows(dataset, "test")
-    assert np.array_equal(labels, same)  # row by row the same texts, the router's shortened
     by_text, by_states = detector.judge(texts), router.judge(short)
     among = detector.foreign_topics & router.foreign_topics
     reports = report_on(detector, by_text, labels, among), report_on(router, by_states, labels, among)

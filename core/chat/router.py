@@ -31,12 +31,13 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from core.base.errors import RunError
+from core.base.errors import ModelError, RunError
 from core.base.seeds import torch_seed
 from core.chat.abstaining import AbstainReport, Fitted, drawn_topics, fit_limit, judge_limit, read_foreign_texts
 from core.chat.detecting import Detection, find_rows, rank_tasks
 from core.chat.text_space import Array, nearest, shorten
 from core.evaluation.certainty import fit_temperature, softmax
+from core.models.catalogue import resolve_model
 from core.models.hidden_states import read_states
 from core.models.loading import LoadedBase
 from core.tasks.dataset import TaskDataset
@@ -176,6 +177,7 @@ def load_router(path: Path, base: LoadedBase) -> Router:
     try:
         with safe_open(path, framework="pt") as file:
             told: dict[str, Any] = json.loads(file.metadata()["router"])
+            known = str(told["base_model"])
             kept = list(file.keys())
             tensors = {name: file.get_tensor(name) for name in kept}
         states = {name[4:]: value for name, value in tensors.items() if name.startswith("net.")}
@@ -183,9 +185,20 @@ def load_router(path: Path, base: LoadedBase) -> Router:
         net.load_state_dict(states)
         parts = {name[7:]: value.numpy() for name, value in tensors.items() if name.startswith("tables.")}
         tables = Tables(**{n: v if n == "topics" else v.astype(np.float64) for n, v in parts.items()})
-        return Router(base, list(told["names"]), net, float(told["temperature"]), tables)
+        router = Router(base, list(told["names"]), net, float(told["temperature"]), tables)
     except (OSError, SafetensorError, ValueError, TypeError, LookupError, RuntimeError) as error:
         raise RunError("chat.router_damaged", file=path.name, run=path.parent.name) from error
+    if _folder_name(known) != _folder_name(base.model_id):
+        raise RunError("chat.router_of_other", run=path.parent.name, known=known, base=base.model_id)
+    return router
+
+
+def _folder_name(base_model: str) -> str:
+    """Of a base model's folder: the same wherever the model lies, and for its id."""
+    try:
+        return Path(resolve_model(base_model)).name
+    except ModelError:  # it is not on this machine
+        return Path(base_model).name
 
 
 def require_router(path: Path) -> None:

@@ -49,7 +49,7 @@ def annotate(args: argparse.Namespace) -> Report:
     if said and args.pool:
         raise SettingError("annotate.pool_or_answers")
     if args.curve and not folder.probe_path(CURVE).is_file():
-        _measure_curve(args, folder)
+        _measure_curve(args, folder, names)
     if args.pool:
         _rank(args, folder, project, ids)
     if said and len(ids) > 1:
@@ -58,10 +58,11 @@ def annotate(args: argparse.Namespace) -> Report:
     return _report(folder, project, ids, done, args.curve)
 
 
-def _measure_curve(args: argparse.Namespace, folder: Any) -> None:
+def _measure_curve(args: argparse.Namespace, folder: Any, names: list[str]) -> None:
     """The trainings have workers of their own."""
-    from core.asking.learning_curve import run_curve
+    from core.asking.learning_curve import require_curve, run_curve
 
+    require_curve(folder, names)
     line = ProgressLine(args.json)
     run_curve(folder.path, lambda done, total: line.step(done, total, "training on fewer rows"))
     line.end()

@@ -22,7 +22,7 @@ from core.models.processor import multiplies_bfloat16, num_cores
 from core.models.seeing import length_limit
 from core.runs.device_lease import lease_device
 from core.runs.folder import RunFolder
-from core.runs.speeds import UNSURE, find_correction, load_factor, remember_speed
+from core.runs.speeds import FORMULA, UNSURE, find_correction, load_factor, remember_speed
 from core.tasks.dataset import TaskDataset
 from core.tasks.encoding import IGNORED, encode_example
 from core.training.checks import CHARACTERS_A_TOKEN
@@ -84,6 +84,7 @@ class FormulaEstimate:
             "memory_mb": self.memory_mb,
             "parts": parts,
             "formula": self.parts,
+            "formula_number": FORMULA,
             "kind": self.kind,
             **({} if on_card else {"processor": worked}),
         }
@@ -220,7 +221,8 @@ def learn_speed(folder: RunFolder) -> None:
         taken = record["actual"]["parts"]
         on_card = record["prediction"]["kind"]["device"] != "cpu"
         parts = {name: (formula[name], taken[name][0 if on_card else 1]) for name in formula if name in taken}
-        remember_speed(folder.workspace_dir, record["prediction"]["kind"], parts)
+        by = record["prediction"].get("formula_number")
+        remember_speed(folder.workspace_dir, record["prediction"]["kind"], parts, by)
 
 
 def remember_rehearsal(project_dir: Path, key: str, prediction: dict[str, Any]) -> None:

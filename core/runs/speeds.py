@@ -34,9 +34,14 @@ class Correction:
     unsure: float
 
 
-def remember_speed(workspace: Path, kind: dict[str, Any], parts: dict[str, tuple[float, float]]) -> None:
+def remember_speed(
+    workspace: Path, kind: dict[str, Any], parts: dict[str, tuple[float, float]], by: int | None = FORMULA
+) -> None:
     """Notes of a finished run: `parts` as (processor seconds by formula, processor seconds it took). `kind` tells
-    runs apart that may differ: base model, method, device, threads."""
+    runs apart that may differ: base model, method, device, threads. Nothing where another formula than today's,
+    with the number `by`, expected them (None: it was not noted)."""
+    if by != FORMULA:
+        return
     known = _read(workspace)
     kept = {name: [round(value, 3) for value in pair] for name, pair in parts.items() if min(pair) > 0}
     new = {"kind": kind, "parts": kept, "formula": FORMULA}

@@ -110,7 +110,7 @@ class EncodedSplit:
     def parts(self, places: list[Place]) -> list[Batch]:
         """A batch as parts of like length, to be computed one after the other; their sums are the batch's."""
         if self.chunks == JOINED or (self.chunks == APART and not self.packed):
-            return [self.join(chunk) for chunk in self._cut_chunks(places)]
+            return [self.join(chunk) for chunk in self.cut_chunks(places)]
         if self.packed:
             return [self.pack(part) for part in cut_by_tokens(places, self.length, PACKED_TOKENS)]
         split = split_by_length([self.length(place) for place in places], self.encoder.part_tokens)
@@ -172,7 +172,7 @@ class EncodedSplit:
             batch["attention_mask"] = sees[None, None]
         return batch
 
-    def _cut_chunks(self, places: list[Place]) -> list[list[Place]]:
+    def cut_chunks(self, places: list[Place]) -> list[list[Place]]:
         """A batch of `chunked` places as its chunks; a row that would be longer than the model reads is cut."""
         found: list[list[Place]] = []
         for place in places:

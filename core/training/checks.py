@@ -24,6 +24,7 @@ from core.tasks.cuts import measure_cuts, percent
 from core.tasks.dataset import TaskDataset
 from core.tasks.encoding import encode_prompt
 from core.training.config import RunConfig, own_stages
+from core.training.plan import OFF
 from core.training.wishes import check_wishes
 
 FEW_ROWS = 20
@@ -53,6 +54,7 @@ def check_run(config: RunConfig, dataset: TaskDataset, runs_dir: Path | None = N
     problems += _check_tasks(config, dataset)
     problems += check_wishes(config, dataset.names())
     problems += _check_model(config)
+    problems += _check_chunks(config)
     problems += _check_lengths(config, dataset)
     problems += _check_device(config)
     if runs_dir is not None:
@@ -145,6 +147,26 @@ def _check_model(config: RunConfig) -> list[Problem]:
         values: dict[str, Any] = {"tokens": config.max_tokens, "model": config.base_model, "context": info.context}
         problems.append(Problem("max_tokens", "check.context", values, "warning"))
     return problems
+
+
+def _check_chunks(config: RunConfig) -> list[Problem]:
+    """Instructions of several tasks in one row, which these settings cannot be; the worker compares losses too."""
+    if config.chunks == OFF:
+        return []
+    method = METHODS.get(config.method)
+    joins = (
+        method.joins and getattr(config.adapter, "combine", "sum") == "sum" and not config.gradient_checkpointing
+    )
+    if joins:
+        try:
+            joins = length_limit(config.base_model, config.max_tokens).architecture == "decoder"
+        except ModelError:  # said by _check_model
+            return []
+    return (
+        []
+        if joins
+        else [Problem("chunks", "training.no_chunks", {"method": method.title, "chunks": config.chunks})]
+    )
 
 
 def _check_family(config: RunConfig, facts: FolderFacts) -> list[Problem]:

@@ -17,6 +17,7 @@ import psutil
 import torch
 from torch import nn
 
+from core.adapters.registry import METHODS
 from core.base.errors import ModelError, RunError
 from core.training.answer_model import AnswerModel, Batch
 from core.training.batches import EncodedSplit, Place
@@ -77,7 +78,7 @@ def choose_chunks(model: AnswerModel, split: EncodedSplit, config: RunConfig, co
         return
     modular = model.modular
     split.chunks, split.room = config.chunks, context
-    places = list({place[0]: place for place in split.places()}.values())
+    places = split.cut_chunks(_shortest(split))[0][:MOST_PROBED]
     possible = (
         modular.architecture == "decoder"
         and not config.gradient_checkpointing
@@ -86,7 +87,13 @@ def choose_chunks(model: AnswerModel, split: EncodedSplit, config: RunConfig, co
         and (config.chunks == JOINED or _same(model, split.join, split.collate, places))
     )
     if not possible:
-        raise RunError("training.no_chunks", method=config.method, chunks=config.chunks)
+        raise RunError("training.no_chunks", method=METHODS.get(config.method).title, chunks=config.chunks)
+
+
+def _shortest(split: EncodedSplit) -> list[Place]:
+    """Of every task the shortest example, in the tasks' order."""
+    found = [min(range(len(rows)), key=lambda row: rows[row].length) for rows in split.examples if rows]
+    return list(zip((task for task, rows in enumerate(split.examples) if rows), found, strict=True))
 
 
 def _has_room(base: nn.Module, journal: Journal) -> bool:

@@ -78,9 +78,14 @@ def measure_run(workspace: Path, run_id: str) -> dict[str, Any]:
     verdicts = {v["task"]: v["verdict"] for v in found["verdicts"]}
     config, actual = record["config"], record["actual"]
     names = ("max_steps", "num_threads")
+    sets = [f"{name}={config[name]}" for name in names if config[name] is not None]
+    if (
+        start := config["adapter"].get("private_start")
+    ) is not None:  # its default has changed between measurements
+        sets.append(f"adapter.private_start={start:g}")
     return {
         "base_model": config["base_model"].rpartition("/")[2],
-        "settings": [f"{name}={config[name]}" for name in names if config[name] is not None],
+        "settings": sets,
         "cores": config["num_threads"] or os.cpu_count(),
         "machine": platform.machine(),
         "seconds": {

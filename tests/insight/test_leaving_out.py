@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.asking import child_runs, probe_model
-from core.asking.learning_curve import fewer_rows, run_curve
+from core.asking import child_runs, learning_curve, probe_model
+from core.asking.learning_curve import fewer_rows, require_curve, run_curve
 from core.asking.leaving_out import count_leave_out, run_leave_out, shorten, without_task
 from core.base.errors import RunError
 from core.base.records import from_record
@@ -166,12 +166,24 @@ def test_a_failed_run_is_said_and_made_anew_the_next_time(
     assert len(trained) == 3
 
 
-def test_what_cannot_be_left_out_is_worded(folder: RunFolder, project: Project) -> None:
+def test_what_cannot_be_left_out_is_worded(
+    folder: RunFolder, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
     single = create_run(project, folder.read_config(), ["direct"])
     single.adapter_dir.mkdir()
     answer(single, {"direct"})
     with pytest.raises(RunError, match="single task"):
         run_leave_out(single.path, lambda done, total: None)
+    require_curve(folder, ["direct", "reversed"])
+    monkeypatch.setattr(learning_curve, "LEAST_EXAM", 1000)
+    with pytest.raises(RunError, match="below 1000 chance decides"):
+        require_curve(folder, ["direct", "reversed"])
+    run = folder.read_run()
+    folder.write_run({**run, "merged_from": ["r1", "r2"]})
+    for ask in (run_leave_out, run_curve):
+        with pytest.raises(RunError, match="made of r1, r2"):
+            ask(folder.path, lambda done, total: None)
+    folder.write_run(run)
     folder.results_path.unlink()
     with pytest.raises(RunError, match="no exam results"):
         run_leave_out(folder.path, lambda done, total: None)

@@ -10,7 +10,7 @@ import pytest
 
 from core.runs import prediction, speeds
 from core.runs.prediction import estimate_run, find_prediction, learn_speed
-from core.runs.speeds import SURE, UNSURE, find_correction, load_factor, remember_speed
+from core.runs.speeds import FORMULA, SURE, UNSURE, find_correction, load_factor, remember_speed
 from core.tasks.dataset import load_dataset_of
 from core.training.pace import Expected, Pace, read_expected
 from core.workspace import Project
@@ -121,6 +121,12 @@ def test_what_a_run_took_is_learned_for_the_next_plan(
     folder.prediction_path.write_text(json.dumps(first), encoding="utf-8")
     taken = {part: [3 * value, 3 * value] for part, value in first["formula"].items()}
     folder.record_path.write_text(json.dumps({"prediction": first, "actual": {"parts": taken}}), encoding="utf-8")
+    record = json.loads(folder.record_path.read_text("utf-8"))
+    older = {**first, "formula_number": FORMULA - 1}
+    folder.record_path.write_text(json.dumps({**record, "prediction": older}), encoding="utf-8")
+    learn_speed(folder)  # what another formula expected says nothing of this one
+    assert find_prediction(project.path, config, load_dataset_of(project))["source"] == "formula"
+    folder.record_path.write_text(json.dumps(record), encoding="utf-8")
     learn_speed(folder)
     second = find_prediction(project.path, config, load_dataset_of(project))
     assert second is not None

@@ -12,6 +12,7 @@ import pytest
 
 from core.base.errors import RunError
 from core.base.records import from_record
+from core.chat import learning_router
 from core.chat.abstaining import Abstainer, read_foreign_texts
 from core.chat.detecting import (
     Detection,
@@ -24,7 +25,7 @@ from core.chat.detecting import (
     question_text,
 )
 from core.chat.learning_router import _difference, compare_ways, learn_router, open_router
-from core.chat.router import ROWS, train_router
+from core.chat.router import ROWS, load_router, train_router
 from core.chat.routing import BY_STATES, BY_TEXT, RouterReport, describe_ways, find_task, has_router, rows_of_ways
 from core.chat.text_space import CHARACTERS, WORDS, TextSpace
 from core.evaluation.intervals import Score
@@ -202,6 +203,10 @@ def test_a_router_finds_tasks_by_hidden_states(run_dir: Path) -> None:
         found = other.judge(texts)
         np.testing.assert_allclose(found[0], probability, atol=1e-6)
         np.testing.assert_allclose(found[1], foreign, atol=1e-5)
+    moved = replace(router.base, model_id="/elsewhere/" + Path(router.base.model_id).name)
+    assert load_router(RunFolder(run_dir).router_path, moved).names == router.names
+    with pytest.raises(RunError, match="learned on the base model"):
+        load_router(RunFolder(run_dir).router_path, replace(router.base, model_id="org/another"))
     practice = [min(size, ROWS["train"]) for size in load_saved_dataset(run_dir / "data").sizes("train")]
     assert len(router.tables.own) <= sum(practice) / 10
 
@@ -235,7 +240,13 @@ def test_ways_are_told_apart_row_by_row_though_their_intervals_overlap(text: int
     assert key == "ways_open" or 0 < float(told.values["low"]) < 12 < float(told.values["high"])
 
 
-def test_runs_without_a_router_are_asked_by_the_text_as_before(run_dir: Path) -> None:
+def without_exam(dataset: TaskDataset) -> TaskDataset:
+    return TaskDataset(dataset.tasks, {k: [] if k[1] == "test" else rows for k, rows in dataset.examples.items()})
+
+
+def test_runs_without_a_router_are_asked_by_the_text_as_before(
+    run_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = RunFolder(run_dir).router_path
     path.unlink(missing_ok=True)
     nobody: Any = None  # the text alone needs no chat process
@@ -250,6 +261,12 @@ def test_runs_without_a_router_are_asked_by_the_text_as_before(run_dir: Path) ->
     assert damaged.value.key == "chat.router_damaged"
     path.unlink()
     dataset = load_saved_dataset(run_dir / "data")
+    asked: list[Path] = []
+    monkeypatch.setattr(learning_router, "load_saved_dataset", lambda _: without_exam(dataset))
+    monkeypatch.setattr(learning_router, "learn_router", asked.append)
+    with pytest.raises(RunError, match="exam row"):
+        compare_ways(run_dir, learns=True)
+    assert not asked  # nothing was learned for nothing
     few = TaskDataset(dataset.tasks, {key: rows[:5] for key, rows in dataset.examples.items()})
     with pytest.raises(RunError, match="10 practice rows"):
         train_router(load_base(RunFolder(run_dir).read_config().base_model), few, 0)

@@ -92,6 +92,14 @@ def test_checks_of_tasks_model_lengths_and_disk(
 ) -> None:
     dataset = load_dataset_of(toy_project)
     assert [p for p in check_run(quick_config(tiny_llama), dataset, tiny_llama) if p.severity == "error"] == []
+    for changes, refused in (
+        ({}, False),
+        ({"gradient_checkpointing": True}, True),
+        ({"adapter.combine": "mix"}, True),
+        ({"method": "mta"}, True),
+    ):
+        chunked = change_config(quick_config(tiny_llama, chunks="apart"), changes)
+        assert ("training.no_chunks" in [p.key for p in check_run(chunked, dataset)]) is refused, changes
     nothing = TaskDataset((), {})
     assert [p.key for p in check_run(quick_config(tiny_llama), nothing)] == ["check.no_tasks"]
     empty = TaskDataset(dataset.tasks, {**dataset.examples, (0, "train"): [], (1, "validation"): []})

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 
 from core.adapters.fast.last_block import find_last_blocks
 from core.adapters.fast.packed import pack, share_beginnings
+from core.adapters.registry import METHODS
 from core.base.errors import RunError
 from core.models.batching import cut_by_tokens
 from core.models.building import build_modular, unwrap
@@ -224,7 +225,9 @@ def test_chunks_hold_one_example_of_each_task(toy_project: Project, tiny_llama: 
 
 
 @pytest.mark.parametrize("chunks", [APART, JOINED])
-def test_chunks_that_cannot_be_are_refused(toy_project: Project, tiny_llama: Path, chunks: str) -> None:
+def test_chunks_that_cannot_be_are_refused(
+    toy_project: Project, tiny_llama: Path, chunks: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     config = replace(RunConfig(), chunks=chunks)
     answers, split = prepared(toy_project, tiny_llama, "mta")
     with pytest.raises(RunError, match="one row"):
@@ -232,14 +235,21 @@ def test_chunks_that_cannot_be_are_refused(toy_project: Project, tiny_llama: Pat
     answers, split = prepared(toy_project, tiny_llama)
     with pytest.raises(RunError, match="one row"):
         choose_chunks(answers, split, replace(config, gradient_checkpointing=True), 4096)
-    choose_chunks(answers, split, config, 4096)
+    room = split.length((0, 0)) + split.length((1, 0)) - 1  # of two rows only short ones
+    seen, join = [], split.join
+    monkeypatch.setattr(split, "join", lambda places: seen.append(places) or join(places))
+    choose_chunks(answers, split, config, room)
     assert split.chunks == chunks
+    assert all(0 < sum(map(split.length, places)) <= room for places in seen)  # no longer than the model reads
 
 
 def test_who_is_packed(toy_project: Project, tiny_llama: Path) -> None:
     places = [(0, 0), (1, 1)]
     config = RunConfig()
-    for method, expected in (("cpoly", True), ("lora", True), ("mta", False), ("ia3", False)):
+    for info in METHODS:
+        method, expected = info.name, info.joins
+        if info.takes_library:
+            continue
         answers, split = prepared(toy_project, tiny_llama, method)
         assert choose_packing(answers, [split], places, config, CPU, ListJournal()) == split.packed == expected, (
             method
