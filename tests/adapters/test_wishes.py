@@ -42,6 +42,11 @@ def rows(model) -> np.ndarray:
     return model.adapter.allocation()[:, :, [i for i, skill in enumerate(skills) if skill.task is None]]
 
 
+def assert_one_row(first: np.ndarray, second: np.ndarray) -> None:
+    """Equal logits; exp of many numbers at once rounds the last bit by the place that a number stands in."""
+    np.testing.assert_allclose(first, second, rtol=1e-6)
+
+
 def bindable() -> list[str]:
     return [name for name in METHODS.names() if BOUND in METHODS.get(name).wishes]
 
@@ -52,8 +57,8 @@ def test_bound_tasks_have_one_row_after_training_and_others_have_their_own(bench
     model.adapter.take_wishes(Wishes(bound=((0, 1), (1, 3))))
     train(model)
     found = rows(model)
-    np.testing.assert_array_equal(found[:, 0], found[:, 1])
-    np.testing.assert_array_equal(found[:, 0], found[:, 3])
+    assert_one_row(found[:, 0], found[:, 1])
+    assert_one_row(found[:, 0], found[:, 3])
     assert np.abs(found[:, 0] - found[:, 2]).max() > 1e-4
 
 
@@ -64,7 +69,7 @@ def test_wishes_outlive_the_second_stage(bench, method) -> None:
     train(model)
     train(model, stage=2)
     found = rows(model)
-    np.testing.assert_array_equal(found[:, 0], found[:, 1])
+    assert_one_row(found[:, 0], found[:, 1])
     assert not np.any((found[:, 0] > 0) & (found[:, 2] > 0))
 
 
