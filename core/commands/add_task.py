@@ -41,6 +41,7 @@ def add_parser(verbs: Verbs) -> None:
 
 
 def add_task(args: argparse.Namespace) -> Report:
+    from safetensors import SafetensorError
     from transformers.utils.logging import disable_progress_bar
 
     from core.asking.new_task import AddSettings, add_task_to_run  # torch
@@ -65,7 +66,8 @@ def add_task(args: argparse.Namespace) -> Report:
         if has_router(folder.path):  # its router does not know the new task
             try:
                 learn_router(Path(outcome.run_dir))
-            except (TaskloomError, MemoryError, RuntimeError) as error:  # the run with the new task is whole
+            except (TaskloomError, OSError, MemoryError, RuntimeError, SafetensorError) as error:
+                # The run with the new task is whole.
                 without_router = short_detail(error)
     line.end()
     return _report(outcome, new.tasks[0].name, without_router)

@@ -17,16 +17,16 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
-
-import numpy as np
+from typing import Any
 
 from core.adapters.capacity import equal_active_rank, equal_numbers
 from core.adapters.registry import METHODS
 from core.adapters.settings.places import LinearConfig
 from core.base.errors import RunError, SettingError
-from core.base.files import new_id, read_json, write_json_atomic, write_text_atomic
+from core.base.files import new_id, read_json, write_json_atomic
 from core.base.records import from_record
 from core.base.settings import describe_settings
+from core.insight.study_rows import limit_rows
 from core.runs.creation import create_run
 from core.runs.folder import RunFolder
 from core.runs.liveness import run_state
@@ -80,6 +80,7 @@ class Study:
     fairness: str = RANK
     tasks: tuple[str, ...] | None = None
     cells: tuple[Cell, ...] = field(default=())
+    frozen: dict[str, dict[str, Any]] = field(default_factory=dict)  # by arm its settings, once it has begun
 
     def __post_init__(self) -> None:
         labels = [arm.label for arm in self.arms]
@@ -157,7 +158,7 @@ def run_study(project: Project, folder: Path, on_status: OnStatus) -> Study:
     Raises:
         RunError: a run failed or was cancelled; the study can be run again and goes on there.
     """
-    study = read_study(folder)
+    study = _begun(project, folder)
     for index, cell in enumerate(study.cells):
         run = _start(project, folder, study, index)
         if run is None:
@@ -176,7 +177,7 @@ def run_study_on(project: Project, folder: Path, engine: Engine, on_statuses: On
     Raises:
         RunError: as `run_study`, once all have ended.
     """
-    study, runs = read_study(folder), []
+    study, runs = _begun(project, folder), []
     for index, cell in enumerate(study.cells):
         run = _find_run(project, cell)
         if run is None:
@@ -195,9 +196,10 @@ def count_due_cells(project: Project, folder: Path) -> int:
 
 def cell_config(study: Study, cell: Cell, num_tasks: int) -> RunConfig:
     """The settings of a cell's run. The base model sits the exam once a share, in the first arm's first run."""
-    config = replace(arm_config(study, study.arm(cell.arm), num_tasks), seed=cell.seed)
+    kept = study.frozen.get(cell.arm)
+    config = arm_config(study, study.arm(cell.arm), num_tasks) if kept is None else config_from_dict(kept)
     is_first = cell.arm == study.arms[0].label and cell.seed == study.seeds[0]
-    return replace(config, exam_base=is_first)
+    return replace(config, seed=cell.seed, exam_base=is_first)
 
 
 def arm_config(study: Study, arm: Arm, num_tasks: int) -> RunConfig:
@@ -236,18 +238,22 @@ def _own_defaults(config: RunConfig, method: str) -> RunConfig:
     return change_config(fresh, {name: value for name, value in changed.items() if name in known})
 
 
-def limit_rows(folder: RunFolder, share: float, seed: int) -> None:
-    """Keeps a share of every task's practice rows in a run's frozen data; smaller shares are parts of larger."""
-    run = folder.read_run()
-    for task in run["tasks"]:
-        path = folder.data_dir / f"{task['index']}.train.jsonl"
-        with path.open(encoding="utf-8", newline="\n") as file:  # not splitlines: a text may hold U+2028
-            lines = list(file)
-        order = np.random.default_rng((seed, int(task["index"]))).permutation(len(lines))
-        kept = sorted(order[: max(1, round(share * len(lines)))])
-        write_text_atomic(path, "".join(lines[i] for i in kept))
-        task["num_train"] = len(kept)
-    folder.write_run(run)
+def _begun(project: Project, folder: Path) -> Study:
+    """The study, with every arm's settings as they were when it began: a default that changes in between, or a
+    task that comes, gives no later run of it other settings than the earlier ones have."""
+    study = read_study(folder)
+    if not study.frozen:
+        num_tasks = _count_tasks(project, study)
+        frozen = {arm.label: config_to_dict(arm_config(study, arm, num_tasks)) for arm in study.arms}
+        study = replace(study, frozen=frozen)
+        write_study(folder, study)
+    return study
+
+
+def _count_tasks(project: Project, study: Study) -> int:
+    from core.tasks.store import list_tasks
+
+    return max(1, len(study.tasks or list_tasks(project)))  # without a task the run is refused in words
 
 
 def _start(project: Project, place: Path, study: Study, index: int) -> RunFolder | None:
@@ -268,11 +274,9 @@ def _find_run(project: Project, cell: Cell) -> RunFolder | None:
 
 
 def _make_run(project: Project, place: Path, study: Study, index: int, is_far: bool = False) -> RunFolder:
-    from core.tasks.store import list_tasks
-
     cell = study.cells[index]
     tasks = list(study.tasks) if study.tasks else None
-    config = cell_config(study, cell, len(tasks or list_tasks(project)))
+    config = cell_config(study, cell, _count_tasks(project, study))
     name = f"{study.name}: {cell.arm}, seed {cell.seed}" + (f", {cell.share:g}" if cell.share < 1 else "")
     folder = create_run(project, config, tasks, name[:80], f"study:{place.name}", is_far)
     if cell.share < 1:

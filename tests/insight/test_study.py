@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,12 +23,12 @@ from core.insight.study import (
     count_due_cells,
     create_study,
     find_study,
-    limit_rows,
     parse_arm,
     read_study,
     run_study,
     run_study_on,
 )
+from core.insight.study_rows import limit_rows
 from core.insight.study_tables import (
     BASE,
     against_reference,
@@ -185,6 +185,9 @@ def test_a_study_goes_on_where_it_was_interrupted(project: Project) -> None:
         run_study(project, folder, cancel_the_second)
     study = read_study(folder)
     assert set(seen) == {"2/2"}  # what was done stays done
+    later = replace(study, config=change_config(study.config, {"adapter.rank": 7, "epochs": 9.0}))
+    for cell in study.cells:  # what defaults become while it is half done changes nothing
+        assert cell_config(later, cell, 5) == cell_config(study, cell, 2)
     assert study.cells[0].run_id == first
     assert study.cells[1].run_id != second
     assert {made.read_run()["part_of"] for made in list_runs(project)} == {f"study:{folder.name}"}
