@@ -79,6 +79,7 @@ def test_it_uses_every_trait(guest: MethodInfo) -> None:
     usual = {f.name: f.default for f in dataclasses.fields(MethodInfo) if f.default is not dataclasses.MISSING}
     assert {name for name, value in usual.items() if getattr(guest, name) == value} == {
         "exports_lora",
+        "joins",
         "takes_library",
     }
     told = {name for name, member in vars(DummyAdapter).items() if callable(member) or isinstance(member, property)}
