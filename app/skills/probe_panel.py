@@ -22,7 +22,7 @@ from core.base.errors import RunError
 from core.insight.expecting import expect_probe
 from core.insight.probe_table import KINDS, LEAVE_OUT, Probe, describe_probe, probe_path, read_probe
 from core.runs.folder import RunFolder
-from core.runs.liveness import run_state
+from core.runs.prediction import seconds_at_work
 
 
 class ProbePanel:
@@ -82,11 +82,10 @@ def draw_hint(context: Context, selection: Selection, rows: float | None, *, kin
 
 
 def _training_time(folder: RunFolder) -> str:
-    status, num_runs = run_state(folder), len(folder.read_run()["tasks"]) + 1
-    if not status.started or not status.ended:
+    taken, num_runs = seconds_at_work(folder), len(folder.read_run()["tasks"]) + 1
+    if taken is None:
         return say("skills.leaveout_count", n=num_runs)
-    time = word_seconds(num_runs * (status.ended - status.started))
-    return say("skills.leaveout_time", n=num_runs, time=time)
+    return say("skills.leaveout_time", n=num_runs, time=word_seconds(num_runs * taken))
 
 
 def probe_words(context: Context, selection: Selection, rows: float | None = None, *, kind: str) -> list[str]:

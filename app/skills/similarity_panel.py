@@ -79,7 +79,8 @@ class SimilarityPanel:
         title = part(say("skills.near_title"))
         if found is None:
             return {self.said: title + note(say("skills.pull_missing")), self.plot: ""}
-        told = word_all(describe_pull(found)) or paragraphs([say("skills.pull_none")])
+        none = "skills.pull_none" if found.can_tell else "skills.pull_few"
+        told = word_all(describe_pull(found)) or paragraphs([say(none)])
         shown = view_square(found.cosine, find_view(context, selection, group, search))
         return {self.said: title + note(_note_of(found)) + told, self.plot: _drawn(shown, PULL)}
 

@@ -16,7 +16,7 @@ from app.tasks.health_panel import chosen_task
 from app.texts import say, word_sentence
 from core.insight.learning_curve import CURVE, SHARES, describe_payoff
 from core.runs.folder import RunFolder
-from core.runs.liveness import run_state
+from core.runs.prediction import seconds_at_work
 
 
 class PayoffPanel:
@@ -42,11 +42,11 @@ class PayoffPanel:
 
 
 def measuring_time(folder: RunFolder) -> str:
-    """What the two trainings cost, by the run's own time where that is known."""
-    status = run_state(folder)
-    if not status.started or not status.ended:
+    """What the two trainings cost, by the run's own time at work where that is known."""
+    taken = seconds_at_work(folder)
+    if taken is None:
         return say("annotate.curve_cost")
-    return say("annotate.curve_time", time=word_seconds(sum(SHARES[:-1]) * (status.ended - status.started)))
+    return say("annotate.curve_time", time=word_seconds(sum(SHARES[:-1]) * taken))
 
 
 def run_that_knows(context: Context, selection: Selection) -> Path | None:

@@ -67,7 +67,7 @@ class MergePanel:
             self.about: note(say("merge.note")),
             self.runs: gr.update(choices=known, value=chosen),
             self.outcome: "" if table is None else merge_view(table),
-            self.train: gr.update(visible=table is not None and len(table.tasks) >= FEWEST),
+            self.train: gr.update(visible=table is not None and can_train_groups(table)),
             **dict.fromkeys(self.numbers.values()),
         }
 
@@ -98,6 +98,11 @@ class MergePanel:
         table = read_merge(run_dir)
         changes = group_tasks(table.tasks, table.cosines).settings()
         return context.go_to(selection, "train", changes=changes)
+
+
+def can_train_groups(found: MergeTable) -> bool:
+    """Only where groups stand apart: an adapter for each of others would be one for chance."""
+    return len(found.tasks) >= FEWEST and group_tasks(found.tasks, found.cosines).is_clear
 
 
 def merge_view(found: MergeTable) -> str:

@@ -35,8 +35,10 @@ def group(args: argparse.Namespace) -> Report:
     rows = [[task, *(f"{cosine:.2f}" for cosine in row)] for task, row in zip(names, found.cosines, strict=True)]
     lines = [table(rows, ["task", *(f"cos {i + 1}" for i in range(len(names)))]), ""]
     lines += [f"group {place}: {', '.join(members)}" for place, members in enumerate(found.groups, 1)]
-    lines += ["", *(Sentence(key, values).text for key, values in found.told())]
-    lines.append(f"python -m core train PROJECT {train_options(found.settings())}")
+    told = found.told()
+    lines += ["", *(Sentence(key, values).text for key, values in told)]
+    if any(key == "group.train" for key, _ in told):
+        lines.append(f"python -m core train PROJECT {train_options(found.settings())}")
     return Report(found.as_dict(), "\n".join(lines))
 
 

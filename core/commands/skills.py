@@ -145,7 +145,9 @@ def _pulls(folder: Any) -> Report:
     if found is None:
         raise RunError("insight.no_pull", run=folder.run_id)
     rows = [[task, *(f"{v:+.2f}" for v in found.cosine.loc[task])] for task in found.cosine.index]
-    told = [sentence.text for sentence in describe_pull(found)] or ["No pair is told: none is above that level."]
+    few = "Too few check rows to tell a pair from chance: with three tasks it takes five of each."
+    none = "No pair is told: none is above that level." if found.can_tell else few
+    told = [sentence.text for sentence in describe_pull(found)] or [none]
     level = (
         f"A pair is told above {found.limit:.2f} (by chance up to {found.chance:.2f}; {found.rows} rows a task)."
     )

@@ -7,6 +7,7 @@ does not come back in others), and where its cosine is not small. Legend: T task
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,16 +20,23 @@ from core.messages import Sentence
 # On four real domains pairs at 0.1 to 0.2 changed with the rows asked; the pair at 0.3 stayed (decisions.md).
 CLOSE = 0.25
 MOST_PAIRS = 3
+FEWEST_CASES = 30  # places that the one alike pair of each group can be shuffled to; of 27 too many fall together
 
 
 @dataclass(frozen=True)
 class Pull:
     """cosine: mean over the groups of rows, [T x T]; chance: what the closest pair of shuffled groups stays below
-    in 95 of 100 shuffles; rows: of a task at most."""
+    in 95 of 100 shuffles; rows: of a task at most; groups: of rows."""
 
     cosine: pd.DataFrame
     chance: float
     rows: int
+    groups: int
+
+    @property
+    def can_tell(self) -> bool:
+        """Whether a pair that pulls alike in every group can be told at all: not of three tasks in four groups."""
+        return math.comb(len(self.cosine), 2) ** (self.groups - 1) >= FEWEST_CASES
 
     @property
     def limit(self) -> float:
@@ -50,7 +58,7 @@ def pull_from_record(record: dict[str, Any]) -> Pull | None:
         return None
     tasks = [record["tasks"][place] for place in kept["tasks"]]
     found, chance = beside_shuffles([np.array(group) for group in kept["cosines"]])
-    return Pull(pd.DataFrame(found, index=tasks, columns=tasks), chance, int(kept["rows"]))
+    return Pull(pd.DataFrame(found, index=tasks, columns=tasks), chance, int(kept["rows"]), len(kept["cosines"]))
 
 
 def describe_pull(found: Pull | None) -> list[Sentence]:

@@ -212,6 +212,14 @@ def read_prediction(folder: RunFolder) -> tuple[float, float] | None:
         return None
 
 
+def seconds_at_work(folder: RunFolder) -> float | None:
+    """Of the clock, of the one process that did the whole run; None of an interrupted or stopped run, between whose
+    start and end it may also have lain still."""
+    record = read_json(folder.record_path) if folder.record_path.exists() else {}
+    taken = record.get("actual", {}).get("seconds")
+    return None if taken is None else float(taken)
+
+
 def learn_speed(folder: RunFolder) -> None:
     """Notes how fast this machine did a finished run, for the next plans; nothing of a run that was interrupted,
     stopped, or predicted by a rehearsal."""

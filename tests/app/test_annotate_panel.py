@@ -14,7 +14,7 @@ import pytest
 from app.shell.context import Context
 from app.shell.selection import Selection
 from app.tasks.annotate_panel import AnnotatePanel, annotate_words, next_row
-from app.tasks.payoff_panel import PayoffPanel, curve_words
+from app.tasks.payoff_panel import PayoffPanel, curve_words, measuring_time
 from app.texts.language import in_language
 from core.base.errors import RunError
 from core.base.files import write_json_atomic
@@ -199,6 +199,11 @@ def test_whether_training_again_pays_off_is_measured_once_and_told(place: Place)
     shown = payoff.draw(context, selection)
     assert "is not known" in shown[payoff.said]
     assert shown[payoff.asking]["visible"]
+    folder = RunFolder(context.run_dir(selection))  # type: ignore[arg-type]
+    for record, words in (({}, "practice rows."), ({"actual": {"seconds": 240.0}}, "about 3 min")):
+        write_json_atomic(folder.record_path, record)  # an interrupted run has no time at work
+        assert words in measuring_time(folder)
+    folder.record_path.unlink()
     task = f"--task={selection.task_id}"
     assert curve_words(context, selection) == ["annotate", selection.run_id, task, "--curve"]
     folder = RunFolder(project.runs_dir / selection.run_id)

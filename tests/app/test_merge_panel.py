@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
+
 from app.texts.language import in_language
-from app.try_it.merge_panel import MergePanel, merge_view
+from app.try_it.merge_panel import MergePanel, can_train_groups, merge_view
 from core.base.files import write_json_atomic
 from core.merge.table import MergeTable
 from core.runs.folder import RunFolder
@@ -26,6 +29,9 @@ def test_tasks_that_learned_alike_stand_under_the_table() -> None:
     assert "分成 2 组" in in_language("zh", merge_view, found)
     pair = MergeTable("average", ["a", "b"], [1.0] * 2, [0.5] * 2, [[1.0, 0.1], [0.1, 1.0]], 4, 1.0)
     assert "alike" not in in_language("en", merge_view, pair)
+    even = replace(found, cosines=np.eye(3).tolist())
+    assert "There are no groups" in in_language("en", merge_view, even)
+    assert [can_train_groups(one) for one in (found, pair, even)] == [True, False, False]
 
 
 def test_its_button_brings_one_adapter_a_group_to_the_train_screen(tmp_path: Path) -> None:

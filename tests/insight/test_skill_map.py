@@ -13,6 +13,7 @@ from scipy import stats
 from core.insight.advice import describe_advice
 from core.insight.evidence import borrowed_similarity, describe_evidence, evidence_from_record
 from core.insight.evidence_rows import both_ends, changed_rows
+from core.insight.pull import pull_from_record
 from core.insight.task_groups import GROUPS, MOST_ROWS, group_tasks, view_rows, view_square, view_tasks
 
 SMALL, LARGE, WIDE = (0.01, 0.01), (0.8, 0.1), (0.01, 0.3)
@@ -109,6 +110,16 @@ def pulls(structure: np.ndarray, noise: float, seed: int) -> dict:
     made = {**record([SMALL] * 5, [SMALL] * 5), "tasks": names, "rows": [16] * 5, "borrowed": [[None] * 5] * 5}
     made |= {"own": [1.0] * 5, "base": [3.0] * 5, "cells": [[None] * 3] * 5}
     return {**made, "pull": {"tasks": [0, 1, 2, 3, 4], "rows": 16, "cosines": cosines}}
+
+
+def test_three_tasks_in_four_groups_can_name_no_pair_and_say_so() -> None:
+    structure = np.eye(3)
+    structure[0, 1] = structure[1, 0] = 0.9
+    for groups in (4, 5):
+        kept = {"tasks": [0, 1, 2], "rows": groups, "cosines": [structure.tolist()] * groups}
+        found = pull_from_record({"tasks": ["a", "b", "c"], "pull": kept})
+        assert found is not None
+        assert found.can_tell == (groups == 5) == bool(found.pairs())
 
 
 def test_tasks_that_pull_the_same_way_are_told_beyond_chance_only() -> None:

@@ -43,10 +43,28 @@ def test_strangers_are_no_groups_and_are_told_so() -> None:
     clear = group_tasks(NAMES, planted([0, 0, 1, 1, 1], 0.7, 0.0))
     assert clear.told()[0][0] == "group.apart"
     assert group_tasks(NAMES, planted([0] * 5, 0.5, 0.0), 1).told()[0][0] == "group.one"
+    assert clear.is_clear
+    assert not found.is_clear
     with pytest.raises(RunError, match="too few"):
         group_tasks(NAMES[:2], np.eye(2))
     with pytest.raises(SettingError):
         group_tasks(NAMES, np.eye(5), 6)
+
+
+@pytest.mark.parametrize(
+    ("cosines", "key", "groups"),
+    [
+        (np.where(np.equal.outer([0, 0, 1, 1, 1], [0, 0, 1, 1, 1]), 0.985, 0.97), "group.alike", 1),
+        (np.zeros((5, 5)), "group.even", 5),
+        (np.full((5, 5), -0.001), "group.even", 5),
+    ],
+)
+def test_alike_or_unrelated_tasks_are_no_groups(cosines: np.ndarray, key: str, groups: int) -> None:
+    found = group_tasks(NAMES, cosines)
+    assert [told for told, _ in found.told()] == [key]
+    assert len(found.groups) == groups
+    assert not found.is_clear
+    assert "-0.00" not in found.told()[0][1]["low"]
 
 
 def test_the_silhouette_is_rousseeuws() -> None:
