@@ -59,8 +59,8 @@ class Gain:
 
     @property
     def is_told(self) -> bool:
-        """Whether it is a gain on nearly all draws."""
-        return self.low > 0
+        """Whether it is a gain on nearly all draws, one that can be written with one place."""
+        return round(self.low, 1) > 0
 
 
 def read_curve(run_dir: Path, task: str) -> TaskCurve | None:
