@@ -21,14 +21,13 @@ from core.tasks.dataset import TaskDataset
 from core.tasks.encoding import IGNORED, Encoded, encode_task
 from core.tasks.mixture import MixtureSampler
 from core.training.answer_model import Batch, answer_positions
-from core.training.plan import JOINED, OFF, whole_chunks
+from core.training.plan import APART, JOINED, OFF, whole_chunks
 
 Place = tuple[int, int]  # task index, example index
 # What a part of a batch costs besides its tokens, in tokens: the time of launching its operations. A graphics card
 # computes more tokens in that time. Both are estimates from launch times; the result does not depend on them.
 PART_TOKENS_CPU = 128
 PART_TOKENS_CARD = 4096
-APART = "apart"  # a choice of the setting `chunks` as OFF and JOINED are
 PACKED_TOKENS = 2048  # of a part whose examples stand behind each other
 
 

@@ -12,7 +12,7 @@ from core.training.settings.learning import MOST_ACCUMULATED
 from core.workspace import Project
 
 CHECKS_A_STAGE = 10
-OFF, JOINED = "off", "joined"  # choices of the setting `chunks`
+OFF, APART, JOINED = "off", "apart", "joined"  # choices of the setting `chunks`
 SCORED_ROWS = 32  # check rows of a task that are answered at every check of a run that keeps the best by score
 CHECK_SHARE = 0.2  # checks may take at most about this share of the time of training
 FORWARD_SHARE = 1 / 3  # a forward pass, in units of a training step over the same rows

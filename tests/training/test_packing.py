@@ -21,11 +21,11 @@ from core.tasks.dataset import load_dataset_of
 from core.tasks.mixture import MixtureSampler
 from core.training.answer_loss import answer_losses
 from core.training.answer_model import AnswerModel, Batch
-from core.training.batches import APART, BatchPlan, EncodedSplit, Encoder, chunked
+from core.training.batches import BatchPlan, EncodedSplit, Encoder, chunked
 from core.training.choose_packing import agrees_packed, choose_chunks, choose_packing
 from core.training.config import RunConfig
 from core.training.device import DeviceChoice, load_chosen_base
-from core.training.plan import JOINED
+from core.training.plan import APART, JOINED
 from core.workspace import Project
 from tests.toy_project import ListJournal
 
