@@ -122,8 +122,8 @@ class LearningSettings:
         choices=("off", "apart", "joined"),
         level="expert",
         help="Rows of one example of each task (Mixture-of-Instructions). apart: an example is read alone, as with "
-        "off; only what a step holds differs. joined: each example also reads those before it in its row; in our "
-        "one measurement (sample project, one seed) it scored lower: 33.5 against 48.7.",
+        "off; only what a step holds differs. joined: each example also reads those before it in its row. In our "
+        "one measurement (sample project, one seed) off scored 50.7, apart 45.7, joined 41.3.",
     )
     loss_average: str = setting(
         "tokens",
