@@ -22,10 +22,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from core.base.files import write_json_atomic  # noqa: E402
+from core.base.files import read_json, write_json_atomic  # noqa: E402
 from tests.benchmarks.sample_project import call  # noqa: E402
 
 ARMS = ("cpoly", "lora", "adalora", "private_lora", "arrow", "taps", "task_moe")
@@ -54,7 +56,17 @@ def measure(
         "scores": scores,
         "mean": statistics.fmean(scores.values()),
         **own_settings(arm, chosen),
+        **(choices(workspace, done["run_id"]) if arm in MADE_FROM else {}),
     }
+
+
+def choices(workspace: Path, run_id: str) -> dict[str, Any]:
+    """What the experts' shares say of the task, 0..1, and the shares, the mean over layers (an expert is the same
+    LoRA in all of them), by task."""
+    found = call(workspace, "skills", run_id)["numbers"]["shared_information"]
+    allocation = read_json(next(workspace.glob(f"projects/*/runs/{run_id}/allocation.json")))
+    shares = np.mean(allocation["weights"], axis=0).round(3).tolist()
+    return {"shared_information": found, "shares": dict(zip(allocation["tasks"], shares, strict=True))}
 
 
 def own_settings(arm: str, chosen: argparse.Namespace) -> dict[str, float]:
