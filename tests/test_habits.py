@@ -214,3 +214,11 @@ def test_the_laws_of_handlers_find_one() -> None:
     source = ast.parse("def draw(context, selection) -> list[Any]: ...\ndef say(text, *, language): ...")
     assert by_position(source) == ["draw"]
     assert handed_language(source) == ["say"]
+
+
+@pytest.mark.parametrize("name", ["CHANGELOG.md", "assets/docs/decisions.md"])
+def test_no_entry_stands_twice(name: str) -> None:
+    """Both files are merged by keeping the lines of both sides, which brings back a line that one side changed."""
+    lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
+    counted = Counter(line for line in lines if len(line) > 40)
+    assert [line for line, times in counted.items() if times > 1] == []

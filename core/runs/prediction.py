@@ -41,7 +41,7 @@ STEP_S = 0.015  # what a step takes besides the model: optimizer, reports
 CALL_S = 0.0035  # what a forward pass takes for each block besides its products; back it takes twice that
 REST_S = 4.0  # saving, scoring and what the skills do, besides the passes
 DECODED = 6.0  # times a token that is written costs what a token of the question does
-ANSWERS_ALONG = 6.0  # passes over the check rows to weigh the skills
+WEIGHED_ROWS, ASKED_OTHERWISE, MOST_BORROWED, PULLED = 16, 4, 24, 3.0  # as `core/training/evidence.py` does it
 MOST_TASKS, BATCH, ANSWER_TOKENS = 3, 16, 16  # as `core/evaluation/forgetting.py` asks, which needs torch
 CHECK_ROWS = 200  # check rows of a task that tell how sure its answers are
 
@@ -61,7 +61,7 @@ class FormulaEstimate:
     @property
     def seconds(self) -> tuple[float, float, float]:
         """(low, likely, high) on a quiet machine nothing is known of."""
-        likely = sum(self.parts.values()) / self.kind["threads"]
+        likely = sum(self._limited(self.parts, 1 / self.kind["threads"]).values()) / self.kind["threads"]
         return (likely / UNSURE, likely, likely * UNSURE)
 
     def as_prediction(self, workspace: Path) -> dict[str, Any]:
@@ -72,9 +72,7 @@ class FormulaEstimate:
         slow, slow_alone = (1.0, 1.0) if on_card else (load_factor(threads), load_factor(1))
         worked = {name: value * known.factors.get(name, 1.0) for name, value in self.parts.items()}
         stretch = {"prepare": slow_alone, "training": slow / threads, "rest": slow / threads}
-        if self.limit is not None and worked["training"] * stretch["training"] > self.limit[0]:
-            worked["training"] = self.limit[0] / stretch["training"]
-            worked["rest"] *= self.limit[1] / self.parts["rest"]
+        worked = self._limited(worked, stretch["training"])
         parts = {name: value * stretch[name] for name, value in worked.items()}
         likely = sum(parts.values())
         return {
@@ -88,6 +86,13 @@ class FormulaEstimate:
             "kind": self.kind,
             **({} if on_card else {"processor": worked}),
         }
+
+    def _limited(self, worked: dict[str, float], stretch: float) -> dict[str, float]:
+        """Processor seconds, of which the clock takes `stretch` times as many, with the time limit kept."""
+        if self.limit is None or worked["training"] * stretch <= self.limit[0]:
+            return worked
+        rest = worked["rest"] * self.limit[1] / self.parts["rest"]
+        return {**worked, "training": self.limit[0] / stretch, "rest": rest}
 
 
 def estimate_run(config: RunConfig, dataset: TaskDataset, plan: RunPlan | None = None) -> FormulaEstimate | None:
@@ -152,17 +157,24 @@ class _Work:
     def rest(self, cut_off: bool = False) -> float:
         """The exam of one or two models, how sure answers are, and what every skill does to the check rows.
         `cut_off`: after a training that its time limit ended, which may do without the exam."""
-        config, sizes = self.config, self.dataset.sizes("test")
-        rows = [size if config.exam_rows is None else min(config.exam_rows, size) for size in sizes]
-        exam = self._answers(rows) * (2 if config.exam_base else 1) + (
-            self._general() if config.exam_general else 0
-        )
-        checked = self.dataset.sizes("validation")
-        sure = self._forward(sum(min(CHECK_ROWS, size) for size in checked), config.exam_batch_size)
-        weighed = self._forward(sum(min(config.validation_rows, size) for size in checked), config.batch_size)
-        if config.exam_rows == 0 or (cut_off and not config.exam_after_stop):
-            exam = sure = 0.0
-        return REST_S + exam + sure + ANSWERS_ALONG * weighed
+        config, checked, exam, sure = self.config, self.dataset.sizes("validation"), 0.0, 0.0
+        if config.exam_after_stop or not cut_off:
+            sure = self._forward(sum(min(CHECK_ROWS, size) for size in checked), config.exam_batch_size)
+            exam = self._exam() if config.exam_rows != 0 else 0.0
+        return REST_S + exam + sure + self._weighed()
+
+    def _exam(self) -> float:
+        sizes, most = self.dataset.sizes("test"), self.config.exam_rows
+        asked = self._answers([size if most is None else min(most, size) for size in sizes])
+        return asked * (2 if self.config.exam_base else 1) + (self._general() if self.config.exam_general else 0)
+
+    def _weighed(self) -> float:
+        """What every skill does to the check rows: passes without it and with other tasks' rows; a pull is a pass
+        forward and back."""
+        sizes = self.dataset.sizes("validation")
+        rows = sum(min(WEIGHED_ROWS, self.config.validation_rows, size) for size in sizes)
+        passes = ASKED_OTHERWISE + getattr(self.config.adapter, "num_common_skills", 1) + PULLED
+        return (passes + min(len(sizes) - 1, MOST_BORROWED)) * self._forward(rows, WEIGHED_ROWS)
 
     def _general(self) -> float:
         """General texts read and general questions answered, by the untouched model and as a few of the tasks."""

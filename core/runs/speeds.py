@@ -19,7 +19,7 @@ from core.base.files import read_json, write_json_atomic
 
 PARTS = ("prepare", "training", "rest")
 KEPT = 60  # runs that are remembered
-FORMULA = 2  # what was expected by an earlier formula says nothing of what is expected now
+FORMULA = 3  # what was expected by an earlier formula says nothing of what is expected now
 NEAREST = 8  # of them count for a plan
 TRUST = 0.5  # the formula counts as much as half a run
 LOAD_POWER = 0.75  # measured at loads of 13 to 17 on two cores: not all that waits wants a whole core

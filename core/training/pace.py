@@ -59,7 +59,15 @@ class Pace:
     What follows training is counted in from the first steps on, at the share of the machine that the run gets now.
     """
 
-    def __init__(self, total_steps: int, checks: int, has_exam: bool, expected: Expected | None = None) -> None:
+    def __init__(
+        self,
+        total_steps: int,
+        checks: int,
+        has_exam: bool,
+        expected: Expected | None = None,
+        limit_s: float = math.inf,
+    ) -> None:
+        """`limit_s`: seconds of the clock after which training ends, however many steps are left."""
         self.tokens_per_s: float | None = None
         self._total = total_steps
         self._check_share = checks / max(1, total_steps)
@@ -67,6 +75,7 @@ class Pace:
         self._checks: deque[float] = deque(maxlen=_WINDOW)
         self._training_share = 1.0 - EXAM_SHARE if has_exam else 1.0
         self._expected = expected
+        self._limit_s = limit_s
         self._first: tuple[float, float] | None = None  # clock and processor after the first step
         self._seen = 0
         self._last: float | None = None
@@ -96,17 +105,19 @@ class Pace:
             self._seen += 1
         self._last, self._paused = now, 0.0
 
-    def estimate(self, done: int) -> dict[str, Any]:
-        """progress 0..1, eta_s and its range, tokens_per_s. The time left is that of the whole run where something
-        was predicted, else of training alone; during the exam its own progress tells."""
+    def estimate(self, done: int, trained_s: float = 0.0) -> dict[str, Any]:
+        """progress 0..1, eta_s and its range, tokens_per_s, after `trained_s` seconds of training. The time left is
+        that of the whole run where something was predicted, else of training alone; during the exam its own
+        progress tells."""
+        part = max(done / max(1, self._total), min(1.0, trained_s / self._limit_s))
         values: dict[str, Any] = {
-            "progress": round(self._training_share * done / max(1, self._total), 4),
+            "progress": round(self._training_share * part, 4),
             "tokens_per_s": None if self.tokens_per_s is None else round(self.tokens_per_s, 1),
         }
         if len(self._steps) < 3:
             return values
         step = statistics.fmean(self._steps) + self._check_share * self.check_seconds
-        left = (self._total - done) * step
+        left = min((self._total - done) * step, max(0.0, self._limit_s - trained_s))
         if self._expected is not None:
             left += self._expected.rest_s * (self._slowness() if self._expected.by_processor else 1.0)
         unsure = _NARROWEST + _WIDENED / math.sqrt(self._seen)

@@ -41,7 +41,7 @@ from core.training.stage import run_stage
 from core.training.trainer import ALONE, Shard
 from core.training.validation import to_device
 from core.training.wishes import build_wished
-from core.training.work import RunWork
+from core.training.work import RunWork, time_limit
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,13 @@ def prepare(paths: RunPaths, config: RunConfig, journal: Journal, shard: Shard) 
         BatchPlan(build_sampler(config, dataset), config.batch_size, config.chunks),
         journal,
         paths,
-        Pace(plan.total_steps, checks, config.exam_rows != 0, read_expected(paths.prediction_path)),
+        Pace(
+            plan.total_steps,
+            checks,
+            config.exam_rows != 0,
+            read_expected(paths.prediction_path),
+            time_limit(config),
+        ),
         shard,
         settings_hash(config),
         CheckScores(base, modular, dataset, config) if config.keep_best_by == "score" else None,

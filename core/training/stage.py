@@ -220,7 +220,7 @@ class StageWatch(TrainerCallback):
             step=done,
             total_steps=self.work.plan.total_steps,
             message_key="run.training",
-            **self.work.pace.estimate(done),
+            **self.work.pace.estimate(done, self.total_seconds),
             message_values={"stage": self.number, "step": step, "steps": self.stage.steps},
         )
 

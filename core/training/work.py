@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import torch
@@ -14,6 +15,11 @@ from core.training.pace import Pace
 from core.training.plan import RunPlan
 from core.training.reporting import CANCEL, PAUSE, STOP, Journal, RunPaths
 from core.training.trainer import Shard
+
+
+def time_limit(config: RunConfig) -> float:
+    """Seconds of the clock that training may take."""
+    return math.inf if config.max_hours is None else 3600 * config.max_hours
 
 
 @dataclass
@@ -43,9 +49,8 @@ class RunWork:
         """What the user or the time limit wishes after so many seconds of training; all processes of a run agree on
         it, or one would wait for the others for ever."""
         wish = self.journal.wish()
-        hours = self.config.max_hours
-        if wish is None and hours is not None and seconds >= 3600 * hours:
-            self.journal.event("notice", key="training.time_limit", values={"hours": hours})
+        if wish is None and seconds >= time_limit(self.config):
+            self.journal.event("notice", key="training.time_limit", values={"hours": self.config.max_hours})
             wish = STOP
         if self.shard.world == 1:
             return wish

@@ -50,12 +50,21 @@ TASKS = {
         "pros_cons",
         "product_review_aspects",
     ),
-    "medical": ("ncbi_disease", "bc5cdr", "rqe", "meqsum", "medquad", "medquad_qtype"),
+    "medical": ("ncbi_disease", "bc5cdr", "rqe", "meqsum", "medquad_qtype"),
 }
 STUDIED, TUNED_ON = ("finance", "customer_service"), "medical"
 BUDGET = ("max_tokens=320", "num_threads=1", "checkpoint_every=100000", "exam_general=false")
 MAIN_BUDGET = (*BUDGET, "max_steps=120", "evaluate_every=120", "exam_rows=60")
-RATES_BUDGET = (*BUDGET, "max_steps=60", "evaluate_every=60", "exam_rows=1", "exam_base=false", "stage2_fraction=0")
+RATES_BUDGET = (
+    *BUDGET,
+    "max_steps=60",
+    "batch_size=8",
+    "evaluate_every=60",
+    "validation_rows=24",
+    "exam_rows=1",
+    "exam_base=false",
+    "stage2_fraction=0",
+)
 SEEDS, SHARES = (0, 1, 2), (0.1, 0.25)
 TRIED = (0.003, 0.01, 0.03)
 CURVE_ARMS = ("C-Poly", "LoRA, equal active rank", "LoRA, equal parameters", "private LoRA")

@@ -149,6 +149,12 @@ def test_the_time_left_holds_the_exam_at_the_share_of_the_machine_that_is_seen(
     found = pace.estimate(10)
     assert found["eta_s"] == pytest.approx(90 * 2 + 90, abs=1)
     assert alone.estimate(10)["eta_s"] == pytest.approx(90 * 2 + 30, abs=1)
+    limited = Pace(100, 0, True, Expected(rest_s=30.0), limit_s=50.0)
+    for _ in range(5):
+        now[0] += 2.0
+        limited.step()
+    assert limited.estimate(5, trained_s=20.0)["eta_s"] == pytest.approx(30 + 30, abs=1)
+    assert limited.estimate(5, trained_s=20.0)["progress"] > 0.3
     low, high = found["eta_range_s"]
     assert low < found["eta_s"] < high
     early = high / low
