@@ -33,7 +33,7 @@ from core.training.evidence import weigh_skills
 from core.training.examining import exam_settings
 from core.training.manifest import TrainingState, find_checkpoint, is_of, list_checkpoints, settings_hash
 from core.training.pace import Pace, PartClock, read_expected
-from core.training.plan import build_sampler, plan_run
+from core.training.plan import RunPlan, build_sampler, plan_run
 from core.training.pruning import prune_allocation
 from core.training.record import build_record, note_actual
 from core.training.reporting import CANCEL, PAUSE, STOP, Journal, RunCancelled, RunPaths, RunPaused, telling_tasks
@@ -106,7 +106,6 @@ def prepare(paths: RunPaths, config: RunConfig, journal: Journal, shard: Shard) 
     dataset = train.fitting(dataset, "train")
     validation = EncodedSplit(dataset, "validation", encoder, config.validation_rows)
     plan = plan_run(config, dataset)
-    checks = sum(-(-stage.steps // stage.evaluate_every) for stage in plan.stages)
     work = RunWork(
         config,
         plan,
@@ -117,13 +116,7 @@ def prepare(paths: RunPaths, config: RunConfig, journal: Journal, shard: Shard) 
         BatchPlan(build_sampler(config, dataset), config.batch_size, config.chunks),
         journal,
         paths,
-        Pace(
-            plan.total_steps,
-            checks,
-            config.exam_rows != 0,
-            read_expected(paths.prediction_path),
-            time_limit(config),
-        ),
+        _pace(plan, config, paths),
         shard,
         settings_hash(config),
         CheckScores(base, modular, dataset, config) if config.keep_best_by == "score" else None,
@@ -208,6 +201,12 @@ def _cut_snapshots(work: RunWork, last_step: int, last_stage: int) -> None:
     if snapshots.exists():
         last = json.loads(kept[-1]) if kept else {}
         os.truncate(snapshots, last["offset"] + 2 * math.prod(last["shape"]) if "offset" in last else 0)
+
+
+def _pace(plan: RunPlan, config: RunConfig, paths: RunPaths) -> Pace:
+    checks = sum(-(-stage.steps // stage.evaluate_every) for stage in plan.stages)
+    expected = read_expected(paths.prediction_path)
+    return Pace(plan.total_steps, checks, config.exam_rows != 0, expected, time_limit(config))
 
 
 def choose_paths(work: RunWork, choice: DeviceChoice, journal: Journal) -> None:
