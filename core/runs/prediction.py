@@ -161,7 +161,7 @@ class _Work:
         if config.exam_after_stop or not cut_off:
             sure = self._forward(sum(min(CHECK_ROWS, size) for size in checked), config.exam_batch_size)
             exam = self._exam() if config.exam_rows != 0 else 0.0
-        return REST_S + exam + sure + self._weighed()
+        return REST_S + exam + sure + (self._weighed() if config.weigh_skills else 0.0)
 
     def _exam(self) -> float:
         sizes, most = self.dataset.sizes("test"), self.config.exam_rows

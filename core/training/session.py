@@ -83,7 +83,8 @@ def train_run(
         elif not stopped:
             _examiner(prepared, config).choosing.note_certainties(prepared.dataset, paths.certainty_path)
         _write_results(prepared, paths, config)
-        weigh_skills(prepared.work, prepared.dataset.names())
+        if config.weigh_skills:
+            weigh_skills(prepared.work, prepared.dataset.names())
         if not (stopped or resumed):
             clock.ends("rest")
             note_actual(paths.record_path, paths.prediction_path, clock)

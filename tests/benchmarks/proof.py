@@ -53,7 +53,13 @@ TASKS = {
     "medical": ("ncbi_disease", "bc5cdr", "rqe", "meqsum", "medquad_qtype"),
 }
 STUDIED, TUNED_ON = ("finance", "customer_service"), "medical"
-BUDGET = ("max_tokens=320", "num_threads=1", "checkpoint_every=100000", "exam_general=false")
+BUDGET = (
+    "max_tokens=320",
+    "num_threads=1",
+    "checkpoint_every=100000",
+    "exam_general=false",
+    "weigh_skills=false",  # minutes a run; what the common skills carry is asked of C-Poly's runs afterwards
+)
 MAIN_BUDGET = (*BUDGET, "max_steps=120", "evaluate_every=120", "exam_rows=60")
 RATES_BUDGET = (
     *BUDGET,
@@ -63,6 +69,7 @@ RATES_BUDGET = (
     "validation_rows=24",
     "exam_rows=1",
     "exam_base=false",
+    "exam_only_labels=false",
     "stage2_fraction=0",
 )
 SEEDS, SHARES = (0, 1, 2), (0.1, 0.25)

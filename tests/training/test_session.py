@@ -88,6 +88,13 @@ def test_a_run_writes_everything_a_reader_expects(whole: Whole) -> None:
     assert len(folder.read_predictions(0)) == 4
 
 
+def test_skills_are_weighed_unless_the_plan_says_no(toy_project: Project, tiny_llama: Path, whole: Whole) -> None:
+    assert whole[0].evidence_path.exists()
+    folder = quick_run(toy_project, tiny_llama, max_steps=2)
+    finish(folder, weigh_skills=False, **STAGE_1_ONLY)
+    assert not folder.evidence_path.exists()
+
+
 def test_losses_by_task_add_up_to_the_loss(whole: Whole) -> None:
     for event in whole[1].of("loss"):
         assert min(event["by_task"].values()) <= event["loss"] <= max(event["by_task"].values())

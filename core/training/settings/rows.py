@@ -123,6 +123,15 @@ class EvaluationSettings:
         help="Reads general texts and asks simple questions before and after, so that what was forgotten shows.",
         changed=SAME_RESULT,
     )
+    weigh_skills: bool = setting(
+        True,
+        label="Measure what the skills do",
+        group="evaluation",
+        level="expert",
+        help="After the training the check rows are asked again without each skill. Off saves minutes on larger "
+        "base models, for runs that are only compared by score; it can be measured later on the Skills screen.",
+        changed=SAME_RESULT,
+    )
     learn_router: bool = setting(
         False,
         label="Learn to find the task by hidden states",
