@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from core.base.files import read_json
+from core.training.config import RunConfig
+from core.training.plan import RunPlan
 
 EXAM_SHARE = 0.15  # of the progress bar, when there is an exam
 _WINDOW = 50
@@ -51,6 +53,11 @@ def read_expected(path: Path) -> Expected | None:
     if "processor" in found:
         return Expected(found["processor"]["rest"], True)
     return Expected(found["parts"]["rest"]) if "parts" in found else None
+
+
+def time_limit(config: RunConfig) -> float:
+    """Seconds of the clock that training may take."""
+    return math.inf if config.max_hours is None else 3600 * config.max_hours
 
 
 class Pace:
@@ -133,3 +140,10 @@ class Pace:
 
     def exam_progress(self, done: int, total: int) -> float:
         return round(self._training_share + (1.0 - self._training_share) * done / max(1, total), 4)
+
+
+def pace_of(plan: RunPlan, config: RunConfig, prediction: Path) -> Pace:
+    """Of a run that is about to train."""
+    checks = sum(-(-stage.steps // stage.evaluate_every) for stage in plan.stages)
+    expected = read_expected(prediction)
+    return Pace(plan.total_steps, checks, config.exam_rows != 0, expected, time_limit(config))

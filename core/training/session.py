@@ -32,8 +32,8 @@ from core.training.device import DeviceChoice, apply_device, choose_device, load
 from core.training.evidence import weigh_skills
 from core.training.examining import exam_settings
 from core.training.manifest import TrainingState, find_checkpoint, is_of, list_checkpoints, settings_hash
-from core.training.pace import Pace, PartClock, read_expected
-from core.training.plan import RunPlan, build_sampler, plan_run
+from core.training.pace import PartClock, pace_of
+from core.training.plan import build_sampler, plan_run
 from core.training.pruning import prune_allocation
 from core.training.record import build_record, note_actual
 from core.training.reporting import CANCEL, PAUSE, STOP, Journal, RunCancelled, RunPaths, RunPaused, telling_tasks
@@ -41,7 +41,7 @@ from core.training.stage import run_stage
 from core.training.trainer import ALONE, Shard
 from core.training.validation import to_device
 from core.training.wishes import build_wished
-from core.training.work import RunWork, time_limit
+from core.training.work import RunWork, keep_moving
 
 
 @dataclass(frozen=True)
@@ -98,6 +98,7 @@ def prepare(paths: RunPaths, config: RunConfig, journal: Journal, shard: Shard) 
     device = apply_device(choice)
     dataset = load_saved_dataset(paths.data_dir)
     base = load_chosen_base(config.base_model, choice)
+    keep_moving(journal, base.model)
     modular = build_wished(base, config, dataset.names(), paths.frozen_weights_path)
     if config.gradient_checkpointing:
         modular.activation_checkpointing_enable()
@@ -117,7 +118,7 @@ def prepare(paths: RunPaths, config: RunConfig, journal: Journal, shard: Shard) 
         BatchPlan(build_sampler(config, dataset), config.batch_size, config.chunks),
         journal,
         paths,
-        _pace(plan, config, paths),
+        pace_of(plan, config, paths.prediction_path),
         shard,
         settings_hash(config),
         CheckScores(base, modular, dataset, config) if config.keep_best_by == "score" else None,
@@ -202,12 +203,6 @@ def _cut_snapshots(work: RunWork, last_step: int, last_stage: int) -> None:
     if snapshots.exists():
         last = json.loads(kept[-1]) if kept else {}
         os.truncate(snapshots, last["offset"] + 2 * math.prod(last["shape"]) if "offset" in last else 0)
-
-
-def _pace(plan: RunPlan, config: RunConfig, paths: RunPaths) -> Pace:
-    checks = sum(-(-stage.steps // stage.evaluate_every) for stage in plan.stages)
-    expected = read_expected(paths.prediction_path)
-    return Pace(plan.total_steps, checks, config.exam_rows != 0, expected, time_limit(config))
 
 
 def choose_paths(work: RunWork, choice: DeviceChoice, journal: Journal) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 
@@ -11,15 +11,10 @@ from core.training.answer_model import AnswerModel
 from core.training.batches import BatchPlan, EncodedSplit
 from core.training.check_scores import CheckScores
 from core.training.config import RunConfig
-from core.training.pace import Pace
+from core.training.pace import Pace, time_limit
 from core.training.plan import RunPlan
 from core.training.reporting import CANCEL, PAUSE, STOP, Journal, RunPaths
 from core.training.trainer import Shard
-
-
-def time_limit(config: RunConfig) -> float:
-    """Seconds of the clock that training may take."""
-    return math.inf if config.max_hours is None else 3600 * config.max_hours
 
 
 @dataclass
@@ -58,3 +53,9 @@ class RunWork:
         number = torch.tensor(order.index(wish), device=self.device)
         torch.distributed.all_reduce(number, op=torch.distributed.ReduceOp.MAX)
         return order[int(number)]
+
+
+def keep_moving(journal: Journal, model: Any) -> None:
+    """Every pass over `model`, a transformers model, counts as progress, whoever asks it: what is measured after
+    the training may take minutes without a step or a question, and a reader would take the run for stalled."""
+    model.get_input_embeddings().register_forward_pre_hook(lambda *_: journal.progress())

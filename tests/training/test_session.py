@@ -88,6 +88,17 @@ def test_a_run_writes_everything_a_reader_expects(whole: Whole) -> None:
     assert len(folder.read_predictions(0)) == 4
 
 
+def test_what_is_measured_after_training_shows_as_moving(toy_project: Project, tiny_llama: Path) -> None:
+    class Watched(ListJournal):
+        def progress(self, **changes: Any) -> None:
+            super().progress(**changes)
+            moved.append(self.status.get("stage", ""))
+
+    moved: list[str] = []
+    finish(quick_run(toy_project, tiny_llama, max_steps=2), Watched())
+    assert moved.count("evidence") > 5, "a pass over the check rows counts"
+
+
 def test_skills_are_weighed_unless_the_plan_says_no(toy_project: Project, tiny_llama: Path, whole: Whole) -> None:
     assert whole[0].evidence_path.exists()
     folder = quick_run(toy_project, tiny_llama, max_steps=2)
