@@ -31,5 +31,18 @@ def find_contributions(context: Context, selection: Selection) -> Contributions 
     return read_contributions(run_dir) if run_dir is not None else None
 
 
+def has_ended(context: Context, selection: Selection) -> bool:
+    """Whether the chosen run has all that it measures by itself."""
+    run_dir = context.run_dir(selection)
+    return run_dir is not None and RunFolder(run_dir).done_path.exists()
+
+
+def has_check_rows(context: Context, selection: Selection) -> bool:
+    """Whether there is anything to measure on; of records that do not say so, it is assumed."""
+    run_dir = context.run_dir(selection)
+    records = RunFolder(run_dir).read_task_records() if run_dir is not None else []
+    return any(record.get("num_validation", 1) for record in records)
+
+
 def word_all(sentences: list[Sentence]) -> str:
     return paragraphs(word_sentence(s.key, s.values) for s in sentences)

@@ -13,7 +13,14 @@ from app.shell.context import Context
 from app.shell.job_panel import JobPanel, JobSpec, run_place
 from app.shell.redraw import Shown
 from app.shell.selection import Selection
-from app.skills.chosen_run import find_allocation, find_contributions, find_evidence, word_all
+from app.skills.chosen_run import (
+    find_allocation,
+    find_contributions,
+    find_evidence,
+    has_check_rows,
+    has_ended,
+    word_all,
+)
 from app.skills.view_panel import find_view
 from app.texts import say
 from core.insight.contribution_table import describe_share, output_share
@@ -32,30 +39,35 @@ class ContributionPanel:
             context.on(field.change, self.draw, [context.selection, *view], shown, show_progress="hidden")
 
     def draw(self, context: Context, selection: Selection, group: str | None, search: str | None) -> Shown:
-        """Nothing for a run without both kinds of skills."""
+        """Nothing but the button for a run without both kinds of skills."""
         allocation = find_allocation(context, selection)
         found = find_contributions(context, selection)
         both = allocation is not None and {s.kind for s in allocation.skills} == {"common", "private"}
         if allocation is None or not both:
-            return {self.said: "", self.bars: "", self.measure.start: gr.update(visible=False)}
+            lacks = allocation is not None and lacks_evidence(context, selection)
+            return {self.said: "", self.bars: "", self.measure.start: gr.update(visible=lacks)}
         head = part(say("skills.share_title"))
         share = output_share(found) if found else None
         if share is None:
-            missing = head + note(say("skills.share_missing"))
-            return {self.said: missing, self.bars: "", self.measure.start: gr.update(visible=True)}
+            is_over = has_ended(context, selection)
+            missing = head + note(say("skills.share_missing" if is_over else "skills.evidence_waits"))
+            return {self.said: missing, self.bars: "", self.measure.start: gr.update(visible=is_over)}
         told = head + note(say("skills.share_note")) + word_all(describe_share(share))
         rows = view_rows(share, find_view(context, selection, group, search))
         return {
             self.said: told,
             self.bars: to_json(with_csv(share_bars(rows), "common-private", rows, say("word.task"))),
-            self.measure.start: gr.update(visible=not has_rows(context, selection)),
+            self.measure.start: gr.update(visible=lacks_evidence(context, selection)),
         }
 
 
-def has_rows(context: Context, selection: Selection) -> bool:
-    """Whether it was measured what the skills do, row by row."""
+def lacks_evidence(context: Context, selection: Selection) -> bool:
+    """Whether measuring would add something to a run that has ended: what the skills do, row by row, and who pulls
+    them alike."""
+    if not has_ended(context, selection) or not has_check_rows(context, selection):
+        return False
     found = find_evidence(context, selection)
-    return found is not None and bool(found.row_changes)
+    return found is None or not found.row_changes or not found.asked_pull
 
 
 def measure_words(context: Context, selection: Selection) -> list[str]:

@@ -15,13 +15,21 @@ from app.drawing.widgets import plot
 from app.shell.context import Context
 from app.shell.redraw import Shown
 from app.shell.selection import Selection
-from app.skills.chosen_run import find_allocation, find_contributions, find_evidence, word_all
+from app.skills.chosen_run import (
+    find_allocation,
+    find_contributions,
+    find_evidence,
+    has_check_rows,
+    has_ended,
+    word_all,
+)
 from app.skills.view_panel import find_view
 from app.texts import say
 from app.texts.words import Key
 from core.adapters.skill import COMMON
 from core.insight.allocation import FEWEST_TASKS, task_similarity, task_tree
 from core.insight.contribution_table import describe_similarity
+from core.insight.evidence import Evidence
 from core.insight.pull import Pull, describe_pull
 from core.insight.sentences import describe_likeness
 from core.insight.task_groups import view_square, whole
@@ -78,11 +86,18 @@ class SimilarityPanel:
         found = evidence.pull if evidence else None
         title = part(say("skills.near_title"))
         if found is None:
-            return {self.said: title + note(say("skills.pull_missing")), self.plot: ""}
+            return {self.said: title + note(say(self._why_missing(context, selection, evidence))), self.plot: ""}
         none = "skills.pull_none" if found.can_tell else "skills.pull_few"
         told = word_all(describe_pull(found)) or paragraphs([say(none)])
         shown = view_square(found.cosine, find_view(context, selection, group, search))
         return {self.said: title + note(_note_of(found)) + told, self.plot: _drawn(shown, PULL)}
+
+    @staticmethod
+    def _why_missing(context: Context, selection: Selection, evidence: Evidence | None) -> str:
+        if not has_ended(context, selection):
+            return "skills.evidence_waits"
+        was_asked = evidence is not None and evidence.asked_pull
+        return "skills.pull_missing" if was_asked or not has_check_rows(context, selection) else "skills.pull_old"
 
 
 def _note_of(found: Pull) -> str:

@@ -31,6 +31,7 @@ from core.training.batches import EncodedSplit
 from core.training.examining import exam_settings
 from core.training.optimisation import learning_rates
 from core.training.session import build_encoder
+from core.training.validation import note_gates
 
 OnProgress = Callable[[int, int], None]  # (trials so far, trials in all)
 CHECK_EVERY = 5  # steps
@@ -127,6 +128,8 @@ class Learner:
             given = self.exam(task, rows, is_last=done == len(trials))
             curve[count].append(self.score_of(given).value)
             on_progress(done, len(trials))
+        seen = [answered_as(task, batch) for batch in self.batches(self.check_rows or rows)]
+        note_gates(self.answers, seen, [task])  # for the map, where weights depend on the question
         dataset = join_task(self.dataset, self.new, rows)
         grown = GrownRun(self.model, dataset, self.questions, given, self.certainty)
         run_dir = write_grown_run(self.folder, grown)
@@ -141,7 +144,7 @@ class Learner:
     def rank_known_tasks(self) -> list[tuple[int, float]]:
         """(task index, mean loss a token of the new rows under that task's row), best first."""
         batch = self.batches(self.draw(max(self.settings.counts), 0))[0]
-        self.answers.agrees({**batch, "task_ids": [0] * len(batch["task_ids"])})  # whether the short head is right
+        self.answers.agrees(answered_as(0, batch))  # whether the short head is right
         with torch.no_grad():
             losses = [(task, float(self.loss(task, batch))) for task in range(len(self.dataset.tasks))]
         return sorted(losses, key=lambda pair: pair[1])
@@ -170,12 +173,12 @@ class Learner:
     @torch.no_grad()
     def check_loss(self, task: int, batches: list[dict[str, Any]]) -> float:
         """Nats a token over all batches, answered as `task`."""
-        losses = [self.answers({**batch, "task_ids": [task] * len(batch["task_ids"])}) for batch in batches]
+        losses = [self.answers(answered_as(task, batch)) for batch in batches]
         return float(torch.cat(losses).mean())
 
     def loss(self, task: int, batch: dict[str, Any]) -> torch.Tensor:
         """Mean nats a token of the answers in a batch, answered as `task`."""
-        return self.answers({**batch, "task_ids": [task] * len(batch["task_ids"])}).mean()
+        return self.answers(answered_as(task, batch)).mean()
 
     def batches(self, rows: list[Example]) -> list[dict[str, Any]]:
         few = TaskDataset(self.new.tasks, {(0, "train"): rows})
@@ -212,6 +215,10 @@ class Learner:
     def score_of(self, given: list[Given]) -> Score:
         texts = [one.text for one in given]
         return score(self.new.tasks[0].metric, texts, [question.target for question in self.questions])
+
+
+def answered_as(task: int, batch: dict[str, Any]) -> dict[str, Any]:
+    return {**batch, "task_ids": [task] * len(batch["task_ids"])}
 
 
 class _BestState:

@@ -71,7 +71,8 @@ class Evidence:
     """skills: each skill switched off; kinds: all common and all private ones (columns `common`, `private`);
     borrowed: the task of the row answered with the row of the column's task. own and base: losses of the trained
     and of the untouched model. places: the check rows that were asked; row_changes: {skills, kinds, borrowed}, each
-    row's own change; both empty for runs made before rows were kept. pull: who pulls the common skills alike."""
+    row's own change; both empty for runs made before rows were kept. pull: who pulls the common skills alike;
+    asked_pull: whether that was tried, with or without an outcome."""
 
     tasks: tuple[str, ...]
     rows: pd.Series
@@ -83,6 +84,7 @@ class Evidence:
     places: dict[str, list[int]] = field(default_factory=dict)
     row_changes: dict[str, pd.DataFrame] = field(default_factory=dict)
     pull: Pull | None = None
+    asked_pull: bool = False
 
     @cached_property
     def common_share(self) -> pd.Series:
@@ -139,6 +141,7 @@ def evidence_from_record(record: dict[str, Any]) -> Evidence:
         dict(zip(tasks, record.get("places", []), strict=False)),
         _rows_of(record, tasks),
         pull_from_record(record),
+        "pull" in record,
     )
 
 

@@ -70,7 +70,8 @@ def measure_evidence(model: AnswerModel, split: EncodedSplit, tasks: Sequence[st
     borrowed [T][T], places [T][R], row_changes, pull}; a cell is {value, low, high} or None where nothing can
     change: another task's private skill, a method whose skills cannot be switched off, a task without check rows,
     a row that was not tried. places: which check rows were asked; row_changes: {cells, without_common,
-    without_private, borrowed} of the same shapes with each row's own change, [R]; pull: see `measure_pull`.
+    without_private, borrowed} of the same shapes with each row's own change, [R]; pull: see
+    `measure_pull`, not there where that failed.
     """
     asker = _Asker(model, split)
     was_training = model.training
@@ -86,8 +87,9 @@ def measure_evidence(model: AnswerModel, split: EncodedSplit, tasks: Sequence[st
             "base": [_mean(losses) for losses in asker.untouched()],
             **_told({**_without(asker, own), "borrowed": _borrowed(asker, own)}),
             "places": [kept[: len(losses)] for kept, losses in zip(split.kept, own, strict=True)],
-            "pull": measure_pull(model, split),
         }
+        pull = measure_pull(model, split)
+        found |= {} if pull == {} else {"pull": pull}  # what failed can be asked for again
     finally:
         model.train(was_training)
     return found

@@ -37,14 +37,14 @@ CHUNK = 2**16  # numbers of each task that are multiplied at once in float64
 def measure_pull(model: AnswerModel, split: EncodedSplit) -> dict[str, Any] | None:
     """Returns {tasks, rows, cosines [K][T][T]}: which tasks were asked (those with rows enough), of how
     many rows each at most, and by group the cosines of their gradients. None where that is fewer than three tasks
-    or more than can be held, where the method has no common skills, and where memory or the model fails. The model
-    is left as it was."""
+    or more than can be held, and where the method has no common skills; {} where memory or the model fails, which
+    another time they may not. The model is left as it was."""
     try:
         return _measure(model, split)
     except (MemoryError, RuntimeError):  # torch says both so, of memory that ran out and of what cannot be called
         print("which tasks pull the same way could not be measured", file=sys.stderr)
         traceback.print_exc()
-        return None
+        return {}
 
 
 def _measure(model: AnswerModel, split: EncodedSplit) -> dict[str, Any] | None:

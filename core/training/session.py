@@ -39,7 +39,7 @@ from core.training.record import build_record, note_actual
 from core.training.reporting import CANCEL, PAUSE, STOP, Journal, RunCancelled, RunPaths, RunPaused, telling_tasks
 from core.training.stage import run_stage
 from core.training.trainer import ALONE, Shard
-from core.training.validation import to_device
+from core.training.validation import note_unchecked, to_device
 from core.training.wishes import build_wished
 from core.training.work import RunWork, keep_moving
 
@@ -235,6 +235,7 @@ def _report_cuts(train: EncodedSplit, dataset: TaskDataset, encoder: Encoder, jo
 def _save(prepared: Prepared, paths: RunPaths, journal: Journal) -> None:
     journal.progress(stage="saving", message_key="run.saving", message_values={}, eta_s=None, eta_range_s=None)
     model = prepared.work.model.modular
+    note_unchecked(prepared.work.model, prepared.work.validation, prepared.work.train)
     save_adapter(model, paths.adapter_dir)
     write_contributions(paths.contributions_path, prepared.base, model, prepared.dataset, telling_tasks(journal))
     plan = prepared.work.plan

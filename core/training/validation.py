@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
 
+from core.adapters.parts.usage import noting_gates
 from core.training.answer_model import AnswerModel, Batch
 from core.training.batches import EncodedSplit
+
+SHOWN_ROWS = 16  # of a task without check rows
 
 
 @dataclass(frozen=True)
@@ -45,20 +49,41 @@ class TaskLossMeter:
 def check_losses(
     model: AnswerModel, split: EncodedSplit, batch_size: int, device: torch.device, rank: int = 0, world: int = 1
 ) -> CheckResult:
-    """Mean loss by task over all rows of `split`, in evaluation mode; the training mode is restored. Several
-    processes share the batches and all get the same numbers."""
+    """Mean loss by task over all rows of `split`, in evaluation mode; the training mode is restored. What gates do
+    with these rows is noted, for the map. Several processes share the batches and all get the same numbers."""
     was_training = model.training
     model.eval()
     meter = TaskLossMeter(len(split.examples), device)
-    for number, batch in enumerate(split.batches(batch_size)):
-        if number % world == rank:
-            moved = to_device(batch, device)
-            meter.add(model(moved), moved["tasks_of_tokens"])
+    with noting_gates(model.modular.adapter) as noted:
+        for number, batch in enumerate(split.batches(batch_size)):
+            if number % world == rank:
+                moved = to_device(batch, device)
+                meter.add(model(moved), moved["tasks_of_tokens"])
     model.train(was_training)
     if world > 1:
-        torch.distributed.all_reduce(meter.sums())
+        for sums in (meter.sums(), *noted):
+            torch.distributed.all_reduce(sums)
     by_task, _ = meter.read()
     return CheckResult(by_task, sum(by_task.values()) / len(by_task) if by_task else None)
+
+
+def note_unchecked(model: AnswerModel, checked: EncodedSplit, practised: EncodedSplit) -> None:
+    """For the map: what gates do with some practice rows of the tasks that have no check rows."""
+    tasks = [task for task, rows in enumerate(checked.examples) if not rows]
+    rows = {task: range(min(SHOWN_ROWS, len(practised.examples[task]))) for task in tasks}
+    batches = (practised.collate([(task, row) for row in rows[task]]) for task in tasks if rows[task])
+    note_gates(model, batches, tasks)
+
+
+@torch.no_grad()
+def note_gates(model: AnswerModel, batches: Iterable[Batch], tasks: Sequence[int]) -> None:
+    """What gates do with batches of some tasks, in evaluation mode; the training mode is restored."""
+    was_training = model.training
+    model.eval()
+    with noting_gates(model.modular.adapter, tasks) as noted:
+        for batch in batches if noted else ():
+            model(to_device(batch, model.modular.device))
+    model.train(was_training)
 
 
 def to_device(batch: Batch, device: torch.device) -> Batch:

@@ -126,7 +126,7 @@ def test_stage_two_leaves_everything_outside_unchanged(bench, architecture, form
     optimizer.step()
     moved = {k for k, v in model.state_dict().items() if not torch.equal(v, before[k])}
     assert moved
-    assert all(k.startswith(("adapter.shared_pools.", "adapter.gates.", "adapter.usage.")) for k in moved)
+    assert all(k.startswith(("adapter.shared_pools.", "adapter.gates.")) for k in moved)
 
 
 @pytest.mark.parametrize("own_pair", [False, True])
@@ -333,13 +333,15 @@ def test_the_last_block_of_an_encoder_and_a_decoder(bench):
     assert all(p.grad is not None for p in model.adapter.pools.parameters())
 
 
-def test_shown_gates_forget_what_they_no_longer_do():
-    """A gate that turned around is shown as it is now, not as the mean of its life."""
-    usage = GateUsage(1, 2, 2)
-    early, late = torch.tensor([[1.0, 0.0]]).expand(16, 2), torch.tensor([[0.0, 1.0]]).expand(16, 2)
-    for gates in (early, late):
-        for _ in range(100):
-            usage.fade(torch.zeros(16, dtype=torch.long))
-            usage.add(0, torch.zeros(16, dtype=torch.long), gates)
-    assert usage.mean()[0, 0, 1] > 0.99
-    assert usage.mean()[0, 1].tolist() == [0.5, 0.5]  # never seen
+def test_noting_gates_forgets_what_was_noted_before():
+    """Of all tasks, or of those that are asked anew; a task that nothing was asked of is shown evenly."""
+    usage, both = GateUsage(1, 2, 2), torch.tensor([0, 1])
+    with usage.noting():
+        usage.add(0, both, torch.eye(2))
+    with usage.noting([0]):
+        usage.add(0, both[:1], torch.tensor([[0.0, 1.0]]))
+    assert usage.mean()[0].tolist() == [[0.0, 1.0], [0.0, 1.0]]
+    with usage.noting():
+        assert usage.is_noting
+    assert usage.mean()[0].tolist() == [[0.5, 0.5], [0.5, 0.5]]
+    assert not usage.is_noting

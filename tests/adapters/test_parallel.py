@@ -47,9 +47,8 @@ for folder, method, stage in [(f, m, s) for f in (llama, t5) for m in METHODS.na
         output.loss.backward()
         optimizer.step()
     for name, value in model.adapter.state_dict().items():
-        if not name.startswith("usage."):  # shown averages, counted by each process for itself
-            key = f"{os.path.basename(folder)} {method} {stage} {name}"
-            sums[key] = [float(value.double().sum()), float(value.double().abs().sum())]
+        key = f"{os.path.basename(folder)} {method} {stage} {name}"
+        sums[key] = [float(value.double().sum()), float(value.double().abs().sum())]
 if rank == 0:
     json.dump(sums, open(out, "w"))
 """

@@ -15,6 +15,7 @@ import pytest
 
 from app.shell.context import Context
 from app.shell.selection import Selection
+from app.skills.contribution_panel import ContributionPanel
 from app.skills.evidence_panel import EvidencePanel
 from app.skills.rows_panel import RowsPanel
 from app.skills.screen import Skills
@@ -23,6 +24,7 @@ from app.skills.task_panel import word_profile
 from app.skills.view_panel import ViewPanel
 from app.skills.what_if_panel import change_words, freeze_skill, keep_words, wish
 from core.insight.task_groups import MOST_ROWS
+from core.runs.folder import RunFolder
 from core.runs.skill_names import name_skill
 from core.training.config import RunConfig, config_to_yaml
 from core.workspace import Workspace
@@ -82,6 +84,11 @@ def made(tmp_path: Path, tasks: tuple[str, ...] = TASKS) -> tuple[Context, Selec
     return Context(workspace), Selection(project_id=project.project_id, run_id=run.name), run
 
 
+def parts_of(count: int) -> dict[str, Any]:
+    sizes = {name: [[1.0, 2.0]] * count for name in ("common", "private", "base")}
+    return {"tasks": TASKS[:count], "layers": ["m.0.q", "m.1.q"], "parts": sizes, "similarity": None}
+
+
 def fields() -> list[Any]:
     return [gr.Dropdown(), gr.Textbox()]
 
@@ -106,11 +113,20 @@ def test_shares_are_drawn_on_zero_to_one_and_correlations_on_minus_one_to_one(tm
 
 
 def test_which_tasks_pull_the_same_way_stands_beside_its_level_of_chance(tmp_path: Path) -> None:
+    """Until the run has ended it waits; a run of an older version offers the button that measures it."""
     context, selection, run = made(tmp_path)
-    near = build_panel(SimilarityPanel, context, fields())
+    near, share = build_panel(SimilarityPanel, context, fields()), build_panel(ContributionPanel, context, fields())
+
+    def offers() -> bool:
+        return bool(share.draw(context, selection, "", "")[share.measure.start]["visible"])
+
+    assert "at the end of the run" in near.draw(context, selection, PULL, "", "")[near.said]
+    assert not offers()
+    RunFolder(run).write_done({"state": "succeeded", "ended": 1.0, "failure": None, "files": {}})
     missing = near.draw(context, selection, PULL, "", "")
     assert missing[near.plot] == ""
     assert "Not measured" in missing[near.said]
+    assert offers()
     path = run / "evidence.json"
     record = json.loads(path.read_text(encoding="utf-8"))
     pulls = [[[1.0, 0.6, 0.0], [0.6, 1.0, 0.1], [0.0, 0.1, 1.0]]] * 5
@@ -122,6 +138,12 @@ def test_which_tasks_pull_the_same_way_stands_beside_its_level_of_chance(tmp_pat
     assert "0.60" in shown[near.said]
     assert "a pair is told above" in shown[near.said]
     assert 0.6 in np.array(json.loads(shown[near.plot])["data"][0]["z"]).round(6)
+    (run / "contributions.json").write_text(json.dumps(parts_of(3)), encoding="utf-8")
+    assert not offers()
+    path.write_text(json.dumps({**record, "pull": None}), encoding="utf-8")
+    os.utime(path, (2, 2))
+    assert "cannot be measured" in near.draw(context, selection, PULL, "", "")[near.said]
+    assert not offers()
 
 
 def test_two_tasks_are_not_called_opposite(tmp_path: Path) -> None:

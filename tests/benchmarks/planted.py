@@ -12,8 +12,12 @@ Two maps are judged: the common rows of the allocation (correlation around the m
 little two tasks lose by answering with each other's row. Also printed: the mean check loss, and the share of the
 gain over the untouched model that is lost without the common skills. What is in FILE is not measured again.
 
---pull judges a third map instead, which needs no training: the cosine of the tasks' gradients on the common skills
-of the untrained adapter (PULL_ROWS practice rows a task), which is how they would change them at the first step.
+--pull judges a third map instead, which needs no training: the pull of the evidence, as the program measures and
+shows it (core/training/pull.py). The adapter's start is the same for all seeds there; a seed changes the stranger
+and which rows of the data sets the tasks are made of.
+
+Of the rows and of the pull there is also what the screen would say: pairs told to be alike (beyond chance), of two
+tasks made from one data set (right), of any others (wrong), and with the stranger, whatever it is made from.
 """
 
 from __future__ import annotations
@@ -32,16 +36,17 @@ from scipy.cluster.hierarchy import fcluster
 from sklearn.metrics import adjusted_rand_score
 from stages import Study
 
-from core.adapters.allocation_metrics import cosine
 from core.base.files import write_json_atomic
 from core.insight.allocation import allocation_from_table, task_similarity, task_tree
 from core.insight.evidence import borrowed_similarity, evidence_from_record
+from core.insight.likeness import sure_pairs
+from core.insight.pull import pull_from_record
 from core.models.known_models import STARTER
 from core.tasks.changing.domain import add_domain
 from core.tasks.dataset import Example, TaskDataset, load_dataset_of
 from core.training.config import RunConfig, change_config
 from core.training.evidence import measure_evidence
-from core.training.validation import to_device
+from core.training.pull import measure_pull
 from core.workspace import Workspace
 
 SETS = {
@@ -51,16 +56,17 @@ SETS = {
 }
 GROUPS = [0, 0, 1, 1, 2, 2, 0, 3]  # twins of three data sets, the family of the first, the stranger
 TWINS = [(0, 1), (2, 3), (4, 5)]
-ROWS, CHECK_ROWS, PULL_ROWS = 240, 16, 16
-PULL = "pull on the untrained skills"
+ROWS, CHECK_ROWS = 240, 16
+STRANGER = GROUPS.index(3)
+PULL = "pull, as measured and shown"
 DOCS = Path(__file__).resolve().parents[2] / "assets" / "docs"
 
 # Every default that the figures hang on is named: a key of the file must not change its meaning with a default.
 TRIALS = [f"adapter.granularity={one},adapter.private_start=0" for one in ("layer", "block", "model")]
 
 
-def plant(domain: Path, names: tuple[str, ...], seed: int, workspace: Path) -> TaskDataset:
-    """Eight tasks with a known structure out of three data sets."""
+def plant(domain: Path, names: tuple[str, ...], seed: int, workspace: Path, draws: bool = False) -> TaskDataset:
+    """Eight tasks with a known structure out of three data sets; `draws`: the seed chooses their rows as well."""
     project = Workspace(workspace).create_project(f"planted {seed}")
     add_domain(project, domain)
     whole = load_dataset_of(project)
@@ -72,12 +78,16 @@ def plant(domain: Path, names: tuple[str, ...], seed: int, workspace: Path) -> T
             replace(whole.tasks[place], name=f"{whole.tasks[place].name} {part + 1}", task_id=f"t{number}")
         )
         for split, rows in (("train", ROWS), ("validation", CHECK_ROWS)):
-            found = whole.split(place, split)
+            found = drawn(whole.split(place, split), seed) if draws else whole.split(place, split)
             chosen = found[part::3][:rows]
             if part == 2:
                 chosen = in_other_words(chosen) if place == places[0] else shuffled(chosen, seed)
             examples[number, split] = chosen
     return TaskDataset(tuple(specs), examples)
+
+
+def drawn(rows: list[Example], seed: int) -> list[Example]:
+    return [rows[i] for i in np.random.default_rng(seed).permutation(len(rows))]
 
 
 def in_other_words(rows: list[Example]) -> list[Example]:
@@ -103,6 +113,14 @@ def judge(similarity: np.ndarray) -> dict[str, float]:
     return {"twins": float(mutual), "rand": float(adjusted_rand_score(GROUPS, labels))}
 
 
+def told(pairs: list[tuple[str, str, float]] | None, names: list[str]) -> dict[str, int]:
+    """Pairs that the screen calls alike, by whether they are."""
+    places = [(names.index(a), names.index(b)) for a, b, _ in pairs or []]
+    strange = [pair for pair in places if STRANGER in pair]
+    right = [pair for pair in places if GROUPS[pair[0]] == GROUPS[pair[1]]]
+    return {"right": len(right), "wrong": len(places) - len(right) - len(strange), "stranger": len(strange)}
+
+
 def measure(dataset: TaskDataset, trial: str, seed: int, steps: int) -> dict[str, Any]:
     values: dict[str, Any] = {"seed": seed, "max_steps": steps, "num_threads": 1, "device": "cpu"}
     changes = dict(part.split("=", 1) for part in trial.split(",") if part)
@@ -116,22 +134,20 @@ def measure(dataset: TaskDataset, trial: str, seed: int, steps: int) -> dict[str
     return {
         "loss": float(found.own.mean()),
         "common_share": float(found.common_share.mean()),
-        "allocation": judge(task_similarity(allocation, centred=True).to_numpy()),
+        "allocation": {
+            **judge(task_similarity(allocation, centred=True).to_numpy()),
+            "told": told(sure_pairs(allocation), dataset.names()),
+        },
         "evidence": judge(borrowed_similarity(found).to_numpy()),
     }
 
 
-def measure_pull(dataset: TaskDataset, seed: int) -> dict[str, Any]:
-    study = Study(dataset, change_config(RunConfig(base_model=STARTER), {"seed": seed, "num_threads": 1}))
-    common, gradients = study.answers.modular.adapter.bank.common, []
-    study.answers.eval()  # no noise: every task mixes the skills alike
-    for task in range(len(dataset.tasks)):
-        common.grad = None
-        batch = study.train.collate([(task, row) for row in range(PULL_ROWS)])
-        study.answers(to_device(batch, study.device)).mean().backward()
-        assert common.grad is not None
-        gradients.append(common.grad.flatten().numpy().copy())
-    return {"pull": judge(cosine(np.array(gradients)))}
+def pull_of(dataset: TaskDataset) -> dict[str, Any]:
+    study = Study(dataset, change_config(RunConfig(base_model=STARTER), {"num_threads": 1, "device": "cpu"}))
+    names = dataset.names()
+    found = pull_from_record({"tasks": names, "pull": measure_pull(study.answers, study.validation)})
+    assert found is not None
+    return {"pull": {**judge(found.cosine.to_numpy()), "told": told(found.pairs(), names)}}
 
 
 def rounds(args: argparse.Namespace) -> Iterator[tuple[str, str, int]]:
@@ -156,16 +172,21 @@ def main() -> None:
         if key not in known:
             domain, names = SETS[name]
             with tempfile.TemporaryDirectory() as workspace:
-                dataset = plant(args.tasks / domain, names, seed, Path(workspace))
-                known[key] = measure_pull(dataset, seed) if args.pull else measure(dataset, trial, seed, args.steps)
+                dataset = plant(args.tasks / domain, names, seed, Path(workspace), draws=args.pull)
+                known[key] = pull_of(dataset) if args.pull else measure(dataset, trial, seed, args.steps)
             write_json_atomic(args.output, known)
         print(key, json.dumps(known[key]), flush=True)
     if args.pull:
         rows = [found["pull"] for key, found in known.items() if key.split(" | ")[1] == PULL]
         means = {what: round(float(np.mean([row[what] for row in rows])), 3) for what in ("twins", "rand")}
-        print(PULL, means, f"n={len(rows)}")
+        print(PULL, means, f"n={len(rows)}", add_up([row["told"] for row in rows]))
     else:
         summarise(known, args.trials)
+
+
+def add_up(tallies: list[dict[str, int]]) -> dict[str, int]:
+    """Pairs told in all rounds that counted them."""
+    return {kind: sum(one[kind] for one in tallies) for kind in ("right", "wrong", "stranger")}
 
 
 def summarise(known: dict[str, Any], trials: list[str]) -> None:
@@ -181,7 +202,9 @@ def summarise(known: dict[str, Any], trials: list[str]) -> None:
                 for what in ("twins", "rand")
             ),
         ]
-        print(f"{trial:44} " + " ".join(f"{mean:8.3f}" for mean in means), f" n={len(rows)}")
+        counted = [row["allocation"]["told"] for row in rows if "told" in row["allocation"]]
+        more = f" told in {len(counted)}: {add_up(counted)}" if counted else ""
+        print(f"{trial:44} " + " ".join(f"{mean:8.3f}" for mean in means), f" n={len(rows)}{more}")
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from core.tasks.dataset import load_saved_dataset
 from core.training import pull
 from core.training.answer_model import AnswerModel
 from core.training.batches import EncodedSplit
-from core.training.evidence import ROWS, change_of, weigh_skills
+from core.training.evidence import ROWS, change_of, measure_evidence, weigh_skills
 from core.training.session import build_encoder
 from tests.serving.conftest import make_trained_run, tiny_llama_dir  # noqa: F401  a fixture
 
@@ -152,7 +152,8 @@ def test_memory_that_runs_out_leaves_the_run_as_it_was(
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(torch.Tensor, "backward", fails)
-    assert pull.measure_pull(model, slow.split) is None
+    assert pull.measure_pull(model, slow.split) == {}
+    assert "pull" not in measure_evidence(model, slow.split, ["a", "b", "c"])  # so it can be asked for again
     monkeypatch.setattr(AnswerModel, "forward", fails)
     journal = SimpleNamespace(progress=lambda **_: None, event=lambda kind, **values: told.append(values))
     paths = SimpleNamespace(evidence_path=tmp_path / "evidence.json")

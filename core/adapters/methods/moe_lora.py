@@ -7,8 +7,8 @@ Transformer (arXiv 2101.03961, equation 4), over all tokens of a batch (padding 
     y = x W0^T + sum_e g_e(x) (x A_e^T) B_e^T,   g(x) = softmax(x W_g^T)
 
 What differs from the paper: experts on all linear layers, not only the feed-forward ones. Routing by token cannot
-become one LoRA. The allocation that is shown is the mean gate weight of each task's tokens (padding included) in
-training.
+become one LoRA. The allocation that is shown is the trained gates' mean weight over the tokens of each task's check
+questions; in an encoder-decoder model's decoder over all tokens of the answers, padding included.
 
 Parameters: E * r * sum over layers (i + o) + E * sum over layers i.
 """
@@ -23,6 +23,7 @@ from core.adapters.call import Call, Linears, fast_outputs
 from core.adapters.observing import TOKEN, Observation, Seen
 from core.adapters.parts.bank import Gathered, SkillBank, group_shapes
 from core.adapters.parts.gated import GatedAdapter
+from core.adapters.parts.prompt_pool import prompt_mean, reads_answer
 from core.adapters.parts.usage import GateUsage
 from core.adapters.settings.baselines import MoeLoraConfig
 from core.adapters.skill import Skill
@@ -45,13 +46,13 @@ class MoeLoraAdapter(GatedAdapter):
             ]
         )
         self.usage = GateUsage(len(self.sites), num_tasks, config.num_experts)
+        firsts = [self.sites[members[0]] for members in groups]
+        self.reads_answer = [reads_answer(model, site.stack, site.name) for site in firsts]
         self.compute_dtype = weight_out_in(model.get_submodule(self.sites[0].name)).dtype
         self.wrap_linears(model, self.sites, groups)
 
     def prepare(self, call: Call) -> None:
         call.state = Gathered(self.bank.gather([], self.compute_dtype))
-        if call.training:
-            self.usage.fade(call.task_ids)
 
     def run_group(self, call: Call, group: int, x: Tensor, linears: Linears) -> list[Tensor]:
         assert isinstance(call.state, Gathered)
@@ -97,9 +98,11 @@ class MoeLoraAdapter(GatedAdapter):
         self.usage.add_task()
 
     def _count(self, call: Call, group: int, gates: Tensor) -> None:
-        if not call.training:
+        if not self.usage.is_noting:
             return
-        means = gates.detach().mean(1)
+        asked = gates.flatten(2)
+        means = asked.mean(1) if self.reads_answer[group] else prompt_mean(asked, call)
+        means = means.view_as(gates[:, 0])
         for k, member in enumerate(self.bank.shapes[group].members):
             self.usage.add(member, call.task_ids, means[:, k])
 

@@ -125,8 +125,6 @@ class MTAAdapter(Adapter):
             every = sorted({task % self.num_adapters for task in call.rows})
         used_pair = [] if pair is None else [_weighed(layer) for layer in pair.detach().ne(0).any(1).tolist()]
         call.state = Selected(self._rows(call, alpha), pair, [every] * len(self.sites), used_pair)
-        if self._gated and call.training:
-            self.usage.fade(call.task_ids)
 
     def _rows(self, call: Call, weights: Tensor) -> Tensor:
         if call.blend is not None:
@@ -189,7 +187,7 @@ class MTAAdapter(Adapter):
 
     @torch.no_grad()
     def allocation(self) -> np.ndarray:
-        """Stage 1: alpha. Stage 2: alpha times the mean g_0, and the mean g_1..g_K of each task's prompts."""
+        """Stage 1: alpha. Stage 2: alpha times g_0, and g_1..g_K, of the gate's means (parts/usage.py)."""
         alpha = self.alpha().cpu()
         if not self._gated:
             return alpha.numpy()
@@ -239,7 +237,7 @@ class MTAAdapter(Adapter):
             call.penalties.append(self.config.balance / len(self.sites) * load_balance(among))
         if decoding:
             call.memory[index] = gate
-        if call.training:
+        if self.usage.is_noting:
             self.usage.add(index, call.task_ids, gate)
         return gate
 

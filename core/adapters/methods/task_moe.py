@@ -17,8 +17,8 @@ and decoding with a cache equals that without; every adapter is mixed in, none i
 adds the load-balance term M sum f_i P_i over the gates of a batch (core/adapters/parts/penalties.py).
 
 A new task trains its e_t alone, pool and gates being frozen. The mixture depends on the question, so it can neither
-become one LoRA nor be merged. What is shown as the allocation is the mean gate of each task's latest examples in
-training.
+become one LoRA nor be merged. What is shown as the allocation is the trained gates' mean over each task's check
+questions.
 
 Parameters: M * r * sum over layers (i + o) for the pool, M * sum over layers (i + d) for the gates, T * d for the
 tasks' embeddings of size d.
@@ -80,8 +80,6 @@ class TaskMoeAdapter(GatedAdapter):
     def prepare(self, call: Call) -> None:
         told = call.mixed(torch.stack([self.tasks[task] for task in call.rows]))
         call.state = Pooled(self.bank.gather([], self.compute_dtype), told.index_select(0, call.slots))
-        if call.training:
-            self.usage.fade(call.task_ids)
 
     def run_group(self, call: Call, group: int, x: Tensor, linears: Linears) -> list[Tensor]:
         assert isinstance(call.state, Pooled)
@@ -114,7 +112,7 @@ class TaskMoeAdapter(GatedAdapter):
         gates = torch.softmax(logits.unflatten(-1, (-1, self.pool_size)).to(reader.dtype), -1)
         if decoding:
             call.memory[group] = gates
-        if call.training:
+        if self.usage.is_noting:
             for k, member in enumerate(self.bank.shapes[group].members):
                 self.usage.add(member, call.task_ids, gates[:, k])
         return gates

@@ -1,5 +1,5 @@
 """What methods have in common whose adapters all tasks share, mixed by gates that read what is asked: what is shown
-of them is what the gates did in training."""
+of them is what the trained gates do with check questions."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class GatedAdapter(LinearAdapter):
         return [site.name for site in self.sites]
 
     def allocation(self) -> np.ndarray:
-        """[L, T, M]: the mean gate of each task's latest examples in training."""
+        """[L, T, M]: the mean gate of the examples noted of each task (core/adapters/parts/usage.py)."""
         return self.usage.mean().cpu().numpy()
 
     def allocation_logits(self) -> np.ndarray:

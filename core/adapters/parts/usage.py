@@ -1,19 +1,24 @@
-"""A running mean of gate weights by task, for methods whose routing depends on the prompt or the token.
+"""Mean gate weights by task, for methods whose routing depends on the prompt or the token: what the heat map shows.
 
-It is what the heat map shows for them. A mean since the first step would show what the gates no longer do; here an
-example counts less the more of its task came after it. Kept as a buffer, so it is saved with the adapter.
+A mean over the training would show what the gates did and no longer do. So they are noted of questions that the
+trained gates are asked anew: those of the check set, at every check (core/training/validation.py). Kept as buffers,
+so what is noted at a check is saved, and put back, with the adapter of that check.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor, nn
 
-WINDOW = 256  # examples of a task after which one counts a third
-
 
 class GateUsage(nn.Module):
-    """Mean gate weights [L, T, S] of a task's latest examples in training; uniform for a task that was not seen."""
+    """Mean gate weights [L, T, S] over the examples noted last; uniform for a task of which there was none.
+
+    is_noting: whether layers are to call `add`; outside of `noting` nothing is counted.
+    """
 
     sums: Tensor
     counts: Tensor
@@ -22,15 +27,20 @@ class GateUsage(nn.Module):
         super().__init__()
         self.register_buffer("sums", torch.zeros(num_layers, num_tasks, num_skills))
         self.register_buffer("counts", torch.zeros(num_layers, num_tasks))
+        self.is_noting = False
 
-    @torch.no_grad()
-    def fade(self, task_ids: Tensor) -> None:
-        """Once a call of training, before its layers: what was seen of its tasks counts less."""
-        seen = torch.zeros_like(self.counts[0])
-        seen.index_add_(0, task_ids, torch.ones_like(task_ids, dtype=seen.dtype))
-        older = torch.exp(-seen / WINDOW)
-        self.sums.mul_(older[None, :, None])
-        self.counts.mul_(older)
+    @contextmanager
+    def noting(self, tasks: Sequence[int] | None = None) -> Iterator[None]:
+        """Inside, every example that is asked counts; what was noted of these tasks (default: all) before is
+        forgotten."""
+        with torch.no_grad():
+            for kept in (self.sums, self.counts):
+                kept[:, slice(None) if tasks is None else list(tasks)] = 0.0
+        self.is_noting = True
+        try:
+            yield
+        finally:
+            self.is_noting = False
 
     @torch.no_grad()
     def add(self, layer: int, task_ids: Tensor, gates: Tensor) -> None:
@@ -47,3 +57,15 @@ class GateUsage(nn.Module):
         layers, _, skills = self.sums.shape
         self.sums = torch.cat([self.sums, self.sums.new_zeros(layers, 1, skills)], 1)
         self.counts = torch.cat([self.counts, self.counts.new_zeros(layers, 1)], 1)
+
+
+@contextmanager
+def noting_gates(adapter: nn.Module, tasks: Sequence[int] | None = None) -> Iterator[list[Tensor]]:
+    """Notes what the gates of an adapter do with the examples that are asked inside; gives the sums that several
+    processes have to add up. Nothing, and [], for a method whose weights hold for the whole task."""
+    usage = next((part for part in adapter.modules() if isinstance(part, GateUsage)), None)
+    if usage is None:
+        yield []
+        return
+    with usage.noting(tasks):
+        yield [usage.sums, usage.counts]
