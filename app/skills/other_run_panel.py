@@ -16,6 +16,7 @@ from app.skills.chosen_run import find_allocation, word_all
 from app.texts import say
 from app.texts.words import Key
 from core.insight.allocation_cuts import difference_of_runs
+from core.insight.likeness import sure_pairs
 from core.messages import Sentence
 from core.runs.folder import RunFolder
 from core.runs.summaries import list_summaries
@@ -53,13 +54,16 @@ class OtherRunPanel:
         figure["data"][0]["hovertemplate"] = "%{y}, %{x}: %{z:+.2f}<extra></extra>"
         head = part(say("skills.other_title")) + note(say("skills.other_note"))
         return {
-            self.said: head + word_all([describe_change(change)]),
+            self.said: head + word_all([describe_change(change, any(map(sure_pairs, (mine, theirs))))]),
             self.plot: to_json(with_csv(figure, "difference", change, say("word.task"))),
         }
 
 
-def describe_change(change: pd.DataFrame) -> Sentence:
-    """The pair whose likeness differs most between two runs."""
+def describe_change(change: pd.DataFrame, has_pairs: bool) -> Sentence:
+    """The pair whose likeness differs most between two runs; where neither run has a pair that is alike beyond
+    chance, a difference is noise minus noise."""
+    if not has_pairs:
+        return Sentence("says.runs_chance")
     values = change.to_numpy().copy()
     rows, columns = np.triu_indices(len(values), 1)
     place = int(np.abs(values[rows, columns]).argmax())

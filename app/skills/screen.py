@@ -43,6 +43,7 @@ from core.messages import Sentence
 TITLE = "tab.skills"
 LEAN = "lean"
 MOST_SENTENCES = 8
+GATES_ALIKE = 5.0  # percent; below it no task is named
 
 
 class Skills:
@@ -221,9 +222,7 @@ def _below(allocation: Allocation, table: pd.DataFrame, gate: str, has_evidence:
     Where it was measured what the skills do, that was said above and weights are no second opinion."""
     told = [] if has_evidence else describe_allocation(allocation)[:MOST_SENTENCES]
     if gate == GATE and OWN in table.columns:
-        least = str(table[OWN].idxmin())
-        values = {"share": f"{100 * table[OWN].mean():.0f}", "task": least}
-        told = [Sentence("says.gate_own", {**values, "least": f"{100 * table[OWN].min():.0f}"})]
+        told = [describe_gate(100 * table[OWN])]
     said = [word_sentence(s.key, s.values) for s in told]
     if allocation.columns(COMMON):
         share = f"{uniform_weight(allocation):.2f}"
@@ -232,6 +231,14 @@ def _below(allocation: Allocation, table: pd.DataFrame, gate: str, has_evidence:
     if numbers:
         said.append(say("skills.numbers", **{name: f"{value:.2f}" for name, value in numbers.items()}))
     return paragraphs(said)
+
+
+def describe_gate(own: pd.Series) -> Sentence:
+    """How much the tasks' own adapters carry after stage 2, in percent; and of which task least, if that differs."""
+    values = {"share": f"{own.mean():.0f}"}
+    if own.max() - own.min() < GATES_ALIKE:
+        return Sentence("says.gate_own_alike", values)
+    return Sentence("says.gate_own", {**values, "task": str(own.idxmin()), "least": f"{own.min():.0f}"})
 
 
 build = Skills

@@ -21,6 +21,7 @@ from core.adapters.skill import COMMON
 from core.insight.allocation import Allocation, uniform_weight
 from core.insight.allocation_cuts import task_by_layer
 from core.insight.contribution_table import layer_share
+from core.insight.sentences import ALIKE
 from core.messages import Sentence
 
 
@@ -65,12 +66,14 @@ def word_profile(profile: pd.DataFrame, has_common: bool) -> str:
 
 
 def describe_profile(profile: pd.DataFrame, task: str, allocation: Allocation) -> list[Sentence]:
-    """Where the task leans most on one of the common skills."""
+    """Where the task leans most on one of the common skills; nothing while it leans on none more than by noise."""
     common = [allocation.skills[i].name for i in allocation.columns(COMMON)]
     shown = profile[[name for name in profile.columns if name in common]]
     if shown.shape[1] < 2 or len(shown) < 2:
         return []
     layer, skill = shown.stack().idxmax()
+    if shown.loc[layer, skill] <= (1 + ALIKE) * uniform_weight(allocation):
+        return []
     weight = f"{shown.loc[layer, skill]:.2f}"
     values = {
         "task": task,

@@ -20,6 +20,7 @@ from core.messages import Sentence
 from core.runs.folder import RunFolder
 
 ALIKE = 0.02
+APART = 0.1  # cosines that differ by less name no pair
 
 
 @dataclass(frozen=True)
@@ -92,8 +93,8 @@ def describe_share(share: pd.DataFrame) -> list[Sentence]:
 
 
 def describe_similarity(similarity: pd.DataFrame, key: str) -> list[Sentence]:
-    """The closest and the farthest pair, where there are several that differ; `key` says in what:
-    says.near_weights or says.near_allocation."""
+    """The closest and the farthest pair, where there are several that differ by more than little; `key` says in
+    what: says.near_weights."""
     if len(similarity) < 2:
         return []
     rows, columns = np.triu_indices(len(similarity), 1)
@@ -110,6 +111,6 @@ def describe_similarity(similarity: pd.DataFrame, key: str) -> list[Sentence]:
     }
     if len(values) == 1:
         return [Sentence("says.near_pair", {name: told[name] for name in ("first", "second", "high")})]
-    if told["high"] == told["low"]:
-        return [Sentence("says.near_same", {"value": told["high"]})]
+    if values[best] - values[worst] < APART:
+        return [Sentence("says.near_same", {name: told[name] for name in ("low", "high")})]
     return [Sentence(key, told)]

@@ -310,4 +310,6 @@ def test_the_closest_and_the_farthest_pair_are_named() -> None:
     pair = describe_similarity(table.loc[["a", "b"], ["a", "b"]], "says.near_weights")
     assert [said.text for said in pair] == ["a and b are alike to 0.90 (1: the same, 0: nothing in common)."]
     alike = describe_similarity(table * 0 + 1, "says.near_weights")[0].text
-    assert alike == "So far all pairs of tasks are equally close (1.00)."
+    assert alike == "All pairs of tasks are about equally close (1.00 to 1.00)."
+    noise = 0.9 + 0.05 * table
+    assert [said.key for said in describe_similarity(noise, "says.near_weights")] == ["says.near_same"]
