@@ -234,7 +234,7 @@ def _below(allocation: Allocation, table: pd.DataFrame, gate: str, has_evidence:
 
 
 def describe_gate(own: pd.Series) -> Sentence:
-    """How much the tasks' own adapters carry after stage 2, in percent; and of which task least, if that differs."""
+    """How much the tasks' own adapters carry after stage 2, in percent; of which task least, if that differs."""
     values = {"share": f"{own.mean():.0f}"}
     if own.max() - own.min() < GATES_ALIKE:
         return Sentence("says.gate_own_alike", values)

@@ -8,7 +8,8 @@ On each of the four development domains some related tasks are trained together 
 one thread) and sit an exam of EXAM_ROWS rows; then each task that was left out is added to the trained run from
 NEW_ROWS rows, by its row of the allocation alone and with a private skill. Beside it stand private LoRAs of the
 task alone, on all its rows and on the same NEW_ROWS. Losses are in nats an answer token, scores 0..1. What is in
-assets/docs/commons.json is not measured again; after --minutes nothing new is begun. `report` prints, over the
+assets/docs/commons.json is not measured again (but for rounds without added tasks, where those are wanted); after
+--minutes nothing new is begun. `report` prints, over the
 rounds (domain, seed) that all ways have, means and paired differences from the first way with their standard error.
 --losses leaves the exams and the new tasks out, which are three fifths of the time: what is left is what the tasks
 that were trained together lose.
@@ -56,7 +57,7 @@ OUT = ROOT / "assets" / "docs" / "commons.json"
 PLAN = {
     "customer_service": (
         ("pros_cons", "restaurant8k", "snips", "query_wellformedness"),
-        ("clinc_assistant", "product_review_aspects"),
+        ("clinc_assistant", "product_review_aspects", "disfl_qa"),
     ),
     "finance": (("banking77", "nlupp_banking_intents", "sec_filings_ner"), ("nlupp_banking_slots",)),
     "medical": (("bc5cdr", "rqe", "medquad_qtype"), ("ncbi_disease",)),
@@ -211,7 +212,8 @@ def run(args: argparse.Namespace) -> None:
             for way in args.ways:  # a domain is whole before the next is begun
                 known = read_json(OUT) if OUT.is_file() else {}
                 key = key_of(args, domain, way, seed)
-                if key in known or time.monotonic() > until:
+                has_new = args.losses or bool(known.get(key, {}).get("new"))
+                if (key in known and has_new) or time.monotonic() > until:
                     continue
                 began = time.process_time()
                 found = (alone if way in ALONE else together)(args, domain, way, seed)
@@ -238,9 +240,10 @@ def report(args: argparse.Namespace) -> None:
 
 
 def _report_new(args: argparse.Namespace, known: dict[str, Any], way: str, places: list[tuple[str, int]]) -> None:
-    """Losses and scores of added tasks, and which share of what a private LoRA on all rows gains they have."""
+    """Losses and scores of added tasks, and which share of what a private LoRA on all rows gains they have: all
+    tasks' gains added up, by the loss and by the score."""
     kinds = ("untrained", "row", "row and skill", "last step", ALONE[1], ALONE[0])
-    gained, shares = 0.0, {kind: list[float]() for kind in kinds[:-1]}
+    by_loss, by_score = (dict.fromkeys(kinds, 0.0) for _ in range(2))
     print(f"added from {NEW_ROWS} rows to a run with {way}: loss (score)")
     for domain, seed in places:
         keys = [key_of(args, domain, one, seed) for one in (way, *ALONE)]
@@ -248,16 +251,17 @@ def _report_new(args: argparse.Namespace, known: dict[str, Any], way: str, place
             new, whole, few = (known[key]["new"][name] for key in keys)
             bare = {kind: {"loss": new[kind]} for kind in ("untrained", "last step")}
             found = {**new, **bare, ALONE[1]: few, ALONE[0]: whole}
-            gain = whole["base_loss"] - whole["loss"]
-            for kind in shares:
-                shares[kind].append(whole["base_loss"] - found[kind]["loss"])
-            gained += gain
+            for kind in kinds:
+                by_loss[kind] += whole["base_loss"] - found[kind]["loss"]
+                by_score[kind] += (found[kind].get("score") or 0.0) - whole["base"]
             told = [f"{kind} {found[kind]['loss']:.2f} ({_shown(found[kind].get('score'))})" for kind in kinds]
             told.insert(0, f"untouched {whole['base_loss']:.2f} ({_shown(whole['base'])})")
             print(f"  {name} seed {seed}: {', '.join(told)}")
-    if gained > 0:
-        whole = {kind: round(sum(values) / gained, 3) for kind, values in shares.items()}
-        print("  share of what", ALONE[0], "gains on all of them:", whole)
+    for what, gains in (("loss", by_loss), ("score", by_score)):
+        if gains[ALONE[0]] > 0:
+            asked = kinds if what == "loss" else ("row", "row and skill", *ALONE)
+            shares = {kind: round(gains[kind] / gains[ALONE[0]], 3) for kind in asked}
+            print(f"  share of what {ALONE[0]} gains on all of them, by {what}:", shares)
 
 
 def _shown(score: float | None) -> str:
