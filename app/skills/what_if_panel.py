@@ -183,13 +183,18 @@ def keep_words(context: Context, selection: Selection, *values: Any) -> list[str
 
 
 def wish(context: Context, selection: Selection, task: str | None, other: str | None, *, kind: str) -> Shown:
-    """The next run's settings, laid over those of the chosen run; Train opens with them."""
+    """The next run's settings, laid over those of the chosen run; Train opens with them. What the run wished of the
+    same two tasks before is taken back: they cannot be apart and bound."""
     run_dir = context.run_dir(selection)
     if run_dir is None or not task or not other:
         return {context.selection: gr.skip(), context.tabs: gr.skip()}
-    known = read_pairs(getattr(RunFolder(run_dir).read_config(), FIELDS[kind]))
-    pairs = [pair for pair in known if len(pair) == 2 and set(pair) != {task, other}] + [(task, other)]
-    changes = {FIELDS[kind]: pairs_text([(first, second) for first, second in pairs])}
+    config, changes = RunFolder(run_dir).read_config(), dict[str, str]()
+    for one, field in FIELDS.items():
+        known = read_pairs(getattr(config, field))
+        pairs = [pair for pair in known if len(pair) == 2 and set(pair) != {task, other}]
+        if one == kind or len(pairs) < len(known):
+            added = [(task, other)] if one == kind else []
+            changes[field] = pairs_text([(first, second) for first, second in [*pairs, *added]])
     return context.go_to(selection, "train", changes=changes, of_run=True)
 
 

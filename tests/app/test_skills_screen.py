@@ -216,15 +216,21 @@ def test_only_sliders_that_were_moved_change_something(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "said"),
-    [("apart", {"keep_apart": "mails | bills"}), ("bound", {"bind_tasks": "bills | news; mails | bills"})],
+    ("kind", "task", "said"),
+    [
+        ("apart", "mails", {"keep_apart": "mails | bills"}),
+        ("bound", "mails", {"bind_tasks": "bills | news; mails | bills"}),
+        ("apart", "news", {"keep_apart": "news | bills", "bind_tasks": ""}),  # they were bound before
+    ],
 )
-def test_a_wish_opens_train_with_the_settings_of_the_run_and_what_was_wished_before(tmp_path, kind, said) -> None:
+def test_a_wish_opens_train_with_the_settings_of_the_run_and_what_was_wished_before(
+    tmp_path: Path, kind: str, task: str, said: dict[str, str]
+) -> None:
     context, selection, _ = made(tmp_path)
     asked: list[Any] = []
     context.go_to = lambda *place, **preset: asked.append((place[1], preset)) or {}  # type: ignore[method-assign]
     context.selection, context.tabs = gr.State(), gr.Tabs()
-    wish(context, selection, "mails", "bills", kind=kind)
+    wish(context, selection, task, "bills", kind=kind)
     assert asked == [("train", {"changes": said, "of_run": True})]
 
 

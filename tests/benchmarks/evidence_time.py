@@ -2,10 +2,10 @@
 
     python tests/benchmarks/evidence_time.py DATA [--steps 40] [--set KEY=VALUE ...] [--output FILE]
 
-Trains the first eight tasks of DATA (a folder with a domain.json, such as customer_service) shortly with the default
-method and lets the run sit its exam, with the untouched model and without. Printed and kept are the processor seconds
-and those of the clock of both parts (evidence: with the map of pulls; goal: a quarter of the exam's time). The exam's
-time grows with its rows (default 200 a task), that of the evidence does not.
+Trains the first eight tasks of DATA (a folder with a domain.json, such as customer_service) shortly with the
+default method and lets the run sit its exam, with the untouched model and without. Printed and kept are the
+processor seconds and those of the clock of both parts (evidence: with the map of pulls; goal: a quarter of the
+exam's time). The exam's time grows with its rows (default 200 a task), that of the evidence does not.
 """
 
 from __future__ import annotations
