@@ -209,8 +209,17 @@ def describe_evidence(found: Evidence) -> list[Sentence]:
         return [Sentence("says.evidence_few", {"rows": int(found.rows.max())})]
     if not found.kinds.value.notna().to_numpy().any():
         return _describe_borrowed(found) or [Sentence("says.evidence_none")]
-    told = [*_describe_common(found), *_describe_private(found), *_describe_borrowed(found)]
-    return [*told, *describe_pull(found.pull)]
+    common = _describe_common(found)
+    told = [*common, *_describe_private(found), *_describe_borrowed(found)]
+    return [*told, *(describe_pull(found.pull) or _describe_apart(found, common))]
+
+
+def _describe_apart(found: Evidence, common: list[Sentence]) -> list[Sentence]:
+    """Where tasks need the same skills and none pull at them alike: that the first does not show a kinship. Skills
+    are room to learn in, and unrelated tasks fill the same one."""
+    needed = any(one.key in ("says.shared_skill", "says.needs_common") for one in common)
+    told = needed and found.pull is not None and found.pull.can_tell and int(found.kinds.worse[COMMON].sum()) > 1
+    return [Sentence("says.shared_apart")] if told else []
 
 
 def _describe_common(found: Evidence) -> list[Sentence]:

@@ -19,12 +19,17 @@ from core.insight.task_groups import GROUPS, MOST_ROWS, group_tasks, view_rows, 
 SMALL, LARGE, WIDE = (0.01, 0.01), (0.8, 0.1), (0.01, 0.3)
 
 
+def change(of: tuple[float, float]) -> dict[str, float]:
+    value, half = of
+    return {"value": value, "low": value - half, "high": value + half}
+
+
 def record(commons: list[tuple[float, float]], privates: list[tuple[float, float]]) -> dict:
     """Two tasks; a change is (value, half its interval)."""
     none: list[list[None]] = [[None] * 3] * 2
 
     def cells(changes: list[tuple[float, float]]) -> list[dict[str, float]]:
-        return [{"value": v, "low": v - half, "high": v + half} for v, half in changes]
+        return [change(one) for one in changes]
 
     return {
         "tasks": ["mails", "bills"],
@@ -122,6 +127,10 @@ def test_three_tasks_in_four_groups_can_name_no_pair_and_say_so() -> None:
         assert found.can_tell == (groups == 5) == bool(found.pairs())
 
 
+def strangers_said(made: dict) -> list[str]:
+    return [s.key for s in describe_evidence(evidence_from_record(made)) if s.key != "says.own_skill"]
+
+
 def test_tasks_that_pull_the_same_way_are_told_beyond_chance_only() -> None:
     pair = np.full((5, 5), 0.1)
     pair[1, 3] = pair[3, 1] = 0.5
@@ -132,6 +141,9 @@ def test_tasks_that_pull_the_same_way_are_told_beyond_chance_only() -> None:
     assert f"(cosine {found.pull.cosine.loc['task 1', 'task 3']:.2f})" in said[0].text  # the number of the picture
     chance = [evidence_from_record(pulls(np.full((5, 5), 0.4), 0.2, seed)).pull for seed in range(40)]
     assert sum(bool(one.pairs()) for one in chance) <= 6  # 5 % of 40 and what chance allows
+    strangers = {**pulls(np.full((5, 5), 0.02), 0.2, 0), "without_common": [change(LARGE)] * 5}
+    assert strangers_said(strangers) == ["says.needs_common", "says.shared_apart"]  # needing the same is no kinship
+    assert strangers_said({**strangers, "pull": None}) == ["says.needs_common"]
     weak = np.full((5, 5), 0.02)
     weak[1, 3] = weak[3, 1] = 0.2
     assert evidence_from_record(pulls(weak, 0.01, 0)).pull.pairs() == []  # sure, and too little to speak of
