@@ -9,8 +9,8 @@ one thread) and sit an exam of EXAM_ROWS rows; then each task that was left out 
 NEW_ROWS rows, by its row of the allocation alone and with a private skill. Beside it stand private LoRAs of the
 task alone, on all its rows and on the same NEW_ROWS. Losses are in nats an answer token, scores 0..1. What is in
 assets/docs/commons.json is not measured again (but for rounds without added tasks, where those are wanted); after
---minutes nothing new is begun. `report` prints, over the
-rounds (domain, seed) that all ways have, means and paired differences from the first way with their standard error.
+--minutes nothing new is begun. `report` prints, over the rounds (domain, seed) that all ways have, means and paired
+differences from the first way with their standard error.
 --losses leaves the exams and the new tasks out, which are three fifths of the time: what is left is what the tasks
 that were trained together lose.
 """
@@ -66,11 +66,7 @@ PLAN = {
 WAYS = ("private_start=0", "private_start=0.4", "private_start=0.2", "private_start=0,private_dropout=0.5")
 ROWS, CHECK_ROWS, EXAM_ROWS, NEW_ROWS = 160, 16, 24, 20
 SHARE = (
-    f"validation_rows={CHECK_ROWS}",
-    f"exam_rows={EXAM_ROWS}",
-    "max_tokens=128",
-    "num_threads=1",
-    "exam_general=false",
+    f"validation_rows={CHECK_ROWS} exam_rows={EXAM_ROWS} max_tokens=128 num_threads=1 exam_general=false".split()
 )
 ASKED = AddSettings((NEW_ROWS,), 1, exam_rows=EXAM_ROWS)
 ALONE = ("LoRA alone", "LoRA alone, few rows")
@@ -282,7 +278,7 @@ def _cell(values: list[float], first: list[float]) -> str:
     return f"{statistics.fmean(values):.3f}" + (f" ({statistics.fmean(pairs):+.3f} ± {error:.3f})" if pairs else "")
 
 
-if __name__ == "__main__":
+def read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("run", "report"))
     parser.add_argument("--workspace", type=Path)
@@ -293,5 +289,9 @@ if __name__ == "__main__":
     parser.add_argument("--ways", nargs="+", default=[*WAYS, *ALONE])
     parser.add_argument("--minutes", type=float, default=90.0)
     parser.add_argument("--losses", action="store_true")
-    chosen = parser.parse_args()
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    chosen = read_arguments()
     run(chosen) if chosen.what == "run" else report(chosen)
