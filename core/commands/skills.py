@@ -26,7 +26,7 @@ def add_parser(verbs: Verbs) -> None:
     )
     alike = "which tasks pull the common skills the same way before anything is learned"
     parser.add_argument("--pull", action="store_true", help=alike)
-    parser.add_argument("--measure", action="store_true", help="measure anew what common and private skills add")
+    parser.add_argument("--measure", action="store_true", help="measure anew what the skills add and do")
     parser.add_argument("--layers", action="store_true", help="list the layers")
 
 
