@@ -229,11 +229,15 @@ def test_ablations_of_stage_two(bench, shared):
     forward(model, bench.batch("llama"), [0, 1, 2, 0])
 
 
-def test_shown_gate_is_the_mean_of_training(bench):
+def test_shown_gate_is_the_mean_of_what_is_noted(bench):
+    """Not of training, in which the gate still changes."""
     model = bench.model("llama", "mta", {"num_shared": 2}, stage=2).train()
     before = model.allocation()
     np.testing.assert_allclose(before[..., -2:], 1 / 3, rtol=1e-5)
     forward(model, bench.batch("llama"), [0, 1, 0, 1])
+    np.testing.assert_array_equal(model.allocation(), before)
+    with model.adapter.usage.noting():
+        forward(model, bench.batch("llama"), [0, 1, 0, 1])
     after = model.allocation()
     np.testing.assert_allclose(after.sum(-1), 1.0, rtol=1e-5)
     assert not np.allclose(after[:, 0], before[:, 0], atol=1e-3)
