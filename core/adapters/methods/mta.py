@@ -187,7 +187,7 @@ class MTAAdapter(Adapter):
 
     @torch.no_grad()
     def allocation(self) -> np.ndarray:
-        """Stage 1: alpha. Stage 2: alpha times g_0, and g_1..g_K, of the gate's means (parts/usage.py)."""
+        """Stage 1: alpha. Stage 2: alpha times g_0, and g_1..g_K, of the means of the gate, see `GateUsage`."""
         alpha = self.alpha().cpu()
         if not self._gated:
             return alpha.numpy()
