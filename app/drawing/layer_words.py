@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from app.drawing.markup import esc
+from app.drawing.markup import esc, fold
 from app.texts import say, word_error
 from core.insight.layer_names import name_layer
 
@@ -17,5 +17,4 @@ def word_layer(name: str, names: Sequence[str]) -> str:
 
 def technical_name(name: str) -> str:
     """A fold with the layer's path in the model."""
-    label = esc(say("layer.technical"))
-    return f'<details class="note"><summary>{label}</summary><code>{esc(name)}</code></details>'
+    return fold(say("layer.technical"), f"<code>{esc(name)}</code>")

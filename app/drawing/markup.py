@@ -47,6 +47,11 @@ def paragraphs(sentences: Iterable[str]) -> str:
     return "".join(f'<p class="say">{esc(text)}</p>' for text in sentences)
 
 
+def fold(title: str, inside: str) -> str:
+    """What only some want to see, ready HTML, behind its title."""
+    return f'<details class="note"><summary>{esc(title)}</summary>{inside}</details>'
+
+
 def empty(title: str, text: str) -> str:
     """What a screen shows while it has nothing: what is missing and what to do next."""
     return f'<div class="empty"><b>{esc(title)}</b>{esc(text)}</div>'

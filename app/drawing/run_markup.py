@@ -140,7 +140,7 @@ def run_card(run: RunSummary, active: bool) -> dict[str, Any]:
     tasks = say("run.tasks", n=len(run.tasks))
     parts = [word_method(run.method), Path(run.base_model).name, tasks] if run.method else []
     if run.tuned is not None:
-        parts.append(say("run.mean", score=word_score(run.tuned)))
+        parts.append(word_mean(run))
     if run.part_of:
         parts.append(say(f"run.part_of_{run.part_of.partition(':')[0]}"))
     parts += [word_moment(run.created or 0), run.notes[:120]]
@@ -154,6 +154,12 @@ def run_card(run: RunSummary, active: bool) -> dict[str, Any]:
         badge=say("damage.badge") if run.damaged else word_state(status),
         tone="bad" if run.damaged else TONES.get(run.state, ""),
     )
+
+
+def word_mean(run: RunSummary) -> str:
+    """The mean of its exam, beside what the best guesses score where that is known of all tasks."""
+    key = "run.mean" if run.guess is None else "run.mean_guess"
+    return say(key, score=word_score(run.tuned), guess=word_score(run.guess))
 
 
 def _damage(run: RunSummary) -> str:

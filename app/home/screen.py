@@ -6,8 +6,9 @@ from typing import Any
 
 import gradio as gr
 
-from app.drawing.durations import word_moment, word_score
+from app.drawing.durations import word_moment
 from app.drawing.markup import bullets, note, part
+from app.drawing.run_markup import word_mean
 from app.drawing.widgets import card, cards
 from app.home.archive_panel import PackPanel
 from app.home.intro import intro_markup
@@ -169,14 +170,14 @@ def _damaged_card(project: DamagedProject) -> dict[str, Any]:
 
 
 def _project_card(project: Project, runs: list[RunSummary], active: bool) -> dict[str, Any]:
-    """Name, how much is in it, the best mean score, when something last happened."""
+    """Name, how much is in it, the best mean score beside what guessing gets, when something last happened."""
     num_tasks = len(list_tasks(project))
     busy = any(run.state in LIVE for run in runs)
     last = max([project.created, *(run.created or 0 for run in runs)])
-    best = max((run.tuned for run in own_runs(runs) if run.tuned is not None), default=None)
+    best = max((run for run in own_runs(runs) if run.tuned is not None), key=_mean_of, default=None)
     parts = [say("home.card", tasks=num_tasks, runs=len(runs))]
     if best is not None:
-        parts.append(say("home.best", score=word_score(best)))
+        parts.append(say("home.best", mean=word_mean(best)))
     parts.append(word_moment(last))
     return card(
         project.project_id,
@@ -186,6 +187,10 @@ def _project_card(project: Project, runs: list[RunSummary], active: bool) -> dic
         badge=say("home.training") if busy else "",
         tone="busy",
     )
+
+
+def _mean_of(run: RunSummary) -> float:
+    return run.tuned or 0.0
 
 
 def _steps(project: Project | None) -> list[dict[str, Any]]:

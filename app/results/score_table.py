@@ -7,9 +7,10 @@ from app.drawing.durations import word_score
 from app.drawing.markup import badge, download_link, esc, note, table, to_csv
 from app.drawing.run_markup import score_cell
 from app.texts import say, word_error
-from core.evaluation.intervals import FEW, Difference
+from core.evaluation.intervals import FEW, Difference, mean_difference
 from core.insight.compare import Comparison
-from core.insight.results import TaskResult, best_guess_sentence, mean_guess, mean_scores, score_frame
+from core.insight.means import mean_gain, mean_guess, mean_scores
+from core.insight.results import TaskResult, best_guess_sentence, score_frame
 
 
 def score_table(scores: list[TaskResult], other: str = "", against: dict[str, Comparison] | None = None) -> str:
@@ -42,15 +43,14 @@ def _counted(scores: list[TaskResult]) -> str:
 
 
 def _mean_row(scores: list[TaskResult], other: str, against: dict[str, Comparison]) -> list[str]:
-    """A mean has no test: its arrow has no colour."""
+    """With the intervals of the means, which are about other exam rows of these tasks."""
     base, tuned = mean_scores(scores)
-    guess = mean_guess(scores)
-    gain = "–" if guess is None else _arrow(tuned - guess, "same")
-    name = f"<b>{esc(say('results.mean'))}</b>"
-    row = [name, "", word_score(guess), word_score(base), f"<b>{word_score(tuned)}</b>", gain]
+    gain, name = mean_gain(scores), f"<b>{esc(say('results.mean'))}</b>"
+    row = [name, "", word_score(mean_guess(scores)), score_cell(base.as_dict() if base else None)]
+    row += [score_cell(tuned.as_dict()), "–" if gain is None else _marked(gain)]
     if other:
-        gaps = [c.difference.value for c in against.values()]
-        row.append(_arrow(sum(gaps) / len(gaps), "same") if gaps else "–")
+        gaps = [c.difference for c in against.values()]
+        row.append(_marked(mean_difference(gaps)) if gaps else "–")
     return [*row, ""]
 
 

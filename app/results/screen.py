@@ -31,7 +31,8 @@ from app.shell.way_on import BY_BUTTON, WayOn
 from app.texts import say, word_error
 from app.texts.words import Key
 from core.insight.compare import compare_runs
-from core.insight.results import TaskResult, describe_mean, read_scores, score_frame
+from core.insight.means import describe_mean
+from core.insight.results import TaskResult, read_scores, score_frame
 from core.runs.folder import RunFolder
 from core.runs.summaries import list_summaries
 

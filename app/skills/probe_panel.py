@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -21,6 +22,7 @@ from app.texts.words import Key
 from core.base.errors import RunError
 from core.insight.expecting import expect_probe
 from core.insight.probe_table import KINDS, LEAVE_OUT, Probe, describe_probe, probe_path, read_probe
+from core.insight.training_again import require_several_tasks
 from core.runs.folder import RunFolder
 from core.runs.prediction import seconds_at_work
 
@@ -35,9 +37,16 @@ class ProbePanel:
         if inputs:
             quiet = {"show_progress": "hidden", "trigger_mode": "always_last"}
             context.on(rows.change, hints, [context.selection, rows], self.hint, **quiet)
-        JobPanel(context, JobSpec(kind, partial(probe_words, kind=kind), run_place), inputs, f"skills.{kind}")
+        with gr.Column() as self.asking:
+            JobPanel(context, JobSpec(kind, partial(probe_words, kind=kind), run_place), inputs, f"skills.{kind}")
         self.said, self.plot = gr.HTML(elem_id=f"probe-{kind}-says"), plot(f"probe-{kind}-plot")
         context.on_selection(self.draw, [self.said, self.plot])
+        if kind == LEAVE_OUT:
+            context.on_selection(self.draw_asking, [self.asking])
+
+    def draw_asking(self, context: Context, selection: Selection) -> Shown:
+        """No button for what could only fail; the hint says why."""
+        return {self.asking: gr.update(visible=not why_not_left_out(context.trained_run(selection)))}
 
     def draw(self, context: Context, selection: Selection) -> Shown:
         """Sentences and a heatmap in points; nothing when it has not been measured."""
@@ -74,11 +83,23 @@ def draw_hint(context: Context, selection: Selection, rows: float | None, *, kin
     if run_dir is None:
         return note(said)
     if kind == LEAVE_OUT:
-        return note(said + _training_time(RunFolder(run_dir)))
+        why = why_not_left_out(run_dir)
+        return note(said + _training_time(RunFolder(run_dir))) if not why else note(said) + paragraphs([why])
     try:
         return note(said + asking_time(expect_probe(run_dir, kind, int(rows or 0))))
     except RunError:  # a run without a table of weights
         return note(said)
+
+
+def why_not_left_out(run_dir: Path | None) -> str:
+    """Why no task can be left out of this run; "" where some can, or there is no run."""
+    if run_dir is None:
+        return ""
+    try:
+        require_several_tasks(RunFolder(run_dir))
+    except RunError as error:
+        return word_sentence(error.key, error.values)
+    return ""
 
 
 def _training_time(folder: RunFolder) -> str:

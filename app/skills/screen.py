@@ -10,7 +10,7 @@ import pandas as pd
 
 from app.drawing.figures import Figure, lean_heatmap, skill_heatmap, to_json, with_csv
 from app.drawing.layer_words import technical_name, word_layer
-from app.drawing.markup import lead, note, paragraphs, part
+from app.drawing.markup import fold, lead, note, paragraphs, part
 from app.drawing.skill_figures import clickable, share_strip
 from app.drawing.widgets import plot
 from app.shell.context import Context
@@ -217,7 +217,7 @@ def pick_table(allocation: Allocation, layer: int, head: int) -> tuple[str, str,
 
 
 def _below(allocation: Allocation, table: pd.DataFrame, gate: str, has_evidence: bool) -> str:
-    """Sentences about the weights and their numbers.
+    """Sentences about the weights, and folded their numbers.
 
     Where it was measured what the skills do, that was said above and weights are no second opinion."""
     told = [] if has_evidence else describe_allocation(allocation)[:MOST_SENTENCES]
@@ -227,10 +227,9 @@ def _below(allocation: Allocation, table: pd.DataFrame, gate: str, has_evidence:
     if allocation.columns(COMMON):
         share = f"{uniform_weight(allocation):.2f}"
         said.append(say("skills.even", k=len(allocation.columns(COMMON)), share=share))
-    numbers = allocation_numbers(allocation)
-    if numbers:
-        said.append(say("skills.numbers", **{name: f"{value:.2f}" for name, value in numbers.items()}))
-    return paragraphs(said)
+    numbers = {name: f"{value:.2f}" for name, value in (allocation_numbers(allocation) or {}).items()}
+    folded = fold(say("skills.numbers_title"), note(say("skills.numbers", **numbers))) if numbers else ""
+    return paragraphs(said) + folded
 
 
 def describe_gate(own: pd.Series) -> Sentence:

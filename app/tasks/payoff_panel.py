@@ -14,14 +14,17 @@ from app.shell.redraw import Shown
 from app.shell.selection import Selection
 from app.tasks.health_panel import chosen_task
 from app.texts import say, word_sentence
-from core.insight.learning_curve import CURVE, SHARES, describe_payoff
+from core.base.errors import RunError
+from core.insight.learning_curve import CURVE, SHARES, describe_payoff, require_curve
+from core.messages import Sentence
 from core.runs.folder import RunFolder
 from core.runs.prediction import seconds_at_work
 
 
 class PayoffPanel:
-    """Sentences, and below them the button that measures, while nothing is measured. On a shared page only the
-    sentences stand: it lets nobody train many runs at once."""
+    """Sentences, and below them the button that measures, while nothing is measured and something can be: where it
+    would only fail, the reason stands there. On a shared page only the sentences stand: it lets nobody train many
+    runs at once."""
 
     def __init__(self, context: Context) -> None:
         self.said = gr.HTML(elem_id="payoff-says")
@@ -36,6 +39,8 @@ class PayoffPanel:
             return {self.said: "", self.asking: gr.update(visible=False)}
         told = describe_payoff(context.require_project(selection), RunFolder(run_dir), spec.task_id)
         is_open = run_to_measure(context, selection) is not None
+        if is_open and (why := why_not(RunFolder(run_dir), spec.task_id)):
+            told, is_open = [why], False
         said = part(say("annotate.payoff")) + paragraphs([" ".join(word_sentence(s.key, s.values) for s in told)])
         hint = note(measuring_time(RunFolder(run_dir))) if is_open and not context.shared else ""
         return {self.said: said + hint, self.asking: gr.update(visible=is_open)}
@@ -47,6 +52,16 @@ def measuring_time(folder: RunFolder) -> str:
     if taken is None:
         return say("annotate.curve_cost")
     return say("annotate.curve_time", time=word_seconds(sum(SHARES[:-1]) * taken))
+
+
+def why_not(folder: RunFolder, task_id: str) -> Sentence | None:
+    """Why nothing could be told of this task by measuring; None where it may be."""
+    name = next(known.name for known in folder.read_tasks() if known.task_id == task_id)
+    try:
+        require_curve(folder, [name])
+    except RunError as error:
+        return Sentence(error.key, error.values)
+    return None
 
 
 def run_that_knows(context: Context, selection: Selection) -> Path | None:

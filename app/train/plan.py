@@ -57,7 +57,7 @@ class Plan:
         self.goals = cards("goals", "three")
         with gr.Column(visible=True, elem_classes="simple") as self.simple:
             self._build_fields(context, simple=True)
-        with gr.Row():
+        with gr.Row(elem_id="start-row"):
             given = {"variant": "primary", "size": "lg", "elem_id": "start", "interactive": False, "scale": 4}
             self.start = words(gr.Button, Key("plan.start"), **given)
             given = {"size": "lg", "elem_id": "plan-undo", "visible": False, "min_width": 90, "scale": 1}
@@ -210,7 +210,8 @@ class Plan:
     ) -> Shown:
         """A remedy of the Ready card: its settings are applied, or the screen is opened where rows are mended."""
         if event.act != "fix":
-            return context.go_to(selection.with_task(str(event.id)), str(event.act))
+            screen, _, opened = str(event.act).partition(":")
+            return context.go_to(selection.with_task(str(event.id)), screen, **({opened: True} if opened else {}))
         config = change_config(read_yaml(text), json.loads(str(event.id)))
         return self._replaced(context, selection, config, [*past, text])
 

@@ -47,16 +47,23 @@ def goal_cards(config: RunConfig) -> list[dict[str, Any]]:
 
 
 def _measured(name: str) -> str:
-    """What was measured for a goal, each with its size; nothing while it was not measured."""
+    """What was measured for a goal, each with its size and beside what guessing gets, in words where that is more;
+    nothing while it was not measured."""
     said, found, domains = [], read_goal_figures().get(name), read_domain_figures().get(name)
     if found is not None:
-        time, score = word_seconds(found.seconds), f"{100 * found.score:.0f}"
-        said.append(say("goal.measured", time=time, score=score, base=f"{100 * found.base:.0f}"))
+        told = {"time": word_seconds(found.seconds), "base": f"{100 * found.base:.0f}"}
+        said.append(say("goal.measured", reached=_reached(found.score, found.guess), **told))
     if domains is not None:
         size = {"tasks": domains.tasks, "domains": domains.domains, "rows": domains.rows, "exam": domains.exam_rows}
-        reached = {"score": f"{100 * domains.score:.0f}", "guess": f"{100 * domains.guess:.0f}"}
-        said.append(say("goal.measured_domains", **reached, **size))
+        said.append(say("goal.measured_domains", reached=_reached(domains.score, domains.guess), **size))
     return ("" if current_language() == "zh" else " ").join(said)
+
+
+def _reached(score: float, guess: float) -> str:
+    """A mean score against the best guesses', as rounded as both are shown."""
+    shown = {"score": f"{100 * score:.0f}", "guess": f"{100 * guess:.0f}"}
+    is_above = round(100 * score) > round(100 * guess)
+    return say("goal.reached" if is_above else "goal.reached_below", **shown)
 
 
 def brought_view(before: RunConfig, after: RunConfig, run_dir: Path | None, asked: Iterable[str] = ()) -> str:

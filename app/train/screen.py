@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -13,27 +12,28 @@ from app.drawing.forms import setting_labels
 from app.drawing.markup import empty, log_view, note
 from app.drawing.run_markup import progress_panel, word_remedy
 from app.shell.context import Context
-from app.shell.permissions import counting, note_deletion, require_shared_resume
+from app.shell.permissions import note_deletion
 from app.shell.redraw import Shown
 from app.shell.selection import Selection
 from app.texts import say, word_whole
 from app.texts.words import Key
 from app.train.about_panel import AboutPanel
+from app.train.consent_row import ConsentRow, Wish
 from app.train.history_panel import HistoryPanel
 from app.train.live_views import LiveViews, skills_stamp
 from app.train.models_panel import ModelsPanel
 from app.train.plan import Plan
 from app.train.queue_panel import QueuePanel
 from app.train.rehearsal_panel import RehearsalPanel
+from app.train.run_actions import act
 from app.train.start_run import SHOW_RUN, start
 from app.train.where_panel import WherePanel
 from core.base.files import new_id
 from core.runs.creation import delete_run
 from core.runs.folder import RunFolder
-from core.runs.launching import cancel_run, kill_run, resume_run, stop_run
 from core.runs.liveness import run_state
 from core.runs.prediction import read_prediction
-from core.runs.rerun import Remedy, find_remedy, mend_run
+from core.runs.rerun import Remedy, find_remedy
 from core.runs.states import STARTING, RunStatus
 from core.runs.summaries import damaged_files, summarise_run
 from core.runs.where import read_log as read_far_log
@@ -50,7 +50,6 @@ BUTTONS = (
     ("reuse", "secondary"),
     ("delete", "stop"),
 )
-Wish = tuple[str, str]  # what was asked for, of which run
 
 
 class RunPanel:
@@ -70,6 +69,7 @@ class RunPanel:
         with gr.Row(visible=False) as self.ask:
             self.yes = words(gr.Button, Key("run.sure_yes"), variant="stop", elem_id="run-yes")
             self.no = words(gr.Button, Key("run.sure_no"), elem_id="run-no")
+        self.consent = ConsentRow(context)
         self.views = LiveViews()
         with words(gr.Accordion, label=Key("run.log"), open=False) as self.fold:
             self.log = gr.HTML(elem_id="run-log")
@@ -85,8 +85,7 @@ class RunPanel:
         context.on_selection(self.draw_log, [self.log, self.ask], [self.wish])
         for view in (self.views.losses, self.views.measures):  # a browser that missed a tick asks for the figures
             context.on(view.click, self.draw, [selection, self.curves], shown, **quiet)
-        for name in ("stop", "kill", "resume", "mend"):
-            context.on(self.buttons[name].click, partial(act, name=name), [selection], selection)
+        self.consent.wire(context, {name: self.buttons[name] for name in ("stop", "kill", "resume", "mend")})
         for name in ("cancel", "delete"):
             ask = partial(self.ask_first, wish=name)
             context.on(self.buttons[name].click, ask, [selection], [self.wish, self.ask], **quiet)
@@ -221,29 +220,6 @@ class Train:
 
     def draw(self, _: Context, __: Selection) -> Shown:
         return {self.intro: note(say("train.lead")), self.token: new_id()}
-
-
-def act(context: Context, selection: Selection, *, name: str) -> Selection:
-    """One of ACTS on the chosen run; the screens read it again. What is new becomes the chosen run."""
-    run_dir = context.run_dir(selection)
-    if run_dir is None:
-        return selection.touched()
-    if name in ("resume", "mend"):
-        with counting(context, selection):
-            require_shared_resume(context, selection, RunFolder(run_dir))
-            made = ACTS[name](RunFolder(run_dir))
-    else:
-        made = ACTS[name](RunFolder(run_dir))
-    return selection.with_run(made.run_id) if isinstance(made, RunFolder) else selection.touched()
-
-
-ACTS: dict[str, Callable[[RunFolder], Any]] = {
-    "stop": stop_run,
-    "kill": kill_run,
-    "cancel": cancel_run,
-    "resume": resume_run,
-    "mend": mend_run,
-}
 
 
 def read_log(context: Context, selection: Selection) -> str:

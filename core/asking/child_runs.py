@@ -26,7 +26,6 @@ from core.training.config import RunConfig, config_to_dict
 POLL_S = 0.5
 PARTS = 1000  # progress is told in thousandths of all runs
 OnProgress = Callable[[int, int], None]
-Answers = dict[tuple[int, str], str]  # (row, right answer) -> answer
 
 
 @dataclass(frozen=True)
@@ -135,31 +134,3 @@ class ChildRuns:
         except OSError as error:
             raise WorkspaceError("workspace.read_only", path=str(final), detail=error.strerror or "") from error
         return RunFolder(final)
-
-
-def require_examined(folder: RunFolder) -> None:
-    """Raises:
-    RunError: the run has no adapter, was not made by a training of its own, or has no exam to compare with."""
-    if not folder.adapter_dir.is_dir():
-        raise RunError("serving.no_adapter", run=folder.run_id)
-    if made_of := _made_without_training(folder):
-        raise RunError("insight.not_trained", run=folder.run_id, sources=made_of)
-    if folder.read_results() is None:
-        raise RunError("insight.no_results", run=folder.run_id)
-
-
-def _made_without_training(folder: RunFolder) -> str:
-    """The runs that a merge, a variant or a grown run was made from, which a training would not make again; ""
-    where it was trained since."""
-    run = {} if folder.record_path.exists() else folder.read_run()
-    found = [*run.get("merged_from", []), run.get("varied_from"), run.get("grown_from")]
-    return ", ".join(str(source) for source in found if source)
-
-
-def exam_answers(folder: RunFolder) -> dict[str, Answers]:
-    """The tuned answers of a run by task."""
-    found = {}
-    for task in folder.read_run()["tasks"]:
-        records = folder.read_predictions(int(task["index"]))
-        found[str(task["name"])] = {(int(r["row"]), r["target"]): r["tuned"] for r in records if "tuned" in r}
-    return found

@@ -8,19 +8,18 @@ person trains before all rows are answered. What comes of it: `core.insight.lear
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from core.asking.child_runs import Answers, ChildRuns, OnProgress, Wanted, exam_answers, require_examined
+from core.asking.child_runs import ChildRuns, OnProgress, Wanted
 from core.asking.leaving_out import count_rows, shorten
-from core.base.errors import RunError
 from core.base.files import write_json_atomic
 from core.evaluation.metrics import METRICS, statistics
-from core.insight.learning_curve import CURVE, LEAST_EXAM, SHARES
+from core.insight.learning_curve import CURVE, SHARES
+from core.insight.training_again import Answers, exam_answers, require_examined
 from core.runs.folder import RunFolder
 from core.tasks.dataset import TaskDataset, load_saved_dataset
 from core.tasks.spec import TaskSpec
@@ -60,17 +59,6 @@ def run_curve(run_dir: Path, on_progress: OnProgress) -> dict[str, Any]:
     write_json_atomic(folder.probe_path(CURVE), outcome)
     made.path.unlink()
     return outcome
-
-
-def require_curve(folder: RunFolder, tasks: Sequence[str]) -> None:
-    """Raises:
-    RunError: no curve can be measured of the run, or nothing could be told of any of these tasks by it, which is
-    known before anything is trained."""
-    require_examined(folder)
-    rows = {task: len(answers) for task, answers in exam_answers(folder).items()}
-    if all(rows.get(task, 0) < LEAST_EXAM for task in tasks):
-        few = max(tasks, key=lambda task: rows.get(task, 0))
-        raise RunError("insight.curve_few_exam", task=few, rows=rows.get(few, 0), least=LEAST_EXAM)
 
 
 def fewer_rows(dataset: TaskDataset, share: float, seed: int) -> TaskDataset:

@@ -14,11 +14,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from core.asking.child_runs import Answers, ChildRuns, OnProgress, Wanted, exam_answers, require_examined
-from core.base.errors import RunError
+from core.asking.child_runs import ChildRuns, OnProgress, Wanted
 from core.base.files import write_json_atomic
 from core.evaluation.metrics import compare, score
 from core.insight.probe_table import CHANCE, LEAVE_OUT, probe_path
+from core.insight.training_again import Answers, exam_answers, require_several_tasks
 from core.runs.folder import RunFolder
 from core.runs.together import OnStatuses
 from core.runs.where import HERE, Engine
@@ -74,10 +74,8 @@ def count_leave_out(run_dir: Path) -> int:
 
 
 def _open_plan(folder: RunFolder) -> Plan:
-    require_examined(folder)
+    require_several_tasks(folder)
     dataset, config = load_saved_dataset(folder.data_dir), replace(folder.read_config(), exam_base=False)
-    if len(dataset.tasks) < 2:
-        raise RunError("insight.one_task", run=folder.run_id)
     return Plan(folder, dataset, config, ChildRuns.open(folder, LEAVE_OUT, config))
 
 

@@ -60,7 +60,8 @@ def annotate(args: argparse.Namespace) -> Report:
 
 def _measure_curve(args: argparse.Namespace, folder: Any, names: list[str]) -> None:
     """The trainings have workers of their own."""
-    from core.asking.learning_curve import require_curve, run_curve
+    from core.asking.learning_curve import run_curve
+    from core.insight.learning_curve import require_curve
 
     require_curve(folder, names)
     line = ProgressLine(args.json)

@@ -41,8 +41,9 @@ def exam_report(folder: Any) -> Report:
         RunError: there has been no exam yet.
     """
     from core.insight.forgotten import read_forgetting, tell_forgetting
+    from core.insight.means import describe_mean
     from core.insight.next_step import next_settings
-    from core.insight.results import describe_mean, read_scores, scores_value
+    from core.insight.results import read_scores, scores_value
     from core.insight.verdicts import describe_verdicts, read_verdicts
 
     scores = read_scores(folder.path)

@@ -109,12 +109,13 @@ def show_all(args: argparse.Namespace) -> Report:
             len(run.tasks),
             f"{100 * run.progress:.0f}",
             None if run.tuned is None else f"{100 * run.tuned:.1f}",
+            None if run.guess is None else f"{100 * run.guess:.1f}",
             time.strftime("%Y-%m-%d %H:%M", time.localtime(run.created)),
             run.notes,
         ]
         for run in runs
     ]
-    heads = ["run", "name", "state", "method", "base model", "tasks", "%", "mean", "created", "notes"]
+    heads = ["run", "name", "state", "method", "base model", "tasks", "%", "mean", "guess", "created", "notes"]
     none = f"No runs yet. Start one: python -m core train {project.name!r}"
     values = [{**asdict(run), "path": str(project.runs_dir / run.run_id)} for run in runs]
     return Report(values, table(rows, heads) if rows else none)

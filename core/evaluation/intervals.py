@@ -11,6 +11,7 @@ Below FEW rows nothing is sure.
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -19,10 +20,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.tasks.enough import FEW_EXAM
+
 Array = NDArray[np.float64]
 Value = Callable[[Array], Array]  # column sums [r, k] of rows of statistics -> values [r]
 NUM_RESAMPLES = 1000
-FEW = 20  # rows; below, no difference is called sure and no task ready
+FEW = FEW_EXAM
 MANY = 10**9  # rows behind a value that is a mean over tokens: nothing is left open by their number
 SURE_BELOW = 0.05
 _CHUNK = 250
@@ -93,6 +96,30 @@ def mean_interval(given: Sequence[float] | Array, rows: int) -> tuple[float, flo
     if rows < FEW or half == 0:
         half += wilson(0.0, rows)[1]
     return float(values.mean()) - half, float(values.mean()) + half
+
+
+def mean_score(scores: Sequence[Score]) -> Score:
+    """Mean over tasks, each with exam rows of its own: the distances to the ends of the intervals add in squares
+    (Zou, Donner, Statistics in Medicine 2008). It is about other exam rows of these tasks, not about other tasks or
+    another training; `n` is the smallest task's."""
+    value = sum(score.value for score in scores) / len(scores)
+    below, above = (_joint([getattr(s, end) - s.value for s in scores]) for end in ("low", "high"))
+    return Score(value, value - below, value + above, min(score.n for score in scores))
+
+
+def mean_difference(differences: Sequence[Difference]) -> Difference:
+    """As `mean_score`; the p-value is that of a normal variable whose interval this is."""
+    value = sum(difference.value for difference in differences) / len(differences)
+    below, above = (_joint([getattr(d, end) - d.value for d in differences]) for end in ("low", "high"))
+    towards_zero = below if value > 0 else above
+    p = math.erfc(_Z * abs(value) / (towards_zero * math.sqrt(2))) if towards_zero else float(value == 0)
+    n = min(difference.n for difference in differences)
+    return Difference(value, value - below, value + above, max(p, sys.float_info.min), n)
+
+
+def _joint(distances: Sequence[float]) -> float:
+    """Of the mean, from each value's own."""
+    return math.hypot(*distances) / len(distances)
 
 
 def wilson(share: float, n: int) -> tuple[float, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,9 +52,10 @@ def find_symptoms(spec: TaskSpec, practice: Sequence[Example], answers: Sequence
     n, truths = len(answers), Counter(truth)
     top, count = Counter(given).most_common(1)[0]
     shown = next(str(a.get("tuned") or "") for a, text in zip(answers, given, strict=True) if text == top)
-    known, contradicting = _look_at_practice(spec, practice)
+    asked = ((_question(spec, example.prompt), example.target) for example in practice)
+    known, contradicting = _look_at_practice(spec, asked)
     leaky = sum(_question(spec, str(answer["prompt"])) in known for answer in answers)
-    unseen = _unseen_labels(spec, practice, answers)
+    unseen = _unseen_labels(spec, practice, [str(answer["target"]) for answer in answers])
     return Symptoms(
         practice=len(practice),
         top_answer=shown,
@@ -72,6 +73,26 @@ def find_symptoms(spec: TaskSpec, practice: Sequence[Example], answers: Sequence
     )
 
 
+def foresee_symptoms(spec: TaskSpec, practice: Sequence[Example], exam: Sequence[Example]) -> Symptoms:
+    """What the rows alone tell before anything is trained: contradicting, unseen and leaky. Inputs are compared
+    as they stand but for blanks and case, since there may be a million of them."""
+    known, contradicting = _look_at_practice(spec, ((_shown_input(row), row.target) for row in practice))
+    unseen = _unseen_labels(spec, practice, [row.target for row in exam])
+    n = max(1, len(exam))
+    return Symptoms(
+        practice=len(practice),
+        contradicting=contradicting,
+        unseen=sum(unseen.values()) / n,
+        unseen_labels=tuple(label for label, _ in unseen.most_common(_NAMED)),
+        leaky=sum(_shown_input(row) in known for row in exam) / n,
+    )
+
+
+def _shown_input(row: Example) -> str:
+    texts = [row.prompt[begin:end] for _, begin, end in row.values] or [str(row.prompt)]
+    return " ".join("\n".join(texts).casefold().split())
+
+
 def _unchanged(answers: Sequence[dict[str, Any]], given: Sequence[str]) -> float | None:
     if not all(isinstance(answer.get("base"), str) for answer in answers):
         return None
@@ -79,24 +100,25 @@ def _unchanged(answers: Sequence[dict[str, Any]], given: Sequence[str]) -> float
     return same / len(answers)
 
 
-def _look_at_practice(spec: TaskSpec, practice: Sequence[Example]) -> tuple[set[str], float]:
-    """The inputs of the practice rows, and the share of rows whose input also stands beside another answer."""
-    found: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for example in practice:
-        found[_question(spec, example.prompt)][plain(example.target)] += 1
+def _look_at_practice(spec: TaskSpec, practice: Iterable[tuple[str, str]]) -> tuple[set[str], float]:
+    """Of practice rows (input, answer) the inputs, and the share of rows whose input also stands beside another
+    answer."""
     if spec.kind == FREE_TEXT:
-        return set(found), 0.0
+        return {question for question, _ in practice}, 0.0
+    found: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for question, target in practice:
+        found[question][plain(target)] += 1
     torn = sum(answers.total() for answers in found.values() if len(answers) > 1)
-    return set(found), torn / len(practice) if practice else 0.0
+    return set(found), torn / max(1, sum(answers.total() for answers in found.values()))
 
 
-def _unseen_labels(spec: TaskSpec, practice: Sequence[Example], answers: Sequence[dict[str, Any]]) -> Counter[str]:
+def _unseen_labels(spec: TaskSpec, practice: Sequence[Example], targets: Sequence[str]) -> Counter[str]:
     """Label -> exam rows that ask for it although no practice row shows it."""
     if spec.kind not in LABELLED or not practice:
         return Counter()
     split = label_items if spec.kind == "multilabel" else _one_label
-    known = {label for example in practice for label in split(example.target)}
-    missing = [[label for label in split(str(a["target"])) if label not in known] for a in answers]
+    known = {label for target in {example.target for example in practice} for label in split(target)}
+    missing = [[label for label in split(target) if label not in known] for target in targets]
     return Counter(labels[0] for labels in missing if labels)
 
 

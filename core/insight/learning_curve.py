@@ -12,22 +12,26 @@ the range holds zero.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from core.base.errors import RunError
 from core.base.files import read_json
 from core.insight.annotation import read_queue
+from core.insight.training_again import exam_answers, require_examined
 from core.messages import Sentence
 from core.runs.folder import RunFolder
+from core.tasks.enough import FEW_EXAM
 from core.tasks.store import get_task
 from core.workspace import Project
 
 CURVE = "curve"
 SHARES = (0.25, 0.5, 1.0)
-LEAST_EXAM, LEAST_ROWS = 20, 12  # below them nothing is told; a quarter of 12 rows is 3
+LEAST_EXAM, LEAST_ROWS = FEW_EXAM, 12  # below them nothing is told; a quarter of 12 rows is 3
 SPAN = (5.0, 95.0)
 Array = NDArray[np.float64]
 
@@ -72,6 +76,22 @@ def read_curve(run_dir: Path, task: str) -> TaskCurve | None:
             drawn = tuple(tuple(draw) for draw in one["drawn"])
             return TaskCurve(**{**one, "rows": tuple(one["rows"]), "scores": tuple(one["scores"]), "drawn": drawn})
     return None
+
+
+def require_curve(folder: RunFolder, tasks: Sequence[str]) -> None:
+    """Raises:
+    RunError: no curve can be measured of the run, or nothing could be told of any of these tasks by it, which is
+    known before anything is trained."""
+    require_examined(folder)
+    exams = {task: len(answers) for task, answers in exam_answers(folder).items()}
+    told = [task for task in tasks if exams.get(task, 0) >= LEAST_EXAM]
+    if not told:
+        few = max(tasks, key=lambda task: exams.get(task, 0))
+        raise RunError("insight.curve_few_exam", task=few, rows=exams.get(few, 0), least=LEAST_EXAM)
+    practice = {str(task["name"]): int(task.get("num_train", LEAST_ROWS)) for task in folder.read_task_records()}
+    few = max(told, key=lambda task: practice[task])
+    if practice[few] < LEAST_ROWS:
+        raise RunError("insight.curve_few_rows", task=few, rows=practice[few], least=LEAST_ROWS)
 
 
 def expect_gain(curve: TaskCurve, more: int) -> Gain:

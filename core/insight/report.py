@@ -24,7 +24,8 @@ from core.insight.contribution_table import describe_share, output_share, read_c
 from core.insight.evidence import describe_evidence, read_evidence
 from core.insight.forgotten import read_forgetting, tell_forgetting
 from core.insight.layer_names import tell_layer
-from core.insight.results import TaskResult, best_guess_sentence, describe_mean, read_answers, read_scores
+from core.insight.means import describe_mean
+from core.insight.results import TaskResult, best_guess_sentence, read_answers, read_scores
 from core.insight.sentences import describe_allocation
 from core.insight.skill_notes import describe_skill_notes
 from core.insight.verdicts import Verdict, read_verdicts

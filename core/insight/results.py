@@ -123,32 +123,6 @@ def scores_value(scores: list[TaskResult]) -> list[dict[str, Any]]:
     ]
 
 
-def mean_scores(scores: list[TaskResult]) -> tuple[float | None, float]:
-    """Mean over the tasks of the base (None where it was not examined) and of the tuned model."""
-    tuned = sum(s.tuned.value for s in scores) / len(scores)
-    base = [s.base.value for s in scores if s.base]
-    return (sum(base) / len(base) if len(base) == len(scores) else None), tuned
-
-
-def mean_guess(scores: list[TaskResult]) -> float | None:
-    """Mean of the best guesses; None unless all tasks have one."""
-    best = [s.best.value for s in scores if s.best]
-    return sum(best) / len(best) if best and len(best) == len(scores) else None
-
-
-def describe_mean(scores: list[TaskResult]) -> list[Sentence]:
-    """The means over the tasks, where there are several: trained, guessing, untouched; [] otherwise."""
-    if len(scores) < 2:
-        return []
-    base, tuned = mean_scores(scores)
-    guess = mean_guess(scores)
-    values = {"n": len(scores), "tuned": _points(tuned)}
-    values |= {"guess": _points(guess)} if guess is not None else {}
-    values |= {"base": _points(base)} if base is not None else {}
-    key = "says.mean" + ("" if guess is None else "_guess") + ("" if base is None else "_base")
-    return [Sentence(key, values)]
-
-
 def best_guess_sentence(score: TaskResult) -> Sentence | None:
     """What the best guess does, in words; None where none was measured."""
     if score.best_guess is None:

@@ -17,6 +17,7 @@ from core.evaluation.symptoms import Symptoms
 from core.insight.results import TaskResult, best_guess_sentence, read_scores, short
 from core.messages import Sentence
 from core.runs.folder import RunFolder
+from core.tasks.enough import CONTRADICTING, CUT, FEW_PRACTICE, LEAKY, UNSEEN
 
 READY, PROMISING, NOT_YET, BROKEN = "ready", "promising", "not_yet", "broken"
 VERDICTS = (READY, PROMISING, NOT_YET, BROKEN)
@@ -38,11 +39,6 @@ SAME_ANSWER = 0.8  # share of answers that are one and the same, while it is rig
 ONE_ANSWER = 0.9  # share of exam rows and of answers that are one and the same: a good score shows little
 SILENT = 0.5  # share of empty answers
 UNCHANGED = 0.95  # share of answers that the untouched model gives as well
-LEAKY = 0.1
-CUT = 0.2
-CONTRADICTING = 0.1
-UNSEEN = 0.1
-FEW_PRACTICE = 20
 MANY_PRACTICE = 200  # from here on longer training is tried before more rows are asked for
 _ROWS_CUT = ("training.rows_cut", "check.long_rows")  # the second one in runs of older versions
 NOT_SURE_ROWS = 100  # below, more exam rows may decide whether a gain is real

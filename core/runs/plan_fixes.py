@@ -18,19 +18,20 @@ from core.runs.prediction import FormulaEstimate, estimate_run
 from core.tasks.cuts import looked_at, percent
 from core.tasks.dataset import TaskDataset
 from core.tasks.encoding import UNLIMITED, encode_example
+from core.tasks.enough import CUT
 from core.training.config import RunConfig, change_config
 from core.training.plan import leave_out, left_out_names, practised_tasks, smaller_batch
 
 LIMITS = (128, 192, 256, 384, 512, 640, 768, 1024, 1280, 1536, 2048, 3072, 4096, 6144, 8192, 16_384, 32_768)
 STILL_CUT = 0.05  # of a task's rows, with the limit that is proposed
-MOST = 0.5  # of a task's rows that are cut or left out: the plan is doubtful
 TIDY = frozenset({"check.stage2_single", "check.stage2_nothing", "check.no_model"})  # said, and nothing is at stake
 
 
 @dataclass(frozen=True)
 class PlanFix:
     """One remedy. `key` with `values` words it; `changes` are settings; `screen` is where rows are mended instead,
-    for the task `task`. `time` is the share by which the training becomes longer (0.4) or shorter (-0.2)."""
+    for the task `task`, "tasks:health" with that part of it opened. `time` is the share by which the training
+    becomes longer (0.4) or shorter (-0.2)."""
 
     key: str
     values: dict[str, Any] = field(default_factory=dict)
@@ -80,14 +81,14 @@ def plan_fixes(problem: Problem, planned: Planned) -> tuple[PlanFix, ...]:
 
 
 def is_doubtful(problems: list[Problem]) -> bool:
-    """Whether the plan can start but should not before it was looked at: most rows of a task are cut or left out, a
+    """Whether the plan can start but should not before it was looked at: many rows of a task are cut or left out, a
     task has almost no rows, or whatever else puts its result at stake."""
     return any(_is_serious(problem) for problem in problems if problem.severity == "warning")
 
 
 def _is_serious(problem: Problem) -> bool:
     if problem.key in ("check.long_rows", "check.left_out"):
-        return bool(problem.values["count"] >= MOST * problem.values["rows"])
+        return bool(problem.values["count"] >= CUT * problem.values["rows"])
     return problem.key not in TIDY
 
 
@@ -140,6 +141,11 @@ def _without(name: str, planned: Planned) -> PlanFix | None:
     word = spec.task_id if ";" in name else name
     changes = {"left_out_tasks": "; ".join([*left_out_names(planned.config), word])}
     return PlanFix("fix.drop", {"task": name}, changes, planned.price(changes))
+
+
+def _mend(problem: Problem, planned: Planned) -> list[PlanFix | None]:
+    """Their health report names the rows."""
+    return [replace(_more_rows(problem, planned), key="fix.mend", screen="tasks:health"), *_drop(problem, planned)]
 
 
 def _more_rows(problem: Problem, planned: Planned) -> PlanFix:
@@ -232,6 +238,9 @@ _FIXES: dict[str, Callable[[Problem, Planned], list[PlanFix | None]]] = {
     "check.short_exam": _whole_exam,
     "check.exam_off": _whole_exam,
     "check.open_doubt": _answer,
+    "check.leaky": _mend,
+    "check.contradicting": _mend,
+    "check.unseen": _rows_or_drop,
     "check.no_validation": lambda problem, planned: [_more_rows(problem, planned)],
     "check.capped": _capped,
     "check.context": _context,

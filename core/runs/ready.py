@@ -11,6 +11,7 @@ import psutil
 
 from core.base.errors import Problem
 from core.base.files import new_id, read_json
+from core.evaluation.symptoms import foresee_symptoms
 from core.runs.creation import OF_THIS_MACHINE, fill_run, require_ready
 from core.runs.device_lease import holder_for, lease_device
 from core.runs.folder import RunFolder
@@ -20,6 +21,7 @@ from core.runs.memory_limit import check_memory_limit
 from core.runs.plan_fixes import PlanFix, Planned, is_doubtful, plan_fixes
 from core.runs.prediction import FormulaEstimate, choose_prediction, estimate_run, plan_key, remember_rehearsal
 from core.tasks.dataset import TaskDataset
+from core.tasks.enough import CONTRADICTING, LEAKY, UNSEEN
 from core.tasks.store import list_damaged_tasks, list_tasks, read_doubts
 from core.training.checks import check_disk, check_run
 from core.training.config import RunConfig
@@ -140,7 +142,7 @@ def _measure(
     """Reads all rows, so the outcome is kept: a page asks after every click. `stamp` changes with the rows."""
     dataset = load_run_dataset(project, config, None if task_names is None else list(task_names))
     names = tuple(dataset.names())
-    problems = (*check_run(config, dataset), *_open_doubts(project, dataset))
+    problems = (*check_run(config, dataset), *_open_doubts(project, dataset), *_rows_at_stake(dataset))
     problems = tuple(p for p in problems if not is_far or p.key not in OF_THIS_MACHINE)
     if any(p.severity == "error" for p in problems):
         planned = Planned(config, dataset)
@@ -172,6 +174,22 @@ def _open_doubts(project: Project, dataset: TaskDataset) -> list[Problem]:
         if doubts := read_doubts(project, spec.task_id):
             values = {"task": spec.name, "count": len(doubts)}
             found.append(Problem(spec.name, "check.open_doubt", values, "warning"))
+    return found
+
+
+def _rows_at_stake(dataset: TaskDataset) -> list[Problem]:
+    """Rows that will stand between every verdict and "ready", by the verdict's own bounds."""
+    found = []
+    for place, spec in enumerate(dataset.tasks):
+        seen = foresee_symptoms(spec, dataset.split(place, "train"), dataset.split(place, "test"))
+        for name, share, bound in (
+            ("leaky", seen.leaky, LEAKY),
+            ("contradicting", seen.contradicting, CONTRADICTING),
+            ("unseen", seen.unseen, UNSEEN),
+        ):
+            if share >= bound:
+                values = {"task": spec.name, "share": f"{100 * share:.0f}", "labels": ", ".join(seen.unseen_labels)}
+                found.append(Problem(spec.name, f"check.{name}", values, "warning"))
     return found
 
 

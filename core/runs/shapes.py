@@ -57,12 +57,15 @@ class FinalMarker:
 
 @dataclass(frozen=True)
 class TaskScores:
-    """A task in results.json; scores are {value, low, high, n}, or None where nobody was examined."""
+    """A task in results.json; scores are {value, low, high, n}, or None where nobody was examined. `guesses` by
+    name, and which is the best; older files have none."""
 
     index: int
     name: str
     base: dict[str, float] | None = None
     tuned: dict[str, float] | None = None
+    guesses: dict[str, dict[str, float]] = field(default_factory=dict)
+    best_guess: str | None = None
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,13 @@ from core.runs.queue_db import RunQueue
 from core.workspace import Project
 
 T = TypeVar("T")
+FORM = 2  # of a remembered summary; 1 did not know what guessing scores
 
 
 @dataclass(frozen=True)
 class RunSummary:
-    """One line of a list of runs. `base` and `tuned` are the means of the exam, 0..1."""
+    """One line of a list of runs. `base`, `tuned` and `guess` (the best guesses) are the means of the exam, 0..1;
+    `guess` is None unless all tasks have one."""
 
     run_id: str
     name: str
@@ -39,6 +41,7 @@ class RunSummary:
     ended: float | None = None
     base: float | None = None
     tuned: float | None = None
+    guess: float | None = None
     starred: bool = False
     notes: str = ""
     made_from: str | None = None
@@ -136,6 +139,7 @@ def summarise_run(folder: RunFolder) -> RunSummary:
         ended=status.ended,
         base=means.get("base"),
         tuned=means.get("tuned"),
+        guess=_mean_guess(results or {}),
         starred=run.get("starred", False),
         notes=run.get("notes", ""),
         made_from=run.get("made_from"),
@@ -172,6 +176,12 @@ def _read_or(read: Callable[[], T], otherwise: T, path: Path, damaged: list[str]
         return otherwise
 
 
+def _mean_guess(results: dict[str, Any]) -> float | None:
+    tasks = [task for task in results.get("tasks", ()) if task.get("tuned")]
+    best = [task.get("guesses", {}).get(task.get("best_guess"), {}).get("value") for task in tasks]
+    return None if not best or None in best else float(sum(best) / len(best))
+
+
 def _run_dirs(project: Project) -> list[str]:
     """Folders of all runs, newest first. Plain strings: a thousand Path objects would cost more than the rest."""
     try:
@@ -183,9 +193,9 @@ def _run_dirs(project: Project) -> list[str]:
 
 
 def _stamp(path: str) -> str:
-    """Times of the files a summary of an ended run is made from; "" for a run that has not ended."""
+    """The form of a summary and the times of the files it is made from; "" for a run that has not ended."""
     done = _time_of(f"{path}/DONE")
-    return f"{done}-{_time_of(f'{path}/run.json')}-{_time_of(f'{path}/results.json')}" if done else ""
+    return f"{FORM}-{done}-{_time_of(f'{path}/run.json')}-{_time_of(f'{path}/results.json')}" if done else ""
 
 
 def _time_of(path: str) -> int:

@@ -13,7 +13,6 @@ from core.adapters.settings.task_adapters import MTAConfig
 from core.base.cards import count_cards
 from core.base.errors import ModelError, Problem
 from core.base.settings import check_settings
-from core.evaluation.intervals import FEW
 from core.models.catalogue import find_model
 from core.models.families import HELD, NO_FEED_FORWARD, kind_of
 from core.models.inspection import FolderFacts, inspect_folder
@@ -23,11 +22,11 @@ from core.models.seeing import length_limit
 from core.tasks.cuts import measure_cuts, percent
 from core.tasks.dataset import TaskDataset
 from core.tasks.encoding import encode_prompt
+from core.tasks.enough import FEW_EXAM, FEW_PRACTICE
 from core.training.config import RunConfig, own_stages
 from core.training.plan import OFF
 from core.training.wishes import check_wishes
 
-FEW_ROWS = 20
 MOST_UNSEEN = 4  # times more rows than a pass sees
 CHARACTERS_A_TOKEN = 2.5  # a cautious mean over English and Chinese; the Ready card measures exactly
 SPARE_MB = 64
@@ -81,7 +80,7 @@ def _check_tasks(config: RunConfig, dataset: TaskDataset) -> list[Problem]:
         rows = len(dataset.examples.get((index, "train"), []))
         if rows == 0:
             problems.append(Problem(spec.name, "check.no_train", {"task": spec.name}))
-        elif rows < FEW_ROWS:
+        elif rows < FEW_PRACTICE:
             problems.append(Problem(spec.name, "check.few_train", {"task": spec.name, "count": rows}, "warning"))
         if not dataset.examples.get((index, "validation")):
             problems.append(Problem(spec.name, "check.no_validation", {"task": spec.name}, "warning"))
@@ -94,12 +93,12 @@ def _check_exams(config: RunConfig, dataset: TaskDataset) -> list[Problem]:
     """Exams after which nobody can tell skill from luck: the verdict will be "not yet" whatever was learned."""
     problems, rows = [], {spec.name: len(dataset.split(i, "test")) for i, spec in enumerate(dataset.tasks)}
     for task, count in rows.items():
-        if count < FEW:
-            values = {"task": task, "count": count, "least": FEW}
+        if count < FEW_EXAM:
+            values = {"task": task, "count": count, "least": FEW_EXAM}
             problems.append(Problem(task, "check.few_exam" if count else "check.no_exam", values, "warning"))
     asked = config.exam_rows
-    if asked is not None and asked < FEW and max(rows.values()) >= FEW:
-        key, values = "check.short_exam" if asked else "check.exam_off", {"count": asked, "least": FEW}
+    if asked is not None and asked < FEW_EXAM and max(rows.values()) >= FEW_EXAM:
+        key, values = "check.short_exam" if asked else "check.exam_off", {"count": asked, "least": FEW_EXAM}
         problems.append(Problem("exam_rows", key, values, "warning"))
     return problems
 

@@ -51,21 +51,22 @@ STUDY_PATH = Path(__file__).resolve().parents[2] / "assets" / "docs" / "study.js
 @dataclass(frozen=True)
 class GoalFigures:
     """What a goal gave when it was measured: seconds from Start to the end of the exam, and the mean exam score
-    (0..1) of the trained and of the untouched model."""
+    (0..1) of the trained model, of the untouched one, and of the best guesses on the same rows."""
 
     seconds: float
     score: float
     base: float
+    guess: float
 
 
 @cache
 def read_goal_figures(path: Path = STUDY_PATH) -> dict[str, GoalFigures]:
-    """The figures of each goal from the committed study, `{"goals": {"quick": {"seconds", "score", "base"}, ...}}`
-    (`tests/benchmarks/goal_cards.py` writes them); empty while nothing was measured or the file holds none."""
+    """The figures of each goal from the committed study, `{"goals": {"quick": {"seconds", "score", "base",
+    "guess"}, ...}}` (`tests/benchmarks/goal_cards.py` writes them); empty while the file holds none, or not all."""
     try:
         goals = json.loads(path.read_text(encoding="utf-8"))["goals"]
         return {
-            name: GoalFigures(*(float(goals[name][part]) for part in ("seconds", "score", "base")))
+            name: GoalFigures(*(float(goals[name][part]) for part in ("seconds", "score", "base", "guess")))
             for name in GOALS.names()
             if name in goals
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -192,14 +193,35 @@ def test_what_cannot_be_asked_is_said(place: Place) -> None:
     assert not empty[panel.row]["visible"]
 
 
+def answers_of_exam(folder: RunFolder, records: list[dict[str, Any]]) -> None:
+    """An exam of the first task; none for no records."""
+    if records:
+        folder.predictions_dir.mkdir(exist_ok=True)
+        folder.answers_path(0).write_text("".join(json.dumps(one) + "\n" for one in records), encoding="utf-8")
+        write_json_atomic(folder.results_path, {"tasks": []})
+
+
 def test_whether_training_again_pays_off_is_measured_once_and_told(place: Place) -> None:
-    """Unknown at first; a shared page has no button; answered rows of the file and the run's name are told."""
+    """No button where it could only fail, but why; unknown at first; answered rows and the run's name are told."""
     context, selection = place
     payoff, project = build_panel(PayoffPanel, context), context.require_project(selection)
+    folder = RunFolder(context.run_dir(selection))  # type: ignore[arg-type]
+    run, small = folder.read_run(), {"row": 0, "target": "yes", "tuned": "no"}
+    for more, exam, why in (
+        ({}, 0, "no exam results yet"),
+        ({"merged_from": ["r1", "r2"]}, 20, "made of r1, r2"),
+        ({}, 19, "below 20 chance decides"),
+    ):
+        folder.write_run({**run, **more})
+        answers_of_exam(folder, [{**small, "row": row} for row in range(exam)])
+        shown = payoff.draw(context, selection)
+        assert why in shown[payoff.said]
+        assert not shown[payoff.asking]["visible"]
+    folder.write_run(run)
+    answers_of_exam(folder, [{**small, "row": row} for row in range(20)])
     shown = payoff.draw(context, selection)
     assert "is not known" in shown[payoff.said]
     assert shown[payoff.asking]["visible"]
-    folder = RunFolder(context.run_dir(selection))  # type: ignore[arg-type]
     for record, words in (({}, "practice rows."), ({"actual": {"seconds": 240.0}}, "about 3 min")):
         write_json_atomic(folder.record_path, record)  # an interrupted run has no time at work
         assert words in measuring_time(folder)

@@ -109,20 +109,22 @@ def test_goal_cards_say_what_was_measured_and_nothing_else(monkeypatch: pytest.M
     monkeypatch.setattr(plan_views, "read_goal_figures", dict)
     monkeypatch.setattr(plan_views, "read_domain_figures", dict)
     assert [card["meta"] for card in goal_cards(RunConfig())] == ["", "", ""]
-    monkeypatch.setattr(plan_views, "read_goal_figures", lambda: {"quick": GoalFigures(61.0, 0.42, 0.04)})
+    monkeypatch.setattr(plan_views, "read_goal_figures", lambda: {"quick": GoalFigures(61.0, 0.42, 0.04, 0.42)})
     quick, balanced, _ = (card["meta"] for card in goal_cards(RunConfig()))
     assert "61 s" in quick
-    assert "4 → 42" in quick
+    assert "mean score 42, no better than the best guesses with 42; untouched: 4." in quick
+    monkeypatch.setattr(plan_views, "read_goal_figures", lambda: {"quick": GoalFigures(61.0, 0.42, 0.04, 0.3)})
+    assert "mean score 42, where the best guesses have 30" in goal_cards(RunConfig())[0]["meta"]
     assert balanced == ""
 
 
 def test_figures_come_from_the_study_file(tmp_path) -> None:
     study = tmp_path / "study.json"
     assert read_goal_figures(study) == {}
-    found = {"seconds": 60, "score": 0.5, "base": 0.1, "cores": 2}
+    found = {"seconds": 60, "score": 0.5, "base": 0.1, "guess": 0.2, "cores": 2}
     study = tmp_path / "goals.json"
     study.write_text(json.dumps({"other": [], "goals": {"quick": found, "unknown": found}}), encoding="utf-8")
-    assert read_goal_figures(study) == {"quick": GoalFigures(60.0, 0.5, 0.1)}
+    assert read_goal_figures(study) == {"quick": GoalFigures(60.0, 0.5, 0.1, 0.2)}
     broken = tmp_path / "broken.json"
     broken.write_text(json.dumps({"goals": {"quick": {"seconds": "fast"}}}), encoding="utf-8")
     assert read_goal_figures(broken) == {}
@@ -207,7 +209,7 @@ def test_best_is_measured_and_not_worse_than_balanced() -> None:
     assert found["best"].domains == 4
     assert config_for_goal("best").keep_best_by == "score"
     card = next(card for card in goal_cards(RunConfig()) if card["id"] == "best")
-    assert f"{100 * found['best'].score:.0f}" in card["meta"]
+    assert f"{100 * found['best'].score:.0f}, no better than the best guesses with" in card["meta"]
 
 
 def test_without_measured_domains_a_card_claims_nothing(tmp_path) -> None:

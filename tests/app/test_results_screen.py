@@ -89,7 +89,7 @@ def test_scores_are_points_of_100_and_no_gain_is_shown_that_was_not_measured(
     assert "–" in shown  # this run has no practice rows to guess from
     assert "▲" not in shown
     assert "accuracy: how many answers are right." in shown
-    assert "Averaged over 2 tasks the score went from the untouched model's 0.0 to 100.0." in shown
+    assert "Averaged over 2 tasks the score went from the untouched model's 0.0 to 100.0 (95 %" in shown
 
 
 def test_the_report_speaks_as_the_screens(place: tuple[Context, Selection]) -> None:

@@ -10,12 +10,17 @@ import pytest
 from app.shell.context import Context
 from app.shell.selection import Selection
 from app.texts.language import speaking
+from app.train import run_actions
+from app.train.consent_row import NOBODY, ConsentRow
 from app.train.plan_views import _other_engine
 from app.train.where_panel import WherePanel
 from core.models.known_models import STARTER
 from core.runs.engine_terms import engine_terms
+from core.runs.folder import RunFolder
 from core.runs.launchers import LAUNCHERS
+from core.runs.states import RunStatus
 from core.runs.where import FILE, Engine
+from core.training.config import RunConfig
 from core.workspace import Workspace
 from tests.app.panels import build_panel
 from tests.runs.fake_engine import FakeEngine
@@ -89,3 +94,34 @@ def test_a_base_model_that_is_a_folder_is_told_to_go_along_where_rows_are_copied
     assert keys("fake", STARTER)[:2] == ["where.leaves", "where.price"]
     assert keys("slurm", str(tiny_llama))[0] == "where.reads"
     assert "where.model" not in keys("slurm", str(tiny_llama))
+
+
+@pytest.mark.parametrize("name", ["resume", "stop", "mend"])
+def test_what_starts_a_run_there_once_more_asks_in_the_words_of_the_first_start(
+    context: Context, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    (context.workspace.root / FILE).write_text(ONE, encoding="utf-8")
+    project = context.workspace.create_project("Mine")
+    folder = RunFolder(project.runs_dir / "r1")
+    folder.path.mkdir(parents=True)
+    folder.write_run({"name": "Run 1", "tasks": [], "on": "far"})
+    folder.write_config(RunConfig())
+    folder.write_status(RunStatus(state="interrupted"))
+    done: list[RunFolder] = []
+    monkeypatch.setitem(run_actions.ACTS, name, done.append)
+    row, seen = build_panel(ConsentRow, context), Selection(project_id=project.project_id, run_id="r1")
+    asked = row.press(context, seen, name=name)
+    assert asked[row.box]["visible"]
+    first = build_panel(WherePanel, context).tell(context, Selection(), "far")
+    price = next(told for told in first.values() if "0.80" in str(told))
+    assert "At most $1.60 each time it is started or resumed." in str(price)
+    assert "At most $1.60 each time it is started or resumed." in asked[row.told]
+    with speaking("zh"):
+        assert "离开本机" in row.draw(context, seen, asked[row.wish])[row.told]
+    assert row.draw(context, seen.with_run("r2"), asked[row.wish])[row.wish] == NOBODY
+    row.grant(context, seen.with_run("r2"), asked[row.wish])  # another run is chosen meanwhile
+    assert done == []
+    assert not row.grant(context, seen, asked[row.wish])[row.box]["visible"]
+    folder.write_run({"name": "Run 1", "tasks": []})  # on this machine nothing is asked
+    assert not row.press(context, seen, name=name)[row.box]["visible"]
+    assert [made.run_id for made in done] == ["r1", "r1"]

@@ -3,8 +3,9 @@
     python tests/benchmarks/goal_cards.py [--goal quick ...] [--write]
 
 Trains the sample once a goal as a user would (starter model, default method, exam of both models); prints seconds
-from Start to the end of the exam and the mean exam score before and after. --write puts the figures under "goals"
-into assets/docs/study.json, whose other parts stay; run it on a machine that does nothing else.
+from Start to the end of the exam and the mean exam score before and after, beside the best guesses'. --write puts
+the figures under "goals" into assets/docs/study.json, whose other parts stay; run it on a machine that does nothing
+else.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ def measure(goal: str) -> dict[str, Any]:
         results = call(workspace, "train", "Sample", "--config", str(plan))["results"]
         seconds = time.monotonic() - started
     score, base = (sum(r[side]["value"] for r in results) / len(results) for side in ("tuned", "base"))
-    return {"seconds": round(seconds, 1), "score": round(score, 4), "base": round(base, 4), "cores": os.cpu_count()}
+    guess = sum(r["guesses"][r["best_guess"]]["value"] for r in results) / len(results)
+    found = {"score": round(score, 4), "base": round(base, 4), "guess": round(guess, 4)}
+    return {"seconds": round(seconds, 1), **found, "cores": os.cpu_count()}
 
 
 def write(measured: dict[str, Any]) -> None:

@@ -9,9 +9,12 @@ from scipy import stats
 from core.evaluation.intervals import (
     FEW,
     Difference,
+    Score,
     is_right_or_wrong,
     is_sure,
     mcnemar,
+    mean_difference,
+    mean_score,
     measure,
     measure_difference,
     newcombe,
@@ -78,6 +81,23 @@ def test_a_difference_that_is_not_there_is_seldom_called_sure(n: int) -> None:
         first, second = (np.stack([draw.integers(0, 2, n), np.ones(n)], 1).astype(float) for _ in range(2))
         calls += measure_difference(first, second, METRICS.get("accuracy").value).is_sure
     assert calls <= (0 if n < FEW else 0.05 * 400)
+
+
+def test_the_interval_of_a_mean_over_tasks_holds_it() -> None:
+    draw, shares, held = np.random.default_rng(5), (0.05, 0.5, 0.9), 0
+    for _ in range(600):
+        found = mean_score([Score(one, *wilson(one, 40), 40) for one in draw.binomial(40, shares) / 40])
+        held += found.low <= np.mean(shares) <= found.high
+    assert 0.92 < held / 600 < 0.99
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.02, 0.5), (-0.3, 0.1), (-0.6, -0.01), (-0.001, 0.4)])
+def test_a_mean_is_sure_when_its_interval_leaves_out_zero_and_no_task_has_few_rows(low: float, high: float) -> None:
+    one = Difference((low + high) / 2, low, high, 0.5, FEW)
+    assert mean_difference([one]).is_sure == (low > 0 or high < 0)
+    found = mean_difference([one, one, one, one])
+    assert (found.low, found.high) == pytest.approx((one.value - (high - low) / 4, one.value + (high - low) / 4))
+    assert not mean_difference([one, Difference(0.9, 0.8, 0.95, 1e-6, FEW - 1)]).is_sure
 
 
 def test_few_rows_are_never_sure_and_a_corrected_p_counts() -> None:

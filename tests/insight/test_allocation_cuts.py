@@ -293,7 +293,7 @@ def test_shares_are_those_of_the_measured_parts(tmp_path: Path) -> None:
     assert by_layer is not None
     assert list(by_layer["private"]) == pytest.approx([1.5, 0.25])
     told = describe_share(share)[0].text
-    assert "a leans most on its own skill: it makes up 62 %" in told
+    assert "a leans most on its private skill: it makes up 62 %" in told
     write_contributions(tmp_path, [[1.0, 1.0], [1.0, 1.0]])
     even = output_share(read_contributions(tmp_path))  # type: ignore[arg-type]
     assert [s.key for s in describe_share(even)] == ["says.private_alike"]  # type: ignore[arg-type]

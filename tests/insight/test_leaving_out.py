@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.asking import child_runs, learning_curve, probe_model
-from core.asking.learning_curve import fewer_rows, require_curve, run_curve
+from core.asking import child_runs, probe_model
+from core.asking.learning_curve import fewer_rows, run_curve
 from core.asking.leaving_out import count_leave_out, run_leave_out, shorten, without_task
 from core.base.errors import RunError
 from core.base.records import from_record
+from core.insight import learning_curve
 from core.insight.growth import Growth, describe_growth, growth_frame
-from core.insight.learning_curve import read_curve
+from core.insight.learning_curve import read_curve, require_curve
 from core.insight.probe_table import CHANCE, read_probe
 from core.runs import together
 from core.runs.creation import create_run
@@ -177,6 +178,10 @@ def test_what_cannot_be_left_out_is_worded(
     require_curve(folder, ["direct", "reversed"])
     monkeypatch.setattr(learning_curve, "LEAST_EXAM", 1000)
     with pytest.raises(RunError, match="below 1000 chance decides"):
+        require_curve(folder, ["direct", "reversed"])
+    monkeypatch.undo()
+    monkeypatch.setattr(learning_curve, "LEAST_ROWS", 1000)
+    with pytest.raises(RunError, match="too few to take some away"):
         require_curve(folder, ["direct", "reversed"])
     run = folder.read_run()
     folder.write_run({**run, "merged_from": ["r1", "r2"]})

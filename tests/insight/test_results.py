@@ -12,18 +12,10 @@ import pytest
 
 from core.base.errors import RunError
 from core.base.files import write_json_atomic
-from core.evaluation.intervals import Score
+from core.evaluation.intervals import Difference, Score
 from core.evaluation.results import build_results
-from core.insight.results import (
-    ANSWER_COLUMNS,
-    describe_mean,
-    mean_guess,
-    mean_scores,
-    read_answers,
-    read_scores,
-    score_frame,
-    scores_value,
-)
+from core.insight.means import describe_mean, mean_guess, mean_scores
+from core.insight.results import ANSWER_COLUMNS, read_answers, read_scores, score_frame, scores_value
 from core.tasks.dataset import TaskDataset
 from core.tasks.spec import TaskSpec
 
@@ -84,13 +76,33 @@ def test_scores_are_those_of_the_answers(run: Path) -> None:
 
 def test_the_mean_is_said_against_guessing_where_a_guess_was_measured(run: Path) -> None:
     scores = read_scores(run)
-    assert [s.text for s in describe_mean(scores)] == ["Averaged over 3 tasks the trained model scores 71.1."]
+    (said,) = describe_mean(scores)
+    assert said.text.startswith("Averaged over 3 tasks the trained model scores 71.1 (95 % by exam rows: ")
     both = [s for s in scores if s.base]
     assert describe_mean(both)[0].text.startswith("Averaged over 2 tasks the score went from the untouched model's")
     assert describe_mean(scores[:1]) == []
     guessed = [replace(s, best_guess="copy", guesses={"copy": Score(0.25, 0.1, 0.4, 60)}) for s in both]
     assert "the best guesses 25.0 and the untouched model" in describe_mean(guessed)[0].text
     assert mean_guess([*guessed, scores[2]]) is None
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "n", "said"),
+    [
+        (0.1, 0.3, 60, "On average that is 20.0 points more than guessing (12.9 to 27.1)."),
+        (-0.3, -0.1, 60, "On average that is 20.0 points less than guessing (12.9 to 27.1)."),
+        (-0.1, 0.3, 60, "cannot be told from these exam rows (difference -4.1 to +24.1)"),
+        (0.1, 0.3, 19, "cannot be told from these exam rows (difference +12.9 to +27.1)"),
+    ],
+)
+def test_a_mean_is_more_than_guessing_only_beyond_its_interval(
+    run: Path, low: float, high: float, n: int, said: str
+) -> None:
+    """Two tasks with the same gain: the mean's interval is 1/sqrt(2) as wide, and nothing is sure of few rows."""
+    gain = Difference((low + high) / 2, low, high, 0.001, n)
+    guesses = {"copy": Score(0.25, 0.1, 0.4, 60)}
+    scores = [replace(s, best_guess="copy", guesses=guesses, gain=gain) for s in read_scores(run)[:2]]
+    assert said in describe_mean(scores)[1].text
 
 
 def test_answers_are_filtered_and_searched(run: Path) -> None:

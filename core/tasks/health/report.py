@@ -14,6 +14,7 @@ from typing import Any
 from core.messages import english
 from core.tasks.cuts import Cuts, LengthLimit, looked_at, measure_cuts, percent
 from core.tasks.dataset import build_examples, has_input, render_target
+from core.tasks.enough import FEW_EXAM, FEW_PRACTICE, SOME_EXAM, SOME_PRACTICE
 from core.tasks.health.across import across_findings
 from core.tasks.health.labels import label_findings, label_statistics
 from core.tasks.health.near_duplicates import NearIndex
@@ -36,8 +37,6 @@ from core.tasks.store import get_task, list_tasks, read_rows, task_dir
 from core.tasks.token_estimate import estimate_all
 from core.tasks.token_file import TokenFile
 from core.workspace import Project
-
-FEW_ROWS, SMALL_EXAM = 50, 30
 
 
 @dataclass(frozen=True)
@@ -170,13 +169,24 @@ def _size_findings(rows: TaskRows) -> list[Finding]:
     if rows.bad_weights:
         places, values = tuple(rows.bad_weights[:SHOWN_PLACES]), {"column": rows.spec.weight}
         found.append(Finding("health.bad_weights", "warning", len(rows.bad_weights), values, places))
-    train, test = rows.splits.count("train"), rows.splits.count("test")
-    if train < FEW_ROWS:
-        found.append(Finding("health.few_rows", "warning", train, {"bound": FEW_ROWS}))
-    if 0 < test < SMALL_EXAM:
-        found.append(Finding("health.small_exam", "info", test, {"bound": SMALL_EXAM}))
+    return [*found, *_count_findings(*(rows.splits.count(split) for split in SPLITS))]
+
+
+def _count_findings(train: int, check: int, test: int) -> list[Finding]:
+    """Warnings are what the Ready card warns of as well."""
+    found = []
+    if train < FEW_PRACTICE:
+        found.append(Finding("health.few_rows", "warning", train, {"bound": FEW_PRACTICE}))
+    elif train < SOME_PRACTICE:
+        found.append(Finding("health.some_rows", "info", train))
+    if not check:
+        found.append(Finding("health.no_check", "warning", 0))
     if not test:
         found.append(Finding("health.no_exam", "warning", 0))
+    elif test < FEW_EXAM:
+        found.append(Finding("health.few_exam", "warning", test, {"bound": FEW_EXAM}))
+    elif test < SOME_EXAM:
+        found.append(Finding("health.small_exam", "info", test, {"bound": SOME_EXAM}))
     return found
 
 
