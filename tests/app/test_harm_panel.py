@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import random
 import types
 from contextlib import nullcontext
 from pathlib import Path
@@ -20,8 +22,13 @@ from app.tasks.screen import Tasks
 from app.texts import say, word_problem
 from core.base.errors import TaskFileError, TaskloomError
 from core.models.known_models import STARTER
+from core.runs.ready import ready_report
 from core.tasks.changing.add_task import add_task
+from core.tasks.changing.describing import TaskRequest
+from core.tasks.health.report import health_report
+from core.tasks.spec import SPLITS
 from core.tasks.store import list_tasks, read_rows, task_dir
+from core.training.config import RunConfig
 from core.workspace import Project, Workspace
 from tests.app.panels import build_panel
 
@@ -112,6 +119,46 @@ def test_a_card_says_the_worst_of_its_task_with_its_number(place: tuple[Context,
     fine = types.SimpleNamespace(findings=[types.SimpleNamespace(severity="info")])
     assert worst_of(fine) == {"badge": say("harms.fine"), "tone": "good"}
     assert context.health.find(project, good, most_read(STARTER, 64)) is None  # another limit, another look
+
+
+def test_what_the_ready_card_warns_of_is_no_healthy_task(tmp_path: Path) -> None:
+    """One rule for both: by its rows alone a task is not called healthy where Ready foretells "not yet"."""
+    draw, words = (
+        random.Random(4),
+        [f"{a}{b}" for a in ("ma", "to", "ri", "bel", "kun") for b in ("da", "no", "ps")],
+    )
+    rows = [(f"{' '.join(draw.sample(words, 9))} {i}", ("loan", "refund")[i % 2]) for i in range(120)]
+    practice, check, exam = rows[:60], rows[60:80], rows[80:]
+    other = [(text, "loan" if label == "refund" else "refund") for text, label in practice[:6]]
+    parts = {
+        "": (practice, check, exam),
+        "few_exam": (practice, check, exam[:19]),
+        "no_exam": (practice, check, []),
+        "few_train": (practice[:19], check, exam),
+        "no_validation": (practice, [], exam),
+        "leaky": (practice, check, [*exam[:36], *practice[:4]]),
+        "contradicting": ([*practice, *other], check, exam),
+        "unseen": (practice, check, [*exam[:36], *((text, "praise") for text, _ in exam[36:])]),
+    }
+    project = Workspace(tmp_path / "home").create_project("Rules")
+    for name, splits in parts.items():
+        fill_task(project, tmp_path, name or "good", splits)
+    problems = ready_report(project, RunConfig(max_tokens=512)).problems
+    told = {name or "good": [p.key for p in problems if p.field == (name or "good")] for name in parts}
+    assert told == {name or "good": [f"check.{name}"] if name else [] for name in parts}
+    healthy = [task.name for task in health_report(project).tasks if worst_of(task)["tone"] == "good"]
+    assert healthy == ["good"]
+
+
+def fill_task(project: Project, folder: Path, name: str, splits: tuple[list[tuple[str, str]], ...]) -> None:
+    """A task with these rows in its splits, past the import, which takes leaks out by itself."""
+    path = folder / "rows.csv"
+    path.write_text("\n".join(["text,label", *(f"{text},{label}" for text, label in splits[0])]), encoding="utf-8")
+    spec = add_task(project, path, TaskRequest(name=name, inputs=("text",), targets=("label",)))
+    for split, rows in zip(SPLITS, splits, strict=True):
+        lines = [{"line": i, "row": {"text": text, "label": label}} for i, (text, label) in enumerate(rows, 1)]
+        text = "".join(json.dumps(line) + "\n" for line in lines)
+        (task_dir(project, spec.task_id) / f"{split}.jsonl").write_text(text, encoding="utf-8")
 
 
 def test_another_visitor_asks_for_nothing(place: tuple[Context, Selection, Project]) -> None:

@@ -85,7 +85,7 @@ def test_a_healthy_task_has_no_warnings(project: Project, tmp_path: Path) -> Non
     rows = healthy_rows(160)
     add(project, tmp_path, rows[:120], rows[120:])
     report = health_report(project)
-    assert report.tasks[0].findings == ()
+    assert [finding.key for finding in report.tasks[0].findings] == ["health.no_check"]
     assert report.across == ()
     statistics = report.tasks[0].statistics
     assert statistics["rows"] == {"train": 120, "validation": 0, "test": 40}
@@ -256,7 +256,8 @@ def test_small_and_uneven_and_unseen(project: Project, tmp_path: Path) -> None:
         [{"text": "new", "label": "never seen"}],
     )
     found = findings(project)
-    assert {"health.few_rows", "health.small_exam", "health.unseen_labels", "health.uneven_labels"} <= set(found)
+    assert {"health.some_rows", "health.few_exam", "health.unseen_labels", "health.uneven_labels"} <= set(found)
+    assert found["health.few_exam"].severity == "warning"
     assert found["health.unseen_labels"].places == (("test", 1),)
 
 
