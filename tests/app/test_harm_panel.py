@@ -123,10 +123,8 @@ def test_a_card_says_the_worst_of_its_task_with_its_number(place: tuple[Context,
 
 def test_what_the_ready_card_warns_of_is_no_healthy_task(tmp_path: Path) -> None:
     """One rule for both: by its rows alone a task is not called healthy where Ready foretells "not yet"."""
-    draw, words = (
-        random.Random(4),
-        [f"{a}{b}" for a in ("ma", "to", "ri", "bel", "kun") for b in ("da", "no", "ps")],
-    )
+    draw = random.Random(4)
+    words = [a + b for a in ("ma", "to", "ri", "bel", "kun", "sar") for b in ("da", "no", "ps", "lim", "ot", "gre")]
     rows = [(f"{' '.join(draw.sample(words, 9))} {i}", ("loan", "refund")[i % 2]) for i in range(120)]
     practice, check, exam = rows[:60], rows[60:80], rows[80:]
     other = [(text, "loan" if label == "refund" else "refund") for text, label in practice[:6]]
