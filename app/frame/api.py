@@ -19,15 +19,17 @@ from app.shell.context import Context
 from app.shell.handlers import guarded
 from app.shell.run_command import run_errand
 from app.shell.upload_folders import export_name, new_export_folder, note_uploads
-from core.base.errors import TaskloomError, WorkspaceError
+from core.base.errors import RunError, TaskloomError, WorkspaceError
 from core.chat.protocol import ask
 from core.commands.runs import run_value
 from core.commands.task_options import task_value
 from core.export.card import KINDS
 from core.runs.creation import create_run
+from core.runs.engine_terms import engine_begun
 from core.runs.folder import RunFolder
 from core.runs.launching import start_run, stop_run
 from core.runs.summaries import list_summaries
+from core.runs.where import HERE
 from core.tasks.changing.domain import add_files
 from core.tasks.store import list_tasks
 from core.training.config import RunConfig, change_config
@@ -94,9 +96,13 @@ class Api:
         """Stops a run and keeps what it has learned.
 
         Args:
-            run: run id, or a unique beginning of it.
+            run: run id, or a unique beginning of it. An interrupted one of another engine is refused: it would have
+                to be taken up there once more, to which a person has to agree.
         """
         folder = self._run(run)
+        engine = engine_begun(folder, "stop")
+        if engine != HERE:
+            raise RunError("run.stop_there", name=folder.run_id, engine=engine.name)
         stop_run(folder)
         return shown_run(folder)
 

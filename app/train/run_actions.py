@@ -10,13 +10,10 @@ from app.shell.context import Context
 from app.shell.permissions import counting, require_shared_resume
 from app.shell.selection import Selection
 from app.texts import say, word_whole
-from core.runs.engine_terms import engine_terms
+from core.runs.engine_terms import engine_begun, engine_terms
 from core.runs.folder import RunFolder
 from core.runs.launching import cancel_run, kill_run, resume_run, stop_run
-from core.runs.liveness import run_state
 from core.runs.rerun import mend_run
-from core.runs.states import INTERRUPTED
-from core.runs.where import engine_of
 
 ACTS: dict[str, Callable[[RunFolder], Any]] = {
     "stop": stop_run,
@@ -43,17 +40,16 @@ def act(context: Context, selection: Selection, *, name: str) -> Selection:
 
 def terms_of_act(context: Context, selection: Selection, name: str) -> str:
     """What a start on the run's engine means, in the words of the first start, and the question; "" where the
-    button starts nothing there. A stop takes an interrupted run up once more.
+    button starts nothing there.
 
     Raises:
         SettingError: the run's engine is not there any more.
     """
     run_dir = context.run_dir(selection)
-    folder = RunFolder(run_dir) if run_dir else None
-    begins = name in ("resume", "mend") or (name == "stop" and folder and run_state(folder).state == INTERRUPTED)
-    if folder is None or not begins:
+    if run_dir is None:
         return ""
-    engine = engine_of(folder)
+    folder = RunFolder(run_dir)
+    engine = engine_begun(folder, name)
     terms = engine_terms(engine, word_seconds, base_model=folder.read_config().base_model)
     said = [word_whole(one.key, one.values) for one in terms]
     return " ".join([*said, say("run.consent", engine=engine.name)]) if said else ""

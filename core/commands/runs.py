@@ -187,15 +187,14 @@ def join_run(args: argparse.Namespace) -> Report:
 def _wish(name: str) -> Callable[[argparse.Namespace], Report]:
     def run(args: argparse.Namespace) -> Report:
         from core.runs import launching
-        from core.runs.liveness import run_state
-        from core.runs.where import engine_of, find_engine
+        from core.runs.engine_terms import engine_begun
+        from core.runs.where import HERE, find_engine
 
         folder = find_run(args)
-        begins = name == "resume" or (name == "stop" and not args.now and run_state(folder).state == "interrupted")
-        if begins:  # a stop takes an interrupted run up once more
-            on = args.on if name == "resume" else None
-            engine = find_engine(folder.workspace_dir, on) if on else engine_of(folder)
-            require_consent(engine, args, base_model=folder.read_config().base_model)
+        on = args.on if name == "resume" else None
+        is_forced = name == "stop" and args.now
+        engine = find_engine(folder.workspace_dir, on) if on else HERE if is_forced else engine_begun(folder, name)
+        require_consent(engine, args, base_model=folder.read_config().base_model)
         wishes: dict[str, Callable[[], Any]] = {
             "stop": lambda: launching.stop_run(folder, args.now),
             "cancel": lambda: launching.cancel_run(folder, args.now),

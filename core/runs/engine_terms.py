@@ -8,10 +8,24 @@ from pathlib import Path
 from core.base.errors import ModelError, TaskloomError
 from core.messages import Sentence
 from core.models.catalogue import anchor_model
+from core.runs.folder import RunFolder
 from core.runs.launchers import LAUNCHERS
-from core.runs.where import HERE, Engine
+from core.runs.liveness import run_state
+from core.runs.states import INTERRUPTED
+from core.runs.where import HERE, Engine, engine_of
 
 CLUSTERS = ("slurm", "ray")  # launchers whose machines share this one's file system
+
+
+def engine_begun(folder: RunFolder, act: str) -> Engine:
+    """The engine on which "resume", "mend" or "stop" starts this run once more: a stop takes an interrupted run up.
+    This machine for whatever starts nothing.
+
+    Raises:
+        SettingError: the run's engine is not there any more.
+    """
+    begins = act in ("resume", "mend") or (act == "stop" and run_state(folder).state == INTERRUPTED)
+    return engine_of(folder) if begins else HERE
 
 
 def engine_terms(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from app.frame.api import Api
 from app.shell.context import Context
 from app.shell.selection import Selection
 from app.texts.language import speaking
@@ -14,6 +15,7 @@ from app.train import run_actions
 from app.train.consent_row import NOBODY, ConsentRow
 from app.train.plan_views import _other_engine
 from app.train.where_panel import WherePanel
+from core.base.errors import RunError
 from core.models.known_models import STARTER
 from core.runs.engine_terms import engine_terms
 from core.runs.folder import RunFolder
@@ -120,6 +122,9 @@ def test_what_starts_a_run_there_once_more_asks_in_the_words_of_the_first_start(
         assert "离开本机" in row.draw(context, seen, asked[row.wish])[row.told]
     assert row.draw(context, seen.with_run("r2"), asked[row.wish])[row.wish] == NOBODY
     row.grant(context, seen.with_run("r2"), asked[row.wish])  # another run is chosen meanwhile
+    if name == "stop":
+        with pytest.raises(RunError, match="Nothing was started"):
+            Api(context).stop("r1")  # a program cannot agree
     assert done == []
     assert not row.grant(context, seen, asked[row.wish])[row.box]["visible"]
     folder.write_run({"name": "Run 1", "tasks": []})  # on this machine nothing is asked
