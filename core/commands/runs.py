@@ -194,7 +194,8 @@ def _wish(name: str) -> Callable[[argparse.Namespace], Report]:
         on = args.on if name == "resume" else None
         is_forced = name == "stop" and args.now
         engine = find_engine(folder.workspace_dir, on) if on else HERE if is_forced else engine_begun(folder, name)
-        require_consent(engine, args, base_model=folder.read_config().base_model)
+        if engine != HERE:
+            require_consent(engine, args, base_model=folder.read_config().base_model)
         wishes: dict[str, Callable[[], Any]] = {
             "stop": lambda: launching.stop_run(folder, args.now),
             "cancel": lambda: launching.cancel_run(folder, args.now),
