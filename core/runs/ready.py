@@ -21,7 +21,7 @@ from core.runs.memory_limit import check_memory_limit
 from core.runs.plan_fixes import PlanFix, Planned, is_doubtful, plan_fixes
 from core.runs.prediction import FormulaEstimate, choose_prediction, estimate_run, plan_key, remember_rehearsal
 from core.tasks.dataset import TaskDataset
-from core.tasks.enough import CONTRADICTING, LEAKY, UNSEEN
+from core.tasks.enough import CONTRADICTING, FEW_EXAM, FEW_PRACTICE, LEAKY, UNSEEN
 from core.tasks.store import list_damaged_tasks, list_tasks, read_doubts
 from core.training.checks import check_disk, check_run
 from core.training.config import RunConfig
@@ -178,10 +178,14 @@ def _open_doubts(project: Project, dataset: TaskDataset) -> list[Problem]:
 
 
 def _rows_at_stake(dataset: TaskDataset) -> list[Problem]:
-    """Rows that will stand between every verdict and "ready", by the verdict's own bounds."""
+    """Rows that will stand between every verdict and "ready", by the verdict's own bounds. Of a few rows, which are
+    warned of anyway, a share says nothing."""
     found = []
     for place, spec in enumerate(dataset.tasks):
-        seen = foresee_symptoms(spec, dataset.split(place, "train"), dataset.split(place, "test"))
+        practice, exam = dataset.split(place, "train"), dataset.split(place, "test")
+        if len(practice) < FEW_PRACTICE or len(exam) < FEW_EXAM:
+            continue
+        seen = foresee_symptoms(spec, practice, exam)
         for name, share, bound in (
             ("leaky", seen.leaky, LEAKY),
             ("contradicting", seen.contradicting, CONTRADICTING),

@@ -89,8 +89,8 @@ def test_the_mean_is_said_against_guessing_where_a_guess_was_measured(run: Path)
 @pytest.mark.parametrize(
     ("low", "high", "n", "said"),
     [
-        (0.1, 0.3, 60, "On average that is 20.0 points more than guessing (12.9 to 27.1)."),
-        (-0.3, -0.1, 60, "On average that is 20.0 points less than guessing (12.9 to 27.1)."),
+        (0.1, 0.3, 60, "On average it scores 20.0 above guessing (12.9 to 27.1)."),
+        (-0.3, -0.1, 60, "On average it scores 20.0 below guessing (12.9 to 27.1)."),
         (-0.1, 0.3, 60, "cannot be told from these exam rows (difference -4.1 to +24.1)"),
         (0.1, 0.3, 19, "cannot be told from these exam rows (difference +12.9 to +27.1)"),
     ],
