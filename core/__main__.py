@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from core.base.errors import TaskloomError
+from core.base.quiet import quiet_libraries
 from core.commands import VERBS, add_verbs
 from core.commands.output import Parser, Report
 
@@ -43,6 +44,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command and returns the exit code."""
+    quiet_libraries()
     args = parse(arguments)
     with _workspace_for_children(args.workspace):
         return _run(args)

@@ -20,6 +20,7 @@ from functools import partial
 from typing import Any
 
 from core.base.errors import TaskloomError, plain_values
+from core.base.quiet import quiet_libraries
 from core.chat.protocol import ERROR, ChatEvent, request_from_dict
 
 LOOK_S = 3.0  # how often an idle worker looks whether somebody wants the device
@@ -125,6 +126,7 @@ def _worded(error: Exception) -> ChatEvent:
 
 
 def main() -> None:
+    quiet_libraries()
     parser = argparse.ArgumentParser(prog="python -m core.chat_worker", description=__doc__)
     parser.add_argument("--idle", type=float, default=900.0, help="seconds without a question before it leaves")
     arguments = parser.parse_args()

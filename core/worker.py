@@ -27,6 +27,7 @@ from core.base.cards import show_only
 from core.base.errors import TaskloomError, WorkspaceError, plain_values, short_detail
 from core.base.files import sync_files, write_json_atomic
 from core.base.processes import bind_to_parent
+from core.base.quiet import quiet_libraries
 from core.runs.device_lease import CARD, DeviceLease, holder_for, holder_values, lease_device, run_lease
 from core.runs.folder import RunFolder
 from core.runs.journal import FolderJournal, SilentJournal
@@ -51,6 +52,7 @@ End = tuple[str, dict[str, Any]]  # (state, changes of the status)
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs one run to its end. Exit code: 0 succeeded, 1 failed, 2 cancelled, 3 interrupted, 4 refused."""
+    quiet_libraries()
     parser = argparse.ArgumentParser(prog="core.worker", description=__doc__)
     parser.add_argument("run_dir", type=Path)
     parser.add_argument("--lock", type=int, help="descriptor of the run's lock, inherited from the launcher")

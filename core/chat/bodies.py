@@ -125,16 +125,32 @@ def read_body(cls: type[B], values: Any) -> B:
     except ValidationError as error:
         raise BodyError(_told(error.errors())) from error
     for name, value in (body.model_extra or {}).items():
-        if name not in _NOTES and not any(value == nothing for nothing in _NOTHING.get(name, ())):
+        nothing = (*_NOTHING.get(name, ()), *((body.n,) if name == "best_of" else ()))
+        if name not in _NOTES and value not in nothing:
             raise BodyError(f"{name} is not offered here and would change the answer; leave it out.")
     if isinstance(body, ChatBody):
         _require_text(body.messages)
     if isinstance(body, TextBody) and not 0 < len(body.prompts) * body.n <= MAX_PROMPTS:
         asked = counted(len(body.prompts) * body.n, "answer|answers")
         raise BodyError(f"prompt asks for {asked}; 1 to {MAX_PROMPTS} can be had.")
+    _require_used(body)
+    return body
+
+
+def _require_used(body: Body) -> None:
+    """Raises BodyError for a field that another one leaves without an effect."""
+    given = body.model_fields_set
+    if not body.stream and "stream_options" in given:
+        raise BodyError("stream_options is for streams; set stream, or leave it out.")
     if body.stream and getattr(body, "num_likely", getattr(body, "logprobs", None)) is not None:
         raise BodyError("logprobs come with whole answers only; leave out stream.")
-    return body
+    if body.stream and getattr(body, "echo", False):
+        raise BodyError("echo comes with whole answers only; leave out stream.")
+    if isinstance(body, ChatBody):
+        if body.top_logprobs and not body.logprobs:
+            raise BodyError("top_logprobs needs logprobs: true.")
+        if {"max_tokens", "max_completion_tokens"} <= given and body.max_tokens != body.max_completion_tokens:
+            raise BodyError("max_tokens and max_completion_tokens differ; give one of them.")
 
 
 def _require_text(messages: list[dict[str, Any]]) -> None:

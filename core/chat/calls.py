@@ -71,7 +71,8 @@ class Calls:
                 raise RunError("chat.no_task_fits", task=found.task)
             task = next(t for t in RunFolder(served.run_dir).read_tasks() if t.name == found.task)
             user = {"role": "user", "content": by_columns(task, text)}
-            body = body.model_copy(update={"messages": [*body.messages, user]})
+            others = [m for place, m in enumerate(body.messages) if place != completion.place_of_last(body)]
+            body = body.model_copy(update={"messages": [*others, user]})
             more["blend"] = found.blend if body.tuned else ()
         return completion.chat_requests(body, served.run_dir, task, **more)
 

@@ -69,10 +69,15 @@ def _requests(body: Body, run_dir: Path, task: TaskSpec, more: dict[str, Any]) -
     return [ChatRequest(str(run_dir), task.name, seed=own, **{**how, **more}) for own in seeds]
 
 
+def place_of_last(body: ChatBody) -> int:
+    """Where the last user message stands; -1: there is none."""
+    return max((place for place, m in enumerate(body.messages) if m.get("role") == "user"), default=-1)
+
+
 def last_text(body: ChatBody) -> str:
     """What the last user message says, for finding out its task."""
-    contents = [m.get("content") for m in body.messages if m.get("role") == "user"]
-    content = contents[-1] if contents else ""
+    place = place_of_last(body)
+    content = body.messages[place].get("content") if place >= 0 else ""
     if isinstance(content, list):
         return "".join(str(block.get("text", "")) for block in content if isinstance(block, dict))
     return str(content or "")
@@ -184,11 +189,12 @@ def reason_of(done: ChatEvent) -> str:
 
 def account(asked: Sequence[ChatRequest], done: Sequence[ChatEvent], n: int) -> dict[str, Any]:
     """Usage as clients expect it (a prompt counts once, however many answers it gets), and what only we know of the
-    first answer, under a name of our own."""
+    first answer, under a name of our own: also how many messages it was not shown."""
     prompt, written = sum(event.prompt_tokens for event in done[::n]), sum(event.tokens for event in done)
     usage = {"prompt_tokens": prompt, "completion_tokens": written, "total_tokens": prompt + written}
     first, event = asked[0], done[0]
     skills = {weight.name: weight.weight for weight in event.weights}
     own = {"task": first.task, "seed": first.seed, "seconds": event.seconds, "cut_tokens": event.num_cut}
+    own["unread_messages"] = max(0, len(first.messages) - 1)
     sure = {} if event.certainty is None else {"certainty": event.certainty, "labels": dict(event.ranking)}
     return {"usage": usage, "taskloom": {**own, "skills": skills, **sure}}

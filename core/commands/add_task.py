@@ -42,7 +42,6 @@ def add_parser(verbs: Verbs) -> None:
 
 def add_task(args: argparse.Namespace) -> Report:
     from safetensors import SafetensorError
-    from transformers.utils.logging import disable_progress_bar
 
     from core.asking.new_task import AddSettings, add_task_to_run  # torch
     from core.chat.learning_router import learn_router
@@ -51,7 +50,6 @@ def add_task(args: argparse.Namespace) -> Report:
     from core.tasks.dataset import load_dataset_of
     from core.workspace import Workspace
 
-    disable_progress_bar()
     folder = find_run(args)
     project = Workspace(args.workspace).project_of_run(folder.path.resolve())
     task = _bring_task(project, args)

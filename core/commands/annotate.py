@@ -71,7 +71,6 @@ def _measure_curve(args: argparse.Namespace, folder: Any, names: list[str]) -> N
 
 def _rank(args: argparse.Namespace, folder: Any, project: Any, ids: list[str]) -> None:
     """Asks the run about the pool and writes the queues."""
-    from transformers.utils.logging import disable_progress_bar
 
     from core.asking.annotate_model import Wish, rank_pool  # torch
     from core.commands.device import hold_device
@@ -86,7 +85,6 @@ def _rank(args: argparse.Namespace, folder: Any, project: Any, ids: list[str]) -
         raise TaskFileError("command.no_file", path=args.pool)
     pool = [_read_pool(folder, project, path, task_id) for task_id in ids]
     line = ProgressLine(args.json)
-    disable_progress_bar()
     with hold_device(folder, "evaluation"):
 
         def tell(done: int, total: int) -> None:

@@ -82,11 +82,8 @@ def sit_exam(folder: Any, args: argparse.Namespace) -> None:
         raise RunError("run.still_live", name=folder.run_id, state=status.state)
     if not folder.adapter_dir.is_dir():
         raise RunError("serving.no_adapter", run=folder.run_id)
-    from transformers.utils.logging import disable_progress_bar
 
     from core.training.reexamination import examine_again, with_exam  # torch
-
-    disable_progress_bar()  # the exam has a bar of its own
 
     config = folder.read_config()
     rows = config.exam_rows or None if args.rows is None else args.rows or None

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import warnings
 from pathlib import Path
 from typing import Any
 
-from core.commands.output import Report, Verbs, add_verb, table
+from core.commands.output import ProgressLine, Report, Verbs, add_verb, progress_bar, table
 from core.commands.runs import find_run
 from core.export.gguf_numbers import NUMBERS
 
@@ -57,16 +56,20 @@ def add_wish(parser: argparse.ArgumentParser) -> None:
 
 def export_to(args: argparse.Namespace, target: Path) -> list[Any]:
     """The exports of a parsed command line below a folder."""
-    from transformers.utils.logging import disable_progress_bar
 
     from core.export.bundle import ExportWish, export_run  # torch
 
-    disable_progress_bar()
-    # PEFT 0.21 asks transformers 5.23 by an old name; nothing that a user could act on.
-    warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
     tasks = tuple(args.task) if args.task else None
     wish = ExportWish(args.kind, tasks, args.language, args.examples, args.drop_below, args.numbers)
-    return export_run(find_run(args).path, target, wish)
+    line = ProgressLine(args.json)
+
+    def tell(done: int, total: int, task: str) -> None:
+        line.show(progress_bar(done / total, f"writing {task}" if task else "reading all again"), True)
+
+    try:
+        return export_run(find_run(args).path, target, wish, tell)
+    finally:
+        line.end()
 
 
 def export(args: argparse.Namespace) -> Report:

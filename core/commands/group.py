@@ -17,7 +17,6 @@ def add_parser(verbs: Verbs) -> None:
 
 
 def group(args: argparse.Namespace) -> Report:
-    from transformers.utils.logging import disable_progress_bar
 
     from core.commands.device import hold_device
     from core.merge.groups import group_tasks
@@ -26,7 +25,6 @@ def group(args: argparse.Namespace) -> Report:
     from core.runs.folder import RunFolder
     from core.workspace import Workspace
 
-    disable_progress_bar()
     workspace = Workspace(args.workspace)
     folders = [RunFolder(workspace.find_run_dir(name)) for name in dict.fromkeys(args.run)]
     with hold_device(folders[0], "evaluation"):

@@ -28,11 +28,9 @@ def look(args: argparse.Namespace) -> Report:
     folder = find_run(args)
     task = require_task(folder, args.task)
     prompt, answer = _example(folder, task, args)
-    from transformers.utils.logging import disable_progress_bar
 
     from core.asking.look_model import look_at  # torch
 
-    disable_progress_bar()
     record = look_at(folder.path, task, prompt, answer)
     found = look_from_dict(record)
     sentences = [sentence.text for sentence in describe_look(found)]

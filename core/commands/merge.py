@@ -27,14 +27,12 @@ def add_parser(verbs: Verbs) -> None:
 
 
 def merge(args: argparse.Namespace) -> Report:
-    from transformers.utils.logging import disable_progress_bar
 
     from core.merge.run import MergeRequest, merge_runs  # torch
     from core.merge.table import MergeSettings
     from core.runs.folder import RunFolder
     from core.workspace import Workspace
 
-    disable_progress_bar()
     workspace = Workspace(args.workspace)
     folders = [RunFolder(workspace.find_run_dir(name)) for name in dict.fromkeys(args.run)]
     settings = MergeSettings(args.way, args.scale, args.density, args.rank, args.seed, args.top)

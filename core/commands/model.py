@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.commands.output import Parser, ProgressLine, Report, Verbs, add_verb, table
+from core.commands.output import Parser, ProgressLine, Report, Verbs, add_verb, progress_bar, table
 
 if TYPE_CHECKING:
     from core.models.offers import ModelOffer
 
+# What `core.models.sources` calls the steps of a conversion; any other word names what is fetched.
+PHASES = {
+    "unpacking": "joining the pieces",
+    "vocabulary": "reading the vocabulary",
+    "weights": "reading the weights back into 16 bits",
+    "saving": "writing the model",
+    "checking": "checking the model",
+    "done": "done",
+}
 STATES = {"here": "here", "cached": "here (Hub's cache)", "to_fetch": "to be fetched"}
 
 
@@ -59,14 +70,17 @@ def get_model(args: argparse.Namespace) -> Report:
     offer = find_offer(args.name)
     if offer.terms and offer.state == TO_FETCH and not args.accept_terms:
         raise ModelError("model.terms", model=offer.name, terms=offer.terms)
-    return _described(get_model(args.name, _progress(ProgressLine(args.json))), "is on this machine")
+    with _progress(args) as progress:
+        found = get_model(args.name, progress)
+    return _described(found, "is on this machine")
 
 
 def add_model(args: argparse.Namespace) -> Report:
     from core.models.offers import find_offer
     from core.models.sources.adding import add_model
 
-    name = add_model(Path(args.path), args.name, _progress(ProgressLine(args.json)), args.allow_large)
+    with _progress(args) as progress:
+        name = add_model(Path(args.path), args.name, progress, args.allow_large)
     return _described(find_offer(name), "can be used")
 
 
@@ -95,8 +109,18 @@ def _value(offer: ModelOffer) -> dict[str, Any]:
     return {**asdict(offer), "folder": None if offer.folder is None else str(offer.folder)}
 
 
-def _progress(line: ProgressLine) -> Any:
-    def show(done: int, total: int, word: str) -> None:
-        line.step(done, total, f"  {word}")
+@contextlib.contextmanager
+def _progress(args: argparse.Namespace) -> Iterator[Callable[[int, int, str], None]]:
+    """A bar of steps, which take different times: no time left is said, and every step by its name."""
+    from core.insight.jobs import note_progress
 
-    return show
+    line = ProgressLine(args.json)
+
+    def show(done: int, total: int, word: str) -> None:
+        note_progress(done, total)
+        line.show(progress_bar(done / max(1, total), PHASES.get(word, f"fetching {word}")), is_new_phase=True)
+
+    try:
+        yield show
+    finally:
+        line.end()

@@ -80,14 +80,12 @@ def _make(folder: Any, kind: str, args: argparse.Namespace) -> None:
         run_leave_out(folder.path, lambda done, total: line.step(done, total, said), engine, _tell_waiting(line))
         line.end()
         return
-    from transformers.utils.logging import disable_progress_bar
 
     from core.asking.probe_model import run_probe  # torch
     from core.commands.device import hold_device
     from core.insight.probe_table import ProbeSettings
 
     settings = ProbeSettings(rows=args.rows)
-    disable_progress_bar()
     with hold_device(folder, "evaluation"):
 
         def tell(done: int, total: int) -> None:

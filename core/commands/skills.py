@@ -210,11 +210,9 @@ def _draft(folder: Any) -> None:
 
 
 def _measure(folder: Any) -> None:
-    from transformers.utils.logging import disable_progress_bar
 
     from core.asking.measuring import measure_run  # torch
     from core.commands.device import hold_device
 
-    disable_progress_bar()
     with hold_device(folder, "evaluation"):
         measure_run(folder.path)

@@ -27,7 +27,6 @@ def add_parser(verbs: Verbs) -> None:
 
 
 def what_if(args: argparse.Namespace) -> Report:
-    from transformers.utils.logging import disable_progress_bar
 
     from core.asking.what_if import Asked, WhatIf  # torch
     from core.commands.device import hold_device
@@ -38,7 +37,6 @@ def what_if(args: argparse.Namespace) -> Report:
     scale = dict(_factor(text) for text in args.skill)
     asked = Asked(task, args.row_of, scale, _prompt(folder, task, args), args.rows)
     name = require_label(args.keep) if args.keep else ""
-    disable_progress_bar()
     with hold_device(folder, "evaluation"):
         changed = WhatIf(folder)
         found = changed.ask(asked)

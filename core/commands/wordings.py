@@ -44,13 +44,11 @@ def wordings(args: argparse.Namespace) -> Report:
 
 def _ask(folder: Any, tasks: list[str], args: argparse.Namespace) -> None:
     """In this process, with the device held for it."""
-    from transformers.utils.logging import disable_progress_bar
 
     from core.asking.wording_answers import ask_wordings  # torch
     from core.commands.device import hold_device
 
     line = ProgressLine(args.json)
-    disable_progress_bar()
     with hold_device(folder, "evaluation"):
 
         def tell(done: int, total: int) -> None:

@@ -6,6 +6,7 @@ Nothing of the training rows leaves with an export; a whole run takes the tasks'
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -32,6 +33,9 @@ from core.tasks.dataset import TaskDataset, load_saved_dataset, save_dataset
 from core.tasks.spec import TaskSpec
 
 PROBE_ROWS = 4
+
+
+Tell = Callable[[int, int, str], None]  # done, of how many, the task that is next
 
 
 @dataclass(frozen=True)
@@ -64,8 +68,9 @@ class Export:
     difference: float
 
 
-def export_run(run_dir: Path, target: Path, wish: ExportWish) -> list[Export]:
-    """Exports tasks of a run below `target`, one folder a task; a Space or a whole run into `target` itself.
+def export_run(run_dir: Path, target: Path, wish: ExportWish, tell: Tell = lambda *_: None) -> list[Export]:
+    """Exports tasks of a run below `target`, one folder a task; a Space or a whole run into `target` itself. `tell`
+    hears of every task before it is written, and at last "", when all is read again.
 
     Raises:
         RunError: no trained adapter, an unknown task, the target is in use, or a reloaded export differs.
@@ -91,7 +96,7 @@ def export_run(run_dir: Path, target: Path, wish: ExportWish) -> list[Export]:
             return [_export_whole(run, target, wish)]
         if wish.kind == SPACE:
             return [_export_space(run, indices, target, wish)]
-        return _export_tasks(run, indices, target, wish)
+        return _export_tasks(run, indices, target, wish, tell)
 
 
 def load_for_export(run_dir: Path) -> LoadedRun:
@@ -104,11 +109,11 @@ def load_for_export(run_dir: Path) -> LoadedRun:
     return LoadedRun(folder.path, load_adapter(own, folder.adapter_dir), base)
 
 
-def _export_tasks(run: LoadedRun, indices: list[int], target: Path, wish: ExportWish) -> list[Export]:
+def _export_tasks(run: LoadedRun, indices: list[int], target: Path, wish: ExportWish, tell: Tell) -> list[Export]:
     probe = _probe(run, indices)
     write = _export_ggufs if wish.kind == GGUF else _export_checked
     exports = []
-    for index, report in zip(indices, write(run, indices, target, probe, wish), strict=True):
+    for index, report in zip(indices, write(run, _told(run, indices, tell), target, probe, wish), strict=True):
         name = run.tasks[index].name
         exports.append(Export(name, report.folder, report.rank, report.difference))
         has_gguf = wish.kind == LORA and (report.folder / LORA_FILE).is_file()
@@ -117,14 +122,21 @@ def _export_tasks(run: LoadedRun, indices: list[int], target: Path, wish: Export
     return exports
 
 
+def _told(run: LoadedRun, indices: list[int], tell: Tell) -> Iterator[int]:
+    for done, index in enumerate(indices):
+        tell(done, len(indices) + 1, run.tasks[index].name)
+        yield index
+    tell(len(indices), len(indices) + 1, "")
+
+
 def _export_ggufs(
-    run: LoadedRun, indices: list[int], target: Path, probe: Tensor, wish: ExportWish
+    run: LoadedRun, indices: Iterable[int], target: Path, probe: Tensor, wish: ExportWish
 ) -> list[ExportReport]:
     return [export_gguf(run, i, target / run.tasks[i].task_id, probe, wish.numbers) for i in indices]
 
 
 def _export_checked(
-    run: LoadedRun, indices: list[int], target: Path, probe: Tensor, wish: ExportWish
+    run: LoadedRun, indices: Iterable[int], target: Path, probe: Tensor, wish: ExportWish
 ) -> list[ExportReport]:
     """LoRAs or merged models, all reloaded in one fresh process. A LoRA has the tokenizer and llama.cpp's form
     of it beside PEFT's files."""

@@ -26,8 +26,11 @@ def find_model(model_id_or_path: str) -> BaseModelInfo:
     `local_path` is set where the files are on this machine.
 
     Raises:
-        ModelError: a folder that does not exist or is not a safetensors model, or a starter that is not there.
+        ModelError: no name, a file, or a folder (the starter's too) that does not exist or is no safetensors model.
     """
+    model_id_or_path = model_id_or_path.strip()
+    if not model_id_or_path:
+        raise ModelError("model.no_name")
     for info in CATALOGUE:
         if model_id_or_path == info.model_id:
             if info.package is not None:
@@ -37,6 +40,8 @@ def find_model(model_id_or_path: str) -> BaseModelInfo:
             return info
     folder = stored_folder(model_id_or_path) or Path(model_id_or_path).expanduser()
     if not folder.is_dir():
+        if folder.is_file():
+            raise ModelError("model.is_file", path=model_id_or_path)
         if looks_like_path(model_id_or_path):
             raise ModelError("model.no_folder", path=model_id_or_path)
         return BaseModelInfo(model_id_or_path, model_id_or_path, 0, "", "", 0, "", "")
@@ -96,7 +101,7 @@ def anchor_model(model_id_or_path: str) -> str:
     if info.package is not None and info.local_path is None:
         raise ModelError("model.not_fetched", model=info.model_id)
     if info.model_id == STARTER or info.local_path is None:
-        return model_id_or_path
+        return info.model_id
     return str(info.local_path)
 
 

@@ -48,6 +48,8 @@ FAILING = frozenset(
     ("opt", "qwen2_moe", "mamba", "mamba2", "falcon_mamba", "rwkv", "falcon_h1", "recurrent_gemma", "qwen3_next")
     + ("switch_transformers",)
 )
+# What a config.json need not say, since the family says it.
+ENCODER_DECODERS = frozenset(("t5", "mt5", "umt5", "longt5", "switch_transformers", "bart", "mbart", "pegasus"))
 # Families of `HELD` whose feed-forward networks are no module of their own, or take a second input or give a second
 # output: methods that change whole networks find none there.
 NO_FEED_FORWARD = frozenset(

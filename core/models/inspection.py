@@ -16,7 +16,7 @@ from typing import Any
 
 from core.base.errors import ModelError, WorkspaceError
 from core.base.files import read_json
-from core.models.families import FAILING, is_known, kind_of
+from core.models.families import ENCODER_DECODERS, FAILING, is_known, kind_of
 from core.models.records import weight_files
 from core.models.tokenizer_checks import require_rows, require_tokenizer
 from core.models.weight_checks import require_weights
@@ -38,6 +38,8 @@ _SEES = re.compile(
     r"clip|siglip|^vit|llava|paligemma|idefics|whisper|speech|audio|vision|_vl(_|$)|vlm|omni|blip|pix2struct|"
     r"trocr|kosmos|fuyu|musicgen|moshi|seamless|voxtral|_ocr|^git$|mllama|chameleon|florence"
 )
+# The rotary positions that the installed transformers computes; "su" is an old name of one of them.
+_ROTARY = ("default", "linear", "dynamic", "yarn", "longrope", "su", "llama3", "proportional", "mrope")
 _QUANTISED = ("quantization_config", "compression_config")
 _QUANTISED_FILES = ("quantize_config.json", "quant_config.json")
 
@@ -67,6 +69,7 @@ def inspect_folder(folder: Path, allow_large: bool = False) -> FolderFacts:
         if is_so(folder, config):
             raise ModelError(key, model=folder.name, **values(folder, config))
     _require_sizes_given(folder, config)
+    _require_computable(folder, config)
     parameters = sum(math.prod(tensor["shape"]) for tensor in require_weights(folder, config).values())
     if parameters > MOST_PARAMETERS and not allow_large:
         raise ModelError("model.too_large", model=folder.name, millions=round(parameters / 1e6))
@@ -125,8 +128,26 @@ def _require_sizes_given(folder: Path, config: dict[str, Any]) -> None:
             raise ModelError("model.no_size", model=folder.name, name=name, value=json.dumps(value)[:40])
 
 
+def _require_computable(folder: Path, config: dict[str, Any]) -> None:
+    """Settings on which transformers would fail after the start: rotary positions, heads that share keys."""
+    wrong = [("rope_type", kind) for kind in _rotary_kinds(config) if kind not in _ROTARY]
+    heads, keys = (config.get(name) for name in ("num_attention_heads", "num_key_value_heads"))
+    if isinstance(keys, int) and isinstance(heads, int) and (keys < 1 or heads % keys):
+        wrong.append(("num_key_value_heads", keys))
+    for name, value in wrong:
+        raise ModelError("model.bad_setting", model=folder.name, name=name, value=str(value)[:40])
+
+
+def _rotary_kinds(config: dict[str, Any]) -> list[Any]:
+    """Of all layers alike, or by kind of layer."""
+    found = [config[name] for name in ("rope_parameters", "rope_scaling") if isinstance(config.get(name), dict)]
+    found += [inner for one in found for inner in one.values() if isinstance(inner, dict)]
+    return [kind for one in found if (kind := one.get("rope_type", one.get("type"))) is not None]
+
+
 def architecture_of(config: dict[str, Any]) -> str:
-    return ENCODER_DECODER if config.get("is_encoder_decoder") else DECODER
+    told = config.get("is_encoder_decoder", kind_of(config) in ENCODER_DECODERS)
+    return ENCODER_DECODER if told else DECODER
 
 
 def _text_config(config: dict[str, Any]) -> dict[str, Any]:

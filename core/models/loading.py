@@ -11,6 +11,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
 from core.base.errors import ModelError
 from core.models.catalogue import CONTEXT_NAMES, find_model, pinned_revision, resolve_model
+from core.models.inspection import MOST_PARAMETERS
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 UNKNOWN_CONTEXT = 512
@@ -69,6 +70,17 @@ def load_base(model_id_or_path: str, dtype: str = "float32", device: str = "cpu"
     return LoadedBase(model, tokenizer, architecture, _context_of(config), model_id_or_path)
 
 
+def require_size(base: LoadedBase, allow_large: bool) -> None:
+    """For a model of the Hub that was fetched just now: its size was not known before.
+
+    Raises:
+        ModelError: it has more than a billion parameters.
+    """
+    count = base.model.num_parameters()
+    if count > MOST_PARAMETERS and not allow_large:
+        raise ModelError("model.too_large", model=base.model_id, millions=round(count / 1e6))
+
+
 def _require_whole(told: Any, name: str) -> None:
     """transformers fills weights that are in no file with random numbers, and goes on."""
     lost = sorted(told["missing_keys"])
@@ -96,7 +108,12 @@ def _context_of(config: Any) -> int:
 
 
 def _set_padding(tokenizer: Any, model: Any) -> None:
-    """Batches need a padding token; the end token serves where a tokenizer has none (labels mark what counts)."""
+    """Batches need a padding token; the end token serves where a tokenizer has none (labels mark what counts). Of a
+    tokenizer without an end token the model's settings may name it."""
+    if tokenizer.eos_token is None:
+        ends = (getattr(one, "eos_token_id", None) for one in (model.config, model.generation_config))
+        end = next((e[0] if isinstance(e, list) else e for e in ends if e not in (None, [])), None)
+        tokenizer.eos_token = None if end is None else tokenizer.convert_ids_to_tokens(end)
     if tokenizer.pad_token_id is None:
         if tokenizer.eos_token is None:
             raise ModelError("model.no_padding")

@@ -12,7 +12,7 @@ from core.base.files import read_json
 # Any of these sets of files is a tokenizer; a sentencepiece file alone needs a library that is not installed here.
 _FILES = (("tokenizer.json",), ("vocab.json", "merges.txt"), ("vocab.txt",))
 _PIECES = ("tokenizer.model", "spiece.model", "sentencepiece.bpe.model")
-_WRITTEN = ("pad_token", "bos_token")  # what a batch holds beside the words; the end token is looked at elsewhere
+_WRITTEN = ("pad_token", "bos_token", "eos_token")  # what a batch holds beside the words
 
 
 def require_tokenizer(folder: Path) -> None:

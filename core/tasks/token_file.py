@@ -46,10 +46,12 @@ class TokenFile:
         self.chat_template = _template(folder, settings)
         more = [_content(t) for name in _MORE for t in _listed(special.get(name))]
         self.all_special_tokens = list(dict.fromkeys([*self.named.values(), *more]))
+        self._end = None if "eos_token" in self.named else _end_of(folder)
 
     @property
     def eos_token_id(self) -> int | None:
-        return self.token_id("eos_token")
+        """The token that ends an answer: the tokenizer's, else the one that the model's settings name."""
+        return self.token_id("eos_token") if self._end is None else self._end
 
     @property
     def bos_token_id(self) -> int | None:
@@ -91,6 +93,16 @@ def _read(folder: Path, name: str) -> dict[str, Any]:
         return dict(json.loads((folder / name).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:  # damaged, or no object
         raise ModelError("task.no_token_file", path=str(folder), detail=f"{name}: {error}"[:200]) from error
+
+
+def _end_of(folder: Path) -> int | None:
+    """Where a tokenizer names no end token, as `core.models.loading` finds it."""
+    for name in ("config.json", "generation_config.json"):
+        found = _read(folder, name).get("eos_token_id")
+        end = found[0] if isinstance(found, list) and found else found
+        if isinstance(end, int):
+            return end
+    return None
 
 
 def _listed(value: Any) -> list[Any]:

@@ -9,8 +9,6 @@ import time
 from dataclasses import dataclass, replace
 from typing import Any
 
-from transformers.utils.logging import disable_progress_bar
-
 from core.base.errors import RunError, TaskloomError
 from core.base.files import write_json_atomic, write_text_atomic
 from core.base.lines import whole_lines
@@ -19,7 +17,7 @@ from core.evaluation.exam import Examiner
 from core.evaluation.forgetting import write_forgetting
 from core.evaluation.results import build_results
 from core.models.building import save_adapter
-from core.models.loading import LoadedBase
+from core.models.loading import LoadedBase, require_size
 from core.tasks.dataset import TaskDataset, load_saved_dataset
 from core.training.allocation import write_allocation
 from core.training.answer_model import AnswerModel
@@ -93,12 +91,12 @@ def train_run(
 
 def prepare(paths: RunPaths, config: RunConfig, journal: Journal, shard: Shard) -> Prepared:
     """Loads model and tasks and turns the tasks into tokens."""
-    disable_progress_bar()
     choice = choose_device(config)
     device = apply_device(choice)
     dataset = load_saved_dataset(paths.data_dir)
     base = load_chosen_base(config.base_model, choice)
     keep_moving(journal, base.model)
+    require_size(base, config.allow_large_base)
     modular = build_wished(base, config, dataset.names(), paths.frozen_weights_path)
     if config.gradient_checkpointing:
         modular.activation_checkpointing_enable()

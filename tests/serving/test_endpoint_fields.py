@@ -72,7 +72,14 @@ def test_what_asks_for_nothing_is_taken(call: Caller, model: str) -> None:
         "tool_choice": "none",
     }
     notes = {"user": "me", "metadata": {"a": "b"}, "store": True, "response_format": {"type": "text"}}
-    assert call.complete(model, "message 3", **nothing, **notes)[0] == 200
+    status, value = call.complete(model, "message 3", n=2, best_of=2, **nothing, **notes)
+    assert (status, value["taskloom"]["unread_messages"]) == (200, 0)
+    turns = [
+        {"role": "system", "content": "Be brief."},
+        *[{"role": "user", "content": t} for t in ("hi", "message 3")],
+    ]
+    _, data, _ = call("/v1/chat/completions", {"model": model, "messages": turns})
+    assert json.loads(data)["taskloom"]["unread_messages"] == 2  # the task's prompt is the one of training
 
 
 @pytest.mark.parametrize("kind", ["image_url", "input_audio", "file"])
@@ -241,6 +248,7 @@ def test_a_continued_text_is_streamed(call: Caller, model: str) -> None:
         ({"prompt": "word " * 5000}, "has room for"),
         ({"prompt": "a", "suffix": "z"}, "suffix is not offered"),
         ({"prompt": "a", "best_of": 3}, "best_of is not offered"),
+        ({"prompt": "a", "echo": True, "stream": True}, "echo comes with whole answers"),
         ({"prompt": "a", "max_tokens": 0}, "max_new_tokens is 0"),
         ({"prompt": "a", "logprobs": 99}, "logprobs is 99"),
         ({}, "prompt is missing"),

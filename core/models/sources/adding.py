@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 from core.base.errors import ModelError
@@ -32,9 +31,8 @@ def add_model(path: Path, name: str | None, progress: Progress, allow_large: boo
 def _add_gguf(path: Path, name: str, progress: Progress, allow_large: bool) -> None:
     record = describe_gguf(path, name)
     work = getting_folder(name)
-    require_space(work, 3 * record.parameters)  # two bytes a number, and room to breathe
+    require_space(work, path.stat().st_size + 3 * record.parameters)  # a copy, and two bytes a number with room
     made = work / "made"
-    shutil.rmtree(made, ignore_errors=True)
     convert_gguf(path, made, record, progress, allow_large)
     finish(name, made)
 

