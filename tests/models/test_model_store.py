@@ -86,7 +86,7 @@ def test_a_quantised_gguf_file_is_read_back_and_says_so(folder, tmp_path):
     ("damage", "key"),
     [
         (lambda data: b"not a model at all", "model.no_gguf"),
-        (lambda data: data[: len(data) // 3], "model.bad_gguf"),
+        (lambda data: data[: len(data) // 3], "model.cut_gguf"),
         (lambda data: data[:-1], "model.cut_gguf"),
         (lambda data: data.replace(b"llama", b"lxama"), "model.gguf_kind"),
         (lambda data: data.replace(b"token_embd", b"token_embx"), "model.no_text_gguf"),

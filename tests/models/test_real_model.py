@@ -49,6 +49,7 @@ def run(home: Path, *words: object) -> Any:
         finally:
             _end(process)
     assert process.returncode == 0, said + complained[-2000:]
+    assert not complained  # no bar and no warning of a library
     return json.loads(said)
 
 

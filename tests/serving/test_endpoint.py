@@ -143,8 +143,8 @@ def test_strangers_are_refused(call: Caller, run_dir: Path) -> None:
     assert call("/v1/models", Authorization="")[0] == 401
     assert call("/v1/models", Host="evil.example")[0] == 403
     assert call("/v1/nothing")[0] == 404
-    assert call("/v1/chat/completions")[0] == 404
-    assert call("/v1/models", {})[0] == 404
+    assert call("/v1/chat/completions")[0] == 405  # it is asked by POST
+    assert call("/v1/models", {})[0] == 405
     assert call("/v1/chat/completions", b"{not json")[0] == 400
     assert call("/v1/chat/completions", b"[]")[0] == 400
     assert call("/v1/chat/completions", b"{}", **{"Content-Length": str(MAX_BODY + 1)})[0] == 413

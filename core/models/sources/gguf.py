@@ -184,7 +184,7 @@ class _Parts:
         """The class that AutoTokenizer would take, without its reading the settings once more."""
         from transformers import TOKENIZER_MAPPING, PreTrainedTokenizerFast
 
-        kind = TOKENIZER_MAPPING.get(type(self.config), PreTrainedTokenizerFast)
+        kind: Any = TOKENIZER_MAPPING.get(type(self.config), PreTrainedTokenizerFast)
         if not issubclass(kind, PreTrainedTokenizerFast):  # Mistral's own, which reads other files
             kind = PreTrainedTokenizerFast
         try:
@@ -196,8 +196,10 @@ class _Parts:
         import torch
         from transformers import AutoModelForCausalLM
 
+        loader: Any = AutoModelForCausalLM
+
         try:
-            model, told = AutoModelForCausalLM.from_pretrained(
+            model, told = loader.from_pretrained(
                 self.folder,
                 gguf_file="weights.gguf",
                 config=self.config,
