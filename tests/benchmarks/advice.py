@@ -7,9 +7,9 @@
 Each arm trains on the starter in this process, one thread, with as many columns in all as C-Poly's defaults keep
 (AdaLoRA: at the end), the same batches and the same exam rows. Arms have their default learning rates; the LoRA has
 of RATES the one with the best check loss on that data (seed 0, no exam). finance: the tasks that study.py takes.
-The arms of TOGETHER take apart what chunks do (C-Poly, `mixture=balanced`). A cell in the output already is not made
-again; after --minutes no new one is begun. --table prints means and paired differences over the seeds that an arm
-and its reference share.
+The arms of TOGETHER take apart what chunks do (C-Poly, `mixture=balanced`). A cell in the output already is not
+made again; after --minutes no new one is begun. --table prints means and paired differences over the seeds that an
+arm and its reference share.
 """
 
 from __future__ import annotations

@@ -1,17 +1,17 @@
 """How many labels "Annotate next" saves: answering the rows that a run chooses, against rows drawn by chance.
 
     nice -n 15 python tests/benchmarks/annotating.py [--seeds 0 1 2] [--steps 120] [--minutes 60]
-        [--output assets/docs/annotating.json]
-    python tests/benchmarks/annotating.py --table [--steps 40] [--output ...]
+        [--ways random rrf] [--output assets/docs/annotating.json]
+    python tests/benchmarks/annotating.py --table [--steps 40] [--ways ...] [--output ...]
 
 On each of two development domains two tasks with LABELS labels each are trained together (C-Poly, starter model,
 --steps steps, one thread) on the first FIRST rows a task, drawn by chance. Then ROUNDS times the run reads READ
 rows a task that are unanswered still, the AT_ONCE most worth asking about by each way to choose get their right
-answers,
-and everything is trained anew. `full` is trained on all POOL rows a task. Scores: share of right labels on the same
-EXAM rows a task, mean over the two tasks. What is in the output is not made again; after --minutes no new (domain,
-seed) is begun. --table prints the labels a task that each way needs for GOAL of the full score (on the line
-between two rounds; more than were given where it did not come so far), and the mean score over the rounds.
+answers, and everything is trained anew. `full` is trained on all POOL rows a task. Scores: share of right labels on
+the same EXAM rows a task, mean over the two tasks. What is in the output is not made again; after --minutes no new
+way is begun. --table prints the labels a task that each of --ways needs for GOAL of the full score (on the line
+between two rounds; more than were given where it did not come so far), and the mean score over the rounds, over the
+(domain, seed) that have all of --ways.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ class Simulation:
         rng = np.random.default_rng([self.seed, round_])
         return [[int(row) for row in rng.permutation(POOL) if row not in taken][:READ] for taken in rows]
 
-    def scores(self, unit: dict[str, Any], save: Callable[[], None]) -> None:
+    def scores(self, unit: dict[str, Any], ways: list[str], until: float, save: Callable[[], None]) -> None:
         """Fills in {full, curves: {way: the score after 0..ROUNDS rounds}}, saved as it comes; what is there is not
         made again."""
         first: list[list[int]] = [list(range(FIRST)) for _ in self.drawn["specs"]]
@@ -134,7 +134,9 @@ class Simulation:
             save()
         started = self.train(first)
         known: list[list[Proposal]] = []
-        for way in [way for way in CHOICES if way not in unit["curves"]]:
+        for way in [way for way in ways if way not in unit["curves"]]:
+            if time.monotonic() > until:
+                return
             rows, (run, score), curve = first, started, []
             for round_ in range(ROUNDS):
                 curve.append(score)
@@ -174,12 +176,12 @@ def labels_needed(curve: list[float], goal: float) -> float | None:
     return None
 
 
-def table(known: dict[str, Any]) -> str:
+def table(known: dict[str, Any], ways: list[str]) -> str:
     """Markdown: every way, over all that was measured, and its difference from chance."""
     lines = ["| way | labels a task for 90 % | reached | mean score of the rounds | minus chance |"]
     lines.append("| --- | ---: | ---: | ---: | ---: |")
-    units = [unit for unit in known.values() if set(unit["curves"]) == set(CHOICES)]
-    for way in CHOICES if units else ():
+    units = [unit for unit in known.values() if set(unit["curves"]) >= {CHANCE, *ways}]
+    for way in ways if units else ():
         needed = [labels_needed(unit["curves"][way], GOAL * unit["full"]) for unit in units]
         reached = [one for one in needed if one is not None]
         means = [100 * statistics.fmean(unit["curves"][way][1:]) for unit in units]
@@ -208,6 +210,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--ways", nargs="+", choices=CHOICES, default=list(CHOICES))
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--output", type=Path, default=ROOT / "assets/docs/annotating.json")
     parser.add_argument("--table", action="store_true")
@@ -217,13 +220,14 @@ def main() -> None:
     wanted = [(domain, seed) for seed in chosen.seeds for domain in PLAN]
     for domain, seed in [] if chosen.table else wanted:
         unit = known.setdefault(f"{domain} | seed {seed} | {chosen.steps} steps", {"curves": {}})
-        if time.monotonic() > until or set(unit["curves"]) >= set(CHOICES):
+        if time.monotonic() > until or set(unit["curves"]) >= set(chosen.ways):
             continue
         with tempfile.TemporaryDirectory() as folder:
             Simulation(draw(domain, seed), seed, chosen.steps, Path(folder)).scores(
-                unit, partial(save, chosen.output, known)
+                unit, chosen.ways, until, partial(save, chosen.output, known)
             )
-    print(table({key: unit for key, unit in known.items() if key.endswith(f"| {chosen.steps} steps")}))
+    measured = {key: unit for key, unit in known.items() if key.endswith(f"| {chosen.steps} steps")}
+    print(table(measured, chosen.ways))
 
 
 if __name__ == "__main__":

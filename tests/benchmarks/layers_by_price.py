@@ -5,8 +5,8 @@
     python tests/benchmarks/layers_by_price.py --table
 
 Two tasks of the sample with short rows (TASKS) are trained together on the starter, ROWS at a step with
-`mixture=balanced`, so that nearly every step holds both: a score that falls from 0.15 under 0.1 at the allocation's rate needs some
-160 of those. A cell in the output already is not made again; after --minutes no new one is begun.
+`mixture=balanced`, so that nearly every step holds both: a score that falls from 0.15 under 0.1 at the allocation's
+rate needs some 160 of those. A cell in the output already is not made again; after --minutes no new one is begun.
 """
 
 from __future__ import annotations
