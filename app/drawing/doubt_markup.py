@@ -1,17 +1,25 @@
-"""Open questions about how a file is meant: both readings side by side, with a button for each."""
+"""Open questions about how a file is meant: both readings side by side, with a button for each; and what was noted
+while one was read."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from app.drawing.markup import badge, esc, note, part, table
-from app.texts import say, word_whole
+from app.drawing.markup import badge, bullets, esc, note, part, table
+from app.texts import say, word_problem, word_whole
+from core.base.errors import Problem
 from core.tasks.reading.readings import Doubt, Reading
 
 
 def doubts_view(doubts: Iterable[Doubt]) -> str:
     """The buttons have the number of the question as `data-id` and "taken" or "other" as `data-act`."""
     return "".join(_question(number, doubt) for number, doubt in enumerate(doubts))
+
+
+def reading_notes(notes: Iterable[Problem]) -> str:
+    """What was left out or taken otherwise than it stands; "" where there is nothing to say."""
+    items = [("info" if one.severity == "note" else "warn", word_problem(one), one.raw) for one in notes]
+    return bullets(items) if items else ""
 
 
 def _question(number: int, doubt: Doubt) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 import gradio as gr
 
+from app.drawing.doubt_markup import reading_notes
 from app.drawing.markup import esc, note, paragraphs, table
 from app.shell.context import Context
 from app.shell.job_panel import JobPanel, JobSpec
@@ -20,6 +21,7 @@ from app.texts.words import Key
 from core.base.errors import Problem, RunError
 from core.evaluation.ranking import WAYS
 from core.insight.annotation import (
+    ASKED,
     BUDGET,
     OPEN,
     Candidate,
@@ -126,7 +128,7 @@ class AnnotatePanel:
         """The pool's fields with a run that knows the task, and the next row of the queue."""
         queue, knows = chosen_queue(context, selection), run_that_knows(context, selection) is not None
         following = queue.open[0] if queue and queue.open else None
-        said = note(say("annotate.note")) + ("" if knows else note(say("annotate.need_run")))
+        said = note(say("annotate.note", most=ASKED)) + ("" if knows else note(say("annotate.need_run")))
         return {
             self.about: said,
             self.asking: gr.update(visible=knows),
@@ -261,7 +263,7 @@ def queue_view(queue: Queue, run: str) -> str:
     if not queue.open:
         is_richer = counts["accepted"] + counts["corrected"] > 0
         said.append(say("annotate.done") if is_richer else say("annotate.done_none"))
-    return paragraphs([" ".join(said)])
+    return paragraphs([" ".join(said)]) + reading_notes(queue.notes)
 
 
 def row_view(row: Candidate, queue: Queue, run: str) -> str:
@@ -271,5 +273,7 @@ def row_view(row: Candidate, queue: Queue, run: str) -> str:
     told = say("annotate.sure", sure=sure) if queue.is_checked else say("annotate.sure_unchecked", sure=sure)
     if row.disagreement is not None:
         told += " " + say("annotate.hangs", moved=f"{100 * row.disagreement:.0f}")
+    if row.is_cut:
+        told += " " + say("annotate.is_cut")
     says = f'<p class="say">{esc(say("annotate.would_say", run=run))} <b>{esc(row.answer) or "∅"}</b></p>'
     return table(list(row.inputs), [cells]) + says + note(f"{told} {say('annotate.keys')}")

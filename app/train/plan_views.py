@@ -15,7 +15,7 @@ from app.drawing.widgets import card
 from app.shell.context import Context
 from app.shell.permissions import shared_problems
 from app.shell.selection import Selection
-from app.texts import TEXTS, clauses, listing, name_setting, say, say_or, word_method, word_value
+from app.texts import TEXTS, clauses, listing, name_setting, say, say_or, word_method, word_value, word_whole
 from app.texts.language import current_language
 from app.texts.words import Key
 from core.adapters.registry import METHODS
@@ -30,6 +30,7 @@ from core.tasks.store import list_tasks
 from core.training.config import RunConfig
 from core.training.equal_size import plan_size
 from core.training.goals import GOALS, goal_of, read_domain_figures, read_goal_figures
+from core.training.method_figures import describe_figures
 
 
 def goal_cards(config: RunConfig) -> list[dict[str, Any]]:
@@ -147,6 +148,7 @@ def _details(report: ReadyReport, config: RunConfig) -> list[str]:
     known = next((m for m in CATALOGUE if m.model_id == config.base_model), None)
     model = Path(config.base_model).name if known is None else model_title(known)
     said = [say("plan.fact_method", method=word_method(method.name), model=model)]
+    said += [word_whole(sentence.key, sentence.values) for sentence in describe_figures(method.name)]
     if tasks > 1:
         said.append(_mixture_fact(report))
     size, reference = plan_size(config, tasks), plan_size(RunConfig(), tasks)

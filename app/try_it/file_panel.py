@@ -11,6 +11,7 @@ from typing import Any
 
 import gradio as gr
 
+from app.drawing.doubt_markup import reading_notes
 from app.drawing.markup import bar, download_link, esc, note, paragraphs, table
 from app.shell.context import Context
 from app.shell.outcomes import Outcomes, draw_after
@@ -92,7 +93,8 @@ def _answer(
     """A file that cannot be read leaves what the last one came to."""
     path, spec, asked = given
     note_uploads(context.require_project(selection), [str(path)])  # it goes with the project
-    questions = read_questions(path, spec, path.name)
+    read = read_questions(path, spec, path.name)
+    questions = read.questions
     answers, drawn, total = {}, time.monotonic(), len(questions)
     try:
         outcomes.keep(selection.run_id, Answers(0, total))
@@ -104,7 +106,7 @@ def _answer(
                 drawn = time.monotonic()
                 yield answers_view(Answers(len(answers), total))
     finally:
-        found = judge(spec, [answers[place] for place in sorted(answers)])
+        found = judge(spec, [answers[place] for place in sorted(answers)], read)
         outcomes.keep(selection.run_id, Answers(len(answers), total, found))
 
 
@@ -153,6 +155,7 @@ def outcome_view(outcome: FileOutcome, total: int) -> str:
         cell = f'<div class="cell">{esc(question[:400])}</div>'
         rows.append([str(answer.question.line), cell, text, esc(answer.question.target) or "–", shown])
     more = note(say("try.file_more", n=SHOWN)) if len(outcome.answers) > SHOWN else ""
+    notes = reading_notes(outcome.notes)
     if not rows:
-        return paragraphs([said])
-    return paragraphs([said]) + f"<p>{save}</p>" + table(heads, rows, numeric=(0, 4)) + more
+        return paragraphs([said]) + notes
+    return paragraphs([said]) + notes + f"<p>{save}</p>" + table(heads, rows, numeric=(0, 4)) + more

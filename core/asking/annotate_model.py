@@ -15,16 +15,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.asking.trained import load_trained
+from core.base.errors import Problem
 from core.evaluation.certainty import Certainty, softmax
 from core.evaluation.choosing import LabelSet
 from core.evaluation.exam import TUNED, Examiner
 from core.evaluation.ranking import rank_rows
-from core.insight.annotation import Candidate, Queue
+from core.insight.annotation import ASKED, Candidate, Queue
 from core.models.label_scores import LabelQuestion, LabelScorer
 from core.runs.folder import RunFolder
 from core.tasks.dataset import load_saved_dataset
@@ -37,11 +39,13 @@ OnProgress = Callable[[int, int], None]  # (readings so far, readings in all)
 
 @dataclass(frozen=True)
 class Proposal:
-    """What the run would answer; `confidence` and `disagreement` 0..1, None where no skill can be left out."""
+    """What the run would answer; `confidence` and `disagreement` 0..1, None where no skill can be left out.
+    `is_cut`: the text is longer than the run reads, and was read without a part of it."""
 
     answer: str
     confidence: float
     disagreement: float | None
+    is_cut: bool = False
 
 
 class PoolAsker:
@@ -74,6 +78,7 @@ class PoolAsker:
         choosing = self._examiner.choosing
         labels = choosing.label_set(self._dataset, task)
         sure = choosing.certainty_of(self._dataset, task) if labels else None
+        room = 0 if labels else self._examiner.answer_length(self._dataset, task)
         texts = [] if labels else self._written(task, prompts)
         self._step(len(prompts), total)
         asked = _Asked(task, labels, sure, texts)
@@ -87,7 +92,8 @@ class PoolAsker:
             best = int(belief.argmax()) if labels else 0
             answer = labels.names[best] if labels else texts[place]
             apart = round(float(moved[place]), 4) if columns else None
-            found.append(Proposal(answer, round(float(belief[best]), 4), apart))
+            is_cut = self._examiner.is_cut(prompts[place], room or asked.longest(self._base.tokenizer, place))
+            found.append(Proposal(answer, round(float(belief[best]), 4), apart, is_cut))
         return found
 
     def _columns(self, task: int) -> list[int]:
@@ -120,8 +126,8 @@ class PoolAsker:
             places = list(range(start, min(start + size, len(prompts))))
             questions = []
             for place in places:
-                ids = asked.labels.ids if asked.labels else (tuple(answer_ids(tokenizer, asked.texts[place])),)
-                encoded = self._examiner.encode(prompts[place], max(map(len, ids)))
+                ids = asked.answers(tokenizer, place)
+                encoded = self._examiner.encode(prompts[place], asked.longest(tokenizer, place))
                 questions.append(LabelQuestion(encoded, {asked.task: 1.0}, ids))
             yield places, questions
 
@@ -139,6 +145,13 @@ class _Asked:
     labels: LabelSet | None
     sure: Certainty | None
     texts: Sequence[str]
+
+    def answers(self, tokenizer: Any, place: int) -> Sequence[Sequence[int]]:
+        """The tokens of every answer that is weighed for a row."""
+        return self.labels.ids if self.labels else (tuple(answer_ids(tokenizer, self.texts[place])),)
+
+    def longest(self, tokenizer: Any, place: int) -> int:
+        return max(map(len, self.answers(tokenizer, place)))
 
     def belief(self, values: Belief, ids: Sequence[Sequence[int]]) -> Belief:
         """values: log-likelihoods of the labels, or of the one answer."""
@@ -160,22 +173,26 @@ class PoolRow:
 @dataclass(frozen=True)
 class PoolTask:
     """The pool as one task of the run reads it: the task's place there, its id, and how many rows were left out
-    because the task holds them already; `answered`: how many of the file's rows hold an answer."""
+    because the task holds them already; `answered`: how many of the file's rows hold an answer. `notes`: what was
+    left out else."""
 
     task: int
     task_id: str
     rows: list[PoolRow]
     known: int
     answered: int = 0
+    notes: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True)
 class Wish:
-    """How reasons are combined (`core.evaluation.ranking`), how many rows are wanted, the name of the file."""
+    """How reasons are combined (`core.evaluation.ranking`), how many rows are wanted, the name of the file, and how
+    many of its rows are asked at most: the run reads every one of those several times."""
 
     way: str
     budget: int
     file: str
+    most: int = ASKED
 
 
 def rank_pool(folder: RunFolder, pool: Sequence[PoolTask], wish: Wish, on_progress: OnProgress) -> dict[str, Queue]:
@@ -186,6 +203,7 @@ def rank_pool(folder: RunFolder, pool: Sequence[PoolTask], wish: Wish, on_progre
         RunError: the run has no trained adapter. SettingError: no such combination. ModelError: cannot be loaded.
     """
     asker = PoolAsker(folder, on_progress)
+    pool = draw_rows(pool, wish.most, folder.read_config().seed)
     total = sum(len(part.rows) * asker.readings(part.task) for part in pool)
     lines = sorted({row.line for part in pool for row in part.rows})
     place = {line: i for i, line in enumerate(lines)}
@@ -210,16 +228,38 @@ def rank_pool(folder: RunFolder, pool: Sequence[PoolTask], wish: Wish, on_progre
             _candidates(part, proposals, wanted),
             asker.is_checked(part.task),
             part.answered,
+            (*part.notes, *_cut_texts(proposals)),
         )
         for part, proposals in zip(pool, told, strict=True)
     }
+
+
+def draw_rows(pool: Sequence[PoolTask], most: int, seed: int) -> list[PoolTask]:
+    """At most `most` lines of the file, drawn by the seed and the same for all tasks; every task says so."""
+    lines = sorted({row.line for part in pool for row in part.rows})
+    if len(lines) <= most:
+        return list(pool)
+    drawn = set(np.random.default_rng(seed).permutation(lines)[:most].tolist())
+    found = []
+    for part in pool:
+        kept = [row for row in part.rows if row.line in drawn]
+        said = Problem("rows", "annotate.drawn", {"rows": len(part.rows), "asked": len(kept)}, "note")
+        found.append(replace(part, rows=kept, notes=(*part.notes, said)))
+    return found
+
+
+def _cut_texts(proposals: dict[int, Proposal]) -> list[Problem]:
+    count = sum(one.is_cut for one in proposals.values())
+    return [Problem("rows", "annotate.cut", {"rows": count}, "warning")] if count else []
 
 
 def _candidates(part: PoolTask, proposals: dict[int, Proposal], wanted: Sequence[int]) -> tuple[Candidate, ...]:
     rows = {row.line: row for row in part.rows}
     kept = [line for line in wanted if line in proposals]
     return tuple(
-        Candidate(number, line, rows[line].inputs, found.answer, found.confidence, found.disagreement)
+        Candidate(
+            number, line, rows[line].inputs, found.answer, found.confidence, found.disagreement, is_cut=found.is_cut
+        )
         for number, line in enumerate(kept, 1)
         for found in [proposals[line]]
     )

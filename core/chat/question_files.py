@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from core.base.at_once import work_at_once
-from core.base.errors import RunError, TaskFileError, TaskloomError
+from core.base.errors import Problem, RunError, TaskFileError, TaskloomError
 from core.base.formulas import guard
 from core.chat.client import ChatClient
 from core.chat.protocol import ChatEvent, ChatRequest
@@ -44,6 +44,15 @@ class Question:
 
 
 @dataclass(frozen=True)
+class QuestionFile:
+    """The questions of a file, and what was noted on the way: rows without a text, and whatever the reader left out
+    or took otherwise than it stands."""
+
+    questions: list[Question]
+    notes: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True)
 class Answered:
     """A question with what was written, or with the error (a message key and its values)."""
 
@@ -55,22 +64,28 @@ class Answered:
 @dataclass(frozen=True)
 class FileOutcome:
     """All answers in the file's order; `score` by the task's metric over rows that have a right answer, `values`
-    (0..1 or None) of each row alone."""
+    (0..1 or None) of each row alone. `notes`: as in QuestionFile."""
 
     answers: list[Answered]
     score: Score | None
     values: list[float | None]
+    notes: tuple[Problem, ...] = ()
 
 
-def read_questions(path: Path, spec: TaskSpec, name: str | None = None) -> list[Question]:
+def read_questions(
+    path: Path, spec: TaskSpec, name: str | None = None, most: int = MAX_QUESTIONS, too_many: str = "questions.many"
+) -> QuestionFile:
     """The questions of a file for a task, read in a limited child process. Its columns are found by name, whatever
     their case; a file of one column needs no name where the task has one input.
 
     Raises:
-        TaskFileError: unreadable, an input column is missing, no row with an input, or too many rows.
+        TaskFileError: unreadable, an input column is missing, no row with an input, or more than `most` rows, said
+        by the message `too_many`.
     """
-    table = read_rows_isolated(path, MAX_QUESTIONS + 1, name)
+    table = read_rows_isolated(path, most + 1, name)
     shown = name or path.name
+    if len(table.rows) > most:  # what stands behind them was not read, whether blank or not
+        raise TaskFileError(too_many, file=shown, rows=len(table.rows), bound=most)
     columns = {column.casefold(): column for column in table.columns}
     if len(table.columns) == 1 and len(spec.inputs) == 1:
         columns.setdefault(spec.inputs[0].casefold(), table.columns[0])
@@ -87,9 +102,12 @@ def read_questions(path: Path, spec: TaskSpec, name: str | None = None) -> list[
             questions.append(Question(line, {c: input_text(named[c]) for c in spec.inputs}, target, row))
     if not questions:
         raise TaskFileError("questions.none", file=shown, columns=", ".join(spec.inputs))
-    if len(questions) > MAX_QUESTIONS:
-        raise TaskFileError("questions.many", file=shown, rows=len(questions), bound=MAX_QUESTIONS)
-    return questions
+    return QuestionFile(questions, (*_blank_rows(len(table.rows) - len(questions), shown, spec), *table.problems))
+
+
+def _blank_rows(count: int, file: str, spec: TaskSpec) -> list[Problem]:
+    values = {"file": file, "rows": count, "columns": ", ".join(spec.inputs)}
+    return [Problem("file", "questions.blank", values, "warning")] if count else []
 
 
 def answer_questions(
@@ -120,14 +138,15 @@ def _answer_one(
     return Answered(question, last.text)
 
 
-def judge(spec: TaskSpec, answers: Sequence[Answered]) -> FileOutcome:
-    """Scores by the task's metric; an answer that failed counts as an empty one."""
+def judge(spec: TaskSpec, answers: Sequence[Answered], read: QuestionFile | None = None) -> FileOutcome:
+    """Scores by the task's metric; an answer that failed counts as an empty one. `read`: the file they are of."""
     known = [place for place, answer in enumerate(answers) if answer.question.target]
     given, wanted = [answers[i].text for i in known], [answers[i].question.target for i in known]
     values: list[float | None] = [None] * len(answers)
     for place, value in zip(known, values_of_rows(spec.metric, given, wanted), strict=True):
         values[place] = value
-    return FileOutcome(list(answers), score(spec.metric, given, wanted) if known else None, values)
+    whole = score(spec.metric, given, wanted) if known else None
+    return FileOutcome(list(answers), whole, values, read.notes if read else ())
 
 
 def outcome_csv(outcome: FileOutcome) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from core.base.errors import RunError, SettingError, TaskFileError, require_between
 from core.commands.ask import require_task
 from core.commands.output import ProgressLine, Report, Verbs, add_verb, table
+from core.commands.output import said as told
 from core.commands.runs import find_run
 
 TEXT_SHOWN = 60
@@ -25,6 +26,8 @@ def add_parser(verbs: Verbs) -> None:
     combine = "how doubt and disagreement are combined: rrf (ranks fused, default), mean, max or pareto (fronts)"
     parser.add_argument("--by", default="rrf", metavar="HOW", help=combine)
     parser.add_argument("--budget", type=int, default=20, metavar="N", help="rows wanted (default 20)")
+    most = "rows of the file that are asked, drawn by chance where it has more (default 1000)"
+    parser.add_argument("--rows", type=int, metavar="N", help=most)
     parser.add_argument("--accept", type=int, action="append", default=[], metavar="N", help="row N is right so")
     fix = "the right answer of row N, which becomes a practice row"
     parser.add_argument("--correct", action="append", default=[], metavar="N=ANSWER", help=fix)
@@ -75,9 +78,11 @@ def _rank(args: argparse.Namespace, folder: Any, project: Any, ids: list[str]) -
     from core.asking.annotate_model import Wish, rank_pool  # torch
     from core.commands.device import hold_device
     from core.evaluation.ranking import WAYS
-    from core.insight.annotation import MOST, write_queue
+    from core.insight.annotation import ASKED, MOST, POOL, write_queue
 
     require_between("budget", args.budget, 1, MOST)
+    most = ASKED if args.rows is None else args.rows
+    require_between("rows", most, 1, POOL)
     if args.by not in WAYS:
         raise SettingError("registry.unknown", kind="combination", name=args.by, known=", ".join(WAYS))
     path = Path(args.pool)
@@ -90,7 +95,7 @@ def _rank(args: argparse.Namespace, folder: Any, project: Any, ids: list[str]) -
         def tell(done: int, total: int) -> None:
             line.step(done, total, f"reading {done} of {total}")
 
-        queues = rank_pool(folder, pool, Wish(args.by, args.budget, path.name), tell)
+        queues = rank_pool(folder, pool, Wish(args.by, args.budget, path.name, most), tell)
     line.end()
     for task_id, queue in queues.items():
         write_queue(project, task_id, queue)
@@ -106,7 +111,7 @@ def _read_pool(folder: Any, project: Any, path: Path, task_id: str) -> Any:
     from core.asking.annotate_model import PoolRow, PoolTask
     from core.chat.prompts import build_prompt
     from core.chat.question_files import read_questions
-    from core.insight.annotation import known_questions, question_key
+    from core.insight.annotation import POOL, known_questions, question_key
     from core.tasks.store import get_task
 
     specs = folder.read_tasks()
@@ -114,7 +119,8 @@ def _read_pool(folder: Any, project: Any, path: Path, task_id: str) -> Any:
     spec, now = specs[place], get_task(project, task_id)
     if spec.inputs != now.inputs:
         raise RunError("annotate.other_columns", task=now.name, run=folder.run_id, columns=", ".join(spec.inputs))
-    seen, rows, questions = known_questions(project, task_id), [], read_questions(path, spec)
+    read = read_questions(path, spec, most=POOL, too_many="annotate.pool_large")
+    seen, rows, questions = known_questions(project, task_id), [], read.questions
     for question in questions:
         key = question_key([question.inputs[name] for name in spec.inputs])
         if key not in seen:
@@ -123,7 +129,7 @@ def _read_pool(folder: Any, project: Any, path: Path, task_id: str) -> Any:
     if not rows:
         raise TaskFileError("annotate.nothing_new", file=path.name, task=now.name, rows=len(questions))
     answered = sum(bool(question.target) for question in questions)
-    return PoolTask(place, task_id, rows, len(questions) - len(rows), answered)
+    return PoolTask(place, task_id, rows, len(questions) - len(rows), answered, read.notes)
 
 
 def _answer(args: argparse.Namespace, project: Any, task_id: str) -> list[str]:
@@ -170,7 +176,8 @@ def _report(folder: Any, project: Any, ids: list[str], done: list[str], is_about
         spec = get_task(project, task_id)
         payoff = [sentence.text for sentence in describe_payoff(project, folder, task_id)]
         queue = read_queue(project, task_id) if is_about_curve else require_queue(project, task_id)
-        values[spec.name] = {**(asdict(queue) if queue else {}), "payoff": payoff}
+        noted = {"notes": [note.as_dict() for note in queue.notes]} if queue else {}
+        values[spec.name] = {**(asdict(queue) if queue else {}), **noted, "payoff": payoff}
         parts += ([_queue_table(spec.name, queue)] if queue else []) + [" ".join(payoff)]
     if done:
         parts.append(_what_was_done(done))
@@ -183,7 +190,7 @@ def _queue_table(task: str, queue: Any) -> str:
     rows = [
         [
             one.number,
-            _short(" | ".join(one.inputs.values())),
+            _short(" | ".join(one.inputs.values())) + (" (read in part)" if one.is_cut else ""),
             _short(one.given or one.answer),
             f"{100 * one.confidence:.0f}",
             None if one.disagreement is None else f"{100 * one.disagreement:.0f}",
@@ -195,7 +202,8 @@ def _queue_table(task: str, queue: Any) -> str:
     answered = f", {counted(queue.answered, 'row|rows')} hold an answer that was not read" if queue.answered else ""
     head = f"{task}: {len(queue.open)} of {len(rows)} open, from {queue.file} by {queue.run_id}{known}{answered}"
     sure = "sure %" if queue.is_checked else "likely % (not checked)"
-    return f"{head}\n{table(rows, ['row', 'text', 'answer', sure, 'skills %', 'state'])}"
+    lines = [head, *(f"- {told(note)}" for note in queue.notes)]
+    return "\n".join([*lines, table(rows, ["row", "text", "answer", sure, "skills %", "state"])])
 
 
 def _what_was_done(done: list[str]) -> str:

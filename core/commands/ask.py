@@ -10,6 +10,7 @@ from typing import Any
 
 from core.base.errors import RunError, SettingError, TaskFileError
 from core.commands.output import ProgressLine, Report, Verbs, add_verb, duration, progress_bar
+from core.commands.output import said as told
 from core.commands.runs import find_run
 from core.messages.plural import counted
 
@@ -214,7 +215,8 @@ def answer_file(args: argparse.Namespace, folder: Any) -> Report:
         raise TaskFileError("command.no_file", path=args.file)
     name = require_task(folder, args.task)
     spec = next(spec for spec in folder.read_tasks() if spec.name == name)
-    questions = question_files.read_questions(path, spec)
+    read = question_files.read_questions(path, spec)
+    questions = read.questions
     request = request_of(folder.path.resolve(), name, "-", tuned=not args.base, **_settings(args))
     answers, line, client = {}, ProgressLine(args.json), ChatClient()
     try:
@@ -224,7 +226,7 @@ def answer_file(args: argparse.Namespace, folder: Any) -> Report:
     finally:
         client.close()
     line.end()
-    outcome = question_files.judge(spec, [answers[place] for place in range(len(questions))])
+    outcome = question_files.judge(spec, [answers[place] for place in range(len(questions))], read)
     return _file_report(args, folder, outcome)
 
 
@@ -245,4 +247,6 @@ def _file_report(args: argparse.Namespace, folder: Any, outcome: Any) -> Report:
         span = f"[{100 * found.low:.1f}, {100 * found.high:.1f}]"
         said += f"; score {100 * found.value:.1f} {span} on {counted(found.n, 'row|rows')}"
     value = {"run_id": folder.run_id, "score": found.as_dict() if found else None, "rows": rows}
-    return Report(value, f"{said}." if args.out else f"{text}{said}.")
+    value["notes"] = [note.as_dict() for note in outcome.notes]
+    notes = "".join(f"\n- {told(note)}" for note in outcome.notes)
+    return Report(value, f"{said}.{notes}" if args.out else f"{text}{said}.{notes}")

@@ -23,13 +23,15 @@ def add_parser(verbs: Verbs) -> None:
 
 def ready(args: argparse.Namespace) -> Report:
     from core.runs.ready import ready_report
+    from core.training.method_figures import describe_figures
     from core.workspace import Workspace
 
     project, config = Workspace(args.workspace).get_project(args.project), build_config(args)
     if args.rehearse:
         _rehearse(project, config, args)
     report = ready_report(project, config, args.task)
-    return Report(report.as_dict(), "\n".join(_lines(report)))
+    trial = [sentence.text for sentence in describe_figures(config.method)]
+    return Report({**report.as_dict(), "trial": trial}, "\n".join([*_lines(report), *trial]))
 
 
 def _rehearse(project: Any, config: Any, args: argparse.Namespace) -> None:

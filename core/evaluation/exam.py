@@ -154,10 +154,14 @@ class Examiner:
         limit = min(self.settings.max_tokens + max_new_tokens, base.context)
         return encode_prompt(base.tokenizer, prompt, base.architecture, limit, reserve=max_new_tokens)
 
+    def is_cut(self, prompt: str, max_new_tokens: int) -> bool:
+        """Whether a question does not fit and is read without a part of it."""
+        return self._encoded(prompt, max_new_tokens).num_cut > 0
+
     def cut_rows(self, dataset: TaskDataset, task: int, chosen: list[tuple[int, Example]]) -> set[int]:
         """Rows whose question does not fit."""
         length = self.answer_length(dataset, task)
-        return {row for row, example in chosen if self._encoded(example.prompt, length).num_cut}
+        return {row for row, example in chosen if self.is_cut(example.prompt, length)}
 
     def _answers(
         self, prompts: Sequence[str], task: int, max_new_tokens: int, tree: LabelTree | None

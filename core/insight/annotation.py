@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from core.base.errors import RunError
+from core.base.errors import Problem, RunError
 from core.base.files import write_json_atomic
 from core.base.records import read_record
 from core.tasks.cell_text import input_text
@@ -28,13 +28,14 @@ from core.workspace import Project
 
 OPEN, ACCEPTED, CORRECTED, SKIPPED = "open", "accepted", "corrected", "skipped"
 BUDGET, MOST = 20, 2000  # rows of a queue: by default, and at most
+ASKED, POOL = 1000, 50_000  # rows of a file that are asked by default, and that it may hold
 
 
 @dataclass(frozen=True)
 class Candidate:
     """One row of the pool: its `number` in the queue (1 is asked first), its line in the file, what the run would
     answer, how likely that is to it, and how far it hangs on single skills (0..1; None: the method has no skills
-    that could be left out). `given` is the answer of the person."""
+    that could be left out). `given` is the answer of the person. `is_cut`: the run read it without a part."""
 
     number: int
     line: int
@@ -44,6 +45,7 @@ class Candidate:
     disagreement: float | None
     state: str = OPEN
     given: str = ""
+    is_cut: bool = False
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class Queue:
     """What to annotate next for a task: the run that proposes, the file, how reasons were combined, how many rows
     of the file were asked, and how many were left out because the task holds them already. `is_checked`: the
     confidences were fitted on check rows, whose right answers are known. `answered`: rows of the file that hold an
-    answer already, which is not read. Older files tell neither."""
+    answer already, which is not read. `notes`: what else was left out or shortened. Older files tell none of it."""
 
     run_id: str
     file: str
@@ -61,6 +63,7 @@ class Queue:
     candidates: tuple[Candidate, ...]
     is_checked: bool = False
     answered: int = 0
+    notes: tuple[Problem, ...] = ()
 
     @property
     def queue_id(self) -> str:
@@ -121,7 +124,8 @@ def known_questions(project: Project, name: str) -> set[tuple[str, ...]]:
 
 
 def question_key(inputs: Sequence[object]) -> tuple[str, ...]:
-    return tuple(input_text(value).strip() for value in inputs)
+    """Blanks at the ends and between words do not make another question."""
+    return tuple(" ".join(input_text(value).split()) for value in inputs)
 
 
 def require_acceptable(project: Project, name: str, row: RowId) -> Candidate:

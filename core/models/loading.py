@@ -16,6 +16,7 @@ from core.models.inspection import MOST_PARAMETERS
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 UNKNOWN_CONTEXT = 512
 # What transformers raises for a folder that is damaged, incomplete or of a kind that needs something else.
+TOLD_OF_LONG_TEXTS = "sequence-length-is-longer-than-the-specified-maximum"
 _BROKEN = (
     *(OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, RuntimeError, ImportError),
     *(HfHubHTTPError, HFValidationError, StrictDataclassError),
@@ -65,6 +66,7 @@ def load_base(model_id_or_path: str, dtype: str = "float32", device: str = "cpu"
     model, told = loaded
     _require_whole(told, model_id_or_path)
     _set_padding(tokenizer, model)
+    tokenizer.deprecation_warnings[TOLD_OF_LONG_TEXTS] = True  # its own warning; texts are cut here, and said to be
     model.to(_require_device(device))
     model.eval()
     return LoadedBase(model, tokenizer, architecture, _context_of(config), model_id_or_path)

@@ -27,6 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from core.base.files import new_id, read_json, write_json_atomic  # noqa: E402
+from core.evaluation.intervals import mean_interval  # noqa: E402
 from core.runs.creation import fill_run  # noqa: E402
 from core.runs.folder import RunFolder  # noqa: E402
 from core.runs.journal import SilentJournal  # noqa: E402
@@ -50,6 +51,7 @@ TOGETHER = {
     "chunks joined": ("mixture=balanced", "chunks=joined"),
 }
 REFERENCES = dict.fromkeys(TOGETHER, ("cpoly balanced", ""))  # others: C-Poly and the LoRA
+FEWEST = 3  # paired runs
 COMMON = ("num_threads=1", "exam_base=false", "exam_general=false", "validation_rows=40")
 
 
@@ -162,6 +164,35 @@ def table(known: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def summary(known: dict[str, Any], chosen: argparse.Namespace) -> dict[str, Any]:
+    """By method what the app says of it (`core.training.method_figures`), over the data sets and seeds that it,
+    C-Poly and the LoRA have; nothing below FEWEST of those."""
+    found: dict[str, Any] = {}
+    end = f" | {chosen.steps} steps | {chosen.rows} rows"
+    for method in METHODS[2:]:
+        places = [
+            (data, seed)
+            for data in FOLDERS
+            for seed in range(20)
+            if all(f"{data} | {arm} | seed {seed}{end}" in known for arm in (method, CPOLY, LORA))
+        ]
+        if len(places) < FEWEST:
+            continue
+        arms = {
+            arm: [known[f"{data} | {arm} | seed {seed}{end}"]["mean"] for data, seed in places]
+            for arm in (method, CPOLY, LORA)
+        }
+        figures = {"score": statistics.fmean(arms[method])}
+        for arm in (CPOLY, LORA):
+            gaps = [own - other for own, other in zip(arms[method], arms[arm], strict=True)]
+            low, high = mean_interval(gaps, 4 * chosen.rows)
+            figures |= {arm: statistics.fmean(arms[arm]), f"{arm}_gap": statistics.fmean(gaps)}
+            figures |= {f"{arm}_low": low, f"{arm}_high": high}
+        sizes = {"runs": len(places), "data": len({data for data, _ in places}), "steps": chosen.steps}
+        found[method] = {**{name: round(value, 4) for name, value in figures.items()}, **sizes}
+    return found
+
+
 def run(chosen: argparse.Namespace, known: dict[str, Any]) -> None:
     """Seed by seed over all data, so that what is there when time is up can be compared."""
     until = time.monotonic() + 60 * chosen.minutes
@@ -174,7 +205,7 @@ def run(chosen: argparse.Namespace, known: dict[str, Any]) -> None:
                     if key in known or time.monotonic() > until:
                         continue
                     known[key] = bench.measure(arm, at)
-                    write_json_atomic(chosen.output, known)
+                    write_json_atomic(chosen.output, {"methods": summary(known, chosen), "cells": known})
                     print(key, known[key], flush=True)
 
 
@@ -189,7 +220,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=ROOT / "assets/docs/advice.json")
     parser.add_argument("--table", action="store_true")
     chosen = parser.parse_args()
-    known = read_json(chosen.output) if chosen.output.is_file() else {}
+    known = read_json(chosen.output)["cells"] if chosen.output.is_file() else {}
     if not chosen.table:
         run(chosen, known)
     print(table(known))

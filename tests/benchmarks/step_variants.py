@@ -66,6 +66,7 @@ OURS: dict[str, tuple[str, dict[str, Any], int]] = {
     "mta-stage2": ("mta", {}, 2),
     "lora-r32": ("lora", {"rank": 32}, 1),
 }
+HALF_WAY = 0.5  # of the training: TAPS chooses layers and AdaLoRA deals out ranks by then
 HALF = ("cpoly-half",)  # products of the frozen layers in bfloat16, as training does where the processor has them
 THEIRS = ("frozen", "peft-lora", "peft-poly")
 
@@ -104,22 +105,24 @@ class Bench:
     def update(self) -> None:
         if self.optimizer is not None:
             self.optimizer.step()
+            if self.variant in OURS:
+                self.model.adapter.after_step()
             self.optimizer.zero_grad()
 
     def loss(self) -> torch.Tensor:
         extra: dict[str, Any] = {}
+        penalties: list[torch.Tensor] = []  # what a method adds to the loss
         if self.variant in OURS:
-            extra["task_ids"] = self.tasks
+            extra |= {"task_ids": self.tasks, "penalties": penalties}
         elif self.variant == "peft-poly":
             extra["task_ids"] = torch.tensor(self.tasks, device=self.work.device)
         answers = self.work.answers
         if answers is None:
             found: torch.Tensor = self.model(input_ids=self.ids, labels=self.ids, use_cache=False, **extra).loss
-            return found
+            return found + sum(penalties)
         logits = self.model(input_ids=self.ids, use_cache=False, logits_to_keep=answers + 1, **extra).logits
-        return torch.nn.functional.cross_entropy(
-            logits[:, :-1].flatten(0, 1).float(), self.ids[:, -answers:].flatten()
-        )
+        flat = logits[:, :-1].flatten(0, 1).float()
+        return torch.nn.functional.cross_entropy(flat, self.ids[:, -answers:].flatten()) + sum(penalties)
 
     def timed(self) -> float:
         """Seconds of a step: of this process on one CPU thread (others cannot take them away), of the clock
@@ -151,6 +154,7 @@ def build_variant(variant: str, work: Workload, base: Any) -> tuple[Any, list[to
     loaded = LoadedBase(base, None, "decoder", work.tokens, variant)
     model = build_modular(loaded, method, config, work.tasks)
     model.set_stage(stage)
+    model.adapter.trained_share = HALF_WAY
     return model, [p for ps in model.parameter_groups(stage).values() for p in ps]
 
 

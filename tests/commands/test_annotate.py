@@ -48,6 +48,7 @@ def test_from_a_file_without_answers_to_practice_rows(run: Run, home: Path, run_
     found = run("annotate", run_id, "--task", "task 0", "--pool", pool, "--by", "mean", "--budget", 5, "--json")
     queue = found.value["tasks"]["task 0"]
     assert (queue["asked"], queue["known"], queue["run_id"], queue["is_checked"]) == (8, 2, run_id, True)
+    assert [(note["key"], note["values"]["rows"]) for note in queue["notes"]] == [("questions.blank", 1)]
     rows = queue["candidates"]
     assert [row["number"] for row in rows] == [1, 2, 3, 4, 5]
     assert all(row["answer"] in ("yes", "no") for row in rows)
@@ -60,6 +61,7 @@ def test_from_a_file_without_answers_to_practice_rows(run: Run, home: Path, run_
     told = run("annotate", run_id, "--task", "task 0", *words).out
     assert "2 of 5 open" in told
     assert "sure %" in told
+    assert "1 row has no text for text and was left out" in told
     assert "2 practice rows more" in told
     fresh = practice(home, "task 0")[len(before) :]
     assert [(row["text"], row["label"], row[ORIGIN]) for row in fresh] == [
@@ -87,11 +89,15 @@ def test_from_a_file_without_answers_to_practice_rows(run: Run, home: Path, run_
 
 
 def test_several_tasks_are_asked_about_one_file(run: Run, home: Path, run_id: str, pool: Path) -> None:
+    """About the same lines of it, where it has more than are to be asked."""
     names = ("task 0", "task 1")
     words = [word for name in names for word in ("--task", name)]
-    found = run("annotate", run_id, *words, "--pool", pool, "--by", "pareto", "--budget", 3, "--json").value[
-        "tasks"
-    ]
+    chosen = ("--by", "pareto", "--budget", 3, "--rows", 4)
+    found = run("annotate", run_id, *words, "--pool", pool, *chosen, "--json").value["tasks"]
+    drawn = [note["values"] for name in names for note in found[name]["notes"] if note["key"] == "annotate.drawn"]
+    assert [one["rows"] for one in drawn] == [8, 9]
+    assert [one["asked"] for one in drawn] == [found[name]["asked"] for name in names]
+    assert found["task 1"]["asked"] == 4
     lines = [[row["line"] for row in found[name]["candidates"]] for name in names]
     assert len(lines[1]) == 3
     assert set(lines[0]) <= set(lines[1])  # the row that task 0 knows is new to task 1
@@ -101,10 +107,17 @@ def test_several_tasks_are_asked_about_one_file(run: Run, home: Path, run_id: st
 def test_rows_with_two_columns_and_free_answers(run: Run, home: Path, run_id: str, tmp_path: Path) -> None:
     path = tmp_path / "pool.jsonl"
     asked = [{"question": f"who is {i}", "context": f"nobody 号 {i}"} for i in range(3)]
+    asked[1]["context"] = "somebody " * 2000
     path.write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in asked), encoding="utf-8")
-    queue = run("annotate", run_id, "--task", "pairs", "--pool", path, "--json").value["tasks"]["pairs"]
+    outcome = run("annotate", run_id, "--task", "pairs", "--pool", path, "--json")
+    assert "Token indices" not in outcome.err  # transformers' own warning
+    queue = outcome.value["tasks"]["pairs"]
     rows = queue["candidates"]
     assert (len(rows), queue["is_checked"]) == (3, False)
+    assert [note["message"] for note in queue["notes"]] == [
+        "1 row is longer than the run reads: it was read without a part of the text."
+    ]
+    assert [row["line"] for row in rows if row["is_cut"]] == [2]
     assert "likely % (not checked)" in run("annotate", run_id, "--task", "pairs").out
     assert all(0 <= row["confidence"] <= 1 for row in rows)
     run("annotate", run_id, "--task", "pairs", "--correct", "2=nobody = 1")
@@ -118,6 +131,7 @@ def test_rows_with_two_columns_and_free_answers(run: Run, home: Path, run_id: st
         (("--pool", "missing.csv"), "missing.csv"),
         (("--by", "best", "--pool", "{pool}"), "best"),
         (("--budget", 0, "--pool", "{pool}"), "budget"),
+        (("--rows", 0, "--pool", "{pool}"), "rows"),
         (("--pool", "{pool}", "--accept", 1), "at once"),
         (("--accept", 99), "99"),
         (("--correct", "no"), "N=ANSWER"),

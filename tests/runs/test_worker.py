@@ -28,7 +28,7 @@ LONG: dict[str, Any] = {"max_steps": 100_000, "evaluate_every": 50, "checkpoint_
 
 def test_a_run_from_start_to_exam_in_its_own_process(project: Project, tiny_llama: Path) -> None:
     os.environ["TASKLOOM_SECRET_TOKEN"] = "not for workers"
-    folder = quick_run(project, tiny_llama)
+    folder = quick_run(project, tiny_llama, learn_router=True)
     assert run_state(folder).state == "draft"
     start_run(folder)
     assert run_state(folder).is_live  # from the first moment on
@@ -47,6 +47,8 @@ def test_a_run_from_start_to_exam_in_its_own_process(project: Project, tiny_llam
     results = folder.read_results()
     assert results is not None
     assert results["mean"]["tuned"] is not None
+    assert folder.router_path.is_file(), folder.read_log()  # learned by the worker, behind the exam
+    assert [e for e in events if e["kind"] == "notice"] == []
     for forbidden in (start_run, resume_run, cancel_run, stop_run):
         with pytest.raises(RunError):
             forbidden(folder)

@@ -27,7 +27,8 @@ def two_rows(tmp_path: Path) -> Path:
 
 def test_answers_come_back_in_order_with_a_score(run_dir: Path, two_rows: Path, tmp_path: Path) -> None:
     spec = load_saved_tasks(run_dir / "data")[0]
-    questions = read_questions(two_rows, spec)
+    read = read_questions(two_rows, spec)
+    questions = read.questions
     assert [(q.line, q.content, q.target) for q in questions] == [(2, "message 1", "yes"), (3, "message 2", "no")]
     client = ChatClient(log_path=tmp_path / "log")
     request = ask(run_dir, spec.name, "-", max_new_tokens=4)
@@ -36,7 +37,8 @@ def test_answers_come_back_in_order_with_a_score(run_dir: Path, two_rows: Path, 
     client.close()
     assert answers[1].text == alone
     right = [replace(answers[0], text="yes"), replace(answers[1], text="yes")]
-    outcome = judge(spec, right)
+    outcome = judge(spec, right, read)
+    assert [(note.key, note.values["rows"]) for note in outcome.notes] == [("questions.blank", 1)]
     assert outcome.score is not None
     assert (outcome.score.value, outcome.score.n, outcome.values) == (0.5, 2, [1.0, 0.0])
     rows = list(csv.DictReader(io.StringIO(outcome_csv(outcome))))
@@ -54,7 +56,9 @@ def test_a_file_without_right_answers_has_no_score(run_dir: Path, tmp_path: Path
     spec = load_saved_tasks(run_dir / "data")[0]
     path = tmp_path / "plain.jsonl"
     path.write_text('{"anything": "hello there"}\n{"anything": "and more"}\n', encoding="utf-8")
-    questions = read_questions(path, spec)
+    read = read_questions(path, spec)
+    assert read.notes == ()
+    questions = read.questions
     assert [q.content for q in questions] == ["hello there", "and more"]
     assert [q.target for q in questions] == ["", ""]
 
@@ -67,6 +71,10 @@ def test_what_does_not_fit_is_named(run_dir: Path, two_rows: Path, tmp_path: Pat
     empty.write_text("text,label\n ,yes\n", encoding="utf-8")
     with pytest.raises(TaskFileError, match="no row with a text"):
         read_questions(empty, load_saved_tasks(run_dir / "data")[0])
+    with pytest.raises(
+        TaskFileError, match="3 questions or more"
+    ):  # also where the rows that were read hold blanks
+        read_questions(two_rows, load_saved_tasks(run_dir / "data")[0], most=2)
 
 
 def test_the_command_line_answers_a_file(

@@ -40,7 +40,7 @@ def test_everything_a_visitor_brings_goes_through_the_one_door(
     project: Project, small_csv: Path, tmp_path: Path, no_reading_here: None
 ) -> None:
     spec = add_task(project, small_csv, isolated=True)
-    assert len(read_questions(small_csv, spec)) == 50
+    assert len(read_questions(small_csv, spec).questions) == 50
     names = tmp_path / "colours_labels.csv"
     names.write_text("code,name\nred,Rot\nblue,Blau\n", encoding="utf-8")
     (named,) = add_files(project, [small_csv, names]).added

@@ -52,7 +52,7 @@ def _rows(request: dict[str, Any]) -> Answer:
     if size > request["most_chars"]:
         raise TaskFileError("file.too_much_text", file=table.name, bound=request["most_chars"] >> 20)
     rows = [{k: plain_value(v) for k, v in row.items()} for row in table.rows]
-    return {"table": {**asdict(replace(table, rows=[], problems=[], doubts=())), "rows": rows}}
+    return {"table": {**asdict(replace(table, rows=[], doubts=())), "rows": rows}}
 
 
 def _pack(request: dict[str, Any]) -> Answer:

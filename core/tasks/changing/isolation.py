@@ -113,7 +113,7 @@ def label_names_isolated(path: Path | str, limits: ParseLimits | None = None) ->
 
 
 def read_rows_isolated(path: Path | str, most_rows: int, name: str | None = None) -> Table:
-    """The first rows of a file of any format, read in a child process; what was noted about it stays there.
+    """The first rows of a file of any format, read in a child process, with what was noted about it but no doubts.
 
     Raises:
         TaskFileError: as `read_table`; also when the texts of these rows are too large together.

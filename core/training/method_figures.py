@@ -1,0 +1,39 @@
+"""What adapter methods gave in one short trial, beside C-Poly and a LoRA of equal size. Torch-free."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from core.messages import Sentence
+
+TRIAL_PATH = Path(__file__).resolve().parents[2] / "assets" / "docs" / "advice.json"
+GAP = ("gap", "low", "high")
+
+
+@cache
+def read_method_figures(path: Path = TRIAL_PATH) -> dict[str, dict[str, Any]]:
+    """By method: {runs, data, steps, score, cpoly, lora} (mean exam scores 0..1 of the same runs of the method,
+    C-Poly and the LoRA) and {cpoly_gap, cpoly_low, cpoly_high, lora_..} (what the method has above each, and its
+    95 % interval over the runs), as `tests/benchmarks/advice.py` wrote them; empty while nothing was measured."""
+    try:
+        found: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["methods"]
+        return {name: dict(figures) for name, figures in found.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def describe_figures(method: str) -> list[Sentence]:
+    """What the trial showed of a method; nothing where it was not in it."""
+    figures = read_method_figures().get(method)
+    if figures is None:
+        return []
+    scores = {name: f"{100 * figures[name]:.1f}" for name in ("score", "cpoly", "lora")}
+    gaps = {
+        f"{name}_{part}": f"{100 * figures[f'{name}_{part}']:+.1f}" for name in ("cpoly", "lora") for part in GAP
+    }
+    return [
+        Sentence("method.trial", {**scores, **gaps, **{name: figures[name] for name in ("runs", "data", "steps")}})
+    ]
