@@ -1,4 +1,5 @@
-"""Reference for LoRA, MoE-LoRA, task-based MoE and (IA)^3: numpy loops in float64 from the papers' formulas.
+"""Reference for LoRA, AdaLoRA, TAPS, MoE-LoRA, Arrow, task-based MoE and (IA)^3: numpy loops in float64 from the
+papers' formulas.
 
 Each function gives the output of one layer for the tokens of one example. Run as a script it prints the golden
 numbers of `tests/adapters/test_references.py`.
@@ -25,6 +26,22 @@ def lora(x: Array, weight: Array, bias: Array | None, factors: tuple[Array, Arra
     return linear(x, weight + alpha / len(down) * (up @ down), bias)
 
 
+def adalora(x: Array, weight: Array, bias: Array | None, factors: tuple[Array, Array], values: Array) -> Array:
+    """Zhang et al. (2303.10512), equation 3: W0 x + P diag(e) Q x; Q [R, i], P [o, R], e [R]."""
+    down, up = factors
+    return linear(x, weight + up @ np.diag(values) @ down, bias)
+
+
+def taps(
+    x: Array, weight: Array, bias: Array | None, factors: tuple[Array, Array], score: float, scores: Sequence[float]
+) -> Array:
+    """Wallingford et al. (2203.16708), section 3: W0 + 1[s >= 0.1] B A, the task's own. `scores`: of all layers, the
+    largest of which is on in any case (ours)."""
+    down, up = factors
+    is_on = score >= 0.1 or score == max(scores)
+    return linear(x, weight + is_on * (up @ down), bias)
+
+
 def softmax(scores: Sequence[float]) -> list[float]:
     top = max(scores)
     powers = [math.exp(s - top) for s in scores]
@@ -39,6 +56,20 @@ def moe_lora(
     for number, token in enumerate(x):
         shares = softmax([float(row @ token) for row in gate])
         for share, (down, up) in zip(shares, experts, strict=True):
+            y[number] += share * (up @ (down @ token))
+    return y
+
+
+def arrow(x: Array, weight: Array, bias: Array | None, library: Sequence[tuple[Array, Array]], most: int) -> Array:
+    """Ostapenko et al. (2405.11157), section 4.1: each token's softmax over the `most` largest of |x v|, v the
+    first right singular vector of an expert's B A."""
+    y = linear(x, weight, bias)
+    leading = [np.linalg.svd(up @ down)[2][0] for down, up in library]
+    for number, token in enumerate(x):
+        likeness = [abs(float(vector @ token)) for vector in leading]
+        chosen = sorted(range(len(library)), key=lambda e: -likeness[e])[:most]
+        for share, expert in zip(softmax([likeness[e] for e in chosen]), chosen, strict=True):
+            down, up = library[expert]
             y[number] += share * (up @ (down @ token))
     return y
 
@@ -78,9 +109,15 @@ def golden() -> dict[str, Array]:
         (np.array([[1.0, 2.0]]), np.array([[3.0], [-1.0]])),
         (np.array([[0.5, -1.0]]), np.array([[2.0], [4.0]])),
     ]
+    both = np.concatenate([down for down, _ in experts]), np.concatenate([up for _, up in experts], axis=1)
     gate = np.array([[0.3, 0.1], [-0.2, 0.4]])
     return {
         "lora": lora(x, weight, None, experts[0], 3.0).ravel(),
+        "adalora": adalora(x, weight, None, both, np.array([0.5, -2.0])).ravel(),
+        "taps on": taps(x, weight, None, experts[0], 0.1, [0.1, 0.3]).ravel(),
+        "taps off": taps(x, weight, None, experts[0], 0.09, [0.09, 0.3]).ravel(),
+        "taps last layer": taps(x, weight, None, experts[0], 0.09, [0.09, 0.03]).ravel(),
+        "arrow": arrow(x, weight, None, [*experts, (np.array([[0.0, 1.0]]), np.array([[1.0], [1.0]]))], 2).ravel(),
         "moe_lora": moe_lora(x, weight, None, gate, experts).ravel(),
         "task_moe": task_moe(x, weight, None, task_gate(x[0], gate, x[0] / 4, gate.T), experts).ravel(),
         "ia3 outputs": ia3_outputs(x, weight, None, np.array([1.5, -0.5])).ravel(),
