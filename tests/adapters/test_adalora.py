@@ -12,6 +12,7 @@ from peft import AdaLoraConfig as PeftConfig
 from peft import get_peft_model
 from safetensors.torch import load_file
 
+from core.adapters.call import AdaptedLinear
 from core.adapters.capacity import capacity
 from core.adapters.settings.baselines import AdaLoraConfig
 from core.adapters.settings.places import Capacity
@@ -24,6 +25,7 @@ from core.training.reporting import PAUSE, RunPaused
 from core.training.session import train_run
 from core.workspace import Project
 from tests.adapters.contract import TASKS
+from tests.adapters.test_references import close, double_model, load, numbers, recorded, run, split
 from tests.toy_project import ListJournal, quick_config
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing.*:FutureWarning")
@@ -60,6 +62,23 @@ def factors_of(model: ModularModel) -> list[tuple[torch.Tensor, torch.Tensor]]:
         for k, member in enumerate(shape.members):
             found[member] = (group.down[:, k, 0], group.up[k][..., 0].T)
     return [found[member] for member in sorted(found)]
+
+
+@pytest.mark.parametrize("architecture", ["llama", "t5"])
+def test_every_layer_is_the_dense_formulas(bench: Any, architecture: str) -> None:
+    model = double_model(bench, architecture, "adalora", {"rank": 2})
+    adapter = model.adapter
+    ranks = split(adapter, adapter.bank.common, 1)
+    with recorded(model, AdaptedLinear) as seen:
+        run(model, bench, architecture)
+    for position, site in enumerate(adapter.sites):
+        x, y = seen[site.name]
+        weight = numbers(model.base.get_submodule(site.name).inner.weight)
+        factors = tuple(np.concatenate([rank[position][i] for rank in ranks], axis=i) for i in (0, 1))
+        close(
+            y[1],
+            load("family_dense").adalora(numbers(x[1]), weight, None, factors, numbers(adapter.values[position])),
+        )
 
 
 def test_outputs_importance_and_pruned_triplets_are_pefts(bench: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from peft.tuners.lora.arrow import ArrowLoraLinearLayer
@@ -16,7 +17,7 @@ from core.adapters.methods.lora_library import first_direction
 from core.models.building import build_modular
 from core.models.modular import ModularModel
 from tests.adapters.contract import TASKS, base_logits, logits
-from tests.adapters.test_references import recorded
+from tests.adapters.test_references import load, numbers, recorded
 
 
 def drawn_library(model: ModularModel, ranks: list[int]) -> list[LoraFactors]:
@@ -95,6 +96,10 @@ def test_every_layer_changes_as_pefts_does(bench: Any, architecture: str, top: i
         base = model.base.get_submodule(site.name).inner(x)
         expected = pefts_change(x, [one[site.name] for one in filled], top, heat)
         torch.testing.assert_close(y - base, expected, rtol=1e-2, atol=2e-3 * float(expected.abs().max()))
+    pairs = [tuple(numbers(part) for part in one[site.name]) for one in library]  # of the last of them, exactly
+    weight = numbers(model.base.get_submodule(site.name).inner.weight)
+    dense = load("family_dense").arrow(numbers(x[0]), weight, None, pairs, (top, heat))
+    np.testing.assert_allclose(numbers(y[0]), dense, atol=1e-4 * np.abs(dense).max())
 
 
 def test_an_expert_that_leaves_a_layer_alone_adds_nothing_there(bench: Any) -> None:

@@ -20,12 +20,10 @@ import torch
 from torch import nn
 
 from core.adapters.call import Adapted, AdaptedLinear
-from core.adapters.methods.adalora import AdaLoraAdapter
 from core.adapters.methods.ia3 import IA3Adapter, _scales_input
 from core.adapters.methods.lora import LoraAdapter
 from core.adapters.methods.moe_lora import MoeLoraAdapter
 from core.adapters.methods.mta import MTAAdapter
-from core.adapters.methods.taps import TapsAdapter
 from core.adapters.methods.task_moe import TaskMoeAdapter
 from core.adapters.parts.skills import SkillAdapter
 from core.models.building import build_modular
@@ -109,6 +107,13 @@ def numbers(tensor: torch.Tensor) -> np.ndarray:
     return tensor.detach().double().numpy()
 
 
+def split(adapter: Any, skills: torch.Tensor, rank: int) -> list[dict[int, tuple[np.ndarray, np.ndarray]]]:
+    """(A, B) of every layer for each skill of a bank's tensor."""
+    dense = load("cpoly_dense")
+    shapes = [(s.in_features, s.out_features, s.members) for s in adapter.bank.shapes]
+    return [dense.split_skill(numbers(skill), dense.Layout(shapes, rank, "sum", 1)) for skill in skills]
+
+
 @pytest.mark.parametrize("name", GOLDEN)
 def test_references_give_their_fixed_numbers(name):
     found = load(name).golden()
@@ -165,54 +170,6 @@ def test_skills(bench, architecture, method, config):
         weight = numbers(model.base.get_submodule(site.name).inner.weight)
         for row, task in enumerate(TASKS):
             close(y[row], numbers(x[row]) @ (weight + changes[task][position]).T)
-
-
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_adalora(bench, architecture):
-    """Every layer; an export's pair is Q and P diag(e)."""
-    model = double_model(bench, architecture, "adalora", {"rank": 2})
-    adapter = model.adapter
-    assert isinstance(adapter, AdaLoraAdapter)
-    ranks = split(adapter, adapter.bank.common, 1)
-    with recorded(model, AdaptedLinear) as seen:
-        run(model, bench, architecture)
-    for position, site in enumerate(adapter.sites):
-        x, y = seen[site.name]
-        weight = numbers(model.base.get_submodule(site.name).inner.weight)
-        factors = tuple(np.concatenate([rank[position][i] for rank in ranks], axis=i) for i in (0, 1))
-        close(
-            y[1],
-            load("family_dense").adalora(numbers(x[1]), weight, None, factors, numbers(adapter.values[position])),
-        )
-
-
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_taps(bench, architecture):
-    """Every layer for a mixed batch, some on and some off for each task."""
-    model = double_model(bench, architecture, "taps", {"rank": 3})
-    adapter = model.adapter
-    assert isinstance(adapter, TapsAdapter)
-    draw = torch.Generator().manual_seed(0)
-    for scores in adapter.scores:
-        scores.data.uniform_(0.0, 20.0, generator=draw)
-    with recorded(model, AdaptedLinear) as seen:
-        run(model, bench, architecture)
-    for row, task in enumerate(TASKS[:3]):
-        (own,) = split(adapter, adapter.bank.private[task], 3)
-        scores = (numbers(adapter.scores[task]) / 100).tolist()
-        assert min(scores) < 0.1 < max(scores)
-        for position, site in enumerate(adapter.sites):
-            x, y = seen[site.name]
-            weight = numbers(model.base.get_submodule(site.name).inner.weight)
-            given = (own[position], scores[position], scores)
-            close(y[row], load("family_dense").taps(numbers(x[row]), weight, None, *given))
-
-
-def split(adapter: Any, skills: torch.Tensor, rank: int) -> list[dict[int, tuple[np.ndarray, np.ndarray]]]:
-    """(A, B) of every layer for each skill of a bank's tensor."""
-    dense = load("cpoly_dense")
-    shapes = [(s.in_features, s.out_features, s.members) for s in adapter.bank.shapes]
-    return [dense.split_skill(numbers(skill), dense.Layout(shapes, rank, "sum", 1)) for skill in skills]
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)

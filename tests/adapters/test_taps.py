@@ -8,16 +8,39 @@ import numpy as np
 import pytest
 import torch
 
+from core.adapters.call import AdaptedLinear
 from core.base.errors import SettingError
 from core.models.modular import ModularModel
 from tests.adapters.contract import TASKS, base_logits, logits, same
-from tests.adapters.test_references import double_model
+from tests.adapters.test_references import TASKS as ASKED
+from tests.adapters.test_references import close, double_model, load, numbers, recorded, run, split
 from tests.adapters.test_toy import answer_logits, questions
 
 
 def set_scores(model: ModularModel, task: int, values: float | torch.Tensor) -> None:
     with torch.no_grad():
         model.adapter.scores[task].copy_(100 * torch.as_tensor(values))
+
+
+@pytest.mark.parametrize("architecture", ["llama", "t5"])
+def test_every_layer_is_the_dense_formulas(bench, architecture):
+    """Every layer for a mixed batch, some on and some off for each task."""
+    model = double_model(bench, architecture, "taps", {"rank": 3})
+    adapter = model.adapter
+    draw = torch.Generator().manual_seed(0)
+    for task in range(3):
+        set_scores(model, task, 0.2 * torch.rand(len(adapter.sites), generator=draw, dtype=torch.float64))
+    with recorded(model, AdaptedLinear) as seen:
+        run(model, bench, architecture)
+    for row, task in enumerate(ASKED[:3]):
+        (own,) = split(adapter, adapter.bank.private[task], 3)
+        scores = (numbers(adapter.scores[task]) / 100).tolist()
+        assert min(scores) < 0.1 < max(scores)
+        for position, site in enumerate(adapter.sites):
+            x, y = seen[site.name]
+            weight = numbers(model.base.get_submodule(site.name).inner.weight)
+            given = (own[position], scores[position], scores)
+            close(y[row], load("family_dense").taps(numbers(x[row]), weight, None, *given))
 
 
 @pytest.mark.parametrize("architecture", ["llama", "t5"])

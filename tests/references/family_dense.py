@@ -35,8 +35,8 @@ def adalora(x: Array, weight: Array, bias: Array | None, factors: tuple[Array, A
 def taps(
     x: Array, weight: Array, bias: Array | None, factors: tuple[Array, Array], score: float, scores: Sequence[float]
 ) -> Array:
-    """Wallingford et al. (2203.16708), section 3: W0 + 1[s >= 0.1] B A, the task's own. `scores`: of all layers, the
-    largest of which is on in any case (ours)."""
+    """Wallingford et al. (2203.16708), section 3: W0 + 1[s >= 0.1] B A, the task's own. The largest of the `scores`
+    of all layers is on in any case (ours)."""
     down, up = factors
     is_on = score >= 0.1 or score == max(scores)
     return linear(x, weight + is_on * (up @ down), bias)
@@ -60,15 +60,17 @@ def moe_lora(
     return y
 
 
-def arrow(x: Array, weight: Array, bias: Array | None, library: Sequence[tuple[Array, Array]], most: int) -> Array:
-    """Ostapenko et al. (2405.11157), section 4.1: each token's softmax over the `most` largest of |x v|, v the
-    first right singular vector of an expert's B A."""
-    y = linear(x, weight, bias)
+def arrow(
+    x: Array, weight: Array, bias: Array | None, library: Sequence[tuple[Array, Array]], chosen: tuple[int, float]
+) -> Array:
+    """Ostapenko et al. (2405.11157), section 4.1: each token's softmax over the K largest of |x v| / heat, v the
+    first right singular vector of an expert's B A; `chosen`: K and heat."""
+    y, (most, heat) = linear(x, weight, bias), chosen
     leading = [np.linalg.svd(up @ down)[2][0] for down, up in library]
     for number, token in enumerate(x):
-        likeness = [abs(float(vector @ token)) for vector in leading]
-        chosen = sorted(range(len(library)), key=lambda e: -likeness[e])[:most]
-        for share, expert in zip(softmax([likeness[e] for e in chosen]), chosen, strict=True):
+        likeness = [abs(float(vector @ token)) / heat for vector in leading]
+        largest = sorted(range(len(library)), key=lambda e: -likeness[e])[:most]
+        for share, expert in zip(softmax([likeness[e] for e in largest]), largest, strict=True):
             down, up = library[expert]
             y[number] += share * (up @ (down @ token))
     return y
@@ -117,7 +119,9 @@ def golden() -> dict[str, Array]:
         "taps on": taps(x, weight, None, experts[0], 0.1, [0.1, 0.3]).ravel(),
         "taps off": taps(x, weight, None, experts[0], 0.09, [0.09, 0.3]).ravel(),
         "taps last layer": taps(x, weight, None, experts[0], 0.09, [0.09, 0.03]).ravel(),
-        "arrow": arrow(x, weight, None, [*experts, (np.array([[0.0, 1.0]]), np.array([[1.0], [1.0]]))], 2).ravel(),
+        "arrow": arrow(
+            x, weight, None, [*experts, (np.array([[0.0, 1.0]]), np.array([[1.0], [1.0]]))], (2, 1.0)
+        ).ravel(),
         "moe_lora": moe_lora(x, weight, None, gate, experts).ravel(),
         "task_moe": task_moe(x, weight, None, task_gate(x[0], gate, x[0] / 4, gate.T), experts).ravel(),
         "ia3 outputs": ia3_outputs(x, weight, None, np.array([1.5, -0.5])).ravel(),
