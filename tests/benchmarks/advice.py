@@ -7,7 +7,8 @@
 Each arm trains on the starter in this process, one thread, with as many columns in all as C-Poly's defaults keep
 (AdaLoRA: at the end), the same batches and the same exam rows. Arms have their default learning rates; the LoRA has
 of RATES the one with the best check loss on that data (seed 0, no exam). finance: the tasks that study.py takes.
-The arms of TOGETHER take apart what chunks do (C-Poly, `mixture=balanced`). A cell in the output already is not
+The arms of TOGETHER take apart what chunks do (C-Poly, `mixture=balanced`); `wordings` is C-Poly that practises in
+three wordings a task and sits the exam in the first. A cell in the output already is not
 made again; after --minutes no new one is begun. --table prints means and paired differences over the seeds that an
 arm and its reference share.
 """
@@ -31,6 +32,7 @@ from core.evaluation.intervals import mean_interval  # noqa: E402
 from core.runs.creation import fill_run  # noqa: E402
 from core.runs.folder import RunFolder  # noqa: E402
 from core.runs.journal import SilentJournal  # noqa: E402
+from core.tasks.changing.add_task import update_task  # noqa: E402
 from core.tasks.changing.domain import add_domain  # noqa: E402
 from core.tasks.store import list_tasks  # noqa: E402
 from core.training.config import RunConfig, apply_assignments  # noqa: E402
@@ -45,6 +47,8 @@ LEFT_OUT = ("tatqa_arithmetic", "tatqa_spans", "tatqa_question_generation", "ban
 CPOLY, LORA = "cpoly", "lora"
 RATES = (0.003, 0.01, 0.03)
 METHODS = (CPOLY, LORA, "adalora", "taps", "task_moe")
+WORDED = "wordings"  # C-Poly; exams ask in the first of three wordings
+OTHER_WORDINGS = ("COLUMNS\n\n{instruction}", "Read this:\nCOLUMNS\nYour job: {instruction}")
 TOGETHER = {
     "cpoly balanced": ("mixture=balanced",),
     "chunks apart": ("mixture=balanced", "chunks=apart"),
@@ -72,7 +76,7 @@ class Bench:
 
     def __init__(self, data: str, chosen: argparse.Namespace, home: Path, known: dict[str, Any]) -> None:
         self.data, self.chosen, self.home, self.known = data, chosen, home, known
-        self.project = make_project(home, data)
+        self.project, self.worded = make_project(home, data), None
         self.names = [task.name for task in list_tasks(self.project) if task.name not in LEFT_OUT]
 
     def key(self, arm: str, seed: int) -> str:
@@ -83,7 +87,7 @@ class Bench:
         """{check_loss, scores by task, mean, processor_s}; the learning rate where it was chosen."""
         began = time.process_time()
         config = self.config(arm, seed)
-        dataset = load_run_dataset(self.project, config, self.names)
+        dataset = load_run_dataset(self.worded_project() if arm == WORDED else self.project, config, self.names)
         folder = RunFolder(self.home / "runs" / new_id("r"))
         folder.path.mkdir(parents=True)
         fill_run(folder, "measured", config, dataset, {})
@@ -99,6 +103,16 @@ class Bench:
         gc.collect()
         return {**found, "processor_s": round(time.process_time() - began, 1)}
 
+    def worded_project(self) -> Project:
+        """The same tasks in three wordings each."""
+        if self.worded is None:
+            self.worded = make_project(self.home / WORDED, self.data)
+            for task in list_tasks(self.worded):
+                shown = "\n".join(f"{{{name}}}" for name in task.inputs)
+                templates = tuple(one.replace("COLUMNS", shown) for one in OTHER_WORDINGS)
+                update_task(self.worded, task.name, {"templates": templates})
+        return self.worded
+
     def config(self, arm: str, seed: int) -> RunConfig:
         sets = [*COMMON, f"seed={seed}", f"max_steps={self.chosen.steps}", f"evaluate_every={self.chosen.steps}"]
         method, exam = (LORA, 0) if arm.startswith("rate ") else (arm, self.chosen.rows)
@@ -106,7 +120,7 @@ class Bench:
         if method == LORA:
             rate = float(arm.split()[1]) if arm.startswith("rate ") else self.best_rate()
             sets.append(f"learning_rate_skills={rate}")
-        sets.append(f"method={CPOLY if arm in TOGETHER else method}")
+        sets.append(f"method={CPOLY if arm in (*TOGETHER, WORDED) else method}")
         return match_size(apply_assignments(RunConfig(), sets), len(self.names), TOTAL)
 
     def best_rate(self) -> float:
@@ -212,7 +226,7 @@ def run(chosen: argparse.Namespace, known: dict[str, Any]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", nargs="+", choices=list(FOLDERS), default=list(FOLDERS))
-    parser.add_argument("--arms", nargs="+", choices=[*METHODS, *TOGETHER], default=list(METHODS))
+    parser.add_argument("--arms", nargs="+", choices=[*METHODS, *TOGETHER, WORDED], default=list(METHODS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--steps", type=int, default=80)
     parser.add_argument("--rows", type=int, default=50)
