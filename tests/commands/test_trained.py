@@ -150,11 +150,17 @@ def test_ask_several_columns_and_mistakes(run: Run, run_id: str, monkeypatch: py
     assert list(read["answers"]) == ["base"]
 
 
-def test_the_task_can_be_detected(run: Run, run_id: str) -> None:
+def test_the_task_can_be_detected(run: Run, home: Path, run_id: str) -> None:
+    """By the text, and by a router that the run learns on request: `detect` and the chat process say the same."""
     assert run("detect", run_id, "what is 7", "--json").value["task"] == "pairs"
     assert "exam texts" in run("detect", run_id).out
-    value = run("ask", run_id, "--task", "auto", "--max-tokens", "2", "--json", "message 3 of task 0").value
-    assert value["task"] in ("task 0", "task 1")
+    text = "message 3 of task 0"
+    assert "has not learned" in run("detect", run_id, text, "--router").err
+    assert run("detect", run_id, "--learn", "--json").value["ways"]["learn_s"] >= 0
+    found = run("detect", run_id, text, "--router", "--json").value
+    asked = run("ask", run_id, "--task", "auto", "--router", "--max-tokens", "2", "--json", text)
+    assert asked.code == 2 if found["none"] else asked.value["task"] == found["task"]
+    RunFolder(next(home.glob(f"projects/*/runs/{run_id}"))).router_path.unlink()
     value = run("ask", run_id, "--task", "auto", "--max-tokens", "2", "--json", "what is 7").value
     assert (value["task"], value["answers"]["tuned"]["tokens"] > 0) == ("pairs", True)  # a task of two columns
 
