@@ -25,9 +25,9 @@ def read_method_figures(path: Path = TRIAL_PATH) -> dict[str, dict[str, Any]]:
         return {}
 
 
-def describe_figures(method: str) -> list[Sentence]:
+def describe_figures(method: str, path: Path = TRIAL_PATH) -> list[Sentence]:
     """What the trial showed of a method; nothing where it was not in it."""
-    figures = read_method_figures().get(method)
+    figures = read_method_figures(path).get(method)
     if figures is None:
         return []
     scores = {name: f"{100 * figures[name]:.1f}" for name in ("score", "cpoly", "lora")}
