@@ -22,10 +22,12 @@ from core.evaluation.metrics import score, values_of_rows
 from core.tasks.cell_text import input_text, target_text
 from core.tasks.changing.isolation import read_rows_isolated
 from core.tasks.dataset import has_input, render_target
+from core.tasks.reading.table import Table
 from core.tasks.spec import TaskSpec
 
 MAX_QUESTIONS = 2000
 AT_ONCE = 16  # questions open at the same time; the worker writes as many in one forward pass
+NAMED = ("json", "jsonl", "parquet")  # formats whose columns have names in any case
 ANSWER, RIGHT, SCORE = "answer", "right answer", "score"
 
 
@@ -102,12 +104,19 @@ def read_questions(
             questions.append(Question(line, {c: input_text(named[c]) for c in spec.inputs}, target, row))
     if not questions:
         raise TaskFileError("questions.none", file=shown, columns=", ".join(spec.inputs))
-    return QuestionFile(questions, (*_blank_rows(len(table.rows) - len(questions), shown, spec), *table.problems))
+    return QuestionFile(questions, (*_left_out(table, shown, spec, len(questions)), *table.problems))
 
 
-def _blank_rows(count: int, file: str, spec: TaskSpec) -> list[Problem]:
-    values = {"file": file, "rows": count, "columns": ", ".join(spec.inputs)}
-    return [Problem("file", "questions.blank", values, "warning")] if count else []
+def _left_out(table: Table, file: str, spec: TaskSpec, asked: int) -> list[Problem]:
+    """Rows without a text; and a first row that was taken for the name of the only column, where that is no name of
+    the task's: it may be a question."""
+    found, (first, *others), name = [], table.columns, spec.inputs[0]
+    if not others and table.has_header and table.format not in NAMED and first.casefold() != name.casefold():
+        found.append(Problem("file", "questions.header", {"file": file, "text": first, "column": name}, "warning"))
+    if blank := len(table.rows) - asked:
+        values = {"file": file, "rows": blank, "columns": ", ".join(spec.inputs)}
+        found.append(Problem("file", "questions.blank", values, "warning"))
+    return found
 
 
 def answer_questions(

@@ -59,6 +59,9 @@ def test_a_file_without_right_answers_has_no_score(run_dir: Path, tmp_path: Path
     read = read_questions(path, spec)
     assert read.notes == ()
     questions = read.questions
+    bare = tmp_path / "bare.csv"  # of one column, whose name is not the task's: it may be a question
+    bare.write_text("phrase\nhello there\n", encoding="utf-8")
+    assert [(n.key, n.values["text"]) for n in read_questions(bare, spec).notes] == [("questions.header", "phrase")]
     assert [q.content for q in questions] == ["hello there", "and more"]
     assert [q.target for q in questions] == ["", ""]
 
