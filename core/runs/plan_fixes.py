@@ -226,11 +226,18 @@ def _set(key: str, **changes: Any) -> Callable[[Problem, Planned], list[PlanFix 
     return lambda _, __: [PlanFix(key, {}, dict(changes))]
 
 
+def _enough_steps(problem: Problem, planned: Planned) -> list[PlanFix | None]:
+    """With something to spare: only then can what has fallen differ from what has not."""
+    changes = {"max_steps": 2 * int(problem.values["least"])}
+    return [PlanFix("fix.enough_steps", {"steps": changes["max_steps"]}, changes, planned.price(changes))]
+
+
 _STARTER = _set("fix.starter", base_model=STARTER)
 _NO_STAGE2 = _set("fix.no_stage2", stage2_fraction=0.0, stage2_steps=None)
 _FIXES: dict[str, Callable[[Problem, Planned], list[PlanFix | None]]] = {
     "check.long_rows": _longer_or_drop,
     "check.left_out": _longer_or_drop,
+    "check.too_short_to_choose": _enough_steps,
     "check.few_train": _practice,
     "check.no_train": _rows_or_drop,
     "check.few_exam": _rows_or_drop,

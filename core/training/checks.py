@@ -24,7 +24,7 @@ from core.tasks.dataset import TaskDataset
 from core.tasks.encoding import encode_prompt
 from core.tasks.enough import FEW_EXAM, FEW_PRACTICE
 from core.training.config import RunConfig, own_stages
-from core.training.plan import OFF
+from core.training.plan import OFF, plan_run, steps_to_choose
 from core.training.wishes import check_wishes
 
 MOST_UNSEEN = 4  # times more rows than a pass sees
@@ -86,6 +86,7 @@ def _check_tasks(config: RunConfig, dataset: TaskDataset) -> list[Problem]:
             problems.append(Problem(spec.name, "check.no_validation", {"task": spec.name}, "warning"))
     problems += _check_exams(config, dataset)
     problems += _check_cap(config, dataset)
+    problems += _check_choice(config, dataset)
     return problems + _check_stage2(config, len(dataset.tasks))
 
 
@@ -111,6 +112,18 @@ def _check_stage2(config: RunConfig, num_tasks: int) -> list[Problem]:
     if len(own_stages(config)) < 2:
         return [Problem("stage2_fraction", "check.stage2_nothing", {}, "warning")]
     return [Problem("stage2_fraction", "check.stage2_single", {}, "warning")] if num_tasks == 1 else []
+
+
+def _check_choice(config: RunConfig, dataset: TaskDataset) -> list[Problem]:
+    """A training that is over before the method could choose anything."""
+    if config.adapter.way_to_choice() is None or not any(dataset.sizes("train")):
+        return []
+    plan = plan_run(config, dataset)
+    steps, least = plan.stages[0].steps, steps_to_choose(config, plan)
+    if least is None or steps >= least:
+        return []
+    values = {"method": METHODS.get(config.method).title, "steps": steps, "least": least}
+    return [Problem("max_steps", "check.too_short_to_choose", values, "warning")]
 
 
 def _check_cap(config: RunConfig, dataset: TaskDataset) -> list[Problem]:

@@ -134,6 +134,19 @@ def plan_run(config: RunConfig, dataset: TaskDataset) -> RunPlan:
     return RunPlan(tuple(stages), per_epoch, tuple(sampler.shares()), passes)
 
 
+def steps_to_choose(config: RunConfig, plan: RunPlan) -> int | None:
+    """About how many steps of stage 1 a method needs before it can choose anything for the task that fewest of them
+    hold: Adam moves a number by about its rate a step, and the rate falls meanwhile. None: it needs no time."""
+    way = config.adapter.way_to_choice()
+    if way is None or not plan.shares or config.learning_rate_allocation <= 0:
+        return None
+    distance, rest = way
+    kept = 1 - rest if config.schedule == "constant" else (1 - rest) ** 2 / 2
+    rows = config.batch_size * config.accumulation * num_ranks(config)
+    held = 1 - (1 - min(share for share in plan.shares if share)) ** rows
+    return math.ceil(distance / (config.learning_rate_allocation * kept * held))
+
+
 def _stage(config: RunConfig, name: str, trains: str, steps: int, check_cost: float) -> StagePlan:
     """`check_cost` in steps: without a wish of the user, checks come ten times a stage or as often as is cheap."""
     cheap = math.ceil(check_cost / CHECK_SHARE)

@@ -11,10 +11,17 @@ import torch
 from core.adapters.call import AdaptedLinear
 from core.base.errors import SettingError
 from core.models.modular import ModularModel
+from core.runs.plan_fixes import Planned, plan_fixes
+from core.training.checks import check_run
+from core.training.config import change_config
+from core.training.plan import load_run_dataset
 from tests.adapters.contract import TASKS, base_logits, logits, same
 from tests.adapters.test_references import TASKS as ASKED
 from tests.adapters.test_references import close, double_model, load, numbers, recorded, run, split
 from tests.adapters.test_toy import answer_logits, questions
+from tests.toy_project import build_toy_project, quick_config
+
+TOO_SHORT = "check.too_short_to_choose"
 
 
 def set_scores(model: ModularModel, task: int, values: float | torch.Tensor) -> None:
@@ -147,3 +154,15 @@ def test_parameter_count_and_scores(bench):
 def test_settings_out_of_bounds_are_refused(bench, settings):
     with pytest.raises(SettingError):
         bench.model("llama", "taps", settings)
+
+
+def test_a_training_too_short_to_choose_is_said_before_it_starts(tmp_path, tiny_llama):
+    config = quick_config(tiny_llama, method="taps", learning_rate_allocation=0.1)
+    dataset = load_run_dataset(build_toy_project(tmp_path, rows=40), config)
+    plans = {steps: change_config(config, {"max_steps": steps}) for steps in (12, 400)}
+    found = {steps: [p for p in check_run(c, dataset) if p.key == TOO_SHORT] for steps, c in plans.items()}
+    assert found[400] == []
+    (said,) = found[12]
+    assert 150 < said.values["least"] < 170  # steps that hold a task, from 0.15 to 0.1
+    (fix,) = plan_fixes(said, Planned(plans[12], dataset))
+    assert not [p for p in check_run(change_config(plans[12], fix.changes), dataset) if p.key == TOO_SHORT]

@@ -29,10 +29,11 @@ from core.adapters.base import LoraFactors, ParameterGroups
 from core.adapters.call import Call
 from core.adapters.parts.definition import SkillCounts, SkillState
 from core.adapters.parts.skills import SkillAdapter
+from core.adapters.settings.baselines import TAPS_BOUND as THRESHOLD
+from core.adapters.settings.baselines import TAPS_SCALE as SCALE
+from core.adapters.settings.baselines import TAPS_START as START
 from core.adapters.settings.baselines import TapsConfig
 from core.adapters.task_change import TaskChange
-
-START, THRESHOLD, SCALE = 0.15, 0.1, 100.0
 
 
 class TapsAdapter(SkillAdapter):

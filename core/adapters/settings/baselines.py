@@ -12,6 +12,7 @@ from core.adapters.settings.shared import of_adapter
 from core.adapters.settings.skills import SkillConfig
 from core.base.errors import Problem
 
+TAPS_START, TAPS_BOUND, TAPS_SCALE = 0.15, 0.1, 100.0  # a layer's score, where it falls, and how many times kept
 MAX_POOL = 64  # adapters; every one is computed for every row
 
 
@@ -121,6 +122,9 @@ class TapsConfig(PrivateLoraConfig):
         label="All layers learn for",
         help="Share of the training after which tasks begin to choose their layers.",
     )
+
+    def way_to_choice(self) -> tuple[float, float]:
+        return TAPS_SCALE * (TAPS_START - TAPS_BOUND), self.warm_up
 
 
 def _experts(fewest: int) -> Any:

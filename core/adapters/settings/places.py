@@ -43,6 +43,11 @@ class AdapterConfig:
         """Of the method's stages those that have something to train with these settings."""
         return stages
 
+    def way_to_choice(self) -> tuple[float, float] | None:
+        """Of a method that chooses as its numbers pass a bound: how far from it they start, and the share of the
+        training in which they rest. None: it needs no such time."""
+        return None
+
     def own_skill_rate(self) -> float | None:
         """The learning rate of the skills that these settings want; None: that of the method."""
         return None
