@@ -19,10 +19,10 @@ from tests.commands.conftest import Outcome, Run
 
 @pytest.fixture
 def pool(tmp_path: Path) -> Path:
-    """Eight new texts, one of them twice, one blank, and one that the tasks hold already."""
+    """Eight new texts, one of them twice, one row without a text, and one that the tasks hold already."""
     texts = [f"a new message {i}" for i in range(8)] + ["a new message 3", "  ", "message 1 of task 0"]
     path = tmp_path / "pool.csv"
-    path.write_text("text\n" + "\n".join(texts) + "\n", encoding="utf-8")
+    path.write_text("text,from\n" + "".join(f"{text},Ann\n" for text in texts), encoding="utf-8")
     return path
 
 
