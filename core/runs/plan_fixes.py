@@ -228,7 +228,7 @@ def _set(key: str, **changes: Any) -> Callable[[Problem, Planned], list[PlanFix 
 
 def _enough_steps(problem: Problem, planned: Planned) -> list[PlanFix | None]:
     """With something to spare: only then can what has fallen differ from what has not."""
-    changes = {"max_steps": 2 * int(problem.values["least"])}
+    changes = {"max_steps": 2 * int(problem.values["enough"])}
     return [PlanFix("fix.enough_steps", {"steps": changes["max_steps"]}, changes, planned.price(changes))]
 
 

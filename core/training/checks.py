@@ -122,7 +122,7 @@ def _check_choice(config: RunConfig, dataset: TaskDataset) -> list[Problem]:
     steps, least = plan.stages[0].steps, steps_to_choose(config, plan)
     if least is None or steps >= least:
         return []
-    values = {"method": METHODS.get(config.method).title, "steps": steps, "least": least}
+    values = {"method": METHODS.get(config.method).title, "steps": steps, "enough": least}
     return [Problem("max_steps", "check.too_short_to_choose", values, "warning")]
 
 

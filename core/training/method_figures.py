@@ -15,7 +15,7 @@ GAP = ("gap", "low", "high")
 
 @cache
 def read_method_figures(path: Path = TRIAL_PATH) -> dict[str, dict[str, Any]]:
-    """By method: {runs, data, steps, score, cpoly, lora} (mean exam scores 0..1 of the same runs of the method,
+    """By method: {runs, projects, steps, score, cpoly, lora} (mean exam scores 0..1 of the same runs of the method,
     C-Poly and the LoRA) and {cpoly_gap, cpoly_low, cpoly_high, lora_..} (what the method has above each, and its
     95 % interval over the runs), as `tests/benchmarks/advice.py` wrote them; empty while nothing was measured."""
     try:
@@ -35,5 +35,7 @@ def describe_figures(method: str, path: Path = TRIAL_PATH) -> list[Sentence]:
         f"{name}_{part}": f"{100 * figures[f'{name}_{part}']:+.1f}" for name in ("cpoly", "lora") for part in GAP
     }
     return [
-        Sentence("method.trial", {**scores, **gaps, **{name: figures[name] for name in ("runs", "data", "steps")}})
+        Sentence(
+            "method.trial", {**scores, **gaps, **{name: figures[name] for name in ("runs", "projects", "steps")}}
+        )
     ]

@@ -163,6 +163,6 @@ def test_a_training_too_short_to_choose_is_said_before_it_starts(tmp_path, tiny_
     found = {steps: [p for p in check_run(c, dataset) if p.key == TOO_SHORT] for steps, c in plans.items()}
     assert found[400] == []
     (said,) = found[12]
-    assert 150 < said.values["least"] < 170  # steps that hold a task, from 0.15 to 0.1
+    assert 150 < said.values["enough"] < 170  # steps that hold a task, from 0.15 to 0.1
     (fix,) = plan_fixes(said, Planned(plans[12], dataset))
     assert not [p for p in check_run(change_config(plans[12], fix.changes), dataset) if p.key == TOO_SHORT]

@@ -1,7 +1,7 @@
 """What a method is good for, by the same short training: the newer methods beside C-Poly and a rate-tuned LoRA.
 
-    python tests/benchmarks/advice.py [--data sample finance] [--arms cpoly lora adalora taps task_moe]
-        [--seeds 0 1 2] [--steps 80] [--rows 50] [--minutes 9] [--output assets/docs/advice.json]
+    python tests/benchmarks/advice.py [--arms cpoly lora adalora taps task_moe]
+        [--seeds 0 1 2] [--steps 60] [--rows 30] [--minutes 9] [--output assets/docs/advice.json]
     python tests/benchmarks/advice.py --table
 
 Each arm trains on the starter in this process, one thread, with as many columns in all as C-Poly's defaults keep
@@ -202,7 +202,7 @@ def summary(known: dict[str, Any], chosen: argparse.Namespace) -> dict[str, Any]
             low, high = mean_interval(gaps, 4 * chosen.rows)
             figures |= {arm: statistics.fmean(arms[arm]), f"{arm}_gap": statistics.fmean(gaps)}
             figures |= {f"{arm}_low": low, f"{arm}_high": high}
-        sizes = {"runs": len(places), "data": len({data for data, _ in places}), "steps": chosen.steps}
+        sizes = {"runs": len(places), "projects": len({data for data, _ in places}), "steps": chosen.steps}
         found[method] = {**{name: round(value, 4) for name, value in figures.items()}, **sizes}
     return found
 
@@ -225,11 +225,11 @@ def run(chosen: argparse.Namespace, known: dict[str, Any]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", nargs="+", choices=list(FOLDERS), default=list(FOLDERS))
+    parser.add_argument("--data", nargs="+", choices=list(FOLDERS), default=list(FOLDERS)[:1])
     parser.add_argument("--arms", nargs="+", choices=[*METHODS, *TOGETHER, WORDED], default=list(METHODS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--steps", type=int, default=80)
-    parser.add_argument("--rows", type=int, default=50)
+    parser.add_argument("--steps", type=int, default=60)
+    parser.add_argument("--rows", type=int, default=30)
     parser.add_argument("--minutes", type=float, default=9.0)
     parser.add_argument("--output", type=Path, default=ROOT / "assets/docs/advice.json")
     parser.add_argument("--table", action="store_true")

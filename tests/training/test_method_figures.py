@@ -15,7 +15,7 @@ from core.training.method_figures import TRIAL_PATH, describe_figures, read_meth
 FIGURES = {
     **{"score": 0.5, "cpoly": 0.525, "cpoly_gap": -0.025, "cpoly_low": -0.1, "cpoly_high": 0.05},
     **{"lora": 0.4, "lora_gap": 0.1, "lora_low": 0.04, "lora_high": 0.16},
-    **{"runs": 3, "data": 1, "steps": 80},
+    **{"runs": 3, "projects": 1, "steps": 80},
 }
 
 
@@ -23,7 +23,7 @@ def test_a_trial_is_told_in_both_languages_with_its_size(tmp_path: Path) -> None
     path = tmp_path / "trial.json"
     path.write_text(json.dumps({"methods": {"taps": FIGURES}, "cells": {}}), encoding="utf-8")
     (said,) = describe_figures("taps", path)
-    assert "3 runs of 80 steps, 1 data set" in said.text
+    assert "3 runs of 80 steps, 1 project" in said.text
     assert "C-Poly 52.5; difference -2.5 points, 95 % of [-10.0, +5.0]" in said.text
     assert "40.0; difference +10.0, [+4.0, +16.0]" in said.text
     assert "相差 -2.5 分" in word(said, "zh")
