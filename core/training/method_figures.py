@@ -15,8 +15,8 @@ GAP = ("gap", "low", "high")
 
 @cache
 def read_method_figures(path: Path = TRIAL_PATH) -> dict[str, dict[str, Any]]:
-    """By method: {runs, projects, steps, score, cpoly, lora} (mean exam scores 0..1 of the same runs of the method,
-    C-Poly and the LoRA) and {cpoly_gap, cpoly_low, cpoly_high, lora_..} (what the method has above each, and its
+    """By method: {runs, projects, steps, score, reference, plain} (mean exam scores 0..1 of the same runs of the method,
+    C-Poly and the LoRA) and {reference_gap, reference_low, reference_high, plain_..} (what the method has above each, and its
     95 % interval over the runs), as `tests/benchmarks/advice.py` wrote them; empty while nothing was measured."""
     try:
         found: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["methods"]
@@ -30,9 +30,11 @@ def describe_figures(method: str, path: Path = TRIAL_PATH) -> list[Sentence]:
     figures = read_method_figures(path).get(method)
     if figures is None:
         return []
-    scores = {name: f"{100 * figures[name]:.1f}" for name in ("score", "cpoly", "lora")}
+    scores = {name: f"{100 * figures[name]:.1f}" for name in ("score", "reference", "plain")}
     gaps = {
-        f"{name}_{part}": f"{100 * figures[f'{name}_{part}']:+.1f}" for name in ("cpoly", "lora") for part in GAP
+        f"{name}_{part}": f"{100 * figures[f'{name}_{part}']:+.1f}"
+        for name in ("reference", "plain")
+        for part in GAP
     }
     return [
         Sentence(

@@ -197,11 +197,11 @@ def summary(known: dict[str, Any], chosen: argparse.Namespace) -> dict[str, Any]
             for arm in (method, CPOLY, LORA)
         }
         figures = {"score": statistics.fmean(arms[method])}
-        for arm in (CPOLY, LORA):
+        for arm, name in ((CPOLY, "reference"), (LORA, "plain")):
             gaps = [own - other for own, other in zip(arms[method], arms[arm], strict=True)]
             low, high = mean_interval(gaps, 4 * chosen.rows)
-            figures |= {arm: statistics.fmean(arms[arm]), f"{arm}_gap": statistics.fmean(gaps)}
-            figures |= {f"{arm}_low": low, f"{arm}_high": high}
+            figures |= {name: statistics.fmean(arms[arm]), f"{name}_gap": statistics.fmean(gaps)}
+            figures |= {f"{name}_low": low, f"{name}_high": high}
         sizes = {"runs": len(places), "projects": len({data for data, _ in places}), "steps": chosen.steps}
         found[method] = {**{name: round(value, 4) for name, value in figures.items()}, **sizes}
     return found
