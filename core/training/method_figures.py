@@ -15,9 +15,12 @@ GAP = ("gap", "low", "high")
 
 @cache
 def read_method_figures(path: Path = TRIAL_PATH) -> dict[str, dict[str, Any]]:
-    """By method: {runs, projects, steps, score, reference, plain} (mean exam scores 0..1 of the same runs of the method,
-    C-Poly and the LoRA) and {reference_gap, reference_low, reference_high, plain_..} (what the method has above each, and its
-    95 % interval over the runs), as `tests/benchmarks/advice.py` wrote them; empty while nothing was measured."""
+    """By method, as `tests/benchmarks/advice.py` wrote them; empty while nothing was measured.
+
+    Of each runs, projects and steps; score, reference, plain (mean exam scores 0..1 of the same runs of the method,
+    of C-Poly and of the LoRA); reference_gap, _low, _high and plain_gap, _low, _high (what the method has above
+    each, with its 95 % interval over the runs).
+    """
     try:
         found: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["methods"]
         return {name: dict(figures) for name, figures in found.items()}
