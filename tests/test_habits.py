@@ -14,7 +14,7 @@ from tests.test_floors import ROOT, modules, tree
 
 # Files that a folder of another kind has too, under the same name.
 NAMESAKES = {
-    "core.insight.jobs": {"launch.json", "STOP"},  # a job's folder
+    "core.runs.job_folder": {"launch.json", "STOP"},  # a job's folder
     "core.models.building": {"adapter.json", "adapter.safetensors"},  # an adapter's folder, wherever it lies
     "core.training.checkpoints": {"adapter.safetensors"},  # a checkpoint's folder
 }
@@ -75,7 +75,10 @@ HOOKS = {
     "core.messages.plural": {"format_field"},  # string.Formatter
     "app.shell.sessions": {"_update_config", "_update_value_in_config", "delete_all_expired_state"},  # gradio
     "app.shell.fair_queue": {"get_events"},  # gradio
-    "app.shell.lean_page": {"postprocess_data", "get_state_ids_to_track"},  # gradio
+    "app.shell.upload_shares": {"on_part_data", "on_part_end"},  # gradio
+    "app.shell.upload_progress": {"track", "is_tracked", "stop_tracking"},  # gradio
+    "app.shell.mailboxes": {"_put", "_get"},  # asyncio.Queue
+    "app.shell.lean_page": {"postprocess_data", "get_state_ids_to_track", "get_config_file"},  # gradio
 }
 # Asked for by a name in a table, because importing it is slow.
 BY_NAME = {"core.evaluation.translation": {"bleu_rows", "bleu_values", "chrf_rows", "chrf_values"}}

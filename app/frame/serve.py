@@ -6,6 +6,7 @@ import argparse
 import importlib.util
 import logging
 import os
+import resource
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from app.shell.guard_rules import LOOPBACK, GuardRules, rules_for
 from app.shell.lean_page import turn_values_here
 from app.shell.sessions import CAPACITY, bound_sessions
 from app.shell.upload_folders import use_own_folder
+from app.shell.upload_progress import bound_progress
 from app.shell.upload_shares import UploadShares, note_pieces
 from app.shell.web_guard import WebGuard, answer_no_other_sites
 from core.base.errors import TaskloomError
@@ -33,6 +35,7 @@ from core.workspace import Workspace
 LOG = logging.getLogger("taskloom.app")
 MAX_FILE_SIZE = "1gb"  # the largest task file that core reads
 SHARED_FILE_SIZE = "200mb"
+MOST_FILES = 16_384
 # How long a handler at work lets the loop that serves all visitors wait for its turn; Python's own is 5 ms, and an
 # event needs some dozens of turns.
 SWITCH_S = 0.001
@@ -124,14 +127,25 @@ def guard_rules(context: Context | None, arguments: argparse.Namespace, with_mcp
     return replace(rules, opened=opened, shared=arguments.shared, key=context.key, uploads=uploads)
 
 
+def hold_many_connections() -> None:
+    """As many files as the system lets this process have, within reason: each open page is a connection or two, and
+    the usual 1,024 are soon taken by somebody who only connects."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(MOST_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 def prepare_server(rules: GuardRules) -> None:
     """What Gradio and its server read from names and the environment when they are built."""
     no_statistics()
     sys.setswitchinterval(SWITCH_S)
+    hold_many_connections()
     bound_sessions()
     turn_values_here()
     answer_no_other_sites()
     note_pieces()
+    bound_progress()
     share_the_queue(rules.shared, rules.key)
     os.environ["FORWARDED_ALLOW_IPS"] = ""  # whose word counts is the guard's to say
 

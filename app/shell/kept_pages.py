@@ -3,6 +3,7 @@
 Gradio 6.31 copies the description of all components, goes through the copy and writes it out for every opening of
 the page, a tenth of a second of the processor, and packs it for none, since its path has no ending. What comes out
 depends on the address that it was asked for by, and on no visitor: who that is, is said by the page's first event.
+What stands behind the question mark, such as the place that a reloaded page is at, is read by the page itself.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import asyncio
 import gzip
 from collections.abc import MutableMapping
 from typing import Any
+from urllib.parse import parse_qsl
 
 from app.shell.watched_answer import Pairs, Scope, Send
 
@@ -18,6 +20,7 @@ MOST_PAGES = 8  # of a megabyte, each under another name
 # All that Gradio reads of a request for its page (`route_utils.get_root_url`): its address, and from these headers
 # who said so. Whatever a proxy adds for each visitor or request makes no page of its own.
 OF_ADDRESS = frozenset({b"host", b"x-forwarded-host", b"x-forwarded-proto"})
+OF_PAGE = frozenset({"page", "deep_link"})  # what Gradio reads behind the question mark
 # Gradio takes this one for the whole address, from everybody: such a page is nobody else's.
 BY_OTHERS = b"x-gradio-server"
 
@@ -26,7 +29,10 @@ Key = tuple[Any, ...]
 
 def page_key(scope: Scope) -> Key | None:
     """What the page depends on; None for what is not the page, or asks something of it."""
-    if scope["method"] != "GET" or scope["path"] != "/" or scope.get("query_string"):
+    if scope["method"] != "GET" or scope["path"] != "/":
+        return None
+    asked = parse_qsl(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
+    if not OF_PAGE.isdisjoint(name for name, _ in asked):
         return None
     told = [(name.lower(), value) for name, value in scope["headers"]]
     if any(name == BY_OTHERS for name, _ in told):

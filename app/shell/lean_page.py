@@ -28,6 +28,7 @@ QUICK = (
     gr.Button, gr.Checkbox, gr.CheckboxGroup, gr.Dropdown, gr.HTML, gr.Markdown, gr.Number, gr.Radio, gr.Slider,
     gr.Textbox, gr.Timer,
 )  # fmt: skip
+FOR_PROGRAMS = ("api_info", "api_info_as_input", "api_info_as_output", "example_inputs")
 LEFT = {"__type__": "update"}  # what Gradio sends for a component that stays as it is
 
 
@@ -38,6 +39,21 @@ class LeanPage(gr.Blocks):
         super().__init__(*given, **named)
         self._changed: dict[bytes, Any] = {}
         self._watched: frozenset[int] | None = None
+
+    def get_config_file(self) -> Any:
+        """Without what Gradio writes for programs of components that no program is offered."""
+        config = super().get_config_file()
+        offered = {
+            block._id
+            for fn in self.fns.values()
+            if fn.api_visibility != "private"
+            for block in (*fn.inputs, *fn.outputs)
+        }
+        for component in config["components"]:
+            if component["id"] not in offered:
+                for name in FOR_PROGRAMS:
+                    component.pop(name, None)  # type: ignore[misc]
+        return config
 
     async def postprocess_data(
         self, block_fn: BlockFunction, predictions: Any, state: SessionState | None

@@ -7,14 +7,16 @@ too, with a component and a value for every event that gives one after the other
 
 from __future__ import annotations
 
-from copy import copy
+from collections import ChainMap
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from gradio import routes
-from gradio.blocks import Block
+from gradio.blocks import Block, BlocksConfig
 from gradio.components import State
 from gradio.state_holder import SessionState, StateHolder
+
+from app.shell.mailboxes import forget_messages
 
 if TYPE_CHECKING:
     from gradio import Blocks
@@ -31,8 +33,11 @@ class PageState(SessionState):
     are closed here, see `web_guard`)."""
 
     def __init__(self, blocks: Blocks) -> None:
-        # Not Gradio's own, which describes all components first: a third of what opening a page cost.
-        self.blocks_config = copy(blocks.default_config)
+        # Not Gradio's own, which describes all components first: a third of what opening a page cost. Nor a copy of
+        # all components: what this page has otherwise stands before those that all pages share.
+        self.blocks_config = BlocksConfig(blocks)
+        self.blocks_config.blocks = ChainMap({}, blocks.default_config.blocks)  # type: ignore[assignment]
+        self.blocks_config.fns = blocks.default_config.fns
         self.config_values: dict[int, Any] = {}
         self.state_data: dict[int, Any] = {}
         self._state_ttl: dict[int, Any] = {}
@@ -95,6 +100,9 @@ class PageStates(StateHolder):
             with self.lock:
                 self.session_data.pop(session_id, None)
                 self.time_last_used.pop(session_id, None)
+        queue = self.blocks._queue
+        for session_id in [*gone, *(s for s, state in listed if state.is_closed and idle[s] > IN_USE)]:
+            forget_messages(queue, session_id)
 
 
 def bound_sessions() -> None:

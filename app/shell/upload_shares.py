@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator, Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from gradio import route_utils
 
@@ -30,13 +30,46 @@ OWN_FREE_MB = 200  # what stays free on one's own machine
 LOOK_EACH = 8 << 20  # bytes that come in between two looks at the disk
 SHARES_OF_ADDRESS = 4  # visitors of one address, such as a clinic's, hold so many shares together at most
 COUNTED_S = KEPT_S + LOOK_EVERY_S  # by then the file is gone
+PIECE_BYTES = 16 << 10  # of the disk for the smallest file with its folder
+MOST_FIELD_BYTES = 64 << 10  # of an upload that belong to no file; pages send none
 _PIECES: ContextVar[list[Any] | None] = ContextVar("pieces", default=None)
+
+
+class FilesOnly(route_utils.GradioMultiPartParser):
+    """Gradio's own keeps what belongs to no file in memory, as much as comes, and holds all files of a post open
+    until its end: a thousand small ones are as many as this process may have."""
+
+    fields = 0
+
+    def on_part_data(self, data: bytes, start: int, end: int) -> None:
+        if self._current_part.file is None:
+            self.fields += end - start
+            if self.fields > MOST_FIELD_BYTES:
+                raise route_utils.MultiPartException("An upload is of files.")
+        super().on_part_data(data, start, end)
+
+    def on_part_end(self) -> None:
+        """The rest of a file, less than is read at once, is written here, and the file closed."""
+        super().on_part_end()
+        part, upload = self._current_part, cast(Any, self._current_part.file)
+        if upload is None:
+            return
+        rest = b"".join(data for other, data in self._file_parts_to_write if other is part)
+        if upload.size + len(rest) > self.max_file_size:
+            return  # refused by Gradio, which looks at it next
+        self._file_parts_to_write = [pair for pair in self._file_parts_to_write if pair[0] is not part]
+        self._file_parts_to_finish.remove(part)
+        upload.file.write(rest)
+        upload.file.close()
+        upload.size += len(rest)
+        upload.sha.update(rest)
 
 
 def note_pieces() -> None:
     """From now on an upload knows the files that Gradio writes it into, before it moves them into folders: Gradio
     forgets those of an upload that was broken off, and the folder may hold other people's files, as /tmp does."""
     route_utils.NamedTemporaryFile = _noted_piece  # type: ignore[assignment]
+    route_utils.GradioMultiPartParser = FilesOnly  # type: ignore[misc]
 
 
 def _noted_piece(*given: Any, **named: Any) -> Any:
@@ -49,9 +82,10 @@ def _noted_piece(*given: Any, **named: Any) -> Any:
 
 @dataclass
 class Upload:
-    """One upload: when it began, and how many bytes of the disk count for it."""
+    """One upload: when it began, the length it was announced with, and how many bytes of the disk count for it."""
 
     began: float
+    length: int
     size: int
     came: int = 0
 
@@ -75,26 +109,29 @@ class UploadShares:
             raise WorkspaceError("visitor.unknown")
         self.store.mkdir(parents=True, exist_ok=True)
         projects = await asyncio.to_thread(self._bytes_of_projects, who[0])
-        upload = Upload(time.monotonic(), length)
+        upload = Upload(time.monotonic(), length, length)
         self._require_room(who, projects, upload)
         for key in who:
             self.uploads.setdefault(key, deque()).append(upload)
         pieces: list[Any] = []
         before = _PIECES.set(pieces)
         try:
-            yield self._counting(who, projects, upload)
+            yield self._counting(who, projects, upload, pieces)
         finally:
             _PIECES.reset(before)
             self._end(upload, pieces)
 
-    def _counting(self, who: tuple[str, str], projects: int, upload: Upload) -> Callable[[int], None]:
+    def _counting(
+        self, who: tuple[str, str], projects: int, upload: Upload, pieces: list[Any]
+    ) -> Callable[[int], None]:
         looked = 0
 
         def count(length: int) -> None:
             nonlocal looked
             upload.came += length
-            if upload.came > upload.size:  # nothing was announced, or less
-                upload.size = upload.came
+            taken = upload.came + PIECE_BYTES * max(0, len(pieces) - 1)
+            if taken > upload.size:  # nothing was announced, or less, or many small files
+                upload.size = taken
                 self._require_room(who, projects, upload)
             if upload.came - looked >= LOOK_EACH:
                 looked = upload.came
@@ -140,7 +177,7 @@ class UploadShares:
         for piece in pieces:
             piece.close()
             Path(piece.name).unlink(missing_ok=True)
-        if upload.came < upload.size:
+        if upload.came < upload.length:
             upload.size = 0
         if self.store.resolve() == (self.context.workspace.root / "temporary").resolve():
             self._sweep()

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from gradio import routes
 
+from app.shell.buckets import Buckets
 from app.shell.callers import Caller, find_caller, origin_of, scheme_of
 from app.shell.guard_rules import GuardRules
 from app.shell.kept_pages import KeptPages, page_key
@@ -32,19 +33,27 @@ from core.messages import MESSAGES
 LOG = logging.getLogger("taskloom.app")
 MOST_DIGITS = 15  # of a length
 MOST_NAME = 100  # characters of a name that are said again
+WRITTEN = (
+    "/",
+    "/config",
+    "/gradio_api/info",
+)  # what Gradio writes out anew, a tenth of a second of the processor each time
+MOST_WRITTEN = 240  # a minute for one address on a shared page; what is kept is not counted
 MOST_OPEN = 512  # requests of one address on a shared page at once, with the streams that every open page holds
 OLD_PAGE = "visitor.old_page"
 UPLOAD = "/gradio_api/upload"
 STATUS_OF = {"visitor.unknown": 403, "quota.full": 507}
 READING = frozenset({"GET", "HEAD"})
-# Not used by the pages: calls by name, fetching of other addresses, snapshots and histories written to the server.
-CLOSED = tuple(
+# Not used by the pages: calls by name, fetching of other addresses, snapshots and histories written to the server,
+# videos that are stored and cut, parts of other people's making, each look at which is a line in the log.
+CLOSED = ("/monitoring", *(
     f"/gradio_api/{name}"
     for name in (
         "deep_link", "proxy=", "file=http", "run/", "run_history", "run-history", "api/", "call/", "stream/",
-        "openapi.json", "dev/", "vibe", "token", "mcp", "component_server", "runs",
+        "openapi.json", "dev/", "vibe", "token", "mcp", "component_server", "runs", "process_recording",
+        "custom_component", "profiling",
     )
-)  # fmt: skip
+))  # fmt: skip
 
 Refusal = tuple[int, str]  # status, key of the message or text for who is not a visitor
 
@@ -73,6 +82,7 @@ class WebGuard:
         self.token = page_token(rules.key) if rules.key else ""
         self._open: Counter[str] = Counter()  # requests by address
         self._pages = KeptPages()
+        self._written = Buckets()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -103,6 +113,10 @@ class WebGuard:
             if await self._pages.send(key, scope, send):
                 return
             watch.keep = partial(self._pages.keep, key, scope, send)
+        is_written = self.rules.shared and (scope["path"].rstrip("/") or "/") in WRITTEN
+        if is_written and not self._written.take(caller.address, MOST_WRITTEN):
+            await _answer(send, 429, _worded("visitor.too_fast", headers), not _is_opened(scope, headers))
+            return
         try:
             if self.rules.uploads is not None and scope["method"] == "POST" and not _is_limited(scope):
                 mark = mark_of(self.rules.key, headers.get(VISITOR_HEADER, ""))

@@ -121,7 +121,17 @@ def test_an_address_that_anybody_may_name_reaches_nobody_else() -> None:
     assert served.written == 3
 
 
-@pytest.mark.parametrize("asked", [{"path": "/?project=a"}, {"path": "/config?"}, {"method": "HEAD"}])
+def test_a_page_that_is_opened_again_where_it_was_is_the_same_page() -> None:
+    """Its place stands in its address, and is read by the page; whatever else is written there makes none anew."""
+    served = Served()
+    page = served.ask(path="/?project=a&run=b")[1]
+    assert served.ask(path="/?x=1")[1] == served.ask()[1] == page
+    assert served.written == 1
+
+
+@pytest.mark.parametrize(
+    "asked", [{"path": "/?deep_link=a"}, {"path": "/?x=1&p%61ge"}, {"path": "/config?"}, {"method": "HEAD"}]
+)
 def test_nothing_else_is_kept(asked: Any) -> None:
     served = Served()
     served.ask(**asked), served.ask(**asked)

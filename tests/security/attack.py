@@ -246,7 +246,8 @@ def damage(page: SharedPage) -> Outcome:
 
 LINES: dict[str, Callable[[SharedPage], Outcome]] = {
     "1 packages": packages, "2 sources": sources, "2 models": more_attacks.models, "3 files": files,
-    "4 bombs": bombs, "5 owners": owners, "6 load": load, "6 pages": more_attacks.sessions, "6 disk": disk,
+    "4 bombs": bombs, "5 owners": owners, "6 load": load, "6 pages": more_attacks.sessions,
+    "6 unread": more_attacks.unread, "6 disk": disk,
     "7 login": login, "8 launch": launch, "8/14 other sites": other_sites, "9 addresses": addresses,
     "10 words": words, "11 exports": exports, "12 workers": more_attacks.exports, "13 deletion": deletion,
     "14 reading": more_attacks.reading, "15 texts": texts, "15 damage": damage,

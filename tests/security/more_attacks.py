@@ -15,6 +15,7 @@ import gradio as gr
 import psutil
 from gradio.routes import App
 
+from app.shell.fair_queue import SHARES
 from core.training.config import RunConfig, change_config, config_to_yaml
 from tests.security.conftest import ALICE, BOB, SharedPage
 from tests.security.hostile import ADDRESS, JOIN
@@ -22,6 +23,7 @@ from tests.visiting import VisitError, Visitor
 
 Outcome = tuple[bool, str]  # whether it held, and what was seen
 SESSIONS = 700  # that evicted a visitor in use
+UNREAD = "127.0.0.8"  # the address of one who fetches nothing
 EXPORTS = 4  # pages, of a visitor who may have three at work
 MOST_EXPORT_MB = 3 * 1536  # of the three that one visitor may have
 
@@ -85,6 +87,18 @@ def sessions(page: SharedPage) -> Outcome:
     grown = (page_process().memory_info().rss >> 20) - memory
     told = f"{SESSIONS} new pages of one address ({dict(status)}): the page grew by {grown} MB"
     return goes_on and grown < 1024, f"{told}, another's page {'goes on' if goes_on else 'WAS LOST'}"
+
+
+def unread(page: SharedPage) -> Outcome:
+    """Answers that nobody fetches lie in the page's memory: so many and no more."""
+    hostile = Visitor(page.address, source=UNREAD)
+    (event, *_) = hostile.listening(hostile.ids["start"], "click")
+    body = {"data": hostile._inputs(event), "fn_index": event["id"], "session_hash": hostile.session}
+    status, end = Counter[int](), time.monotonic() + 20
+    while time.monotonic() < end and sum(status.values()) < 400:
+        status[hostile.request("POST", JOIN, body)[0]] += 1
+        time.sleep(0.02)  # so that they are answered, and wait no longer
+    return 0 < status[200] <= SHARES["page"].open, f"400 events whose answers nobody fetches: {dict(status)}"
 
 
 def exports(page: SharedPage) -> Outcome:

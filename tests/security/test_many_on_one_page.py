@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import http.client
+import json
 import os
 import shutil
 import threading
@@ -13,6 +14,7 @@ import time
 import types
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +22,17 @@ import gradio as gr
 import psutil
 import pytest
 from gradio import route_utils
+from gradio.server_messages import EstimationMessage, ProcessCompletedMessage
 
 from app.frame.serve import launch, parse_arguments
 from app.shell.acting import CHILDREN, LONG_CHILDREN, Room, acting_for
 from app.shell.callers import find_caller, networks, origin_of
 from app.shell.context import Context
 from app.shell.fair_queue import SHARES
+from app.shell.mailboxes import MOST_MESSAGES, Mailbox
 from app.shell.page_html import script_hashes, with_token
 from app.shell.page_token import mark_of, visitor_token
-from app.shell.sessions import OF_ADDRESS, PageStates
+from app.shell.sessions import IN_USE, OF_ADDRESS, PageStates
 from app.shell.upload_shares import SHARES_OF_ADDRESS, UploadShares, note_pieces
 from core.base.errors import RunError, SettingError, WorkspaceError
 from core.base.gate import Gate, current_gate, gated
@@ -129,9 +133,10 @@ def test_one_page_fills_no_queue(slow_page: tuple[gr.Blocks, str, threading.Even
     hostile, other = Visitor(address), Visitor(address)
     (waits,) = hostile.listening(hostile.ids["wait"], "click")
     event = {"data": [], "fn_index": waits["id"], "session_hash": hostile.session}
-    answers = [hostile.request("POST", JOIN, event)[0] for _ in range(100)]
-    assert answers.count(200) == SHARES["page"].open
-    assert set(answers) == {200, 429}
+    answers = [hostile.request("POST", JOIN, event) for _ in range(100)]
+    asked = [json.loads(body)["event_id"] for status, body in answers if status == 200]
+    assert len(asked) == SHARES["page"].open
+    assert {status for status, _ in answers} == {200, 429}
     other.fire("ask", "click")  # gets its turn while all of that waits
     assert other.value("shown") == "told"
     assert sum(job is not None for job in demo._queue.active_jobs) == SHARES["page"].running
@@ -139,7 +144,45 @@ def test_one_page_fills_no_queue(slow_page: tuple[gr.Blocks, str, threading.Even
     end = time.monotonic() + 30
     while demo._queue.event_ids_to_events and time.monotonic() < end:
         time.sleep(0.05)
+    assert hostile.request("POST", JOIN, event)[0] == 429  # nobody fetches the answers: they lie in memory
+    hostile._listen(dict.fromkeys(asked, waits["id"]), lambda *_: None)
     assert hostile.request("POST", JOIN, event)[0] == 200  # and the share is there again
+
+
+def test_a_long_post_counts_as_several(slow_page: tuple[gr.Blocks, str, threading.Event]) -> None:
+    """Posts of 4 MB take a hundred once they are read, and wait as events do."""
+    _, address, go_on = slow_page
+    go_on.clear()
+    hostile = Visitor(address)
+    (waits,) = hostile.listening(hostile.ids["wait"], "click")
+    event = {"data": [], "fn_index": waits["id"], "session_hash": hostile.session, "event_data": "x" * (3 << 20)}
+    try:
+        assert [hostile.request("POST", JOIN, event)[0] for _ in range(3)] == [200, 429, 429]
+        for name in (None, "x" * 1000):  # of no page of ours
+            status, _ = hostile.request("POST", JOIN, {**event, "event_data": None, "session_hash": name})
+            assert status in (400, 429)
+    finally:
+        go_on.set()
+
+
+def test_what_a_page_does_not_fetch_is_bounded_and_goes_with_it() -> None:
+    box = Mailbox()
+    for number in range(MOST_MESSAGES + 40):
+        box.put_nowait(ProcessCompletedMessage(event_id=f"e{number}", output={}, success=True))
+    assert (box.qsize(), len(box.unread)) == (MOST_MESSAGES, MOST_MESSAGES)
+    assert box.get_nowait().event_id == "e40"
+    assert "e40" not in box.unread
+    box.put_nowait(EstimationMessage(queue_size=1))
+    assert box.qsize() == MOST_MESSAGES - 1
+    states, queue = PageStates(), types.SimpleNamespace(event_ids_to_events={"at work": 1})
+    queue.pending_messages_per_session = dict.fromkeys(("open", "closed", "busy"), box)
+    queue.pending_event_ids_session = {"open": {"e"}, "closed": {"e"}, "busy": {"e", "at work"}}
+    states.blocks = types.SimpleNamespace(_queue=queue)
+    for name in ("open", "closed", "busy"):
+        states.session_data[name] = types.SimpleNamespace(is_closed=name != "open")
+        states.time_last_used[name] = datetime.now() - 2 * IN_USE
+    states.delete_all_expired_state()
+    assert set(queue.pending_messages_per_session) == set(queue.pending_event_ids_session) == {"open", "busy"}
 
 
 def test_more_events_a_minute_than_a_page_needs_are_refused(
@@ -248,13 +291,16 @@ def bring(shares: UploadShares, length: int, mark: str = owner_mark(ALICE), **ho
 
     async def run() -> None:
         async with shares.taking((mark, how.get("address", "1.1.1.1")), how.get("announced", length)) as count:
-            piece = route_utils.NamedTemporaryFile(delete=False, dir=shares.store)
+            made = [
+                route_utils.NamedTemporaryFile(delete=False, dir=shares.store) for _ in range(how.get("pieces", 1))
+            ]
             for _ in range(length // 1024):
                 count(1024)
             if how.get("stops"):
                 raise ConnectionError
-            piece.close()
-            Path(piece.name).unlink()
+            for piece in made:
+                piece.close()
+                Path(piece.name).unlink()
 
     with ThreadPoolExecutor(1) as other:  # the browser tests keep a loop running in this thread
         other.submit(asyncio.run, run()).result()
@@ -288,6 +334,38 @@ def test_what_was_broken_off_leaves_nothing(shares: UploadShares) -> None:
         bring(shares, 1 << 20, announced=2 << 20, stops=True)
     assert not any(shares.store.iterdir())
     bring(shares, 2 << 20)
+
+
+def test_many_small_files_count_as_what_they_take(shares: UploadShares) -> None:
+    bring(shares, 100 << 10, pieces=60)
+    with pytest.raises(WorkspaceError, match="a visitor has 2 MB"):
+        bring(shares, 100 << 10, pieces=80)
+
+
+def test_an_upload_is_of_files_which_are_closed_as_they_come(shared_page: SharedPage) -> None:
+    """Before, what belonged to no file was kept in memory, up to 2 GB of it, and all files of a post stood open."""
+    visitor = shared_page.visit(BOB)
+    kind = {"Content-Type": "multipart/form-data; boundary=b"}
+    field = b'--b\r\nContent-Disposition: form-data; name="x"\r\n\r\n' + b"x" * (1 << 20) + b"\r\n--b--\r\n"
+    status, said = visitor.request("POST", "/gradio_api/upload", field, kind)
+    assert (status, said) == (400, b"An upload is of files.")
+    head = b'--b\r\nContent-Disposition: form-data; name="files"; filename="%d.csv"\r\n\r\n%d\r\n'
+    many = b"".join(head % (number, number) for number in range(60)) + b"--b--\r\n"
+    page = next(child for child in psutil.Process().children() if "app.py" in " ".join(child.cmdline()))
+    before = page.num_fds()
+    line = http.client.HTTPConnection("127.0.0.1", visitor.port)
+    line.request("POST", "/gradio_api/upload", None, {**visitor.headers, **kind, "Content-Length": str(len(many))})
+    line.send(many[:-200])  # the last files never come
+    store = shared_page.workspace.root / "uploads"
+    try:
+        wait_until(lambda: len(list(store.glob("tmp*"))) > 40)
+        assert page.num_fds() - before < 15
+    finally:
+        line.close()
+    status, said = visitor.request("POST", "/gradio_api/upload", many, kind)
+    assert status == 200
+    paths = [Path(path) for path in json.loads(said)]
+    assert [path.read_bytes() for path in paths] == [b"%d" % number for number in range(60)]
 
 
 def test_the_end_of_an_upload_leaves_what_is_not_its_own(shares: UploadShares, tmp_path: Path) -> None:

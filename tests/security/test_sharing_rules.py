@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 import types
 from concurrent.futures import ThreadPoolExecutor
@@ -15,14 +16,16 @@ from gradio_client.utils import strip_invalid_filename_characters
 from app.home.screen import Home
 from app.shell.context import Context
 from app.shell.handlers import translate_error
-from app.shell.permissions import note_deletion, require_shared_resume, shared_config
+from app.shell.permissions import note_deletion, require_shared_resume, shared_config, shared_job_seconds
 from app.shell.selection import Selection
 from app.shell.upload_folders import export_name, forget_project, new_export_folder, note_uploads
 from app.shell.visitors import login_offered, owner_of_visit, require_visitor, signed_in_name, take_along
 from app.tasks.screen import Tasks
 from app.train.start_run import start
 from core.base.errors import RunError, SettingError, WorkspaceError
+from core.base.files import write_json_atomic
 from core.runs.folder import RunFolder
+from core.runs.job_folder import JobFolder
 from core.runs.lock import held
 from core.runs.queue_db import RunQueue
 from core.runs.quotas import Quota, limit_time, quota_from_environment, usage_of
@@ -192,14 +195,16 @@ def test_deleting_a_project_leaves_nothing_of_it(context: Context, tmp_path: Pat
         path.parent.mkdir(parents=True)
         path.write_text("private", encoding="utf-8")
     note_uploads(project, [str(upload)])
-    export = new_export_folder(run.run_id)
-    (export / name).write_text("weights", encoding="utf-8")
+    export, others = new_export_folder(run.run_id), new_export_folder("r20260101-000000-bbbbbbbb")
+    for folder in (export, others):
+        (folder / name).write_text("weights", encoding="utf-8")
+    note_uploads(project, [str(others.parent / "rows.csv")])  # as a visitor may name a file that is not there
     copy = tmp_path / "temporary" / "def3" / strip_invalid_filename_characters(name)
     copy.parent.mkdir()
     copy.write_text("weights", encoding="utf-8")
     forget_project(context, project)
     left = [p for p in tmp_path.rglob("*") if p.is_file() and p.name != "browser.key"]
-    assert left == [other]
+    assert sorted(left) == sorted([other, others / name])
 
 
 def test_no_word_of_a_deleted_project_is_left_in_the_workspace(context: Context, tmp_path: Path) -> None:
@@ -328,3 +333,38 @@ def test_a_rehearsal_at_work_is_a_run_at_work(context: Context) -> None:
     with held(folder.lock_path):
         assert usage_of(context.workspace, ALICE).runs == 1
     assert usage_of(context.workspace, ALICE).runs == 0
+
+
+def test_a_question_at_work_is_a_run_at_work_and_takes_minutes(context: Context) -> None:
+    """Before, one visitor could have every question of every run at work at once, each for as long as it took."""
+    project, now = context.workspace.create_project("Mine", ALICE), time.time()
+    chosen, run_dir = Selection(owner=ALICE, project_id=project.project_id), project.runs_dir / "r1"
+    job = JobFolder(run_dir / "jobs" / "exam")
+    job.path.mkdir(parents=True)
+    write_json_atomic(job.launch_path, {"began": now - 1800})
+    write_json_atomic(job.progress_path, {"note": "waiting", "first_time": now - 1800})
+    assert usage_of(context.workspace, ALICE).minutes == 0  # somebody else has the device
+    write_json_atomic(job.progress_path, {"note": "", "first_time": now - 1200})
+    with held(job.lock_path):
+        used = usage_of(context.workspace, ALICE)
+        assert (used.runs, round(used.minutes)) == (1, 20)
+        for wanted in ("exam", "probe"):
+            with pytest.raises(RunError, match="1 run or question at work"):
+                shared_job_seconds(context, chosen, run_dir, run_dir / "jobs" / wanted)
+        with pytest.raises(RunError, match="1 run or question at work"):
+            shared_config(context, chosen, RunConfig())
+    assert shared_job_seconds(context, chosen, run_dir, job.path) == pytest.approx(60 * 40, abs=60)
+    job.forget()  # another one begins in its folder
+    assert round(usage_of(context.workspace, ALICE).minutes) == 20
+    assert shared_job_seconds(Context(context.workspace), chosen, run_dir, job.path) is None
+
+
+def test_a_visitors_question_ends_with_the_minutes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from core.commands.device import hold_device
+    from core.insight.jobs import SECONDS
+
+    folder = RunFolder(write_stage(stages()[0], tmp_path / "projects" / "p" / "runs" / "r1"))
+    monkeypatch.setenv(SECONDS, "1")
+    monkeypatch.setattr("core.runs.memory_limit.held_to_limit", lambda _: contextlib.nullcontext())
+    with pytest.raises(RunError, match="1 minute that you had left"), hold_device(folder, "evaluation"):
+        time.sleep(60)

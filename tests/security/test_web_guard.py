@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from app.shell.guard_rules import GuardRules, own_names, rules_for
+from app.shell.upload_progress import MOST_UPLOADS, BoundedProgress
 from app.shell.watched_answer import MAX_POST_BYTES
 from app.shell.web_guard import WebGuard
 from tests.security.conftest import ALICE, SECRET, SharedPage
@@ -39,15 +40,46 @@ def test_a_foreign_host_name_is_refused(shared_page: SharedPage) -> None:
     [
         "deep_link?session_hash=x", "proxy=http://169.254.169.254/", "file=http://169.254.169.254/", "openapi.json",
         "stream/a/b/1/playlist.m3u8", "run-history/buckets", "dev/reload", "mcp/", "token",
+        "custom_component/a/client/component/index.js", "profiling/traces",
     ],
 )  # fmt: skip
 def test_paths_that_the_page_does_not_use_are_closed(shared_page: SharedPage, path: str) -> None:
     assert Visitor(shared_page.address).request("GET", f"/gradio_api/{path}")[0] in (403, 404)
 
 
-@pytest.mark.parametrize("path", ["call/start", "run/start", "api/start", "component_server"])
+@pytest.mark.parametrize("path", ["call/start", "run/start", "api/start", "component_server", "process_recording"])
 def test_nothing_can_be_called_by_name(shared_page: SharedPage, path: str) -> None:
     assert Visitor(shared_page.address).request("POST", f"/gradio_api/{path}", EVENT)[0] == 404
+
+
+def test_what_is_asked_about_uploads_is_forgotten() -> None:
+    """Before, every name that anybody asked about, of 64 KB each, was kept for as long as the page ran."""
+
+    async def ask() -> None:
+        asked = [asyncio.create_task(progress.is_tracked(f"never {n}")) for n in range(3)]
+        await asyncio.sleep(0)
+        assert len(progress._signals) == 3
+        for task in asked:
+            task.cancel()  # as Gradio does after three seconds
+        await asyncio.gather(*asked, return_exceptions=True)
+        assert not progress._signals
+        asked = [asyncio.create_task(progress.is_tracked(f"soon {n}")) for n in range(2 * MOST_UPLOADS + 5)]
+        await asyncio.sleep(0)
+        assert len(progress._signals) == 2 * MOST_UPLOADS
+        progress.track("soon 0")
+        assert await asked[0]
+        for task in asked:
+            task.cancel()
+        await asyncio.gather(*asked, return_exceptions=True)
+        for number in range(MOST_UPLOADS + 40):
+            progress.append(f"upload {number}", "a.csv", b"rows")
+        assert len(progress._signals) == len(progress._statuses) == MOST_UPLOADS
+        progress.stop_tracking(f"upload {MOST_UPLOADS}")
+        assert len(progress._signals) == len(progress._statuses) == MOST_UPLOADS - 1
+
+    progress = BoundedProgress()
+    with ThreadPoolExecutor(1) as other:  # a browser of another test may hold the loop of this thread
+        other.submit(asyncio.run, ask()).result()
 
 
 def test_nothing_is_offered_to_programs(shared_page: SharedPage) -> None:
@@ -222,3 +254,35 @@ def test_a_name_of_https_gives_addresses_of_https_also_behind_a_proxy_that_was_n
     for host in ("box.lan", "plain.lan", "both", "10.0.0.9"):
         assert ask(guard, {"host": host, "x-forwarded-proto": "https"}, method="GET") == 200
     assert seen == ["https", "http", "http", "http"]
+
+
+def test_what_is_written_anew_has_a_bound_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each takes the processor that all share; a page that is kept does not."""
+    monkeypatch.setattr("app.shell.web_guard.MOST_WRITTEN", 2)
+    told: list[int] = []
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            told.append(message["status"])
+
+    async def page(_: Any, __: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/html")]})
+        await send({"type": "http.response.body", "body": b"<html></html>"})
+
+    async def ask(path: str, query: bytes = b"", address: str = "1.1.1.1", rules: Any = None) -> None:
+        scope = {"type": "http", "method": "GET", "path": path, "query_string": query, "scheme": "http"}
+        scope |= {"headers": [(b"host", b"localhost")], "client": (address, 1)}
+        guard.rules = rules or shared
+        await guard(scope, None, send)
+
+    async def ask_all() -> None:
+        for path, query in (("/", b""), ("/", b"a=1"), ("/", b"page=x"), ("/config", b""), ("/", b"b=2")):
+            await ask(path, query)
+        await ask("/config/", address="2.2.2.2")
+        await ask("/config", rules=GuardRules())
+
+    shared = GuardRules(shared=True)
+    guard = WebGuard(page, shared)
+    with ThreadPoolExecutor(1) as other:  # a browser of another test may hold the loop of this thread
+        other.submit(asyncio.run, ask_all()).result()
+    assert told == [200, 200, 200, 429, 200, 200, 200]
