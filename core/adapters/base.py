@@ -1,8 +1,7 @@
 """The contract of an adapter method, and how adapters are put into a base model.
 
 An adapter owns all trainable numbers (its state_dict is what is saved). The layers of the base model are wrapped in
-place; a wrapper holds no numbers and no state: what it needs it finds in the current call
-(core/adapters/call.py).
+place; a wrapper holds no numbers and no state: what it needs is in the current call (core/adapters/call.py).
 """
 
 from __future__ import annotations
@@ -38,9 +37,8 @@ Merger = Callable[[str, Tensor], Tensor]
 class Adapter(nn.Module):
     """Base class of all methods. T tasks, L rows of the allocation (layers times routing heads), S skills.
 
-    Subclasses wrap the base model's layers when they are built and answer the questions below. Parameters are
-    float32 whatever the base model's type. `takes_fast_path`: whether calls are given one (core/adapters/call.py);
-    `prune_below`: the weight under which the last stage's end switches skills off, 0 for never.
+    Subclasses wrap the base model's layers when they are built. Parameters are float32 whatever its type.
+    `takes_fast_path`: calls are given one; `prune_below`: the weight under which skills are off in the end, or 0.
     """
 
     takes_fast_path = True
@@ -95,8 +93,12 @@ class Adapter(nn.Module):
         """The weights that a text was read with. Here: its task's row of the allocation."""
         return Observation(TASK, torch.from_numpy(self.allocation()[:, seen.task]).float())
 
-    def measure_parts(self, seen: Seen) -> Parts | None:
-        """How much common and private skills added; None where that cannot be told apart."""
+    def measure_parts(self, seen: Seen) -> list[Parts] | None:
+        """How much common and private skills added to each text; None where that cannot be told apart."""
+        return None
+
+    def delta_products(self) -> Tensor | None:
+        """[T, T] inner products of what tasks add to all weights; None: no shorter way than by `lora_factors`."""
         return None
 
     @property
@@ -126,8 +128,7 @@ class Adapter(nn.Module):
         return self.allocation()
 
     def prune(self, threshold: float) -> int:
-        """Switches off what weighs less than `threshold`; returns how many weights that were. Most methods have
-        nothing to switch off."""
+        """Switches off what weighs less than `threshold`, if anything; returns how many weights that were."""
         return 0
 
     def set_stage(self, stage: int) -> None:
@@ -265,8 +266,8 @@ class LinearAdapter(Adapter):
             linears = [model.get_submodule(sites[m].name) for m in members]
             group = LinearGroup(index, linears, self.run_group)
             for position, member in enumerate(members):
-                output = partial(group.output, position)
-                replace_module(model, sites[member].name, AdaptedLinear(linears[position], output))
+                adapted = AdaptedLinear(linears[position], partial(group.output, position))
+                replace_module(model, sites[member].name, adapted)
 
 
 def build_adapter(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor, nn
 
 from core.adapters.call import Call
@@ -31,7 +32,7 @@ class Observation:
 
 @dataclass
 class Parts:
-    """Mean sizes over the tokens of a batch, [L]: all common skills together, all private ones, and the base."""
+    """Mean sizes over the tokens of a text, [L]: all common skills together, all private ones, and the base."""
 
     common: list[float] = field(default_factory=list)
     private: list[float] = field(default_factory=list)
@@ -40,15 +41,25 @@ class Parts:
 
 @dataclass(frozen=True)
 class Seen:
-    """One text [1, n] that was read as a task. `call` holds what the adapter prepared and concluded; `inputs` what
-    every adapted module was given, by its path in the model, and `frozen` the base model's own modules."""
+    """Texts [b, n], each read as its task of the call; `task` is the first one's. `call` holds what the adapter
+    prepared and concluded; `inputs` what every adapted module was given, by its path in the model, and `frozen` the
+    base model's own modules. `lengths` [b]: tokens of each text, where shorter ones are padded at their end."""
 
     call: Call
     task: int
     inputs: dict[str, Tensor]
     frozen: dict[str, nn.Module]
+    lengths: Tensor | None = None
 
     def layer(self, name: str) -> tuple[Tensor, Tensor]:
-        """(input [1, n, i], the base layer's own output [1, n, o]) in float32."""
+        """(input [b, n, i], the base layer's own output [b, n, o]) in float32."""
         x = self.inputs[name]
         return x.float(), self.frozen[name](x).float()
+
+    def mean_size(self, term: Tensor) -> Tensor:
+        """The mean length of a term [b, n, o] over each text's own tokens, [b]."""
+        sizes = term.norm(dim=-1)
+        if self.lengths is None:
+            return sizes.mean(1)
+        real = torch.arange(sizes.shape[1], device=sizes.device) < self.lengths[:, None]
+        return (sizes * real).sum(1) / self.lengths

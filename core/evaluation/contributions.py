@@ -19,7 +19,7 @@ from core.adapters.base import LoraFactors
 from core.adapters.observing import Parts
 from core.base.errors import ModelError
 from core.base.files import write_json_atomic
-from core.evaluation.observing import measure_parts
+from core.evaluation.observing import Text, measure_parts
 from core.models.loading import LoadedBase
 from core.models.modular import ModularModel
 from core.tasks.dataset import Example, TaskDataset
@@ -27,7 +27,9 @@ from core.tasks.encoding import encode_example, encode_prompt
 
 NUM_ROWS, FEWEST_ROWS = 8, 2  # of a task; the means move little beyond
 MOST_ROWS = 600  # of all tasks: with hundreds of them each is measured on fewer
+TASKS_AT_ONCE = 16  # whose rows are read side by side
 MAX_TOKENS = 256
+PARTS = ("common", "private", "base")
 VERSION = 1
 
 
@@ -51,18 +53,20 @@ def measure_contributions(
     """
     was_training = model.training
     model.eval()
-    count, found = len(dataset.tasks), []
+    count = len(dataset.tasks)
     num_rows = min(NUM_ROWS, max(FEWEST_ROWS, MOST_ROWS // max(1, count)))
-    for task in range(count):
-        on_task(task, count)
-        found.append(_task_parts(base, model, _chosen_rows(dataset, task, num_rows), task))
+    found: list[Parts] = []
+    for first in range(0, count, TASKS_AT_ONCE):
+        on_task(first, count)
+        tasks = range(first, min(first + TASKS_AT_ONCE, count))
+        some = _task_parts(base, model, {task: _chosen_rows(dataset, task, num_rows) for task in tasks})
+        if some is None:
+            break
+        found += some
     model.train(was_training)
     parts: dict[str, Any] | None = None
-    if all(part is not None for part in found):
-        parts = {
-            name: [[round(value, 6) for value in getattr(part, name)] for part in found]
-            for name in ("common", "private", "base")
-        }
+    if len(found) == count:
+        parts = {name: [[round(value, 6) for value in getattr(part, name)] for part in found] for name in PARTS}
     layers = model.adapter.adapted_names()
     return {
         "version": VERSION,
@@ -89,13 +93,16 @@ def encode_text(base: LoadedBase, example: Example, max_tokens: int) -> tuple[li
 def delta_similarity(model: ModularModel) -> list[list[float]] | None:
     """Cosine of what two tasks add to all adapted weights: <B A, B' A'> = sum((B^T B') * (A A'^T)) layer by
     layer."""
-    try:
-        factors = [model.adapter.lora_factors(task) for task in range(model.adapter.num_tasks)]
-    except ModelError:
-        return None
-    total = torch.zeros(len(factors), len(factors), dtype=torch.float64)
-    for name in factors[0]:
-        total += _inner_products(factors, name)
+    total = model.adapter.delta_products()
+    if total is None:
+        try:
+            factors = [model.adapter.lora_factors(task) for task in range(model.adapter.num_tasks)]
+        except ModelError:
+            return None
+        total = torch.zeros(len(factors), len(factors), dtype=torch.float64)
+        for name in factors[0]:
+            total += _inner_products(factors, name)
+    total = total.cpu()
     lengths = total.diagonal().clamp_min(0).sqrt()
     safe = torch.where(lengths > 0, lengths, torch.ones_like(lengths))
     cosines = (total / safe[:, None] / safe[None]).clamp(-1, 1)
@@ -120,16 +127,18 @@ def _chosen_rows(dataset: TaskDataset, task: int, count: int) -> list[Example]:
     return [rows[row] for row in np.random.default_rng((0, task)).permutation(len(rows))[:count]]
 
 
-def _task_parts(base: LoadedBase, model: ModularModel, rows: list[Example], task: int) -> Parts | None:
-    """Means over a few practice rows of the task."""
-    seen: list[Parts] = []
-    for row in rows:
-        ids, decoder_ids = encode_text(base, row, MAX_TOKENS)
-        part = measure_parts(model, ids, decoder_ids, task)
-        if part is None:
-            return None
-        seen.append(part)
-    if not seen:
+def _task_parts(base: LoadedBase, model: ModularModel, rows: dict[int, list[Example]]) -> list[Parts] | None:
+    """By task the means over its rows; None where parts cannot be told apart, or a task has no row."""
+    texts = []
+    for task, examples in rows.items():
+        for example in examples:
+            ids, decoder_ids = encode_text(base, example, MAX_TOKENS)
+            texts.append(Text(ids, task, decoder_ids))
+    seen = measure_parts(model, texts) if all(rows.values()) else None
+    if seen is None:
         return None
-    means = {n: np.mean([getattr(part, n) for part in seen], 0) for n in ("common", "private", "base")}
-    return Parts(**{name: [float(value) for value in values] for name, values in means.items()})
+    found = []
+    for task in rows:
+        mine = [part for part, text in zip(seen, texts, strict=True) if text.task == task]
+        found.append(Parts(*(np.mean([getattr(one, n) for one in mine], 0).tolist() for n in PARTS)))
+    return found

@@ -194,9 +194,10 @@ class EncodedSplit:
         for places in self.groups(batch_size):
             yield self.pack(places) if self.packed else self.collate(places)
 
-    def groups(self, batch_size: int) -> Iterator[list[Place]]:
-        """The places of `batches`, batch by batch."""
-        places = sorted(self.places(), key=self.length)
+    def groups(self, batch_size: int, of_each: int | None = None) -> Iterator[list[Place]]:
+        """The places of `batches`, batch by batch; with `of_each` those of each task's first rows alone."""
+        wanted = (place for place in self.places() if of_each is None or place[1] < of_each)
+        places = sorted(wanted, key=self.length)
         for start in range(0, len(places), batch_size):
             chosen = places[start : start + batch_size]
             if self.packed:

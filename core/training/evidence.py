@@ -36,14 +36,18 @@ from core.base.files import write_json_atomic
 from core.training.answer_model import AnswerModel
 from core.training.batches import EncodedSplit
 from core.training.pull import measure_pull
+from core.training.reporting import telling_passes
 from core.training.validation import to_device
 from core.training.work import RunWork
 
 ROWS = 16  # of a task; the exam has several times as many and writes its answers token by token
+ROWS_OF_ALL, FEWEST_ROWS = 1200, 4  # of all tasks: with hundreds of them each is asked fewer, as many as tell
+AT_ONCE = 16  # rows of a batch
 MOST_BORROWED = 24  # rows of others that a task answers with: its nearest by the allocation
 VERSION = 3
 Losses = list[NDArray[np.float64]]  # by task: nats per answer token of each row
 Cell = dict[str, float] | None
+OnPass = Callable[[int, int], None]  # (passes over the rows so far, passes in all)
 
 
 def weigh_skills(work: RunWork, tasks: Sequence[str]) -> None:
@@ -52,19 +56,23 @@ def weigh_skills(work: RunWork, tasks: Sequence[str]) -> None:
     journal = work.journal
     journal.progress(stage="evidence", message_key="run.weighing", message_values={}, eta_s=None, eta_range_s=None)
     try:
-        write_evidence(work.paths.evidence_path, work.model, work.validation, tasks)
+        write_evidence(work.paths.evidence_path, work.model, work.validation, tasks, telling_passes(journal))
     except (MemoryError, RuntimeError) as error:
         traceback.print_exc()
         journal.event("notice", key="training.not_weighed", values={"detail": short_detail(error)})
 
 
-def write_evidence(path: Path, model: AnswerModel, split: EncodedSplit, tasks: Sequence[str]) -> None:
+def write_evidence(
+    path: Path, model: AnswerModel, split: EncodedSplit, tasks: Sequence[str], on_pass: OnPass = lambda *_: None
+) -> None:
     """A run's evidence.json, see `measure_evidence`; nothing where there is not one check row."""
     if any(split.examples):
-        write_json_atomic(path, measure_evidence(model, split, tasks))
+        write_json_atomic(path, measure_evidence(model, split, tasks, on_pass))
 
 
-def measure_evidence(model: AnswerModel, split: EncodedSplit, tasks: Sequence[str]) -> dict[str, Any]:
+def measure_evidence(
+    model: AnswerModel, split: EncodedSplit, tasks: Sequence[str], on_pass: OnPass = lambda *_: None
+) -> dict[str, Any]:
     """Returns:
     {version, tasks, skills, rows [T], own [T], base [T], cells [T][S], without_common [T], without_private [T],
     borrowed [T][T], places [T][R], row_changes, pull}; a cell is {value, low, high} or None where nothing can
@@ -73,7 +81,7 @@ def measure_evidence(model: AnswerModel, split: EncodedSplit, tasks: Sequence[st
     without_private, borrowed} of the same shapes with each row's own change, [R]; pull: see
     `measure_pull`, not there where that failed.
     """
-    asker = _Asker(model, split)
+    asker = _Asker(model, split, on_pass)
     was_training = model.training
     model.eval()
     try:
@@ -98,12 +106,20 @@ def measure_evidence(model: AnswerModel, split: EncodedSplit, tasks: Sequence[st
 class _Asker:
     """Losses of the check rows under a condition."""
 
-    def __init__(self, model: AnswerModel, split: EncodedSplit) -> None:
-        self._model, self._split = model, split
+    def __init__(self, model: AnswerModel, split: EncodedSplit, on_pass: OnPass) -> None:
+        self._model, self._split, self._on_pass, self._done = model, split, on_pass, 0
         self.skills: list[Skill] = model.modular.adapter.skills()
         self.num_tasks = len(split.examples)
+        self.num_rows = min(ROWS, max(FEWEST_ROWS, ROWS_OF_ALL // max(1, self.num_tasks)))
         self.can_switch = model.modular.adapter.can_switch_off
         self._device = model.modular.device
+
+    @property
+    def passes(self) -> int:
+        """How often all rows are read: as they are, without anything, without each and each kind, with others'."""
+        common = sum(skill.task is None for skill in self.skills)
+        switched = common + len(_private_rounds(self.skills)) + (common > 0) + (common < len(self.skills))
+        return 2 + (switched if self.can_switch else 0) + min(self.num_tasks - 1, MOST_BORROWED)
 
     def losses(
         self, condition: Callable[[], AbstractContextManager[Any]] = nullcontext, rows: Sequence[int] | None = None
@@ -119,8 +135,10 @@ class _Asker:
     def _losses(
         self, condition: Callable[[], AbstractContextManager[Any]], rows: Sequence[int] | None, packed: bool
     ) -> Losses:
-        found = [np.full(min(ROWS, len(rows)), np.nan) for rows in self._split.examples]
-        for places in self._groups():
+        self._on_pass(self._done, self.passes)
+        self._done += 1
+        found = [np.full(min(self.num_rows, len(rows)), np.nan) for rows in self._split.examples]
+        for places in self._split.groups(AT_ONCE, self.num_rows):
             batch = self._split.pack(places) if packed else self._split.collate(places)
             if rows is not None:
                 batch["task_ids"] = [rows[task] for task in batch["task_ids"]]
@@ -140,12 +158,6 @@ class _Asker:
         rows = self._model.modular.adapter.allocation().astype(np.float64)[:, :, common].transpose(1, 0, 2)
         order = np.argsort(-distinctness(rows.reshape(self.num_tasks, -1)), axis=1, kind="stable")
         return [[int(other) for other in found if other != task] for task, found in enumerate(order)]
-
-    def _groups(self) -> Iterator[list[tuple[int, int]]]:
-        for places in self._split.groups(ROWS):
-            asked = [place for place in places if place[1] < ROWS]
-            if asked:
-                yield asked
 
     @contextmanager
     def without(self, columns: Iterable[int]) -> Iterator[None]:

@@ -34,6 +34,13 @@ def telling_tasks(journal: Journal) -> Callable[[int, int], None]:
     )
 
 
+def telling_passes(journal: Journal) -> Callable[[int, int], None]:
+    """Says how often the check rows were read so far to weigh the skills."""
+    return lambda done, total: journal.progress(
+        message_key="run.weighing_passes", message_values={"done": done, "total": total}
+    )
+
+
 class RunPaths(Protocol):
     """The files of a run that training writes; `core.runs.folder.RunFolder` has them all."""
 

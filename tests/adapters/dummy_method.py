@@ -171,21 +171,23 @@ class DummyAdapter(LinearAdapter):
 
     def observe(self, seen: Seen) -> Observation:
         weights = torch.from_numpy(self.allocation()[:, seen.task]).float()
-        parts = self.measure_parts(seen)
+        (parts,) = self.measure_parts(seen)
         sizes = torch.zeros_like(weights)
         sizes[0, [0, 1 + seen.task]] = torch.tensor([np.mean(parts.common), np.mean(parts.private)]).float()
         return Observation(TASK, weights, None, sizes, None)
 
-    def measure_parts(self, seen: Seen) -> Parts:
+    def measure_parts(self, seen: Seen) -> list[Parts]:
         assert isinstance(seen.call.state, DummyState)
-        parts = Parts()
+        weights, tasks = seen.call.state.weights.view(-1, 1, 1), seen.call.task_ids.tolist()
+        found = [Parts() for _ in tasks]
         for i, site in enumerate(self.sites):
             x, base = seen.layer(site.name)
-            common = seen.call.state.weights[0] * self._term(self.common, i, x)
-            own = self._term(self.private[seen.task], i, x)
-            for kept, term in ((parts.common, common), (parts.private, own), (parts.base, base)):
-                kept.append(float(term.norm(dim=-1).mean()))
-        return parts
+            common = weights * self._term(self.common, i, x)
+            own = torch.cat([self._term(self.private[task], i, x[[row]]) for row, task in enumerate(tasks)])
+            for name, term in (("common", common), ("private", own), ("base", base)):
+                for parts, size in zip(found, seen.mean_size(term).tolist(), strict=True):
+                    getattr(parts, name).append(size)
+        return found
 
     @property
     def can_switch_off(self) -> bool:

@@ -24,7 +24,7 @@ from core.base.errors import ModelError
 from core.chat.loading import RunShelf
 from core.chat.protocol import FULL, PRECISIONS
 from core.evaluation.contributions import measure_contributions
-from core.evaluation.observing import measure_parts, observe
+from core.evaluation.observing import Text, measure_parts, observe
 from core.export.bundle import ExportWish, export_run
 from core.insight.probe_table import ProbeSettings
 from core.insight.study import Arm, Study, arm_config
@@ -148,8 +148,7 @@ def test_it_is_seen_at_work(bench: Any, architecture: str, toy_project: Project)
     assert found.sizes is not None
     assert found.sizes[0, [0, 2]].min() > 0
     assert found.sizes[0, 1] == 0
-    parts = measure_parts(model, [5, 6, 7], [8], 1)
-    assert parts is not None
+    (parts,) = measure_parts(model, [Text([5, 6, 7], 1, [8])]) or []
     assert len(parts.common) == len(model.adapter.adapted_names())
     measured = measure_contributions(bench.bases[architecture], model, load_dataset_of(toy_project))
     assert measured["layers"] == model.adapter.adapted_names()

@@ -13,7 +13,7 @@ from core.adapters.call import AdaptedLinear, build_call, enter_call
 from core.adapters.observing import PROMPT, TASK, TOKEN
 from core.adapters.registry import METHODS
 from core.evaluation.contributions import delta_similarity, measure_contributions
-from core.evaluation.observing import measure_parts, observe
+from core.evaluation.observing import Text, measure_parts, observe
 from core.models.building import build_modular
 from core.models.loading import LoadedBase, load_base
 from core.models.modular import ModularModel
@@ -80,8 +80,7 @@ def layer_change(model: ModularModel, name: str, ids: list[int], task: int) -> t
 def test_parts_are_sizes_of_what_the_layer_adds(method: str, tiny_llama: Path) -> None:
     """With one kind of skill the part is the whole change; with both, each is the change without the other."""
     _, model = build(tiny_llama, method)
-    parts = measure_parts(model, IDS, None, 1)
-    assert parts is not None
+    (parts,) = measure_parts(model, [Text(IDS, 1)]) or []
     names = [site.name for site in model.adapter.sites]  # type: ignore[attr-defined]
     for index in (0, len(names) - 1):
         change, base = layer_change(model, names[index], IDS, 1)
@@ -96,14 +95,25 @@ def test_parts_are_sizes_of_what_the_layer_adds(method: str, tiny_llama: Path) -
             assert abs(common - private) <= size <= common + private
 
 
+@pytest.mark.parametrize("kind", ["llama", "t5"])
+def test_parts_of_texts_side_by_side_are_those_of_each_alone(kind: str, tiny_llama: Path, tiny_t5: Path) -> None:
+    """Of other tasks and lengths, in any order; padding counts nowhere."""
+    _, model = build(tiny_llama if kind == "llama" else tiny_t5, "cpoly")
+    texts = [Text([*IDS, *IDS], 2, DECODER_IDS), Text(IDS[:2], 0, DECODER_IDS), Text(IDS, 1, DECODER_IDS)]
+    together = measure_parts(model, texts)
+    assert together is not None
+    for text, found in zip(texts, together, strict=True):
+        (alone,) = measure_parts(model, [text]) or []
+        for name in ("common", "private", "base"):
+            np.testing.assert_allclose(getattr(found, name), getattr(alone, name), rtol=1e-3, atol=1e-6)
+
+
 def test_switching_the_private_skill_off_leaves_the_common_part(tiny_llama: Path) -> None:
     _, model = build(tiny_llama, "cpoly")
-    before = measure_parts(model, IDS, None, 1)
+    (before,) = measure_parts(model, [Text(IDS, 1)]) or []
     with torch.no_grad():
         model.adapter.bank.private[1].zero_()  # type: ignore[attr-defined]
-    after = measure_parts(model, IDS, None, 1)
-    assert before is not None
-    assert after is not None
+    (after,) = measure_parts(model, [Text(IDS, 1)]) or []
     assert before.common[0] == pytest.approx(after.common[0])  # the first layer's input is the same
     assert before.private[0] > 0
     assert after.private == [0.0] * len(after.private)

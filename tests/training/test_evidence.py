@@ -20,7 +20,7 @@ from core.base.files import read_json
 from core.insight.evidence import describe_evidence, evidence_from_record, read_evidence
 from core.runs.folder import RunFolder
 from core.tasks.dataset import load_saved_dataset
-from core.training import pull
+from core.training import evidence, pull
 from core.training.answer_model import AnswerModel
 from core.training.batches import EncodedSplit
 from core.training.evidence import ROWS, change_of, measure_evidence, weigh_skills
@@ -260,3 +260,22 @@ def test_share_of_the_gain_that_common_skills_carry() -> None:
 def test_runs_without_evidence_say_nothing(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     assert read_evidence(tmp_path / "run") is None
+
+
+def test_it_tells_how_far_it_is_and_asks_fewer_rows_of_many_tasks(
+    slow: Slow, run_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, told = AnswerModel(slow.run.model), []
+    monkeypatch.setattr(evidence, "ROWS_OF_ALL", 6)
+    monkeypatch.setattr(evidence, "FEWEST_ROWS", 1)
+    path, names = tmp_path / "evidence.json", ["a", "b", "c"]
+    evidence.write_evidence(path, model, slow.split, names, lambda done, total: told.append((done, total)))
+    assert told == [(done, len(told)) for done in range(len(told))]
+    found, whole = read_json(path), read_json(RunFolder(run_dir).evidence_path)
+    assert found["rows"] == [2, 2, 2]
+    assert found["places"] == [rows[:2] for rows in whole["places"]]
+    few = [[None if cell is None else cell[:2] for cell in row] for row in whole["row_changes"]["cells"]]
+    for row, wanted in zip(found["row_changes"]["cells"], few, strict=True):
+        for cell, one in zip(row, wanted, strict=True):
+            assert (cell is None) == (one is None)
+            assert cell is None or cell == pytest.approx(one, abs=2e-4)  # rounded to four places

@@ -5,6 +5,8 @@ Shapes: S skills, r rank, i inputs, o outputs, H routing heads.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
@@ -19,6 +21,17 @@ def lora_of_sum(down: Tensor, up: Tensor, weights: Tensor) -> tuple[Tensor, Tens
     blocks = up.unflatten(1, (weights.shape[0], -1))
     scaled = torch.einsum("HS,SHor->HoSr", weights, blocks).flatten(0, 1).flatten(1)
     return down.flatten(0, 1), scaled
+
+
+def skill_products(down: Tensor, up: Tensor, heads: int) -> Iterator[Tensor]:
+    """For each routing head [S, S]: <B A, B' A'> = sum((B^T B') * (A A'^T)) of every two skills in the sum form, B
+    the head's block of outputs. down [S, r, i], up [S, o, r]."""
+    skills, rank = down.shape[:2]
+    rows = down.flatten(0, 1)
+    inputs = rows @ rows.T
+    for block in up.unflatten(1, (heads, -1)).unbind(1):
+        columns = block.transpose(1, 2).flatten(0, 1)
+        yield ((columns @ columns.T) * inputs).view(skills, rank, skills, rank).sum((1, 3))
 
 
 def lora_of_mix(down: Tensor, up: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,6 +1,6 @@
-"""How large each skill's part of a layer's output is, for one text.
+"""How large each skill's part of a layer's output is, for a text, or for several at once.
 
-Shapes: n tokens, i inputs, o outputs, L adapted layers, S skills, H routing heads, m rows of weights.
+Shapes: b texts, n tokens, i inputs, o outputs, L adapted layers, S skills, H routing heads, m rows of weights.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from core.adapters.observing import TASK, Observation, Parts
+from core.adapters.observing import TASK, Observation, Parts, Seen
 from core.adapters.parts.bank import GroupFactors
 from core.adapters.parts.definition import Mixture, SkillState, plain_deltas
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One adapted layer in one pass, in float32: its input [1, n, i], the base output [1, n, o], and its share of
+    """One adapted layer in one pass, in float32: its input [b, n, i], the base output [b, n, o], and its share of
     the group's mixture (weights [1, H, m, S])."""
 
     x: Tensor
@@ -32,7 +32,7 @@ class Layer:
         return cls(x, output, Mixture(GroupFactors(down, [up]), weights, whole.slots, whole.combine))
 
     def part(self, keep: Tensor) -> Tensor:
-        """What the kept skills (keep [S]) alone add, [1, n, o]."""
+        """What the kept skills (keep [S]) alone add, [b, n, o]."""
         masked = replace(self.mixture, weights=self.mixture.weights * keep.to(self.mixture.weights))
         return plain_deltas(self.x, masked, self.mixture.slots)[0]
 
@@ -59,12 +59,12 @@ def observe_skills(layers: list[Layer], columns: list[int], num_skills: int) -> 
     return Observation(TASK, weights, None, sizes, by_token / counted.clamp_min(1))
 
 
-def part_sizes(layers: list[Layer], num_common: int) -> Parts:
-    """Of all common skills together, of all private ones, and of the base."""
-    parts = Parts()
+def part_sizes(layers: list[Layer], num_common: int, seen: Seen) -> list[Parts]:
+    """Of all common skills together, of all private ones, and of the base, for each text."""
+    found = []
     for layer in layers:
         chosen = torch.arange(layer.mixture.weights.shape[-1]) < num_common
-        parts.common.append(float(layer.part(chosen).norm(dim=-1).mean()))
-        parts.private.append(float(layer.part(~chosen).norm(dim=-1).mean()))
-        parts.base.append(float(layer.output.norm(dim=-1).mean()))
-    return parts
+        terms = (layer.part(chosen), layer.part(~chosen), layer.output)
+        found.append(torch.stack([seen.mean_size(term) for term in terms]).cpu())
+    sizes = torch.stack(found).movedim(-1, 0).tolist()  # [b][L][3]
+    return [Parts(*(list(column) for column in zip(*text, strict=True))) for text in sizes]

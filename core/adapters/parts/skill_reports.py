@@ -16,7 +16,7 @@ from core.adapters.parts.bank import SkillBank
 from core.adapters.parts.changed_rows import scale_common, scale_private, take_row
 from core.adapters.parts.definition import SkillCounts, SkillState
 from core.adapters.parts.held_rows import FrozenRows, bind_rows, keep_apart
-from core.adapters.parts.lora_form import lora_of_mix, lora_of_sum
+from core.adapters.parts.lora_form import lora_of_mix, lora_of_sum, skill_products
 from core.adapters.parts.observed_skills import Layer, observe_skills, part_sizes
 from core.adapters.parts.penalties import mutual_information
 from core.adapters.parts.routing import TaskRouter
@@ -182,8 +182,22 @@ class SkillReports(LinearAdapter):
         used = [i for i, skill in enumerate(skills) if skill.task is None or skill.task in tasks]
         return observe_skills(self._layers(seen), used, len(skills))
 
-    def measure_parts(self, seen: Seen) -> Parts:
-        return part_sizes(self._layers(seen), self.counts.common)
+    def measure_parts(self, seen: Seen) -> list[Parts]:
+        return part_sizes(self._layers(seen), self.counts.common, seen)
+
+    @torch.no_grad()
+    def delta_products(self) -> Tensor | None:
+        """Each skill's factors are met once, not once a task that mixes them: with T tasks a T-th of the work."""
+        if self.options.combine != "sum":
+            return None
+        everyone, heads = list(range(self.num_tasks)), self.counts.heads
+        weights = self.by_site(self.router.allocation().unflatten(0, (-1, heads)))
+        total = weights.new_zeros(self.num_tasks, self.num_tasks, dtype=torch.float64)
+        for shape, factors in zip(self.bank.shapes, self.bank.gather(everyone, torch.float32), strict=True):
+            for k, member in enumerate(shape.members):
+                for head, alike in enumerate(skill_products(factors.down[:, k], factors.up[k], heads)):
+                    total += (weights[member, head] @ alike @ weights[member, head].T).double()
+        return total
 
     @property
     def can_switch_off(self) -> bool:
