@@ -132,11 +132,12 @@ def task_similarity(allocation: Allocation, centred: bool = False) -> pd.DataFra
     return pd.DataFrame(values, index=list(allocation.tasks), columns=list(allocation.tasks))
 
 
-def task_tree(similarity: pd.DataFrame) -> Array:
-    """Average-linkage tree over 1 - similarity, as scipy's linkage matrix [T - 1, 4] (what a dendrogram draws)."""
+def task_tree(similarity: pd.DataFrame, is_ordered: bool = True) -> Array:
+    """Average-linkage tree over 1 - similarity, as scipy's linkage matrix [T - 1, 4] (what a dendrogram draws).
+    `is_ordered`: similar tasks stand next to each other, which for hundreds of them takes longer than the tree."""
     distance = np.clip(1.0 - similarity.to_numpy(), 0.0, None)
     np.fill_diagonal(distance, 0.0)
-    tree: Array = linkage(squareform(distance, checks=False), method="average", optimal_ordering=True)
+    tree: Array = linkage(squareform(distance, checks=False), method="average", optimal_ordering=is_ordered)
     return tree
 
 

@@ -41,12 +41,12 @@ class Change:
     high: pd.DataFrame
     rows: pd.Series
 
-    @property
+    @cached_property
     def worse(self) -> pd.DataFrame:
         """Where the task surely needs what was taken away."""
         return self._is_sure & (self.value > NOTICEABLE)
 
-    @property
+    @cached_property
     def better(self) -> pd.DataFrame:
         """Where the task surely does better without it."""
         return self._is_sure & (self.value < -NOTICEABLE)
@@ -160,11 +160,11 @@ def _rows_of(record: dict[str, Any], tasks: list[str]) -> dict[str, pd.DataFrame
 
 
 def _lists(cells: list[list[Any]], tasks: list[str], columns: list[str]) -> pd.DataFrame:
-    frame = pd.DataFrame(index=tasks, columns=columns, dtype=object)
-    for task, row in zip(tasks, cells, strict=True):
-        for column, cell in zip(columns, row, strict=True):
-            frame.at[task, column] = cell
-    return frame
+    values = np.empty((len(tasks), len(columns)), dtype=object)
+    for place, row in zip(range(len(tasks)), cells, strict=True):
+        for column, cell in zip(range(len(columns)), row, strict=True):
+            values[place, column] = cell
+    return pd.DataFrame(values, index=tasks, columns=columns)
 
 
 def _change(cells: list[list[dict[str, float] | None]], rows: pd.Series, columns: list[str]) -> Change:

@@ -30,7 +30,7 @@ def group_tasks(similarity: pd.DataFrame) -> View:
     """At most GROUPS groups of tasks that are alike, the most central task of each first."""
     filled = whole(similarity)
     names = [str(name) for name in filled.index]
-    labels = fcluster(task_tree(filled), GROUPS, "maxclust")
+    labels = fcluster(task_tree(filled, is_ordered=False), GROUPS, "maxclust")
     groups: View = {}
     for label in dict.fromkeys(labels):
         places = np.flatnonzero(labels == label)

@@ -93,7 +93,10 @@ def copy_project(workspace: Workspace, project: Project, run: RunFolder, owner: 
 
 
 class Guest(threading.Thread):
-    """One visitor: clicks through Tasks, Train, Skills and chat until the end, and polls in between."""
+    """One visitor: clicks through Tasks, Train, Skills and chat until the end, and polls in between. `source`: the
+    address it comes from, where that is to be another one."""
+
+    source = ""
 
     def __init__(self, address: str, owner: str, record: Record, until: float) -> None:
         super().__init__(daemon=True)
@@ -113,7 +116,7 @@ class Guest(threading.Thread):
             self.record.errors.append(f"{type(error).__name__}: {str(error)[:200]}")
 
     def _open(self) -> None:
-        self.page = Visitor(self.address)
+        self.page = Visitor(self.address, source=self.source)
         prefs = next(c["id"] for c in self.page.components.values() if c["type"] == "browserstate")
         self.page.values[prefs] = {"owner": self.owner, "language": self.draw.choice(("en", "zh"))}
         self.page.open()

@@ -8,7 +8,8 @@ Prints seconds by the clock and of this process's processor time; on a busy mach
     lists: 2,000 ended runs of one project, from the folders alone and from what is remembered of them
     page: Home, the head, the job bar and Try it, with the runs in one project, and spread over all of them
     locked: the same list while somebody holds the database for himself
-    saving: what the end of a training does for 300 tasks on the starter model: adapter, measured parts, allocation
+    saving: what the end of a training does for 300 tasks on the starter model: adapter, measured parts, allocation,
+        what each skill does (which tells how far it is, and leaves the run whole where it fails)
     skills: the first look at the Skills screen of such a run
 """
 
@@ -116,6 +117,11 @@ def measure_saving(root: Path, told: dict[str, Any], tasks: int) -> None:
     from core.models.loading import load_base
     from core.tasks.dataset import Example, TaskDataset
     from core.training.allocation import write_allocation
+    from core.training.answer_model import AnswerModel
+    from core.training.batches import EncodedSplit
+    from core.training.config import RunConfig
+    from core.training.evidence import write_evidence
+    from core.training.session import build_encoder
 
     torch.manual_seed(0)
     base = load_base("starter")
@@ -128,7 +134,8 @@ def measure_saving(root: Path, told: dict[str, Any], tasks: int) -> None:
     folder = RunFolder(write_stage(stages()[0], project.runs_dir / "many"))
     specs = tuple(replace_name(folder.read_tasks()[0], number) for number in range(tasks))
     rows = [Example(f"{PROMPT} {number}", "delivery", number) for number in range(8)]
-    dataset = TaskDataset(specs, {(t, s): rows if s == "train" else [] for t in range(tasks) for s in SPLITS})
+    of_split = {"train": rows, "validation": rows, "test": []}
+    dataset = TaskDataset(specs, {(t, s): kept for t in range(tasks) for s, kept in of_split.items()})
     entries = [
         {"index": n, "task_id": spec.task_id, "name": spec.name, "num_test": 8} for n, spec in enumerate(specs)
     ]
@@ -136,14 +143,15 @@ def measure_saving(root: Path, told: dict[str, Any], tasks: int) -> None:
     timed("saving: adapter", told, lambda: save_adapter(model, folder.adapter_dir))
     timed("saving: parts", told, lambda: write_contributions(folder.contributions_path, base, model, dataset))
     timed("saving: allocation", told, lambda: write_allocation(model, folder, 10, 2, final=True))
+    split = EncodedSplit(dataset, "validation", build_encoder(base, RunConfig()))
+    split.packed = model.adapter.packs(16)
+    names = dataset.names()
+    timed("saving: evidence", told, lambda: write_evidence(folder.evidence_path, AnswerModel(model), split, names))
     told["allocation.json"] = {"mb": round(folder.allocation_path.stat().st_size / 2**20, 1)}
     print(json.dumps({"allocation.json": told["allocation.json"]}))
     context, selection = Context(workspace), Selection(project_id=project.project_id, run_id="many")
     build_panel(Skills, context)
     timed("skills: first look", told, lambda: draw_screen(context, selection))
-
-
-SPLITS = ("train", "validation", "test")
 
 
 def replace_name(spec: Any, number: int) -> Any:
