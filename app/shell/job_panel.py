@@ -16,13 +16,12 @@ from app.drawing.durations import word_seconds
 from app.drawing.markup import bar, bullets, esc
 from app.shell.context import Context
 from app.shell.device_user import word_holder
-from app.shell.permissions import require_shared_resume
+from app.shell.permissions import counting, shared_job_seconds
 from app.shell.redraw import Shown
 from app.shell.selection import Selection
 from app.texts import say, word_whole
 from app.texts.words import Key
 from core.insight.jobs import DONE, FAILED, NONE, STOPPED, JobState, job_dir, read_job, start_job, stop_job
-from core.runs.folder import RunFolder
 
 Words = Callable[..., list[str]]  # (context, selection, *values) -> words of the command line
 
@@ -70,11 +69,12 @@ class JobPanel:
     def begin(self, context: Context, selection: Selection, *values: Any) -> Shown:
         """Starts the job for the chosen run or project; a second click shows the one that is running."""
         place, spec = self.spec.place(context, selection), self.spec
-        if place is None:
+        if place is None or find_job(context, selection, spec).is_live:
             return self.draw(context, selection)
-        if (folder := RunFolder(place)).config_path.is_file():
-            require_shared_resume(context, selection, folder)
-        start_job(job_dir(place, spec.kind), context.workspace.root, spec.words(context, selection, *values))
+        folder, words = job_dir(place, spec.kind), spec.words(context, selection, *values)
+        with counting(context, selection):
+            seconds = shared_job_seconds(context, selection, place, folder)
+            start_job(folder, context.workspace.root, words, seconds)
         return self.draw(context, selection)
 
     def halt(self, context: Context, selection: Selection) -> Shown:

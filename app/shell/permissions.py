@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from app.shell.context import Context
 from app.shell.selection import Selection
@@ -14,9 +15,11 @@ from core.base.errors import Problem, SettingError
 from core.models.known_models import CATALOGUE
 from core.models.store import list_stored, stored_folder
 from core.runs.folder import RunFolder
+from core.runs.job_folder import JobFolder
 from core.runs.quotas import (
     counted_alone,
     limit_time,
+    remember_job,
     remember_runs,
     require_another_project,
     require_another_run,
@@ -86,6 +89,23 @@ def require_shared_resume(context: Context, selection: Selection, folder: RunFol
     """
     if context.shared:
         shared_config(context, selection, folder.read_config())
+
+
+def shared_job_seconds(context: Context, selection: Selection, place: Path, job: Path) -> float | None:
+    """Before a job about a run or project (`place`) begins in the folder `job`: how long it may work, None on one's
+    own machine. It is one of the visitor's runs at work, and what the last one of this folder took stays counted.
+
+    Raises:
+        SettingError, RunError, WorkspaceError: as `shared_config`.
+    """
+    if not context.shared:
+        return None
+    if (folder := RunFolder(place)).config_path.is_file():
+        for problem in shared_problems(context, folder.read_config()):
+            raise SettingError(problem.key, **problem.values)
+    minutes = require_another_run(context.workspace, selection.owner, context.quota)
+    remember_job(context.workspace, selection.owner, JobFolder(job))
+    return 60 * minutes
 
 
 def require_shared_space(context: Context, selection: Selection) -> None:

@@ -17,6 +17,7 @@ from gradio.utils import get_upload_folder
 
 from app.shell.context import Context
 from core.base.files import inside, read_json
+from core.insight.jobs import end_jobs
 from core.runs.creation import delete_project
 from core.runs.folder import RunFolder
 from core.workspace import Project, Workspace
@@ -25,6 +26,7 @@ KEPT_S = 3600
 LOOK_EVERY_S = 900
 MOST_BYTES = 45  # of each part of a file's name: Gradio cuts a name after 200, and the run's id is at its end
 UPLOADS = "uploads.txt"  # in the project's folder: names of the temporary folders its files came through
+EXPORTS = "exports"  # of everybody: whatever a visitor writes, no project ever takes it along
 
 
 def use_own_folder(workspace: Workspace) -> None:
@@ -34,7 +36,7 @@ def use_own_folder(workspace: Workspace) -> None:
 
 def new_export_folder(run_id: str) -> Path:
     """A fresh folder for the export of a run; those of the last hour stay, older ones go."""
-    store = Path(get_upload_folder()) / "exports"
+    store = Path(get_upload_folder()) / EXPORTS
     if store.is_dir():
         for folder in store.iterdir():
             if time.time() - folder.stat().st_mtime > KEPT_S:
@@ -77,12 +79,13 @@ def forget_project(context: Context, project: Project) -> None:
     """Deletes a project with everything that was made of it: rows, runs, weights, uploads, exports, copies."""
     store = Path(get_upload_folder())
     for run_dir in project.runs_dir.iterdir():
-        for export in [*store.glob(f"exports/{run_dir.name}-*"), *store.glob(f"*/*-{run_dir.name}.zip")]:
-            shutil.rmtree(export if export.parent.name == "exports" else export.parent, ignore_errors=True)
+        for export in [*store.glob(f"{EXPORTS}/{run_dir.name}-*"), *store.glob(f"*/*-{run_dir.name}.zip")]:
+            shutil.rmtree(export if export.parent.name == EXPORTS else export.parent, ignore_errors=True)
     for name in _noted(project):
         shutil.rmtree(inside(store, name), ignore_errors=True)
-    for export in store.glob(f"exports/{project.project_id}-*"):
+    for export in store.glob(f"{EXPORTS}/{project.project_id}-*"):
         shutil.rmtree(export, ignore_errors=True)
+    end_jobs(context.workspace.root, project.project_id)
     delete_project(context.workspace, project)
     if context.copies is not None:
         context.copies.soon()
@@ -91,4 +94,4 @@ def forget_project(context: Context, project: Project) -> None:
 def _noted(project: Project) -> list[str]:
     path = project.path / UPLOADS
     names = path.read_text(encoding="utf-8").split() if path.is_file() else []
-    return [name for name in names if name.isalnum()]
+    return [name for name in names if name.isalnum() and name != EXPORTS]

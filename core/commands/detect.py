@@ -54,8 +54,10 @@ def _compare(folder: Any, learns: bool) -> Report:
     """Both ways on exam rows."""
     from core.chat.learning_router import compare_ways
     from core.chat.routing import describe_ways, rows_of_ways
+    from core.commands.device import hold_device
 
-    found = compare_ways(folder.path, learns)
+    with hold_device(folder, "evaluation"):
+        found = compare_ways(folder.path, learns)
     heads = ["found by", "right %", "95 %", "error of its certainty", "foreign refused %", "own refused %", "ms"]
     said = [sentence.text for sentence in describe_ways(found)]
     return Report({"ways": asdict(found)}, "\n".join([table(rows_of_ways(found), heads), "", *said]))

@@ -83,6 +83,7 @@ def list_projects(args: argparse.Namespace) -> Report:
 
 def delete_project(args: argparse.Namespace) -> Report:
     from core.base.errors import RunError
+    from core.insight.jobs import end_jobs
     from core.runs.creation import delete_project as delete_whole
     from core.runs.creation import list_runs
     from core.runs.liveness import run_state
@@ -95,5 +96,6 @@ def delete_project(args: argparse.Namespace) -> Report:
         raise RunError("run.still_live", name=live[0], state=run_state(list_runs(project)[0]).state)
     if not args.yes and not confirm(f"Delete project {project.name} with everything in it?"):
         return Report({"deleted": None}, "Nothing was deleted.")
+    end_jobs(workspace.root, project.project_id)
     delete_whole(workspace, project)
     return Report({"deleted": project.project_id}, f"Project {project.name} was deleted.")

@@ -18,10 +18,11 @@ from typing import Any
 from core.base.errors import WorkspaceError
 from core.base.files import read_json
 from core.insight.allocation import read_allocation
-from core.insight.jobs import JobFolder, job_dir
+from core.insight.jobs import job_dir
 from core.insight.probe_table import KNOCK_OUT, TRANSFER
 from core.insight.wordings import wordings_of
 from core.runs.folder import RunFolder
+from core.runs.job_folder import JobFolder
 
 BASE, TUNED = "base", "tuned"
 Part = tuple[int, str]  # (task, BASE or TUNED)

@@ -12,7 +12,6 @@ A command that may be a job calls `note_progress`; outside of a job that does no
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import time
@@ -21,15 +20,18 @@ from pathlib import Path
 from typing import Any
 
 from core.base.errors import RunError, WorkspaceError
-from core.base.files import read_json, write_json_atomic
+from core.base.files import write_json_atomic
 from core.base.processes import Order, find_process, python, start_detached
 from core.insight.live_jobs import JobPlace, forget_job, note_job, noted_jobs
 from core.messages import MESSAGES
 from core.runs.folder import RunFolder
+from core.runs.job_folder import WAITING, JobFolder, read_or_none
 from core.runs.lock import is_locked, try_lock
 
 RUNNING, DONE, FAILED, STOPPED, NONE = "running", "done", "failed", "stopped", "none"
 VARIABLE = "TASKLOOM_JOB"  # tells a command that it is a job, and where to note its progress
+SECONDS = "TASKLOOM_JOB_SECONDS"  # that a visitor's job may work once it has the device
+END_S = 5.0  # for a job that is ended to go by itself
 LOG_TAIL = 4000
 _GAP_S = 0.25  # between two notes of progress
 _last_note = 0.0
@@ -59,30 +61,13 @@ class JobState:
         return self.state == RUNNING
 
 
-class JobFolder:
-    """Names of one job's files."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.lock_path = path / "lock"
-        self.launch_path = path / "launch.json"
-        self.progress_path = path / "progress.json"
-        self.out_path = path / "out.json"
-        self.log_path = path / "log"
-        self.stop_path = path / "STOP"
-
-    def forget(self) -> None:
-        """Takes away what an earlier job of this folder left; its lock stays."""
-        for path in (self.progress_path, self.out_path, self.launch_path, self.stop_path):
-            path.unlink(missing_ok=True)
-
-
 def job_dir(run_dir: Path, kind: str) -> Path:
     return RunFolder(run_dir).jobs_dir / kind
 
 
-def start_job(folder: Path, workspace_dir: Path, words: list[str]) -> JobState:
-    """Starts `python -m core <words>` unless this job is running already, whose state is then returned.
+def start_job(folder: Path, workspace_dir: Path, words: list[str], seconds: float | None = None) -> JobState:
+    """Starts `python -m core <words>` unless this job is running already, whose state is then returned. `seconds`:
+    how long it may work, where that is bounded.
 
     Raises:
         WorkspaceError: the folder cannot be written or the process cannot be started.
@@ -98,7 +83,7 @@ def start_job(folder: Path, workspace_dir: Path, words: list[str]) -> JobState:
     try:
         job.forget()
         note_job(workspace_dir, folder)
-        _launch(job, workspace_dir, words, lock)
+        _launch(job, workspace_dir, words, lock, seconds)
     finally:
         os.close(lock)
     return read_job(folder)
@@ -135,19 +120,38 @@ def stop_job(folder: Path) -> JobState:
     return read_job(folder)
 
 
+def end_jobs(workspace_dir: Path, project_id: str, run_id: str | None = None) -> None:
+    """Before a project, or one of its runs, is removed: ends what is asked of it, so that no process goes on with
+    its rows and writes to where it was."""
+    for place, _ in live_jobs(workspace_dir):
+        if place.project_id != project_id or run_id not in (None, place.run_id):
+            continue
+        job = JobFolder(place.folder)
+        with contextlib.suppress(RunError):  # it has ended by now
+            stop_job(place.folder)
+        end = time.monotonic() + END_S
+        while job.is_at_work and time.monotonic() < end:
+            time.sleep(0.05)
+        process = find_process(_launched(job) or {}) if job.is_at_work else None
+        if process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+        forget_job(workspace_dir, place)
+
+
 def read_job(folder: Path) -> JobState:
     """The state of a job from its folder alone; a refusal without known words is an unexpected end."""
     job = JobFolder(folder)
     launched = _launched(job)
-    progress = _read(job.progress_path) or {}
+    progress = read_or_none(job.progress_path) or {}
     done, total = int(progress.get("done", 0)), int(progress.get("total", 0))
     began = (launched or {}).get("began")
     if is_locked(job.lock_path):
         eta = _eta(progress, done, total)
-        return JobState(RUNNING, done, total, eta, began, progress.get("note") == "waiting")
+        return JobState(RUNNING, done, total, eta, began, progress.get("note") == WAITING)
     if launched is None:
         return JobState()
-    said = _read(job.out_path)
+    said = read_or_none(job.out_path)
     if said is None:
         return _silent_end(job, launched, done, total)
     if isinstance(said, dict) and "error" in said:
@@ -170,15 +174,17 @@ def note_progress(done: int, total: int, note: str = "") -> None:
         return
     _last_note = now
     path = JobFolder(Path(folder)).progress_path
-    known = _read(path) or {}
+    known = read_or_none(path) or {}
     first = {"first_done": done, "first_time": time.time()}
-    if known.get("note") != "waiting" and "first_time" in known:
+    if known.get("note") != WAITING and "first_time" in known:
         first = {name: known[name] for name in first}
     write_json_atomic(path, {"done": done, "total": total, "note": note, "time": time.time(), **first})
 
 
-def _launch(job: JobFolder, workspace_dir: Path, words: list[str], lock: int) -> None:
+def _launch(job: JobFolder, workspace_dir: Path, words: list[str], lock: int, seconds: float | None) -> None:
     variables = {VARIABLE: str(job.path.resolve())}
+    if seconds is not None:
+        variables[SECONDS] = f"{seconds:.0f}"
     order = Order(_command(words, workspace_dir), workspace_dir, variables, descriptors=(lock,))
     try:
         identity = start_detached(order, job.log_path, job.out_path)
@@ -214,13 +220,5 @@ def _eta(progress: dict[str, Any], done: int, total: int) -> float | None:
 
 
 def _launched(job: JobFolder) -> dict[str, Any] | None:
-    found = _read(job.launch_path)
+    found = read_or_none(job.launch_path)
     return found if isinstance(found, dict) else None
-
-
-def _read(path: Path) -> Any:
-    """A JSON file, None when it is missing, empty or half-written."""
-    try:
-        return read_json(path) if path.stat().st_size else None
-    except (OSError, WorkspaceError, json.JSONDecodeError):
-        return None

@@ -1,4 +1,4 @@
-"""What one visitor of a shared page may use: runs at work, minutes of training a day, disk, projects.
+"""What one visitor of a shared page may use: runs and jobs at work, their minutes a day, disk, projects.
 
 On one's own machine nothing of this applies. Times of runs that a visitor deleted are kept in a ledger
 (`<workspace>/quota/<hash of the owner>.jsonl`), so that deleting gives disk back and minutes not.
@@ -18,6 +18,7 @@ from pathlib import Path
 from core.base.errors import RunError, SettingError, WorkspaceError
 from core.base.lines import append_records, read_records
 from core.runs.folder import RunFolder
+from core.runs.job_folder import JobFolder, list_jobs
 from core.runs.lock import held
 from core.runs.queue_db import RunQueue
 from core.runs.states import LIVE
@@ -45,7 +46,7 @@ class Quota:
 
 @dataclass(frozen=True)
 class Usage:
-    """What an owner uses now; `minutes` of training in the last 24 hours."""
+    """What an owner uses now: `runs` and jobs at work, `minutes` of training and jobs in the last 24 hours."""
 
     runs: int
     minutes: float
@@ -74,11 +75,13 @@ def usage_of(workspace: Workspace, owner: str) -> Usage:
     """Looks at all projects of an owner."""
     projects = workspace.list_projects(owner)
     runs = [run for project in projects for run in list_summaries(project)]
-    now = time.time()
-    spans = [_span(run, now) for run in runs] + _ledger(workspace, owner)
-    seconds = sum(max(0.0, end - max(start, now - DAY_S)) for start, end in spans)
     rehearsals = [path for project in projects for path in project.runs_dir.glob(".rehearsal-*")]
+    jobs = [job for project in projects for job in list_jobs(project)]
     at_work = sum(run.state in LIVE for run in runs) + sum(RunFolder(path).is_alive() for path in rehearsals)
+    at_work += sum(job.is_at_work for job in jobs)
+    now = time.time()
+    spans = [*(_span(run, now) for run in runs), *(job.span() for job in jobs), *_ledger(workspace, owner)]
+    seconds = sum(max(0.0, end - max(start, now - DAY_S)) for start, end in spans)
     return Usage(at_work, seconds / 60, disk_mb_of(workspace, owner), len(projects))
 
 
@@ -162,13 +165,22 @@ def limit_time(config: RunConfig, minutes: float) -> RunConfig:
 
 
 def remember_runs(workspace: Workspace, project: Project, run_ids: Iterable[str] | None = None) -> None:
-    """Notes the times of runs (all of the project when None) that are about to be deleted."""
+    """Notes the times of runs (all of the project when None) that are about to be deleted, and of their jobs."""
     wanted = None if run_ids is None else set(run_ids)
     now = time.time()
     spans = [_span(run, now) for run in list_summaries(project) if wanted is None or run.run_id in wanted]
-    recent = [span for span in spans if span[1] > now - DAY_S]
+    _note_spans(workspace, project.owner, [*spans, *(job.span() for job in list_jobs(project, wanted))])
+
+
+def remember_job(workspace: Workspace, owner: str, job: JobFolder) -> None:
+    """Notes the time of a job whose folder is about to be used for another one."""
+    _note_spans(workspace, owner, [job.span()])
+
+
+def _note_spans(workspace: Workspace, owner: str, spans: list[tuple[float, float]]) -> None:
+    recent = [span for span in spans if span[1] > time.time() - DAY_S]
     if recent:
-        path = _ledger_path(workspace, project.owner)
+        path = _ledger_path(workspace, owner)
         path.parent.mkdir(exist_ok=True)
         append_records(path, recent)
 

@@ -20,7 +20,8 @@ from app.shell.selection import Selection
 from app.texts.language import in_language
 from core.base.errors import RunError, TaskFileError
 from core.insight.growth import Growth, NewScore, describe_growth, describe_new_score
-from core.insight.jobs import JobFolder, job_dir
+from core.insight.jobs import job_dir
+from core.runs.job_folder import JobFolder
 from core.tasks.changing.sample import load_sample
 from core.tasks.store import get_task, read_doubts
 from core.workspace import Workspace

@@ -97,3 +97,21 @@ def test_outside_of_a_job_nothing_is_noted(tmp_path: Path, monkeypatch: pytest.M
     note_progress(1, 2)
     note_progress(1, 2)  # within the gap
     assert json.loads((tmp_path / "progress.json").read_text(encoding="utf-8"))["done"] == 1
+
+
+def test_a_job_ends_with_what_it_is_about(slow: Path, tmp_path: Path) -> None:
+    """Before, its process went on with the rows of a project that its owner had deleted."""
+    workspace = Workspace(tmp_path)
+    project, other = (workspace.create_project(name) for name in ("Gone", "Kept"))
+    folders = [place.path / "jobs" / "exam" for place in (project, other)]
+    try:
+        for folder in folders:
+            start_job(folder, tmp_path, ["wait"])
+        jobs.end_jobs(tmp_path, project.project_id, "a run of it")
+        assert [read_job(folder).state for folder in folders] == [RUNNING, RUNNING]
+        jobs.end_jobs(tmp_path, project.project_id)
+        assert [read_job(folder).state for folder in folders] == [STOPPED, RUNNING]
+        assert [place.project_id for place, _ in jobs.live_jobs(tmp_path)] == [other.project_id]
+    finally:
+        for place in (project, other):
+            jobs.end_jobs(tmp_path, place.project_id)
