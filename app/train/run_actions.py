@@ -14,6 +14,7 @@ from core.runs.engine_terms import engine_begun, engine_terms
 from core.runs.folder import RunFolder
 from core.runs.launching import cancel_run, kill_run, resume_run, stop_run
 from core.runs.rerun import mend_run
+from core.runs.where import HERE
 
 ACTS: dict[str, Callable[[RunFolder], Any]] = {
     "stop": stop_run,
@@ -50,6 +51,8 @@ def terms_of_act(context: Context, selection: Selection, name: str) -> str:
         return ""
     folder = RunFolder(run_dir)
     engine = engine_begun(folder, name)
+    if engine == HERE:  # also where the run's settings cannot be read: a damaged run can be ended
+        return ""
     terms = engine_terms(engine, word_seconds, base_model=folder.read_config().base_model)
     said = [word_whole(one.key, one.values) for one in terms]
     return " ".join([*said, say("run.consent", engine=engine.name)]) if said else ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -105,11 +105,14 @@ def _look_at_practice(spec: TaskSpec, practice: Iterable[tuple[str, str]]) -> tu
     answer."""
     if spec.kind == FREE_TEXT:
         return {question for question, _ in practice}, 0.0
-    found: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    first: dict[str, str] = {}
+    rows: Counter[str] = Counter()
+    torn: set[str] = set()
     for question, target in practice:
-        found[question][plain(target)] += 1
-    torn = sum(answers.total() for answers in found.values() if len(answers) > 1)
-    return set(found), torn / max(1, sum(answers.total() for answers in found.values()))
+        rows[question] += 1
+        if first.setdefault(question, target) != target and plain(first[question]) != plain(target):
+            torn.add(question)
+    return set(first), sum(rows[question] for question in torn) / max(1, rows.total())
 
 
 def _unseen_labels(spec: TaskSpec, practice: Sequence[Example], targets: Sequence[str]) -> Counter[str]:

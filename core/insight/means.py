@@ -3,7 +3,7 @@ Torch-free."""
 
 from __future__ import annotations
 
-from core.evaluation.intervals import Difference, Score, mean_difference, mean_score
+from core.evaluation.intervals import FEW, Difference, Score, mean_difference, mean_score
 from core.insight.results import TaskResult
 from core.messages import Sentence
 
@@ -46,6 +46,8 @@ def describe_mean(scores: list[TaskResult]) -> list[Sentence]:
 
 
 def _against_guessing(gain: Difference) -> Sentence:
+    if gain.n < FEW:
+        return Sentence("says.mean_few", {"few": FEW})
     if not gain.is_sure:
         return Sentence("says.mean_open", {"low": f"{100 * gain.low:+.1f}", "high": f"{100 * gain.high:+.1f}"})
     key = "says.mean_above" if gain.value > 0 else "says.mean_below"

@@ -26,6 +26,7 @@ from app.shell.selection import Selection
 from app.skills.screen import Skills
 from app.tasks.screen import Tasks, choose_task
 from app.train.history_panel import HistoryPanel
+from app.train.run_actions import terms_of_act
 from app.train.screen import RunPanel
 from app.try_it.screen import TryIt
 from core.base.errors import TaskloomError, WorkspaceError
@@ -156,6 +157,10 @@ def test_the_screens_show_the_damage_and_everything_else(
     for said in draw_all(chosen):
         assert "incident" not in str(said).lower(), said
         assert file in str(said), said
+    if file != "run.json":  # which names the engine
+        assert terms_of_act(context, chosen, "kill") == terms_of_act(context, chosen, "stop") == "", (
+            "it can be ended"
+        )
     drawn = panel.draw(context, chosen, panel.curves.value)
     if file != "status.json":  # which only repeats what DONE says
         assert file in drawn[panel.progress]
