@@ -91,9 +91,10 @@ def delete_project(args: argparse.Namespace) -> Report:
 
     workspace = Workspace(args.workspace)
     project = workspace.get_project(args.name)
-    live = [folder.run_id for folder in list_runs(project) if run_state(folder).is_live]
-    if live:
-        raise RunError("run.still_live", name=live[0], state=run_state(list_runs(project)[0]).state)
+    for folder in list_runs(project):
+        status = run_state(folder)
+        if status.is_live:
+            raise RunError("run.still_live", name=folder.run_id, state=status.state)
     if not args.yes and not confirm(f"Delete project {project.name} with everything in it?"):
         return Report({"deleted": None}, "Nothing was deleted.")
     end_jobs(workspace.root, project.project_id)

@@ -27,7 +27,11 @@ from core.training.config import RunConfig
 from core.training.plan import load_run_dataset
 from core.workspace import Project, Workspace, require_label
 
-OF_THIS_MACHINE = ("check.device", "check.cards")
+OF_THIS_MACHINE = (
+    "check.device",
+    "check.cards",
+    "run.no_rendezvous",
+)  # other engines give a meeting place or refuse
 _TOLD = ("task_id", "name", "kind", "metric", "version", "num_train", "num_validation", "num_test")  # of a task
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
+from core.base.errors import RunError
 from core.base.processes import python
 from core.base.registry import Registry
 from core.runs.folder import RunFolder
@@ -99,3 +100,21 @@ def worker_command(folder: RunFolder, lock: int) -> tuple[str, ...]:
 def far_command(folder: RunFolder, launch_id: str) -> tuple[str, ...]:
     """How a worker is started by an engine: it takes the lock itself, and leaves once it is replaced."""
     return python("-m", "core.worker", str(folder.path.resolve()), "--launch", launch_id)
+
+
+def for_processes(settings: Mapping[str, Any], processes: int, cpus: int) -> dict[str, int]:
+    """`cpus` and `gpus` that an engine has to set aside on a machine: what engines.yaml says, and for a run of
+    several processes a core each, and a card each where there are to be any. `cpus`: where it says nothing."""
+    gpus = int(settings.get("gpus", 0))
+    return {"cpus": max(int(settings.get("cpus", cpus)), processes), "gpus": max(gpus, processes) if gpus else 0}
+
+
+def require_one_machine(order: LaunchOrder, engine: str) -> None:
+    """For engines that begin a run on one machine: nobody would join it from others.
+
+    Raises:
+        RunError: the run asks for several.
+    """
+    machines = order.folder.read_config().num_machines
+    if machines > 1:
+        raise RunError("run.engine_machines", engine=engine, machines=machines)

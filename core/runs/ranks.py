@@ -18,6 +18,7 @@ from core.runs.states import CANCELLED, FAILED, INTERRUPTED, SUCCEEDED
 from core.training.config import RunConfig
 
 LAST_WORDS_S = 15.0
+RENDEZVOUS = "TASKLOOM_RENDEZVOUS"  # where the machines of a run meet, from an engine that has just chosen them
 _LOST_WORDS = ("closed by peer", "reset by peer", "broken pipe", "socket", "gloo", "timed out")
 _LOST_ON_CARDS = ("ncclremoteerror", "ncclsystemerror", "communicator was aborted", "collective operation timeout")
 _ORDER = (FAILED, CANCELLED, INTERRUPTED, SUCCEEDED)  # the strongest end of any rank is the end of the run
@@ -48,7 +49,8 @@ def start_ranks(folder: RunFolder, config: RunConfig, machine: int) -> Process:
     if config.num_machines == 1:
         command.append("--standalone")
     else:
-        host, _, port = (config.rendezvous or "").rpartition(":")
+        address = os.environ.get(RENDEZVOUS) or config.rendezvous or ""
+        host, _, port = address.rpartition(":")
         if not host or not port.isdigit():
             raise RunError("run.no_rendezvous", address=config.rendezvous)
         command += ["--nnodes", str(config.num_machines), "--node-rank", str(machine)]

@@ -14,7 +14,7 @@ import torch
 from torch.nn import functional
 from torch.utils.data import Dataset
 
-from core.adapters.fast.packed import ROUND_TOKENS, pack, share_beginnings
+from core.adapters.fast.packed import ROUND_TOKENS, SMALL_CHUNKS, pack, share_beginnings
 from core.base.errors import TaskloomError
 from core.models.batching import Collator, cut_by_tokens, split_by_length
 from core.tasks.dataset import TaskDataset
@@ -28,7 +28,7 @@ Place = tuple[int, int]  # task index, example index
 # computes more tokens in that time. Both are estimates from launch times; the result does not depend on them.
 PART_TOKENS_CPU = 128
 PART_TOKENS_CARD = 4096
-PACKED_TOKENS = 2048  # of a part whose examples stand behind each other
+PACKED_TOKENS = 2048  # of a part whose examples stand behind each other, on a processor
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,7 @@ class EncodedSplit:
         self.chunks = OFF  # one of the setting's choices
         self.room = encoder.max_tokens  # of a row of joined examples
         self.packed = False  # examples behind each other instead of padded rows (core/training/choose_packing.py)
+        self.packed_tokens, self.chunk_size = PACKED_TOKENS, SMALL_CHUNKS
 
     def fitting(self, dataset: TaskDataset, split: str) -> TaskDataset:
         """The dataset with only those examples of the split that fit, so that both count alike."""
@@ -111,7 +112,7 @@ class EncodedSplit:
         if self.chunks == JOINED or (self.chunks == APART and not self.packed):
             return [self.join(chunk) for chunk in self.cut_chunks(places)]
         if self.packed:
-            return [self.pack(part) for part in cut_by_tokens(places, self.length, PACKED_TOKENS)]
+            return [self.pack(part) for part in cut_by_tokens(places, self.length, self.packed_tokens)]
         split = split_by_length([self.length(place) for place in places], self.encoder.part_tokens)
         return [self.collate([places[i] for i in part]) for part in split]
 
@@ -120,7 +121,8 @@ class EncodedSplit:
         with only once: input_ids [1, N], packing."""
         examples = [self.examples[task][row] for task, row in places]
         lengths, listed = [example.length for example in examples], [example.task_id for example in examples]
-        packing = pack(lengths, share_beginnings([example.input_ids for example in examples], listed))
+        shared = share_beginnings([example.input_ids for example in examples], listed)
+        packing = pack(lengths, shared, self.chunk_size)
         ids = torch.full((1, len(packing.owners)), self.encoder.pad_id)
         # A first token is predicted from nothing; here another example's last one would stand before it.
         labels = torch.tensor([i for example in examples for i in (IGNORED, *example.labels[1:])])
@@ -201,7 +203,7 @@ class EncodedSplit:
         for start in range(0, len(places), batch_size):
             chosen = places[start : start + batch_size]
             if self.packed:
-                yield from cut_by_tokens(chosen, self.length, PACKED_TOKENS)
+                yield from cut_by_tokens(chosen, self.length, self.packed_tokens)
             else:
                 yield chosen
 

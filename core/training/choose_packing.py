@@ -2,8 +2,9 @@
 
 Decided by method, hardware, the kinds of the layers and comparisons of losses in float32, never by a timing, so
 that the same seed gives the same result. Where memory is too short to compare, batches stay padded, and it is said:
-the losses are the same up to rounding, the training is slower. On graphics cards batches stay padded: small
-attention products would be launched one by one there.
+the losses are the same up to rounding, the training is slower. On a graphics card, where a padded row costs little
+and launches count, it is done where the settings ask for it (core/training/card_paths.py): in large chunks of
+attention, and with as many tokens at once as the card has memory for.
 """
 
 from __future__ import annotations
@@ -17,10 +18,13 @@ import psutil
 import torch
 from torch import nn
 
+from core.adapters.fast.packed import LARGE_CHUNKS
 from core.adapters.registry import METHODS
 from core.base.errors import ModelError, RunError
+from core.training.answer_loss import matmul_precision
 from core.training.answer_model import AnswerModel, Batch
 from core.training.batches import EncodedSplit, Place
+from core.training.card_paths import PACKED, PLAIN, is_asked, part_tokens
 from core.training.config import RunConfig
 from core.training.plan import JOINED, OFF
 from core.training.reporting import Journal
@@ -49,23 +53,36 @@ def choose_packing(
     computes the same losses that way: on some of `places` of the first split and on the longest rows of each.
 
     Args:
-        journal: told where memory is too short to find that out.
+        journal: told where memory is too short to find that out, and on a card which way was taken.
     """
-    modular = model.modular
+    modular, on_card = model.modular, device.type != "cpu"
+    if on_card:
+        _fit_to_card(modular.base, splits, device)
     possible = not any(getattr(modular.config, name, 0.0) for name in _DROPOUTS) and (
-        device.type == "cpu"
+        (not on_card or is_asked(config, PACKED))
         and modular.architecture == "decoder"
         and not config.gradient_checkpointing
         and model.picks
         and modular.adapter.packs(config.batch_size)
         and not mixes_neighbours(modular.base)
-        and _has_room(modular.base, journal)
+        and _has_room(modular.base, device, journal)
         and agrees_packed(model, splits[0], [*places[:MOST_PROBED], *_longest(splits[0])])
         and all(_agrees(model, split, _longest(split)) for split in splits[1:])
     )
     for split in splits:
         split.packed = possible
+    if on_card:
+        asked = "card_padded" if config.card_paths != PLAIN else "card_plain"
+        key = "card_packed" if possible else asked
+        values = {"tokens": splits[0].packed_tokens} if possible else {}
+        journal.event("notice", key=f"training.{key}", values=values)
     return possible
+
+
+def _fit_to_card(base: nn.Module, splits: list[EncodedSplit], device: torch.device) -> None:
+    tokens = part_tokens(base, torch.cuda.get_device_properties(device).total_memory)
+    for split in splits:
+        split.packed_tokens, split.chunk_size = tokens, LARGE_CHUNKS
 
 
 def choose_chunks(model: AnswerModel, split: EncodedSplit, config: RunConfig, context: int) -> None:
@@ -96,10 +113,12 @@ def _shortest(split: EncodedSplit) -> list[Place]:
     return list(zip((task for task, rows in enumerate(split.examples) if rows), found, strict=True))
 
 
-def _has_room(base: nn.Module, journal: Journal) -> bool:
+def _has_room(base: nn.Module, device: torch.device, journal: Journal) -> bool:
     """Whether the weights fit into memory as float32, see `in_full_precision`: 16-bit ones double."""
     extra = sum(p.numel() * p.element_size() for p in base.parameters() if p.dtype in HALVES)
-    needed, free = extra * ROOM, psutil.virtual_memory().available
+    on_card = device.type != "cpu"
+    free = torch.cuda.mem_get_info(device)[0] if on_card else psutil.virtual_memory().available
+    needed = extra * ROOM
     if needed <= free:
         return True
     # Packing stays off then: slower, but never a difference that nobody has looked for.
@@ -140,7 +159,8 @@ def _same(model: AnswerModel, one: Layout, other: Layout, places: list[Place]) -
     was_training, device = model.training, model.modular.device
     model.eval()
     try:
-        with in_full_precision(model):
+        # A card's own products of float32 numbers may have fewer bits.
+        with matmul_precision("highest"), in_full_precision(model):
             packed, plain = (model(to_device(lay(places), device)) for lay in (one, other))
     except (ModelError, RuntimeError, ValueError, TypeError):  # this model cannot be called so
         return False

@@ -23,7 +23,7 @@ MANIFEST, STATE = "manifest.json", "state.json"
 # Settings that came after the first checkpoints, with the value at which training is what it was without them. At
 # that value they are no part of a hash: what was interrupted before an update goes on after it. Every new setting
 # that is not `SAME_RESULT` belongs here (one of a method as "adapter.<name>"); the value never changes again.
-CAME_LATER: dict[str, Any] = {"chunks": "off", "freeze_skills": ""}
+CAME_LATER: dict[str, Any] = {"card_paths": "plain", "chunks": "off", "freeze_skills": ""}
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,9 @@ def settings_hash(config: RunConfig) -> str:
 
 def is_of(state: TrainingState, config: RunConfig) -> bool:
     """Whether a checkpoint was trained with settings of the same result. For some hours of 30 Nov 2026 a setting
-    that came later was part of the hash at any value; `chunks` came after them."""
-    return state.settings_hash in (settings_hash(config), _hash(config, {"chunks": CAME_LATER["chunks"]}))
+    that came later was part of the hash at any value; these came after them."""
+    later = {name: CAME_LATER[name] for name in ("card_paths", "chunks")}
+    return state.settings_hash in (settings_hash(config), _hash(config, later))
 
 
 def _hash(config: RunConfig, left_out: dict[str, Any]) -> str:

@@ -22,6 +22,7 @@ from core.tasks.dataset import TaskDataset, load_saved_dataset
 from core.training.allocation import write_allocation
 from core.training.answer_model import AnswerModel
 from core.training.batches import PART_TOKENS_CARD, PART_TOKENS_CPU, BatchPlan, EncodedSplit, Encoder
+from core.training.card_paths import choose_compiled
 from core.training.check_scores import CheckScores
 from core.training.checkpoints import Checkpoint, load_checkpoint
 from core.training.choose_packing import choose_chunks, choose_packing
@@ -210,6 +211,7 @@ def choose_paths(work: RunWork, choice: DeviceChoice, journal: Journal) -> None:
     if not work.model.agrees(to_device(work.train.collate(places), work.device)):
         journal.event("notice", key="training.full_head", values={})
     choose_packing(work.model, [work.train, work.validation], places, work.config, work.device, journal)
+    choose_compiled(work.config, work.model.modular.base, journal)
 
 
 def _report_cuts(train: EncodedSplit, dataset: TaskDataset, encoder: Encoder, journal: Journal) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
+from core.adapters.fast.packed import Packing
 from core.adapters.parts.usage import noting_gates
 from core.training.answer_model import AnswerModel, Batch
 from core.training.batches import EncodedSplit
@@ -93,4 +94,9 @@ def to_device(batch: Batch, device: torch.device) -> Batch:
     def moved(value: torch.Tensor) -> torch.Tensor:
         return (value.pin_memory() if pins and value.device.type == "cpu" else value).to(device, non_blocking=True)
 
-    return {k: moved(value) if isinstance(value, torch.Tensor) else value for k, value in batch.items()}
+    def there(value: object) -> object:
+        if isinstance(value, torch.Tensor):
+            return moved(value)
+        return value.moved(moved) if isinstance(value, Packing) and device.type != "cpu" else value
+
+    return {name: there(value) for name, value in batch.items()}

@@ -4,14 +4,15 @@
     python tests/benchmarks/card.py --quick                    the same, smaller: every part comes to its end
     python tests/benchmarks/card.py --device cpu               on a processor, always quick, five minutes
 
-Four parts, each within its share of the time; what no time is left for is named and left out:
+Five parts, each within its share of the time; what no time is left for is named and left out:
 
 1. `methods`: every registered method, forward and gradients, on the device in float32 and in bfloat16, against the
    same weights in float64 on the processor by the plain definition.
 2. `kill`: a run on the device is killed after its first checkpoint and resumed; compared with one left alone.
 3. `steps`: step time, operations, host synchronisations and memory of frozen base, PEFT LoRA, PEFT Poly and C-Poly.
    The targets of time are those of a card; on a processor they are told and decide nothing.
-4. `training`: one real training of the starter on the sample tasks, with its scores.
+4. `ways`: C-Poly's step over uneven rows in every way of `card_paths`, side by side, and which is the quickest.
+5. `training`: one real training of the starter on the sample tasks, with its scores.
 
 The JSON says for each part what was measured, whether it holds, and on which machine.
 """
@@ -33,6 +34,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
 
 import torch  # noqa: E402
+from card_ways import time_ways  # noqa: E402
 from step_time import compare  # noqa: E402
 from step_variants import Workload  # noqa: E402
 from transformers.utils import logging  # noqa: E402
@@ -58,7 +60,7 @@ STEPS = {
     False: {"max_steps": 4, "stage2_steps": 2, "batch_size": 4, "validation_rows": 4},
 }
 EXAM: dict[bool, dict[str, Any]] = {True: {}, False: {"exam_rows": 2, "exam_base": False, "max_new_tokens": 4}}
-SHARES = {"methods": 0.15, "kill": 0.35, "steps": 0.2, "training": 0.3}
+SHARES = {"methods": 0.15, "kill": 0.3, "steps": 0.15, "ways": 0.15, "training": 0.25}
 
 
 class Clock:
@@ -182,11 +184,15 @@ def _wait(folder: RunFolder, clock: Clock, reached: Callable[[RunFolder], bool])
     return True
 
 
-def time_steps(device: str, is_whole: bool, clock: Clock) -> dict[str, Any]:
-    """The table of step times, with the targets for a card."""
+def workload(device: str) -> Workload:
     on_card = device != "cpu"
     dtype = "bfloat16" if on_card and card_has_bfloat16() else "float32"
-    work = Workload("smollm2-135m" if on_card else "tiny", 16, 128, TASKS, dtype, device)
+    return Workload("smollm2-135m" if on_card else "tiny", 16, 128, TASKS, dtype, device)
+
+
+def time_steps(device: str, is_whole: bool, clock: Clock) -> dict[str, Any]:
+    """The table of step times, with the targets for a card."""
+    on_card, work = device != "cpu", workload(device)
     began = time.monotonic()
     variants = ["peft-lora", "peft-poly", "cpoly", "lora"]
     compare(work, variants, 1, lambda _: None)  # warms, and tells how long a round takes
@@ -262,6 +268,7 @@ def main() -> None:
             "methods": lambda clock: check_methods(model, chosen.device, clock),
             "kill": lambda clock: check_kill(folder / "kill", model, chosen.device, clock),
             "steps": lambda clock: time_steps(chosen.device, is_whole, clock),
+            "ways": lambda clock: time_ways(workload(chosen.device), clock.left if is_whole else clock.left / 4),
             "training": lambda clock: train_for_real(folder, chosen.device, is_whole, clock),
         }
         for name in chosen.only:

@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+CARD = {"type": "gpu", "model": "L4", "quantity": "1", "vram": "24 GB", "manufacturer": "Nvidia"}
+
 
 @dataclass
 class FakeJobs:
@@ -26,7 +28,9 @@ class FakeJobs:
             return 503, {"error": "down for a moment"}
         if path == "/api/jobs/hardware":
             cost = {"unitCostMicroUSD": 13333, "unitCostUSD": 0.8 / 60, "unitLabel": "minute"}
-            return 200, [{"name": "l4x1", "prettyName": "L4", "cpu": "8 vCPU", "ram": "30 GB", **cost}]
+            return 200, [
+                {"name": "l4x1", "prettyName": "L4", "cpu": "8 vCPU", "ram": "30 GB", "accelerator": CARD, **cost}
+            ]
         if headers.get("authorization") != f"Bearer {self.token}":
             return 401, {"error": "Invalid username or password."}
         if path == "/api/whoami-v2":

@@ -52,7 +52,7 @@ def hub(project: Project, bucket: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
         monkeypatch.setattr(where, "ASK_EVERY_S", 0.0)
         monkeypatch.setattr(where, "_silent", {})
         monkeypatch.setattr(where, "SILENT_S", 0.0)
-        hf_jobs._prices.cache_clear()
+        hf_jobs._machines.cache_clear()
         engine = {"launcher": "hf_jobs", "flavor": "l4x1", "hours": 3, "bucket": "nurse/runs", "mount": str(bucket)}
         text = json.dumps({"hub": {**engine, "image": "hf.co/spaces/nurse/taskloom"}})
         (project.path.parents[1] / where.FILE).write_text(text, encoding="utf-8")
@@ -191,6 +191,18 @@ def test_the_price_is_known_before_the_start(project: Project, hub: FakeJobs) ->
     assert known.limit_s == 7200
     with pytest.raises(RunError, match="l4x1"):
         hf_jobs.HubLauncher().expect({"flavor": "nothing"})
+
+
+def test_processes_without_a_card_each_and_several_machines_are_refused_before_anything_is_sent(
+    project: Project, tiny_llama: Path, hub: FakeJobs, bucket: Path
+) -> None:
+    for changes, words in (({"num_processes": 2, "device": "auto"}, "has 1"), ({"num_machines": 2}, "one machine")):
+        with pytest.raises(RunError, match=words):
+            begin_run(project, quick_config(tiny_llama, **changes), on="hub")
+    assert hub.specs == []
+    assert not list(bucket.rglob("run.json"))
+    begin_run(project, quick_config(tiny_llama, num_processes=2), on="hub")  # on the machine's processor
+    assert len(hub.specs) == 1
 
 
 def test_refusals_are_worded_and_name_no_token(

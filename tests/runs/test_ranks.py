@@ -18,6 +18,7 @@ from safetensors.torch import load_file
 from core import worker
 from core.base.errors import RunError
 from core.base.processes import boot_id
+from core.runs import ranks
 from core.runs.creation import list_runs
 from core.runs.engines.local import worker_processes
 from core.runs.folder import RunFolder
@@ -146,6 +147,20 @@ def test_processes_of_another_machine_are_never_killed_here(project: Project, ti
     assert worker_processes(folder) == []
     path.write_text(json.dumps({**identity, "boot": boot_id()}), encoding="utf-8")
     assert own.pid in [p.pid for p in worker_processes(folder)]
+
+
+@pytest.mark.parametrize("given", [None, "10.0.0.7:4711"])
+def test_an_engine_may_say_where_the_machines_meet(
+    project: Project, tiny_llama: Path, monkeypatch: pytest.MonkeyPatch, given: str | None
+) -> None:
+    folder, started = quick_run(project, tiny_llama, num_machines=2, rendezvous="own:1"), []
+    monkeypatch.setattr(ranks, "start_beside", started.append)
+    if given:
+        monkeypatch.setenv(ranks.RENDEZVOUS, given)
+    ranks.start_ranks(folder, folder.read_config(), 1)
+    words = started[0].command
+    host, _, port = (given or "own:1").partition(":")
+    assert (words[words.index("--master-addr") + 1], words[words.index("--master-port") + 1]) == (host, port)
 
 
 def test_a_machine_that_a_run_does_not_have_is_refused(project: Project, tiny_llama: Path) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
+import threading
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,10 +17,11 @@ from core.base.errors import RunError
 from core.insight.study import Arm, Study, create_study, read_study, run_study_on
 from core.runs import where
 from core.runs.creation import create_run
-from core.runs.engines import ray_cluster
+from core.runs.engines import ray_cluster, ray_errand
 from core.runs.folder import RunFolder
 from core.runs.launching import begin_run, cancel_run, kill_run, resume_run, start_run
 from core.runs.liveness import run_state
+from core.runs.ranks import RENDEZVOUS, read_ranks
 from core.runs.states import RunStatus
 from core.workspace import Project
 from tests import watching
@@ -70,6 +74,12 @@ def node_of(folder: RunFolder, cluster: Any) -> Any:
     import psutil
 
     pid = next(p.pid for p in psutil.process_iter(["cmdline"]) if str(folder.path) in (p.info["cmdline"] or []))
+    return node_above(pid, cluster)
+
+
+def node_above(pid: int, cluster: Any) -> Any:
+    import psutil
+
     above = {parent.pid for parent in psutil.Process(pid).parents()}
     return next(n for n in cluster.worker_nodes if n.all_processes["raylet"][0].process.pid in above)
 
@@ -139,8 +149,7 @@ def test_a_run_waits_works_and_is_taken_away_as_the_cluster_says(
     write_engine(doors, str(sign), gpus=1, memory_gb=2, tries=3)
     folder = begin_run(doors, quick_config(tiny_llama), on="nodes")
     (asked,) = json.loads(Path(f"{sign}.asked").read_text())["orders"]
-    need = {"cpus": 1, "gpus": 1, "memory": 2 * 2**30, "tries": 3}
-    assert json.loads(Path(f"{sign}.asked").read_text())["need"] == need
+    assert asked["need"] == {"cpus": 1, "gpus": 1, "memory": 2 * 2**30, "tries": 3, "machines": 1}
     assert asked["launch_id"] == where.read_launch(folder)["job"] == where.read_launch(folder)["launch_id"]
     assert asked["command"][-2:] == ["--launch", asked["launch_id"]]
     status = run_state(folder)
@@ -153,6 +162,113 @@ def test_a_run_waits_works_and_is_taken_away_as_the_cluster_says(
     resume_run(folder)
     cancel_run(folder)
     assert run_state(folder).state == "cancelled"
+
+
+@pytest.mark.parametrize("gpus", [0, 1, 4])
+def test_a_run_of_several_processes_asks_for_a_core_and_a_card_each(
+    doors: Project, tiny_llama: Path, tmp_path: Path, gpus: int
+) -> None:
+    sign = tmp_path / "sign"
+    sign.write_text("pending")
+    write_engine(doors, str(sign), gpus=gpus)
+    folder = begin_run(doors, quick_config(tiny_llama, num_processes=3, num_machines=2), on="nodes")
+    (asked,) = json.loads(Path(f"{sign}.asked").read_text())["orders"]
+    need = {"cpus": 3, "gpus": max(3, gpus) if gpus else 0, "memory": 0, "tries": 5, "machines": 2}
+    assert asked["need"] == need
+    sign.write_text("gone")
+    run_state(folder)
+
+
+class FakeRay:
+    """What an actor asks of Ray: its group, its node's address, other actors and its own end."""
+
+    def __init__(self) -> None:
+        self.begun: list[tuple[Any, ...]] = []
+        self.removed: list[str] = []
+        self.left: list[bool] = []
+        self.util = SimpleNamespace(
+            get_current_placement_group=lambda: "group",
+            get_node_ip_address=lambda: "10.0.0.7",
+            remove_placement_group=self.removed.append,
+        )
+        self.actor = SimpleNamespace(exit_actor=lambda: self.left.append(True))
+
+    def PlacementGroupSchedulingStrategy(self, group: str, placement_group_bundle_index: int) -> tuple[str, int]:
+        return group, placement_group_bundle_index
+
+    def get_runtime_context(self) -> Any:
+        me: Any = SimpleNamespace()
+        me.leave = SimpleNamespace(remote=lambda: self.errand.leave())
+        return SimpleNamespace(current_actor=me)
+
+    def remote(self, kind: type) -> Any:
+        def options(**chosen: Any) -> Any:
+            return SimpleNamespace(remote=lambda *given: self.begun.append((kind, chosen, given)))
+
+        return SimpleNamespace(options=options)
+
+
+@pytest.mark.parametrize(
+    ("machines", "code", "paused", "end"),
+    [(2, 3, False, "begun again"), (2, 3, True, "left"), (2, 0, False, "left"), (1, 3, False, "left")],
+)
+def test_machines_of_one_run_meet_and_are_begun_again_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, machines: int, code: int, paused: bool, end: str
+) -> None:
+    fake, orders, ends = FakeRay(), [], []
+    waits = threading.Event()
+    worker = SimpleNamespace(wait=lambda: waits.wait(60) and code)
+    monkeypatch.setattr(ray_errand, "import_module", lambda _: fake)
+    monkeypatch.setattr(ray_errand, "_speak_into", lambda _: None)
+    monkeypatch.setattr(ray_errand, "start_beside", lambda order: orders.append(order) or worker)
+    monkeypatch.setattr(ray_errand.os, "_exit", lambda _: ends.append("begun again") or sys.exit())
+    if paused:
+        (tmp_path / "PAUSE").touch()
+    need = {"cpus": 2, "gpus": 1, "memory": 0, "tries": 5, "machines": machines}
+    fake.errand = ray_errand.Errand(str(tmp_path), ("work",), need)
+    meet = orders[0].variables.get(RENDEZVOUS)
+    if machines == 1:
+        assert (meet, fake.begun) == (None, [])
+    else:
+        ((kind, chosen, given),) = fake.begun
+        assert kind is ray_errand.Helper
+        assert chosen == {"num_cpus": 2, "num_gpus": 1, "memory": None, "scheduling_strategy": ("group", 1)}
+        assert given == (str(tmp_path), 1, 2, meet)
+        assert meet.startswith("10.0.0.7:")
+        kind(*given)
+        assert orders[1].command[-3:] == (str(tmp_path), "--machine", "1")
+        assert orders[1].variables[RENDEZVOUS] == meet
+    waiting = next(thread for thread in threading.enumerate() if thread.name == "waits")
+    waits.set()
+    waiting.join(60)
+    assert (ends or ["left"]) == [end]
+    assert bool(fake.left) == (end == "left")
+    assert fake.removed == (["group"] if end == "left" and machines > 1 else [])
+
+
+@pytest.mark.slow
+@needs_ray
+def test_a_run_on_two_nodes_equals_one_of_two_processes_here_also_when_a_node_dies(
+    project: Project, tiny_llama: Path, cluster: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "PATIENCE_S", 400.0)
+    changes: dict[str, Any] = {"max_steps": 30, "checkpoint_every": 4, "precision": "float32", "exam_rows": 0}
+    wide = begin_run(project, quick_config(tiny_llama, num_processes=2, **changes), on="nodes")
+    wait_for(wide, lambda status: "no node is that large" in str(status.message_values))
+    cancel_run(wide)
+    run = begin_run(project, quick_config(tiny_llama, num_machines=2, **changes), on="nodes")
+    wait_for(run, lambda status: status.step >= 9)
+    pids = [rank["pid"] for rank in read_ranks(run)]
+    nodes = [node_above(pid, cluster) for pid in pids]
+    assert nodes[0] is not nodes[1]
+    cluster.remove_node(nodes[1], allow_graceful=False)
+    cluster.add_node(num_cpus=1, object_store_memory=STORE)
+    wait_for(run, lambda status: ended(status) and status.state != "interrupted")
+    assert run_state(run).state == "succeeded", where.read_log(run)
+    assert [event["step"] >= 4 for event in run.read_events() if event["kind"] == "resume"] == [True]
+    here = begin_run(project, quick_config(tiny_llama, num_processes=2, **changes))
+    wait_for(here, ended)
+    assert run.weights_path.read_bytes() == here.weights_path.read_bytes()
 
 
 def test_a_cluster_that_refuses_is_silent_or_has_no_ray_is_worded(

@@ -147,6 +147,19 @@ def test_runs_that_begin_together_are_one_array(project: Project, tiny_llama: Pa
         start_together(folders)
 
 
+@pytest.mark.usefixtures("asleep")
+def test_processes_get_a_core_and_a_card_each_and_several_machines_are_refused(
+    project: Project, tiny_llama: Path, cluster: Path
+) -> None:
+    (cluster / "hold").touch()
+    cancel_run(begin_run(project, quick_config(tiny_llama, num_processes=4), on="cluster"))
+    script = (cluster / "sbatch.txt").read_text()
+    assert "gpus-per-node=4" in script
+    assert "cpus-per-task=4" in script
+    with pytest.raises(RunError, match="runs of one machine"):
+        begin_run(project, quick_config(tiny_llama, num_machines=2), on="cluster")
+
+
 def test_a_refused_job_and_a_machine_without_slurm_are_worded(
     project: Project, tiny_llama: Path, cluster: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

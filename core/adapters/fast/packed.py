@@ -13,8 +13,8 @@ chunk has R examples of at most n tokens; U of the tokens are read by several ex
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import accumulate, pairwise
 
 import torch
@@ -24,7 +24,20 @@ from core.adapters.call import Packed, current_call, has_call
 
 ROUND_TOKENS = 128  # N is a multiple of this, n of ROUND_LENGTH
 ROUND_LENGTH = 32
-CHUNK_TOKENS = 512  # of R times n; keeps R h n n small for long texts
+Move = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class ChunkSize:
+    """How large a chunk of attention may be: tokens of R times n, which keeps R h n n small for long texts, and
+    examples."""
+
+    tokens: int = 512
+    examples: int = 4
+
+
+SMALL_CHUNKS = ChunkSize()
+LARGE_CHUNKS = ChunkSize(8192, 64)  # on a card, where every chunk is a dozen launches a layer
 
 
 @dataclass(eq=False)
@@ -57,6 +70,11 @@ class HeadTables:
     keys_back: Tensor
     shared: tuple[Tensor, Tensor, Tensor] | None
 
+    def moved(self, move: Move) -> HeadTables:
+        shared = None if self.shared is None else (move(self.shared[0]), move(self.shared[1]), move(self.shared[2]))
+        queries, keys = ([move(table) for table in tables] for tables in (self.queries, self.keys))
+        return HeadTables(queries, keys, move(self.queries_back), move(self.keys_back), shared)
+
 
 @dataclass(eq=False)
 class Packing:
@@ -72,6 +90,13 @@ class Packing:
     shared: Tensor | None = None  # [5, E]: the same of every reader of the U tokens, by token; last the token
     tables: dict[tuple[int, int], HeadTables] = field(default_factory=dict)
     masks: dict[tuple[int, torch.dtype], Tensor] = field(default_factory=dict)
+    made_from: tuple[Packing, Move] | None = None
+
+    def moved(self, move: Move) -> Packing:
+        """The same on another device. What layers read is moved; the index tables are still made where the packing
+        was, since a card would be waited for, and follow by `move`."""
+        owners, positions = move(self.owners), move(self.positions)
+        return replace(self, owners=owners, positions=positions, tables={}, masks={}, made_from=(self, move))
 
     @property
     def longest(self) -> int:
@@ -81,7 +106,10 @@ class Packing:
     def tables_of(self, heads: int, groups: int) -> HeadTables:
         """The index tables for these numbers of heads, made once a batch."""
         key = (heads, groups)
-        if key not in self.tables:
+        if key not in self.tables and self.made_from is not None:
+            home, move = self.made_from
+            self.tables[key] = home.tables_of(heads, groups).moved(move)
+        elif key not in self.tables:
             self.tables[key] = HeadTables(
                 [c.table(heads) for c in self.chunks],
                 [c.table(groups, heads // groups) for c in self.chunks],
@@ -96,7 +124,8 @@ class Packing:
         key = (length, dtype)
         if key not in self.masks:
             # -inf above the diagonal: exp(-inf) is 0 exactly, so padding on the right adds nothing.
-            self.masks[key] = torch.full((1, length, length), -torch.inf, dtype=dtype).triu_(1)
+            shape, device = (1, length, length), self.owners.device
+            self.masks[key] = torch.full(shape, -torch.inf, dtype=dtype, device=device).triu_(1)
         return self.masks[key]
 
     def _shared(self, heads: int) -> tuple[Tensor, Tensor, Tensor] | None:
@@ -171,7 +200,9 @@ def _common(first: list[int], second: list[int]) -> int:
     return next((number for number, (a, b) in enumerate(both) if a != b), min(len(first), len(second)))
 
 
-def pack(lengths: Sequence[int], shared: Mapping[int, tuple[int, int]] | None = None) -> Packing:
+def pack(
+    lengths: Sequence[int], shared: Mapping[int, tuple[int, int]] | None = None, size: ChunkSize = SMALL_CHUNKS
+) -> Packing:
     """The packing of examples of these lengths, which are best sorted: neighbours share a chunk.
 
     `shared`: of `share_beginnings`; without it every example has all its tokens for itself.
@@ -180,9 +211,9 @@ def pack(lengths: Sequence[int], shared: Mapping[int, tuple[int, int]] | None = 
     commons = [shared.get(index, (index, 0))[1] for index in range(len(lengths))]
     owned = [length - common for length, common in zip(lengths, commons, strict=True)]
     tokens, total = _lay(owned, shared), sum(owned)
-    size = rounded(total, ROUND_TOKENS)
-    owners, positions = torch.zeros(size, dtype=torch.long), torch.zeros(1, size, dtype=torch.long)
-    chunks, readers = _cut_chunks(tokens, lengths)
+    whole = rounded(total, ROUND_TOKENS)
+    owners, positions = torch.zeros(whole, dtype=torch.long), torch.zeros(1, whole, dtype=torch.long)
+    chunks, readers = _cut_chunks(tokens, lengths, size)
     own = torch.cat([places[:, common:] for places, common in zip(readers, commons, strict=True)], 1)
     owners[:total] = torch.arange(len(lengths)).repeat_interleave(torch.tensor(owned))
     positions[0, :total] = own[3]
@@ -198,12 +229,12 @@ def _lay(owned: Sequence[int], shared: Mapping[int, tuple[int, int]]) -> list[Te
     return tokens
 
 
-def _cut_chunks(tokens: list[Tensor], lengths: Sequence[int]) -> tuple[list[Chunk], list[Tensor]]:
+def _cut_chunks(tokens: list[Tensor], lengths: Sequence[int], size: ChunkSize) -> tuple[list[Chunk], list[Tensor]]:
     """-> the chunks, and for every example the places [4, length] of its tokens in them."""
     chunks: list[Chunk] = []
     places: list[Tensor] = []
     first = 0
-    for members in _cut(lengths):
+    for members in _cut(lengths, size):
         width = rounded(max(lengths[m] for m in members), ROUND_LENGTH)
         table = torch.zeros(len(members), width, dtype=torch.long)
         for row, member in enumerate(members):
@@ -227,14 +258,14 @@ def rounded(length: int, multiple: int) -> int:
     return -(-length // multiple) * multiple
 
 
-def _cut(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Neighbouring examples, as many as CHUNK_TOKENS allow, at most four."""
+def _cut(lengths: Sequence[int], size: ChunkSize) -> Iterator[list[int]]:
+    """Neighbouring examples, as many as a chunk may hold."""
     members: list[int] = []
     for index in range(len(lengths)):
         longest = max(lengths[m] for m in [*members, index])
         # The longest decides the width of all, so a long neighbour may fill a chunk alone.
-        full = (len(members) + 1) * rounded(longest, ROUND_LENGTH) > CHUNK_TOKENS
-        if members and (full or len(members) == 4):
+        full = (len(members) + 1) * rounded(longest, ROUND_LENGTH) > size.tokens
+        if members and (full or len(members) == size.examples):
             yield members
             members = []
         members.append(index)

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from transformers import AttentionInterface
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
+from core.adapters.fast.chains import chain
 from core.adapters.fast.packed import HeadTables, PackedRow, Packing, packed_row
 from core.base.errors import ModelError
 
@@ -139,6 +140,13 @@ class _Turned(torch.autograd.Function):
         return _turn(grad, cos, sin.roll(sin.shape[-1] // 2, -1), 1.0), None, None
 
 
+def _like_turn(dtype: torch.dtype, device: torch.device) -> tuple[Any, ...]:
+    angles = torch.linspace(-3.0, 3.0, 48, device=device)
+    cos, sin = (t.to(dtype).view(6, 1, 8) for t in (angles.cos(), angles.sin()))
+    return torch.linspace(-2.0, 2.0, 96, device=device, dtype=dtype).view(6, 2, 8), cos, sin, -1.0
+
+
+@chain(_like_turn)
 def _turn(x: Tensor, cos: Tensor, sin: Tensor, sign: float) -> Tensor:
     """x cos + sign [x_2 sin_1, -x_1 sin_2] for halves x = [x_1, x_2]."""
     turned = x * cos

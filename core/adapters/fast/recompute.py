@@ -20,11 +20,39 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from core.adapters.fast.bfloat16_linears import HALF, HalfLinear
+from core.adapters.fast.chains import chain
 from core.adapters.fast.last_block import LastBlock, find_last_blocks
 from core.adapters.fast.packed import packed_row
 from core.adapters.fast.packed_attention import PackedSelfAttention
 from core.adapters.fast.sources import Source, offer_source
 from core.adapters.targets import swap_class
+
+
+def _like_norm(dtype: torch.dtype, device: torch.device) -> tuple[Any, ...]:
+    h, weight = (torch.linspace(-2.0, 3.0, n, device=device, dtype=dtype) for n in (96, 16))
+    return h.view(1, 6, 16), weight, 1e-5, dtype
+
+
+@chain(_like_norm)
+def _norm(h: Tensor, weight: Tensor, eps: float, wanted: torch.dtype) -> tuple[Tensor, Tensor]:
+    """-> weight * h / rms(h) and 1 / rms(h)."""
+    wide = h.to(torch.float32)
+    scale = torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + eps)
+    return _normalised(wide, scale, weight, h.dtype, wanted), scale
+
+
+def _like_norm_back(dtype: torch.dtype, device: torch.device) -> tuple[Tensor, ...]:
+    h, weight, eps, _ = _like_norm(dtype, device)
+    return h.flip(1), h, _norm.plain(h, weight, eps, dtype)[1], weight
+
+
+@chain(_like_norm_back)
+def _norm_back(grad: Tensor, h: Tensor, scale: Tensor, weight: Tensor) -> Tensor:
+    inner = (grad * weight).to(torch.float32)
+    normal = h.to(torch.float32) * scale
+    shift = (inner * normal).mean(-1, keepdim=True)
+    # With n = h / rms(h) and g = grad * weight: dL/dh = (g - n mean(g n)) / rms(h).
+    return inner.addcmul_(normal, shift, value=-1.0).mul_(scale).to(h.dtype)
 
 
 class _Norm(torch.autograd.Function):
@@ -33,24 +61,36 @@ class _Norm(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, h: Tensor, weight: Tensor, eps: float, wanted: torch.dtype) -> tuple[Tensor, Tensor]:
-        wide = h.to(torch.float32)
-        scale = torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + eps)
+        normal, scale = _norm(h, weight, eps, wanted)
         ctx.save_for_backward(h, scale, weight)
         ctx.mark_non_differentiable(scale)  # handed out for `Source` alone
-        return _normalised(wide, scale, weight, h.dtype, wanted), scale
+        return normal, scale
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor, _: Tensor) -> Any:
         h, scale, weight = ctx.saved_tensors
-        inner = (grad * weight).to(torch.float32)
-        normal = h.to(torch.float32) * scale
-        shift = (inner * normal).mean(-1, keepdim=True)
-        # With n = h / rms(h) and g = grad * weight: dL/dh = (g - n mean(g n)) / rms(h).
-        return inner.addcmul_(normal, shift, value=-1.0).mul_(scale).to(h.dtype), None, None, None
+        return _norm_back(grad, h, scale, weight), None, None, None
 
 
 def _normalised(h: Tensor, scale: Tensor, weight: Tensor, own: torch.dtype, wanted: torch.dtype) -> Tensor:
     return (weight * (h.to(torch.float32) * scale).to(own)).to(wanted)
+
+
+def _like_gated(dtype: torch.dtype, device: torch.device) -> tuple[Tensor, ...]:
+    gate = torch.linspace(-4.0, 4.0, 96, device=device, dtype=dtype).view(1, 6, 16)
+    return gate, gate.flip(2)
+
+
+@chain(_like_gated)
+def _gated(gate: Tensor, up: Tensor) -> Tensor:
+    return F.silu(gate).mul_(up)
+
+
+@chain(lambda dtype, device: (_like_gated(dtype, device)[0].flip(1), *_like_gated(dtype, device)))
+def _gated_back(grad: Tensor, gate: Tensor, up: Tensor) -> tuple[Tensor, Tensor]:
+    # silu(gate) is computed again: keeping it would cost as much memory as one of the factors.
+    dup = F.silu(gate).mul_(grad)
+    return torch.ops.aten.silu_backward(grad * up, gate), dup
 
 
 class _GatedProduct(torch.autograd.Function):
@@ -64,13 +104,7 @@ class _GatedProduct(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:
         gate, up = ctx.saved_tensors
-        # silu(gate) is computed again: keeping it would cost as much memory as one of the factors.
-        dup = F.silu(gate).mul_(grad)
-        return torch.ops.aten.silu_backward(grad * up, gate), dup
-
-
-def _gated(gate: Tensor, up: Tensor) -> Tensor:
-    return F.silu(gate).mul_(up)
+        return _gated_back(grad, gate, up)
 
 
 class LeanNorm(nn.Module):

@@ -19,7 +19,7 @@ from core.base.errors import RunError
 from core.runs.bucket_copy import BucketCopy
 from core.runs.engines.bucket_job import bring_back, clear, send_run, send_wishes
 from core.runs.folder import RunFolder
-from core.runs.launchers import Answer, Expected, Identity, LaunchOrder
+from core.runs.launchers import Answer, Expected, Identity, LaunchOrder, require_one_machine
 from core.runs.states import INTERRUPTED
 
 NAME = "Hugging Face Jobs"
@@ -56,6 +56,10 @@ class HubLauncher:
         from huggingface_hub import Volume
 
         given, folder = order.settings, order.folder
+        require_one_machine(order, NAME)
+        config = folder.read_config()
+        if config.num_processes > 1 and config.device != "cpu":
+            _require_cards(str(given.get("flavor", FLAVOR)), config.num_processes)
         image = given.get("image") or _own_space()
         for name, value in (("image", image), ("bucket", given.get("bucket"))):
             if not value:
@@ -111,11 +115,11 @@ class HubLauncher:
 
     def expect(self, settings: Mapping[str, Any]) -> Expected:
         with _worded():
-            prices = _prices(int(time.monotonic() / PRICES_S))
+            listed = _machines(int(time.monotonic() / PRICES_S))
         flavor = str(settings.get("flavor", FLAVOR))
-        if flavor not in prices:
-            raise RunError("run.engine_flavor", engine=NAME, flavor=flavor, known=", ".join(prices))
-        return Expected(dollars_an_hour=prices[flavor], limit_s=3600 * float(settings.get("hours", HOURS)))
+        if flavor not in listed:
+            raise RunError("run.engine_flavor", engine=NAME, flavor=flavor, known=", ".join(listed))
+        return Expected(dollars_an_hour=listed[flavor][0], limit_s=3600 * float(settings.get("hours", HOURS)))
 
     def _exchange(self, folder: RunFolder, launch: Identity) -> None:
         copy = self.bucket(folder.workspace_dir, launch.get("settings", {}))
@@ -149,10 +153,27 @@ def _client() -> Any:
 
 
 @lru_cache(maxsize=2)
-def _prices(_: int) -> dict[str, float]:
-    """Dollars an hour by flavor, as the Hub lists them."""
+def _machines(_: int) -> dict[str, tuple[float, int]]:
+    """Dollars an hour and graphics cards by flavor, as the Hub lists them."""
     listed = _client().list_jobs_hardware()
-    return {one.name: one.unit_cost_usd * _UNITS.get(one.unit_label, 60.0) for one in listed}
+    return {
+        one.name: (
+            one.unit_cost_usd * _UNITS.get(one.unit_label, 60.0),
+            int(one.accelerator.quantity) if one.accelerator else 0,
+        )
+        for one in listed
+    }
+
+
+def _require_cards(flavor: str, processes: int) -> None:
+    """
+    Raises:
+        RunError: a run of several processes on a machine that has cards, and not one for each.
+    """
+    with _worded():
+        cards = _machines(int(time.monotonic() / PRICES_S)).get(flavor, (0.0, 0))[1]
+    if 0 < cards < processes:
+        raise RunError("run.engine_cards", engine=NAME, flavor=flavor, cards=cards, processes=processes)
 
 
 def _own_space() -> str:

@@ -20,7 +20,8 @@ from core.base.errors import RunError
 from core.base.processes import Order, Process, end_group, python, start_piped
 from core.runs.engines.ray_door import MISSING
 from core.runs.folder import RunFolder
-from core.runs.launchers import Answer, Expected, Identity, LaunchOrder, far_command
+from core.runs.launchers import Answer, Expected, Identity, LaunchOrder, far_command, for_processes
+from core.training.config import RunConfig
 
 NAME = "Ray"
 JOIN_S, ANSWER_S = 30.0, 15.0
@@ -57,14 +58,16 @@ class RayLauncher:
                 "run_dir": str(order.folder.path.resolve()),
                 "launch_id": order.launch_id,
                 "command": far_command(order.folder, order.launch_id),
+                "need": _need(settings, order.folder.read_config()),
             }
             for order in orders
         ]
-        return [{"job": job} for job in _ask(settings, "submit", orders=given, need=_need(settings))]
+        return [{"job": job} for job in _ask(settings, "submit", orders=given)]
 
     def alive(self, folder: RunFolder, launch: Identity) -> Answer:
         settings = launch.get("settings", {})
-        sign, detail = _ask(settings, "alive", job=launch["job"], need=_need(settings))
+        need = _need(settings, folder.read_config())
+        sign, detail = _ask(settings, "alive", job=launch["job"], need=need)
         return Answer(sign, detail=detail)
 
     def cancel(self, folder: RunFolder, launch: Identity) -> None:
@@ -77,13 +80,13 @@ class RayLauncher:
         return Expected(waiting=int(_ask(settings, "waiting")))
 
 
-def _need(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """What a node has to have free for a run."""
+def _need(settings: Mapping[str, Any], config: RunConfig) -> dict[str, Any]:
+    """What a node has to have free for a run, and on how many of them at once."""
     return {
-        "cpus": int(settings.get("cpus", CPUS)),
-        "gpus": int(settings.get("gpus", 0)),
+        **for_processes(settings, config.num_processes, CPUS),
         "memory": int(float(settings.get("memory_gb", 0)) * 2**30),
         "tries": int(settings.get("tries", TRIES)),
+        "machines": config.num_machines,
     }
 
 

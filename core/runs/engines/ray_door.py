@@ -7,6 +7,7 @@ cluster that hangs must not hang a page. Ends with its input, so with whoever st
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -44,26 +45,29 @@ def main() -> int:
     return 0
 
 
-def submit(orders: list[dict[str, Any]], need: dict[str, Any]) -> list[str]:
+def submit(orders: list[dict[str, Any]]) -> list[str]:
     """An actor a run, each named by its start; all of them are in the cluster's queue before the first begins."""
-    from core.runs.engines.ray_errand import Errand
+    for order in orders:
+        _submit(order, order["launch_id"], order["need"])
+    return [order["launch_id"] for order in orders]
+
+
+def _submit(order: dict[str, Any], job: str, need: dict[str, Any]) -> None:
+    """Several machines of one run are had together or not at all, each on a node of its own."""
+    from core.runs.engines.ray_errand import Errand, bundle_options, resources
 
     ray = _ray()
+    options = resources(need)
+    if need["machines"] > 1:
+        bundles = [_amounts(need)] * need["machines"]
+        group = ray.util.placement_group(bundles, "STRICT_SPREAD", name=job, lifetime="detached")
+        options = bundle_options(need, group, 0)
     root = str(Path(core.__file__).resolve().parents[1])
-    options = {
-        "lifetime": "detached",
-        "num_cpus": need["cpus"],
-        "num_gpus": need["gpus"],
-        "memory": need["memory"] or None,
-        "max_restarts": need["tries"],
-        "runtime_env": {"env_vars": {"PYTHONPATH": root}},
-    }
-    kind = ray.remote(Errand)
-    for order in orders:
-        kind.options(name=order["launch_id"], **options).remote(
-            order["run_dir"], tuple(order["command"]), need["cpus"]
-        )
-    return [order["launch_id"] for order in orders]
+    environment = {"env_vars": {"PYTHONPATH": root}}
+    kind = ray.remote(Errand).options(
+        name=job, lifetime="detached", max_restarts=need["tries"], runtime_env=environment, **options
+    )
+    kind.remote(order["run_dir"], tuple(order["command"]), need)
 
 
 def alive(job: str, need: dict[str, Any]) -> list[str]:
@@ -73,6 +77,7 @@ def alive(job: str, need: dict[str, Any]) -> list[str]:
         actor = ray.get_actor(job)
     except ValueError:  # it has left, or was given up
         _asked.pop(job, None)
+        _free(job)
         return ["gone", ""]
     patience_s = 0.0 if job in _asked else LOOK_S
     if job not in _asked:
@@ -91,6 +96,14 @@ def cancel(job: str) -> None:
     ray = _ray()
     if _is_there(job):
         ray.kill(ray.get_actor(job), no_restart=True)
+    _free(job)
+
+
+def _free(job: str) -> None:
+    """Gives back what was held for the machines of a run."""
+    ray = _ray()
+    with contextlib.suppress(ValueError):  # it is of one machine
+        ray.util.remove_placement_group(ray.util.get_placement_group(job))
 
 
 def waiting() -> int:
@@ -98,6 +111,12 @@ def waiting() -> int:
     ray = _ray()
     asked = [ray.get_actor(name).here.remote() for name in ray.util.list_named_actors()]
     return len(ray.wait(asked, num_returns=len(asked), timeout=LOOK_S)[1]) if asked else 0
+
+
+def _amounts(need: dict[str, Any]) -> dict[str, float]:
+    """A bundle of a placement group: what one machine of a run takes of its node."""
+    amounts = {"CPU": need["cpus"], "GPU": need["gpus"], "memory": need["memory"]}
+    return {name: amount for name, amount in amounts.items() if amount}
 
 
 def _ray() -> Any:
@@ -110,15 +129,16 @@ def _is_there(job: str) -> bool:
 
 
 def _lacking(need: dict[str, Any]) -> str:
-    """What no single node of the cluster has, however long one waits."""
+    """What no single node of the cluster has, or fewer nodes than the run has machines, however long one waits."""
     ray = _ray()
-    wanted = {"CPU": need["cpus"], "GPU": need["gpus"], "memory": need["memory"]}
+    wanted = _amounts(need)
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    if any(all(node.get(name, 0) >= amount for name, amount in wanted.items()) for node in nodes):
+    large = sum(all(node.get(name, 0) >= amount for name, amount in wanted.items()) for node in nodes)
+    if large >= need["machines"]:
         return ""
-    most = ", ".join(
-        f"{name} {max((n.get(name, 0) for n in nodes), default=0):g}" for name in wanted if wanted[name]
-    )
+    if large:
+        return f"{need['machines']} nodes are needed at once, and {large} are that large"
+    most = ", ".join(f"{name} {max((n.get(name, 0) for n in nodes), default=0):g}" for name in wanted)
     return f"no node is that large; the most: {most}"
 
 

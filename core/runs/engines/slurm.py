@@ -16,12 +16,20 @@ from typing import Any
 from core.base.errors import RunError
 from core.base.processes import Finished, Order, python, run_to_end
 from core.runs.folder import RunFolder
-from core.runs.launchers import Answer, Expected, Identity, LaunchOrder, far_command
+from core.runs.launchers import (
+    Answer,
+    Expected,
+    Identity,
+    LaunchOrder,
+    far_command,
+    for_processes,
+    require_one_machine,
+)
 
 JOBS = ".slurm"  # in the run's folder: submitit's files of the jobs, never copied elsewhere
 MISSING = 3  # exit code of a submission without submitit
 SUBMIT_S, ASK_S = 60.0, 10.0
-DEFAULT_HOURS, DEFAULT_TRIES = 4.0, 5
+DEFAULT_HOURS, DEFAULT_TRIES, CPUS = 4.0, 5, 2
 _SUBMIT = "import sys; from core.runs.engines import slurm_job; sys.exit(slurm_job.main())"
 _WAITING = {"PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT"}
 _UNKNOWN_JOB = ("invalid job id", "unknown job")
@@ -59,11 +67,15 @@ class SlurmLauncher:
         Raises:
             RunError: as `submit`.
         """
+        for order in orders:
+            require_one_machine(order, "Slurm")
         place = _jobs_of(orders)
+        processes = max(order.folder.read_config().num_processes for order in orders)
+        settings = {**orders[0].settings, **for_processes(orders[0].settings, processes, CPUS)}
         errands = [
             (str(order.folder.path.resolve()), far_command(order.folder, order.launch_id)) for order in orders
         ]
-        given = {"errands": errands, "place": str(place), "settings": dict(orders[0].settings)}
+        given = {"errands": errands, "place": str(place), "settings": settings}
         done = _run(python("-c", _SUBMIT), SUBMIT_S, json.dumps(given))
         if done.code == MISSING:
             raise RunError("run.engine_missing", engine="Slurm", package="submitit")

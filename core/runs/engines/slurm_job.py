@@ -68,7 +68,7 @@ def submit(given: dict[str, Any], cluster: str = "slurm") -> list[str]:
     parameters: dict[str, Any] = {
         "name": f"taskloom-{Path(given['errands'][0][0]).name}",
         "timeout_min": max(1, round(60 * float(wanted.get("hours", DEFAULT_HOURS)))),
-        "cpus_per_task": int(wanted.get("cpus", 2)),
+        "cpus_per_task": int(wanted["cpus"]),
         "slurm_signal_delay_s": round(SAVE_S),
         "slurm_additional_parameters": {"requeue": True},
     }

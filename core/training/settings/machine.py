@@ -36,6 +36,16 @@ class MachineSettings:
         "a third slower.",
         changed=STILL_FITS,
     )
+    card_paths: str = setting(
+        "plain",
+        label="Quicker ways on a graphics card",
+        choices=("plain", "packed", "compiled", "both"),
+        group="machine",
+        level="expert",
+        help="packed: rows behind each other without padding. compiled: small operations joined into fewer ones. "
+        "Taken only where the card gives the same numbers; no card was timed yet. A processor has its own ways.",
+        changed=STILL_FITS,
+    )
     num_threads: int | None = setting(
         None,
         label="CPU threads",
