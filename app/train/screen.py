@@ -112,12 +112,14 @@ class RunPanel:
         return {context.selection: after, self.ask: gr.update(visible=False)}
 
     def draw_log(self, context: Context, selection: Selection, wish: Wish) -> Shown:
-        """The log. The confirm row goes unless it asks about this run, in a state that still has the button."""
+        """The log as it lies here: for the rest an engine may need seconds, and opening the fold asks it. The
+        confirm row goes unless it asks about this run, in a state that still has the button."""
         run_dir = context.run_dir(selection)
         status = run_state(RunFolder(run_dir)) if run_dir else None
         button = buttons_for(status).get(wish[0], {}) if wish[1] == selection.run_id else {}
         stays = button.get("visible", False)
-        return {self.log: read_log(context, selection), self.ask: gr.skip() if stays else gr.update(visible=False)}
+        log = log_view(RunFolder(run_dir).read_log(LOG_LINES)) if run_dir else ""
+        return {self.log: log, self.ask: gr.skip() if stays else gr.update(visible=False)}
 
     def draw(self, context: Context, selection: Selection, curves: Curves) -> Shown:
         """The chosen run, all of it: after a page load, a switch of language, or another choice."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from core.base.errors import RunError, TaskFileError
 from core.commands.output import ProgressLine, Report, Verbs, add_verb, duration, progress_bar
-from core.commands.runs import add_on, require_consent
+from core.commands.runs import add_on, require_consent, word_waiting
 from core.messages import stage_word
 
 POLL_S = 0.3
@@ -150,7 +150,7 @@ def _follow(folder: Any, line: ProgressLine) -> Any:
         status = run_state(folder)
         if not status.is_live:
             return status
-        line.show(_describe(status), is_new_phase=status.stage != shown)
+        line.show(_describe(status), is_new_phase=status.stage != shown, note=word_waiting([status]))
         shown = status.stage
         time.sleep(POLL_S)
 

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import huggingface_hub
 import pytest
@@ -26,6 +27,7 @@ from core.runs.liveness import run_state
 from core.runs.states import RunStatus
 from core.workspace import Project
 from tests.runs.fake_jobs import FakeJobs
+from tests.runs.far_walk import Walk
 from tests.serving.fake_hub import running_hub
 from tests.toy_project import quick_config
 from tests.watching import ended, wait_for
@@ -85,6 +87,22 @@ def test_a_job_is_asked_for_with_flavor_limit_and_bucket_and_no_secret(
     assert "said by the container" in where.read_log(folder)
     hub.is_down = True
     assert run_state(folder).message_key == "run.engine_silent"
+
+
+def test_a_persons_way_with_jobs_of_the_hub(
+    project: Project, tiny_llama: Path, hub: FakeJobs, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def begin(folder: RunFolder) -> None:
+        hub.stages[str(where.read_launch(folder)["job"])] = "RUNNING"
+        assert where.ask(folder).sign == "working"
+        folder.write_status(RunStatus(state="running", stage="stage1"))
+
+    def begun_anew() -> None:
+        launcher: Any = where.LAUNCHERS.get("hf_jobs")
+        launcher._copies.clear()
+        launcher._ended.clear()
+
+    Walk(project, tiny_llama, "hub", lambda _: None, begin, begun_anew, "said by the container").go(capsys)
 
 
 def test_stopping_and_cancelling_reach_the_job(

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,8 +19,10 @@ from core.runs.folder import RunFolder
 from core.runs.launchers import Expected
 from core.runs.launching import begin_run, cancel_run, kill_run, put_on, resume_run, start_together
 from core.runs.liveness import run_state
+from core.runs.lock import try_lock
 from core.workspace import Project
 from tests.runs import fake_slurm
+from tests.runs.far_walk import Walk
 from tests.toy_project import quick_config, quick_run
 from tests.watching import ended, wait_for
 
@@ -158,6 +161,33 @@ def test_processes_get_a_core_and_a_card_each_and_several_machines_are_refused(
     assert "cpus-per-task=4" in script
     with pytest.raises(RunError, match="runs of one machine"):
         begin_run(project, quick_config(tiny_llama, num_machines=2), on="cluster")
+
+
+@pytest.mark.usefixtures("asleep")
+def test_a_persons_way_with_jobs_of_slurm(
+    project: Project, tiny_llama: Path, cluster: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def hold(waits: bool) -> None:
+        (cluster / "hold").touch() if waits else (cluster / "hold").unlink()
+
+    def begin(folder: RunFolder) -> None:
+        wait_for(folder, lambda _: "sleeps" in where.read_log(folder))
+
+    Walk(project, tiny_llama, "cluster", hold, begin, where._silent.clear, "sleeps").go(capsys)
+
+
+def test_a_warned_worker_is_asked_to_save_and_the_same_errand_goes_back_to_the_queue(tmp_path: Path) -> None:
+    from core.runs.engines.slurm_job import Errand
+
+    folder, errand = RunFolder(tmp_path), Errand(str(tmp_path), SLEEPER)
+    lock = try_lock(folder.lock_path)
+    assert lock is not None
+    leaves = threading.Timer(0.2, os.close, (lock,))
+    leaves.start()
+    again = errand.checkpoint()
+    assert not leaves.is_alive()  # the worker has left
+    assert folder.pause_path.exists()
+    assert (again.function, again.args) == (errand, ())
 
 
 def test_a_refused_job_and_a_machine_without_slurm_are_worded(
