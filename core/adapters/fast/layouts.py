@@ -25,7 +25,7 @@ def lay_out(state: SkillState, stack: bool) -> list[Fused]:
     weights = state.weights[:, 0]
     # Groups usually lie in the order of the layers; then the weights need no copy.
     if order != sorted(order):
-        weights = weights[order]
+        weights = weights.index_select(0, torch.tensor(order).to(weights.device, non_blocking=True))
     sizes = [len(shape.members) for shape in state.shapes]
     own = state.counts.private and not state.counts.learnable and state.task_slots is not None
     if weights.shape[2] * rank > WIDEST_STACK and own and not stack:

@@ -61,6 +61,7 @@ class AdaLoraAdapter(LinearAdapter):
         groups = group_sites(self.sites, model)
         self.bank = SkillBank(group_shapes(self.sites, groups), 1, ranks, 0, num_tasks)
         self.counts = SkillCounts(ranks, 0)
+        self._dealt: int | None = None  # places that were given away last in this process
         nn.init.normal_(self.bank.common, std=DRAWN)
         self.values = nn.Parameter(torch.zeros(len(self.sites), ranks))
         self.register_buffer("kept", torch.ones(len(self.sites), ranks, dtype=torch.bool))
@@ -114,7 +115,7 @@ class AdaLoraAdapter(LinearAdapter):
             if done > config.prune_from:
                 left = 1 - (done - config.prune_from) / (config.prune_until - config.prune_from)
                 self._deal(int((self.kept.numel() - self.budget) * left**3 + self.budget))
-        elif not self.settled:
+        elif self._dealt != self.budget:  # what a card would have to be asked, see `settled`
             self._deal(self.budget)
         self.values.masked_fill_(~self.kept, 0.0)
 
@@ -147,6 +148,7 @@ class AdaLoraAdapter(LinearAdapter):
 
     def _deal(self, budget: int) -> None:
         """The `budget` triplets of most importance keep their places."""
+        self._dealt = budget
         order = self.importance().flatten().sort(descending=True, stable=True).indices
         self.kept.zero_().view(-1)[order[:budget]] = True
 

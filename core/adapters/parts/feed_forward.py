@@ -107,7 +107,8 @@ class OwnLightPool(Pool):
     def mixed(self, x: Tensor, plain: Tensor | None, weights: Tensor, used: list[int]) -> Tensor:
         assert plain is not None
         down, up = (torch.stack([factors[k] for k in used]) for factors in (self.down, self.up))
-        return plain + _low_rank_sum(x, down, up, self.scale * weights[:, used])
+        # Column by column: a list of them would be an index, for which the host waits until a card has it.
+        return plain + _low_rank_sum(x, down, up, self.scale * torch.stack([weights[:, k] for k in used], 1))
 
     def each(self, x: Tensor, plain: Tensor | None) -> Tensor:
         assert plain is not None

@@ -29,5 +29,10 @@ def load_balance(gates: Tensor) -> Tensor:
     """
     flat = gates.flatten(0, -2)
     count = flat.shape[-1]
-    chosen = torch.bincount(flat.detach().argmax(-1), minlength=count).to(flat.dtype) / len(flat)
+    largest = flat.detach().argmax(-1)
+    # Counted so: `bincount` asks a card for its largest number, and the host waits.
+    counts = torch.zeros(count, device=flat.device).index_add_(
+        0, largest, torch.ones(len(flat), device=flat.device)
+    )
+    chosen = counts.to(flat.dtype) / len(flat)
     return count * (chosen * flat.mean(0)).sum()
