@@ -93,7 +93,7 @@ def try_compiled(device: torch.device, dtype: torch.dtype, backend: str) -> str 
                     raise ArithmeticError(f"{one.plain.__name__}: {apart:.1e} apart in {number_type}")
     except (RuntimeError, OSError, ImportError, ArithmeticError) as error:
         plain_chains()
-        return short_detail(error)
+        return short_detail(getattr(error, "inner_exception", error))  # torch's own words only wrap it
     _dynamo.config.suppress_errors = True
     return None
 

@@ -33,7 +33,8 @@ def build_record(
     """Everything needed to run it again and to see why another machine may differ in the last bits.
 
     `command` trains once more from the frozen tasks of this run: the same seed gives the same weights, bit for bit
-    on the same hardware and versions. On another machine copy the run's folder there first.
+    on the same processor and versions (a graphics card may add in another order each time). On another machine copy
+    the run's folder there first.
     """
     return {
         "created": time.time(),

@@ -8,7 +8,8 @@ Five parts, each within its share of the time; what no time is left for is named
 
 1. `methods`: every registered method, forward and gradients, on the device in float32 and in bfloat16, against the
    same weights in float64 on the processor by the plain definition.
-2. `kill`: a run on the device is killed after its first checkpoint and resumed; compared with one left alone.
+2. `kill`: a run on the device is killed after its first checkpoint and resumed; compared with one left alone, and
+   on a card with how far two that are left alone are apart.
 3. `steps`: step time, operations, host synchronisations and memory of frozen base, PEFT LoRA, PEFT Poly and C-Poly.
    The targets of time are those of a card; on a processor they are told and decide nothing.
 4. `ways`: C-Poly's step over uneven rows in every way of `card_paths`, side by side, and which is the quickest.
@@ -34,6 +35,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
 
 import torch  # noqa: E402
+from card_kill import check_kill, run_to  # noqa: E402
 from card_ways import time_ways  # noqa: E402
 from step_time import compare  # noqa: E402
 from step_variants import Workload  # noqa: E402
@@ -43,12 +45,9 @@ from core.adapters.registry import METHODS  # noqa: E402
 from core.models.building import build_modular  # noqa: E402
 from core.models.loading import load_base  # noqa: E402
 from core.models.modular import ModularModel  # noqa: E402
-from core.runs.folder import RunFolder  # noqa: E402
-from core.runs.launching import kill_run, resume_run, start_run  # noqa: E402
 from core.runs.liveness import run_state  # noqa: E402
 from core.training.device import card_has_bfloat16  # noqa: E402
 from tests.tiny_models import build_tiny_llama  # noqa: E402
-from tests.toy_project import build_toy_project, quick_run  # noqa: E402
 
 TASKS, TEXT = 4, "Is it positive or negative?"
 BOUNDS = {"float32": 2e-4, "bfloat16": 6e-2}  # of the largest value of the definition
@@ -141,49 +140,6 @@ def _answers(model: ModularModel) -> list[torch.Tensor]:
     return [logits.detach().double().cpu(), total]
 
 
-def check_kill(folder: Path, model: Path, device: str, clock: Clock) -> dict[str, Any]:
-    """Whether a killed and resumed run ends as one that was left alone."""
-    project = build_toy_project(folder)
-    changes = {"device": device if device == "cpu" else "cuda", "max_steps": 40, "checkpoint_every": 5}
-    calm, killed = (quick_run(project, model, **changes) for _ in range(2))
-    began = time.monotonic()
-    if not _run_to(calm, clock, lambda folder: run_state(folder).is_terminal):
-        return {"holds": False, "why": "no time left", "state": run_state(calm).state}
-    whole_s = time.monotonic() - began
-    _run_to(killed, clock, lambda folder: any(folder.checkpoints_dir.glob("step-*")))
-    kill_run(killed)
-    was = run_state(killed)
-    if was.state == "interrupted":
-        resume_run(killed)
-    if not _wait(killed, clock, lambda folder: run_state(folder).is_terminal):
-        return {
-            "holds": False,
-            "why": "no time left",
-            "whole_s": round(whole_s, 1),
-            "state": run_state(killed).state,
-        }
-    if not killed.weights_path.exists() or not calm.weights_path.exists():
-        return {"holds": False, "state": run_state(killed).state, "log": killed.read_log()[-2000:]}
-    same = killed.weights_path.read_bytes() == calm.weights_path.read_bytes()
-    found = {"seconds": round(whole_s, 1), "killed_at_step": was.step, "state_after_kill": was.state}
-    return {"holds": same and was.state == "interrupted", "bit_equal": same, **found}
-
-
-def _run_to(folder: RunFolder, clock: Clock, reached: Callable[[RunFolder], bool]) -> bool:
-    start_run(folder)
-    return _wait(folder, clock, reached)
-
-
-def _wait(folder: RunFolder, clock: Clock, reached: Callable[[RunFolder], bool]) -> bool:
-    """Whether it came to that before the time was up; what does not is ended."""
-    while not reached(folder):
-        if clock.left < 0 or not run_state(folder).is_live:
-            kill_run(folder)
-            return False
-        time.sleep(0.1)
-    return True
-
-
 def workload(device: str) -> Workload:
     on_card = device != "cpu"
     dtype = "bfloat16" if on_card and card_has_bfloat16() else "float32"
@@ -228,7 +184,7 @@ def train_for_real(folder: Path, device: str, is_whole: bool, clock: Clock) -> d
     steps = {**STEPS[is_whole], **EXAM[is_whole]}
     run = create_run(project, change_config(RunConfig(), {"device": "cpu" if device == "cpu" else "cuda", **steps}))
     began = time.monotonic()
-    _run_to(run, clock, lambda folder: run_state(folder).is_terminal)
+    run_to(run, clock, lambda folder: run_state(folder).is_terminal)
     status, results = run_state(run), run.read_results() or {}
     record = json.loads(run.record_path.read_text()) if run.record_path.exists() else {}
     return {
