@@ -85,17 +85,26 @@ def try_compiled(device: torch.device, dtype: torch.dtype, backend: str) -> str 
 
     compile_chains(backend)
     try:
-        for number_type in {torch.float32, dtype}:
-            for one in CHAINS:
-                given = one.example(number_type, device)
-                apart = _apart(one.run(*given), one.plain(*given))
-                if not apart <= BOUNDS.get(number_type, BOUNDS[torch.bfloat16]):
-                    raise ArithmeticError(f"{one.plain.__name__}: {apart:.1e} apart in {number_type}")
+        with _dynamo.config.patch(suppress_errors=False):
+            for number_type in {torch.float32, dtype}:
+                _require_same(number_type, device)
     except (RuntimeError, OSError, ImportError, ArithmeticError) as error:
         plain_chains()
         return short_detail(getattr(error, "inner_exception", error))  # torch's own words only wrap it
     _dynamo.config.suppress_errors = True
     return None
+
+
+def _require_same(number_type: torch.dtype, device: torch.device) -> None:
+    """
+    Raises:
+        ArithmeticError: a chain gives other numbers than as it is written.
+    """
+    for one in CHAINS:
+        given = one.example(number_type, device)
+        apart = _apart(one.run(*given), one.plain(*given))
+        if not apart <= BOUNDS.get(number_type, BOUNDS[torch.bfloat16]):
+            raise ArithmeticError(f"{one.plain.__name__}: {apart:.1e} apart in {number_type}")
 
 
 def _apart(found: Tensor | tuple[Tensor, ...], wanted: Tensor | tuple[Tensor, ...]) -> float:

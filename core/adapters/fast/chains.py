@@ -27,7 +27,10 @@ class Chain:
         CHAINS.append(self)
 
     def __call__(self, *arguments: Any) -> Any:
-        return self.run(*arguments)
+        if self.run is self.plain:
+            return self.plain(*arguments)
+        # Chains are called inside autograd functions: what a tensor hangs on is no business of a compiler.
+        return self.run(*(given.detach() if isinstance(given, torch.Tensor) else given for given in arguments))
 
 
 def chain(example: Example) -> Callable[[Callable[..., Any]], Chain]:
