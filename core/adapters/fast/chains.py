@@ -7,8 +7,7 @@ a training on a card may have all of them compiled (core/training/card_paths.py)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -49,13 +48,3 @@ def plain_chains() -> None:
     """From now on every chain runs as it is written."""
     for one in CHAINS:
         one.run = one.plain
-
-
-@contextmanager
-def compiled(backend: str) -> Iterator[None]:
-    """Inside, chains are compiled."""
-    compile_chains(backend)
-    try:
-        yield
-    finally:
-        plain_chains()

@@ -62,7 +62,8 @@ class Errand:
         if code == INTERRUPTED and self._others and not self._folder.pause_path.exists():
             # Another machine is gone, its share with it: begun again, all go on from the last checkpoint.
             os._exit(1)
-        self._me.leave.remote()
+        else:
+            self._me.leave.remote()
 
 
 class Helper:
