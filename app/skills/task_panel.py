@@ -8,21 +8,18 @@ import gradio as gr
 import pandas as pd
 
 from app.drawing.figures import to_json, with_csv
-from app.drawing.layer_words import word_layer
 from app.drawing.markup import note, part
 from app.drawing.skill_figures import layers_heatmap, part_bars
 from app.drawing.widgets import plot
 from app.shell.context import Context
 from app.shell.redraw import Shown
 from app.shell.selection import Selection
-from app.skills.chosen_run import find_allocation, find_contributions, word_all
+from app.skills.chosen_run import find_allocation, find_contributions
 from app.texts import say
 from core.adapters.skill import COMMON
-from core.insight.allocation import Allocation, uniform_weight
+from core.insight.allocation import uniform_weight
 from core.insight.allocation_cuts import task_by_layer
 from core.insight.contribution_table import layer_share
-from core.insight.sentences import ALIKE
-from core.messages import Sentence
 
 
 class TaskPanel:
@@ -46,9 +43,7 @@ class TaskPanel:
         found = find_contributions(context, selection)
         parts = layer_share(found, str(task)) if found and task in found.tasks else None
         drawn = with_csv(part_bars(parts), f"parts-{task}", parts, "layer") if parts is not None else None
-        said = word_all(describe_profile(profile, str(task), allocation))
-        if drawn is not None:
-            said += part(say("skills.parts_title")) + note(say("skills.parts_note"))
+        said = part(say("skills.parts_title")) + note(say("skills.parts_note")) if drawn is not None else ""
         return {
             self.head: part(say("skills.layers_title", task=task)) + note(word_profile(profile, bool(common))),
             self.layers: to_json(with_csv(figure, f"layers-{task}", profile, "layer")),
@@ -63,22 +58,3 @@ def word_profile(profile: pd.DataFrame, has_common: bool) -> str:
         return say("skills.layers_note")
     is_switch = profile.shape[1] == 1 and bool(profile.isin([0.0, 1.0]).all(axis=None))
     return say("skills.layers_note_switched") if is_switch else say("skills.layers_note_own")
-
-
-def describe_profile(profile: pd.DataFrame, task: str, allocation: Allocation) -> list[Sentence]:
-    """Where the task leans most on one of the common skills; nothing while it leans on none more than by noise."""
-    common = [allocation.skills[i].name for i in allocation.columns(COMMON)]
-    shown = profile[[name for name in profile.columns if name in common]]
-    if shown.shape[1] < 2 or len(shown) < 2:
-        return []
-    layer, skill = shown.stack().idxmax()
-    if shown.loc[layer, skill] <= (1 + ALIKE) * uniform_weight(allocation):
-        return []
-    weight = f"{shown.loc[layer, skill]:.2f}"
-    values = {
-        "task": task,
-        "skill": skill,
-        "layer": word_layer(str(layer), list(map(str, profile.index))),
-        "weight": weight,
-    }
-    return [Sentence("says.layer_most", values)]

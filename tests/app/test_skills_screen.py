@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,12 +21,9 @@ from app.skills.other_run_panel import describe_change
 from app.skills.rows_panel import RowsPanel
 from app.skills.screen import Skills, describe_gate
 from app.skills.similarity_panel import ALLOCATION, PULL, SimilarityPanel
-from app.skills.task_panel import describe_profile, word_profile
+from app.skills.task_panel import word_profile
 from app.skills.view_panel import ViewPanel
 from app.skills.what_if_panel import change_words, freeze_skill, keep_words, wish
-from core.adapters.skill import Skill
-from core.insight.allocation import Allocation
-from core.insight.allocation_cuts import task_by_layer
 from core.insight.task_groups import MOST_ROWS
 from core.runs.folder import RunFolder
 from core.runs.skill_names import name_skill
@@ -152,16 +148,7 @@ def test_which_tasks_pull_the_same_way_stands_beside_its_level_of_chance(tmp_pat
 
 
 def test_noise_of_few_steps_is_not_put_into_words() -> None:
-    """No leaning, no task of a gate and no pair of two runs is named for what chance moves."""
-    draw, layers = np.random.default_rng(0), tuple(f"m.{i}.q" for i in range(4))
-    skills = tuple(Skill(f"common {i + 1}", "common") for i in range(3))
-    rows = 1 / 3 + draw.uniform(-0.02, 0.02, (4, 3, 3))
-    even = Allocation(layers, TASKS, skills, rows / rows.sum(-1, keepdims=True))
-    assert describe_profile(task_by_layer(even, "mails"), "mails", even) == []
-    leaning = replace(even, weights=np.broadcast_to([0.6, 0.2, 0.2], (4, 3, 3)))
-    assert [s.key for s in describe_profile(task_by_layer(leaning, "mails"), "mails", leaning)] == [
-        "says.layer_most"
-    ]
+    """No task of a gate and no pair of two runs is named for what chance moves."""
     change = pd.DataFrame([[0.0, 0.9], [0.9, 0.0]], index=["mails", "bills"], columns=["mails", "bills"])
     assert describe_change(change, has_pairs=False).key == "says.runs_chance"
     assert describe_change(change, has_pairs=True).key == "says.runs_moved"
