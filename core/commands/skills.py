@@ -53,7 +53,7 @@ def skills(args: argparse.Namespace) -> Report:
 
 
 def _all_tasks(run_dir: Any, found: Any, place: int) -> Report:
-    from core.insight.allocation import layer_table, uniform_weight
+    from core.insight.allocation import layer_table, own_layers, uniform_weight
     from core.insight.contribution_table import output_share, read_contributions
     from core.insight.evidence import read_evidence
     from core.insight.layer_names import tell_layer
@@ -66,6 +66,7 @@ def _all_tasks(run_dir: Any, found: Any, place: int) -> Report:
     value = {
         "layer": layer,
         "weights": weights.to_dict("index"),
+        "own_layers": own_layers(found),
         "share": None if share is None else share.to_dict("index"),
         "weight_similarity": parts.similarity.to_dict("index") if parts and parts.similarity is not None else None,
         "evidence": None if evidence is None else _evidence_value(evidence),
@@ -73,11 +74,17 @@ def _all_tasks(run_dir: Any, found: Any, place: int) -> Report:
         **_numbers(run_dir, found),
     }
     common = [found.skills[i].name for i in found.columns(COMMON)]
-    names = [*common, *([] if share is None else ["common share", "private share"])]
+    own = {} if common else own_layers(found)  # of methods that share nothing there is nothing else to show
+    names = [
+        *common,
+        *([] if share is None else ["common share", "private share"]),
+        *(["own layers"] if own else []),
+    ]
     shares = {task: [] if share is None else list(share.loc[task]) for task in weights.index}
-    rows = [[task, *weights.loc[task, common], *shares[task]] for task in weights.index]
+    counts = {task: [f"{count} of {len(found.layers)}"] for task, count in own.items()}
+    rows = [[task, *weights.loc[task, common], *shares[task], *counts.get(task, [])] for task in weights.index]
     lines = [table(rows, ["task", *names])]
-    if len(found.layers) > 1:
+    if common and len(found.layers) > 1:
         lines.append("\n" + tell_layer(found, place).text)
     if len(common) > 1:
         lines.append(f"an even share of a common skill is {uniform_weight(found):.3f}")

@@ -20,7 +20,7 @@ from scipy.spatial.distance import squareform
 
 from core.adapters import allocation_metrics
 from core.adapters.own_columns import unpack_weights
-from core.adapters.skill import COMMON, Skill
+from core.adapters.skill import COMMON, PRIVATE, Skill
 from core.base.errors import RunError
 from core.base.files import naming
 from core.insight import metrics
@@ -188,6 +188,13 @@ def telling_layer(allocation: Allocation, among: Sequence[int] | None = None) ->
     """
     places = list(range(len(allocation.layers)) if among is None else among)
     return places[most_telling(allocation.weights[places], allocation.columns(COMMON))]
+
+
+def own_layers(allocation: Allocation) -> dict[str, int]:
+    """In how many layers each task has something of its own; empty for methods without private skills."""
+    private = allocation.columns(PRIVATE)
+    counts = (np.abs(allocation.weights[:, :, private]) > 0).any(-1).sum(0)
+    return dict(zip(allocation.tasks, map(int, counts), strict=True)) if private else {}
 
 
 def most_telling(weights: Array, common: Sequence[int]) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from core.adapters.skill import COMMON
 from core.insight.allocation import Allocation
 from core.messages import Sentence
 
@@ -39,8 +40,11 @@ def name_layer(name: str, names: Sequence[str]) -> Sentence:
 
 
 def tell_layer(allocation: Allocation, place: int) -> Sentence:
-    """Which layer's weights are shown, and that it is one of several."""
-    return Sentence("says.shown_layer", {"layer": name_layer(allocation.layers[place], allocation.layers)})
+    """Which layer's weights are shown, and that it is one of several; or that tasks weigh alike in all of them."""
+    common = allocation.weights[:, :, allocation.columns(COMMON)]
+    is_alike = bool((common == common[:, :1]).all())
+    key = "says.shown_layer_alike" if is_alike else "says.shown_layer"
+    return Sentence(key, {"layer": name_layer(allocation.layers[place], allocation.layers)})
 
 
 def _block_key(stack: str) -> str:

@@ -16,6 +16,7 @@ from core.insight.allocation import (
     allocation_numbers,
     cluster_order,
     layer_table,
+    own_layers,
     read_allocation,
     task_effective_skills,
     task_similarity,
@@ -23,6 +24,7 @@ from core.insight.allocation import (
     uniform_weight,
 )
 from core.insight.allocation_cuts import pick_layer, task_by_layer
+from core.insight.layer_names import tell_layer
 from core.insight.sentences import describe_allocation
 
 TASKS = ("intents", "entities", "questions", "summaries")
@@ -135,6 +137,13 @@ def test_sentences_name_the_skills_and_the_unused_skill() -> None:
     assert not any("{" in t for t in texts)
 
 
+def test_layers_of_a_tasks_own_are_counted() -> None:
+    allocation = hand_made()
+    allocation.weights[1, 2, 3:] = 0.0
+    assert own_layers(allocation) == {"intents": 2, "entities": 2, "questions": 1, "summaries": 2}
+    assert own_layers(Allocation(("l",), TASKS, (Skill("shared", "common"),), np.ones((1, 4, 1)))) == {}
+
+
 def test_sentences_of_a_flat_allocation_and_of_a_single_skill() -> None:
     allocation = hand_made()
     flat = allocation.weights.copy()
@@ -142,6 +151,8 @@ def test_sentences_of_a_flat_allocation_and_of_a_single_skill() -> None:
     flat[:, :, 3:] = np.eye(4)
     even = Allocation(allocation.layers, TASKS, allocation.skills, flat)
     assert [s.key for s in describe_allocation(even)] == ["says.all_alike"]
+    assert tell_layer(even, 0).key == "says.shown_layer_alike"  # no layer in which the tasks differ most
+    assert tell_layer(allocation, 0).key == "says.shown_layer"
     single = Allocation(("l",), TASKS, (Skill("shared", "common"),), np.ones((1, 4, 1)))
     assert [s.key for s in describe_allocation(single)] == ["says.one_skill"]
     assert cluster_order(task_similarity(single)) != []
