@@ -66,14 +66,14 @@ class FairQueue(Queue):
     async def push(self, body: Any, request: Any, username: str | None) -> Any:
         if not body.session_hash or len(body.session_hash) > MOST_NAME:  # every page of ours has one
             raise _refusal(request, "visitor.unknown")
-        keys, weight = self._keys(request, body.session_hash), _weight_of(request)
+        keys, weight = self._keys(request, body.session_hash), weight_of(request)
         self._forget_ended()
         opened: Counter[str] = Counter()
         for event, whose in self._whose.items():
             opened.update(dict.fromkeys((key for _, key in whose), self._weights[event]))
         if any(opened[key] + weight > SHARES[kind].open for kind, key in keys):
             raise _refusal(request, "visitor.too_fast")
-        if not all(self._begun.take(key, SHARES[kind].a_minute) for kind, key in keys):
+        if not all(self._begun.take(key, SHARES[kind].a_minute) for kind, key in reversed(keys)):
             raise _refusal(request, "visitor.too_fast")
         holder = self.blocks.state_holder
         if isinstance(holder, PageStates) and not holder.has_room(body.session_hash, keys[-1][1]):
@@ -127,9 +127,9 @@ class FairQueue(Queue):
         return ("page", f"page {session}"), *visitor, ("address", f"address {address}")
 
 
-def _weight_of(request: Any) -> int:
+def weight_of(request: Any) -> int:
     """As how many events a post counts; its length was looked at by the guard."""
-    length = request.headers.get("content-length", "0")
+    length = request.headers.get("content-length", "")  # a post in chunks says none
     return 1 + (int(length) if length.isdecimal() else MAX_POST_BYTES) // POST_BYTES
 
 

@@ -5,6 +5,8 @@ Gradio 6.31 keeps a signal for every upload, and for every name that anybody ask
 
 from __future__ import annotations
 
+from collections import Counter
+
 from gradio import routes
 from gradio.route_utils import FileUploadProgress
 
@@ -16,6 +18,10 @@ MOST_UPLOADS = (
 class BoundedProgress(FileUploadProgress):
     """The oldest are forgotten first: an upload goes on, and only its bar stands still."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._asking: Counter[str] = Counter()  # how many wait for an upload's beginning
+
     def track(self, upload_id: str) -> None:
         super().track(upload_id)
         while len(self._statuses) > MOST_UPLOADS:
@@ -25,11 +31,15 @@ class BoundedProgress(FileUploadProgress):
         """Waited for by whoever asks about an upload that has not begun; forgotten when they give up."""
         if upload_id not in self._signals and len(self._signals) >= 2 * MOST_UPLOADS:
             return False
+        self._asking[upload_id] += 1
         try:
             return await super().is_tracked(upload_id)
         finally:
-            if upload_id not in self._statuses:
-                self._signals.pop(upload_id, None)
+            self._asking[upload_id] -= 1
+            if not self._asking[upload_id]:
+                del self._asking[upload_id]
+                if upload_id not in self._statuses:
+                    self._signals.pop(upload_id, None)
 
     def stop_tracking(self, upload_id: str) -> None:
         super().stop_tracking(upload_id)

@@ -30,7 +30,7 @@ from app.train.start_run import SHOW_RUN, start
 from app.train.where_panel import WherePanel
 from core.base.files import new_id
 from core.insight.jobs import end_jobs
-from core.runs.creation import delete_run
+from core.runs.creation import delete_run, require_ended
 from core.runs.folder import RunFolder
 from core.runs.liveness import run_state
 from core.runs.prediction import read_prediction
@@ -104,6 +104,7 @@ class RunPanel:
         run_dir = context.run_dir(selection)
         if wish[0] == "delete" and run_dir is not None:
             note_deletion(context, context.workspace.project_of_run(run_dir), [run_dir.name])
+            require_ended(RunFolder(run_dir))
             end_jobs(context.workspace.root, selection.project_id, run_dir.name)
             delete_run(RunFolder(run_dir))
             after = context.open_project(selection, selection.project_id)

@@ -24,6 +24,7 @@ def add_parser(verbs: Verbs) -> None:
 
 def detect(args: argparse.Namespace) -> Report:
     from core.chat.detecting import describe_detector, examine_detector
+    from core.commands.device import within_share
 
     folder = find_run(args)
     if args.learn or (args.router and not args.text):
@@ -33,7 +34,8 @@ def detect(args: argparse.Namespace) -> Report:
         rows = [[name, f"{100 * p:.1f}"] for name, p in found.ranking]
         none = "none of the tasks\n" if found.is_none else ""
         return Report({**asdict(found), "none": found.is_none}, none + table(rows, ["task", "%"]))
-    report = examine_detector(folder.path)
+    with within_share(folder):
+        report = examine_detector(folder.path)
     rows = [[f"{100 * stated:.0f}", f"{100 * right:.0f}", str(n)] for stated, right, n in report.bins]
     said = [sentence.text for sentence in describe_detector(report)]
     text = "\n".join([*said, "", table(rows, ["sure by %", "right %", "texts"])])

@@ -35,12 +35,12 @@ def hold_device(folder: Any, purpose: str) -> Iterator[None]:
     with lease:
         if lease.cards:
             show_only(lease.cards)
-        with _within_share(folder):
+        with within_share(folder):
             yield
 
 
 @contextmanager
-def _within_share(folder: Any) -> Iterator[None]:
+def within_share(folder: Any) -> Iterator[None]:
     """Nothing is bounded but a visitor's job: by the seconds it was given, and by the memory that a run may take.
 
     Raises:

@@ -38,9 +38,10 @@ def note(args: argparse.Namespace) -> Report:
 
 def delete(args: argparse.Namespace) -> Report:
     from core.insight.jobs import end_jobs
-    from core.runs.creation import delete_run
+    from core.runs.creation import delete_run, require_ended
 
     folder = find_run(args)
+    require_ended(folder)
     end_jobs(folder.workspace_dir, folder.path.resolve().parents[1].name, folder.run_id)
     delete_run(folder)
     return Report({"run_id": folder.run_id, "deleted": True}, f"{folder.run_id} is deleted.")

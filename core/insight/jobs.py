@@ -12,12 +12,15 @@ A command that may be a job calls `note_progress`; outside of a job that does no
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import signal
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from core.base.errors import RunError, WorkspaceError
 from core.base.files import write_json_atomic
@@ -123,20 +126,29 @@ def stop_job(folder: Path) -> JobState:
 def end_jobs(workspace_dir: Path, project_id: str, run_id: str | None = None) -> None:
     """Before a project, or one of its runs, is removed: ends what is asked of it, so that no process goes on with
     its rows and writes to where it was."""
-    for place, _ in live_jobs(workspace_dir):
-        if place.project_id != project_id or run_id not in (None, place.run_id):
-            continue
-        job = JobFolder(place.folder)
+    asked = [
+        place
+        for place, _ in live_jobs(workspace_dir)
+        if place.project_id == project_id and run_id in (None, place.run_id)
+    ]
+    for place in asked:
         with contextlib.suppress(RunError):  # it has ended by now
             stop_job(place.folder)
-        end = time.monotonic() + END_S
-        while job.is_at_work and time.monotonic() < end:
-            time.sleep(0.05)
-        process = find_process(_launched(job) or {}) if job.is_at_work else None
-        if process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+    end = time.monotonic() + END_S
+    for place in asked:
+        _see_off(JobFolder(place.folder), end)
         forget_job(workspace_dir, place)
+
+
+def _see_off(job: JobFolder, end: float) -> None:
+    """Waits until the steady clock's `end` for a job that was stopped, then ends it by force."""
+    while job.is_at_work and time.monotonic() < end:
+        time.sleep(0.05)
+    process = find_process(_launched(job) or {}) if job.is_at_work else None
+    if process is not None:
+        with contextlib.suppress(ProcessLookupError, psutil.TimeoutExpired):
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait(END_S)
 
 
 def read_job(folder: Path) -> JobState:
@@ -184,7 +196,7 @@ def note_progress(done: int, total: int, note: str = "") -> None:
 def _launch(job: JobFolder, workspace_dir: Path, words: list[str], lock: int, seconds: float | None) -> None:
     variables = {VARIABLE: str(job.path.resolve())}
     if seconds is not None:
-        variables[SECONDS] = f"{seconds:.0f}"
+        variables[SECONDS] = str(max(1, math.ceil(seconds)))
     order = Order(_command(words, workspace_dir), workspace_dir, variables, descriptors=(lock,))
     try:
         identity = start_detached(order, job.log_path, job.out_path)

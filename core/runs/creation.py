@@ -101,15 +101,23 @@ def list_runs(project: Project) -> list[RunFolder]:
     return [RunFolder(path) for path in sorted(found, key=lambda p: p.name, reverse=True)]
 
 
-def delete_run(folder: RunFolder) -> None:
-    """Removes a run with everything in it.
-
+def require_ended(folder: RunFolder) -> None:
+    """
     Raises:
         RunError: the run is still at work.
     """
     status = run_state(folder)
     if status.is_live:
         raise RunError("run.still_live", name=folder.run_id, state=status.state)
+
+
+def delete_run(folder: RunFolder) -> None:
+    """Removes a run with everything in it.
+
+    Raises:
+        RunError: the run is still at work.
+    """
+    require_ended(folder)
     path = inside(folder.path.resolve().parent, require_id(folder.run_id))
     RunQueue(folder.workspace_dir).forget(path)
     remove_folder(path)

@@ -28,12 +28,13 @@ from app.frame.serve import launch, parse_arguments
 from app.shell.acting import CHILDREN, LONG_CHILDREN, Room, acting_for
 from app.shell.callers import find_caller, networks, origin_of
 from app.shell.context import Context
-from app.shell.fair_queue import SHARES
+from app.shell.fair_queue import SHARES, weight_of
 from app.shell.mailboxes import MOST_MESSAGES, Mailbox
 from app.shell.page_html import script_hashes, with_token
 from app.shell.page_token import mark_of, visitor_token
 from app.shell.sessions import IN_USE, OF_ADDRESS, PageStates
 from app.shell.upload_shares import SHARES_OF_ADDRESS, UploadShares, note_pieces
+from app.shell.watched_answer import MAX_POST_BYTES
 from core.base.errors import RunError, SettingError, WorkspaceError
 from core.base.gate import Gate, current_gate, gated
 from core.base.processes import Order, python, run_to_end
@@ -163,6 +164,12 @@ def test_a_long_post_counts_as_several(slow_page: tuple[gr.Blocks, str, threadin
             assert status in (400, 429)
     finally:
         go_on.set()
+
+
+def test_a_post_that_does_not_tell_its_length_counts_as_the_longest() -> None:
+    lengths = ({}, {"content-length": str(MAX_POST_BYTES)}, {"content-length": "10"})
+    weights = [weight_of(types.SimpleNamespace(headers=headers)) for headers in lengths]
+    assert weights[0] == weights[1] > 1 == weights[2]
 
 
 def test_what_a_page_does_not_fetch_is_bounded_and_goes_with_it() -> None:
@@ -351,7 +358,7 @@ def test_an_upload_is_of_files_which_are_closed_as_they_come(shared_page: Shared
     assert (status, said) == (400, b"An upload is of files.")
     head = b'--b\r\nContent-Disposition: form-data; name="files"; filename="%d.csv"\r\n\r\n%d\r\n'
     many = b"".join(head % (number, number) for number in range(60)) + b"--b--\r\n"
-    page = next(child for child in psutil.Process().children() if "app.py" in " ".join(child.cmdline()))
+    page = next(child for child in psutil.Process().children() if str(visitor.port) in _words_of(child))
     before = page.num_fds()
     line = http.client.HTTPConnection("127.0.0.1", visitor.port)
     line.request("POST", "/gradio_api/upload", None, {**visitor.headers, **kind, "Content-Length": str(len(many))})
@@ -398,6 +405,13 @@ def test_the_page_removes_the_piece_of_an_upload_that_is_cut_off(shared_page: Sh
     wait_until(lambda: any(store.glob("tmp*")))
     line.close()
     wait_until(lambda: not any(store.glob("tmp*")))
+
+
+def _words_of(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:  # it has ended and nobody has looked at it yet
+        return []
 
 
 def wait_until(is_so: Callable[[], bool]) -> None:
