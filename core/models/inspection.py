@@ -16,7 +16,7 @@ from typing import Any
 
 from core.base.errors import ModelError, WorkspaceError
 from core.base.files import read_json
-from core.models.families import ENCODER_DECODERS, FAILING, is_known, kind_of
+from core.models.families import ENCODER_DECODERS, FAILING, HELD, is_known, kind_of
 from core.models.records import weight_files
 from core.models.tokenizer_checks import require_rows, require_tokenizer
 from core.models.weight_checks import require_weights
@@ -40,6 +40,9 @@ _SEES = re.compile(
 )
 # The rotary positions that the installed transformers computes; "su" is an old name of one of them.
 _ROTARY = ("default", "linear", "dynamic", "yarn", "longrope", "su", "llama3", "proportional", "mrope")
+# Settings that are numbers in every family, or null.
+_NUMBERS = ("rms_norm_eps", "layer_norm_eps", "layer_norm_epsilon", "rope_theta", "attention_dropout", "head_dim")
+_NUMBERS += ("max_position_embeddings", "sliding_window", "initializer_range", "pad_token_id", "bos_token_id")
 _QUANTISED = ("quantization_config", "compression_config")
 _QUANTISED_FILES = ("quantize_config.json", "quant_config.json")
 
@@ -129,13 +132,27 @@ def _require_sizes_given(folder: Path, config: dict[str, Any]) -> None:
 
 
 def _require_computable(folder: Path, config: dict[str, Any]) -> None:
-    """Settings on which transformers would fail after the start: rotary positions, heads that share keys."""
-    wrong = [("rope_type", kind) for kind in _rotary_kinds(config) if kind not in _ROTARY]
-    heads, keys = (config.get(name) for name in ("num_attention_heads", "num_key_value_heads"))
+    """Raises ModelError for the first setting on which transformers would fail after the start."""
+    number = config.get
+    wrong = {name: number(name) for name in _NUMBERS if not isinstance(number(name, 0), int | float | None)}
+    for kind in _rotary_kinds(config):
+        if kind not in _ROTARY:
+            wrong["rope_type"] = kind
+    heads, keys = number("num_attention_heads"), number("num_key_value_heads")
     if isinstance(keys, int) and isinstance(heads, int) and (keys < 1 or heads % keys):
-        wrong.append(("num_key_value_heads", keys))
-    for name, value in wrong:
-        raise ModelError("model.bad_setting", model=folder.name, name=name, value=str(value)[:40])
+        wrong["num_key_value_heads"] = keys
+    window, pad, rows = number("sliding_window"), number("pad_token_id"), number("vocab_size")
+    if isinstance(window, int) and window is not False and window < 1:
+        wrong["sliding_window"] = window
+    if isinstance(pad, int) and isinstance(rows, int) and not -rows <= pad < rows:
+        wrong["pad_token_id"] = pad
+    layers = number("layer_types")
+    if isinstance(layers, list) and len(layers) != number("num_hidden_layers", len(layers)):
+        wrong["layer_types"] = layers
+    if number("is_encoder_decoder") and kind_of(config) in HELD - ENCODER_DECODERS:
+        wrong["is_encoder_decoder"] = True
+    for name, value in wrong.items():
+        raise ModelError("model.bad_setting", model=folder.name, name=name, value=json.dumps(value)[:40])
 
 
 def _rotary_kinds(config: dict[str, Any]) -> list[Any]:

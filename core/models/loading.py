@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, StrictDataclassError
+from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
 
 from core.base.errors import ModelError
@@ -50,6 +51,8 @@ def load_base(model_id_or_path: str, dtype: str = "float32", device: str = "cpu"
     try:
         config = AutoConfig.from_pretrained(source, revision=revision, trust_remote_code=False)
         architecture = _architecture_of(config, model_id_or_path)
+        config.return_dict = True  # what its makers asked for beside the logits would come in another shape
+        config.output_hidden_states = config.output_attentions = False
         loader = AutoModelForSeq2SeqLM if architecture == "encoder_decoder" else AutoModelForCausalLM
         tokenizer = AutoTokenizer.from_pretrained(source, revision=revision, trust_remote_code=False)
         loaded: Any = loader.from_pretrained(
@@ -64,7 +67,7 @@ def load_base(model_id_or_path: str, dtype: str = "float32", device: str = "cpu"
     except _BROKEN as error:
         raise _explain(error, model_id_or_path) from error
     model, told = loaded
-    _require_whole(told, model_id_or_path)
+    _require_whole(model, told, model_id_or_path)
     _set_padding(tokenizer, model)
     tokenizer.deprecation_warnings[TOLD_OF_LONG_TEXTS] = True  # its own warning; texts are cut here, and said to be
     model.to(_require_device(device))
@@ -83,11 +86,16 @@ def require_size(base: LoadedBase, allow_large: bool) -> None:
         raise ModelError("model.too_large", model=base.model_id, millions=round(count / 1e6))
 
 
-def _require_whole(told: Any, name: str) -> None:
-    """transformers fills weights that are in no file with random numbers, and goes on."""
+def _require_whole(model: nn.Module, told: Any, name: str) -> None:
+    """transformers fills weights that are in no file with random numbers, and leaves out a bias of a layer that has
+    none by config.json."""
     lost = sorted(told["missing_keys"])
     if lost:
         raise ModelError("model.missing_tensors", model=name, count=len(lost), names=", ".join(lost[:3]))
+    layers = {path for path, module in model.named_modules() if isinstance(module, nn.Linear)}
+    left = sorted(key for key in told["unexpected_keys"] if key.rpartition(".")[0] in layers)
+    if left:
+        raise ModelError("model.unused_tensors", model=name, count=len(left), names=", ".join(left[:3]))
 
 
 def _architecture_of(config: Any, name: str) -> str:

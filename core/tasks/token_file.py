@@ -90,7 +90,10 @@ def _read(folder: Path, name: str) -> dict[str, Any]:
     if not (folder / name).is_file():
         return {}
     try:
-        return dict(json.loads((folder / name).read_text(encoding="utf-8")))
+        found = json.loads((folder / name).read_text(encoding="utf-8"))
+        if not isinstance(found, dict):
+            raise TypeError("no JSON object")
+        return found
     except (OSError, ValueError, TypeError) as error:  # damaged, or no object
         raise ModelError("task.no_token_file", path=str(folder), detail=f"{name}: {error}"[:200]) from error
 

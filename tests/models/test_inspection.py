@@ -123,6 +123,11 @@ REFUSED: dict[str, tuple[str, Spoil]] = {
     "an end that is nowhere": ("model.token_outside", told("tokenizer_config.json", eos_token="<end>")),
     "unknown positions": ("model.bad_setting", told(rope_scaling={"rope_type": "spiral", "factor": 2.0})),
     "keys for no whole number of heads": ("model.bad_setting", told(num_key_value_heads=3)),
+    "a padding token without a row": ("model.bad_setting", told(pad_token_id=99999)),
+    "a window of nothing": ("model.bad_setting", told(model_type="mistral", sliding_window=-3)),
+    "a number in words": ("model.bad_setting", told(rms_norm_eps="1e-5")),
+    "kinds for some layers": ("model.bad_setting", told(model_type="qwen3", layer_types=["full_attention"])),
+    "an encoder that there is not": ("model.bad_setting", told(is_encoder_decoder=True)),
     "a token that is nowhere": ("model.token_outside", told("tokenizer_config.json", pad_token="<none>")),
     "pieces alone": ("model.only_pieces", only_pieces),
     "half a vocabulary": ("model.no_tokenizer", named("tokenizer.json", "vocab.json")),
@@ -168,6 +173,12 @@ def test_what_slips_through_is_not_filled_up(whole: Path, tmp_path: Path) -> Non
         load_base(str(folder))
     assert caught.value.key == "model.missing_tensors"
     assert caught.value.values["count"] == 2
+    shutil.rmtree(folder)
+    shutil.copytree(whole, folder)
+    weights(lambda n, t: {n: t, n.replace("weight", "bias"): t[:, 0].clone()} if "q_proj" in n else {n: t})(folder)
+    with pytest.raises(ModelError) as caught:  # a bias that config.json does not name
+        load_base(str(folder))
+    assert caught.value.key == "model.unused_tensors"
     told(hidden_act="nobody")(folder)
     with pytest.raises(ModelError, match="could not be loaded"):
         load_base(str(folder))
