@@ -41,8 +41,10 @@ _SEES = re.compile(
 # The rotary positions that the installed transformers computes; "su" is an old name of one of them.
 _ROTARY = ("default", "linear", "dynamic", "yarn", "longrope", "su", "llama3", "proportional", "mrope")
 # Settings that are numbers in every family, or null.
-_NUMBERS = ("rms_norm_eps", "layer_norm_eps", "layer_norm_epsilon", "rope_theta", "attention_dropout", "head_dim")
-_NUMBERS += ("max_position_embeddings", "sliding_window", "initializer_range", "pad_token_id", "bos_token_id")
+_NUMBERS = (
+    *("rms_norm_eps", "layer_norm_eps", "layer_norm_epsilon", "rope_theta", "attention_dropout", "head_dim"),
+    *("max_position_embeddings", "sliding_window", "initializer_range", "pad_token_id", "bos_token_id"),
+)
 _QUANTISED = ("quantization_config", "compression_config")
 _QUANTISED_FILES = ("quantize_config.json", "quant_config.json")
 
