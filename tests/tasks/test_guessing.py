@@ -186,6 +186,15 @@ def test_guesses_on_small_tables(
     assert guess.reasons
 
 
+def test_prices_with_a_decimal_comma_are_numbers_and_lists_of_codes_are_not() -> None:
+    """'24,05' was taken for the labels 24 and 05."""
+    texts = [f"the room {'had' if n % 2 else 'lacked'} a view and cost something {n}" for n in range(120)]
+    prices = [f"{10 + n % 40},{n * 7 % 100:02d}" for n in range(120)]
+    assert guess_of({"text": texts, "price (€)": prices}).kind == "number"
+    codes = [("12,15", "12", "15,17", "12,15,17")[n % 4] for n in range(120)]
+    assert guess_of({"text": texts, "labels": codes}).kind == "multilabel"
+
+
 def test_split_and_group_columns_are_offered() -> None:
     guess = guess_of({
         "patient_id": [f"p{i // 4}" for i in range(60)], "text": TEXTS, "label": ["x", "y"] * 30,

@@ -27,6 +27,7 @@ MAX_LABELS = 200
 LOOKED_AT = 400
 _PAIR = re.compile(r"^(?=[^:=：]*[^\W\d])[\w\s./()&'’-]{1,40}\s*[:=：]\s*\S")
 _ITEMS = re.compile(r"\s*[;；|\n]\s*")
+_DECIMAL = re.compile(r"\D{0,3}\d[\d .'’\u00a0\u202f]*,(\d+)\D{0,4}")
 _LONG_ANSWER = 150  # characters; longer is running text with semicolons
 _LONG_ITEM = 4  # words; items between commas that are longer are parts of sentences
 _SHARED = 0.6  # of the items in answers of several: how many come back in another company
@@ -74,8 +75,20 @@ class Answers:
         places = [set(column) for column in zip(*rows, strict=True)]
         return sum(map(len, places)) == len(set().union(*places))
 
+    @cached_property
+    def _are_decimals(self) -> bool:
+        """Numbers with a decimal comma: two digits or more behind it, as many in nearly every cell, and never a
+        second comma, as lists of numbers would have."""
+        found = [_DECIMAL.fullmatch(a) for a in self.answers if "," in a]
+        if not found or None in found:
+            return False
+        ((width, count),) = Counter(len(m[1]) for m in found if m).most_common(1)
+        return width > 1 and count >= 0.9 * len(found)
+
     def _evidence_of_several(self, marks: str) -> float:
         if _share(self.answers, lambda a: a[:1] in ("{", "<")) > 0.5:  # an object or mark-up, whatever is inside
+            return 0.0
+        if marks == COMMAS and self._are_decimals:
             return 0.0
         split = label_splitter(marks)
         sets = [frozenset(split(a)) for a in self.answers]
