@@ -146,8 +146,8 @@ class Adapter(nn.Module):
                 parameter.requires_grad_(True)
 
     def add_task(self, like: int | None = None, seed: int = 0) -> int:
-        """Adds a task that answers as task `like`, or by the mean of all rows; returns its task id. The answers of
-        the old tasks do not change by a bit. What is drawn for it follows from the seed and its id."""
+        """Adds a row for one more task, a copy of task `like`'s or the mean of all; returns its task id. The
+        answers of the old tasks do not change by a bit. What is drawn for it follows from the seed and its id."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(torch_seed(seed, self.num_tasks))
             self.grow(like)

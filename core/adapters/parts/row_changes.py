@@ -23,17 +23,15 @@ def prune_rows(router: TaskRouter, threshold: float) -> int:
     return int(small.sum())
 
 
-def add_private(bank: SkillBank, like: int | None = None) -> None:
-    """One more task's private skills: copies of task `like`'s, or new ones, initialised like the others."""
+def add_private(bank: SkillBank) -> None:
+    """One more task's private skills, initialised like the others."""
     if bank.num_private:
-        skills = bank.new_skills(bank.num_private) if like is None else bank.private[like].detach().clone()
-        bank.private.append(nn.Parameter(skills.to(bank.common.device)))
+        bank.private.append(nn.Parameter(bank.new_skills(bank.num_private).to(bank.common.device)))
 
 
 @torch.no_grad()
 def add_row(router: TaskRouter, like: int | None = None) -> None:
-    """Appends a task: a copy of task `like`'s row, or the mean of all rows. Where weights of private skills are
-    learned, the copy gives the new task's own skills the weights that `like` gives its own."""
+    """Appends a task: a copy of task `like`'s row, or the mean of all rows."""
     old = router.logits
     row = old[:, like : like + 1] if like is not None else old.mean(1, keepdim=True)
     router.logits = nn.Parameter(torch.cat([old, row], 1))
@@ -42,9 +40,4 @@ def add_row(router: TaskRouter, like: int | None = None) -> None:
         grown = router.private.new_zeros(layers, tasks + 1, skills + router.num_private)
         grown[:, :tasks, :skills] = router.private
         grown[:, tasks, skills:] = 1.0
-        if like is not None:
-            own = slice(like * router.num_private, (like + 1) * router.num_private)
-            grown[:, tasks, :skills] = router.private[:, like]
-            grown[:, tasks, skills:] = router.private[:, like, own]
-            grown[:, tasks, own] = 0.0
         router.private = nn.Parameter(grown)

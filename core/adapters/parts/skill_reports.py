@@ -129,7 +129,7 @@ class SkillReports(LinearAdapter):
 
     def grow(self, like: int | None) -> None:
         add_row(self.router, like)
-        add_private(self.bank, like)
+        add_private(self.bank)
 
     def prune(self, threshold: float) -> int:
         """Switches off common skills whose mixing weight is below `threshold` (each row keeps its largest); returns
