@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -113,10 +114,23 @@ def _left_out(table: Table, file: str, spec: TaskSpec, asked: int) -> list[Probl
     found, (first, *others), name = [], table.columns, spec.inputs[0]
     if not others and table.has_header and table.format not in NAMED and first.casefold() != name.casefold():
         found.append(Problem("file", "questions.header", {"file": file, "text": first, "column": name}, "warning"))
-    if blank := len(table.rows) - asked:
+    if blank := len(table.rows) - asked + _blank_lines(table):
         values = {"file": file, "rows": blank, "columns": ", ".join(spec.inputs)}
         found.append(Problem("file", "questions.blank", values, "warning"))
     return found
+
+
+def _blank_lines(table: Table) -> int:
+    """Lines or sheet rows between two rows that hold nothing at all, which the reader passes over.
+
+    Where a cell goes over several lines, or the reader left rows out and says so, they cannot be told apart and are
+    not counted.
+    """
+    if table.format in NAMED or any(problem.severity != "note" for problem in table.problems):
+        return 0
+    whole = [not any("\n" in str(cell) for cell in row.values()) for row in table.rows]
+    gaps = [after - before - 1 for before, after in pairwise(table.lines)]
+    return sum(gap for gap, one, other in zip(gaps, whole, whole[1:], strict=False) if one and other)
 
 
 def answer_questions(

@@ -62,6 +62,8 @@ def test_a_file_without_right_answers_has_no_score(run_dir: Path, tmp_path: Path
     bare = tmp_path / "bare.csv"  # of one column, whose name is not the task's: it may be a question
     bare.write_text("phrase\nhello there\n", encoding="utf-8")
     assert [(n.key, n.values["text"]) for n in read_questions(bare, spec).notes] == [("questions.header", "phrase")]
+    bare.write_text('text\nhello there\n""\n\nand more\n', encoding="utf-8")  # lines that the reader passes over
+    assert [(n.key, n.values["rows"]) for n in read_questions(bare, spec).notes] == [("questions.blank", 2)]
     assert [q.content for q in questions] == ["hello there", "and more"]
     assert [q.target for q in questions] == ["", ""]
 
