@@ -44,5 +44,15 @@ def has_check_rows(context: Context, selection: Selection) -> bool:
     return any(record.get("num_validation", 1) for record in records)
 
 
+def why_unmeasured(context: Context, selection: Selection) -> str:
+    """Key of why nothing is measured of the chosen run's skills: it never will be, will be, or can be."""
+    run_dir = context.run_dir(selection)
+    if run_dir is None or not has_check_rows(context, selection):
+        return "skills.evidence_no_rows"
+    if not has_ended(context, selection):
+        return "skills.evidence_waits" if RunFolder(run_dir).read_config().weigh_skills else "skills.evidence_off"
+    return "skills.evidence_missing" if context.trained_run(selection) else "skills.evidence_untrained"
+
+
 def word_all(sentences: list[Sentence]) -> str:
     return paragraphs(word_sentence(s.key, s.values) for s in sentences)

@@ -19,6 +19,7 @@ from app.skills.chosen_run import (
     find_evidence,
     has_check_rows,
     has_ended,
+    why_unmeasured,
     word_all,
 )
 from app.skills.view_panel import find_view
@@ -49,8 +50,8 @@ class ContributionPanel:
         head = part(say("skills.share_title"))
         share = output_share(found) if found else None
         if share is None:
-            is_over = has_ended(context, selection)
-            missing = head + note(say("skills.share_missing" if is_over else "skills.evidence_waits"))
+            is_over = has_ended(context, selection) and context.trained_run(selection) is not None
+            missing = head + note(say("skills.share_missing" if is_over else why_unmeasured(context, selection)))
             return {self.said: missing, self.bars: "", self.measure.start: gr.update(visible=is_over)}
         told = head + note(say("skills.share_note")) + word_all(describe_share(share))
         rows = view_rows(share, find_view(context, selection, group, search))
@@ -64,7 +65,8 @@ class ContributionPanel:
 def lacks_evidence(context: Context, selection: Selection) -> bool:
     """Whether measuring would add something to a run that has ended: what the skills do, row by row, and who pulls
     them alike."""
-    if not has_ended(context, selection) or not has_check_rows(context, selection):
+    can_measure = has_ended(context, selection) and context.trained_run(selection) is not None
+    if not can_measure or not has_check_rows(context, selection):
         return False
     found = find_evidence(context, selection)
     return found is None or not found.row_changes or not found.asked_pull

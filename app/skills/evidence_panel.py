@@ -17,7 +17,7 @@ from app.drawing.widgets import plot
 from app.shell.context import Context
 from app.shell.redraw import Shown
 from app.shell.selection import Selection
-from app.skills.chosen_run import find_evidence, has_check_rows, has_ended
+from app.skills.chosen_run import find_evidence, why_unmeasured
 from app.skills.view_panel import find_view
 from app.texts import say, word_sentence, word_skills
 from core.adapters.skill import COMMON, PRIVATE
@@ -54,7 +54,7 @@ class EvidencePanel:
             return ""
         notes = [word_sentence(s.key, s.values) for s in describe_skill_notes(run_dir)]
         if found is None:
-            return paragraphs(notes) + note(say(_why_missing(context, selection)))
+            return paragraphs(notes) + note(say(why_unmeasured(context, selection)))
         sentences = [*describe_evidence(found), *describe_advice(found)]
         told = [*(word_sentence(s.key, s.values) for s in sentences), *notes]
         told.append(say("skills.evidence_how", rows=int(found.rows.max())))
@@ -78,12 +78,6 @@ class EvidencePanel:
         picture = with_csv(similarity_heatmap(table, signed=False), "borrowed", table, say("word.task"))
         rows = {name: f"row:{name}" for name in table.columns}
         return {self.pairs_title: title, self.pairs: to_json(clickable(picture, rows))}
-
-
-def _why_missing(context: Context, selection: Selection) -> str:
-    if not has_ended(context, selection):
-        return "skills.evidence_waits"
-    return "skills.evidence_missing" if has_check_rows(context, selection) else "skills.evidence_no_rows"
 
 
 def _effects(found: Evidence, view: View) -> str:

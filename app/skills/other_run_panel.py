@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import gradio as gr
 import numpy as np
 import pandas as pd
@@ -54,16 +57,16 @@ class OtherRunPanel:
         figure["data"][0]["hovertemplate"] = "%{y}, %{x}: %{z:+.2f}<extra></extra>"
         head = part(say("skills.other_title")) + note(say("skills.other_note"))
         return {
-            self.said: head + word_all([describe_change(change, any(map(sure_pairs, (mine, theirs))))]),
+            self.said: head + word_all([describe_change(change, [sure_pairs(one) for one in (mine, theirs)])]),
             self.plot: to_json(with_csv(figure, "difference", change, say("word.task"))),
         }
 
 
-def describe_change(change: pd.DataFrame, has_pairs: bool) -> Sentence:
+def describe_change(change: pd.DataFrame, pairs: Sequence[list[Any] | None]) -> Sentence:
     """The pair whose likeness differs most between two runs; where neither run has a pair that is alike beyond
-    chance, a difference is noise minus noise."""
-    if not has_pairs:
-        return Sentence("says.runs_chance")
+    chance, a difference is noise minus noise. `pairs`: `sure_pairs` of both."""
+    if not any(pairs):
+        return Sentence("says.runs_chance" if None not in pairs else "says.runs_untold")
     values = change.to_numpy().copy()
     rows, columns = np.triu_indices(len(values), 1)
     place = int(np.abs(values[rows, columns]).argmax())

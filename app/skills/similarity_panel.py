@@ -20,7 +20,7 @@ from app.skills.chosen_run import (
     find_contributions,
     find_evidence,
     has_check_rows,
-    has_ended,
+    why_unmeasured,
     word_all,
 )
 from app.skills.view_panel import find_view
@@ -94,8 +94,9 @@ class SimilarityPanel:
 
     @staticmethod
     def _why_missing(context: Context, selection: Selection, evidence: Evidence | None) -> str:
-        if not has_ended(context, selection):
-            return "skills.evidence_waits"
+        why = why_unmeasured(context, selection)
+        if why not in ("skills.evidence_missing", "skills.evidence_no_rows"):
+            return why
         was_asked = evidence is not None and evidence.asked_pull
         return "skills.pull_missing" if was_asked or not has_check_rows(context, selection) else "skills.pull_old"
 

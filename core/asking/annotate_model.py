@@ -244,7 +244,8 @@ def draw_rows(pool: Sequence[PoolTask], most: int, seed: int) -> list[PoolTask]:
     for part in pool:
         kept = [row for row in part.rows if row.line in drawn]
         said = Problem("rows", "annotate.drawn", {"rows": len(part.rows), "asked": len(kept)}, "note")
-        found.append(replace(part, rows=kept, notes=(*part.notes, said)))
+        notes = (*part.notes, said) if len(kept) < len(part.rows) else part.notes
+        found.append(replace(part, rows=kept, notes=notes))
     return found
 
 

@@ -183,7 +183,9 @@ async def _explain(http: Request, error: Any) -> Response:
 
 async def _nothing_here(http: Request, error: Any) -> Response:
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        return _refusal(Refused(HTTPStatus.METHOD_NOT_ALLOWED, f"{http.url.path} does not take {http.method}."))
+        answer = _refusal(Refused(HTTPStatus.METHOD_NOT_ALLOWED, f"{http.url.path} does not take {http.method}."))
+        answer.headers.update(error.headers or {})  # Allow
+        return answer
     return _refusal(Refused(HTTPStatus.NOT_FOUND, f"There is nothing at {http.url.path}."))
 
 

@@ -218,7 +218,10 @@ def _describe_apart(found: Evidence, common: list[Sentence]) -> list[Sentence]:
     """Where tasks need the same skills and none pull at them alike: that the first does not show a kinship. Skills
     are room to learn in, and unrelated tasks fill the same one."""
     needed = any(one.key in ("says.shared_skill", "says.needs_common") for one in common)
-    told = needed and found.pull is not None and found.pull.can_tell and int(found.kinds.worse[COMMON].sum()) > 1
+    if not needed or found.pull is None or not found.pull.can_tell:
+        return []
+    needing = {task for task in found.tasks if found.kinds.worse.loc[task, COMMON]}
+    told = len(needing) > 1 and needing <= set(found.pull.cosine.index)  # of others nothing was asked
     return [Sentence("says.shared_apart")] if told else []
 
 

@@ -42,7 +42,7 @@ def name_layer(name: str, names: Sequence[str]) -> Sentence:
 def tell_layer(allocation: Allocation, place: int) -> Sentence:
     """Which layer's weights are shown, and that it is one of several; or that tasks weigh alike in all of them."""
     common = allocation.weights[:, :, allocation.columns(COMMON)]
-    is_alike = bool((common == common[:, :1]).all())
+    is_alike = common.shape[2] > 0 and bool((common == common[:, :1]).all())
     key = "says.shown_layer_alike" if is_alike else "says.shown_layer"
     return Sentence(key, {"layer": name_layer(allocation.layers[place], allocation.layers)})
 

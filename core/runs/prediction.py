@@ -41,7 +41,8 @@ STEP_S = 0.015  # what a step takes besides the model: optimizer, reports
 CALL_S = 0.0035  # what a forward pass takes for each block besides its products; back it takes twice that
 REST_S = 4.0  # saving, scoring and what the skills do, besides the passes
 DECODED = 6.0  # times a token that is written costs what a token of the question does
-WEIGHED_ROWS, ASKED_OTHERWISE, MOST_BORROWED, PULLED = 16, 4, 24, 3.0  # as `core/training/evidence.py` does it
+WEIGHED_ROWS, WEIGHED_OF_ALL, FEWEST_WEIGHED = 16, 1200, 4  # as `core/training/evidence.py` does it
+ASKED_OTHERWISE, MOST_BORROWED, PULLED = 5, 24, 3.0  # passes; a pull counts as three
 MOST_TASKS, BATCH, ANSWER_TOKENS = 3, 16, 16  # as `core/evaluation/forgetting.py` asks, which needs torch
 CHECK_ROWS = 200  # check rows of a task that tell how sure its answers are
 
@@ -169,10 +170,9 @@ class _Work:
         return asked * (2 if self.config.exam_base else 1) + (self._general() if self.config.exam_general else 0)
 
     def _weighed(self) -> float:
-        """What every skill does to the check rows: passes without it and with other tasks' rows; a pull is a pass
-        forward and back."""
-        sizes = self.dataset.sizes("validation")
-        rows = sum(min(WEIGHED_ROWS, self.config.validation_rows, size) for size in sizes)
+        """Passes over check rows without each skill and with other tasks' rows; a pull is one forward and back."""
+        sizes, most = self.dataset.sizes("validation"), min(WEIGHED_ROWS, self.config.validation_rows)
+        rows = min(sum(min(most, size) for size in sizes), max(WEIGHED_OF_ALL, FEWEST_WEIGHED * len(sizes)))
         passes = ASKED_OTHERWISE + getattr(self.config.adapter, "num_common_skills", 1) + PULLED
         return (passes + min(len(sizes) - 1, MOST_BORROWED)) * self._forward(rows, WEIGHED_ROWS)
 

@@ -5,7 +5,7 @@ conditions, all tasks side by side in each pass:
 
     own; the untouched base model; without one common skill (one pass each, for all tasks); without all common
     skills; without the tasks' own private skills; every task with the row of its k-th nearest task (T - 1 passes,
-    at most MOST_BORROWED). In all T + A + 3 passes over a few rows of each task; and one forward and
+    at most MOST_BORROWED). In all T + A + 4 passes over a few rows of each task; and one forward and
     back for what they pull at (core/training/pull.py).
 
 Every cell is the mean over a task's rows of a paired difference in nats per answer token, with its 95 % t interval;
@@ -36,7 +36,7 @@ from core.base.files import write_json_atomic
 from core.training.answer_model import AnswerModel
 from core.training.batches import EncodedSplit
 from core.training.pull import measure_pull
-from core.training.reporting import telling_passes
+from core.training.reporting import CANCEL, PAUSE, STOP, RunCancelled, RunPaused, telling_passes
 from core.training.validation import to_device
 from core.training.work import RunWork
 
@@ -50,13 +50,35 @@ Cell = dict[str, float] | None
 OnPass = Callable[[int, int], None]  # (passes over the rows so far, passes in all)
 
 
-def weigh_skills(work: RunWork, tasks: Sequence[str]) -> None:
+class _EnoughWeighed(Exception):
+    """The user wants what is there."""
+
+
+def weigh_skills(work: RunWork, tasks: Sequence[str], stopped: bool = False) -> None:
     """A run's evidence behind its training and exam. The run is whole without it: where memory or the model fails
-    at it, that is said, and it can be asked for later."""
+    at it, that is said, and it can be asked for later. `stopped`: the user's stop was obeyed already.
+
+    Raises:
+        RunCancelled, RunPaused: the user's wishes; a stop leaves the evidence out.
+    """
     journal = work.journal
+    tell = telling_passes(journal)
+
+    def on_pass(done: int, total: int) -> None:
+        wish = journal.wish()
+        if wish == CANCEL:
+            raise RunCancelled
+        if wish == PAUSE:
+            raise RunPaused
+        if wish == STOP and not stopped:
+            raise _EnoughWeighed
+        tell(done, total)
+
     journal.progress(stage="evidence", message_key="run.weighing", message_values={}, eta_s=None, eta_range_s=None)
     try:
-        write_evidence(work.paths.evidence_path, work.model, work.validation, tasks, telling_passes(journal))
+        write_evidence(work.paths.evidence_path, work.model, work.validation, tasks, on_pass)
+    except _EnoughWeighed:
+        return
     except (MemoryError, RuntimeError) as error:
         traceback.print_exc()
         journal.event("notice", key="training.not_weighed", values={"detail": short_detail(error)})

@@ -83,7 +83,7 @@ def train_run(
             _examiner(prepared, config).choosing.note_certainties(prepared.dataset, paths.certainty_path)
         _write_results(prepared, paths, config)
         if config.weigh_skills:
-            weigh_skills(prepared.work, prepared.dataset.names())
+            weigh_skills(prepared.work, prepared.dataset.names(), stopped)
         if not (stopped or resumed):
             clock.ends("rest")
             note_actual(paths.record_path, paths.prediction_path, clock)

@@ -150,8 +150,9 @@ def test_which_tasks_pull_the_same_way_stands_beside_its_level_of_chance(tmp_pat
 def test_noise_of_few_steps_is_not_put_into_words() -> None:
     """No task of a gate and no pair of two runs is named for what chance moves."""
     change = pd.DataFrame([[0.0, 0.9], [0.9, 0.0]], index=["mails", "bills"], columns=["mails", "bills"])
-    assert describe_change(change, has_pairs=False).key == "says.runs_chance"
-    assert describe_change(change, has_pairs=True).key == "says.runs_moved"
+    assert describe_change(change, [[], []]).key == "says.runs_chance"
+    assert describe_change(change, [[], None]).key == "says.runs_untold", "of one allocation for the whole model"
+    assert describe_change(change, [[], [("a", "b", 0.9)]]).key == "says.runs_moved"
     assert describe_gate(pd.Series({"mails": 95.0, "bills": 93.0})).key == "says.gate_own_alike"
     assert describe_gate(pd.Series({"mails": 95.0, "bills": 60.0})).values["task"] == "bills"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,6 +25,7 @@ from core.training import evidence, pull
 from core.training.answer_model import AnswerModel
 from core.training.batches import EncodedSplit
 from core.training.evidence import ROWS, change_of, measure_evidence, weigh_skills
+from core.training.reporting import CANCEL, PAUSE, STOP, RunCancelled, RunPaused
 from core.training.session import build_encoder
 from tests.serving.conftest import make_trained_run, tiny_llama_dir  # noqa: F401  a fixture
 
@@ -155,7 +157,9 @@ def test_memory_that_runs_out_leaves_the_run_as_it_was(
     assert pull.measure_pull(model, slow.split) == {}
     assert "pull" not in measure_evidence(model, slow.split, ["a", "b", "c"])  # so it can be asked for again
     monkeypatch.setattr(AnswerModel, "forward", fails)
-    journal = SimpleNamespace(progress=lambda **_: None, event=lambda kind, **values: told.append(values))
+    journal = SimpleNamespace(
+        progress=lambda **_: None, wish=lambda: None, event=lambda kind, **values: told.append(values)
+    )
     paths = SimpleNamespace(evidence_path=tmp_path / "evidence.json")
     weigh_skills(SimpleNamespace(journal=journal, paths=paths, model=model, validation=slow.split), ["a", "b", "c"])
     assert told == [{"key": "training.not_weighed", "values": {"detail": "CUDA out of memory"}}]
@@ -279,3 +283,13 @@ def test_it_tells_how_far_it_is_and_asks_fewer_rows_of_many_tasks(
         for cell, one in zip(row, wanted, strict=True):
             assert (cell is None) == (one is None)
             assert cell is None or cell == pytest.approx(one, abs=2e-4)  # rounded to four places
+
+
+@pytest.mark.parametrize(("wish", "error"), [(CANCEL, RunCancelled), (PAUSE, RunPaused), (STOP, None)])
+def test_a_wish_ends_the_weighing(slow: Slow, tmp_path: Path, wish: str, error: type[Exception] | None) -> None:
+    journal = SimpleNamespace(progress=lambda **_: None, wish=lambda: wish, event=lambda *_, **__: None)
+    paths = SimpleNamespace(evidence_path=tmp_path / "evidence.json")
+    work = SimpleNamespace(journal=journal, paths=paths, model=AnswerModel(slow.run.model), validation=slow.split)
+    with pytest.raises(error) if error else nullcontext():
+        weigh_skills(work, ["a", "b", "c"])
+    assert not paths.evidence_path.exists()
