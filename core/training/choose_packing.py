@@ -53,22 +53,23 @@ def choose_packing(
     computes the same losses that way: on some of `places` of the first split and on the longest rows of each.
 
     Args:
-        journal: told where memory is too short to find that out, and on a card which way was taken.
+        journal: told why a processor's batches stay padded, and on a card which way was taken.
     """
     modular, on_card = model.modular, device.type != "cpu"
     if on_card:
         _fit_to_card(modular.base, splits, device)
-    possible = not any(getattr(modular.config, name, 0.0) for name in _DROPOUTS) and (
+    wanted = not any(getattr(modular.config, name, 0.0) for name in _DROPOUTS) and (
         (not on_card or is_asked(config, PACKED))
         and modular.architecture == "decoder"
         and not config.gradient_checkpointing
         and model.picks
         and modular.adapter.packs(config.batch_size)
-        and not mixes_neighbours(modular.base)
-        and _has_room(modular.base, device, journal)
-        and agrees_packed(model, splits[0], [*places[:MOST_PROBED], *_longest(splits[0])])
-        and all(_agrees(model, split, _longest(split)) for split in splits[1:])
     )
+    mixes = wanted and mixes_neighbours(modular.base)
+    compared = wanted and not mixes and _has_room(modular.base, device, journal)
+    possible = compared and _all_agree(model, splits, places)
+    if not on_card and (mixes or (compared and not possible)):
+        journal.event("notice", key="training.padded_layers" if mixes else "training.padded_losses", values={})
     for split in splits:
         split.packed = possible
     if on_card:
@@ -77,6 +78,12 @@ def choose_packing(
         values = {"tokens": splits[0].packed_tokens} if possible else {}
         journal.event("notice", key=f"training.{key}", values=values)
     return possible
+
+
+def _all_agree(model: AnswerModel, splits: list[EncodedSplit], places: list[Place]) -> bool:
+    return agrees_packed(model, splits[0], [*places[:MOST_PROBED], *_longest(splits[0])]) and all(
+        _agrees(model, split, _longest(split)) for split in splits[1:]
+    )
 
 
 def _fit_to_card(base: nn.Module, splits: list[EncodedSplit], device: torch.device) -> None:

@@ -125,7 +125,8 @@ def prepare(paths: RunPaths, config: RunConfig, journal: Journal, shard: Shard) 
     choose_paths(work, choice, journal)
     choose_chunks(work.model, train, config, base.context)
     if work.writes:
-        write_json_atomic(paths.record_path, build_record(paths.path.name, config, choice, modular, dataset))
+        record = build_record(paths.path.name, config, choice, modular, dataset)
+        write_json_atomic(paths.record_path, {**record, "packed_rows": train.packed})
     return Prepared(dataset, base, work)
 
 

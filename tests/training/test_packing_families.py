@@ -86,7 +86,9 @@ def test_a_family_is_packed_where_that_is_exact(
 ) -> None:
     answers, split = prepared(toy_project, build(kind, settings, tmp_path / kind), products)
     before = {name: p.clone() for name, p in answers.modular.base.named_parameters()}
-    assert choose_packing(answers, [split], [(0, 0), (1, 1), (0, 2)], RunConfig(), CPU, ListJournal()) == packs
+    journal = ListJournal()
+    assert choose_packing(answers, [split], [(0, 0), (1, 1), (0, 2)], RunConfig(), CPU, journal) == packs
+    assert bool(journal.of("notice")) is not packs  # why not is said
     for name, parameter in answers.modular.base.named_parameters():
         assert parameter.dtype == before[name].dtype
         assert torch.equal(parameter, before[name]), name
