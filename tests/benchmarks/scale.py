@@ -1,6 +1,6 @@
 """Many projects, runs and tasks, staged and never trained: how long a page, a list and the end of a training take.
 
-    python -m tests.benchmarks.scale [--projects 500] [--runs 2000] [--tasks 300] [--write after]
+    python -m tests.benchmarks.scale [--projects 500] [--runs 2000] [--tasks 300] [--weigh] [--write after]
 
 Prints seconds by the clock and of this process's processor time; on a busy machine only the latter compare.
 `--write NAME` puts them into assets/docs/scale.json under that name.
@@ -8,9 +8,9 @@ Prints seconds by the clock and of this process's processor time; on a busy mach
     lists: 2,000 ended runs of one project, from the folders alone and from what is remembered of them
     page: Home, the head, the job bar and Try it, with the runs in one project, and spread over all of them
     locked: the same list while somebody holds the database for himself
-    saving: what the end of a training does for 300 tasks on the starter model: adapter, measured parts, allocation,
-        what each skill does (which tells how far it is, and leaves the run whole where it fails)
-    skills: the first look at the Skills screen of such a run
+    saving: what the end of a training does for 300 tasks on the starter model: adapter, measured parts, allocation
+    skills: the first look at the Skills screen of such a run, with made-up evidence
+    weighing (with --weigh): what each skill does, which tells how far it is and takes minutes
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+import numpy as np
 
 from app.frame.head import Head
 from app.frame.job_bar import JobBar
@@ -41,6 +42,7 @@ from core.runs.states import RunStatus
 from core.runs.summaries import list_summaries
 from core.workspace import Project, Workspace
 from tests.app.panels import build_panel
+from tests.benchmarks.skills_screen import made_up_evidence
 from tests.staged_runs import stages, write_stage
 
 PAGE = Path(__file__).resolve().parents[2] / "assets" / "docs" / "scale.json"
@@ -108,7 +110,7 @@ def measure_locked(context: Context, told: dict[str, Any]) -> None:
         db.close()
 
 
-def measure_saving(root: Path, told: dict[str, Any], tasks: int) -> None:
+def measure_saving(root: Path, told: dict[str, Any], tasks: int, weighs: bool) -> None:
     """A run folder of many tasks, as the end of a training leaves it."""
     import torch
 
@@ -143,15 +145,20 @@ def measure_saving(root: Path, told: dict[str, Any], tasks: int) -> None:
     timed("saving: adapter", told, lambda: save_adapter(model, folder.adapter_dir))
     timed("saving: parts", told, lambda: write_contributions(folder.contributions_path, base, model, dataset))
     timed("saving: allocation", told, lambda: write_allocation(model, folder, 10, 2, final=True))
-    split = EncodedSplit(dataset, "validation", build_encoder(base, RunConfig()))
-    split.packed = model.adapter.packs(16)
-    names = dataset.names()
-    timed("saving: evidence", told, lambda: write_evidence(folder.evidence_path, AnswerModel(model), split, names))
     told["allocation.json"] = {"mb": round(folder.allocation_path.stat().st_size / 2**20, 1)}
     print(json.dumps({"allocation.json": told["allocation.json"]}))
     context, selection = Context(workspace), Selection(project_id=project.project_id, run_id="many")
+    names = dataset.names()
+    made_up = made_up_evidence(names, np.random.default_rng(0))
+    folder.evidence_path.write_text(json.dumps(made_up), encoding="utf-8")
     build_panel(Skills, context)
     timed("skills: first look", told, lambda: draw_screen(context, selection))
+    timed("skills: again", told, lambda: draw_screen(context, selection))
+    if not weighs:
+        return
+    split = EncodedSplit(dataset, "validation", build_encoder(base, RunConfig()))
+    split.packed = model.adapter.packs(16)
+    timed("weighing", told, lambda: write_evidence(folder.evidence_path, AnswerModel(model), split, names))
 
 
 def replace_name(spec: Any, number: int) -> Any:
@@ -164,6 +171,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name, value in (("projects", 500), ("runs", 2000), ("tasks", 300)):
         parser.add_argument(f"--{name}", type=int, default=value)
+    parser.add_argument("--weigh", action="store_true")
     parser.add_argument("--write", default="", metavar="NAME")
     asked = parser.parse_args()
     told: dict[str, Any] = {}
@@ -173,7 +181,7 @@ def main() -> None:
             measure_locked(context, told)
             measure_page(Path(folder), told, asked.projects, asked.runs, "spread")
         if asked.tasks:
-            measure_saving(Path(folder), told, asked.tasks)
+            measure_saving(Path(folder), told, asked.tasks, asked.weigh)
     if asked.write:
         known = json.loads(PAGE.read_text(encoding="utf-8")) if PAGE.is_file() else {}
         known[asked.write] = {**known.get(asked.write, {}), **told}
