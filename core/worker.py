@@ -36,7 +36,16 @@ from core.runs.liveness import how_it_went
 from core.runs.memory_limit import held_to_limit
 from core.runs.prediction import learn_speed
 from core.runs.queue_db import RunQueue
-from core.runs.ranks import RankLost, join_machine, note_rank, start_ranks, wait_for_end, write_end
+from core.runs.ranks import (
+    LAST_WORDS_S,
+    RankLost,
+    has_lost_rank,
+    join_machine,
+    note_rank,
+    start_ranks,
+    wait_for_end,
+    write_end,
+)
 from core.runs.states import CANCELLED, FAILED, INTERRUPTED, QUEUED, STARTING, SUCCEEDED
 from core.runs.where import is_far
 from core.training.config import RunConfig, num_ranks
@@ -169,8 +178,11 @@ def _rehearse(folder: RunFolder, config: RunConfig, journal: Journal) -> End:
 def _train_in_ranks(folder: RunFolder, config: RunConfig, journal: FolderJournal) -> End:
     """Starts the processes of this machine and waits; meanwhile the first of them reports to the folder."""
     journal.hand_over()
-    agent = start_ranks(folder, config, 0)
+    agent, lost_s = start_ranks(folder, config, 0), 0.0
     while agent.poll() is None:
+        lost_s += QUEUE_POLL_S if config.num_machines > 1 and has_lost_rank(folder) else 0.0
+        if lost_s > LAST_WORDS_S:  # torchrun would wait five minutes more for the agent of a machine that is gone
+            agent.kill()
         if journal.terminated.is_set():
             folder.pause_path.touch()
         time.sleep(QUEUE_POLL_S)

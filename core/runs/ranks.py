@@ -100,6 +100,12 @@ def read_end(folder: RunFolder) -> tuple[str, dict[str, Any]] | None:
     return None
 
 
+def has_lost_rank(folder: RunFolder) -> bool:
+    """Whether a rank has ended for the loss of another one."""
+    end = read_end(folder)
+    return end is not None and end[0] == INTERRUPTED and end[1].get("message_key") == "training.rank_lost"
+
+
 def wait_for_end(folder: RunFolder, config: RunConfig) -> tuple[str, dict[str, Any]] | None:
     """`read_end` once this machine's ranks are gone; those of others may need a moment for their last word."""
     last = time.monotonic() + (LAST_WORDS_S if config.num_machines > 1 else 0.0)

@@ -6,8 +6,10 @@ import json
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
@@ -147,6 +149,24 @@ def test_processes_of_another_machine_are_never_killed_here(project: Project, ti
     assert worker_processes(folder) == []
     path.write_text(json.dumps({**identity, "boot": boot_id()}), encoding="utf-8")
     assert own.pid in [p.pid for p in worker_processes(folder)]
+
+
+@pytest.mark.parametrize(("machines", "key", "killed"), [(2, "training.rank_lost", True), (2, "other", False)])
+def test_a_machine_that_is_gone_is_not_waited_for(
+    project: Project, tiny_llama: Path, monkeypatch: pytest.MonkeyPatch, machines: int, key: str, killed: bool
+) -> None:
+    folder = quick_run(project, tiny_llama, num_machines=machines, rendezvous="own:1")
+    (folder.path / "rank-0.json").write_text('{"pid": 1, "create_time": 0}', encoding="utf-8")
+    write_end(folder, 0, "interrupted", {"message_key": key})
+    looks, ends = [None] * 5 + [1], []
+    agent = SimpleNamespace(poll=lambda: 1 if ends else looks.pop(0), kill=lambda: ends.append(True))
+    monkeypatch.setattr(worker, "start_ranks", lambda *_: agent)
+    for name, value in (("QUEUE_POLL_S", 0.01), ("LAST_WORDS_S", 0.02)):
+        monkeypatch.setattr(worker, name, value)
+    monkeypatch.setattr(ranks, "LAST_WORDS_S", 0.0)
+    journal: Any = SimpleNamespace(hand_over=list, take_back=list, terminated=threading.Event())
+    assert worker._train_in_ranks(folder, folder.read_config(), journal)[0] == "interrupted"
+    assert bool(ends) == killed
 
 
 @pytest.mark.parametrize("given", [None, "10.0.0.7:4711"])
