@@ -188,14 +188,18 @@ def resume_run(folder: RunFolder, on: str | None = None) -> RunStatus:
     another engine for it (None: where it was).
 
     Raises:
-        RunError: the run is not interrupted, or needs more memory than a run may take.
-        SettingError: there is no such engine.
+        RunError: it is not interrupted, or needs more memory than a run may take. SettingError: no such engine.
     """
     engine = engine_of(folder) if on is None else find_engine(folder.workspace_dir, on)
     prepare_resume(folder, engine)
+    known = folder.read_run()
     if on is not None:
         put_on(folder, engine)
-    return start_run(folder)
+    try:
+        return start_run(folder)
+    except TaskloomError:  # refused there: it stays where it was
+        folder.write_run(known)
+        raise
 
 
 def prepare_resume(folder: RunFolder, engine: Engine) -> None:

@@ -301,6 +301,11 @@ def test_a_run_goes_on_elsewhere(folder: RunFolder, engine: FakeEngine) -> None:
     assert len(worker_processes(folder)) == 1
     assert not where.is_far(folder)
     kill_run(folder)
+    engine.refuses = True
+    with pytest.raises(RunError):
+        resume_run(folder, on="far")
+    assert folder.read_run()["launcher"] == "local", "where it was refused it does not belong"
+    engine.refuses = False
     resume_run(folder, on="far")
     assert run_state(folder).state == "pending"
     assert list(engine.signs.values()) == ["gone", "pending"]

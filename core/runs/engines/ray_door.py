@@ -67,7 +67,11 @@ def _submit(order: dict[str, Any], job: str, need: dict[str, Any]) -> None:
     kind = ray.remote(Errand).options(
         name=job, lifetime="detached", max_restarts=need["tries"], runtime_env=environment, **options
     )
-    kind.remote(order["run_dir"], tuple(order["command"]), need)
+    try:
+        kind.remote(order["run_dir"], tuple(order["command"]), need)
+    except (ray.exceptions.RayError, RuntimeError, ValueError):  # nobody would take the machines that it holds
+        _free(job)
+        raise
 
 
 def alive(job: str, need: dict[str, Any]) -> list[str]:
