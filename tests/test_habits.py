@@ -76,8 +76,8 @@ HOOKS = {
     "app.shell.sessions": {"_update_config", "_update_value_in_config", "delete_all_expired_state"},  # gradio
     "app.shell.fair_queue": {"get_events"},  # gradio
     "app.shell.upload_shares": {"on_part_data", "on_part_end"},  # gradio
-    "app.shell.upload_progress": {"track", "is_tracked", "stop_tracking"},  # gradio
-    "app.shell.mailboxes": {"_put", "_get"},  # asyncio.Queue
+    "app.shell.upload_progress": {"track", "is_tracked"},  # gradio
+    "app.shell.mailboxes": {"_put"},  # asyncio.Queue
     "app.shell.lean_page": {"postprocess_data", "get_state_ids_to_track", "get_config_file"},  # gradio
 }
 # Asked for by a name in a table, because importing it is slow.

@@ -17,7 +17,8 @@ from app.drawing.curves import Curves
 from app.home.screen import Home
 from app.shell.context import Context
 from app.shell.selection import Selection
-from app.train.screen import RunPanel, act, read_log
+from app.train.run_actions import act
+from app.train.screen import RunPanel, read_log
 from core.__main__ import main
 from core.runs import where
 from core.runs.folder import RunFolder
