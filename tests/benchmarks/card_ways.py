@@ -48,7 +48,7 @@ def time_ways(work: Workload, left_s: float) -> dict[str, Any]:
     for name, (packed, is_compiled) in ways.items():
         with _running(kernels if is_compiled else None):
             losses[name] = _loss(answers, batches[packed], device)
-    for name, (packed, is_compiled) in ways.items():  # after all losses: a step changes them
+    for packed, is_compiled in ways.values():  # after all losses: a step changes them
         with _running(kernels if is_compiled else None):
             _step(answers, optimizer, batches[packed], device)  # the first step of a way compiles
     for number in range(MOST_ROUNDS):
