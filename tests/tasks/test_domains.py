@@ -12,7 +12,7 @@ from core.base.errors import TaskFileError, TaskloomError
 from core.tasks.changing.domain import add_domain, add_files
 from core.tasks.changing.sample import SAMPLE_DIR, load_sample
 from core.tasks.dataset import load_dataset_of
-from core.tasks.store import list_tasks
+from core.tasks.store import list_tasks, read_doubts
 from core.workspace import Project
 
 DOMAINS = ("chinese", "customer_service", "finance", "medical")
@@ -122,6 +122,7 @@ def test_bad_domain_files(project: Project, tmp_path: Path, content: str | None,
 
 def test_the_sample_project(project: Project) -> None:
     specs = load_sample(project)
+    assert not any(read_doubts(project, spec.task_id) for spec in specs), "its first visitor is asked nothing"
     assert len(specs) == 5
     assert len({s.source.format for s in specs}) == 5
     assert {"classification", "extraction", "generation"} <= {s.kind for s in specs}

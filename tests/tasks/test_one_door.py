@@ -60,6 +60,8 @@ def test_everything_a_visitor_brings_goes_through_the_one_door(
         ([{"train": "a.csv", "template": {"x": 1}}], "domain.bad_field"),
         ([{"train": {"x": 1}}], "domain.bad_field"),
         ([{"train": "a.csv", "header": "no"}], "domain.bad_field"),
+        ([{"train": "a.csv", "delimiter": "tab"}], "domain.bad_field"),
+        ([{"train": "a.csv", "quotes": ["none"]}], "domain.bad_field"),
     ],
 )
 def test_a_domain_file_asks_for_no_more_than_it_may(

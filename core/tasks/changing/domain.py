@@ -146,7 +146,12 @@ def request_of(files: FileSet, isolated: bool = False) -> TaskRequest:
         kind=kind_from_hint(hint.get("kind")),
         template=hint.get("template"),
         split=SplitSettings() if hint else None,
-        options=ReadOptions(header=hint.get("header"), column_names=columns),
+        options=ReadOptions(
+            header=hint.get("header"),
+            delimiter=hint.get("delimiter"),
+            quotes=hint.get("quotes"),
+            column_names=columns,
+        ),
         label_names=names,
         licence=str(hint.get("licence") or hint.get("license") or ""),
         citation=str(hint.get("citation") or ""),

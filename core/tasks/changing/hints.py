@@ -13,6 +13,7 @@ from typing import Any
 from core.base.errors import TaskFileError
 from core.messages.details import plain_detail
 from core.tasks.changing.pairing import Hint
+from core.tasks.reading.dialects import QUOTE_WORDS
 
 HINTS = "domain.json"
 MAX_BYTES = 1 << 20
@@ -71,6 +72,8 @@ _KINDS: dict[str, Callable[[Any], bool]] = {
     **dict.fromkeys(("train", "test", "validation", "file", "instruction", "template", "metric", "kind"), _is_text),
     **dict.fromkeys(("name", "licence", "license", "citation"), _is_plain),
     **dict.fromkeys(("input", "inputs", "target", "targets"), _is_named),
+    "delimiter": lambda value: isinstance(value, str) and len(value) == 1,
+    "quotes": lambda value: isinstance(value, str) and value in QUOTE_WORDS,
     "columns": _is_list, "label_names": _is_table, "header": lambda value: isinstance(value, bool),
 }  # fmt: skip
 
