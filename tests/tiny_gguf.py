@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import gguf
 import numpy as np
@@ -22,9 +24,13 @@ _NAMES = {
 
 
 def write_tiny_gguf(
-    model_folder: Path, path: Path, kind: gguf.GGMLQuantizationType = gguf.GGMLQuantizationType.F32
+    model_folder: Path,
+    path: Path,
+    kind: gguf.GGMLQuantizationType = gguf.GGMLQuantizationType.F32,
+    more: Mapping[str, Any] | None = None,
 ):
-    """The model of a folder made by `build_tiny_llama` as one .gguf file with its tokenizer."""
+    """The model of a folder made by `build_tiny_llama` as one .gguf file with its tokenizer. `more`: further
+    tensors, or None in the place of the numbers for a copy of the embedding."""
     model = AutoModelForCausalLM.from_pretrained(model_folder)
     config = model.config
     writer = gguf.GGUFWriter(str(path), "llama")
@@ -48,6 +54,10 @@ def write_tiny_gguf(
             writer.add_tensor(_renamed(name), gguf.quants.quantize(numbers, kind), raw_dtype=kind)
         else:
             writer.add_tensor(_renamed(name), numbers)
+    for name, numbers in (more or {}).items():
+        writer.add_tensor(
+            name, model.get_input_embeddings().weight.detach().numpy() if numbers is None else numbers
+        )
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

@@ -144,7 +144,7 @@ def _require_computable(folder: Path, config: dict[str, Any]) -> None:
     if isinstance(keys, int) and isinstance(heads, int) and (keys < 1 or heads % keys):
         wrong["num_key_value_heads"] = keys
     window, pad, rows = number("sliding_window"), number("pad_token_id"), number("vocab_size")
-    if isinstance(window, int) and window is not False and window < 1:
+    if number("use_sliding_window", True) and isinstance(window, int) and window is not False and window < 1:
         wrong["sliding_window"] = window
     if isinstance(pad, int) and isinstance(rows, int) and not -rows <= pad < rows:
         wrong["pad_token_id"] = pad

@@ -16,8 +16,8 @@ from core.models.inspection import MOST_PARAMETERS
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 UNKNOWN_CONTEXT = 512
-# What transformers raises for a folder that is damaged, incomplete or of a kind that needs something else.
 TOLD_OF_LONG_TEXTS = "sequence-length-is-longer-than-the-specified-maximum"
+# What transformers raises for a folder that is damaged, incomplete or of a kind that needs something else.
 _BROKEN = (
     *(OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, RuntimeError, ImportError),
     *(HfHubHTTPError, HFValidationError, StrictDataclassError),

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import gguf
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -104,6 +105,17 @@ def test_a_damaged_gguf_file_is_explained_and_leaves_nothing(tiny_gguf, tmp_path
         add_model(path, None, quiet)
     assert caught.value.key == key
     assert list_stored() == []
+
+
+def test_a_gguf_file_is_used_whole_or_refused(folder, store, tmp_path):
+    """A copy of the embedding as the head is no loss; a tensor that nothing here has a place for is one."""
+    tied = write_tiny_gguf(folder, tmp_path / "tied.gguf", more={"output.weight": None})
+    assert add_model(tied, None, quiet) in {stored.name for stored in list_stored()}
+    strange = {"blk.0.attn_k_bias2.weight": np.ones((4, 4), dtype=np.float32)}
+    with pytest.raises(ModelError) as caught:
+        add_model(write_tiny_gguf(folder, tmp_path / "more.gguf", more=strange), None, quiet)
+    assert caught.value.key == "model.unread_gguf"
+    assert not [place for getting in store.glob(".getting-*") for place in getting.iterdir() if place.is_dir()]
 
 
 def test_the_head_of_a_gguf_file_is_what_the_library_reads(tiny_gguf, tmp_path):

@@ -120,10 +120,14 @@ def convert_gguf(
     except OSError as error:
         raise ModelError("model.no_store", path=str(target), detail=error.strerror or str(error)) from error
     begin()
-    inspect_folder(target, allow_large)
-    made = record.with_files(target)
-    if made.parameters != parts.held:
-        raise ModelError("model.unread_gguf", file=path.name, read=made.parameters, held=parts.held)
+    try:
+        inspect_folder(target, allow_large)
+        made = record.with_files(target)
+        if made.parameters != parts.held:
+            raise ModelError("model.unread_gguf", file=path.name, read=made.parameters, held=parts.held)
+    except ModelError:  # hundreds of megabytes that nobody can use
+        shutil.rmtree(target, ignore_errors=True)
+        raise
     write_record(target, made)
     progress(len(STEPS), len(STEPS), "done")
 
@@ -144,6 +148,7 @@ class _Parts:
             write_without(self.head, self.folder / "weights.gguf", self._left_out())
             write_without(self.head, self.folder / "vocabulary.gguf", (), with_tensors=False)
         except OSError as error:
+            self.__exit__()
             raise ModelError(
                 "model.no_store", path=str(self.folder), detail=error.strerror or str(error)
             ) from error

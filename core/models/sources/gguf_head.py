@@ -72,7 +72,15 @@ class GgufHead:
 
     @property
     def alignment(self) -> int:
-        return int(self.settings["general.alignment"].value) if "general.alignment" in self.settings else 32
+        """In bytes.
+
+        Raises:
+            ValueError: it is no number of them.
+        """
+        told = self.settings["general.alignment"].value if "general.alignment" in self.settings else 32
+        if not isinstance(told, int) or told < 1:
+            raise ValueError("its alignment is no number")
+        return told
 
 
 def read_head(path: Path) -> GgufHead:
