@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -235,11 +236,15 @@ def rank_pool(folder: RunFolder, pool: Sequence[PoolTask], wish: Wish, on_progre
 
 
 def draw_rows(pool: Sequence[PoolTask], most: int, seed: int) -> list[PoolTask]:
-    """At most `most` lines of the file, drawn by the seed and the same for all tasks; every task says so."""
+    """At most `most` lines of the file, drawn by the seed and the same for all tasks; every task says so. The tasks
+    take turns, so that one with few new rows is not left without any."""
     lines = sorted({row.line for part in pool for row in part.rows})
     if len(lines) <= most:
         return list(pool)
-    drawn = set(np.random.default_rng(seed).permutation(lines)[:most].tolist())
+    order = np.random.default_rng(seed).permutation(lines).tolist()
+    own = [{row.line for row in part.rows} for part in pool]
+    turns = zip_longest(*([line for line in order if line in held] for held in own))
+    drawn = set(list(dict.fromkeys(line for turn in turns for line in turn if line is not None))[:most])
     found = []
     for part in pool:
         kept = [row for row in part.rows if row.line in drawn]

@@ -7,7 +7,9 @@ other languages in `app/texts/` under the key `setting.<name>`.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import lru_cache
 from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -24,7 +26,8 @@ _EXPECTED = {int: "a whole number", float: "a number", bool: "true or false", st
 @dataclass(frozen=True)
 class SettingInfo:
     """One setting as a form or a help page sees it. `level` is simple, detailed or expert; `changed` says what a
-    change means for training that was interrupted."""
+    change means for training that was interrupted; `separator` stands between the entries of a text that is a
+    list."""
 
     name: str
     type: type
@@ -39,6 +42,7 @@ class SettingInfo:
     group: str
     level: str
     changed: str
+    separator: str = ""
 
 
 def setting(
@@ -53,6 +57,7 @@ def setting(
     group: str = "training",
     level: str = "detailed",
     changed: str = BEGINS_ANEW,
+    separator: str = "",
 ) -> Any:
     """A dataclass field that knows how to explain and check itself."""
     info = {
@@ -65,6 +70,7 @@ def setting(
         "group": group,
         "level": level,
         "changed": changed,
+        "separator": separator,
     }
     return dataclasses.field(default=default, metadata=info)
 
@@ -111,11 +117,19 @@ def settings_from_dict(cls: type[S], values: dict[str, Any]) -> S:
     converted = {}
     for name, value in values.items():
         if name not in infos:
-            raise SettingError("setting.unknown", name=name, known=", ".join(infos))
+            raise unknown_setting(name, infos)
         converted[name] = convert_setting(infos[name], value)
     built = cls(**converted)
     require_settings(built)
     return built
+
+
+def unknown_setting(name: str, known: Iterable[str]) -> SettingError:
+    """Names the setting that was meant, where one is written nearly so; else all of them."""
+    names = list(known)
+    if near := get_close_matches(name, names, n=2, cutoff=0.75):
+        return SettingError("setting.nearly", name=name, nearest=", ".join(near))
+    return SettingError("setting.unknown", name=name, known=", ".join(names))
 
 
 def settings_to_dict(values: Any) -> dict[str, Any]:

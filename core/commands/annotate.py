@@ -53,12 +53,17 @@ def annotate(args: argparse.Namespace) -> Report:
         raise SettingError("annotate.pool_or_answers")
     if args.curve and not folder.probe_path(CURVE).is_file():
         _measure_curve(args, folder, names)
-    if args.pool:
-        _rank(args, folder, project, ids)
+    kept = _rank(args, folder, project, ids) if args.pool else []
     if said and len(ids) > 1:
         raise RunError("command.which_task", known=", ".join(names))
     done = _answer(args, project, ids[0]) if said else []
-    return _report(folder, project, ids, done, args.curve)
+    report = _report(folder, project, ids, done, args.curve)
+    told = [
+        f"{name}: no row of this file is among those wanted; its queue stays."
+        for name in names
+        if specs[name].task_id in kept
+    ]
+    return Report({**report.value, "kept": kept}, "\n\n".join([*told, report.text])) if kept else report
 
 
 def _measure_curve(args: argparse.Namespace, folder: Any, names: list[str]) -> None:
@@ -72,17 +77,17 @@ def _measure_curve(args: argparse.Namespace, folder: Any, names: list[str]) -> N
     line.end()
 
 
-def _rank(args: argparse.Namespace, folder: Any, project: Any, ids: list[str]) -> None:
-    """Asks the run about the pool and writes the queues."""
+def _rank(args: argparse.Namespace, folder: Any, project: Any, ids: list[str]) -> list[str]:
+    """Asks the run about the pool and writes the queues; -> the tasks that keep the queue that they had."""
 
     from core.asking.annotate_model import Wish, rank_pool  # torch
     from core.commands.device import hold_device
     from core.evaluation.ranking import WAYS
-    from core.insight.annotation import ASKED, MOST, POOL, write_queue
+    from core.insight.annotation import ASKED, MOST, POOL, read_queue, write_queue
 
     require_between("budget", args.budget, 1, MOST)
     most = ASKED if args.rows is None else args.rows
-    require_between("rows", most, 1, POOL)
+    require_between("rows", most, len(ids), POOL)
     if args.by not in WAYS:
         raise SettingError("registry.unknown", kind="combination", name=args.by, known=", ".join(WAYS))
     path = Path(args.pool)
@@ -97,8 +102,13 @@ def _rank(args: argparse.Namespace, folder: Any, project: Any, ids: list[str]) -
 
         queues = rank_pool(folder, pool, Wish(args.by, args.budget, path.name, most), tell)
     line.end()
+    kept = []
     for task_id, queue in queues.items():
-        write_queue(project, task_id, queue)
+        if queue.candidates or read_queue(project, task_id) is None:
+            write_queue(project, task_id, queue)
+        else:  # no row of this file is among those wanted: an empty queue takes no other one's place
+            kept.append(task_id)
+    return kept
 
 
 def _read_pool(folder: Any, project: Any, path: Path, task_id: str) -> Any:

@@ -136,12 +136,13 @@ def read_content(args: argparse.Namespace) -> str | dict[str, str]:
     """The text of the question, or its texts by column."""
     if not args.input:
         return args.text if args.text is not None else sys.stdin.read().strip()
-    pairs = {}
+    pairs: dict[str, str] = {}
     for text in args.input:
         column, sign, value = text.partition("=")
         if not sign:
             raise SettingError("command.bad_pair", text=text)
-        pairs[column.strip()] = value
+        if pairs.setdefault(column.strip(), value) != value:
+            raise SettingError("setting.twice", name=column.strip(), values=f"{pairs[column.strip()]}, {value}")
     return pairs
 
 

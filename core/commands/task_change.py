@@ -148,10 +148,11 @@ def _place(text: str) -> tuple[str, int]:
 
 
 def _cells(texts: list[str]) -> dict[str, str]:
-    cells = {}
+    cells: dict[str, str] = {}
     for text in texts:
         name, sign, value = text.partition("=")
         if not sign:
             raise SettingError("setting.assignment", text=text)
-        cells[name] = value
+        if cells.setdefault(name, value) != value:
+            raise SettingError("setting.twice", name=name, values=", ".join((cells[name], value)))
     return cells

@@ -5,6 +5,7 @@ layers, and for the mixture of task adapters its two stages apart. Torch-free; e
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pandas as pd
@@ -14,6 +15,7 @@ from core.base.errors import RunError
 from core.insight.allocation import FEWEST_TASKS, Allocation, task_similarity, telling_layer
 
 _HEAD = re.compile(r"^(.*) head (\d+)$")
+NEAREST = 6  # layers that are named where there is no such one
 ALPHA, GATE = "alpha", "gate"
 SHARED = "shared"  # how the adapters of stage 2 are named, before their number
 OWN = "own adapters"  # the column of the gate that stands for a task's own sum
@@ -43,8 +45,17 @@ def pick_layer(allocation: Allocation, layer: str | None = None, head: int | Non
     ]
     if not chosen:
         wanted = layer if head is None else f"{layer or ''} head {head}".strip()
-        raise RunError("insight.no_layer", layer=wanted, known=", ".join(layer_names(allocation)))
+        names = layer_names(allocation)
+        raise RunError(
+            "insight.no_layer", layer=wanted, count=len(names), known=", ".join(_nearest(str(wanted), names))
+        )
     return telling_layer(allocation, chosen)
+
+
+def _nearest(wanted: str, names: Sequence[str]) -> list[str]:
+    """The layers of that block or kind; without any, the first and the last."""
+    alike = [name for name in names if wanted.lower() in re.split(r"[.\s]+", name.lower())]
+    return alike[:NEAREST] or list(dict.fromkeys([names[0], names[-1]]))
 
 
 def task_by_layer(allocation: Allocation, task: str, head: int | None = None) -> pd.DataFrame:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -28,6 +29,7 @@ from core.workspace import Project
 
 OPEN, ACCEPTED, CORRECTED, SKIPPED = "open", "accepted", "corrected", "skipped"
 BUDGET, MOST = 20, 2000  # rows of a queue: by default, and at most
+_BLANKS = re.compile(r"(?<=\S)\s+")  # within a line, not in front of it
 ASKED, POOL = 1000, 50_000  # rows of a file that are asked by default, and that it may hold
 
 
@@ -124,8 +126,12 @@ def known_questions(project: Project, name: str) -> set[tuple[str, ...]]:
 
 
 def question_key(inputs: Sequence[object]) -> tuple[str, ...]:
-    """Blanks at the ends and between words do not make another question."""
-    return tuple(" ".join(input_text(value).split()) for value in inputs)
+    """Blanks at the ends of a text and of its lines, and several between words, do not make another question; line
+    breaks and indentation do (code, verses, tables)."""
+    return tuple(
+        "\n".join(_BLANKS.sub(" ", line).rstrip() for line in input_text(value).strip().splitlines())
+        for value in inputs
+    )
 
 
 def require_acceptable(project: Project, name: str, row: RowId) -> Candidate:

@@ -121,15 +121,31 @@ def change_config(config: RunConfig, changes: dict[str, Any]) -> RunConfig:
 
 
 def apply_assignments(config: RunConfig, assignments: list[str]) -> RunConfig:
-    """Applies `key=value` texts such as `batch_size=8` or `adapter.rank=4`; values are read as YAML scalars.
+    """Applies `key=value` texts such as `batch_size=8` or `adapter.rank=4`; values are read as YAML scalars. Of a
+    setting that is a list, the entries of all its texts count.
 
     Raises:
-        SettingError: a text without '=', an unknown name, a value that does not fit.
+        SettingError: a text without '=', an unknown name, a value that does not fit, two values for one setting.
     """
-    changes: dict[str, Any] = {}
+    given: dict[str, list[str]] = {}
     for text in assignments:
         name, sign, value = text.partition("=")
         if not sign or not name.strip():
             raise SettingError("setting.assignment", text=text)
-        changes[name.strip()] = value.strip()
-    return change_config(config, changes)
+        given.setdefault(name.strip(), []).append(value.strip())
+    method = given.get("method", [config.method])[0]
+    return change_config(config, {name: _one_value(name, values, method) for name, values in given.items()})
+
+
+def _one_value(name: str, values: list[str], method: str) -> str:
+    """Raises SettingError where the values contradict each other."""
+    different = list(dict.fromkeys(values))
+    if len(different) == 1:
+        return different[0]
+    owner = METHODS.get(method).config_class if name.startswith("adapter.") else RunConfig
+    separators = {info.name: info.separator for info in describe_settings(owner)}
+    separator = separators.get(name.removeprefix("adapter."), "")
+    if not separator or {"", "none"} & set(different):
+        raise SettingError("setting.twice", name=name, values=", ".join(different))
+    entries = dict.fromkeys(entry.strip() for value in different for entry in value.split(separator))
+    return f"{separator} ".join(entry for entry in entries if entry)

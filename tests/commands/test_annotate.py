@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from core.asking.annotate_model import PoolAsker
-from core.insight.annotation import read_queue
+from core.asking.annotate_model import PoolAsker, PoolRow, PoolTask, draw_rows
+from core.insight.annotation import question_key, read_queue
 from core.runs.folder import RunFolder
 from core.tasks.changing.editing import ORIGIN
 from core.tasks.dataset import load_saved_dataset
@@ -39,6 +39,15 @@ def refused(outcome: Outcome) -> str:
     assert outcome.code == 2
     assert "unexpected" not in outcome.err
     return outcome.err
+
+
+def test_a_task_with_few_new_rows_is_asked_too_and_lines_tell_questions_apart() -> None:
+    rows = [PoolRow(line, {}, "") for line in range(1, 901)]
+    pool = draw_rows([PoolTask(0, "many", rows, 0), PoolTask(1, "few", rows[-3:], 0)], 10, 0)
+    assert [len(part.rows) for part in pool] == [10, 3]
+    assert {row.line for row in pool[0].rows} > {row.line for row in pool[1].rows}
+    assert question_key([" if  a: \r\n    b"]) == question_key(["if a:\n    b\n"])
+    assert len({question_key([text]) for text in ("if a:\n    b", "if a:\nb", "if a: b")}) == 3
 
 
 def test_from_a_file_without_answers_to_practice_rows(run: Run, home: Path, run_id: str, pool: Path) -> None:

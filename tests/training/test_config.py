@@ -42,6 +42,23 @@ def test_wrong_assignments_are_refused_in_words(text: str) -> None:
         apply_assignments(RunConfig(), [text])
 
 
+def test_of_a_list_all_texts_count_and_other_settings_are_given_once() -> None:
+    config = apply_assignments(RunConfig(), ["left_out_tasks=A", "left_out_tasks=B; A", "seed=3", "seed=3"])
+    assert (config.left_out_tasks, config.seed) == ("A; B", 3)
+    modules = apply_assignments(RunConfig(), ["adapter.target_modules=q_proj", "adapter.target_modules=v_proj"])
+    assert modules.adapter.target_modules == "q_proj, v_proj"
+    for texts in (
+        ["seed=3", "seed=4"],
+        ["left_out_tasks=A", "left_out_tasks=none"],
+        ["method=lora", "method=cpoly"],
+    ):
+        with pytest.raises(SettingError, match="twice"):
+            apply_assignments(RunConfig(), texts)
+    with pytest.raises(SettingError, match="max_steps") as nearly:
+        apply_assignments(RunConfig(), ["max_stepz=10"])
+    assert "batch_size" not in str(nearly.value)
+
+
 def test_a_new_method_takes_over_the_settings_both_know() -> None:
     config = apply_assignments(RunConfig(), ["adapter.rank=5", "method=lora"])
     assert type(config.adapter) is METHODS.get("lora").config_class

@@ -66,4 +66,5 @@ class LinearConfig(AdapterConfig):
         level="expert",
         label="Adapted layers",
         help="Linear layers of each block that carry adapters: all, or names separated by commas (q_proj, v_proj).",
+        separator=",",
     )

@@ -21,6 +21,7 @@ class MTAConfig(AdapterConfig):
         level="expert",
         label="Adapted blocks",
         help="Numbers of the blocks with adapters, separated by commas (0 is the first). Empty: the upper share.",
+        separator=",",
     )
     form: str = of_adapter(
         "light",

@@ -16,6 +16,7 @@ class MixtureSettings:
         label="Tasks left out",
         group="mixture",
         help="Names of tasks that this run does without, with ; between them. Empty: all tasks of the project.",
+        separator=";",
         changed=SAME_RESULT,
     )
     mixture: str = setting(
