@@ -11,6 +11,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from app.drawing.markup import to_csv
@@ -84,8 +85,12 @@ def lean_heatmap(table: pd.DataFrame) -> Figure:
 
 def change_heatmap(points: pd.DataFrame) -> Figure:
     """Change of a score in points of 100: blue is better, brown is worse; empty cells cannot change."""
-    most = max(1.0, float(points.abs().to_numpy()[points.notna().to_numpy()].max(initial=0.0)))
-    return _signed(_named(points), most, "+.1f", say("plot.change_hover"))
+    return _signed(_named(points), largest(points), "+.1f", say("plot.change_hover"))
+
+
+def largest(points: pd.DataFrame) -> float:
+    """The end of a scale of changes in points of 100, at least 1; of a table with empty cells or no column too."""
+    return float(np.fmax.reduce(points.abs().to_numpy(dtype=float), axis=None, initial=1.0))
 
 
 def count_heatmap(counts: pd.DataFrame) -> Figure:

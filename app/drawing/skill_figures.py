@@ -19,6 +19,7 @@ from app.drawing.figures import (
     SIGNED_DARK,
     Figure,
     _layout,
+    largest,
     similarity_heatmap,
     skill_heatmap,
 )
@@ -80,7 +81,7 @@ def share_strip(figure: Figure, strip: pd.DataFrame) -> Figure:
 
 def change_strip(figure: Figure, strip: pd.DataFrame) -> Figure:
     """Larger changes, in points of 100, at the side of a table of changes."""
-    most = max(1.0, float(strip.abs().to_numpy()[strip.notna().to_numpy()].max(initial=0.0)))
+    most = largest(strip)
     scale = {"cmin": -most, "cmax": most, "colorscale": SIGNED, "dark": SIGNED_DARK}
     return with_strip(figure, strip, scale, "+.1f", say("plot.change_hover"))
 

@@ -35,7 +35,7 @@ from core.training.optimisation import StepSchedule, build_optimizer, schedule_f
 from core.training.plan import StagePlan
 from core.training.reporting import CANCEL, PAUSE, STOP, RunCancelled, RunPaused
 from core.training.trainer import StageParts, StageTrainer, training_arguments
-from core.training.validation import CheckResult, TaskLossMeter, check_losses
+from core.training.validation import CheckResult, TaskLossMeter, check_losses, note_unchecked
 from core.training.work import RunWork
 
 
@@ -102,6 +102,7 @@ class StageWatch(TrainerCallback):
         result = check_losses(
             work.model, work.validation, work.config.batch_size, work.device, work.shard.rank, work.shard.world
         )
+        note_unchecked(work.model, work.validation, work.train)  # else the map would draw such a task as even
         if result.mean is not None and not math.isfinite(result.mean):
             raise TrainingFailure("nan_loss", "training.nan", value=str(result.mean), stage=self.number, step=step)
         score = None if work.scores is None else work.scores.measure()
