@@ -191,6 +191,10 @@ def test_prices_with_a_decimal_comma_are_numbers_and_lists_of_codes_are_not() ->
     texts = [f"the room {'had' if n % 2 else 'lacked'} a view and cost something {n}" for n in range(120)]
     prices = [f"{10 + n % 40},{n * 7 % 100:02d}" for n in range(120)]
     assert guess_of({"text": texts, "price (€)": prices}).kind == "number"
+    marks = guess_of({"text": texts, "note": [f"{n % 10},5" for n in range(120)]})
+    assert marks.kind == "number" or (marks.close is not None and marks.close.kind == "number")
+    pairs = guess_of({"text": texts, "note": [("1,2", "1,3", "2,3", "2,4", "3")[n % 5] for n in range(120)]})
+    assert (pairs.kind, pairs.close and pairs.close.kind) == ("multilabel", "number")
     codes = [("12,15", "12", "15,17", "12,15,17")[n % 4] for n in range(120)]
     assert guess_of({"text": texts, "labels": codes}).kind == "multilabel"
 

@@ -27,7 +27,8 @@ MAX_LABELS = 200
 LOOKED_AT = 400
 _PAIR = re.compile(r"^(?=[^:=：]*[^\W\d])[\w\s./()&'’-]{1,40}\s*[:=：]\s*\S")
 _ITEMS = re.compile(r"\s*[;；|\n]\s*")
-_DECIMAL = re.compile(r"\D{0,3}\d[\d .'’\u00a0\u202f]*,(\d+)\D{0,4}")
+_DECIMAL = re.compile(r"\D{0,3}(\d[\d .'’\u00a0\u202f]*),(\d+)\D{0,4}")
+_NO_DIGIT = re.compile(r"\D")
 _LONG_ANSWER = 150  # characters; longer is running text with semicolons
 _LONG_ITEM = 4  # words; items between commas that are longer are parts of sentences
 _SHARED = 0.6  # of the items in answers of several: how many come back in another company
@@ -76,19 +77,41 @@ class Answers:
         return sum(map(len, places)) == len(set().union(*places))
 
     @cached_property
-    def _are_decimals(self) -> bool:
-        """Numbers with a decimal comma: two digits or more behind it, as many in nearly every cell, and never a
-        second comma, as lists of numbers would have."""
+    def _decimals(self) -> list[tuple[str, str]]:
+        """What stands before and behind the one comma of each cell with a comma; [] where a cell is no such number,
+        or as many digits do not stand behind it in nearly every cell, as in lists of numbers."""
         found = [_DECIMAL.fullmatch(a) for a in self.answers if "," in a]
-        if not found or None in found:
-            return False
-        ((width, count),) = Counter(len(m[1]) for m in found if m).most_common(1)
-        return width > 1 and count >= 0.9 * len(found)
+        parts = [(m[1], m[2]) for m in found if m]
+        if not parts or None in found:
+            return []
+        return parts if Counter(len(b) for _, b in parts).most_common(1)[0][1] >= 0.9 * len(parts) else []
+
+    @cached_property
+    def are_decimals(self) -> bool:
+        """Numbers with a decimal comma. One digit behind it may be a second code ('1,2'): codes are written in
+        order, each once, and no code stands in every cell."""
+        parts = self._decimals
+        if not parts or len(parts[0][1]) > 1:
+            return bool(parts)
+        out_of_order = sum(int(_NO_DIGIT.sub("", a)[:15]) >= int(b[:15]) for a, b in parts)
+        (_, same), *_ = Counter(b for _, b in parts).most_common(1)
+        return out_of_order >= 0.2 * len(parts) or (same >= 0.9 * len(parts) > 2)
+
+    @cached_property
+    def may_be_decimals(self) -> bool:
+        """Nothing but one comma between digits: numbers, or two codes."""
+        return bool(self._decimals)
+
+    @cached_property
+    def are_fractions(self) -> bool:
+        """Most different answers are numbers with a decimal mark."""
+        values = set(self.target.texts)
+        return self.target.numeric > 0.9 and sum("," in v or "." in v for v in values) > 0.5 * len(values)
 
     def _evidence_of_several(self, marks: str) -> float:
         if _share(self.answers, lambda a: a[:1] in ("{", "<")) > 0.5:  # an object or mark-up, whatever is inside
             return 0.0
-        if marks == COMMAS and self._are_decimals:
+        if marks == COMMAS and self.are_decimals:
             return 0.0
         split = label_splitter(marks)
         sets = [frozenset(split(a)) for a in self.answers]

@@ -14,6 +14,7 @@ _SOME_REPEATS, _NAMED_REPEATS = 1.5, 1.25
 _SENTENCE, _SHORT = 4.0, 8.0  # words: a label that is as long may be a canned reply
 _FEW_REPLIES = 20
 _GRADES = (10, 40)  # different whole numbers that are neither clearly grades nor clearly amounts
+_FRACTIONS = 6  # different numbers of which most have a decimal mark: 1,5 to 4,0 may be marks or measures
 _SHARE = 0.6
 
 
@@ -41,6 +42,8 @@ def best_marks(a: Answers) -> str:
 def _one_or_several(kind: str, a: Answers) -> KindReading | None:
     evidence = max(a.several.values())
     low, high = _SEVERAL_NEAR
+    if kind == "multilabel" and a.marks == COMMAS and a.may_be_decimals:
+        return KindReading("number", "kind_several")
     if kind == "multilabel" and a.marks in (MARKS, COMMAS) and (evidence < high or a.are_in_ranks):
         return KindReading("classification", "kind_several")
     if kind in ("classification", "generation") and low <= evidence < 1:
@@ -62,7 +65,8 @@ def _labels_or_text(kind: str, a: Answers) -> KindReading | None:
 def _grades_or_amounts(kind: str, a: Answers) -> KindReading | None:
     if kind not in ("number", "classification") or a.target.numeric <= 0.9 or not a.are_labels:
         return None
-    if set(a.target.words) & (LABEL_NAMES | AMOUNT_NAMES) or not _GRADES[0] < a.target.num_distinct <= _GRADES[1]:
+    least = _FRACTIONS if a.are_fractions else _GRADES[0] + 1
+    if set(a.target.words) & (LABEL_NAMES | AMOUNT_NAMES) or not least <= a.target.num_distinct <= _GRADES[1]:
         return None
     return KindReading("classification" if kind == "number" else "number", "kind_number")
 
