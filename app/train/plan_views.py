@@ -126,6 +126,8 @@ def _facts(report: ReadyReport, elsewhere: str) -> list[str]:
     """Tasks, time, steps, memory, and who is first in the queue; of another engine, that it is not known."""
     steps = word_count(sum(report.steps.values()))
     said = [say("plan.fact_tasks", n=len(report.shares), examples=word_count(report.examples))]
+    if report.capped:
+        said.append(say("plan.fact_capped", **report.capped))
     if report.seconds:
         keys = {"rehearsal": "plan.fact_rehearsed", "experience": "plan.fact_experience"}
         key = keys.get(report.source, "plan.fact_time")

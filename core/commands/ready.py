@@ -63,6 +63,9 @@ def _lines(report: Any) -> list[str]:
     if report.steps:
         steps = ", ".join(f"{name} {count}" for name, count in report.steps.items())
         lines.append(f"Steps: {steps}; {counted(report.examples, 'row|rows')} in one pass.")
+    if report.capped:
+        few = "{task} has few rows: no task gives more than {most} to a pass, {used} of {rows} in all; "
+        lines.append(few.format(**report.capped) + "--set mixture=proportional draws every row, or add rows to it.")
     if report.seconds and report.memory_mb:
         sources = {"rehearsal": "measured by the rehearsal", "experience": "by earlier runs here and the load now"}
         source = sources.get(report.source, "by formula and the load now")

@@ -23,7 +23,7 @@ from core.runs.prediction import FormulaEstimate, choose_prediction, estimate_ru
 from core.tasks.dataset import TaskDataset
 from core.tasks.enough import CONTRADICTING, FEW_EXAM, FEW_PRACTICE, LEAKY, UNSEEN
 from core.tasks.store import list_damaged_tasks, list_tasks, read_doubts
-from core.training.checks import check_disk, check_run
+from core.training.checks import check_disk, check_run, find_cap
 from core.training.config import RunConfig
 from core.training.plan import RunPlan, left_out_names, load_run_dataset, plan_run
 from core.workspace import Project
@@ -36,7 +36,7 @@ class ReadyReport:
     """Problems (severity "error" stops), and the run in numbers. Ranges are (low, high); None where unknown.
 
     `source` says what time and memory are by: formula, experience (earlier runs here) or rehearsal. `fixes` holds
-    the remedies of each problem, in the order of `problems`.
+    the remedies of each problem, in the order of `problems`. `capped` is as `find_cap` says.
     """
 
     problems: list[Problem]
@@ -44,6 +44,7 @@ class ReadyReport:
     examples: int = 0
     shares: dict[str, float] = field(default_factory=dict)
     passes: dict[str, float] = field(default_factory=dict)
+    capped: dict[str, Any] = field(default_factory=dict)
     seconds: tuple[float, float] | None = None
     memory_mb: tuple[float, float] | None = None
     disk_mb: float | None = None
@@ -104,6 +105,7 @@ def ready_report(
     shares, passes = (dict(zip(found.names, each, strict=True)) for each in (plan.shares, plan.passes))
     steps = {stage.name: stage.steps for stage in plan.stages}
     report = replace(report, steps=steps, examples=plan.epoch_examples, shares=shares, passes=passes)
+    report = replace(report, capped=find_cap(config, found.planned.dataset))
     expected = None if is_far else choose_prediction(project.path, found.key, found.cost)
     if expected is None:
         return _with_fixes(report, found)

@@ -126,18 +126,26 @@ def _check_choice(config: RunConfig, dataset: TaskDataset) -> list[Problem]:
     return [Problem("max_steps", "check.too_short_to_choose", values, "warning")]
 
 
-def _check_cap(config: RunConfig, dataset: TaskDataset) -> list[Problem]:
-    """A tiny task caps all others: most of their rows would never be seen."""
+def find_cap(config: RunConfig, dataset: TaskDataset) -> dict[str, Any]:
+    """The `task` whose few rows limit the others, the rows that any task gives to a pass at `most`, and how many of
+    all rows are `used` in it; {} where every pass uses all."""
     sizes = {spec.name: len(dataset.examples.get((i, "train"), [])) for i, spec in enumerate(dataset.tasks)}
     sizes = {name: size for name, size in sizes.items() if size}
     if config.mixture != "capped" or not sizes:
-        return []
+        return {}
     smallest = min(sizes, key=lambda name: sizes[name])
     # As `MixtureSampler` deals them out, capped.
-    used = sum(min(size, int(config.mixture_cap * sizes[smallest])) for size in sizes.values())
-    if used * MOST_UNSEEN >= sum(sizes.values()):
+    most, rows = int(config.mixture_cap * sizes[smallest]), sum(sizes.values())
+    used = sum(min(size, most) for size in sizes.values())
+    return {"task": smallest, "most": most, "used": used, "rows": rows} if used < rows else {}
+
+
+def _check_cap(config: RunConfig, dataset: TaskDataset) -> list[Problem]:
+    """A tiny task caps all others: most of their rows would never be seen."""
+    cap = find_cap(config, dataset)
+    if not cap or cap["used"] * MOST_UNSEEN >= cap["rows"]:
         return []
-    values = {"task": smallest, "used": used, "rows": sum(sizes.values())}
+    values = {name: cap[name] for name in ("task", "used", "rows")}
     return [Problem("mixture", "check.capped", values, "warning")]
 
 

@@ -33,14 +33,15 @@ GOALS.register(
     ),
 )
 GOALS.register(
-    "balanced", Goal("balanced", "Balanced", "Three passes over the practice rows: the usual first real run.", {})
+    "balanced",
+    Goal("balanced", "Balanced", "Three passes as the mixture deals them out: the usual first real run.", {}),
 )
 GOALS.register(
     "best",
     Goal(
         "best",
         "Best",
-        "Six passes; the state that answers most check rows rightly is kept; the whole exam.",
+        "Six passes as the mixture deals them out; kept is what answers most check rows rightly; the whole exam.",
         {"epochs": 6.0, "keep_best_by": "score", "exam_rows": None},
     ),
 )

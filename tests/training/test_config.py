@@ -15,7 +15,7 @@ from core.base.settings import BEGINS_ANEW, SAME_RESULT, SettingInfo, describe_s
 from core.runs.rerun import checkpoint_fits
 from core.tasks.dataset import Example, TaskDataset, load_dataset_of
 from core.training.batches import BatchPlan
-from core.training.checks import _check_cap, _check_exams, check_config, check_run
+from core.training.checks import _check_cap, _check_exams, check_config, check_run, find_cap
 from core.training.config import RunConfig, apply_assignments, change_config, config_from_yaml, config_to_yaml
 from core.training.goals import GOALS, config_for_goal, goal_of
 from core.training.manifest import TrainingState, is_of, settings_hash
@@ -165,6 +165,9 @@ def test_a_tiny_task_that_caps_all_others_is_named() -> None:
     (problem,) = _check_cap(RunConfig(), dataset(0, 12, 3000, 100))  # 12 + 2 x 36 of 3112 rows
     assert (problem.key, problem.severity) == ("check.capped", "warning")
     assert problem.values == {"task": "task 12", "used": 84, "rows": 3112}
+    small = {"task": "task 14", "most": 42, "used": 98, "rows": 134}
+    assert (find_cap(RunConfig(), dataset(14, 78, 42)), _check_cap(RunConfig(), dataset(14, 78, 42))) == (small, [])
+    assert find_cap(RunConfig(), dataset(14, 42)) == {}
     assert _check_cap(RunConfig(mixture="temperature"), dataset(12, 3000)) == []
     assert _check_cap(RunConfig(mixture_cap=100.0), dataset(12, 3000)) == []
     assert _check_cap(RunConfig(), dataset(300, 3000)) == []
