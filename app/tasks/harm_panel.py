@@ -17,7 +17,7 @@ from app.tasks.health_panel import TONES, mend_task, most_read
 from app.texts import say, word_error, word_problem
 from app.texts.words import Key
 from core.base.errors import TaskloomError
-from core.tasks.health.report import Finding, TaskHealth
+from core.tasks.health.report import Finding, TaskHealth, harm_of
 from core.tasks.spec import TaskSpec
 from core.tasks.store import list_tasks
 
@@ -107,7 +107,7 @@ def worst_first(specs: list[TaskSpec], known: list[TaskHealth | None]) -> Found:
     """What should be mended in the tasks, the worst first, as far as they have been looked at."""
     pairs = zip(specs, known, strict=True)
     found = [(spec, f) for spec, health in pairs if health for f in health.findings if f.severity in HARMS]
-    return sorted(found, key=lambda pair: (HARMS.index(pair[1].severity), -pair[1].count))
+    return sorted(found, key=lambda pair: harm_of(pair[1]))
 
 
 def worst_of(health: TaskHealth | None) -> dict[str, str]:

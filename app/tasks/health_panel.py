@@ -26,7 +26,7 @@ from core.tasks.changing.exporting import export_health
 from core.tasks.changing.in_child import fix_in_child, undo_in_child
 from core.tasks.changing.isolation import health_isolated
 from core.tasks.cuts import LengthLimit
-from core.tasks.health.report import Finding, HealthReport
+from core.tasks.health.report import Finding, HealthReport, harm_of
 from core.tasks.spec import TaskSpec
 from core.tasks.store import list_tasks
 from core.workspace import Project
@@ -130,7 +130,7 @@ def draw_all(context: Context, selection: Selection, model: str, limit: float | 
     report = _checked(project, None, model, limit)
     found = [(t.name, f) for t in report.tasks for f in t.findings]
     found += [(say("health.between"), f) for f in report.across]
-    found.sort(key=lambda pair: (list(TONES).index(pair[1].severity), -pair[1].count))
+    found.sort(key=lambda pair: harm_of(pair[1]))
     rows = [[esc(name), *_finding_cells(finding)] for name, finding in found]
     heads = [say(f"health.{name}") for name in ("task", "weight", "finding")]
     shown = table(heads, rows) if rows else note(say("health.fine"))

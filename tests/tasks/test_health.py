@@ -21,10 +21,10 @@ from core.tasks.changing.versions import compare_versions, export_difference, li
 from core.tasks.cuts import LengthLimit
 from core.tasks.health.characters import clean_text
 from core.tasks.health.near_duplicates import NearIndex, near_pairs, text_overlap, tokens
-from core.tasks.health.report import Finding, health_report
+from core.tasks.health.report import Finding, harm_of, health_report
 from core.tasks.health.texts import language_of, passes_luhn
 from core.tasks.spec import SplitSettings
-from core.tasks.store import get_task, read_rows, task_dir
+from core.tasks.store import get_task, read_rows, stored_problems, task_dir
 from core.tasks.token_estimate import estimate_tokens
 from core.tasks.token_file import TokenFile
 from core.workspace import Project
@@ -104,11 +104,31 @@ def test_what_no_majority_decides_stays(project: Project, tmp_path: Path) -> Non
     assert apply_fix(project, name, "keep_majority")[1] == 0
 
 
+def test_labels_that_the_exam_counts_as_the_same_are_not_unseen(project: Project, tmp_path: Path) -> None:
+    rows = healthy_rows(160)
+    exam = [{**row, "label": row["label"].upper()} for row in rows[120:]]
+    added = add(project, tmp_path, rows[:120], exam)
+    told = {p.key for p in stored_problems(task_dir(project, get_task(project, added).task_id))}
+    assert "task.exam_spelling" in told
+    assert "task.exam_labels" not in told
+    assert {"health.unseen_labels", "health.unasked_labels", "health.unasked_labels_own"}.isdisjoint(
+        findings(project)
+    )
+
+
+def test_the_most_harmful_stands_first() -> None:
+    few = [Finding("health.few_rows", "warning", n) for n in (12, 3)]
+    found = [Finding("health.duplicates", "warning", 40), *few, Finding("health.unseen_labels", "warning", 4)]
+    order = [(f.key, f.count) for f in sorted(found, key=harm_of)]
+    keys = [("few_rows", 3), ("few_rows", 12), ("unseen_labels", 4), ("duplicates", 40)]
+    assert order == [(f"health.{key}", count) for key, count in keys]
+
+
 def test_a_label_that_the_exam_never_asks_for_is_told(project: Project, tmp_path: Path) -> None:
     rows = healthy_rows(160)
     exam = [row for row in rows[120:] if row["label"] == "A-class"]
     add(project, tmp_path, rows[:120], exam)
-    found = findings(project)["health.unasked_labels"]
+    found = findings(project)["health.unasked_labels_own"]
     assert (found.count, found.severity, found.values["labels"]) == (1, "warning", "B-class")
 
 
@@ -118,7 +138,7 @@ PLANTED: dict[str, tuple[dict[int, dict[str, Any]], list[int], str]] = {
     "health.conflicts": ({5: {"text": "=3"}, 7: {"text": "=3", "label": "A-class"}}, [4, 6, 8], "keep_majority"),
     "health.duplicates": ({7: {"text": "=3", "label": "=3"}}, [8], "drop_duplicates"),
     "health.near_duplicates": ({7: {"text": "=3!", "label": "=3"}}, [8], "drop_near_duplicates"),
-    "health.alike_labels": ({7: {"label": "b class"}}, [], "merge_labels"),
+    "health.alike_labels": ({7: {"label": "b class"}}, [8], "merge_labels"),
     "health.rare_labels": ({7: {"label": "zebra"}}, [], ""),
     "health.characters": (
         {5: {"text": "a\u200bb caf\u00c3\u00a9"}, 6: {"text": "x &amp; y"}},

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from core.tasks.changing.add_task import add_task
+from core.tasks.changing.add_task import add_task, update_task
 from core.tasks.changing.describing import TaskRequest
 from core.tasks.changing.fixes import FIXES, apply_fix
 from core.tasks.changing.versions import read_all_rows, undo_change
@@ -16,7 +16,7 @@ from core.tasks.health.characters import character_faults, clean_text
 from core.tasks.health.report import health_report
 from core.tasks.health.spelling import alike_labels, label_slips
 from core.tasks.spec import SplitSettings
-from core.tasks.store import task_dir
+from core.tasks.store import get_task, task_dir
 from core.workspace import Project
 
 DIFFERENT = [
@@ -84,6 +84,18 @@ def test_slips_are_pointed_at_and_not_merged(project: Project, tmp_path: Path) -
     assert "postive" in found["health.label_slips"].values["pairs"]
     assert found["health.label_slips"].fix == ""
     assert apply_fix(project, name, "merge_labels").count == 0
+
+
+def test_merged_labels_are_the_labels_of_rows_and_instruction(project: Project, tmp_path: Path) -> None:
+    labels = ["oui", "non", "oui", "non", "oui", "non", "Oui", "NON", "oui", "non"] * 3
+    name = add(project, tmp_path, [(f"what a day it was, number {i}", label) for i, label in enumerate(labels)])
+    assert "NON, Oui, non, oui" in get_task(project, name).instruction
+    merged = apply_fix(project, name, "merge_labels").task
+    assert "one of: non, oui." in merged.instruction
+    assert {r.row["label"] for r in read_all_rows(task_dir(project, merged.task_id))} == {"oui", "non"}
+    assert "NON, Oui, non, oui" in undo_change(project, name).instruction
+    update_task(project, name, {"instruction": "My own words: Oui or NON?"})
+    assert apply_fix(project, name, "merge_labels").task.instruction == "My own words: Oui or NON?"
 
 
 BELONGS = [

@@ -15,10 +15,10 @@ from core.tasks.changing.describing import TaskRequest
 from core.tasks.changing.isolation import stage
 from core.tasks.changing.resplit import deal_rows, recount
 from core.tasks.changing.staging import commit_tasks, taken_names
-from core.tasks.changing.versions import change_rows, change_spec
+from core.tasks.changing.versions import change_rows, change_spec, follow_labels
 from core.tasks.spec import SplitSettings, TaskSpec, write_spec
 from core.tasks.store import get_task, task_dir
-from core.tasks.templates import check_template, default_instruction, default_template
+from core.tasks.templates import check_template, default_template
 from core.workspace import Project, require_label
 
 _PLAIN = (
@@ -99,19 +99,11 @@ def update_task(project: Project, name: str, changes: dict[str, Any], redraw_exa
         return _split_anew(project, spec, change.spec, redraw_exam)
     updated = recount(folder, change.spec) if change.recount else change.spec
     if "instruction" not in changes:
-        updated = _reworded(spec, updated)
+        updated = follow_labels(spec, updated)
     if replace(updated, name=spec.name) != spec:
         return change_spec(project, spec, updated, "settings")
     write_spec(updated, folder)
     return updated
-
-
-def _reworded(before: TaskSpec, after: TaskSpec) -> TaskSpec:
-    """An instruction that nobody wrote follows the labels, such as when codes get names."""
-    for sample in ("text", "文"):
-        if before.instruction == default_instruction(before.kind, before.targets, before.labels, sample):
-            return replace(after, instruction=default_instruction(after.kind, after.targets, after.labels, sample))
-    return after
 
 
 def _split_anew(project: Project, spec: TaskSpec, changed: TaskSpec, redraw_exam: bool) -> TaskSpec:

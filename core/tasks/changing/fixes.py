@@ -131,7 +131,8 @@ def _near_leaks(spec: TaskSpec, rows: list[SplitRow], stricter: str) -> set[int]
 
 
 def merge_labels(spec: TaskSpec, rows: list[SplitRow]) -> Fixed:
-    """Look-alike labels take the commoner spelling, through the task's label names; rows stay as they are."""
+    """Look-alike labels take the commoner spelling: in the cells that hold nothing else, and through the task's
+    label names wherever else they stand or will come from."""
     if not has_labels(spec):
         return Fixed(rows, 0, {})
     table = _side_by_side(spec, rows)
@@ -139,7 +140,20 @@ def merge_labels(spec: TaskSpec, rows: list[SplitRow]) -> Fixed:
     renamed = dict(alike_labels(counts))
     touched = sum(n for label, n in counts.items() if label in renamed)
     names = {code: renamed.get(label, label) for code, label in spec.label_names.items()}
-    return Fixed(rows, touched, {"label_names": {**renamed, **names}} if touched else {})
+    if not touched:
+        return Fixed(rows, 0, {})
+    return Fixed([_respelled(spec, r, renamed) for r in rows], touched, {"label_names": {**renamed, **names}})
+
+
+def _respelled(spec: TaskSpec, item: SplitRow, renamed: dict[str, str]) -> SplitRow:
+    """A cell with one label as its text; a code that a label name stands for, and a list of labels, stay."""
+    if len(spec.targets) != 1:
+        return item
+    (column,) = spec.targets
+    cell = item.row.get(column)
+    if not isinstance(cell, str) or cell.strip() in spec.label_names or cell.strip() not in renamed:
+        return item
+    return item._replace(row={**item.row, column: renamed[cell.strip()]})
 
 
 def _changed(spec: TaskSpec, rows: list[SplitRow], kinds_in: KindsIn, clean: Callable[[str], str]) -> Fixed:

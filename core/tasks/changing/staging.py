@@ -10,6 +10,7 @@ from pathlib import Path
 from core.base.errors import Problem, TaskFileError, WorkspaceError
 from core.base.files import write_json_atomic
 from core.base.folders import hidden_beside, remove_leftovers, undone_on_error
+from core.evaluation.normalise import plain
 from core.tasks.cell_text import input_text
 from core.tasks.changing.dealing import SplitRow, deal_table, read_part_files
 from core.tasks.changing.describing import TaskRequest, describe_task
@@ -166,10 +167,17 @@ def _tell_answers(spec: TaskSpec, answers: Counter[str], exam: Counter[str], log
         log.add("task.one_answer", "warning", count=known.total(), answer=next(iter(known))[:_SHOWN_CHARS])
     if spec.kind != "classification" or len(answers) > MAX_LABELS:
         return
-    strange = Counter({answer: n for answer, n in exam.items() if answer not in answers})
+    spelled = {plain(answer): answer for answer in answers}  # as the exam will compare
+    others = Counter({answer: n for answer, n in exam.items() if answer not in answers})
+    strange = Counter({answer: n for answer, n in others.items() if plain(answer) not in spelled})
+    respelled = others - strange
     if strange:
         listed = ", ".join(answer[:_SHOWN_CHARS] for answer, _ in strange.most_common(_SHOWN_LABELS))
         log.add("task.exam_labels", "warning", count=strange.total(), total=exam.total(), labels=listed)
+    if respelled:
+        pairs = ((answer, spelled[plain(answer)]) for answer, _ in respelled.most_common(_SHOWN_LABELS))
+        listed = ", ".join(f"{answer[:_SHOWN_CHARS]} / {own[:_SHOWN_CHARS]}" for answer, own in pairs)
+        log.add("task.exam_spelling", "warning", count=respelled.total(), total=exam.total(), labels=listed)
 
 
 def _tell_name(spec: TaskSpec, log: ProblemLog) -> None:

@@ -24,6 +24,7 @@ from core.tasks.changing.staging import StagedTask, with_counts, write_task
 from core.tasks.reading.table import ProblemLog
 from core.tasks.spec import SPLITS, TaskSpec, read_spec, write_spec
 from core.tasks.store import DOUBTS, PROBLEMS, get_task, not_writable, read_rows, stored_problems, task_dir
+from core.tasks.templates import default_instruction
 from core.workspace import Project
 
 MAX_VERSIONS = 20
@@ -66,8 +67,23 @@ def change_rows(
     folder = task_dir(project, spec.task_id)
     following = replace(spec, version=spec.next_version, highest_version=spec.next_version, **fields)
     updated = with_counts(following, rows, ProblemLog(spec.source.file))
+    if "instruction" not in fields:
+        updated = follow_labels(spec, updated)
     swap_folder(folder, updated, rows, Version(spec.version, change, count, time.time()))
     return updated
+
+
+def follow_labels(before: TaskSpec, after: TaskSpec) -> TaskSpec:
+    """An instruction that nobody wrote follows the labels: when codes get names, two spellings become one, or a row
+    brings a new label. It was drafted from some of the labels where the exam or a later row has more."""
+    if (before.kind, before.targets, before.labels) == (after.kind, after.targets, after.labels):
+        return after
+    named = tuple(label for label in before.labels if label in before.instruction)
+    for sample in ("text", "文"):
+        drafts = (default_instruction(before.kind, before.targets, each, sample) for each in (before.labels, named))
+        if before.instruction in drafts:
+            return replace(after, instruction=default_instruction(after.kind, after.targets, after.labels, sample))
+    return after
 
 
 def change_spec(project: Project, spec: TaskSpec, updated: TaskSpec, change: str) -> TaskSpec:

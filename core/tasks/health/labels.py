@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from core.evaluation.normalise import plain
 from core.tasks.health.spelling import alike_labels, label_slips, shown_pairs
 from core.tasks.spec import TaskSpec
 
@@ -14,6 +15,7 @@ RARE_ROWS = 5
 UNEVEN = 20.0  # largest label / smallest
 NUM_SAMPLES = 3
 SHOWN = 12
+SHOWN_PLACES = 200
 _SPLITTER = re.compile(r"\s*;\s*")
 
 FindingFields = dict[str, Any]
@@ -39,12 +41,15 @@ def label_findings(
     everywhere: Counter[str] = Counter()
     exam: dict[str, tuple[str, int]] = {}
     asked: set[str] = set()
+    places: defaultdict[str, list[tuple[str, int]]] = defaultdict(list)
     for split, line, answer in zip(splits, lines, answers, strict=True):
         labels = labels_of(spec, answer)
         everywhere.update(labels)
         if split == "test":
             asked.update(labels)
         for label in labels:
+            if len(places[label]) < SHOWN_PLACES:
+                places[label].append((split, line))
             if split == "train":
                 counts[label] += 1
             else:
@@ -53,16 +58,17 @@ def label_findings(
         _single(everywhere),
         _unseen(counts, exam),
         _rare(counts),
-        _unasked(counts, asked),
+        _unasked(spec, splits.count("test"), counts, asked),
         _uneven(counts),
-        _alike(everywhere),
+        _alike(everywhere, places),
         _slips(everywhere),
     )
     return [finding for finding in found if finding is not None]
 
 
 def _unseen(counts: Counter[str], exam: dict[str, tuple[str, int]]) -> FindingFields | None:
-    unseen = [label for label in exam if label not in counts]
+    known = {plain(label) for label in counts}  # as the exam compares: by case alone no label is another
+    unseen = [label for label in exam if plain(label) not in known]
     if not unseen:
         return None
     places = tuple(exam[label] for label in unseen)
@@ -76,12 +82,19 @@ def _rare(counts: Counter[str]) -> FindingFields | None:
     )
 
 
-def _unasked(counts: Counter[str], asked: set[str]) -> FindingFields | None:
-    """Labels that the exam says nothing about, though practice has rows enough to learn them."""
-    missing = [label for label, n in counts.most_common() if n >= RARE_ROWS and label not in asked]
+def _unasked(spec: TaskSpec, exam: int, counts: Counter[str], asked: set[str]) -> FindingFields | None:
+    """Labels that the exam says nothing about, though practice has rows enough to learn them. Another split is
+    advised only where the exam is drawn, and has a row for each label."""
+    known = {plain(label) for label in asked}
+    missing = [label for label, n in counts.most_common() if n >= RARE_ROWS and plain(label) not in known]
     if not asked or not missing:
         return None
-    return _finding("health.unasked_labels", "warning", len(missing), labels=shown(missing))
+    key = "health.unasked_labels"
+    if spec.source.test_file or spec.split.method == "column":
+        key = "health.unasked_labels_own"
+    elif spec.split.method != "random" or exam < len(counts):
+        key = "health.unasked_labels_few"
+    return _finding(key, "warning", len(missing), labels=shown(missing))
 
 
 def _uneven(counts: Counter[str]) -> FindingFields | None:
@@ -91,12 +104,14 @@ def _uneven(counts: Counter[str]) -> FindingFields | None:
     return _finding("health.uneven_labels", "info", len(counts), most=most, high=high, least=least, low=low)
 
 
-def _alike(everywhere: Counter[str]) -> FindingFields | None:
+def _alike(everywhere: Counter[str], places: Mapping[str, list[tuple[str, int]]]) -> FindingFields | None:
+    """Its places are the rows that are spelled the rarer way: what the fix will change."""
     alike = alike_labels(everywhere)
     if not alike:
         return None
     found = _finding("health.alike_labels", "warning", len(alike), pairs=shown_pairs(alike, SHOWN))
-    return found | {"fix": "merge_labels"}
+    rarer = [place for label, _ in alike for place in places[label]]
+    return found | {"fix": "merge_labels", "places": tuple(rarer[:SHOWN_PLACES])}
 
 
 def _slips(everywhere: Counter[str]) -> FindingFields | None:

@@ -38,6 +38,14 @@ from core.tasks.token_estimate import estimate_all
 from core.tasks.token_file import TokenFile
 from core.workspace import Project
 
+SEVERITIES = ("error", "warning", "info")
+HARM = (  # the most harmful first; what is not named here comes last
+    *("left_out", "leaks", "single_label", "no_exam", "few_rows", "few_exam", "unseen_labels", "conflicts", "cut"),
+    *("alike_labels", "near_leaks", "near_leaks_check", "leak_across", "near_leak_across", "unasked_labels"),
+    *("unasked_labels_own", "unasked_labels_few", "bad_weights", "personal", "empty", "no_check", "rare_labels"),
+)
+SCARCE = ("few_rows", "some_rows", "few_exam", "small_exam")  # their count is what is there, not what is wrong
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -120,6 +128,15 @@ def _measure_cuts(project: Project, rows: TaskRows, limit: LengthLimit) -> Cuts:
     return measure_cuts(build_examples(spec, some, "train"), limit, total)
 
 
+def harm_of(finding: Finding) -> tuple[int, int, int]:
+    """Sorts findings, the most harmful first: what stops or fools a training, then what spoils its score, then what
+    costs some rows. Of too few rows the fewest are the worst, of faults the most."""
+    name = finding.key.removeprefix("health.")
+    rank = HARM.index(name) if name in HARM else len(HARM)
+    size = finding.count if name in SCARCE else -finding.count
+    return SEVERITIES.index(finding.severity), rank, size
+
+
 def task_health(
     rows: TaskRows, signatures: Any, limit: LengthLimit | None = None, cuts: Cuts | None = None
 ) -> TaskHealth:
@@ -128,8 +145,7 @@ def task_health(
     findings += [Finding(**f) for f in text_findings(rows)]
     if limit is not None and cuts is not None:
         findings += _cut_findings(limit, cuts)
-    rank = {"error": 0, "warning": 1, "info": 2}
-    findings.sort(key=lambda f: (rank[f.severity], -f.count))
+    findings.sort(key=harm_of)
     statistics = {
         "rows": {s: rows.splits.count(s) for s in SPLITS},
         "labels": label_statistics(rows.spec, rows.splits, rows.texts, rows.answers),
