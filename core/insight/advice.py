@@ -45,8 +45,11 @@ def _bound(found: Evidence, change: float) -> dict[str, object]:
 
 
 def _carried(found: Evidence) -> list[Sentence]:
-    """The share of the gain that goes with the common skills, over the tasks that surely need them."""
-    needs = found.common_share[found.kinds.worse[COMMON]].dropna()
+    """The share of the gain that goes with the common skills, over the tasks that surely need them; nothing where
+    they are all there is."""
+    if not found.kinds.value[PRIVATE].notna().any():
+        return []
+    needs = found.common_share[found.needed(found.kinds)[COMMON]].dropna()
     if needs.empty or math.isnan(needs.mean()):
         return []
     values = {"percent": f"{100 * _middle(needs):.0f}", "count": len(needs), "total": len(found.tasks)}

@@ -24,6 +24,7 @@ from core.runs.folder import RunFolder
 from core.runs.skill_names import read_names
 
 NOTICEABLE = 0.01  # nats per answer token, one percent; below this even a sure change is of no use to a reader
+TELLING, SMALL = 0.02, 0.05  # below 2 %, or this share of what training gained, an effect is small and no need
 SURE_WRONG = 0.05  # share of what is told that may be chance
 FEWEST_ROWS = 4  # below this no interval is worth a sentence
 MOST_SHARED = 3  # skills told one by one
@@ -92,6 +93,15 @@ class Evidence:
         there is no gain or there are no common skills."""
         gain = self.base - self.own
         return (self.kinds.value[COMMON] / gain.where(gain > NOTICEABLE)).clip(0, 1)
+
+    def needed(self, change: Change) -> pd.DataFrame:
+        """Where a task surely needs what was taken away, and by more than little: of what may be named."""
+        return change.worse & change.value.ge(self.least, axis=0)
+
+    @cached_property
+    def least(self) -> pd.Series:
+        """By task, in nats per answer token: a change below this is small."""
+        return (SMALL * (self.base - self.own)).fillna(0.0).clip(lower=TELLING)
 
     @property
     def common_skills(self) -> list[str]:
@@ -205,10 +215,14 @@ def percent(change: float) -> str:
 
 def describe_evidence(found: Evidence) -> list[Sentence]:
     """What the tasks share, what each needs of its own, and what to do about it; nothing that may be chance."""
+    if len(found.skills.value.columns) == 1:  # the one adapter of all: that it is needed says nothing of sharing
+        return [Sentence("says.one_skill")]
     if float(found.rows.max()) < FEWEST_ROWS:
         return [Sentence("says.evidence_few", {"rows": int(found.rows.max())})]
     if not found.kinds.value.notna().to_numpy().any():
         return _describe_borrowed(found) or [Sentence("says.evidence_none")]
+    if not found.kinds.value[COMMON].notna().any():  # nor does it that a task needs all it has
+        return [Sentence("says.no_common"), *_describe_borrowed(found)]
     common = _describe_common(found)
     told = [*common, *_describe_private(found), *_describe_borrowed(found)]
     return [*told, *(describe_pull(found.pull) or _describe_apart(found, common))]
@@ -220,40 +234,48 @@ def _describe_apart(found: Evidence, common: list[Sentence]) -> list[Sentence]:
     needed = any(one.key in ("says.shared_skill", "says.needs_common") for one in common)
     if not needed or found.pull is None or not found.pull.can_tell:
         return []
-    needing = {task for task in found.tasks if found.kinds.worse.loc[task, COMMON]}
+    needing = set(found.kinds.value.index[found.needed(found.kinds)[COMMON]])
     told = len(needing) > 1 and needing <= set(found.pull.cosine.index)  # of others nothing was asked
     return [Sentence("says.shared_apart")] if told else []
 
 
 def _describe_common(found: Evidence) -> list[Sentence]:
-    if not found.kinds.value[COMMON].notna().any():
-        return []
-    needs = [task for task in found.tasks if found.kinds.worse.loc[task, COMMON]]
-    if not needs:
-        return [Sentence("says.shares_nothing")]
-    said = []
-    for skill in _by_size(found)[:MOST_SHARED]:
-        users = [task for task in found.tasks if found.skills.worse.loc[task, skill]]
+    """Every task in one place: with the skills that it needs, as one that needs several, or with little or no use
+    for them."""
+    needed, said = found.needed(found.skills), list[Sentence]()
+    named: set[str] = set()
+    for number, skill in enumerate(_by_size(found)):
+        users = [task for task in found.tasks if needed.loc[task, skill]]
+        if number >= MOST_SHARED and named >= set(users):
+            continue
+        named |= set(users)
         losses = [percent(found.skills.value.loc[task, skill]) for task in users]
         key = "says.shared_skill" if len(users) > 1 else "says.used_skill"
-        values = {"skill": skill, "tasks": ", ".join(users), "percents": ", ".join(losses)}
-        said.append(Sentence(key, values))
-    if not said:  # each skill alone can be done without, all of them cannot
-        said.append(Sentence("says.needs_common", {"tasks": ", ".join(needs)}))
-    others = [task for task in found.tasks if task not in needs]
-    if others:
-        said.append(Sentence("says.shares_nothing_here", {"tasks": ", ".join(others)}))
+        said.append(Sentence(key, {"skill": skill, "tasks": ", ".join(users), "percents": ", ".join(losses)}))
+    whole, single = found.kinds, found.skills.worse[found.common_skills].any(axis=1)
+    is_needed, is_sure = found.needed(whole)[COMMON], whole.worse[COMMON] | single
+    rest = {
+        "says.needs_common": is_needed,  # each skill alone can be done without, all of them cannot
+        "says.common_small": is_sure & ~is_needed,
+        "says.common_harms": whole.better[COMMON] & ~is_sure,
+        "says.shares_nothing_here": ~is_sure & ~whole.better[COMMON],
+    }
+    for key, places in rest.items():
+        tasks = [task for task in found.tasks if places[task] and task not in named]
+        if len(tasks) == len(found.tasks) and key == "says.shares_nothing_here":
+            return [Sentence("says.shares_nothing")]
+        said += [Sentence(key, {"tasks": ", ".join(tasks)})] if tasks else []
     return said
 
 
 def _by_size(found: Evidence) -> list[str]:
     """Common skills that a task surely needs, the most needed first."""
-    worse = found.skills.value.where(found.skills.worse)[found.common_skills]
+    worse = found.skills.value.where(found.needed(found.skills))[found.common_skills]
     return [str(name) for name in worse.sum().sort_values(ascending=False).index if worse[name].notna().any()]
 
 
 def _describe_private(found: Evidence) -> list[Sentence]:
-    needs = found.kinds.value[PRIVATE].where(found.kinds.worse[PRIVATE]).dropna()
+    needs = found.kinds.value[PRIVATE].where(found.needed(found.kinds)[PRIVATE]).dropna()
     if needs.empty:
         return []
     most = str(needs.idxmax())
@@ -262,7 +284,7 @@ def _describe_private(found: Evidence) -> list[Sentence]:
 
 def _describe_borrowed(found: Evidence) -> list[Sentence]:
     """The best row that a task could borrow, where it surely gains by it."""
-    better = found.borrowed.value.where(found.borrowed.better)
+    better = found.borrowed.value.where(found.borrowed.better & (found.borrowed.value <= -TELLING))
     if not better.notna().to_numpy().any():
         return []
     row, column = np.unravel_index(int(np.nanargmin(better.to_numpy())), better.shape)

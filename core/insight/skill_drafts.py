@@ -101,8 +101,9 @@ def _words(text: str) -> list[str]:
 
 
 def _most_changed(found: Evidence, skill: str, asked: dict[str, list[_Asked]]) -> list[_Asked]:
-    """Rows of the tasks that the skill surely does something to, the most changed ones."""
+    """Rows of the tasks that the skill surely does something to, and not little; the most changed ones."""
     sure = found.skills.worse[skill] | found.skills.better[skill]
+    sure &= found.skills.value[skill].abs() >= found.least
     changed: list[tuple[float, _Asked]] = []
     for task in sure.index[sure]:
         changes = found.row_changes["skills"].at[task, skill] or []

@@ -18,6 +18,7 @@ from core.adapters.parts.untrained import SEED
 from core.asking.measuring import measure_run
 from core.asking.trained import load_trained
 from core.base.files import read_json
+from core.insight.advice import describe_advice
 from core.insight.evidence import describe_evidence, evidence_from_record, read_evidence
 from core.runs.folder import RunFolder
 from core.tasks.dataset import load_saved_dataset
@@ -230,6 +231,34 @@ def test_a_shared_skill_is_named_with_what_each_task_loses() -> None:
 def test_what_may_be_chance_or_is_too_small_is_not_said(change) -> None:
     cells = {"mails": [change, change, change, None], "bills": [change, change, None, change]}
     assert keys(record_of(cells, [change] * 2, [change] * 2)) == ["says.shares_nothing"]
+
+
+def test_a_task_stands_in_one_sentence_and_little_is_no_need() -> None:
+    """A task that needs a single skill is not among those to which the common ones bring nothing; one per cent, or
+    a hundredth of the gain, is measurable and no need; every task beyond chance is in a sentence."""
+    little, clear = (0.015, 0.001), (0.11, 0.001)  # of a gain of 2.0
+    cells = {"mails": [clear, TINY, clear, None], "bills": [little, TINY, None, little]}
+    said = describe_evidence(evidence_from_record(record_of(cells, [TINY, little], [clear, little])))
+    assert [(s.key, s.values.get("tasks")) for s in said] == [
+        ("says.used_skill", "mails"),
+        ("says.common_small", "bills"),
+        ("says.own_skill", None),
+    ]
+    assert said[-1].values["count"] == 1
+    apart = {"mails": [clear, TINY, clear, None], "bills": [TINY, TINY, None, TINY]}
+    found = describe_evidence(evidence_from_record(record_of(apart, [clear, SURE], [TINY] * 2)))
+    assert [(s.key, s.values["tasks"]) for s in found] == [
+        ("says.used_skill", "mails"),
+        ("says.needs_common", "bills"),
+    ]
+    better = evidence_from_record(record_of(apart, [clear, (-0.3, 0.1)], [TINY] * 2))
+    assert [s.key for s in describe_evidence(better)] == ["says.used_skill", "says.common_harms"]
+    # that a method's only kind of skills is needed is no finding
+    assert keys(record_of(cells, [None] * 2, [SURE] * 2)) == ["says.no_common"]
+    lone = record_of(cells, [SURE] * 2, [None] * 2)
+    lone |= {"skills": ["shared"], "cells": [row[:1] for row in lone["cells"]]}
+    assert keys(lone) == ["says.one_skill"]
+    assert describe_advice(evidence_from_record(lone)) == []
 
 
 def test_skills_that_stand_in_for_each_other_are_needed_together() -> None:
