@@ -35,7 +35,7 @@ def comparison_view(first: Path, second: Path) -> str:
             esc(shown_p(c.p_adjusted)),
             badge(say("compare.sure"), "good")
             if c.is_sure
-            else badge(word_doubt(c.difference) or say("results.unsure")),
+            else badge(word_doubt(c.difference, c.is_sure) or word_error("unsure.chance", {})[0]),
         ]
         for c in comparisons
     ]

@@ -7,10 +7,10 @@ from app.drawing.durations import word_score
 from app.drawing.markup import badge, download_link, esc, note, table, to_csv
 from app.drawing.run_markup import score_cell
 from app.texts import say, word_error
-from core.evaluation.intervals import FEW, Difference, mean_difference
+from core.evaluation.intervals import Difference, mean_difference
 from core.insight.compare import Comparison
 from core.insight.means import mean_gain, mean_guess, mean_scores
-from core.insight.results import TaskResult, best_guess_sentence, score_frame
+from core.insight.results import TaskResult, best_guess_sentence, doubt_of, score_frame
 
 
 def score_table(scores: list[TaskResult], other: str = "", against: dict[str, Comparison] | None = None) -> str:
@@ -25,13 +25,19 @@ def score_table(scores: list[TaskResult], other: str = "", against: dict[str, Co
         headers.insert(6, say("results.against", run=other))
     rows = []
     for s in scores:
-        row = [f"<b>{esc(s.task)}</b>", esc(say(f"metric.{s.metric}")), _guess(s)]
+        row = [f"<b>{esc(s.task)}</b>{_narrow(s)}", esc(say(f"metric.{s.metric}")), _guess(s)]
         row += [score_cell(s.base.as_dict() if s.base else None), score_cell(s.tuned.as_dict()), _gain(s)]
         rows.append(row + ([_against((against or {}).get(s.task))] if other else []) + [str(s.tuned.n)])
     if len(scores) > 1:
         rows.append(_mean_row(scores, other, against or {}))
     numeric = range(2, len(headers))
     return table(headers, rows, numeric=numeric) + _counted(scores) + f"<p>{_csv(scores)}</p>"
+
+
+def _narrow(score: TaskResult) -> str:
+    """Under the task's name on a phone, which has no room for the columns of metric and rows."""
+    said = f"{say(f'metric.{score.metric}')} · {say('results.rows')}: {score.tuned.n}"
+    return f' <span class="dim narrow" aria-hidden="true">{esc(said)}</span>'
 
 
 def _counted(scores: list[TaskResult]) -> str:
@@ -83,15 +89,14 @@ def _marked(change: Difference, is_sure: bool | None = None) -> str:
     """`is_sure`: where several were looked at, the corrected judgement."""
     if change.is_sure if is_sure is None else is_sure:
         return _arrow(change.value)
-    doubt = word_doubt(change)
+    doubt = word_doubt(change, is_sure)
     return f"{_arrow(change.value, 'same')} {badge(doubt) if doubt else ''}".rstrip()
 
 
-def word_doubt(change: Difference) -> str:
-    """Why a difference is not called real: too few rows to say, or it may be chance; "" where there is none."""
-    if round(100 * change.value, 1) == 0:
-        return ""
-    return say("results.few" if change.n < FEW else "results.unsure")
+def word_doubt(change: Difference, is_sure: bool | None = None) -> str:
+    """Why a difference is not called real; "" where there is no doubt."""
+    said = doubt_of(change, is_sure)
+    return word_error(said.key, said.values)[0] if said else ""
 
 
 def _arrow(change: float, css: str = "") -> str:

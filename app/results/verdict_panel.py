@@ -27,13 +27,13 @@ from core.insight.verdicts import (
     TRAIN_LONGER,
     VERDICTS,
     Verdict,
+    by_harm,
     read_verdicts,
 )
 from core.runs.folder import RunFolder
 from core.tasks.store import list_tasks
 
 TONES = {READY: "good", PROMISING: "busy", NOT_YET: "warn", BROKEN: "bad"}
-MANY = 6  # from here on the worst come first; fewer stand in the order of the tables below
 
 
 class VerdictPanel:
@@ -53,7 +53,7 @@ class VerdictPanel:
         """Nothing without an exam."""
         run_dir = context.run_dir(selection)
         verdicts = find_verdicts(run_dir)
-        return {self.counts: count_verdicts(verdicts), self.cards: [_card(found) for found in in_order(verdicts)]}
+        return {self.counts: count_verdicts(verdicts), self.cards: [_card(found) for found in by_harm(verdicts)]}
 
     def go(self, context: Context, selection: Selection, event: gr.EventData) -> Shown:
         """The step that the button named: another screen, with what the step needs in its fields."""
@@ -89,12 +89,6 @@ def find_verdicts(run_dir: Path | None) -> list[Verdict]:
     if run_dir is None or not RunFolder(run_dir).results_path.is_file():
         return []
     return read_verdicts(run_dir)
-
-
-def in_order(verdicts: list[Verdict]) -> list[Verdict]:
-    if len(verdicts) < MANY:
-        return verdicts
-    return sorted(verdicts, key=lambda found: -VERDICTS.index(found.verdict))
 
 
 def count_verdicts(verdicts: list[Verdict]) -> str:

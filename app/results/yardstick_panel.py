@@ -235,5 +235,5 @@ def _one(found: Yardstick, scores: list[YardstickScore], own: float | None) -> s
 
 def _difference(score: YardstickScore) -> str:
     value = f"{100 * score.difference.value:+.1f}"
-    doubt = "" if score.difference.is_sure else word_doubt(score.difference)
+    doubt = word_doubt(score.difference)
     return f"{value} · {esc(doubt)}" if doubt else value

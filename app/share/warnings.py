@@ -8,7 +8,8 @@ from app.drawing.markup import bullets
 from app.texts import say, word_error
 from core.base.errors import RunError
 from core.insight.forgotten import describe_warning, read_forgetting
-from core.insight.verdicts import BROKEN, NOT_YET, Verdict, read_verdicts
+from core.insight.verdicts import BROKEN, describe_unready, read_verdicts
+from core.messages import Sentence
 
 MOST = 4  # tasks by name; Results has them all
 
@@ -26,13 +27,11 @@ def _verdicts(run_dir: Path) -> list[tuple[str, str]]:
         verdicts = read_verdicts(run_dir)
     except RunError as error:  # no exam: nobody knows what it can do
         return [("warn", word_error(error.key, error.values)[0])]
-    unready = [one for name in (BROKEN, NOT_YET) for one in verdicts if one.verdict == name]
-    said = [("bad" if one.verdict == BROKEN else "warn", _line(one)) for one in unready[:MOST]]
+    unready = describe_unready(verdicts)
+    said = [(_tone(one), word_error(one.key, one.values)[0]) for one in unready[:MOST]]
     left = len(unready) - MOST
     return [*said, ("warn", say("share.more_unready", n=left))] if left > 0 else said
 
 
-def _line(found: Verdict) -> str:
-    told = {"verdict": word_error(f"verdict.{found.verdict}", {})[0]}
-    told["reason"] = word_error(found.reason.key, found.reason.values)[0]
-    return say("share.unready", task=found.task, **told)
+def _tone(said: Sentence) -> str:
+    return "bad" if said.values["verdict"] == Sentence(f"verdict.{BROKEN}") else "warn"

@@ -19,6 +19,7 @@ from core.chat.quantising import quantise_base
 from core.chat.router import Router, load_router
 from core.evaluation.certainty import Certainty, read_certainties
 from core.evaluation.choosing import Given, LabelSet, build_label_set
+from core.evaluation.intervals import FEW
 from core.evaluation.labels import task_labels
 from core.insight.allocation import most_telling
 from core.models.answer import Answer, choose_token
@@ -142,8 +143,10 @@ class LoadedRun:
         return TaskDataset(self.tasks, {})
 
     def certainty_of(self, task: int) -> Certainty | None:
-        """How far the likelihoods of a task's labels can be believed, as check rows have shown."""
-        return self._certainties.get(self.tasks[task].task_id)
+        """How far the likelihoods of a task's labels can be believed, as check rows have shown; None where these
+        were too few to say."""
+        found = self._certainties.get(self.tasks[task].task_id)
+        return found if found is not None and found.rows >= FEW else None
 
     def route(self, request: ChatRequest) -> ChatEvent:
         """Which task the text of a request belongs to, by one pass of the base model without any adapter.

@@ -17,6 +17,7 @@ def add_parser(verbs: Verbs) -> None:
 
 def compare(args: argparse.Namespace) -> Report:
     from core.insight.compare import compare_runs, comparison_frame, describe_comparison, shown_p
+    from core.insight.results import doubt_of
 
     first, second = (
         find_run(SimpleNamespace(workspace=args.workspace, run=name)).path  # type: ignore[arg-type]
@@ -33,7 +34,7 @@ def compare(args: argparse.Namespace) -> Report:
             f"{100 * c.difference.value:+.1f}",
             f"[{100 * c.difference.low:+.1f}, {100 * c.difference.high:+.1f}]",
             shown_p(c.p_adjusted),
-            "yes" if c.is_sure else "no",
+            "yes" if c.is_sure else f"no: {doubt.text}" if (doubt := doubt_of(c.difference, c.is_sure)) else "no",
         ]
         for c in found
     ]

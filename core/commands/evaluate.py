@@ -124,11 +124,18 @@ def score_text(scores: list[Any]) -> str:
             _shown(s.base),
             _shown(s.tuned),
             None if s.gain is None else f"{100 * s.gain.value:+.1f}",
-            None if s.gain is None else "yes" if s.gain.is_sure else "no",
+            None if s.gain is None else _sure(s.gain),
         ]
         for s in scores
     ]
-    return table(rows, ["task", "metric", "rows", "guess", "base", "tuned", "gain", "sure"])
+    return table(rows, ["task", "metric", "rows", "guess", "untouched", "trained", "gain", "sure"])
+
+
+def _sure(gain: Any) -> str:
+    from core.insight.results import doubt_of
+
+    doubt = doubt_of(gain)
+    return "yes" if gain.is_sure else f"no: {doubt.text}" if doubt else "no"
 
 
 def guess_lines(scores: list[Any]) -> list[str]:

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from core.base.errors import RunError
 from core.commands.output import ProgressLine, Report, Verbs, add_verb, progress_bar, table
 from core.commands.runs import find_run
 from core.export.gguf_numbers import NUMBERS
@@ -83,7 +84,14 @@ def export(args: argparse.Namespace) -> Report:
 def warn_before_sharing(args: argparse.Namespace) -> list[str]:
     """What others should know of the run before they get it; [] when there is nothing."""
     from core.insight.forgotten import describe_warning, read_forgetting
+    from core.insight.verdicts import describe_unready, read_verdicts
 
-    found = read_forgetting(find_run(args).path)
-    said = describe_warning(found) if found else []
-    return ["", *(one.text for one in said)] if said else []
+    run_dir = find_run(args).path
+    found = read_forgetting(run_dir)
+    try:
+        chosen = [v for v in read_verdicts(run_dir) if not args.task or v.task in args.task]
+        said = [one.text for one in describe_unready(chosen)]
+    except RunError as error:  # no exam: nobody knows what it can do
+        said = [str(error)]
+    said += [one.text for one in describe_warning(found)] if found else []
+    return ["", *said] if said else []

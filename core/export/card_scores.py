@@ -8,8 +8,8 @@ from typing import Any
 
 from core.export.markdown import escape, markdown_table
 from core.insight.forgotten import read_forgetting, tell_forgetting
-from core.insight.results import TaskResult, best_guess_sentence
-from core.insight.verdicts import read_verdicts
+from core.insight.results import TaskResult, best_guess_sentence, doubt_of
+from core.insight.verdicts import by_harm, read_verdicts
 from core.messages import Sentence
 
 Say = Callable[[Sentence], str]
@@ -21,7 +21,7 @@ def score_section(run_dir: Path, scores: list[TaskResult], words: dict[str, str]
     if not scores:
         return words["no_scores"]
     shown = {s.task for s in scores}
-    verdicts = [v for v in read_verdicts(run_dir) if v.task in shown]
+    verdicts = [v for v in by_harm(read_verdicts(run_dir)) if v.task in shown]
     judged = [
         [escape(v.task), escape(say(Sentence(f"verdict.{v.verdict}"))), escape(say(v.reason))] for v in verdicts
     ]
@@ -33,7 +33,7 @@ def score_section(run_dir: Path, scores: list[TaskResult], words: dict[str, str]
             _guess(s, say),
             _interval(s.base),
             _interval(s.tuned),
-            _interval(s.gain, "+"),
+            _gain(s, say),
         ]
         for s in scores
     ]
@@ -54,6 +54,12 @@ def forgotten_lines(run_dir: Path, say: Say) -> list[str]:
 def _guess(score: TaskResult, say: Say) -> str:
     said = best_guess_sentence(score)
     return f"{100 * score.best.value:.1f} ({escape(say(said))})" if said and score.best else "-"
+
+
+def _gain(score: TaskResult, say: Say) -> str:
+    """With what keeps it from being called real."""
+    doubt = doubt_of(score.gain)
+    return _interval(score.gain, "+") + (f" ({escape(say(doubt))})" if doubt else "")
 
 
 def _interval(score: Any, sign: str = "") -> str:

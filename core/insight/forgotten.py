@@ -12,17 +12,10 @@ from core.evaluation.intervals import wilson
 from core.messages import Sentence
 from core.runs.folder import RunFolder
 
-MANY_TIMES = 3.0
 MORE_LOSS = 0.1  # nats a token, a tenth more surprise: what a reader of its texts may notice
 FEW_LOST = 3  # right answers lost, from which on it is no accident of a single question
 LOST_SHARE = 0.2  # and of those that were right before
-_TONES = {
-    "forgot.text": "warn",
-    "forgot.text_times": "warn",
-    "forgot.answers": "warn",
-    "forgot.no_text": "ok",
-    "forgot.no_answers": "ok",
-}
+_TONES = {"forgot.text": "warn", "forgot.answers": "warn", "forgot.no_text": "ok", "forgot.no_answers": "ok"}
 
 
 @dataclass(frozen=True)
@@ -154,12 +147,8 @@ def tone_of(said: Sentence) -> str:
 
 def _about_text(found: Forgetting) -> Sentence:
     if found.surprises_more:
-        ratio, losses = math.exp(found.worst.change), _losses(found, found.worst)
-        if (
-            ratio >= MANY_TIMES
-        ):  # hundreds of per cent beside two losses that differ by half would be read as a fault
-            return Sentence("forgot.text_times", {**losses, "times": f"{ratio:.0f}"})
-        return Sentence("forgot.text", {**losses, "more": f"{100 * (ratio - 1):.0f}"})
+        ratio = math.exp(found.worst.change)
+        return Sentence("forgot.text", {**_losses(found, found.worst), "times": f"{ratio:.{int(ratio < 10)}f}"})
     if found.reads_as_before:
         return Sentence("forgot.no_text", _losses(found, found.most_open))
     task = found.most_open

@@ -25,10 +25,10 @@ from core.insight.evidence import describe_evidence, read_evidence
 from core.insight.forgotten import read_forgetting, tell_forgetting
 from core.insight.layer_names import tell_layer
 from core.insight.means import describe_mean
-from core.insight.results import TaskResult, best_guess_sentence, read_answers, read_scores
+from core.insight.results import TaskResult, best_guess_sentence, doubt_of, read_answers, read_scores
 from core.insight.sentences import describe_allocation
 from core.insight.skill_notes import describe_skill_notes
-from core.insight.verdicts import Verdict, read_verdicts
+from core.insight.verdicts import Verdict, by_harm, read_verdicts
 from core.messages import Sentence
 from core.runs.folder import RunFolder
 
@@ -39,8 +39,8 @@ WORDS = {  # headings by name; the screens give them in their language
     "task": "Task",
     "metric": "Metric",
     "rows": "Rows",
-    "base": "Base model",
-    "tuned": "Tuned",
+    "base": "untouched model",
+    "tuned": "trained model",
     "guess": "Best guess",
     "gain": "Gain over the guess",
     "verdicts": "Can it be used?",
@@ -98,7 +98,7 @@ def build_report(run_dir: Path, words: ReportWords, num_answers: int = 0) -> str
 
 def _verdicts(verdicts: list[Verdict], words: ReportWords) -> list[list[str]]:
     rows = []
-    for v in verdicts:
+    for v in by_harm(verdicts):
         said = (Sentence(f"verdict.{v.verdict}"), v.reason, Sentence(f"step.{v.step}"))
         rows.append([v.task, *map(words.sentence, said)])
     return rows
@@ -128,7 +128,7 @@ def _scores(scores: list[TaskResult], words: ReportWords) -> list[list[str]]:
             _guess(s, words),
             _interval(s.base),
             _interval(s.tuned),
-            _interval(s.gain, "+"),
+            _gain(s, words),
         ]
         for s in scores
     ]
@@ -143,6 +143,12 @@ def _counts(scores: list[TaskResult], words: ReportWords) -> list[str]:
 def _guess(score: TaskResult, words: ReportWords) -> str:
     said = best_guess_sentence(score)
     return f"{100 * score.best.value:.1f} ({words.sentence(said)})" if said and score.best else "-"
+
+
+def _gain(score: TaskResult, words: ReportWords) -> str:
+    """With what keeps it from being called real."""
+    doubt = doubt_of(score.gain)
+    return _interval(score.gain, "+") + (f" ({words.sentence(doubt)})" if doubt else "")
 
 
 def _interval(score: object, sign: str = "") -> str:

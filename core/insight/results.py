@@ -14,7 +14,7 @@ import pandas as pd
 from core.base.errors import RunError, WorkspaceError
 from core.base.files import read_json
 from core.base.records import from_record
-from core.evaluation.intervals import Difference, Score
+from core.evaluation.intervals import FEW, Difference, Score
 from core.evaluation.metrics import values_of_rows
 from core.evaluation.results import judge_answers
 from core.evaluation.symptoms import Symptoms
@@ -121,6 +121,14 @@ def scores_value(scores: list[TaskResult]) -> list[dict[str, Any]]:
         }
         for s in scores
     ]
+
+
+def doubt_of(change: Difference | None, is_sure: bool | None = None) -> Sentence | None:
+    """Why a difference is not called real, in words: too few rows to say, or it may be chance; None where it is,
+    where there is none to speak of, or none was measured. `is_sure`: a judgement corrected for several."""
+    if change is None or (change.is_sure if is_sure is None else is_sure) or round(100 * change.value, 1) == 0:
+        return None
+    return Sentence("unsure.few" if change.n < FEW else "unsure.chance")
 
 
 def best_guess_sentence(score: TaskResult) -> Sentence | None:

@@ -166,12 +166,37 @@ RULES = (
 )
 
 
+# What no training mends, and a limit that hides text: named before what a broken model does, the surest first.
+CAUSES = tuple(next(rule for rule in RULES if rule.name == name) for name in ("unseen", "contradicting", "cut"))
+CAUSES += tuple(rule for rule in RULES if rule.name == "few_practice")
+
+
 def judge(facts: Facts) -> Verdict:
-    """The first rule that applies, with its reason and next step."""
+    """The first rule that applies, with reason and next step; of a broken task a cause in its rows goes first."""
     rule = next(rule for rule in RULES if rule.applies(facts))
-    step = rule.step if isinstance(rule.step, str) else rule.step(facts)
-    reason = Sentence(f"reason.{rule.name}", _values(facts))
+    values = _values(facts)
+    reason, chosen = Sentence(f"reason.{rule.name}", values), rule.step
+    cause = next((one for one in CAUSES if one.applies(facts)), None) if rule.verdict == BROKEN else None
+    if cause is not None:
+        told = {"cause": Sentence(f"reason.{cause.name}", values), "seen": reason}
+        reason, chosen = Sentence("reason.caused", told), cause.step
+    step = chosen if isinstance(chosen, str) else chosen(facts)
     return Verdict(facts.score.task, rule.verdict, rule.name, reason, step)
+
+
+def by_harm(verdicts: list[Verdict]) -> list[Verdict]:
+    """The worst first; tasks of one verdict as they come."""
+    return sorted(verdicts, key=lambda found: -VERDICTS.index(found.verdict))
+
+
+def describe_unready(verdicts: list[Verdict]) -> list[Sentence]:
+    """Of each task that is not to be relied on yet its verdict and why, the worst first: for whoever gets the
+    model."""
+    unready = [found for found in by_harm(verdicts) if found.verdict in (BROKEN, NOT_YET)]
+    return [
+        Sentence("says.unready", {"task": v.task, "verdict": Sentence(f"verdict.{v.verdict}"), "reason": v.reason})
+        for v in unready
+    ]
 
 
 def read_verdicts(run_dir: Path, scores: list[TaskResult] | None = None) -> list[Verdict]:
@@ -202,7 +227,7 @@ def describe_verdicts(verdicts: list[Verdict]) -> list[Sentence]:
                 "step": Sentence(f"step.{found.step}"),
             },
         )
-        for found in verdicts
+        for found in by_harm(verdicts)
     ]
 
 

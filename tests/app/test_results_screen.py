@@ -115,7 +115,11 @@ def test_the_report_speaks_as_the_screens(place: tuple[Context, Selection]) -> N
         assert word(Sentence("reason.exam_small", {"n": 6, "few": 20}), language) in pages[language]
         assert method in pages[language]
     assert "accuracy" not in pages["zh"]
-    assert "<td>Accuracy</td>" in build_report(run_dir, ReportWords())  # the command line's own
+    plain = build_report(run_dir, ReportWords())  # the command line's own
+    assert "<td>Accuracy</td>" in plain
+    for heading in ("untouched model", "trained model"):  # as the screen calls them
+        assert f">{heading}</th>" in plain
+        assert f">{heading}</th>" in pages["en"]
 
 
 def test_a_comparison_has_the_sign_of_the_table(place: tuple[Context, Selection]) -> None:

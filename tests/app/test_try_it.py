@@ -382,7 +382,7 @@ def test_an_answer_says_how_sure_it_is_and_what_else_it_may_be(place: Place) -> 
     assert "17 %" in html
     assert 'data-act="again"' not in html  # the likeliest label would be the same again
     unknown = exchange_view(exchange.with_answer(0, exchange.answers[0].after(replace(done, certainty=None))))
-    assert "was not measured" in unknown
+    assert "it was not measured, or on fewer than 20 check rows" in unknown
     written = build_exchange(context, selection, asking("tuned", task="pairs"), ["what is 7", "it is 7 号"])
     assert "was not measured" not in exchange_view(over(written, "7"))
 

@@ -12,7 +12,7 @@ import pytest
 
 from app.results.forgotten_panel import ForgottenPanel
 from app.results.screen import draw_scores, find_scores
-from app.results.verdict_panel import TONES, VerdictPanel, count_verdicts, find_verdicts, in_order
+from app.results.verdict_panel import TONES, VerdictPanel, count_verdicts, find_verdicts
 from app.share.warnings import warnings_view
 from app.shell.context import Context
 from app.shell.selection import Selection
@@ -20,7 +20,7 @@ from app.tasks.health_panel import HealthPanel
 from app.tasks.rows_panel import RowsPanel
 from app.texts.language import in_language
 from core.base.files import write_json_atomic
-from core.insight.verdicts import STEPS, Verdict, read_verdicts
+from core.insight.verdicts import STEPS, Verdict, by_harm, read_verdicts
 from core.messages import Sentence
 from core.tasks.changing.add_task import add_task
 from core.tasks.changing.describing import TaskRequest
@@ -126,8 +126,8 @@ def judged(verdict: str, task: str) -> Verdict:
 
 def test_many_tasks_are_counted_and_the_worst_come_first() -> None:
     found = [judged("ready", f"t{i}") for i in range(6)] + [judged("broken", "bad"), judged("not_yet", "poor")]
-    assert [v.task for v in in_order(found)][:2] == ["bad", "poor"]
-    assert [v.task for v in in_order(found[:5])] == ["t0", "t1", "t2", "t3", "t4"]
+    assert [v.task for v in by_harm(found)][:2] == ["bad", "poor"]
+    assert [v.task for v in by_harm(found[4:])] == ["bad", "poor", "t4", "t5"]  # and so do few
     counts = count_verdicts(found)
     assert "ready to use: 6" in counts
     assert "promising" not in counts

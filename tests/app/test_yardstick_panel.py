@@ -21,7 +21,7 @@ from app.results.yardstick_panel import YardstickPanel, outcome_view
 from app.shell.context import Context
 from app.shell.outcomes import Outcomes
 from app.shell.selection import Selection
-from app.texts import say
+from app.texts import word_error
 from app.texts.language import in_language
 from core.base.errors import RunError, SettingError, WorkspaceError
 from core.chat import other_model
@@ -86,10 +86,10 @@ def test_the_endpoint_is_asked_and_the_key_is_kept_nowhere(
     view = ended[panel.outcome]
     assert "Big" in view
     assert '<td class="n">12</td>' in view
-    assert f" · {say('results.few')}</td>" in view  # in words, in both languages
+    assert f" · {word_error('unsure.few', {})[0]}</td>" in view  # in words, in both languages
     chinese = in_language("zh", outcome_view, context.run_dir(selection))
     assert "Big" in chinese
-    assert f" · {in_language('zh', say, 'results.few')}</td>" in chinese
+    assert f" · {in_language('zh', word_error, 'unsure.few', {})[0]}</td>" in chinese
     written = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     assert KEY.encode() not in written
     assert KEY not in caplog.text

@@ -132,7 +132,7 @@ def made(right: int, lost: int, change: float, half: float = 0.02) -> Forgetting
         (made(20, 0, 0.09), ["forgot.unsure_text", "forgot.no_answers"], False),  # surely worse, perhaps by enough
         (made(15, 8, 0.0), ["forgot.no_text", "forgot.answers"], True),
         (made(20, 0, 0.4), ["forgot.text", "forgot.no_answers"], True),
-        (made(20, 0, 2.9), ["forgot.text_times", "forgot.no_answers"], True),
+        (made(20, 0, 2.9), ["forgot.text", "forgot.no_answers"], True),
         (made(0, 0, 0.4), ["forgot.text", "forgot.never_knew"], True),
     ],
 )
@@ -140,7 +140,7 @@ def test_what_is_said_and_when_to_warn(found: Forgetting, keys: list[str], warns
     said = describe_forgetting(found)
     assert [sentence.key for sentence in said] == keys
     assert found.is_warning is warns
-    reasons = [key for key in keys if key in ("forgot.text", "forgot.text_times", "forgot.answers")]
+    reasons = [key for key in keys if key in ("forgot.text", "forgot.answers")]
     first = "forgot.warning" if "forgot.answers" in keys else "forgot.warning_text"
     assert [one.key for one in describe_warning(found)] == ([first, *reasons] if warns else [])
     assert [one.key for one in tell_forgetting(found)] == ([first, *keys] if warns else keys)

@@ -15,7 +15,7 @@ from core.base.files import write_json_atomic
 from core.evaluation.intervals import Difference, Score
 from core.evaluation.results import build_results
 from core.insight.means import describe_mean, mean_guess, mean_scores
-from core.insight.results import ANSWER_COLUMNS, read_answers, read_scores, score_frame, scores_value
+from core.insight.results import ANSWER_COLUMNS, doubt_of, read_answers, read_scores, score_frame, scores_value
 from core.tasks.dataset import TaskDataset
 from core.tasks.spec import TaskSpec
 
@@ -133,3 +133,14 @@ def test_missing_results_are_worded(run: Path, tmp_path: Path) -> None:
         read_answers(run, "unseen")
     with pytest.raises(RunError, match="all, wrong, fixed, broken, flagged"):
         read_answers(run, "mails", "odd")
+
+
+def test_a_difference_that_is_not_sure_says_why() -> None:
+    """In the table, the report, the card and on the command line: four rows that are all right are four rows."""
+    few, open_, sure, same = ((1.0, 0.3, 4), (0.1, -0.1, 100), (0.5, 0.4, 100), (0.0, -0.1, 100))
+    keys = []
+    for value, low, n in (few, open_, sure, same):
+        said = doubt_of(Difference(value, low, 1.0, 0.01, n))
+        keys.append(said and said.key)
+    assert keys == ["unsure.few", "unsure.chance", None, None]
+    assert doubt_of(None) is None

@@ -104,6 +104,17 @@ def test_a_green_gain_against_a_silent_model_does_not_hide_a_collapse() -> None:
     assert found.reason.text == "92 % of its answers are “yes”, which is right in only 26 % of the exam rows."
 
 
+def test_what_training_cannot_mend_goes_before_what_a_broken_model_does() -> None:
+    hidden = Symptoms(400, "yes", 0.92, 0.26, 0.26, 4, unseen=0.42, unseen_labels=("refund",))
+    seen = facts(gain=Difference(-0.04, -0.12, 0.04, 0.5, 200), symptoms=hidden)
+    found = judge(seen)
+    assert (found.verdict, found.rule, found.step) == (BROKEN, "collapsed", "more_rows")
+    assert found.reason.text.startswith(
+        "42 % of the exam rows ask for an answer that no practice row shows (refund)."
+    )
+    assert "92 % of its answers" in found.reason.text
+
+
 def test_reasons_name_the_best_guess_in_both_languages() -> None:
     said = judge(facts()).reason
     assert "60.0 points above the best guess (always answering “”)" in said.text

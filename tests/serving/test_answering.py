@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -250,6 +251,10 @@ def test_certainty_is_silent_where_it_was_not_measured(run_dir: Path, trained_ce
         done = answer_all([ask(run_dir, "task 0", "message 3", **more)])[0][-1]
         assert done.text in ("yes", "no")
         assert done.certainty is None
+    few = replace(trained_certainty, rows=19)  # of which a hundred answers this sure cannot be spoken
+    folder = RunFolder(run_dir)
+    write_certainties(folder.certainty_path, {load_saved_tasks(folder.data_dir)[0].task_id: few})
+    assert RunShelf().get(str(run_dir)).certainty_of(0) is None
 
 
 def test_a_temperature_draws_among_the_labels(run_dir: Path) -> None:
