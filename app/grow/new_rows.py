@@ -183,7 +183,8 @@ def require_settled(context: Context, selection: Selection, name: str) -> None:
 
 def about_view(project: Project, spec: TaskSpec) -> str:
     """The first rows as inputs and answer, how many practise and how many examine, what was noticed in the file."""
-    counts = {"practice": word_count(spec.num_train), "exam": word_count(spec.num_test)}
+    sizes = {"practice": spec.num_train, "check": spec.num_validation, "exam": spec.num_test}
+    counts = {name: word_count(size) for name, size in sizes.items()}
     rows = [row for _, row in islice(read_rows(task_dir(project, spec.task_id), "train"), SHOWN_ROWS)]
     cells = [
         [esc(_short(input_text(row.get(name)))) for name in spec.inputs]

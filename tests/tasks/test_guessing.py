@@ -199,6 +199,21 @@ def test_prices_with_a_decimal_comma_are_numbers_and_lists_of_codes_are_not() ->
     assert guess_of({"text": texts, "labels": codes}).kind == "multilabel"
 
 
+def test_tagged_texts_and_canned_replies_and_dates_are_told() -> None:
+    texts = [f"Stop drug{n} for Tom {n}, please." for n in range(60)]
+    for form in ("[[DRUG drug{n}]]", "<DRUG>drug{n}</DRUG>", "[DRUG: drug{n}]"):
+        tagged = [f"Stop {form.format(n=n)} for Tom {n}, please." for n in range(60)]
+        guess = guess_of({"note": texts, "tagged": tagged})
+        assert (guess.kind, "guess.tagged" in dict(guess.reasons)) == ("generation", True)
+    replies = [f"We will send you the form number {n % 5}." for n in range(60)]
+    replied = guess_of({"note": texts, "reply": replies})
+    assert "guess.tagged" not in dict(replied.reasons)
+    assert (replied.kind, replied.close and replied.close.kind) == ("classification", "generation")
+    dated = guess_of({"Complaint / Date": [f"2026-{1 + n % 12:02}-{1 + n % 28:02}" for n in range(60)],
+                      "text": texts, "urgency": ["high", "low"] * 30})  # fmt: skip
+    assert ("guess.date", {"column": "Complaint / Date"}) in dated.reasons
+
+
 def test_split_and_group_columns_are_offered() -> None:
     guess = guess_of({
         "patient_id": [f"p{i // 4}" for i in range(60)], "text": TEXTS, "label": ["x", "y"] * 30,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from core.tasks.cell_text import COMMAS, MARKS
@@ -15,6 +15,8 @@ _SENTENCE, _SHORT = 4.0, 8.0  # words: a label that is as long may be a canned r
 _FEW_REPLIES = 20
 _GRADES = (10, 40)  # different whole numbers that are neither clearly grades nor clearly amounts
 _FRACTIONS = 6  # different numbers of which most have a decimal mark: 1,5 to 4,0 may be marks or measures
+_STOPS, _CLOSING = (".", "!", "?", "。", "！", "？", "।", "؟", "…"), " \"'”’」』)）"
+_MOST = 0.5
 _SHARE = 0.6
 
 
@@ -59,7 +61,14 @@ def _labels_or_text(kind: str, a: Answers) -> KindReading | None:
         canned = p.typical_words > _SHORT and p.num_distinct <= _FEW_REPLIES and a.repeats > 2 * a.enough_repeats
         return KindReading("classification", "kind_labels") if short or canned else None
     long = kind == "classification" and p.typical_words >= _SENTENCE and not named
-    return KindReading("generation", "kind_labels") if long and a.repeats < 2 * a.enough_repeats else None
+    unsure = a.repeats < 2 * a.enough_repeats or _are_sentences(p.texts)
+    return KindReading("generation", "kind_labels") if long and unsure else None
+
+
+def _are_sentences(texts: Sequence[str]) -> bool:
+    """Most of the different answers end as a sentence does: canned replies, however often they come back."""
+    values = {text.rstrip(_CLOSING) for text in texts}
+    return sum(value[-1:] in _STOPS for value in values) > _MOST * len(values)
 
 
 def _grades_or_amounts(kind: str, a: Answers) -> KindReading | None:

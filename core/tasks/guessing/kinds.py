@@ -31,6 +31,11 @@ METRICS = (
     "chrf",
 )
 _INSIDE = 0.6
+_TAGS = re.compile(
+    r"<(?P<tag>\w{1,20})>(?P<a>[^<>]{1,80})</(?P=tag)>"
+    r"|(?:\[\[|\{\{|[\[{<])\s?[^\W\d_][\w-]{0,20}[\s:|=]+"
+    r"(?P<b>[^\[\]{}<>]{1,80}?)\s?(?:\]\]|\}\}|[\]}>])"
+)
 _UNEVEN = 8.0  # largest / smallest label from which accuracy hides the small ones
 _UNEVEN_MANY = 2.5  # the same with more than three labels
 _MANY_NUMBERS = 20  # different numbers from which they are amounts rather than grades
@@ -133,6 +138,17 @@ _METRIC_RULES: tuple[tuple[str, str, Callable[[Answers, Columns], bool]], ...] =
     ("generation", "chrf", lambda a, i: is_translation(i, a)),
     ("generation", "rouge_l", lambda a, i: True),
 )
+
+
+def are_tagged(a: Answers) -> bool:
+    """Answers that repeat what is read with marks around parts: 'Stop [[DRUG ibuprofen]]', '<PER>Tom</PER>'."""
+    pairs = [(x, s) for x, s in zip(a.answers, a.sources, strict=True) if _TAGS.search(x)]
+    whole = sum(_bare(_TAGS.sub(lambda m: m["a"] or m["b"], x)) in _bare(s) for x, s in pairs)
+    return len(pairs) > 0.2 * len(a.answers) and whole > 0.8 * len(pairs)
+
+
+def _bare(text: str) -> str:
+    return "".join(text.split())
 
 
 def guess_metric(kind: str, inputs: Columns, answers: Answers) -> str:

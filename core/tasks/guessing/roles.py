@@ -16,7 +16,7 @@ from core.tasks.guessing.candidates import NAMED, can_answer, input_word_score, 
 from core.tasks.guessing.close_kinds import KindReading, best_marks, find_close_kind
 from core.tasks.guessing.flags import find_flags, flag_kind
 from core.tasks.guessing.inputs import Reasons, guess_inputs
-from core.tasks.guessing.kinds import guess_kind, guess_metric
+from core.tasks.guessing.kinds import are_tagged, guess_kind, guess_metric
 from core.tasks.guessing.profile import ColumnProfile, profile_columns
 from core.tasks.reading.column_words import GROUP_WORDS, SPLIT_WORDS, WEIGHT_WORDS
 from core.tasks.reading.split_words import says_split, split_of_word
@@ -101,6 +101,8 @@ def guess_roles(
     close = None if by_form or kind else find_close_kind(guessed, answers)
     kind = kind or own_kind or guessed
     reasons.append((f"guess.kind_{kind}", {}))
+    if kind == "generation" and are_tagged(answers):
+        reasons.append(("guess.tagged", {"column": ", ".join(targets)}))
     metric = guess_metric(kind, read, answers)
     offered = _offered([p for p in profiles if p.name not in (*inputs, *targets)], reasons)
     marks = own_marks or (best_marks(answers) if kind == "multilabel" else answers.marks or MARKS)
