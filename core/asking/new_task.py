@@ -11,6 +11,7 @@ import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ from core.training.optimisation import learning_rates
 from core.training.session import build_encoder
 from core.training.validation import note_gates
 
-OnProgress = Callable[[int, int], None]  # (trials so far, trials in all)
+OnProgress = Callable[[int, int], None]  # (steps so far, steps in all, of all trials)
 CHECK_EVERY = 5  # steps
 CHECK_ROWS = 24  # labelled rows beside the practised ones; more say little more and cost time
 PATIENCE = 4  # checks without a better one, then it is over
@@ -124,10 +125,10 @@ class Learner:
         for done, (count, seed) in enumerate(trials, 1):
             self.model.adapter.load_state_dict(start)
             rows = self.draw(count, seed)
-            self.train(task, rows)
+            self.train(task, rows, partial(self._step, on_progress, done - 1, len(trials)))
             given = self.exam(task, rows, is_last=done == len(trials))
             curve[count].append(self.score_of(given).value)
-            on_progress(done, len(trials))
+            self._step(on_progress, done, len(trials), 0)
         seen = [answered_as(task, batch) for batch in self.batches(self.check_rows or rows)]
         note_gates(self.answers, seen, [task])  # for the map, where weights depend on the question
         dataset = join_task(self.dataset, self.new, rows)
@@ -149,7 +150,11 @@ class Learner:
             losses = [(task, float(self.loss(task, batch))) for task in range(len(self.dataset.tasks))]
         return sorted(losses, key=lambda pair: pair[1])
 
-    def train(self, task: int, rows: list[Example]) -> None:
+    def _step(self, on_progress: OnProgress, trials: int, total: int, step: int) -> None:
+        """Tells steps: a single trial takes minutes."""
+        on_progress(trials * self.settings.steps + step, total * self.settings.steps)
+
+    def train(self, task: int, rows: list[Example], on_step: Callable[[int], None] = lambda _: None) -> None:
         """A fresh optimizer without weight decay, so that the rows of old tasks do not move by a bit. Kept is the
         state with the lowest loss on the check rows; without check rows the last."""
         rates = learning_rates(self.model, self.config, stage=1)
@@ -162,6 +167,7 @@ class Learner:
         for step in range(self.settings.steps):
             if check and step % CHECK_EVERY == 0 and best.is_over(self.check_loss(task, check)):
                 break
+            on_step(step)
             optimizer.zero_grad()
             self.loss(task, batches[step % len(batches)]).backward()
             optimizer.step()

@@ -68,7 +68,7 @@ class Calls:
             text = completion.last_text(body)
             found = load_detector(served.run_dir).detect(text)
             if found.is_none:
-                raise RunError("chat.no_task_fits", task=found.task)
+                raise RunError("chat.no_task_fits", task=found.task, share=f"{100 * found.probability:.0f}")
             task = next(t for t in RunFolder(served.run_dir).read_tasks() if t.name == found.task)
             user = {"role": "user", "content": by_columns(task, text)}
             others = [m for place, m in enumerate(body.messages) if place != completion.place_of_last(body)]

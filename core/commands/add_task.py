@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -52,15 +55,15 @@ def add_task(args: argparse.Namespace) -> Report:
 
     folder = find_run(args)
     project = Workspace(args.workspace).project_of_run(folder.path.resolve())
-    task = _bring_task(project, args)
-    new = load_dataset_of(project, [task])
     counts = tuple(args.rows or (COUNTS if args.curve else (ALL_ROWS,)))
     draws = args.draws if args.draws is not None else 3 if len(counts) > 1 else 1
     settings = AddSettings(counts, draws, args.steps, with_private=args.private)
     line = ProgressLine(args.json)
     without_router = None
     with hold_device(folder, "training"):
-        outcome = add_task_to_run(folder, new, settings, partial(_tell, line))
+        with _brought_task(project, args) as task:
+            new = load_dataset_of(project, [task])
+            outcome = add_task_to_run(folder, new, settings, partial(_tell, line))
         if has_router(folder.path):  # its router does not know the new task
             try:
                 learn_router(Path(outcome.run_dir))
@@ -71,8 +74,9 @@ def add_task(args: argparse.Namespace) -> Report:
     return _report(outcome, new.tasks[0].name, without_router)
 
 
-def _bring_task(project: Any, args: argparse.Namespace) -> str:
-    """The name of the project's task; a file is made one first.
+@contextmanager
+def _brought_task(project: Any, args: argparse.Namespace) -> Iterator[str]:
+    """The name of the project's task; a file is made one first, which goes again with any error.
 
     Raises:
         TaskFileError: the file cannot be read. RunError: how it is meant is in question.
@@ -80,26 +84,34 @@ def _bring_task(project: Any, args: argparse.Namespace) -> str:
     from core.tasks.changing.add_task import add_pasted
     from core.tasks.changing.add_task import add_task as add_file
     from core.tasks.changing.describing import TaskRequest
-    from core.tasks.store import list_tasks, read_doubts, read_problems
+    from core.tasks.store import list_tasks, read_doubts, read_problems, remove_task
 
     known = [name for spec in list_tasks(project) for name in (spec.name, spec.task_id)]
     if args.task in known or not (args.task == PASTED or Path(args.task).is_file()):
-        return str(args.task)
+        yield str(args.task)
+        return
     request = TaskRequest(name=args.name)
     if args.task == PASTED:
         spec = add_pasted(project, sys.stdin.read(), request)
     else:
         spec = add_file(project, Path(args.task), request, isolated=True)
-    told = [f"{spec.name}: {said(problem)}" for problem in read_problems(project, spec.task_id)]
-    doubts = read_doubts(project, spec.task_id)
-    print("\n".join([*told, *doubt_lines(doubts)]), file=sys.stderr)
-    if doubts and not args.as_read:
-        raise RunError("command.doubts_open", task=spec.name, run=args.run)
-    return spec.name
+    is_taught = False
+    try:
+        told = [f"{spec.name}: {said(problem)}" for problem in read_problems(project, spec.task_id)]
+        doubts = read_doubts(project, spec.task_id)
+        print("\n".join([*told, *doubt_lines(doubts)]), file=sys.stderr)
+        if doubts and not args.as_read:
+            words = {"run": args.run, "file": shlex.quote(args.task), "project": shlex.quote(project.name)}
+            raise RunError("command.doubts_open", **words)
+        yield spec.name
+        is_taught = True
+    finally:
+        if not is_taught:
+            remove_task(project, spec.task_id)
 
 
 def _tell(line: ProgressLine, done: int, total: int) -> None:
-    line.step(done, total, f"trial {done} of {total}")
+    line.step(done, total, f"step {done} of {total}")
 
 
 def _report(outcome: Any, task: str, without_router: str | None) -> Report:

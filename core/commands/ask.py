@@ -106,7 +106,7 @@ def choose_task(
     text = content if isinstance(content, str) else "\n".join(content.values())
     found = find_task(how.client, folder.path, text, how.way)
     if found.is_none:
-        raise RunError("chat.no_task_fits", task=found.task)
+        raise RunError("chat.no_task_fits", task=found.task, share=f"{100 * found.probability:.0f}")
     if not how.quiet:
         shares = ", ".join(f"{task} {100 * share:.0f} %" for task, share in found.blend)
         mixed = f"; skills mixed: {shares}" if shares else ""

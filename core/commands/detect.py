@@ -9,6 +9,8 @@ from typing import Any
 from core.commands.output import Report, Verbs, add_verb, table
 from core.commands.runs import find_run
 
+OWN = "own refused % (texts like the practice rows; other wordings more)"
+
 
 def add_parser(verbs: Verbs) -> None:
     parser = add_verb(verbs, "detect", detect, "which task of a run a text belongs to")
@@ -60,6 +62,6 @@ def _compare(folder: Any, learns: bool) -> Report:
 
     with hold_device(folder, "evaluation"):
         found = compare_ways(folder.path, learns)
-    heads = ["found by", "right %", "95 %", "error of its certainty", "foreign refused %", "own refused %", "ms"]
+    heads = ["found by", "right %", "95 %", "error of its certainty", "foreign refused %", OWN, "ms"]
     said = [sentence.text for sentence in describe_ways(found)]
     return Report({"ways": asdict(found)}, "\n".join([table(rows_of_ways(found), heads), "", *said]))

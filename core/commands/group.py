@@ -35,7 +35,7 @@ def group(args: argparse.Namespace) -> Report:
     lines += [f"group {place}: {', '.join(members)}" for place, members in enumerate(found.groups, 1)]
     told = found.told()
     lines += ["", *(Sentence(key, values).text for key, values in told)]
-    if any(key == "group.train" for key, _ in told):
+    if any(key == "group.train" for key, _ in told) or (args.groups or 0) > 1:  # whoever asks for groups gets them
         lines.append(f"python -m core train PROJECT {train_options(found.settings())}")
     return Report(found.as_dict(), "\n".join(lines))
 

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from core.commands.device import hold_device
-from core.commands.output import ProgressLine, Report, Verbs, add_verb, progress_bar, table
+from core.commands.output import ProgressLine, Report, Verbs, add_verb, table
 
 
 def add_parser(verbs: Verbs) -> None:
@@ -47,12 +47,13 @@ def merge(args: argparse.Namespace) -> Report:
 
 
 def _tell(line: ProgressLine, done: int, total: int) -> None:
-    line.show(progress_bar(done / total if total else 1.0, f"exam, answer {done} of {total}"), done == total)
+    line.step(done, total, f"exam, answer {done} of {total}")
 
 
 def _report(folder: Any) -> Report:
     from core.commands.evaluate import exam_report
     from core.merge.table import read_merge
+    from core.messages import Sentence
 
     found = read_merge(folder.path)
     rows = [
@@ -64,6 +65,8 @@ def _report(folder: Any) -> Report:
     if found.top is not None:
         how = f"Nothing was added up: in every layer a token is answered by the {found.top} LoRAs that fit it."
     lines = [table(rows, heads), "", how]
+    if found.is_of_one_adapter:
+        lines.append(Sentence("merge.one_adapter").text)
     value: dict[str, Any] = {"run_id": folder.run_id, "merge": found.as_dict()}
     if folder.read_results() is not None:
         exam = exam_report(folder)

@@ -59,7 +59,7 @@ class TaskGroups:
         values: dict[str, Any] = {"groups": len(self.groups), "tasks": len(self.tasks)}
         if self.silhouette is not None:
             values["silhouette"] = f"{self.silhouette:.2f}"
-            return [("group.apart" if self.is_clear else "group.weak", values), ("group.train", values)]
+            return [("group.apart", values), ("group.train", values)] if self.is_clear else [("group.weak", values)]
         between = _between(self.cosines)
         low, high = (round(float(value), 2) + 0.0 for value in (between.min(), between.max()))
         key = "group.even" if len(self.groups) > 1 else "group.alike" if between.min() >= ALIKE else "group.one"

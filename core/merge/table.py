@@ -18,6 +18,7 @@ ARROW = "arrow"
 WAYS = (METAGPT, AVERAGE, ARITHMETIC, TIES, DARE, ARROW)
 DENSE = (TIES, DARE)  # these work on single numbers of the weight change, not on its factors
 MAX_RANK = 256
+SAME = 0.9999  # cosine of two changes that are one
 _SCALES = {ARITHMETIC: 0.3, TIES: 1.0}  # DARE: 1 / number of tasks
 _DENSITIES = {TIES: 0.2, DARE: 0.5}
 
@@ -69,6 +70,11 @@ class MergeTable:
     scale: float | None = None
     density: float | None = None
     top: int | None = None
+
+    @property
+    def is_of_one_adapter(self) -> bool:
+        """Whether all tasks change the weights alike, as those of a method do that shares one adapter."""
+        return len(self.tasks) > 1 and min(map(min, self.cosines)) >= SAME
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)

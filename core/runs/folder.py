@@ -29,7 +29,7 @@ from core.base.records import checked_record, read_record
 from core.runs.events import EventWriter, last_event_id, read_events
 from core.runs.lock import is_locked, steady_clock
 from core.runs.shapes import FinalMarker, Results, RunRecord
-from core.runs.states import FAILED, RUNNING, RunStatus
+from core.runs.states import FAILED, RUNNING, SUCCEEDED, RunStatus
 from core.tasks.dataset import load_saved_tasks
 from core.tasks.spec import TaskSpec
 from core.training.config import RunConfig, config_to_yaml, load_config
@@ -199,6 +199,7 @@ class RunFolder:
             return status
         if missing := self._missing_files(done):
             return self._as_damaged(status, ", ".join(missing))
+        status = replace(status, progress=1.0) if done["state"] == SUCCEEDED else status  # a merge has no steps
         return replace(status, **{name: done[name] for name in _FINAL_FIELDS if name in done})
 
     def _as_damaged(self, status: RunStatus, file: str) -> RunStatus:

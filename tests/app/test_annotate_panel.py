@@ -150,7 +150,7 @@ def test_the_run_that_was_asked_is_named(place: Place) -> None:
     asked = replace(queue, run_id="r-asked", is_checked=True)
     write_queue(context.require_project(selection), selection.task_id, asked)
     shown = panel.draw(context, selection)
-    assert "Run r-asked would say" in shown[panel.shown]
+    assert "r-asked would say" in shown[panel.shown]
     assert "60 % sure" in shown[panel.shown]
     assert "not checked" not in shown[panel.shown]
     assert "r-asked" in shown[panel.report]
@@ -246,4 +246,4 @@ def test_whether_training_again_pays_off_is_measured_once_and_told(place: Place)
     panel = build_panel(AnnotatePanel, context)
     report = panel.draw(context, selection)[panel.report]
     assert "3 rows of the file hold an answer already" in report
-    assert f"run {folder.read_run()['name']} answered" in report
+    assert f"{folder.read_run()['name']} answered" in report

@@ -196,13 +196,15 @@ def summary(known: dict[str, Any], chosen: argparse.Namespace) -> dict[str, Any]
             arm: [known[f"{data} | {arm} | seed {seed}{end}"]["mean"] for data, seed in places]
             for arm in (method, CPOLY, LORA)
         }
+        tasks = min(len(known[f"{data} | {method} | seed {seed}{end}"]["scores"]) for data, seed in places)
         figures = {"score": statistics.fmean(arms[method])}
         for arm, name in ((CPOLY, "reference"), (LORA, "plain")):
             gaps = [own - other for own, other in zip(arms[method], arms[arm], strict=True)]
-            low, high = mean_interval(gaps, 4 * chosen.rows)
+            low, high = mean_interval(gaps, chosen.rows * tasks)
             figures |= {name: statistics.fmean(arms[arm]), f"{name}_gap": statistics.fmean(gaps)}
             figures |= {f"{name}_low": low, f"{name}_high": high}
         sizes = {"runs": len(places), "projects": len({data for data, _ in places}), "steps": chosen.steps}
+        sizes["rows"] = chosen.rows
         found[method] = {**{name: round(value, 4) for name, value in figures.items()}, **sizes}
     return found
 

@@ -293,6 +293,8 @@ def test_a_file_is_taught_in_one_step_unless_its_reading_is_in_question(
     refused = run("add-task", run_id, doubtful, *quick)
     assert refused.code == 2
     assert "QUESTION" in refused.err
+    assert f"python -m core add-task {run_id}" in refused.err
+    assert "mails" not in run("task", "list", "Desk").out  # nothing is left behind by an error
     monkeypatch.setattr("sys.stdin", io.StringIO(text))
     assert (
         run("add-task", run_id, "-", "--name", "pasted mails", "--as-read", *quick).value["task"] == "pasted mails"

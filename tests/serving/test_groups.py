@@ -39,7 +39,7 @@ def test_strangers_are_no_groups_and_are_told_so() -> None:
     found = group_tasks(NAMES, planted([0, 1, 2, 3, 4], 1.0, 0.02))
     assert found.silhouette is not None
     assert found.silhouette < 0.1
-    assert [key for key, _ in found.told()] == ["group.weak", "group.train"]
+    assert [key for key, _ in found.told()] == ["group.weak"]
     clear = group_tasks(NAMES, planted([0, 0, 1, 1, 1], 0.7, 0.0))
     assert clear.told()[0][0] == "group.apart"
     assert group_tasks(NAMES, planted([0] * 5, 0.5, 0.0), 1).told()[0][0] == "group.one"
@@ -100,7 +100,7 @@ def test_the_command_groups_a_run_and_a_merge_alike(
     value = json.loads(capsys.readouterr().out)
     assert sorted(name for group in value["groups"] for name in group) == sorted(value["tasks"])
     assert value["settings"]["adapter.num_common_skills"] == 2
-    assert main(["group", run_dir.name, "--workspace", workspace]) == 0
+    assert main(["group", run_dir.name, "--groups", "2", "--workspace", workspace]) == 0
     told = capsys.readouterr().out
     assert "silhouette" in told
     assert "python -m core train PROJECT --method poly --set adapter.num_common_skills=" in told
