@@ -16,7 +16,7 @@ from core.base.errors import Problem
 from core.runs.plan_fixes import PlanFix
 from core.runs.rerun import Remedy
 from core.runs.states import STAGES, RunStatus
-from core.runs.summaries import RunSummary
+from core.runs.summaries import BELOW, FEW_ROWS, OPEN, RunSummary
 from core.training.config import RunConfig, config_to_dict
 
 TONES = {
@@ -157,9 +157,12 @@ def run_card(run: RunSummary, active: bool) -> dict[str, Any]:
 
 
 def word_mean(run: RunSummary) -> str:
-    """The mean of its exam, beside what the best guesses score where that is known of all tasks."""
-    key = "run.mean" if run.guess is None else "run.mean_guess"
-    return say(key, score=word_score(run.tuned), guess=word_score(run.guess))
+    """The mean of its exam with its interval, beside what the best guesses score where that is known of all tasks,
+    and what keeps it from being a success."""
+    told = run.standing if run.standing in (BELOW, OPEN, FEW_ROWS) else ""
+    key = ("run.mean" if run.guess is None else "run.mean_guess") + (f"_{told}" if told else "")
+    score = score_cell({"value": run.tuned, "low": run.low, "high": run.high}, plain=True)
+    return say(key, score=score, guess=word_score(run.guess))
 
 
 def _damage(run: RunSummary) -> str:
@@ -213,13 +216,15 @@ def _fix_button(fix: PlanFix) -> str:
     return f'<button type="button" class="fix" data-act="{esc(act)}" data-id="{esc(value)}">{text}{price}</button>'
 
 
-def score_cell(score: dict[str, Any] | None) -> str:
-    """Value with its 95 % interval."""
+def score_cell(score: dict[str, Any] | None, plain: bool = False) -> str:
+    """Value with its 95 % interval; `plain`: as text."""
     if not score:
         return "–"
     low, high = score.get("low"), score.get("high")
-    interval = f' <span class="dim">[{word_score(low)}, {word_score(high)}]</span>' if low is not None else ""
-    return f"{word_score(score['value'])}{interval}"
+    interval = f"[{word_score(low)}, {word_score(high)}]" if low is not None else ""
+    if interval and not plain:
+        interval = f'<span class="dim">{interval}</span>'
+    return f"{word_score(score['value'])} {interval}".rstrip()
 
 
 def _bar(status: RunStatus) -> str:

@@ -24,7 +24,7 @@ from app.texts.words import Key, Words
 from core.base.errors import TaskloomError
 from core.messages.locales import LANGUAGES
 from core.runs.states import LIVE
-from core.runs.summaries import RunSummary, list_all_summaries, list_summaries, own_runs
+from core.runs.summaries import FEW_ROWS, RunSummary, list_all_summaries, list_summaries, own_runs
 from core.tasks.changing.sample import load_sample
 from core.tasks.store import list_tasks
 from core.workspace import DamagedProject, Project
@@ -174,7 +174,7 @@ def _project_card(project: Project, runs: list[RunSummary], active: bool) -> dic
     num_tasks = len(list_tasks(project))
     busy = any(run.state in LIVE for run in runs)
     last = max([project.created, *(run.created or 0 for run in runs)])
-    best = max((run for run in own_runs(runs) if run.tuned is not None), key=_mean_of, default=None)
+    best = max((run for run in own_runs(runs) if run.tuned is not None), key=_rank_of, default=None)
     parts = [say("home.card", tasks=num_tasks, runs=len(runs))]
     if best is not None:
         parts.append(say("home.best", mean=word_mean(best)))
@@ -189,8 +189,9 @@ def _project_card(project: Project, runs: list[RunSummary], active: bool) -> dic
     )
 
 
-def _mean_of(run: RunSummary) -> float:
-    return run.tuned or 0.0
+def _rank_of(run: RunSummary) -> tuple[bool, float]:
+    """A high mean of a few exam rows is no reason to be called the best."""
+    return run.standing != FEW_ROWS, run.tuned or 0.0
 
 
 def _steps(project: Project | None) -> list[dict[str, Any]]:

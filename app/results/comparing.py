@@ -21,11 +21,13 @@ def comparison_view(first: Path, second: Path) -> str:
     from core.insight.compare import (  # scipy.stats: only when it is asked for
         compare_runs,
         describe_comparison,
+        describe_standings,
         shown_p,
     )
 
     comparisons = compare_runs(first, second)
-    said = [word_error(s.key, s.values)[0] for s in describe_comparison(comparisons)]
+    told = [*describe_comparison(comparisons), *describe_standings(first, second, comparisons)]
+    said = [word_error(s.key, s.values)[0] for s in told]
     rows = [
         [
             f"<b>{esc(c.task)}</b>",

@@ -16,7 +16,13 @@ def add_parser(verbs: Verbs) -> None:
 
 
 def compare(args: argparse.Namespace) -> Report:
-    from core.insight.compare import compare_runs, comparison_frame, describe_comparison, shown_p
+    from core.insight.compare import (
+        compare_runs,
+        comparison_frame,
+        describe_comparison,
+        describe_standings,
+        shown_p,
+    )
     from core.insight.results import doubt_of
 
     first, second = (
@@ -24,7 +30,8 @@ def compare(args: argparse.Namespace) -> Report:
         for name in (args.first, args.second)
     )
     found = compare_runs(first, second)
-    sentences = [sentence.text for sentence in describe_comparison(found)]
+    told = [*describe_comparison(found), *describe_standings(first, second, found)]
+    sentences = [sentence.text for sentence in told]
     frame = comparison_frame(found)
     rows = [
         [

@@ -108,17 +108,37 @@ def show_all(args: argparse.Namespace) -> Report:
             run.base_model,
             len(run.tasks),
             f"{100 * run.progress:.0f}",
-            None if run.tuned is None else f"{100 * run.tuned:.1f}",
+            _mean(run),
             None if run.guess is None else f"{100 * run.guess:.1f}",
+            _above(run),
             time.strftime("%Y-%m-%d %H:%M", time.localtime(run.created)),
             run.notes,
         ]
         for run in runs
     ]
-    heads = ["run", "name", "state", "method", "base model", "tasks", "%", "mean", "guess", "created", "notes"]
+    heads = ["run", "name", "state", "method", "base model", "tasks", "%"]
+    heads += ["mean", "guess", "above guessing", "created", "notes"]
     none = f"No runs yet. Start one: python -m core train {project.name!r}"
     values = [{**asdict(run), "path": str(project.runs_dir / run.run_id)} for run in runs]
     return Report(values, table(rows, heads) if rows else none)
+
+
+def _mean(run: Any) -> str | None:
+    """In points of 100 with the 95 % interval."""
+    if run.tuned is None:
+        return None
+    interval = f" [{100 * run.low:.1f}, {100 * run.high:.1f}]" if run.low is not None else ""
+    return f"{100 * run.tuned:.1f}{interval}"
+
+
+def _above(run: Any) -> str | None:
+    """Whether the mean is more than guessing gets, in the words of the exam's own table."""
+    from core.messages import Sentence
+    from core.runs.summaries import ABOVE, BELOW, FEW_ROWS
+
+    if run.standing in (None, ABOVE, BELOW):
+        return {None: None, ABOVE: "yes", BELOW: "no: below"}[run.standing]
+    return f"no: {Sentence('unsure.few' if run.standing == FEW_ROWS else 'unsure.chance').text}"
 
 
 def show(args: argparse.Namespace) -> Report:

@@ -16,6 +16,7 @@ from core.evaluation.intervals import Difference, holm, is_sure
 from core.evaluation.metrics import compare
 from core.evaluation.normalise import plain
 from core.insight.results import RIGHT, read_answers, read_task_records
+from core.insight.verdicts import BROKEN, NOT_YET, Verdict, read_verdicts
 from core.messages import Sentence
 from core.runs.folder import RunFolder
 
@@ -95,6 +96,28 @@ def describe_comparison(comparisons: list[Comparison]) -> list[Sentence]:
         values["p"] = p if p.startswith("<") else f"= {p}"
         sentences.append(Sentence(key if c.is_sure else "says.runs_alike", values))
     return sentences
+
+
+def describe_standings(first: Path, second: Path, comparisons: list[Comparison]) -> list[Sentence]:
+    """Beside each difference that is called real: which of the two runs is broken or not ready there, and why.
+    Better than a broken model is not yet good."""
+    found = [_verdicts_of(run_dir) for run_dir in (first, second)]
+    return [
+        Sentence(
+            f"says.{side}_stands", {"task": c.task, "verdict": Sentence(f"verdict.{v.verdict}"), "reason": v.reason}
+        )
+        for c in comparisons
+        if c.is_sure
+        for side, verdicts in zip(("first", "second"), found, strict=True)
+        if (v := verdicts.get(c.task)) is not None and v.verdict in (BROKEN, NOT_YET)
+    ]
+
+
+def _verdicts_of(run_dir: Path) -> dict[str, Verdict]:
+    """By task; {} without an exam."""
+    if not RunFolder(run_dir).results_path.is_file():
+        return {}
+    return {verdict.task: verdict for verdict in read_verdicts(run_dir)}
 
 
 def shown_p(p: float) -> str:

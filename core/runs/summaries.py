@@ -16,13 +16,16 @@ from core.runs.queue_db import RunQueue
 from core.workspace import Project
 
 T = TypeVar("T")
-FORM = 2  # of a remembered summary; 1 did not know what guessing scores
+FORM = 3  # of a remembered summary; 1 did not know what guessing scores, 2 not how sure the means are
+ABOVE, BELOW, OPEN, FEW_ROWS = STANDINGS = ("above", "below", "open", "few")
 
 
 @dataclass(frozen=True)
 class RunSummary:
     """One line of a list of runs. `base`, `tuned` and `guess` (the best guesses) are the means of the exam, 0..1;
-    `guess` is None unless all tasks have one."""
+    `guess` is None unless all tasks have one. `low` and `high`: 95 % interval of `tuned` by exam rows.
+    `standing`, of the mean against guessing: surely above or below, open, or few (rows too few to say); None where
+    it is unknown."""
 
     run_id: str
     name: str
@@ -42,6 +45,9 @@ class RunSummary:
     base: float | None = None
     tuned: float | None = None
     guess: float | None = None
+    low: float | None = None
+    high: float | None = None
+    standing: str | None = None
     starred: bool = False
     notes: str = ""
     made_from: str | None = None
@@ -140,6 +146,7 @@ def summarise_run(folder: RunFolder) -> RunSummary:
         base=means.get("base"),
         tuned=means.get("tuned"),
         guess=_mean_guess(results or {}),
+        **_how_sure(results or {}),
         starred=run.get("starred", False),
         notes=run.get("notes", ""),
         made_from=run.get("made_from"),
@@ -180,6 +187,33 @@ def _mean_guess(results: dict[str, Any]) -> float | None:
     tasks = [task for task in results.get("tasks", ()) if task.get("tuned")]
     best = [task.get("guesses", {}).get(task.get("best_guess"), {}).get("value") for task in tasks]
     return None if not best or None in best else float(sum(best) / len(best))
+
+
+def _how_sure(results: dict[str, Any]) -> dict[str, Any]:
+    """Interval of the mean and its standing against guessing; {} where results of an older version lack it."""
+    from core.evaluation.intervals import (  # numpy: not for a list
+        FEW,
+        Difference,
+        Score,
+        mean_difference,
+        mean_score,
+    )
+
+    tasks = [task for task in results.get("tasks", ()) if task.get("tuned")]
+    if not tasks:
+        return {}
+    try:
+        mean = mean_score([Score(**task["tuned"]) for task in tasks])
+        gains = [Difference(**task["gain"]) for task in tasks if task.get("gain")]
+    except TypeError:  # of another version
+        return {}
+    found: dict[str, Any] = {"low": mean.low, "high": mean.high}
+    if mean.n < FEW:
+        return {**found, "standing": FEW_ROWS}
+    if len(gains) < len(tasks):
+        return found
+    gain = mean_difference(gains)
+    return {**found, "standing": OPEN if not gain.is_sure else ABOVE if gain.value > 0 else BELOW}
 
 
 def _run_dirs(project: Project) -> list[str]:

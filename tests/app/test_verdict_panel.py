@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
 import gradio as gr
 import pytest
 
+from app.drawing.run_markup import word_mean
 from app.results.forgotten_panel import ForgottenPanel
 from app.results.screen import draw_scores, find_scores
 from app.results.verdict_panel import TONES, VerdictPanel, count_verdicts, find_verdicts
@@ -22,6 +24,8 @@ from app.texts.language import in_language
 from core.base.files import write_json_atomic
 from core.insight.verdicts import STEPS, Verdict, by_harm, read_verdicts
 from core.messages import Sentence
+from core.runs.folder import RunFolder
+from core.runs.summaries import summarise_run
 from core.tasks.changing.add_task import add_task
 from core.tasks.changing.describing import TaskRequest
 from core.workspace import Workspace
@@ -191,3 +195,20 @@ def test_what_was_forgotten_is_shown_with_the_lost_answers(language: str, tmp_pa
     shown = in_language(language, panel.draw, context, selection)[panel.view]
     assert shown.count('class="info"') == 2
     assert 'class="ok"' not in shown
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("tiny exam", "too few exam rows to say"),
+        ("below guessing", "below the best guesses'"),
+        ("noisy gain", "may be chance"),
+        ("good", "(best guesses "),
+    ],
+)
+def test_a_mean_is_said_with_what_it_lacks(name: str, said: str, tmp_path: Path) -> None:
+    run_dir = write_stage(STAGES[name], tmp_path / "run")
+    write_json_atomic(run_dir / "DONE", {"state": "succeeded"})
+    told = word_mean(summarise_run(RunFolder(run_dir)))
+    assert said in told
+    assert re.match(r"mean score [\d.]+ \[[\d.]+, [\d.]+\]", told)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,13 @@ from core.insight.compare import (
     comparison_frame,
     confusion_matrix,
     describe_comparison,
+    describe_standings,
     worst_labels,
 )
 from core.runs.folder import RunFolder
 from core.tasks.dataset import SAVED_TASKS
 from core.tasks.spec import TaskSpec
+from tests.staged_runs import stages, write_stage
 
 
 def write_run(path: Path, answers: dict[str, list[dict[str, Any]]], metric: str = "accuracy") -> Path:
@@ -130,3 +133,18 @@ def test_a_label_that_the_exam_lacks_is_a_label(tmp_path: Path) -> None:
     write_json_atomic(RunFolder(run).data_dir / SAVED_TASKS, [spec.as_dict()])
     assert list(worst_labels(run, "mails")["instead"]) == ["Transfer", "Transfer"]
     assert OTHER not in confusion_matrix(run, "mails").loc["card"][lambda counts: counts > 0].index
+
+
+def test_better_than_a_broken_model_is_not_called_good(tmp_path: Path) -> None:
+    """One label to everything against what a guess gets: both verdicts stand beside the difference."""
+    staged = {stage.name: stage for stage in stages()}
+    collapsed = write_stage(staged["collapsed"], tmp_path / "a")
+    good = write_stage(replace(staged["collapsed"], tuned=staged["good"].tuned), tmp_path / "b")
+    found = compare_runs(collapsed, good)
+    assert found[0].is_sure
+    said = describe_standings(collapsed, good, found)
+    assert [one.key for one in said] == ["says.first_stands"]
+    assert "stays “broken”" in said[0].text
+    back = describe_standings(good, collapsed, compare_runs(good, collapsed))
+    assert [one.key for one in back] == ["says.second_stands"]
+    assert describe_standings(good, good, compare_runs(good, good)) == []
