@@ -37,7 +37,7 @@ class RowsPanel:
             self.task = words(gr.Dropdown, label=Key("skills.pick_task"), **given, elem_id="skills-task")
             self.skill = words(gr.Dropdown, label=Key("skills.pick_skill"), **given, elem_id="skills-skill")
         self.said = gr.HTML(elem_id="skills-rows")
-        with gr.Row():
+        with gr.Row() as self.naming:
             given = {"max_lines": 1, "min_width": 220, "elem_id": "skills-name"}
             self.name = words(gr.Textbox, label=Key("skills.name"), info=Key("skills.name_help"), **given)
             self.save = words(gr.Button, Key("skills.name_save"), elem_id="skills-name-save", min_width=160)
@@ -48,7 +48,7 @@ class RowsPanel:
             self.skill.change, self.fill_name, [context.selection, self.skill], self.name, show_progress="hidden"
         )
         fields, quiet = [self.task, self.skill], {"show_progress": "hidden", "trigger_mode": "always_last"}
-        context.on_selection(self.draw_choice, [self.head, *fields], fields)
+        context.on_selection(self.draw_choice, [self.head, *fields, self.naming], fields)
         context.on_selection(self.draw, self.said, fields)
         for field in fields:
             context.on(field.change, self.draw, [context.selection, *fields], self.said, **quiet)
@@ -98,7 +98,8 @@ class RowsPanel:
     def draw_choice(self, context: Context, selection: Selection, task: str | None, skill: str | None) -> Shown:
         allocation = find_allocation(context, selection)
         if allocation is None:
-            return {self.head: "", self.task: gr.update(choices=[]), self.skill: gr.update(choices=[])}
+            nothing = {self.task: gr.update(choices=[]), self.skill: gr.update(choices=[])}
+            return {self.head: "", **nothing, self.naming: gr.update(visible=False)}
         names = list(allocation.tasks)
         chosen = task if task in names else names[0]
         choices = _choices(allocation, chosen)
@@ -107,6 +108,7 @@ class RowsPanel:
             self.head: part(say("skills.chosen_title")) + note(say("skills.chosen_note")),
             self.task: gr.update(choices=names, value=chosen),
             self.skill: gr.update(choices=choices, value=kept),
+            self.naming: gr.update(visible=bool(allocation.columns(COMMON)) and not allocation.is_lone),
         }
 
     def draw(self, context: Context, selection: Selection, task: str | None, skill: str | None) -> str:

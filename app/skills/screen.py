@@ -102,7 +102,16 @@ class Skills:
     def _wire(self, context: Context) -> None:
         controls = [self.layer, self.routing_head, self.moment, self.view, self.gate, *self.shown.fields]
         shown = [self.title, self.heatmap, self.below]
-        page = [self.head, self.body, self.weights_title, self.layer, self.routing_head, self.moment, self.gate]
+        page = [
+            self.head,
+            self.body,
+            self.weights_title,
+            self.layer,
+            self.routing_head,
+            self.moment,
+            self.view,
+            self.gate,
+        ]
         context.on_selection(self.draw, page)
         context.on_selection(self.draw_heatmap, shown, controls)
         moved = [field.change for field in (self.layer, self.routing_head, self.moment, *self.shown.fields)]
@@ -119,14 +128,15 @@ class Skills:
             return {self.head: hint, self.body: gr.update(visible=False)}
         layers, heads = len(layer_names(allocation)), num_heads(allocation)
         moments = len(read_snapshots(context.run_dir(selection)))  # type: ignore[arg-type]
-        last = max(1, moments)
+        last, mixes = max(1, moments), not allocation.is_lone
         return {
             self.head: lead(say("skills.lead")),
-            self.weights_title: part(say("skills.weights_title")),
+            self.weights_title: part(say("skills.weights_title")) if mixes else "",
             self.body: gr.update(visible=True),
-            self.layer: gr.update(maximum=max(1, layers), interactive=layers > 1),
+            self.layer: gr.update(maximum=max(1, layers), interactive=layers > 1, visible=mixes),
             self.routing_head: gr.update(maximum=max(1, heads), visible=heads > 1, value=0),
-            self.moment: gr.update(maximum=last, value=last, interactive=moments > 1),
+            self.moment: gr.update(maximum=last, value=last, interactive=moments > 1, visible=mixes),
+            self.view: gr.update(visible=mixes),
             self.gate: gr.update(visible=has_gate(allocation)),
         }
 
@@ -137,6 +147,8 @@ class Skills:
         final = find_allocation(context, selection)
         if final is None:
             return {self.title: "", self.heatmap: "", self.below: ""}
+        if final.is_lone:
+            return {self.title: note(say("skills.one_adapter")), self.heatmap: "", self.below: ""}
         run_dir = context.run_dir(selection)
         assert run_dir is not None  # its allocation was found
         shown, when = pick_moment(final, read_snapshots(run_dir), int(moment or 0))

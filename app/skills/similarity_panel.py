@@ -68,6 +68,8 @@ class SimilarityPanel:
         if kind == WEIGHTS:
             found = find_contributions(context, selection)
             similarity = found.similarity if found else None
+        elif allocation.is_lone:
+            return {self.said: head + word_all(describe_likeness(allocation)), self.plot: ""}
         elif allocation.columns(COMMON):
             similarity = task_similarity(allocation, centred=True)
         if similarity is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import gradio as gr
+import numpy as np
 import pandas as pd
 
 from app.drawing.figures import to_json, with_csv
@@ -17,7 +18,7 @@ from app.shell.selection import Selection
 from app.skills.chosen_run import find_allocation, find_contributions
 from app.texts import say
 from core.adapters.skill import COMMON
-from core.insight.allocation import uniform_weight
+from core.insight.allocation import Allocation, uniform_weight
 from core.insight.allocation_cuts import task_by_layer
 from core.insight.contribution_table import layer_share
 
@@ -34,22 +35,28 @@ class TaskPanel:
 
     def draw(self, context: Context, selection: Selection, task: str | None) -> Shown:
         allocation = find_allocation(context, selection)
-        if allocation is None or task not in allocation.tasks:
+        if allocation is None or task not in allocation.tasks or not _tells(allocation):
             return {self.head: "", self.layers: "", self.said: "", self.parts: ""}
         profile = task_by_layer(allocation, str(task))
         common = [skill.name for skill in allocation.skills if skill.kind == COMMON]
         profile = profile[[name for name in profile.columns if name in common] or list(profile.columns)]
         figure = layers_heatmap(profile, uniform_weight(allocation))
+        told = say("skills.layers_note_kept") if allocation.is_lone else word_profile(profile, bool(common))
         found = find_contributions(context, selection)
         parts = layer_share(found, str(task)) if found and task in found.tasks else None
         drawn = with_csv(part_bars(parts), f"parts-{task}", parts, "layer") if parts is not None else None
         said = part(say("skills.parts_title")) + note(say("skills.parts_note")) if drawn is not None else ""
         return {
-            self.head: part(say("skills.layers_title", task=task)) + note(word_profile(profile, bool(common))),
+            self.head: part(say("skills.layers_title", task=task)) + note(told),
             self.layers: to_json(with_csv(figure, f"layers-{task}", profile, "layer")),
             self.said: said,
             self.parts: to_json(drawn),
         }
+
+
+def _tells(allocation: Allocation) -> bool:
+    """One adapter for all has something to show where its layers differ."""
+    return not allocation.is_lone or bool(np.ptp(allocation.weights) > 0)
 
 
 def word_profile(profile: pd.DataFrame, has_common: bool) -> str:

@@ -33,14 +33,14 @@ class TimePanel:
         context.on_selection(self.draw, [self.said, self.sharp, self.effective])
 
     def draw(self, context: Context, selection: Selection) -> Shown:
-        """Nothing before the second snapshot."""
+        """Nothing before the second snapshot, and of one adapter for all."""
         run_dir = context.run_dir(selection)
         curves = read_snapshots(run_dir).curves if run_dir is not None else pd.DataFrame()
-        if len(curves) < 2:
+        allocation = find_allocation(context, selection)
+        if len(curves) < 2 or (allocation is not None and allocation.is_lone):
             return {self.said: "", self.sharp: "", self.effective: ""}
         names = {name: say(f"skills.{name}") for name in ("sharpness", "usage")}
         tasks = [name for name in curves.columns if name not in ("step", "stage", "sharpness", "usage")]
-        allocation = find_allocation(context, selection)
         skills = len(allocation.columns(COMMON)) if allocation else None
         first = curves_over_steps(curves, list(names), names, (0, 1.02))
         second = curves_over_steps(curves, tasks, {}, (0.9, float(skills) + 0.1 if skills else None))

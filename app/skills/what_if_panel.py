@@ -40,7 +40,7 @@ class WhatIfPanel:
 
     def __init__(self, context: Context, task: Any) -> None:
         words, self.task = context.words, task
-        with words(gr.Accordion, label=Key("what_if.title"), open=False, elem_id="skills-what-if"):
+        with words(gr.Accordion, label=Key("what_if.title"), open=False, elem_id="skills-what-if") as self.body:
             self.about = gr.HTML()
             with gr.Row():
                 self.sliders = [_slider(f"what-if-{i}") for i in range(MOST_SLIDERS)]
@@ -77,7 +77,16 @@ class WhatIfPanel:
 
     def _wire(self, context: Context) -> None:
         selection = context.selection
-        drawn = [self.about, self.wish_about, self.own, *self.sliders, self.row_of, self.other, self.question]
+        drawn = [
+            self.body,
+            self.about,
+            self.wish_about,
+            self.own,
+            *self.sliders,
+            self.row_of,
+            self.other,
+            self.question,
+        ]
         drawn += [self.apart, self.bound, self.said, self.freeze_about, self.skill, self.freeze]
         slow, alone = Slow(self.ask, about_task, fields=(self.task,)), {"concurrency_limit": 1}
         alone["concurrency_id"] = "look"
@@ -101,6 +110,7 @@ class WhatIfPanel:
         others = [name for name in allocation.tasks if name != task] if allocation and ready else []
         method = METHODS.get(RunFolder(run_dir).read_config().method) if run_dir and ready else None
         shown: Shown = {
+            self.body: gr.update(visible=allocation is None or not allocation.is_lone),
             self.about: note(say("what_if.note", task=task or "")),
             self.wish_about: note(say("wish.note", task=task or "")),
             self.own: gr.update(label=say("skills.own_skills"), visible=private, value=1),

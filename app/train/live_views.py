@@ -58,7 +58,7 @@ class LiveViews:
     def skills_of(self, folder: RunFolder) -> Shown:
         """The newest allocation with its step; nothing for a method without one."""
         allocation = _small_allocation(folder)
-        if allocation is None:
+        if allocation is None or allocation.is_lone:
             return {self.skills_head: "", self.skills: ""}
         layer = telling_layer(allocation)
         table = layer_table(allocation, layer).round(4)

@@ -167,10 +167,14 @@ class LoadedRun:
     def skill_weights(self, tasks: Blend) -> tuple[SkillWeight, ...]:
         """What the tasks use, mixed, in the layer where tasks differ most (skills of one layer have nothing to do
         with those of the next, so a mean would say nothing); private skills of others are left out. Named as on the
-        Skills screen."""
+        Skills screen; nothing where no task mixes otherwise than another."""
         allocation, total = self.model.allocation(), sum(tasks.values())
         skills = self.model.adapter.skills()
-        layer = most_telling(allocation, [i for i, skill in enumerate(skills) if skill.kind == COMMON])
+        common = [i for i, skill in enumerate(skills) if skill.kind == COMMON]
+        mixed_alike = bool((allocation[:, :, common] == allocation[:, :1, common]).all())
+        if len(skills) == 1 or not common or (mixed_alike and allocation.shape[1] > 1):
+            return ()  # one adapter for all or one for each: there is nothing to mix, and no such layer
+        layer = most_telling(allocation, common)
         mixed = sum(allocation[layer, task] * (share / total) for task, share in tasks.items())
         names = read_names(self.folder.path)
         return tuple(

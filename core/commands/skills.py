@@ -83,12 +83,23 @@ def _all_tasks(run_dir: Any, found: Any, place: int) -> Report:
     shares = {task: [] if share is None else list(share.loc[task]) for task in weights.index}
     counts = {task: [f"{count} of {len(found.layers)}"] for task, count in own.items()}
     rows = [[task, *weights.loc[task, common], *shares[task], *counts.get(task, [])] for task in weights.index]
-    lines = [table(rows, ["task", *names])]
-    if common and len(found.layers) > 1:
+    lines = [_layers_of_one(found) if found.is_lone else table(rows, ["task", *names])]
+    if common and not found.is_lone and len(found.layers) > 1:
         lines.append("\n" + tell_layer(found, place).text)
     if len(common) > 1:
         lines.append(f"an even share of a common skill is {uniform_weight(found):.3f}")
     return Report(value, "\n".join([*lines, "", *sentences]))
+
+
+def _layers_of_one(found: Any) -> str:
+    """Of one adapter for all tasks: what its layers have, where they differ (AdaLoRA's ranks)."""
+    from core.insight.layer_names import name_layer
+
+    values = found.weights[:, 0, 0]
+    if len(set(values.tolist())) < 2:
+        return ""
+    rows = [[name_layer(name, found.layers).text, value] for name, value in zip(found.layers, values, strict=True)]
+    return table(rows, ["layer", found.skills[0].name])
 
 
 def _told(found: Any, evidence: Any, share: Any) -> list[str]:

@@ -222,7 +222,7 @@ def skill_map(
         return None
     allocation = read_allocation(folder.path)
     layer, common = telling_layer(allocation), allocation.columns(COMMON)
-    if not common:
+    if not common or allocation.is_lone:
         return None
     table = layer_table(allocation, layer).iloc[:, common[:MOST_SKILLS]]
     rows = [[escape(str(task)), *(f"{value:.2f}" for value in table.loc[task])] for task in table.index]

@@ -47,6 +47,11 @@ class Allocation:
     stage: int | None = None
     squashed: Array | None = None
 
+    @property
+    def is_lone(self) -> bool:
+        """Whether all tasks share one adapter, so that there is nothing to mix."""
+        return len(self.skills) == 1
+
     def columns(self, kind: str) -> list[int]:
         return [i for i, skill in enumerate(self.skills) if skill.kind == kind]
 

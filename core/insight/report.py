@@ -169,7 +169,7 @@ def _skills(run_dir: Path, words: ReportWords) -> dict[str, Any]:
     told = describe_evidence(evidence) if evidence is not None else describe_allocation(allocation)
     told = [*told, *describe_skill_notes(run_dir)]
     layer = telling_layer(allocation)
-    common = [allocation.skills[i].name for i in allocation.columns(COMMON)]
+    common = [] if allocation.is_lone else [allocation.skills[i].name for i in allocation.columns(COMMON)]
     if common and len(allocation.layers) > 1:
         told = [*told, tell_layer(allocation, layer)]
     table = layer_table(allocation, layer)[common].rename(columns=lambda name: words.skill(str(name)))
