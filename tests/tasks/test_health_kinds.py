@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from core.tasks.changing.add_task import add_task, update_task
+from core.tasks.changing.attaching import attach_part
 from core.tasks.changing.describing import TaskRequest
 from core.tasks.changing.fixes import FIXES, apply_fix
 from core.tasks.changing.versions import read_all_rows, undo_change
@@ -94,6 +95,10 @@ def test_merged_labels_are_the_labels_of_rows_and_instruction(project: Project, 
     assert "one of: non, oui." in merged.instruction
     assert {r.row["label"] for r in read_all_rows(task_dir(project, merged.task_id))} == {"oui", "non"}
     assert "NON, Oui, non, oui" in undo_change(project, name).instruction
+    (tmp_path / "exam.csv").write_text("text,label\nhow it was,OUI\nwhat it was,peut-être\n", encoding="utf-8")
+    apply_fix(project, name, "merge_labels")
+    attached = attach_part(project, name, tmp_path / "exam.csv", "test")
+    assert "one of: non, oui, peut-être." in attached.task.instruction
     update_task(project, name, {"instruction": "My own words: Oui or NON?"})
     assert apply_fix(project, name, "merge_labels").task.instruction == "My own words: Oui or NON?"
 

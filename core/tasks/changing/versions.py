@@ -19,6 +19,7 @@ from core.base.errors import WorkspaceError
 from core.base.files import write_json_atomic
 from core.base.folders import replace_folder, undone_on_error, whole_folder
 from core.base.records import read_record
+from core.evaluation.normalise import plain
 from core.tasks.changing.dealing import SplitRow
 from core.tasks.changing.staging import StagedTask, with_counts, write_task
 from core.tasks.reading.table import ProblemLog
@@ -80,10 +81,17 @@ def follow_labels(before: TaskSpec, after: TaskSpec) -> TaskSpec:
         return after
     named = tuple(label for label in before.labels if label in before.instruction)
     for sample in ("text", "文"):
-        drafts = (default_instruction(before.kind, before.targets, each, sample) for each in (before.labels, named))
-        if before.instruction in drafts:
-            return replace(after, instruction=default_instruction(after.kind, after.targets, after.labels, sample))
+        for drafted in (before.labels, named):
+            if before.instruction == default_instruction(before.kind, before.targets, drafted, sample):
+                labels = _without_respelled(after.labels, drafted)
+                return replace(after, instruction=default_instruction(after.kind, after.targets, labels, sample))
     return after
+
+
+def _without_respelled(labels: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
+    """Without labels that only spell one of the known otherwise, as an exam of one's own may."""
+    same = {plain(label) for label in known if label in labels}
+    return tuple(label for label in labels if label in known or plain(label) not in same)
 
 
 def change_spec(project: Project, spec: TaskSpec, updated: TaskSpec, change: str) -> TaskSpec:
