@@ -77,9 +77,9 @@ TOP_OF_ROWS = "document.getElementById('task-all-rows').getBoundingClientRect().
 
 def follow_a_verdict(page) -> None:
     """Six exam rows are too few: the card's button leads to the rows of its task. Labels chosen by random
-    weights may happen to be those of the untouched model, which is another verdict."""
+    weights may happen to be one and the same, which is broken, and the few practice rows are named first."""
     card = page.locator("#verdicts .card", has=page.locator("[data-act=more_rows]")).first
-    assert card.locator(".badge").inner_text() == "not yet"
+    assert card.locator(".badge").inner_text() in ("not yet", "broken")
     task = next(name for name in ("task 0", "task 1", "pairs") if name in card.inner_text())
     card.locator("[data-act=more_rows]").click()
     page.locator("#tab-tasks-button[aria-selected=true]").first.wait_for()
