@@ -88,7 +88,7 @@ def _all_tasks(run_dir: Any, found: Any, place: int) -> Report:
         lines.append("\n" + tell_layer(found, place).text)
     if len(common) > 1:
         lines.append(f"an even share of a common skill is {uniform_weight(found):.3f}")
-    return Report(value, "\n".join([*lines, "", *sentences]))
+    return Report(value, "\n".join([*lines, "", *sentences]).lstrip("\n"))
 
 
 def _layers_of_one(found: Any) -> str:
