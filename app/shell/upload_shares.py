@@ -32,6 +32,7 @@ SHARES_OF_ADDRESS = 4  # visitors of one address, such as a clinic's, hold so ma
 COUNTED_S = KEPT_S + LOOK_EVERY_S  # by then the file is gone
 PIECE_BYTES = 16 << 10  # of the disk for the smallest file with its folder
 MOST_FIELD_BYTES = 64 << 10  # of an upload that belong to no file; pages send none
+NO_FILE = "An upload is of files."  # the page sends nothing else: read by programs alone
 _PIECES: ContextVar[list[Any] | None] = ContextVar("pieces", default=None)
 
 
@@ -45,7 +46,7 @@ class FilesOnly(route_utils.GradioMultiPartParser):
         if self._current_part.file is None:
             self.fields += end - start
             if self.fields > MOST_FIELD_BYTES:
-                raise route_utils.MultiPartException("An upload is of files.")
+                raise route_utils.MultiPartException(NO_FILE)
         super().on_part_data(data, start, end)
 
     def on_part_end(self) -> None:
