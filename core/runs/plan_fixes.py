@@ -83,10 +83,13 @@ def plan_fixes(problem: Problem, planned: Planned) -> tuple[PlanFix, ...]:
 def is_doubtful(problems: list[Problem]) -> bool:
     """Whether the plan can start but should not before it was looked at: many rows of a task are cut or left out, a
     task has almost no rows, or whatever else puts its result at stake."""
-    return any(_is_serious(problem) for problem in problems if problem.severity == "warning")
+    return any(is_serious(problem) for problem in problems if problem.severity == "warning")
 
 
-def _is_serious(problem: Problem) -> bool:
+def is_serious(problem: Problem) -> bool:
+    """Whether the result is at stake."""
+    if "serious" in problem.values:  # of several tasks
+        return bool(problem.values["serious"])
     if problem.key in ("check.long_rows", "check.left_out"):
         return bool(problem.values["count"] >= CUT * problem.values["rows"])
     return problem.key not in TIDY
@@ -168,6 +171,31 @@ def _practice(problem: Problem, planned: Planned) -> list[PlanFix | None]:
     return [PlanFix("fix.all_rows", {}, {"few_shot": None}), *_drop(problem, planned)]
 
 
+def _all_longer(problem: Problem, planned: Planned) -> list[PlanFix | None]:
+    """The longest of the limits that the tasks need."""
+    limits = [_longer(replace(problem, field=name), planned) for name in problem.values["names"]]
+    longest = max((int(fix.changes["max_tokens"]) for limit in limits for fix in limit if fix), default=0)
+    changes = {"max_tokens": longest}
+    longer = PlanFix("fix.longer_tasks", {"tokens": longest}, changes, planned.price(changes)) if longest else None
+    return [longer, *_drop_all(problem, planned)]
+
+
+def _drop_all(problem: Problem, planned: Planned) -> list[PlanFix | None]:
+    """The run without all of them, where any task is left."""
+    specs = [task for task in planned.dataset.tasks if task.name in problem.values["names"]]
+    if len(specs) >= len(planned.dataset.tasks):
+        return []
+    words = [task.task_id if ";" in task.name else task.name for task in specs]
+    changes = {"left_out_tasks": "; ".join([*left_out_names(planned.config), *words])}
+    return [PlanFix("fix.drop_tasks", {"count": len(specs)}, changes, planned.price(changes))]
+
+
+def _all_rows_or_drop(problem: Problem, planned: Planned) -> list[PlanFix | None]:
+    if problem.key == "check.few_train_tasks" and planned.config.few_shot is not None:
+        return [PlanFix("fix.all_rows", {}, {"few_shot": None}), *_drop_all(problem, planned)]
+    return [PlanFix("fix.rows_tasks", screen="tasks"), *_drop_all(problem, planned)]
+
+
 def _whole_exam(_: Problem, planned: Planned) -> list[PlanFix | None]:
     """The usual number of exam rows."""
     changes = {"exam_rows": RunConfig().exam_rows}
@@ -241,6 +269,9 @@ _FIXES: dict[str, Callable[[Problem, Planned], list[PlanFix | None]]] = {
     "check.few_train": _practice,
     "check.no_train": _rows_or_drop,
     "check.few_exam": _rows_or_drop,
+    "check.long_rows_tasks": _all_longer,
+    **dict.fromkeys(("check.few_exam_tasks", "check.few_train_tasks"), _all_rows_or_drop),
+    "check.no_validation_tasks": lambda *_: [PlanFix("fix.rows_tasks", screen="tasks")],
     "check.no_exam": _rows_or_drop,
     "check.short_exam": _whole_exam,
     "check.exam_off": _whole_exam,

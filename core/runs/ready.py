@@ -14,6 +14,7 @@ from core.base.files import new_id, read_json
 from core.evaluation.symptoms import foresee_symptoms
 from core.runs.creation import OF_THIS_MACHINE, fill_run, require_ready
 from core.runs.device_lease import holder_for, lease_device
+from core.runs.folded_notes import fold_notes
 from core.runs.folder import RunFolder
 from core.runs.frozen import check_frozen
 from core.runs.launching import start_run
@@ -150,7 +151,7 @@ def _measure(
     names = tuple(dataset.names())
     rows = (project.path, task_names, stamp, config.left_out_tasks, config.few_shot, config.seed)
     problems = (*check_run(config, dataset), *_open_doubts(project, dataset), *_stakes_of(rows, dataset))
-    problems = tuple(p for p in problems if not is_far or p.key not in OF_THIS_MACHINE)
+    problems = fold_notes([p for p in problems if not is_far or p.key not in OF_THIS_MACHINE])
     if any(p.severity == "error" for p in problems):
         planned = Planned(config, dataset)
         return _Measured(names, problems, planned, _fixes_of(problems, planned))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from core.base.errors import Problem
 from core.commands.ready import _lines
+from core.runs.folded_notes import fold_notes
 from core.runs.plan_fixes import PlanFix, Planned, is_doubtful, plan_fixes
 from core.runs.ready import ReadyReport, ready_report
 from core.tasks.changing.add_task import add_task
@@ -122,6 +124,27 @@ def test_too_few_exam_rows_have_their_remedy(project: Project) -> None:
     few = change_config(config, {**fix.changes, "few_shot": 3})
     all_rows, *_ = fixes_of(ready_report(project, few), "check.few_train")
     assert all_rows.changes == {"few_shot": None}
+
+
+def test_the_same_note_of_many_tasks_is_one_with_one_remedy(project: Project) -> None:
+    def few(names: list[str], key: str, **values: Any) -> list[Problem]:
+        return [Problem(name, key, {"task": name, "count": 4, **values}, "warning") for name in names]
+
+    dataset = load_run_dataset(project, CONFIG)
+    names = dataset.names()
+    apart = [*few(names[:2], "check.few_exam", least=20), Problem("device", "check.device", {"device": "cuda"})]
+    assert list(fold_notes(apart)) == apart
+    (one, other) = fold_notes([*few(names, "check.few_exam", least=20), apart[-1]])
+    assert other == apart[-1]
+    assert all(f"{name} (4)" in one.message for name in names)
+    assert "20" in one.message
+    assert is_doubtful([one])
+    assert [fix.screen for fix in plan_fixes(one, Planned(CONFIG, dataset))] == ["tasks"]  # all cannot be left out
+    cut = few(names, "check.long_rows", rows=200, share="2 %", tokens=128, model="Starter", column="text")
+    (long,) = fold_notes(cut)
+    assert not is_doubtful([long])
+    (longer,) = plan_fixes(long, Planned(CONFIG, dataset))
+    assert longer.changes["max_tokens"] > CONFIG.max_tokens
 
 
 def test_an_open_question_about_a_file_makes_ready_doubtful(tmp_path: Path) -> None:
