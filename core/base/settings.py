@@ -125,9 +125,9 @@ def settings_from_dict(cls: type[S], values: dict[str, Any]) -> S:
 
 
 def unknown_setting(name: str, known: Iterable[str]) -> SettingError:
-    """Names the setting that was meant, where one is written nearly so; else all of them."""
+    """Names the setting that was meant, where one is written nearly so; else all of them. YAML may name one `true`."""
     names = list(known)
-    if near := get_close_matches(name, names, n=2, cutoff=0.75):
+    if near := get_close_matches(str(name), names, n=2, cutoff=0.75):
         return SettingError("setting.nearly", name=name, nearest=", ".join(near))
     return SettingError("setting.unknown", name=name, known=", ".join(names))
 
