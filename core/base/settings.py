@@ -124,8 +124,8 @@ def settings_from_dict(cls: type[S], values: dict[str, Any]) -> S:
     return built
 
 
-def unknown_setting(name: str, known: Iterable[str]) -> SettingError:
-    """Names the setting that was meant, where one is written nearly so; else all of them. YAML may name one `true`."""
+def unknown_setting(name: object, known: Iterable[str]) -> SettingError:
+    """Names the setting that was meant, where one is written nearly so; else all of them. YAML may read `true`."""
     names = list(known)
     if near := get_close_matches(str(name), names, n=2, cutoff=0.75):
         return SettingError("setting.nearly", name=name, nearest=", ".join(near))
