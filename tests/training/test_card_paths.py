@@ -158,7 +158,9 @@ def broken(graph: Any, given: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("backend", "said"), [("eager", None), (twice, "apart in torch"), (broken, "no ptxas")], ids=str
+    ("backend", "said"),
+    [("eager", None), (twice, "apart in torch"), (broken, "no ptxas")],
+    ids=["right", "wrong", "broken"],
 )
 def test_chains_are_compiled_only_where_they_give_the_same_numbers(backend: Any, said: str | None) -> None:
     torch._dynamo.reset()  # type: ignore[attr-defined]
