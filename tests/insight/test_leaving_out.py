@@ -223,7 +223,7 @@ def test_a_new_task_is_told_with_its_band() -> None:
     assert frame["mean"][1] == pytest.approx(0.5)
     assert frame["low"][1] == pytest.approx(0.5 - 4.303 * 0.1 / np.sqrt(3), abs=1e-3)
     texts = [s.text for s in describe_growth(found)]
-    begin = "fees scores 20.0 with the skills of mails as they are, and 81.0 after practising 20 rows"
+    begin = "fees scores 20.0 when it mixes the shared skills as mails does, and 81.0 after practising 20 rows"
     assert texts[0].startswith(begin)
     assert texts[2] == "More rows than 10 brought less than 2 points."
     few = from_record(Growth, json.loads(json.dumps({**record, "questions": 10})), "test")
