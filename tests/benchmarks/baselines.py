@@ -48,6 +48,15 @@ def measure(
         sets |= {f"adapter.{name}": value for name, value in own_settings(arm, chosen).items()}
         words = [word for name, value in sets.items() for word in ("--set", f"{name}={value}")]
         done = call(workspace, "train", "Sample", "--method", arm, "--equal", "total", *words)
+    return {
+        **outcome(done, started),
+        **own_settings(arm, chosen),
+        **(choices(workspace, done["run_id"]) if arm in MADE_FROM else {}),
+    }
+
+
+def outcome(done: dict[str, Any], started: float) -> dict[str, Any]:
+    """{run_id, seconds, scores by task, mean} of what `train` or `merge` printed."""
     scores = {row["task"]: row["tuned"]["value"] for row in done["results"]}
     seconds = round(time.monotonic() - started, 1)
     return {
@@ -55,8 +64,6 @@ def measure(
         "seconds": seconds,
         "scores": scores,
         "mean": statistics.fmean(scores.values()),
-        **own_settings(arm, chosen),
-        **(choices(workspace, done["run_id"]) if arm in MADE_FROM else {}),
     }
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
 import sys
 import time
 from pathlib import Path
@@ -22,7 +21,7 @@ sys.path.insert(0, str(ROOT))
 
 from core.base.files import write_json_atomic  # noqa: E402
 from core.training.plan import APART, JOINED, OFF  # noqa: E402
-from tests.benchmarks.baselines import table  # noqa: E402
+from tests.benchmarks.baselines import outcome, table  # noqa: E402
 from tests.benchmarks.sample_project import call  # noqa: E402
 
 STAGE_2_STEPS = 8
@@ -34,15 +33,7 @@ def measure(workspace: Path, chunks: str, seed: int, chosen: argparse.Namespace)
     sets = {"chunks": chunks, "seed": seed, "mixture": "balanced", "max_steps": chosen.steps}
     sets |= {"stage2_steps": STAGE_2_STEPS, "exam_rows": chosen.rows, "exam_base": "false", "exam_general": "false"}
     words = [word for name, value in sets.items() for word in ("--set", f"{name}={value}")]
-    done = call(workspace, "train", "Sample", *words)
-    scores = {row["task"]: row["tuned"]["value"] for row in done["results"]}
-    seconds = round(time.monotonic() - started, 1)
-    return {
-        "run_id": done["run_id"],
-        "seconds": seconds,
-        "scores": scores,
-        "mean": statistics.fmean(scores.values()),
-    }
+    return outcome(call(workspace, "train", "Sample", *words), started)
 
 
 def main() -> None:
