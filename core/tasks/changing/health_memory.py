@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.tasks.changing.isolation import health_isolated
@@ -17,10 +16,9 @@ from core.tasks.store import list_tasks, task_dir
 from core.workspace import Project
 
 if TYPE_CHECKING:
-    from core.tasks.health.report import HealthReport, TaskHealth
+    from core.tasks.health.report import TaskHealth
 
 MOST = 512  # tasks of all projects
-SMALL_BYTES = 2 << 20  # of all rows and the tokenizer; the sample takes a fifth of a child's processor time so
 Stamp = tuple[object, ...]
 
 
@@ -37,8 +35,7 @@ class HealthMemory:
             return self._known.get(_stamp(project, spec, limit))
 
     def look(self, project: Project, limit: LengthLimit | None) -> None:
-        """Looks at the tasks that are not known: in a child process, or here where they are so small that starting
-        one takes longer than looking.
+        """Looks at the tasks that are not known, in a child process.
 
         Raises:
             TaskloomError: as `health_report`; TaskFileError when it takes too long or too much memory.
@@ -48,23 +45,12 @@ class HealthMemory:
             missing = [task_id for task_id, stamp in stamps.items() if stamp not in self._known]
         if not missing:
             return
-        report = _look_at(project, missing, limit)
+        report = health_isolated(project, missing, limit)
         with self._lock:
             for health in report.tasks:  # under the time of before: what has changed meanwhile is looked at again
                 self._known[stamps[health.task_id]] = health
             while len(self._known) > MOST:
                 self._known.popitem(last=False)
-
-
-def _look_at(project: Project, task_ids: list[str], limit: LengthLimit | None) -> HealthReport:
-    paths = [path for task_id in task_ids for path in task_dir(project, task_id).glob("*.jsonl")]
-    if limit is not None and limit.token_file:
-        paths.append(Path(limit.token_file) / "tokenizer.json")
-    if sum(path.stat().st_size for path in paths if path.is_file()) > SMALL_BYTES:
-        return health_isolated(project, task_ids, limit)
-    from core.tasks.health.report import health_report  # numpy; a start without a report is spared it
-
-    return health_report(project, task_ids, limit)
 
 
 def _stamp(project: Project, spec: TaskSpec, limit: LengthLimit | None) -> Stamp:
