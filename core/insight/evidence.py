@@ -96,7 +96,12 @@ class Evidence:
 
     def needed(self, change: Change) -> pd.DataFrame:
         """Where a task surely needs what was taken away, and by more than little: of what may be named."""
-        return change.worse & change.value.ge(self.least, axis=0)
+        return change.worse.mul(~self.few, axis=0) & change.value.ge(self.least, axis=0)
+
+    @property
+    def few(self) -> pd.Series:
+        """By task: too few check rows to say anything."""
+        return self.rows < FEWEST_ROWS
 
     @cached_property
     def least(self) -> pd.Series:
@@ -256,9 +261,10 @@ def _describe_common(found: Evidence) -> list[Sentence]:
     is_needed, is_sure = found.needed(whole)[COMMON], whole.worse[COMMON] | single
     rest = {
         "says.needs_common": is_needed,  # each skill alone can be done without, all of them cannot
-        "says.common_small": is_sure & ~is_needed,
-        "says.common_harms": whole.better[COMMON] & ~is_sure,
-        "says.shares_nothing_here": ~is_sure & ~whole.better[COMMON],
+        "says.common_small": is_sure & ~is_needed & ~found.few,
+        "says.common_harms": whole.better[COMMON] & ~is_sure & ~found.few,
+        "says.shares_nothing_here": ~is_sure & ~whole.better[COMMON] & ~found.few,
+        "says.common_few": found.few,
     }
     for key, places in rest.items():
         tasks = [task for task in found.tasks if places[task] and task not in named]
@@ -284,7 +290,8 @@ def _describe_private(found: Evidence) -> list[Sentence]:
 
 def _describe_borrowed(found: Evidence) -> list[Sentence]:
     """The best row that a task could borrow, where it surely gains by it."""
-    better = found.borrowed.value.where(found.borrowed.better & (found.borrowed.value <= -TELLING))
+    sure = found.borrowed.better.mul(~found.few, axis=0)
+    better = found.borrowed.value.where(sure & (found.borrowed.value <= -TELLING))
     if not better.notna().to_numpy().any():
         return []
     row, column = np.unravel_index(int(np.nanargmin(better.to_numpy())), better.shape)

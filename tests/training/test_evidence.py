@@ -279,7 +279,15 @@ def test_a_better_row_is_proposed_only_when_sure() -> None:
 
 def test_few_rows_allow_no_sentence() -> None:
     cells = {"mails": [SURE, SURE, SURE, None], "bills": [SURE, SURE, None, SURE]}
-    assert keys(record_of(cells, [SURE] * 2, [SURE] * 2, rows=2)) == ["says.evidence_few"]
+    made = record_of(cells, [SURE] * 2, [SURE] * 2, rows=2)
+    assert keys(made) == ["says.evidence_few"]
+    said = describe_evidence(evidence_from_record({**made, "rows": [16, 1]}))  # one task has enough
+    assert [(s.key, s.values.get("tasks")) for s in said][:3] == [
+        ("says.used_skill", "mails"),
+        ("says.used_skill", "mails"),
+        ("says.common_few", "bills"),
+    ]
+    assert said[-1].values["count"] == 1
 
 
 def test_share_of_the_gain_that_common_skills_carry() -> None:
