@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -122,6 +123,10 @@ def test_which_tasks_pull_the_same_way_stands_beside_its_level_of_chance(tmp_pat
         return bool(share.draw(context, selection, "", "")[share.measure.start]["visible"])
 
     assert "at the end of the run" in near.draw(context, selection, PULL, "", "")[near.said]
+    config = RunFolder(run).read_config()
+    RunFolder(run).write_config(replace(config, weigh_skills=False))
+    assert "told not to measure" in near.draw(context, selection, PULL, "", "")[near.said]
+    RunFolder(run).write_config(config)
     assert not offers()
     RunFolder(run).write_done({"state": "succeeded", "ended": 1.0, "failure": None, "files": {}})
     missing = near.draw(context, selection, PULL, "", "")

@@ -153,6 +153,8 @@ def test_sentences_of_a_flat_allocation_and_of_a_single_skill() -> None:
     assert [s.key for s in describe_allocation(even)] == ["says.all_alike"]
     assert tell_layer(even, 0).key == "says.shown_layer_alike"  # no layer in which the tasks differ most
     assert tell_layer(allocation, 0).key == "says.shown_layer"
+    private = Allocation(allocation.layers, TASKS, allocation.skills[3:], allocation.weights[:, :, 3:])
+    assert tell_layer(private, 0).key == "says.shown_layer"  # what is not there is not alike
     single = Allocation(("l",), TASKS, (Skill("shared", "common"),), np.ones((1, 4, 1)))
     assert [s.key for s in describe_allocation(single)] == ["says.one_skill"]
     assert cluster_order(task_similarity(single)) != []

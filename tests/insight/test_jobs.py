@@ -16,13 +16,13 @@ from core.insight.jobs import DONE, FAILED, RUNNING, STOPPED, VARIABLE, note_pro
 from core.workspace import Workspace
 
 SLOW = """
-import json, sys, time
+import json, os, sys, time
 from core.insight.jobs import note_progress
 note_progress(0, 4)
 time.sleep(0.4)
 note_progress(1, 4)
 time.sleep(60 if "wait" in sys.argv else 0)
-print(json.dumps({"words": sys.argv[1:]}))
+print(json.dumps({"words": sys.argv[1:], "seconds": os.environ.get("TASKLOOM_JOB_SECONDS")}))
 """
 
 
@@ -48,10 +48,10 @@ def test_a_job_is_followed_to_its_end(slow: Path, tmp_path: Path) -> None:
     assert read_job(slow).state == "none"
     assert start_job(slow, tmp_path, ["quick"]).state in (RUNNING, DONE)
     state = wait(slow, DONE)
-    assert state.value == {"words": ["quick"]}
+    assert state.value == {"words": ["quick"], "seconds": None}
     assert state.share == 1.0
-    start_job(slow, tmp_path, ["again"])
-    assert wait(slow, DONE).value == {"words": ["again"]}
+    start_job(slow, tmp_path, ["again"], seconds=0.3)  # the last of what a visitor has; 0 would be no bound
+    assert wait(slow, DONE).value == {"words": ["again"], "seconds": "1"}
 
 
 def test_a_job_is_started_once_and_stopped(slow: Path, tmp_path: Path) -> None:

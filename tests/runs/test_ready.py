@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from core.runs import prediction
+from core.runs import prediction, ready
 from core.runs.creation import list_runs
 from core.runs.device_lease import DeviceLease
 from core.runs.folder import RunFolder
@@ -42,6 +42,18 @@ def test_the_card_says_what_will_happen(project: Project, tiny_llama: Path) -> N
     assert report.device_holder is not None
     assert report.device_holder["name"] == "Ann"
     json.dumps(report.as_dict())
+
+
+def test_what_rows_alone_tell_is_looked_at_once_for_all_settings(
+    project: Project, tiny_llama: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[str] = []
+    monkeypatch.setattr(ready, "_rows_at_stake", lambda dataset: looked.append("") or [])
+    for steps in (3, 4):
+        ready_report(project, quick_config(tiny_llama, max_steps=steps))
+    assert len(looked) == 1
+    ready_report(project, quick_config(tiny_llama, max_steps=4, few_shot=2))  # other rows
+    assert len(looked) == 2
 
 
 @pytest.mark.parametrize("half", [False, True])

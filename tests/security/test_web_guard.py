@@ -63,6 +63,13 @@ def test_what_is_asked_about_uploads_is_forgotten() -> None:
             task.cancel()  # as Gradio does after three seconds
         await asyncio.gather(*asked, return_exceptions=True)
         assert not progress._signals
+        both = [asyncio.create_task(progress.is_tracked("late")) for _ in range(2)]
+        await asyncio.sleep(0)
+        both[0].cancel()
+        await asyncio.gather(both[0], return_exceptions=True)
+        progress.track("late")  # who still waits for it is told
+        assert await asyncio.wait_for(both[1], 5)
+        progress.stop_tracking("late")
         asked = [asyncio.create_task(progress.is_tracked(f"soon {n}")) for n in range(2 * MOST_UPLOADS + 5)]
         await asyncio.sleep(0)
         assert len(progress._signals) == 2 * MOST_UPLOADS

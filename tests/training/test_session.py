@@ -92,11 +92,12 @@ def test_what_is_measured_after_training_shows_as_moving(toy_project: Project, t
     class Watched(ListJournal):
         def progress(self, **changes: Any) -> None:
             super().progress(**changes)
-            moved.append(self.status.get("stage", ""))
+            if not changes:  # nobody tells a thing: a pass over the model was made
+                moved.add(self.status.get("stage", ""))
 
-    moved: list[str] = []
+    moved: set[str] = set()
     finish(quick_run(toy_project, tiny_llama, max_steps=2), Watched())
-    assert moved.count("evidence") > 5, "a pass over the check rows counts"
+    assert moved >= {"stage1", "exam", "evidence"}
 
 
 def test_skills_are_weighed_unless_the_plan_says_no(toy_project: Project, tiny_llama: Path, whole: Whole) -> None:
