@@ -1,12 +1,14 @@
 """The registered study on real weights: what assets/docs/study-plan.md says, piece by piece, resumable.
 
-    python tests/benchmarks/proof.py PIECE --workspace DIR [--model smollm2-135m] [--domain DOMAIN]
+    python tests/benchmarks/proof.py PIECE --workspace DIR [--model smollm2-135m] [--domain DOMAIN] [--part K/N]
     python tests/benchmarks/proof.py report --workspace DIR [DIR ...]
 
-PIECE is `rates` (chooses each arm's learning rate on the medical domain; writes assets/docs/proof-rates.json),
-`main` (every arm, one seed after the other) or `curve` (four arms with 10 and 25 % of the rows). `main` and `curve`
-want the rates and a domain; domains may run side by side in workspaces of their own, since a run uses one thread.
-Each command goes on where it stopped. `report` writes assets/docs/proof.json, of whatever is there, and prints it.
+PIECE is `rates` (each arm's learning rates on the medical domain), `main` (every arm, one seed after the other)
+or `curve` (four arms with 10 and 25 % of the rows). `main` and `curve` want the rates and a domain; domains,
+and parts of the sweep, may run side by side in workspaces of their own, since a run uses one thread. Each
+command goes on where it stopped. `report` adds whatever is there to assets/docs/proof-rates.json (an arm's rate
+once all of its trials are made) and proof.json, and prints it. A run whose figures these hold is not made
+again, also where its workspace is gone.
 """
 
 from __future__ import annotations
@@ -25,11 +27,11 @@ from study import DOCS, make_project  # first: it brings the repository's root i
 from core.base.errors import RunError
 from core.base.files import read_json, write_json_atomic
 from core.insight import study_tables
-from core.insight.study import Arm, Study, create_study, find_study, read_study, run_study
+from core.insight.study import Arm, Cell, Study, create_study, find_study, read_study, run_study
 from core.training.config import RunConfig, apply_assignments
-from core.workspace import Project, Workspace
+from core.workspace import Workspace
 
-RATES = DOCS / "proof-rates.json"
+RATES, PROOF = DOCS / "proof-rates.json", DOCS / "proof.json"
 # Whose rows fit: 95 % of the practice rows hold at most 320 tokens of SmolLM2, question, instruction and answer.
 TASKS = {
     "finance": (
@@ -115,24 +117,48 @@ def rates_of(arm: Arm) -> tuple[float, ...]:
     return tuple(rate / 10 for rate in TRIED) if "faithful" in arm.label else TRIED
 
 
-def studies(piece: str, domain: str, model: str) -> list[Study]:
-    """A piece's plans in the order of their running: `main` is a study a seed, so that a third is a whole one."""
+def studies(piece: str, domain: str, model: str, part: tuple[int, int] = (0, 1)) -> list[Study]:
+    """A piece's plans in the order of their running: `main` is a study a seed, so that a third is a whole one.
+    Without the runs whose figures are kept; of the sweep every N-th trial from the K-th."""
     names = TASKS[domain]
     if piece == "rates":
         config = apply_assignments(RunConfig(base_model=model), list(RATES_BUDGET))
-        return [Study("rates", config, rate_trials(), (0,), tasks=names)]
+        plan = Study(piece, config, rate_trials(), (0,), tasks=names)
+        kept = {f"{arm} @ {rate}" for arm, losses in kept_losses().items() for rate in losses}
+        due = tuple(cell for cell in plan.cells[part[0] :: part[1]] if cell.arm not in kept)
+        return [replace(plan, cells=due)] if due else []
     config = apply_assignments(RunConfig(base_model=model), list(MAIN_BUDGET))
     chosen = rated_arms(len(names))
-    if piece == "main":
-        return [Study(f"main {seed}", config, chosen, (seed,), tasks=names) for seed in SEEDS]
     few = tuple(arm for arm in chosen if arm.label in CURVE_ARMS)
-    return [Study(f"curve {seed}", config, few, (seed,), SHARES, tasks=names) for seed in SEEDS]
+    plans = [
+        Study(f"main {seed}", config, chosen, (seed,), tasks=names)
+        if piece == "main"
+        else Study(f"curve {seed}", config, few, (seed,), SHARES, tasks=names)
+        for seed in SEEDS
+    ]
+    kept = {(row["piece"], row["domain"], row["share"], row["seed"], row["arm"]) for row in kept_scores()}
+    due = [[cell for cell in plan.cells if _key(piece, domain, cell) not in kept] for plan in plans]
+    return [replace(plan, cells=tuple(cells)) for plan, cells in zip(plans, due, strict=True) if cells]
 
 
-def run(piece: str, workspace: Path, domain: str, model: str) -> None:
+def _key(piece: str, domain: str, cell: Cell) -> tuple[str, str, float, int, str]:
+    return piece, domain, cell.share, cell.seed, cell.arm
+
+
+def kept_scores() -> list[dict[str, Any]]:
+    """The rows of the committed figures: one a task of every run."""
+    return read_json(PROOF)["scores"] if PROOF.is_file() else []
+
+
+def kept_losses() -> dict[str, dict[str, float]]:
+    """The committed check losses of the sweep, by arm and rate."""
+    return read_json(RATES)["check_loss"] if RATES.is_file() else {}
+
+
+def run(piece: str, workspace: Path, domain: str, model: str, part: tuple[int, int]) -> None:
     """Makes whatever of the piece is not made yet."""
     project = make_project(workspace, domain)
-    for plan in studies(piece, domain, model):
+    for plan in studies(piece, domain, model, part):
         folder = find_study(project, plan.name) or create_study(project, plan)
         run_study(
             project,
@@ -141,35 +167,40 @@ def run(piece: str, workspace: Path, domain: str, model: str) -> None:
                 f"\r{place}/{total} {cell.arm}, seed {cell.seed}: {status.state} {status.progress:.0%}    ", end=""
             ),
         )
-    if piece == "rates":
-        write_rates(project)
 
 
-def write_rates(project: Project) -> None:
-    """Each arm's rate: the one with the lowest check loss, the mean over tasks."""
-    study = read_study(find_study(project, "rates"))
-    losses = study_tables.study_frame(project, study).groupby("arm")["check_loss"].mean()
-    table = {
-        arm.label: {f"{rate:g}": float(losses[f"{arm.label} @ {rate:g}"]) for rate in rates_of(arm)}
-        for arm in arms(len(TASKS[TUNED_ON]))
-    }
-    chosen = {label: float(min(tried, key=tried.__getitem__)) for label, tried in table.items()}
-    model = Path(study.config.base_model).name
-    write_json_atomic(RATES, {"domain": TUNED_ON, "model": model, "check_loss": table, "chosen": chosen})
+def frames_of(workspaces: list[Path], piece: str, names: list[str]) -> list[pd.DataFrame]:
+    """One row a task of every finished run of these studies, with the piece it belongs to."""
+    frames = []
+    for project in [p for home in workspaces for p in Workspace(home).list_projects()]:
+        for folder in [found for name in names if (found := find_study(project, name))]:
+            with suppress(RunError):  # begun, and no exam yet
+                frames.append(study_tables.study_frame(project, read_study(folder)).assign(piece=piece))
+    return frames
+
+
+def report_rates(workspaces: list[Path]) -> None:
+    """Each arm's rate: the one with the lowest check loss (the mean over tasks), once all three have been tried."""
+    table = kept_losses()
+    for frame in frames_of(workspaces, "rates", ["rates"]):
+        for label, loss in frame.groupby("arm")["check_loss"].mean().items():
+            arm, _, rate = str(label).partition(" @ ")
+            table.setdefault(arm, {})[rate] = round(float(loss), 5)
+    whole = {arm: losses for arm, losses in table.items() if len(losses) == len(TRIED)}
+    chosen = {arm: float(min(losses, key=losses.__getitem__)) for arm, losses in whole.items()}
+    write_json_atomic(RATES, {"domain": TUNED_ON, "check_loss": table, "chosen": chosen})
 
 
 def read(workspaces: list[Path]) -> pd.DataFrame:
-    """One row a task of every finished run of `main` and `curve`, with the piece it belongs to."""
-    frames = []
-    for project in [p for home in workspaces for p in Workspace(home).list_projects()]:
-        for piece in ("main", "curve"):
-            for seed in SEEDS:
-                if folder := find_study(project, f"{piece} {seed}"):
-                    with suppress(RunError):  # begun, and no exam yet
-                        frames.append(study_tables.study_frame(project, read_study(folder)).assign(piece=piece))
+    """One row a task of every run of `main` and `curve`: the committed ones, and those of the workspaces."""
+    kept = pd.DataFrame(kept_scores())
+    frames = [kept] if len(kept) else []
+    for piece in ("main", "curve"):
+        frames += frames_of(workspaces, piece, [f"{piece} {seed}" for seed in SEEDS])
     if not frames:
         raise SystemExit("no finished run in these workspaces")
-    return pd.concat(frames, ignore_index=True)
+    keys = ["piece", "domain", "share", "seed", "arm", "task"]
+    return pd.concat(frames, ignore_index=True).drop_duplicates(keys, keep="last")
 
 
 def nested_gap(frame: pd.DataFrame, reference: str, other: str, column: str) -> dict[str, Any]:
@@ -198,6 +229,7 @@ def _draw(tasks: list[np.ndarray], rng: np.random.Generator) -> float:
 
 
 def report(workspaces: list[Path]) -> None:
+    report_rates(workspaces)
     frame = read(workspaces)
     main, reference = frame[frame["piece"] == "main"], arms(0)[0].label
     others = [arm.label for arm in arms(0)[1:] if arm.label in set(main["arm"])]
@@ -213,7 +245,7 @@ def report(workspaces: list[Path]) -> None:
         "gaps": gaps,
         "scores": json.loads(frame.round(5).to_json(orient="records")),
     }
-    write_json_atomic(DOCS / "proof.json", record)
+    write_json_atomic(PROOF, record)
     print(summary.round(3).to_string(index=False))
     for gap in gaps:
         print(f"C-Poly minus {gap['arm']}: {gap['score']}, check loss {gap['check_loss']}")
@@ -225,12 +257,14 @@ def main() -> None:
     parser.add_argument("--workspace", type=Path, nargs="+", required=True)
     parser.add_argument("--domain", choices=STUDIED, default=STUDIED[0])
     parser.add_argument("--model", default="smollm2-135m")
+    parser.add_argument("--part", default="0/1", help="K/N: every N-th trial of the sweep, from the K-th")
     given = parser.parse_args()
     if given.piece == "report":
         report(given.workspace)
     else:
         domain = TUNED_ON if given.piece == "rates" else given.domain
-        run(given.piece, given.workspace[0], domain, given.model)
+        k, n = map(int, given.part.split("/"))
+        run(given.piece, given.workspace[0], domain, given.model, (k, n))
 
 
 if __name__ == "__main__":
