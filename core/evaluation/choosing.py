@@ -22,7 +22,6 @@ from core.models.modular import ModularModel
 from core.tasks.dataset import TaskDataset
 from core.tasks.encoding import answer_ids
 
-CHECK_ROWS = 200  # of a task, to see how sure its answers are
 MOST_SCORED = 300  # more labels cost more to compare than to write
 SHOWN = 5  # labels of a ranking
 Encode = Callable[[str, int], list[int]]  # a prompt and the tokens that an answer needs -> the prompt's tokens
@@ -71,18 +70,26 @@ def build_label_set(tokenizer: Any, labels: Sequence[str]) -> LabelSet | None:
     return LabelSet(tuple(labels), tuple(tuple(answer_ids(tokenizer, label)) for label in labels))
 
 
+@dataclass(frozen=True)
+class CheckRows:
+    """Which check rows of a task are answered: at most `count`, drawn by `seed`."""
+
+    seed: int
+    count: int
+
+
 class Choosing:
     """Chooses labels with one loaded model.
 
     Args:
-        seed: draws the check rows.
+        check: the check rows that tell how sure answers are.
     """
 
     def __init__(
-        self, base: LoadedBase, model: ModularModel, batch_size: int, encode: Encode, seed: int = 0
+        self, base: LoadedBase, model: ModularModel, batch_size: int, encode: Encode, check: CheckRows
     ) -> None:
         self._base, self._model, self._batch_size, self._encode = base, model, batch_size, encode
-        self._seed = seed
+        self._check = check
         self._sets: dict[int, LabelSet | None] = {}
         self._certainties: dict[int, Certainty | None] = {}
 
@@ -125,7 +132,8 @@ class Choosing:
 
     def _measure(self, dataset: TaskDataset, task: int) -> Certainty | None:
         labels, examples = self.label_set(dataset, task), dataset.split(task, "validation")
-        order = np.random.default_rng((self._seed, 9)).permutation(len(examples))[:CHECK_ROWS]
+        order = np.random.default_rng((self._check.seed, 9)).permutation(len(examples))
+        order = order[: self._check.count]
         rows = [examples[row] for row in order if labels is not None and examples[row].target in labels.names]
         if labels is None or not rows:
             return None

@@ -16,7 +16,7 @@ import numpy as np
 
 from core.base.files import write_text_atomic
 from core.base.lines import append_records, read_records
-from core.evaluation.choosing import Choosing, Given
+from core.evaluation.choosing import CheckRows, Choosing, Given
 from core.evaluation.labels import LabelTree, task_labels
 from core.models.answer import Answer
 from core.models.decoding import build_batch, write_answers
@@ -38,6 +38,7 @@ class ExamSettings:
 
     seed draws the rows and does not follow the run's, so that runs of any seed answer the same questions and can be
     compared row by row. only_labels: tasks with labels are answered with one of them and nothing else.
+    certainty_rows: check rows of a task that tell how sure its answers are.
     """
 
     max_rows: int | None
@@ -47,6 +48,7 @@ class ExamSettings:
     with_base: bool = True
     seed: int = 0
     only_labels: bool = False
+    certainty_rows: int = 200
 
 
 class Examiner:
@@ -60,7 +62,8 @@ class Examiner:
         self.base = base
         self.model = model
         self.settings = settings
-        self.choosing = Choosing(base, model, settings.batch_size, self.encode, settings.seed)
+        check = CheckRows(settings.seed, settings.certainty_rows)
+        self.choosing = Choosing(base, model, settings.batch_size, self.encode, check)
 
     def sit(
         self, dataset: TaskDataset, predictions_dir: Path, on_batch: OnBatch, on_task: OnTask | None = None

@@ -16,8 +16,9 @@ from typing import Any
 
 from core.base.errors import ModelError, WorkspaceError
 from core.base.files import read_json
-from core.models.families import ENCODER_DECODERS, FAILING, HELD, is_known, kind_of
+from core.models.families import ENCODER_DECODERS, FAILING, is_known, kind_of
 from core.models.records import weight_files
+from core.models.setting_checks import require_computable
 from core.models.tokenizer_checks import require_rows, require_tokenizer
 from core.models.weight_checks import require_weights
 
@@ -37,13 +38,6 @@ _ENCODERS = frozenset(
 _SEES = re.compile(
     r"clip|siglip|^vit|llava|paligemma|idefics|whisper|speech|audio|vision|_vl(_|$)|vlm|omni|blip|pix2struct|"
     r"trocr|kosmos|fuyu|musicgen|moshi|seamless|voxtral|_ocr|^git$|mllama|chameleon|florence"
-)
-# The rotary positions that the installed transformers computes; "su" is an old name of one of them.
-_ROTARY = ("default", "linear", "dynamic", "yarn", "longrope", "su", "llama3", "proportional", "mrope")
-# Settings that are numbers in every family, or null.
-_NUMBERS = (
-    *("rms_norm_eps", "layer_norm_eps", "layer_norm_epsilon", "rope_theta", "attention_dropout", "head_dim"),
-    *("max_position_embeddings", "sliding_window", "initializer_range", "pad_token_id", "bos_token_id"),
 )
 _QUANTISED = ("quantization_config", "compression_config")
 _QUANTISED_FILES = ("quantize_config.json", "quant_config.json")
@@ -74,7 +68,7 @@ def inspect_folder(folder: Path, allow_large: bool = False) -> FolderFacts:
         if is_so(folder, config):
             raise ModelError(key, model=folder.name, **values(folder, config))
     _require_sizes_given(folder, config)
-    _require_computable(folder, config)
+    require_computable(folder, config)
     parameters = sum(math.prod(tensor["shape"]) for tensor in require_weights(folder, config).values())
     if parameters > MOST_PARAMETERS and not allow_large:
         raise ModelError("model.too_large", model=folder.name, millions=round(parameters / 1e6))
@@ -131,37 +125,6 @@ def _require_sizes_given(folder: Path, config: dict[str, Any]) -> None:
         value = config.get(name, 1)
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             raise ModelError("model.no_size", model=folder.name, name=name, value=json.dumps(value)[:40])
-
-
-def _require_computable(folder: Path, config: dict[str, Any]) -> None:
-    """Raises ModelError for the first setting on which transformers would fail after the start."""
-    number = config.get
-    wrong = {name: number(name) for name in _NUMBERS if not isinstance(number(name, 0), int | float | None)}
-    for kind in _rotary_kinds(config):
-        if kind not in _ROTARY:
-            wrong["rope_type"] = kind
-    heads, keys = number("num_attention_heads"), number("num_key_value_heads")
-    if isinstance(keys, int) and isinstance(heads, int) and (keys < 1 or heads % keys):
-        wrong["num_key_value_heads"] = keys
-    window, pad, rows = number("sliding_window"), number("pad_token_id"), number("vocab_size")
-    if number("use_sliding_window", True) and isinstance(window, int) and window is not False and window < 1:
-        wrong["sliding_window"] = window
-    if isinstance(pad, int) and isinstance(rows, int) and not -rows <= pad < rows:
-        wrong["pad_token_id"] = pad
-    layers = number("layer_types")
-    if isinstance(layers, list) and len(layers) != number("num_hidden_layers", len(layers)):
-        wrong["layer_types"] = layers
-    if number("is_encoder_decoder") and kind_of(config) in HELD - ENCODER_DECODERS:
-        wrong["is_encoder_decoder"] = True
-    for name, value in wrong.items():
-        raise ModelError("model.bad_setting", model=folder.name, name=name, value=json.dumps(value)[:40])
-
-
-def _rotary_kinds(config: dict[str, Any]) -> list[Any]:
-    """Of all layers alike, or by kind of layer."""
-    found = [config[name] for name in ("rope_parameters", "rope_scaling") if isinstance(config.get(name), dict)]
-    found += [inner for one in found for inner in one.values() if isinstance(inner, dict)]
-    return [kind for one in found if (kind := one.get("rope_type", one.get("type"))) is not None]
 
 
 def architecture_of(config: dict[str, Any]) -> str:

@@ -44,7 +44,6 @@ DECODED = 6.0  # times a token that is written costs what a token of the questio
 WEIGHED_ROWS, WEIGHED_OF_ALL, FEWEST_WEIGHED = 16, 1200, 4  # as `core/training/evidence.py` does it
 ASKED_OTHERWISE, MOST_BORROWED, PULLED = 5, 24, 3.0  # passes; a pull counts as three
 MOST_TASKS, BATCH, ANSWER_TOKENS = 3, 16, 16  # as `core/evaluation/forgetting.py` asks, which needs torch
-CHECK_ROWS = 200  # check rows of a task that tell how sure its answers are
 
 
 @dataclass(frozen=True)
@@ -160,7 +159,7 @@ class _Work:
         `cut_off`: after a training that its time limit ended, which may do without the exam."""
         config, checked, exam, sure = self.config, self.dataset.sizes("validation"), 0.0, 0.0
         if config.exam_after_stop or not cut_off:
-            sure = self._forward(sum(min(CHECK_ROWS, size) for size in checked), config.exam_batch_size)
+            sure = self._forward(sum(min(config.certainty_rows, size) for size in checked), config.exam_batch_size)
             exam = self._exam() if config.exam_rows != 0 else 0.0
         return REST_S + exam + sure + (self._weighed() if config.weigh_skills else 0.0)
 

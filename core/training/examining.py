@@ -14,4 +14,5 @@ def exam_settings(config: RunConfig) -> ExamSettings:
         config.max_tokens,
         config.exam_base,
         only_labels=config.exam_only_labels,
+        certainty_rows=config.certainty_rows,
     )

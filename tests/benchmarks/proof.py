@@ -61,6 +61,7 @@ BUDGET = (
     "checkpoint_every=100000",
     "exam_general=false",
     "weigh_skills=false",  # minutes a run; what the common skills carry is asked of C-Poly's runs afterwards
+    "certainty_rows=0",  # minutes a run, and no answer is another for it
 )
 MAIN_BUDGET = (*BUDGET, "max_steps=120", "evaluate_every=120", "exam_rows=60")
 RATES_BUDGET = (

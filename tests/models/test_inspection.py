@@ -12,11 +12,14 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from transformers.activations import ACT2FN
+from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
 from core.base.errors import ModelError
 from core.models.families import FAILING, HELD, is_known
 from core.models.inspection import inspect_folder
 from core.models.loading import load_base
+from core.models.setting_checks import ACTIVATIONS, ROTARY
 from core.training.checks import check_run
 from core.training.plan import load_run_dataset
 from core.workspace import Project
@@ -126,6 +129,17 @@ REFUSED: dict[str, tuple[str, Spoil]] = {
     "a padding token without a row": ("model.bad_setting", told(pad_token_id=99999)),
     "a window of nothing": ("model.bad_setting", told(model_type="mistral", sliding_window=-3)),
     "a number in words": ("model.bad_setting", told(rms_norm_eps="1e-5")),
+    "a number that is none": ("model.bad_setting", told(rms_norm_eps=None)),
+    "yes in a number's place": ("model.bad_setting", told(attention_dropout=True)),
+    "a number in yes's place": ("model.bad_setting", told(attention_bias=1)),
+    "heads of nothing": ("model.bad_setting", told(head_dim=0)),
+    "half a window": ("model.bad_setting", told(model_type="mistral", sliding_window=0.5)),
+    "an unknown activation": ("model.bad_setting", told(hidden_act="swiglu9")),
+    "a list for an activation": ("model.bad_setting", told(hidden_act=["silu"])),
+    "an unknown number type": ("model.bad_setting", told(dtype="int7")),
+    "positions in words": ("model.bad_setting", told(rope_scaling="linear")),
+    "another family's positions": ("model.bad_setting", told(rope_scaling={"type": "su", "factor": 2.0})),
+    "kinds of layers in words": ("model.bad_setting", told(layer_types="full")),
     "kinds for some layers": ("model.bad_setting", told(model_type="qwen3", layer_types=["full_attention"])),
     "an encoder that there is not": ("model.bad_setting", told(is_encoder_decoder=True)),
     "a token that is nowhere": ("model.token_outside", told("tokenizer_config.json", pad_token="<none>")),
@@ -151,6 +165,11 @@ def test_a_whole_one_passes(whole: Path, repo_root: Path) -> None:
         t.numel() for t in load_file(whole / "model.safetensors").values()
     )
     assert inspect_folder(repo_root / "assets" / "starter").parameters > 1e6
+
+
+def test_the_known_names_are_those_of_transformers() -> None:
+    assert set(ACT2FN.keys()) == ACTIVATIONS
+    assert {*ROPE_INIT_FUNCTIONS, "default"} == ROTARY
 
 
 def test_a_whole_file_counts_beside_an_index_that_was_left_over(whole: Path, tmp_path: Path) -> None:

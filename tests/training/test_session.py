@@ -100,6 +100,15 @@ def test_what_is_measured_after_training_shows_as_moving(toy_project: Project, t
     assert moved >= {"stage1", "exam", "evidence"}
 
 
+def test_no_certainty_is_measured_where_the_plan_wants_none(
+    toy_project: Project, tiny_llama: Path, whole: Whole
+) -> None:
+    assert len(json.loads(whole[0].certainty_path.read_text(encoding="utf-8"))) >= 1
+    folder = quick_run(toy_project, tiny_llama, max_steps=2)
+    finish(folder, certainty_rows=0, weigh_skills=False, **STAGE_1_ONLY)
+    assert json.loads(folder.certainty_path.read_text(encoding="utf-8")) == {}
+
+
 def test_skills_are_weighed_unless_the_plan_says_no(toy_project: Project, tiny_llama: Path, whole: Whole) -> None:
     assert whole[0].evidence_path.exists()
     folder = quick_run(toy_project, tiny_llama, max_steps=2)

@@ -124,6 +124,19 @@ class EvaluationSettings:
         help="Reads general texts and asks simple questions before and after, so that what was forgotten shows.",
         changed=SAME_RESULT,
     )
+    certainty_rows: int = setting(
+        200,
+        label="Rows that tell how sure answers are",
+        unit="rows",
+        minimum=0,
+        maximum=1_000_000,
+        group="evaluation",
+        level="expert",
+        help="After the training up to this many check rows of each task with labels are answered, to learn how "
+        "far the model's certainty can be believed. 0: not measured, and answers carry no certainty; for runs that "
+        "are only compared by score.",
+        changed=SAME_RESULT,
+    )
     weigh_skills: bool = setting(
         True,
         label="Measure what the skills do",
