@@ -184,7 +184,7 @@ def report_rates(workspaces: list[Path]) -> None:
     """Each arm's rate: the one with the lowest check loss (the mean over tasks), once all three have been tried."""
     table = kept_losses()
     for frame in frames_of(workspaces, "rates", ["rates"]):
-        for label, loss in frame.groupby("arm")["check_loss"].mean().items():
+        for label, loss in frame.groupby("arm")["check_loss"].mean().dropna().items():  # the base model has none
             arm, _, rate = str(label).partition(" @ ")
             table.setdefault(arm, {})[rate] = round(float(loss), 5)
     whole = {arm: losses for arm, losses in table.items() if len(losses) == len(TRIED)}
