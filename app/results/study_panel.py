@@ -11,7 +11,7 @@ import pandas as pd
 
 from app.drawing.durations import word_count, word_score, word_seconds
 from app.drawing.figures import to_json, with_csv
-from app.drawing.markup import esc, note, paragraphs, part, table
+from app.drawing.markup import download_bytes, esc, note, paragraphs, part, table
 from app.drawing.skill_figures import banded_curves
 from app.drawing.widgets import plot
 from app.shell.context import Context
@@ -32,6 +32,7 @@ from core.insight.study import (
     list_studies,
     read_study,
 )
+from core.insight.study_peft import zip_peft_records
 from core.insight.study_tables import against_reference, study_frame, summarise_study
 from core.messages import Sentence
 from core.runs.folder import RunFolder
@@ -136,7 +137,8 @@ class StudyPanel:
             frame = study_frame(project, study)
         except RunError:
             return {self.outcome: note(say("study.none")), self.curve: ""}
-        return {self.outcome: study_view(study, frame), self.curve: draw_curve(summarise_study(frame))}
+        packed = download_bytes("peft_method_comparison.zip", zip_peft_records(project, study), say("study.peft"))
+        return {self.outcome: study_view(study, frame) + packed, self.curve: draw_curve(summarise_study(frame))}
 
 
 def _studies(context: Context, selection: Selection, name: str | None) -> tuple[list[str], str]:

@@ -28,11 +28,15 @@ def add_parser(verbs: Verbs) -> None:
     parser.add_argument("--base-model", metavar="PATH_OR_ID", help="base model of all arms")
     add_on(parser, "train on another engine (python -m core engines), all runs at once")
     parser.add_argument("--report", metavar="FILE.md", help="also write the report to a file")
+    parser.add_argument(
+        "--peft", metavar="FOLDER", help="also write one JSON a run, as PEFT's method comparison does"
+    )
     parser.add_argument("--show", action="store_true", help="only show what is there, run nothing")
 
 
 def study(args: argparse.Namespace) -> Report:
     from core.insight.study import count_due_cells, create_study, find_study, read_study, run_study, run_study_on
+    from core.insight.study_peft import write_peft_records
     from core.insight.study_tables import study_frame, study_report
     from core.runs.where import HERE, find_engine
     from core.workspace import Workspace
@@ -52,6 +56,8 @@ def study(args: argparse.Namespace) -> Report:
     frame = study_frame(project, made)
     if args.report:
         Path(args.report).expanduser().write_text(study_report(made, frame), encoding="utf-8")
+    if args.peft:
+        write_peft_records(project, made, Path(args.peft).expanduser())
     return _report(made, frame)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
+import zipfile
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -28,6 +30,7 @@ from core.insight.study import (
     run_study,
     run_study_on,
 )
+from core.insight.study_peft import write_peft_records, zip_peft_records
 from core.insight.study_rows import limit_rows
 from core.insight.study_tables import (
     BASE,
@@ -199,9 +202,38 @@ def test_a_study_goes_on_where_it_was_interrupted(project: Project) -> None:
     assert set(frame["domain"]) == {"Desk"}
     best = [e for e in read_events(RunFolder(project.runs_dir / first).events_path) if e.get("best")][-1]
     assert list(frame[frame["arm"] == "C-Poly"]["check_loss"]) == [best["by_task"]["0"], best["by_task"]["1"]]
+    _check_peft_form(project, study)
     report = study_report(study, frame)
     assert "| C-Poly | 1 | 1 |" in report
     assert "task 0 (accuracy)" in report
+
+
+def _check_peft_form(project: Project, study: Study) -> None:
+    """What PEFT's method comparison reads of a run, in the types that it asks for."""
+    written = write_peft_records(project, study, project.path / "peft")
+    records = [json.loads(path.read_text(encoding="utf-8")) for path in written]
+    with zipfile.ZipFile(io.BytesIO(zip_peft_records(project, study))) as packed:
+        assert [json.loads(packed.read(path.name)) for path in written] == records
+    assert [record["taskloom"]["run"] for record in records] == [study.cells[0].run_id]
+    assert [path.name for path in written] == ["cpoly--Desk-llama-C-Poly-seed0.json"]
+    for record in records:
+        run, trained, meta = record["run_info"], record["train_info"], record["meta_info"]
+        last, scores = trained["metrics"][-1], trained["metrics"][-1]["test scores"].values()
+        assert run["peft_config"]["peft_type"] == "CPOLY"
+        assert run["train_config"]["model_id"] == "llama"
+        assert pd.to_datetime(run["created_at"]).tzinfo is not None
+        assert trained["status"] == "success"
+        assert last["test accuracy"] == pytest.approx(np.mean([score["value"] for score in scores]))
+        assert last["train samples"] == last["step"] * 4 == 12
+        assert last["train total tokens"] > last["train samples"]
+        assert all(isinstance(last[name], float) for name in ("test accuracy", "train loss"))
+        whole = [trained[f"accelerator_memory_{kind}"] for kind in ("reserved_avg", "max", "reserved_99th")]
+        assert whole == [0, 0, 0]
+        assert trained["file_size"] > trained["num_trainable_params"] > 0
+        versions = {meta["package_info"][f"{name}-version"] for name in ("peft", "transformers", "torch")}
+        assert all(versions)
+        assert {"datasets-version", "bitsandbytes-version"} < meta["package_info"].keys()
+        assert isinstance(meta["system_info"], dict)
 
 
 def test_a_study_on_another_engine_has_all_its_runs_there_at_once(
