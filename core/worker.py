@@ -26,7 +26,7 @@ from safetensors import SafetensorError
 from core.base.cards import show_only
 from core.base.errors import TaskloomError, WorkspaceError, plain_values, short_detail
 from core.base.files import sync_files, write_json_atomic
-from core.base.processes import bind_to_parent
+from core.base.limits import bind_to_parent
 from core.base.quiet import quiet_libraries
 from core.runs.device_lease import CARD, DeviceLease, holder_for, holder_values, lease_device, run_lease
 from core.runs.folder import RunFolder

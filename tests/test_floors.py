@@ -223,6 +223,15 @@ def test_processes_are_started_through_one_door(name: str) -> None:
     assert not started, f"{name} starts processes beside core.base.processes"
 
 
+FORKING = {"core.base.warm_server": {"os.fork"}}  # which has no thread but its own
+
+
+@pytest.mark.parametrize("name", modules())
+def test_nobody_forks_a_process_with_threads(name: str) -> None:
+    called = {ast.unparse(node.func) for node in ast.walk(tree(modules()[name])) if isinstance(node, ast.Call)}
+    assert called & {"os.fork", "os.forkpty", "pty.fork"} <= FORKING.get(name, set())
+
+
 # Where an error that nobody foresaw becomes words, once a process: the mains of the two workers, the translators of
 # the command line and of the page. Two more with a reason: Gradio runs FastAPI in debug mode, which would show a
 # visitor the traceback of Gradio's own routes, and `tokenizers` raises a bare Exception for a damaged file.

@@ -31,6 +31,7 @@ from app.shell.web_guard import WebGuard, answer_no_other_sites
 from core.base.errors import TaskloomError
 from core.chat.client import ChatClient
 from core.chat.zero_gpu import ZeroGpuChat, on_zero_gpu
+from core.tasks.changing.isolation import warm_child
 from core.workspace import Workspace
 
 LOG = logging.getLogger("taskloom.app")
@@ -165,11 +166,17 @@ def tell_who_reaches_it(arguments: argparse.Namespace, rules: GuardRules) -> Non
 
 
 def launch(demo: gr.Blocks, arguments: argparse.Namespace, context: Context | None = None, **extra: Any) -> Any:
-    """Serves the page: no analytics, no stored inputs, no internals in errors, no folder readable over HTTP."""
+    """Serves the page until it is closed; meanwhile a reader of files is kept ready."""
     with_mcp = wants_mcp(arguments)
     rules = guard_rules(context, arguments, with_mcp)
     tell_who_reaches_it(arguments, rules)
     prepare_server(rules)
+    with warm_child().kept():
+        return _serve(demo, arguments, rules, with_mcp=with_mcp, **extra)
+
+
+def _serve(demo: gr.Blocks, arguments: argparse.Namespace, rules: GuardRules, with_mcp: bool, **extra: Any) -> Any:
+    """No analytics, no stored inputs, no internals in errors, no folder readable over HTTP."""
     return demo.queue(default_concurrency_limit=8, max_size=QUEUE_SIZE).launch(
         server_name=arguments.host,
         server_port=arguments.port,

@@ -7,24 +7,22 @@ without tokens; and writes to files. A pipe is had only where somebody reads it 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
-import resource
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 import psutil
 
 import core
 from core.base.gate import current_gate, wait_wanted
+from core.base.limits import Limits, bind_to_parent
 
 PIPE = subprocess.PIPE
 Process = subprocess.Popen[bytes]
@@ -49,39 +47,6 @@ TENSORBOARD_LOGGING_DIR TRACKIO_DIR WANDB_MODE WANDB_DIR WANDB_PROJECT WANDB_ENT
 _NEEDED = frozenset(_FOR_ALL.split())
 _PASSED = _NEEDED | frozenset(f"{_FOR_NETWORK} {_FOR_CARDS} {_FOR_TRACKERS}".split())
 _PASSED_BEGINNINGS = ("LC_", "NVIDIA_", "NCCL_", "RCCL_", "GLOO_")
-
-_PR_SET_PDEATHSIG = 1
-# Found beforehand: between fork and exec of a process with threads nothing may be imported or looked up.
-_PRCTL: Callable[..., int] | None = getattr(ctypes.CDLL(None), "prctl", None)
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a child may cost; beyond it the system ends it, or refuses it memory. None: no limit of ours."""
-
-    cpu_s: int | None = None
-    memory_bytes: int | None = None
-    written_bytes: int | None = None
-    open_files: int | None = None
-
-    def lower(self, pid: int) -> None:
-        """Lowers the limits of a process that was just started, which cannot raise them again (Linux).
-
-        From outside: the copy of a large process that becomes the child may itself be above them.
-        """
-        wanted = (
-            (resource.RLIMIT_CORE, 0),
-            (resource.RLIMIT_CPU, self.cpu_s),
-            (resource.RLIMIT_AS, self.memory_bytes),
-            (resource.RLIMIT_FSIZE, self.written_bytes),
-            (resource.RLIMIT_NOFILE, self.open_files),
-        )
-        for name, value in wanted:
-            if value is not None:
-                _, hard = resource.getrlimit(name)
-                soft = value if hard == resource.RLIM_INFINITY else min(value, hard)
-                with contextlib.suppress(ProcessLookupError):  # it has ended already
-                    resource.prlimit(pid, name, (soft, hard))
 
 
 @dataclass(frozen=True)
@@ -118,6 +83,36 @@ class Finished:
         """The last line of its complaints, which of a Python traceback names the error."""
         lines = [line for line in self.complaints.splitlines() if line.strip()]
         return lines[-1] if lines else str(self.code)
+
+
+class Running(Protocol):
+    """A child that somebody waits for."""
+
+    def look(self, seconds: float) -> int | None:
+        """How it ended, waited for so long; None while it is at work."""
+
+    def end(self) -> None:
+        """Ends it with all its children and waits for that."""
+
+
+# How a child of a command is had faster than by starting it; None where that cannot be done for an order.
+Starter = Callable[[Order, tuple[IO[bytes], IO[bytes], IO[bytes]]], Running | None]
+_READY: dict[tuple[str, ...], Starter] = {}
+
+
+def _from_nothing(order: Order, files: tuple[IO[bytes], IO[bytes], IO[bytes]]) -> None:
+    """No child is ready."""
+
+
+@contextlib.contextmanager
+def offered(command: tuple[str, ...], start: Starter) -> Iterator[None]:
+    """While the block runs `run_to_end` asks `start` first for a child of this command (core/base/warm.py)."""
+    before = _READY.get(command, _from_nothing)
+    _READY[command] = start
+    try:
+        yield
+    finally:
+        _READY[command] = before
 
 
 def python(*words: str) -> tuple[str, ...]:
@@ -180,12 +175,12 @@ def run_to_end(order: Order, seconds: float, given: str = "") -> Finished:
         reads, prints, errors = (held.enter_context(tempfile.TemporaryFile()) for _ in range(3))
         reads.write(given.encode())
         reads.seek(0)
-        process = _start(order, reads, prints, errors, is_bound=True)
+        ready = _READY.get(order.command, _from_nothing)(order, (reads, prints, errors))
+        child = ready or _Started(_start(order, reads, prints, errors, is_bound=True))
         try:
-            look = partial(_wait, process)
-            code = look(seconds) if gate is None else wait_wanted(look, seconds, gate)
+            code = child.look(seconds) if gate is None else wait_wanted(child.look, seconds, gate)
         finally:  # also when the wait was broken off
-            end_group(process)
+            child.end()
         if code is None:
             raise TimeoutError(f"{seconds:g} s")
         return Finished(code, _text(prints), _text(errors))
@@ -253,13 +248,6 @@ def boot_id() -> str:
         return ""
 
 
-def bind_to_parent() -> None:
-    """Asks the kernel to kill this process when the thread that started it ends. Nothing where there is no such
-    call (Linux has it)."""
-    if _PRCTL is not None:
-        _PRCTL(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
-
-
 def _start(order: Order, reads: Any, prints: Any, errors: Any, is_bound: bool = False) -> Process:
     process = subprocess.Popen(
         order.command,
@@ -278,11 +266,20 @@ def _start(order: Order, reads: Any, prints: Any, errors: Any, is_bound: bool = 
     return process
 
 
-def _wait(process: Process, seconds: float) -> int | None:
-    try:
-        return process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        return None
+@dataclass(frozen=True)
+class _Started:
+    """A child that was started from nothing, as a `Running`."""
+
+    process: Process
+
+    def look(self, seconds: float) -> int | None:
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def end(self) -> None:
+        end_group(self.process)
 
 
 def _text(file: IO[bytes]) -> str:

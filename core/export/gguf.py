@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from core.base.errors import RunError
-from core.base.processes import Limits, Order, python, run_to_end
+from core.base.limits import Limits
+from core.base.processes import Order, python, run_to_end
 from core.export.gguf_layout import require_layout
 from core.export.gguf_numbers import NUMBERS
 from core.models.records import weight_files

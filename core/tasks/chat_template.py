@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from core.base.errors import ModelError
-from core.base.processes import Limits, Order, Process, end_group, python, start_piped
+from core.base.limits import Limits
+from core.base.processes import Order, Process, end_group, python, start_piped
 from core.tasks.plain_template import is_plain
 from core.tasks.template_world import TEMPLATE_FAULTS
 

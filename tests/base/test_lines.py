@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from core.base.errors import WorkspaceError
+from core.base.limits import Limits
 from core.base.lines import append_records, end_of_last_line, read_records, whole_lines
-from core.base.processes import Limits, Order, python, run_to_end
+from core.base.processes import Order, python, run_to_end
 
 
 def test_what_was_added_is_read(tmp_path: Path) -> None:

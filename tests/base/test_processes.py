@@ -11,9 +11,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from core.base.limits import Limits
 from core.base.processes import (
     Finished,
-    Limits,
     Order,
     end_group,
     find_process,
@@ -140,6 +140,9 @@ def test_limits_hold_and_need_nothing_of_the_child(tmp_path: Path) -> None:
     assert run_to_end(hungry, WAIT_S).last_words == "MemoryError"
     busy = Order((sys.executable, "-c", "while True: pass"), tmp_path, limits=Limits(cpu_s=1))
     assert run_to_end(busy, WAIT_S).code == -signal.SIGXCPU
+    code = "import resource; print(resource.getrlimit(resource.RLIMIT_AS))"
+    asked = Order((sys.executable, "-c", f"import time; time.sleep(0.3); {code}"), tmp_path, limits=little)
+    assert run_to_end(asked, WAIT_S).output == f"{(256 << 20, 256 << 20)}\n"  # and so for good
 
 
 def test_a_process_that_has_ended_has_an_identity_that_fits_nobody() -> None:

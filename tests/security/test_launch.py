@@ -12,8 +12,10 @@ import pytest
 from app.frame.serve import launch, on_space, open_context, parse_arguments
 from app.frame.workbench import build_workbench
 from core.base.processes import child_environment
+from core.base.warm import WarmProgram
 from core.chat.protocol import ask
 from core.runs.launchers import worker_command
+from core.tasks.changing.isolation import ORDER
 
 SAFE = {
     "ssr_mode": False, "run_history": False, "show_error": False, "allowed_paths": [], "strict_cors": True,
@@ -28,7 +30,9 @@ def launched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
 
     def start(*words: str) -> dict[str, Any]:
         seen: dict[str, Any] = {}
-        monkeypatch.setattr(gr.Blocks, "launch", lambda self, **given: seen.update(given))
+        ready = dict[tuple[str, ...], Any]()
+        monkeypatch.setattr("core.base.processes._READY", ready)
+        monkeypatch.setattr(gr.Blocks, "launch", lambda self, **given: seen.update(given, ready=dict(ready)))
         with gr.Blocks() as demo:
             pass
         launch(demo, parse_arguments([*words, "--workspace", str(tmp_path)]))
@@ -41,6 +45,7 @@ def test_flags_are_the_strict_ones(launched: Any) -> None:
     given = launched()
     assert {name: given[name] for name in SAFE} == SAFE
     assert given["server_name"] == "127.0.0.1"
+    assert isinstance(given["ready"][ORDER.command].__self__, WarmProgram)  # while the page is served
     assert 0 < given["max_size"] <= 512
     assert given["max_file_size"] == "1gb"
     assert launched("--shared")["max_file_size"] == "200mb"

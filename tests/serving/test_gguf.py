@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from core.base.errors import ModelError, RunError, SettingError
-from core.base.processes import Limits
+from core.base.limits import Limits
 from core.export import gguf as writing
 from core.export.bundle import ExportWish, export_run
 from core.export.gguf import GgufRequest, write_gguf

@@ -6,23 +6,46 @@ import json
 import os
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from core.base.errors import SettingError, TaskFileError, WorkspaceError
+from core.base.warm import WarmProgram
 from core.tasks.changing.add_task import add_task
 from core.tasks.changing.describing import TaskRequest
 from core.tasks.changing.domain import add_files
-from core.tasks.changing.isolation import ParseLimits, health_isolated, preview_isolated, stage_isolated
+from core.tasks.changing.isolation import ParseLimits, health_isolated, preview_isolated, stage_isolated, warm_child
 from core.tasks.changing.preview import preview_file
 from core.tasks.cuts import LengthLimit
 from core.tasks.health.report import health_report
 from core.tasks.reading.readings import ReadOptions
 from core.tasks.store import list_tasks
 from core.workspace import Project
+from tests.base.test_warm import ready
 
 
+@pytest.fixture(scope="module")
+def warm() -> Iterator[WarmProgram]:
+    program = warm_child()
+    with program.kept():
+        ready(program)
+        yield program
+
+
+@pytest.fixture(params=["from nothing", "warm"])
+def door(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The child is started as on the command line, or as by a page."""
+    if request.param == "warm":
+        program = request.getfixturevalue("warm")
+        monkeypatch.setattr("core.base.processes._start", lambda *_, **__: pytest.fail("started from nothing"))
+        assert program.pid is not None
+    else:
+        monkeypatch.setattr("core.base.processes._READY", {})
+
+
+@pytest.mark.usefixtures("door")
 def test_the_child_gives_what_this_process_gives(project: Project, small_csv: Path) -> None:
     options = ReadOptions(header=True)
     assert preview_isolated(small_csv, options) == preview_file(small_csv, options)
@@ -35,6 +58,7 @@ def test_the_child_gives_what_this_process_gives(project: Project, small_csv: Pa
     assert [s.name for s in list_tasks(project)] == ["here", "there"]
 
 
+@pytest.mark.usefixtures("door")
 def test_errors_come_back_in_the_same_words(project: Project, small_csv: Path, tmp_path: Path) -> None:
     bad = tmp_path / "bad.csv"
     bad.write_text("text,label\n", encoding="utf-8")
@@ -48,6 +72,7 @@ def test_errors_come_back_in_the_same_words(project: Project, small_csv: Path, t
     assert not list(project.tasks_dir.iterdir())
 
 
+@pytest.mark.usefixtures("door")
 def test_memory_is_limited(project: Project, tmp_path: Path) -> None:
     path = tmp_path / "large.json"
     path.write_text(json.dumps([{"text": "x" * 900_000, "label": "a"}] * 60), encoding="utf-8")
@@ -58,6 +83,7 @@ def test_memory_is_limited(project: Project, tmp_path: Path) -> None:
     assert not list(project.tasks_dir.iterdir())
 
 
+@pytest.mark.usefixtures("door")
 def test_the_health_report_crosses_unchanged(project: Project, small_csv: Path) -> None:
     small_csv.write_text(small_csv.read_text(encoding="utf-8") + "text number 4,blue\n,red\n", encoding="utf-8")
     add_task(project, small_csv)
@@ -89,8 +115,18 @@ def test_secrets_do_not_reach_the_child(
         return real(command, **options)  # type: ignore[call-overload]
 
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    monkeypatch.setattr("core.base.processes._READY", {})
     monkeypatch.setattr("core.base.processes.subprocess.Popen", spy)
     report = add_files(project, [small_csv])
     assert len(report.added) == 1
     assert seen
     assert "hf_secret" not in seen.values()
+
+
+def test_secrets_do_not_reach_a_child_that_is_kept_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    program = warm_child()
+    with program.kept():
+        seen = Path(f"/proc/{ready(program)}/environ").read_bytes()
+    assert b"PYTHONUTF8=1" in seen
+    assert b"hf_secret" not in seen

@@ -6,15 +6,17 @@ import json
 import shutil
 import signal
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import core.base.errors
 from core.base.errors import TaskFileError
 from core.base.folders import hidden_beside, undone_on_error
-from core.base.processes import Finished, Limits, Order, python, run_to_end
+from core.base.limits import Limits
+from core.base.processes import Finished, Order, python, run_to_end
 from core.base.records import from_record
+from core.base.warm import WarmProgram
 from core.tasks.changing.describing import TaskRequest, part_name
 from core.tasks.changing.preview import FilePreview
 from core.tasks.changing.staging import StagedTask, stage_task
@@ -32,7 +34,17 @@ MAX_OPEN_FILES = 256
 MAX_TEXT = 64 << 20  # characters that one reading may bring into this process
 
 Answer = dict[str, Any]
-CHILD = "core.tasks.changing.child"  # where a record came from, should one not fit
+CHILD = "core.tasks.changing.child"  # also where a record came from, should one not fit
+ORDER = Order(
+    python("-m", CHILD),
+    variables={"PYTHONUTF8": "1", "OMP_NUM_THREADS": "1", "ARROW_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"},
+    is_bare=True,
+)
+# What most requests need, and what starts no thread: pyarrow does, and takes 160 MB of address space.
+WARM = (
+    *(CHILD, "core.tasks.health.report", "core.tasks.changing.in_child", "core.tasks.changing.archive"),
+    *("core.tasks.reading.label_codes", "openpyxl", "tokenizers"),
+)
 
 
 @dataclass(frozen=True)
@@ -131,6 +143,12 @@ def ask_pack(path: Path, project: Project | None) -> Answer:
     return ask_child({"verb": "pack", "path": str(path.resolve()), "project": into}, path.name, ParseLimits())
 
 
+def warm_child() -> WarmProgram:
+    """The child of this module, to be kept ready by a page: many who come at once would wait for each other's
+    imports."""
+    return WarmProgram(ORDER, WARM)
+
+
 def stage(
     project: Project, path: Path | str, request: TaskRequest, taken: frozenset[str], isolated: bool
 ) -> StagedTask:
@@ -147,12 +165,8 @@ def ask_child(request: dict[str, Any], name: str, limits: ParseLimits) -> Answer
     Raises:
         TaskloomError: as the child would in this process; TaskFileError when it took too long or too much memory.
     """
-    order = Order(
-        python("-m", "core.tasks.changing.child"),
-        variables={"PYTHONUTF8": "1", "OMP_NUM_THREADS": "1", "ARROW_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"},
-        is_bare=True,
-        limits=Limits(limits.seconds, limits.memory_mb << 20, MAX_WRITTEN_BYTES, MAX_OPEN_FILES),
-    )
+    bounds = Limits(limits.seconds, limits.memory_mb << 20, MAX_WRITTEN_BYTES, MAX_OPEN_FILES)
+    order = replace(ORDER, limits=bounds)
     try:
         done = run_to_end(order, limits.seconds, json.dumps(request))
     except TimeoutError as error:
