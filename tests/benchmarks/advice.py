@@ -56,7 +56,10 @@ TOGETHER = {
 }
 REFERENCES = dict.fromkeys(TOGETHER, ("cpoly balanced", ""))  # others: C-Poly and the LoRA
 FEWEST = 3  # paired runs
-COMMON = ("num_threads=1", "exam_base=false", "exam_general=false", "validation_rows=40")
+COMMON = (
+    *("num_threads=1", "exam_base=false", "exam_general=false", "validation_rows=40"),
+    *("weigh_skills=false", "certainty_rows=0"),  # nothing that is told of an arm
+)
 
 
 class CheckJournal(SilentJournal):
