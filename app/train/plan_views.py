@@ -19,13 +19,14 @@ from app.texts import TEXTS, clauses, listing, name_setting, say, say_or, word_m
 from app.texts.language import current_language
 from app.texts.words import Key
 from core.adapters.registry import METHODS
-from core.base.errors import Problem
+from core.base.errors import Problem, SettingError
 from core.models.known_models import CATALOGUE
 from core.runs.device_lease import holder_values
 from core.runs.folder import RunFolder
 from core.runs.launchers import LOCAL
 from core.runs.plan_fixes import PlanFix
 from core.runs.ready import ReadyReport, ready_report
+from core.runs.where import HERE, Engine, find_engine
 from core.tasks.store import list_tasks
 from core.training.config import RunConfig
 from core.training.equal_size import plan_size
@@ -107,22 +108,19 @@ def check_plan(context: Context, selection: Selection, config: RunConfig) -> Pla
     refused = shared_problems(context, config)
     if refused:
         return PlanState(refused)
-    elsewhere = _other_engine(selection)
-    report = ready_report(project, config, is_far=bool(elsewhere))
+    try:
+        engine = find_engine(context.workspace.root, selection.engine or LOCAL, selection.owner)
+    except SettingError as error:  # Start asks for it too, and would say the same
+        return PlanState([Problem("engine", error.key, error.values)])
+    report = ready_report(project, config, engine=engine)
     if not report.ready:
         return PlanState(report.problems, fixes=report.fixes)
     return PlanState(
-        report.problems, _facts(report, elsewhere), report.fixes, report.doubtful, _details(report, config)
+        report.problems, _facts(report, engine), report.fixes, report.doubtful, _details(report, config)
     )
 
 
-def _other_engine(selection: Selection) -> str:
-    """The engine that is chosen for the next run, "" for this machine. One that cannot be found now stays chosen:
-    Start would ask for it too, and say so."""
-    return "" if selection.engine == LOCAL else selection.engine
-
-
-def _facts(report: ReadyReport, elsewhere: str) -> list[str]:
+def _facts(report: ReadyReport, engine: Engine) -> list[str]:
     """Tasks, time, steps, memory, and who is first in the queue; of another engine, that it is not known."""
     steps = word_count(sum(report.steps.values()))
     said = [say("plan.fact_tasks", n=len(report.shares), examples=word_count(report.examples))]
@@ -133,8 +131,8 @@ def _facts(report: ReadyReport, elsewhere: str) -> list[str]:
         key = keys.get(report.source, "plan.fact_time")
         said.append(say(key, time=word_range(*report.seconds)))
     said.append(say("plan.fact_stages" if len(report.steps) > 1 else "plan.fact_stage", steps=steps))
-    if elsewhere:
-        said.append(say("plan.fact_elsewhere", engine=elsewhere))
+    if engine != HERE:
+        said.append(say("plan.fact_elsewhere", engine=engine.name))
     if report.memory_mb:
         low, high = (word_memory(mb) for mb in report.memory_mb)
         said.append(say("plan.fact_memory", low=low, high=high, device=report.device))

@@ -18,18 +18,21 @@ POLL_S = 0.3
 def add_parser(verbs: Verbs) -> None:
     parser = add_verb(verbs, "ready", ready, "check a plan: problems, steps, time, memory; nothing is started")
     add_plan(parser)
+    parser.add_argument("--on", metavar="NAME", help="judge the plan for another engine (python -m core engines)")
     parser.add_argument("--rehearse", action="store_true", help="run twenty steps and measure time and memory")
 
 
 def ready(args: argparse.Namespace) -> Report:
     from core.runs.ready import ready_report
+    from core.runs.where import find_engine
     from core.training.method_figures import describe_figures
     from core.workspace import Workspace
 
     project, config = Workspace(args.workspace).get_project(args.project), build_config(args)
+    engine = find_engine(Workspace(args.workspace).root, args.on)
     if args.rehearse:
         _rehearse(project, config, args)
-    report = ready_report(project, config, args.task)
+    report = ready_report(project, config, args.task, engine)
     trial = [sentence.text for sentence in describe_figures(config.method)]
     return Report({**report.as_dict(), "trial": trial}, "\n".join([*_lines(report), *trial]))
 

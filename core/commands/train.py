@@ -50,7 +50,7 @@ def add_background(parser: argparse.ArgumentParser) -> None:
 
 def train(args: argparse.Namespace) -> Report:
     from core.runs.launching import begin_run
-    from core.runs.where import HERE, find_engine
+    from core.runs.where import find_engine
     from core.tasks.store import list_tasks
     from core.training.equal_size import match_size
     from core.workspace import Workspace
@@ -61,18 +61,18 @@ def train(args: argparse.Namespace) -> Report:
     if args.equal:
         config = match_size(config, len(args.task or list_tasks(project)), args.equal)
     engine = find_engine(workspace.root, args.on)
-    _warn(project, config, args, is_far=engine != HERE)
+    _warn(project, config, args, engine)
     require_consent(engine, args, base_model=config.base_model)
     folder = begin_run(project, config, task_names=args.task, name=args.name, on=args.on)
     return follow_or_leave(folder, args)
 
 
-def _warn(project: Any, config: Any, args: argparse.Namespace, is_far: bool) -> None:
+def _warn(project: Any, config: Any, args: argparse.Namespace, engine: Any) -> None:
     """What should be looked at first, on standard error; the run begins all the same."""
     from core.commands.plan_problems import problem_lines
     from core.runs.ready import ready_report
 
-    report = ready_report(project, config, args.task, is_far)
+    report = ready_report(project, config, args.task, engine)
     if report.doubtful:
         print("\n".join(problem_lines(report)), file=sys.stderr, flush=True)
 

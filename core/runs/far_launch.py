@@ -8,7 +8,7 @@ from core.base.errors import TaskloomError
 from core.base.files import new_id, write_json_atomic
 from core.runs.folder import RunFolder
 from core.runs.launchers import LAUNCHERS, LaunchOrder, Together
-from core.runs.where import Engine
+from core.runs.where import Engine, require_engine
 
 
 def launch_far(engine: Engine, starts: Sequence[tuple[RunFolder, int]]) -> None:
@@ -16,10 +16,12 @@ def launch_far(engine: Engine, starts: Sequence[tuple[RunFolder, int]]) -> None:
     nobody knows of.
 
     Raises:
-        RunError: the engine refuses or does not answer; no start is noted then. WorkspaceError: a folder cannot be
-            written.
+        RunError: the engine refuses, cannot run these settings or does not answer; no start is noted then.
+        WorkspaceError: a folder cannot be written.
     """
     launcher = LAUNCHERS.get(engine.launcher)
+    for folder, _ in starts:
+        require_engine(engine, folder.read_config())
     orders = [LaunchOrder(folder, lock, new_id("l"), engine.settings) for folder, lock in starts]
     noted = {"launcher": engine.launcher, "on": engine.name, "settings": dict(engine.settings)}
     try:

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
-from core.base.errors import RunError
 from core.base.processes import python
 from core.base.registry import Registry
 from core.runs.folder import RunFolder
@@ -55,12 +54,14 @@ class Expected:
 
 class Launcher(Protocol):
     """`is_here`: its workers are processes of this machine that hold the run's lock and wait in our queue for the
-    device; elsewhere the engine has a queue of its own. `settings`: names and types of what a place may say.
+    device; elsewhere the engine has a queue of its own. `joins`: a run of several machines finds all of them there;
+    others begin it on one. `settings`: names and types of what a place may say.
 
     Every method may raise RunError with words when the engine refuses; `alive` answers `unknown` instead.
     """
 
     is_here: bool
+    joins: bool
     settings: Mapping[str, type]
 
     def submit(self, order: LaunchOrder) -> dict[str, Any]:
@@ -107,14 +108,3 @@ def for_processes(settings: Mapping[str, Any], processes: int, cpus: int) -> dic
     several processes a core each, and a card each where there are to be any. `cpus`: where it says nothing."""
     gpus = int(settings.get("gpus", 0))
     return {"cpus": max(int(settings.get("cpus", cpus)), processes), "gpus": max(gpus, processes) if gpus else 0}
-
-
-def require_one_machine(order: LaunchOrder, engine: str) -> None:
-    """For engines that begin a run on one machine: nobody would join it from others.
-
-    Raises:
-        RunError: the run asks for several.
-    """
-    machines = order.folder.read_config().num_machines
-    if machines > 1:
-        raise RunError("run.engine_machines", engine=engine, machines=machines)

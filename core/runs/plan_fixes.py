@@ -294,5 +294,6 @@ _FIXES: dict[str, Callable[[Problem, Planned], list[PlanFix | None]]] = {
     "check.left_out_unknown": _set("fix.all_tasks", left_out_tasks=None),
     "check.no_tasks": _tasks,
     "run.no_rendezvous": _set("fix.machines", num_machines=1),
+    "run.engine_machines": _set("fix.machines", num_machines=1),
     **dict.fromkeys(("model.not_fetched", "model.no_folder", "model.too_large", "model.no_safetensors"), _STARTER),
 }

@@ -21,6 +21,7 @@ from core.runs.launching import start_run
 from core.runs.memory_limit import check_memory_limit
 from core.runs.plan_fixes import PlanFix, Planned, is_doubtful, plan_fixes
 from core.runs.prediction import FormulaEstimate, choose_prediction, estimate_run, plan_key, remember_rehearsal
+from core.runs.where import HERE, Engine, check_engine
 from core.tasks.dataset import TaskDataset
 from core.tasks.enough import CONTRADICTING, FEW_EXAM, FEW_PRACTICE, LEAKY, UNSEEN
 from core.tasks.store import list_damaged_tasks, list_tasks, read_doubts
@@ -84,20 +85,21 @@ class ReadyReport:
 
 
 def ready_report(
-    project: Project, config: RunConfig, task_names: list[str] | None = None, is_far: bool = False
+    project: Project, config: RunConfig, task_names: list[str] | None = None, engine: Engine = HERE
 ) -> ReadyReport:
     """Checks data, lengths, model, memory, disk and device, and says time and memory: as the rehearsal of this very
-    plan measured them, else by formula. `is_far`: it will run on another machine, of which nothing is known here;
-    then neither is said, and neither stops it.
+    plan measured them, else by formula. On another engine than this machine neither is known here; then neither is
+    said, and neither stops it.
 
     Raises:
         WorkspaceError: an unknown task, or a project without tasks.
     """
-    names = None if task_names is None else tuple(task_names)
+    names, is_far = None if task_names is None else tuple(task_names), engine != HERE
     found = _measure(project, names, _stamp(project), config, is_far)
     device = "" if is_far else lease_device(config.device)
     holder = None if is_far else holder_for(project, device)
     unread = [*_unknown_tasks(project, config), *_damaged_tasks(project, task_names)]
+    unread += check_engine(engine, config)
     problems = [*found.problems, *unread, *check_frozen(project.runs_dir, config), *check_disk(project.runs_dir)]
     report = ReadyReport(problems, device=device, device_holder=holder)
     if found.plan is None or not report.ready:

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from core.base.errors import RunError, SettingError, TaskloomError
+from core.base.errors import Problem, RunError, SettingError, TaskloomError
 from core.base.files import read_json
 from core.base.settings_yaml import parse_yaml_settings
 from core.runs.engines.hf_jobs import HubLauncher
@@ -28,6 +28,7 @@ from core.runs.engines.ray_cluster import RayLauncher
 from core.runs.engines.slurm import SlurmLauncher
 from core.runs.folder import RunFolder
 from core.runs.launchers import LAUNCHERS, LOCAL, Answer, Identity, Launcher
+from core.training.config import RunConfig
 from core.workspace import LOCAL_OWNER
 
 FILE = "engines.yaml"
@@ -128,6 +129,23 @@ def _fit(key: str, value: Any, kind: type) -> Any:
     if not isinstance(value, kind) or value == "":
         return None
     return None if isinstance(value, int) and value < (0 if key in _MAY_BE_NONE else 1) else value
+
+
+def check_engine(engine: Engine, config: RunConfig) -> list[Problem]:
+    """What an engine cannot do for a run with these settings, known before it is asked."""
+    if config.num_machines > 1 and not LAUNCHERS.get(engine.launcher).joins:
+        values = {"engine": engine.name, "machines": config.num_machines}
+        return [Problem("num_machines", "run.engine_machines", values)]
+    return []
+
+
+def require_engine(engine: Engine, config: RunConfig) -> None:
+    """
+    Raises:
+        RunError: the engine cannot run these settings.
+    """
+    for problem in check_engine(engine, config):
+        raise RunError(problem.key, **problem.values)
 
 
 def engine_of(folder: RunFolder) -> Engine:

@@ -13,7 +13,7 @@ from app.shell.selection import Selection
 from app.texts.language import speaking
 from app.train import run_actions
 from app.train.consent_row import NOBODY, ConsentRow
-from app.train.plan_views import _other_engine
+from app.train.plan_views import check_plan
 from app.train.where_panel import WherePanel
 from core.base.errors import RunError
 from core.models.known_models import STARTER
@@ -22,6 +22,8 @@ from core.runs.folder import RunFolder
 from core.runs.launchers import LAUNCHERS
 from core.runs.states import RunStatus
 from core.runs.where import FILE, Engine
+from core.tasks.changing.add_task import add_task
+from core.tasks.changing.describing import TaskRequest
 from core.training.config import RunConfig
 from core.workspace import Workspace
 from tests.app.panels import build_panel
@@ -64,15 +66,24 @@ def test_an_engine_is_offered_with_price_limit_and_queue(context: Context, langu
 
 
 @pytest.mark.parametrize("text", ["far: 3", "other: {launcher: fake}\n"])
-def test_a_chosen_engine_that_cannot_be_found_stays_chosen_and_is_named(context: Context, text: str) -> None:
+def test_a_chosen_engine_that_cannot_be_found_stays_chosen_and_is_named(
+    context: Context, tmp_path: Path, text: str
+) -> None:
     """Start and the Ready card ask for the same engine: nothing starts here because of a half-written file."""
     file = context.workspace.root / FILE
     file.write_text(text, encoding="utf-8")
     panel, chosen = build_panel(WherePanel, context), Selection(engine="far")
     shown = panel.draw(context, chosen)
     assert shown[panel.choice]["visible"]
-    assert shown[panel.choice]["value"] == _other_engine(chosen) == "far"
+    assert shown[panel.choice]["value"] == "far"
     assert "engines.yaml" in shown[panel.told]
+    project = context.workspace.create_project("Desk")
+    rows = tmp_path / "rows.csv"
+    rows.write_text("text,label\n" + "".join(f"word {i},{'ab'[i % 2]}\n" for i in range(60)), encoding="utf-8")
+    add_task(project, rows, TaskRequest(name="letters"))
+    state = check_plan(context, chosen.with_project(project.project_id), RunConfig())
+    assert [(p.field, p.severity) for p in state.problems] == [("engine", "error")]
+    assert "engines.yaml" in state.problems[0].message + state.problems[0].hint
     told = panel.tell(context, Selection(), "far")
     assert told[context.selection].engine == ""
     assert "engines.yaml" in told[panel.told]

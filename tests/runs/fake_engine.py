@@ -16,6 +16,7 @@ class FakeEngine:
     """`signs` says of every job where it is; `is_silent` makes the engine answer nothing."""
 
     is_here = False
+    joins = True
     settings: Mapping[str, type] = {"flavor": str, "hours": float}
 
     def __init__(self) -> None:

@@ -25,6 +25,7 @@ from core.runs.memory_limit import FLOOR_MB, memory_limit_mb
 from core.runs.ready import ready_report, start_rehearsal
 from core.runs.rerun import find_remedy, run_again
 from core.runs.states import RunStatus
+from core.runs.where import Engine
 from core.training.failures import classify
 from core.training.trainer import StageTrainer
 from core.workspace import Project
@@ -82,7 +83,9 @@ def test_a_plan_that_needs_more_is_refused_by_every_start_with_what_to_lower(
     report = ready_report(project, config)
     (place,) = [n for n, p in enumerate(report.problems) if p.severity == "error"]
     assert report.problems[place].key == "check.memory_limit"
-    elsewhere = ready_report(project, config, is_far=True)  # of another machine's memory nothing is known
+    elsewhere = ready_report(
+        project, config, engine=Engine("far", "slurm")
+    )  # of another machine's memory nothing is known
     assert (elsewhere.ready, elsewhere.seconds, elsewhere.memory_mb) == (True, None, None)
     assert [fix.changes for fix in report.fixes[place]] == [{"batch_size": 4, "accumulation": 2}]
     begins: list[Any] = [

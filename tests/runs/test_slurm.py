@@ -20,6 +20,7 @@ from core.runs.launchers import Expected
 from core.runs.launching import begin_run, cancel_run, kill_run, put_on, resume_run, start_together
 from core.runs.liveness import run_state
 from core.runs.lock import try_lock
+from core.runs.ready import ready_report
 from core.workspace import Project
 from tests.runs import fake_slurm
 from tests.runs.far_walk import Walk
@@ -159,8 +160,15 @@ def test_processes_get_a_core_and_a_card_each_and_several_machines_are_refused(
     script = (cluster / "sbatch.txt").read_text()
     assert "gpus-per-node=4" in script
     assert "cpus-per-task=4" in script
+    several, engine = (
+        quick_config(tiny_llama, num_machines=2),
+        where.find_engine(project.path.parents[1], "cluster"),
+    )
+    report = ready_report(project, several, engine=engine)
+    assert [p.key for p in report.problems if p.severity == "error"] == ["run.engine_machines"]
+    assert [fix.changes for fix in report.fixes[len(report.problems) - 1]] == [{"num_machines": 1}]
     with pytest.raises(RunError, match="runs of one machine"):
-        begin_run(project, quick_config(tiny_llama, num_machines=2), on="cluster")
+        begin_run(project, several, on="cluster")
 
 
 @pytest.mark.usefixtures("asleep")

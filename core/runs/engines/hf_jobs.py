@@ -19,7 +19,7 @@ from core.base.errors import RunError
 from core.runs.bucket_copy import BucketCopy
 from core.runs.engines.bucket_job import bring_back, clear, send_run, send_wishes
 from core.runs.folder import RunFolder
-from core.runs.launchers import Answer, Expected, Identity, LaunchOrder, require_one_machine
+from core.runs.launchers import Answer, Expected, Identity, LaunchOrder
 from core.runs.states import INTERRUPTED
 
 NAME = "Hugging Face Jobs"
@@ -34,6 +34,7 @@ class HubLauncher:
     mounted here at `mount`; `hours`: the limit of a job."""
 
     is_here = False
+    joins = False
     settings: Mapping[str, type] = {
         "image": str,
         "flavor": str,
@@ -56,7 +57,6 @@ class HubLauncher:
         from huggingface_hub import Volume
 
         given, folder = order.settings, order.folder
-        require_one_machine(order, NAME)
         config = folder.read_config()
         if config.num_processes > 1 and config.device != "cpu":
             _require_cards(str(given.get("flavor", FLAVOR)), config.num_processes)

@@ -23,6 +23,7 @@ class LocalLauncher:
     """Processes of this machine."""
 
     is_here = True
+    joins = True
     settings: Mapping[str, type] = {}
 
     def submit(self, order: LaunchOrder) -> dict[str, Any]:

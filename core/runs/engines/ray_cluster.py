@@ -38,6 +38,7 @@ class RayLauncher:
     whose node is gone goes on elsewhere."""
 
     is_here = False
+    joins = True
     settings: Mapping[str, type] = {"address": str, "gpus": int, "cpus": int, "memory_gb": float, "tries": int}
 
     def submit(self, order: LaunchOrder) -> dict[str, Any]:

@@ -16,15 +16,7 @@ from typing import Any
 from core.base.errors import RunError
 from core.base.processes import Finished, Order, python, run_to_end
 from core.runs.folder import RunFolder
-from core.runs.launchers import (
-    Answer,
-    Expected,
-    Identity,
-    LaunchOrder,
-    far_command,
-    for_processes,
-    require_one_machine,
-)
+from core.runs.launchers import Answer, Expected, Identity, LaunchOrder, far_command, for_processes
 
 JOBS = ".slurm"  # in the run's folder: submitit's files of the jobs, never copied elsewhere
 MISSING = 3  # exit code of a submission without submitit
@@ -40,6 +32,7 @@ class SlurmLauncher:
     `at_once` how many jobs of an array may work at the same time."""
 
     is_here = False
+    joins = False
     settings: Mapping[str, type] = {
         "partition": str,
         "account": str,
@@ -67,8 +60,6 @@ class SlurmLauncher:
         Raises:
             RunError: as `submit`.
         """
-        for order in orders:
-            require_one_machine(order, "Slurm")
         place = _jobs_of(orders)
         processes = max(order.folder.read_config().num_processes for order in orders)
         settings = {**orders[0].settings, **for_processes(orders[0].settings, processes, CPUS)}
