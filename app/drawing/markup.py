@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import html
 import io
-from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from typing import Any
 from urllib.parse import quote
@@ -125,12 +124,6 @@ def log_view(text: str) -> str:
 def download_link(file_name: str, text: str, label: str, kind: str = "text/csv") -> str:
     """A file that lives in the page itself: nothing is written on the server."""
     data = f"data:{kind};charset=utf-8," + quote(("\ufeff" if kind == "text/csv" else "") + text)
-    return f'<a class="link" download="{esc(file_name)}" href="{data}">{esc(label)}</a>'
-
-
-def download_bytes(file_name: str, content: bytes, label: str, kind: str = "application/zip") -> str:
-    """As `download_link`, for a file that is no text."""
-    data = f"data:{kind};base64,{b64encode(content).decode('ascii')}"
     return f'<a class="link" download="{esc(file_name)}" href="{data}">{esc(label)}</a>'
 
 

@@ -11,13 +11,15 @@ import pandas as pd
 
 from app.drawing.durations import word_count, word_score, word_seconds
 from app.drawing.figures import to_json, with_csv
-from app.drawing.markup import download_bytes, esc, note, paragraphs, part, table
+from app.drawing.markup import esc, note, paragraphs, part, table
 from app.drawing.skill_figures import banded_curves
 from app.drawing.widgets import plot
 from app.shell.context import Context
 from app.shell.job_panel import JobPanel, JobSpec
+from app.shell.outcomes import file_view
 from app.shell.redraw import Shown
 from app.shell.selection import Selection
+from app.shell.upload_folders import new_export_folder
 from app.texts import say, say_or, word_error
 from app.texts.words import Key, Words
 from core.base.errors import RunError
@@ -93,12 +95,22 @@ class StudyPanel:
             self.count = gr.HTML(elem_id="study-count")
             JobPanel(context, JobSpec(KIND, study_words, project_place), fields, "study.start", "primary")
             self.outcome, self.curve = gr.HTML(elem_id="study-outcome"), plot("study-curve")
-        shown = [self.outcome, self.curve]
+            self._build_file(context)
+        shown = [self.outcome, self.curve, self.peft, self.file]
         context.on_selection(draw_count, self.count, fields)
         context.on_selection(self.draw, [self.name, *shown], [self.name])
         for field in fields:
             context.on(field.change, draw_count, [context.selection, *fields], self.count, **quiet)
         context.on(self.name.change, self.draw_outcome, [context.selection, self.name], shown, **quiet)
+
+    def _build_file(self, context: Context) -> None:
+        """The runs in PEFT's form, made on a click."""
+        with gr.Row():
+            given = {"elem_id": "study-peft", "min_width": 200, "scale": 1, "visible": False}
+            self.peft = context.words(gr.Button, Key("study.peft"), **given)
+            given = {"visible": False, "interactive": False, "scale": 3, "elem_id": "study-peft-file"}
+            self.file = context.words(gr.File, label=Key("study.peft_file"), **given)
+        context.on(self.peft.click, make_peft_file, [context.selection, self.name], self.file)
 
     def _build_fields(self, words: Words) -> list[Any]:
         """-> name, methods, parts of methods, seeds, shares, what is equal."""
@@ -127,18 +139,30 @@ class StudyPanel:
         return {self.name: names, **self.draw_outcome(context, selection, chosen)}
 
     def draw_outcome(self, context: Context, selection: Selection, name: str | None) -> Shown:
-        """The table in words and numbers, the curve over shares of the rows."""
+        """The table in words and numbers, the curve over shares of the rows; a file made before is put away."""
+        hidden: Shown = {self.peft: gr.update(visible=False), self.file: gr.update(value=None, visible=False)}
         project, (known, chosen) = context.project(selection), _studies(context, selection, name)
         folder = find_study(project, chosen) if project and chosen in known else None
         if project is None or folder is None:
-            return {self.outcome: "", self.curve: ""}
+            return {self.outcome: "", self.curve: "", **hidden}
         study = read_study(folder)
         try:
             frame = study_frame(project, study)
         except RunError:
-            return {self.outcome: note(say("study.none")), self.curve: ""}
-        packed = download_bytes("peft_method_comparison.zip", zip_peft_records(project, study), say("study.peft"))
-        return {self.outcome: study_view(study, frame) + packed, self.curve: draw_curve(summarise_study(frame))}
+            return {self.outcome: note(say("study.none")), self.curve: "", **hidden}
+        view = {self.outcome: study_view(study, frame), self.curve: draw_curve(summarise_study(frame))}
+        return view | {self.peft: gr.update(visible=True)}
+
+
+def make_peft_file(context: Context, selection: Selection, name: str) -> Any:
+    """One archive of the study's runs, as `study --peft` writes them."""
+    project, (known, chosen) = context.require_project(selection), _studies(context, selection, name)
+    folder = find_study(project, chosen) if chosen in known else None
+    if folder is None:
+        return gr.update(value=None, visible=False)
+    target = new_export_folder(folder.name) / "peft_method_comparison.zip"
+    target.write_bytes(zip_peft_records(project, read_study(folder)))
+    return file_view(str(target))
 
 
 def _studies(context: Context, selection: Selection, name: str | None) -> tuple[list[str], str]:

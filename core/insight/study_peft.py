@@ -3,7 +3,8 @@ with `run_info`, `train_info` and `meta_info`, so that they can be put beside PE
 
 What that form has no place for is said in it, never guessed: "test accuracy" is the mean exam score over the tasks,
 whatever their metrics are ("test scores" names them); a run without a graphics card has no accelerator's memory
-(0), and the process's stands beside it. Torch-free.
+(0), and the process's stands beside it; of a card only the peak is measured, and stands in all three places. What
+says where a machine keeps its files, who meets where, or what other tasks are called is left out. Torch-free.
 """
 
 from __future__ import annotations
@@ -24,10 +25,14 @@ from core.insight.results import read_scores
 from core.insight.study import Cell, Study
 from core.runs.events import read_events
 from core.runs.folder import RunFolder
-from core.training.config import config_to_dict
+from core.training.config import config_to_dict, num_ranks
 from core.training.manifest import list_checkpoints
+from core.training.plan import rows_at_once
 from core.workspace import Project
 
+# Settings that hold paths, addresses or names of tasks and runs beside those of the run itself.
+_OWN = ("base_model", "rendezvous", "left_out_tasks", "keep_apart", "bind_tasks", "freeze_skills")
+_PEAK_ONLY = "only the peak was measured; average and 99th percentile are no more than it"
 _PACKAGES = ("transformers", "peft", "datasets", "bitsandbytes", "torch")
 
 
@@ -37,12 +42,14 @@ def peft_records(project: Project, study: Study) -> dict[str, dict[str, Any]]:
     Raises:
         RunError: no run of the study has been examined.
     """
-    records = {}
+    records: dict[str, dict[str, Any]] = {}
     for cell in study.cells:
         folder = RunFolder(project.runs_dir / cell.run_id)
-        if cell.run_id and folder.read_done() is not None and folder.read_results() is not None:
+        if cell.run_id and folder.read_done() is not None and folder.record_path.exists() and folder.read_results():
             name = _experiment(project, folder, cell)
-            records[f"{name.replace('/', '--')}.json"] = _record(folder, cell, name)
+            while _file(name) in records:  # arms whose labels differ in signs that no file name holds
+                name += "+"
+            records[_file(name)] = _record(folder, cell, name)
     if not records:
         raise RunError("insight.no_results", run=study.name)
     return records
@@ -67,6 +74,10 @@ def zip_peft_records(project: Project, study: Study) -> bytes:
     return packed.getvalue()
 
 
+def _file(experiment: str) -> str:
+    return f"{experiment.replace('/', '--')}.json"
+
+
 def _experiment(project: Project, folder: RunFolder, cell: Cell) -> str:
     """ "method/base-arm-seed", as PEFT names its experiments; distinct among the cells of a study."""
     share = "" if cell.share == 1 else f"-{100 * cell.share:g}percent"
@@ -87,7 +98,7 @@ def _record(folder: RunFolder, cell: Cell, name: str) -> dict[str, Any]:
 
 def _run_info(folder: RunFolder, kept: dict[str, Any], name: str) -> dict[str, Any]:
     config, status = folder.read_config(), folder.read_status()
-    plain = config_to_dict(config)
+    plain = {name: value for name, value in config_to_dict(config).items() if name not in _OWN}
     adapter = plain.pop("adapter", {})
     model = Path(config.base_model).name
     return {
@@ -104,12 +115,13 @@ def _run_info(folder: RunFolder, kept: dict[str, Any], name: str) -> dict[str, A
 def _train_info(folder: RunFolder, kept: dict[str, Any]) -> dict[str, Any]:
     actual, size = kept.get("actual", {}), kept["parameters"]
     memory = int(actual.get("memory_mb", 0)) << 20
-    on_card = memory if kept["device"]["device"] != "cpu" else 0
+    is_card = kept["device"]["device"] != "cpu"
+    on_card = memory if is_card else 0
     return {
         "accelerator_memory_reserved_avg": on_card,
         "accelerator_memory_max": on_card,
         "accelerator_memory_reserved_99th": on_card,
-        "process_memory_max": memory,
+        **({"accelerator_memory_note": _PEAK_ONLY} if is_card else {"process_memory_max": memory}),
         "train_time": float(actual.get("training_s", 0.0)),
         "file_size": sum(path.stat().st_size for path in folder.adapter_dir.glob("*.safetensors")),
         "num_trainable_params": size["adapter"],
@@ -128,15 +140,16 @@ def _checks(folder: RunFolder) -> list[dict[str, Any]]:
 def _exam(folder: RunFolder) -> dict[str, Any]:
     scores = {s.task: s for s in read_scores(folder.path)}
     losses = [e for e in read_events(folder.events_path) if e["kind"] == "loss"]
-    batch = folder.read_config().batch_size * folder.read_config().accumulation
-    steps = losses[-1]["step"] if losses else 0
+    config, steps = folder.read_config(), losses[-1]["step"] if losses else 0
+    ranks = num_ranks(config)
+    batch = rows_at_once(config, len(folder.read_run()["tasks"])) * config.accumulation * ranks
     return {
         "step": steps,
         "test accuracy": float(np.mean([s.tuned.value for s in scores.values()])),
         "test scores": {task: {"metric": s.metric, **s.tuned.as_dict()} for task, s in scores.items()},
         "train loss": losses[-1]["loss"] if losses else None,
         "train samples": steps * batch,
-        "train total tokens": _tokens(folder),
+        "train total tokens": _tokens(folder) * ranks,  # one process counts its own part, one of equal ones
     }
 
 

@@ -98,8 +98,7 @@ def ready_report(
     found = _measure(project, names, _stamp(project), config, is_far)
     device = "" if is_far else lease_device(config.device)
     holder = None if is_far else holder_for(project, device)
-    unread = [*_unknown_tasks(project, config), *_damaged_tasks(project, task_names)]
-    unread += check_engine(engine, config)
+    unread = [*_unknown_tasks(project, config), *_damaged_tasks(project, task_names), *check_engine(engine, config)]
     problems = [*found.problems, *unread, *check_frozen(project.runs_dir, config), *check_disk(project.runs_dir)]
     report = ReadyReport(problems, device=device, device_holder=holder)
     if found.plan is None or not report.ready:

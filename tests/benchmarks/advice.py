@@ -97,7 +97,7 @@ class Bench:
         journal = CheckJournal(folder)
         train_run(folder, config, journal)
         tasks = (read_json(folder.results_path) or {"tasks": []})["tasks"] if config.exam_rows else []
-        scores = {task["task"]: task["tuned"]["value"] for task in tasks}
+        scores = {task["name"]: task["tuned"]["value"] for task in tasks}
         found = {"check_loss": min(journal.losses), "scores": scores}
         if scores:
             found["mean"] = statistics.fmean(scores.values())

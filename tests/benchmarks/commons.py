@@ -109,8 +109,8 @@ def train(project: Project, dataset: TaskDataset, config: RunConfig, name: str) 
 
 def settings(args: argparse.Namespace, seed: int, *more: str) -> RunConfig:
     few = ["exam_rows=1", "exam_base=false"] if args.losses else []
-    changes = [*SHARE, f"base_model={args.base_model}", f"seed={seed}", *few, *args.set, *more]
-    return apply_assignments(RunConfig(), changes)
+    shared = apply_assignments(RunConfig(), [*SHARE, f"base_model={args.base_model}", f"seed={seed}"])
+    return apply_assignments(apply_assignments(shared, few), [*args.set, *more])
 
 
 def together(args: argparse.Namespace, domain: str, way: str, seed: int) -> dict[str, Any]:

@@ -57,7 +57,7 @@ def measure(project: Project, home: Path, price: float, seed: int, steps: int) -
     fill_run(folder, "measured", config, dataset, {})
     journal = CheckJournal(folder)
     train_run(folder, config, journal)
-    scores = {task["task"]: task["tuned"]["value"] for task in read_json(folder.results_path)["tasks"]}
+    scores = {task["name"]: task["tuned"]["value"] for task in read_json(folder.results_path)["tasks"]}
     on = np.array(read_json(folder.path / "allocation.json")["weights"])  # [layers, tasks, tasks]
     layers = {name: int((on[:, place, place] > 0).sum()) for place, name in enumerate(dataset.names())}
     return {

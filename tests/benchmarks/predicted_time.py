@@ -102,7 +102,7 @@ PLANS: dict[str, tuple[str, ...]] = {
 def plan_config(name: str, tiny: Path) -> RunConfig:
     bases = {"tiny": f"base_model={tiny}", SMOLLM2: f"base_model={SMOLLM2}"}
     changes = [bases.get(text, text) for text in PLANS[name]]
-    return apply_assignments(RunConfig(), [*SHORT, *changes])
+    return apply_assignments(apply_assignments(RunConfig(), list(SHORT)), changes)
 
 
 def measure(project: Project, name: str, config: RunConfig) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from core.insight.study import (
     run_study,
     run_study_on,
 )
-from core.insight.study_peft import write_peft_records, zip_peft_records
+from core.insight.study_peft import peft_records, write_peft_records, zip_peft_records
 from core.insight.study_rows import limit_rows
 from core.insight.study_tables import (
     BASE,
@@ -216,6 +216,9 @@ def _check_peft_form(project: Project, study: Study) -> None:
         assert [json.loads(packed.read(path.name)) for path in written] == records
     assert [record["taskloom"]["run"] for record in records] == [study.cells[0].run_id]
     assert [path.name for path in written] == ["cpoly--Desk-llama-C-Poly-seed0.json"]
+    assert str(project.path.parents[2]) not in written[0].read_text(encoding="utf-8")  # where the base model lies
+    twice = replace(study, cells=(study.cells[0], replace(study.cells[0], arm="C_Poly"), study.cells[0]))
+    assert len(peft_records(project, replace(study, cells=(*twice.cells, study.cells[1])))) == 3
     for record in records:
         run, trained, meta = record["run_info"], record["train_info"], record["meta_info"]
         last, scores = trained["metrics"][-1], trained["metrics"][-1]["test scores"].values()
