@@ -130,6 +130,12 @@ def _of_labels() -> list[Stage]:
     mute, told, noise, exam = mails(1, 400), mails(3, 200), confused(4, 400), confused(2, 200)
     lopsided = [(text, label if i % 10 == 0 else "praise") for i, (text, label) in enumerate(noise)]
     refunds = but_every(12, right_in(100), always("refund"))
+    said = {
+        "refund": "money back for order",
+        "praise": "wonderful staff on visit",
+        "delay": "parcel late since day",
+    }
+    easy = [(f"{text} {i}", label) for i in range(120) for label, text in said.items()]
     longer, rows, few = "train_longer", "more_rows", "exam_small"
     return [
         Stage("good", "ready", "ready", "try_it", noise, exam, right_in(95)),
@@ -146,7 +152,17 @@ def _of_labels() -> list[Stage]:
         Stage("one exam row", "not_yet", few, rows, mute, told[:1], right_in(100)),
         Stage("no exam", "not_yet", "no_exam", "examine", mute, [], right_in(90)),
         Stage(
-            "the frequent one", "not_yet", "may_be_chance", longer, lopsided[:200], lopsided[200:], always("praise")
+            "the frequent one", "broken", "misses_rare", longer, lopsided[:200], lopsided[200:], always("praise")
+        ),
+        Stage(
+            "guess as good",
+            "not_yet",
+            "guess_as_good",
+            "try_it",
+            easy[:300],
+            easy[300:],
+            right_in(100),
+            right_in(100),
         ),
     ]
 
@@ -163,9 +179,9 @@ def _of_data() -> list[Stage]:
         Stage("cut", "not_yet", "cut", "allow_longer", noise, exam, right_in(45), cut=0.7),
         Stage("leaky", "not_yet", "leaky", "fix_data", mute, again, right_in(97)),
         Stage("contradictory", "not_yet", "contradicting", "fix_data", torn(noise), exam, right_in(50)),
-        Stage("unseen labels", "not_yet", "unseen", rows, noise, unseen, right_in(60)),
+        Stage("unseen labels", "not_yet", "unseen", "fix_data", noise, unseen, right_in(60)),
         Stage("an exam of one label", "not_yet", "one_answer", rows, noise, last, always("refund")),
-        Stage("nearly one label", "not_yet", "one_answer", rows, noise, mostly, always("refund")),
+        Stage("nearly one label", "broken", "misses_rare", "train_longer", noise, mostly, always("refund")),
         Stage("too few rows", "not_yet", few, rows, confused(7, 12), exam, right_in(50)),
     ]
 

@@ -14,7 +14,7 @@ from app.shell.redraw import Shown
 from app.shell.selection import Selection
 from app.texts import word_error
 from core.insight.next_step import next_settings
-from core.insight.verdicts import (
+from core.insight.verdict_rules import (
     ALLOW_LONGER,
     BROKEN,
     EXAMINE,
@@ -26,10 +26,8 @@ from core.insight.verdicts import (
     STEPS,
     TRAIN_LONGER,
     VERDICTS,
-    Verdict,
-    by_harm,
-    read_verdicts,
 )
+from core.insight.verdicts import Verdict, by_harm, read_verdicts
 from core.runs.folder import RunFolder
 from core.tasks.store import list_tasks
 

@@ -8,7 +8,8 @@ from app.drawing.markup import bullets
 from app.texts import say, word_error
 from core.base.errors import RunError
 from core.insight.forgotten import describe_warning, read_forgetting
-from core.insight.verdicts import BROKEN, describe_unready, read_verdicts
+from core.insight.verdict_rules import BROKEN
+from core.insight.verdicts import describe_unready, read_verdicts
 from core.messages import Sentence
 
 MOST = 4  # tasks by name; Results has them all

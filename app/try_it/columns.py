@@ -20,7 +20,8 @@ from core.base.errors import RunError
 from core.chat.detecting import AUTO, Detection, by_columns
 from core.chat.protocol import FREE, LABELS, MAX_CHARS, PRECISIONS, ChatRequest, ask
 from core.chat.routing import BY_TEXT, find_task
-from core.insight.verdicts import BROKEN, NOT_YET, read_verdicts
+from core.insight.verdict_rules import BROKEN, NOT_YET
+from core.insight.verdicts import read_verdicts
 from core.messages import Sentence
 from core.runs.folder import RunFolder
 from core.tasks.cell_text import input_text

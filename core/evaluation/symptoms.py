@@ -20,7 +20,8 @@ _NAMED = 5  # unseen labels that are named
 @dataclass(frozen=True)
 class Symptoms:
     """`top_answer` is given in `top_share` of the answers and right in `top_right` of the rows; `truth_share` is
-    the share of the commonest right answer of `truths` different ones.
+    the share of the commonest right answer of `truths` different ones; `others` rows have another one, and
+    `others_right` of these are answered so.
 
     empty: answers that say nothing. unchanged: answers equal to the untouched model's (None: it was not examined).
     cut_questions: exam questions that were cut to fit (None: not noted). contradicting: practice rows whose input
@@ -34,6 +35,8 @@ class Symptoms:
     top_right: float = 0.0
     truth_share: float = 0.0
     truths: int = 0
+    others: int = 0
+    others_right: int = 0
     empty: float = 0.0
     unchanged: float | None = None
     cut_questions: float | None = None
@@ -51,6 +54,7 @@ def find_symptoms(spec: TaskSpec, practice: Sequence[Example], answers: Sequence
     truth = [plain(str(answer["target"])) for answer in answers]
     n, truths = len(answers), Counter(truth)
     top, count = Counter(given).most_common(1)[0]
+    common, often = truths.most_common(1)[0]
     shown = next(str(a.get("tuned") or "") for a, text in zip(answers, given, strict=True) if text == top)
     asked = ((_question(spec, example.prompt), example.target) for example in practice)
     known, contradicting = _look_at_practice(spec, asked)
@@ -61,8 +65,10 @@ def find_symptoms(spec: TaskSpec, practice: Sequence[Example], answers: Sequence
         top_answer=shown,
         top_share=count / n,
         top_right=truths[top] / n,
-        truth_share=truths.most_common(1)[0][1] / n,
+        truth_share=often / n,
         truths=len(truths),
+        others=sum(right != common for right in truth),
+        others_right=sum(right != common and right == said for right, said in zip(truth, given, strict=True)),
         empty=sum(not text for text in given) / n,
         unchanged=_unchanged(answers, given),
         cut_questions=sum(bool(a["cut"]) for a in answers) / n if all("cut" in a for a in answers) else None,

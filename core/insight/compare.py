@@ -16,7 +16,8 @@ from core.evaluation.intervals import Difference, holm, is_sure
 from core.evaluation.metrics import compare
 from core.evaluation.normalise import plain
 from core.insight.results import RIGHT, read_answers, read_task_records
-from core.insight.verdicts import BROKEN, NOT_YET, Verdict, read_verdicts
+from core.insight.verdict_rules import BROKEN, NOT_YET
+from core.insight.verdicts import Verdict, read_verdicts
 from core.messages import Sentence
 from core.runs.folder import RunFolder
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from core.base.errors import ModelError, WorkspaceError
-from core.insight.verdicts import ALLOW_LONGER, TRAIN_LONGER
+from core.insight.verdict_rules import ALLOW_LONGER, TRAIN_LONGER
 from core.models.catalogue import find_model
 from core.models.seeing import length_limit
 from core.runs.folder import RunFolder

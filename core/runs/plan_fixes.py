@@ -278,7 +278,7 @@ _FIXES: dict[str, Callable[[Problem, Planned], list[PlanFix | None]]] = {
     "check.open_doubt": _answer,
     "check.leaky": _mend,
     "check.contradicting": _mend,
-    "check.unseen": _rows_or_drop,
+    "check.unseen": _mend,
     "check.no_validation": lambda problem, planned: [_more_rows(problem, planned)],
     "check.capped": _capped,
     "check.context": _context,

@@ -39,7 +39,8 @@ from core.chat.protocol import DELTA, DONE, VERSION, ChatEvent, ChatRequest, ask
 from core.chat.routing import BY_STATES
 from core.chat.votes import read_votes
 from core.insight.jobs import JobState
-from core.insight.verdicts import BROKEN, READY, Verdict
+from core.insight.verdict_rules import BROKEN, READY
+from core.insight.verdicts import Verdict
 from core.messages import Sentence
 from core.runs.device_lease import DeviceLease, lease_device
 from core.tasks.changing.editing import ORIGIN

@@ -22,7 +22,8 @@ from app.tasks.health_panel import HealthPanel
 from app.tasks.rows_panel import RowsPanel
 from app.texts.language import in_language
 from core.base.files import write_json_atomic
-from core.insight.verdicts import STEPS, Verdict, by_harm, read_verdicts
+from core.insight.verdict_rules import STEPS
+from core.insight.verdicts import Verdict, by_harm, read_verdicts
 from core.messages import Sentence
 from core.runs.folder import RunFolder
 from core.runs.summaries import summarise_run

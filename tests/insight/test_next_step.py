@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from core.insight.next_step import MOST_TOKENS, next_settings
-from core.insight.verdicts import STEPS
+from core.insight.verdict_rules import STEPS
 from tests.staged_runs import stages, write_stage
 from tests.tiny_models import CONTEXT, build_tiny_llama
 

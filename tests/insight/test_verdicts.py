@@ -13,17 +13,8 @@ from core.base.files import read_json, write_json_atomic
 from core.evaluation.intervals import Difference, Score
 from core.evaluation.symptoms import Symptoms
 from core.insight.results import TaskResult, read_scores
-from core.insight.verdicts import (
-    BROKEN,
-    READY,
-    RULES,
-    STEPS,
-    VERDICTS,
-    Facts,
-    describe_verdicts,
-    judge,
-    read_verdicts,
-)
+from core.insight.verdict_rules import BROKEN, READY, RULES, STEPS, VERDICTS, Facts
+from core.insight.verdicts import describe_verdicts, judge, read_verdicts
 from core.messages import MESSAGES, Sentence, word
 from tests.staged_runs import Stage, stages, write_stage
 
@@ -104,11 +95,44 @@ def test_a_green_gain_against_a_silent_model_does_not_hide_a_collapse() -> None:
     assert found.reason.text == "92 % of its answers are “yes”, which is right in only 26 % of the exam rows."
 
 
+def test_a_score_that_is_the_share_of_one_answer_is_no_score_of_the_others() -> None:
+    """A stranger's triage: 57 of 60 exam rows are routine, and all 60 answers."""
+    seen = facts(
+        tuned=Score(0.95, 0.86, 0.98, 60),
+        guesses={"most_frequent": Score(0.95, 0.86, 0.98, 60)},
+        gain=Difference(0.0, 0.0, 0.0, 1.0, 60),
+        symptoms=Symptoms(140, "routine", 1.0, 0.95, 0.95, 2, others=3, unchanged=1.0),
+    )
+    found = judge(seen)
+    assert (found.verdict, found.rule, found.step) == (BROKEN, "misses_rare", "more_rows")
+    assert "finds 0 of the 3 exam rows" in found.reason.text
+    assert judge(replace(seen, passes=1.2)).step == "train_longer"
+    found_some = replace(seen.symptoms, others_right=2, top_share=0.96, unchanged=0.5)
+    assert judge(replace(seen, score=replace(seen.score, symptoms=found_some))).rule == "one_answer"
+
+
+def test_where_the_guess_leaves_no_room_more_rows_are_not_asked_for() -> None:
+    full = {"nearest": Score(1.0, 0.91, 1.0, 42)}
+    perfect = {"tuned": Score(1.0, 0.91, 1.0, 42), "gain": Difference(0.0, -0.08, 0.08, 1.0, 42)}
+    seen = facts(guesses=full, best_guess="nearest", symptoms=symptoms(unchanged=1.0), **perfect)
+    assert (judge(seen).rule, judge(seen).step) == ("guess_as_good", "try_it")
+    room = {"nearest": Score(0.85, 0.71, 0.93, 42)}  # six rows left: a perfect model would be surely better
+    assert judge(facts(guesses=room, best_guess="nearest", **perfect)).rule == "may_be_chance"
+
+
+def test_after_few_passes_longer_training_is_tried_before_rows_are_asked_for(tmp_path: Path) -> None:
+    run_dir = write_stage(STAGES["noisy gain"], tmp_path / "run")
+    assert read_verdicts(run_dir)[0].step == "more_rows"
+    event = {"id": 1, "time": 1.0, "kind": "loss", "step": 40, "loss": 1.0}
+    (run_dir / "events.jsonl").write_text(json.dumps(event) + "\n", encoding="utf-8")
+    assert read_verdicts(run_dir)[0].step == "train_longer"  # 40 steps of 16 for 400 rows
+
+
 def test_what_training_cannot_mend_goes_before_what_a_broken_model_does() -> None:
     hidden = Symptoms(400, "yes", 0.92, 0.26, 0.26, 4, unseen=0.42, unseen_labels=("refund",))
     seen = facts(gain=Difference(-0.04, -0.12, 0.04, 0.5, 200), symptoms=hidden)
     found = judge(seen)
-    assert (found.verdict, found.rule, found.step) == (BROKEN, "collapsed", "more_rows")
+    assert (found.verdict, found.rule, found.step) == (BROKEN, "collapsed", "fix_data")
     assert found.reason.text.startswith(
         "42 % of the exam rows ask for an answer that no practice row shows (refund)."
     )

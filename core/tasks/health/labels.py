@@ -12,6 +12,7 @@ from core.tasks.health.spelling import alike_labels, label_slips, shown_pairs
 from core.tasks.spec import TaskSpec
 
 RARE_ROWS = 5
+LOPSIDED = 0.9  # share of practice rows with one and the same label
 UNEVEN = 20.0  # largest label / smallest
 NUM_SAMPLES = 3
 SHOWN = 12
@@ -39,6 +40,7 @@ def label_findings(
         return []
     counts: Counter[str] = Counter()
     everywhere: Counter[str] = Counter()
+    exam_counts: Counter[str] = Counter()
     exam: dict[str, tuple[str, int]] = {}
     asked: set[str] = set()
     places: defaultdict[str, list[tuple[str, int]]] = defaultdict(list)
@@ -47,6 +49,7 @@ def label_findings(
         everywhere.update(labels)
         if split == "test":
             asked.update(labels)
+            exam_counts.update(labels)
         for label in labels:
             if len(places[label]) < SHOWN_PLACES:
                 places[label].append((split, line))
@@ -59,7 +62,7 @@ def label_findings(
         _unseen(counts, exam),
         _rare(counts),
         _unasked(spec, splits.count("test"), counts, asked),
-        _uneven(counts),
+        (_lopsided(counts, exam_counts) if spec.kind == "classification" else None) or _uneven(counts),
         _alike(everywhere, places),
         _slips(everywhere),
     )
@@ -102,6 +105,16 @@ def _uneven(counts: Counter[str]) -> FindingFields | None:
         return None
     (most, high), (least, low) = counts.most_common(1)[0], counts.most_common()[-1]
     return _finding("health.uneven_labels", "info", len(counts), most=most, high=high, least=least, low=low)
+
+
+def _lopsided(counts: Counter[str], exam: Counter[str]) -> FindingFields | None:
+    """One label for nearly all rows: whoever always says it scores as high, and the others hardly count."""
+    if len(counts) < 2 or counts.most_common(1)[0][1] < LOPSIDED * counts.total():
+        return None
+    most, high = counts.most_common(1)[0]
+    share, others = round(100 * high / counts.total()), sum(n for label, n in exam.items() if label != most)
+    values = {"most": most, "share": share, "rows": counts.total() - high, "asked": others}
+    return _finding("health.lopsided_labels", "warning", high, **values)
 
 
 def _alike(everywhere: Counter[str], places: Mapping[str, list[tuple[str, int]]]) -> FindingFields | None:

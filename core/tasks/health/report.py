@@ -42,7 +42,16 @@ SEVERITIES = ("error", "warning", "info")
 HARM = (  # the most harmful first; what is not named here comes last
     *("left_out", "leaks", "single_label", "no_exam", "few_rows", "few_exam", "unseen_labels", "conflicts", "cut"),
     *("alike_labels", "near_leaks", "near_leaks_check", "leak_across", "near_leak_across", "unasked_labels"),
-    *("unasked_labels_own", "unasked_labels_few", "bad_weights", "personal", "empty", "no_check", "rare_labels"),
+    *(
+        "unasked_labels_own",
+        "unasked_labels_few",
+        "bad_weights",
+        "personal",
+        "empty",
+        "no_check",
+        "rare_labels",
+        "lopsided_labels",
+    ),
 )
 SCARCE = ("few_rows", "some_rows", "few_exam", "small_exam")  # their count is what is there, not what is wrong
 
