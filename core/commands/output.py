@@ -59,11 +59,17 @@ def add_verb(verbs: Verbs, name: str, run: Command, help: str) -> argparse.Argum
 
 
 def table(rows: Iterable[Sequence[Any]], heads: Sequence[str]) -> str:
-    """A plain text table; numbers to the right, Chinese characters counted as two columns."""
+    """A plain text table; numbers to the right, Chinese characters counted as two columns.
+
+    Rows may differ in width, as those of a file do that is read with the wrong mark: all their cells are shown.
+    """
     texts = [[_cell(value) for value in row] for row in rows]
-    widths = [max(_width(row[i]) for row in [list(heads), *texts]) for i in range(len(heads))]
-    right = [bool(texts) and all(_is_number(row[i]) for row in texts) for i in range(len(heads))]
-    lines = [_line(list(heads), widths, right), "  ".join("-" * width for width in widths)]
+    wide = max(map(len, [heads, *texts]))
+    names = [*heads, *[""] * (wide - len(heads))]
+    texts = [[*row, *[""] * (wide - len(row))] for row in texts]
+    widths = [max(_width(row[i]) for row in [names, *texts]) for i in range(wide)]
+    right = [bool(texts) and all(_is_number(row[i]) for row in texts) for i in range(wide)]
+    lines = [_line(names, widths, right), "  ".join("-" * width for width in widths)]
     return "\n".join([*lines, *(_line(row, widths, right) for row in texts)])
 
 

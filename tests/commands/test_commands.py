@@ -270,6 +270,15 @@ def test_tables_count_chinese_characters_as_two_columns() -> None:
     assert lines[3] == "ab    12  0.500"
 
 
+def test_rows_wider_than_their_heads_are_shown_whole(run: Run, tmp_path: Path) -> None:
+    lines = table([["a", "b", "c"], ["d"]], ["one", "two"]).splitlines()
+    assert [line.split() for line in lines] == [["one", "two"], ["---", "---", "-"], ["a", "b", "c"], ["d"]]
+    assert table([], []) == "\n"
+    path = tmp_path / "one.csv"
+    path.write_text("note\nfirst note, one; two\nsecond; third\n")
+    assert "one; two" in run("task", "preview", path, "--delimiter", ",").out
+
+
 def test_durations_and_bars() -> None:
     assert [duration(s) for s in (None, 4, 65, 7300)] == ["?", "4 s", "1 min 5 s", "2 h 1 min"]
     assert progress_bar(0.5, "half") == "[############------------]  50 %  half"
