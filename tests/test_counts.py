@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from core.messages import english
 from core.messages.locales import load_pairs, load_texts
 from core.messages.plural import counted, fill_text, plural
 
@@ -130,3 +131,10 @@ def test_one_is_one_however_it_is_written() -> None:
     assert fill_text("{n:One|All {n}} of it", {"n": 4}) == "All 4 of it"
     with pytest.raises(KeyError):
         fill_text("{n} {m:a|b}", {"n": 1})
+
+
+def test_health_counts_one_row_as_one_and_says_that_rows_near_the_exam_may_be_check_rows() -> None:
+    assert english("health.few_rows", {"count": 1, "bound": 20})[0] == "There is only 1 row to practise on."
+    text, hint = english("health.near_leaks", {"count": 1, "one": "a", "other": "b"})
+    assert text.startswith("1 row for practice or check is nearly the same as a row of the final exam")
+    assert "both" in hint
