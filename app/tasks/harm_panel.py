@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -29,7 +31,7 @@ Found = list[tuple[TaskSpec, Finding]]  # a task and one finding of it
 
 class HarmPanel:
     """Below the list of tasks. The rows are looked at in a process of their own; the list follows when that is
-    done. `look`: the components with the base model and the length limit that tokens are counted for."""
+    done."""
 
     def __init__(self, context: Context) -> None:
         self.title = gr.HTML(elem_id="task-harms-title")
@@ -40,36 +42,49 @@ class HarmPanel:
         self.due, self.failed = gr.State(None), gr.State(Outcomes())
 
     def wire(self, context: Context, look: list[Any], listed: Any, draw_cards: Any) -> None:
-        """`draw_cards` draws the task cards into `listed`, with what is known of each task by then."""
+        """`look`: the components with the base model and the length limit that tokens are counted for, and with the
+        tasks that the next run does without. `draw_cards` draws the task cards into `listed`, with what is known of
+        each task by then."""
         selection, quiet = context.selection, {"show_progress": "hidden"}
-        drawn = [self.title, self.harms, self.next, self.due]
-        context.on_selection(self.draw, drawn, [*look, self.failed])
+        drawn, seen = [self.title, self.harms, self.next, self.due], [*look[:2], self.failed, look[2]]
+        context.on_selection(self.draw, drawn, seen)
         context.on_selection(draw_cards, [listed], look)
-        given = [self.due, *look, self.failed]
+        given = [self.due, *look[:2], self.failed]
         looked = context.on(self.due.change, look_at_all, given, [], concurrency_limit=2, **quiet)
-        for listing in draw_after(context, looked, self.draw, [selection, *look, self.failed], drawn):
+        planned = context.on(partial(gr.on, [part.change for part in look]), self.draw, [selection, *seen], drawn)
+        for listing in (planned, *draw_after(context, looked, self.draw, [selection, *seen], drawn)):
             context.on(listing.then, draw_cards, [selection, *look], [listed], **quiet)
         wire_making(context, self.harms.click, Making(self.mend), ([], [selection]), show_progress="minimal")
         moves = [selection, context.tabs]
         context.on(self.next.click, lambda c, seen: c.go_to(seen, "train"), [selection], moves, **quiet)
 
     def draw(
-        self, context: Context, selection: Selection, model: str, limit: float | None, failed: Outcomes
+        self,
+        context: Context,
+        selection: Selection,
+        model: str,
+        limit: float | None,
+        failed: Outcomes,
+        left_out: Sequence[str] = (),
     ) -> Shown:
-        """The worst findings of all tasks, as far as their rows have been looked at; the others are due, or it is
-        said why they could not be looked at."""
+        """The worst findings of all tasks that the next run holds, as far as their rows have been looked at; the
+        others are due, or it is said why they could not be looked at."""
         project = context.project(selection)
         specs = list_tasks(project) if project else []
         if project is None or not specs:
             hidden = gr.update(visible=False)
             return {self.title: "", self.harms: [], self.next: hidden, self.due: None}
-        known = [context.health.find(project, spec, most_read(model, limit)) for spec in specs]
-        found, is_whole, why = worst_first(specs, known), all(known), failed.of(selection)
+        most, why = most_read(model, limit), failed.of(selection)
+        planned = [spec for spec in specs if not is_left_out(spec, left_out)]
+        is_whole = all(context.health.find(project, spec, most) for spec in specs)
+        found = worst_first(planned, [context.health.find(project, spec, most) for spec in planned])
         head = "" if is_whole else bullets([("bad", why)]) if why else note(say("health.looking"))
         if found:
             head = part(say("harms.title")) + head
         elif is_whole:
             head = note(say("harms.none"))
+        if without := len(specs) - len(planned):
+            head += note(say("harms.without", n=without))
         if len(found) > MOST:
             head += note(say("harms.more", shown=MOST, all=len(found)))
         return {
@@ -108,6 +123,11 @@ def worst_first(specs: list[TaskSpec], known: list[TaskHealth | None]) -> Found:
     pairs = zip(specs, known, strict=True)
     found = [(spec, f) for spec, health in pairs if health for f in health.findings if f.severity in HARMS]
     return sorted(found, key=lambda pair: harm_of(pair[1]))
+
+
+def is_left_out(spec: TaskSpec, left_out: Sequence[str]) -> bool:
+    """Whether the next run does without this task, which its plan names by name or id."""
+    return spec.name in left_out or spec.task_id in left_out
 
 
 def worst_of(health: TaskHealth | None) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from app.shell.upload_folders import note_uploads
 from app.shell.way_on import WayOn
 from app.tasks.annotate_panel import AnnotatePanel
 from app.tasks.doubt_panel import DoubtPanel
-from app.tasks.harm_panel import HarmPanel, worst_of
+from app.tasks.harm_panel import HarmPanel, is_left_out, worst_of
 from app.tasks.health_panel import HealthPanel, chosen_task, most_read
 from app.tasks.import_panel import ImportPanel
 from app.tasks.last_change import LastChange
@@ -68,7 +69,7 @@ class Tasks:
         doubts.wire(context, self.more.dropped)
         self.lone.wire(context, self.report, self.outcomes)
         editor.wire(context)
-        harms.wire(context, [editor.model, editor.limit], self.listed, self.draw_cards)
+        harms.wire(context, editor.planned, self.listed, self.draw_cards)
         self.more.wire(context, self.report, self.outcomes)
 
     def _wire(self, context: Context) -> None:
@@ -126,19 +127,20 @@ class Tasks:
         hint = "" if specs else empty(say("tasks.none_title"), say("tasks.none_text"))
         return {self.intro: note(say("tasks.lead")) + hint, self.drop: gr.update(visible=True)}
 
-    def draw_cards(self, context: Context, selection: Selection, model: str, limit: float | None) -> Shown:
-        """One card a task, with the worst that is known of it."""
+    def draw_cards(
+        self, context: Context, selection: Selection, model: str, limit: float | None, left_out: Sequence[str] = ()
+    ) -> Shown:
+        """One card a task, with the worst that is known of it; it stops no run that does without the task."""
         project, current = context.project(selection), chosen_task(context, selection)
         if project is None:
             return {self.listed: []}
-        most = most_read(model, limit)
-        return {
-            self.listed: [
-                _task_card(project, spec, spec == current, worst_of(context.health.find(project, spec, most)))
-                for spec in list_tasks(project)
-            ]
-            + [_damaged_card(task) for task in list_damaged_tasks(project)]
-        }
+        most, listed = most_read(model, limit), []
+        for spec in list_tasks(project):
+            said = {**worst_of(context.health.find(project, spec, most)), **_asked(project, spec)}
+            if is_left_out(spec, left_out):
+                said |= {"badge": say("harms.left_out"), "tone": ""}
+            listed.append(_task_card(spec, spec == current, said))
+        return {self.listed: listed + [_damaged_card(task) for task in list_damaged_tasks(project)]}
 
 
 def choose_task(context: Context, selection: Selection, event: gr.EventData) -> Selection:
@@ -155,13 +157,16 @@ def _damaged_card(task: DamagedTask) -> dict[str, Any]:
     return card(task.task_id, task.task_id, badge=say("damage.badge"), tone="bad", **said)
 
 
-def _task_card(project: Project, spec: TaskSpec, active: bool, worst: dict[str, str]) -> dict[str, Any]:
+def _asked(project: Project, spec: TaskSpec) -> dict[str, str]:
     """An open question about the file stands before what is wrong with its rows."""
+    return {"badge": say("doubts.open"), "tone": "warn"} if read_doubts(project, spec.task_id) else {}
+
+
+def _task_card(spec: TaskSpec, active: bool, said_of_it: dict[str, str]) -> dict[str, Any]:
     counts = {"train": spec.num_train, "check": spec.num_validation, "exam": spec.num_test}
     kind, metric = say(f"kind.{spec.kind}"), say(f"metric.{spec.metric}")
-    asked = {"badge": say("doubts.open"), "tone": "warn"} if read_doubts(project, spec.task_id) else {}
-    said = say("tasks.card", kind=kind, metric=metric, **{n: word_count(count) for n, count in counts.items()})
-    return card(spec.task_id, spec.name, active=active, meta=said, **{**worst, **asked})
+    meta = say("tasks.card", kind=kind, metric=metric, **{n: word_count(count) for n, count in counts.items()})
+    return card(spec.task_id, spec.name, active=active, meta=meta, **said_of_it)
 
 
 def _with_file(file: str, said: str) -> str:

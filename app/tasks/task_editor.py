@@ -33,6 +33,7 @@ from core.tasks.guessing.roles import RoleGuess
 from core.tasks.spec import SPLIT_METHODS, TaskSpec, read_spec
 from core.tasks.store import read_problems, read_rows, remove_task, task_dir
 from core.training.config import RunConfig
+from core.training.plan import left_out_names
 
 PREVIEW_ROWS = 5
 SEEN_ROWS = 3
@@ -66,6 +67,7 @@ class Editor:
         self.sees = gr.HTML(elem_id="task-sees")
         # What the Train screen plans: one count of long rows for the whole workbench.
         self.model, self.limit = gr.State(RunConfig().base_model), gr.State(RunConfig().max_tokens)
+        self.left_out = gr.State([])
         with gr.Row():
             self.save = words(gr.Button, Key("tasks.save"), variant="primary", elem_id="task-save", min_width=120)
             self.undo = words(gr.Button, Key("tasks.undo"), elem_id="task-undo", min_width=120)
@@ -118,6 +120,11 @@ class Editor:
         return [getattr(self, name) for name in EDITED]
 
     @property
+    def planned(self) -> list[Any]:
+        """Base model, length limit, and the tasks that the next run does without."""
+        return [self.model, self.limit, self.left_out]
+
+    @property
     def seen(self) -> list[Any]:
         return [self.first, self.sees, self.save]
 
@@ -128,7 +135,7 @@ class Editor:
         drawn += [self.redraw, *self.fields, *self.seen]
         context.on_selection(self.draw, drawn, look)
         context.on(self.undo.click, self.draw, [selection, *look], drawn, **quiet)
-        context.on(context.plan.change, self.follow_plan, [context.plan], look, **quiet)
+        context.on(context.plan.change, self.follow_plan, [context.plan], self.planned, **quiet)
         for planned in look:
             context.on(planned.change, self.draw_preview, [selection, *look, *self.fields], self.seen, **quiet)
         shown = (self.inputs, self.targets, self.instruction, self.template, self.system)
@@ -147,11 +154,11 @@ class Editor:
         context.on(self.yes.click, drop_task, [selection], selection)
 
     def follow_plan(self, context: Context, plan: str) -> Shown:
-        """The base model and the length limit of the plan; what may not be run here is not looked at either."""
+        """What of the plan the tasks are looked at for; what may not be run here is not looked at either."""
         config = read_yaml(plan)
         if shared_problems(context, config):
             return {}
-        return {self.model: config.base_model, self.limit: config.max_tokens}
+        return dict(zip(self.planned, (config.base_model, config.max_tokens, left_out_names(config)), strict=True))
 
     def save_fields(self, context: Context, selection: Selection, redraw: bool, *values: Any) -> Shown:
         """Saves, and says so beside the button until something is changed or another task is chosen."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from core.commands.output import table
 from core.messages import english
+from core.tasks.guessing.kinds import kind_word
 from core.tasks.reading.readings import Doubt, Reading, ReadOptions
 
 
@@ -34,7 +35,7 @@ def doubt_lines(doubts: Iterable[Doubt]) -> list[str]:
 
 def _side(said: str, reading: Reading) -> list[str]:
     head = f"- {said} ({reading.score:.0%}); to choose it: {choosing(reading)}"
-    head += f": {reading.kind}" if reading.kind else ""
+    head += f": {kind_word(reading.kind)}" if reading.kind else ""
     return [head, table(reading.rows, _heads(reading))]
 
 
@@ -48,7 +49,7 @@ def choosing(reading: Reading) -> str:
     """The options of `task add` and `task preview` that choose a reading."""
     roles = [f"--input {shlex.quote(name)}" for name in reading.inputs]
     roles += [f"--target {shlex.quote(name)}" for name in reading.targets]
-    kind = [f"--kind {reading.kind}"] if reading.kind else []
+    kind = [f"--kind {kind_word(reading.kind).replace(' ', '_')}"] if reading.kind else []
     return " ".join([*_option_words(reading.options), *roles, *kind])
 
 

@@ -31,7 +31,11 @@ def add_meaning(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--instruction", metavar="TEXT", help="what the model is asked to do")
     parser.add_argument("--template", metavar="TEXT", help="prompt with {column} and {instruction} placeholders")
     parser.add_argument("--metric", help="how answers are scored, for example accuracy or token_f1")
-    parser.add_argument("--kind", help="kind of task: classification, multilabel, extraction, ...")
+    parser.add_argument(
+        "--kind",
+        type=_kind,
+        help="kind of task: classification, several_labels, extraction, question_answering, free_text or number",
+    )
     parser.add_argument("--labels", metavar="FILE", help="names of label codes: a file with codes and names")
 
 
@@ -95,6 +99,13 @@ def existing(path: str) -> Path:
     return found
 
 
+def _kind(text: str) -> str:
+    """The kind that is meant; one that nobody knows is refused where it is used, with the known ones."""
+    from core.tasks.guessing.kinds import kind_from_hint
+
+    return kind_from_hint(text) or text
+
+
 def label_names(args: argparse.Namespace) -> dict[str, str]:
     from core.tasks.changing.isolation import label_names_isolated
 
@@ -121,8 +132,10 @@ def task_value(spec: Any) -> dict[str, Any]:
 
 def task_table(specs: list[Any]) -> str:
     """Tasks as people read them."""
+    from core.tasks.guessing.kinds import kind_word
+
     rows = [
-        [s.name, s.kind, s.metric, " + ".join(s.inputs), " + ".join(s.targets), *s.num_examples.values()]
+        [s.name, kind_word(s.kind), s.metric, " + ".join(s.inputs), " + ".join(s.targets), *s.num_examples.values()]
         for s in specs
     ]
     return table(rows, ["task", "kind", "metric", "input", "answer", "practice", "check", "exam"])

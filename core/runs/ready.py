@@ -17,6 +17,7 @@ from core.runs.device_lease import holder_for, lease_device
 from core.runs.folded_notes import fold_notes
 from core.runs.folder import RunFolder
 from core.runs.frozen import check_frozen
+from core.runs.kept_rows import KeptRows, Names
 from core.runs.launching import start_run
 from core.runs.memory_limit import check_memory_limit
 from core.runs.plan_fixes import PlanFix, Planned, is_doubtful, plan_fixes
@@ -95,84 +96,82 @@ def ready_report(
         WorkspaceError: an unknown task, or a project without tasks.
     """
     names, is_far = None if task_names is None else tuple(task_names), engine != HERE
-    found = _measure(project, names, _stamp(project), config, is_far)
+    asked = (project, names, _stamp(project), config)
+    found = _measure(*asked, is_far)
     device = "" if is_far else lease_device(config.device)
     holder = None if is_far else holder_for(project, device)
     unread = [*_unknown_tasks(project, config), *_damaged_tasks(project, task_names), *check_engine(engine, config)]
     problems = [*found.problems, *unread, *check_frozen(project.runs_dir, config), *check_disk(project.runs_dir)]
     report = ReadyReport(problems, device=device, device_holder=holder)
     if found.plan is None or not report.ready:
-        return _with_fixes(report, found)
+        return _with_fixes(report, found, asked)
     plan = found.plan
     shares, passes = (dict(zip(found.names, each, strict=True)) for each in (plan.shares, plan.passes))
     steps = {stage.name: stage.steps for stage in plan.stages}
     report = replace(report, steps=steps, examples=plan.epoch_examples, shares=shares, passes=passes)
-    report = replace(report, capped=find_cap(config, found.planned.dataset))
+    report = replace(report, capped=found.capped)
     expected = None if is_far else choose_prediction(project.path, found.key, found.cost)
     if expected is None:
-        return _with_fixes(report, found)
+        return _with_fixes(report, found, asked)
     (low, likely, high), (least, _, most) = expected["seconds"], expected["memory_mb"]
-    disk = found.cost.disk_mb if found.cost else None
     memory = check_memory_limit(expected, config) or _check_memory((least, most), device)
-    more = [*memory, *check_disk(project.runs_dir, disk or 0.0), *_check_time(likely)]
+    more = [*memory, *check_disk(project.runs_dir, found.cost.disk_mb if found.cost else 0.0), *_check_time(likely)]
     report = replace(
         report,
         problems=[*report.problems, *(p for p in more if p not in report.problems)],
         seconds=(low, high),
         memory_mb=(least, most),
-        disk_mb=disk,
+        disk_mb=found.cost.disk_mb if found.cost else None,
         source=expected["source"],
     )
-    return _with_fixes(report, found)
+    return _with_fixes(report, found, asked)
 
 
+_Asked = tuple[Project, Names, str, RunConfig]
+_ROWS = KeptRows()
 _STAKES: dict[tuple[Any, ...], tuple[Problem, ...]] = {}
 MOST_STAKES = 64
 
 
 @dataclass(frozen=True)
 class _Measured:
-    """What follows from the rows and the settings alone."""
+    """What follows from the rows and the settings alone, without the rows."""
 
     names: tuple[str, ...]
     problems: tuple[Problem, ...]
-    planned: Planned
     fixes: dict[int, tuple[PlanFix, ...]]  # of `problems` by their place
     plan: RunPlan | None = None
     cost: FormulaEstimate | None = None
     key: str = ""
+    capped: dict[str, Any] = field(default_factory=dict)
 
 
 @lru_cache(maxsize=256)
-def _measure(
-    project: Project, task_names: tuple[str, ...] | None, stamp: str, config: RunConfig, is_far: bool
-) -> _Measured:
+def _measure(project: Project, task_names: Names, stamp: str, config: RunConfig, is_far: bool) -> _Measured:
     """Reads all rows, so the outcome is kept: a page asks after every click. `stamp` changes with the rows."""
-    dataset = load_run_dataset(project, config, None if task_names is None else list(task_names))
+    dataset = _ROWS.of(project, task_names, stamp, config)
     names = tuple(dataset.names())
     rows = (project.path, task_names, stamp, config.left_out_tasks, config.few_shot, config.seed)
     problems = (*check_run(config, dataset), *_open_doubts(project, dataset), *_stakes_of(rows, dataset))
     problems = fold_notes([p for p in problems if not is_far or p.key not in OF_THIS_MACHINE])
     if any(p.severity == "error" for p in problems):
-        planned = Planned(config, dataset)
-        return _Measured(names, problems, planned, _fixes_of(problems, planned))
+        return _Measured(names, problems, _fixes_of(problems, Planned(config, dataset)))
     plan = plan_run(config, dataset)
     cost = estimate_run(config, dataset, plan)
-    planned = Planned(config, dataset, cost)
-    key = plan_key(config, dataset)
-    return _Measured(names, problems, planned, _fixes_of(problems, planned), plan, cost, key)
+    fixes, key = _fixes_of(problems, Planned(config, dataset, cost)), plan_key(config, dataset)
+    return _Measured(names, problems, fixes, plan, cost, key, find_cap(config, dataset))
 
 
 def _fixes_of(problems: tuple[Problem, ...], planned: Planned) -> dict[int, tuple[PlanFix, ...]]:
     return {place: plan_fixes(problem, planned) for place, problem in enumerate(problems)}
 
 
-def _with_fixes(report: ReadyReport, found: _Measured) -> ReadyReport:
+def _with_fixes(report: ReadyReport, found: _Measured, asked: _Asked) -> ReadyReport:
     """Those of `found` stand in front of the report's problems; their remedies are known."""
-    fixes = [
-        found.fixes[place] if place in found.fixes else plan_fixes(problem, found.planned)
-        for place, problem in enumerate(report.problems)
-    ]
+    fixes, others = list(found.fixes.values()), report.problems[len(found.problems) :]
+    if others:
+        planned = Planned(asked[-1], _ROWS.of(*asked), found.cost)
+        fixes += [plan_fixes(problem, planned) for problem in others]
     return replace(report, fixes=fixes)
 
 

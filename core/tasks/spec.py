@@ -10,7 +10,7 @@ from core.base.errors import SettingError
 from core.base.files import write_json_atomic
 from core.base.records import read_record
 from core.tasks.cell_text import LABEL_MARKS, MARKS
-from core.tasks.guessing.kinds import KINDS, METRICS
+from core.tasks.guessing.kinds import KINDS, METRICS, kind_word
 
 SPLITS = ("train", "validation", "test")
 LABELLED = ("classification",)  # kinds of tasks whose answers are one of a few labels
@@ -98,7 +98,9 @@ class TaskSpec:
             known = ", ".join(LABEL_MARKS)
             raise SettingError("registry.unknown", kind="label marks", name=self.label_marks, known=known)
         if self.kind not in KINDS:
-            raise SettingError("registry.unknown", kind="task kind", name=self.kind, known=", ".join(KINDS))
+            raise SettingError(
+                "registry.unknown", kind="task kind", name=self.kind, known=", ".join(map(kind_word, KINDS))
+            )
 
     @property
     def num_examples(self) -> dict[str, int]:

@@ -121,6 +121,25 @@ def test_a_card_says_the_worst_of_its_task_with_its_number(place: tuple[Context,
     assert context.health.find(project, good, most_read(STARTER, 64)) is None  # another limit, another look
 
 
+def test_what_is_wrong_with_a_task_that_the_next_run_does_without_stops_nobody(
+    place: tuple[Context, Selection, Project],
+) -> None:
+    """Its card keeps what was found, without red; the list of what to mend does without it, and says so."""
+    context, here, project = place
+    screen, panel = build_panel(Tasks, context), build_panel(HarmPanel, context)
+    look_at_all(context, here, *LOOK, Outcomes())
+    bad = list_tasks(project)[1]
+    before = screen.draw_cards(context, here, *LOOK)[screen.listed][1]
+    for name in (bad.name, bad.task_id):
+        card = screen.draw_cards(context, here, *LOOK, [name])[screen.listed][1]
+        assert (card["badge"], card["tone"]) == (say("harms.left_out"), "")
+        assert card["text"] == before["text"] != ""
+        shown = panel.draw(context, here, *LOOK, Outcomes(), [name])
+        assert not [c for c in shown[panel.harms] if c["id"].startswith(bad.task_id)]
+        assert say("harms.without", n=1) in shown[panel.title]
+    assert [c for c in panel.draw(context, here, *LOOK, Outcomes())[panel.harms] if c["id"].startswith(bad.task_id)]
+
+
 def test_what_the_ready_card_warns_of_is_no_healthy_task(tmp_path: Path) -> None:
     """One rule for both: by its rows alone a task is not called healthy where Ready foretells "not yet"."""
     draw = random.Random(4)

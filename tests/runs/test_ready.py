@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -9,13 +10,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from core.runs import prediction, ready
+from core.runs import kept_rows, prediction, ready
 from core.runs.creation import list_runs
 from core.runs.device_lease import DeviceLease
 from core.runs.folder import RunFolder
 from core.runs.prediction import estimate_run
 from core.runs.ready import end_rehearsal, read_rehearsal, ready_report, start_rehearsal
-from core.tasks.dataset import load_dataset_of
+from core.tasks.dataset import TaskDataset, load_dataset_of
 from core.training import device
 from core.training.rehearsal import rehearse
 from core.training.session import train_run
@@ -47,13 +48,22 @@ def test_the_card_says_what_will_happen(project: Project, tiny_llama: Path) -> N
 def test_what_rows_alone_tell_is_looked_at_once_for_all_settings(
     project: Project, tiny_llama: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """And read once; of all that was looked at only so many rows are kept."""
     looked: list[str] = []
+    kept = kept_rows.KeptRows()
+    monkeypatch.setattr(ready, "_ROWS", kept)
     monkeypatch.setattr(ready, "_rows_at_stake", lambda dataset: looked.append("") or [])
     for steps in (3, 4):
         ready_report(project, quick_config(tiny_llama, max_steps=steps))
-    assert len(looked) == 1
+    assert (len(looked), len(kept._kept)) == (1, 1)
     ready_report(project, quick_config(tiny_llama, max_steps=4, few_shot=2))  # other rows
-    assert len(looked) == 2
+    assert (len(looked), len(kept._kept)) == (2, 2)
+    monkeypatch.setattr(kept_rows, "MOST_ROWS", 1)
+    plan = quick_config(tiny_llama, max_steps=4, few_shot=3)
+    assert ready_report(project, plan).ready
+    assert len(kept._kept) == 1  # the last one, however large
+    asked = (project, None, ready._stamp(project), plan)
+    assert not [o for o in gc.get_referents(ready._measure(*asked, False)) if isinstance(o, TaskDataset)]
 
 
 @pytest.mark.parametrize("half", [False, True])

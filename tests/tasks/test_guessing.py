@@ -11,9 +11,10 @@ import pytest
 
 from core.base.errors import TaskFileError
 from core.base.records import from_record
+from core.messages.locales import load_texts
 from core.tasks.changing.add_task import add_task
 from core.tasks.changing.settling import settle_doubt
-from core.tasks.guessing.kinds import KINDS, METRICS
+from core.tasks.guessing.kinds import KINDS, METRICS, kind_from_hint, kind_word
 from core.tasks.guessing.questions import role_doubt
 from core.tasks.guessing.roles import RoleGuess, guess_roles
 from core.tasks.reading.files import read_table
@@ -232,3 +233,10 @@ def test_given_columns_are_kept(tmp_path: Path) -> None:
     table = read_table(path, ReadOptions())
     guess = guess_roles(table, inputs=("b",), targets=("a",))
     assert (guess.inputs, guess.targets) == (("b",), ("a",))
+
+
+def test_a_kind_has_one_word_on_screens_and_commands_and_every_spelling_of_it_is_understood() -> None:
+    for kind in KINDS:
+        assert kind_word(kind) == load_texts("en", "screens")[f"kind.{kind}"]
+        for spelling in (kind_word(kind), kind_word(kind).replace(" ", "_"), kind_word(kind).title(), kind):
+            assert kind_from_hint(spelling) == kind

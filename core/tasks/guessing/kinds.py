@@ -16,6 +16,7 @@ from core.tasks.reading.scripts import is_mostly_cjk
 from core.tasks.reading.table import Table
 
 KINDS = ("classification", "multilabel", "extraction", "question_answering", "generation", "number")
+WORDS = {"multilabel": "several labels", "question_answering": "question answering", "generation": "free text"}
 METRICS = (
     "accuracy",
     "macro_f1",
@@ -157,6 +158,8 @@ def guess_metric(kind: str, inputs: Columns, answers: Answers) -> str:
 
 
 _KIND_NAMES = {
+    "several_labels": "multilabel",
+    "free_text": "generation",
     "passage_qa": "question_answering",
     "qa": "question_answering",
     "intent_and_slots": "extraction",
@@ -170,6 +173,11 @@ _KIND_NAMES = {
     "regression": "number",
     "multilabel_classification": "multilabel",
 }
+
+
+def kind_word(kind: str) -> str:
+    """A kind of KINDS in the words of the screens; `kind_from_hint` reads them back."""
+    return WORDS.get(kind, kind)
 
 
 def kind_from_hint(text: Any) -> str | None:
