@@ -22,7 +22,8 @@ from app.skills.view_panel import find_view
 from app.texts import say, word_sentence, word_skills
 from core.adapters.skill import COMMON, PRIVATE
 from core.insight.advice import describe_advice
-from core.insight.evidence import Evidence, borrowed_similarity, describe_evidence, skill_effects
+from core.insight.evidence import Evidence, borrowed_similarity, skill_effects
+from core.insight.evidence_words import describe_evidence
 from core.insight.skill_notes import describe_skill_notes
 from core.insight.task_groups import View, view_rows, view_square
 

@@ -106,7 +106,7 @@ def _told(found: Any, evidence: Any, share: Any) -> list[str]:
     """What was measured and what that proposes; where it was not, what the weights show beyond chance."""
     from core.insight.advice import describe_advice
     from core.insight.contribution_table import describe_share
-    from core.insight.evidence import describe_evidence
+    from core.insight.evidence_words import describe_evidence
     from core.insight.sentences import describe_allocation
 
     measured = evidence is not None  # then weights are no second opinion in words

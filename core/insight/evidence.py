@@ -1,4 +1,4 @@
-"""What a run's skills do, as measured after training: tables, and the two or three sentences that they allow.
+"""What a run's skills do, as measured after training: tables (`evidence_words` says what they allow).
 
 Reads <run>/evidence.json (`core.training.evidence` makes it). Torch-free. Sentences and plots come from the same
 table, so that they cannot contradict each other; what an interval does not hold is not said.
@@ -18,8 +18,7 @@ from scipy import stats
 
 from core.adapters.skill import COMMON, PRIVATE
 from core.base.files import read_json
-from core.insight.pull import Pull, describe_pull, pull_from_record
-from core.messages import Sentence
+from core.insight.pull import Pull, pull_from_record
 from core.runs.folder import RunFolder
 from core.runs.skill_names import read_names
 
@@ -27,7 +26,6 @@ NOTICEABLE = 0.01  # nats per answer token, one percent; below this even a sure 
 TELLING, SMALL = 0.02, 0.05  # below 2 %, or this share of what training gained, an effect is small and no need
 SURE_WRONG = 0.05  # share of what is told that may be chance
 FEWEST_ROWS = 4  # below this no interval is worth a sentence
-MOST_SHARED = 3  # skills told one by one
 
 
 @dataclass(frozen=True)
@@ -214,86 +212,6 @@ def skill_effects(found: Evidence) -> pd.DataFrame:
 
 
 def percent(change: float) -> str:
-    """A change of the loss as what becomes of a right answer's likelihood, in percent per token: +0.05 -> '5'."""
-    return f"{100 * (1 - math.exp(-abs(change))):.0f}"
-
-
-def describe_evidence(found: Evidence) -> list[Sentence]:
-    """What the tasks share, what each needs of its own, and what to do about it; nothing that may be chance."""
-    if len(found.skills.value.columns) == 1:  # the one adapter of all: that it is needed says nothing of sharing
-        return [Sentence("says.one_skill")]
-    if float(found.rows.max()) < FEWEST_ROWS:
-        return [Sentence("says.evidence_few", {"rows": int(found.rows.max())})]
-    if not found.kinds.value.notna().to_numpy().any():
-        return _describe_borrowed(found) or [Sentence("says.evidence_none")]
-    if not found.kinds.value[COMMON].notna().any():  # nor does it that a task needs all it has
-        return [Sentence("says.no_common"), *_describe_borrowed(found)]
-    common = _describe_common(found)
-    told = [*common, *_describe_private(found), *_describe_borrowed(found)]
-    return [*told, *(describe_pull(found.pull) or _describe_apart(found, common))]
-
-
-def _describe_apart(found: Evidence, common: list[Sentence]) -> list[Sentence]:
-    """Where tasks need the same skills and none pull at them alike: that the first does not show a kinship. Skills
-    are room to learn in, and unrelated tasks fill the same one."""
-    needed = any(one.key in ("says.shared_skill", "says.needs_common") for one in common)
-    if not needed or found.pull is None or not found.pull.can_tell:
-        return []
-    needing = set(found.kinds.value.index[found.needed(found.kinds)[COMMON]])
-    told = len(needing) > 1 and needing <= set(found.pull.cosine.index)  # of others nothing was asked
-    return [Sentence("says.shared_apart")] if told else []
-
-
-def _describe_common(found: Evidence) -> list[Sentence]:
-    """Every task in one place: with the skills that it needs, as one that needs several, or with little or no use
-    for them."""
-    needed, said = found.needed(found.skills), list[Sentence]()
-    named: set[str] = set()
-    for number, skill in enumerate(_by_size(found)):
-        users = [task for task in found.tasks if needed.loc[task, skill]]
-        if number >= MOST_SHARED and named >= set(users):
-            continue
-        named |= set(users)
-        losses = [percent(found.skills.value.loc[task, skill]) for task in users]
-        key = "says.shared_skill" if len(users) > 1 else "says.used_skill"
-        said.append(Sentence(key, {"skill": skill, "tasks": ", ".join(users), "percents": ", ".join(losses)}))
-    whole, single = found.kinds, found.skills.worse[found.common_skills].any(axis=1)
-    is_needed, is_sure = found.needed(whole)[COMMON], whole.worse[COMMON] | single
-    rest = {
-        "says.needs_common": is_needed,  # each skill alone can be done without, all of them cannot
-        "says.common_small": is_sure & ~is_needed & ~found.few,
-        "says.common_harms": whole.better[COMMON] & ~is_sure & ~found.few,
-        "says.shares_nothing_here": ~is_sure & ~whole.better[COMMON] & ~found.few,
-        "says.common_few": found.few,
-    }
-    for key, places in rest.items():
-        tasks = [task for task in found.tasks if places[task] and task not in named]
-        if len(tasks) == len(found.tasks) and key == "says.shares_nothing_here":
-            return [Sentence("says.shares_nothing")]
-        said += [Sentence(key, {"tasks": ", ".join(tasks)})] if tasks else []
-    return said
-
-
-def _by_size(found: Evidence) -> list[str]:
-    """Common skills that a task surely needs, the most needed first."""
-    worse = found.skills.value.where(found.needed(found.skills))[found.common_skills]
-    return [str(name) for name in worse.sum().sort_values(ascending=False).index if worse[name].notna().any()]
-
-
-def _describe_private(found: Evidence) -> list[Sentence]:
-    needs = found.kinds.value[PRIVATE].where(found.needed(found.kinds)[PRIVATE]).dropna()
-    if needs.empty:
-        return []
-    most = str(needs.idxmax())
-    return [Sentence("says.own_skill", {"task": most, "percent": percent(float(needs.max())), "count": len(needs)})]
-
-
-def _describe_borrowed(found: Evidence) -> list[Sentence]:
-    """The best row that a task could borrow, where it surely gains by it."""
-    sure = found.borrowed.better.mul(~found.few, axis=0)
-    better = found.borrowed.value.where(sure & (found.borrowed.value <= -TELLING))
-    if not better.notna().to_numpy().any():
-        return []
-    row, column = np.unravel_index(int(np.nanargmin(better.to_numpy())), better.shape)
-    values = {"task": better.index[row], "other": better.columns[column]}
-    return [Sentence("says.better_borrowed", {**values, "percent": percent(float(better.iloc[row, column]))})]
+    """A change of the loss as what becomes of a right answer's likelihood, in percent per token: +0.3 -> '26' less,
+    -0.3 -> '35' more."""
+    return f"{100 * abs(math.expm1(-change)):.0f}"

@@ -21,7 +21,8 @@ from core.evaluation.metrics import METRICS
 from core.insight.allocation import layer_table, read_allocation, telling_layer, uniform_weight
 from core.insight.compare import describe_labels, worst_labels
 from core.insight.contribution_table import describe_share, output_share, read_contributions
-from core.insight.evidence import describe_evidence, read_evidence
+from core.insight.evidence import read_evidence
+from core.insight.evidence_words import describe_evidence
 from core.insight.forgotten import read_forgetting, tell_forgetting
 from core.insight.layer_names import tell_layer
 from core.insight.means import describe_mean

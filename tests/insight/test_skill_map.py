@@ -11,8 +11,9 @@ import pytest
 from scipy import stats
 
 from core.insight.advice import describe_advice
-from core.insight.evidence import borrowed_similarity, describe_evidence, evidence_from_record
+from core.insight.evidence import borrowed_similarity, evidence_from_record
 from core.insight.evidence_rows import both_ends, changed_rows
+from core.insight.evidence_words import describe_evidence
 from core.insight.pull import pull_from_record
 from core.insight.task_groups import GROUPS, MOST_ROWS, group_tasks, view_rows, view_square, view_tasks
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import random
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -192,12 +194,34 @@ def test_prices_with_a_decimal_comma_are_numbers_and_lists_of_codes_are_not() ->
     texts = [f"the room {'had' if n % 2 else 'lacked'} a view and cost something {n}" for n in range(120)]
     prices = [f"{10 + n % 40},{n * 7 % 100:02d}" for n in range(120)]
     assert guess_of({"text": texts, "price (€)": prices}).kind == "number"
-    marks = guess_of({"text": texts, "note": [f"{n % 10},5" for n in range(120)]})
-    assert marks.kind == "number" or (marks.close is not None and marks.close.kind == "number")
-    pairs = guess_of({"text": texts, "note": [("1,2", "1,3", "2,3", "2,4", "3")[n % 5] for n in range(120)]})
-    assert (pairs.kind, pairs.close and pairs.close.kind) == ("multilabel", "number")
-    codes = [("12,15", "12", "15,17", "12,15,17")[n % 4] for n in range(120)]
-    assert guess_of({"text": texts, "labels": codes}).kind == "multilabel"
+    given = {
+        "note": [f"{n % 10},{n * 7 // 3 % 10}" for n in range(120)],
+        "value": [f"{36 + n % 5},{n * 7 % 10}" for n in range(120)],
+        "cost": [f"{1 + n % 60},{('99', '95', '50')[n % 3]}" for n in range(120)],
+    }
+    for column, cells in given.items():
+        numbers = guess_of({"text": texts, column: cells})
+        assert numbers.kind == "number", column
+        assert numbers.close is None or numbers.close.kind != "multilabel", column  # grades or amounts may be asked
+    half = [("0,5", "1", "1,5", "2,5", "3,5", "4,5")[n % 6] for n in range(120)]
+    stars = guess_of({"text": texts, "stars": half})
+    assert (stars.kind, stars.close and stars.close.kind) == ("classification", "multilabel")
+
+
+@pytest.mark.parametrize("column", ["labels", "note", "Schlagworte"])
+@pytest.mark.parametrize("codes", ["123456", ("11", "12", "13", "14")], ids=["one digit", "two digits"])
+def test_codes_in_any_order_are_labels_and_asked_about(column: str, codes: Sequence[str]) -> None:
+    """'3,1' was taken for a number without a word."""
+    draw = random.Random(5)
+    cells = [",".join(draw.sample(codes, draw.randint(1, 2))) for _ in range(120)]
+    texts = [f"the room {'had' if n % 2 else 'lacked'} a view and cost something {n}" for n in range(120)]
+    guess = guess_of({"text": texts, column: cells})
+    assert (guess.kind, guess.label_marks) == ("multilabel", ",")
+    assert guess.close is not None
+    assert (guess.close.kind, guess.close.about) == ("number", "kind_several")
+    sorted_cells = [",".join(sorted(cell.split(","))) for cell in cells]
+    known = guess_of({"text": texts, column: [*sorted_cells[:60], "11,12,13", *sorted_cells[61:]]})
+    assert (known.kind, known.close) == ("multilabel", None)  # three in one cell are no number
 
 
 def test_tagged_texts_and_canned_replies_and_dates_are_told() -> None:

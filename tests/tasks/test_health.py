@@ -110,10 +110,23 @@ def test_labels_that_the_exam_counts_as_the_same_are_not_unseen(project: Project
     added = add(project, tmp_path, rows[:120], exam)
     told = {p.key for p in stored_problems(task_dir(project, get_task(project, added).task_id))}
     assert "task.exam_spelling" in told
-    assert "task.exam_labels" not in told
+    assert {"task.exam_labels", "task.exam_same"}.isdisjoint(told)
+    assert "health.alike_labels" in findings(project)
     assert {"health.unseen_labels", "health.unasked_labels", "health.unasked_labels_own"}.isdisjoint(
         findings(project)
     )
+
+
+@pytest.mark.parametrize(("own", "theirs"), [("A", "a"), ("Yes", "Yes."), ("B2", "b2"), ("ham", '"ham"')])
+def test_a_spelling_that_health_does_not_offer_is_not_said_to_be(
+    project: Project, tmp_path: Path, own: str, theirs: str
+) -> None:
+    rows = [{**row, "label": own if row["label"] == "A-class" else row["label"]} for row in healthy_rows(160)]
+    exam = [{**row, "label": theirs if row["label"] == own else row["label"]} for row in rows[120:]]
+    added = add(project, tmp_path, rows[:120], exam)
+    told = {p.key for p in stored_problems(task_dir(project, get_task(project, added).task_id))}
+    offered = "health.alike_labels" in findings(project)
+    assert ("task.exam_spelling" in told, "task.exam_same" in told) == (offered, not offered)
 
 
 def test_the_most_harmful_stands_first() -> None:

@@ -19,7 +19,8 @@ from core.asking.measuring import measure_run
 from core.asking.trained import load_trained
 from core.base.files import read_json
 from core.insight.advice import describe_advice
-from core.insight.evidence import describe_evidence, evidence_from_record, read_evidence
+from core.insight.evidence import evidence_from_record, read_evidence
+from core.insight.evidence_words import describe_evidence
 from core.runs.folder import RunFolder
 from core.tasks.dataset import load_saved_dataset
 from core.training import evidence, pull
@@ -253,6 +254,16 @@ def test_a_task_stands_in_one_sentence_and_little_is_no_need() -> None:
     ]
     better = evidence_from_record(record_of(apart, [clear, (-0.3, 0.1)], [TINY] * 2))
     assert [s.key for s in describe_evidence(better)] == ["says.used_skill", "says.common_harms"]
+    # a small use of one skill does not hide that all of them harm, nor a need of one
+    harmed = evidence_from_record(record_of(cells, [(-0.3, 0.1), (-0.3, 0.02)], [TINY] * 2))
+    said = [(s.key, s.values["tasks"]) for s in describe_evidence(harmed)]
+    assert said == [("says.used_skill", "mails"), ("says.common_harms", "mails, bills")]
+    one = {"mails": [TINY, (-0.3, 0.02), TINY, None], "bills": [TINY, TINY, None, TINY]}
+    found = describe_evidence(evidence_from_record(record_of(one, [TINY] * 2, [TINY] * 2)))
+    assert [(s.key, s.values["tasks"], s.values.get("percents")) for s in found] == [
+        ("says.shares_nothing_here", "bills", None),
+        ("says.skill_harms", "mails", "35"),
+    ]
     # that a method's only kind of skills is needed is no finding
     assert keys(record_of(cells, [None] * 2, [SURE] * 2)) == ["says.no_common"]
     lone = record_of(cells, [SURE] * 2, [None] * 2)

@@ -19,6 +19,7 @@ from core.tasks.cell_text import (
     read_listed,
     target_text,
 )
+from core.tasks.guessing.comma_numbers import CommaNumbers, find_comma_numbers
 from core.tasks.guessing.profile import ColumnProfile, num_words, sample_rows
 from core.tasks.reading.column_words import word_set
 from core.tasks.reading.table import Table
@@ -27,11 +28,10 @@ MAX_LABELS = 200
 LOOKED_AT = 400
 _PAIR = re.compile(r"^(?=[^:=：]*[^\W\d])[\w\s./()&'’-]{1,40}\s*[:=：]\s*\S")
 _ITEMS = re.compile(r"\s*[;；|\n]\s*")
-_DECIMAL = re.compile(r"\D{0,3}(\d[\d .'’\u00a0\u202f]*),(\d+)\D{0,4}")
-_NO_DIGIT = re.compile(r"\D")
 _LONG_ANSWER = 150  # characters; longer is running text with semicolons
 _LONG_ITEM = 4  # words; items between commas that are longer are parts of sentences
 _SHARED = 0.6  # of the items in answers of several: how many come back in another company
+_NEAR = 0.7  # of the evidence that decides, from which cells may hold several
 _ALONE = 0.3  # ... or stand alone elsewhere: "noise" beside "noise; smell"
 _SEVERAL_WORDS = word_set(
     "labels tags intents categories topics keywords symptoms classes genres emotions themes aspects codes skills "
@@ -77,30 +77,32 @@ class Answers:
         return sum(map(len, places)) == len(set().union(*places))
 
     @cached_property
-    def _decimals(self) -> list[tuple[str, str]]:
-        """What stands before and behind the one comma of each cell with a comma; [] where a cell is no such number,
-        or as many digits do not stand behind it in nearly every cell, as in lists of numbers."""
-        found = [_DECIMAL.fullmatch(a) for a in self.answers if "," in a]
-        parts = [(m[1], m[2]) for m in found if m]
-        if not parts or None in found:
-            return []
-        return parts if Counter(len(b) for _, b in parts).most_common(1)[0][1] >= 0.9 * len(parts) else []
+    def comma_numbers(self) -> CommaNumbers | None:
+        """The cells with one comma between digits; None where cells with a comma are something else."""
+        return find_comma_numbers(self.answers)
+
+    @cached_property
+    def is_named_several(self) -> bool:
+        """A column called tags or topics says itself that a cell holds several."""
+        return bool(set(self.target.words) & _SEVERAL_WORDS)
 
     @cached_property
     def are_decimals(self) -> bool:
-        """Numbers with a decimal comma. One digit behind it may be a second code ('1,2'): codes are written in
-        order, each once, and no code stands in every cell."""
-        parts = self._decimals
-        if not parts or len(parts[0][1]) > 1:
-            return bool(parts)
-        out_of_order = sum(int(_NO_DIGIT.sub("", a)[:15]) >= int(b[:15]) for a, b in parts)
-        (_, same), *_ = Counter(b for _, b in parts).most_common(1)
-        return out_of_order >= 0.2 * len(parts) or (same >= 0.9 * len(parts) > 2)
+        """Numbers with a decimal comma, as far as can be told (`may_be_codes`)."""
+        numbers = self.comma_numbers
+        return numbers is not None and (numbers.are_sure or (numbers.are_likely and not self.is_named_several))
 
     @cached_property
-    def may_be_decimals(self) -> bool:
-        """Nothing but one comma between digits: numbers, or two codes."""
-        return bool(self._decimals)
+    def may_be_codes(self) -> bool:
+        """Whether cells with one comma may be numbers and may be two codes: one digit behind it leaves that open
+        always, more where codes would come back as labels do."""
+        numbers = self.comma_numbers
+        if numbers is None or numbers.are_sure:
+            return False
+        if numbers.width == 1:
+            return True
+        come_back = self.is_named_several or numbers.is_one_list(self.answers)
+        return come_back and self._evidence_of_lists(COMMAS) >= _NEAR
 
     @cached_property
     def are_fractions(self) -> bool:
@@ -111,8 +113,9 @@ class Answers:
     def _evidence_of_several(self, marks: str) -> float:
         if _share(self.answers, lambda a: a[:1] in ("{", "<")) > 0.5:  # an object or mark-up, whatever is inside
             return 0.0
-        if marks == COMMAS and self.are_decimals:
-            return 0.0
+        return 0.0 if marks == COMMAS and self.are_decimals else self._evidence_of_lists(marks)
+
+    def _evidence_of_lists(self, marks: str) -> float:
         split = label_splitter(marks)
         sets = [frozenset(split(a)) for a in self.answers]
         several = [s for s in sets if len(s) > 1]
@@ -132,8 +135,7 @@ class Answers:
         among = [item for s in several for item in s]
         shared = sum(1 for item in among if len(company[item]) > 1)
         alone = sum(1 for item in among if frozenset((item,)) in company[item])
-        # A column called tags or topics says itself that a cell holds several.
-        needed = _SHARED * 0.75 if set(self.target.words) & _SEVERAL_WORDS else _SHARED
+        needed = _SHARED * 0.75 if self.is_named_several else _SHARED
         return max(shared / needed, alone / _ALONE) / max(1, len(among))
 
     @cached_property

@@ -38,14 +38,14 @@ def find_close_kind(kind: str, a: Answers) -> KindReading | None:
 
 def best_marks(a: Answers) -> str:
     """What parts several labels of a cell, if there are several."""
-    return a.marks or (COMMAS if a.several[COMMAS] > a.several[MARKS] else MARKS)
+    return a.marks or (COMMAS if a.may_be_codes or a.several[COMMAS] > a.several[MARKS] else MARKS)
 
 
 def _one_or_several(kind: str, a: Answers) -> KindReading | None:
     evidence = max(a.several.values())
     low, high = _SEVERAL_NEAR
-    if kind == "multilabel" and a.marks == COMMAS and a.may_be_decimals:
-        return KindReading("number", "kind_several")
+    if a.may_be_codes and (kind != "multilabel" or a.marks == COMMAS):
+        return KindReading("number" if kind == "multilabel" else "multilabel", "kind_several")
     if kind == "multilabel" and a.marks in (MARKS, COMMAS) and (evidence < high or a.are_in_ranks):
         return KindReading("classification", "kind_several")
     if kind in ("classification", "generation") and low <= evidence < 1:
