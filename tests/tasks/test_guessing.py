@@ -196,7 +196,7 @@ def test_prices_with_a_decimal_comma_are_numbers_and_lists_of_codes_are_not() ->
     assert guess_of({"text": texts, "price (€)": prices}).kind == "number"
     given = {
         "note": [f"{n % 10},{n * 7 // 3 % 10}" for n in range(120)],
-        "value": [f"{36 + n % 5},{n * 7 % 10}" for n in range(120)],
+        "value": [f"{36 + n % 5},{n * 3 // 7 % 10}" for n in range(120)],
         "cost": [f"{1 + n % 60},{('99', '95', '50')[n % 3]}" for n in range(120)],
     }
     for column, cells in given.items():
