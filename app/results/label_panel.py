@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
@@ -15,8 +16,9 @@ from app.shell.redraw import Shown
 from app.shell.selection import Selection
 from app.texts import say, word_error
 from app.texts.words import Key
-from core.insight.compare import OTHER, confusion_matrix, describe_labels, worst_labels
+from core.insight.compare import OTHER, confusion_matrix, describe_coverage, describe_labels, worst_labels
 from core.insight.results import read_task_records
+from core.messages import Sentence
 from core.runs.folder import RunFolder
 
 LABELLED = ("classification",)
@@ -63,11 +65,11 @@ class LabelPanel:
         matrix = confusion_matrix(run_dir, chosen, side).rename(index=worded, columns=worded)
         worst = worst_labels(run_dir, chosen, side).replace({"label": worded, "instead": worded})
         figure = with_csv(count_heatmap(matrix), f"confusion-{side}", matrix, say("labels.label"))
-        return {self.matrix: to_json(figure), self.worst: worst_view(worst)}
+        return {self.matrix: to_json(figure), self.worst: worst_view(worst, describe_coverage(run_dir, chosen))}
 
 
-def worst_view(worst: pd.DataFrame) -> str:
-    said = [word_error(s.key, s.values)[0] for s in describe_labels(worst)]
+def worst_view(worst: pd.DataFrame, coverage: Sequence[Sentence] = ()) -> str:
+    said = [word_error(s.key, s.values)[0] for s in describe_labels(worst, coverage)]
     headers = [say(f"labels.{name}") for name in ("label", "n", "right", "recall", "instead")]
     rows = [_cells(row) for row in worst.head(MOST_WORST).to_dict("records")]
     return paragraphs(said) + table(headers, rows, numeric=(1, 2, 3))

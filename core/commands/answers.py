@@ -51,10 +51,10 @@ def answers(args: argparse.Namespace) -> Report:
 
 
 def _labels(folder: Any, task: str) -> Report:
-    from core.insight.compare import confusion_matrix, describe_labels, worst_labels
+    from core.insight.compare import confusion_matrix, describe_coverage, describe_labels, worst_labels
 
     matrix, worst = confusion_matrix(folder.path, task), worst_labels(folder.path, task)
-    sentences = [sentence.text for sentence in describe_labels(worst)]
+    sentences = [sentence.text for sentence in describe_labels(worst, describe_coverage(folder.path, task))]
     value = {"confusion": matrix.to_dict("index"), "worst": worst.to_dict("records"), "sentences": sentences}
     shown = table([[*map(str, row.values())] for row in worst.to_dict("records")], list(worst.columns))
     return Report(value, "\n".join([shown, "", *sentences]))

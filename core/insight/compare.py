@@ -6,6 +6,7 @@ corrected by Holm's method, so that one in twenty "findings" is not chance by co
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from core.base.errors import RunError, WorkspaceError
 from core.evaluation.intervals import Difference, holm, is_sure
 from core.evaluation.metrics import compare
 from core.evaluation.normalise import plain
+from core.evaluation.symptoms import LABELLED
 from core.insight.results import RIGHT, read_answers, read_task_records
 from core.insight.verdict_rules import BROKEN, NOT_YET
 from core.insight.verdicts import Verdict, read_verdicts
@@ -23,7 +25,7 @@ from core.runs.folder import RunFolder
 
 RIGHT_OR_WRONG = ("accuracy", "exact_match", "number_match")
 OTHER = "(other)"
-MOST_LABELS = 40
+MOST_LABELS, NAMED_LABELS = 40, 5
 
 
 @dataclass(frozen=True)
@@ -149,13 +151,13 @@ def confusion_matrix(run_dir: Path, task: str, side: str = "tuned") -> pd.DataFr
     return table.loc[(table.sum(axis=1) > 0)]
 
 
-def _task_labels(run_dir: Path, task: str) -> tuple[str, ...]:
-    """The labels that the task's description names; () for a run whose tasks were not kept."""
+def _task_labels(run_dir: Path, task: str, kinds: Sequence[str] = LABELLED) -> tuple[str, ...]:
+    """The labels that the task's description names; () for a run whose tasks were not kept, and for other kinds."""
     try:
         tasks = RunFolder(run_dir).read_tasks()
     except WorkspaceError:
         return ()
-    return next((spec.labels for spec in tasks if spec.name == task), ())
+    return next((spec.labels for spec in tasks if spec.name == task and spec.kind in kinds), ())
 
 
 def worst_labels(run_dir: Path, task: str, side: str = "tuned") -> pd.DataFrame:
@@ -170,12 +172,25 @@ def worst_labels(run_dir: Path, task: str, side: str = "tuned") -> pd.DataFrame:
     return pd.DataFrame(rows).sort_values(["recall", "n"], ascending=[True, False], ignore_index=True)
 
 
-def describe_labels(worst: pd.DataFrame, count: int = 3) -> list[Sentence]:
-    """The labels that go wrong most, in words."""
+def describe_coverage(run_dir: Path, task: str) -> list[Sentence]:
+    """That the exam asks for some of a task's labels only, where it does. Nothing where an answer has several."""
+    labels = _task_labels(run_dir, task, ("classification",))
+    asked = {plain(str(target)) for target in read_answers(run_dir, task)["target"]}
+    unasked = [label for label in labels if plain(label) not in asked]
+    if not unasked:
+        return []
+    values = {
+        "asked": len(labels) - len(unasked),
+        "total": len(labels),
+        "labels": ", ".join(unasked[:NAMED_LABELS]),
+    }
+    return [Sentence("says.labels_unasked", values)]
+
+
+def describe_labels(worst: pd.DataFrame, coverage: Sequence[Sentence] = (), count: int = 3) -> list[Sentence]:
+    """The labels that go wrong most, in words, behind what `describe_coverage` says."""
     bad = worst[worst["recall"] < 1].head(count)
-    if bad.empty:
-        return [Sentence("says.labels_fine")]
-    sentences = []
+    sentences = list(coverage) if len(bad) or coverage else [Sentence("says.labels_fine")]
     for row in bad.to_dict("records"):
         values = {"label": row["label"], "n": row["n"], "right": row["right"]}
         key = "says.worst_label" if row["instead"] else "says.worst_label_alone"

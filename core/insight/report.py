@@ -19,7 +19,7 @@ from core.base.documents import render
 from core.base.errors import RunError
 from core.evaluation.metrics import METRICS
 from core.insight.allocation import layer_table, read_allocation, telling_layer, uniform_weight
-from core.insight.compare import describe_labels, worst_labels
+from core.insight.compare import describe_coverage, describe_labels, worst_labels
 from core.insight.contribution_table import describe_share, output_share, read_contributions
 from core.insight.evidence import read_evidence
 from core.insight.evidence_words import describe_evidence
@@ -197,7 +197,8 @@ def _heatmap(table: pd.DataFrame, uniform: float) -> dict[str, Any]:
 def _asked(run_dir: Path, task: str, has_labels: bool, words: ReportWords, count: int) -> dict[str, Any]:
     """A task's answers, wrong ones first: they are what a reader looks for. `rows` is None where none were kept
     or none may be shown."""
-    mistakes = _say(describe_labels(worst_labels(run_dir, task)), words) if has_labels else None
+    said = describe_labels(worst_labels(run_dir, task), describe_coverage(run_dir, task)) if has_labels else []
+    mistakes = _say(said, words) if has_labels else None
     if not count:
         return {"name": task, "mistakes": mistakes, "rows": None}
     try:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import binomtest
 
@@ -20,6 +21,8 @@ from core.insight.compare import (
     comparison_frame,
     confusion_matrix,
     describe_comparison,
+    describe_coverage,
+    describe_labels,
     describe_standings,
     worst_labels,
 )
@@ -133,6 +136,11 @@ def test_a_label_that_the_exam_lacks_is_a_label(tmp_path: Path) -> None:
     write_json_atomic(RunFolder(run).data_dir / SAVED_TASKS, [spec.as_dict()])
     assert list(worst_labels(run, "mails")["instead"]) == ["Transfer", "Transfer"]
     assert OTHER not in confusion_matrix(run, "mails").loc["card"][lambda counts: counts > 0].index
+    (said,) = describe_coverage(run, "mails")
+    assert said.text == "The exam asks for 2 of the task's 3 labels; of the others nothing is known (Transfer)."
+    right = pd.DataFrame([{"label": "card", "n": 1, "right": 1, "recall": 1.0, "instead": ""}])
+    assert [one.key for one in describe_labels(right)] == ["says.labels_fine"]
+    assert describe_labels(right, [said]) == [said]  # not: every label is answered right
 
 
 def test_better_than_a_broken_model_is_not_called_good(tmp_path: Path) -> None:
