@@ -137,7 +137,7 @@ def test_a_label_that_the_exam_lacks_is_a_label(tmp_path: Path) -> None:
     assert list(worst_labels(run, "mails")["instead"]) == ["Transfer", "Transfer"]
     assert OTHER not in confusion_matrix(run, "mails").loc["card"][lambda counts: counts > 0].index
     (said,) = describe_coverage(run, "mails")
-    assert said.text == "The exam asks for 2 of the task's 3 labels; of the others nothing is known (Transfer)."
+    assert said.text == "The exam asks for 2 labels of 3; of the others nothing is known (Transfer)."
     right = pd.DataFrame([{"label": "card", "n": 1, "right": 1, "recall": 1.0, "instead": ""}])
     assert [one.key for one in describe_labels(right)] == ["says.labels_fine"]
     assert describe_labels(right, [said]) == [said]  # not: every label is answered right
