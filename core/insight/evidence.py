@@ -206,9 +206,10 @@ def borrowed_similarity(found: Evidence) -> pd.DataFrame:
 
 def skill_effects(found: Evidence) -> pd.DataFrame:
     """What each task's right answers lose without each common skill, without all of them (`common`), and without
-    its own skills (`private`): percent of their likelihood per token, below 0 is a loss. [tasks x columns]"""
+    its own skills (`private`): percent of their likelihood per token, below 0 is a loss. [tasks x columns] NaN for
+    a task with too few check rows: its numbers would be the largest of the picture, by chance."""
     table = found.skills.value[found.common_skills].join(found.kinds.value)
-    return 100 * (np.exp(-table) - 1)
+    return (100 * (np.exp(-table) - 1)).mask(found.few, axis=0)
 
 
 def percent(change: float) -> str:

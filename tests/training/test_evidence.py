@@ -19,7 +19,7 @@ from core.asking.measuring import measure_run
 from core.asking.trained import load_trained
 from core.base.files import read_json
 from core.insight.advice import describe_advice
-from core.insight.evidence import evidence_from_record, read_evidence
+from core.insight.evidence import evidence_from_record, read_evidence, skill_effects
 from core.insight.evidence_words import describe_evidence
 from core.runs.folder import RunFolder
 from core.tasks.dataset import load_saved_dataset
@@ -218,6 +218,15 @@ SURE, MAYBE, TINY = (0.5, 0.1), (0.5, 0.6), (0.004, 0.001)
 
 def keys(record: dict) -> list[str]:
     return [sentence.key for sentence in describe_evidence(evidence_from_record(record))]
+
+
+def test_a_task_with_too_few_check_rows_has_no_cell_in_the_picture() -> None:
+    cells = {"mails": [SURE, SURE, SURE, None], "bills": [SURE, SURE, None, SURE]}
+    record = record_of(cells, [SURE, SURE], [SURE, SURE])
+    record["rows"] = [16, 1]
+    shown = skill_effects(evidence_from_record(record))
+    assert shown.loc["mails"].notna().all()
+    assert shown.loc["bills"].isna().all()
 
 
 def test_a_shared_skill_is_named_with_what_each_task_loses() -> None:
