@@ -191,6 +191,9 @@ def _mean_guess(results: dict[str, Any]) -> float | None:
 
 def _how_sure(results: dict[str, Any]) -> dict[str, Any]:
     """Interval of the mean and its standing against guessing; {} where results of an older version lack it."""
+    tasks = [task for task in results.get("tasks", ()) if task.get("tuned")]
+    if not tasks:
+        return {}
     from core.evaluation.intervals import (  # numpy: not for a list
         FEW,
         Difference,
@@ -199,9 +202,6 @@ def _how_sure(results: dict[str, Any]) -> dict[str, Any]:
         mean_score,
     )
 
-    tasks = [task for task in results.get("tasks", ()) if task.get("tuned")]
-    if not tasks:
-        return {}
     try:
         mean = mean_score([Score(**task["tuned"]) for task in tasks])
         gains = [Difference(**task["gain"]) for task in tasks if task.get("gain")]
