@@ -130,6 +130,7 @@ def test_knockout_and_transfer(run: Run, run_id: str) -> None:
 
 
 def test_export_writes_what_peft_reads(run: Run, run_id: str, tmp_path: Path) -> None:
+    run("evaluate", run_id)  # sits the exam, where no test before did
     said = run("export", run_id, tmp_path / "out", "--task", "task 1", "--language", "zh").out
     assert re.search(r"^task 1: (broken|not yet)\. ", said, re.MULTILINE)  # as Share says before the same
     assert "task 0:" not in said
