@@ -26,6 +26,7 @@ from core.base.errors import Problem
 from core.evaluation.certainty import Certainty, softmax
 from core.evaluation.choosing import LabelSet
 from core.evaluation.exam import TUNED, Examiner
+from core.evaluation.intervals import FEW
 from core.evaluation.ranking import rank_rows
 from core.insight.annotation import ASKED, Candidate, Queue
 from core.models.label_scores import LabelQuestion, LabelScorer
@@ -70,15 +71,19 @@ class PoolAsker:
         return 2 + len(self._columns(task))
 
     def is_checked(self, task: int) -> bool:
-        """Whether the task's confidences are fitted on check rows: never those of written answers."""
-        choosing = self._examiner.choosing
-        return choosing.certainty_of(self._dataset, task) is not None
+        """Whether the task's confidences are fitted on check rows enough: never those of written answers."""
+        return self._certainty_of(task) is not None
+
+    def _certainty_of(self, task: int) -> Certainty | None:
+        """As the chat says how sure an answer is: only where enough check rows have shown it."""
+        found = self._examiner.choosing.certainty_of(self._dataset, task)
+        return found if found is not None and found.rows >= FEW else None
 
     def ask(self, task: int, prompts: Sequence[str], total: int) -> list[Proposal]:
         """A proposal for every prompt of one task; `total`: readings in all, for the progress of several tasks."""
         choosing = self._examiner.choosing
         labels = choosing.label_set(self._dataset, task)
-        sure = choosing.certainty_of(self._dataset, task) if labels else None
+        sure = self._certainty_of(task) if labels else None
         room = 0 if labels else self._examiner.answer_length(self._dataset, task)
         texts = [] if labels else self._written(task, prompts)
         self._step(len(prompts), total)

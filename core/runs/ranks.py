@@ -10,7 +10,7 @@ import os
 import time
 from typing import Any
 
-from core.base.errors import RunError
+from core.base.errors import RunError, WorkspaceError
 from core.base.files import read_json, write_json_atomic
 from core.base.processes import Order, Process, identity_of, python, start_beside
 from core.runs.folder import RunFolder
@@ -101,8 +101,12 @@ def read_end(folder: RunFolder) -> tuple[str, dict[str, Any]] | None:
 
 
 def has_lost_rank(folder: RunFolder) -> bool:
-    """Whether a rank has ended for the loss of another one."""
-    end = read_end(folder)
+    """Whether a rank has ended for the loss of another one. A file that cannot be read at this moment (it lies on a
+    disk of several machines, and is asked for all the time) says nothing."""
+    try:
+        end = read_end(folder)
+    except WorkspaceError:
+        return False
     return end is not None and end[0] == INTERRUPTED and end[1].get("message_key") == "training.rank_lost"
 
 

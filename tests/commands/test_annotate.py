@@ -50,11 +50,16 @@ def test_a_task_with_few_new_rows_is_asked_too_and_lines_tell_questions_apart() 
     assert len({question_key([text]) for text in ("if a:\n    b", "if a:\nb", "if a: b")}) == 3
 
 
-def test_from_a_file_without_answers_to_practice_rows(run: Run, home: Path, run_id: str, pool: Path) -> None:
+def test_from_a_file_without_answers_to_practice_rows(
+    run: Run, home: Path, run_id: str, pool: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Ranked in the order of doubt; accepted and corrected rows are practised with their origin, undo works."""
     assert "Nothing was ranked" in refused(run("annotate", run_id, "--task", "task 0"))
     before = practice(home, "task 0")
-    found = run("annotate", run_id, "--task", "task 0", "--pool", pool, "--by", "mean", "--budget", 5, "--json")
+    words = ("annotate", run_id, "--task", "task 0", "--pool", pool, "--by", "mean", "--budget", 5, "--json")
+    assert not run(*words).value["tasks"]["task 0"]["is_checked"]  # on a handful of check rows
+    monkeypatch.setattr("core.asking.annotate_model.FEW", 1)
+    found = run(*words)
     queue = found.value["tasks"]["task 0"]
     assert (queue["asked"], queue["known"], queue["run_id"], queue["is_checked"]) == (8, 2, run_id, True)
     assert [(note["key"], note["values"]["rows"]) for note in queue["notes"]] == [("questions.blank", 1)]
