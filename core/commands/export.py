@@ -75,10 +75,20 @@ def export_to(args: argparse.Namespace, target: Path) -> list[Any]:
 
 def export(args: argparse.Namespace) -> Report:
     exports = export_to(args, Path(args.folder).expanduser().resolve())
-    value = [{"task": e.task, "folder": str(e.folder), "rank": e.rank, "difference": e.difference} for e in exports]
+    warnings = warn_before_sharing(args)
+    value = [
+        {
+            "task": e.task,
+            "folder": str(e.folder),
+            "rank": e.rank,
+            "difference": e.difference,
+            "warnings": [line for line in warnings if line],
+        }
+        for e in exports
+    ]
     rows = [[e.task or "all", str(e.folder), e.rank, f"{e.difference:.1e}"] for e in exports]
     shown = [table(rows, ["task", "folder", "rank", "logits differ by"])]
-    return Report(value, "\n".join([*shown, *warn_before_sharing(args)]))
+    return Report(value, "\n".join([*shown, *warnings]))
 
 
 def warn_before_sharing(args: argparse.Namespace) -> list[str]:
@@ -89,7 +99,9 @@ def warn_before_sharing(args: argparse.Namespace) -> list[str]:
     run_dir = find_run(args).path
     found = read_forgetting(run_dir)
     try:
-        chosen = [v for v in read_verdicts(run_dir) if not args.task or v.task in args.task]
+        ids = {task["name"]: task.get("task_id") for task in find_run(args).read_run()["tasks"]}
+        wanted = set(args.task or ())  # by name or id, as the export itself takes them
+        chosen = [v for v in read_verdicts(run_dir) if not wanted or wanted & {v.task, ids.get(v.task)}]
         said = [one.text for one in describe_unready(chosen)]
     except RunError as error:  # no exam: nobody knows what it can do
         said = [str(error)]

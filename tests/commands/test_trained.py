@@ -136,6 +136,8 @@ def test_export_writes_what_peft_reads(run: Run, run_id: str, tmp_path: Path) ->
     assert "task 0:" not in said
     folder = next((tmp_path / "out").rglob("adapter_model.safetensors")).parent
     assert "终考" in (folder / "README.md").read_text(encoding="utf-8")
+    value = run("export", run_id, tmp_path / "json", "--task", "task 1", "--json").value
+    assert re.match(r"task 1: (broken|not yet)\. ", value[0]["warnings"][0])
     again = run("export", run_id, tmp_path / "out")
     assert again.code == 2
     assert "not empty" in again.err
