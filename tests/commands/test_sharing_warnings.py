@@ -10,7 +10,8 @@ import pytest
 
 from core.commands import export as command
 from core.insight import verdicts
-from core.insight.verdicts import BROKEN, Verdict
+from core.insight.verdict_rules import BROKEN
+from core.insight.verdicts import Verdict
 from core.messages import Sentence
 
 
