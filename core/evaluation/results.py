@@ -20,7 +20,7 @@ from core.evaluation.symptoms import find_symptoms
 from core.tasks.dataset import Example, TaskDataset
 from core.tasks.spec import TaskSpec
 
-VERSION = 2  # 1 had neither guesses nor symptoms
+VERSION = 3  # 1 had neither guesses nor symptoms, 2 did not count the rows with another right answer
 
 
 def build_results(

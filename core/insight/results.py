@@ -4,7 +4,8 @@ answers behind the numbers.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,11 @@ from core.base.records import from_record
 from core.evaluation.intervals import FEW, Difference, Score
 from core.evaluation.metrics import values_of_rows
 from core.evaluation.results import judge_answers
-from core.evaluation.symptoms import Symptoms
+from core.evaluation.symptoms import Symptoms, find_symptoms
 from core.messages import Sentence
 from core.runs.folder import RunFolder
-from core.tasks.dataset import load_saved_dataset
+from core.tasks.dataset import Example, load_saved_dataset
+from core.tasks.spec import TaskSpec
 
 ANSWER_COLUMNS = ["row", "line", "prompt", "target", "base", "tuned", "base_score", "tuned_score", "flagged"]
 FILTERS = ("all", "wrong", "fixed", "broken", "flagged")
@@ -78,8 +80,9 @@ def read_scores(run_dir: Path) -> list[TaskResult]:
     if results is None:
         raise RunError("insight.no_results", run=run_dir.name)
     records = [record for record in results["tasks"] if record.get("tuned")]
-    if any("guesses" not in record for record in records):
-        missing = _judged(str(run_dir), folder.results_path.stat().st_mtime_ns)
+    lacking = _judged if any("guesses" not in record for record in records) else _symptoms
+    if lacking is _judged or any("others" not in (record.get("symptoms") or {}) for record in records):
+        missing = lacking(str(run_dir), folder.results_path.stat().st_mtime_ns)
         records = [record | missing.get(int(record["index"]), {}) for record in records]
     return [_task_result(record, folder.results_path) for record in records]
 
@@ -246,15 +249,26 @@ def _task_result(record: dict[str, Any], source: Path) -> TaskResult:
 @lru_cache(maxsize=8)
 def _judged(run_dir: str, _: int) -> dict[int, dict[str, Any]]:
     """What results of version 1 lack, by task index; {} for a run whose data is gone."""
-    folder = RunFolder(run_dir)
+    return {index: judge_answers(*asked) for index, asked in enumerate(_asked(RunFolder(run_dir)))}
+
+
+@lru_cache(maxsize=8)
+def _symptoms(run_dir: str, _: int) -> dict[int, dict[str, Any]]:
+    """What results of version 2 lack of their symptoms, as `_judged`."""
+    found = (find_symptoms(*asked) for asked in _asked(RunFolder(run_dir)))
+    return {index: {"symptoms": asdict(one)} for index, one in enumerate(found)}
+
+
+def _asked(folder: RunFolder) -> list[tuple[TaskSpec, Sequence[Example], list[dict[str, Any]]]]:
+    """Of each task its practice rows and the answers of its exam; [] for a run whose data is gone."""
     try:
         dataset = load_saved_dataset(folder.data_dir)
     except WorkspaceError:
-        return {}
-    return {
-        index: judge_answers(spec, dataset.split(index, "train"), folder.read_predictions(index))
+        return []
+    return [
+        (spec, dataset.split(index, "train"), folder.read_predictions(index))
         for index, spec in enumerate(dataset.tasks)
-    }
+    ]
 
 
 def _points(value: float) -> str:

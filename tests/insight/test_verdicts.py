@@ -165,6 +165,15 @@ def test_results_of_an_older_version_are_judged_from_their_data_or_not_at_all(tm
     assert read_verdicts(bare)[0].rule == "not_measured"
 
 
+def test_a_verdict_of_results_that_did_not_count_the_rare_answers_counts_them(tmp_path: Path) -> None:
+    run_dir = write_stage(STAGES["the frequent one"], tmp_path / "run")
+    results = read_json(run_dir / "results.json")
+    for name in ("others", "others_right"):
+        del results["tasks"][0]["symptoms"][name]
+    write_json_atomic(run_dir / "results.json", results | {"version": 2})
+    assert read_verdicts(run_dir)[0].rule == "misses_rare"
+
+
 def test_a_verdict_is_json(tmp_path: Path) -> None:
     found = read_verdicts(write_stage(STAGES["collapsed"], tmp_path / "run"))[0].as_dict()
     assert json.loads(json.dumps(found, allow_nan=False)) == found
